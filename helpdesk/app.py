@@ -1,0 +1,134 @@
+"""The Flask application: blueprints, errors, health, metrics and the documentation page, put together."""
+
+from pathlib import Path
+from typing import Any
+
+import flask_swagger_ui
+import orjson
+from flask import Flask, Response, redirect, send_from_directory
+from flask.json.provider import JSONProvider
+from werkzeug.wrappers import Response as BaseResponse
+
+from helpdesk.complaints.api import blp as complaints
+from helpdesk.customers.api import blp as customers
+from helpdesk.identity.actors import ANONYMOUS
+from helpdesk.identity.api import blp as identity
+from helpdesk.identity.authentication import authenticate
+from helpdesk.kernel import health, http, metrics, problems
+from helpdesk.kernel.migrations import head
+from helpdesk.kernel.openapi import Api, configure
+from helpdesk.kernel.settings import Settings
+from helpdesk.wiring import Program, assemble
+
+API = "/api/v1"
+BLUEPRINTS = (identity, customers, complaints)
+
+AGES = {
+    "oldest_unrelayed_duty_seconds": "SELECT extract(epoch FROM now() - min(not_before)) FROM duty "
+    "WHERE done_at IS NULL AND dead_at IS NULL AND not_before <= now() AND attempts = 0",
+}
+GAUGES = {
+    "helpdesk_duties_owed": (
+        "Duties due and not done",
+        "SELECT count(*) FROM duty WHERE done_at IS NULL AND dead_at IS NULL AND not_before <= now()",
+    ),
+    "helpdesk_duties_dead": ("Duties given up", "SELECT count(*) FROM duty WHERE dead_at IS NOT NULL"),
+    "helpdesk_event_horizon_lag_seconds": (
+        "Age of the oldest transaction that holds the event feed back",
+        "SELECT coalesce(max(extract(epoch FROM now() - xact_start)), 0) FROM pg_stat_activity "
+        "WHERE backend_xid IS NOT NULL",
+    ),
+}
+
+
+class _OrjsonProvider(JSONProvider):
+    """orjson refuses what the standard library lets through (NaN, lone surrogates) and is several times as fast."""
+
+    def dumps(self, obj: Any, **_: Any) -> str:
+        return orjson.dumps(obj, default=str).decode()
+
+    def loads(self, s: str | bytes, **_: Any) -> Any:
+        return orjson.loads(s)
+
+
+def create_app(settings: Settings | None = None, program: Program | None = None) -> Flask:
+    """The application for `settings` (the environment's when absent). Opens no connection until it is used."""
+    if program is None:
+        settings = settings or Settings.from_environment()
+        program = assemble(settings, pool_size=settings.web_threads, name="helpdesk-web")
+    settings = program.settings
+    app = Flask("helpdesk", static_folder=None)
+    app.json = _OrjsonProvider(app)
+    app.url_map.strict_slashes = False
+    app.config["MAX_CONTENT_LENGTH"] = settings.max_body_bytes
+    app.config["OPENAPI_URL_PREFIX"] = API
+    app.config["OPENAPI_JSON_PATH"] = "openapi.json"
+    app.extensions["helpdesk"] = http.Web(
+        program.database, authenticate, ANONYMOUS, program.tools.signing_key, settings.base_url
+    )
+    app.extensions["helpdesk_program"] = program
+    http.bind_request(app)
+    problems.register(app)
+    api = configure(app)
+    for blueprint in BLUEPRINTS:
+        api.register_blueprint(blueprint, url_prefix=API)
+    app.extensions["helpdesk_api"] = api
+    health.register(app, program.engine, program.doorbell, head(), AGES)
+    metrics.register(app, program.engine, GAUGES)
+    _serve_docs(app)
+    return app
+
+
+def api_of(app: Flask) -> Api:
+    found: Api = app.extensions["helpdesk_api"]
+    return found
+
+
+_DOCS_CSP = (
+    "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; connect-src 'self'"
+)
+
+_PAGE = """<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<title>Helpdesk API</title>
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<link rel="stylesheet" href="/docs/assets/swagger-ui.css">
+</head>
+<body>
+<div id="swagger-ui"></div>
+<script src="/docs/assets/swagger-ui-bundle.js"></script>
+<script src="/docs/start.js"></script>
+</body>
+</html>
+"""
+
+_START = (
+    "window.onload = () => SwaggerUIBundle({"
+    f'url: "{API}/openapi.json", dom_id: "#swagger-ui", deepLinking: true, persistAuthorization: false, '
+    "validatorUrl: null});\n"
+)
+
+
+def _serve_docs(app: Flask) -> None:
+    """Swagger UI from its package: no CDN, no inline script, nothing loaded from elsewhere."""
+    assets = Path(flask_swagger_ui.__file__).parent / "dist"
+
+    @app.get("/docs")
+    def docs() -> Response:
+        return Response(_PAGE, mimetype="text/html", headers={"Content-Security-Policy": _DOCS_CSP})
+
+    @app.get("/docs/start.js")
+    def docs_start() -> Response:
+        return Response(_START, mimetype="text/javascript")
+
+    @app.get("/docs/assets/<path:name>")
+    def docs_asset(name: str) -> Response:
+        response = send_from_directory(assets, name, max_age=86_400)
+        response.headers["Cache-Control"] = "public, max-age=86400"
+        return response
+
+    @app.get("/")
+    def root() -> BaseResponse:
+        return redirect("/docs")

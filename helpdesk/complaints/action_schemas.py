@@ -1,0 +1,156 @@
+"""The body of each action of the lifecycle. The required ones are what the table's `supplies` lists; a test compares."""
+
+from typing import Any, Final
+
+from marshmallow import ValidationError, fields, validate, validates_schema
+
+from helpdesk.complaints.schemas import LONG, issue_fits_category
+from helpdesk.complaints.taxonomy import (
+    CATEGORIES,
+    CHANNELS,
+    DISMISSALS,
+    FAULTS,
+    ISSUE_OUTCOMES,
+    ISSUES,
+    ROOT_CAUSES,
+    TRACKS,
+)
+from helpdesk.kernel.schemas import Choice, Schema, Text
+
+
+class AcknowledgeIn(Schema):
+    channel = Choice(CHANNELS, required=True, metadata={"example": "EMAIL"})
+    text = Text(
+        max_length=LONG,
+        multiline=True,
+        metadata={"description": "The standard acknowledgement when absent.", "example": "Thank you, we are on it."},
+    )
+
+
+class TriageIn(Schema):
+    impact = fields.Integer(
+        required=True, validate=validate.Range(1, 5), metadata={"description": "1 negligible, 5 critical", "example": 3}
+    )
+    urgency = fields.Integer(
+        required=True, validate=validate.Range(1, 4), metadata={"description": "1 can wait, 4 now", "example": 2}
+    )
+    category = Choice(CATEGORIES, required=True, metadata={"example": "DEL"})
+    issue = Choice(ISSUES, required=True, metadata={"example": "DEL.LATE"})
+    track = Choice(TRACKS, required=True, metadata={"example": "investigate"})
+
+    @validates_schema
+    def _belongs(self, data: dict[str, Any], **_: Any) -> None:
+        issue_fits_category(data)
+
+
+class AskCustomerIn(Schema):
+    message = Text(required=True, max_length=LONG, multiline=True, metadata={"example": "Which day suits you?"})
+
+
+class AskThirdPartyIn(Schema):
+    note = Text(required=True, max_length=LONG, multiline=True, metadata={"example": "Asked the carrier for its scan."})
+
+
+class ResumeIn(Schema):
+    note = Text(max_length=LONG, multiline=True, metadata={"example": "The carrier answered by phone."})
+
+
+class FindingIn(Schema):
+    issue_id = fields.UUID(metadata={"description": "Not needed when there is one issue.", "example": None})
+    finding = Text(required=True, max_length=LONG, multiline=True, metadata={"example": "The depot missed the scan."})
+    cause = Choice(ROOT_CAUSES, metadata={"description": "The root cause when absent.", "example": "RC.HAND"})
+    evidence = Text(max_length=LONG, multiline=True, metadata={"example": "Carrier log of 2 March."})
+    no_evidence_reason = Text(max_length=2000, metadata={"example": None})
+
+    @validates_schema
+    def _evidenced(self, data: dict[str, Any], **_: Any) -> None:
+        if not data.get("evidence") and not data.get("no_evidence_reason"):
+            raise ValidationError("Give the evidence, or the reason why there is none.", "evidence")
+
+
+class InvestigateIn(Schema):
+    findings = fields.List(fields.Nested(FindingIn), required=True, validate=validate.Length(1, 20))
+    root_cause = Choice(ROOT_CAUSES, required=True, metadata={"example": "RC.HAND"})
+    contributing_causes = fields.List(
+        Choice(ROOT_CAUSES), validate=validate.Length(max=10), metadata={"example": ["RC.COMMS"]}
+    )
+    fault = Choice(FAULTS, required=True, metadata={"example": "firm"})
+
+
+class OutcomeIn(Schema):
+    issue_id = fields.UUID(metadata={"description": "Not needed when there is one issue.", "example": None})
+    outcome = Choice(ISSUE_OUTCOMES, required=True, metadata={"example": "upheld"})
+
+
+class LetterIn(Schema):
+    finding = Text(required=True, max_length=LONG, multiline=True, metadata={"example": "Your parcel was late."})
+    reasons = Text(required=True, max_length=LONG, multiline=True, metadata={"example": "Our depot missed a scan."})
+    remedy = Text(required=True, max_length=LONG, multiline=True, metadata={"example": "We offer you a voucher."})
+    next_stage = Text(
+        required=True,
+        max_length=LONG,
+        multiline=True,
+        metadata={"example": "If you disagree, write to our complaints director within two months."},
+    )
+
+
+class RemedyIn(Schema):
+    none_because = Text(
+        max_length=2000,
+        metadata={"description": "Why there is no remedy; leave it out when there is an offer.", "example": None},
+    )
+
+
+class ResolveIn(Schema):
+    outcomes = fields.List(fields.Nested(OutcomeIn), required=True, validate=validate.Length(1, 20))
+    letter = fields.Nested(LetterIn, required=True)
+    remedy = fields.Nested(RemedyIn, required=True)
+
+
+class ResolveOnTheSpotIn(ResolveIn):
+    fault = Choice(FAULTS, required=True, metadata={"example": "firm"})
+    accepted_by_complainant = fields.Boolean(
+        required=True,
+        validate=validate.Equal(True, error="On the spot means that the complainant accepted it."),
+        metadata={"example": True},
+    )
+
+
+class FollowUpIn(Schema):
+    result = Choice(
+        ("survey_answered", "contact_made", "attempts_exhausted"), required=True, metadata={"example": "contact_made"}
+    )
+    note = Text(max_length=LONG, multiline=True, metadata={"example": "Called; they are content with the outcome."})
+
+
+class ReasonIn(Schema):
+    reason = Text(required=True, max_length=2000, metadata={"example": "The voucher never arrived."})
+
+
+class DismissIn(Schema):
+    reason_code = Choice(DISMISSALS, required=True, metadata={"example": "out_of_scope"})
+    note = Text(max_length=2000, metadata={"example": "About another company of the same name."})
+
+
+class ReferIn(Schema):
+    body = Text(required=True, max_length=200, metadata={"example": "Financial Ombudsman Service"})
+    reference = Text(required=True, max_length=200, metadata={"example": "FOS-2026-0099"})
+
+
+BODIES: Final[dict[str, type[Schema]]] = {
+    "acknowledge": AcknowledgeIn,
+    "triage": TriageIn,
+    "ask_customer": AskCustomerIn,
+    "ask_third_party": AskThirdPartyIn,
+    "resume": ResumeIn,
+    "investigate": InvestigateIn,
+    "resolve": ResolveIn,
+    "resolve_on_the_spot": ResolveOnTheSpotIn,
+    "follow_up": FollowUpIn,
+    "reopen": ReasonIn,
+    "withdraw": ReasonIn,
+    "dismiss": DismissIn,
+    "escalate": ReasonIn,
+    "de_escalate": ReasonIn,
+    "refer_externally": ReferIn,
+}

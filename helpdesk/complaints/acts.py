@@ -1,0 +1,265 @@
+"""The one door through which a complaint changes its state, whoever asks: an agent, a customer, the system.
+
+`act` reads the lifecycle table, applies what the action does to the row (one small function per action, below), writes
+the status and one transition row, and records what happened. Nothing else assigns `status`.
+"""
+
+from collections.abc import Callable
+from typing import Any, Final
+
+from helpdesk.complaints import queries
+from helpdesk.complaints.errors import ConflictOfInterest
+from helpdesk.complaints.events import BY_ACTION
+from helpdesk.complaints.lifecycle import LIFECYCLE
+from helpdesk.complaints.models import Complaint, TransitionRow
+from helpdesk.complaints.taxonomy import SAFETY_ISSUES, case_outcome, severity_of
+from helpdesk.complaints.thread import add_message
+from helpdesk.identity.actors import Actor
+from helpdesk.kernel.access import require
+from helpdesk.kernel.errors import FieldError, ValidationFailed
+from helpdesk.kernel.ids import new_id
+from helpdesk.kernel.schemas import json_safe
+from helpdesk.kernel.unit_of_work import UnitOfWork
+
+CLOSING: Final = frozenset({"resolve", "resolve_on_the_spot", "follow_up", "dismiss", "withdraw"})
+_WATCHED: Final = (
+    "status",
+    "severity",
+    "impact",
+    "urgency",
+    "track",
+    "waiting_on",
+    "acknowledged_at",
+    "escalation_level",
+    "stage",
+    "double_deviation",
+    "dismissal",
+    "outcome",
+    "fault",
+    "root_cause",
+    "contributing_causes",
+    "no_remedy_reason",
+)
+
+AUTOMATIC_ACKNOWLEDGEMENT: Final = (
+    "We have received your complaint. Its reference is {reference}. We will look into it and tell you the outcome."
+)
+
+
+def act(uow: UnitOfWork, actor: Actor, complaint: Complaint, action: str, given: dict[str, Any]) -> Complaint:
+    """Do `action` on a locked complaint. Raises `Forbidden`, `ConflictOfInterest`, `ActionNotAllowed`, or
+    `ValidationFailed` for a body that does not fit the row (an issue that is not this complaint's).
+    """
+    require(actor, LIFECYCLE.by_action(action).permission)
+    step = LIFECYCLE.transition(action, complaint.status, complaint, actor.may)
+    if action in CLOSING and actor.kind == "agent" and actor.id is not None:
+        if queries.is_subject(uow.session, complaint.id, actor.id):
+            raise ConflictOfInterest
+    before = {name: getattr(complaint, name) for name in _WATCHED}
+    came_from = complaint.status
+    _EFFECTS[action](uow, actor, complaint, given)
+    complaint.status = step.target or complaint.status
+    complaint.updated_at = uow.now
+    complaint.touch()
+    supplied = json_safe(given)
+    uow.add_rows(
+        TransitionRow,
+        [
+            {
+                "id": new_id(),
+                "complaint_id": complaint.id,
+                "number": queries.next_transition_number(uow.session, complaint.id),
+                "action": action,
+                "from_status": came_from,
+                "to_status": complaint.status,
+                "actor_kind": actor.kind,
+                "actor_id": actor.id,
+                "at": uow.now,
+                "given": supplied,
+            }
+        ],
+    )
+    changes = {
+        name: json_safe([value, getattr(complaint, name)])
+        for name, value in before.items()
+        if getattr(complaint, name) != value
+    }
+    uow.record(
+        BY_ACTION[action](
+            complaint_id=complaint.id,
+            reference=complaint.reference,
+            action=action,
+            from_status=came_from,
+            to_status=complaint.status,
+            severity=complaint.severity,
+            waiting_on=complaint.waiting_on,
+            changes=changes,
+            given=supplied,
+        ),
+        stream=complaint,
+    )
+    return complaint
+
+
+def _acknowledge(uow: UnitOfWork, actor: Actor, complaint: Complaint, given: dict[str, Any]) -> None:
+    body = given.get("text") or AUTOMATIC_ACKNOWLEDGEMENT.format(reference=complaint.reference)
+    complaint.acknowledged_at = uow.now
+    add_message(
+        uow, actor, complaint, kind="public_reply", body=body, purpose="acknowledgement", channel=given["channel"]
+    )
+
+
+def _triage(uow: UnitOfWork, _actor: Actor, complaint: Complaint, given: dict[str, Any]) -> None:
+    complaint.impact, complaint.urgency = given["impact"], given["urgency"]
+    complaint.severity = severity_of(given["impact"], given["urgency"])
+    complaint.track = given["track"]
+    complaint.triaged_at = uow.now
+    issues = queries.issues_of(uow.session, complaint.id)
+    if issues:
+        issues[0].category, issues[0].issue = given["category"], given["issue"]
+    complaint.safety = any(issue.issue in SAFETY_ISSUES for issue in issues)
+
+
+def _ask_customer(uow: UnitOfWork, actor: Actor, complaint: Complaint, given: dict[str, Any]) -> None:
+    complaint.waiting_on = "customer"
+    add_message(uow, actor, complaint, kind="public_reply", body=given["message"], purpose="question")
+
+
+def _ask_third_party(uow: UnitOfWork, actor: Actor, complaint: Complaint, given: dict[str, Any]) -> None:
+    complaint.waiting_on = "third_party"
+    add_message(uow, actor, complaint, kind="internal_note", body=given["note"], purpose="third_party")
+
+
+def _resume(_uow: UnitOfWork, _actor: Actor, complaint: Complaint, _given: dict[str, Any]) -> None:
+    complaint.waiting_on = "us"
+
+
+def _investigate(uow: UnitOfWork, _actor: Actor, complaint: Complaint, given: dict[str, Any]) -> None:
+    for issue, item in _per_issue(uow, complaint, given["findings"], "findings"):
+        issue.finding = item["finding"]
+        issue.cause = item.get("cause") or given["root_cause"]
+        issue.evidence = item.get("evidence") or item["no_evidence_reason"]
+    complaint.fault = given["fault"]
+    complaint.root_cause = given["root_cause"]
+    complaint.contributing_causes = given.get("contributing_causes") or []
+    complaint.investigated_at = uow.now
+    complaint.waiting_on = "us"
+
+
+def _resolve(uow: UnitOfWork, actor: Actor, complaint: Complaint, given: dict[str, Any]) -> None:
+    outcomes = []
+    for issue, item in _per_issue(uow, complaint, given["outcomes"], "outcomes"):
+        issue.outcome = item["outcome"]
+        outcomes.append(item["outcome"])
+    _decide_remedy(complaint, given["remedy"])
+    complaint.outcome = case_outcome(outcomes)
+    complaint.resolved_at = uow.now
+    complaint.waiting_on = "nobody"
+    letter = given["letter"]
+    body = "\n\n".join(letter[part] for part in ("finding", "reasons", "remedy", "next_stage"))
+    add_message(uow, actor, complaint, kind="public_reply", body=body, purpose="decision_letter")
+
+
+def _resolve_on_the_spot(uow: UnitOfWork, actor: Actor, complaint: Complaint, given: dict[str, Any]) -> None:
+    complaint.fault = given["fault"]
+    if complaint.acknowledged_at is None:
+        complaint.acknowledged_at = uow.now  # the answer is the acknowledgement
+    _resolve(uow, actor, complaint, given)
+
+
+def _decide_remedy(complaint: Complaint, remedy: dict[str, Any]) -> None:
+    """At least one offer, or the reason why none."""
+    reason = remedy.get("none_because")
+    if reason is None and complaint.offers_live == 0:
+        raise ValidationFailed(
+            "There is no offer on this complaint.",
+            errors=[
+                FieldError.at(
+                    "/remedy/none_because",
+                    "required",
+                    "Draft an offer first (POST /complaints/{ref}/offers), or say why there is none.",
+                )
+            ],
+        )
+    complaint.no_remedy_reason = reason
+
+
+def _follow_up(uow: UnitOfWork, actor: Actor, complaint: Complaint, given: dict[str, Any]) -> None:
+    complaint.followed_up_at = uow.now
+    if given.get("note"):
+        add_message(uow, actor, complaint, kind="internal_note", body=given["note"], purpose="follow_up")
+
+
+def _reopen(_uow: UnitOfWork, _actor: Actor, complaint: Complaint, _given: dict[str, Any]) -> None:
+    complaint.double_deviation = True
+    complaint.escalation_level = min(complaint.escalation_level + 1, 3)
+    complaint.waiting_on = "us"
+    complaint.dismissal = None
+    complaint.outcome = None
+    complaint.resolved_at = complaint.followed_up_at = None
+    complaint.no_remedy_reason = None
+
+
+def _withdraw(_uow: UnitOfWork, _actor: Actor, complaint: Complaint, _given: dict[str, Any]) -> None:
+    complaint.waiting_on = "nobody"
+
+
+def _dismiss(_uow: UnitOfWork, _actor: Actor, complaint: Complaint, given: dict[str, Any]) -> None:
+    complaint.dismissal = given["reason_code"]
+    complaint.waiting_on = "nobody"
+
+
+def _escalate(_uow: UnitOfWork, _actor: Actor, complaint: Complaint, _given: dict[str, Any]) -> None:
+    complaint.escalation_level += 1
+
+
+def _de_escalate(_uow: UnitOfWork, _actor: Actor, complaint: Complaint, _given: dict[str, Any]) -> None:
+    complaint.escalation_level -= 1
+
+
+def _refer(_uow: UnitOfWork, _actor: Actor, complaint: Complaint, _given: dict[str, Any]) -> None:
+    complaint.stage = "external"
+
+
+def _per_issue(uow: UnitOfWork, complaint: Complaint, items: list[dict[str, Any]], name: str) -> list[tuple[Any, Any]]:
+    """Each of the complaint's issues with its item. Every issue needs exactly one; a complaint with one issue need not
+    name it. Raises `ValidationFailed` naming every item that does not fit.
+    """
+    issues = queries.issues_of(uow.session, complaint.id)
+    if len(issues) == 1 and len(items) == 1 and items[0].get("issue_id") is None:
+        return [(issues[0], items[0])]
+    by_id = {issue.id: issue for issue in issues}
+    problems, seen, pairs = [], set(), []
+    for place, item in enumerate(items):
+        issue_id = item.get("issue_id")
+        if issue_id not in by_id or issue_id in seen:
+            text = "Name each issue of this complaint once: " + ", ".join(map(str, by_id)) + "."
+            problems.append(FieldError.at(f"/{name}/{place}/issue_id", "unknown", text))
+        else:
+            seen.add(issue_id)
+            pairs.append((by_id[issue_id], item))
+    left = [str(issue_id) for issue_id in by_id if issue_id not in seen]
+    if left and not problems:
+        problems.append(FieldError.at(f"/{name}", "incomplete", f"Also needed for the issues {', '.join(left)}."))
+    if problems:
+        raise ValidationFailed(errors=problems)
+    return pairs
+
+
+_EFFECTS: Final[dict[str, Callable[[UnitOfWork, Actor, Complaint, dict[str, Any]], None]]] = {
+    "acknowledge": _acknowledge,
+    "triage": _triage,
+    "ask_customer": _ask_customer,
+    "ask_third_party": _ask_third_party,
+    "resume": _resume,
+    "investigate": _investigate,
+    "resolve": _resolve,
+    "resolve_on_the_spot": _resolve_on_the_spot,
+    "follow_up": _follow_up,
+    "reopen": _reopen,
+    "withdraw": _withdraw,
+    "dismiss": _dismiss,
+    "escalate": _escalate,
+    "de_escalate": _de_escalate,
+    "refer_externally": _refer,
+}

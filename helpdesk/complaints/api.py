@@ -1,0 +1,274 @@
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy.orm import Session
+
+from helpdesk.complaints import errors, intake, models, queries, schemas, service
+from helpdesk.complaints.action_schemas import BODIES
+from helpdesk.complaints.acts import CLOSING, act
+from helpdesk.complaints.lifecycle import LIFECYCLE, OPEN
+from helpdesk.customers import queries as customers
+from helpdesk.identity import queries as identity
+from helpdesk.identity.actors import Actor
+from helpdesk.kernel.errors import ActionNotAllowed, Conflict, FieldError, Forbidden, ValidationFailed
+from helpdesk.kernel.event_log import verify_stream
+from helpdesk.kernel.http import Blueprint
+from helpdesk.kernel.pagination import Page
+from helpdesk.kernel.schemas import PageQuery
+from helpdesk.kernel.unit_of_work import UnitOfWork
+
+blp = Blueprint("complaints", __name__, description="Complaints and their life.")
+
+
+def _show(session: Session, actor: Actor, complaint_id: UUID) -> dict[str, Any]:
+    return queries.detail(session, actor, complaint_id)
+
+
+@blp.read(
+    "/complaints",
+    operation_id="list_complaints",
+    summary="Complaints that the caller may see",
+    answer=schemas.ComplaintSummary,
+    query=schemas.ComplaintQuery,
+    permission="complaint:read",
+    paged=True,
+)
+def list_complaints(session: Session, actor: Actor, page: Page, given: dict[str, Any]) -> Any:
+    return queries.list_complaints(session, actor, page, given)
+
+
+@blp.write(
+    "/complaints",
+    operation_id="create_complaint",
+    summary="Take in a complaint",
+    body=schemas.ComplaintIn,
+    answer=schemas.Complaint,
+    status=201,
+    permission="complaint:create",
+    show=_show,
+    location=lambda shown: f"/api/v1/complaints/{shown['reference']}",
+    errors=(errors.AlreadyReceived,),
+)
+def create_complaint(uow: UnitOfWork, actor: Actor, given: dict[str, Any]) -> UUID:
+    team_id = given.get("team_id")
+    if team_id is not None and not (actor.sees_all or team_id in actor.team_ids):
+        raise ValidationFailed(errors=[FieldError.at("/team_id", "unknown", "You are not in that team; leave it out.")])
+    if team_id is not None and not identity.team_exists(uow.session, team_id):
+        raise ValidationFailed(errors=[FieldError.at("/team_id", "unknown", "There is no such team.")])
+    _known_customer(uow.session, given)
+    return intake.receive(uow, given)
+
+
+def _known_customer(session: Session, given: dict[str, Any]) -> None:
+    customer_id = given.get("customer_id")
+    if customer_id is not None and not customers.exists(session, customer_id):
+        raise ValidationFailed(errors=[FieldError.at("/customer_id", "unknown", "There is no such customer.")])
+
+
+@blp.read(
+    "/complaints/<ref>",
+    operation_id="get_complaint",
+    summary="One complaint, with what the caller can do with it",
+    answer=schemas.Complaint,
+    permission="complaint:read",
+)
+def get_complaint(session: Session, actor: Actor, ref: str) -> Any:
+    return queries.detail(session, actor, ref)
+
+
+@blp.write(
+    "/complaints/<ref>",
+    operation_id="edit_complaint",
+    summary="Correct what was written down",
+    method="PATCH",
+    body=schemas.ComplaintPatch,
+    answer=schemas.Complaint,
+    permission="complaint:edit",
+    load=queries.complaint_for_update,
+    show=_show,
+    if_match="required",
+)
+def edit_complaint(uow: UnitOfWork, _actor: Actor, complaint: models.Complaint, given: dict[str, Any]) -> UUID:
+    return service.edit(uow, complaint, given)
+
+
+def _action_route(action: str) -> None:
+    """One route per row of the lifecycle table."""
+    step = LIFECYCLE.by_action(action)
+
+    def check(actor: Actor, complaint: models.Complaint) -> None:
+        LIFECYCLE.transition(action, complaint.status, complaint, actor.may)
+
+    def run(uow: UnitOfWork, actor: Actor, complaint: models.Complaint, given: dict[str, Any]) -> UUID:
+        return act(uow, actor, complaint, action, given).id
+
+    sources = ", ".join(sorted(step.sources, key=LIFECYCLE.states.index))
+    moves = f"to {step.target}" if step.target else "which stays as it is"
+    waits = " ".join(f"Refused while {need.detail}" for need in step.requires)
+    blp.write(
+        f"/complaints/<ref>/actions/{action}",
+        operation_id=f"{action}_complaint",
+        summary=step.summary,
+        description=f"{step.summary}: from {sources} {moves}. {waits}".strip(),
+        body=BODIES[action],
+        answer=schemas.Complaint,
+        permission=step.permission,
+        load=queries.complaint_for_update,
+        check=check,
+        show=_show,
+        if_match="honoured",
+        errors=(ActionNotAllowed, *((errors.ConflictOfInterest,) if action in CLOSING else ())),
+    )(run)
+
+
+for _action in LIFECYCLE.actions:
+    _action_route(_action)
+
+
+def _open_only(_actor: Actor, complaint: models.Complaint) -> None:
+    if complaint.status not in OPEN:
+        raise Conflict(f"The complaint is {complaint.status}; reopen it first.", state=complaint.status)
+
+
+@blp.write(
+    "/complaints/<ref>/issues",
+    operation_id="add_complaint_issue",
+    summary="Add another thing that went wrong",
+    body=schemas.IssueIn,
+    answer=schemas.Complaint,
+    status=201,
+    permission="complaint:edit",
+    load=queries.complaint_for_update,
+    check=_open_only,
+    show=_show,
+    errors=(Conflict,),
+)
+def add_issue(uow: UnitOfWork, _actor: Actor, complaint: models.Complaint, given: dict[str, Any]) -> UUID:
+    return service.add_issue(uow, complaint, given)
+
+
+def _person_route(role: str, path: str, body: type[schemas.Schema], summary: str) -> None:
+    def run(uow: UnitOfWork, _actor: Actor, complaint: models.Complaint, given: dict[str, Any]) -> UUID:
+        return service.add_person(uow, complaint, role, given)
+
+    blp.write(
+        f"/complaints/<ref>/{path}",
+        operation_id=f"add_complaint_{role}",
+        summary=summary,
+        body=body,
+        answer=schemas.Complaint,
+        status=201,
+        permission="complaint:edit",
+        load=queries.complaint_for_update,
+        show=_show,
+    )(run)
+
+
+_person_route("affected", "affected", schemas.PersonIn, "Add a person who was harmed")
+_person_route("representative", "representatives", schemas.RepresentativeIn, "Add a representative, with the authority")
+_person_route("subject", "subjects", schemas.SubjectIn, "Name the agent whom the complaint is about")
+
+
+@blp.read(
+    "/complaints/<ref>/messages",
+    operation_id="list_complaint_messages",
+    summary="The thread, oldest first",
+    answer=schemas.Message,
+    query=PageQuery,
+    permission="complaint:read",
+    paged=True,
+)
+def list_messages(session: Session, actor: Actor, page: Page, _given: dict[str, Any], ref: str) -> Any:
+    return queries.list_messages(session, actor, page, ref)
+
+
+def _show_message(session: Session, _actor: Actor, message_id: UUID) -> models.Message | None:
+    return session.get(models.Message, message_id)
+
+
+@blp.write(
+    "/complaints/<ref>/messages",
+    operation_id="add_complaint_message",
+    summary="Write to the complainant, note something, or record what they said",
+    description="A `public_reply` is also mailed to the complainant where there is an address. An `inbound` message ends "
+    "the waiting for the complainant.",
+    body=schemas.MessageIn,
+    answer=schemas.Message,
+    status=201,
+    permission="complaint:note",
+    load=queries.complaint_for_update,
+    show=_show_message,
+    errors=(Forbidden,),
+)
+def add_message(uow: UnitOfWork, actor: Actor, complaint: models.Complaint, given: dict[str, Any]) -> UUID:
+    return service.write_message(uow, actor, complaint, given)
+
+
+@blp.write(
+    "/complaints/<ref>/assignment",
+    operation_id="assign_complaint",
+    summary="Give a complaint to an agent or a team",
+    method="PUT",
+    body=schemas.AssignmentIn,
+    answer=schemas.Complaint,
+    permission="complaint:assign",
+    load=queries.complaint_for_update,
+    show=_show,
+    if_match="honoured",
+)
+def assign_complaint(uow: UnitOfWork, _actor: Actor, complaint: models.Complaint, given: dict[str, Any]) -> UUID:
+    return service.assign(uow, complaint, given)
+
+
+@blp.write(
+    "/complaints/<ref>/claim",
+    operation_id="claim_complaint",
+    summary="Take a complaint that nobody has",
+    answer=schemas.Complaint,
+    permission="complaint:claim",
+    load=queries.complaint_for_update,
+    show=_show,
+    errors=(errors.AlreadyAssigned,),
+)
+def claim_complaint(uow: UnitOfWork, actor: Actor, complaint: models.Complaint) -> UUID:
+    return service.claim(uow, actor, complaint)
+
+
+@blp.write(
+    "/complaints/<ref>/release",
+    operation_id="release_complaint",
+    summary="Give a complaint back to its queue",
+    answer=schemas.Complaint,
+    permission="complaint:claim",
+    load=queries.complaint_for_update,
+    show=_show,
+)
+def release_complaint(uow: UnitOfWork, actor: Actor, complaint: models.Complaint) -> UUID:
+    return service.release(uow, actor, complaint)
+
+
+@blp.read(
+    "/complaints/<ref>/timeline",
+    operation_id="get_complaint_timeline",
+    summary="Everything that happened, oldest first",
+    answer=schemas.TimelineEntry,
+    query=PageQuery,
+    permission="complaint:read",
+    paged=True,
+)
+def get_timeline(session: Session, actor: Actor, page: Page, _given: dict[str, Any], ref: str) -> Any:
+    return queries.timeline(session, actor, page, ref)
+
+
+@blp.read(
+    "/complaints/<ref>/timeline/verification",
+    operation_id="verify_complaint_timeline",
+    summary="Recompute the hash chain of the timeline",
+    answer=schemas.ChainReport,
+    permission="complaint:read",
+)
+def verify_timeline(session: Session, actor: Actor, ref: str) -> dict[str, Any]:
+    complaint = queries.get_visible(session, actor, ref)
+    rows = queries.events_of(session, complaint.id)
+    broken = verify_stream(rows, count=complaint.event_count, head=bytes(complaint.event_head))
+    return {"valid": not broken, "events": len(rows), "broken": broken}

@@ -1,0 +1,19 @@
+from helpdesk.kernel.errors import Conflict, Forbidden
+
+
+class AlreadyReceived(Conflict):
+    code = "already_received"
+    title = "This external id has been received before"
+    advice = "Use the complaint named in `reference`; `source` and `external_id` together are unique."
+
+
+class ConflictOfInterest(Forbidden):
+    code = "conflict_of_interest"
+    title = "A person complained about cannot close the complaint"
+    advice = "Have a colleague decide it."
+
+
+class AlreadyAssigned(Conflict):
+    code = "already_assigned"
+    title = "Somebody else has it"
+    advice = "Ask for it to be assigned to you, or take another one."

@@ -1,0 +1,180 @@
+"""What happens to complaints. Facts that other domains act on travel in the event, so that nobody has to look back."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, ClassVar, Final
+from uuid import UUID
+
+from helpdesk.kernel.events import Event
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ComplaintEvent(Event):
+    complaint_id: UUID
+    reference: str
+
+    @property
+    def subject_id(self) -> UUID:
+        return self.complaint_id
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ComplaintReceived(ComplaintEvent):
+    """`clock_starts`: name of a clock's start (`complaint_received`, `complaint_sent_to_company`) -> when."""
+
+    type: ClassVar[str] = "complaint.received"
+    channel: str
+    severity: str
+    received_at: datetime
+    source: str | None
+    jurisdiction: str | None
+    sector: str | None
+    team_id: UUID | None
+    customer_id: UUID | None
+    clock_starts: dict[str, datetime]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ComplaintActed(ComplaintEvent):
+    """Base of every act of the lifecycle, with what holds after it. `given` is what the caller supplied."""
+
+    personal: ClassVar[frozenset[str]] = frozenset({"given", "changes"})
+    action: str
+    from_status: str
+    to_status: str
+    severity: str
+    waiting_on: str
+    changes: dict[str, list[Any]]
+    given: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ComplaintAcknowledged(ComplaintActed):
+    type: ClassVar[str] = "complaint.acknowledged"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ComplaintTriaged(ComplaintActed):
+    type: ClassVar[str] = "complaint.triaged"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CustomerAsked(ComplaintActed):
+    type: ClassVar[str] = "complaint.customer_asked"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ThirdPartyAsked(ComplaintActed):
+    type: ClassVar[str] = "complaint.third_party_asked"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ComplaintResumed(ComplaintActed):
+    type: ClassVar[str] = "complaint.resumed"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ComplaintInvestigated(ComplaintActed):
+    type: ClassVar[str] = "complaint.investigated"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ComplaintResolved(ComplaintActed):
+    type: ClassVar[str] = "complaint.resolved"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ComplaintFollowedUp(ComplaintActed):
+    type: ClassVar[str] = "complaint.followed_up"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ComplaintReopened(ComplaintActed):
+    type: ClassVar[str] = "complaint.reopened"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ComplaintWithdrawn(ComplaintActed):
+    type: ClassVar[str] = "complaint.withdrawn"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ComplaintDismissed(ComplaintActed):
+    type: ClassVar[str] = "complaint.dismissed"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ComplaintEscalated(ComplaintActed):
+    type: ClassVar[str] = "complaint.escalated"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ComplaintDeEscalated(ComplaintActed):
+    type: ClassVar[str] = "complaint.de_escalated"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ComplaintReferred(ComplaintActed):
+    type: ClassVar[str] = "complaint.referred_externally"
+
+
+BY_ACTION: Final[dict[str, type[ComplaintActed]]] = {
+    "acknowledge": ComplaintAcknowledged,
+    "triage": ComplaintTriaged,
+    "ask_customer": CustomerAsked,
+    "ask_third_party": ThirdPartyAsked,
+    "resume": ComplaintResumed,
+    "investigate": ComplaintInvestigated,
+    "resolve": ComplaintResolved,
+    "resolve_on_the_spot": ComplaintResolved,
+    "follow_up": ComplaintFollowedUp,
+    "reopen": ComplaintReopened,
+    "withdraw": ComplaintWithdrawn,
+    "dismiss": ComplaintDismissed,
+    "escalate": ComplaintEscalated,
+    "de_escalate": ComplaintDeEscalated,
+    "refer_externally": ComplaintReferred,
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ComplaintEdited(ComplaintEvent):
+    """`changes`: field -> [before, after]."""
+
+    type: ClassVar[str] = "complaint.edited"
+    personal: ClassVar[frozenset[str]] = frozenset({"changes"})
+    changes: dict[str, list[Any]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ComplaintAssigned(ComplaintEvent):
+    """`changes`: assignee_id and team_id -> [before, after]; None after means released."""
+
+    type: ClassVar[str] = "complaint.assigned"
+    changes: dict[str, list[Any]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MessageAdded(ComplaintEvent):
+    """The text is in the thread, under `message_id`; an event outlives an erasure, so it does not repeat it."""
+
+    type: ClassVar[str] = "complaint.message_added"
+    message_id: UUID
+    kind: str
+    purpose: str
+    channel: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IssueAdded(ComplaintEvent):
+    type: ClassVar[str] = "complaint.issue_added"
+    issue_id: UUID
+    category: str | None
+    issue: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PersonAdded(ComplaintEvent):
+    type: ClassVar[str] = "complaint.person_added"
+    person_id: UUID
+    role: str

@@ -1,0 +1,185 @@
+"""The one door by which complaints come in: the API, imports and, later, forms and mail.
+
+It takes any number at once, because what is done for one is done for a thousand with the same few statements; a single
+complaint is a list of one. Whoever calls has validated the payload (`schemas.ComplaintIn`).
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from helpdesk.complaints import queries
+from helpdesk.complaints.errors import AlreadyReceived
+from helpdesk.complaints.events import ComplaintReceived
+from helpdesk.complaints.models import Complaint, Issue, Need, Person
+from helpdesk.complaints.taxonomy import SAFETY_ISSUES, severity_of
+from helpdesk.customers import service as customers
+from helpdesk.kernel.errors import FieldError, ValidationFailed
+from helpdesk.kernel.ids import new_id, new_reference
+from helpdesk.kernel.unit_of_work import UnitOfWork
+
+PROVISIONAL_SEVERITY = "S3"
+"""Until triage: the middle, so that the clocks run neither on a promise we cannot judge nor on none."""
+
+
+@dataclass(slots=True)
+class NewComplaint:
+    """The stream of a complaint that is being born: its row is written when the unit of work ends, with the head that
+    the chain has by then.
+    """
+
+    row: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def id(self) -> UUID:
+        return self.row["id"]  # type: ignore[no-any-return]
+
+    @property
+    def event_count(self) -> int:
+        return self.row["event_count"]  # type: ignore[no-any-return]
+
+    @event_count.setter
+    def event_count(self, value: int) -> None:
+        self.row["event_count"] = value
+
+    @property
+    def event_head(self) -> bytes:
+        return self.row["event_head"]  # type: ignore[no-any-return]
+
+    @event_head.setter
+    def event_head(self, value: bytes) -> None:
+        self.row["event_head"] = value
+
+
+def receive(uow: UnitOfWork, given: Mapping[str, Any]) -> UUID:
+    """Take one complaint in. Raises `AlreadyReceived` when its external id is known, `ValidationFailed` for a time of
+    receipt in the future.
+    """
+    if given.get("received_at") and given["received_at"] > uow.now:
+        raise ValidationFailed(
+            errors=[FieldError.at("/received_at", "future", "A complaint cannot come from the future.")]
+        )
+    if given.get("external_id"):
+        known = queries.known_external_ids(uow.session, given["source"], [given["external_id"]])
+        if known:
+            raise AlreadyReceived(reference=known[given["external_id"]])
+    return receive_many(uow, [given])[0]
+
+
+def receive_many(uow: UnitOfWork, many: Sequence[Mapping[str, Any]]) -> list[UUID]:
+    """Take complaints in, in order. The caller has left out those whose `(source, external_id)` is known."""
+    complainants = [dict(given.get("complainant") or {}) for given in many]
+    customer_ids = customers.known_or_new(uow, complainants)
+    ids = []
+    for given, person, customer_id in zip(many, complainants, customer_ids, strict=True):
+        ids.append(_receive(uow, given, person, given.get("customer_id") or customer_id))
+    return ids
+
+
+def _receive(uow: UnitOfWork, given: Mapping[str, Any], complainant: dict[str, Any], customer_id: UUID | None) -> UUID:
+    issues = given.get("issues") or [{}]
+    born = NewComplaint(_row(uow.now, given, issues, customer_id))
+    uow.add_rows(Complaint, [born.row])
+    uow.add_rows(Issue, [_issue(born.id, place, issue) for place, issue in enumerate(issues, start=1)])
+    people = [_person(born.id, "complainant", {**complainant, "customer_id": customer_id})]
+    people += [_person(born.id, role, given[role]) for role in ("affected", "representative") if given.get(role)]
+    uow.add_rows(Person, people)
+    if given.get("needs"):
+        uow.add_rows(Need, [_need(born.id, need) for need in given["needs"]])
+    row = born.row
+    uow.record(
+        ComplaintReceived(
+            complaint_id=row["id"],
+            reference=row["reference"],
+            channel=row["channel"],
+            severity=row["severity"],
+            received_at=row["received_at"],
+            source=row["source"],
+            jurisdiction=row["jurisdiction"],
+            sector=row["sector"],
+            team_id=row["team_id"],
+            customer_id=customer_id,
+            clock_starts={"complaint_received": row["received_at"], **(given.get("clock_starts") or {})},
+        ),
+        stream=born,
+    )
+    return born.id
+
+
+def _row(
+    now: datetime, given: Mapping[str, Any], issues: Sequence[Mapping[str, Any]], customer_id: UUID | None
+) -> dict[str, Any]:
+    impact, urgency = given.get("impact"), given.get("urgency")
+    judged = impact is not None and urgency is not None
+    price, loss = given.get("price"), given.get("loss")
+    money = price or loss
+    return {
+        "id": new_id(),
+        "reference": new_reference(),
+        "status": "received",
+        "channel": given["channel"],
+        "subject": given["subject"],
+        "description": given["description"],
+        "language": given.get("language") or (given.get("complainant") or {}).get("language"),
+        "received_at": given.get("received_at") or now,
+        "created_at": now,
+        "updated_at": now,
+        "source": given.get("source"),
+        "external_id": given.get("external_id"),
+        "customer_id": customer_id,
+        "team_id": given.get("team_id"),
+        "assignee_id": None,
+        "impact": impact,
+        "urgency": urgency,
+        "severity": severity_of(impact, urgency) if judged else PROVISIONAL_SEVERITY,  # type: ignore[arg-type]
+        "waiting_on": "us",
+        "escalation_level": 0,
+        "stage": "1",
+        "double_deviation": False,
+        "offers_live": 0,
+        "remedies_undelivered": 0,
+        "issue_count": len(issues),
+        "vulnerable": bool(given.get("needs")),
+        "safety": any(issue.get("issue") in SAFETY_ISSUES for issue in issues),
+        "price_minor": price.minor if price else None,
+        "loss_minor": loss.minor if loss else None,
+        "currency": money.currency if money else None,
+        "jurisdiction": given.get("jurisdiction"),
+        "sector": given.get("sector"),
+        "source_data": given.get("source_data"),
+        "event_count": 0,
+        "event_head": b"",
+        "version": 1,
+    }
+
+
+def _issue(complaint_id: UUID, position: int, given: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        "id": new_id(),
+        "complaint_id": complaint_id,
+        "position": position,
+        "category": given.get("category"),
+        "issue": given.get("issue"),
+        "detail": given.get("detail"),
+    }
+
+
+_PERSON = ("name", "email", "phone", "language", "region", "postcode", "authority", "customer_id", "agent_id")
+
+
+def _person(complaint_id: UUID, role: str, given: Mapping[str, Any]) -> dict[str, Any]:
+    return {"id": new_id(), "complaint_id": complaint_id, "role": role} | {name: given.get(name) for name in _PERSON}
+
+
+def _need(complaint_id: UUID, given: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        "id": new_id(),
+        "complaint_id": complaint_id,
+        "flag": given["flag"],
+        "adjustment": given.get("adjustment"),
+        "consent": given.get("consent", False),
+        "ground": given.get("ground"),
+        "expires_at": given.get("expires_at"),
+    }

@@ -1,0 +1,185 @@
+"""The lifecycle of a complaint, as a table. Everything that depends on it is read off it: the guard, `allowed_actions`,
+the routes and their bodies, the check constraint, the diagram in the README, and the grid test.
+
+Source: the handling stages of ISO 10002:2018 (receipt, acknowledgement, assessment, investigation, response, closing).
+"""
+
+from typing import Any, Final
+
+from helpdesk.kernel.state_machine import Lifecycle, Requirement, Transition, states
+
+OPEN: Final = states("received", "investigated")
+CLOSED: Final = states("resolved", "followed_up", "withdrawn", "dismissed")
+WAITING_ON: Final = ("us", "customer", "third_party", "nobody")
+STAGES: Final = ("1", "2", "external")
+MAX_LEVEL: Final = 3
+MILD: Final = frozenset({"S3", "S4", "S5"})
+
+
+def _on_the_spot(row: Any) -> bool:
+    return row.severity in MILD and row.issue_count == 1 and not (row.vulnerable or row.safety or row.regulator)
+
+
+LIFECYCLE: Final = Lifecycle(
+    name="complaint",
+    states=("received", "investigated", "resolved", "followed_up", "withdrawn", "dismissed"),
+    initial="received",
+    transitions=(
+        Transition(
+            "acknowledge",
+            states("received"),
+            None,
+            "complaint:acknowledge",
+            "Acknowledge receipt to the complainant",
+            ("channel",),
+            (
+                Requirement(
+                    "already_acknowledged",
+                    "this complaint has been acknowledged already.",
+                    lambda row: row.acknowledged_at is None,
+                ),
+            ),
+        ),
+        Transition(
+            "triage",
+            states("received"),
+            None,
+            "complaint:triage",
+            "Judge impact and urgency (which give the severity), category and track",
+            ("impact", "urgency", "category", "issue", "track"),
+        ),
+        Transition(
+            "ask_customer",
+            OPEN,
+            None,
+            "complaint:ask",
+            "Ask the complainant and wait for the answer",
+            ("message",),
+        ),
+        Transition(
+            "ask_third_party",
+            OPEN,
+            None,
+            "complaint:ask",
+            "Note what was asked of a third party and wait for it",
+            ("note",),
+        ),
+        Transition(
+            "resume",
+            OPEN,
+            None,
+            "complaint:ask",
+            "Stop waiting; automatic when the complainant replies",
+            (),
+            (
+                Requirement(
+                    "not_waiting",
+                    "nobody is being waited for.",
+                    lambda row: row.waiting_on in {"customer", "third_party"},
+                ),
+            ),
+        ),
+        Transition(
+            "investigate",
+            states("received"),
+            "investigated",
+            "complaint:investigate",
+            "Record findings, causes and fault",
+            ("findings", "root_cause", "fault"),
+        ),
+        Transition(
+            "resolve",
+            states("investigated"),
+            "resolved",
+            "complaint:resolve",
+            "Decide the outcome and tell the complainant",
+            ("outcomes", "letter", "remedy"),
+        ),
+        Transition(
+            "resolve_on_the_spot",
+            states("received"),
+            "resolved",
+            "complaint:resolve",
+            "Settle a mild complaint at the first contact, with the complainant's acceptance",
+            ("fault", "outcomes", "letter", "remedy", "accepted_by_complainant"),
+            (
+                Requirement(
+                    "not_on_the_spot",
+                    "on the spot only severity S3 or milder, one issue, and no safety, vulnerability or regulator flag.",
+                    _on_the_spot,
+                ),
+            ),
+        ),
+        Transition(
+            "follow_up",
+            states("resolved"),
+            "followed_up",
+            "complaint:follow_up",
+            "Record how it went for the complainant",
+            ("result",),
+            (
+                Requirement(
+                    "remedy_undelivered",
+                    "a remedy is not delivered yet.",
+                    lambda row: row.remedies_undelivered == 0,
+                ),
+            ),
+        ),
+        Transition(
+            "reopen",
+            CLOSED,
+            "received",
+            "complaint:reopen",
+            "Take a closed complaint up again (a double deviation)",
+            ("reason",),
+        ),
+        Transition(
+            "withdraw",
+            OPEN,
+            "withdrawn",
+            "complaint:withdraw",
+            "Record that the complainant withdrew",
+            ("reason",),
+        ),
+        Transition(
+            "dismiss",
+            OPEN,
+            "dismissed",
+            "complaint:dismiss",
+            "Close what is not a complaint to us",
+            ("reason_code",),
+        ),
+        Transition(
+            "escalate",
+            OPEN,
+            None,
+            "complaint:escalate",
+            "Raise the level of escalation by one",
+            ("reason",),
+            (
+                Requirement(
+                    "highest_level",
+                    "it is at the highest level already.",
+                    lambda row: row.escalation_level < MAX_LEVEL,
+                ),
+            ),
+        ),
+        Transition(
+            "de_escalate",
+            OPEN,
+            None,
+            "complaint:escalate",
+            "Lower the level of escalation by one",
+            ("reason",),
+            (Requirement("lowest_level", "it is not escalated.", lambda row: row.escalation_level > 0),),
+        ),
+        Transition(
+            "refer_externally",
+            OPEN | CLOSED,
+            None,
+            "complaint:refer",
+            "Record that the complaint went to an outside body (ISO 10003)",
+            ("body", "reference"),
+        ),
+    ),
+)

@@ -1,0 +1,193 @@
+"""Tables of a complaint. Relationships are not mapped: queries say what they load."""
+
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import CheckConstraint, ForeignKey, Index, UniqueConstraint, text
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.orm import Mapped, mapped_column
+
+from helpdesk.complaints.lifecycle import LIFECYCLE, MAX_LEVEL, STAGES, WAITING_ON
+from helpdesk.complaints.taxonomy import DISMISSALS, FAULTS, ISSUE_OUTCOMES, REGULATOR_CHANNELS, SEVERITIES, TRACKS
+from helpdesk.kernel.db import Base, Identified, Json, Minor, Stamped, Timestamp, Versioned
+from helpdesk.kernel.events import EventStream
+
+PERSON_ROLES = ("complainant", "affected", "representative", "subject")
+"""`subject` is who is complained about, where that is one of us."""
+
+MESSAGE_KINDS = ("public_reply", "internal_note", "inbound")
+
+
+class Complaint(Identified, Versioned, EventStream, Stamped, Base):
+    """One complaint. `received_at` is when it reached the firm, `created_at` when it reached this system."""
+
+    __tablename__ = "complaint"
+    __table_args__ = (
+        CheckConstraint(LIFECYCLE.check_constraint("status"), name="status"),
+        CheckConstraint(f"severity IN {SEVERITIES}", name="severity"),
+        CheckConstraint(f"waiting_on IN {WAITING_ON}", name="waiting_on"),
+        CheckConstraint(f"stage IN {STAGES}", name="stage"),
+        CheckConstraint(f"track IN {TRACKS}", name="track"),
+        CheckConstraint(f"fault IN {FAULTS}", name="fault"),
+        CheckConstraint(f"dismissal IN {DISMISSALS}", name="dismissal"),
+        CheckConstraint(f"escalation_level BETWEEN 0 AND {MAX_LEVEL}", name="escalation_level"),
+        CheckConstraint("remedies_undelivered >= 0", name="remedies_undelivered"),
+        CheckConstraint("(status = 'dismissed') = (dismissal IS NOT NULL)", name="dismissed_with_reason"),
+        CheckConstraint("external_id IS NULL OR source IS NOT NULL", name="external_id_of_source"),
+        CheckConstraint(
+            "(price_minor IS NULL AND loss_minor IS NULL) OR currency IS NOT NULL", name="amounts_have_currency"
+        ),
+        Index("uq_complaint_source_external_id", "source", "external_id", unique=True),
+        Index("ix_complaint_received_at_id", "received_at", "id"),
+        Index("ix_complaint_status_received_at_id", "status", "received_at", "id"),
+        Index("ix_complaint_severity_received_at_id", "severity", "received_at", "id"),
+        Index("ix_complaint_team_id_received_at_id", "team_id", "received_at", "id"),
+        Index("ix_complaint_assignee_id_received_at_id", "assignee_id", "received_at", "id"),
+        Index("ix_complaint_customer_id", "customer_id"),
+        Index("ix_complaint_external_id", "external_id"),
+    )
+
+    reference: Mapped[str] = mapped_column(unique=True)
+    status: Mapped[str] = mapped_column(default=LIFECYCLE.initial)
+    channel: Mapped[str]
+    subject: Mapped[str]
+    description: Mapped[str]
+    language: Mapped[str | None]
+    received_at: Mapped[Timestamp]
+    updated_at: Mapped[Timestamp]
+    source: Mapped[str | None]
+    external_id: Mapped[str | None]
+    customer_id: Mapped[UUID | None] = mapped_column(ForeignKey("customer.id", ondelete="RESTRICT"))
+    team_id: Mapped[UUID | None] = mapped_column(ForeignKey("team.id", ondelete="RESTRICT"))
+    assignee_id: Mapped[UUID | None] = mapped_column(ForeignKey("agent.id", ondelete="RESTRICT"))
+    impact: Mapped[int | None]
+    urgency: Mapped[int | None]
+    severity: Mapped[str]
+    track: Mapped[str | None]
+    waiting_on: Mapped[str] = mapped_column(default="us")
+    acknowledged_at: Mapped[Timestamp | None]
+    triaged_at: Mapped[Timestamp | None]
+    investigated_at: Mapped[Timestamp | None]
+    resolved_at: Mapped[Timestamp | None]
+    followed_up_at: Mapped[Timestamp | None]
+    escalation_level: Mapped[int] = mapped_column(default=0)
+    stage: Mapped[str] = mapped_column(default="1")
+    double_deviation: Mapped[bool] = mapped_column(default=False)
+    dismissal: Mapped[str | None]
+    outcome: Mapped[str | None]
+    fault: Mapped[str | None]
+    root_cause: Mapped[str | None]
+    contributing_causes: Mapped[list[str] | None] = mapped_column(JSONB(none_as_null=True))
+    no_remedy_reason: Mapped[str | None]
+    offers_live: Mapped[int] = mapped_column(default=0)
+    """Offers that were not withdrawn, declined, expired or failed; counted by the recovery domain."""
+    remedies_undelivered: Mapped[int] = mapped_column(default=0)
+    """Of those, the ones the customer may still be waiting for."""
+    issue_count: Mapped[int] = mapped_column(default=0)
+    vulnerable: Mapped[bool] = mapped_column(default=False)
+    safety: Mapped[bool] = mapped_column(default=False)
+    price_minor: Mapped[Minor | None]
+    loss_minor: Mapped[Minor | None]
+    currency: Mapped[str | None]
+    jurisdiction: Mapped[str | None]
+    sector: Mapped[str | None]
+    source_data: Mapped[dict[str, Any] | None] = mapped_column(JSONB(none_as_null=True))
+    """What an import brought that has no field here; nothing is thrown away."""
+
+    @property
+    def regulator(self) -> bool:
+        return self.channel in REGULATOR_CHANNELS
+
+
+class Issue(Identified, Base):
+    """One thing that went wrong, with its own finding, cause and outcome."""
+
+    __tablename__ = "complaint_issue"
+    __table_args__ = (
+        UniqueConstraint("complaint_id", "position"),
+        CheckConstraint(f"outcome IN {ISSUE_OUTCOMES}", name="outcome"),
+        Index("ix_complaint_issue_issue", "issue"),
+    )
+
+    complaint_id: Mapped[UUID] = mapped_column(ForeignKey("complaint.id", ondelete="CASCADE"))
+    position: Mapped[int]
+    category: Mapped[str | None]
+    issue: Mapped[str | None]
+    detail: Mapped[str | None]
+    finding: Mapped[str | None]
+    evidence: Mapped[str | None]
+    cause: Mapped[str | None]
+    outcome: Mapped[str | None]
+
+
+class Person(Identified, Base):
+    """Somebody on a complaint. A representative has recorded authority; a subject is one of our agents."""
+
+    __tablename__ = "complaint_person"
+    __table_args__ = (
+        CheckConstraint(f"role IN {PERSON_ROLES}", name="role"),
+        CheckConstraint("role <> 'subject' OR agent_id IS NOT NULL", name="subject_is_agent"),
+        Index("ix_complaint_person_complaint_id", "complaint_id"),
+        Index("ix_complaint_person_agent_id", "agent_id", postgresql_where=text("agent_id IS NOT NULL")),
+    )
+
+    complaint_id: Mapped[UUID] = mapped_column(ForeignKey("complaint.id", ondelete="CASCADE"))
+    role: Mapped[str]
+    name: Mapped[str | None]
+    email: Mapped[str | None]
+    phone: Mapped[str | None]
+    language: Mapped[str | None]
+    region: Mapped[str | None]
+    postcode: Mapped[str | None]
+    authority: Mapped[str | None]
+    customer_id: Mapped[UUID | None] = mapped_column(ForeignKey("customer.id", ondelete="RESTRICT"))
+    agent_id: Mapped[UUID | None] = mapped_column(ForeignKey("agent.id", ondelete="RESTRICT"))
+
+
+class Need(Identified, Base):
+    """A vulnerability and the adjustment it asks for. Kept only with consent or a stated ground, and it expires."""
+
+    __tablename__ = "complaint_need"
+    __table_args__ = (Index("ix_complaint_need_complaint_id", "complaint_id"),)
+
+    complaint_id: Mapped[UUID] = mapped_column(ForeignKey("complaint.id", ondelete="CASCADE"))
+    flag: Mapped[str]
+    adjustment: Mapped[str | None]
+    consent: Mapped[bool]
+    ground: Mapped[str | None]
+    expires_at: Mapped[Timestamp | None]
+
+
+class Message(Identified, Stamped, Base):
+    """An entry of the thread. Never changed; what is wrong is answered, or redacted with a trace."""
+
+    __tablename__ = "complaint_message"
+    __table_args__ = (
+        CheckConstraint(f"kind IN {MESSAGE_KINDS}", name="kind"),
+        Index("ix_complaint_message_complaint_id_id", "complaint_id", "id"),
+    )
+
+    complaint_id: Mapped[UUID] = mapped_column(ForeignKey("complaint.id", ondelete="CASCADE"))
+    kind: Mapped[str]
+    purpose: Mapped[str]
+    channel: Mapped[str | None]
+    author_kind: Mapped[str]
+    author_id: Mapped[UUID | None]
+    body: Mapped[str]
+
+
+class TransitionRow(Identified, Base):
+    """One act of the lifecycle, state kept or changed: what `verify` replays to the present state."""
+
+    __tablename__ = "complaint_transition"
+    __table_args__ = (UniqueConstraint("complaint_id", "number"),)
+
+    complaint_id: Mapped[UUID] = mapped_column(ForeignKey("complaint.id", ondelete="CASCADE"))
+    number: Mapped[int]
+    action: Mapped[str]
+    from_status: Mapped[str]
+    to_status: Mapped[str]
+    actor_kind: Mapped[str]
+    actor_id: Mapped[UUID | None]
+    at: Mapped[Timestamp]
+    given: Mapped[Json]

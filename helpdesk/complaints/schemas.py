@@ -1,0 +1,307 @@
+"""Payloads of complaints, in and out."""
+
+from typing import Any
+
+from marshmallow import ValidationError, fields, validate, validates_schema
+
+from helpdesk.complaints.lifecycle import LIFECYCLE, STAGES, WAITING_ON
+from helpdesk.complaints.models import MESSAGE_KINDS
+from helpdesk.complaints.queries import SORTS
+from helpdesk.complaints.taxonomy import (
+    CATEGORIES,
+    CHANNELS,
+    DISMISSALS,
+    FAULTS,
+    ISSUE_OUTCOMES,
+    ISSUES,
+    ROOT_CAUSES,
+    SEVERITIES,
+    TRACKS,
+    VULNERABILITIES,
+)
+from helpdesk.customers.schemas import LANGUAGE
+from helpdesk.kernel.ids import parse_reference
+from helpdesk.kernel.schemas import Choice, CommaList, MoneyField, PageQuery, Schema, Text, Timestamp
+
+LONG = 100_000
+"""Characters a description or a message may have; the longest real narrative seen had 21 928."""
+
+_REFERENCE = "7K3M-9QX2-TA5"
+
+
+class PersonIn(Schema):
+    name = Text(max_length=200, metadata={"example": "Li Wei"})
+    email = fields.Email(validate=validate.Length(max=254), metadata={"example": "li.wei@example.com"})
+    phone = Text(max_length=50, metadata={"example": "+86 10 5555 0100"})
+    language = fields.String(validate=LANGUAGE, metadata={"example": "zh-CN"})
+    region = Text(max_length=100, metadata={"example": "Beijing"})
+    postcode = Text(max_length=20, metadata={"example": "100000"})
+
+
+class RepresentativeIn(PersonIn):
+    authority = Text(
+        required=True,
+        max_length=1000,
+        metadata={"description": "How their authority is recorded.", "example": "Signed letter of 2 March, on file."},
+    )
+
+
+class SubjectIn(Schema):
+    agent_id = fields.UUID(required=True, metadata={"description": "The agent whom the complaint is about."})
+
+
+class IssueIn(Schema):
+    category = Choice(CATEGORIES, metadata={"example": "DEL"})
+    issue = Choice(ISSUES, metadata={"example": "DEL.LATE"})
+    detail = Text(max_length=2000, metadata={"example": "Promised for Monday, came on Friday."})
+
+    @validates_schema
+    def _belongs(self, data: dict[str, Any], **_: Any) -> None:
+        issue_fits_category(data)
+
+
+def issue_fits_category(data: dict[str, Any]) -> None:
+    """An issue code begins with its category's: `DEL.LATE` is of `DEL`."""
+    category, issue = data.get("category"), data.get("issue")
+    if issue and category and issue.split(".")[0] != category:
+        raise ValidationError(f"{issue} is not an issue of the category {category}.", "issue")
+
+
+class NeedIn(Schema):
+    flag = Choice(VULNERABILITIES, required=True, metadata={"example": "hearing"})
+    adjustment = Text(max_length=1000, metadata={"example": "Write, do not call."})
+    consent = fields.Boolean(load_default=False, metadata={"description": "Whether they agreed that this is recorded."})
+    ground = Text(max_length=500, metadata={"description": "Why it is recorded without consent.", "example": None})
+    expires_at = Timestamp(metadata={"example": None})
+
+    @validates_schema
+    def _lawful(self, data: dict[str, Any], **_: Any) -> None:
+        if not data.get("consent") and not data.get("ground"):
+            raise ValidationError("Give consent, or the ground on which it is recorded without.", "ground")
+
+
+class ComplaintIn(Schema):
+    channel = Choice(CHANNELS, required=True, metadata={"example": "EMAIL"})
+    subject = Text(required=True, max_length=500, metadata={"example": "Parcel a week late"})
+    description = Text(
+        required=True,
+        max_length=LONG,
+        multiline=True,
+        metadata={"example": "My parcel was promised for Monday and came on Friday. I had taken the day off for it."},
+    )
+    language = fields.String(validate=LANGUAGE, metadata={"example": "en"})
+    received_at = Timestamp(
+        metadata={"description": "When it reached you; now, when absent.", "example": "2026-03-02T09:30:00Z"}
+    )
+    source = Text(max_length=100, metadata={"description": "The system that sends it.", "example": "shop"})
+    external_id = Text(max_length=200, metadata={"description": "Its number there.", "example": "shop-4711"})
+    complainant = fields.Nested(PersonIn)
+    affected = fields.Nested(
+        PersonIn, metadata={"description": "Who was harmed, if not the complainant.", "example": None}
+    )
+    representative = fields.Nested(RepresentativeIn, metadata={"example": None})
+    customer_id = fields.UUID(metadata={"example": None})
+    issues = fields.List(fields.Nested(IssueIn), validate=validate.Length(1, 20))
+    needs = fields.List(fields.Nested(NeedIn), validate=validate.Length(max=20), metadata={"example": []})
+    impact = fields.Integer(
+        validate=validate.Range(1, 5), metadata={"description": "1 negligible, 5 critical", "example": 3}
+    )
+    urgency = fields.Integer(validate=validate.Range(1, 4), metadata={"description": "1 can wait, 4 now", "example": 2})
+    team_id = fields.UUID(metadata={"example": None})
+    price = MoneyField(metadata={"description": "What was paid for what failed."})
+    loss = MoneyField(positive=False, metadata={"description": "Proven loss beside it.", "example": None})
+    jurisdiction = fields.String(
+        validate=validate.Regexp("^[A-Z]{2}$", error="Write an ISO 3166 country code, for example GB."),
+        metadata={"description": "Whose regulatory deadlines apply.", "example": None},
+    )
+    sector = Text(max_length=50, metadata={"example": None})
+
+    @validates_schema
+    def _together(self, data: dict[str, Any], **_: Any) -> None:
+        if data.get("external_id") and not data.get("source"):
+            raise ValidationError("An external id needs the system it is from.", "source")
+        if ("impact" in data) != ("urgency" in data):
+            raise ValidationError("Give impact and urgency together.", "urgency" if "impact" in data else "impact")
+        price, loss = data.get("price"), data.get("loss")
+        if price and loss and price.currency != loss.currency:
+            raise ValidationError("Price and loss must be in one currency.", "loss")
+
+
+class ComplaintPatch(Schema):
+    subject = Text(max_length=500, metadata={"example": "Parcel a week late"})
+    description = Text(max_length=LONG, multiline=True, metadata={"example": "My parcel came on Friday."})
+    language = fields.String(validate=LANGUAGE, metadata={"example": "en"})
+    price = MoneyField()
+    loss = MoneyField(positive=False)
+
+
+class ComplaintQuery(PageQuery):
+    status = Choice(LIFECYCLE.states, metadata={"example": "received"})
+    severity = Choice(SEVERITIES, metadata={"example": "S2"})
+    channel = Choice(CHANNELS, metadata={"example": "EMAIL"})
+    waiting_on = Choice(WAITING_ON, metadata={"example": "us"})
+    stage = Choice(STAGES)
+    team_id = fields.UUID()
+    assignee_id = fields.UUID()
+    customer_id = fields.UUID()
+    mine = fields.Boolean(metadata={"description": "Assigned to the caller."})
+    unassigned = fields.Boolean()
+    source = Text(max_length=100)
+    external_id = CommaList(metadata={"description": "Several, separated by commas.", "example": "shop-4711"})
+    ref = CommaList(metadata={"description": "Several references, separated by commas.", "example": _REFERENCE})
+    category = Choice(CATEGORIES, metadata={"example": "DEL"})
+    issue = Choice(ISSUES, metadata={"example": "DEL.LATE"})
+    received_from = Timestamp(metadata={"description": "Received at or after."})
+    received_before = Timestamp(metadata={"description": "Received before."})
+    sort = Choice(SORTS, load_default="-received_at")
+
+    @validates_schema
+    def _references(self, data: dict[str, Any], **_: Any) -> None:
+        wrong = [ref for ref in data.get("ref", []) if parse_reference(ref) is None]
+        if wrong:
+            raise ValidationError(f"Not a reference: {', '.join(wrong[:5])}.", "ref")
+
+
+class Requirement(Schema):
+    code = fields.String(required=True, metadata={"example": "remedy_undelivered"})
+    detail = fields.String(required=True, metadata={"example": "a remedy is not delivered yet."})
+
+
+class AllowedAction(Schema):
+    action = Choice(LIFECYCLE.actions, required=True)
+    supplies = fields.List(fields.String(), required=True, metadata={"example": ["channel"]})
+    missing = fields.List(fields.Nested(Requirement), required=True, metadata={"example": []})
+
+
+class Issue(Schema):
+    id = fields.UUID(required=True)
+    category = Choice(CATEGORIES, required=True, allow_none=True, metadata={"example": "DEL"})
+    issue = Choice(ISSUES, required=True, allow_none=True, metadata={"example": "DEL.LATE"})
+    detail = fields.String(required=True, allow_none=True)
+    finding = fields.String(required=True, allow_none=True, metadata={"example": None})
+    evidence = fields.String(required=True, allow_none=True, metadata={"example": None})
+    cause = Choice(ROOT_CAUSES, required=True, allow_none=True, metadata={"example": None})
+    outcome = Choice(ISSUE_OUTCOMES, required=True, allow_none=True, metadata={"example": None})
+
+
+class Person(Schema):
+    id = fields.UUID(required=True)
+    role = fields.String(required=True, metadata={"example": "complainant"})
+    name = fields.String(required=True, allow_none=True, metadata={"example": "Li Wei"})
+    email = fields.String(required=True, allow_none=True, metadata={"example": "li.wei@example.com"})
+    phone = fields.String(required=True, allow_none=True, metadata={"example": None})
+    language = fields.String(required=True, allow_none=True, metadata={"example": "zh-CN"})
+    region = fields.String(required=True, allow_none=True, metadata={"example": None})
+    postcode = fields.String(required=True, allow_none=True, metadata={"example": None})
+    authority = fields.String(required=True, allow_none=True, metadata={"example": None})
+    customer_id = fields.UUID(required=True, allow_none=True)
+    agent_id = fields.UUID(required=True, allow_none=True, metadata={"example": None})
+
+
+class Need(Schema):
+    id = fields.UUID(required=True)
+    flag = Choice(VULNERABILITIES, required=True, metadata={"example": "hearing"})
+    adjustment = fields.String(required=True, allow_none=True, metadata={"example": "Write, do not call."})
+    consent = fields.Boolean(required=True)
+    ground = fields.String(required=True, allow_none=True, metadata={"example": None})
+    expires_at = Timestamp(required=True, allow_none=True, metadata={"example": None})
+
+
+class ComplaintSummary(Schema):
+    id = fields.UUID(required=True)
+    reference = fields.String(required=True, metadata={"example": _REFERENCE})
+    status = Choice(LIFECYCLE.states, required=True)
+    channel = Choice(CHANNELS, required=True, metadata={"example": "EMAIL"})
+    subject = fields.String(required=True, metadata={"example": "Parcel a week late"})
+    severity = Choice(SEVERITIES, required=True, metadata={"example": "S3"})
+    track = Choice(TRACKS, required=True, allow_none=True, metadata={"example": None})
+    waiting_on = Choice(WAITING_ON, required=True)
+    team_id = fields.UUID(required=True, allow_none=True, metadata={"example": None})
+    assignee_id = fields.UUID(required=True, allow_none=True, metadata={"example": None})
+    customer_id = fields.UUID(required=True, allow_none=True)
+    source = fields.String(required=True, allow_none=True, metadata={"example": "shop"})
+    external_id = fields.String(required=True, allow_none=True, metadata={"example": "shop-4711"})
+    received_at = Timestamp(required=True)
+    acknowledged_at = Timestamp(required=True, allow_none=True, metadata={"example": None})
+    resolved_at = Timestamp(required=True, allow_none=True, metadata={"example": None})
+    updated_at = Timestamp(required=True)
+    escalation_level = fields.Integer(required=True, metadata={"example": 0})
+    stage = Choice(STAGES, required=True)
+    vulnerable = fields.Boolean(required=True, metadata={"example": False})
+    version = fields.Integer(required=True)
+
+
+class Complaint(ComplaintSummary):
+    description = fields.String(required=True, metadata={"example": "My parcel came on Friday."})
+    language = fields.String(required=True, allow_none=True, metadata={"example": "en"})
+    impact = fields.Integer(required=True, allow_none=True, metadata={"example": 3})
+    urgency = fields.Integer(required=True, allow_none=True, metadata={"example": 2})
+    triaged_at = Timestamp(required=True, allow_none=True, metadata={"example": None})
+    investigated_at = Timestamp(required=True, allow_none=True, metadata={"example": None})
+    followed_up_at = Timestamp(required=True, allow_none=True, metadata={"example": None})
+    created_at = Timestamp(required=True)
+    double_deviation = fields.Boolean(required=True, metadata={"example": False})
+    dismissal = Choice(DISMISSALS, required=True, allow_none=True, metadata={"example": None})
+    outcome = Choice(ISSUE_OUTCOMES, required=True, allow_none=True, metadata={"example": None})
+    fault = Choice(FAULTS, required=True, allow_none=True, metadata={"example": None})
+    root_cause = Choice(ROOT_CAUSES, required=True, allow_none=True, metadata={"example": None})
+    contributing_causes = fields.List(fields.String(), required=True, allow_none=True, metadata={"example": None})
+    no_remedy_reason = fields.String(required=True, allow_none=True, metadata={"example": None})
+    remedies_undelivered = fields.Integer(required=True, metadata={"example": 0})
+    price = MoneyField(required=True, allow_none=True)
+    loss = MoneyField(required=True, allow_none=True, metadata={"example": None})
+    jurisdiction = fields.String(required=True, allow_none=True, metadata={"example": None})
+    sector = fields.String(required=True, allow_none=True, metadata={"example": None})
+    source_data = fields.Dict(required=True, allow_none=True, metadata={"example": None})
+    issues = fields.List(fields.Nested(Issue), required=True)
+    people = fields.List(fields.Nested(Person), required=True)
+    needs = fields.List(fields.Nested(Need), required=True)
+    allowed_actions = fields.List(fields.Nested(AllowedAction), required=True)
+
+
+class MessageIn(Schema):
+    kind = Choice(MESSAGE_KINDS, required=True)
+    body = Text(required=True, max_length=LONG, multiline=True, metadata={"example": "We have found your parcel."})
+    channel = Choice(CHANNELS, metadata={"example": "EMAIL"})
+
+
+class Message(Schema):
+    id = fields.UUID(required=True)
+    kind = Choice(MESSAGE_KINDS, required=True)
+    purpose = fields.String(required=True, metadata={"example": "message"})
+    channel = fields.String(required=True, allow_none=True, metadata={"example": "EMAIL"})
+    author_kind = fields.String(required=True, metadata={"example": "agent"})
+    author_id = fields.UUID(required=True, allow_none=True)
+    body = fields.String(required=True, metadata={"example": "We have found your parcel."})
+    created_at = Timestamp(required=True)
+
+
+class AssignmentIn(Schema):
+    assignee_id = fields.UUID(allow_none=True, metadata={"description": "null releases it.", "example": None})
+    team_id = fields.UUID(allow_none=True, metadata={"description": "null: no team.", "example": None})
+
+
+class TimelineEntry(Schema):
+    id = fields.UUID(required=True)
+    sequence = fields.Integer(required=True)
+    type = fields.String(required=True, metadata={"example": "complaint.received"})
+    occurred_at = Timestamp(required=True)
+    actor_kind = fields.String(required=True, metadata={"example": "agent"})
+    actor_id = fields.UUID(required=True, allow_none=True)
+    payload = fields.Dict(
+        required=True, allow_none=True, metadata={"description": "null once erased.", "example": {"channel": "EMAIL"}}
+    )
+    hash = fields.String(
+        required=True, metadata={"description": "Chained to the entry before.", "example": "9f2c" * 16}
+    )
+
+
+class BrokenLink(Schema):
+    stream_seq = fields.Integer(required=True, data_key="sequence")
+    what = fields.String(required=True, metadata={"example": "payload was changed"})
+
+
+class ChainReport(Schema):
+    valid = fields.Boolean(required=True)
+    events = fields.Integer(required=True)
+    broken = fields.List(fields.Nested(BrokenLink), required=True, metadata={"example": []})

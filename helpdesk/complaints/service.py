@@ -1,0 +1,146 @@
+"""What one can do with a complaint beside its lifecycle: edit, write, add people and issues, assign."""
+
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import func, select
+
+from helpdesk.complaints import acts
+from helpdesk.complaints.errors import AlreadyAssigned
+from helpdesk.complaints.events import ComplaintAssigned, ComplaintEdited, IssueAdded, PersonAdded
+from helpdesk.complaints.models import Complaint, Issue, Person
+from helpdesk.complaints.taxonomy import SAFETY_ISSUES
+from helpdesk.complaints.thread import add_message
+from helpdesk.identity import queries as identity
+from helpdesk.identity.actors import SYSTEM, Actor
+from helpdesk.kernel.access import require
+from helpdesk.kernel.errors import FieldError, ValidationFailed
+from helpdesk.kernel.ids import new_id
+from helpdesk.kernel.schemas import json_safe
+from helpdesk.kernel.unit_of_work import UnitOfWork
+
+_MESSAGE_PERMISSION = {
+    "public_reply": "complaint:reply",
+    "internal_note": "complaint:note",
+    "inbound": "complaint:note",
+}
+
+
+def edit(uow: UnitOfWork, complaint: Complaint, given: dict[str, Any]) -> UUID:
+    """`given`: any of subject, description, language, price, loss. Price and loss share a currency."""
+    wanted = {name: given[name] for name in ("subject", "description", "language") if name in given}
+    for name in ("price", "loss"):
+        if name in given:
+            wanted[f"{name}_minor"] = given[name].minor
+            wanted.setdefault("currency", given[name].currency)
+            other = complaint.loss_minor if name == "price" else complaint.price_minor
+            both = "price" in given and "loss" in given
+            if given[name].currency != wanted["currency"] or (
+                other is not None and not both and complaint.currency != given[name].currency
+            ):
+                raise ValidationFailed(
+                    errors=[FieldError.at(f"/{name}/currency", "currency", "Price and loss must be in one currency.")]
+                )
+    changes = {}
+    for name, value in wanted.items():
+        if getattr(complaint, name) != value:
+            changes[name] = json_safe([getattr(complaint, name), value])
+            setattr(complaint, name, value)
+    if changes:
+        _changed(uow, complaint)
+        uow.record(
+            ComplaintEdited(complaint_id=complaint.id, reference=complaint.reference, changes=changes), stream=complaint
+        )
+    return complaint.id
+
+
+def _changed(uow: UnitOfWork, complaint: Complaint) -> None:
+    complaint.updated_at = uow.now
+    complaint.touch()
+
+
+def write_message(uow: UnitOfWork, actor: Actor, complaint: Complaint, given: dict[str, Any]) -> UUID:
+    """Append to the thread. A message from the complainant ends the waiting for it."""
+    require(actor, _MESSAGE_PERMISSION[given["kind"]])
+    message_id = add_message(
+        uow, actor, complaint, kind=given["kind"], body=given["body"], channel=given.get("channel")
+    )
+    if given["kind"] == "inbound" and complaint.waiting_on == "customer":
+        acts.act(uow, SYSTEM, complaint, "resume", {"note": "The complainant replied."})
+    else:
+        _changed(uow, complaint)
+    return message_id
+
+
+def add_issue(uow: UnitOfWork, complaint: Complaint, given: dict[str, Any]) -> UUID:
+    """Another thing that went wrong; only while the complaint is open (the route checks)."""
+    highest = select(func.coalesce(func.max(Issue.position), 0)).where(Issue.complaint_id == complaint.id)
+    position = uow.session.execute(highest).scalar_one() + 1
+    issue_id = new_id()
+    row = {name: given.get(name) for name in ("category", "issue", "detail")}
+    uow.add_rows(Issue, [{"id": issue_id, "complaint_id": complaint.id, "position": position, **row}])
+    complaint.issue_count += 1
+    complaint.safety = complaint.safety or given.get("issue") in SAFETY_ISSUES
+    _changed(uow, complaint)
+    uow.record(
+        IssueAdded(
+            complaint_id=complaint.id,
+            reference=complaint.reference,
+            issue_id=issue_id,
+            category=given.get("category"),
+            issue=given.get("issue"),
+        ),
+        stream=complaint,
+    )
+    return complaint.id
+
+
+def add_person(uow: UnitOfWork, complaint: Complaint, role: str, given: dict[str, Any]) -> UUID:
+    """An affected person, a representative, or the agent whom it is about."""
+    if role == "subject" and identity.active_agent(uow.session, given["agent_id"]) is None:
+        raise ValidationFailed(errors=[FieldError.at("/agent_id", "unknown", "There is no such active agent.")])
+    person = Person(id=new_id(), complaint_id=complaint.id, role=role, **given)
+    uow.session.add(person)
+    _changed(uow, complaint)
+    uow.record(
+        PersonAdded(complaint_id=complaint.id, reference=complaint.reference, person_id=person.id, role=role),
+        stream=complaint,
+    )
+    return complaint.id
+
+
+def assign(uow: UnitOfWork, complaint: Complaint, given: dict[str, Any]) -> UUID:
+    """Set assignee and/or team; None releases. Raises `ValidationFailed` for an agent or team that is not there."""
+    problems = []
+    if given.get("assignee_id") and identity.active_agent(uow.session, given["assignee_id"]) is None:
+        problems.append(FieldError.at("/assignee_id", "unknown", "There is no such active agent."))
+    if given.get("team_id") and not identity.team_exists(uow.session, given["team_id"]):
+        problems.append(FieldError.at("/team_id", "unknown", "There is no such team."))
+    if problems:
+        raise ValidationFailed(errors=problems)
+    changes = {}
+    for name in ("assignee_id", "team_id"):
+        if name in given and getattr(complaint, name) != given[name]:
+            changes[name] = json_safe([getattr(complaint, name), given[name]])
+            setattr(complaint, name, given[name])
+    if changes:
+        _changed(uow, complaint)
+        uow.record(
+            ComplaintAssigned(complaint_id=complaint.id, reference=complaint.reference, changes=changes),
+            stream=complaint,
+        )
+    return complaint.id
+
+
+def claim(uow: UnitOfWork, actor: Actor, complaint: Complaint) -> UUID:
+    """Take it. Of two who claim at once, the first has it and the second is told who."""
+    if complaint.assignee_id not in {None, actor.id}:
+        raise AlreadyAssigned(assignee_id=complaint.assignee_id)
+    return assign(uow, complaint, {"assignee_id": actor.id})
+
+
+def release(uow: UnitOfWork, actor: Actor, complaint: Complaint) -> UUID:
+    """Give back one's own; somebody else's with `complaint:assign`."""
+    if complaint.assignee_id not in {None, actor.id}:
+        require(actor, "complaint:assign")
+    return assign(uow, complaint, {"assignee_id": None})

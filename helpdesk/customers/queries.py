@@ -1,0 +1,59 @@
+from collections.abc import Sequence
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from helpdesk.customers.models import Customer
+from helpdesk.identity.actors import Actor
+from helpdesk.kernel.errors import NotFound
+from helpdesk.kernel.pagination import Order, Page
+
+_ORDER = Order((Customer.id,), (UUID,))
+
+
+def list_customers(session: Session, page: Page, given: dict[str, Any]) -> tuple[Sequence[Any], str | None, int | None]:
+    statement = select(Customer)
+    if "email" in given:
+        statement = statement.where(func.lower(Customer.email) == given["email"].lower())
+    if "external_id" in given:
+        statement = statement.where(Customer.external_id == given["external_id"])
+    rows = session.scalars(page.narrow(statement, _ORDER)).all()
+    shown, cursor = page.cut(rows, lambda row: (row.id,))
+    total = None
+    if given.get("count"):
+        total = session.execute(select(func.count()).select_from(statement.subquery())).scalar_one()
+    return shown, cursor, total
+
+
+def get(session: Session, customer_id: UUID) -> Customer:
+    row = session.get(Customer, customer_id)
+    if row is None:
+        raise NotFound
+    return row
+
+
+def exists(session: Session, customer_id: UUID) -> bool:
+    return session.execute(select(Customer.id).where(Customer.id == customer_id)).first() is not None
+
+
+def for_update(session: Session, _actor: Actor, customer_id: UUID) -> Customer:
+    row = session.execute(select(Customer).where(Customer.id == customer_id).with_for_update()).scalar_one_or_none()
+    if row is None:
+        raise NotFound
+    return row
+
+
+def by_external_id(session: Session, external_id: str) -> Customer | None:
+    return session.execute(select(Customer).where(Customer.external_id == external_id)).scalar_one_or_none()
+
+
+def by_email(session: Session, emails: Sequence[str]) -> dict[str, UUID]:
+    """Lower-cased address -> the oldest customer with it."""
+    wanted = sorted({email.lower() for email in emails})
+    if not wanted:
+        return {}
+    lowered = func.lower(Customer.email)
+    rows = session.execute(select(lowered, Customer.id).where(lowered.in_(wanted)).order_by(Customer.id.desc()))
+    return {email: customer_id for email, customer_id in rows}  # noqa: C416  # rows are not pairs to a type checker

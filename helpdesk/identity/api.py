@@ -1,0 +1,198 @@
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy.orm import Session
+
+from helpdesk.identity import errors, models, queries, schemas, service
+from helpdesk.identity.actors import Actor
+from helpdesk.identity.permissions import ROLES
+from helpdesk.kernel.errors import Forbidden
+from helpdesk.kernel.http import Blueprint
+from helpdesk.kernel.pagination import Page
+from helpdesk.kernel.schemas import PageQuery
+from helpdesk.kernel.unit_of_work import UnitOfWork
+
+blp = Blueprint(
+    "identity", __name__, description="Agents, teams, roles and tokens: who is calling and what they may do."
+)
+
+
+@blp.read("/me", operation_id="get_me", summary="The caller, its teams and permissions", answer=schemas.Me)
+def get_me(_session: Session, actor: Actor) -> dict[str, Any]:
+    return {
+        "id": actor.id,
+        "name": actor.name,
+        "role": actor.role,
+        "team_ids": list(actor.team_ids),
+        "permissions": sorted(actor.permissions),
+    }
+
+
+@blp.read(
+    "/roles",
+    operation_id="list_roles",
+    summary="Every role and its permissions",
+    answer=schemas.Roles,
+    permission="agent:read",
+)
+def list_roles(_session: Session, _actor: Actor) -> dict[str, Any]:
+    return {"items": [{"name": name, "permissions": sorted(held)} for name, held in ROLES.items()]}
+
+
+@blp.read(
+    "/agents",
+    operation_id="list_agents",
+    summary="Agents",
+    answer=schemas.Agent,
+    query=schemas.AgentQuery,
+    permission="agent:read",
+    paged=True,
+)
+def list_agents(session: Session, _actor: Actor, page: Page, given: dict[str, Any]) -> Any:
+    return queries.list_agents(session, page, given)
+
+
+def _show_agent(session: Session, _actor: Actor, agent_id: UUID) -> Any:
+    return queries.agent_detail(session, agent_id)
+
+
+@blp.write(
+    "/agents",
+    operation_id="create_agent",
+    summary="Create an agent",
+    body=schemas.AgentIn,
+    answer=schemas.Agent,
+    status=201,
+    permission="agent:manage",
+    show=_show_agent,
+    location=lambda agent: f"/api/v1/agents/{agent['id']}",
+    errors=(errors.EmailTaken,),
+)
+def create_agent(uow: UnitOfWork, _actor: Actor, given: dict[str, Any]) -> UUID:
+    return service.create_agent(uow, given)
+
+
+@blp.read(
+    "/agents/<uuid:agent_id>",
+    operation_id="get_agent",
+    summary="One agent",
+    answer=schemas.Agent,
+    permission="agent:read",
+)
+def get_agent(session: Session, _actor: Actor, agent_id: UUID) -> Any:
+    return queries.agent_detail(session, agent_id)
+
+
+@blp.write(
+    "/agents/<uuid:agent_id>",
+    operation_id="change_agent",
+    summary="Change an agent's name, role, teams, or whether it is active",
+    method="PATCH",
+    body=schemas.AgentPatch,
+    answer=schemas.Agent,
+    permission="agent:manage",
+    load=queries.agent_for_update,
+    show=_show_agent,
+    if_match="required",
+    errors=(errors.LastAdministrator,),
+)
+def change_agent(uow: UnitOfWork, _actor: Actor, agent: models.Agent, given: dict[str, Any]) -> UUID:
+    return service.change_agent(uow, agent, given)
+
+
+@blp.read(
+    "/teams",
+    operation_id="list_teams",
+    summary="Teams",
+    answer=schemas.Team,
+    query=PageQuery,
+    permission="agent:read",
+    paged=True,
+)
+def list_teams(session: Session, _actor: Actor, page: Page, given: dict[str, Any]) -> Any:
+    return queries.list_teams(session, page, given)
+
+
+def _show_team(session: Session, _actor: Actor, team_id: UUID) -> Any:
+    return queries.team_detail(session, team_id)
+
+
+@blp.write(
+    "/teams",
+    operation_id="create_team",
+    summary="Create a team",
+    body=schemas.TeamIn,
+    answer=schemas.Team,
+    status=201,
+    permission="agent:manage",
+    show=_show_team,
+    location=lambda team: f"/api/v1/teams/{team['id']}",
+    errors=(errors.NameTaken,),
+)
+def create_team(uow: UnitOfWork, _actor: Actor, given: dict[str, Any]) -> UUID:
+    return service.create_team(uow, given["name"])
+
+
+@blp.read(
+    "/teams/<uuid:team_id>",
+    operation_id="get_team",
+    summary="One team",
+    answer=schemas.Team,
+    permission="agent:read",
+)
+def get_team(session: Session, _actor: Actor, team_id: UUID) -> Any:
+    return queries.team_detail(session, team_id)
+
+
+@blp.write(
+    "/teams/<uuid:team_id>/members",
+    operation_id="set_team_members",
+    summary="Replace a team's members",
+    method="PUT",
+    body=schemas.TeamMembersIn,
+    answer=schemas.Team,
+    permission="agent:manage",
+    load=queries.team_for_update,
+    show=_show_team,
+    if_match="required",
+)
+def set_team_members(uow: UnitOfWork, _actor: Actor, team: models.Team, given: dict[str, Any]) -> UUID:
+    return service.set_members(uow, team, given["agent_ids"])
+
+
+@blp.read(
+    "/tokens",
+    operation_id="list_tokens",
+    summary="Tokens: one's own, or everybody's with `token:manage`",
+    answer=schemas.Token,
+    query=PageQuery,
+    paged=True,
+)
+def list_tokens(session: Session, actor: Actor, page: Page, given: dict[str, Any]) -> Any:
+    return queries.list_tokens(session, actor, page, given)
+
+
+@blp.write(
+    "/tokens",
+    operation_id="create_token",
+    summary="Make a bearer token; the answer is the only time it is shown",
+    body=schemas.TokenIn,
+    answer=schemas.NewToken,
+    status=201,
+    errors=(Forbidden,),
+    description="With an `Idempotency-Key`, the stored answer holds the token for 48 hours; leave the key out for a "
+    "secret that must be kept nowhere.",
+)
+def create_token(uow: UnitOfWork, actor: Actor, given: dict[str, Any]) -> dict[str, Any]:
+    return service.create_token(uow, actor, given)
+
+
+@blp.write(
+    "/tokens/<uuid:token_id>/revoke",
+    operation_id="revoke_token",
+    summary="Revoke a token at once",
+    answer=schemas.Token,
+    load=queries.token_for_update,
+)
+def revoke_token(uow: UnitOfWork, _actor: Actor, token: models.Token) -> models.Token:
+    return service.revoke_token(uow, token)

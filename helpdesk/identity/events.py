@@ -1,0 +1,67 @@
+from dataclasses import dataclass
+from typing import ClassVar
+from uuid import UUID
+
+from helpdesk.kernel.events import Event
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AgentEvent(Event):
+    agent_id: UUID
+
+    @property
+    def subject_id(self) -> UUID:
+        return self.agent_id
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AgentCreated(AgentEvent):
+    type: ClassVar[str] = "agent.created"
+    personal: ClassVar[frozenset[str]] = frozenset({"email", "name"})
+    email: str
+    name: str
+    role: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AgentChanged(AgentEvent):
+    """`changes`: field -> [before, after]."""
+
+    type: ClassVar[str] = "agent.changed"
+    personal: ClassVar[frozenset[str]] = frozenset({"changes"})
+    changes: dict[str, list[object]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TeamCreated(Event):
+    type: ClassVar[str] = "team.created"
+    team_id: UUID
+    name: str
+
+    @property
+    def subject_id(self) -> UUID:
+        return self.team_id
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TeamMembersChanged(Event):
+    type: ClassVar[str] = "team.members_changed"
+    team_id: UUID
+    agent_ids: list[str]
+
+    @property
+    def subject_id(self) -> UUID:
+        return self.team_id
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TokenCreated(AgentEvent):
+    type: ClassVar[str] = "token.created"
+    token_id: UUID
+    name: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TokenRevoked(AgentEvent):
+    type: ClassVar[str] = "token.revoked"
+    token_id: UUID

@@ -1,0 +1,93 @@
+from marshmallow import fields, validate
+
+from helpdesk.identity.permissions import ROLES
+from helpdesk.kernel.schemas import Choice, PageQuery, Schema, Text, Timestamp
+
+
+class AgentQuery(PageQuery):
+    role = Choice(ROLES, metadata={"example": "agent"})
+    active = fields.Boolean()
+
+
+class AgentIn(Schema):
+    email = fields.Email(required=True, validate=validate.Length(max=254), metadata={"example": "ana@example.com"})
+    name = Text(required=True, max_length=200, metadata={"example": "Ana Souza"})
+    role = Choice(ROLES, required=True, metadata={"example": "agent"})
+    team_ids = fields.List(
+        fields.UUID(), load_default=list, validate=validate.Length(max=100), metadata={"example": []}
+    )
+
+
+class AgentPatch(Schema):
+    name = Text(max_length=200, metadata={"example": "Ana Souza"})
+    role = Choice(ROLES, metadata={"example": "senior"})
+    active = fields.Boolean()
+    team_ids = fields.List(fields.UUID(), validate=validate.Length(max=100), metadata={"example": []})
+
+
+class Agent(Schema):
+    id = fields.UUID(required=True)
+    email = fields.Email(required=True, metadata={"example": "ana@example.com"})
+    name = fields.String(required=True, metadata={"example": "Ana Souza"})
+    role = Choice(ROLES, required=True)
+    active = fields.Boolean(required=True)
+    team_ids = fields.List(fields.UUID(), required=True)
+    version = fields.Integer(required=True)
+    created_at = Timestamp(required=True)
+
+
+class TeamIn(Schema):
+    name = Text(required=True, max_length=200, metadata={"example": "Billing"})
+
+
+class TeamMembersIn(Schema):
+    agent_ids = fields.List(fields.UUID(), required=True, validate=validate.Length(max=1000), metadata={"example": []})
+
+
+class Team(Schema):
+    id = fields.UUID(required=True)
+    name = fields.String(required=True, metadata={"example": "Billing"})
+    agent_ids = fields.List(fields.UUID(), required=True)
+    version = fields.Integer(required=True)
+    created_at = Timestamp(required=True)
+
+
+class TokenIn(Schema):
+    name = Text(required=True, max_length=200, metadata={"example": "nightly report"})
+    agent_id = fields.UUID(metadata={"description": "Whose token; one's own when absent.", "example": None})
+    expires_at = Timestamp(
+        metadata={"description": "At most 366 days away, which is also the default.", "example": None}
+    )
+
+
+class Token(Schema):
+    id = fields.UUID(required=True)
+    agent_id = fields.UUID(required=True)
+    name = fields.String(required=True, metadata={"example": "nightly report"})
+    created_at = Timestamp(required=True)
+    expires_at = Timestamp(required=True, allow_none=True)
+    revoked_at = Timestamp(required=True, allow_none=True, metadata={"example": None})
+
+
+class NewToken(Token):
+    token = fields.String(
+        required=True,
+        metadata={"description": "Shown once; only its hash is kept.", "example": "hd_REPLACE-WITH-YOUR-TOKEN"},
+    )
+
+
+class Role(Schema):
+    name = Choice(ROLES, required=True)
+    permissions = fields.List(fields.String(), required=True, metadata={"example": ["complaint:read"]})
+
+
+class Roles(Schema):
+    items = fields.List(fields.Nested(Role), required=True)
+
+
+class Me(Schema):
+    id = fields.UUID(required=True)
+    name = fields.String(required=True, metadata={"example": "Ana Souza"})
+    role = Choice(ROLES, required=True)
+    team_ids = fields.List(fields.UUID(), required=True)
+    permissions = fields.List(fields.String(), required=True, metadata={"example": ["complaint:read"]})

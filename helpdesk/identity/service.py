@@ -1,0 +1,146 @@
+"""What one can do with agents, teams and tokens."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import delete, func, select
+
+from helpdesk.identity import queries
+from helpdesk.identity.actors import Actor
+from helpdesk.identity.authentication import MAX_LIFE, new_token, token_hash
+from helpdesk.identity.errors import EmailTaken, LastAdministrator, NameTaken
+from helpdesk.identity.events import (
+    AgentChanged,
+    AgentCreated,
+    TeamCreated,
+    TeamMembersChanged,
+    TokenCreated,
+    TokenRevoked,
+)
+from helpdesk.identity.models import Agent, Team, TeamMember, Token
+from helpdesk.kernel.errors import FieldError, Forbidden, ValidationFailed
+from helpdesk.kernel.ids import new_id
+from helpdesk.kernel.unit_of_work import UnitOfWork
+
+
+def create_agent(uow: UnitOfWork, given: dict[str, Any]) -> UUID:
+    """`given`: email, name, role, team_ids. Raises `EmailTaken`, or `ValidationFailed` for an unknown team."""
+    if queries.agent_by_email(uow.session, given["email"]) is not None:
+        raise EmailTaken
+    agent_id = new_id()
+    uow.session.add(
+        Agent(id=agent_id, email=given["email"], name=given["name"], role=given["role"], active=True, version=1)
+    )
+    uow.session.flush()  # memberships refer to it
+    _join(uow, agent_id, given.get("team_ids", []))
+    uow.record(AgentCreated(agent_id=agent_id, email=given["email"], name=given["name"], role=given["role"]))
+    return agent_id
+
+
+def change_agent(uow: UnitOfWork, agent: Agent, given: dict[str, Any]) -> UUID:
+    """`given`: any of name, role, active, team_ids."""
+    _keep_an_administrator(uow, agent, given)
+    changes: dict[str, list[object]] = {}
+    for name in ("name", "role", "active"):
+        if name in given and given[name] != getattr(agent, name):
+            changes[name] = [getattr(agent, name), given[name]]
+            setattr(agent, name, given[name])
+    if "team_ids" in given:
+        before = uow.session.scalars(select(TeamMember.team_id).where(TeamMember.agent_id == agent.id)).all()
+        uow.session.execute(delete(TeamMember).where(TeamMember.agent_id == agent.id))
+        _join(uow, agent.id, given["team_ids"])
+        changes["team_ids"] = [sorted(map(str, before)), sorted(map(str, given["team_ids"]))]
+    if changes:
+        agent.touch()
+        uow.record(AgentChanged(agent_id=agent.id, changes=changes))
+    return agent.id
+
+
+def _keep_an_administrator(uow: UnitOfWork, agent: Agent, given: dict[str, Any]) -> None:
+    leaves = given.get("role", agent.role) != "admin" or not given.get("active", agent.active)
+    if agent.role != "admin" or not agent.active or not leaves:
+        return
+    # Locked in order of id, so that two administrators cannot take each other's role at the same moment.
+    others = select(Agent.id).where(Agent.role == "admin", Agent.active).order_by(Agent.id).with_for_update()
+    if not [row for row in uow.session.scalars(others) if row != agent.id]:
+        raise LastAdministrator
+
+
+def _join(uow: UnitOfWork, agent_id: UUID, team_ids: Sequence[UUID]) -> None:
+    wanted = list(dict.fromkeys(team_ids))
+    known = set(uow.session.scalars(select(Team.id).where(Team.id.in_(wanted)))) if wanted else set()
+    unknown = [place for place, team_id in enumerate(team_ids) if team_id not in known]
+    if unknown:
+        raise ValidationFailed(
+            errors=[FieldError.at(f"/team_ids/{place}", "unknown", "There is no such team.") for place in unknown]
+        )
+    uow.add_rows(TeamMember, [{"team_id": team_id, "agent_id": agent_id} for team_id in wanted])
+
+
+def create_team(uow: UnitOfWork, name: str) -> UUID:
+    if uow.session.execute(select(Team.id).where(func.lower(Team.name) == name.lower())).first():
+        raise NameTaken
+    team_id = new_id()
+    uow.session.add(Team(id=team_id, name=name, version=1))
+    uow.record(TeamCreated(team_id=team_id, name=name))
+    return team_id
+
+
+def set_members(uow: UnitOfWork, team: Team, agent_ids: Sequence[UUID]) -> UUID:
+    """Replace the team's members. Raises `ValidationFailed` naming each unknown agent."""
+    wanted = list(dict.fromkeys(agent_ids))
+    known = set(uow.session.scalars(select(Agent.id).where(Agent.id.in_(wanted), Agent.active)))
+    unknown = [place for place, agent_id in enumerate(agent_ids) if agent_id not in known]
+    if unknown:
+        raise ValidationFailed(
+            errors=[FieldError.at(f"/agent_ids/{place}", "unknown", "No such active agent.") for place in unknown]
+        )
+    uow.session.execute(delete(TeamMember).where(TeamMember.team_id == team.id))
+    uow.add_rows(TeamMember, [{"team_id": team.id, "agent_id": agent_id} for agent_id in wanted])
+    team.touch()
+    uow.record(TeamMembersChanged(team_id=team.id, agent_ids=[str(agent_id) for agent_id in wanted]))
+    return team.id
+
+
+def create_token(uow: UnitOfWork, actor: Actor, given: dict[str, Any]) -> dict[str, Any]:
+    """A token for oneself, or for another agent with `token:manage`. The secret is in the answer and nowhere else."""
+    agent_id = given.get("agent_id", actor.id)
+    if agent_id != actor.id and not actor.may("token:manage"):
+        raise Forbidden("You may make tokens for yourself only.", permission="token:manage")
+    if agent_id is None or queries.active_agent(uow.session, agent_id) is None:
+        raise ValidationFailed(errors=[FieldError.at("/agent_id", "unknown", "There is no such active agent.")])
+    expires_at: datetime = given.get("expires_at") or uow.now + MAX_LIFE
+    if not uow.now < expires_at <= uow.now + MAX_LIFE:
+        raise ValidationFailed(
+            errors=[FieldError.at("/expires_at", "range", "Choose a time in the future, at most 366 days away.")]
+        )
+    token = new_token()
+    row = Token(
+        id=new_id(),
+        agent_id=agent_id,
+        name=given["name"],
+        hash=token_hash(token),
+        bootstrap=False,
+        expires_at=expires_at,
+    )
+    uow.session.add(row)
+    uow.record(TokenCreated(agent_id=agent_id, token_id=row.id, name=row.name))
+    return {
+        "id": row.id,
+        "agent_id": agent_id,
+        "name": row.name,
+        "token": token,
+        "created_at": uow.now,
+        "expires_at": expires_at,
+        "revoked_at": None,
+    }
+
+
+def revoke_token(uow: UnitOfWork, token: Token) -> Token:
+    """Revoking twice is revoking once."""
+    if token.revoked_at is None:
+        token.revoked_at = uow.now
+        uow.record(TokenRevoked(agent_id=token.agent_id, token_id=token.id))
+    return token

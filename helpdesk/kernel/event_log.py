@@ -1,0 +1,284 @@
+"""The append-only log of events, its hash chains, and the cursor that never misses a late commit.
+
+**Chain.** Each event of a stream carries `hash = SHA-256(header)`, where the header names the stream, the place in it,
+the type, the time, the actor, the digest of the payload, and the hash before. The payload enters only through
+`digest = SHA-256(salt || payload)`: an erasure removes payload and salt, the digest stays, and the chain still
+verifies, while without the salt nobody can try out what a short payload may have been.
+
+**Cursor.** `(xid, seq)`, read only below `pg_snapshot_xmin(pg_current_snapshot())`: every transaction below that line has
+ended, so nothing can appear behind a reader. A serial number, a UUIDv7 or a timestamp alone misses events whose
+transaction commits late. Compare and sort `xid` in SQL only: as text, 10 comes before 9. A restored dump restarts the
+transaction ids, therefore the cursor carries the log's epoch.
+"""
+
+import hashlib
+import secrets
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID
+
+import orjson
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    Connection,
+    DateTime,
+    Identity,
+    Index,
+    UniqueConstraint,
+    select,
+    text,
+)
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.orm import Mapped, Session, mapped_column
+
+from helpdesk.kernel.db import Base, Xid8
+from helpdesk.kernel.errors import CursorExpired, CursorMismatch
+from helpdesk.kernel.events import Principal, Recorded, Stream
+
+_GENESIS = b""
+
+
+class EventRow(Base):
+    """One event. A trigger refuses every change but the erasure of a payload."""
+
+    __tablename__ = "event"
+    __table_args__ = (
+        UniqueConstraint("stream_id", "stream_seq"),
+        Index("ix_event_xid_seq", "xid", "seq"),
+        Index("ix_event_subject", "subject_id"),
+        CheckConstraint("(stream_id IS NULL) = (stream_seq IS NULL)", name="stream_and_place"),
+        CheckConstraint("(payload IS NULL) = (salt IS NULL)", name="erased_whole"),
+    )
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    xid: Mapped[int] = mapped_column(Xid8, server_default=text("pg_current_xact_id()"))
+    seq: Mapped[int] = mapped_column(BigInteger, Identity(always=True))
+    stream_id: Mapped[UUID | None]
+    stream_seq: Mapped[int | None]
+    type: Mapped[str]
+    subject_id: Mapped[UUID]
+    occurred_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
+    actor_kind: Mapped[str]
+    actor_id: Mapped[UUID | None]
+    request_id: Mapped[str | None]
+    payload: Mapped[dict[str, Any] | None] = mapped_column(JSONB(none_as_null=True))
+    salt: Mapped[bytes | None]
+    digest: Mapped[bytes]
+    prev_hash: Mapped[bytes]
+    hash: Mapped[bytes]
+
+
+class LogEpoch(Base):
+    """One row, written by the first migration: tells one life of the log from another."""
+
+    __tablename__ = "event_log_epoch"
+
+    singleton: Mapped[bool] = mapped_column(primary_key=True, default=True)
+    epoch: Mapped[str]
+
+
+def canonical(value: Any) -> bytes:
+    """The one text of a JSON value: sorted keys, no blanks, UTF-8. Floats are a TypeError (see `events`)."""
+    return orjson.dumps(value, option=orjson.OPT_SORT_KEYS | orjson.OPT_UTC_Z)
+
+
+def payload_digest(salt: bytes, payload: Any) -> bytes:
+    return hashlib.sha256(salt + canonical(payload)).digest()
+
+
+def link_hash(
+    *,
+    event_id: UUID,
+    stream_id: UUID | None,
+    stream_seq: int | None,
+    kind: str,
+    subject_id: UUID,
+    occurred_at: datetime,
+    actor_kind: str,
+    actor_id: UUID | None,
+    digest: bytes,
+    prev_hash: bytes,
+) -> bytes:
+    """The hash of one link. Its input is a JSON list, so that no two different headers have the same text."""
+    header = [
+        str(event_id),
+        str(stream_id),
+        stream_seq,
+        kind,
+        str(subject_id),
+        occurred_at.astimezone(UTC).isoformat(timespec="microseconds"),
+        actor_kind,
+        str(actor_id),
+        digest.hex(),
+        prev_hash.hex(),
+    ]
+    return hashlib.sha256(orjson.dumps(header)).digest()
+
+
+def rows_for(recorded: Iterable[Recorded], actor: Principal, request_id: str | None) -> list[dict[str, Any]]:
+    """Rows to insert, in order; advances `event_count` and `event_head` of every stream on the way."""
+    rows = []
+    for item in recorded:
+        # The payload is kept as read back from its own text: what was digested is what any later reader gets.
+        text_of_payload = canonical(item.event.payload())
+        payload = orjson.loads(text_of_payload)
+        salt = secrets.token_bytes(16)
+        digest = hashlib.sha256(salt + text_of_payload).digest()
+        stream_id, stream_seq, prev_hash = _next_place(item.stream)
+        link = link_hash(
+            event_id=item.id,
+            stream_id=stream_id,
+            stream_seq=stream_seq,
+            kind=item.event.type,
+            subject_id=item.event.subject_id,
+            occurred_at=item.occurred_at,
+            actor_kind=actor.kind,
+            actor_id=actor.id,
+            digest=digest,
+            prev_hash=prev_hash,
+        )
+        if item.stream is not None:
+            item.stream.event_head = link
+        rows.append(
+            {
+                "id": item.id,
+                "stream_id": stream_id,
+                "stream_seq": stream_seq,
+                "type": item.event.type,
+                "subject_id": item.event.subject_id,
+                "occurred_at": item.occurred_at,
+                "actor_kind": actor.kind,
+                "actor_id": actor.id,
+                "request_id": request_id,
+                "payload": payload,
+                "salt": salt,
+                "digest": digest,
+                "prev_hash": prev_hash,
+                "hash": link,
+            }
+        )
+    return rows
+
+
+def _next_place(stream: Stream | None) -> tuple[UUID | None, int | None, bytes]:
+    if stream is None:
+        return None, None, _GENESIS
+    stream.event_count += 1
+    return stream.id, stream.event_count, bytes(stream.event_head)
+
+
+@dataclass(frozen=True, slots=True)
+class Broken:
+    """One fault of a chain, named by stream and place."""
+
+    stream_id: UUID
+    stream_seq: int
+    what: str
+
+
+def verify_stream(rows: Sequence[EventRow], *, count: int, head: bytes) -> list[Broken]:
+    """Every fault of one stream. `rows` are all its events in order of place; `count` and `head` stand on its owner.
+
+    A changed row breaks its own hash, a removed or reordered one the link after it, a cut tail the count and head.
+    """
+    found = []
+    prev = _GENESIS
+    for place, row in enumerate(rows, start=1):
+        stream_id = row.stream_id
+        if stream_id is None:
+            raise ValueError("verify_stream takes the events of one stream")
+        seq = row.stream_seq or 0
+        if seq != place:
+            found.append(Broken(stream_id, seq, f"place {place} holds event number {seq}"))
+        if row.prev_hash != prev:
+            found.append(Broken(stream_id, seq, "does not follow from the event before it"))
+        if row.payload is not None and row.salt is not None and payload_digest(row.salt, row.payload) != row.digest:
+            found.append(Broken(stream_id, seq, "payload was changed"))
+        expected = link_hash(
+            event_id=row.id,
+            stream_id=row.stream_id,
+            stream_seq=row.stream_seq,
+            kind=row.type,
+            subject_id=row.subject_id,
+            occurred_at=row.occurred_at,
+            actor_kind=row.actor_kind,
+            actor_id=row.actor_id,
+            digest=row.digest,
+            prev_hash=row.prev_hash,
+        )
+        if expected != row.hash:
+            found.append(Broken(stream_id, seq, "header was changed"))
+        prev = row.hash
+    if rows and rows[0].stream_id is not None and (len(rows) != count or prev != head):
+        found.append(Broken(rows[0].stream_id, len(rows), f"chain ends here; its owner knows of {count} events"))
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class FeedPosition:
+    """Where a reader stands: everything up to and including `(xid, seq)` was read in this epoch."""
+
+    epoch: str
+    xid: int
+    seq: int
+
+    def encode(self) -> str:
+        return f"{self.epoch}.{self.xid}.{self.seq}"
+
+    @classmethod
+    def decode(cls, cursor: str) -> "FeedPosition":
+        epoch, _, rest = cursor.partition(".")
+        xid, _, seq = rest.partition(".")
+        if not (epoch.isalnum() and _is_number(xid) and _is_number(seq)):
+            raise CursorMismatch("This is not a cursor of the event feed.")
+        return cls(epoch, int(xid), int(seq))
+
+
+def _is_number(digits: str) -> bool:
+    return digits.isascii() and digits.isdigit() and len(digits) < 19
+
+
+def current_epoch(connection: Connection | Session) -> str:
+    return connection.execute(select(LogEpoch.epoch)).scalar_one()
+
+
+def start_of_log(epoch: str) -> FeedPosition:
+    return FeedPosition(epoch, 0, 0)
+
+
+BELOW_HORIZON = text("event.xid < pg_snapshot_xmin(pg_current_snapshot())")
+"""Only transactions that can have nothing running before them."""
+
+
+def after_position(position: FeedPosition, epoch: str) -> Any:
+    """The condition "after this position", to be used together with `BELOW_HORIZON` and `FEED_ORDER`.
+
+    Raises `CursorExpired` when the database was restored since.
+    """
+    if position.epoch != epoch:
+        raise CursorExpired
+    return text("(event.xid, event.seq) > (CAST(CAST(:after_xid AS text) AS xid8), :after_seq)").bindparams(
+        after_xid=str(position.xid), after_seq=position.seq
+    )
+
+
+FEED_ORDER = text("event.xid, event.seq")
+
+TRIGGER_DDL = """
+CREATE FUNCTION event_append_only() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF TG_OP = 'UPDATE' AND NEW.payload IS NULL AND NEW.salt IS NULL
+       AND (to_jsonb(NEW) - 'payload' - 'salt') = (to_jsonb(OLD) - 'payload' - 'salt') THEN
+        RETURN NEW;
+    END IF;
+    RAISE EXCEPTION 'events are never changed or removed; only a payload may be erased'
+        USING ERRCODE = 'restrict_violation';
+END $$;
+CREATE TRIGGER event_append_only BEFORE UPDATE OR DELETE ON event
+    FOR EACH ROW EXECUTE FUNCTION event_append_only();
+CREATE TRIGGER event_no_truncate BEFORE TRUNCATE ON event
+    FOR EACH STATEMENT EXECUTE FUNCTION event_append_only();
+"""

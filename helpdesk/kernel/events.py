@@ -1,0 +1,79 @@
+"""What happened, as frozen values: the only thing that domains tell each other sideways.
+
+An event's fields are strings, integers, booleans, UUIDs, datetimes, None, and tuples, lists or dicts of those. No
+floats: their text is not the same everywhere, and the hash chain is over text.
+"""
+
+from dataclasses import dataclass, fields
+from datetime import datetime
+from functools import lru_cache
+from typing import Any, ClassVar, Protocol
+from uuid import UUID
+
+from sqlalchemy.orm import Mapped, mapped_column
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Event:
+    """Base of every event. `subject_id` is the id of the row it is about; it is a field of the subclass."""
+
+    type: ClassVar[str]
+    """Stable dotted name, `complaint.resolved`; it is what webhooks and the feed call it."""
+
+    personal: ClassVar[frozenset[str]] = frozenset()
+    """Fields that may hold personal data, which an erasure must reach."""
+
+    @property
+    def subject_id(self) -> UUID:
+        raise NotImplementedError
+
+    def payload(self) -> dict[str, Any]:
+        """The fields by name. Values are as given; `event_log` writes them as JSON."""
+        return {name: getattr(self, name) for name in _field_names(type(self))}
+
+
+@lru_cache(maxsize=512)
+def _field_names(kind: type[Event]) -> tuple[str, ...]:
+    return tuple(item.name for item in fields(kind))
+
+
+class Stream(Protocol):
+    """What an event chain hangs on. Whoever records into it holds its row's lock (or has just made the row)."""
+
+    id: Any
+    event_count: Any
+    event_head: Any
+
+
+class EventStream:
+    """Columns of a row that carries an event chain: how many events, and the hash of the last.
+
+    They stand on the row itself because everything that records an event about it has it locked anyway, so that the
+    chain costs no statement of its own. A writer that forgot the lock does not fork the chain: `(stream_id,
+    stream_seq)` is unique, and the second one fails.
+    """
+
+    event_count: Mapped[int] = mapped_column(default=0, server_default="0")
+    event_head: Mapped[bytes] = mapped_column(default=b"", server_default="")
+
+
+class Principal(Protocol):
+    """Whoever acts: an agent, a customer with a signed link, or the system itself."""
+
+    @property
+    def kind(self) -> str: ...
+
+    @property
+    def id(self) -> UUID | None: ...
+
+    def may(self, permission: str) -> bool: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """An event with its circumstances, as subscribers and the log get it."""
+
+    id: UUID
+    event: Event
+    stream: Stream | None
+    occurred_at: datetime

@@ -1,0 +1,70 @@
+"""Is the process alive; is the system ready. Ready means that it can take requests and keep its promises.
+
+Without Redis the API is `degraded`, not down: everything owed waits in the database. What makes it not ready is a
+database that cannot be reached or whose schema is not the program's.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import redis
+from alembic.runtime.migration import MigrationContext
+from flask import Blueprint, Flask, Response
+from sqlalchemy import Engine, text
+
+from helpdesk.kernel.doorbell import Doorbell
+
+Probe = tuple[str, str]
+"""A name and a SQL query giving one number of seconds (or NULL for none)."""
+
+
+def _json(body: Mapping[str, Any], status: int) -> Response:
+    import orjson  # noqa: PLC0415  # the same encoder as everything else
+
+    return Response(orjson.dumps(body), status, mimetype="application/json")
+
+
+def register(app: Flask, engine: Engine, doorbell: Doorbell | None, head: str | None, ages: Mapping[str, str]) -> None:
+    """`ages`: name -> SQL for the age in seconds of the oldest overdue row of some kind, NULL when there is none."""
+    blueprint = Blueprint("health", __name__)
+
+    @blueprint.get("/health/live")
+    def live() -> Response:
+        return _json({"status": "alive"}, 200)
+
+    @blueprint.get("/health/ready")
+    def ready() -> Response:
+        checks: dict[str, Any] = {"database": _try(lambda: _database(engine, head, ages))}
+        checks["redis"] = {"status": "absent"} if doorbell is None else _try(lambda: _redis(doorbell))
+        down = checks["database"]["status"] != "ok"
+        degraded = checks["redis"]["status"] == "down"
+        status = "down" if down else "degraded" if degraded else "ready"
+        return _json({"status": status, "checks": checks}, 503 if down else 200)
+
+    app.register_blueprint(blueprint)
+
+
+def _try(check: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+    try:
+        return check()
+    except Exception as error:  # noqa: BLE001  # whatever it is, this part is not well, and the answer must say so
+        return {"status": "down", "reason": type(error).__name__}
+
+
+def _database(engine: Engine, head: str | None, ages: Mapping[str, str]) -> dict[str, Any]:
+    with engine.connect() as connection:
+        at = MigrationContext.configure(connection).get_current_revision()
+        if at != head:
+            return {"status": "down", "reason": f"migrations at {at}, program needs {head}; run `helpdesk migrate`"}
+        found = {name: connection.execute(text(query)).scalar_one_or_none() for name, query in ages.items()}
+    return {"status": "ok", "migration": at} | {
+        name: None if age is None else round(float(age), 3) for name, age in found.items()
+    }
+
+
+def _redis(doorbell: Doorbell) -> dict[str, Any]:
+    try:
+        doorbell.connection.ping()
+    except redis.RedisError as error:
+        return {"status": "down", "reason": type(error).__name__}
+    return {"status": "ok"}

@@ -1,0 +1,454 @@
+"""One road for every request: who is calling, what is asked, one call inside one transaction, one kind of answer.
+
+A route is declared with `Blueprint.read` or `Blueprint.write`; the declaration is both what runs and what the OpenAPI
+document says (flask-smorest renders it), so the two cannot differ. The order of refusals is 401, 404, 403, 412/428,
+409, 422: who may not see a row learns nothing about it, not even that a body would have been wrong.
+
+A write route names how its row is loaded (`load`, locked and only if visible), which permission it needs, what must
+hold (`check`), and how the result is shown (`show`, run before the commit so that the answer can be kept for
+`Idempotency-Key`, on rows as they will be committed).
+"""
+
+import functools
+import hashlib
+import re
+import secrets
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Any, Protocol, cast
+
+import flask_smorest
+import marshmallow as ma
+import orjson
+import structlog
+from flask import Flask, Response, current_app, g, request
+from psycopg import errors as pg_errors
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.orm import Session
+
+from helpdesk.kernel import idempotency
+from helpdesk.kernel.access import require
+from helpdesk.kernel.errors import (
+    DomainError,
+    IdempotencyKeyRequired,
+    MalformedRequest,
+    NotFound,
+    PreconditionFailed,
+    PreconditionRequired,
+    ValidationFailed,
+)
+from helpdesk.kernel.events import Principal
+from helpdesk.kernel.pagination import Page
+from helpdesk.kernel.problems import UnsupportedMediaType
+from helpdesk.kernel.schemas import problems_of
+from helpdesk.kernel.unit_of_work import Database, UnitOfWork
+
+JSON = orjson.OPT_UTC_Z | orjson.OPT_NON_STR_KEYS
+_ATTEMPTS = 3
+_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
+_TRACEPARENT = re.compile(r"00-([0-9a-f]{32})-([0-9a-f]{16})-[0-9a-f]{2}")
+
+
+class Caller(Principal, Protocol):
+    """A principal with the time at which the database knew it; the request's "now"."""
+
+    @property
+    def seen_at(self) -> Any: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Web:
+    """What routes need of the program; put into `app.extensions["helpdesk"]` by `create_app`."""
+
+    database: Database
+    authenticate: Callable[[Session], Caller]
+    anonymous: Caller
+    signing_key: str
+    base_url: str
+
+
+def web() -> Web:
+    return cast(Web, current_app.extensions["helpdesk"])
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A view's result where the plain body is not all: another status, or further headers."""
+
+    body: Any
+    status: int | None = None
+    headers: Mapping[str, str] | None = None
+
+
+class Blueprint(flask_smorest.Blueprint):  # type: ignore[misc]  # flask-smorest ships no types
+    """A domain's routes. See the module for what a declaration means."""
+
+    def read(
+        self,
+        rule: str,
+        *,
+        operation_id: str,
+        summary: str,
+        answer: Any,
+        query: Any = None,
+        permission: str | None = None,
+        public: bool = False,
+        errors: Sequence[type[DomainError]] = (),
+        paged: bool = False,
+        description: str | None = None,
+    ) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+        """A GET: `view(session, actor, [query or page+query], **path)` returns what `answer` dumps.
+
+        With `paged`, the view gets `page: Page` too and returns `(rows, next_cursor, total or None)`.
+        """
+
+        def register(view: Callable[..., Any]) -> Callable[..., Any]:
+            query_schema, answer_schema = _instance(query), _instance(answer)
+
+            @functools.wraps(view)
+            def run(**path: Any) -> Response:
+                with web().database.reader() as session:
+                    actor = _caller(session, public=public)
+                    if permission is not None:
+                        require(actor, permission)
+                    given = _load_query(query_schema)
+                    if paged:
+                        page = Page.of({**given, **path}, web().signing_key)
+                        rows, cursor, total = view(session, actor, page, given, **path)
+                        body = _page_body(answer_schema.dump(rows, many=True), cursor, total)
+                        return _listed(body, cursor)
+                    result = view(session, actor, given, **path) if query_schema else view(session, actor, **path)
+                    if isinstance(result, Response):
+                        return result
+                    return _conditional(answer_schema, result)
+
+            statuses = {200: "OK"}
+            codes = [*errors, *([] if "<" not in rule else [NotFound])]
+            self._document(
+                run,
+                operation_id=operation_id,
+                summary=summary,
+                description=description,
+                answer=answer_schema,
+                statuses=statuses,
+                query=query_schema,
+                errors=codes,
+                permission=permission,
+                public=public,
+                paged=paged,
+                single=not paged,
+            )
+            self.add_url_rule(rule, operation_id, run, methods=["GET"])
+            return view
+
+        return register
+
+    def write(
+        self,
+        rule: str,
+        *,
+        operation_id: str,
+        summary: str,
+        answer: Any,
+        body: Any = None,
+        method: str = "POST",
+        status: int = 200,
+        permission: str | None = None,
+        public: bool = False,
+        load: Callable[..., Any] | None = None,
+        check: Callable[[Any, Any], None] | None = None,
+        show: Callable[..., Any] | None = None,
+        location: Callable[[Any], str] | None = None,
+        if_match: str = "none",
+        idempotency_key: str = "optional",
+        errors: Sequence[type[DomainError]] = (),
+        description: str | None = None,
+    ) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+        """A change: `view(uow, actor, [row], [body], **path)`; what it returns goes through `show` and `answer`.
+
+        `load(session, actor, **path)` gives the locked row or raises `NotFound`; with it, the path's values go there
+        and not to the view. `if_match` is none, honoured or required; `idempotency_key` optional or required.
+        """
+
+        def register(view: Callable[..., Any]) -> Callable[..., Any]:
+            body_schema, answer_schema = _instance(body), _instance(answer)
+
+            def work(uow: UnitOfWork, actor: Caller, given: _Given, path: dict[str, Any]) -> Any:
+                if load is None:
+                    if permission is not None:
+                        require(actor, permission)
+                    return view(uow, actor, *given.body(body_schema), **path)
+                row = load(uow.session, actor, **path)
+                if permission is not None:
+                    require(actor, permission)
+                if if_match != "none":
+                    _check_if_match(row, required=if_match == "required")
+                if check is not None:
+                    check(actor, row)
+                return view(uow, actor, row, *given.body(body_schema))
+
+            def once(path: dict[str, Any]) -> Response:
+                with web().database.reader() as session:
+                    actor = _caller(session, public=public)
+                given = _Given.read(body_schema)
+                key = request.headers.get("Idempotency-Key") if method == "POST" else None
+                if key is None and idempotency_key == "required":
+                    raise IdempotencyKeyRequired
+                with web().database.unit_of_work(actor, now=actor.seen_at, request_id=g.request_id) as uow:
+                    tried = None
+                    if key is not None:
+                        tried = idempotency.attempt(_who(actor), method, request.full_path, key, given.raw)
+                        kept = idempotency.earlier_answer(uow.session, tried)
+                        if kept is not None:
+                            return _replayed(kept)
+                    result = work(uow, actor, given, path)
+                    uow.finish()
+                    shown = show(uow.session, actor, result) if show is not None else result
+                    response = _answer(answer_schema, shown, status, location)
+                    if tried is not None:
+                        idempotency.keep(
+                            uow.session, tried, response.status_code, _kept_headers(response), response.get_data()
+                        )
+                return response
+
+            @functools.wraps(view)
+            def run(**path: Any) -> Response:
+                for attempt in range(1, _ATTEMPTS):
+                    try:
+                        return once(path)
+                    except DBAPIError as error:
+                        if not _worth_repeating(error):
+                            raise
+                        structlog.get_logger().info("write repeated", attempt=attempt, reason=type(error.orig).__name__)
+                return once(path)
+
+            codes = list(errors)
+            if load is not None or "<" in rule:
+                codes.append(NotFound)
+            if if_match != "none":
+                codes += [PreconditionFailed] + ([PreconditionRequired] if if_match == "required" else [])
+            self._document(
+                run,
+                operation_id=operation_id,
+                summary=summary,
+                description=description,
+                answer=answer_schema,
+                statuses={status: HTTPStatus(status).phrase},
+                body=body_schema,
+                errors=codes,
+                permission=permission,
+                public=public,
+                if_match=if_match,
+                idempotency_key=idempotency_key if method == "POST" else "none",
+                location=location is not None,
+            )
+            self.add_url_rule(rule, operation_id, run, methods=[method])
+            return view
+
+        return register
+
+    def _document(self, run: Any, **what: Any) -> None:
+        from helpdesk.kernel.openapi import describe  # noqa: PLC0415  # it imports this module's names
+
+        run._apidoc = describe(self, **what)  # noqa: SLF001  # where flask-smorest looks for it
+
+
+def _instance(schema: Any) -> Any:
+    return schema() if isinstance(schema, type) else schema
+
+
+def _who(actor: Principal) -> str:
+    return f"{actor.kind}:{actor.id}" if actor.id else f"{actor.kind}:{request.remote_addr}"
+
+
+def _caller(session: Session, *, public: bool) -> Caller:
+    actor = web().anonymous if public else web().authenticate(session)
+    structlog.contextvars.bind_contextvars(actor=f"{actor.kind}:{actor.id or ''}")
+    return actor
+
+
+@dataclass(frozen=True, slots=True)
+class _Given:
+    """A request's body, read but not yet validated: what is wrong with it is said after 404, 403 and 409."""
+
+    raw: bytes
+    parsed: Any
+
+    @classmethod
+    def read(cls, schema: ma.Schema | None) -> "_Given":
+        if schema is None:
+            raw = request.get_data()
+            if raw.strip() not in {b"", b"{}"}:
+                raise MalformedRequest("This request takes no body.")
+            return cls(b"", None)
+        if request.mimetype not in {"application/json", "application/merge-patch+json"}:
+            raise UnsupportedMediaType
+        raw = request.get_data()
+        try:
+            parsed = orjson.loads(raw)
+        except orjson.JSONDecodeError as error:
+            raise MalformedRequest(f"The body is not well-formed JSON: {error}.") from error
+        return cls(raw, parsed)
+
+    def body(self, schema: ma.Schema | None) -> tuple[Any, ...]:
+        if schema is None:
+            return ()
+        try:
+            return (schema.load(self.parsed),)
+        except ma.ValidationError as error:
+            raise validation_failed(error.messages) from error
+
+
+def validation_failed(messages: Any) -> ValidationFailed:
+    found = problems_of(messages)
+    return ValidationFailed(
+        "1 field needs attention." if len(found) == 1 else f"{len(found)} fields need attention.",
+        errors=cast(Any, found),
+    )
+
+
+def _load_query(schema: ma.Schema | None) -> dict[str, Any]:
+    given: dict[str, Any] = {}
+    problems = []
+    for name, values in request.args.lists():
+        if schema is None or name not in schema.load_fields:
+            problems.append({"parameter": name, "code": "unknown_parameter", "detail": "There is no such parameter."})
+        elif len(values) > 1:
+            problems.append({"parameter": name, "code": "repeated", "detail": "Give this parameter once."})
+        else:
+            given[name] = values[0]
+    if schema is not None:
+        try:
+            given = schema.load(given)
+        except ma.ValidationError as error:
+            for item in problems_of(error.messages):
+                name = item["pointer"].split("/")[1]
+                problems.append({"parameter": name, "code": item["code"], "detail": item["detail"]})
+    if problems:
+        raise ValidationFailed(f"{len(problems)} query parameters need attention.", errors=cast(Any, problems))
+    return given
+
+
+def _check_if_match(row: Any, *, required: bool) -> None:
+    """Strong comparison with the locked row's version (RFC 9110, 13.1.1); `*` matches any."""
+    if "If-Match" not in request.headers:
+        if required:
+            raise PreconditionRequired
+        return
+    header = request.headers["If-Match"]
+    current = f'"{row.etag}"'
+    offered = [tag.strip() for tag in header.split(",")]
+    if header.strip() != "*" and current not in offered:
+        raise PreconditionFailed(
+            f"You looked at {header[:80]}; it is now {current}.", current_etag=current, current_version=row.version
+        )
+
+
+def _answer(schema: Any, shown: Any, status: int, location: Callable[[Any], str] | None) -> Response:
+    headers: dict[str, str] = {}
+    if isinstance(shown, Answer):
+        status = shown.status or status
+        headers.update(shown.headers or {})
+        shown = shown.body
+    dumped = None if schema is None else schema.dump(shown)
+    if isinstance(dumped, dict) and "version" in dumped:
+        headers["ETag"] = f'"v{dumped["version"]}"'
+    if location is not None:
+        headers["Location"] = location(shown)
+    data = b"" if dumped is None else orjson.dumps(dumped, option=JSON)
+    return Response(data, status, headers, mimetype="application/json")
+
+
+def _conditional(schema: Any, result: Any) -> Response:
+    """200 with an ETag, or 304. A versioned resource is tagged by its version and shown state, anything else by its text."""
+    response = _answer(schema, result, 200, None)
+    if "ETag" not in response.headers:
+        response.headers["ETag"] = _text_tag(response.get_data())
+    return _not_modified(response)
+
+
+def _text_tag(data: bytes) -> str:
+    return f'W/"{hashlib.blake2b(data, digest_size=12).hexdigest()}"'
+
+
+def _not_modified(response: Response) -> Response:
+    asked = request.headers.get("If-None-Match")
+    if asked:
+        tag = response.headers["ETag"].removeprefix("W/")
+        if asked.strip() == "*" or tag in {item.strip().removeprefix("W/") for item in asked.split(",")}:
+            return Response(status=304, headers={"ETag": response.headers["ETag"]})
+    return response
+
+
+def _page_body(items: list[Any], cursor: str | None, total: int | None) -> dict[str, Any]:
+    body: dict[str, Any] = {"items": items, "next_cursor": cursor}
+    if total is not None:
+        body["total"] = total
+    return body
+
+
+def _listed(body: dict[str, Any], cursor: str | None) -> Response:
+    data = orjson.dumps(body, option=JSON)
+    response = Response(data, 200, mimetype="application/json", headers={"ETag": _text_tag(data)})
+    if cursor is not None:
+        args = request.args.to_dict() | {"cursor": cursor}
+        response.headers["Link"] = f'<{web().base_url}{request.path}?{_encode(args)}>; rel="next"'
+    return _not_modified(response)
+
+
+def _encode(args: Mapping[str, str]) -> str:
+    from urllib.parse import urlencode  # noqa: PLC0415  # only on pages that go on
+
+    return urlencode(args)
+
+
+def _kept_headers(response: Response) -> dict[str, str]:
+    return {name: value for name, value in response.headers.items() if name in {"ETag", "Location", "Content-Type"}}
+
+
+def _replayed(kept: idempotency.IdempotentAnswer) -> Response:
+    return Response(kept.body, kept.status, {**kept.headers, "Idempotent-Replayed": "true"})
+
+
+def _worth_repeating(error: DBAPIError) -> bool:
+    """Errors after which the transaction certainly did not happen, so that the whole request can run again."""
+    if isinstance(error.orig, pg_errors.DeadlockDetected | pg_errors.SerializationFailure):
+        return True
+    # A connection that was dead before we used it: the server went away between two requests. A failure inside COMMIT
+    # itself has an open outcome and is told to the caller, who has an Idempotency-Key for that.
+    return error.connection_invalidated and error.statement is not None
+
+
+def bind_request(app: Flask) -> None:
+    """Request ids, trace ids and security headers on everything."""
+
+    @app.before_request
+    def begin() -> None:
+        offered = request.headers.get("X-Request-ID", "")
+        g.request_id = offered if _REQUEST_ID.fullmatch(offered) else secrets.token_hex(12)
+        trace = _TRACEPARENT.fullmatch(request.headers.get("traceparent", ""))
+        structlog.contextvars.clear_contextvars()
+        structlog.contextvars.bind_contextvars(
+            request_id=g.request_id, **({"trace_id": trace.group(1)} if trace else {})
+        )
+
+    @app.after_request
+    def finish(response: Response) -> Response:
+        headers = response.headers
+        headers["X-Request-ID"] = g.get("request_id", "")
+        for name, value in _HEADERS:
+            headers.setdefault(name, value)
+        return response
+
+
+_HEADERS = (
+    ("Cache-Control", "no-store"),
+    ("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'"),
+    ("X-Content-Type-Options", "nosniff"),
+    ("Referrer-Policy", "no-referrer"),
+    ("Cross-Origin-Resource-Policy", "same-origin"),
+    ("Vary", "Authorization"),
+)
+
+__all__ = ["Answer", "Blueprint", "Caller", "Web", "bind_request", "validation_failed", "web"]

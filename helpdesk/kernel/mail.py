@@ -1,0 +1,120 @@
+"""Outbound mail: a port with two sides, SMTP and the log. What is to be mailed is a row, sent by a duty.
+
+The row keeps the text as it was decided on, the duty sends it; the `Message-ID` is made from the row's id, so that a
+mail repeated after a crash is recognised as the same by every mail system on its way.
+"""
+
+import smtplib
+from dataclasses import dataclass
+from email.message import EmailMessage
+from email.policy import SMTP
+from email.utils import parseaddr
+from typing import Protocol
+from urllib.parse import unquote, urlsplit
+from uuid import UUID
+
+import structlog
+from sqlalchemy import func, select
+from sqlalchemy.orm import Mapped
+
+from helpdesk.kernel import outbox
+from helpdesk.kernel.db import Base, Identified, Stamped, Timestamp
+from helpdesk.kernel.ids import new_id
+from helpdesk.kernel.unit_of_work import Database, UnitOfWork
+
+log = structlog.get_logger()
+
+TOPIC = "mail.deliver"
+
+
+class OutboundMail(Identified, Stamped, Base):
+    """A mail as it will be, or was, sent. `reason` says why, `subject_id` about what."""
+
+    __tablename__ = "outbound_mail"
+
+    subject_id: Mapped[UUID]
+    reason: Mapped[str]
+    recipient: Mapped[str]
+    subject: Mapped[str]
+    body: Mapped[str]
+    sent_at: Mapped[Timestamp | None]
+    failed_at: Mapped[Timestamp | None]
+
+
+class Mailer(Protocol):
+    def send(self, message: EmailMessage) -> None:
+        """Hand the message over. Raises when it was not taken."""
+
+
+@dataclass(frozen=True, slots=True)
+class LogMailer:
+    """For development: says that a mail would have gone out, without its text (it is in the table)."""
+
+    def send(self, message: EmailMessage) -> None:
+        log.info("mail not sent: no HELPDESK_SMTP_URL", name=str(message["Message-ID"]))
+
+
+@dataclass(frozen=True, slots=True)
+class SmtpMailer:
+    """`url`: `smtp://user:password@host:port` or `smtps://...`; STARTTLS is used where the server offers it."""
+
+    url: str
+
+    def send(self, message: EmailMessage) -> None:
+        parts = urlsplit(self.url)
+        kind = smtplib.SMTP_SSL if parts.scheme == "smtps" else smtplib.SMTP
+        with kind(parts.hostname or "localhost", parts.port or 0, timeout=15) as server:
+            server.ehlo_or_helo_if_needed()
+            if parts.scheme != "smtps" and server.has_extn("starttls"):
+                server.starttls()
+            if parts.username:
+                server.login(unquote(parts.username), unquote(parts.password or ""))
+            server.send_message(message)
+
+
+def mailer_for(url: str | None) -> Mailer:
+    return SmtpMailer(url) if url else LogMailer()
+
+
+def queue_mail(uow: UnitOfWork, *, subject_id: UUID, reason: str, recipient: str, subject: str, body: str) -> UUID:
+    """Write the mail and the duty to send it; they commit with their cause."""
+    mail_id = new_id()
+    row = {
+        "id": mail_id,
+        "subject_id": subject_id,
+        "reason": reason,
+        "recipient": recipient,
+        "subject": subject,
+        "body": body,
+    }
+    uow.add_rows(OutboundMail, [row])
+    uow.duty(TOPIC, mail_id)
+    return mail_id
+
+
+def compose(sender: str, key: UUID, recipient: str, subject: str, body: str) -> EmailMessage:
+    """Headers that cannot be injected into (EmailMessage refuses line breaks) and that stop auto-replies from looping."""
+    domain = parseaddr(sender)[1].partition("@")[2] or "localhost"
+    message = EmailMessage(policy=SMTP)
+    message["From"] = sender
+    message["To"] = recipient
+    message["Subject"] = subject.replace("\x00", "")
+    message["Message-ID"] = f"<{key}@{domain}>"
+    message["Auto-Submitted"] = "auto-generated"
+    message["X-Auto-Response-Suppress"] = "All"
+    message.set_content(body)
+    return message
+
+
+def deliver(database: Database, mailer: Mailer, sender: str, system: object, duty_id: UUID, mail_id: UUID) -> None:
+    """The outside handler of `TOPIC`: read, send with no transaction open, settle."""
+    with database.reader() as session:
+        mail = session.execute(select(OutboundMail).where(OutboundMail.id == mail_id)).scalar_one()
+    if mail.sent_at is None:
+        mailer.send(compose(sender, mail.id, mail.recipient, mail.subject, mail.body))
+    with database.unit_of_work(system) as uow:  # type: ignore[arg-type]  # the caller's system principal
+        if outbox.take(uow.session, duty_id) is not None:
+            row = uow.session.get(OutboundMail, mail_id, with_for_update=True)
+            if row is not None and row.sent_at is None:
+                row.sent_at = uow.session.execute(select(func.now())).scalar_one()
+            outbox.mark_done(uow.session, duty_id)

@@ -1,0 +1,40 @@
+"""Bringing the schema to the program's version. Several processes may try at once; one does it, the others wait."""
+
+from functools import lru_cache
+from pathlib import Path
+
+from alembic import command
+from alembic.config import Config
+from alembic.script import ScriptDirectory
+from sqlalchemy import Engine, text
+
+_LOCK = 0x48444D47
+
+
+def _config() -> Config:
+    here = Path(__file__).resolve().parent.parent
+    packed, beside = here / "_migrations", here.parent / "migrations"
+    config = Config()
+    config.set_main_option("script_location", str(packed if packed.exists() else beside).replace("%", "%%"))
+    return config
+
+
+@lru_cache(maxsize=1)
+def head() -> str | None:
+    return ScriptDirectory.from_config(_config()).get_current_head()
+
+
+def upgrade(engine: Engine) -> None:
+    """To the newest version. The advisory lock is held on one connection while the migrations run on it."""
+    with engine.connect() as connection:
+        connection.execute(text("SELECT pg_advisory_lock(:lock)").bindparams(lock=_LOCK))
+        connection.commit()
+        try:
+            config = _config()
+            config.attributes["connection"] = connection
+            command.upgrade(config, "head")
+            connection.commit()
+        finally:
+            connection.rollback()
+            connection.execute(text("SELECT pg_advisory_unlock(:lock)").bindparams(lock=_LOCK))
+            connection.commit()

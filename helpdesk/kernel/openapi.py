@@ -1,0 +1,321 @@
+"""The OpenAPI 3.1 document: what each declared route says of itself, with flask-smorest's known slips mended.
+
+Mended: problem+json for every error (smorest documents its own shape), `exclusiveMinimum`, a type beside each `enum`,
+money as an object of strings, and headers (ETag, Link, Idempotency-Key) that really come and go.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import flask_smorest
+import marshmallow as ma
+from apispec.ext.marshmallow import MarshmallowPlugin
+from flask import Flask, Response
+from marshmallow import fields
+
+from helpdesk.kernel import problems
+from helpdesk.kernel.errors import (
+    DomainError,
+    Forbidden,
+    IdempotencyKeyInvalid,
+    IdempotencyKeyRequired,
+    IdempotencyKeyReused,
+    MalformedRequest,
+    PreconditionFailed,
+    PreconditionRequired,
+    RequestInProgress,
+    TemporarilyUnavailable,
+    Unauthenticated,
+    ValidationFailed,
+)
+from helpdesk.kernel.problems import InternalError, UnsupportedMediaType
+from helpdesk.kernel.schemas import Choice, CommaList, MoneyField, Schema, Timestamp, example_of
+
+TITLE = "Helpdesk"
+VERSION = "1"
+
+
+class ProblemField(Schema):
+    pointer = fields.String(metadata={"description": "JSON Pointer into the body", "example": "/severity"})
+    parameter = fields.String(metadata={"description": "Name of a query or path parameter", "example": "limit"})
+    code = fields.String(required=True, metadata={"example": "required"})
+    detail = fields.String(required=True, metadata={"example": "Missing data for required field."})
+
+
+class Problem(Schema):
+    """RFC 9457. Further members depend on `code` and are described on the page that `type` names."""
+
+    type = fields.String(required=True, metadata={"example": "/problems/validation_failed"})
+    title = fields.String(required=True, metadata={"example": "The request is not valid"})
+    status = fields.Integer(required=True, metadata={"example": 422})
+    detail = fields.String(required=True, metadata={"example": "1 field needs attention."})
+    code = fields.String(required=True, metadata={"example": "validation_failed"})
+    instance = fields.String(metadata={"example": "/api/v1/complaints"})
+    request_id = fields.String(required=True, metadata={"example": "0f3f9a5c2b7d4e61a8c0d2e4"})
+    errors = fields.List(fields.Nested(ProblemField))
+
+
+class Api(flask_smorest.Api):  # type: ignore[misc]  # flask-smorest ships no types
+    ERROR_SCHEMA = Problem
+
+    def handle_http_exception(self, error: Any) -> Response:
+        return problems.handle_http_exception(error)
+
+    def _openapi_json(self) -> Response:
+        """The document as committed, without smorest's pretty-printing on each request."""
+        if not hasattr(self, "_rendered"):
+            import orjson  # noqa: PLC0415
+
+            self._rendered = orjson.dumps(document(self))
+        return Response(self._rendered, mimetype="application/json")
+
+
+def configure(app: Flask) -> Api:
+    plugin = MarshmallowPlugin(schema_name_resolver=_name)
+    api = Api(
+        app,
+        spec_kwargs={
+            "marshmallow_plugin": plugin,
+            "title": TITLE,
+            "version": VERSION,
+            "openapi_version": "3.1.0",
+            "info": {
+                "description": "Complaint handling and service recovery. Errors are RFC 9457 problem documents; lists are "
+                "keyset pages; every POST takes an `Idempotency-Key`.",
+                "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
+                "contact": {"name": "The operator of this installation"},
+            },
+            "servers": [{"url": "/", "description": "This installation"}],
+        },
+    )
+    api.spec.components.security_scheme(
+        "bearer",
+        {"type": "http", "scheme": "bearer", "description": "A token from `POST /api/v1/tokens` or `helpdesk token`."},
+    )
+    converter = plugin.converter
+    if converter is None:
+        raise RuntimeError("apispec has not set up its converter")
+    converter.add_attribute_function(_repairs)
+    plugin.map_to_openapi_type(Timestamp, "string", "date-time")
+    plugin.map_to_openapi_type(MoneyField, "object", None)
+    plugin.map_to_openapi_type(CommaList, "string", None)
+    return api
+
+
+def _name(schema: Any) -> str:
+    kind = schema if isinstance(schema, type) else type(schema)
+    return str(kind.__name__)
+
+
+def _repairs(_converter: Any, field: fields.Field[Any], **_: Any) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    if isinstance(field, MoneyField):
+        found |= {
+            "properties": {
+                "amount": {"type": "string", "pattern": r"^\d{1,16}(\.\d{1,8})?$"},
+                "currency": {"type": "string", "pattern": "^[A-Z]{3}$"},
+            },
+            "required": ["amount", "currency"],
+            "additionalProperties": False,
+        }
+    if isinstance(field, Choice):
+        found["type"] = ["string", "null"] if field.allow_none else "string"
+        found["enum"] = [*field.choices, *([None] if field.allow_none else [])]
+    for rule in field.validators:
+        if isinstance(rule, ma.validate.Range) and rule.min is not None and not rule.min_inclusive:
+            found["exclusiveMinimum"] = rule.min
+    return found
+
+
+def describe(
+    blueprint: Any,
+    *,
+    operation_id: str,
+    summary: str,
+    description: str | None,
+    answer: Any,
+    statuses: dict[int, str],
+    errors: Sequence[type[DomainError]],
+    permission: str | None,
+    public: bool,
+    body: Any = None,
+    query: Any = None,
+    paged: bool = False,
+    single: bool = False,
+    if_match: str = "none",
+    idempotency_key: str = "none",
+    location: bool = False,
+) -> dict[str, Any]:
+    """What flask-smorest reads as a view's `_apidoc`, built through its own decorators."""
+
+    def view() -> None: ...
+
+    documented: Any = view
+    for status, phrase in statuses.items():
+        documented = blueprint.response(
+            status,
+            _answer_schema(answer, operation_id, paged=paged),
+            description=phrase,
+            example=_answer_example(answer, paged=paged),
+            headers=_headers(answer, paged=paged, location=location),
+        )(documented)
+    for schema, where in ((query, "query"), (body, "json")):
+        if schema is not None:
+            extra = {"example": example_of(schema, loading=True)} if where == "json" else {}
+            documented = blueprint.arguments(schema, location=where, **extra)(documented)
+    all_errors = _all_errors(errors, body, query, permission, idempotency_key, public=public)
+    extra_parameters = _header_parameters(if_match, idempotency_key, single=single or paged)
+    apidoc: dict[str, Any] = documented._apidoc  # noqa: SLF001  # flask-smorest's own place for it
+    apidoc.setdefault("arguments", {}).setdefault("parameters", []).extend(extra_parameters)
+    apidoc["arguments"].pop("responses", None)
+    manual: dict[str, Any] = {
+        "operationId": operation_id,
+        "summary": summary,
+        "description": description or summary + ".",
+        "responses": _error_responses(all_errors),
+        "security": [] if public else [{"bearer": []}],
+        "x-problem-codes": sorted({kind.code for kind in all_errors}),
+    }
+    if single or paged:
+        manual["responses"]["304"] = {"description": "Not modified since the ETag in `If-None-Match`."}
+    if permission:
+        manual["x-permission"] = permission
+    apidoc["manual_doc"] = manual
+    return apidoc
+
+
+def _answer_schema(answer: Any, operation_id: str, *, paged: bool) -> Any:
+    if not paged:
+        return answer
+    name = "".join(part.capitalize() for part in operation_id.split("_")) + "Page"
+    page: type[ma.Schema] = type(
+        name,
+        (Schema,),
+        {
+            "items": fields.List(fields.Nested(type(answer)), required=True),
+            "next_cursor": fields.String(required=True, allow_none=True),
+            "total": fields.Integer(),
+        },
+    )
+    return page()
+
+
+def _answer_example(answer: Any, *, paged: bool) -> Any:
+    if answer is None:
+        return None
+    one = example_of(answer, loading=False)
+    return {"items": [one], "next_cursor": None} if paged else one
+
+
+def _headers(answer: Any, *, paged: bool, location: bool) -> dict[str, Any]:
+    text = {"type": "string"}
+    found: dict[str, Any] = {"X-Request-ID": {"description": "Name it when you report a problem.", "schema": text}}
+    if paged:
+        found["Link"] = {"description": 'The next page, `rel="next"`; absent at the end.', "schema": text}
+    if answer is not None:
+        found["ETag"] = {"description": "For `If-Match` and `If-None-Match`.", "schema": text}
+    if location:
+        found["Location"] = {"description": "Where the new resource is.", "schema": text}
+    return found
+
+
+def _header_parameters(if_match: str, idempotency_key: str, *, single: bool) -> list[dict[str, Any]]:
+    found = []
+    if single:
+        found.append(_header("If-None-Match", "An ETag seen before: 304 when it is still current.", required=False))
+    if if_match != "none":
+        found.append(_header("If-Match", "The ETag of the version you looked at.", required=if_match == "required"))
+    if idempotency_key != "none":
+        what = "A fresh random value per intent; a repeat with the same value gets the first answer (kept 48 h)."
+        found.append(_header("Idempotency-Key", what, required=idempotency_key == "required"))
+    return found
+
+
+def _header(name: str, description: str, *, required: bool) -> dict[str, Any]:
+    return {
+        "in": "header",
+        "name": name,
+        "required": required,
+        "description": description,
+        "schema": {"type": "string"},
+    }
+
+
+def _all_errors(
+    errors: Sequence[type[DomainError]],
+    body: Any,
+    query: Any,
+    permission: str | None,
+    idempotency_key: str,
+    *,
+    public: bool,
+) -> list[type[DomainError]]:
+    found = [*errors, ValidationFailed, InternalError, TemporarilyUnavailable]
+    if not public:
+        found.append(Unauthenticated)
+    if permission:
+        found.append(Forbidden)
+    if body is not None:
+        found += [UnsupportedMediaType, MalformedRequest, problems.BodyTooLarge]
+    if query is not None and "cursor" in query.fields:
+        from helpdesk.kernel.errors import CursorMismatch  # noqa: PLC0415
+
+        found.append(CursorMismatch)
+    if idempotency_key != "none":
+        found += [IdempotencyKeyInvalid, IdempotencyKeyReused, RequestInProgress, MalformedRequest]
+    if idempotency_key == "required":
+        found.append(IdempotencyKeyRequired)
+    return found
+
+
+def _error_responses(errors: Sequence[type[DomainError]]) -> dict[str, Any]:
+    by_status: dict[int, dict[str, type[DomainError]]] = {}
+    for kind in errors:
+        by_status.setdefault(kind.status, {})[kind.code] = kind
+    return {str(status): _error_response(kinds) for status, kinds in sorted(by_status.items())}
+
+
+def _error_response(kinds: dict[str, type[DomainError]]) -> dict[str, Any]:
+    headers = {name: {"schema": {"type": "string"}} for kind in kinds.values() for name in kind().headers}
+    response: dict[str, Any] = {
+        "description": "; ".join(kind.title for _, kind in sorted(kinds.items())),
+        "content": {
+            problems.MEDIA_TYPE: {
+                "schema": {"$ref": "#/components/schemas/Problem"},
+                "examples": {code: {"value": _problem_example(kind)} for code, kind in sorted(kinds.items())},
+            }
+        },
+    }
+    if {PreconditionFailed, PreconditionRequired} & set(kinds.values()):
+        headers.setdefault("ETag", {"schema": {"type": "string"}})
+    if headers:
+        response["headers"] = headers
+    return response
+
+
+def _problem_example(kind: type[DomainError]) -> dict[str, Any]:
+    body: dict[str, Any] = {
+        "type": f"/problems/{kind.code}",
+        "title": kind.title,
+        "status": kind.status,
+        "detail": kind.title,
+        "code": kind.code,
+        "request_id": "0f3f9a5c2b7d4e61a8c0d2e4",
+    }
+    if kind is ValidationFailed:
+        body["errors"] = [{"pointer": "/channel", "code": "required", "detail": "Missing data for required field."}]
+    return body
+
+
+def document(api: Api) -> dict[str, Any]:
+    """The whole document, in a stable order, without what flask-smorest adds and nothing uses."""
+    if "Problem" not in api.spec.components.schemas:
+        api.spec.components.schema("Problem", schema=Problem)
+    found: dict[str, Any] = api.spec.to_dict()
+    for item in found["paths"].values():
+        for operation in item.values():
+            if isinstance(operation, dict):
+                operation.get("responses", {}).pop("default", None)
+    found.get("components", {}).pop("responses", None)
+    found["tags"] = sorted(found.get("tags", []), key=lambda tag: str(tag["name"]))
+    return found

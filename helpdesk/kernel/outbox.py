@@ -1,0 +1,182 @@
+"""Duties: what must happen later, as rows written in the same transaction as their cause.
+
+A duty names a topic and a subject. The relay rings a doorbell for it (an RQ job that carries only the duty's id), the
+handler locks the row, does the work and marks it done in one transaction, so a duty that is delivered twice happens
+once, and one whose doorbell is lost is rung again. Inserting duties notifies the relay by a trigger; nobody has to
+remember to.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import BigInteger, Connection, Identity, Index, UniqueConstraint, func, select, text, update
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.orm import Mapped, Session, mapped_column
+
+from helpdesk.kernel.db import Base, Identified, Stamped, Timestamp
+from helpdesk.kernel.ids import new_id
+
+CHANNEL = "helpdesk_outbox"
+MAX_FAILURES = 8
+MAX_ATTEMPTS = 40
+"""Doorbells without any outcome: the handler takes its worker down each time. Then the duty is dead, and visible."""
+
+
+class Duty(Identified, Stamped, Base):
+    """`not_before` is business time; `next_at` is when the relay rings next. Neither done nor dead: still owed."""
+
+    __tablename__ = "duty"
+    __table_args__ = (
+        UniqueConstraint("topic", "dedupe_key"),
+        Index("ix_duty_owed", "next_at", postgresql_where=text("done_at IS NULL AND dead_at IS NULL")),
+        Index("ix_duty_done_at", "done_at", postgresql_where=text("done_at IS NOT NULL")),
+    )
+
+    number: Mapped[int] = mapped_column(BigInteger, Identity(always=True))
+    topic: Mapped[str]
+    subject_id: Mapped[UUID]
+    payload: Mapped[dict[str, Any]] = mapped_column(JSONB, server_default="{}")
+    dedupe_key: Mapped[str | None]
+    not_before: Mapped[Timestamp] = mapped_column(server_default=func.now())
+    next_at: Mapped[Timestamp] = mapped_column(server_default=func.now())
+    attempts: Mapped[int] = mapped_column(default=0, server_default="0")
+    failures: Mapped[int] = mapped_column(default=0, server_default="0")
+    last_error: Mapped[str | None]
+    done_at: Mapped[Timestamp | None]
+    dead_at: Mapped[Timestamp | None]
+
+
+@dataclass(frozen=True, slots=True)
+class NewDuty:
+    topic: str
+    subject_id: UUID
+    payload: dict[str, Any]
+    dedupe_key: str | None
+    not_before: datetime | None
+
+    def row(self, now: datetime) -> dict[str, Any]:
+        due = self.not_before or now
+        return {
+            "id": new_id(),
+            "topic": self.topic,
+            "subject_id": self.subject_id,
+            "payload": self.payload,
+            "dedupe_key": self.dedupe_key,
+            "not_before": due,
+            "next_at": due,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Ring:
+    """A duty to ring for."""
+
+    id: UUID
+    topic: str
+
+
+_LEASE = text("now() + least(interval '15 minutes', interval '20 seconds' * power(2, least(attempts, 6)))")
+"""How long a ring may take before it is rung again. Exponential: a fixed lease shorter than the backlog sends the same
+duties again and again until nothing else is done."""
+
+
+def claim(connection: Connection, topics: list[str], limit: int = 100) -> list[Ring]:
+    """Mark due duties as rung and return them. Commit before enqueueing: a fast worker would find the row still locked
+    by us, skip it, and leave it lying for a whole lease.
+    """
+    due = (
+        select(Duty.id)
+        .where(Duty.next_at <= func.now(), Duty.done_at.is_(None), Duty.dead_at.is_(None), Duty.topic.in_(topics))
+        .order_by(Duty.next_at)
+        .limit(limit)
+        .with_for_update(skip_locked=True)
+        .scalar_subquery()
+    )
+    rows = connection.execute(
+        update(Duty)
+        .where(Duty.id.in_(due))
+        .values(next_at=_LEASE, attempts=Duty.attempts + 1)
+        .returning(Duty.id, Duty.topic, Duty.number)
+    )
+    return [Ring(row.id, row.topic) for row in sorted(rows, key=lambda row: row.number)]
+
+
+def take(session: Session, duty_id: UUID) -> Duty | None:
+    """Lock a duty that is still owed; None when it is done, dead, or in another worker's hands."""
+    return session.execute(
+        select(Duty)
+        .where(Duty.id == duty_id, Duty.done_at.is_(None), Duty.dead_at.is_(None))
+        .with_for_update(skip_locked=True)
+    ).scalar_one_or_none()
+
+
+def peek(session: Session, duty_id: UUID) -> Duty | None:
+    """The duty if it is still owed, without a lock."""
+    return session.execute(
+        select(Duty).where(Duty.id == duty_id, Duty.done_at.is_(None), Duty.dead_at.is_(None))
+    ).scalar_one_or_none()
+
+
+def mark_done(session: Session, duty_id: UUID) -> None:
+    session.execute(
+        update(Duty).where(Duty.id == duty_id, Duty.done_at.is_(None)).values(done_at=func.now(), last_error=None)
+    )
+
+
+def note_failure(session: Session, duty_id: UUID, error: str, *, final: bool = False) -> bool:
+    """Count a failure and put the duty off (1 s, 2 s, 4 s ... 128 s); True when it is now dead."""
+    row = session.execute(
+        update(Duty)
+        .where(Duty.id == duty_id, Duty.done_at.is_(None))
+        .values(
+            failures=Duty.failures + 1,
+            last_error=error[:500],
+            next_at=text("now() + interval '1 second' * power(2, least(failures, 7))"),
+            dead_at=func.now() if final else text(f"CASE WHEN failures + 1 >= {MAX_FAILURES} THEN now() END"),
+        )
+        .returning(Duty.dead_at)
+    ).scalar_one_or_none()
+    return row is not None
+
+
+def bury_silent(connection: Connection) -> int:
+    """Give up duties that were rung again and again without an outcome; their number."""
+    return connection.execute(
+        update(Duty)
+        .where(Duty.attempts >= MAX_ATTEMPTS, Duty.done_at.is_(None), Duty.dead_at.is_(None))
+        .values(dead_at=func.now(), last_error=func.coalesce(Duty.last_error, "the worker died each time"))
+    ).rowcount
+
+
+def ring_everything(connection: Connection) -> int:
+    """Redis lost its memory: ring for everything still owed, now. The number of duties."""
+    return connection.execute(
+        update(Duty)
+        .where(Duty.done_at.is_(None), Duty.dead_at.is_(None), Duty.not_before <= func.now())
+        .values(next_at=func.now())
+    ).rowcount
+
+
+def forget_done(connection: Connection, older_than: timedelta, limit: int = 10_000) -> int:
+    """Delete done duties; what they caused is recorded elsewhere. The number deleted."""
+    old = select(Duty.id).where(Duty.done_at < func.now() - older_than).limit(limit)
+    return connection.execute(Duty.__table__.delete().where(Duty.id.in_(old))).rowcount  # type: ignore[attr-defined]
+
+
+TRIGGER_DDL = f"""
+CREATE FUNCTION duty_ring() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    PERFORM pg_notify('{CHANNEL}', '');
+    RETURN NULL;
+END $$;
+CREATE TRIGGER duty_ring AFTER INSERT ON duty FOR EACH STATEMENT EXECUTE FUNCTION duty_ring();
+"""
+
+
+def owed(connection: Connection) -> int:
+    """How many duties are due and not done."""
+    return connection.execute(
+        select(func.count()).where(Duty.done_at.is_(None), Duty.dead_at.is_(None), Duty.not_before <= func.now())
+    ).scalar_one()

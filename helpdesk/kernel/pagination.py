@@ -1,0 +1,105 @@
+"""Keyset pages: the next page begins after the last row's sort key, so a list never skips or repeats what stood still.
+
+A cursor is opaque and carries no rights. It holds the sort key of the last row and a fingerprint of the filters and the
+order, and a keyed checksum; with other filters it is refused (400), because a page of one list continued in another
+would be wrong without anybody noticing.
+"""
+
+import base64
+import binascii
+import hashlib
+import hmac
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import orjson
+from sqlalchemy import ColumnElement, Select, literal, tuple_
+
+from helpdesk.kernel.clock import parse_rfc3339
+from helpdesk.kernel.errors import CursorMismatch
+
+MAX_LIMIT = 200
+DEFAULT_LIMIT = 25
+
+_PARSERS: dict[type, Callable[[Any], Any]] = {
+    datetime: parse_rfc3339,
+    UUID: UUID,
+    int: int,
+    str: str,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """A stable order. The last column is unique; all go in one direction, so that one row comparison does."""
+
+    columns: Sequence[Any]
+    kinds: Sequence[type]
+    descending: bool = False
+
+    def apply(self, statement: Select[Any]) -> Select[Any]:
+        return statement.order_by(*((column.desc() if self.descending else column.asc()) for column in self.columns))
+
+    def after(self, values: Sequence[Any]) -> ColumnElement[bool]:
+        left = tuple_(*self.columns)
+        right = tuple_(*(literal(value, column.type) for value, column in zip(values, self.columns, strict=True)))
+        return left < right if self.descending else left > right
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """What a list is asked for. `fingerprint` tells one list (filters, order) from another."""
+
+    limit: int
+    cursor: str | None
+    fingerprint: str
+    key: bytes
+
+    @classmethod
+    def of(cls, query: dict[str, Any], key: str) -> "Page":
+        """From a list's loaded query; everything in it but `limit`, `cursor` and `count` is part of the fingerprint."""
+        rest = {name: value for name, value in query.items() if name not in {"limit", "cursor", "count"}}
+        text = orjson.dumps(rest, option=orjson.OPT_SORT_KEYS, default=str)
+        return cls(
+            query.get("limit", DEFAULT_LIMIT),
+            query.get("cursor"),
+            hashlib.sha256(text).hexdigest()[:12],
+            key.encode(),
+        )
+
+    def narrow(self, statement: Select[Any], order: Order) -> Select[Any]:
+        """Order the statement, begin after the cursor, and ask for one row more than the page to know if it goes on."""
+        if self.cursor is not None:
+            statement = statement.where(order.after(self._decode(order)))
+        return order.apply(statement).limit(self.limit + 1)
+
+    def cut(self, rows: Sequence[Any], key_of: Callable[[Any], Sequence[Any]]) -> tuple[Sequence[Any], str | None]:
+        """The page's rows and the next cursor, None at the end."""
+        if len(rows) <= self.limit:
+            return rows, None
+        page = rows[: self.limit]
+        return page, self._encode(key_of(page[-1]))
+
+    def _encode(self, values: Sequence[Any]) -> str:
+        body = orjson.dumps([self.fingerprint, *values])
+        return base64.urlsafe_b64encode(self._checksum(body) + body).decode().rstrip("=")
+
+    def _decode(self, order: Order) -> list[Any]:
+        cursor = self.cursor or ""
+        try:
+            raw = base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4))
+            checksum, body = raw[:8], raw[8:]
+            if not hmac.compare_digest(checksum, self._checksum(body)):
+                raise CursorMismatch("This is not a cursor that we gave out.")
+            fingerprint, *values = orjson.loads(body)
+        except (binascii.Error, ValueError) as error:
+            raise CursorMismatch("This is not a cursor that we gave out.") from error
+        if fingerprint != self.fingerprint or len(values) != len(order.kinds):
+            raise CursorMismatch
+        return [_PARSERS[kind](value) for kind, value in zip(order.kinds, values, strict=True)]
+
+    def _checksum(self, body: bytes) -> bytes:
+        return hashlib.blake2b(body, digest_size=8, key=self.key[:64]).digest()

@@ -1,0 +1,304 @@
+"""Payloads: a marshmallow base that refuses what it does not know, fields that say what they mean, and a fast dump.
+
+**Loading** is marshmallow's own. Unknown fields are errors; text may hold no NUL, control characters or lone surrogates
+(PostgreSQL cannot store the first, readers choke on the rest) and is normalised to NFC, so that two spellings of one
+name are one name.
+
+**Dumping** is compiled once per schema into a list of (key, getter, converter): orjson writes datetimes and UUIDs
+itself, so most fields are passed through as they are. A test compares it with marshmallow's own dump.
+"""
+
+import re
+import unicodedata
+from collections.abc import Callable, Iterable, Mapping
+from datetime import date, datetime
+from enum import Enum
+from typing import Any
+from uuid import UUID
+
+import marshmallow as ma
+from marshmallow import fields, validate
+
+from helpdesk.kernel.clock import parse_rfc3339, rfc3339
+from helpdesk.kernel.money import Money, MoneyError, format_minor
+from helpdesk.kernel.pagination import MAX_LIMIT
+
+_FORBIDDEN = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]")
+
+
+class Text(fields.String):
+    """Text from a person: stripped, NFC, no control characters but tab and line breaks. Lengths are in characters."""
+
+    default_error_messages = {"control": "Remove control characters (only tabs and line breaks are allowed)."}  # noqa: RUF012
+
+    def __init__(self, *, max_length: int = 500, min_length: int = 1, multiline: bool = False, **kwargs: Any) -> None:
+        checks = [validate.Length(min=min_length, max=max_length)]
+        extra = kwargs.pop("validate", None)
+        super().__init__(validate=[*checks, *([extra] if extra else [])], **kwargs)
+        self.multiline = multiline
+
+    def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any) -> str:
+        text: str = super()._deserialize(value, attr, data, **kwargs)
+        if _FORBIDDEN.search(text):
+            raise self.make_error("control")
+        return unicodedata.normalize("NFC", text).strip()
+
+
+class Timestamp(fields.Field[datetime]):
+    """RFC 3339 with an offset; UTC inside. A bare date or a time without a zone is refused."""
+
+    default_error_messages = {"invalid": "Write an RFC 3339 time with an offset, for example 2026-03-01T09:30:00Z."}  # noqa: RUF012
+
+    def _serialize(self, value: datetime | None, *_: Any, **__: Any) -> str | None:
+        return None if value is None else rfc3339(value)
+
+    def _deserialize(self, value: Any, *_: Any, **__: Any) -> datetime:
+        if not isinstance(value, str) or len(value) > 40:
+            raise self.make_error("invalid")
+        try:
+            return parse_rfc3339(value)
+        except (ValueError, OverflowError) as error:
+            raise self.make_error("invalid") from error
+
+
+class Choice(fields.String):
+    """One of a fixed set of words."""
+
+    def __init__(self, choices: Iterable[str], **kwargs: Any) -> None:
+        self.choices = tuple(choices)
+        super().__init__(validate=validate.OneOf(self.choices), **kwargs)
+
+
+class MoneyField(fields.Field[Money]):
+    """`{"amount": "25.00", "currency": "EUR"}`. In Python a `Money`, or a pair (minor units, currency)."""
+
+    default_error_messages = {"invalid": 'Write {"amount": "25.00", "currency": "EUR"}; amounts are decimal strings.'}  # noqa: RUF012
+
+    def __init__(self, *, positive: bool = True, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.positive = positive
+
+    def _serialize(self, value: Any, *_: Any, **__: Any) -> dict[str, str] | None:
+        return dump_money(value)
+
+    def _deserialize(self, value: Any, *_: Any, **__: Any) -> Money:
+        if not isinstance(value, dict) or set(value) != {"amount", "currency"}:
+            raise self.make_error("invalid")
+        amount, currency = value["amount"], value["currency"]
+        if not isinstance(amount, str) or not isinstance(currency, str):
+            raise self.make_error("invalid")
+        try:
+            money = Money.parse(amount, currency)
+        except MoneyError as error:
+            raise ma.ValidationError(str(error)) from error
+        if money.minor < 0 or (self.positive and money.minor == 0):
+            raise ma.ValidationError("The amount must be more than zero." if self.positive else "Not below zero.")
+        return money
+
+
+def dump_money(value: Any) -> dict[str, str] | None:
+    if value is None:
+        return None
+    minor, currency = (value.minor, value.currency) if isinstance(value, Money) else value
+    return {"amount": format_minor(minor, currency), "currency": currency}
+
+
+class CommaList(fields.Field[list[str]]):
+    """Several values in one parameter, separated by commas; at most 200."""
+
+    def _serialize(self, value: Any, *_: Any, **__: Any) -> Any:
+        return value
+
+    def _deserialize(self, value: Any, *_: Any, **__: Any) -> list[str]:
+        if "\x00" in value:
+            raise ma.ValidationError("Remove control characters.")
+        found = [part.strip() for part in str(value).split(",") if part.strip()]
+        if not 1 <= len(found) <= 200:
+            raise ma.ValidationError("Give 1 to 200 values, separated by commas.")
+        return found
+
+
+class Schema(ma.Schema):
+    """Base of every payload. Unknown fields are refused when loading."""
+
+    class Meta:
+        unknown = ma.RAISE
+
+    _compiled: list[tuple[str, str, Callable[[Any], Any] | None]]
+
+    def dump(self, obj: Any, *, many: bool | None = None) -> Any:
+        """Rows, mappings or objects as JSON-ready values. Datetimes and UUIDs stay as they are, for orjson."""
+        if many or (many is None and self.many):
+            return [self._one(item) for item in obj]
+        return self._one(obj)
+
+    def _one(self, obj: Any) -> dict[str, Any]:
+        try:
+            plan = self._compiled
+        except AttributeError:
+            plan = self._compiled = _compile(self)
+        out: dict[str, Any] = {}
+        if isinstance(obj, Mapping):
+            for key, name, convert in plan:
+                if name in obj:
+                    value = obj[name]
+                    out[key] = value if convert is None or value is None else convert(value)
+            return out
+        for key, name, convert in plan:
+            value = getattr(obj, name)
+            out[key] = value if convert is None or value is None else convert(value)
+        return out
+
+
+def _compile(schema: ma.Schema) -> list[tuple[str, str, Callable[[Any], Any] | None]]:
+    return [
+        (field.data_key or name, field.attribute or name, _converter(field))
+        for name, field in schema.dump_fields.items()
+    ]
+
+
+_AS_IS = (
+    fields.String,
+    fields.Integer,
+    fields.Boolean,
+    fields.UUID,
+    fields.Raw,
+    fields.Dict,
+    fields.Date,
+    fields.Float,
+    Timestamp,
+)
+
+
+def _converter(field: Any) -> Callable[[Any], Any] | None:
+    if isinstance(field, fields.Nested):
+        return _nested(field)
+    if isinstance(field, fields.List):
+        inner = _converter(field.inner)
+        return None if inner is None else lambda values: [inner(value) for value in values]
+    if isinstance(field, MoneyField):
+        return dump_money
+    if isinstance(field, _AS_IS):
+        return None
+    raise TypeError(f"no dump for {type(field).__name__}")
+
+
+def _nested(field: fields.Nested) -> Callable[[Any], Any]:
+    # Resolved at the first use: a nested schema may name its own, and instances are made per field.
+    def convert(value: Any) -> Any:
+        return field.schema.dump(value, many=bool(field.many))
+
+    return convert
+
+
+class PageQuery(Schema):
+    """What every list takes."""
+
+    limit = fields.Integer(
+        load_default=25,
+        validate=validate.Range(1, MAX_LIMIT),
+        metadata={"description": "Rows per page, 1 to 200.", "example": 25},
+    )
+    cursor = fields.String(
+        validate=validate.Length(1, 2000),
+        metadata={"description": "`next_cursor` of the page before.", "example": None},
+    )
+    count = fields.Boolean(
+        load_default=False, metadata={"description": "Also count all rows that match.", "example": False}
+    )
+
+
+def problems_of(messages: Any, pointer: str = "") -> list[dict[str, str]]:
+    """Marshmallow's tree of messages as a flat list of `{pointer, code, detail}`, in the order of the tree."""
+    if isinstance(messages, Mapping):
+        found = []
+        for key, value in messages.items():
+            step = "" if key == "_schema" else "/" + str(key).replace("~", "~0").replace("/", "~1")
+            found += problems_of(value, pointer + step)
+        return found
+    if isinstance(messages, str):
+        messages = [messages]
+    return [{"pointer": pointer or "/", "code": _code_of(text), "detail": text} for text in map(str, messages)]
+
+
+_CODES = (
+    ("Missing data", "required"),
+    ("Unknown field", "unknown_field"),
+    ("may not be null", "null"),
+    ("Must be one of", "choice"),
+    ("Length must", "length"),
+    ("Longer than", "length"),
+    ("Shorter than", "length"),
+    ("Must be greater", "range"),
+    ("Must be less", "range"),
+    ("Must be equal", "length"),
+)
+
+
+def _code_of(text: str) -> str:
+    return next((code for part, code in _CODES if part in text), "invalid")
+
+
+def example_of(schema: ma.Schema, *, loading: bool) -> dict[str, Any]:
+    """An example payload, put together from each field's `metadata["example"]` and its kind."""
+    items = schema.load_fields if loading else schema.dump_fields
+    shown = {}
+    for name, field in items.items():
+        if "example" in field.metadata and field.metadata["example"] is None:
+            if not loading:
+                shown[field.data_key or name] = None
+            continue
+        shown[field.data_key or name] = _example(field, loading)
+    return shown
+
+
+def _example(field: Any, loading: bool) -> Any:
+    if "example" in field.metadata:
+        return field.metadata["example"]
+    if isinstance(field, fields.Nested):
+        inner = example_of(field.schema, loading=loading)
+        return [inner] if field.many else inner
+    if isinstance(field, fields.List):
+        return [_example(field.inner, loading)]
+    if isinstance(field, Choice):
+        return field.choices[0]
+    for kind, value in _EXAMPLES:
+        if isinstance(field, kind):
+            return value
+    raise TypeError(f"no example for {type(field).__name__}")
+
+
+_EXAMPLES: tuple[tuple[Any, Any], ...] = (
+    (MoneyField, {"amount": "25.00", "currency": "EUR"}),
+    (Timestamp, "2026-03-02T09:30:00Z"),
+    (fields.UUID, "0192f0c1-7d1e-7c3a-9a51-2f6f0f6f3a10"),
+    (fields.Boolean, True),
+    (fields.Integer, 1),
+    (fields.Float, 0.5),
+    (fields.Date, "2026-03-02"),
+    (CommaList, "text"),
+    (fields.Email, "li.wei@example.com"),
+    (fields.Url, "https://example.com/"),
+    (fields.String, "text"),
+    (fields.Raw, {}),
+    (fields.Dict, {}),
+)
+
+
+def json_safe(value: Any) -> Any:
+    """Values for places that go through plain `json` (problem documents, event payloads built by hand)."""
+    if isinstance(value, Mapping):
+        return {str(key): json_safe(item) for key, item in value.items()}
+    if isinstance(value, list | tuple | set | frozenset):
+        return [json_safe(item) for item in value]
+    if isinstance(value, datetime):
+        return rfc3339(value)
+    if isinstance(value, date):
+        return value.isoformat()
+    if isinstance(value, UUID):
+        return str(value)
+    if isinstance(value, Enum):
+        return value.value
+    if isinstance(value, Money):
+        return dump_money(value)
+    return value

@@ -1,0 +1,130 @@
+"""Settings, read once from the environment, frozen, and handed to whoever needs them.
+
+What a manager changes at run time (policies, playbooks, budgets) is data with an audit trail, not a setting.
+"""
+
+import os
+import secrets
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+
+
+class SettingsError(ValueError):
+    """One or more variables cannot be used; the message names each of them and says what would be accepted."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """Everything the environment may say. The names are the variables': `port` is `HELPDESK_PORT`."""
+
+    database_url: str | None = field(default=None, metadata={"help": "PostgreSQL 15 or newer; embedded when absent"})
+    redis_url: str | None = field(default=None, metadata={"help": "Redis or Valkey; embedded when absent"})
+    data_dir: Path = field(default=Path(".data"), metadata={"help": "embedded servers, secret key, files"})
+    host: str = field(default="127.0.0.1", metadata={"help": "address to listen on"})
+    port: int = field(default=8000, metadata={"help": "port to listen on, 1-65535"})
+    public_url: str | None = field(default=None, metadata={"help": "how the outside reaches us; used in links"})
+    admin_token: str | None = field(default=None, metadata={"help": "bootstrap administrator token, 32+ characters"})
+    secret_key: str | None = field(default=None, metadata={"help": "signs links and cursors, 32+ characters"})
+    demo: bool = field(default=True, metadata={"help": "0: no demo data on the first start"})
+    web_workers: int = field(default=2, metadata={"help": "API server processes"})
+    web_threads: int = field(default=8, metadata={"help": "threads per API server process"})
+    workers: int = field(default=1, metadata={"help": "RQ worker processes that `up` starts"})
+    smtp_url: str | None = field(
+        default=None, metadata={"help": "smtp[s]://user:password@host:port; mail goes to the log when absent"}
+    )
+    mail_from: str = field(default="Helpdesk <helpdesk@localhost>", metadata={"help": "sender of outbound mail"})
+    log_level: str = field(default="INFO", metadata={"help": "DEBUG, INFO, WARNING or ERROR"})
+    max_body_bytes: int = field(default=1_000_000, metadata={"help": "largest JSON body, bytes"})
+    max_import_bytes: int = field(default=1_000_000_000, metadata={"help": "largest import file, bytes"})
+
+    @classmethod
+    def from_environment(cls, environ: Mapping[str, str] | None = None) -> "Settings":
+        """Read `HELPDESK_*`. Raises `SettingsError` naming every variable that cannot be used, at once."""
+        environ = os.environ if environ is None else environ
+        given: dict[str, object] = {}
+        problems: list[str] = []
+        for spec in fields(cls):
+            name = f"HELPDESK_{spec.name.upper()}"
+            text = environ.get(name, "").strip()
+            if not text:
+                continue
+            try:
+                given[spec.name] = _parse(str(spec.type), text)
+            except ValueError as error:
+                problems.append(f"{name}={text!r}: {error}")
+        problems += [f"HELPDESK_{name.upper()}: {why}" for name, why in _range_problems(given)]
+        if problems:
+            raise SettingsError("Settings cannot be used:\n  " + "\n  ".join(problems))
+        return cls(**given)  # type: ignore[arg-type]  # parsed by each field's own type above
+
+    @property
+    def base_url(self) -> str:
+        """The address to put into links, without a trailing slash."""
+        if self.public_url:
+            return self.public_url.rstrip("/")
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"http://{host}:{self.port}"
+
+    def signing_key(self) -> str:
+        """The key for signed links and cursors: the setting, else one made once and kept in the data folder.
+
+        Several machines must share it, so production sets `HELPDESK_SECRET_KEY`.
+        """
+        if self.secret_key:
+            return self.secret_key
+        path = self.data_dir / "secret_key"
+        if not path.exists():
+            _write_once(path, secrets.token_urlsafe(48))
+        return path.read_text(encoding="ascii")
+
+
+def _write_once(path: Path, text: str) -> None:
+    """Create `path` whole or not at all; of several processes that try at once, the first wins and the rest read it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=path.name)
+    with os.fdopen(descriptor, "w", encoding="ascii") as file:
+        file.write(text)
+    try:
+        Path(path).hardlink_to(temporary)
+    except FileExistsError:
+        pass
+    finally:
+        Path(temporary).unlink()
+
+
+def _parse(kind: str, text: str) -> object:
+    if kind == "<class 'int'>":
+        return int(text)
+    if kind == "<class 'bool'>":
+        if text.lower() not in {"0", "1", "true", "false", "yes", "no"}:
+            raise ValueError("write 0 or 1")
+        return text.lower() in {"1", "true", "yes"}
+    if "Path" in kind:
+        return Path(text).expanduser()
+    return text
+
+
+def _range_problems(given: dict[str, object]) -> list[tuple[str, str]]:
+    found = []
+    for name in ("admin_token", "secret_key"):
+        value = given.get(name)
+        if isinstance(value, str) and len(value) < 32:
+            found.append((name, "write at least 32 characters that nobody can guess"))
+    port = given.get("port", 1)
+    if isinstance(port, int) and not 1 <= port <= 65535:
+        found.append(("port", "write a number from 1 to 65535"))
+    for name in ("web_workers", "web_threads", "workers", "max_body_bytes", "max_import_bytes"):
+        value = given.get(name, 1)
+        if isinstance(value, int) and value < 1:
+            found.append((name, "write a number from 1 up"))
+    url = given.get("database_url")
+    if isinstance(url, str) and not url.startswith(("postgresql://", "postgresql+psycopg://", "postgres://")):
+        found.append(("database_url", "write postgresql://user:password@host:port/database"))
+    url = given.get("redis_url")
+    if isinstance(url, str) and not url.startswith(("redis://", "rediss://", "unix://")):
+        found.append(("redis_url", "write redis://host:port/0, rediss://... or unix:///path"))
+    if given.get("log_level", "INFO") not in {"DEBUG", "INFO", "WARNING", "ERROR"}:
+        found.append(("log_level", "write DEBUG, INFO, WARNING or ERROR"))
+    return found

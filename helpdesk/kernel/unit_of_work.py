@@ -1,0 +1,158 @@
+"""The unit of work: the one place where a commit happens and the one place where events are recorded.
+
+Acts take it as their first argument, change rows through `uow.session` (or hand over new ones with `uow.add_rows`),
+say what happened with `uow.record`, and return. Leaving it runs the subscribers in the same transaction, writes the
+events, the rows and the duties, and commits. Nothing is sent before the commit; what is to be sent is a duty.
+
+An exception anywhere rolls everything back: there are no partial writes.
+"""
+
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Engine, Table, func, select
+from sqlalchemy.dialects.postgresql import insert as pg_insert
+from sqlalchemy.orm import Session
+
+from helpdesk.kernel import bulk, event_log
+from helpdesk.kernel.db import utc
+from helpdesk.kernel.events import Event, Principal, Recorded, Stream
+from helpdesk.kernel.ids import new_id
+from helpdesk.kernel.outbox import Duty, NewDuty
+
+Subscriber = Callable[["UnitOfWork", Sequence[Any]], None]
+"""Takes all events of one type that were recorded together, in order: one for a request, hundreds for an import."""
+
+
+@dataclass(frozen=True, slots=True)
+class Consequences:
+    """What follows from what; `wiring.py` holds the two tables."""
+
+    subscribers: Mapping[type[Event], Sequence[Subscriber]] = field(default_factory=dict)
+    duties: Mapping[type[Event], Sequence[str]] = field(default_factory=dict)
+
+
+class UnitOfWork:
+    """Made by `Database.unit_of_work`. `actor` is who the log will name."""
+
+    def __init__(
+        self,
+        session: Session,
+        actor: Principal,
+        consequences: Consequences,
+        *,
+        now: datetime | None = None,
+        request_id: str | None = None,
+    ) -> None:
+        self.session = session
+        self.actor = actor
+        self.request_id = request_id
+        self._consequences = consequences
+        self._now = now
+        self._pending: list[Recorded] = []
+        self._recorded: list[Recorded] = []
+        self._rows: dict[Table, list[Mapping[str, Any]]] = defaultdict(list)
+        self._duties: list[NewDuty] = []
+        self._finished = False
+
+    @property
+    def now(self) -> datetime:
+        """The database's clock, read once per unit of work. Deadlines are decided by it, never by a worker's own."""
+        if self._now is None:
+            self._now = utc(self.session.execute(select(func.now())).scalar_one())
+        return self._now
+
+    def record(self, event: Event, stream: Stream | None = None) -> None:
+        """Say that something happened. With a `stream`, hold its row's lock first (see `events.EventStream`)."""
+        item = Recorded(new_id(), event, stream, self.now)
+        self._pending.append(item)
+
+    def add_rows(self, table: Any, rows: Sequence[Mapping[str, Any]]) -> None:
+        """New rows to be written when the unit of work ends, referenced tables first. `table`: a mapped class."""
+        self._rows[table.__table__].extend(rows)
+
+    def duty(
+        self,
+        topic: str,
+        subject_id: UUID,
+        *,
+        payload: dict[str, Any] | None = None,
+        dedupe_key: str | None = None,
+        not_before: datetime | None = None,
+    ) -> None:
+        """Owe something. With a `dedupe_key`, a second one of the same topic and key is the same duty."""
+        self._duties.append(NewDuty(topic, subject_id, payload or {}, dedupe_key, not_before))
+
+    def finish(self) -> None:
+        """Run subscribers until nothing new happened, then write everything. The caller commits; nobody else calls it
+        but the edges that must answer from what was written before they commit.
+        """
+        if self._finished:
+            return
+        while self._pending:
+            batch, self._pending = self._pending, []
+            self._recorded += batch
+            self._react(batch)
+        self._write_events()
+        self.session.flush()
+        bulk.write_rows(self.session, self._rows)
+        self._write_duties()
+        self._finished = True
+
+    def _react(self, batch: Sequence[Recorded]) -> None:
+        by_type: dict[type[Event], list[Recorded]] = defaultdict(list)
+        for item in batch:
+            by_type[type(item.event)].append(item)
+        for kind, items in by_type.items():
+            for subscriber in self._consequences.subscribers.get(kind, ()):
+                subscriber(self, [item.event for item in items])
+            for topic in self._consequences.duties.get(kind, ()):
+                for item in items:
+                    self.duty(topic, item.event.subject_id, dedupe_key=str(item.id))
+
+    def _write_events(self) -> None:
+        rows = event_log.rows_for(self._recorded, self.actor, self.request_id)
+        if rows:
+            self._rows[event_log.EventRow.__table__].extend(rows)  # type: ignore[index]  # it is a Table
+
+    def _write_duties(self) -> None:
+        if not self._duties:
+            return
+        rows = [duty.row(self.now) for duty in self._duties]
+        table = Duty.__table__
+        if len(rows) >= bulk.COPY_FROM and all(row["dedupe_key"] is None for row in rows):
+            bulk.write_rows(self.session, {table: rows})  # type: ignore[dict-item]
+        else:
+            statement = pg_insert(Duty).values(rows).on_conflict_do_nothing(index_elements=["topic", "dedupe_key"])
+            self.session.execute(statement)
+
+
+class Database:
+    """An engine and what follows from what: makes units of work (which write) and readers (which do not)."""
+
+    def __init__(self, engine: Engine, consequences: Consequences) -> None:
+        self.engine = engine
+        self.consequences = consequences
+        self._reading = engine.execution_options(isolation_level="AUTOCOMMIT")
+
+    @contextmanager
+    def unit_of_work(
+        self, actor: Principal, *, now: datetime | None = None, request_id: str | None = None
+    ) -> Iterator[UnitOfWork]:
+        """Commits on leaving, rolls back on an exception. Not to be nested: the outer one's locks would be waited for."""
+        with Session(self.engine, autoflush=False, expire_on_commit=False) as session:
+            uow = UnitOfWork(session, actor, self.consequences, now=now, request_id=request_id)
+            yield uow
+            uow.finish()
+            session.commit()
+
+    @contextmanager
+    def reader(self) -> Iterator[Session]:
+        """A session for selects only: each statement is its own transaction, which spares a BEGIN and a ROLLBACK."""
+        with Session(self._reading, autoflush=False) as session:
+            yield session

@@ -1,0 +1,49 @@
+from helpdesk.kernel.errors import Conflict, Forbidden
+
+
+class DuplicateOffer(Conflict):
+    code = "duplicate_offer"
+    title = "The complaint has the same offer already"
+    advice = "Use the offer named in `offer_id`, or send `allow_duplicate: true` if a second one is meant."
+
+
+class ComplaintTakesNoOffers(Conflict):
+    code = "complaint_takes_no_offers"
+    title = "No remedy can be promised on a complaint that is closed"
+    advice = "Reopen the complaint first."
+
+
+class BeyondAuthority(Forbidden):
+    code = "beyond_authority"
+    title = "The amount is beyond your authority"
+    advice = "`limits` names each limit that would be passed; have somebody with more authority approve it."
+
+
+class OwnApproval(Forbidden):
+    code = "own_approval"
+    title = "Nobody approves an offer of their own, or one offer twice"
+    advice = "Have a colleague approve it."
+
+
+class NoBudget(Conflict):
+    code = "no_budget"
+    title = "No budget covers this offer today"
+    advice = "Open a budget in this currency for the complaint's team or for the firm (POST /budgets), then repeat."
+
+
+class BudgetExhausted(Conflict):
+    code = "budget_exhausted"
+    title = "The budget has not enough left for this offer"
+    advice = "Allocate more (POST /budgets/{id}/allocations), wait for offers to be answered, or offer less."
+
+
+class BudgetExists(Conflict):
+    code = "budget_exists"
+    title = "There is a budget of this name for this team, period and currency"
+    advice = "Allocate to the existing budget, or choose another name."
+
+
+class VoucherNotValid(Conflict):
+    code = "voucher_not_valid"
+    title = "The voucher cannot be used"
+    advice = "`status` says why: it is used, past its time, withdrawn, or not issued yet."

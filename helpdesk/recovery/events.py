@@ -1,0 +1,162 @@
+"""What happens to offers and budgets. Offer events are recorded on the complaint's chain: they are part of its story."""
+
+from dataclasses import dataclass
+from datetime import date
+from typing import Any, ClassVar, Final
+from uuid import UUID
+
+from helpdesk.kernel.events import Event
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OfferEvent(Event):
+    """`amount_minor` and `currency` are None for what costs nothing."""
+
+    complaint_id: UUID
+    reference: str
+    offer_id: UUID
+    kind: str
+    amount_minor: int | None
+    currency: str | None
+
+    @property
+    def subject_id(self) -> UUID:
+        return self.offer_id
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OfferDrafted(OfferEvent):
+    type: ClassVar[str] = "offer.drafted"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OfferActed(OfferEvent):
+    """Base of every step of the lifecycle. `given` is what the caller supplied."""
+
+    personal: ClassVar[frozenset[str]] = frozenset({"given"})
+    action: str
+    from_status: str
+    to_status: str
+    given: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OfferSubmitted(OfferActed):
+    type: ClassVar[str] = "offer.submitted"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OfferApproved(OfferActed):
+    type: ClassVar[str] = "offer.approved"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OfferEndorsed(OfferActed):
+    type: ClassVar[str] = "offer.endorsed"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OfferRefused(OfferActed):
+    type: ClassVar[str] = "offer.refused"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OfferSent(OfferActed):
+    type: ClassVar[str] = "offer.sent"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OfferAccepted(OfferActed):
+    type: ClassVar[str] = "offer.accepted"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OfferDeclined(OfferActed):
+    type: ClassVar[str] = "offer.declined"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OfferExpired(OfferActed):
+    type: ClassVar[str] = "offer.expired"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OfferIssuing(OfferActed):
+    type: ClassVar[str] = "offer.issuing"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OfferIssued(OfferActed):
+    type: ClassVar[str] = "offer.issued"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OfferFailed(OfferActed):
+    type: ClassVar[str] = "offer.failed"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OfferRetried(OfferActed):
+    type: ClassVar[str] = "offer.retried"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OfferRedeemed(OfferActed):
+    type: ClassVar[str] = "offer.redeemed"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OfferRevoked(OfferActed):
+    type: ClassVar[str] = "offer.revoked"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OfferReversed(OfferActed):
+    type: ClassVar[str] = "offer.reversed"
+
+
+BY_ACTION: Final[dict[str, type[OfferActed]]] = {
+    "submit": OfferSubmitted,
+    "approve": OfferApproved,
+    "endorse": OfferEndorsed,
+    "refuse": OfferRefused,
+    "offer": OfferSent,
+    "accept": OfferAccepted,
+    "decline": OfferDeclined,
+    "expire": OfferExpired,
+    "begin_issuing": OfferIssuing,
+    "record_issued": OfferIssued,
+    "fail": OfferFailed,
+    "retry": OfferRetried,
+    "redeem": OfferRedeemed,
+    "revoke": OfferRevoked,
+    "reverse": OfferReversed,
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BudgetEvent(Event):
+    budget_id: UUID
+    currency: str
+
+    @property
+    def subject_id(self) -> UUID:
+        return self.budget_id
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BudgetOpened(BudgetEvent):
+    """`team_id` None: the firm's."""
+
+    type: ClassVar[str] = "budget.opened"
+    name: str
+    team_id: UUID | None
+    starts_on: date
+    ends_on: date
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BudgetAllocated(BudgetEvent):
+    type: ClassVar[str] = "budget.allocated"
+    amount_minor: int
+    note: str | None

@@ -1,0 +1,216 @@
+"""The lifecycle of an offer, as a table, and what a state means for the two books beside it.
+
+`drafted -> pending_approval -> approved -> offered -> accepted -> issuing -> issued -> redeemed`, and the ways out. Money
+and the complaint's counters are not part of a transition but follow from the states on both sides of it (`money_effect`,
+`complaint_effect`), so no action can forget them and the audit needs no second list.
+"""
+
+from dataclasses import dataclass
+from typing import Final
+
+from helpdesk.kernel.state_machine import Lifecycle, Requirement, Transition, states
+
+PAYING: Final = frozenset({"voucher"})
+"""Kinds that have an amount, and so an authority and a budget. An apology costs nothing."""
+
+UNANSWERED: Final = states("drafted", "pending_approval", "approved", "offered")
+RESERVED: Final = states("approved", "offered", "accepted", "issuing")
+"""Money is set aside for it."""
+SPENT: Final = states("issued", "redeemed")
+"""Money is gone, and the customer has what was promised."""
+ENDED: Final = states("declined", "expired", "revoked", "failed", "reversed")
+GRANTED: Final = RESERVED | SPENT
+"""Counts against somebody's authority."""
+SHOWN_TO_CUSTOMER: Final = states(
+    "offered", "accepted", "issuing", "issued", "redeemed", "declined", "expired", "revoked", "failed", "reversed"
+)
+
+NOBODY: Final = "nobody"
+"""The permission of steps that follow by themselves; it is not in the vocabulary, so no role and no caller holds it."""
+
+SYSTEM_ACTIONS: Final = frozenset({"endorse", "begin_issuing", "record_issued", "fail", "expire", "redeem"})
+"""Steps without a route: parts of another act, the outcome of a job, a sweep, or a voucher at the till."""
+
+
+@dataclass(frozen=True, slots=True)
+class Situation:
+    """What the requirements below ask about an offer at one moment."""
+
+    kind: str
+    in_time: bool
+    complaint_takes_offers: bool
+
+
+LIFECYCLE: Final = Lifecycle(
+    name="offer",
+    states=(
+        "drafted",
+        "pending_approval",
+        "approved",
+        "offered",
+        "accepted",
+        "issuing",
+        "issued",
+        "redeemed",
+        "declined",
+        "expired",
+        "revoked",
+        "failed",
+        "reversed",
+    ),
+    initial="drafted",
+    transitions=(
+        Transition(
+            "submit",
+            states("drafted"),
+            "pending_approval",
+            "offer:draft",
+            "Ask for approval; within one's own authority it is approved at once",
+        ),
+        Transition(
+            "approve",
+            states("pending_approval"),
+            "approved",
+            "offer:approve",
+            "Approve somebody else's draft; its money is set aside",
+        ),
+        Transition(
+            "endorse",
+            states("pending_approval"),
+            None,
+            NOBODY,
+            "The first of two approvals, where the amount is beyond any single authority",
+        ),
+        Transition(
+            "refuse",
+            states("pending_approval"),
+            "drafted",
+            "offer:approve",
+            "Give a draft back, with the reason",
+            ("reason",),
+        ),
+        Transition(
+            "offer",
+            states("approved"),
+            "offered",
+            "offer:send",
+            "Put it before the customer, with a signed link by mail where there is an address",
+        ),
+        Transition(
+            "accept",
+            states("offered"),
+            "accepted",
+            "offer:answer",
+            "Record that the customer accepts; issuing begins at once",
+            ("said_by",),
+            (Requirement("offer_expired", "the offer has expired.", lambda row: row.in_time),),
+        ),
+        Transition(
+            "decline",
+            states("offered"),
+            "declined",
+            "offer:answer",
+            "Record that the customer declines",
+            ("said_by",),
+        ),
+        Transition(
+            "expire",
+            states("offered"),
+            "expired",
+            NOBODY,
+            "The customer did not answer in time",
+            (),
+            (Requirement("still_valid", "the offer is still valid.", lambda row: not row.in_time),),
+        ),
+        Transition("begin_issuing", states("accepted"), "issuing", NOBODY, "Issuing begins with the acceptance"),
+        Transition("record_issued", states("issuing"), "issued", NOBODY, "It was issued; the money is spent"),
+        Transition("fail", states("issuing"), "failed", NOBODY, "Issuing was given up; the money is free again"),
+        Transition(
+            "retry",
+            states("failed"),
+            "issuing",
+            "offer:approve",
+            "Issue again what failed; its money is set aside anew",
+            (),
+            (
+                Requirement(
+                    "complaint_closed",
+                    "the complaint takes no offers any more.",
+                    lambda row: row.complaint_takes_offers,
+                ),
+            ),
+        ),
+        Transition("redeem", states("issued"), "redeemed", NOBODY, "The voucher was used"),
+        Transition(
+            "revoke",
+            UNANSWERED,
+            "revoked",
+            "offer:revoke",
+            "Take back what the customer has not answered",
+            ("reason",),
+        ),
+        Transition(
+            "reverse",
+            states("issued"),
+            "reversed",
+            "offer:revoke",
+            "Take back an unused voucher; its money goes back to the budget",
+            ("reason",),
+            (Requirement("words_stay", "a letter cannot be taken back.", lambda row: row.kind in PAYING),),
+        ),
+    ),
+)
+
+COMPLAINT_TAKES_OFFERS: Final = states("received", "investigated", "resolved")
+"""Complaint states in which a remedy can be promised; after `followed_up` the promise was declared kept."""
+
+
+def money_effect(source: str, target: str) -> str | None:
+    """Which entry a paying offer's step makes in its budget's ledger: reserve, commit, release, reverse or None.
+
+    Raises ValueError for a step that would spend what was never set aside.
+    """
+    before, after = _purse(source), _purse(target)
+    if before == after:
+        return None
+    effects = {
+        ("free", "reserved"): "reserve",
+        ("reserved", "free"): "release",
+        ("reserved", "spent"): "commit",
+        ("spent", "free"): "reverse",
+    }
+    if (before, after) not in effects:
+        raise ValueError(f"{source} -> {target} would move money from {before} to {after}")
+    return effects[before, after]
+
+
+def _purse(state: str) -> str:
+    if state in RESERVED:
+        return "reserved"
+    return "spent" if state in SPENT else "free"
+
+
+def complaint_effect(source: str, target: str) -> tuple[int, int]:
+    """By how much the complaint's `offers_live` and `remedies_undelivered` change with a step."""
+    live = (target not in ENDED) - (source not in ENDED)
+    waiting = (target not in ENDED | SPENT) - (source not in ENDED | SPENT)
+    return live, waiting
+
+
+def moves_money(action: str) -> bool:
+    """Whether some path through this action touches a budget."""
+    step = LIFECYCLE.by_action(action)
+    return any(money_effect(source, step.target or source) for source in step.sources)
+
+
+_TOLD: Final = {"accepted": "accepted", "issuing": "accepted", "failed": "accepted"}
+
+
+def told_to_customer(state: str, *, in_time: bool) -> str:
+    """The state in the customer's words: what goes on behind `accepted` is ours to mend, and late is late at once."""
+    if state == "offered" and not in_time:
+        return "expired"
+    return _TOLD.get(state, state)
+
+
+CUSTOMER_STATES: Final = ("offered", "accepted", "issued", "redeemed", "declined", "expired", "revoked", "reversed")

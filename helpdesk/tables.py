@@ -1,0 +1,8 @@
+"""Imports every domain's tables, so that the metadata is whole. For migrations and tests."""
+
+from helpdesk.complaints import models as complaints
+from helpdesk.customers import models as customers
+from helpdesk.identity import models as identity
+from helpdesk.kernel import event_log, idempotency, mail, outbox
+
+__all__ = ["complaints", "customers", "event_log", "idempotency", "identity", "mail", "outbox"]

@@ -1,0 +1,79 @@
+"""What follows from what, on one page: event -> subscribers in the same transaction; event -> duties after the commit;
+topic -> handler; and how the parts are put together.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+from uuid import UUID
+
+from sqlalchemy import Engine
+
+from helpdesk.identity.actors import SYSTEM
+from helpdesk.kernel import mail
+from helpdesk.kernel.db import make_engine
+from helpdesk.kernel.doorbell import Doorbell, connect
+from helpdesk.kernel.duties import Handlers, Outside, Performer
+from helpdesk.kernel.events import Event
+from helpdesk.kernel.mail import Mailer, mailer_for
+from helpdesk.kernel.settings import Settings, SettingsError
+from helpdesk.kernel.unit_of_work import Consequences, Database, Subscriber
+
+SUBSCRIBERS: Final[Mapping[type[Event], tuple[Subscriber, ...]]] = {}
+
+DUTIES: Final[Mapping[type[Event], tuple[str, ...]]] = {}
+
+
+@dataclass(frozen=True, slots=True)
+class Tools:
+    """What handlers with outside effects are given."""
+
+    database: Database
+    mailer: Mailer
+    sender: str
+    signing_key: str
+    base_url: str
+
+
+def _deliver_mail(tools: Tools, duty_id: UUID, mail_id: UUID) -> None:
+    mail.deliver(tools.database, tools.mailer, tools.sender, SYSTEM, duty_id, mail_id)
+
+
+HANDLERS: Final[Handlers] = {
+    mail.TOPIC: Outside(_deliver_mail),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Program:
+    """Everything that a process of ours stands on."""
+
+    settings: Settings
+    engine: Engine
+    database: Database
+    doorbell: Doorbell | None
+    performer: Performer
+    tools: Tools
+
+
+def assemble(
+    settings: Settings, *, pool_size: int = 10, statement_timeout_ms: int = 15_000, name: str = "helpdesk"
+) -> Program:
+    """Raises `SettingsError` without a database; without Redis, `doorbell` is None and the relay does the work itself."""
+    if not settings.database_url:
+        raise SettingsError(
+            "HELPDESK_DATABASE_URL is not set. `helpdesk up` brings its own PostgreSQL; a part that runs alone needs "
+            "the address of one."
+        )
+    engine = make_engine(
+        settings.database_url, pool_size=pool_size, statement_timeout_ms=statement_timeout_ms, name=name
+    )
+    database = Database(engine, Consequences(SUBSCRIBERS, DUTIES))
+    tools = Tools(
+        database, mailer_for(settings.smtp_url), settings.mail_from, settings.signing_key(), settings.base_url
+    )
+    doorbell = Doorbell(connect(settings.redis_url)) if settings.redis_url else None
+    return Program(settings, engine, database, doorbell, Performer(database, HANDLERS, SYSTEM, tools), tools)
+
+
+__all__ = ["DUTIES", "HANDLERS", "SUBSCRIBERS", "Program", "Tools", "assemble"]

@@ -1,0 +1,310 @@
+"""Fixtures: a real PostgreSQL migrated to head and a real Redis, each test with a database of its own.
+
+`HELPDESK_TEST_DATABASE_URL` and `HELPDESK_TEST_REDIS_URL` name servers to use instead of embedded ones; the database
+account must be allowed to create databases. A Redis that cannot be found fails the tests: they are about it.
+"""
+
+import contextlib
+import itertools
+import os
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import pytest
+import redis
+import structlog
+from flask import Flask
+from flask.testing import FlaskClient
+from sqlalchemy import Engine, create_engine, event, text
+from sqlalchemy.engine import make_url
+
+from helpdesk.app import create_app
+from helpdesk.identity.actors import SYSTEM, Actor, agent_actor
+from helpdesk.identity.authentication import new_token, token_hash
+from helpdesk.identity.models import Agent, Team, TeamMember, Token
+from helpdesk.kernel import migrations
+from helpdesk.kernel.db import make_engine, normalised_url
+from helpdesk.kernel.embedded import EmbeddedPostgres, EmbeddedRedis
+from helpdesk.kernel.ids import new_id
+from helpdesk.kernel.settings import Settings
+from helpdesk.kernel.unit_of_work import Database
+from helpdesk.wiring import Program, assemble
+
+structlog.configure(logger_factory=structlog.ReturnLoggerFactory())
+
+_names = itertools.count(1)
+_ADMIN_TOKEN = "administrator-token-for-tests-0123456789abcdef"
+SIGNING_KEY = "a signing key for tests, long enough for anybody"
+
+
+@pytest.fixture(scope="session")
+def server_url() -> Iterator[str]:
+    """A PostgreSQL server; its URL names the maintenance database."""
+    given = os.environ.get("HELPDESK_TEST_DATABASE_URL")
+    if given:
+        yield normalised_url(given)
+        return
+    with tempfile.TemporaryDirectory(prefix="hd") as folder, contextlib.closing(_Embedded(Path(folder))) as embedded:
+        yield embedded.server.start()
+
+
+class _Embedded:
+    def __init__(self, folder: Path) -> None:
+        self.server = EmbeddedPostgres(folder / "pg", durable=False)
+
+    def close(self) -> None:
+        self.server.stop()
+        self.server.discard()
+
+
+def _execute(url: str, *statements: str) -> None:
+    engine = create_engine(url, isolation_level="AUTOCOMMIT")
+    try:
+        with engine.connect() as connection:
+            for statement in statements:
+                connection.execute(text(statement))
+    finally:
+        engine.dispose()
+
+
+@pytest.fixture(scope="session")
+def template(server_url: str) -> str:
+    """The name of a database migrated to head, from which each test's is copied."""
+    name = f"helpdesk_template_{os.getpid()}"
+    _execute(server_url, f"CREATE DATABASE {name}")
+    engine = make_engine(make_url(server_url).set(database=name).render_as_string(hide_password=False))
+    migrations.upgrade(engine)
+    engine.dispose()
+    return name
+
+
+@pytest.fixture
+def database_url(server_url: str, template: str) -> Iterator[str]:
+    name = f"helpdesk_test_{os.getpid()}_{next(_names)}"
+    _execute(server_url, f"CREATE DATABASE {name} TEMPLATE {template}")
+    yield make_url(server_url).set(database=name).render_as_string(hide_password=False)
+    _execute(server_url, f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture(scope="session")
+def redis_server_url() -> Iterator[str]:
+    given = os.environ.get("HELPDESK_TEST_REDIS_URL")
+    if given:
+        yield given
+        return
+    with tempfile.TemporaryDirectory(prefix="hd") as folder:
+        server = EmbeddedRedis(Path(folder) / "redis")
+        yield server.start()
+        server.stop()
+
+
+@pytest.fixture
+def redis_url(redis_server_url: str) -> Iterator[str]:
+    """Redis, empty."""
+    with contextlib.closing(redis.Redis.from_url(redis_server_url)) as connection:
+        connection.flushall()
+        yield redis_server_url
+        connection.flushall()
+
+
+@pytest.fixture
+def settings(database_url: str, tmp_path: Path) -> Settings:
+    """No Redis: what a test does not ask for is not there. Ask for `redis_url` and replace it."""
+    return Settings(
+        database_url=database_url,
+        data_dir=tmp_path,
+        secret_key=SIGNING_KEY,
+        admin_token=_ADMIN_TOKEN,
+        public_url="http://helpdesk.test",
+    )
+
+
+@pytest.fixture
+def program(settings: Settings) -> Iterator[Program]:
+    program = assemble(settings)
+    yield program
+    program.engine.dispose()
+
+
+@pytest.fixture
+def engine(program: Program) -> Engine:
+    return program.engine
+
+
+@pytest.fixture
+def database(program: Program) -> Database:
+    return program.database
+
+
+@pytest.fixture
+def app(program: Program) -> Flask:
+    app = create_app(program=program)
+    app.testing = True
+    return app
+
+
+class Caller:
+    """An agent with a token: `caller.post(path, json)`, answers as they are."""
+
+    def __init__(self, client: FlaskClient, actor: Actor | None, token: str | None) -> None:
+        self.client = client
+        self._actor = actor
+        self.token = token
+        self._keys = itertools.count(1)
+
+    @property
+    def actor(self) -> Actor:
+        if self._actor is None:
+            raise AssertionError("the anonymous caller is no actor")
+        return self._actor
+
+    @property
+    def id(self) -> UUID:
+        if self.actor.id is None:
+            raise AssertionError("this actor has no id")
+        return self.actor.id
+
+    def _headers(self, more: dict[str, str]) -> dict[str, str]:
+        return ({"Authorization": f"Bearer {self.token}"} if self.token else {}) | more
+
+    def get(self, path: str, **headers: str) -> Any:
+        return self.client.get(_full(path), headers=self._headers(_dashed(headers)))
+
+    def post(self, path: str, body: Any = None, **headers: str) -> Any:
+        return self._send("POST", path, body, headers)
+
+    def patch(self, path: str, body: Any, **headers: str) -> Any:
+        return self._send("PATCH", path, body, headers)
+
+    def put(self, path: str, body: Any, **headers: str) -> Any:
+        return self._send("PUT", path, body, headers)
+
+    def pay(self, path: str, body: Any = None, **headers: str) -> Any:
+        """A POST with a fresh Idempotency-Key, as everything that moves money needs."""
+        return self.post(path, body, **({"idempotency_key": f"key-{id(self)}-{next(self._keys)}"} | headers))
+
+    def _send(self, method: str, path: str, body: Any, headers: dict[str, str]) -> Any:
+        extra = {} if body is None else {"json": body}
+        return self.client.open(_full(path), method=method, headers=self._headers(_dashed(headers)), **extra)
+
+
+def _full(path: str) -> str:
+    return path if path.startswith(("/health", "/metrics", "/problems", "/docs", "/api")) else f"/api/v1{path}"
+
+
+def _dashed(headers: dict[str, str]) -> dict[str, str]:
+    return {name.replace("_", "-"): value for name, value in headers.items()}
+
+
+Join = Callable[..., Caller]
+
+
+@pytest.fixture
+def team(database: Database) -> UUID:
+    return make_team(database, "Complaints")
+
+
+def make_team(database: Database, name: str) -> UUID:
+    team_id = new_id()
+    with database.unit_of_work(SYSTEM) as uow:
+        uow.session.add(Team(id=team_id, name=name, version=1))
+    return team_id
+
+
+@pytest.fixture
+def join(app: Flask, database: Database, team: UUID) -> Join:
+    """`join("manager")`: a new agent of that role in the team, with a token; `join("agent", team_ids=[...])`."""
+
+    def make(role: str = "agent", *, team_ids: list[UUID] | None = None, name: str | None = None) -> Caller:
+        return make_agent(app, database, role, [team] if team_ids is None else team_ids, name)
+
+    return make
+
+
+def make_agent(app: Flask, database: Database, role: str, team_ids: list[UUID], name: str | None = None) -> Caller:
+    number = next(_names)
+    agent_id, token = new_id(), new_token()
+    shown = name or f"{role.capitalize()} {number}"
+    with database.unit_of_work(SYSTEM) as uow:
+        uow.session.add(
+            Agent(id=agent_id, email=f"{role}{number}@example.com", name=shown, role=role, active=True, version=1)
+        )
+        uow.session.flush()  # what follows refers to it
+        uow.session.add_all(TeamMember(team_id=team_id, agent_id=agent_id) for team_id in team_ids)
+        uow.session.add(Token(id=new_id(), agent_id=agent_id, name="test", hash=token_hash(token)))
+    return Caller(app.test_client(), agent_actor(agent_id, shown, role, tuple(team_ids)), token)
+
+
+@pytest.fixture
+def agent(join: Join) -> Caller:
+    return join("agent")
+
+
+@pytest.fixture
+def senior(join: Join) -> Caller:
+    return join("senior")
+
+
+@pytest.fixture
+def manager(join: Join) -> Caller:
+    return join("manager")
+
+
+@pytest.fixture
+def admin(join: Join) -> Caller:
+    return join("admin")
+
+
+@pytest.fixture
+def anonymous(app: Flask) -> Caller:
+    return Caller(app.test_client(), None, None)
+
+
+def complaint_body(**more: Any) -> dict[str, Any]:
+    return {
+        "channel": "EMAIL",
+        "subject": "Parcel a week late",
+        "description": "My parcel was promised for Monday and came on Friday.",
+        "complainant": {"name": "Li Wei", "email": "li.wei@example.com", "language": "en"},
+        "issues": [{"category": "DEL", "issue": "DEL.LATE"}],
+        "price": {"amount": "200.00", "currency": "EUR"},
+    } | more
+
+
+@pytest.fixture
+def complaint(agent: Caller, team: UUID) -> dict[str, Any]:
+    """A complaint just received by the team."""
+    answer = agent.post("/complaints", complaint_body(team_id=str(team)))
+    assert answer.status_code == 201, answer.text
+    return dict(answer.json)
+
+
+class Statements:
+    """Counts statements sent to the server while it is listened to; BEGIN and COMMIT are not statements."""
+
+    def __init__(self) -> None:
+        self.seen: list[str] = []
+
+    def __len__(self) -> int:
+        return len(self.seen)
+
+
+@pytest.fixture
+def statements(engine: Engine) -> Callable[[], Any]:
+    @contextlib.contextmanager
+    def counting() -> Iterator[Statements]:
+        counted = Statements()
+
+        def note(_connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
+            counted.seen.append(statement)
+
+        event.listen(engine, "before_cursor_execute", note)
+        try:
+            yield counted
+        finally:
+            event.remove(engine, "before_cursor_execute", note)
+
+    return counting
