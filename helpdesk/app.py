@@ -18,15 +18,19 @@ from helpdesk.kernel import health, http, metrics, problems
 from helpdesk.kernel.migrations import head
 from helpdesk.kernel.openapi import Api, configure
 from helpdesk.kernel.settings import Settings
+from helpdesk.sla.api import blp as sla
 from helpdesk.wiring import Program, assemble
 
 API = "/api/v1"
-BLUEPRINTS = (identity, customers, complaints)
+BLUEPRINTS = (identity, customers, complaints, sla)
 
 AGES = {
     "oldest_unrelayed_duty_seconds": "SELECT extract(epoch FROM now() - min(not_before)) FROM duty "
     "WHERE done_at IS NULL AND dead_at IS NULL AND not_before <= now() AND attempts = 0",
 }
+AGES["oldest_due_alarm_seconds"] = (
+    "SELECT extract(epoch FROM now() - min(next_alarm_at)) FROM sla_clock WHERE next_alarm_at <= now()"
+)
 GAUGES = {
     "helpdesk_duties_owed": (
         "Duties due and not done",
@@ -35,8 +39,7 @@ GAUGES = {
     "helpdesk_duties_dead": ("Duties given up", "SELECT count(*) FROM duty WHERE dead_at IS NOT NULL"),
     "helpdesk_event_horizon_lag_seconds": (
         "Age of the oldest transaction that holds the event feed back",
-        "SELECT coalesce(max(extract(epoch FROM now() - xact_start)), 0) FROM pg_stat_activity "
-        "WHERE backend_xid IS NOT NULL",
+        "SELECT max(extract(epoch FROM now() - xact_start)) FROM pg_stat_activity WHERE backend_xid IS NOT NULL",
     ),
 }
 

@@ -4,5 +4,6 @@ from helpdesk.complaints import models as complaints
 from helpdesk.customers import models as customers
 from helpdesk.identity import models as identity
 from helpdesk.kernel import event_log, idempotency, mail, outbox
+from helpdesk.sla import models as sla
 
-__all__ = ["complaints", "customers", "event_log", "idempotency", "identity", "mail", "outbox"]
+__all__ = ["complaints", "customers", "event_log", "idempotency", "identity", "mail", "outbox", "sla"]

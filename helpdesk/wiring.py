@@ -9,8 +9,10 @@ from uuid import UUID
 
 from sqlalchemy import Engine
 
+from helpdesk.complaints.events import BY_ACTION, ComplaintReceived
 from helpdesk.identity.actors import SYSTEM
-from helpdesk.kernel import mail
+from helpdesk.identity.authentication import ensure_bootstrap_administrator
+from helpdesk.kernel import mail, migrations
 from helpdesk.kernel.db import make_engine
 from helpdesk.kernel.doorbell import Doorbell, connect
 from helpdesk.kernel.duties import Handlers, Outside, Performer
@@ -18,8 +20,13 @@ from helpdesk.kernel.events import Event
 from helpdesk.kernel.mail import Mailer, mailer_for
 from helpdesk.kernel.settings import Settings, SettingsError
 from helpdesk.kernel.unit_of_work import Consequences, Database, Subscriber
+from helpdesk.sla import subscribers as sla
+from helpdesk.sla.service import install_defaults
 
-SUBSCRIBERS: Final[Mapping[type[Event], tuple[Subscriber, ...]]] = {}
+SUBSCRIBERS: Final[Mapping[type[Event], tuple[Subscriber, ...]]] = {
+    ComplaintReceived: (sla.start_clocks,),
+    **dict.fromkeys(BY_ACTION.values(), (sla.follow_complaint,)),
+}
 
 DUTIES: Final[Mapping[type[Event], tuple[str, ...]]] = {}
 
@@ -36,7 +43,7 @@ class Tools:
 
 
 def _deliver_mail(tools: Tools, duty_id: UUID, mail_id: UUID) -> None:
-    mail.deliver(tools.database, tools.mailer, tools.sender, SYSTEM, duty_id, mail_id)
+    mail.deliver(tools.database, SYSTEM, duty_id, mail_id, mailer=tools.mailer, sender=tools.sender)
 
 
 HANDLERS: Final[Handlers] = {
@@ -76,4 +83,13 @@ def assemble(
     return Program(settings, engine, database, doorbell, Performer(database, HANDLERS, SYSTEM, tools), tools)
 
 
-__all__ = ["DUTIES", "HANDLERS", "SUBSCRIBERS", "Program", "Tools", "assemble"]
+def migrate(program: Program) -> None:
+    """The schema to head, then what a fresh system needs: shipped policy, bootstrap administrator. Safe to repeat."""
+    migrations.upgrade(program.engine)
+    with program.database.unit_of_work(SYSTEM) as uow:
+        install_defaults(uow)
+    if program.settings.admin_token:
+        ensure_bootstrap_administrator(program.database, program.settings.admin_token)
+
+
+__all__ = ["DUTIES", "HANDLERS", "SUBSCRIBERS", "Program", "Tools", "assemble", "migrate"]

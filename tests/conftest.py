@@ -30,7 +30,8 @@ from helpdesk.kernel.db import make_engine, normalised_url
 from helpdesk.kernel.embedded import EmbeddedPostgres, EmbeddedRedis
 from helpdesk.kernel.ids import new_id
 from helpdesk.kernel.settings import Settings
-from helpdesk.kernel.unit_of_work import Database
+from helpdesk.kernel.unit_of_work import Consequences, Database
+from helpdesk.sla.service import install_defaults
 from helpdesk.wiring import Program, assemble
 
 structlog.configure(logger_factory=structlog.ReturnLoggerFactory())
@@ -77,6 +78,8 @@ def template(server_url: str) -> str:
     _execute(server_url, f"CREATE DATABASE {name}")
     engine = make_engine(make_url(server_url).set(database=name).render_as_string(hide_password=False))
     migrations.upgrade(engine)
+    with Database(engine, Consequences()).unit_of_work(SYSTEM) as uow:
+        install_defaults(uow)
     engine.dispose()
     return name
 

@@ -52,9 +52,8 @@ def act(uow: UnitOfWork, actor: Actor, complaint: Complaint, action: str, given:
     """
     require(actor, LIFECYCLE.by_action(action).permission)
     step = LIFECYCLE.transition(action, complaint.status, complaint, actor.may)
-    if action in CLOSING and actor.kind == "agent" and actor.id is not None:
-        if queries.is_subject(uow.session, complaint.id, actor.id):
-            raise ConflictOfInterest
+    if action in CLOSING and actor.kind == "agent" and _is_about(uow, complaint, actor):
+        raise ConflictOfInterest
     before = {name: getattr(complaint, name) for name in _WATCHED}
     came_from = complaint.status
     _EFFECTS[action](uow, actor, complaint, given)
@@ -93,12 +92,17 @@ def act(uow: UnitOfWork, actor: Actor, complaint: Complaint, action: str, given:
             to_status=complaint.status,
             severity=complaint.severity,
             waiting_on=complaint.waiting_on,
+            acknowledged=complaint.acknowledged_at is not None,
             changes=changes,
             given=supplied,
         ),
         stream=complaint,
     )
     return complaint
+
+
+def _is_about(uow: UnitOfWork, complaint: Complaint, actor: Actor) -> bool:
+    return actor.id is not None and queries.is_subject(uow.session, complaint.id, actor.id)
 
 
 def _acknowledge(uow: UnitOfWork, actor: Actor, complaint: Complaint, given: dict[str, Any]) -> None:

@@ -14,7 +14,7 @@ from helpdesk.kernel.errors import ActionNotAllowed, Conflict, FieldError, Forbi
 from helpdesk.kernel.event_log import verify_stream
 from helpdesk.kernel.http import Blueprint
 from helpdesk.kernel.pagination import Page
-from helpdesk.kernel.schemas import PageQuery
+from helpdesk.kernel.schemas import PageQuery, Schema
 from helpdesk.kernel.unit_of_work import UnitOfWork
 
 blp = Blueprint("complaints", __name__, description="Complaints and their life.")
@@ -147,7 +147,7 @@ def add_issue(uow: UnitOfWork, _actor: Actor, complaint: models.Complaint, given
     return service.add_issue(uow, complaint, given)
 
 
-def _person_route(role: str, path: str, body: type[schemas.Schema], summary: str) -> None:
+def _person_route(role: str, path: str, body: type[Schema], summary: str) -> None:
     def run(uow: UnitOfWork, _actor: Actor, complaint: models.Complaint, given: dict[str, Any]) -> UUID:
         return service.add_person(uow, complaint, role, given)
 
@@ -270,5 +270,5 @@ def get_timeline(session: Session, actor: Actor, page: Page, _given: dict[str, A
 def verify_timeline(session: Session, actor: Actor, ref: str) -> dict[str, Any]:
     complaint = queries.get_visible(session, actor, ref)
     rows = queries.events_of(session, complaint.id)
-    broken = verify_stream(rows, count=complaint.event_count, head=bytes(complaint.event_head))
+    broken = verify_stream(rows, stream_id=complaint.id, count=complaint.event_count, head=bytes(complaint.event_head))
     return {"valid": not broken, "events": len(rows), "broken": broken}

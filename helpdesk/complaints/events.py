@@ -44,6 +44,7 @@ class ComplaintActed(ComplaintEvent):
     to_status: str
     severity: str
     waiting_on: str
+    acknowledged: bool
     changes: dict[str, list[Any]]
     given: dict[str, Any]
 

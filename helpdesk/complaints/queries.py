@@ -10,7 +10,7 @@ from types import SimpleNamespace
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Select, and_, false, func, literal_column, or_, select, true
+from sqlalchemy import ColumnElement, and_, false, func, literal_column, or_, select, true
 from sqlalchemy.orm import Session
 
 from helpdesk.complaints.lifecycle import LIFECYCLE
@@ -20,7 +20,7 @@ from helpdesk.identity.actors import Actor
 from helpdesk.kernel.errors import NotFound
 from helpdesk.kernel.event_log import EventRow
 from helpdesk.kernel.ids import parse_reference
-from helpdesk.kernel.pagination import Order, Page
+from helpdesk.kernel.pagination import AnySelect, Order, Page
 
 
 def visible_to(actor: Actor) -> ColumnElement[bool]:
@@ -280,7 +280,7 @@ def list_messages(session: Session, actor: Actor, page: Page, ref: str) -> tuple
 def timeline(session: Session, actor: Actor, page: Page, ref: str) -> tuple[Sequence[Any], str | None, int | None]:
     """Events of one complaint, oldest first; an erased payload is None."""
     complaint_id = visible_id(session, actor, ref)
-    statement: Select[Any] = select(
+    statement: AnySelect = select(
         EventRow.id,
         EventRow.stream_seq.label("sequence"),
         EventRow.type,

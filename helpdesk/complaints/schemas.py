@@ -1,5 +1,6 @@
 """Payloads of complaints, in and out."""
 
+from datetime import UTC, datetime
 from typing import Any
 
 from marshmallow import ValidationError, fields, validate, validates_schema
@@ -25,6 +26,8 @@ from helpdesk.kernel.schemas import Choice, CommaList, MoneyField, PageQuery, Sc
 
 LONG = 100_000
 """Characters a description or a message may have; the longest real narrative seen had 21 928."""
+
+EARLIEST = datetime(1990, 1, 1, tzinfo=UTC)
 
 _REFERENCE = "7K3M-9QX2-TA5"
 
@@ -118,6 +121,8 @@ class ComplaintIn(Schema):
 
     @validates_schema
     def _together(self, data: dict[str, Any], **_: Any) -> None:
+        if "received_at" in data and data["received_at"] < EARLIEST:
+            raise ValidationError("Deadlines are computed from 1990 on.", "received_at")
         if data.get("external_id") and not data.get("source"):
             raise ValidationError("An external id needs the system it is from.", "source")
         if ("impact" in data) != ("urgency" in data):

@@ -28,7 +28,7 @@ _MESSAGE_PERMISSION = {
 
 def edit(uow: UnitOfWork, complaint: Complaint, given: dict[str, Any]) -> UUID:
     """`given`: any of subject, description, language, price, loss. Price and loss share a currency."""
-    wanted = {name: given[name] for name in ("subject", "description", "language") if name in given}
+    wanted: dict[str, Any] = {name: given[name] for name in ("subject", "description", "language") if name in given}
     for name in ("price", "loss"):
         if name in given:
             wanted[f"{name}_minor"] = given[name].minor
@@ -41,7 +41,7 @@ def edit(uow: UnitOfWork, complaint: Complaint, given: dict[str, Any]) -> UUID:
                 raise ValidationFailed(
                     errors=[FieldError.at(f"/{name}/currency", "currency", "Price and loss must be in one currency.")]
                 )
-    changes = {}
+    changes: dict[str, list[Any]] = {}
     for name, value in wanted.items():
         if getattr(complaint, name) != value:
             changes[name] = json_safe([getattr(complaint, name), value])
@@ -118,7 +118,7 @@ def assign(uow: UnitOfWork, complaint: Complaint, given: dict[str, Any]) -> UUID
         problems.append(FieldError.at("/team_id", "unknown", "There is no such team."))
     if problems:
         raise ValidationFailed(errors=problems)
-    changes = {}
+    changes: dict[str, list[Any]] = {}
     for name in ("assignee_id", "team_id"):
         if name in given and getattr(complaint, name) != given[name]:
             changes[name] = json_safe([getattr(complaint, name), given[name]])

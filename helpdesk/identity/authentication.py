@@ -11,7 +11,6 @@ from datetime import datetime, timedelta
 
 from flask import request
 from sqlalchemy import and_, func, or_, select
-from sqlalchemy.dialects.postgresql import array_agg
 from sqlalchemy.orm import Session
 
 from helpdesk.identity.actors import SYSTEM, Actor, agent_actor
@@ -38,7 +37,7 @@ _FIND = (
         Agent.name,
         Agent.role,
         func.now().label("seen_at"),
-        select(array_agg(TeamMember.team_id))
+        select(func.array_agg(TeamMember.team_id))
         .where(TeamMember.agent_id == Agent.id)
         .scalar_subquery()
         .label("team_ids"),

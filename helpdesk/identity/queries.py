@@ -3,13 +3,13 @@
 from typing import Any, TypeVar
 from uuid import UUID
 
-from sqlalchemy import Select, func, select
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from helpdesk.identity.actors import Actor
 from helpdesk.identity.models import Agent, Team, TeamMember, Token
 from helpdesk.kernel.errors import NotFound
-from helpdesk.kernel.pagination import Order, Page
+from helpdesk.kernel.pagination import AnySelect, Order, Page
 
 _TEAMS_OF = (
     select(func.coalesce(func.json_agg(TeamMember.team_id), func.json_build_array()))
@@ -62,7 +62,7 @@ def list_tokens(
 
 
 def _listed(
-    session: Session, page: Page, statement: Select[Any], order: Order, *, counted: bool
+    session: Session, page: Page, statement: AnySelect, order: Order, *, counted: bool
 ) -> tuple[Any, str | None, int | None]:
     rows = session.execute(page.narrow(statement, order)).mappings().all()
     shown, cursor = page.cut(rows, lambda row: (row["id"],))
@@ -70,7 +70,7 @@ def _listed(
     return shown, cursor, total
 
 
-def _one(session: Session, statement: Select[Any]) -> Any:
+def _one(session: Session, statement: AnySelect) -> Any:
     row = session.execute(statement).mappings().one_or_none()
     if row is None:
         raise NotFound

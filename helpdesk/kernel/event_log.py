@@ -13,7 +13,7 @@ transaction ids, therefore the cursor carries the log's epoch.
 
 import hashlib
 import secrets
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -179,7 +179,7 @@ class Broken:
     what: str
 
 
-def verify_stream(rows: Sequence[EventRow], *, count: int, head: bytes) -> list[Broken]:
+def verify_stream(rows: Sequence[EventRow], *, stream_id: UUID, count: int, head: bytes) -> list[Broken]:
     """Every fault of one stream. `rows` are all its events in order of place; `count` and `head` stand on its owner.
 
     A changed row breaks its own hash, a removed or reordered one the link after it, a cut tail the count and head.
@@ -187,34 +187,34 @@ def verify_stream(rows: Sequence[EventRow], *, count: int, head: bytes) -> list[
     found = []
     prev = _GENESIS
     for place, row in enumerate(rows, start=1):
-        stream_id = row.stream_id
-        if stream_id is None:
-            raise ValueError("verify_stream takes the events of one stream")
-        seq = row.stream_seq or 0
-        if seq != place:
-            found.append(Broken(stream_id, seq, f"place {place} holds event number {seq}"))
-        if row.prev_hash != prev:
-            found.append(Broken(stream_id, seq, "does not follow from the event before it"))
-        if row.payload is not None and row.salt is not None and payload_digest(row.salt, row.payload) != row.digest:
-            found.append(Broken(stream_id, seq, "payload was changed"))
-        expected = link_hash(
-            event_id=row.id,
-            stream_id=row.stream_id,
-            stream_seq=row.stream_seq,
-            kind=row.type,
-            subject_id=row.subject_id,
-            occurred_at=row.occurred_at,
-            actor_kind=row.actor_kind,
-            actor_id=row.actor_id,
-            digest=row.digest,
-            prev_hash=row.prev_hash,
-        )
-        if expected != row.hash:
-            found.append(Broken(stream_id, seq, "header was changed"))
+        found += [Broken(stream_id, row.stream_seq or 0, what) for what in _faults(row, place, prev)]
         prev = row.hash
-    if rows and rows[0].stream_id is not None and (len(rows) != count or prev != head):
-        found.append(Broken(rows[0].stream_id, len(rows), f"chain ends here; its owner knows of {count} events"))
+    if len(rows) != count or prev != head:
+        found.append(Broken(stream_id, len(rows), f"chain ends here; its owner knows of {count} events"))
     return found
+
+
+def _faults(row: EventRow, place: int, prev: bytes) -> Iterator[str]:
+    if row.stream_seq != place:
+        yield f"place {place} holds event number {row.stream_seq}"
+    if row.prev_hash != prev:
+        yield "does not follow from the event before it"
+    if row.payload is not None and row.salt is not None and payload_digest(row.salt, row.payload) != row.digest:
+        yield "payload was changed"
+    expected = link_hash(
+        event_id=row.id,
+        stream_id=row.stream_id,
+        stream_seq=row.stream_seq,
+        kind=row.type,
+        subject_id=row.subject_id,
+        occurred_at=row.occurred_at,
+        actor_kind=row.actor_kind,
+        actor_id=row.actor_id,
+        digest=row.digest,
+        prev_hash=row.prev_hash,
+    )
+    if expected != row.hash:
+        yield "header was changed"
 
 
 @dataclass(frozen=True, slots=True)

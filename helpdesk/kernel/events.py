@@ -6,7 +6,6 @@ floats: their text is not the same everywhere, and the hash chain is over text.
 
 from dataclasses import dataclass, fields
 from datetime import datetime
-from functools import lru_cache
 from typing import Any, ClassVar, Protocol
 from uuid import UUID
 
@@ -29,18 +28,22 @@ class Event:
 
     def payload(self) -> dict[str, Any]:
         """The fields by name. Values are as given; `event_log` writes them as JSON."""
-        return {name: getattr(self, name) for name in _field_names(type(self))}
+        kind = type(self)
+        names = _names.get(kind)
+        if names is None:
+            names = _names[kind] = tuple(item.name for item in fields(kind))
+        return {name: getattr(self, name) for name in names}
 
 
-@lru_cache(maxsize=512)
-def _field_names(kind: type[Event]) -> tuple[str, ...]:
-    return tuple(item.name for item in fields(kind))
+_names: dict[type[Event], tuple[str, ...]] = {}
 
 
 class Stream(Protocol):
     """What an event chain hangs on. Whoever records into it holds its row's lock (or has just made the row)."""
 
-    id: Any
+    @property
+    def id(self) -> Any: ...
+
     event_count: Any
     event_head: Any
 

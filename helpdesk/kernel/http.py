@@ -9,7 +9,6 @@ hold (`check`), and how the result is shown (`show`, run before the commit so th
 `Idempotency-Key`, on rows as they will be committed).
 """
 
-import functools
 import hashlib
 import re
 import secrets
@@ -81,6 +80,107 @@ class Answer:
     headers: Mapping[str, str] | None = None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Read:
+    """A GET as it runs. See `Blueprint.read`."""
+
+    view: Callable[..., Any]
+    answer: Any
+    query: ma.Schema | None
+    permission: str | None
+    public: bool
+    paged: bool
+
+    def __call__(self, **path: Any) -> Response:
+        with web().database.reader() as session:
+            actor = _caller(session, public=self.public)
+            if self.permission is not None:
+                require(actor, self.permission)
+            given = _load_query(self.query)
+            if self.paged:
+                return self._page(session, actor, given, path)
+            result = self.view(session, actor, *((given,) if self.query else ()), **path)
+        return result if isinstance(result, Response) else _conditional(self.answer, result)
+
+    def _page(self, session: Session, actor: Caller, given: dict[str, Any], path: dict[str, Any]) -> Response:
+        page = Page.of({**given, **path}, web().signing_key)
+        rows, cursor, total = self.view(session, actor, page, given, **path)
+        body: dict[str, Any] = {"items": self.answer.dump(rows, many=True), "next_cursor": cursor}
+        if total is not None:
+            body["total"] = total
+        return _listed(body, cursor)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Write:
+    """A change as it runs. See `Blueprint.write`."""
+
+    view: Callable[..., Any]
+    answer: Any
+    body: ma.Schema | None
+    status: int
+    permission: str | None
+    public: bool
+    load: Callable[..., Any] | None
+    check: Callable[[Any, Any], None] | None
+    show: Callable[..., Any] | None
+    location: Callable[[Any], str] | None
+    if_match: str
+    key_required: bool
+
+    def __call__(self, **path: Any) -> Response:
+        for attempt in range(1, _ATTEMPTS):
+            try:
+                return self._once(path)
+            except DBAPIError as error:
+                if not _worth_repeating(error):
+                    raise
+                structlog.get_logger().info("write repeated", attempt=attempt, reason=type(error.orig).__name__)
+        return self._once(path)
+
+    def _once(self, path: dict[str, Any]) -> Response:
+        with web().database.reader() as session:
+            actor = _caller(session, public=self.public)
+        given = _Given.read(self.body)
+        tried = self._attempt(actor, given)
+        with web().database.unit_of_work(actor, now=actor.seen_at, request_id=g.request_id) as uow:
+            if tried is not None:
+                kept = idempotency.earlier_answer(uow.session, tried)
+                if kept is not None:
+                    return _replayed(kept)
+            result = self._work(uow, actor, given, path)
+            uow.finish()
+            shown = self.show(uow.session, actor, result) if self.show is not None else result
+            response = _answer(self.answer, shown, self.status, self.location)
+            if tried is not None:
+                headers = _kept_headers(response)
+                idempotency.keep(uow.session, tried, response.status_code, headers, response.get_data())
+        return response
+
+    def _attempt(self, actor: Caller, given: "_Given") -> idempotency.Attempt | None:
+        key = request.headers.get("Idempotency-Key") if request.method == "POST" else None
+        if key is None:
+            if self.key_required:
+                raise IdempotencyKeyRequired
+            return None
+        return idempotency.attempt(_who(actor), request.method, request.full_path, key, given.raw)
+
+    def _work(self, uow: UnitOfWork, actor: Caller, given: "_Given", path: dict[str, Any]) -> Any:
+        """The order of refusals: 404, 403, 412/428, 409, 422."""
+        if self.load is None:
+            if self.permission is not None:
+                require(actor, self.permission)
+            return self.view(uow, actor, *given.body(self.body), **path)
+        row = self.load(uow.session, actor, **path)
+        if self.permission is not None:
+            require(actor, self.permission)
+        if self.if_match != "none":
+            _check_if_match(row, required=self.if_match == "required")
+        if self.check is not None:
+            self.check(actor, row)
+        return self.view(uow, actor, row, *given.body(self.body))
+
+
 class Blueprint(flask_smorest.Blueprint):  # type: ignore[misc]  # flask-smorest ships no types
     """A domain's routes. See the module for what a declaration means."""
 
@@ -98,48 +198,36 @@ class Blueprint(flask_smorest.Blueprint):  # type: ignore[misc]  # flask-smorest
         paged: bool = False,
         description: str | None = None,
     ) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-        """A GET: `view(session, actor, [query or page+query], **path)` returns what `answer` dumps.
+        """A GET: `view(session, actor, [query], **path)` returns what `answer` dumps, or a whole `Response`.
 
-        With `paged`, the view gets `page: Page` too and returns `(rows, next_cursor, total or None)`.
+        With `paged`: `view(session, actor, page, query, **path)` returns `(rows, next_cursor, total or None)`.
         """
 
         def register(view: Callable[..., Any]) -> Callable[..., Any]:
-            query_schema, answer_schema = _instance(query), _instance(answer)
-
-            @functools.wraps(view)
-            def run(**path: Any) -> Response:
-                with web().database.reader() as session:
-                    actor = _caller(session, public=public)
-                    if permission is not None:
-                        require(actor, permission)
-                    given = _load_query(query_schema)
-                    if paged:
-                        page = Page.of({**given, **path}, web().signing_key)
-                        rows, cursor, total = view(session, actor, page, given, **path)
-                        body = _page_body(answer_schema.dump(rows, many=True), cursor, total)
-                        return _listed(body, cursor)
-                    result = view(session, actor, given, **path) if query_schema else view(session, actor, **path)
-                    if isinstance(result, Response):
-                        return result
-                    return _conditional(answer_schema, result)
-
-            statuses = {200: "OK"}
-            codes = [*errors, *([] if "<" not in rule else [NotFound])]
-            self._document(
+            run = _Read(
+                view=view,
+                answer=_instance(answer),
+                query=_instance(query),
+                permission=permission,
+                public=public,
+                paged=paged,
+            )
+            self._register(
+                rule,
+                "GET",
                 run,
                 operation_id=operation_id,
                 summary=summary,
                 description=description,
-                answer=answer_schema,
-                statuses=statuses,
-                query=query_schema,
-                errors=codes,
+                answer=run.answer,
+                statuses={200: "OK"},
+                query=run.query,
+                errors=[*errors, *([NotFound] if "<" in rule else [])],
                 permission=permission,
                 public=public,
                 paged=paged,
                 single=not paged,
             )
-            self.add_url_rule(rule, operation_id, run, methods=["GET"])
             return view
 
         return register
@@ -172,86 +260,60 @@ class Blueprint(flask_smorest.Blueprint):  # type: ignore[misc]  # flask-smorest
         """
 
         def register(view: Callable[..., Any]) -> Callable[..., Any]:
-            body_schema, answer_schema = _instance(body), _instance(answer)
-
-            def work(uow: UnitOfWork, actor: Caller, given: _Given, path: dict[str, Any]) -> Any:
-                if load is None:
-                    if permission is not None:
-                        require(actor, permission)
-                    return view(uow, actor, *given.body(body_schema), **path)
-                row = load(uow.session, actor, **path)
-                if permission is not None:
-                    require(actor, permission)
-                if if_match != "none":
-                    _check_if_match(row, required=if_match == "required")
-                if check is not None:
-                    check(actor, row)
-                return view(uow, actor, row, *given.body(body_schema))
-
-            def once(path: dict[str, Any]) -> Response:
-                with web().database.reader() as session:
-                    actor = _caller(session, public=public)
-                given = _Given.read(body_schema)
-                key = request.headers.get("Idempotency-Key") if method == "POST" else None
-                if key is None and idempotency_key == "required":
-                    raise IdempotencyKeyRequired
-                with web().database.unit_of_work(actor, now=actor.seen_at, request_id=g.request_id) as uow:
-                    tried = None
-                    if key is not None:
-                        tried = idempotency.attempt(_who(actor), method, request.full_path, key, given.raw)
-                        kept = idempotency.earlier_answer(uow.session, tried)
-                        if kept is not None:
-                            return _replayed(kept)
-                    result = work(uow, actor, given, path)
-                    uow.finish()
-                    shown = show(uow.session, actor, result) if show is not None else result
-                    response = _answer(answer_schema, shown, status, location)
-                    if tried is not None:
-                        idempotency.keep(
-                            uow.session, tried, response.status_code, _kept_headers(response), response.get_data()
-                        )
-                return response
-
-            @functools.wraps(view)
-            def run(**path: Any) -> Response:
-                for attempt in range(1, _ATTEMPTS):
-                    try:
-                        return once(path)
-                    except DBAPIError as error:
-                        if not _worth_repeating(error):
-                            raise
-                        structlog.get_logger().info("write repeated", attempt=attempt, reason=type(error.orig).__name__)
-                return once(path)
-
-            codes = list(errors)
-            if load is not None or "<" in rule:
-                codes.append(NotFound)
-            if if_match != "none":
-                codes += [PreconditionFailed] + ([PreconditionRequired] if if_match == "required" else [])
-            self._document(
+            run = _Write(
+                view=view,
+                answer=_instance(answer),
+                body=_instance(body),
+                status=status,
+                permission=permission,
+                public=public,
+                load=load,
+                check=check,
+                show=show,
+                location=location,
+                if_match=if_match,
+                key_required=idempotency_key == "required",
+            )
+            self._register(
+                rule,
+                method,
                 run,
                 operation_id=operation_id,
                 summary=summary,
                 description=description,
-                answer=answer_schema,
+                answer=run.answer,
                 statuses={status: HTTPStatus(status).phrase},
-                body=body_schema,
-                errors=codes,
+                body=run.body,
+                errors=[*errors, *_refusals(rule, load, if_match)],
                 permission=permission,
                 public=public,
                 if_match=if_match,
                 idempotency_key=idempotency_key if method == "POST" else "none",
                 location=location is not None,
             )
-            self.add_url_rule(rule, operation_id, run, methods=[method])
             return view
 
         return register
 
-    def _document(self, run: Any, **what: Any) -> None:
+    def _register(
+        self, rule: str, method: str, run: Callable[..., Response], *, operation_id: str, **what: Any
+    ) -> None:
         from helpdesk.kernel.openapi import describe  # noqa: PLC0415  # it imports this module's names
 
-        run._apidoc = describe(self, **what)  # noqa: SLF001  # where flask-smorest looks for it
+        def view(**path: Any) -> Response:
+            return run(**path)
+
+        view._apidoc = describe(self, operation_id=operation_id, **what)  # type: ignore[attr-defined]  # noqa: SLF001  # where flask-smorest looks for it
+        self.add_url_rule(rule, operation_id, view, methods=[method])
+
+
+def _refusals(rule: str, load: object, if_match: str) -> list[type[DomainError]]:
+    found: list[type[DomainError]] = [NotFound] if load is not None or "<" in rule else []
+    if if_match != "none":
+        found.append(PreconditionFailed)
+    if if_match == "required":
+        found.append(PreconditionRequired)
+    return found
 
 
 def _instance(schema: Any) -> Any:
@@ -379,13 +441,6 @@ def _not_modified(response: Response) -> Response:
         if asked.strip() == "*" or tag in {item.strip().removeprefix("W/") for item in asked.split(",")}:
             return Response(status=304, headers={"ETag": response.headers["ETag"]})
     return response
-
-
-def _page_body(items: list[Any], cursor: str | None, total: int | None) -> dict[str, Any]:
-    body: dict[str, Any] = {"items": items, "next_cursor": cursor}
-    if total is not None:
-        body["total"] = total
-    return body
 
 
 def _listed(body: dict[str, Any], cursor: str | None) -> Response:

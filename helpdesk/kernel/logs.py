@@ -6,6 +6,7 @@ another name is dropped, and the drop is visible.
 
 import logging
 import sys
+from collections.abc import MutableMapping
 from typing import Any
 
 import structlog
@@ -49,7 +50,7 @@ ALLOWED = frozenset(
 )
 
 
-def _only_allowed(_logger: Any, _method: str, entry: dict[str, Any]) -> dict[str, Any]:
+def _only_allowed(_logger: Any, _method: str, entry: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
     dropped = [key for key in entry if key not in ALLOWED and not key.startswith("_")]
     for key in dropped:
         del entry[key]

@@ -19,6 +19,7 @@ from sqlalchemy.orm import Mapped
 
 from helpdesk.kernel import outbox
 from helpdesk.kernel.db import Base, Identified, Stamped, Timestamp
+from helpdesk.kernel.events import Principal
 from helpdesk.kernel.ids import new_id
 from helpdesk.kernel.unit_of_work import Database, UnitOfWork
 
@@ -106,13 +107,15 @@ def compose(sender: str, key: UUID, recipient: str, subject: str, body: str) -> 
     return message
 
 
-def deliver(database: Database, mailer: Mailer, sender: str, system: object, duty_id: UUID, mail_id: UUID) -> None:
+def deliver(
+    database: Database, system: Principal, duty_id: UUID, mail_id: UUID, *, mailer: Mailer, sender: str
+) -> None:
     """The outside handler of `TOPIC`: read, send with no transaction open, settle."""
     with database.reader() as session:
         mail = session.execute(select(OutboundMail).where(OutboundMail.id == mail_id)).scalar_one()
     if mail.sent_at is None:
         mailer.send(compose(sender, mail.id, mail.recipient, mail.subject, mail.body))
-    with database.unit_of_work(system) as uow:  # type: ignore[arg-type]  # the caller's system principal
+    with database.unit_of_work(system) as uow:
         if outbox.take(uow.session, duty_id) is not None:
             row = uow.session.get(OutboundMail, mail_id, with_for_update=True)
             if row is not None and row.sent_at is None:

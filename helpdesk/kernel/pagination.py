@@ -21,6 +21,9 @@ from sqlalchemy import ColumnElement, Select, literal, tuple_
 from helpdesk.kernel.clock import parse_rfc3339
 from helpdesk.kernel.errors import CursorMismatch
 
+AnySelect = Select[*tuple[Any, ...]]
+"""A select of whatever columns."""
+
 MAX_LIMIT = 200
 DEFAULT_LIMIT = 25
 
@@ -40,7 +43,7 @@ class Order:
     kinds: Sequence[type]
     descending: bool = False
 
-    def apply(self, statement: Select[Any]) -> Select[Any]:
+    def apply(self, statement: AnySelect) -> AnySelect:
         return statement.order_by(*((column.desc() if self.descending else column.asc()) for column in self.columns))
 
     def after(self, values: Sequence[Any]) -> ColumnElement[bool]:
@@ -70,7 +73,7 @@ class Page:
             key.encode(),
         )
 
-    def narrow(self, statement: Select[Any], order: Order) -> Select[Any]:
+    def narrow(self, statement: AnySelect, order: Order) -> AnySelect:
         """Order the statement, begin after the cursor, and ask for one row more than the page to know if it goes on."""
         if self.cursor is not None:
             statement = statement.where(order.after(self._decode(order)))

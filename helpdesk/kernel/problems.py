@@ -65,7 +65,8 @@ def document(error: DomainError) -> dict[str, Any]:
     }
     if error.errors:
         body["errors"] = list(error.errors)
-    return body | json_safe(error.extra)
+    body.update(json_safe(error.extra))
+    return body
 
 
 def respond(error: DomainError) -> Response:

@@ -242,7 +242,7 @@ def _code_of(text: str) -> str:
 def example_of(schema: ma.Schema, *, loading: bool) -> dict[str, Any]:
     """An example payload, put together from each field's `metadata["example"]` and its kind."""
     items = schema.load_fields if loading else schema.dump_fields
-    shown = {}
+    shown: dict[str, Any] = {}
     for name, field in items.items():
         if "example" in field.metadata and field.metadata["example"] is None:
             if not loading:
@@ -291,14 +291,16 @@ def json_safe(value: Any) -> Any:
         return {str(key): json_safe(item) for key, item in value.items()}
     if isinstance(value, list | tuple | set | frozenset):
         return [json_safe(item) for item in value]
-    if isinstance(value, datetime):
-        return rfc3339(value)
-    if isinstance(value, date):
-        return value.isoformat()
-    if isinstance(value, UUID):
-        return str(value)
-    if isinstance(value, Enum):
-        return value.value
-    if isinstance(value, Money):
-        return dump_money(value)
+    for kind, convert in _PLAIN:
+        if isinstance(value, kind):
+            return convert(value)
     return value
+
+
+_PLAIN: tuple[tuple[type, Callable[[Any], Any]], ...] = (
+    (datetime, rfc3339),
+    (date, date.isoformat),
+    (UUID, str),
+    (Enum, lambda item: item.value),
+    (Money, dump_money),
+)

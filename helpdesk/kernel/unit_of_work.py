@@ -58,6 +58,7 @@ class UnitOfWork:
         self._recorded: list[Recorded] = []
         self._rows: dict[Table, list[Mapping[str, Any]]] = defaultdict(list)
         self._duties: list[NewDuty] = []
+        self._streams: dict[UUID, Stream] = {}
         self._finished = False
 
     @property
@@ -69,8 +70,19 @@ class UnitOfWork:
 
     def record(self, event: Event, stream: Stream | None = None) -> None:
         """Say that something happened. With a `stream`, hold its row's lock first (see `events.EventStream`)."""
-        item = Recorded(new_id(), event, stream, self.now)
-        self._pending.append(item)
+        if stream is not None:
+            self.know_stream(stream)
+        self._pending.append(Recorded(new_id(), event, stream, self.now))
+
+    def know_stream(self, stream: Stream) -> None:
+        """Remember a locked row, so that subscribers can record on its stream too."""
+        self._streams[stream.id] = stream
+
+    def stream_of(self, subject_id: UUID) -> Stream:
+        """The stream that this unit of work holds the lock of. Raises LookupError when it does not."""
+        if subject_id not in self._streams:
+            raise LookupError(f"no lock is held on {subject_id}; lock its row and `know_stream` it first")
+        return self._streams[subject_id]
 
     def add_rows(self, table: Any, rows: Sequence[Mapping[str, Any]]) -> None:
         """New rows to be written when the unit of work ends, referenced tables first. `table`: a mapped class."""
@@ -155,4 +167,11 @@ class Database:
     def reader(self) -> Iterator[Session]:
         """A session for selects only: each statement is its own transaction, which spares a BEGIN and a ROLLBACK."""
         with Session(self._reading, autoflush=False) as session:
+            yield session
+
+    @contextmanager
+    def snapshot(self) -> Iterator[Session]:
+        """A read-only session in which everything is of one moment."""
+        repeatable = self.engine.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
+        with Session(repeatable, autoflush=False) as session:
             yield session

@@ -46,4 +46,4 @@ class BudgetExists(Conflict):
 class VoucherNotValid(Conflict):
     code = "voucher_not_valid"
     title = "The voucher cannot be used"
-    advice = "`status` says why: it is used, past its time, withdrawn, or not issued yet."
+    advice = "`voucher_status` says why: it is used, past its time, withdrawn, or not issued yet."

@@ -1,7 +1,6 @@
 """What happens to offers and budgets. Offer events are recorded on the complaint's chain: they are part of its story."""
 
 from dataclasses import dataclass
-from datetime import date
 from typing import Any, ClassVar, Final
 from uuid import UUID
 
@@ -146,13 +145,13 @@ class BudgetEvent(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BudgetOpened(BudgetEvent):
-    """`team_id` None: the firm's."""
+    """`team_id` None: the firm's. Dates as `2026-01-31`, first and last day."""
 
     type: ClassVar[str] = "budget.opened"
     name: str
     team_id: UUID | None
-    starts_on: date
-    ends_on: date
+    starts_on: str
+    ends_on: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

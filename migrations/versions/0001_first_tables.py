@@ -160,6 +160,28 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_outbound_mail")),
     )
     op.create_table(
+        "sla_calendar",
+        sa.Column("name", sa.String(), nullable=False),
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("version", sa.Integer(), server_default="1", nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_sla_calendar")),
+        sa.UniqueConstraint("name", name=op.f("uq_sla_calendar_name")),
+    )
+    op.create_table(
+        "sla_policy",
+        sa.Column("name", sa.String(), nullable=False),
+        sa.Column("is_default", sa.Boolean(), server_default="false", nullable=False),
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("version", sa.Integer(), server_default="1", nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_sla_policy")),
+        sa.UniqueConstraint("name", name=op.f("uq_sla_policy_name")),
+    )
+    op.create_index(
+        "uq_sla_policy_default", "sla_policy", ["is_default"], unique=True, postgresql_where=sa.text("is_default")
+    )
+    op.create_table(
         "team",
         sa.Column("name", sa.String(), nullable=False),
         sa.Column("id", sa.Uuid(), nullable=False),
@@ -266,6 +288,41 @@ def upgrade() -> None:
     op.create_index("ix_complaint_status_received_at_id", "complaint", ["status", "received_at", "id"], unique=False)
     op.create_index("ix_complaint_team_id_received_at_id", "complaint", ["team_id", "received_at", "id"], unique=False)
     op.create_index("uq_complaint_source_external_id", "complaint", ["source", "external_id"], unique=True)
+    op.create_table(
+        "sla_calendar_version",
+        sa.Column("calendar_id", sa.Uuid(), nullable=False),
+        sa.Column("version", sa.Integer(), nullable=False),
+        sa.Column("spec", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["calendar_id"],
+            ["sla_calendar.id"],
+            name=op.f("fk_sla_calendar_version_calendar_id_sla_calendar"),
+            ondelete="RESTRICT",
+        ),
+        sa.PrimaryKeyConstraint("calendar_id", "version", name=op.f("pk_sla_calendar_version")),
+    )
+    op.create_table(
+        "sla_policy_version",
+        sa.Column("policy_id", sa.Uuid(), nullable=False),
+        sa.Column("version", sa.Integer(), nullable=False),
+        sa.Column("calendar_id", sa.Uuid(), nullable=False),
+        sa.Column("spec", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["calendar_id"],
+            ["sla_calendar.id"],
+            name=op.f("fk_sla_policy_version_calendar_id_sla_calendar"),
+            ondelete="RESTRICT",
+        ),
+        sa.ForeignKeyConstraint(
+            ["policy_id"],
+            ["sla_policy.id"],
+            name=op.f("fk_sla_policy_version_policy_id_sla_policy"),
+            ondelete="RESTRICT",
+        ),
+        sa.PrimaryKeyConstraint("policy_id", "version", name=op.f("pk_sla_policy_version")),
+    )
     op.create_table(
         "team_member",
         sa.Column("team_id", sa.Uuid(), nullable=False),
@@ -420,6 +477,79 @@ def upgrade() -> None:
         ),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_complaint_transition")),
         sa.UniqueConstraint("complaint_id", "number", name=op.f("uq_complaint_transition_complaint_id_number")),
+    )
+    op.create_table(
+        "sla_clock",
+        sa.Column("complaint_id", sa.Uuid(), nullable=False),
+        sa.Column("kind", sa.String(), nullable=False),
+        sa.Column("round", sa.Integer(), nullable=False),
+        sa.Column("policy_id", sa.Uuid(), nullable=True),
+        sa.Column("policy_version", sa.Integer(), nullable=True),
+        sa.Column("calendar_id", sa.Uuid(), nullable=True),
+        sa.Column("calendar_version", sa.Integer(), nullable=True),
+        sa.Column("rule_id", sa.String(), nullable=True),
+        sa.Column("severity", sa.String(), nullable=True),
+        sa.Column("target_amount", sa.Integer(), nullable=False),
+        sa.Column("target_unit", sa.String(), nullable=False),
+        sa.Column("pausable", sa.Boolean(), nullable=False),
+        sa.Column("state", sa.String(), nullable=False),
+        sa.Column("started_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("due_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("remaining_seconds", sa.Integer(), nullable=True),
+        sa.Column("stopped_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("breached_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("elapsed_seconds", sa.Integer(), nullable=True),
+        sa.Column("pauses", postgresql.JSONB(astext_type=sa.Text()), server_default="[]", nullable=False),
+        sa.Column("next_threshold", sa.Integer(), nullable=True),
+        sa.Column("next_alarm_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("generation", sa.Integer(), nullable=False),
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.CheckConstraint(
+            "(state = 'paused') = (due_at IS NULL AND remaining_seconds IS NOT NULL)",
+            name=op.f("ck_sla_clock_paused_open"),
+        ),
+        sa.CheckConstraint("next_alarm_at IS NULL OR state = 'running'", name=op.f("ck_sla_clock_only_running_rings")),
+        sa.CheckConstraint("state <> 'breached' OR breached_at IS NOT NULL", name=op.f("ck_sla_clock_breached_when")),
+        sa.CheckConstraint(
+            "state IN ('running', 'paused', 'met', 'breached', 'cancelled')", name=op.f("ck_sla_clock_state")
+        ),
+        sa.CheckConstraint("(next_alarm_at IS NULL) = (next_threshold IS NULL)", name=op.f("ck_sla_clock_alarm_whole")),
+        sa.CheckConstraint("(policy_id IS NULL) = (rule_id IS NOT NULL)", name=op.f("ck_sla_clock_policy_or_rule")),
+        sa.ForeignKeyConstraint(
+            ["calendar_id"],
+            ["sla_calendar.id"],
+            name=op.f("fk_sla_clock_calendar_id_sla_calendar"),
+            ondelete="RESTRICT",
+        ),
+        sa.ForeignKeyConstraint(
+            ["complaint_id"], ["complaint.id"], name=op.f("fk_sla_clock_complaint_id_complaint"), ondelete="CASCADE"
+        ),
+        sa.ForeignKeyConstraint(
+            ["policy_id"], ["sla_policy.id"], name=op.f("fk_sla_clock_policy_id_sla_policy"), ondelete="RESTRICT"
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_sla_clock")),
+        sa.UniqueConstraint("complaint_id", "kind", "round", name=op.f("uq_sla_clock_complaint_id_kind_round")),
+    )
+    op.create_index(
+        "ix_sla_clock_armed",
+        "sla_clock",
+        ["next_alarm_at"],
+        unique=False,
+        postgresql_where=sa.text("next_alarm_at IS NOT NULL"),
+    )
+    op.create_index("ix_sla_clock_complaint_id", "sla_clock", ["complaint_id"], unique=False)
+    op.create_table(
+        "sla_alarm",
+        sa.Column("clock_id", sa.Uuid(), nullable=False),
+        sa.Column("generation", sa.Integer(), nullable=False),
+        sa.Column("threshold", sa.Integer(), nullable=False),
+        sa.Column("planned_for", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("fired_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("late_seconds", sa.Integer(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["clock_id"], ["sla_clock.id"], name=op.f("fk_sla_alarm_clock_id_sla_clock"), ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("clock_id", "generation", "threshold", name=op.f("pk_sla_alarm")),
     )
     op.execute(_TRIGGERS)
     op.execute(

@@ -154,6 +154,14 @@ class TestBusinessMinutes:
         target = Target(261 * 480, "minutes")  # 2026 has 261 weekdays
         assert due_at(BERLIN, berlin("2026-01-01T00:00"), target) == berlin("2026-12-31T17:00")
 
+    @pytest.mark.parametrize("zone", ["Pacific/Kiritimati", "Pacific/Pago_Pago"])
+    def test_nothing_is_lost_where_cached_windows_meet(self, zone: str) -> None:
+        calendar = weekdays(zone, (Interval(23 * 60, 23 * 60),), range(7))
+        for edge in range(26 << 23, 250 << 23, 1 << 23):  # from 1996, when both zones had today's offset, to 2036
+            middle = datetime.fromtimestamp(edge, UTC)
+            assert elapsed(calendar, middle - timedelta(days=2), middle + timedelta(days=2)) == 4 * 86400
+            assert add_business_seconds(calendar, middle, 86400) == middle + timedelta(days=1)
+
     def test_add_business_seconds(self) -> None:
         start = berlin("2026-11-20T16:59:30")
         assert add_business_seconds(BERLIN, start, 30) == berlin("2026-11-20T17:00")

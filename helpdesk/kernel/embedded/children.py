@@ -28,6 +28,7 @@ from helpdesk.kernel.embedded.processes import how_it_ended, kill_group
 from helpdesk.kernel.embedded.running import Running
 
 _LEAST_GRACE = 2.0  # seconds
+_OWN_LABEL = "helpdesk"
 
 
 @dataclass(frozen=True)
@@ -89,7 +90,7 @@ class Supervisor:
         self._groups = [(child, self._instances_of(child)) for child in children]
         self._on_ready = on_ready
         self._output = output or sys.stderr
-        self._width = max((len(one.label) for _, group in self._groups for one in group), default=0)
+        self._width = max(len(_OWN_LABEL), *(len(one.label) for _, group in self._groups for one in group), 0)
         self._selector = selectors.DefaultSelector()
         self._status: int | None = None
         self._interrupts = 0
@@ -107,7 +108,7 @@ class Supervisor:
         return self._status or 0
 
     def say(self, text: str) -> None:
-        self._write("helpdesk", text)
+        self._write(_OWN_LABEL, text)
 
     def _instances_of(self, child: Child) -> list[Running]:
         labels = [child.name] if child.instances == 1 else [f"{child.name}.{n + 1}" for n in range(child.instances)]

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Self
 
 CHECKOUT = Path(__file__).resolve().parents[3]
-PATIENCE = 60.0  # seconds; only a failing test waits so long
+PATIENCE = 30.0  # seconds; only a failing test waits so long
 
 
 def until(condition: Callable[[], bool], what: str, seconds: float = PATIENCE) -> None:
@@ -50,6 +50,7 @@ class Program:
             text=True,
         )
         self.lines: list[str] = []
+        self._not_given: list[str] = []
         self._incoming: queue.Queue[str | None] = queue.Queue()
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
@@ -65,17 +66,23 @@ class Program:
         self._incoming.put(None)
 
     def line(self, pattern: str) -> re.Match[str]:
-        """The next line that has the pattern; lines before it are passed over."""
+        """The first line with the pattern that was not given before. Several writers have no order among them."""
         deadline = time.monotonic() + PATIENCE
         while True:
-            try:
-                line = self._incoming.get(timeout=max(0.0, deadline - time.monotonic()))
-            except queue.Empty:
-                line = None
-            assert line is not None, f"no line {pattern!r} after:\n{self.text}"
-            self.lines.append(line)
-            if found := re.search(pattern, line):
-                return found
+            for index, line in enumerate(self._not_given):
+                if found := re.search(pattern, line):
+                    del self._not_given[index]
+                    return found
+            self._take(deadline, pattern)
+
+    def _take(self, deadline: float, wanted: str) -> None:
+        try:
+            line = self._incoming.get(timeout=max(0.0, deadline - time.monotonic()))
+        except queue.Empty:
+            line = None
+        assert line is not None, f"no line {wanted!r} in:\n{self.text}"
+        self.lines.append(line)
+        self._not_given.append(line)
 
     def ends(self) -> int:
         """Its exit status, once it ended; the rest of its lines are then in `lines`."""

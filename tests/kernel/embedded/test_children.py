@@ -35,7 +35,7 @@ class TestStarting:
     def test_in_order_each_when_those_before_are_ready(self, place: Path) -> None:
         slow = f"sleep 0.3; echo opened; touch {place}/open; {POLITE}"
         with supervise(child("web", slow, ready_file=f"{place}/open"), child("worker", instances=2)) as program:
-            program.line(r"^web      \| opened")
+            program.line(r"^web +\| opened")
             pid_of(program, "worker.1")
             pid_of(program, "worker.2")
             program.line("ALL READY")
@@ -45,7 +45,7 @@ class TestStarting:
         noisy = r"printf 'one\ntwo\r\nhalf '; echo line; printf '\377\n'; echo wrong >&2; printf end; sleep 9"
         with supervise(child("noisy", noisy)) as program:
             for expected in ("one$", "two$", "half line$", "\N{REPLACEMENT CHARACTER}$", "wrong$"):
-                program.line(rf"^noisy \| {expected}")
+                program.line(rf"^noisy +\| {expected}")
 
     def test_one_that_is_never_ready_is_ended_and_tried_again(self, place: Path) -> None:
         with supervise(child("web", ready_file=f"{place}/never"), pace={"ready_within": 0.3}) as program:

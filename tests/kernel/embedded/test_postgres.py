@@ -195,7 +195,7 @@ class TestCrashes:
         sockets = Path(sa.make_url(server.start()).query["host"])  # type: ignore[arg-type]
         crash(server)
         cluster = cluster_of(server)
-        with subprocess.Popen(["sleep", "60"], user=cluster.stat().st_uid if os.geteuid() == 0 else None) as other:
+        with subprocess.Popen(["/bin/sleep", "60"], user=cluster.stat().st_uid if os.geteuid() == 0 else None) as other:
             for path in (cluster / "postmaster.pid", sockets / ".s.PGSQL.5432.lock"):
                 _, rest = path.read_text().split("\n", 1)
                 path.write_text(f"{other.pid}\n{rest}")
@@ -254,9 +254,12 @@ def test_a_transaction_of_a_stopped_server_is_rolled_back(server: EmbeddedPostgr
     url = server.start()
     make_table(url)
     engine = sa.create_engine(url, poolclass=sa.NullPool)
-    with pytest.raises(sa.exc.OperationalError), engine.begin() as connection:
-        connection.execute(sa.text("INSERT INTO note VALUES ('unfinished')"))
-        server.stop()
+    connection = engine.connect()
+    connection.execute(sa.text("INSERT INTO note VALUES ('unfinished')"))
+    server.stop()
+    with pytest.raises(sa.exc.OperationalError):
+        connection.commit()
+    connection.close()
     assert ask(server.start(), "SELECT count(*) FROM note") == 0
 
 

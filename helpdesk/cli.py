@@ -1,0 +1,212 @@
+"""The command line: the whole system (`up`), each part alone, and what operators and scripts need."""
+
+import json
+import os
+import signal
+import sys
+import tempfile
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import click
+
+from helpdesk import demo, verifying, worker
+from helpdesk.identity import queries as identity
+from helpdesk.identity import service as identity_service
+from helpdesk.identity.actors import SYSTEM
+from helpdesk.kernel import logs
+from helpdesk.kernel.doorbell import QUEUES
+from helpdesk.kernel.embedded import running_url
+from helpdesk.kernel.embedded.errors import EmbeddedServerError
+from helpdesk.kernel.relay import Relay
+from helpdesk.kernel.settings import Settings, SettingsError
+from helpdesk.schedule import Scheduler
+from helpdesk.up import run_everything
+from helpdesk.wiring import HANDLERS, Program, assemble, migrate
+
+
+def _settings() -> Settings:
+    try:
+        return Settings.from_environment()
+    except SettingsError as error:
+        raise click.ClickException(str(error)) from error
+
+
+def _program(name: str, **options: Any) -> Program:
+    """The program on the configured database, or on the embedded one that a running `helpdesk up` owns."""
+    settings = _settings()
+    try:
+        if not settings.database_url:
+            settings = _beside_running(settings)
+        return assemble(settings, name=name, **options)
+    except SettingsError as error:
+        raise click.ClickException(str(error)) from error
+
+
+def _beside_running(settings: Settings) -> Settings:
+    from dataclasses import replace  # noqa: PLC0415
+
+    database = running_url(settings.data_dir / "postgres")
+    if database is None:
+        raise SettingsError(
+            "HELPDESK_DATABASE_URL is not set and no `helpdesk up` is running on "
+            f"{settings.data_dir}. Start it, or name a database."
+        )
+    return replace(
+        settings, database_url=database, redis_url=settings.redis_url or running_url(settings.data_dir / "redis")
+    )
+
+
+@click.group()
+@click.version_option(package_name="helpdesk", message="%(version)s")
+def main() -> None:
+    """Helpdesk: complaint handling and service recovery."""
+
+
+@main.command()
+def up() -> None:
+    """Run the whole system: database, Redis, API, relay, workers, scheduler."""
+    settings = _settings()
+    try:
+        sys.exit(run_everything(settings))
+    except EmbeddedServerError as error:
+        raise click.ClickException(str(error)) from error
+
+
+@main.command(name="migrate")
+def migrate_command() -> None:
+    """Bring the database to the program's version; install the shipped policy and the bootstrap administrator."""
+    logs.configure(_settings().log_level)
+    migrate(_program("helpdesk-migrate", statement_timeout_ms=0))
+    click.echo("The database is at the program's version.")
+
+
+@main.command()
+def serve() -> None:
+    """Serve the API with gunicorn."""
+    settings = _settings()
+    if not settings.database_url:
+        raise click.ClickException("HELPDESK_DATABASE_URL is not set; `helpdesk up` brings its own PostgreSQL.")
+    folder = tempfile.mkdtemp(prefix="helpdesk-metrics-")
+    environment = os.environ | {"PROMETHEUS_MULTIPROC_DIR": folder}
+    host = f"[{settings.host}]" if ":" in settings.host else settings.host
+    command = [
+        sys.executable,
+        "-m",
+        "gunicorn",
+        "helpdesk.app:create_app()",
+        f"--bind={host}:{settings.port}",
+        "--worker-class=gthread",
+        f"--workers={settings.web_workers}",
+        f"--threads={settings.web_threads}",
+        "--graceful-timeout=20",
+        "--keep-alive=30",
+        "--max-requests=100000",
+        "--max-requests-jitter=10000",
+        "--no-control-socket",
+        "--config=python:helpdesk.gunicorn_config",
+        f"--log-level={settings.log_level.lower()}",
+    ]
+    os.execve(sys.executable, command, environment)  # noqa: S606  # the server takes this process's place
+
+
+@main.command(name="worker")
+@click.option("--queue", type=click.Choice(QUEUES), default=QUEUES[0], show_default=True, help="One queue per process.")
+def worker_command(queue: str) -> None:
+    """Do what is owed, as RQ jobs."""
+    program = _program("helpdesk-worker", statement_timeout_ms=60_000)
+    logs.configure(program.settings.log_level)
+    if program.doorbell is None:
+        raise click.ClickException("HELPDESK_REDIS_URL is not set; without Redis the relay does the work itself.")
+    worker.run(program, queue)
+
+
+@main.command()
+def relay() -> None:
+    """Ring the workers for what is owed; without Redis, do it here."""
+    program = _program("helpdesk-relay", statement_timeout_ms=60_000)
+    logs.configure(program.settings.log_level)
+    inline = program.performer if program.doorbell is None else None
+    _until_stopped(Relay(program.engine, HANDLERS, program.doorbell, inline))
+
+
+@main.command()
+def scheduler() -> None:
+    """Ring for the periodic jobs; of several, one is active."""
+    program = _program("helpdesk-scheduler", statement_timeout_ms=60_000)
+    logs.configure(program.settings.log_level)
+    _until_stopped(Scheduler(program))
+
+
+def _until_stopped(part: Relay | Scheduler) -> None:
+    def stop(*_: object) -> None:
+        part.stop()
+
+    signal.signal(signal.SIGTERM, stop)
+    signal.signal(signal.SIGINT, stop)
+    part.run()
+
+
+@main.group()
+def token() -> None:
+    """Bearer tokens."""
+
+
+@token.command(name="create")
+@click.option("--agent", "email", required=True, help="The agent's e-mail address.")
+@click.option("--name", default="command line", show_default=True, help="What the token is for.")
+@click.option("--days", type=click.IntRange(1, 366), default=90, show_default=True, help="How long it is valid.")
+def create_token(email: str, name: str, days: int) -> None:
+    """Make a token for an agent and print it; it is shown this once."""
+    program = _program("helpdesk-token")
+    with program.database.unit_of_work(SYSTEM) as uow:
+        agent = identity.agent_by_email(uow.session, email)
+        if agent is None or not agent.active:
+            raise click.ClickException(f"There is no active agent {email}.")
+        given = {"agent_id": agent.id, "name": name, "expires_at": uow.now + timedelta(days=days)}
+        made = identity_service.create_token(uow, SYSTEM, given)
+    click.echo(made["token"])
+
+
+@main.command(name="demo")
+def demo_command() -> None:
+    """Put a few agents, a budget and some complaints into an empty system."""
+    program = _program("helpdesk-demo")
+    click.echo("Demo data installed." if demo.install(program) else "There is data already; nothing was changed.")
+
+
+@main.command()
+@click.option("--json", "as_json", is_flag=True, help="One JSON object per violation.")
+@click.argument("checks", nargs=-1)
+def verify(checks: tuple[str, ...], as_json: bool) -> None:
+    """Check the invariants of the whole database and name every violation; exit 1 when there is any."""
+    program = _program("helpdesk-verify", statement_timeout_ms=0)
+    try:
+        found = 0
+        for violation in verifying.violations(program.database, checks):
+            found += 1
+            if as_json:
+                click.echo(
+                    json.dumps({"check": violation.check, "subject": violation.subject, "detail": violation.detail})
+                )
+            else:
+                click.echo(f"{violation.check}: {violation.subject}: {violation.detail}")
+    except verifying.UnknownCheck as error:
+        raise click.ClickException(str(error)) from error
+    if not as_json:
+        click.echo(f"{found} violations." if found else "Everything holds.")
+    sys.exit(1 if found else 0)
+
+
+@main.command()
+@click.option("--output", type=click.Path(path_type=Path), help="A file; standard output when absent.")
+def openapi(output: Path | None) -> None:
+    """Write the OpenAPI document."""
+    from helpdesk.contract import rendered  # noqa: PLC0415  # builds the whole application
+
+    text = rendered()
+    if output is None:
+        click.echo(text, nl=False)
+    else:
+        output.write_text(text, encoding="utf-8")

@@ -1,0 +1,89 @@
+"""What must hold of every complaint: its chain verifies, its history replays, its counters are right."""
+
+from collections.abc import Iterator
+from itertools import groupby
+from uuid import UUID
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from helpdesk.complaints.lifecycle import LIFECYCLE
+from helpdesk.complaints.models import Complaint, Issue, TransitionRow
+from helpdesk.kernel.event_log import EventRow, verify_stream
+from helpdesk.kernel.state_machine import replay
+from helpdesk.kernel.verification import Violation
+
+_BATCH = 1_000
+
+
+def chains_hold(session: Session) -> Iterator[Violation]:
+    """Every complaint's event chain: a changed, removed or reordered row is named by stream and place."""
+    last: UUID | None = None
+    while True:
+        heads = select(Complaint.id, Complaint.event_count, Complaint.event_head).order_by(Complaint.id).limit(_BATCH)
+        batch = session.execute(heads if last is None else heads.where(Complaint.id > last)).all()
+        if not batch:
+            return
+        last = batch[-1].id
+        yield from _verify(session, {row.id: (row.event_count, bytes(row.event_head)) for row in batch})
+
+
+def _verify(session: Session, owners: dict[UUID, tuple[int, bytes]]) -> Iterator[Violation]:
+    rows = session.scalars(
+        select(EventRow).where(EventRow.stream_id.in_(list(owners))).order_by(EventRow.stream_id, EventRow.stream_seq)
+    ).all()
+    streams = {stream_id: list(events) for stream_id, events in groupby(rows, key=lambda row: row.stream_id)}
+    for stream_id, (count, head) in owners.items():
+        for broken in verify_stream(streams.get(stream_id, []), count=count, head=head, stream_id=stream_id):
+            yield Violation("chain", f"complaint {stream_id}", f"event {broken.stream_seq}: {broken.what}")
+    session.expunge_all()
+
+
+def history_replays(session: Session) -> Iterator[Violation]:
+    """The recorded transitions, replayed from the start, end in the present state; none is missing between."""
+    statement = (
+        select(
+            Complaint.id,
+            Complaint.status,
+            func.json_agg(
+                func.json_build_array(
+                    TransitionRow.number, TransitionRow.action, TransitionRow.from_status, TransitionRow.to_status
+                )
+            ).label("steps"),
+        )
+        .join(TransitionRow, TransitionRow.complaint_id == Complaint.id)
+        .group_by(Complaint.id)
+    )
+    for row in session.execute(statement.execution_options(yield_per=_BATCH)):
+        steps = sorted(row.steps)
+        subject = f"complaint {row.id}"
+        if [step[0] for step in steps] != list(range(1, len(steps) + 1)):
+            yield Violation("history", subject, "transitions are not numbered without gaps")
+        try:
+            ended = replay(LIFECYCLE, [(action, source, target) for _, action, source, target in steps])
+        except (ValueError, KeyError) as error:
+            yield Violation("history", subject, str(error))
+            continue
+        if ended != row.status:
+            yield Violation("history", subject, f"history ends in {ended}, the row says {row.status}")
+    silent = select(Complaint.id, Complaint.status).where(
+        Complaint.status != LIFECYCLE.initial,
+        ~select(TransitionRow.id).where(TransitionRow.complaint_id == Complaint.id).exists(),
+    )
+    for row in session.execute(silent):
+        yield Violation("history", f"complaint {row.id}", f"is {row.status} without any transition")
+
+
+def issues_are_counted(session: Session) -> Iterator[Violation]:
+    counted = select(Issue.complaint_id, func.count().label("n")).group_by(Issue.complaint_id).subquery()
+    wrong = (
+        select(Complaint.id, Complaint.issue_count, func.coalesce(counted.c.n, 0).label("n"))
+        .outerjoin(counted, counted.c.complaint_id == Complaint.id)
+        .where(Complaint.issue_count != func.coalesce(counted.c.n, 0))
+    )
+    for row in session.execute(wrong):
+        yield Violation("issue_count", f"complaint {row.id}", f"says {row.issue_count} issues, has {row.n}")
+
+
+CHAIN_CHECKS = (chains_hold,)
+CHECKS = (history_replays, issues_are_counted)

@@ -1,0 +1,88 @@
+"""A few agents, a budget and some complaints, so that a first look shows something. Only into an empty system."""
+
+from datetime import timedelta
+from typing import Any, Final
+
+from sqlalchemy import func, select
+
+from helpdesk.complaints import intake
+from helpdesk.complaints.models import Complaint
+from helpdesk.identity import service as identity
+from helpdesk.identity.actors import SYSTEM
+from helpdesk.identity.models import Team
+from helpdesk.kernel.money import Money
+from helpdesk.kernel.unit_of_work import UnitOfWork
+from helpdesk.wiring import Program
+
+AGENT: Final = "ana.souza@example.com"
+MANAGER: Final = "mei.chen@example.com"
+
+_AGENTS: Final = (
+    (AGENT, "Ana Souza", "agent"),
+    ("sam.okafor@example.com", "Sam Okafor", "senior"),
+    (MANAGER, "Mei Chen", "manager"),
+    ("dora.lind@example.com", "Dora Lind", "director"),
+    ("ada.admin@example.com", "Ada Admin", "admin"),
+    ("otto.weiss@example.com", "Otto Weiss", "auditor"),
+)
+
+_COMPLAINTS: Final[tuple[dict[str, Any], ...]] = (
+    {
+        "channel": "EMAIL",
+        "subject": "Parcel a week late",
+        "description": "My parcel was promised for Monday and came on Friday. I had taken the day off for it.",
+        "complainant": {"name": "Jo Meyer", "email": "jo.meyer@example.com", "language": "en"},
+        "issues": [{"category": "DEL", "issue": "DEL.LATE"}],
+        "price": Money(20_000, "EUR"),
+        "impact": 3,
+        "urgency": 2,
+    },
+    {
+        "channel": "PHONE",
+        "subject": "Charged twice",
+        "description": "The March invoice was taken from my account twice, and the second amount is still missing.",
+        "complainant": {"name": "Priya Nair", "email": "priya.nair@example.com", "language": "en"},
+        "issues": [{"category": "BIL", "issue": "BIL.OVER"}],
+        "price": Money(8_900, "EUR"),
+        "loss": Money(8_900, "EUR"),
+    },
+    {
+        "channel": "WEB",
+        "subject": "热水器漏水",
+        "description": "新装的热水器第二天就开始漏水，客服电话一直打不通。家里有老人，请尽快处理。",  # noqa: RUF001  # Chinese punctuation
+        "complainant": {"name": "王芳", "email": "wang.fang@example.com", "language": "zh-CN"},
+        "issues": [{"category": "PRD", "issue": "PRD.DEFECT"}, {"category": "COM", "issue": "COM.REACH"}],
+        "needs": [{"flag": "older", "adjustment": "Call her daughter first.", "consent": True}],
+        "price": Money(31_900, "EUR"),
+        "impact": 4,
+        "urgency": 3,
+    },
+)
+
+
+def install(program: Program) -> bool:
+    """Whether it was installed: not where there are complaints or teams already."""
+    with program.database.unit_of_work(SYSTEM) as uow:
+        uow.session.execute(select(func.pg_advisory_xact_lock(0x48444D4F)))
+        if uow.session.execute(select(Complaint.id).limit(1)).first() is not None or _has_teams(uow):
+            return False
+        _install(uow)
+    return True
+
+
+def _has_teams(uow: UnitOfWork) -> bool:
+    return uow.session.execute(select(Team.id).limit(1)).first() is not None
+
+
+def _install(uow: UnitOfWork) -> None:
+    team_id = identity.create_team(uow, "Complaints")
+    uow.session.flush()  # agents join it
+    for email, name, role in _AGENTS:
+        identity.create_agent(uow, {"email": email, "name": name, "role": role, "team_ids": [team_id]})
+    intake.receive_many(
+        uow,
+        [
+            {**given, "team_id": team_id, "received_at": uow.now - timedelta(hours=age)}
+            for age, given in zip((30, 3, 1), _COMPLAINTS, strict=True)
+        ],
+    )

@@ -1,0 +1,16 @@
+"""gunicorn's own settings that are code. Logs go through ours; a worker that ends takes its metrics files with it."""
+
+from typing import Any
+
+from prometheus_client import multiprocess
+
+from helpdesk.kernel import logs
+from helpdesk.kernel.settings import Settings
+
+
+def post_fork(_server: Any, _worker: Any) -> None:
+    logs.configure(Settings.from_environment().log_level)
+
+
+def child_exit(_server: Any, worker: Any) -> None:
+    multiprocess.mark_process_dead(worker.pid)  # type: ignore[no-untyped-call]

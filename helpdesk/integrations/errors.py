@@ -1,0 +1,34 @@
+from helpdesk.kernel.errors import Conflict, DomainError
+
+
+class UnusableMapping(ValueError):
+    """A mapping file that cannot be used; the message names each key and says what would be accepted."""
+
+
+class UnusableFile(ValueError):
+    """A file that cannot be imported at all, in distinction to single records of it."""
+
+
+class ImportRunning(Conflict):
+    code = "import_running"
+    title = "Another process is running this import"
+    advice = "Wait for it; `GET /imports/{id}` says how far it is."
+
+
+class ImportEnded(Conflict):
+    code = "import_ended"
+    title = "This import has ended"
+    advice = "Create a new import; records that are known by their external id are skipped."
+
+
+class ContentReceived(Conflict):
+    code = "content_received"
+    title = "This import has its content already"
+    advice = "Create a new import for another file."
+
+
+class UnsupportedContent(DomainError):
+    status = 415
+    code = "unsupported_content"
+    title = "This kind of content cannot be imported"
+    advice = "Send the file as it is, as `text/csv`, `application/x-ndjson` or `application/octet-stream`."

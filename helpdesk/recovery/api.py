@@ -1,0 +1,350 @@
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy.orm import Session
+
+from helpdesk.complaints.errors import ConflictOfInterest
+from helpdesk.complaints.models import Complaint
+from helpdesk.complaints.queries import complaint_for_update, get_visible
+from helpdesk.identity.actors import Actor, complainant_actor
+from helpdesk.kernel.errors import ActionNotAllowed, DomainError, FieldError, Forbidden, Gone, ValidationFailed
+from helpdesk.kernel.http import Blueprint, web
+from helpdesk.kernel.money import Money, MoneyError
+from helpdesk.kernel.pagination import Page
+from helpdesk.kernel.schemas import PageQuery
+from helpdesk.kernel.unit_of_work import UnitOfWork
+from helpdesk.recovery import budgets, errors, models, offers, queries, schemas, suggestions, views
+from helpdesk.recovery.lifecycle import LIFECYCLE, moves_money
+from helpdesk.recovery.queries import Held
+
+blp = Blueprint("recovery", __name__, description="Making it right: suggestions, offers, budgets, vouchers.")
+
+
+def _links() -> offers.Links:
+    return offers.Links(web().signing_key, web().base_url)
+
+
+def _show_offer(session: Session, actor: Actor, offer_id: UUID) -> dict[str, Any]:
+    return views.offer(session, actor, queries.offer_detail(session, None, offer_id), _links())
+
+
+@blp.read(
+    "/complaints/<ref>/suggestion",
+    operation_id="get_complaint_suggestion",
+    summary="What the playbook suggests for a complaint, every factor shown",
+    description="What was lost and what the law lays down is owed and is never reduced; the cap holds for goodwill only. "
+    "Facts that neither the query nor the complaint states are listed in `assumed`.",
+    answer=schemas.Suggestion,
+    query=schemas.SuggestionQuery,
+    permission="offer:read",
+)
+def get_suggestion(session: Session, actor: Actor, given: dict[str, Any], ref: str) -> dict[str, Any]:
+    complaint = get_visible(session, actor, ref)
+    suggested = suggestions.suggestion_for(session, complaint, _amounts(complaint, given))
+    return views.suggestion(suggested)
+
+
+def _amounts(complaint: Complaint, given: dict[str, Any]) -> dict[str, Any]:
+    """The query's decimals as money of the complaint's currency. Raises `ValidationFailed` for too many decimals."""
+    currency = suggestions.currency_of(complaint, given.get("currency"))
+    found, problems = dict(given), []
+    for name in ("loss", "statutory", "price", "refunded"):
+        if name in given:
+            try:
+                found[name] = Money.parse(given[name], currency)
+            except MoneyError as error:
+                problems.append(FieldError(parameter=name, code="invalid", detail=f"{error}."))
+    if problems:
+        raise ValidationFailed(errors=problems)
+    return found
+
+
+@blp.read(
+    "/complaints/<ref>/offers",
+    operation_id="list_complaint_offers",
+    summary="Offers on a complaint, newest first",
+    answer=schemas.OfferSummary,
+    query=PageQuery,
+    permission="offer:read",
+    paged=True,
+)
+def list_complaint_offers(session: Session, actor: Actor, page: Page, given: dict[str, Any], ref: str) -> Any:
+    return queries.offers_of(session, actor, page, given, ref)
+
+
+def _takes_offers(_actor: Actor, complaint: Complaint) -> None:
+    offers.check_takes_offers(complaint)
+
+
+@blp.write(
+    "/complaints/<ref>/offers",
+    operation_id="draft_offer",
+    summary="Draft an offer",
+    description="A second live offer of the same kind and amount on one complaint is refused, unless `allow_duplicate` "
+    "says that it is meant. All offers on a complaint are in one currency.",
+    body=schemas.OfferIn,
+    answer=schemas.Offer,
+    status=201,
+    permission="offer:draft",
+    load=complaint_for_update,
+    check=_takes_offers,
+    show=_show_offer,
+    location=lambda shown: f"/api/v1/offers/{shown['id']}",
+    errors=(errors.ComplaintTakesNoOffers, errors.DuplicateOffer),
+)
+def draft_offer(uow: UnitOfWork, actor: Actor, complaint: Complaint, given: dict[str, Any]) -> UUID:
+    return offers.draft(uow, actor, complaint, given)
+
+
+@blp.read(
+    "/offers",
+    operation_id="list_offers",
+    summary="Offers on the complaints that the caller may see, newest first",
+    answer=schemas.OfferSummary,
+    query=schemas.OfferQuery,
+    permission="offer:read",
+    paged=True,
+)
+def list_offers(session: Session, actor: Actor, page: Page, given: dict[str, Any]) -> Any:
+    return queries.list_offers(session, actor, page, given)
+
+
+@blp.read(
+    "/offers/<uuid:offer_id>",
+    operation_id="get_offer",
+    summary="One offer, with what the caller can do with it",
+    answer=schemas.Offer,
+    permission="offer:read",
+)
+def get_offer(session: Session, actor: Actor, offer_id: UUID) -> dict[str, Any]:
+    return views.offer(session, actor, queries.offer_detail(session, actor, offer_id), _links())
+
+
+_REFUSALS: dict[str, tuple[type[DomainError], ...]] = {
+    "submit": (errors.NoBudget, errors.BudgetExhausted),
+    "approve": (
+        errors.NoBudget,
+        errors.BudgetExhausted,
+        errors.BeyondAuthority,
+        errors.OwnApproval,
+        ConflictOfInterest,
+    ),
+    "retry": (errors.NoBudget, errors.BudgetExhausted),
+}
+
+
+def _action_route(action: str) -> None:
+    """One route per row of the lifecycle's table that a person can ask for."""
+    step = LIFECYCLE.by_action(action)
+
+    def check(actor: Actor, held: Held) -> None:
+        offers.check(actor, held, action)
+
+    def run(uow: UnitOfWork, actor: Actor, held: Held, given: dict[str, Any]) -> UUID:
+        return offers.act(uow, actor, held, action, given, to=_links())
+
+    sources = ", ".join(sorted(step.sources, key=LIFECYCLE.states.index))
+    waits = " ".join(f"Refused while {need.detail}" for need in step.requires)
+    money = " Moves money in a budget." if moves_money(action) else ""
+    blp.write(
+        f"/offers/<uuid:offer_id>/actions/{action}",
+        operation_id=f"{action}_offer" if action != "offer" else "send_offer",
+        summary=step.summary,
+        description=f"{step.summary}: from {sources} to {step.target}.{money} {waits}".strip(),
+        body=schemas.BODIES[action],
+        answer=schemas.Offer,
+        permission=step.permission,
+        load=queries.hold,
+        check=check,
+        show=_show_offer,
+        if_match="honoured",
+        idempotency_key="required",
+        errors=(ActionNotAllowed, *_REFUSALS.get(action, ())),
+    )(run)
+
+
+for _action in offers.ACTIONS:
+    _action_route(_action)
+
+
+@blp.read(
+    "/public/offers/<token>",
+    operation_id="get_public_offer",
+    summary="The customer's view of an offer, by signed link",
+    answer=schemas.PublicOffer,
+    public=True,
+    errors=(Gone,),
+)
+def get_public_offer(session: Session, _actor: Actor, token: str) -> dict[str, Any]:
+    return queries.by_link(session, web().signing_key, token)
+
+
+def _hold_by_link(session: Session, _actor: Actor, token: str) -> Held:
+    return queries.hold_by_link(session, web().signing_key, token)
+
+
+def _show_public(session: Session, _actor: Actor, offer_id: UUID) -> dict[str, Any]:
+    return queries.shown_to_customer(session, offer_id)
+
+
+_ANSWERING = frozenset({"offer:answer"})
+
+
+def _check_answer(action: str) -> Any:
+    def check(_actor: Actor, held: Held) -> None:
+        offers.check(complainant_actor(held.complaint.id, _ANSWERING), held, action)
+
+    return check
+
+
+def _answer(uow: UnitOfWork, held: Held, action: str, given: dict[str, Any]) -> UUID:
+    """The link is who they are: from here on, the log names the complainant instead of an anonymous caller."""
+    customer = complainant_actor(held.complaint.id, _ANSWERING)
+    uow.actor = customer
+    return offers.act(uow, customer, held, action, given, to=_links())
+
+
+@blp.write(
+    "/public/offers/<token>/accept",
+    operation_id="accept_public_offer",
+    summary="The customer accepts; issuing begins at once",
+    answer=schemas.PublicOffer,
+    public=True,
+    load=_hold_by_link,
+    check=_check_answer("accept"),
+    show=_show_public,
+    idempotency_key="required",
+    errors=(ActionNotAllowed, Gone),
+)
+def accept_public_offer(uow: UnitOfWork, _actor: Actor, held: Held) -> UUID:
+    return _answer(uow, held, "accept", {"said_by": "link"})
+
+
+@blp.write(
+    "/public/offers/<token>/decline",
+    operation_id="decline_public_offer",
+    summary="The customer declines",
+    body=schemas.PublicDeclineIn,
+    answer=schemas.PublicOffer,
+    public=True,
+    load=_hold_by_link,
+    check=_check_answer("decline"),
+    show=_show_public,
+    idempotency_key="required",
+    errors=(ActionNotAllowed, Gone),
+)
+def decline_public_offer(uow: UnitOfWork, _actor: Actor, held: Held, given: dict[str, Any]) -> UUID:
+    return _answer(uow, held, "decline", {**given, "said_by": "link"})
+
+
+@blp.read(
+    "/budgets",
+    operation_id="list_budgets",
+    summary="Recovery budgets",
+    answer=schemas.Budget,
+    query=schemas.BudgetQuery,
+    permission="budget:read",
+    paged=True,
+)
+def list_budgets(session: Session, _actor: Actor, page: Page, given: dict[str, Any]) -> Any:
+    return queries.list_budgets(session, page, given)
+
+
+def _show_budget(session: Session, _actor: Actor, budget_id: UUID) -> dict[str, Any]:
+    return queries.budget_detail(session, budget_id)
+
+
+@blp.write(
+    "/budgets",
+    operation_id="open_budget",
+    summary="Open a budget, for a team or for the firm; it begins empty",
+    description="An offer is paid from the budget of its complaint's team that covers today in the offer's currency, and "
+    "where the team has none, from the firm's.",
+    body=schemas.BudgetIn,
+    answer=schemas.Budget,
+    status=201,
+    permission="budget:manage",
+    show=_show_budget,
+    location=lambda shown: f"/api/v1/budgets/{shown['id']}",
+    errors=(errors.BudgetExists,),
+)
+def open_budget(uow: UnitOfWork, _actor: Actor, given: dict[str, Any]) -> UUID:
+    return budgets.open_budget(uow, given)
+
+
+@blp.read(
+    "/budgets/<uuid:budget_id>",
+    operation_id="get_budget",
+    summary="One budget",
+    answer=schemas.Budget,
+    permission="budget:read",
+)
+def get_budget(session: Session, _actor: Actor, budget_id: UUID) -> dict[str, Any]:
+    return queries.budget_detail(session, budget_id)
+
+
+@blp.write(
+    "/budgets/<uuid:budget_id>/allocations",
+    operation_id="allocate_budget",
+    summary="Put money into a budget",
+    body=schemas.AllocationIn,
+    answer=schemas.Budget,
+    status=201,
+    permission="budget:manage",
+    load=queries.budget_for_update,
+    show=_show_budget,
+    if_match="honoured",
+    idempotency_key="required",
+)
+def allocate_budget(uow: UnitOfWork, actor: Actor, budget: models.Budget, given: dict[str, Any]) -> UUID:
+    return budgets.allocate(uow, actor, budget, given["amount"], given.get("note"))
+
+
+@blp.read(
+    "/budgets/<uuid:budget_id>/entries",
+    operation_id="list_budget_entries",
+    summary="A budget's ledger, oldest first",
+    answer=schemas.BudgetEntry,
+    query=PageQuery,
+    permission="budget:read",
+    paged=True,
+)
+def list_entries(session: Session, _actor: Actor, page: Page, given: dict[str, Any], budget_id: UUID) -> Any:
+    return queries.list_entries(session, page, given, budget_id)
+
+
+@blp.read(
+    "/vouchers/<code>",
+    operation_id="get_voucher",
+    summary="Whether a voucher is good",
+    answer=schemas.Voucher,
+    permission="voucher:redeem",
+)
+def get_voucher(session: Session, _actor: Actor, code: str) -> dict[str, Any]:
+    return views.voucher(*queries.voucher_by_code(session, code))
+
+
+def _show_voucher(session: Session, _actor: Actor, code: str) -> dict[str, Any]:
+    return views.voucher(*queries.voucher_by_code(session, code))
+
+
+def _check_voucher(_actor: Actor, found: tuple[Held, models.Voucher]) -> None:
+    offers.check_voucher(*found)
+
+
+@blp.write(
+    "/vouchers/<code>/redeem",
+    operation_id="redeem_voucher",
+    summary="Use a voucher, whole and once",
+    answer=schemas.Voucher,
+    permission="voucher:redeem",
+    load=queries.hold_voucher,
+    check=_check_voucher,
+    show=_show_voucher,
+    idempotency_key="required",
+    errors=(errors.VoucherNotValid, Forbidden),
+)
+def redeem_voucher(uow: UnitOfWork, actor: Actor, found: tuple[Held, models.Voucher]) -> str:
+    held, voucher = found
+    offers.redeem(uow, actor, held, voucher)
+    return voucher.code

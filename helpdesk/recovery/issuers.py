@@ -1,0 +1,148 @@
+"""Who hands a remedy over: one issuer per kind, behind a port that an outside provider fits as well.
+
+An issuer is called with no transaction open, and with the offer's id as its idempotency key: called again for the same
+offer, after a crash or by a second worker, it answers with the reference of the first time. Ours keep that promise with
+a unique `offer_id`. What it made counts only when the offer's own row says `issued`, so nothing has to be unmade.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Final, Protocol
+from uuid import UUID
+
+from sqlalchemy import func, select
+from sqlalchemy.dialects.postgresql import insert
+
+from helpdesk.complaints.queries import complainant_of
+from helpdesk.identity.actors import SYSTEM
+from helpdesk.kernel import faults
+from helpdesk.kernel.duties import GiveUp
+from helpdesk.kernel.ids import new_id
+from helpdesk.kernel.mail import queue_mail
+from helpdesk.kernel.money import Money
+from helpdesk.kernel.unit_of_work import Database, UnitOfWork
+from helpdesk.recovery import texts
+from helpdesk.recovery.codes import new_code
+from helpdesk.recovery.models import Letter, Offer, Voucher
+from helpdesk.recovery.queries import Held
+
+VOUCHER_LIFE: Final = timedelta(days=365)
+IN_PROVIDER: Final = "recovery.issue.in_provider"
+"""Fault point: the issuer has written, and not committed."""
+
+
+class Tools(Protocol):
+    """What issuing needs of the program."""
+
+    @property
+    def database(self) -> Database: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Order:
+    """What is to be issued. `offer_id` is the idempotency key."""
+
+    offer_id: UUID
+    complaint_id: UUID
+    reference: str
+    kind: str
+    amount: Money | None
+    language: str
+    text: str | None
+
+
+class Issuer(Protocol):
+    def issue(self, tools: Tools, order: Order) -> str:
+        """Make it, or find it made; its reference. Raises to be tried again later, `GiveUp` when that cannot help."""
+
+    def tell(self, uow: UnitOfWork, held: Held) -> None:
+        """In the transaction that records the issuance: write to the customer, where there is an address."""
+
+
+class VoucherIssuer:
+    """Vouchers of our own: the reference is the code."""
+
+    def issue(self, tools: Tools, order: Order) -> str:
+        if order.amount is None:
+            raise GiveUp("a voucher without an amount")
+        with tools.database.unit_of_work(SYSTEM) as uow:
+            row = {
+                "id": new_id(),
+                "offer_id": order.offer_id,
+                "code": new_code(),
+                "amount_minor": order.amount.minor,
+                "currency": order.amount.currency,
+                "created_at": func.now(),
+                "expires_at": func.now() + VOUCHER_LIFE,
+            }
+            uow.session.execute(insert(Voucher).values(row).on_conflict_do_nothing(index_elements=["offer_id"]))
+            faults.point(IN_PROVIDER)
+        # Read back in any case: of two workers that tried, one wrote, and both must name the same code.
+        with tools.database.reader() as session:
+            return session.execute(select(Voucher.code).where(Voucher.offer_id == order.offer_id)).scalar_one()
+
+    def tell(self, uow: UnitOfWork, held: Held) -> None:
+        offer = held.offer
+        voucher = uow.session.execute(select(Voucher).where(Voucher.offer_id == offer.id)).scalar_one()
+        _mail(
+            uow,
+            offer,
+            "voucher",
+            reference=held.complaint.reference,
+            amount=texts.money(Money(voucher.amount_minor, voucher.currency)),
+            code=voucher.code,
+            until=texts.moment(voucher.expires_at),
+        )
+
+
+class LetterIssuer:
+    """Letters: the reference is the letter's id. Without an address it stays to be posted (`letter.mail_id` None)."""
+
+    def issue(self, tools: Tools, order: Order) -> str:
+        with tools.database.unit_of_work(SYSTEM) as uow:
+            person = complainant_of(uow.session, order.complaint_id)
+            subject, body = texts.render(
+                order.language,
+                "apology_letter",
+                name=None if person is None else person.name,
+                reference=order.reference,
+                text=order.text or texts.standard_apology(order.language),
+            )
+            row = {
+                "id": new_id(),
+                "offer_id": order.offer_id,
+                "created_at": func.now(),
+                "language": order.language,
+                "subject": subject,
+                "body": body,
+            }
+            uow.session.execute(insert(Letter).values(row).on_conflict_do_nothing(index_elements=["offer_id"]))
+            faults.point(IN_PROVIDER)
+        with tools.database.reader() as session:
+            found = session.execute(select(Letter.id).where(Letter.offer_id == order.offer_id)).scalar_one()
+        return str(found)
+
+    def tell(self, uow: UnitOfWork, held: Held) -> None:
+        letter = uow.session.execute(select(Letter).where(Letter.offer_id == held.offer.id)).scalar_one()
+        person = complainant_of(uow.session, held.offer.complaint_id)
+        if letter.mail_id is None and person is not None and person.email:
+            letter.mail_id = queue_mail(
+                uow,
+                subject_id=held.offer.id,
+                reason="apology_letter",
+                recipient=person.email,
+                subject=letter.subject,
+                body=letter.body,
+            )
+
+
+def _mail(uow: UnitOfWork, offer: Offer, kind: str, **values: str) -> None:
+    person = complainant_of(uow.session, offer.complaint_id)
+    if person is not None and person.email:
+        subject, body = texts.render(offer.language, kind, name=person.name, **values)
+        queue_mail(uow, subject_id=offer.id, reason=kind, recipient=person.email, subject=subject, body=body)
+
+
+ISSUERS: Final[Mapping[str, Issuer]] = {"voucher": VoucherIssuer(), "apology_letter": LetterIssuer()}
+"""One per kind that can be issued."""

@@ -1,0 +1,222 @@
+"""Tables of offers, of the budgets that pay them, and of what was issued. Promises stand as constraints.
+
+`budget` holds sums for speed and for the check that makes overspending impossible; `budget_entry` is the ledger they are
+the sums of, and cannot be changed. What was issued (`voucher`, `letter`) is unique per offer: a second issuance finds the
+first one.
+"""
+
+from datetime import date
+from typing import Any, Final
+from uuid import UUID
+
+from sqlalchemy import CheckConstraint, ForeignKey, Index, UniqueConstraint, text
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.orm import Mapped, mapped_column
+
+from helpdesk.kernel.db import Base, Identified, Json, Minor, Stamped, Timestamp, Versioned
+from helpdesk.recovery.lifecycle import GRANTED, LIFECYCLE, PAYING, SPENT
+from helpdesk.recovery.playbook import ISSUABLE
+
+ENTRY_KINDS: Final = ("allocate", "reserve", "commit", "release", "reverse")
+LANGUAGES: Final = ("en", "zh")
+
+
+def _words(words: frozenset[str] | tuple[str, ...]) -> str:
+    return ", ".join(repr(word) for word in sorted(words))
+
+
+class Offer(Identified, Versioned, Stamped, Base):
+    """One remedy for one complaint. Locked only after its complaint (`queries.hold`).
+
+    `valid_until` is None until it is put before the customer. `round` counts issuances asked for, from 1: money is
+    reserved once per round. `steps` counts `offer_transition` rows. `status_reason`: why the last step was taken, where
+    somebody said. `suggestion` is what the playbook said when it was drafted.
+    """
+
+    __tablename__ = "offer"
+    __table_args__ = (
+        CheckConstraint(LIFECYCLE.check_constraint("status"), name="status"),
+        CheckConstraint(f"kind IN {ISSUABLE}", name="kind"),
+        CheckConstraint(f"(kind IN ({_words(PAYING)})) = (amount_minor IS NOT NULL)", name="paying_has_amount"),
+        CheckConstraint("(amount_minor IS NULL) = (currency IS NULL)", name="amount_has_currency"),
+        CheckConstraint("amount_minor > 0", name="amount_minor"),
+        CheckConstraint("valid_days BETWEEN 1 AND 365", name="valid_days"),
+        CheckConstraint("round >= 1", name="round"),
+        CheckConstraint("status <> 'offered' OR valid_until IS NOT NULL", name="offered_until"),
+        CheckConstraint(
+            f"amount_minor IS NULL OR status NOT IN ({_words(GRANTED)}) OR budget_id IS NOT NULL",
+            name="granted_from_budget",
+        ),
+        CheckConstraint(
+            f"status NOT IN ({_words(SPENT)}) OR issued_reference IS NOT NULL", name="issued_with_reference"
+        ),
+        Index("ix_offer_complaint_id_id", "complaint_id", "id"),
+        Index("ix_offer_status_id", "status", "id"),
+        Index("ix_offer_kind_id", "kind", "id"),
+        Index("ix_offer_valid_until", "valid_until", postgresql_where=text("status = 'offered'")),
+    )
+
+    complaint_id: Mapped[UUID] = mapped_column(ForeignKey("complaint.id", ondelete="RESTRICT"))
+    kind: Mapped[str]
+    amount_minor: Mapped[Minor | None]
+    currency: Mapped[str | None]
+    status: Mapped[str] = mapped_column(default=LIFECYCLE.initial)
+    status_reason: Mapped[str | None]
+    reason: Mapped[str]
+    text: Mapped[str | None]
+    language: Mapped[str]
+    valid_days: Mapped[int]
+    valid_until: Mapped[Timestamp | None]
+    drafted_by: Mapped[UUID | None] = mapped_column(ForeignKey("agent.id", ondelete="RESTRICT"))
+    approvals: Mapped[list[dict[str, Any]]] = mapped_column(JSONB, default=list, server_default="[]")
+    """`[{agent_id, at}]` of this approval: emptied when a draft is given back."""
+    budget_id: Mapped[UUID | None] = mapped_column(ForeignKey("budget.id", ondelete="RESTRICT"))
+    round: Mapped[int] = mapped_column(default=1, server_default="1")
+    steps: Mapped[int] = mapped_column(default=0, server_default="0")
+    granted_at: Mapped[Timestamp | None]
+    issued_reference: Mapped[str | None]
+    suggestion: Mapped[Json]
+
+
+class OfferTransition(Identified, Base):
+    """One step of an offer's lifecycle: what `verify` replays to the present state."""
+
+    __tablename__ = "offer_transition"
+    __table_args__ = (
+        UniqueConstraint("offer_id", "number"),
+        Index(
+            "ix_offer_transition_actor_id_at",
+            "actor_id",
+            "at",
+            postgresql_where=text("action IN ('approve', 'endorse')"),
+        ),
+    )
+
+    offer_id: Mapped[UUID] = mapped_column(ForeignKey("offer.id", ondelete="RESTRICT"))
+    number: Mapped[int]
+    action: Mapped[str]
+    from_status: Mapped[str]
+    to_status: Mapped[str]
+    actor_kind: Mapped[str]
+    actor_id: Mapped[UUID | None]
+    at: Mapped[Timestamp]
+    given: Mapped[Json]
+
+
+class Budget(Identified, Versioned, Stamped, Base):
+    """Money for remedies: a team's, or the firm's (`team_id` None), from the first to the last day, both included."""
+
+    __tablename__ = "budget"
+    __table_args__ = (
+        UniqueConstraint("team_id", "starts_on", "ends_on", "currency", "name", postgresql_nulls_not_distinct=True),
+        CheckConstraint("ends_on >= starts_on", name="period"),
+        CheckConstraint("allocated_minor >= 0", name="allocated"),
+        CheckConstraint("reserved_minor >= 0", name="reserved"),
+        CheckConstraint("committed_minor >= 0", name="committed"),
+        CheckConstraint("allocated_minor - reserved_minor - committed_minor >= 0", name="never_below_zero"),
+        Index("ix_budget_currency_ends_on", "currency", "ends_on"),
+    )
+
+    name: Mapped[str]
+    team_id: Mapped[UUID | None] = mapped_column(ForeignKey("team.id", ondelete="RESTRICT"))
+    starts_on: Mapped[date]
+    ends_on: Mapped[date]
+    currency: Mapped[str]
+    allocated_minor: Mapped[Minor] = mapped_column(default=0, server_default="0")
+    reserved_minor: Mapped[Minor] = mapped_column(default=0, server_default="0")
+    committed_minor: Mapped[Minor] = mapped_column(default=0, server_default="0")
+
+
+class BudgetEntry(Identified, Base):
+    """One line of a budget's ledger. A trigger refuses every change.
+
+    A reservation is settled once (committed or released), money is committed once per offer and given back once.
+    """
+
+    __tablename__ = "budget_entry"
+    __table_args__ = (
+        CheckConstraint(f"kind IN {ENTRY_KINDS}", name="kind"),
+        CheckConstraint("amount_minor > 0", name="amount_minor"),
+        CheckConstraint("(kind = 'allocate') = (offer_id IS NULL)", name="offer"),
+        CheckConstraint("(offer_id IS NULL) = (round IS NULL)", name="round"),
+        Index("ix_budget_entry_budget_id_id", "budget_id", "id"),
+        Index("uq_budget_entry_reserve", "offer_id", "round", unique=True, postgresql_where=text("kind = 'reserve'")),
+        Index(
+            "uq_budget_entry_settle",
+            "offer_id",
+            "round",
+            unique=True,
+            postgresql_where=text("kind IN ('commit', 'release')"),
+        ),
+        Index("uq_budget_entry_commit", "offer_id", unique=True, postgresql_where=text("kind = 'commit'")),
+        Index("uq_budget_entry_reverse", "offer_id", unique=True, postgresql_where=text("kind = 'reverse'")),
+    )
+
+    budget_id: Mapped[UUID] = mapped_column(ForeignKey("budget.id", ondelete="RESTRICT"))
+    kind: Mapped[str]
+    amount_minor: Mapped[Minor]
+    offer_id: Mapped[UUID | None] = mapped_column(ForeignKey("offer.id", ondelete="RESTRICT"))
+    round: Mapped[int | None]
+    at: Mapped[Timestamp]
+    actor_kind: Mapped[str]
+    actor_id: Mapped[UUID | None]
+    note: Mapped[str | None]
+
+
+class Voucher(Identified, Stamped, Base):
+    """A voucher of ours. It is good only while its offer is `issued`: one that failed or was reversed buys nothing.
+
+    The code is kept as it is, not hashed: the customer reads it in the answer to their acceptance, and the till looks
+    it up. Whoever can read this table could spend vouchers, as whoever can write `offer` could make them.
+    """
+
+    __tablename__ = "voucher"
+    __table_args__ = (CheckConstraint("amount_minor > 0", name="amount_minor"),)
+
+    offer_id: Mapped[UUID] = mapped_column(ForeignKey("offer.id", ondelete="RESTRICT"), unique=True)
+    code: Mapped[str] = mapped_column(unique=True)
+    amount_minor: Mapped[Minor]
+    currency: Mapped[str]
+    expires_at: Mapped[Timestamp]
+    redeemed_at: Mapped[Timestamp | None]
+    redeemed_by: Mapped[UUID | None] = mapped_column(ForeignKey("agent.id", ondelete="RESTRICT"))
+
+
+class Letter(Identified, Stamped, Base):
+    """A letter as it was written. `mail_id` names the mail that took it (no foreign key: mails are cleared away in time);
+    None: there was no address, so it is to be posted.
+    """
+
+    __tablename__ = "letter"
+    __table_args__ = (CheckConstraint(f"language IN {LANGUAGES}", name="language"),)
+
+    offer_id: Mapped[UUID] = mapped_column(ForeignKey("offer.id", ondelete="RESTRICT"), unique=True)
+    language: Mapped[str]
+    subject: Mapped[str]
+    body: Mapped[str]
+    mail_id: Mapped[UUID | None]
+
+
+TRIGGER_DDL: Final = """
+CREATE FUNCTION budget_entry_append_only() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    RAISE EXCEPTION 'the ledger of a budget is never changed; make an entry that puts it right'
+        USING ERRCODE = 'restrict_violation';
+END $$;
+CREATE TRIGGER budget_entry_append_only BEFORE UPDATE OR DELETE ON budget_entry
+    FOR EACH ROW EXECUTE FUNCTION budget_entry_append_only();
+CREATE TRIGGER budget_entry_no_truncate BEFORE TRUNCATE ON budget_entry
+    FOR EACH STATEMENT EXECUTE FUNCTION budget_entry_append_only();
+CREATE FUNCTION offer_transition_append_only() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF TG_OP = 'UPDATE' AND NEW.given = '{}'::jsonb AND (to_jsonb(NEW) - 'given') = (to_jsonb(OLD) - 'given') THEN
+        RETURN NEW;
+    END IF;
+    RAISE EXCEPTION 'steps of an offer are never changed or removed; only what was given may be erased'
+        USING ERRCODE = 'restrict_violation';
+END $$;
+CREATE TRIGGER offer_transition_append_only BEFORE UPDATE OR DELETE ON offer_transition
+    FOR EACH ROW EXECUTE FUNCTION offer_transition_append_only();
+CREATE TRIGGER offer_transition_no_truncate BEFORE TRUNCATE ON offer_transition
+    FOR EACH STATEMENT EXECUTE FUNCTION offer_transition_append_only();
+"""

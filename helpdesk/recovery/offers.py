@@ -1,0 +1,356 @@
+"""What one can do with an offer. `advance` is the one door: nothing else assigns `status`.
+
+From the lifecycle's table `advance` takes the guard, the new state, and (by the states on both sides) what happens to the
+budget and to the complaint's counters; it writes one `offer_transition` row and records the event on the complaint's
+chain. The acts below add what is special: authority at submission and approval, the link at sending, the issuing that
+follows an acceptance. Every act takes a `queries.Held`, so it cannot be called without the locks.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any, Final
+from uuid import UUID
+
+from helpdesk.complaints import remedies
+from helpdesk.complaints.models import Complaint
+from helpdesk.complaints.queries import complainant_of
+from helpdesk.identity.actors import SYSTEM, Actor
+from helpdesk.kernel import links
+from helpdesk.kernel.access import require
+from helpdesk.kernel.errors import FieldError, ValidationFailed
+from helpdesk.kernel.ids import new_id
+from helpdesk.kernel.mail import queue_mail
+from helpdesk.kernel.money import Money
+from helpdesk.kernel.schemas import json_safe
+from helpdesk.kernel.unit_of_work import UnitOfWork
+from helpdesk.recovery import approvals, budgets, playbook, queries, suggestions, texts
+from helpdesk.recovery.authority import Verdict
+from helpdesk.recovery.errors import ComplaintTakesNoOffers, DuplicateOffer, VoucherNotValid
+from helpdesk.recovery.events import BY_ACTION, OfferDrafted
+from helpdesk.recovery.lifecycle import (
+    COMPLAINT_TAKES_OFFERS,
+    LIFECYCLE,
+    PAYING,
+    SYSTEM_ACTIONS,
+    complaint_effect,
+    money_effect,
+)
+from helpdesk.recovery.models import Offer, OfferTransition, Voucher
+from helpdesk.recovery.queries import Held
+
+ISSUE: Final = "recovery.issue"
+"""Topic of the duty to issue an accepted offer; its subject is the offer."""
+
+ACTIONS: Final = tuple(action for action in LIFECYCLE.actions if action not in SYSTEM_ACTIONS)
+"""What a person can ask for, in the table's order."""
+
+DEFAULT_VALID_DAYS: Final = 30
+_LINK_OUTLIVES: Final = timedelta(days=90)
+
+
+@dataclass(frozen=True, slots=True)
+class Links:
+    """Makes the customer's signed links. The one place that knows where the customer's page is."""
+
+    key: str
+    base_url: str
+
+    def of(self, offer_id: UUID, valid_until: Any) -> str:
+        """The link lives 90 days longer than the offer, so that the customer can read what became of it."""
+        token = links.sign(self.key, queries.LINK_PURPOSE, offer_id, valid_until + _LINK_OUTLIVES)
+        return f"{self.base_url}/api/v1/public/offers/{token}"
+
+
+def draft(uow: UnitOfWork, actor: Actor, complaint: Complaint, given: dict[str, Any]) -> UUID:
+    """Draft an offer on a locked complaint. `given`: kind, amount (a `Money`, for what is paid), reason, text,
+    valid_days, allow_duplicate. Raises `ComplaintTakesNoOffers`, `DuplicateOffer`, or `ValidationFailed`.
+    """
+    check_takes_offers(complaint)
+    amount: Money | None = given.get("amount")
+    _check_draft(uow, complaint, given["kind"], amount)
+    if not given.get("allow_duplicate"):
+        _refuse_duplicate(uow, complaint, given["kind"], amount)
+    person = complainant_of(uow.session, complaint.id)
+    offer = Offer(
+        id=new_id(),
+        version=1,
+        created_at=uow.now,
+        complaint_id=complaint.id,
+        kind=given["kind"],
+        amount_minor=None if amount is None else amount.minor,
+        currency=None if amount is None else amount.currency,
+        status=LIFECYCLE.initial,
+        reason=given.get("reason") or "",
+        text=given.get("text"),
+        language=texts.language_for(None if person is None else person.language, complaint.language),
+        valid_days=given.get("valid_days", DEFAULT_VALID_DAYS),
+        drafted_by=actor.id if actor.kind == "agent" else None,
+        approvals=[],
+        round=1,
+        steps=0,
+        suggestion=playbook.as_data(suggestions.suggestion_for(uow.session, complaint).suggestion),
+    )
+    uow.session.add(offer)
+    remedies.offer_drafted(complaint)
+    uow.record(
+        OfferDrafted(
+            complaint_id=complaint.id,
+            reference=complaint.reference,
+            offer_id=offer.id,
+            kind=offer.kind,
+            amount_minor=offer.amount_minor,
+            currency=offer.currency,
+        ),
+        stream=complaint,
+    )
+    return offer.id
+
+
+def check_takes_offers(complaint: Complaint) -> None:
+    if complaint.status not in COMPLAINT_TAKES_OFFERS:
+        raise ComplaintTakesNoOffers(f"The complaint is {complaint.status}.", state=complaint.status)
+
+
+def _check_draft(uow: UnitOfWork, complaint: Complaint, kind: str, amount: Money | None) -> None:
+    problems = []
+    if kind not in playbook.ISSUABLE:
+        detail = f"Helpdesk cannot issue a {kind} yet; it can issue {' and '.join(playbook.ISSUABLE)}."
+        problems.append(FieldError.at("/kind", "not_issuable", detail))
+    elif kind in PAYING and amount is None:
+        problems.append(FieldError.at("/amount", "required", f"A {kind} needs an amount."))
+    elif kind not in PAYING and amount is not None:
+        problems.append(FieldError.at("/amount", "not_paid", f"A {kind} has no amount."))
+    if amount is not None:
+        # One currency per case: the authority for a case could be evaded by splitting it over two.
+        currency = complaint.currency or queries.currency_in_use(uow.session, complaint.id) or amount.currency
+        if amount.currency != currency:
+            detail = f"The offers on this complaint are in {currency}."
+            problems.append(FieldError.at("/amount/currency", "currency", detail))
+    if problems:
+        raise ValidationFailed(errors=problems)
+
+
+def _refuse_duplicate(uow: UnitOfWork, complaint: Complaint, kind: str, amount: Money | None) -> None:
+    minor, currency = (None, None) if amount is None else (amount.minor, amount.currency)
+    found = queries.same_live_offer(uow.session, complaint.id, kind, minor, currency)
+    if found is not None:
+        raise DuplicateOffer(offer_id=found)
+
+
+def advance(uow: UnitOfWork, actor: Actor, held: Held, action: str, given: Mapping[str, Any]) -> None:
+    """Take one step of the table. Raises `ActionNotAllowed`, or what the budget says (`NoBudget`, `BudgetExhausted`).
+
+    Permission is the caller's to check, where a person asked for the step.
+    """
+    offer, complaint = held.offer, held.complaint
+    step = LIFECYCLE.transition(action, offer.status, held.situation, actor.may)
+    source, target = offer.status, step.target or offer.status
+    offer.status = target
+    offer.status_reason = given.get("reason")
+    offer.steps += 1
+    offer.touch()
+    _move_money(uow, actor, held, source, target)
+    _tell_complaint(complaint, source, target)
+    supplied = json_safe(given)
+    uow.add_rows(
+        OfferTransition,
+        [
+            {
+                "id": new_id(),
+                "offer_id": offer.id,
+                "number": offer.steps,
+                "action": action,
+                "from_status": source,
+                "to_status": target,
+                "actor_kind": actor.kind,
+                "actor_id": actor.id,
+                "at": uow.now,
+                "given": supplied,
+            }
+        ],
+    )
+    uow.record(
+        BY_ACTION[action](
+            complaint_id=complaint.id,
+            reference=complaint.reference,
+            offer_id=offer.id,
+            kind=offer.kind,
+            amount_minor=offer.amount_minor,
+            currency=offer.currency,
+            action=action,
+            from_status=source,
+            to_status=target,
+            given=supplied,
+        ),
+        stream=complaint,
+    )
+
+
+def _move_money(uow: UnitOfWork, actor: Actor, held: Held, source: str, target: str) -> None:
+    effect = money_effect(source, target)
+    if effect is None or held.offer.kind not in PAYING:
+        return
+    if effect == "reserve":
+        budgets.reserve(uow, actor, held.offer, held.complaint.team_id)
+    else:
+        {"commit": budgets.commit, "release": budgets.release, "reverse": budgets.reverse}[effect](
+            uow, actor, held.offer
+        )
+
+
+_TELL: Final[dict[tuple[int, int], Callable[[Complaint], None]]] = {
+    (1, 1): remedies.offer_drafted,  # a failed one that is tried again lives again
+    (-1, -1): remedies.offer_ended,
+    (0, -1): remedies.remedy_delivered,
+    (-1, 0): remedies.delivered_remedy_taken_back,
+}
+
+
+def _tell_complaint(complaint: Complaint, source: str, target: str) -> None:
+    effect = complaint_effect(source, target)
+    if effect != (0, 0):
+        _TELL[effect](complaint)
+
+
+def check(actor: Actor, held: Held, action: str) -> None:
+    """What a person asks for, before their body is looked at: permission (403), then state (409)."""
+    step = LIFECYCLE.by_action(action)
+    require(actor, step.permission)
+    LIFECYCLE.transition(action, held.offer.status, held.situation, actor.may)
+
+
+def act(uow: UnitOfWork, actor: Actor, held: Held, action: str, given: Mapping[str, Any], *, to: Links) -> UUID:
+    """One act of a person, or of a customer through their link: one of `ACTIONS`.
+
+    Raises `Forbidden` (also `OwnApproval`, `BeyondAuthority`), `ActionNotAllowed`, `NoBudget`, `BudgetExhausted`.
+    """
+    check(actor, held, action)
+    special = _SPECIAL.get(action)
+    if special is None:
+        advance(uow, actor, held, action, given)
+    else:
+        special(uow, actor, held, given, to)
+    return held.offer.id
+
+
+def _submit(uow: UnitOfWork, actor: Actor, held: Held, given: Mapping[str, Any], _to: Links) -> None:
+    """Within the submitter's own authority two steps at once, so that the book shows both."""
+    advance(uow, actor, held, "submit", given)
+    asked = approvals.asked_of(held)
+    if asked.amount is not None:
+        if approvals.is_about(uow.session, actor, asked):
+            return
+        queries.take_turns(uow.session, asked.customer_id, actor.id)
+        if approvals.verdict(uow.session, actor, asked, uow.now)[0] is not Verdict.ENOUGH:
+            return
+    because = "within own authority" if asked.amount is not None else "it costs nothing"
+    _grant(uow, actor, held, {"because": because})
+
+
+def _approve(uow: UnitOfWork, actor: Actor, held: Held, given: Mapping[str, Any], _to: Links) -> None:
+    asked = approvals.asked_of(held)
+    refused = approvals.personal_refusal(uow.session, actor, asked)
+    if refused is not None:
+        raise refused
+    queries.take_turns(uow.session, asked.customer_id, actor.id)
+    found, over = approvals.verdict(uow.session, actor, asked, uow.now)
+    if found is Verdict.NOT_ENOUGH:
+        raise approvals.beyond(over)
+    if found is Verdict.SECOND_NEEDED:
+        _sign(uow, actor, held.offer)
+        advance(uow, actor, held, "endorse", given)
+    else:
+        _grant(uow, actor, held, given)
+
+
+def _grant(uow: UnitOfWork, actor: Actor, held: Held, given: Mapping[str, Any]) -> None:
+    _sign(uow, actor, held.offer)
+    held.offer.granted_at = uow.now
+    advance(uow, actor, held, "approve", given)
+
+
+def _sign(uow: UnitOfWork, actor: Actor, offer: Offer) -> None:
+    offer.approvals = [*offer.approvals, json_safe({"agent_id": actor.id, "at": uow.now})]
+
+
+def _refuse(uow: UnitOfWork, actor: Actor, held: Held, given: Mapping[str, Any], _to: Links) -> None:
+    held.offer.approvals = []
+    advance(uow, actor, held, "refuse", given)
+
+
+def _send(uow: UnitOfWork, actor: Actor, held: Held, given: Mapping[str, Any], to: Links) -> None:
+    offer = held.offer
+    offer.valid_until = uow.now + timedelta(days=offer.valid_days)
+    advance(uow, actor, held, "offer", given)
+    person = complainant_of(uow.session, offer.complaint_id)
+    if person is None or not person.email:
+        return  # the agent has the link, and passes it on
+    amount = approvals.asked_of(held).amount
+    subject, body = texts.render(
+        offer.language,
+        "offer",
+        name=person.name,
+        reference=held.complaint.reference,
+        what=texts.what(offer.language, offer.kind, amount),
+        reason=offer.reason,
+        until=texts.moment(offer.valid_until),
+        link=to.of(offer.id, offer.valid_until),
+    )
+    queue_mail(uow, subject_id=offer.id, reason="offer", recipient=person.email, subject=subject, body=body)
+
+
+def _accept(uow: UnitOfWork, actor: Actor, held: Held, given: Mapping[str, Any], _to: Links) -> None:
+    """An accepted offer is an owed one: issuing begins in the same transaction, with the duty to do it."""
+    advance(uow, actor, held, "accept", given)
+    advance(uow, SYSTEM, held, "begin_issuing", {})
+    _owe_issuance(uow, held.offer)
+
+
+def _retry(uow: UnitOfWork, actor: Actor, held: Held, given: Mapping[str, Any], _to: Links) -> None:
+    held.offer.round += 1
+    advance(uow, actor, held, "retry", given)
+    _owe_issuance(uow, held.offer)
+
+
+def _owe_issuance(uow: UnitOfWork, offer: Offer) -> None:
+    uow.duty(ISSUE, offer.id, dedupe_key=f"{offer.id}:{offer.round}")
+
+
+_SPECIAL: Final[dict[str, Callable[[UnitOfWork, Actor, Held, Mapping[str, Any], Links], None]]] = {
+    "submit": _submit,
+    "approve": _approve,
+    "refuse": _refuse,
+    "offer": _send,
+    "accept": _accept,
+    "retry": _retry,
+}
+
+
+def check_voucher(held: Held, voucher: Voucher) -> None:
+    status = queries.voucher_status(voucher, held.offer.status, held.now)
+    if status != "valid":
+        raise VoucherNotValid(f"The voucher is {status.replace('_', ' ')}.", voucher_status=status)
+
+
+def redeem(uow: UnitOfWork, actor: Actor, held: Held, voucher: Voucher) -> UUID:
+    """Use a voucher, whole and once; both rows are locked (`queries.hold_voucher`). Raises `VoucherNotValid`."""
+    check_voucher(held, voucher)
+    voucher.redeemed_at = uow.now
+    voucher.redeemed_by = actor.id if actor.kind == "agent" else None
+    advance(uow, actor, held, "redeem", {})
+    return held.offer.id
+
+
+def expire(uow: UnitOfWork, held: Held) -> bool:
+    """Re-checks under the lock: False when it was answered, revoked or prolonged in the meantime."""
+    if held.offer.status != "offered" or held.situation.in_time:
+        return False
+    advance(uow, SYSTEM, held, "expire", {})
+    return True
+
+
+def revoke_all(uow: UnitOfWork, complaint_ids: list[UUID], reason: str) -> None:
+    """The complaints were closed without a decision: what the customer has not answered is taken back."""
+    for held in queries.hold_unanswered(uow.session, complaint_ids):
+        advance(uow, SYSTEM, held, "revoke", {"reason": reason})

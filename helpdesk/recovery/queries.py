@@ -1,0 +1,497 @@
+"""Every select on offers, budgets and what was issued, and the one way to lock an offer.
+
+An offer exists for whom its complaint exists (`complaints.queries.visible_to`). Locks are taken in one order everywhere:
+complaint, offer, budget; `hold` is the only function that locks an offer, so nobody can take them the other way round.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from typing import Any, Final
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, and_, exists, func, or_, select
+from sqlalchemy.orm import Session, aliased
+
+from helpdesk.complaints.models import Complaint, Issue
+from helpdesk.complaints.queries import complaint_by_id_for_update, complaint_for_update, visible_id, visible_to
+from helpdesk.customers.models import Customer
+from helpdesk.identity.actors import Actor
+from helpdesk.kernel import links
+from helpdesk.kernel.errors import NotFound
+from helpdesk.kernel.outbox import Duty
+from helpdesk.kernel.pagination import Order, Page
+from helpdesk.recovery.authority import CUSTOMER_DAYS, Granted
+from helpdesk.recovery.codes import parse_code
+from helpdesk.recovery.lifecycle import (
+    COMPLAINT_TAKES_OFFERS,
+    ENDED,
+    GRANTED,
+    SHOWN_TO_CUSTOMER,
+    UNANSWERED,
+    Situation,
+    told_to_customer,
+)
+from helpdesk.recovery.models import Budget, BudgetEntry, Offer, OfferTransition, Voucher
+
+LINK_PURPOSE: Final = "offer"
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """An offer and its complaint, both locked, in that knowledge passed on. `now`: the database's time at the lock."""
+
+    complaint: Complaint
+    offer: Offer
+    now: datetime
+
+    @property
+    def version(self) -> int:
+        return self.offer.version
+
+    @property
+    def etag(self) -> str:
+        return self.offer.etag
+
+    @property
+    def situation(self) -> Situation:
+        return situation(self.offer.kind, self.offer.valid_until, self.complaint.status, self.now)
+
+
+def situation(kind: str, valid_until: datetime | None, complaint_status: str, now: datetime) -> Situation:
+    in_time = valid_until is None or now < valid_until
+    return Situation(kind, in_time, complaint_status in COMPLAINT_TAKES_OFFERS)
+
+
+def hold(session: Session, actor: Actor, offer_id: UUID) -> Held:
+    """Lock the complaint, then the offer. Raises `NotFound` when this actor may not see the complaint."""
+    complaint_id, now = _complaint_of(session, offer_id)
+    complaint = complaint_for_update(session, actor, str(complaint_id))
+    return Held(complaint, _lock_offer(session, offer_id), now)
+
+
+def hold_any(session: Session, offer_id: UUID) -> Held:
+    """For the program itself: no visibility. Raises `NotFound` for an offer that is not there."""
+    complaint_id, now = _complaint_of(session, offer_id)
+    complaint = complaint_by_id_for_update(session, complaint_id)
+    return Held(complaint, _lock_offer(session, offer_id), now)
+
+
+def hold_if_free(session: Session, offer_id: UUID) -> Held | None:
+    """For sweeps: None when somebody is at work on the complaint; the next round will find it."""
+    complaint_id, now = _complaint_of(session, offer_id)
+    locked = select(Complaint).where(Complaint.id == complaint_id).with_for_update(skip_locked=True)
+    complaint = session.execute(locked).scalar_one_or_none()
+    return None if complaint is None else Held(complaint, _lock_offer(session, offer_id), now)
+
+
+def hold_by_link(session: Session, key: str, token: str) -> Held:
+    """For the customer. Raises `NotFound` for a link that is not ours or not sent yet, `Gone` for one past its time."""
+    now: datetime = session.execute(select(func.now())).scalar_one()
+    held = hold_any(session, links.read(key, LINK_PURPOSE, token, now))
+    if held.offer.status not in SHOWN_TO_CUSTOMER:
+        raise NotFound
+    return held
+
+
+def hold_unanswered(session: Session, complaint_ids: Sequence[UUID]) -> list[Held]:
+    """Every offer on these complaints that the customer has not answered. Usually none, in one statement."""
+    found = session.execute(
+        select(Offer.id)
+        .where(Offer.complaint_id.in_(complaint_ids), Offer.status.in_(UNANSWERED))
+        .order_by(Offer.complaint_id, Offer.id)
+    ).scalars()
+    return [hold_any(session, offer_id) for offer_id in found.all()]
+
+
+def _complaint_of(session: Session, offer_id: UUID) -> tuple[UUID, datetime]:
+    row = session.execute(select(Offer.complaint_id, func.now()).where(Offer.id == offer_id)).one_or_none()
+    if row is None:
+        raise NotFound
+    return row[0], row[1]
+
+
+def _lock_offer(session: Session, offer_id: UUID) -> Offer:
+    return session.execute(select(Offer).where(Offer.id == offer_id).with_for_update()).scalar_one()
+
+
+_OFFER: Final[Any] = (
+    select(
+        Offer.id,
+        Offer.complaint_id,
+        Complaint.reference.label("complaint_reference"),
+        Complaint.status.label("complaint_status"),
+        Complaint.customer_id,
+        Offer.kind,
+        Offer.amount_minor,
+        Offer.currency,
+        Offer.status,
+        Offer.status_reason,
+        Offer.reason,
+        Offer.text,
+        Offer.language,
+        Offer.valid_days,
+        Offer.valid_until,
+        Offer.drafted_by,
+        Offer.approvals,
+        Offer.budget_id,
+        Offer.round,
+        Offer.issued_reference,
+        Offer.suggestion,
+        Offer.version,
+        Offer.created_at,
+        func.now().label("now"),
+    )
+    .select_from(Offer)
+    .join(Complaint, Complaint.id == Offer.complaint_id)
+)
+_BY_OFFER: Final = Order((Offer.id,), (UUID,), descending=True)
+
+
+def _with_amount(row: Mapping[Any, Any]) -> dict[str, Any]:
+    shown = dict(row)
+    minor, currency = shown.pop("amount_minor"), shown.pop("currency")
+    shown["amount"] = None if minor is None else (minor, currency)
+    return shown
+
+
+def offer_detail(session: Session, actor: Actor | None, offer_id: UUID) -> dict[str, Any]:
+    """One offer. Without an actor: for whoever has just changed it."""
+    condition = Offer.id == offer_id if actor is None else and_(Offer.id == offer_id, visible_to(actor))
+    row = session.execute(_OFFER.where(condition)).mappings().one_or_none()
+    if row is None:
+        raise NotFound
+    return _with_amount(row)
+
+
+def list_offers(
+    session: Session, actor: Actor, page: Page, given: dict[str, Any]
+) -> tuple[Sequence[Any], str | None, int | None]:
+    """Newest first, of complaints that the actor may see."""
+    conditions: list[ColumnElement[bool]] = [visible_to(actor)]
+    conditions += [getattr(Offer, name) == given[name] for name in ("status", "kind") if name in given]
+    return _offer_page(session, page, _OFFER.where(*conditions), counted=given.get("count", False))
+
+
+def offers_of(
+    session: Session, actor: Actor, page: Page, given: dict[str, Any], ref: str
+) -> tuple[Sequence[Any], str | None, int | None]:
+    complaint_id = visible_id(session, actor, ref)
+    statement = _OFFER.where(Offer.complaint_id == complaint_id)
+    return _offer_page(session, page, statement, counted=given.get("count", False))
+
+
+def _offer_page(
+    session: Session, page: Page, statement: Any, *, counted: bool
+) -> tuple[Sequence[Any], str | None, int | None]:
+    rows = session.execute(page.narrow(statement, _BY_OFFER)).mappings().all()
+    shown, cursor = page.cut(rows, lambda row: (row["id"],))
+    return [_with_amount(row) for row in shown], cursor, _total(session, statement, counted=counted)
+
+
+def _total(session: Session, statement: Any, *, counted: bool) -> int | None:
+    return session.execute(select(func.count()).select_from(statement.subquery())).scalar_one() if counted else None
+
+
+def shown_to_customer(session: Session, offer_id: UUID) -> dict[str, Any]:
+    """What the signed link shows, and no more: the right to one offer is not the right to the complaint."""
+    row = session.execute(
+        select(
+            Offer.kind,
+            Offer.amount_minor,
+            Offer.currency,
+            Offer.status,
+            Offer.reason,
+            Offer.valid_until,
+            Offer.version,
+            Complaint.reference.label("complaint_reference"),
+            Voucher.code.label("voucher_code"),
+            Voucher.expires_at.label("voucher_expires_at"),
+            func.now().label("now"),
+        )
+        .join(Complaint, Complaint.id == Offer.complaint_id)
+        .outerjoin(Voucher, Voucher.offer_id == Offer.id)
+        .where(Offer.id == offer_id, Offer.status.in_(SHOWN_TO_CUSTOMER))
+    ).mappings()
+    found = row.one_or_none()
+    if found is None:
+        raise NotFound
+    shown = _with_amount(found)
+    in_time = shown["valid_until"] is None or shown["now"] < shown["valid_until"]
+    if shown["status"] != "issued":
+        # A voucher that is being made, was used or was taken back is not one to spend.
+        shown["voucher_code"] = shown["voucher_expires_at"] = None
+    shown["status"] = told_to_customer(shown["status"], in_time=in_time)
+    return shown
+
+
+def by_link(session: Session, key: str, token: str) -> dict[str, Any]:
+    now: datetime = session.execute(select(func.now())).scalar_one()
+    return shown_to_customer(session, links.read(key, LINK_PURPOSE, token, now))
+
+
+def same_live_offer(
+    session: Session, complaint_id: UUID, kind: str, amount_minor: int | None, currency: str | None
+) -> UUID | None:
+    """An offer of the same kind and amount that has not ended."""
+    return session.execute(
+        select(Offer.id)
+        .where(
+            Offer.complaint_id == complaint_id,
+            Offer.kind == kind,
+            Offer.amount_minor.is_not_distinct_from(amount_minor),
+            Offer.currency.is_not_distinct_from(currency),
+            Offer.status.not_in(ENDED),
+        )
+        .limit(1)
+    ).scalar_one_or_none()
+
+
+def currency_in_use(session: Session, complaint_id: UUID) -> str | None:
+    """The currency of the complaint's live offers; there is only one."""
+    return session.execute(
+        select(Offer.currency)
+        .where(Offer.complaint_id == complaint_id, Offer.currency.is_not(None), Offer.status.not_in(ENDED))
+        .limit(1)
+    ).scalar_one_or_none()
+
+
+def take_turns(session: Session, customer_id: UUID | None, approver_id: UUID | None) -> None:
+    """Let nobody else grant to this customer, or in this person's name, until the transaction ends.
+
+    Sums over several complaints cannot be guarded by one complaint's lock: ten offers approved at once would each see
+    the others missing. Taken after the offer's lock and before the budget's, always customer first.
+    """
+    for kind, subject in (("customer", customer_id), ("approver", approver_id)):
+        if subject is not None:
+            name = f"helpdesk.authority:{kind}:{subject}"
+            session.execute(select(func.pg_advisory_xact_lock(func.hashtextextended(name, 0))))
+
+
+def granted(
+    session: Session,
+    *,
+    offer_id: UUID,
+    complaint_id: UUID,
+    customer_id: UUID | None,
+    approver_id: UUID | None,
+    currency: str,
+    now: datetime,
+) -> Granted:
+    """What was granted beside this offer, in its currency: on the case, to the customer in a year, by the person today."""
+    total = select(func.coalesce(func.sum(Offer.amount_minor), 0)).where(
+        Offer.currency == currency, Offer.id != offer_id
+    )
+    standing = Offer.status.in_(GRANTED)
+    case = total.where(Offer.complaint_id == complaint_id, standing)
+    customer = total.join(Complaint, Complaint.id == Offer.complaint_id).where(
+        Complaint.customer_id == customer_id, Offer.granted_at >= now - timedelta(days=CUSTOMER_DAYS), standing
+    )
+    midnight = now.replace(hour=0, minute=0, second=0, microsecond=0)
+    by_approver = exists().where(
+        OfferTransition.offer_id == Offer.id,
+        OfferTransition.action.in_(["approve", "endorse"]),
+        OfferTransition.actor_id == approver_id,
+        OfferTransition.at >= midnight,
+    )
+    day = total.where(or_(standing, Offer.status == "pending_approval"), by_approver)
+    row = session.execute(select(*(part.scalar_subquery() for part in (case, customer, day)))).one()
+    return Granted(int(row[0]), int(row[1]), int(row[2]))
+
+
+def paying_budgets(session: Session, team_id: UUID | None, currency: str, day: date) -> Sequence[UUID]:
+    """Budgets that may pay, the one that ends first before the others: the team's where it has any, else the firm's."""
+    rows = session.execute(
+        select(Budget.id, Budget.team_id)
+        .where(
+            Budget.currency == currency,
+            Budget.starts_on <= day,
+            Budget.ends_on >= day,
+            or_(Budget.team_id.is_(None), Budget.team_id == team_id),
+        )
+        .order_by(Budget.ends_on, Budget.id)
+    ).all()
+    own = [row.id for row in rows if row.team_id is not None]
+    return own or [row.id for row in rows]
+
+
+_BUDGET: Final[Any] = select(
+    Budget.id,
+    Budget.name,
+    Budget.team_id,
+    Budget.starts_on,
+    Budget.ends_on,
+    Budget.currency,
+    Budget.allocated_minor,
+    Budget.reserved_minor,
+    Budget.committed_minor,
+    Budget.version,
+    Budget.created_at,
+)
+_BY_BUDGET: Final = Order((Budget.id,), (UUID,))
+_BY_ENTRY: Final = Order((BudgetEntry.id,), (UUID,))
+
+
+def _with_sums(row: Mapping[Any, Any]) -> dict[str, Any]:
+    shown = dict(row)
+    currency = shown["currency"]
+    sums = {name: shown.pop(f"{name}_minor") for name in ("allocated", "reserved", "committed")}
+    sums["available"] = sums["allocated"] - sums["reserved"] - sums["committed"]
+    return shown | {name: (minor, currency) for name, minor in sums.items()}
+
+
+def list_budgets(session: Session, page: Page, given: dict[str, Any]) -> tuple[Sequence[Any], str | None, int | None]:
+    statement = _BUDGET
+    if "currency" in given:
+        statement = statement.where(Budget.currency == given["currency"])
+    if "team_id" in given:
+        statement = statement.where(Budget.team_id == given["team_id"])
+    if "on" in given:
+        statement = statement.where(Budget.starts_on <= given["on"], Budget.ends_on >= given["on"])
+    rows = session.execute(page.narrow(statement, _BY_BUDGET)).mappings().all()
+    shown, cursor = page.cut(rows, lambda row: (row["id"],))
+    return [_with_sums(row) for row in shown], cursor, _total(session, statement, counted=given.get("count", False))
+
+
+def budget_detail(session: Session, budget_id: UUID) -> dict[str, Any]:
+    row = session.execute(_BUDGET.where(Budget.id == budget_id)).mappings().one_or_none()
+    if row is None:
+        raise NotFound
+    return _with_sums(row)
+
+
+def budget_for_update(session: Session, _actor: Actor, budget_id: UUID) -> Budget:
+    row = session.execute(select(Budget).where(Budget.id == budget_id).with_for_update()).scalar_one_or_none()
+    if row is None:
+        raise NotFound
+    return row
+
+
+def same_budget(session: Session, given: Mapping[str, Any]) -> UUID | None:
+    return session.execute(
+        select(Budget.id).where(
+            Budget.team_id.is_not_distinct_from(given.get("team_id")),
+            Budget.starts_on == given["starts_on"],
+            Budget.ends_on == given["ends_on"],
+            Budget.currency == given["currency"],
+            Budget.name == given["name"],
+        )
+    ).scalar_one_or_none()
+
+
+def list_entries(
+    session: Session, page: Page, given: dict[str, Any], budget_id: UUID
+) -> tuple[Sequence[Any], str | None, int | None]:
+    """The ledger, oldest first."""
+    currency = budget_detail(session, budget_id)["currency"]
+    statement: Any = select(
+        BudgetEntry.id,
+        BudgetEntry.kind,
+        BudgetEntry.amount_minor,
+        BudgetEntry.offer_id,
+        BudgetEntry.round,
+        BudgetEntry.at,
+        BudgetEntry.actor_kind,
+        BudgetEntry.actor_id,
+        BudgetEntry.note,
+    ).where(BudgetEntry.budget_id == budget_id)
+    rows = session.execute(page.narrow(statement, _BY_ENTRY)).mappings().all()
+    shown, cursor = page.cut(rows, lambda row: (row["id"],))
+    total = _total(session, statement, counted=given.get("count", False))
+    return [_with_amount({**row, "currency": currency}) for row in shown], cursor, total
+
+
+def voucher_by_code(session: Session, typed: str) -> tuple[Voucher, str, datetime]:
+    """The voucher, its offer's status and the time. Raises `NotFound` for what is no code of ours."""
+    row = session.execute(
+        select(Voucher, Offer.status, func.now())
+        .join(Offer, Offer.id == Voucher.offer_id)
+        .where(Voucher.code == _code(typed))
+    ).one_or_none()
+    if row is None:
+        raise NotFound
+    return row[0], row[1], row[2]
+
+
+def hold_voucher(session: Session, _actor: Actor, code: str) -> tuple[Held, Voucher]:
+    """For the till, which may see no complaint: the code is the right to the voucher, and to nothing else."""
+    offer_id = session.execute(select(Voucher.offer_id).where(Voucher.code == _code(code))).scalar_one_or_none()
+    if offer_id is None:
+        raise NotFound
+    held = hold_any(session, offer_id)
+    return held, session.execute(select(Voucher).where(Voucher.offer_id == offer_id).with_for_update()).scalar_one()
+
+
+def _code(typed: str) -> str:
+    code = parse_code(typed)
+    if code is None:
+        raise NotFound("This is not a voucher code; check it for a slip.")
+    return code
+
+
+def voucher_status(voucher: Voucher, offer_status: str, now: datetime) -> str:
+    """valid, redeemed, expired, withdrawn or not_issued."""
+    if voucher.redeemed_at is not None:
+        return "redeemed"
+    if offer_status in ENDED:
+        return "withdrawn"
+    if offer_status != "issued":
+        return "not_issued"
+    return "valid" if now < voucher.expires_at else "expired"
+
+
+VOUCHER_STATES: Final = ("valid", "redeemed", "expired", "withdrawn", "not_issued")
+
+
+def tier_of(session: Session, customer_id: UUID | None) -> str | None:
+    if customer_id is None:
+        return None
+    return session.execute(select(Customer.tier).where(Customer.id == customer_id)).scalar_one_or_none()
+
+
+def failed_before(session: Session, complaint: Complaint, within_days: int) -> bool:
+    """Whether the same customer complained of one of the same issues in the days before this complaint."""
+    if complaint.customer_id is None:
+        return False
+    earlier, theirs = aliased(Complaint), aliased(Issue)
+    issues = select(Issue.issue).where(Issue.complaint_id == complaint.id, Issue.issue.is_not(None))
+    found = (
+        select(earlier.id)
+        .join(theirs, theirs.complaint_id == earlier.id)
+        .where(
+            earlier.customer_id == complaint.customer_id,
+            earlier.id != complaint.id,
+            earlier.status != "dismissed",
+            earlier.received_at <= complaint.received_at,
+            earlier.received_at >= complaint.received_at - timedelta(days=within_days),
+            theirs.issue.in_(issues),
+        )
+        .limit(1)
+    )
+    return session.execute(found).first() is not None
+
+
+def due_to_expire(session: Session, limit: int) -> Sequence[UUID]:
+    return session.scalars(
+        select(Offer.id)
+        .where(Offer.status == "offered", Offer.valid_until <= func.now())
+        .order_by(Offer.valid_until)
+        .limit(limit)
+    ).all()
+
+
+def _abandoned(topic: str) -> ColumnElement[bool]:
+    """Being issued, and nobody owes it any more."""
+    owed = exists().where(
+        Duty.subject_id == Offer.id, Duty.topic == topic, Duty.done_at.is_(None), Duty.dead_at.is_(None)
+    )
+    return and_(Offer.status == "issuing", ~owed)
+
+
+def issuing_without_duty(session: Session, topic: str, limit: int) -> Sequence[UUID]:
+    return session.scalars(select(Offer.id).where(_abandoned(topic)).order_by(Offer.id).limit(limit)).all()
+
+
+def is_abandoned(session: Session, topic: str, offer_id: UUID) -> bool:
+    """Asked again under the offer's lock: the duty of a new round is written by whoever holds it."""
+    return session.execute(select(Offer.id).where(Offer.id == offer_id, _abandoned(topic))).first() is not None

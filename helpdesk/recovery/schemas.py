@@ -1,0 +1,349 @@
+"""Payloads of offers, budgets and vouchers, in and out."""
+
+from datetime import date
+from typing import Any, Final
+
+from marshmallow import ValidationError, fields, validate, validates_schema
+
+from helpdesk.complaints.taxonomy import FAULTS
+from helpdesk.kernel.money import currencies
+from helpdesk.kernel.schemas import Choice, MoneyField, PageQuery, Schema, Text, Timestamp
+from helpdesk.recovery.lifecycle import CUSTOMER_STATES, LIFECYCLE
+from helpdesk.recovery.models import ENTRY_KINDS, LANGUAGES
+from helpdesk.recovery.offers import DEFAULT_VALID_DAYS
+from helpdesk.recovery.playbook import ISSUABLE, KINDS, LINE_KINDS
+from helpdesk.recovery.queries import VOUCHER_STATES
+
+_REFERENCE: Final = "7K3M-9QX2-TA5"
+_CODE: Final = "7K3M-9QX2-TA5V-0C4E-R"
+_LINK: Final = "https://helpdesk.example.com/api/v1/public/offers/WyIwMTkyZjBjMTdkMWU3YzNhIl0.REPLACE-ME"
+HEARD_BY: Final = ("phone", "email", "letter", "chat", "in_person")
+
+
+def _known_currency(code: str) -> None:
+    if code not in currencies():
+        raise ValidationError("Write a current ISO 4217 currency, for example EUR.")
+
+
+def _currency_field(**kwargs: Any) -> fields.String:
+    return fields.String(validate=_known_currency, metadata={"example": "EUR"}, **kwargs)
+
+
+class OfferIn(Schema):
+    kind = Choice(
+        KINDS,
+        required=True,
+        metadata={"description": f"Can be issued now: {', '.join(ISSUABLE)}.", "example": "voucher"},
+    )
+    amount = MoneyField(metadata={"description": "For what is paid; a letter has none."})
+    reason = Text(
+        max_length=2000,
+        multiline=True,
+        metadata={
+            "description": "Why, in words for the customer: they read it. Required for what is paid.",
+            "example": "Your order came four days late, and nobody told you.",
+        },
+    )
+    text = Text(
+        max_length=20_000,
+        multiline=True,
+        metadata={"description": "Own words of an apology letter; a standard text when absent.", "example": None},
+    )
+    valid_days = fields.Integer(
+        load_default=DEFAULT_VALID_DAYS,
+        validate=validate.Range(1, 365),
+        metadata={"description": "Days the customer has to answer, from when it is sent.", "example": 30},
+    )
+    allow_duplicate = fields.Boolean(
+        load_default=False,
+        metadata={
+            "description": "Draft it though the complaint has a live offer of the same kind and amount.",
+            "example": False,
+        },
+    )
+
+    @validates_schema
+    def _fits_kind(self, data: dict[str, Any], **_: Any) -> None:
+        if data.get("kind") == "apology_letter":
+            return
+        problems = {}
+        if not data.get("reason"):
+            problems["reason"] = ["Missing data for required field."]
+        if "text" in data:
+            problems["text"] = ["Only a letter has a text; write `reason` instead."]
+        if problems:
+            raise ValidationError(problems)
+
+
+class OfferQuery(PageQuery):
+    status = Choice(LIFECYCLE.states, metadata={"example": "pending_approval"})
+    kind = Choice(ISSUABLE, metadata={"example": "voucher"})
+
+
+class OfferNoteIn(Schema):
+    note = Text(max_length=2000, metadata={"example": None})
+
+
+class OfferReasonIn(Schema):
+    reason = Text(required=True, max_length=2000, metadata={"example": "The amount does not fit the delay."})
+
+
+class OfferAnswerIn(Schema):
+    """An agent answers for the customer, and says how the customer said so."""
+
+    said_by = Choice(HEARD_BY, required=True, metadata={"description": "How the customer told us.", "example": "phone"})
+    note = Text(max_length=2000, metadata={"example": "Called at ten; glad to take it."})
+
+
+class OfferDeclineIn(OfferAnswerIn):
+    reason = Text(max_length=2000, metadata={"example": "Wants the money back instead."})
+
+
+BODIES: Final[dict[str, type[Schema]]] = {
+    "submit": OfferNoteIn,
+    "approve": OfferNoteIn,
+    "refuse": OfferReasonIn,
+    "offer": OfferNoteIn,
+    "accept": OfferAnswerIn,
+    "decline": OfferDeclineIn,
+    "retry": OfferNoteIn,
+    "revoke": OfferReasonIn,
+    "reverse": OfferReasonIn,
+}
+"""The body of each action that has a route."""
+
+
+class OfferNeed(Schema):
+    code = fields.String(required=True, metadata={"example": "beyond_authority"})
+    detail = fields.String(required=True, metadata={"example": "The amount is beyond your authority"})
+
+
+class OfferAction(Schema):
+    action = fields.String(required=True, metadata={"example": "approve"})
+    supplies = fields.List(fields.String(), required=True, metadata={"example": []})
+    missing = fields.List(fields.Nested(OfferNeed), required=True, metadata={"example": []})
+
+
+class OfferApproval(Schema):
+    agent_id = fields.String(
+        required=True, allow_none=True, metadata={"example": "0192f0c1-7d1e-7c3a-9a51-2f6f0f6f3a10"}
+    )
+    at = fields.String(required=True, metadata={"example": "2026-03-02T09:30:00Z"})
+
+
+class OfferSummary(Schema):
+    id = fields.UUID(required=True)
+    complaint_id = fields.UUID(required=True)
+    complaint_reference = fields.String(required=True, metadata={"example": _REFERENCE})
+    kind = Choice(ISSUABLE, required=True)
+    amount = MoneyField(required=True, allow_none=True)
+    status = Choice(LIFECYCLE.states, required=True, metadata={"example": "offered"})
+    valid_until = Timestamp(required=True, allow_none=True)
+    drafted_by = fields.UUID(required=True, allow_none=True)
+    version = fields.Integer(required=True)
+    created_at = Timestamp(required=True)
+
+
+class Offer(OfferSummary):
+    reason = fields.String(
+        required=True,
+        metadata={"description": "Shown to the customer.", "example": "Your order came four days late."},
+    )
+    text = fields.String(required=True, allow_none=True, metadata={"example": None})
+    language = Choice(LANGUAGES, required=True)
+    valid_days = fields.Integer(required=True, metadata={"example": 30})
+    status_reason = fields.String(
+        required=True,
+        allow_none=True,
+        metadata={"description": "Why the last step was taken, where somebody said.", "example": None},
+    )
+    approvals = fields.List(fields.Nested(OfferApproval), required=True)
+    budget_id = fields.UUID(required=True, allow_none=True)
+    round = fields.Integer(
+        required=True, metadata={"description": "Counts issuances asked for: 1, and one more per retry."}
+    )
+    issued_reference = fields.String(
+        required=True,
+        allow_none=True,
+        metadata={
+            "description": "The voucher's code or the letter's id; the code only for who may send offers.",
+            "example": None,
+        },
+    )
+    link = fields.String(
+        required=True,
+        allow_none=True,
+        metadata={
+            "description": "The customer's signed link, while offered, for who may send offers.",
+            "example": _LINK,
+        },
+    )
+    suggestion = fields.Dict(
+        required=True,
+        metadata={
+            "description": "What the playbook said when it was drafted.",
+            "example": {"playbook": "default", "version": "2026-1"},
+        },
+    )
+    allowed_actions = fields.List(fields.Nested(OfferAction), required=True)
+
+
+class PublicOffer(Schema):
+    """What the customer sees."""
+
+    complaint_reference = fields.String(required=True, metadata={"example": _REFERENCE})
+    kind = Choice(ISSUABLE, required=True)
+    amount = MoneyField(required=True, allow_none=True)
+    reason = fields.String(required=True, metadata={"example": "Your order came four days late."})
+    status = Choice(
+        CUSTOMER_STATES,
+        required=True,
+        metadata={"description": "`accepted` until it is issued.", "example": "offered"},
+    )
+    valid_until = Timestamp(required=True, allow_none=True)
+    voucher_code = fields.String(
+        required=True,
+        allow_none=True,
+        metadata={"description": "Once it is issued, until it is used.", "example": None},
+    )
+    voucher_expires_at = Timestamp(required=True, allow_none=True, metadata={"example": None})
+    version = fields.Integer(required=True)
+
+
+class PublicDeclineIn(Schema):
+    reason = Text(max_length=2000, metadata={"example": "I should like my money back instead."})
+
+
+_DECIMAL: Final = validate.Regexp(r"^\d{1,16}(\.\d{1,8})?$", error="Write a plain decimal, for example 25.00.")
+
+
+def _amount(what: str, example: str) -> fields.String:
+    return fields.String(
+        validate=_DECIMAL, metadata={"description": f"{what}, in the complaint's currency.", "example": example}
+    )
+
+
+class SuggestionQuery(Schema):
+    """What nobody gives is taken from the complaint, and where that does not say either, assumed (see `assumed`)."""
+
+    fault = Choice(FAULTS, metadata={"description": "Whose fault; the complaint's finding when absent."})
+    weeks_overdue = fields.Integer(
+        validate=validate.Range(0, 520), metadata={"description": "Whole weeks past the deadline.", "example": 2}
+    )
+    repeat = fields.Boolean(metadata={"description": "The same issue failed before; looked up when absent."})
+    vulnerable = fields.Boolean(metadata={"description": "A vulnerability makes it worse."})
+    loss = _amount("Proven loss", "60.00")
+    statutory = _amount("What a law or tariff lays down", "0")
+    price = _amount("Price of what was bought; no price, no cap", "200.00")
+    refunded = _amount("What was refunded already", "0")
+    currency = fields.String(
+        validate=_known_currency,
+        metadata={"description": "Counts only where the complaint has none; else EUR.", "example": "EUR"},
+    )
+
+
+class SuggestionLine(Schema):
+    kind = Choice(LINE_KINDS, required=True, metadata={"example": "goodwill"})
+    amount = MoneyField(required=True)
+    rule = fields.String(required=True, metadata={"example": "goodwill.formula"})
+    version = fields.String(required=True, metadata={"example": "2026-1"})
+    evidence = fields.Dict(
+        required=True,
+        metadata={
+            "description": "What it was computed from, every factor with its reason.",
+            "example": {"before_cap": "108", "cap": "240", "factors": []},
+        },
+    )
+
+
+class SuggestionTactic(Schema):
+    act = fields.String(required=True, metadata={"example": "apologise"})
+    text = fields.String(required=True, metadata={"example": "Say sorry for what happened, without conditions."})
+
+
+class SuggestionRemedy(Schema):
+    kind = Choice(KINDS, required=True, metadata={"example": "voucher"})
+    amount = MoneyField(required=True, allow_none=True)
+    issuable = fields.Boolean(
+        required=True, metadata={"description": "False: the right remedy, to be paid outside Helpdesk for now."}
+    )
+    why = fields.String(required=True, metadata={"example": "Goodwill on top of what is owed."})
+
+
+class Suggestion(Schema):
+    playbook = fields.String(required=True, metadata={"example": "default"})
+    version = fields.String(required=True, metadata={"example": "2026-1"})
+    lines = fields.List(fields.Nested(SuggestionLine), required=True)
+    owed = MoneyField(required=True, metadata={"description": "Restitution and statutory: the floor."})
+    goodwill = MoneyField(required=True)
+    cap = MoneyField(required=True, allow_none=True, metadata={"description": "For goodwill; null: no price known."})
+    offer = MoneyField(required=True)
+    tactics = fields.List(fields.Nested(SuggestionTactic), required=True)
+    remedies = fields.List(fields.Nested(SuggestionRemedy), required=True)
+    assumed = fields.List(
+        fields.String(),
+        required=True,
+        metadata={"description": "Facts that nobody has stated.", "example": ["weeks_overdue"]},
+    )
+
+
+class BudgetQuery(PageQuery):
+    team_id = fields.UUID(metadata={"example": None})
+    currency = fields.String(validate=_known_currency, metadata={"example": "EUR"})
+    on = fields.Date(metadata={"description": "Budgets that can pay on this day.", "example": "2026-03-02"})
+
+
+class BudgetIn(Schema):
+    name = Text(required=True, max_length=200, metadata={"example": "Goodwill 2026"})
+    team_id = fields.UUID(metadata={"description": "Whose; the firm's when absent.", "example": None})
+    currency = _currency_field(required=True)
+    starts_on = fields.Date(required=True, metadata={"description": "First day.", "example": "2026-01-01"})
+    ends_on = fields.Date(required=True, metadata={"description": "Last day, included.", "example": "2026-12-31"})
+
+    @validates_schema
+    def _period(self, data: dict[str, Any], **_: Any) -> None:
+        start, end = data.get("starts_on"), data.get("ends_on")
+        if isinstance(start, date) and isinstance(end, date) and end < start:
+            raise ValidationError("The last day is before the first.", "ends_on")
+
+
+class AllocationIn(Schema):
+    amount = MoneyField(required=True, metadata={"example": {"amount": "1000.00", "currency": "EUR"}})
+    note = Text(max_length=500, metadata={"example": "First quarter"})
+
+
+class Budget(Schema):
+    id = fields.UUID(required=True)
+    name = fields.String(required=True, metadata={"example": "Goodwill 2026"})
+    team_id = fields.UUID(required=True, allow_none=True, metadata={"example": None})
+    starts_on = fields.Date(required=True, metadata={"example": "2026-01-01"})
+    ends_on = fields.Date(required=True, metadata={"example": "2026-12-31"})
+    currency = fields.String(required=True, metadata={"example": "EUR"})
+    allocated = MoneyField(required=True)
+    reserved = MoneyField(required=True, metadata={"description": "For offers approved and not issued yet."})
+    committed = MoneyField(required=True, metadata={"description": "Spent."})
+    available = MoneyField(required=True, metadata={"description": "Allocated less reserved less committed."})
+    version = fields.Integer(required=True)
+    created_at = Timestamp(required=True)
+
+
+class BudgetEntry(Schema):
+    id = fields.UUID(required=True)
+    kind = Choice(ENTRY_KINDS, required=True)
+    amount = MoneyField(required=True)
+    offer_id = fields.UUID(required=True, allow_none=True)
+    round = fields.Integer(required=True, allow_none=True)
+    at = Timestamp(required=True)
+    actor_kind = fields.String(required=True, metadata={"example": "agent"})
+    actor_id = fields.UUID(required=True, allow_none=True)
+    note = fields.String(required=True, allow_none=True, metadata={"example": "First quarter"})
+
+
+class Voucher(Schema):
+    """What a till needs to know: nothing of the complaint behind it."""
+
+    code = fields.String(required=True, metadata={"example": _CODE})
+    amount = MoneyField(required=True)
+    status = Choice(VOUCHER_STATES, required=True)
+    expires_at = Timestamp(required=True)
+    redeemed_at = Timestamp(required=True, allow_none=True, metadata={"example": None})

@@ -1,0 +1,55 @@
+"""What a customer reads, in English and Simplified Chinese, from the templates in `data/texts.toml`.
+
+Templates are ours and values are inserted as they are: a customer's name that looks like a template stays a name.
+"""
+
+import tomllib
+from datetime import datetime
+from functools import lru_cache
+from importlib import resources
+from string import Template
+from typing import Any
+
+from helpdesk.kernel.money import Money
+
+
+@lru_cache(maxsize=1)
+def _texts() -> dict[str, Any]:
+    text = resources.files("helpdesk.recovery").joinpath("data/texts.toml").read_text(encoding="utf-8")
+    return tomllib.loads(text)
+
+
+def language_for(*wishes: str | None) -> str:
+    """`zh` or `en`, after the first wish (a BCP 47 tag) that says anything; English where nothing is known."""
+    wish = next((item for item in wishes if item), "en")
+    return "zh" if wish.lower().split("-")[0] == "zh" else "en"
+
+
+def render(language: str, kind: str, **values: str | None) -> tuple[str, str]:
+    """Subject and body of the text of a kind. A `name` of None becomes the polite word for anybody."""
+    texts = _texts()[language]
+    values["name"] = values.get("name") or texts["name"]
+    parts = texts[kind]
+    return _filled(parts["subject"], values), _filled(parts["body"], values) + "\n"
+
+
+def _filled(template: str, values: dict[str, Any]) -> str:
+    return Template(template).substitute(values).strip()
+
+
+def standard_apology(language: str) -> str:
+    return str(_texts()[language]["apology_letter"]["text"]).strip()
+
+
+def what(language: str, kind: str, amount: Money | None) -> str:
+    """The offer in half a sentence: `a voucher for 25.00 EUR`."""
+    return _filled(_texts()[language]["what"][kind], {"amount": money(amount)})
+
+
+def money(amount: Money | None) -> str:
+    return "" if amount is None else f"{amount} {amount.currency}"
+
+
+def moment(at: datetime) -> str:
+    """`2026-03-02 09:30 UTC`: the customer's own zone is not known."""
+    return at.strftime("%Y-%m-%d %H:%M UTC")

@@ -1,0 +1,201 @@
+"""Checks for `helpdesk verify`: the offers, the budgets' ledger and what was issued tell one story.
+
+Each check reads with plain statements and names every row that breaks its promise. What a healthy database keeps by its
+constraints is checked all the same: a restored dump or a hand on the console may have lost them.
+"""
+
+from collections.abc import Iterator
+from itertools import groupby
+from typing import Any, Final
+from uuid import UUID
+
+from sqlalchemy import select, text
+from sqlalchemy.orm import Session
+
+from helpdesk.kernel.state_machine import replay
+from helpdesk.kernel.verification import Check, Violation
+from helpdesk.recovery.lifecycle import ENDED, LIFECYCLE, RESERVED, SPENT
+from helpdesk.recovery.models import Offer, OfferTransition
+from helpdesk.recovery.offers import ISSUE
+
+_BATCH: Final = 1_000
+
+_BUDGETS: Final = text("""
+    SELECT b.id, b.allocated_minor, b.reserved_minor, b.committed_minor, e.allocated, e.reserved, e.committed
+    FROM budget b CROSS JOIN LATERAL (
+        SELECT coalesce(sum(amount_minor) FILTER (WHERE kind = 'allocate'), 0) AS allocated,
+               coalesce(sum(amount_minor) FILTER (WHERE kind = 'reserve'), 0)
+               - coalesce(sum(amount_minor) FILTER (WHERE kind IN ('commit', 'release')), 0) AS reserved,
+               coalesce(sum(amount_minor) FILTER (WHERE kind = 'commit'), 0)
+               - coalesce(sum(amount_minor) FILTER (WHERE kind = 'reverse'), 0) AS committed
+        FROM budget_entry WHERE budget_id = b.id) e
+    WHERE (b.allocated_minor, b.reserved_minor, b.committed_minor) <> (e.allocated, e.reserved, e.committed)
+       OR b.allocated_minor - b.reserved_minor - b.committed_minor < 0
+    ORDER BY b.id
+""")
+
+
+def budget_sums(session: Session) -> Iterator[Violation]:
+    """The sums on a budget are those of its ledger, and leave nothing below zero."""
+    for row in session.execute(_BUDGETS):
+        kept = f"allocated {row.allocated_minor}, reserved {row.reserved_minor}, committed {row.committed_minor}"
+        found = f"{row.allocated}, {row.reserved}, {row.committed}"
+        yield Violation("recovery.budget_sums", f"budget {row.id}", f"says {kept}; its ledger says {found}")
+
+
+_MONEY: Final = text("""
+    SELECT o.id, o.status, e.reserved, e.committed, e.strange
+    FROM offer o CROSS JOIN LATERAL (
+        SELECT count(*) FILTER (WHERE kind = 'reserve') - count(*) FILTER (WHERE kind IN ('commit', 'release'))
+                   AS reserved,
+               count(*) FILTER (WHERE kind = 'commit') - count(*) FILTER (WHERE kind = 'reverse') AS committed,
+               count(*) FILTER (WHERE kind = 'commit') AS commits,
+               count(*) FILTER (WHERE amount_minor IS DISTINCT FROM o.amount_minor) AS strange
+        FROM budget_entry WHERE offer_id = o.id) e
+    WHERE e.strange > 0
+       OR e.commits > 1
+       OR e.reserved <> CASE WHEN o.amount_minor IS NOT NULL AND o.status = ANY(:reserved) THEN 1 ELSE 0 END
+       OR e.committed <> CASE WHEN o.amount_minor IS NOT NULL AND o.status = ANY(:spent) THEN 1 ELSE 0 END
+    ORDER BY o.id
+""")
+
+
+def offer_money(session: Session) -> Iterator[Violation]:
+    """What is promised is reserved once, what was issued is committed once, the rest holds no money."""
+    for row in session.execute(_MONEY, {"reserved": sorted(RESERVED), "spent": sorted(SPENT)}):
+        detail = f"{row.status} with {row.reserved} open reservations and {row.committed} commitments"
+        if row.strange:
+            detail += f"; {row.strange} entries of another amount"
+        yield Violation("recovery.offer_money", f"offer {row.id}", detail)
+
+
+_ISSUED: Final = text("""
+    SELECT o.id, o.kind, o.status, o.issued_reference, count(i.reference) AS issued,
+           bool_or(i.reference = o.issued_reference) AS same, bool_or(i.amount_minor IS DISTINCT FROM o.amount_minor) AS other
+    FROM offer o LEFT JOIN (
+        SELECT offer_id, 'voucher' AS kind, code AS reference, amount_minor FROM voucher
+        UNION ALL
+        SELECT offer_id, 'apology_letter', id::text, NULL FROM letter
+    ) i ON i.offer_id = o.id
+    GROUP BY o.id
+    HAVING count(i.reference) > 1
+        OR (o.status = ANY(:spent) AND (count(i.reference) <> 1 OR NOT bool_or(i.reference = o.issued_reference)
+            OR bool_or(i.amount_minor IS DISTINCT FROM o.amount_minor) OR bool_or(i.kind <> o.kind)))
+        OR (o.status <> ALL(:may_have) AND count(i.reference) > 0)
+    ORDER BY o.id
+""")
+_MAY_HAVE_ISSUANCE: Final = sorted({"issuing", "failed", "reversed"} | SPENT)
+
+
+def issued_once(session: Session) -> Iterator[Violation]:
+    """An issued offer has one voucher or letter, the one it names, of its amount; nothing was issued twice or unasked."""
+    for row in session.execute(_ISSUED, {"spent": sorted(SPENT), "may_have": _MAY_HAVE_ISSUANCE}):
+        what = "of its own" if row.same else "which it does not name" if row.issued else "at all"
+        detail = f"{row.kind} {row.status} with {row.issued} issuances {what}"
+        if row.issued and row.other:
+            detail += ", of another amount"
+        yield Violation("recovery.issued_once", f"offer {row.id}", detail)
+
+
+_REDEEMED: Final = text("""
+    SELECT o.id, o.status, v.redeemed_at FROM offer o JOIN voucher v ON v.offer_id = o.id
+    WHERE (o.status = 'redeemed') <> (v.redeemed_at IS NOT NULL) ORDER BY o.id
+""")
+
+
+def vouchers_redeemed(session: Session) -> Iterator[Violation]:
+    """A voucher is used exactly when its offer is redeemed."""
+    for row in session.execute(_REDEEMED):
+        used = "was used" if row.redeemed_at else "was not used"
+        yield Violation("recovery.vouchers_redeemed", f"offer {row.id}", f"{row.status}, but its voucher {used}")
+
+
+_FORGOTTEN: Final = text("""
+    SELECT o.id, o.status FROM offer o
+    WHERE o.status = 'accepted'
+       OR (o.status = 'issuing' AND NOT EXISTS (
+            SELECT FROM duty d WHERE d.topic = :topic AND d.subject_id = o.id AND d.done_at IS NULL AND d.dead_at IS NULL))
+    ORDER BY o.id
+""")
+
+
+def accepted_is_issued(session: Session) -> Iterator[Violation]:
+    """What was accepted is being issued, and somebody owes it."""
+    for row in session.execute(_FORGOTTEN, {"topic": ISSUE}):
+        yield Violation("recovery.accepted_is_issued", f"offer {row.id}", f"{row.status}, and no duty to issue it")
+
+
+def offer_replay(session: Session) -> Iterator[Violation]:
+    """The recorded steps of an offer follow the table and end in its status. Read in batches, in order of id."""
+    last = UUID(int=0)
+    while True:
+        rows = session.execute(
+            select(Offer.id, Offer.status, Offer.steps).where(Offer.id > last).order_by(Offer.id).limit(_BATCH)
+        ).all()
+        if not rows:
+            return
+        last = rows[-1].id
+        steps = _steps(session, [row.id for row in rows])
+        for row in rows:
+            detail = _replayed(steps.get(row.id, []), row.status, row.steps)
+            if detail is not None:
+                yield Violation("recovery.offer_replay", f"offer {row.id}", detail)
+
+
+def _steps(session: Session, offer_ids: list[UUID]) -> dict[UUID, list[Any]]:
+    rows = session.execute(
+        select(
+            OfferTransition.offer_id,
+            OfferTransition.number,
+            OfferTransition.action,
+            OfferTransition.from_status,
+            OfferTransition.to_status,
+        )
+        .where(OfferTransition.offer_id.in_(offer_ids))
+        .order_by(OfferTransition.offer_id, OfferTransition.number)
+    )
+    return {offer_id: list(group) for offer_id, group in groupby(rows, key=lambda row: row.offer_id)}
+
+
+def _replayed(steps: list[Any], status: str, count: int) -> str | None:
+    """What is wrong with the steps, or None."""
+    if [step.number for step in steps] != list(range(1, count + 1)):
+        return f"has {len(steps)} steps, but counted {count}, or their numbers have a gap"
+    try:
+        state = replay(LIFECYCLE, [(step.action, step.from_status, step.to_status) for step in steps])
+    except (KeyError, ValueError) as error:
+        return str(error)
+    return None if state == status else f"its steps end in {state!r}, but it is {status!r}"
+
+
+_COUNTERS: Final = text("""
+    SELECT c.id, c.offers_live, c.remedies_undelivered, coalesce(o.live, 0) AS live, coalesce(o.waiting, 0) AS waiting
+    FROM complaint c LEFT JOIN (
+        SELECT complaint_id,
+               count(*) FILTER (WHERE status <> ALL(:ended)) AS live,
+               count(*) FILTER (WHERE status <> ALL(:settled)) AS waiting
+        FROM offer GROUP BY complaint_id) o ON o.complaint_id = c.id
+    WHERE (c.offers_live, c.remedies_undelivered) <> (coalesce(o.live, 0), coalesce(o.waiting, 0))
+    ORDER BY c.id
+""")
+
+
+def complaint_counters(session: Session) -> Iterator[Violation]:
+    """A complaint's `offers_live` and `remedies_undelivered` are what its offers say."""
+    for row in session.execute(_COUNTERS, {"ended": sorted(ENDED), "settled": sorted(ENDED | SPENT)}):
+        detail = (
+            f"counts {row.offers_live} live offers, {row.remedies_undelivered} undelivered; "
+            f"its offers are {row.live} and {row.waiting}"
+        )
+        yield Violation("recovery.complaint_counters", f"complaint {row.id}", detail)
+
+
+CHECKS: Final[tuple[Check, ...]] = (
+    budget_sums,
+    offer_money,
+    issued_once,
+    vouchers_redeemed,
+    accepted_is_issued,
+    offer_replay,
+    complaint_counters,
+)

@@ -1,0 +1,63 @@
+"""Rows as this caller may see them: what they can do, and secrets only for who hands them on."""
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy.orm import Session
+
+from helpdesk.identity.actors import Actor
+from helpdesk.kernel.money import Money
+from helpdesk.recovery import approvals, queries
+from helpdesk.recovery.lifecycle import LIFECYCLE, PAYING
+from helpdesk.recovery.models import Voucher
+from helpdesk.recovery.offers import Links
+from helpdesk.recovery.suggestions import Suggested
+
+
+def offer(session: Session, actor: Actor, row: dict[str, Any], to: Links) -> dict[str, Any]:
+    """`row` from `queries.offer_detail`, with `allowed_actions`; link and voucher code only with `offer:send`."""
+    hands_on = actor.may("offer:send")
+    shown = dict(row)
+    shown["link"] = to.of(row["id"], row["valid_until"]) if hands_on and row["status"] == "offered" else None
+    if row["kind"] in PAYING and not hands_on:
+        shown["issued_reference"] = None
+    shown["allowed_actions"] = _allowed(session, actor, row)
+    return shown
+
+
+def _allowed(session: Session, actor: Actor, row: dict[str, Any]) -> list[dict[str, Any]]:
+    facts = queries.situation(row["kind"], row["valid_until"], row["complaint_status"], row["now"])
+    found = LIFECYCLE.allowed(row["status"], facts, actor.may)
+    for item in found:
+        if item["action"] == "approve":
+            refused = approvals.refusal(session, actor, _asked(row), row["now"])
+            if refused is not None:
+                item["missing"] = [*item["missing"], {"code": refused.code, "detail": refused.detail}]
+    return found
+
+
+def _asked(row: dict[str, Any]) -> approvals.Asked:
+    return approvals.Asked(
+        offer_id=row["id"],
+        complaint_id=row["complaint_id"],
+        customer_id=row["customer_id"],
+        drafted_by=row["drafted_by"],
+        approvals=row["approvals"],
+        amount=None if row["amount"] is None else Money(*row["amount"]),
+    )
+
+
+def suggestion(suggested: Suggested) -> dict[str, Any]:
+    found = suggested.suggestion
+    names = ("playbook", "version", "lines", "owed", "goodwill", "cap", "offer", "tactics", "remedies")
+    return {name: getattr(found, name) for name in names} | {"assumed": list(suggested.assumed)}
+
+
+def voucher(row: Voucher, offer_status: str, now: datetime) -> dict[str, Any]:
+    return {
+        "code": row.code,
+        "amount": (row.amount_minor, row.currency),
+        "status": queries.voucher_status(row, offer_status, now),
+        "expires_at": row.expires_at,
+        "redeemed_at": row.redeemed_at,
+    }

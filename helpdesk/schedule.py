@@ -1,0 +1,111 @@
+"""Every periodic job, with its period. Any number of scheduler processes may run; an advisory lock makes one active.
+
+A sweep that is due is rung for (or, without Redis, done here). What it sweeps is in tables, so a tick that is missed
+costs a second and loses nothing.
+"""
+
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Final
+
+import redis
+import structlog
+from sqlalchemy import Connection, Engine, text
+from sqlalchemy.exc import DBAPIError
+
+from helpdesk.kernel import idempotency, outbox
+from helpdesk.kernel.unit_of_work import Database
+from helpdesk.sla.sweep import ring_due
+from helpdesk.wiring import Program
+
+log = structlog.get_logger()
+
+_LOCK: Final = 0x48445343
+DONE_KEPT: Final = timedelta(days=7)
+
+
+@dataclass(frozen=True, slots=True)
+class Periodic:
+    """`work(database)` every `period` seconds. `due` is SQL that tells cheaply whether there is anything to do."""
+
+    name: str
+    period: float
+    work: Callable[[Database], int]
+    due: str | None = None
+
+
+def _housekeeping(database: Database) -> int:
+    """Forget done duties and old idempotent answers, and give up duties that kill their workers."""
+    with database.engine.begin() as connection:
+        return (
+            outbox.bury_silent(connection)
+            + outbox.forget_done(connection, DONE_KEPT)
+            + idempotency.forget_old(connection)
+        )
+
+
+SCHEDULE: Final = (
+    Periodic(
+        "sla.ring_due",
+        1,
+        ring_due,
+        "SELECT EXISTS (SELECT FROM sla_clock WHERE next_alarm_at <= now())",
+    ),
+    Periodic("housekeeping", 300, _housekeeping),
+)
+
+SWEEPS: Final = {entry.name: entry for entry in SCHEDULE}
+
+
+class Scheduler:
+    def __init__(self, program: Program) -> None:
+        self._program = program
+        self._next: dict[str, float] = {entry.name: 0.0 for entry in SCHEDULE}
+        self._stop = threading.Event()
+
+    def stop(self) -> None:
+        self._stop.set()
+
+    def run(self) -> None:
+        """Until `stop`: wait for the lock, tick while it is held, begin anew when the database goes away."""
+        while not self._stop.is_set():
+            try:
+                self._hold_and_tick(self._program.engine)
+            except DBAPIError as error:
+                log.warning("scheduler waits", reason=type(error).__name__)
+            self._stop.wait(0.5)
+
+    def _hold_and_tick(self, engine: Engine) -> None:
+        # The lock belongs to this one session and goes with it: a scheduler that dies is followed by the next at once.
+        with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+            if not connection.execute(text(f"SELECT pg_try_advisory_lock({_LOCK})")).scalar_one():
+                return
+            try:
+                while not self._stop.is_set():
+                    self.tick(connection)
+                    self._stop.wait(0.2)
+            finally:
+                connection.invalidate()
+
+    def tick(self, connection: Connection) -> None:
+        """Ring for every sweep whose time has come and that has anything to do."""
+        now = time.monotonic()
+        for entry in SCHEDULE:
+            if now < self._next[entry.name]:
+                continue
+            self._next[entry.name] = now + entry.period
+            if entry.due is None or connection.execute(text(entry.due)).scalar_one():
+                self._ring(entry)
+
+    def _ring(self, entry: Periodic) -> None:
+        doorbell = self._program.doorbell
+        if doorbell is None:
+            entry.work(self._program.database)
+            return
+        try:
+            doorbell.sweep(entry.name, entry.period)
+        except redis.RedisError as error:
+            log.warning("sweep not rung for", sweep=entry.name, reason=type(error).__name__)

@@ -1,0 +1,320 @@
+"""What one can do with clocks: start, pause, resume, stop, cancel, recompute; and when each rings next.
+
+Whoever calls holds the lock of the complaint, so that of two who change one clock at once the second sees what the
+first did. Deadlines are computed here and nowhere else, always from the same facts: start, target, calendar version,
+pauses.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any, Final
+from uuid import UUID
+
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.orm import Session
+
+from helpdesk.kernel.clock import parse_rfc3339, rfc3339
+from helpdesk.kernel.ids import new_id
+from helpdesk.kernel.unit_of_work import UnitOfWork
+from helpdesk.sla import queries
+from helpdesk.sla.business_time import Conventions, Target, due_at, elapsed, remaining, threshold_at
+from helpdesk.sla.calendar_spec import Calendar
+from helpdesk.sla.events import SlaBreached, SlaWarned
+from helpdesk.sla.models import BREACH, Alarm, Clock, clock_values
+from helpdesk.sla.specs import Policy, Rule, already_compiled, compiled, rule_by_id
+
+REGULATORY_THRESHOLDS: Final = (50, 75, 90)
+_CONVENTIONS: Final = Conventions()
+_thresholds: dict[tuple[UUID, int], tuple[int, ...]] = {}
+
+Pauses = Sequence[tuple[datetime, datetime | None]]
+
+
+def policy_clock(
+    policy: Policy,
+    complaint_id: UUID,
+    *,
+    kind: str,
+    severity: str,
+    start: datetime,
+    now: datetime,
+    round_: int = 1,
+) -> dict[str, Any] | None:
+    """A row for a new clock of the policy, None where it promises nothing of that kind."""
+    start = start.replace(microsecond=0)  # business time is in whole seconds; a part of one would be owed to nobody
+    target = policy.targets.get(severity, {}).get(kind)
+    if target is None:
+        return None
+    due = due_at(policy.calendar, start, target)
+    threshold, at = first_alarm(policy.calendar, policy.thresholds, (start, due), (), now)
+    return clock_values(
+        id=new_id(),
+        complaint_id=complaint_id,
+        kind=kind,
+        round=round_,
+        policy_id=policy.id,
+        policy_version=policy.version,
+        calendar_id=policy.calendar_id,
+        calendar_version=policy.calendar_version,
+        severity=severity,
+        target_amount=target.amount,
+        target_unit=target.unit,
+        pausable=target.can_pause,
+        state="running",
+        started_at=start,
+        due_at=due,
+        next_threshold=threshold,
+        next_alarm_at=at,
+    )
+
+
+def rule_clock(rule: Rule, complaint_id: UUID, start: datetime, now: datetime) -> dict[str, Any]:
+    """A row for a regulatory clock: it never pauses, and severity is nothing to it."""
+    due = due_at(rule.calendar, start, rule.target)
+    threshold, at = first_alarm(rule.calendar, REGULATORY_THRESHOLDS, (start, due), (), now)
+    return clock_values(
+        id=new_id(),
+        complaint_id=complaint_id,
+        kind=rule.id,
+        rule_id=rule.id,
+        target_amount=rule.target.amount,
+        target_unit=rule.target.unit,
+        pausable=False,
+        state="running",
+        started_at=start,
+        due_at=due,
+        next_threshold=threshold,
+        next_alarm_at=at,
+    )
+
+
+def first_alarm(
+    calendar: Calendar,
+    thresholds: Sequence[int],
+    life: tuple[datetime, datetime],
+    pauses: Pauses,
+    now: datetime,
+) -> tuple[int, datetime]:
+    """The first threshold that is still ahead. What was past before the clock existed here (a complaint entered late,
+    an import of old ones) is no warning any more; that it is overdue is said once, as the breach it is.
+    """
+    start, due = life
+    if due <= now:
+        return BREACH, due
+    for threshold in thresholds:
+        at = threshold_at(calendar, start, due, threshold, pauses)
+        if at > now:
+            return threshold, at
+    return BREACH, due
+
+
+def calendar_of(session: Session, clock: Clock) -> Calendar:
+    """The calendar version that made the clock."""
+    if clock.rule_id is not None:
+        rule = rule_by_id(clock.rule_id)
+        if rule is None:
+            raise LookupError(f"clock {clock.id} was made by the rule {clock.rule_id}, which is not shipped any more")
+        return rule.calendar
+    if clock.calendar_id is None or clock.calendar_version is None:
+        raise LookupError(f"clock {clock.id} has no calendar")
+    known = already_compiled(clock.calendar_id, clock.calendar_version)
+    if known is not None:
+        return known
+    row = queries.calendar_version(session, clock.calendar_id, clock.calendar_version)
+    return compiled(clock.calendar_id, clock.calendar_version, row.spec, row.name)
+
+
+def thresholds_of(session: Session, clock: Clock) -> tuple[int, ...]:
+    if clock.policy_id is None or clock.policy_version is None:
+        return REGULATORY_THRESHOLDS
+    key = (clock.policy_id, clock.policy_version)
+    if key not in _thresholds:  # a version never changes
+        _thresholds[key] = tuple(queries.policy_version(session, *key)["thresholds"])
+    return _thresholds[key]
+
+
+def target_of(clock: Clock) -> Target:
+    return Target(clock.target_amount, clock.target_unit)  # type: ignore[arg-type]  # the table holds known units
+
+
+def pauses_of(clock: Clock) -> list[tuple[datetime, datetime | None]]:
+    return [(parse_rfc3339(str(since)), parse_rfc3339(until) if until else None) for since, until in clock.pauses]
+
+
+def _arm(session: Session, clock: Clock, calendar: Calendar, now: datetime) -> None:
+    """Set the next alarm of a running clock whose due time has just been computed."""
+    if clock.due_at is None:
+        raise ValueError("a paused clock has no alarm")
+    clock.next_threshold, clock.next_alarm_at = first_alarm(
+        calendar, thresholds_of(session, clock), (clock.started_at, clock.due_at), _closed(clock), now
+    )
+
+
+def _closed(clock: Clock) -> list[tuple[datetime, datetime | None]]:
+    return [pause for pause in pauses_of(clock) if pause[1] is not None] if clock.pausable else []
+
+
+def _disarm(clock: Clock) -> None:
+    clock.next_threshold = clock.next_alarm_at = None
+
+
+def stop(uow: UnitOfWork, clock: Clock, at: datetime) -> None:
+    """The promise was kept or came too late; the facts decide. A pause that still runs ends here."""
+    calendar = calendar_of(uow.session, clock)
+    if clock.state == "paused":
+        resume(uow, clock, at)
+    if clock.state == "running" and clock.due_at is not None and at > clock.due_at:
+        breach(uow, clock, at)
+    clock.elapsed_seconds = elapsed(calendar, clock.started_at, at, _closed(clock))
+    clock.stopped_at = at
+    if clock.state == "running":
+        clock.state = "met"
+    _disarm(clock)
+
+
+def cancel(uow: UnitOfWork, clock: Clock, at: datetime) -> None:
+    """Nothing is owed any more. What was broken before stays broken."""
+    if clock.state == "paused":
+        resume(uow, clock, at)
+    if clock.state == "running" and clock.due_at is not None and at > clock.due_at:
+        breach(uow, clock, at)
+    clock.stopped_at = at
+    if clock.state == "running":
+        clock.state = "cancelled"
+    _disarm(clock)
+
+
+def pause(uow: UnitOfWork, clock: Clock, at: datetime) -> None:
+    """Only a running, pausable clock pauses; one that is overdue by now is broken first."""
+    if clock.state != "running" or not clock.pausable:
+        return
+    if clock.due_at is not None and at > clock.due_at:
+        breach(uow, clock, at)
+        return
+    calendar = calendar_of(uow.session, clock)
+    left = remaining(calendar, clock.started_at, target_of(clock), at, _closed(clock), conventions=_CONVENTIONS)
+    clock.pauses = [*clock.pauses, [rfc3339(at), None]]
+    clock.state = "paused"
+    clock.due_at = None
+    clock.remaining_seconds = left
+    _disarm(clock)
+
+
+def resume(uow: UnitOfWork, clock: Clock, at: datetime) -> None:
+    if clock.state != "paused":
+        return
+    since, _ = clock.pauses[-1]
+    clock.pauses = [*clock.pauses[:-1], [since, rfc3339(at)]]
+    clock.state = "running"
+    clock.remaining_seconds = None
+    clock.generation += 1
+    calendar = calendar_of(uow.session, clock)
+    clock.due_at = due_at(calendar, clock.started_at, target_of(clock), _closed(clock))
+    _arm(uow.session, clock, calendar, at)
+
+
+def retarget(uow: UnitOfWork, clock: Clock, policy: Policy, severity: str, at: datetime) -> None:
+    """Another severity promises another time: same start, same pauses, what was used stays used."""
+    target = policy.targets.get(severity, {}).get(clock.kind)
+    if target is None or clock.policy_id is None or clock.state == "breached":
+        return  # a promise that was broken stays the one that was made
+    clock.policy_id, clock.policy_version = policy.id, policy.version
+    clock.calendar_id, clock.calendar_version = policy.calendar_id, policy.calendar_version
+    clock.severity = severity
+    clock.target_amount, clock.target_unit = int(target.amount), target.unit
+    clock.pausable = target.can_pause
+    clock.generation += 1
+    if clock.state == "paused":
+        clock.remaining_seconds = remaining(
+            policy.calendar, clock.started_at, target, at, pauses_of(clock), conventions=_CONVENTIONS
+        )
+    elif clock.state == "running":
+        clock.due_at = due_at(policy.calendar, clock.started_at, target, _closed(clock))
+        _arm(uow.session, clock, policy.calendar, at)
+
+
+def breach(uow: UnitOfWork, clock: Clock, at: datetime) -> bool:
+    """Say once that the promise was broken, at its due time. False when it had been said."""
+    if clock.due_at is None or clock.next_alarm_at is None:
+        return False
+    due = clock.due_at
+    if not _ring_once(uow, clock, BREACH, due, at):
+        return False
+    clock.state = "breached"
+    clock.breached_at = due
+    _disarm(clock)
+    uow.record(
+        SlaBreached(
+            complaint_id=clock.complaint_id,
+            clock_id=clock.id,
+            kind=clock.kind,
+            generation=clock.generation,
+            due_at=due,
+            late_seconds=_late(due, at),
+        ),
+        stream=uow.stream_of(clock.complaint_id),
+    )
+    return True
+
+
+def ring(uow: UnitOfWork, clock: Clock, at: datetime) -> int:
+    """Everything of a running clock that is due by `at`, in order, each once; how many rang.
+
+    The sweep's act, and it looks again: a clock that was paused, stopped or moved meanwhile has nothing due.
+    """
+    rang = 0
+    while clock.state == "running" and clock.next_alarm_at is not None and clock.next_alarm_at <= at:
+        if clock.next_threshold == BREACH:
+            if clock.due_at is not None and at <= clock.due_at:
+                break  # at the due time itself the promise can still be kept
+            rang += breach(uow, clock, at)
+            break
+        rang += _warn(uow, clock, at)
+    return rang
+
+
+def _warn(uow: UnitOfWork, clock: Clock, at: datetime) -> int:
+    threshold, planned, due = clock.next_threshold, clock.next_alarm_at, clock.due_at
+    if threshold is None or planned is None or due is None:
+        return 0
+    fresh = _ring_once(uow, clock, threshold, planned, at)
+    if fresh:
+        uow.record(
+            SlaWarned(
+                complaint_id=clock.complaint_id,
+                clock_id=clock.id,
+                kind=clock.kind,
+                generation=clock.generation,
+                due_at=due,
+                threshold=threshold,
+                late_seconds=_late(planned, at),
+            ),
+            stream=uow.stream_of(clock.complaint_id),
+        )
+    later = [item for item in thresholds_of(uow.session, clock) if item > threshold]
+    calendar = calendar_of(uow.session, clock)
+    clock.next_threshold = later[0] if later else BREACH
+    clock.next_alarm_at = threshold_at(calendar, clock.started_at, due, later[0], _closed(clock)) if later else due
+    return int(fresh)
+
+
+def _ring_once(uow: UnitOfWork, clock: Clock, threshold: int, planned: datetime, at: datetime) -> bool:
+    """The row is the record that it rang; its primary key lets no second one in."""
+    statement = (
+        insert(Alarm)
+        .values(
+            clock_id=clock.id,
+            generation=clock.generation,
+            threshold=threshold,
+            planned_for=planned,
+            fired_at=at,
+            late_seconds=_late(planned, at),
+        )
+        .on_conflict_do_nothing()
+        .returning(Alarm.clock_id)
+    )
+    return uow.session.execute(statement).first() is not None
+
+
+def _late(planned: datetime, at: datetime) -> int:
+    return max(0, int((at - planned).total_seconds()))

@@ -1,0 +1,62 @@
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, ClassVar
+from uuid import UUID
+
+from helpdesk.kernel.events import Event
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClockEvent(Event):
+    """`kind` is the promise (`resolve`, `us.cfpb.15`); the complaint is the subject."""
+
+    complaint_id: UUID
+    clock_id: UUID
+    kind: str
+    generation: int
+    due_at: datetime
+
+    @property
+    def subject_id(self) -> UUID:
+        return self.complaint_id
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SlaWarned(ClockEvent):
+    """`threshold` percent of the time is used; `late_seconds` after it should have been said."""
+
+    type: ClassVar[str] = "sla.warned"
+    threshold: int
+    late_seconds: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SlaBreached(ClockEvent):
+    """The time was over; noticed `late_seconds` after, by the sweep or when the clock was stopped."""
+
+    type: ClassVar[str] = "sla.breached"
+    late_seconds: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CalendarChanged(Event):
+    type: ClassVar[str] = "sla.calendar_changed"
+    calendar_id: UUID
+    version: int
+    spec: dict[str, Any]
+
+    @property
+    def subject_id(self) -> UUID:
+        return self.calendar_id
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PolicyChanged(Event):
+    type: ClassVar[str] = "sla.policy_changed"
+    policy_id: UUID
+    version: int
+    spec: dict[str, Any]
+
+    @property
+    def subject_id(self) -> UUID:
+        return self.policy_id

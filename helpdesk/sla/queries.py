@@ -1,0 +1,181 @@
+"""Every select on clocks, calendars and policies."""
+
+from collections.abc import Sequence
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import and_, func, select
+from sqlalchemy.orm import Session
+
+from helpdesk.complaints import queries as complaints
+from helpdesk.identity.actors import Actor
+from helpdesk.kernel.errors import NotFound
+from helpdesk.kernel.pagination import AnySelect, Order, Page
+from helpdesk.sla.errors import NoPolicy
+from helpdesk.sla.models import Clock, SlaCalendar, SlaCalendarVersion, SlaPolicy, SlaPolicyVersion
+from helpdesk.sla.specs import Policy, compiled, targets_of
+
+
+def default_policy(session: Session) -> Policy:
+    """The policy in force now, in one statement. Raises `NoPolicy`."""
+    row = session.execute(
+        select(
+            SlaPolicy.id,
+            SlaPolicy.version,
+            SlaPolicyVersion.spec,
+            SlaCalendar.id.label("calendar_id"),
+            SlaCalendar.version.label("calendar_version"),
+            SlaCalendar.name.label("calendar_name"),
+            SlaCalendarVersion.spec.label("calendar_spec"),
+        )
+        .join(
+            SlaPolicyVersion,
+            and_(SlaPolicyVersion.policy_id == SlaPolicy.id, SlaPolicyVersion.version == SlaPolicy.version),
+        )
+        .join(SlaCalendar, SlaCalendar.id == SlaPolicyVersion.calendar_id)
+        .join(
+            SlaCalendarVersion,
+            and_(SlaCalendarVersion.calendar_id == SlaCalendar.id, SlaCalendarVersion.version == SlaCalendar.version),
+        )
+        .where(SlaPolicy.is_default)
+    ).one_or_none()
+    if row is None:
+        raise NoPolicy
+    return Policy(
+        id=row.id,
+        version=row.version,
+        calendar_id=row.calendar_id,
+        calendar_version=row.calendar_version,
+        calendar=compiled(row.calendar_id, row.calendar_version, row.calendar_spec, row.calendar_name),
+        thresholds=tuple(row.spec["thresholds"]),
+        targets=targets_of(row.spec),
+    )
+
+
+def policy_version(session: Session, policy_id: UUID, version: int) -> Any:
+    return session.execute(
+        select(SlaPolicyVersion.spec).where(
+            SlaPolicyVersion.policy_id == policy_id, SlaPolicyVersion.version == version
+        )
+    ).scalar_one()
+
+
+def calendar_version(session: Session, calendar_id: UUID, version: int) -> Any:
+    return session.execute(
+        select(SlaCalendarVersion.spec, SlaCalendar.name)
+        .join(SlaCalendar, SlaCalendar.id == SlaCalendarVersion.calendar_id)
+        .where(SlaCalendarVersion.calendar_id == calendar_id, SlaCalendarVersion.version == version)
+    ).one()
+
+
+def open_clocks_for_update(session: Session, complaint_ids: Sequence[UUID]) -> Sequence[Clock]:
+    """Clocks that still run or wait, and broken ones that were not stopped; the complaints are locked by the caller."""
+    return session.scalars(
+        select(Clock)
+        .where(Clock.complaint_id.in_(complaint_ids), Clock.stopped_at.is_(None))
+        .order_by(Clock.id)
+        .with_for_update()
+    ).all()
+
+
+def rounds(session: Session, complaint_id: UUID) -> int:
+    """How often this complaint's clocks were started so far."""
+    return session.execute(
+        select(func.coalesce(func.max(Clock.round), 0)).where(Clock.complaint_id == complaint_id)
+    ).scalar_one()
+
+
+def clocks_of(session: Session, actor: Actor, ref: str) -> Sequence[Clock]:
+    """Of a complaint that the actor may see, oldest first."""
+    complaint_id = complaints.visible_id(session, actor, ref)
+    return session.scalars(
+        select(Clock).where(Clock.complaint_id == complaint_id).order_by(Clock.round, Clock.started_at, Clock.id)
+    ).all()
+
+
+def due_complaints(session: Session, limit: int) -> Sequence[UUID]:
+    """Complaints with an alarm that is due, the most overdue first. Only narrows: each is locked and looked at again."""
+    overdue = (
+        select(Clock.complaint_id, Clock.next_alarm_at)
+        .where(Clock.next_alarm_at <= func.now())
+        .order_by(Clock.next_alarm_at)
+        .limit(limit)
+        .subquery()
+    )
+    return session.scalars(
+        select(overdue.c.complaint_id).group_by(overdue.c.complaint_id).order_by(func.min(overdue.c.next_alarm_at))
+    ).all()
+
+
+_CALENDAR = select(
+    SlaCalendar.id, SlaCalendar.name, SlaCalendar.version, SlaCalendar.created_at, SlaCalendarVersion.spec
+).join(
+    SlaCalendarVersion,
+    and_(SlaCalendarVersion.calendar_id == SlaCalendar.id, SlaCalendarVersion.version == SlaCalendar.version),
+)
+_POLICY = select(
+    SlaPolicy.id,
+    SlaPolicy.name,
+    SlaPolicy.version,
+    SlaPolicy.created_at,
+    SlaPolicy.is_default,
+    SlaPolicyVersion.calendar_id,
+    SlaPolicyVersion.spec,
+).join(
+    SlaPolicyVersion,
+    and_(SlaPolicyVersion.policy_id == SlaPolicy.id, SlaPolicyVersion.version == SlaPolicy.version),
+)
+
+
+def list_calendars(session: Session, page: Page, given: dict[str, Any]) -> tuple[Any, str | None, int | None]:
+    return _listed(session, page, _CALENDAR, SlaCalendar.id, counted=given.get("count", False))
+
+
+def list_policies(session: Session, page: Page, given: dict[str, Any]) -> tuple[Any, str | None, int | None]:
+    return _listed(session, page, _POLICY, SlaPolicy.id, counted=given.get("count", False))
+
+
+def _listed(
+    session: Session, page: Page, statement: AnySelect, key: Any, *, counted: bool
+) -> tuple[Any, str | None, int | None]:
+    rows = session.execute(page.narrow(statement, Order((key,), (UUID,)))).mappings().all()
+    shown, cursor = page.cut([_flat(row) for row in rows], lambda row: (row["id"],))
+    total = session.execute(select(func.count()).select_from(statement.subquery())).scalar_one() if counted else None
+    return shown, cursor, total
+
+
+def _flat(row: Any) -> dict[str, Any]:
+    found: dict[str, Any] = dict(row)
+    found.update(found.pop("spec"))
+    return found
+
+
+def calendar_detail(session: Session, calendar_id: UUID) -> dict[str, Any]:
+    return _one(session, _CALENDAR.where(SlaCalendar.id == calendar_id))
+
+
+def policy_detail(session: Session, policy_id: UUID) -> dict[str, Any]:
+    return _one(session, _POLICY.where(SlaPolicy.id == policy_id))
+
+
+def _one(session: Session, statement: AnySelect) -> dict[str, Any]:
+    row = session.execute(statement).mappings().one_or_none()
+    if row is None:
+        raise NotFound
+    return _flat(row)
+
+
+def calendar_for_update(session: Session, _actor: Actor, calendar_id: UUID) -> SlaCalendar:
+    row = session.execute(
+        select(SlaCalendar).where(SlaCalendar.id == calendar_id).with_for_update()
+    ).scalar_one_or_none()
+    if row is None:
+        raise NotFound
+    return row
+
+
+def policy_for_update(session: Session, _actor: Actor, policy_id: UUID) -> SlaPolicy:
+    row = session.execute(select(SlaPolicy).where(SlaPolicy.id == policy_id).with_for_update()).scalar_one_or_none()
+    if row is None:
+        raise NotFound
+    return row

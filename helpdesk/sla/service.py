@@ -1,0 +1,85 @@
+"""What a manager can do with calendars and policies. A change is a new version; clocks go on by the one that made them."""
+
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import func, select
+
+from helpdesk.kernel.errors import FieldError, ValidationFailed
+from helpdesk.kernel.ids import new_id
+from helpdesk.kernel.unit_of_work import UnitOfWork
+from helpdesk.sla import calendar_spec, specs
+from helpdesk.sla.business_time import BusinessTimeError
+from helpdesk.sla.events import CalendarChanged, PolicyChanged
+from helpdesk.sla.models import SlaCalendar, SlaCalendarVersion, SlaPolicy, SlaPolicyVersion
+
+
+def create_calendar(uow: UnitOfWork, name: str, spec: dict[str, Any]) -> UUID:
+    """Raises `ValidationFailed` naming everything that is wrong with the hours, or a name that is taken."""
+    check_calendar(uow, spec, name)
+    if uow.session.execute(select(SlaCalendar.id).where(SlaCalendar.name == name)).first():
+        raise ValidationFailed(errors=[FieldError.at("/name", "taken", "Another calendar has this name.")])
+    calendar = SlaCalendar(id=new_id(), name=name, version=1)
+    uow.session.add(calendar)
+    _calendar_version(uow, calendar, spec)
+    return calendar.id
+
+
+def change_calendar(uow: UnitOfWork, calendar: SlaCalendar, spec: dict[str, Any]) -> UUID:
+    check_calendar(uow, spec, calendar.name)
+    calendar.touch()
+    _calendar_version(uow, calendar, spec)
+    return calendar.id
+
+
+def _calendar_version(uow: UnitOfWork, calendar: SlaCalendar, spec: dict[str, Any]) -> None:
+    uow.add_rows(SlaCalendarVersion, [{"calendar_id": calendar.id, "version": calendar.version, "spec": spec}])
+    uow.record(CalendarChanged(calendar_id=calendar.id, version=calendar.version, spec=spec))
+
+
+def check_calendar(uow: UnitOfWork, spec: dict[str, Any], name: str) -> None:
+    """Also refuses a calendar that is never open in the coming year: its deadlines could not be computed."""
+    try:
+        calendar = specs.calendar_of(spec, name)
+    except ValueError as error:
+        raise ValidationFailed(
+            errors=[FieldError.at("/weekly_hours", "invalid", f"Cannot be read: {error}.")]
+        ) from error
+    problems = calendar_spec.validate(calendar, uow.now)
+    if problems:
+        raise ValidationFailed(errors=[FieldError.at(item.pointer, item.code, item.message) for item in problems])
+
+
+def change_policy(uow: UnitOfWork, policy: SlaPolicy, given: dict[str, Any]) -> UUID:
+    """`given`: calendar_id, thresholds, targets. Holds for clocks that start, or change severity, from now on."""
+    known = uow.session.execute(select(func.count()).where(SlaCalendar.id == given["calendar_id"])).scalar_one()
+    if not known:
+        raise ValidationFailed(errors=[FieldError.at("/calendar_id", "unknown", "There is no such calendar.")])
+    spec = {"thresholds": given["thresholds"], "targets": given["targets"]}
+    try:
+        specs.targets_of(spec)
+    except BusinessTimeError as error:
+        raise ValidationFailed(errors=[FieldError.at("/targets", "invalid", str(error))]) from error
+    policy.touch()
+    uow.add_rows(
+        SlaPolicyVersion,
+        [{"policy_id": policy.id, "version": policy.version, "calendar_id": given["calendar_id"], "spec": spec}],
+    )
+    uow.record(PolicyChanged(policy_id=policy.id, version=policy.version, spec=spec))
+    return policy.id
+
+
+def install_defaults(uow: UnitOfWork) -> bool:
+    """The shipped calendar and policy, where there is no default policy yet; whether they were installed."""
+    uow.session.execute(select(func.pg_advisory_xact_lock(0x48445341)))
+    if uow.session.execute(select(SlaPolicy.id).where(SlaPolicy.is_default)).first():
+        return False
+    shipped = specs.shipped_policy()
+    calendar = dict(shipped["calendar"])
+    calendar_id = create_calendar(uow, calendar.pop("name"), calendar)
+    policy = SlaPolicy(id=new_id(), name=shipped["policy"]["name"], is_default=True, version=1)
+    uow.session.add(policy)
+    spec = {name: shipped["policy"][name] for name in ("thresholds", "targets")}
+    uow.add_rows(SlaPolicyVersion, [{"policy_id": policy.id, "version": 1, "calendar_id": calendar_id, "spec": spec}])
+    uow.record(PolicyChanged(policy_id=policy.id, version=1, spec=spec))
+    return True

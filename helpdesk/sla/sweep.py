@@ -1,0 +1,75 @@
+"""The sweep: rings what is due. Any number of workers may run it at once, as often as they like.
+
+The select only narrows. Each complaint is then locked (one that somebody is working on is left for the next second),
+its clocks are looked at again, and everything due rings in order and once. A batch of complaints shares a transaction,
+because a transaction per alarm spends its time on commits; one that fails is repeated complaint by complaint, so that
+a bad row holds up nobody.
+"""
+
+from collections.abc import Sequence
+from uuid import UUID
+
+import structlog
+from sqlalchemy import func, select
+
+from helpdesk.complaints.models import Complaint
+from helpdesk.identity.actors import SYSTEM
+from helpdesk.kernel.unit_of_work import Database, UnitOfWork
+from helpdesk.sla import clocks, queries
+
+log = structlog.get_logger()
+
+_NARROW = 1_000
+_TOGETHER = 40
+
+
+def ring_due(database: Database, limit: int = 20_000) -> int:
+    """Ring until nothing is due or about `limit` alarms have rung; how many."""
+    rang = 0
+    while rang < limit:
+        with database.reader() as session:
+            complaint_ids = queries.due_complaints(session, _NARROW)
+        progress = 0
+        for start in range(0, len(complaint_ids), _TOGETHER):
+            progress += _ring_batch(database, complaint_ids[start : start + _TOGETHER])
+        rang += progress
+        if not progress:
+            break
+    return rang
+
+
+def _ring_batch(database: Database, complaint_ids: Sequence[UUID]) -> int:
+    try:
+        return _ring(database, complaint_ids)
+    except Exception:
+        log.warning("alarms of a batch failed; one by one now", rows=len(complaint_ids), exc_info=True)
+    rang = 0
+    for complaint_id in complaint_ids:
+        try:
+            rang += _ring(database, [complaint_id])
+        except Exception:
+            log.exception("an alarm cannot ring", name=str(complaint_id))
+    return rang
+
+
+def _ring(database: Database, complaint_ids: Sequence[UUID]) -> int:
+    with database.unit_of_work(SYSTEM) as uow:
+        locked = _lock(uow, complaint_ids)
+        now = uow.session.execute(select(func.clock_timestamp())).scalar_one()
+        return sum(
+            clocks.ring(uow, clock, now)
+            for clock in queries.open_clocks_for_update(uow.session, locked)
+            if clock.next_alarm_at is not None and clock.next_alarm_at <= now
+        )
+
+
+def _lock(uow: UnitOfWork, complaint_ids: Sequence[UUID]) -> list[UUID]:
+    rows = uow.session.scalars(
+        select(Complaint)
+        .where(Complaint.id.in_(complaint_ids))
+        .order_by(Complaint.id)
+        .with_for_update(skip_locked=True)
+    ).all()
+    for row in rows:
+        uow.know_stream(row)
+    return [row.id for row in rows]

@@ -1,0 +1,132 @@
+"""`helpdesk up`: the whole system under one supervisor, on servers of its own where none are named."""
+
+import os
+import socket
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable
+from dataclasses import replace
+
+import click
+
+from helpdesk import demo
+from helpdesk.kernel import logs
+from helpdesk.kernel.doorbell import QUEUES
+from helpdesk.kernel.embedded import Child, EmbeddedPostgres, EmbeddedRedis, Server, Supervisor, find_redis_server
+from helpdesk.kernel.settings import Settings
+from helpdesk.wiring import assemble, migrate
+
+
+def run_everything(settings: Settings) -> int:
+    """Start, run until asked to stop, stop; the exit status. Raises `EmbeddedServerError` when a server cannot start."""
+    logs.configure("WARNING")
+    _refuse_taken_port(settings)
+    servers: list[Server] = []
+    try:
+        settings = _with_servers(settings, servers)
+        _prepare(settings)
+        supervisor = Supervisor(_children(settings), servers, on_ready=lambda: _greet(settings))
+    except BaseException:
+        for server in reversed(servers):
+            server.stop()
+        raise
+    return supervisor.run()
+
+
+def _refuse_taken_port(settings: Settings) -> None:
+    """Said before anything is started: a server that dies of it five times says it less clearly."""
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    with socket.socket(family, socket.SOCK_STREAM) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((settings.host, settings.port))
+        except OSError as error:
+            raise click.ClickException(
+                f"Cannot listen on {settings.host}:{settings.port}: {error.strerror}. "
+                "Choose another with HELPDESK_HOST and HELPDESK_PORT."
+            ) from error
+
+
+def _with_servers(settings: Settings, servers: list[Server]) -> Settings:
+    settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+    settings = replace(settings, data_dir=settings.data_dir.resolve())
+    if not settings.database_url:
+        postgres = EmbeddedPostgres(settings.data_dir / "postgres")
+        servers.append(postgres)
+        settings = replace(settings, database_url=postgres.start())
+    if not settings.redis_url:
+        if find_redis_server() is None:
+            click.echo(
+                "No Redis: none is named (HELPDESK_REDIS_URL), none is on the PATH, and no wheel brings one for this "
+                "Python. The relay does the background work itself; that is slower, and nothing is lost.",
+                err=True,
+            )
+        else:
+            redis = EmbeddedRedis(settings.data_dir / "redis")
+            servers.append(redis)
+            settings = replace(settings, redis_url=redis.start())
+    return settings
+
+
+def _prepare(settings: Settings) -> None:
+    program = assemble(settings, statement_timeout_ms=0, name="helpdesk-up")
+    try:
+        migrate(program)
+        if settings.demo and demo.install(program):
+            click.echo("Demo data installed (HELPDESK_DEMO=0 leaves it out).", err=True)
+    finally:
+        program.engine.dispose()
+
+
+def _children(settings: Settings) -> list[Child]:
+    environment = dict(os.environ) | {
+        "HELPDESK_DATABASE_URL": settings.database_url or "",
+        "HELPDESK_REDIS_URL": settings.redis_url or "",
+        "HELPDESK_DATA_DIR": str(settings.data_dir),
+        "HELPDESK_SECRET_KEY": settings.signing_key(),
+        "PYTHONUNBUFFERED": "1",
+    }
+
+    def part(*command: str, name: str, instances: int = 1, ready: Callable[[], bool] | None = None) -> Child:
+        argv = [sys.executable, "-m", "helpdesk", *command]
+        return Child(name=name, argv=argv, env=environment, instances=instances, ready=ready)
+
+    children = [part("serve", name="api", ready=lambda: _answers(settings)), part("relay", name="relay")]
+    if settings.redis_url:
+        children.append(part("worker", name="worker", instances=settings.workers))
+        children.append(part("worker", "--queue", QUEUES[1], name="bulk"))
+    children.append(part("scheduler", name="scheduler"))
+    return children
+
+
+def _local_url(settings: Settings) -> str:
+    host = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(settings.host, settings.host)  # noqa: S104  # compared, not bound
+    return f"http://{f'[{host}]' if ':' in host and not host.startswith('[') else host}:{settings.port}"
+
+
+def _answers(settings: Settings) -> bool:
+    try:
+        with urllib.request.urlopen(f"{_local_url(settings)}/health/live", timeout=2) as answer:  # noqa: S310  # our own
+            return bool(answer.status == 200)
+    except (urllib.error.URLError, OSError):
+        return False
+
+
+def _greet(settings: Settings) -> None:
+    url = _local_url(settings)
+    token = (
+        "the token in HELPDESK_ADMIN_TOKEN (an administrator's)"
+        if settings.admin_token
+        else f"helpdesk token create --agent {demo.MANAGER if settings.demo else 'EMAIL'}"
+    )
+    click.echo(
+        f"\nHelpdesk is ready at {url}  ({time.strftime('%H:%M:%S')})\n"
+        f"  documentation  {url}/docs\n"
+        f"  API            {url}/api/v1\n"
+        f"  get a token    {token}\n"
+        f"  data           {settings.data_dir}\n"
+        "  stop           Ctrl-C\n",
+        err=True,
+    )

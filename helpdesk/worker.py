@@ -1,0 +1,71 @@
+"""The RQ worker: our own entry point, with the program loaded once.
+
+Not the `rq worker` command: that imports the program in every forked job, listens to any function name, and waits
+minutes before it notices a dead colleague. Jobs run in this process; a supervisor starts a new one when it dies.
+"""
+
+from typing import Any
+from uuid import UUID
+
+import structlog
+from rq import SimpleWorker
+from rq.serializers import JSONSerializer
+
+from helpdesk.kernel.doorbell import QUEUES, AllowedJob, Doorbell
+from helpdesk.schedule import SWEEPS
+from helpdesk.wiring import Program
+
+log = structlog.get_logger()
+
+_program: Program | None = None
+
+
+def _loaded() -> Program:
+    if _program is None:
+        raise RuntimeError("jobs run in `helpdesk worker` only, which loads the program first")
+    return _program
+
+
+def perform(duty_ids: list[str]) -> None:
+    """Entry point: do these duties, as far as they are still owed."""
+    counts = _loaded().performer.perform([UUID(duty_id) for duty_id in duty_ids])
+    log.debug("duties", count=counts)
+
+
+def sweep(name: str) -> None:
+    """Entry point: do this periodic job."""
+    program = _loaded()
+    if program.doorbell is not None:
+        program.doorbell.connection.delete(Doorbell.marker(name))  # from now on the next tick may ask again
+    count = SWEEPS[name].work(program.database)
+    log.debug("swept", sweep=name, count=count)
+
+
+class HelpdeskWorker(SimpleWorker):
+    """Only our jobs, nothing logged of their arguments."""
+
+    job_class = AllowedJob
+
+    def __init__(self, queues: Any, **options: Any) -> None:
+        super().__init__(
+            queues,
+            job_class=AllowedJob,
+            serializer=JSONSerializer,
+            worker_ttl=20,
+            maintenance_interval=30,
+            log_job_description=False,
+            default_result_ttl=0,
+            **options,
+        )
+
+
+def run(program: Program, queue: str = QUEUES[0], *, burst: bool = False) -> None:
+    """Work until told to stop (SIGTERM: finish the job at hand). `burst`: until the queue is empty."""
+    global _program  # noqa: PLW0603  # RQ calls plain functions; this is the process's one program
+    if program.doorbell is None:
+        raise RuntimeError(
+            "HELPDESK_REDIS_URL is not set; without Redis the relay does the work and no worker is needed"
+        )
+    _program = program
+    worker = HelpdeskWorker([queue], connection=program.doorbell.connection)
+    worker.work(burst=burst, logging_level="WARNING", with_scheduler=False)

@@ -1,0 +1,116 @@
+"""Steps that the tests of this domain share: a budget with money in it, an offer at a given place of its life."""
+
+from collections.abc import Callable
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import text
+
+from helpdesk.identity.actors import SYSTEM
+from helpdesk.kernel.unit_of_work import Database
+from helpdesk.wiring import Program
+from tests.conftest import Caller
+
+EUR = "EUR"
+
+
+def eur(amount: str) -> dict[str, str]:
+    return {"amount": amount, "currency": EUR}
+
+
+def voucher(amount: str = "30.00", **more: Any) -> dict[str, Any]:
+    return {"kind": "voucher", "amount": eur(amount), "reason": "Your order came four days late."} | more
+
+
+def open_budget(manager: Caller, amount: str = "1000.00", **more: Any) -> str:
+    """A budget for the firm, for as long as these tests will run; its id."""
+    body = {"name": "Goodwill", "currency": EUR, "starts_on": "2000-01-01", "ends_on": "2999-12-31"} | more
+    answer = manager.post("/budgets", body)
+    assert answer.status_code == 201, answer.text
+    budget_id = str(answer.json["id"])
+    money = {"amount": {"amount": amount, "currency": body["currency"]}}
+    assert manager.pay(f"/budgets/{budget_id}/allocations", money).status_code == 201
+    return budget_id
+
+
+def draft(caller: Caller, complaint: dict[str, Any], body: dict[str, Any] | None = None) -> dict[str, Any]:
+    answer = caller.post(f"/complaints/{complaint['reference']}/offers", body or voucher())
+    assert answer.status_code == 201, answer.text
+    return dict(answer.json)
+
+
+def act(caller: Caller, offer: dict[str, Any], action: str, **given: Any) -> dict[str, Any]:
+    answer = caller.pay(f"/offers/{offer['id']}/actions/{action}", given)
+    assert answer.status_code == 200, answer.text
+    return dict(answer.json)
+
+
+def offered(caller: Caller, complaint: dict[str, Any], body: dict[str, Any] | None = None) -> dict[str, Any]:
+    """An offer within the caller's own authority, put before the customer."""
+    offer = draft(caller, complaint, body)
+    act(caller, offer, "submit")
+    return act(caller, offer, "offer")
+
+
+def accepted(caller: Caller, complaint: dict[str, Any], body: dict[str, Any] | None = None) -> dict[str, Any]:
+    return act(caller, offered(caller, complaint, body), "accept", said_by="phone")
+
+
+def token(offer: dict[str, Any]) -> str:
+    return str(offer["link"]).rsplit("/", 1)[1]
+
+
+def duties(database: Database, topic: str = "recovery.issue") -> list[UUID]:
+    """Those still owed, oldest first."""
+    with database.reader() as session:
+        rows = session.execute(
+            text("SELECT id FROM duty WHERE topic = :topic AND done_at IS NULL AND dead_at IS NULL ORDER BY number"),
+            {"topic": topic},
+        )
+        return list(rows.scalars())
+
+
+def perform(program: Program, topic: str = "recovery.issue") -> dict[str, int]:
+    return program.performer.perform(duties(program.database, topic))
+
+
+def issued(program: Program, caller: Caller, complaint: dict[str, Any], body: dict[str, Any] | None = None) -> Any:
+    """An issued offer, as the caller sees it."""
+    offer = accepted(caller, complaint, body)
+    assert perform(program)["done"] == 1
+    return caller.get(f"/offers/{offer['id']}").json
+
+
+def scalar(database: Database, statement: str, **values: Any) -> Any:
+    with database.reader() as session:
+        return session.execute(text(statement), values).scalar()
+
+
+def execute(database: Database, statement: str, **values: Any) -> None:
+    """A hand on the console: past every door, and with triggers asleep."""
+    with database.unit_of_work(SYSTEM) as uow:
+        uow.session.execute(text("SET LOCAL session_replication_role = replica"))
+        uow.session.execute(text(statement), values)
+
+
+def violations(database: Database) -> list[str]:
+    """`check: subject: detail` of everything that the domain's audit finds."""
+    from helpdesk.recovery.verification import CHECKS
+
+    with database.reader() as session:
+        return [f"{item.check}: {item.subject}: {item.detail}" for check in CHECKS for item in check(session)]
+
+
+def at_once(*calls: Callable[[], Any]) -> list[Any]:
+    """Every call in a thread of its own, all let go at the same moment; their results in order."""
+    import threading
+    from concurrent.futures import ThreadPoolExecutor
+
+    gate = threading.Barrier(len(calls))
+
+    def run(call: Callable[[], Any]) -> Any:
+        gate.wait()
+        return call()
+
+    with ThreadPoolExecutor(len(calls)) as pool:
+        return [future.result() for future in [pool.submit(run, call) for call in calls]]
