@@ -1,9 +1,9 @@
 """The Flask application: blueprints, errors, health, metrics and the documentation page, put together."""
 
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-import flask_swagger_ui
 import orjson
 from flask import Flask, Response, redirect, send_from_directory
 from flask.json.provider import JSONProvider
@@ -15,7 +15,6 @@ from helpdesk.identity.actors import ANONYMOUS
 from helpdesk.identity.api import blp as identity
 from helpdesk.identity.authentication import authenticate
 from helpdesk.kernel import health, http, metrics, problems
-from helpdesk.kernel.migrations import head
 from helpdesk.kernel.openapi import Api, configure
 from helpdesk.kernel.settings import Settings
 from helpdesk.sla.api import blp as sla
@@ -76,7 +75,7 @@ def create_app(settings: Settings | None = None, program: Program | None = None)
     for blueprint in BLUEPRINTS:
         api.register_blueprint(blueprint, url_prefix=API)
     app.extensions["helpdesk_api"] = api
-    health.register(app, program.engine, program.doorbell, head(), AGES)
+    health.register(app, program.engine, program.doorbell, AGES)
     metrics.register(app, program.engine, GAUGES)
     _serve_docs(app)
     return app
@@ -116,7 +115,8 @@ _START = (
 
 def _serve_docs(app: Flask) -> None:
     """Swagger UI from its package: no CDN, no inline script, nothing loaded from elsewhere."""
-    assets = Path(flask_swagger_ui.__file__).parent / "dist"
+    spec = find_spec("flask_swagger_ui")  # found, not imported: only its files are wanted
+    assets = Path(spec.origin or "").parent / "dist" if spec else Path("missing")
 
     @app.get("/docs")
     def docs() -> Response:

@@ -15,6 +15,7 @@ from helpdesk import demo
 from helpdesk.kernel import logs
 from helpdesk.kernel.doorbell import QUEUES
 from helpdesk.kernel.embedded import Child, EmbeddedPostgres, EmbeddedRedis, Server, Supervisor, find_redis_server
+from helpdesk.kernel.embedded.folders import make_data_dir
 from helpdesk.kernel.settings import Settings
 from helpdesk.wiring import assemble, migrate
 
@@ -50,7 +51,8 @@ def _refuse_taken_port(settings: Settings) -> None:
 
 
 def _with_servers(settings: Settings, servers: list[Server]) -> Settings:
-    settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+    # As root the database runs under another account, which must be able to pass through to its own private folder.
+    make_data_dir(settings.data_dir, passable=os.geteuid() == 0)
     settings = replace(settings, data_dir=settings.data_dir.resolve())
     if not settings.database_url:
         postgres = EmbeddedPostgres(settings.data_dir / "postgres")
@@ -90,7 +92,7 @@ def _children(settings: Settings) -> list[Child]:
     }
 
     def part(*command: str, name: str, instances: int = 1, ready: Callable[[], bool] | None = None) -> Child:
-        argv = [sys.executable, "-m", "helpdesk", *command]
+        argv = [sys.executable, "-P", "-m", "helpdesk", *command]  # -P: not whatever is called helpdesk in this folder
         return Child(name=name, argv=argv, env=environment, instances=instances, ready=ready)
 
     children = [part("serve", name="api", ready=lambda: _answers(settings)), part("relay", name="relay")]

@@ -49,6 +49,7 @@ def server_url() -> Iterator[str]:
         yield normalised_url(given)
         return
     with tempfile.TemporaryDirectory(prefix="hd") as folder, contextlib.closing(_Embedded(Path(folder))) as embedded:
+        Path(folder).chmod(0o711)  # as root PostgreSQL runs under another account, which must pass through
         yield embedded.server.start()
 
 

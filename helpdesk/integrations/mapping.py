@@ -51,15 +51,16 @@ _MONEY: Final = ("price", "loss")
 _NESTED: Final = ("complainant", "affected", "representative", "issues", "needs", *_MONEY)
 _ROWS: Final = ("team_id", "customer_id")
 """Ids of rows of ours: the API checks each against the database, a file has no business to know them."""
-_TOP: Final = tuple(
-    name for name in _COMPLAINT.fields if name not in {*_NESTED, *_ROWS, "external_id"}
-)
+_TOP: Final = tuple(name for name in _COMPLAINT.fields if name not in {*_NESTED, *_ROWS, "external_id"})
 TARGETS: Final = (
     *_TOP,
     *(f"{part}.{name}" for part, schema in _PARTS.items() for name in schema.fields),
     *(f"{name}.{part}" for name in _MONEY for part in ("amount", "currency")),
 )
 WHOLE: Final = tuple(name for name in _COMPLAINT.fields if name not in {*_ROWS, "external_id"})
+
+_CONDITIONS: Final = frozenset({"only_with", "only_without"})
+"""Fields that are filled after all others, where another one is or is not there."""
 
 Row = Mapping[str, Any]
 """A record by column name; CSV has text only, JSON Lines any JSON value."""
@@ -104,7 +105,9 @@ class _Dated(Schema):
         try:
             ZoneInfo(data.get("time_zone", "UTC"))
         except (ZoneInfoNotFoundError, ValueError, OSError):
-            raise ma.ValidationError("There is no such time zone; write for example America/New_York.", "time_zone") from None
+            raise ma.ValidationError(
+                "There is no such time zone; write for example America/New_York.", "time_zone"
+            ) from None
         if "date" in data and "column" not in data:
             raise ma.ValidationError("A date is read from one column.", "column")
 
@@ -119,6 +122,7 @@ class _Field(_Dated):
     before = fields.String(load_default="")
     values = fields.Dict(fields.String(), fields.String())
     otherwise = fields.String()
+    only_with = Choice(TARGETS)
     only_without = Choice(TARGETS)
     instead = fields.Nested(_Instead)
 
@@ -169,7 +173,11 @@ class _File(Schema):
         if not data["header"]:
             raise ma.ValidationError("Name the columns by which the header is known.", "header")
         known = {*data["header"], *data["optional"]}
-        wrong = {where: [f"{name!r} is neither in header nor in optional."] for where, name in _named(data) if name not in known}
+        wrong = {
+            where: [f"{name!r} is neither in header nor in optional."]
+            for where, name in _named(data)
+            if name not in known
+        }
         if wrong:
             raise ma.ValidationError(wrong)
 
@@ -223,9 +231,9 @@ class FileMapping:
         mapped = Mapped(payload=dict(self.constants))
         for step in self.steps:
             step(row, mapped)
-        kept = mapped.source_data
+        kept, carried = mapped.source_data, self.carried
         for name, value in row.items():
-            if name not in self.carried and not _blank(value):
+            if value != "" and value is not None and name not in carried:
                 kept[name] = value
         if NOTES in row:
             mapped.problems.append(Problem(NOTES, "reserved", "A column of this name is ours; rename yours."))
@@ -233,7 +241,7 @@ class FileMapping:
 
 
 def _blank(value: Any) -> bool:
-    return value is None or (isinstance(value, str) and not value.strip())
+    return value is None or value == "" or (isinstance(value, str) and value.isspace())
 
 
 def shipped() -> list[str]:
@@ -253,7 +261,9 @@ def load_mapping(name: str) -> FileMapping:
         return parse_mapping(path.stem, text)
     if name not in shipped():
         raise UnusableMapping(f"There is no mapping {name!r}; there are {', '.join(shipped())}, or give a .toml file.")
-    return parse_mapping(name, resources.files("helpdesk.integrations").joinpath("mappings", f"{name}.toml").read_text("utf-8"))
+    return parse_mapping(
+        name, resources.files("helpdesk.integrations").joinpath("mappings", f"{name}.toml").read_text("utf-8")
+    )
 
 
 def parse_mapping(name: str, text: str) -> FileMapping:
@@ -263,7 +273,9 @@ def parse_mapping(name: str, text: str) -> FileMapping:
     except tomllib.TOMLDecodeError as error:
         raise UnusableMapping(f"{name}: not well-formed TOML: {error}.") from error
     except ma.ValidationError as error:
-        wrong = [f"{item['pointer'].strip('/').replace('/', '.')}: {item['detail']}" for item in problems_of(error.messages)]
+        wrong = [
+            f"{item['pointer'].strip('/').replace('/', '.')}: {item['detail']}" for item in problems_of(error.messages)
+        ]
         raise UnusableMapping(f"{name}: " + "; ".join(wrong)) from error
     wrong = list(_wrong_words(data))
     if wrong:
@@ -324,7 +336,7 @@ def _carried(data: Mapping[str, Any]) -> frozenset[str]:
     plain = [
         spec["column"]
         for spec in data["fields_"].values()
-        if "column" in spec and not {"values", "date", "only_without"} & set(spec)
+        if "column" in spec and not {"values", "date", *_CONDITIONS} & set(spec)
     ]
     ids = [data["external_id"]["column"]] if "external_id" in data else []
     return frozenset([*plain, *ids, *data["whole"]])
@@ -335,8 +347,8 @@ def _steps(data: Mapping[str, Any]) -> Iterator[Step]:
     if "external_id" in data:
         yield _external_id(**data["external_id"])
     specs = data["fields_"].items()
-    yield from (_field(target, spec) for target, spec in specs if "only_without" not in spec)
-    yield from (_field(target, spec) for target, spec in specs if "only_without" in spec)
+    yield from (_field(target, spec) for target, spec in specs if not _CONDITIONS & set(spec))
+    yield from (_field(target, spec) for target, spec in specs if _CONDITIONS & set(spec))
     if any(target.startswith("issue.") for target in data["fields_"]):
         yield _category_of_issue
     if "needs" in data:
@@ -366,11 +378,13 @@ def _external_id(column: str, *, required: bool) -> Step:
 
 def _field(target: str, spec: Mapping[str, Any]) -> Step:
     take, put = _taker(target, spec), _putter(target)
-    other = spec.get("only_without")
+    with_, without = spec.get("only_with"), spec.get("only_without")
     instead = _joined(**spec["instead"]) if "instead" in spec else None
 
     def step(row: Row, mapped: Mapped) -> None:
-        if other is not None and _present(mapped.payload, other):
+        if with_ is not None and not _present(mapped.payload, with_):
+            return
+        if without is not None and _present(mapped.payload, without):
             return
         value = take(row, mapped)
         if value is None and instead is not None:
@@ -462,8 +476,8 @@ def _dated(target: str, spec: Mapping[str, Any]) -> Callable[[Row, Mapped], date
         if _blank(value):
             return None
         try:
-            return _instant(value.strip(), pattern, zone)
-        except (ValueError, OverflowError, AttributeError):
+            return _instant(str(value).strip(), pattern, zone)
+        except (ValueError, OverflowError):
             like = f"a time like {pattern}" if pattern else "an RFC 3339 time with an offset"
             mapped.problems.append(Problem(target, "invalid", f"{str(value)[:60]!r} in {column!r} is not {like}."))
             return None

@@ -1,4 +1,4 @@
-"""Reading a file record by record: in constant memory, with line numbers, and without ever giving up on the rest.
+r"""Reading a file record by record: in constant memory, with line numbers, and without ever giving up on the rest.
 
 Whatever the bytes are, every record comes out once, as a `Record` or as a `Refusal` that names its line; nothing here
 raises for a record. Only a file as a whole can be `UnusableFile` (no header, for example).
@@ -7,8 +7,8 @@ A stray quote would swallow everything up to the next one. Therefore a record th
 the file, or beyond the longest record is given back line by line: reading goes on at its first line that is a whole
 record by itself. How much may be read again is limited, so that no file is read in more than linear time.
 
-Lines are those of the file (`\\n`), counted from 1, however many of them one quoted field spans. UTF-8 and GB18030 never
-have the bytes of `\\n`, `,` or `"` inside another character, so lines can be cut before they are decoded.
+Lines are those of the file (`\n`), counted from 1, however many of them one quoted field spans. UTF-8 and GB18030 never
+have the bytes of `\n`, `,` or `"` inside another character, so lines can be cut before they are decoded.
 """
 
 import codecs
@@ -243,7 +243,7 @@ def _object(text: str, lines: "_Lines") -> tuple[dict[str, Any], tuple[str, str]
 
 
 def _refused_inside(value: Any) -> bool:
-    """Whether an escape (`\\u0000`) brought in what the text itself may not have."""
+    r"""Whether an escape (`\u0000`) brought in what the text itself may not have."""
     if isinstance(value, str):
         return _REFUSED.search(value) is not None
     if isinstance(value, Mapping):

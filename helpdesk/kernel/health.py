@@ -8,15 +8,11 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import redis
-from alembic.runtime.migration import MigrationContext
 from flask import Blueprint, Flask, Response
 from sqlalchemy import Engine, text
 
+from helpdesk.kernel import migrations
 from helpdesk.kernel.doorbell import Doorbell
-
-Probe = tuple[str, str]
-"""A name and a SQL query giving one number of seconds (or NULL for none)."""
-
 
 def _json(body: Mapping[str, Any], status: int) -> Response:
     import orjson  # noqa: PLC0415  # the same encoder as everything else
@@ -24,7 +20,7 @@ def _json(body: Mapping[str, Any], status: int) -> Response:
     return Response(orjson.dumps(body), status, mimetype="application/json")
 
 
-def register(app: Flask, engine: Engine, doorbell: Doorbell | None, head: str | None, ages: Mapping[str, str]) -> None:
+def register(app: Flask, engine: Engine, doorbell: Doorbell | None, ages: Mapping[str, str]) -> None:
     """`ages`: name -> SQL for the age in seconds of the oldest overdue row of some kind, NULL when there is none."""
     blueprint = Blueprint("health", __name__)
 
@@ -34,7 +30,7 @@ def register(app: Flask, engine: Engine, doorbell: Doorbell | None, head: str | 
 
     @blueprint.get("/health/ready")
     def ready() -> Response:
-        checks: dict[str, Any] = {"database": _try(lambda: _database(engine, head, ages))}
+        checks: dict[str, Any] = {"database": _try(lambda: _database(engine, ages))}
         checks["redis"] = {"status": "absent"} if doorbell is None else _try(lambda: _redis(doorbell))
         down = checks["database"]["status"] != "ok"
         degraded = checks["redis"]["status"] == "down"
@@ -51,9 +47,10 @@ def _try(check: Callable[[], dict[str, Any]]) -> dict[str, Any]:
         return {"status": "down", "reason": type(error).__name__}
 
 
-def _database(engine: Engine, head: str | None, ages: Mapping[str, str]) -> dict[str, Any]:
+def _database(engine: Engine, ages: Mapping[str, str]) -> dict[str, Any]:
     with engine.connect() as connection:
-        at = MigrationContext.configure(connection).get_current_revision()
+        at = connection.execute(text("SELECT version_num FROM alembic_version")).scalar_one_or_none()
+        head = migrations.head()
         if at != head:
             return {"status": "down", "reason": f"migrations at {at}, program needs {head}; run `helpdesk migrate`"}
         found = {name: connection.execute(text(query)).scalar_one_or_none() for name, query in ages.items()}

@@ -90,6 +90,7 @@ def configure(level: str = "INFO") -> None:
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level)
+    logging.getLogger("alembic").setLevel("WARNING")
     for name in ("rq.worker", "rq.queue", "rq"):  # they do not propagate, and log job arguments at INFO
         logger = logging.getLogger(name)
         logger.handlers[:] = [handler]

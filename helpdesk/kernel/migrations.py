@@ -1,17 +1,20 @@
-"""Bringing the schema to the program's version. Several processes may try at once; one does it, the others wait."""
+"""Bringing the schema to the program's version. Several processes may try at once; one does it, the others wait.
+
+Alembic is imported where it is used: it is a quarter of the program's start-up time, and most processes never migrate.
+"""
 
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
-from alembic import command
-from alembic.config import Config
-from alembic.script import ScriptDirectory
 from sqlalchemy import Engine, text
 
 _LOCK = 0x48444D47
 
 
-def _config() -> Config:
+def _config() -> Any:
+    from alembic.config import Config  # noqa: PLC0415  # see the module
+
     here = Path(__file__).resolve().parent.parent
     packed, beside = here / "_migrations", here.parent / "migrations"
     config = Config()
@@ -21,11 +24,15 @@ def _config() -> Config:
 
 @lru_cache(maxsize=1)
 def head() -> str | None:
+    from alembic.script import ScriptDirectory  # noqa: PLC0415  # see the module
+
     return ScriptDirectory.from_config(_config()).get_current_head()
 
 
 def upgrade(engine: Engine) -> None:
     """To the newest version. The advisory lock is held on one connection while the migrations run on it."""
+    from alembic import command  # noqa: PLC0415  # see the module
+
     with engine.connect() as connection:
         connection.execute(text("SELECT pg_advisory_lock(:lock)").bindparams(lock=_LOCK))
         connection.commit()

@@ -89,7 +89,7 @@ def draft(uow: UnitOfWork, actor: Actor, complaint: Complaint, given: dict[str, 
         approvals=[],
         round=1,
         steps=0,
-        suggestion=playbook.as_data(suggestions.suggestion_for(uow.session, complaint).suggestion),
+        suggestion=suggestions.suggestion_for(uow.session, complaint).as_data(),
     )
     uow.session.add(offer)
     remedies.offer_drafted(complaint)

@@ -2,7 +2,8 @@
 
 `offer = proven loss + statutory tariff + min(goodwill, cap)`. What was lost and what the law lays down is owed: no tier,
 no cap and no factor touches it. Goodwill is `band[severity] * fault * delay * repeat * vulnerability * tier`, and the
-cap (`1.5 * price - refund already given`, not below zero) holds for goodwill only. Without a price there is no cap.
+cap (`1.5 * price - refund`, not below zero) holds for goodwill only. The refund is what was refunded before and the
+proven loss that this offer makes good (the worked example: 1.5 * 200 - 60 = 240). Without a price there is no cap.
 
 Decimal arithmetic, rounded once, half up, when the goodwill becomes money. Bands are whole units of the complaint's own
 currency; there is no exchange rate. Source: reference/formulas.md.
@@ -43,7 +44,10 @@ _ZERO: Final = Decimal(0)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Facts:
-    """What a suggestion depends on. `price` None: unknown, so that there is no cap. `weeks_overdue`: whole weeks."""
+    """What a suggestion depends on. `price` None: unknown, so that there is no cap. `weeks_overdue`: whole weeks.
+
+    `loss` is what was lost and is still to be made good; `refunded` what was given back before.
+    """
 
     severity: str
     fault: str
@@ -231,7 +235,7 @@ def _tier_factor(facts: Facts, playbook: Playbook) -> _Factor:
 def _cap(facts: Facts, playbook: Playbook) -> Decimal | None:
     if facts.price is None:
         return None
-    left = playbook.cap_of_price * facts.price.decimal - facts.refunded.decimal
+    left = playbook.cap_of_price * facts.price.decimal - facts.refunded.decimal - facts.loss.decimal
     return max(left, _ZERO)
 
 
@@ -255,7 +259,7 @@ def _remedies(facts: Facts, owed: Money, goodwill: Money) -> tuple[Remedy, ...]:
     """Money for money, words for the lack of attention; goodwill as a voucher."""
     found = []
     if facts.fault != "none":
-        found.append(Remedy("apology_letter", None, True, "Fault is admitted, so sorry is said."))
+        found.append(Remedy("apology_letter", None, True, "Where the fault is ours, we say sorry."))
     if owed.minor:
         whole = facts.price is not None and facts.price <= owed
         kind = "refund" if whole else "partial_refund"

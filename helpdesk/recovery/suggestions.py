@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 from helpdesk.complaints.models import Complaint
 from helpdesk.kernel.money import Money
 from helpdesk.recovery import queries
-from helpdesk.recovery.playbook import Facts, Playbook, Suggestion, default_playbook, suggest
+from helpdesk.recovery.playbook import Facts, Playbook, Suggestion, as_data, default_playbook, suggest
 
 DEFAULT_CURRENCY: Final = "EUR"
 """Where neither the complaint nor the caller names one; only the unit of the bands depends on it."""
@@ -22,6 +22,10 @@ class Suggested:
     suggestion: Suggestion
     facts: Facts
     assumed: tuple[str, ...]
+
+    def as_data(self) -> dict[str, Any]:
+        """JSON-safe, to be kept with an offer."""
+        return as_data(self.suggestion) | {"assumed": list(self.assumed)}
 
 
 def suggestion_for(

@@ -1,6 +1,8 @@
 """Steps that the tests of this domain share: a budget with money in it, an offer at a given place of its life."""
 
+import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 from uuid import UUID
 
@@ -8,6 +10,7 @@ from sqlalchemy import text
 
 from helpdesk.identity.actors import SYSTEM
 from helpdesk.kernel.unit_of_work import Database
+from helpdesk.recovery.verification import CHECKS
 from helpdesk.wiring import Program
 from tests.conftest import Caller
 
@@ -95,17 +98,12 @@ def execute(database: Database, statement: str, **values: Any) -> None:
 
 def violations(database: Database) -> list[str]:
     """`check: subject: detail` of everything that the domain's audit finds."""
-    from helpdesk.recovery.verification import CHECKS
-
     with database.reader() as session:
         return [f"{item.check}: {item.subject}: {item.detail}" for check in CHECKS for item in check(session)]
 
 
 def at_once(*calls: Callable[[], Any]) -> list[Any]:
     """Every call in a thread of its own, all let go at the same moment; their results in order."""
-    import threading
-    from concurrent.futures import ThreadPoolExecutor
-
     gate = threading.Barrier(len(calls))
 
     def run(call: Callable[[], Any]) -> Any:
@@ -114,3 +112,8 @@ def at_once(*calls: Callable[[], Any]) -> list[Any]:
 
     with ThreadPoolExecutor(len(calls)) as pool:
         return [future.result() for future in [pool.submit(run, call) for call in calls]]
+
+
+def another(caller: Caller) -> Caller:
+    """The same agent at a second window: a client of its own, for another thread."""
+    return Caller(caller.client.application.test_client(), caller.actor, caller.token)

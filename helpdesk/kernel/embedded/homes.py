@@ -46,6 +46,7 @@ def home_of(data_dir: Path, account: Account, *, holds: str) -> Path:
         )
     home = _unused(shared_base(account), hashlib.sha256(os.fsencode(data_dir)).hexdigest()[:16])
     make_private(home, os.geteuid(), os.getegid(), mode=PASSABLE)
+    (home / "belongs-to").write_text(f"{data_dir}\n", encoding="utf-8")  # for a person who finds it
     link.symlink_to(home)
     log.warning("%s is out of reach for the account '%s': its database is kept in %s", data_dir, account.name, home)
     return home

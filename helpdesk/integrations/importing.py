@@ -1,0 +1,375 @@
+"""Running an import: batch after batch, each in one transaction with the position it brings the import to.
+
+So a process that is killed anywhere leaves whole batches behind, and whoever runs the import next goes on at the recorded
+position; nothing is lost and nothing comes in twice, external id or not. Three nets, from the inside out:
+
+1. The position is part of the batch's transaction, and each batch checks that it begins where the last one ended.
+2. One process runs an import: it holds a session-level advisory lock on a connection of its own.
+3. `(source, external_id)` is unique. A batch that meets a record which another import has just written is done again with
+   a fresh look at what is known.
+
+While one batch waits for PostgreSQL, a thread reads and checks the next one.
+"""
+
+import time
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import Any, BinaryIO, Final
+from uuid import UUID
+
+import structlog
+from psycopg import errors as pg_errors
+from sqlalchemy import Connection, Engine, func, select, text, update
+from sqlalchemy.exc import DBAPIError
+
+from helpdesk.complaints import intake
+from helpdesk.complaints.queries import known_external_ids
+from helpdesk.integrations import queries, validation
+from helpdesk.integrations.errors import UnusableFile
+from helpdesk.integrations.events import ImportEnded, ImportStarted
+from helpdesk.integrations.mapping import FileMapping
+from helpdesk.integrations.models import ImportJob, ImportRejection
+from helpdesk.integrations.reading import Position, Record, Refusal, open_csv, open_jsonl, read_csv, read_jsonl
+from helpdesk.kernel import outbox
+from helpdesk.kernel.events import Principal
+from helpdesk.kernel.ids import new_id
+from helpdesk.kernel.unit_of_work import Database, UnitOfWork
+
+log = structlog.get_logger()
+
+BATCH: Final = 500
+_BATCH_BYTES: Final = 8_388_608
+"""A batch of long narratives ends here, so that it stays far below the statement timeout."""
+_ATTEMPTS: Final = 6
+_RENEW_SECONDS: Final = 5.0
+_LEASE: Final = text("now() + interval '1 minute'")
+
+_REPEATABLE: Final = (
+    pg_errors.UniqueViolation,
+    pg_errors.DeadlockDetected,
+    pg_errors.SerializationFailure,
+    pg_errors.LockNotAvailable,
+)
+
+
+class Overtaken(Exception):
+    """Somebody else has moved this import on, or ended it; there is nothing more to do here."""
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far an import is. Bytes are of the file, counts of its records."""
+
+    size: int
+    done: int
+    read: int
+    accepted: int
+    skipped: int
+    rejected: int
+    records_per_second: float
+    remaining_seconds: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Ready:
+    """A record that passed the API's rules. `given` is what intake takes."""
+
+    line: int
+    given: dict[str, Any]
+    record: Record
+
+
+@dataclass(frozen=True, slots=True)
+class _Batch:
+    begins: Position
+    ends: Position
+    read: int
+    ready: Sequence[_Ready]
+    report: Sequence[Mapping[str, Any]]
+    """Rows of `import_rejection` for the others, without job."""
+
+
+@contextmanager
+def hold(engine: Engine, job_id: UUID) -> Iterator[Connection | None]:
+    """A session that runs this import as long as it lives; None when another one does.
+
+    A connection of its own, apart from the pool: the lock, and the table of ids seen in this run, end with the session.
+    """
+    connection = engine.connect().execution_options(isolation_level="AUTOCOMMIT")
+    connection.detach()
+    try:
+        key = int.from_bytes(job_id.bytes[8:], signed=True)
+        free = connection.execute(select(func.pg_try_advisory_lock(key))).scalar_one()
+        yield connection if free else None
+    finally:
+        connection.close()
+
+
+@dataclass(slots=True)
+class Runner:
+    """One run of one import; make it while `hold` holds the job, and call `run` once.
+
+    `duty_id`: the duty under which it runs, kept from being rung again meanwhile and settled at the end.
+    """
+
+    database: Database
+    session: Connection
+    job_id: UUID
+    actor: Principal
+    mapping: FileMapping
+    path: Path
+    encoding: str
+    batch_size: int = BATCH
+    duty_id: UUID | None = None
+    tell: Callable[[Progress], None] = lambda _: None
+    _began: float = 0.0
+    _from: tuple[int, int] = (0, 0)
+    _renewed: float = 0.0
+
+    def run(self) -> str:
+        """Bring the import to its end and return its state: done, failed or cancelled. A failure of the database is
+        raised, and the import can go on later; a file that cannot be used has failed for good.
+        """
+        try:
+            start = self._begin()
+            with self.path.open("rb") as file:
+                self._all(file, start)
+            return self._end("done")
+        except Overtaken:
+            return self._settle()
+        except (UnusableFile, OSError) as error:
+            return self._end("failed", str(error))
+
+    def _begin(self) -> Position:
+        with self.database.unit_of_work(self.actor) as uow:
+            job = queries.locked_job(uow.session, self.job_id)
+            if job.state not in {"queued", "running"}:
+                raise Overtaken
+            if self.path.stat().st_size != job.size_bytes:
+                raise UnusableFile(f"The file has changed since: it had {job.size_bytes} bytes.")
+            job.state = "running"
+            job.started_at = job.started_at or uow.now
+            job.run_started_at = job.progress_at = uow.now
+            job.run_from_records, job.run_from_byte = job.records_read, job.byte_done
+            uow.record(
+                ImportStarted(
+                    job_id=job.id,
+                    mapping=job.mapping,
+                    file_name=job.file_name,
+                    dry_run=job.dry_run,
+                    checksum=job.checksum or "",
+                    records_done=job.records_read,
+                )
+            )
+            start = Position(job.line_done, job.byte_done)
+            self._from = (job.records_read, job.byte_done)
+        self.session.execute(
+            text("CREATE TEMP TABLE import_seen (source text, external_id text, PRIMARY KEY (source, external_id))")
+        )
+        self._began = self._renewed = time.monotonic()
+        return start
+
+    def _all(self, file: BinaryIO, start: Position) -> None:
+        opening = (
+            open_csv(file, self.encoding, self.mapping.header) if self.mapping.format == "csv" else open_jsonl(file)
+        )
+        first = start.byte == 0
+        begins = opening.start if first else start
+        items = (
+            read_csv(file, self.encoding, opening.columns, begins)
+            if self.mapping.format == "csv"
+            else read_jsonl(file, self.encoding, begins)
+        )
+        notes = [
+            _report(line, "note", "preamble", "Before the header; not read.", text) for line, text in opening.preamble
+        ]
+        if first:
+            self._write(_Batch(start, begins, 0, [], notes))  # with the position, so that it is said once
+        batches = self._batches(items, begins)
+        with ThreadPoolExecutor(1, "import-reader") as reader:
+            coming = reader.submit(next, batches, None)
+            while (batch := coming.result()) is not None:
+                coming = reader.submit(next, batches, None)
+                self._write(batch)
+
+    def _batches(self, items: Iterable[Record | Refusal], begins: Position) -> Iterator[_Batch]:
+        rows = iter(items)
+        while chunk := list(_chunk(rows, begins, self.batch_size)):
+            checked = [self._check(item) for item in chunk]
+            ready = [found for found in checked if isinstance(found, _Ready)]
+            report = [found for found in checked if not isinstance(found, _Ready)]
+            yield _Batch(begins, chunk[-1].after, len(chunk), ready, report)
+            begins = chunk[-1].after
+
+    def _check(self, item: Record | Refusal) -> "_Ready | dict[str, Any]":
+        if isinstance(item, Refusal):
+            return _report(item.line, "rejected", item.code, item.detail, item.excerpt)
+        mapped = self.mapping.apply(item.values)
+        given, wrong = validation.load(mapped.payload)
+        wrong = [{"pointer": f"/{it.name}", "code": it.code, "detail": it.detail} for it in mapped.problems] + wrong
+        if wrong:
+            detail = "; ".join(f"{it['pointer'].strip('/').replace('/', '.')}: {it['detail']}" for it in wrong)
+            return _report(item.line, "rejected", wrong[0]["code"], detail, item.excerpt)
+        given |= {"source_data": mapped.source_data or None, "clock_starts": mapped.clock_starts}
+        return _Ready(item.line, given, item)
+
+    def _write(self, batch: _Batch) -> None:
+        doubled = self._doubled(batch.ready)
+        for attempt in range(1, _ATTEMPTS + 1):
+            try:
+                self._write_once(batch, doubled)
+            except (DBAPIError, *_REPEATABLE) as error:
+                if attempt == _ATTEMPTS or not isinstance(getattr(error, "orig", error), _REPEATABLE):
+                    raise
+                log.info("import batch done again", job=str(self.job_id), line=batch.begins.line, attempt=attempt)
+            else:
+                return
+
+    def _write_once(self, batch: _Batch, doubled: Mapping[int, str]) -> None:
+        with self.database.unit_of_work(self.actor) as uow:
+            job = queries.locked_job(uow.session, self.job_id)
+            if job.state != "running" or job.byte_done != batch.begins.byte:
+                raise Overtaken
+            fresh, skipped, report = _sort(uow, batch.ready, doubled)
+            if not job.dry_run:
+                intake.receive_many(uow, [item.given for item in fresh])
+            rows = [*batch.report, *report]
+            uow.add_rows(ImportRejection, [{"id": new_id(), "job_id": job.id, **row} for row in rows])
+            job.line_done, job.byte_done = batch.ends.line, batch.ends.byte
+            job.records_read += batch.read
+            job.accepted += len(fresh)
+            job.skipped += skipped
+            job.rejected += batch.read - len(fresh) - skipped
+            job.progress_at = func.clock_timestamp()
+            self._renew(uow)
+            shown = self._progress(job, batch)
+        self.tell(shown)
+
+    def _doubled(self, ready: Sequence[_Ready]) -> dict[int, str]:
+        """Lines of records whose external id came earlier in this run, with that id. Asked once for each batch, before
+        any attempt to write it: the answer of a second attempt would be that all of them were seen.
+        """
+        pairs = [(it.given["source"], it.given["external_id"]) for it in ready if "external_id" in it.given]
+        if not pairs:
+            return {}
+        statement = text(
+            "INSERT INTO import_seen SELECT * FROM unnest(CAST(:sources AS text[]), CAST(:ids AS text[])) "
+            "ON CONFLICT DO NOTHING RETURNING source, external_id"
+        )
+        given = {"sources": [source for source, _ in pairs], "ids": [external_id for _, external_id in pairs]}
+        new = {(row[0], row[1]) for row in self.session.execute(statement, given)}
+        doubled = {}
+        for item in ready:
+            pair = (item.given.get("source"), item.given.get("external_id"))
+            if pair[1] is None:
+                continue
+            if pair in new:
+                new.remove(pair)
+            else:
+                doubled[item.line] = str(pair[1])
+        return doubled
+
+    def _renew(self, uow: UnitOfWork) -> None:
+        """Keep the relay from ringing for this duty again, and from counting rings without an outcome against it."""
+        if self.duty_id is None or time.monotonic() - self._renewed < _RENEW_SECONDS:
+            return
+        self._renewed = time.monotonic()
+        uow.session.execute(
+            update(outbox.Duty).where(outbox.Duty.id == self.duty_id).values(next_at=_LEASE, attempts=1)
+        )
+
+    def _progress(self, job: ImportJob, batch: _Batch) -> Progress:
+        seconds = max(time.monotonic() - self._began, 1e-6)
+        size, done = job.size_bytes or 0, batch.ends.byte - self._from[1]
+        left = (size - batch.ends.byte) * seconds / done if done > 0 else None
+        rate = (job.records_read - self._from[0]) / seconds
+        counts = (job.records_read, job.accepted, job.skipped, job.rejected)
+        return Progress(size, batch.ends.byte, *counts, rate, left)
+
+    def _end(self, state: str, error: str | None = None) -> str:
+        with self.database.unit_of_work(self.actor) as uow:
+            job = queries.locked_job(uow.session, self.job_id)
+            if job.state in {"queued", "running"}:
+                end(uow, job, state, error)
+            self._mark_done(uow)
+            return job.state
+
+    def _settle(self) -> str:
+        """Ended or taken over by somebody else: the duty is done when the import is."""
+        with self.database.unit_of_work(self.actor) as uow:
+            job = queries.locked_job(uow.session, self.job_id)
+            if job.finished_at is not None:
+                self._mark_done(uow)
+            return job.state
+
+    def _mark_done(self, uow: UnitOfWork) -> None:
+        if self.duty_id is not None:
+            outbox.mark_done(uow.session, self.duty_id)
+
+
+def end(uow: UnitOfWork, job: ImportJob, state: str, error: str | None = None) -> None:
+    """End a locked import that has not ended yet."""
+    job.state, job.error, job.finished_at = state, error, uow.now
+    uow.record(
+        ImportEnded(
+            job_id=job.id,
+            mapping=job.mapping,
+            file_name=job.file_name,
+            dry_run=job.dry_run,
+            state=state,
+            accepted=job.accepted,
+            skipped=job.skipped,
+            rejected=job.rejected,
+            error=error,
+        )
+    )
+
+
+def _chunk(rows: Iterator[Record | Refusal], begins: Position, limit: int) -> Iterator[Record | Refusal]:
+    for item in islice(rows, limit):
+        yield item
+        if item.after.byte - begins.byte >= _BATCH_BYTES:
+            return
+
+
+def _report(line: int, outcome: str, code: str, detail: str, excerpt: str) -> dict[str, Any]:
+    return {"line": line, "outcome": outcome, "code": code, "detail": detail[:2000], "excerpt": excerpt}
+
+
+def _sort(
+    uow: UnitOfWork, ready: Sequence[_Ready], doubled: Mapping[int, str]
+) -> tuple[list[_Ready], int, list[dict[str, Any]]]:
+    """Records to take in, how many are skipped, and what there is to say about the others."""
+    known = _known(uow, ready)
+    fresh, skipped, report = [], 0, []
+    for item in ready:
+        given = item.given
+        if item.line in doubled:
+            skipped += 1
+            detail = f"The external id {doubled[item.line]!r} came before in this file."
+            report.append(_report(item.line, "skipped", "duplicate_in_file", detail, item.record.excerpt))
+        elif (given.get("source"), given.get("external_id")) in known:
+            skipped += 1
+        elif "received_at" in given and given["received_at"] > uow.now:
+            detail = "received_at: A complaint cannot come from the future."
+            report.append(_report(item.line, "rejected", "future", detail, item.record.excerpt))
+        else:
+            fresh.append(item)
+    return fresh, skipped, report
+
+
+def _known(uow: UnitOfWork, ready: Sequence[_Ready]) -> set[tuple[Any, Any]]:
+    by_source: dict[str, list[str]] = defaultdict(list)
+    for item in ready:
+        if "external_id" in item.given:
+            by_source[item.given["source"]].append(item.given["external_id"])
+    return {
+        (source, external_id)
+        for source, ids in by_source.items()
+        for external_id in known_external_ids(uow.session, source, ids)
+    }

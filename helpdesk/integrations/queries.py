@@ -1,0 +1,223 @@
+"""Every select on imports and on the event feed."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, RowMapping, String, cast, false, func, literal_column, or_, select, text, true
+from sqlalchemy.orm import Session
+
+from helpdesk.complaints.models import Complaint
+from helpdesk.complaints.queries import visible_to as complaints_visible_to
+from helpdesk.identity.actors import Actor
+from helpdesk.integrations.models import ImportJob, ImportRejection
+from helpdesk.kernel.errors import NotFound
+from helpdesk.kernel.event_log import (
+    BELOW_HORIZON,
+    FEED_ORDER,
+    EventRow,
+    FeedPosition,
+    after_position,
+    current_epoch,
+    start_of_log,
+)
+from helpdesk.kernel.pagination import Order, Page
+
+FEED_WINDOW: Final = 10_000
+"""Events looked at for one page, so that a rare type among millions of events costs nobody a time-out."""
+
+_NEWEST = Order((ImportJob.id,), (UUID,), descending=True)
+_BY_LINE = Order((ImportRejection.line, ImportRejection.id), (int, UUID))
+
+
+def visible_to(actor: Actor) -> ColumnElement[bool]:
+    """One's own imports; all of them for those who see all complaints."""
+    if actor.sees_all:
+        return true()
+    return ImportJob.created_by == actor.id if actor.kind == "agent" else false()
+
+
+def list_jobs(
+    session: Session, actor: Actor, page: Page, given: Mapping[str, Any]
+) -> tuple[Any, str | None, int | None]:
+    statement = select(*ImportJob.__table__.c).where(visible_to(actor))
+    if "state" in given:
+        statement = statement.where(ImportJob.state == given["state"])
+    rows = session.execute(page.narrow(statement, _NEWEST)).mappings().all()
+    shown, cursor = page.cut(rows, lambda row: (row["id"],))
+    total = None
+    if given.get("count"):
+        total = session.execute(select(func.count()).select_from(statement.subquery())).scalar_one()
+    return [_with_progress(row) for row in shown], cursor, total
+
+
+def job_detail(session: Session, actor: Actor, job_id: UUID) -> dict[str, Any]:
+    statement = select(*ImportJob.__table__.c).where(ImportJob.id == job_id, visible_to(actor))
+    row = session.execute(statement).mappings().one_or_none()
+    if row is None:
+        raise NotFound
+    return _with_progress(row)
+
+
+def _with_progress(row: RowMapping) -> dict[str, Any]:
+    """The row with its share done (0 to 1), records per second of the present run, and seconds left at that rate."""
+    shown: dict[str, Any] = dict(row) | {"progress": None, "records_per_second": None, "remaining_seconds": None}
+    if row["state"] == "done":
+        shown["progress"] = 1.0
+    elif row["size_bytes"]:
+        shown["progress"] = round(row["byte_done"] / row["size_bytes"], 4)
+    if row["run_started_at"] is None or row["progress_at"] is None:
+        return shown
+    seconds = (row["progress_at"] - row["run_started_at"]).total_seconds()
+    records, size = row["records_read"] - row["run_from_records"], row["byte_done"] - row["run_from_byte"]
+    if seconds > 0 and records > 0:
+        shown["records_per_second"] = round(records / seconds, 1)
+        if row["state"] == "running" and size > 0:
+            shown["remaining_seconds"] = round((row["size_bytes"] - row["byte_done"]) * seconds / size)
+    return shown
+
+
+def job_for_update(session: Session, actor: Actor, job_id: UUID) -> ImportJob:
+    """The row, locked, if this actor may see it."""
+    statement = select(ImportJob).where(ImportJob.id == job_id, visible_to(actor)).with_for_update()
+    row = session.execute(statement).scalar_one_or_none()
+    if row is None:
+        raise NotFound
+    return row
+
+
+def locked_job(session: Session, job_id: UUID) -> ImportJob:
+    """For the program itself: no visibility."""
+    return session.execute(select(ImportJob).where(ImportJob.id == job_id).with_for_update()).scalar_one()
+
+
+def job_or_none(session: Session, job_id: UUID) -> ImportJob | None:
+    return session.get(ImportJob, job_id)
+
+
+def interrupted(session: Session, *, checksum: str, mapping: str, dry_run: bool) -> Sequence[UUID]:
+    """Imports of this file from the command line that have not ended, oldest first: running, or killed on the way."""
+    statement = _of_file(checksum, mapping, dry_run=dry_run).where(
+        ImportJob.state == "running", ImportJob.created_by.is_(None)
+    )
+    return session.scalars(statement).all()
+
+
+def imported_before(session: Session, *, checksum: str, mapping: str) -> UUID | None:
+    """An import that took this file in, whole."""
+    return session.scalars(_of_file(checksum, mapping, dry_run=False).where(ImportJob.state == "done").limit(1)).first()
+
+
+def _of_file(checksum: str, mapping: str, *, dry_run: bool) -> Any:
+    return (
+        select(ImportJob.id)
+        .where(ImportJob.checksum == checksum, ImportJob.mapping == mapping, ImportJob.dry_run == dry_run)
+        .order_by(ImportJob.id)
+    )
+
+
+def list_rejections(
+    session: Session, actor: Actor, page: Page, given: Mapping[str, Any], job_id: UUID
+) -> tuple[Any, str | None, int | None]:
+    job_detail(session, actor, job_id)
+    statement = select(*ImportRejection.__table__.c).where(ImportRejection.job_id == job_id)
+    if "outcome" in given:
+        statement = statement.where(ImportRejection.outcome == given["outcome"])
+    rows = session.execute(page.narrow(statement, _BY_LINE)).mappings().all()
+    shown, cursor = page.cut(rows, lambda row: (row["line"], row["id"]))
+    return shown, cursor, None
+
+
+def rejections_after(
+    session: Session, job_id: UUID, after: tuple[int, UUID] | None, limit: int
+) -> Sequence[RowMapping]:
+    """A stretch of the report, in order of line."""
+    statement = select(*ImportRejection.__table__.c).where(ImportRejection.job_id == job_id)
+    if after is not None:
+        statement = statement.where(_BY_LINE.after(after))
+    return session.execute(_BY_LINE.apply(statement).limit(limit)).mappings().all()
+
+
+def ended_among(session: Session, job_ids: Sequence[UUID]) -> set[UUID]:
+    """Of these ids, the ones whose import has ended or is not known."""
+    going = select(ImportJob.id).where(ImportJob.id.in_(list(job_ids)), ImportJob.finished_at.is_(None))
+    return set(job_ids) - set(session.scalars(going))
+
+
+def feed(session: Session, actor: Actor, given: Mapping[str, Any]) -> dict[str, Any]:
+    """One page of the event feed: `items`, `next_cursor`, `end_of_stream`.
+
+    Two statements. The first finds the edge: the last event, of at most `FEED_WINDOW`, below which no transaction is
+    still running. The second reads up to it. So a page that ends at the edge can say so in its cursor even where the
+    filter kept every event away, and the next one does not begin from the start again. A page may be empty although
+    there is more; `end_of_stream` is what tells.
+    """
+    epoch = current_epoch(session)
+    position = FeedPosition.decode(given["cursor"]) if "cursor" in given else start_of_log(epoch)
+    after = after_position(position, epoch)
+    edge, seen = _edge(session, after)
+    if edge is None:
+        return {"items": [], "next_cursor": position.encode(), "end_of_stream": True}
+    statement = (
+        select(*_EVENT)
+        .where(after, _up_to(edge), *_feed_filter(actor, given))
+        .order_by(FEED_ORDER)
+        .limit(given["limit"] + 1)
+    )
+    rows = session.execute(statement).mappings().all()
+    if len(rows) > given["limit"]:
+        items = rows[: given["limit"]]
+        last = FeedPosition(epoch, int(items[-1]["xid"]), items[-1]["seq"])
+        return {"items": items, "next_cursor": last.encode(), "end_of_stream": False}
+    whole = FeedPosition(epoch, *edge)
+    return {"items": rows, "next_cursor": whole.encode(), "end_of_stream": seen < FEED_WINDOW}
+
+
+_EVENT = (
+    EventRow.id,
+    EventRow.type,
+    EventRow.subject_id,
+    EventRow.stream_id,
+    EventRow.stream_seq.label("sequence"),
+    EventRow.occurred_at,
+    EventRow.actor_kind,
+    EventRow.actor_id,
+    EventRow.request_id,
+    EventRow.payload,
+    func.encode(EventRow.hash, "hex").label("hash"),
+    cast(EventRow.xid, String).label("xid"),
+    EventRow.seq,
+)
+
+
+def _edge(session: Session, after: Any) -> tuple[tuple[int, int] | None, int]:
+    """The last position that may be read now, and how many events are up to there, `FEED_WINDOW` at most."""
+    window = (
+        select(EventRow.xid, EventRow.seq)
+        .where(after, BELOW_HORIZON)
+        .order_by(FEED_ORDER)
+        .limit(FEED_WINDOW)
+        .subquery()
+    )
+    last = text("xid DESC, seq DESC")
+    statement = (
+        select(cast(window.c.xid, String), window.c.seq, literal_column("count(*) OVER ()")).order_by(last).limit(1)
+    )
+    row = session.execute(statement).one_or_none()
+    return (None, 0) if row is None else ((int(row[0]), row[1]), row[2])
+
+
+def _up_to(edge: tuple[int, int]) -> Any:
+    return text("(event.xid, event.seq) <= (CAST(CAST(:edge_xid AS text) AS xid8), :edge_seq)").bindparams(
+        edge_xid=str(edge[0]), edge_seq=edge[1]
+    )
+
+
+def _feed_filter(actor: Actor, given: Mapping[str, Any]) -> list[ColumnElement[bool]]:
+    found: list[ColumnElement[bool]] = []
+    if "types" in given:
+        found.append(EventRow.type.in_(given["types"]))
+    if not actor.sees_all:
+        visible = select(Complaint.id).where(complaints_visible_to(actor))
+        found.append(or_(EventRow.stream_id.is_(None), EventRow.stream_id.in_(visible)))
+    return found

@@ -1,0 +1,54 @@
+"""Limits as data: reached is allowed, passed by one minor unit is not."""
+
+import pytest
+
+from helpdesk.kernel.money import Money
+from helpdesk.recovery.authority import LIMITS, Granted, Verdict, excesses, judge
+
+
+def euro(amount: int) -> Money:
+    return Money(amount * 100, "EUR")
+
+
+@pytest.mark.parametrize("role", LIMITS)
+def test_a_limit_may_be_reached_but_not_passed(role: str) -> None:
+    case = LIMITS[role].case
+    assert excesses(role, euro(case), Granted()) == []
+    over = excesses(role, Money(case * 100 + 1, "EUR"), Granted())
+    assert [item.limit for item in over] == ["case"]
+    assert over[0].allowed == euro(case)
+
+
+@pytest.mark.parametrize(
+    ("granted", "limit"),
+    [(Granted(case=20_01), "case"), (Granted(customer=120_01), "customer"), (Granted(day=470_01), "day")],
+)
+def test_what_was_granted_before_counts(granted: Granted, limit: str) -> None:
+    assert [item.limit for item in excesses("agent", euro(30), granted)] == [limit]
+
+
+@pytest.mark.parametrize("role", ["auditor", None, "stranger"])
+def test_no_role_no_authority(role: str | None) -> None:
+    assert judge(role, excesses(role, Money(1, "EUR"), Granted()), endorsed=True) is Verdict.NOT_ENOUGH
+
+
+def test_limits_are_nominal_in_any_currency() -> None:
+    assert excesses("agent", Money(50, "JPY"), Granted()) == []
+    assert excesses("agent", Money(51, "JPY"), Granted())
+    assert excesses("agent", Money(50_000, "KWD"), Granted()) == []
+
+
+@pytest.mark.parametrize(
+    ("role", "endorsed", "verdict"),
+    [
+        ("manager", False, Verdict.NOT_ENOUGH),
+        ("manager", True, Verdict.NOT_ENOUGH),
+        ("director", False, Verdict.SECOND_NEEDED),
+        ("director", True, Verdict.ENOUGH),
+        ("admin", False, Verdict.SECOND_NEEDED),
+        ("admin", True, Verdict.ENOUGH),
+    ],
+)
+def test_above_the_top_two_directors(role: str, endorsed: bool, verdict: Verdict) -> None:
+    over = excesses(role, euro(10_001), Granted())
+    assert judge(role, over, endorsed=endorsed) is verdict

@@ -1,0 +1,25 @@
+from hypothesis import given
+from hypothesis import strategies as st
+
+from helpdesk.kernel.ids import ALPHABET
+from helpdesk.recovery.codes import new_code, parse_code
+
+
+def test_as_somebody_types_it() -> None:
+    code = new_code()
+    assert parse_code(code) == code
+    assert parse_code(code.lower().replace("-", " ").replace("0", "o").replace("1", "l")) == code
+
+
+@given(st.integers(0, 16), st.sampled_from(ALPHABET))
+def test_a_slip_finds_no_other_voucher(place: int, char: str) -> None:
+    chars = list(new_code().replace("-", ""))
+    if chars[place] != char:
+        chars[place] = char
+        assert parse_code("".join(chars)) is None
+
+
+@given(st.text(max_size=40))
+def test_anything_at_all(text: str) -> None:
+    parsed = parse_code(text)
+    assert parsed is None or parse_code(parsed) == parsed

@@ -1,0 +1,168 @@
+"""The whole grid of states and actions, written out a second time by hand, and what follows from the table."""
+
+import itertools
+
+import pytest
+
+from helpdesk.identity.actors import SYSTEM
+from helpdesk.identity.permissions import PERMISSIONS, ROLES
+from helpdesk.kernel.errors import ActionNotAllowed
+from helpdesk.recovery import offers, schemas
+from helpdesk.recovery.events import BY_ACTION
+from helpdesk.recovery.lifecycle import (
+    CUSTOMER_STATES,
+    ENDED,
+    LIFECYCLE,
+    NOBODY,
+    SHOWN_TO_CUSTOMER,
+    SYSTEM_ACTIONS,
+    Situation,
+    complaint_effect,
+    money_effect,
+    moves_money,
+    told_to_customer,
+)
+
+GRID = {
+    "drafted": {"submit": "pending_approval", "revoke": "revoked"},
+    "pending_approval": {
+        "approve": "approved",
+        "endorse": "pending_approval",
+        "refuse": "drafted",
+        "revoke": "revoked",
+    },
+    "approved": {"offer": "offered", "revoke": "revoked"},
+    "offered": {"accept": "accepted", "decline": "declined", "expire": "expired", "revoke": "revoked"},
+    "accepted": {"begin_issuing": "issuing"},
+    "issuing": {"record_issued": "issued", "fail": "failed"},
+    "issued": {"redeem": "redeemed", "reverse": "reversed"},
+    "redeemed": {},
+    "declined": {},
+    "expired": {},
+    "revoked": {},
+    "failed": {"retry": "issuing"},
+    "reversed": {},
+}
+
+MONEY = {
+    ("pending_approval", "approve"): "reserve",
+    ("failed", "retry"): "reserve",
+    ("approved", "revoke"): "release",
+    ("offered", "revoke"): "release",
+    ("offered", "decline"): "release",
+    ("offered", "expire"): "release",
+    ("issuing", "fail"): "release",
+    ("issuing", "record_issued"): "commit",
+    ("issued", "reverse"): "reverse",
+}
+
+COUNTERS = {
+    "revoke": (-1, -1),
+    "decline": (-1, -1),
+    "expire": (-1, -1),
+    "fail": (-1, -1),
+    "retry": (1, 1),
+    "record_issued": (0, -1),
+    "reverse": (-1, 0),
+}
+
+
+def situation(action: str) -> Situation:
+    """One in which the action's own requirements hold."""
+    return Situation(kind="voucher", in_time=action != "expire", complaint_takes_offers=True)
+
+
+@pytest.mark.parametrize(("state", "action"), list(itertools.product(LIFECYCLE.states, LIFECYCLE.actions)))
+def test_grid(state: str, action: str) -> None:
+    expected = GRID[state].get(action)
+    if expected is None:
+        with pytest.raises(ActionNotAllowed) as refused:
+            LIFECYCLE.transition(action, state, situation(action), SYSTEM.may)
+        listed = {item["action"] for item in refused.value.extra["allowed_actions"]}
+        assert listed == set(GRID[state]) - SYSTEM_ACTIONS
+        return
+    step = LIFECYCLE.transition(action, state, situation(action), SYSTEM.may)
+    assert (step.target or state) == expected
+    assert money_effect(state, expected) == MONEY.get((state, action))
+    assert complaint_effect(state, expected) == COUNTERS.get(action, (0, 0))
+
+
+def test_grid_is_whole() -> None:
+    assert set(GRID) == set(LIFECYCLE.states)
+    assert {action for actions in GRID.values() for action in actions} == set(LIFECYCLE.actions)
+
+
+@pytest.mark.parametrize(
+    ("action", "state", "hindrance", "code"),
+    [
+        ("accept", "offered", Situation("voucher", in_time=False, complaint_takes_offers=True), "offer_expired"),
+        ("expire", "offered", Situation("voucher", in_time=True, complaint_takes_offers=True), "still_valid"),
+        ("retry", "failed", Situation("voucher", in_time=True, complaint_takes_offers=False), "complaint_closed"),
+        ("reverse", "issued", Situation("apology_letter", in_time=True, complaint_takes_offers=True), "words_stay"),
+    ],
+)
+def test_requirements(action: str, state: str, hindrance: Situation, code: str) -> None:
+    with pytest.raises(ActionNotAllowed) as refused:
+        LIFECYCLE.transition(action, state, hindrance, SYSTEM.may)
+    assert [need["code"] for need in refused.value.extra["missing"]] == [code]
+
+
+class TestWhatFollowsByItself:
+    def test_has_no_route_and_no_holder(self) -> None:
+        assert NOBODY not in PERMISSIONS
+        assert not SYSTEM.may(NOBODY)
+        assert {step.action for step in LIFECYCLE.transitions if step.permission == NOBODY} == SYSTEM_ACTIONS
+        assert set(offers.ACTIONS) == set(LIFECYCLE.actions) - SYSTEM_ACTIONS
+
+    @pytest.mark.parametrize("state", LIFECYCLE.states)
+    def test_is_offered_to_no_person(self, state: str) -> None:
+        for permissions in [*ROLES.values(), SYSTEM.permissions]:
+            listed = LIFECYCLE.allowed(state, situation(""), permissions.__contains__)
+            assert not {item["action"] for item in listed} & SYSTEM_ACTIONS
+
+
+class TestDerived:
+    def test_every_permission_is_in_the_vocabulary(self) -> None:
+        assert {step.permission for step in LIFECYCLE.transitions} - {NOBODY} <= set(PERMISSIONS)
+
+    def test_every_action_has_an_event_and_every_route_a_body(self) -> None:
+        assert set(BY_ACTION) == set(LIFECYCLE.actions)
+        assert set(schemas.BODIES) == set(offers.ACTIONS)
+        assert len({event.type for event in BY_ACTION.values()}) == len(BY_ACTION)
+
+    @pytest.mark.parametrize("action", offers.ACTIONS)
+    def test_supplies_are_the_required_fields(self, action: str) -> None:
+        fields = schemas.BODIES[action]().load_fields
+        required = {name for name, field in fields.items() if field.required}
+        assert required == set(LIFECYCLE.by_action(action).supplies)
+
+    def test_money_moves_only_where_the_purse_changes(self) -> None:
+        moving = {action for action in LIFECYCLE.actions if moves_money(action)}
+        assert moving == {action for _, action in MONEY}
+
+    def test_spending_what_was_not_set_aside_is_an_error(self) -> None:
+        with pytest.raises(ValueError, match="from free to spent"):
+            money_effect("drafted", "issued")
+
+    def test_who_ended_is_out_for_good_but_for_a_retry(self) -> None:
+        ways_back = {step.action for step in LIFECYCLE.transitions if step.sources & ENDED}
+        assert ways_back == {"retry"}
+
+    def test_every_state_is_reached(self) -> None:
+        reached, before = {LIFECYCLE.initial}, set[str]()
+        while reached != before:
+            before = set(reached)
+            reached |= {target for state in before for target in GRID[state].values()}
+        assert reached == set(LIFECYCLE.states)
+
+
+class TestWhatTheCustomerIsTold:
+    def test_every_shown_state_has_a_word(self) -> None:
+        told = {told_to_customer(state, in_time=True) for state in SHOWN_TO_CUSTOMER}
+        assert told == set(CUSTOMER_STATES)
+
+    def test_late_is_late_before_the_sweep_says_so(self) -> None:
+        assert told_to_customer("offered", in_time=False) == "expired"
+
+    def test_a_failure_of_ours_is_not_their_business(self) -> None:
+        assert told_to_customer("failed", in_time=True) == "accepted"
