@@ -14,14 +14,16 @@ from helpdesk.customers.api import blp as customers
 from helpdesk.identity.actors import ANONYMOUS
 from helpdesk.identity.api import blp as identity
 from helpdesk.identity.authentication import authenticate
+from helpdesk.integrations.api import blp as integrations
 from helpdesk.kernel import health, http, metrics, problems
 from helpdesk.kernel.openapi import Api, configure
 from helpdesk.kernel.settings import Settings
+from helpdesk.recovery.api import blp as recovery
 from helpdesk.sla.api import blp as sla
 from helpdesk.wiring import Program, assemble
 
 API = "/api/v1"
-BLUEPRINTS = (identity, customers, complaints, sla)
+BLUEPRINTS = (identity, customers, complaints, sla, recovery, integrations)
 
 AGES = {
     "oldest_unrelayed_duty_seconds": "SELECT extract(epoch FROM now() - min(not_before)) FROM duty "

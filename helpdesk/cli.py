@@ -15,6 +15,7 @@ from helpdesk import demo, verifying, worker
 from helpdesk.identity import queries as identity
 from helpdesk.identity import service as identity_service
 from helpdesk.identity.actors import SYSTEM
+from helpdesk.integrations.cli import imports
 from helpdesk.kernel import logs
 from helpdesk.kernel.doorbell import QUEUES
 from helpdesk.kernel.embedded import running_url
@@ -146,6 +147,17 @@ def _until_stopped(part: Relay | Scheduler) -> None:
     signal.signal(signal.SIGTERM, stop)
     signal.signal(signal.SIGINT, stop)
     part.run()
+
+
+@main.group(name="import")
+@click.pass_context
+def import_group(context: click.Context) -> None:
+    """Take in files from other systems."""
+    context.obj = lambda: _program("helpdesk-import", statement_timeout_ms=60_000)
+
+
+for _command in imports.commands.values():
+    import_group.add_command(_command)
 
 
 @main.group()

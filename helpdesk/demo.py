@@ -1,6 +1,6 @@
 """A few agents, a budget and some complaints, so that a first look shows something. Only into an empty system."""
 
-from datetime import timedelta
+from datetime import date, timedelta
 from typing import Any, Final
 
 from sqlalchemy import func, select
@@ -12,6 +12,8 @@ from helpdesk.identity.actors import SYSTEM
 from helpdesk.identity.models import Team
 from helpdesk.kernel.money import Money
 from helpdesk.kernel.unit_of_work import UnitOfWork
+from helpdesk.recovery import budgets
+from helpdesk.recovery.models import Budget
 from helpdesk.wiring import Program
 
 AGENT: Final = "ana.souza@example.com"
@@ -86,3 +88,15 @@ def _install(uow: UnitOfWork) -> None:
             for age, given in zip((30, 3, 1), _COMPLAINTS, strict=True)
         ],
     )
+    _open_budget(uow)
+
+
+def _open_budget(uow: UnitOfWork) -> None:
+    year = uow.now.year
+    budget_id = budgets.open_budget(
+        uow,
+        {"name": "Goodwill", "currency": "EUR", "starts_on": date(year, 1, 1), "ends_on": date(year + 1, 12, 31)},
+    )
+    uow.session.flush()  # it is read back to be locked
+    budget = uow.session.get_one(Budget, budget_id, with_for_update=True)
+    budgets.allocate(uow, SYSTEM, budget, Money(500_000, "EUR"), "Demo data")

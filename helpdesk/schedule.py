@@ -16,8 +16,9 @@ import structlog
 from sqlalchemy import Connection, Engine, text
 from sqlalchemy.exc import DBAPIError
 
+from helpdesk.integrations.jobs import remove_leftovers
 from helpdesk.kernel import idempotency, outbox
-from helpdesk.kernel.unit_of_work import Database
+from helpdesk.recovery.jobs import expire_offers, fail_abandoned
 from helpdesk.sla.sweep import ring_due
 from helpdesk.wiring import Program
 
@@ -29,17 +30,17 @@ DONE_KEPT: Final = timedelta(days=7)
 
 @dataclass(frozen=True, slots=True)
 class Periodic:
-    """`work(database)` every `period` seconds. `due` is SQL that tells cheaply whether there is anything to do."""
+    """`work(program)` every `period` seconds. `due` is SQL that tells cheaply whether there is anything to do."""
 
     name: str
     period: float
-    work: Callable[[Database], int]
+    work: Callable[[Program], int]
     due: str | None = None
 
 
-def _housekeeping(database: Database) -> int:
+def _housekeeping(program: Program) -> int:
     """Forget done duties and old idempotent answers, and give up duties that kill their workers."""
-    with database.engine.begin() as connection:
+    with program.engine.begin() as connection:
         return (
             outbox.bury_silent(connection)
             + outbox.forget_done(connection, DONE_KEPT)
@@ -51,8 +52,20 @@ SCHEDULE: Final = (
     Periodic(
         "sla.ring_due",
         1,
-        ring_due,
+        lambda program: ring_due(program.database),
         "SELECT EXISTS (SELECT FROM sla_clock WHERE next_alarm_at <= now())",
+    ),
+    Periodic(
+        "recovery.expire_offers",
+        15,
+        lambda program: expire_offers(program.database),
+        "SELECT EXISTS (SELECT FROM offer WHERE status = 'offered' AND valid_until <= now())",
+    ),
+    Periodic("recovery.fail_abandoned", 60, lambda program: fail_abandoned(program.database)),
+    Periodic(
+        "integrations.remove_leftovers",
+        3600,
+        lambda program: remove_leftovers(program.database, program.settings.data_dir),
     ),
     Periodic("housekeeping", 300, _housekeeping),
 )
@@ -103,7 +116,7 @@ class Scheduler:
     def _ring(self, entry: Periodic) -> None:
         doorbell = self._program.doorbell
         if doorbell is None:
-            entry.work(self._program.database)
+            entry.work(self._program)
             return
         try:
             doorbell.sweep(entry.name, entry.period)

@@ -3,7 +3,20 @@
 from helpdesk.complaints import models as complaints
 from helpdesk.customers import models as customers
 from helpdesk.identity import models as identity
+from helpdesk.integrations import models as integrations
 from helpdesk.kernel import event_log, idempotency, mail, outbox
+from helpdesk.recovery import models as recovery
 from helpdesk.sla import models as sla
 
-__all__ = ["complaints", "customers", "event_log", "idempotency", "identity", "mail", "outbox", "sla"]
+__all__ = [
+    "complaints",
+    "customers",
+    "event_log",
+    "idempotency",
+    "identity",
+    "integrations",
+    "mail",
+    "outbox",
+    "recovery",
+    "sla",
+]

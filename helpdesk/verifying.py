@@ -12,12 +12,14 @@ from helpdesk.complaints import verification as complaints
 from helpdesk.kernel import verification as kernel
 from helpdesk.kernel.unit_of_work import Database
 from helpdesk.kernel.verification import Check, Violation
+from helpdesk.recovery import verification as recovery
 from helpdesk.sla import verification as sla
 
 CHECKS: Final[dict[str, tuple[Check, ...]]] = {
     "chain": complaints.CHAIN_CHECKS,
     "complaints": complaints.CHECKS,
     "clocks": sla.CHECKS,
+    "recovery": recovery.CHECKS,
     "duties": kernel.CHECKS,
 }
 

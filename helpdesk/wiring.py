@@ -4,6 +4,7 @@ topic -> handler; and how the parts are put together.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Final
 from uuid import UUID
 
@@ -12,6 +13,7 @@ from sqlalchemy import Engine
 from helpdesk.complaints.events import BY_ACTION, ComplaintReceived
 from helpdesk.identity.actors import SYSTEM
 from helpdesk.identity.authentication import ensure_bootstrap_administrator
+from helpdesk.integrations import jobs as imports
 from helpdesk.kernel import mail, migrations
 from helpdesk.kernel.db import make_engine
 from helpdesk.kernel.doorbell import Doorbell, connect
@@ -20,6 +22,7 @@ from helpdesk.kernel.events import Event
 from helpdesk.kernel.mail import Mailer, mailer_for
 from helpdesk.kernel.settings import Settings, SettingsError
 from helpdesk.kernel.unit_of_work import Consequences, Database, Subscriber
+from helpdesk.recovery import issuance
 from helpdesk.sla import subscribers as sla
 from helpdesk.sla.service import install_defaults
 
@@ -40,6 +43,7 @@ class Tools:
     sender: str
     signing_key: str
     base_url: str
+    data_dir: Path
 
 
 def _deliver_mail(tools: Tools, duty_id: UUID, mail_id: UUID) -> None:
@@ -48,6 +52,8 @@ def _deliver_mail(tools: Tools, duty_id: UUID, mail_id: UUID) -> None:
 
 HANDLERS: Final[Handlers] = {
     mail.TOPIC: Outside(_deliver_mail),
+    issuance.TOPIC: Outside(issuance.issue, give_up=issuance.give_up),
+    imports.TOPIC: Outside(imports.run_import, give_up=imports.give_up, queue=imports.QUEUE),
 }
 
 
@@ -77,7 +83,12 @@ def assemble(
     )
     database = Database(engine, Consequences(SUBSCRIBERS, DUTIES))
     tools = Tools(
-        database, mailer_for(settings.smtp_url), settings.mail_from, settings.signing_key(), settings.base_url
+        database,
+        mailer_for(settings.smtp_url),
+        settings.mail_from,
+        settings.signing_key(),
+        settings.base_url,
+        settings.data_dir,
     )
     doorbell = Doorbell(connect(settings.redis_url)) if settings.redis_url else None
     return Program(settings, engine, database, doorbell, Performer(database, HANDLERS, SYSTEM, tools), tools)

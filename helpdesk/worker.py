@@ -37,7 +37,7 @@ def sweep(name: str) -> None:
     program = _loaded()
     if program.doorbell is not None:
         program.doorbell.connection.delete(Doorbell.marker(name))  # from now on the next tick may ask again
-    count = SWEEPS[name].work(program.database)
+    count = SWEEPS[name].work(program)
     log.debug("swept", sweep=name, count=count)
 
 

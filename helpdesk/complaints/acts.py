@@ -194,7 +194,9 @@ def _follow_up(uow: UnitOfWork, actor: Actor, complaint: Complaint, given: dict[
         add_message(uow, actor, complaint, kind="internal_note", body=given["note"], purpose="follow_up")
 
 
-def _reopen(_uow: UnitOfWork, _actor: Actor, complaint: Complaint, _given: dict[str, Any]) -> None:
+def _reopen(uow: UnitOfWork, _actor: Actor, complaint: Complaint, _given: dict[str, Any]) -> None:
+    for issue in queries.issues_of(uow.session, complaint.id):
+        issue.outcome = None  # the case's outcome is derived from these; what was decided stands in the history
     complaint.double_deviation = True
     complaint.escalation_level = min(complaint.escalation_level + 1, 3)
     complaint.waiting_on = "us"

@@ -28,7 +28,6 @@ from sqlalchemy import Connection, Engine, func, select, text, update
 from sqlalchemy.exc import DBAPIError
 
 from helpdesk.complaints import intake
-from helpdesk.complaints.queries import known_external_ids
 from helpdesk.integrations import queries, validation
 from helpdesk.integrations.errors import UnusableFile
 from helpdesk.integrations.events import ImportEnded, ImportStarted
@@ -258,11 +257,12 @@ class Runner:
         if not pairs:
             return {}
         statement = text(
-            "INSERT INTO import_seen SELECT * FROM unnest(CAST(:sources AS text[]), CAST(:ids AS text[])) "
+            "INSERT INTO import_seen "
+            "SELECT * FROM unnest(string_to_array(:sources, chr(31)), string_to_array(:ids, chr(31))) "
             "ON CONFLICT DO NOTHING RETURNING source, external_id"
         )
-        given = {"sources": [source for source, _ in pairs], "ids": [external_id for _, external_id in pairs]}
-        new = {(row[0], row[1]) for row in self.session.execute(statement, given)}
+        sources, ids = (queries.UNIT.join(column) for column in zip(*pairs, strict=True))
+        new = {(row[0], row[1]) for row in self.session.execute(statement, {"sources": sources, "ids": ids})}
         doubled = {}
         for item in ready:
             pair = (item.given.get("source"), item.given.get("external_id"))
@@ -371,5 +371,5 @@ def _known(uow: UnitOfWork, ready: Sequence[_Ready]) -> set[tuple[Any, Any]]:
     return {
         (source, external_id)
         for source, ids in by_source.items()
-        for external_id in known_external_ids(uow.session, source, ids)
+        for external_id in queries.known_ids(uow.session, source, ids)
     }

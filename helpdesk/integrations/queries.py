@@ -4,7 +4,20 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, RowMapping, String, cast, false, func, literal_column, or_, select, text, true
+from sqlalchemy import (
+    ARRAY,
+    ColumnElement,
+    RowMapping,
+    String,
+    cast,
+    false,
+    func,
+    literal_column,
+    or_,
+    select,
+    text,
+    true,
+)
 from sqlalchemy.orm import Session
 
 from helpdesk.complaints.models import Complaint
@@ -114,6 +127,21 @@ def _of_file(checksum: str, mapping: str, *, dry_run: bool) -> Any:
         .where(ImportJob.checksum == checksum, ImportJob.mapping == mapping, ImportJob.dry_run == dry_run)
         .order_by(ImportJob.id)
     )
+
+
+UNIT: Final = "\x1f"
+"""Between values sent as one text: hundreds of parameters, or an array, cost more than the look-up. No text of ours can
+hold it (`kernel.schemas.Text`).
+"""
+
+
+def known_ids(session: Session, source: str, external_ids: Sequence[str]) -> Sequence[str]:
+    """Of these external ids, the ones received before."""
+    wanted = func.string_to_array(UNIT.join(external_ids), UNIT, type_=ARRAY(String))
+    statement = select(Complaint.external_id).where(
+        Complaint.source == source, Complaint.external_id == func.any(wanted)
+    )
+    return [row for row in session.scalars(statement) if row is not None]
 
 
 def list_rejections(

@@ -13,7 +13,7 @@ from helpdesk.kernel.errors import Gone, NotFound
 
 
 def sign(key: str, purpose: str, subject_id: UUID, expires_at: datetime) -> str:
-    return URLSafeSerializer(key, salt=f"helpdesk.link.{purpose}").dumps([subject_id.hex, int(expires_at.timestamp())])  # type: ignore[return-value]  # str for this serializer
+    return URLSafeSerializer(key, salt=f"helpdesk.link.{purpose}").dumps([subject_id.hex, int(expires_at.timestamp())])
 
 
 def read(key: str, purpose: str, token: str, now: datetime) -> UUID:

@@ -10,7 +10,7 @@ from datetime import date, datetime, timedelta
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, and_, exists, func, or_, select
+from sqlalchemy import ColumnElement, and_, exists, false, func, or_, select
 from sqlalchemy.orm import Session, aliased
 
 from helpdesk.complaints.models import Complaint, Issue
@@ -284,14 +284,16 @@ def granted(
     )
     standing = Offer.status.in_(GRANTED)
     case = total.where(Offer.complaint_id == complaint_id, standing)
+    # Compared with None, `==` becomes IS NULL: all that belong to nobody would be added up as one customer's.
+    theirs = false() if customer_id is None else Complaint.customer_id == customer_id
     customer = total.join(Complaint, Complaint.id == Offer.complaint_id).where(
-        Complaint.customer_id == customer_id, Offer.granted_at >= now - timedelta(days=CUSTOMER_DAYS), standing
+        theirs, Offer.granted_at >= now - timedelta(days=CUSTOMER_DAYS), standing
     )
     midnight = now.replace(hour=0, minute=0, second=0, microsecond=0)
     by_approver = exists().where(
         OfferTransition.offer_id == Offer.id,
         OfferTransition.action.in_(["approve", "endorse"]),
-        OfferTransition.actor_id == approver_id,
+        false() if approver_id is None else OfferTransition.actor_id == approver_id,
         OfferTransition.at >= midnight,
     )
     day = total.where(or_(standing, Offer.status == "pending_approval"), by_approver)

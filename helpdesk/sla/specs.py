@@ -88,6 +88,10 @@ def already_compiled(calendar_id: UUID, version: int) -> Calendar | None:
     return _calendars.get((calendar_id, version))
 
 
+def forget_compiled() -> None:
+    _calendars.clear()
+
+
 def targets_of(spec: Mapping[str, Any]) -> dict[str, dict[str, Target]]:
     return {
         severity: {kind: Target(amount, unit) for kind, (amount, unit) in kinds.items()}

@@ -32,6 +32,28 @@ BEGIN
     RETURN NULL;
 END $$;
 CREATE TRIGGER duty_ring AFTER INSERT ON duty FOR EACH STATEMENT EXECUTE FUNCTION duty_ring();
+
+CREATE FUNCTION budget_entry_append_only() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    RAISE EXCEPTION 'the ledger of a budget is never changed; make an entry that puts it right'
+        USING ERRCODE = 'restrict_violation';
+END $$;
+CREATE TRIGGER budget_entry_append_only BEFORE UPDATE OR DELETE ON budget_entry
+    FOR EACH ROW EXECUTE FUNCTION budget_entry_append_only();
+CREATE TRIGGER budget_entry_no_truncate BEFORE TRUNCATE ON budget_entry
+    FOR EACH STATEMENT EXECUTE FUNCTION budget_entry_append_only();
+CREATE FUNCTION offer_transition_append_only() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF TG_OP = 'UPDATE' AND NEW.given = '{}'::jsonb AND (to_jsonb(NEW) - 'given') = (to_jsonb(OLD) - 'given') THEN
+        RETURN NEW;
+    END IF;
+    RAISE EXCEPTION 'steps of an offer are never changed or removed; only what was given may be erased'
+        USING ERRCODE = 'restrict_violation';
+END $$;
+CREATE TRIGGER offer_transition_append_only BEFORE UPDATE OR DELETE ON offer_transition
+    FOR EACH ROW EXECUTE FUNCTION offer_transition_append_only();
+CREATE TRIGGER offer_transition_no_truncate BEFORE TRUNCATE ON offer_transition
+    FOR EACH STATEMENT EXECUTE FUNCTION offer_transition_append_only();
 """
 
 
@@ -191,6 +213,39 @@ def upgrade() -> None:
         sa.UniqueConstraint("name", name=op.f("uq_team_name")),
     )
     op.create_table(
+        "budget",
+        sa.Column("name", sa.String(), nullable=False),
+        sa.Column("team_id", sa.Uuid(), nullable=True),
+        sa.Column("starts_on", sa.Date(), nullable=False),
+        sa.Column("ends_on", sa.Date(), nullable=False),
+        sa.Column("currency", sa.String(), nullable=False),
+        sa.Column("allocated_minor", sa.BigInteger(), server_default="0", nullable=False),
+        sa.Column("reserved_minor", sa.BigInteger(), server_default="0", nullable=False),
+        sa.Column("committed_minor", sa.BigInteger(), server_default="0", nullable=False),
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("version", sa.Integer(), server_default="1", nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
+        sa.CheckConstraint(
+            "allocated_minor - reserved_minor - committed_minor >= 0", name=op.f("ck_budget_never_below_zero")
+        ),
+        sa.CheckConstraint("allocated_minor >= 0", name=op.f("ck_budget_allocated")),
+        sa.CheckConstraint("committed_minor >= 0", name=op.f("ck_budget_committed")),
+        sa.CheckConstraint("ends_on >= starts_on", name=op.f("ck_budget_period")),
+        sa.CheckConstraint("reserved_minor >= 0", name=op.f("ck_budget_reserved")),
+        sa.ForeignKeyConstraint(["team_id"], ["team.id"], name=op.f("fk_budget_team_id_team"), ondelete="RESTRICT"),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_budget")),
+        sa.UniqueConstraint(
+            "team_id",
+            "starts_on",
+            "ends_on",
+            "currency",
+            "name",
+            name=op.f("uq_budget_team_id_starts_on_ends_on_currency_name"),
+            postgresql_nulls_not_distinct=True,
+        ),
+    )
+    op.create_index("ix_budget_currency_ends_on", "budget", ["currency", "ends_on"], unique=False)
+    op.create_table(
         "complaint",
         sa.Column("reference", sa.String(), nullable=False),
         sa.Column("status", sa.String(), nullable=False),
@@ -288,6 +343,47 @@ def upgrade() -> None:
     op.create_index("ix_complaint_status_received_at_id", "complaint", ["status", "received_at", "id"], unique=False)
     op.create_index("ix_complaint_team_id_received_at_id", "complaint", ["team_id", "received_at", "id"], unique=False)
     op.create_index("uq_complaint_source_external_id", "complaint", ["source", "external_id"], unique=True)
+    op.create_table(
+        "import_job",
+        sa.Column("state", sa.String(), server_default="queued", nullable=False),
+        sa.Column("mapping", sa.String(), nullable=False),
+        sa.Column("file_name", sa.String(), nullable=False),
+        sa.Column("dry_run", sa.Boolean(), server_default="false", nullable=False),
+        sa.Column("checksum", sa.String(), nullable=True),
+        sa.Column("size_bytes", sa.BigInteger(), nullable=True),
+        sa.Column("line_done", sa.BigInteger(), server_default="0", nullable=False),
+        sa.Column("byte_done", sa.BigInteger(), server_default="0", nullable=False),
+        sa.Column("records_read", sa.BigInteger(), server_default="0", nullable=False),
+        sa.Column("accepted", sa.BigInteger(), server_default="0", nullable=False),
+        sa.Column("skipped", sa.BigInteger(), server_default="0", nullable=False),
+        sa.Column("rejected", sa.BigInteger(), server_default="0", nullable=False),
+        sa.Column("started_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("run_started_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("run_from_records", sa.BigInteger(), server_default="0", nullable=False),
+        sa.Column("run_from_byte", sa.BigInteger(), server_default="0", nullable=False),
+        sa.Column("progress_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("finished_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("error", sa.String(), nullable=True),
+        sa.Column("created_by", sa.Uuid(), nullable=True),
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
+        sa.CheckConstraint(
+            "(state IN ('done', 'failed', 'cancelled')) = (finished_at IS NOT NULL)",
+            name=op.f("ck_import_job_ended_at_a_time"),
+        ),
+        sa.CheckConstraint(
+            "state IN ('queued', 'running', 'done', 'failed', 'cancelled')", name=op.f("ck_import_job_state")
+        ),
+        sa.CheckConstraint(
+            "records_read = accepted + skipped + rejected", name=op.f("ck_import_job_every_record_accounted_for")
+        ),
+        sa.ForeignKeyConstraint(
+            ["created_by"], ["agent.id"], name=op.f("fk_import_job_created_by_agent"), ondelete="RESTRICT"
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_import_job")),
+    )
+    op.create_index("ix_import_job_checksum", "import_job", ["checksum"], unique=False)
+    op.create_index("ix_import_job_created_by_id", "import_job", ["created_by", "id"], unique=False)
     op.create_table(
         "sla_calendar_version",
         sa.Column("calendar_id", sa.Uuid(), nullable=False),
@@ -479,6 +575,85 @@ def upgrade() -> None:
         sa.UniqueConstraint("complaint_id", "number", name=op.f("uq_complaint_transition_complaint_id_number")),
     )
     op.create_table(
+        "import_rejection",
+        sa.Column("job_id", sa.Uuid(), nullable=False),
+        sa.Column("line", sa.BigInteger(), nullable=False),
+        sa.Column("outcome", sa.String(), nullable=False),
+        sa.Column("code", sa.String(), nullable=False),
+        sa.Column("detail", sa.String(), nullable=False),
+        sa.Column("excerpt", sa.String(), nullable=False),
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.CheckConstraint("outcome IN ('rejected', 'skipped', 'note')", name=op.f("ck_import_rejection_outcome")),
+        sa.CheckConstraint("length(excerpt) <= 500", name=op.f("ck_import_rejection_excerpt_short")),
+        sa.ForeignKeyConstraint(
+            ["job_id"], ["import_job.id"], name=op.f("fk_import_rejection_job_id_import_job"), ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_import_rejection")),
+    )
+    op.create_index("ix_import_rejection_job_id_line_id", "import_rejection", ["job_id", "line", "id"], unique=False)
+    op.create_table(
+        "offer",
+        sa.Column("complaint_id", sa.Uuid(), nullable=False),
+        sa.Column("kind", sa.String(), nullable=False),
+        sa.Column("amount_minor", sa.BigInteger(), nullable=True),
+        sa.Column("currency", sa.String(), nullable=True),
+        sa.Column("status", sa.String(), nullable=False),
+        sa.Column("status_reason", sa.String(), nullable=True),
+        sa.Column("reason", sa.String(), nullable=False),
+        sa.Column("text", sa.String(), nullable=True),
+        sa.Column("language", sa.String(), nullable=False),
+        sa.Column("valid_days", sa.Integer(), nullable=False),
+        sa.Column("valid_until", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("drafted_by", sa.Uuid(), nullable=True),
+        sa.Column("approvals", postgresql.JSONB(astext_type=sa.Text()), server_default="[]", nullable=False),
+        sa.Column("budget_id", sa.Uuid(), nullable=True),
+        sa.Column("round", sa.Integer(), server_default="1", nullable=False),
+        sa.Column("steps", sa.Integer(), server_default="0", nullable=False),
+        sa.Column("granted_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("issued_reference", sa.String(), nullable=True),
+        sa.Column("suggestion", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("version", sa.Integer(), server_default="1", nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
+        sa.CheckConstraint(
+            "(kind IN ('voucher')) = (amount_minor IS NOT NULL)", name=op.f("ck_offer_paying_has_amount")
+        ),
+        sa.CheckConstraint(
+            "amount_minor IS NULL OR status NOT IN ('accepted', 'approved', 'issued', 'issuing', 'offered', 'redeemed') OR budget_id IS NOT NULL",
+            name=op.f("ck_offer_granted_from_budget"),
+        ),
+        sa.CheckConstraint("kind IN ('voucher', 'apology_letter')", name=op.f("ck_offer_kind")),
+        sa.CheckConstraint("status <> 'offered' OR valid_until IS NOT NULL", name=op.f("ck_offer_offered_until")),
+        sa.CheckConstraint(
+            "status IN ('drafted', 'pending_approval', 'approved', 'offered', 'accepted', 'issuing', 'issued', 'redeemed', 'declined', 'expired', 'revoked', 'failed', 'reversed')",
+            name=op.f("ck_offer_status"),
+        ),
+        sa.CheckConstraint(
+            "status NOT IN ('issued', 'redeemed') OR issued_reference IS NOT NULL",
+            name=op.f("ck_offer_issued_with_reference"),
+        ),
+        sa.CheckConstraint("(amount_minor IS NULL) = (currency IS NULL)", name=op.f("ck_offer_amount_has_currency")),
+        sa.CheckConstraint("amount_minor > 0", name=op.f("ck_offer_amount_minor")),
+        sa.CheckConstraint("round >= 1", name=op.f("ck_offer_round")),
+        sa.CheckConstraint("valid_days BETWEEN 1 AND 365", name=op.f("ck_offer_valid_days")),
+        sa.ForeignKeyConstraint(
+            ["budget_id"], ["budget.id"], name=op.f("fk_offer_budget_id_budget"), ondelete="RESTRICT"
+        ),
+        sa.ForeignKeyConstraint(
+            ["complaint_id"], ["complaint.id"], name=op.f("fk_offer_complaint_id_complaint"), ondelete="RESTRICT"
+        ),
+        sa.ForeignKeyConstraint(
+            ["drafted_by"], ["agent.id"], name=op.f("fk_offer_drafted_by_agent"), ondelete="RESTRICT"
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_offer")),
+    )
+    op.create_index("ix_offer_complaint_id_id", "offer", ["complaint_id", "id"], unique=False)
+    op.create_index("ix_offer_kind_id", "offer", ["kind", "id"], unique=False)
+    op.create_index("ix_offer_status_id", "offer", ["status", "id"], unique=False)
+    op.create_index(
+        "ix_offer_valid_until", "offer", ["valid_until"], unique=False, postgresql_where=sa.text("status = 'offered'")
+    )
+    op.create_table(
         "sla_clock",
         sa.Column("complaint_id", sa.Uuid(), nullable=False),
         sa.Column("kind", sa.String(), nullable=False),
@@ -539,6 +714,96 @@ def upgrade() -> None:
     )
     op.create_index("ix_sla_clock_complaint_id", "sla_clock", ["complaint_id"], unique=False)
     op.create_table(
+        "budget_entry",
+        sa.Column("budget_id", sa.Uuid(), nullable=False),
+        sa.Column("kind", sa.String(), nullable=False),
+        sa.Column("amount_minor", sa.BigInteger(), nullable=False),
+        sa.Column("offer_id", sa.Uuid(), nullable=True),
+        sa.Column("round", sa.Integer(), nullable=True),
+        sa.Column("at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("actor_kind", sa.String(), nullable=False),
+        sa.Column("actor_id", sa.Uuid(), nullable=True),
+        sa.Column("note", sa.String(), nullable=True),
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.CheckConstraint("(kind = 'allocate') = (offer_id IS NULL)", name=op.f("ck_budget_entry_offer")),
+        sa.CheckConstraint(
+            "kind IN ('allocate', 'reserve', 'commit', 'release', 'reverse')", name=op.f("ck_budget_entry_kind")
+        ),
+        sa.CheckConstraint("(offer_id IS NULL) = (round IS NULL)", name=op.f("ck_budget_entry_round")),
+        sa.CheckConstraint("amount_minor > 0", name=op.f("ck_budget_entry_amount_minor")),
+        sa.ForeignKeyConstraint(
+            ["budget_id"], ["budget.id"], name=op.f("fk_budget_entry_budget_id_budget"), ondelete="RESTRICT"
+        ),
+        sa.ForeignKeyConstraint(
+            ["offer_id"], ["offer.id"], name=op.f("fk_budget_entry_offer_id_offer"), ondelete="RESTRICT"
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_budget_entry")),
+    )
+    op.create_index("ix_budget_entry_budget_id_id", "budget_entry", ["budget_id", "id"], unique=False)
+    op.create_index(
+        "uq_budget_entry_commit", "budget_entry", ["offer_id"], unique=True, postgresql_where=sa.text("kind = 'commit'")
+    )
+    op.create_index(
+        "uq_budget_entry_reserve",
+        "budget_entry",
+        ["offer_id", "round"],
+        unique=True,
+        postgresql_where=sa.text("kind = 'reserve'"),
+    )
+    op.create_index(
+        "uq_budget_entry_reverse",
+        "budget_entry",
+        ["offer_id"],
+        unique=True,
+        postgresql_where=sa.text("kind = 'reverse'"),
+    )
+    op.create_index(
+        "uq_budget_entry_settle",
+        "budget_entry",
+        ["offer_id", "round"],
+        unique=True,
+        postgresql_where=sa.text("kind IN ('commit', 'release')"),
+    )
+    op.create_table(
+        "letter",
+        sa.Column("offer_id", sa.Uuid(), nullable=False),
+        sa.Column("language", sa.String(), nullable=False),
+        sa.Column("subject", sa.String(), nullable=False),
+        sa.Column("body", sa.String(), nullable=False),
+        sa.Column("mail_id", sa.Uuid(), nullable=True),
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
+        sa.CheckConstraint("language IN ('en', 'zh')", name=op.f("ck_letter_language")),
+        sa.ForeignKeyConstraint(["offer_id"], ["offer.id"], name=op.f("fk_letter_offer_id_offer"), ondelete="RESTRICT"),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_letter")),
+        sa.UniqueConstraint("offer_id", name=op.f("uq_letter_offer_id")),
+    )
+    op.create_table(
+        "offer_transition",
+        sa.Column("offer_id", sa.Uuid(), nullable=False),
+        sa.Column("number", sa.Integer(), nullable=False),
+        sa.Column("action", sa.String(), nullable=False),
+        sa.Column("from_status", sa.String(), nullable=False),
+        sa.Column("to_status", sa.String(), nullable=False),
+        sa.Column("actor_kind", sa.String(), nullable=False),
+        sa.Column("actor_id", sa.Uuid(), nullable=True),
+        sa.Column("at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("given", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["offer_id"], ["offer.id"], name=op.f("fk_offer_transition_offer_id_offer"), ondelete="RESTRICT"
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_offer_transition")),
+        sa.UniqueConstraint("offer_id", "number", name=op.f("uq_offer_transition_offer_id_number")),
+    )
+    op.create_index(
+        "ix_offer_transition_actor_id_at",
+        "offer_transition",
+        ["actor_id", "at"],
+        unique=False,
+        postgresql_where=sa.text("action IN ('approve', 'endorse')"),
+    )
+    op.create_table(
         "sla_alarm",
         sa.Column("clock_id", sa.Uuid(), nullable=False),
         sa.Column("generation", sa.Integer(), nullable=False),
@@ -550,6 +815,28 @@ def upgrade() -> None:
             ["clock_id"], ["sla_clock.id"], name=op.f("fk_sla_alarm_clock_id_sla_clock"), ondelete="CASCADE"
         ),
         sa.PrimaryKeyConstraint("clock_id", "generation", "threshold", name=op.f("pk_sla_alarm")),
+    )
+    op.create_table(
+        "voucher",
+        sa.Column("offer_id", sa.Uuid(), nullable=False),
+        sa.Column("code", sa.String(), nullable=False),
+        sa.Column("amount_minor", sa.BigInteger(), nullable=False),
+        sa.Column("currency", sa.String(), nullable=False),
+        sa.Column("expires_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("redeemed_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("redeemed_by", sa.Uuid(), nullable=True),
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
+        sa.CheckConstraint("amount_minor > 0", name=op.f("ck_voucher_amount_minor")),
+        sa.ForeignKeyConstraint(
+            ["offer_id"], ["offer.id"], name=op.f("fk_voucher_offer_id_offer"), ondelete="RESTRICT"
+        ),
+        sa.ForeignKeyConstraint(
+            ["redeemed_by"], ["agent.id"], name=op.f("fk_voucher_redeemed_by_agent"), ondelete="RESTRICT"
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_voucher")),
+        sa.UniqueConstraint("code", name=op.f("uq_voucher_code")),
+        sa.UniqueConstraint("offer_id", name=op.f("uq_voucher_offer_id")),
     )
     op.execute(_TRIGGERS)
     op.execute(

@@ -90,10 +90,14 @@ def scalar(database: Database, statement: str, **values: Any) -> Any:
 
 
 def execute(database: Database, statement: str, **values: Any) -> None:
-    """A hand on the console: past every door, and with triggers asleep."""
+    """A hand on the console: past every door, and with our triggers asleep."""
+    guarded = ("budget_entry", "offer_transition")
     with database.unit_of_work(SYSTEM) as uow:
-        uow.session.execute(text("SET LOCAL session_replication_role = replica"))
+        for table in guarded:
+            uow.session.execute(text(f"ALTER TABLE {table} DISABLE TRIGGER USER"))
         uow.session.execute(text(statement), values)
+        for table in guarded:
+            uow.session.execute(text(f"ALTER TABLE {table} ENABLE TRIGGER USER"))
 
 
 def violations(database: Database) -> list[str]:

@@ -223,7 +223,7 @@ class TestPromisesOfTheTables:
     @pytest.mark.parametrize("column", ["allocated_minor", "reserved_minor", "committed_minor"])
     def test_nothing_goes_below_zero_even_by_hand(self, database: Database, reserved: UUID, column: str) -> None:
         with pytest.raises(DBAPIError) as refused:
-            execute(database, f"UPDATE budget SET {column} = -1")  # noqa: S608  # the column is ours
+            execute(database, f"UPDATE budget SET {column} = -1")  # the column is ours
         assert isinstance(refused.value.orig, pg_errors.CheckViolation)
 
 

@@ -76,7 +76,7 @@ class TestOnce:
         for _ in range(2):
             issuance.issue(program.tools, duty, UUID(offer["id"]))
         assert program.performer.perform([duty]) == {"done": 0, "skipped": 1, "failed": 0}
-        assert scalar(program.database, f"SELECT count(*) FROM {table}") == 1  # noqa: S608
+        assert scalar(program.database, f"SELECT count(*) FROM {table}") == 1
         assert scalar(program.database, "SELECT count(*) FROM event WHERE type = 'offer.issued'") == 1
         assert entries(program.database) == (["reserve", "commit"] if table == "voucher" else [])
         assert counters(agent, complaint, program.database) == (1, 0)

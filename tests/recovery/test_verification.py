@@ -1,0 +1,182 @@
+"""The audit finds nothing in a healthy database, and names what a hand on the console has broken."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from sqlalchemy import text
+
+from helpdesk.identity.actors import SYSTEM
+from helpdesk.kernel.unit_of_work import Database
+from helpdesk.wiring import Program
+from tests.conftest import Caller, complaint_body
+from tests.recovery.helpers import accepted, draft, execute, issued, offered, open_budget, violations, voucher
+
+LETTER = {"kind": "apology_letter"}
+
+
+@pytest.fixture
+def story(program: Program, agent: Caller, manager: Caller, complaint: dict[str, Any], team: Any) -> dict[str, Any]:
+    """One offer in each of the places that matter; ids by name."""
+    open_budget(manager)
+    other = agent.post("/complaints", complaint_body(team_id=str(team))).json
+    found = {
+        "redeemed": issued(program, agent, complaint),
+        "issued": issued(program, agent, complaint, voucher("10.00")),
+        "letter": issued(program, agent, other, LETTER),
+        "issuing": accepted(agent, other, voucher("5.00")),
+        "offered": offered(agent, complaint, voucher("2.00")),
+        "drafted": draft(agent, complaint, voucher("1.00")),
+    }
+    assert manager.pay(f"/vouchers/{found['redeemed']['issued_reference']}/redeem").status_code == 200
+    ids = {name: offer["id"] for name, offer in found.items()}
+    return ids | {"complaint": complaint["id"]}
+
+
+def test_a_healthy_database(database: Database, story: dict[str, Any]) -> None:
+    assert violations(database) == []
+
+
+DAMAGE: list[tuple[str, str, str, str, str]] = [
+    # what, statement, whose id goes in, the check that names it, a word of its detail
+    ("sum", "UPDATE budget SET reserved_minor = reserved_minor + 1", "drafted", "budget_sums", "its ledger says"),
+    (
+        "entry lost",
+        "DELETE FROM budget_entry WHERE offer_id = :id AND kind = 'commit'",
+        "issued",
+        "offer_money",
+        "issued with 1 open reservations and 0 commitments",
+    ),
+    (
+        "entry changed",
+        "UPDATE budget_entry SET amount_minor = 1 WHERE offer_id = :id AND kind = 'reserve'",
+        "offered",
+        "offer_money",
+        "entries of another amount",
+    ),
+    (
+        "reservation lost",
+        "DELETE FROM budget_entry WHERE offer_id = :id",
+        "offered",
+        "offer_money",
+        "0 open reservations",
+    ),
+    ("voucher lost", "DELETE FROM voucher WHERE offer_id = :id", "issued", "issued_once", "0 issuances at all"),
+    ("letter lost", "DELETE FROM letter WHERE offer_id = :id", "letter", "issued_once", "0 issuances at all"),
+    (
+        "voucher changed",
+        "UPDATE voucher SET amount_minor = 99999 WHERE offer_id = :id",
+        "issued",
+        "issued_once",
+        "of another amount",
+    ),
+    (
+        "another reference",
+        "UPDATE offer SET issued_reference = 'X' WHERE id = :id",
+        "issued",
+        "issued_once",
+        "which it does not name",
+    ),
+    (
+        "issued unasked",
+        "INSERT INTO voucher (id, offer_id, code, amount_minor, currency, expires_at) "
+        "VALUES (gen_random_uuid(), :id, 'FORGED', 1, 'EUR', now())",
+        "offered",
+        "issued_once",
+        "offered with 1 issuances",
+    ),
+    (
+        "used twice",
+        "UPDATE voucher SET redeemed_at = NULL WHERE offer_id = :id",
+        "redeemed",
+        "vouchers_redeemed",
+        "was not used",
+    ),
+    (
+        "duty lost",
+        "DELETE FROM duty WHERE subject_id = :id AND topic = 'recovery.issue'",
+        "issuing",
+        "accepted_is_issued",
+        "no duty to issue it",
+    ),
+    ("status moved", "UPDATE offer SET status = 'declined' WHERE id = :id", "drafted", "offer_replay", "'declined'"),
+    (
+        "step lost",
+        "DELETE FROM offer_transition WHERE offer_id = :id AND number = 1",
+        "offered",
+        "offer_replay",
+        "have a gap",
+    ),
+    (
+        "step changed",
+        "UPDATE offer_transition SET to_status = 'offered' WHERE offer_id = :id AND action = 'approve'",
+        "offered",
+        "offer_replay",
+        "not in the table",
+    ),
+    (
+        "unknown step",
+        "UPDATE offer_transition SET action = 'bless' WHERE offer_id = :id AND action = 'approve'",
+        "offered",
+        "offer_replay",
+        "bless",
+    ),
+]
+
+
+@pytest.mark.parametrize(
+    ("statement", "whose", "check", "word"), [row[1:] for row in DAMAGE], ids=[row[0] for row in DAMAGE]
+)
+def test_damage_is_named(  # noqa: PLR0917  # one argument per column of the table above
+    database: Database, story: dict[str, Any], statement: str, whose: str, check: str, word: str
+) -> None:
+    values = {"id": story[whose]} if ":id" in statement else {}
+    execute(database, statement, **values)
+    found = [line for line in violations(database) if line.startswith(f"recovery.{check}:")]
+    assert len(found) == 1
+    assert word in found[0]
+    if values:
+        assert f"offer {story[whose]}" in found[0]
+
+
+def test_nothing_is_issued_twice_even_without_the_constraint(database: Database, story: dict[str, Any]) -> None:
+    execute(database, "ALTER TABLE voucher DROP CONSTRAINT uq_voucher_offer_id")
+    execute(
+        database,
+        "INSERT INTO voucher (id, offer_id, code, amount_minor, currency, expires_at) "
+        "SELECT gen_random_uuid(), offer_id, 'AGAIN', amount_minor, currency, expires_at FROM voucher WHERE offer_id = :id",
+        id=story["issued"],
+    )
+    assert any("issued_once" in line and story["issued"] in line for line in violations(database))
+
+
+@pytest.mark.parametrize("column", ["offers_live", "remedies_undelivered"])
+def test_a_complaints_counters(database: Database, story: dict[str, Any], column: str) -> None:
+    execute(database, f"UPDATE complaint SET {column} = {column} + 1 WHERE id = :id", id=story["complaint"])
+    (found,) = violations(database)
+    assert found.startswith(f"recovery.complaint_counters: complaint {story['complaint']}:")
+
+
+def test_reading_in_batches_misses_nobody(
+    database: Database, story: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("helpdesk.recovery.verification._BATCH", 2)
+    execute(database, "UPDATE offer SET steps = steps + 1")
+    assert len([line for line in violations(database) if "offer_replay" in line]) == 6
+
+
+def test_the_audit_changes_nothing(database: Database, story: dict[str, Any], statements: Callable[[], Any]) -> None:
+    with statements() as seen:
+        violations(database)
+    assert all(statement.split()[0] in {"SELECT", "WITH"} for statement in seen.seen)
+
+
+def test_a_retry_is_told_apart_from_a_double(
+    program: Program, agent: Caller, manager: Caller, complaint: dict[str, Any]
+) -> None:
+    open_budget(manager)
+    offer = accepted(agent, complaint)
+    with program.database.unit_of_work(SYSTEM) as uow:
+        uow.session.execute(text("UPDATE duty SET dead_at = now() WHERE topic = 'recovery.issue'"))
+    assert [line.split(":")[0] for line in violations(program.database)] == ["recovery.accepted_is_issued"]
+    assert str(offer["id"]) in violations(program.database)[0]
