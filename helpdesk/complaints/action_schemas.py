@@ -4,6 +4,7 @@ from typing import Any, Final
 
 from marshmallow import ValidationError, fields, validate, validates_schema
 
+from helpdesk.complaints.lifecycle import MAX_ISSUES
 from helpdesk.complaints.schemas import LONG, issue_fits_category
 from helpdesk.complaints.taxonomy import (
     CATEGORIES,
@@ -15,7 +16,7 @@ from helpdesk.complaints.taxonomy import (
     ROOT_CAUSES,
     TRACKS,
 )
-from helpdesk.kernel.schemas import Choice, Schema, Text
+from helpdesk.kernel.schemas import Choice, Schema, Text, Whole
 
 
 class AcknowledgeIn(Schema):
@@ -28,10 +29,10 @@ class AcknowledgeIn(Schema):
 
 
 class TriageIn(Schema):
-    impact = fields.Integer(
+    impact = Whole(
         required=True, validate=validate.Range(1, 5), metadata={"description": "1 negligible, 5 critical", "example": 3}
     )
-    urgency = fields.Integer(
+    urgency = Whole(
         required=True, validate=validate.Range(1, 4), metadata={"description": "1 can wait, 4 now", "example": 2}
     )
     category = Choice(CATEGORIES, required=True, metadata={"example": "DEL"})
@@ -69,7 +70,7 @@ class FindingIn(Schema):
 
 
 class InvestigateIn(Schema):
-    findings = fields.List(fields.Nested(FindingIn), required=True, validate=validate.Length(1, 20))
+    findings = fields.List(fields.Nested(FindingIn), required=True, validate=validate.Length(1, MAX_ISSUES))
     root_cause = Choice(ROOT_CAUSES, required=True, metadata={"example": "RC.HAND"})
     contributing_causes = fields.List(
         Choice(ROOT_CAUSES), validate=validate.Length(max=10), metadata={"example": ["RC.COMMS"]}
@@ -102,7 +103,7 @@ class RemedyIn(Schema):
 
 
 class ResolveIn(Schema):
-    outcomes = fields.List(fields.Nested(OutcomeIn), required=True, validate=validate.Length(1, 20))
+    outcomes = fields.List(fields.Nested(OutcomeIn), required=True, validate=validate.Length(1, MAX_ISSUES))
     letter = fields.Nested(LetterIn, required=True)
     remedy = fields.Nested(RemedyIn, required=True)
 

@@ -178,8 +178,8 @@ _person_route("subject", "subjects", schemas.SubjectIn, "Name the agent whom the
     permission="complaint:read",
     paged=True,
 )
-def list_messages(session: Session, actor: Actor, page: Page, _given: dict[str, Any], ref: str) -> Any:
-    return queries.list_messages(session, actor, page, ref)
+def list_messages(session: Session, actor: Actor, page: Page, given: dict[str, Any], ref: str) -> Any:
+    return queries.list_messages(session, actor, page, given, ref)
 
 
 def _show_message(session: Session, _actor: Actor, message_id: UUID) -> models.Message | None:
@@ -256,8 +256,8 @@ def release_complaint(uow: UnitOfWork, actor: Actor, complaint: models.Complaint
     permission="complaint:read",
     paged=True,
 )
-def get_timeline(session: Session, actor: Actor, page: Page, _given: dict[str, Any], ref: str) -> Any:
-    return queries.timeline(session, actor, page, ref)
+def get_timeline(session: Session, actor: Actor, page: Page, given: dict[str, Any], ref: str) -> Any:
+    return queries.timeline(session, actor, page, given, ref)
 
 
 @blp.read(
@@ -268,7 +268,6 @@ def get_timeline(session: Session, actor: Actor, page: Page, _given: dict[str, A
     permission="complaint:read",
 )
 def verify_timeline(session: Session, actor: Actor, ref: str) -> dict[str, Any]:
-    complaint = queries.get_visible(session, actor, ref)
-    rows = queries.events_of(session, complaint.id)
+    complaint, rows = queries.chain_of(session, actor, ref)
     broken = verify_stream(rows, stream_id=complaint.id, count=complaint.event_count, head=bytes(complaint.event_head))
     return {"valid": not broken, "events": len(rows), "broken": broken}

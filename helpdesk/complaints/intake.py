@@ -71,7 +71,8 @@ def receive(uow: UnitOfWork, given: Mapping[str, Any]) -> UUID:
 def receive_many(uow: UnitOfWork, many: Sequence[Mapping[str, Any]]) -> list[UUID]:
     """Take complaints in, in order. The caller has left out those whose `(source, external_id)` is known."""
     complainants = [dict(given.get("complainant") or {}) for given in many]
-    customer_ids = customers.known_or_new(uow, complainants)
+    unnamed = [{} if given.get("customer_id") else person for given, person in zip(many, complainants, strict=True)]
+    customer_ids = customers.known_or_new(uow, unnamed)
     ids = []
     for given, person, customer_id in zip(many, complainants, customer_ids, strict=True):
         ids.append(_receive(uow, given, person, given.get("customer_id") or customer_id))

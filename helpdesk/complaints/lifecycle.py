@@ -13,6 +13,9 @@ CLOSED: Final = states("resolved", "followed_up", "withdrawn", "dismissed")
 WAITING_ON: Final = ("us", "customer", "third_party", "nobody")
 STAGES: Final = ("1", "2", "external")
 MAX_LEVEL: Final = 3
+MAX_ISSUES: Final = 20
+"""On one complaint: every one of them is to be named in one `investigate` and one `resolve`."""
+
 MILD: Final = frozenset({"S3", "S4", "S5"})
 
 

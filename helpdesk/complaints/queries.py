@@ -213,10 +213,7 @@ def list_complaints(
     order = _SORTS[given.get("sort", "-received_at")]
     rows = session.execute(page.narrow(select(*_SUMMARY).where(condition), order)).mappings().all()
     shown, cursor = page.cut(rows, lambda row: (row["received_at"], row["id"]))
-    total = None
-    if given.get("count"):
-        total = session.execute(select(func.count()).select_from(Complaint).where(condition)).scalar_one()
-    return shown, cursor, total
+    return shown, cursor, _total(session, given, Complaint, condition)
 
 
 def _conditions(actor: Actor, given: dict[str, Any]) -> list[ColumnElement[bool]]:
@@ -269,15 +266,26 @@ _BY_MESSAGE = Order((Message.id,), (UUID,))
 _BY_PLACE = Order((EventRow.stream_seq,), (int,))
 
 
-def list_messages(session: Session, actor: Actor, page: Page, ref: str) -> tuple[Sequence[Any], str | None, int | None]:
+def list_messages(
+    session: Session, actor: Actor, page: Page, given: dict[str, Any], ref: str
+) -> tuple[Sequence[Any], str | None, int | None]:
     complaint_id = visible_id(session, actor, ref)
     statement = select(Message).where(Message.complaint_id == complaint_id)
     rows = session.scalars(page.narrow(statement, _BY_MESSAGE)).all()
     shown, cursor = page.cut(rows, lambda row: (row.id,))
-    return shown, cursor, None
+    return shown, cursor, _total(session, given, Message, Message.complaint_id == complaint_id)
 
 
-def timeline(session: Session, actor: Actor, page: Page, ref: str) -> tuple[Sequence[Any], str | None, int | None]:
+def _total(session: Session, given: dict[str, Any], table: Any, condition: ColumnElement[bool]) -> int | None:
+    """Only when asked for, since counting reads every row that matches."""
+    if not given.get("count"):
+        return None
+    return session.execute(select(func.count()).select_from(table).where(condition)).scalar_one()
+
+
+def timeline(
+    session: Session, actor: Actor, page: Page, given: dict[str, Any], ref: str
+) -> tuple[Sequence[Any], str | None, int | None]:
     """Events of one complaint, oldest first; an erased payload is None."""
     complaint_id = visible_id(session, actor, ref)
     statement: AnySelect = select(
@@ -292,13 +300,23 @@ def timeline(session: Session, actor: Actor, page: Page, ref: str) -> tuple[Sequ
     ).where(EventRow.stream_id == complaint_id)
     rows = session.execute(page.narrow(statement, _BY_PLACE)).mappings().all()
     shown, cursor = page.cut(rows, lambda row: (row["sequence"],))
-    return shown, cursor, None
+    return shown, cursor, _total(session, given, EventRow, EventRow.stream_id == complaint_id)
 
 
-def events_of(session: Session, complaint_id: UUID) -> Sequence[EventRow]:
-    return session.scalars(
-        select(EventRow).where(EventRow.stream_id == complaint_id).order_by(EventRow.stream_seq)
-    ).all()
+def chain_of(session: Session, actor: Actor, ref: str) -> tuple[Any, list[EventRow]]:
+    """A complaint's `id`, `event_count` and `event_head`, and all its events, of one moment: in two statements, an event
+    recorded between them would look like tampering.
+    """
+    statement = (
+        select(Complaint.id, Complaint.event_count, Complaint.event_head, EventRow)
+        .outerjoin(EventRow, EventRow.stream_id == Complaint.id)
+        .where(by_ref(ref), visible_to(actor))
+        .order_by(EventRow.stream_seq)
+    )
+    rows = session.execute(statement).all()
+    if not rows:
+        raise NotFound
+    return rows[0], [row.EventRow for row in rows if row.EventRow is not None]
 
 
 def known_external_ids(session: Session, source: str, external_ids: Sequence[str]) -> dict[str, str]:

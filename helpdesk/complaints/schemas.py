@@ -5,7 +5,7 @@ from typing import Any
 
 from marshmallow import ValidationError, fields, validate, validates_schema
 
-from helpdesk.complaints.lifecycle import LIFECYCLE, STAGES, WAITING_ON
+from helpdesk.complaints.lifecycle import LIFECYCLE, MAX_ISSUES, STAGES, WAITING_ON
 from helpdesk.complaints.models import MESSAGE_KINDS
 from helpdesk.complaints.queries import SORTS
 from helpdesk.complaints.taxonomy import (
@@ -22,7 +22,7 @@ from helpdesk.complaints.taxonomy import (
 )
 from helpdesk.customers.schemas import LANGUAGE
 from helpdesk.kernel.ids import parse_reference
-from helpdesk.kernel.schemas import Choice, CommaList, MoneyField, PageQuery, Schema, Text, Timestamp
+from helpdesk.kernel.schemas import Choice, CommaList, Email, MoneyField, PageQuery, Schema, Text, Timestamp, Whole
 
 LONG = 100_000
 """Characters a description or a message may have; the longest real narrative seen had 21 928."""
@@ -34,9 +34,9 @@ _REFERENCE = "7K3M-9QX2-TA5"
 
 class PersonIn(Schema):
     name = Text(max_length=200, metadata={"example": "Li Wei"})
-    email = fields.Email(validate=validate.Length(max=254), metadata={"example": "li.wei@example.com"})
+    email = Email(metadata={"example": "li.wei@example.com"})
     phone = Text(max_length=50, metadata={"example": "+86 10 5555 0100"})
-    language = fields.String(validate=LANGUAGE, metadata={"example": "zh-CN"})
+    language = Text(max_length=35, validate=LANGUAGE, metadata={"example": "zh-CN"})
     region = Text(max_length=100, metadata={"example": "Beijing"})
     postcode = Text(max_length=20, metadata={"example": "100000"})
 
@@ -92,7 +92,7 @@ class ComplaintIn(Schema):
         multiline=True,
         metadata={"example": "My parcel was promised for Monday and came on Friday. I had taken the day off for it."},
     )
-    language = fields.String(validate=LANGUAGE, metadata={"example": "en"})
+    language = Text(max_length=35, validate=LANGUAGE, metadata={"example": "en"})
     received_at = Timestamp(
         metadata={"description": "When it reached you; now, when absent.", "example": "2026-03-02T09:30:00Z"}
     )
@@ -104,16 +104,15 @@ class ComplaintIn(Schema):
     )
     representative = fields.Nested(RepresentativeIn, metadata={"example": None})
     customer_id = fields.UUID(metadata={"example": None})
-    issues = fields.List(fields.Nested(IssueIn), validate=validate.Length(1, 20))
+    issues = fields.List(fields.Nested(IssueIn), validate=validate.Length(1, MAX_ISSUES))
     needs = fields.List(fields.Nested(NeedIn), validate=validate.Length(max=20), metadata={"example": []})
-    impact = fields.Integer(
-        validate=validate.Range(1, 5), metadata={"description": "1 negligible, 5 critical", "example": 3}
-    )
-    urgency = fields.Integer(validate=validate.Range(1, 4), metadata={"description": "1 can wait, 4 now", "example": 2})
+    impact = Whole(validate=validate.Range(1, 5), metadata={"description": "1 negligible, 5 critical", "example": 3})
+    urgency = Whole(validate=validate.Range(1, 4), metadata={"description": "1 can wait, 4 now", "example": 2})
     team_id = fields.UUID(metadata={"example": None})
     price = MoneyField(metadata={"description": "What was paid for what failed."})
     loss = MoneyField(positive=False, metadata={"description": "Proven loss beside it.", "example": None})
-    jurisdiction = fields.String(
+    jurisdiction = Text(
+        max_length=2,
         validate=validate.Regexp("^[A-Z]{2}$", error="Write an ISO 3166 country code, for example GB."),
         metadata={"description": "Whose regulatory deadlines apply.", "example": None},
     )
@@ -135,7 +134,7 @@ class ComplaintIn(Schema):
 class ComplaintPatch(Schema):
     subject = Text(max_length=500, metadata={"example": "Parcel a week late"})
     description = Text(max_length=LONG, multiline=True, metadata={"example": "My parcel came on Friday."})
-    language = fields.String(validate=LANGUAGE, metadata={"example": "en"})
+    language = Text(max_length=35, validate=LANGUAGE, metadata={"example": "en"})
     price = MoneyField()
     loss = MoneyField(positive=False)
 

@@ -8,13 +8,14 @@ from sqlalchemy import func, select
 from helpdesk.complaints import acts
 from helpdesk.complaints.errors import AlreadyAssigned
 from helpdesk.complaints.events import ComplaintAssigned, ComplaintEdited, IssueAdded, PersonAdded
+from helpdesk.complaints.lifecycle import MAX_ISSUES
 from helpdesk.complaints.models import Complaint, Issue, Person
 from helpdesk.complaints.taxonomy import SAFETY_ISSUES
 from helpdesk.complaints.thread import add_message
 from helpdesk.identity import queries as identity
 from helpdesk.identity.actors import SYSTEM, Actor
 from helpdesk.kernel.access import require
-from helpdesk.kernel.errors import FieldError, ValidationFailed
+from helpdesk.kernel.errors import Conflict, FieldError, ValidationFailed
 from helpdesk.kernel.ids import new_id
 from helpdesk.kernel.schemas import json_safe
 from helpdesk.kernel.unit_of_work import UnitOfWork
@@ -73,7 +74,11 @@ def write_message(uow: UnitOfWork, actor: Actor, complaint: Complaint, given: di
 
 
 def add_issue(uow: UnitOfWork, complaint: Complaint, given: dict[str, Any]) -> UUID:
-    """Another thing that went wrong; only while the complaint is open (the route checks)."""
+    """Another thing that went wrong; only while the complaint is open (the route checks). Raises `Conflict` when there
+    are as many as can be decided.
+    """
+    if complaint.issue_count >= MAX_ISSUES:
+        raise Conflict(f"A complaint has at most {MAX_ISSUES} issues; take in another complaint for the rest.")
     highest = select(func.coalesce(func.max(Issue.position), 0)).where(Issue.complaint_id == complaint.id)
     position = uow.session.execute(highest).scalar_one() + 1
     issue_id = new_id()

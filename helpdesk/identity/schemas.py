@@ -1,7 +1,7 @@
 from marshmallow import fields, validate
 
 from helpdesk.identity.permissions import ROLES
-from helpdesk.kernel.schemas import Choice, PageQuery, Schema, Text, Timestamp
+from helpdesk.kernel.schemas import Choice, Email, PageQuery, Schema, Text, Timestamp
 
 
 class AgentQuery(PageQuery):
@@ -10,7 +10,7 @@ class AgentQuery(PageQuery):
 
 
 class AgentIn(Schema):
-    email = fields.Email(required=True, validate=validate.Length(max=254), metadata={"example": "ana@example.com"})
+    email = Email(required=True, metadata={"example": "ana@example.com"})
     name = Text(required=True, max_length=200, metadata={"example": "Ana Souza"})
     role = Choice(ROLES, required=True, metadata={"example": "agent"})
     team_ids = fields.List(

@@ -28,6 +28,7 @@ from helpdesk.kernel.unit_of_work import Database
 
 _REPORT_PAGE: Final = 1000
 _LINE_SECONDS: Final = 5.0
+_PATIENCE: Final = 2.0
 
 
 class Program(Protocol):
@@ -113,7 +114,7 @@ def _taken_up(
     with database.reader() as reader:
         earlier = queries.interrupted(reader, checksum=facts.checksum, mapping=mapping.name, dry_run=dry_run)
     for job_id in earlier:
-        with importing.hold(database.engine, job_id) as session:
+        with importing.hold(database.engine, job_id, patience=_PATIENCE) as session:
             if session is not None:
                 click.echo("Going on with an import that was interrupted.", err=True)
                 yield job_id, session

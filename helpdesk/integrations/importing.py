@@ -94,16 +94,19 @@ class _Batch:
 
 
 @contextmanager
-def hold(engine: Engine, job_id: UUID) -> Iterator[Connection | None]:
-    """A session that runs this import as long as it lives; None when another one does.
+def hold(engine: Engine, job_id: UUID, *, patience: float = 0.0) -> Iterator[Connection | None]:
+    """A session that runs this import as long as it lives; None when another one does, `patience` seconds long: the
+    server may need a moment to notice that a process was killed.
 
     A connection of its own, apart from the pool: the lock, and the table of ids seen in this run, end with the session.
     """
     connection = engine.connect().execution_options(isolation_level="AUTOCOMMIT")
     connection.detach()
     try:
-        key = int.from_bytes(job_id.bytes[8:], signed=True)
-        free = connection.execute(select(func.pg_try_advisory_lock(key))).scalar_one()
+        attempt = select(func.pg_try_advisory_lock(int.from_bytes(job_id.bytes[8:], signed=True)))
+        end = time.monotonic() + patience
+        while not (free := connection.execute(attempt).scalar_one()) and time.monotonic() < end:
+            time.sleep(0.1)
         yield connection if free else None
     finally:
         connection.close()

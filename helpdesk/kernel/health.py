@@ -14,6 +14,7 @@ from sqlalchemy import Engine, text
 from helpdesk.kernel import migrations
 from helpdesk.kernel.doorbell import Doorbell
 
+
 def _json(body: Mapping[str, Any], status: int) -> Response:
     import orjson  # noqa: PLC0415  # the same encoder as everything else
 

@@ -15,7 +15,7 @@ from babel.numbers import get_currency_precision
 MAX_MINOR = 2**53
 """Beyond this a JSON reader that uses floating point would lose a cent; the database column is bigint."""
 
-_PLAIN_DECIMAL = re.compile(r"-?\d{1,16}(\.\d{1,8})?")
+_PLAIN_DECIMAL = re.compile(r"-?\d{1,16}(\.\d{1,8})?", re.ASCII)
 
 
 class MoneyError(ValueError):

@@ -7,6 +7,7 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import text
+from sqlalchemy.orm import Session
 
 from helpdesk.identity.actors import SYSTEM
 from helpdesk.kernel.unit_of_work import Database
@@ -100,10 +101,14 @@ def execute(database: Database, statement: str, **values: Any) -> None:
             uow.session.execute(text(f"ALTER TABLE {table} ENABLE TRIGGER USER"))
 
 
-def violations(database: Database) -> list[str]:
+def found_by(session: Session) -> list[str]:
     """`check: subject: detail` of everything that the domain's audit finds."""
+    return [f"{item.check}: {item.subject}: {item.detail}" for check in CHECKS for item in check(session)]
+
+
+def violations(database: Database) -> list[str]:
     with database.reader() as session:
-        return [f"{item.check}: {item.subject}: {item.detail}" for check in CHECKS for item in check(session)]
+        return found_by(session)
 
 
 def at_once(*calls: Callable[[], Any]) -> list[Any]:

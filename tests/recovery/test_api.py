@@ -211,12 +211,12 @@ class TestRead:
     def test_lists_are_paged_newest_first(self, agent: Caller, complaint: dict[str, Any]) -> None:
         made = [draft(agent, complaint, voucher(f"{amount}.00"))["id"] for amount in range(1, 6)]
         for path in ("/offers?", f"/complaints/{complaint['reference']}/offers?"):
-            seen, cursor = [], ""
-            while cursor is not None:
-                page = agent.get(f"{path}limit=2&count=true{cursor}").json
+            page = agent.get(f"{path}limit=2&count=true").json
+            seen = [item["id"] for item in page["items"]]
+            while page["next_cursor"]:
+                page = agent.get(f"{path}limit=2&count=true&cursor={page['next_cursor']}").json
                 assert page["total"] == 5
                 seen += [item["id"] for item in page["items"]]
-                cursor = f"&cursor={page['next_cursor']}" if page["next_cursor"] else None
             assert seen == made[::-1]
 
     def test_filters(self, agent: Caller, manager: Caller, budget: str, complaint: dict[str, Any]) -> None:
@@ -443,17 +443,12 @@ class TestApproval:
         assert violations(database) == []
 
     def test_above_the_top_two_directors(
-        self,
-        database: Database,
-        agent: Caller,
-        manager: Caller,
-        director: Caller,
-        admin: Caller,
-        complaint: dict[str, Any],
+        self, database: Database, agent: Caller, manager: Caller, join: Join, complaint: dict[str, Any]
     ) -> None:
         open_budget(manager, "20000.00")
         offer = self.pending(agent, complaint, "10000.01")
         path = f"/offers/{offer['id']}/actions/approve"
+        director, admin = join("director"), join("admin")
         first = director.pay(path, {})
         assert (first.json["status"], len(first.json["approvals"])) == ("pending_approval", 1)
         assert scalar(database, "SELECT count(*) FROM budget_entry WHERE kind = 'reserve'") == 0
@@ -569,9 +564,10 @@ class TestPublic:
     ) -> None:
         path = f"/public/offers/{token(offer)}/accept"
         browsers = [Caller(anonymous.client.application.test_client(), None, None) for _ in range(3)]
-        calls = [lambda who=who: who.pay(path) for who in browsers]
-        calls.append(lambda: agent.pay(f"/offers/{offer['id']}/actions/accept", {"said_by": "phone"}))
-        answers = at_once(*calls)
+        answers = at_once(
+            *(lambda who=who: who.pay(path) for who in browsers),
+            lambda: agent.pay(f"/offers/{offer['id']}/actions/accept", {"said_by": "phone"}),
+        )
         assert sorted(answer.status_code for answer in answers) == [200, 409, 409, 409]
         assert scalar(program.database, "SELECT count(*) FROM duty WHERE topic = 'recovery.issue'") == 1
         perform(program)
@@ -648,7 +644,7 @@ class TestBudgets:
     def test_what_does_not_fit(self, manager: Caller, budget: str) -> None:
         answer = manager.post("/budgets", self.BODY | {"ends_on": "2025-12-31", "currency": "XXX"})
         assert answer.status_code == 422
-        assert codes(answer) == [("/currency", "invalid")] or ("/currency", "invalid") in codes(answer)
+        assert ("/currency", "invalid") in codes(answer)
         late = manager.post("/budgets", self.BODY | {"ends_on": "2025-12-31"})
         assert codes(late) == [("/ends_on", "invalid")]
         unknown = manager.post("/budgets", self.BODY | {"team_id": str(NO_ID)})

@@ -95,7 +95,6 @@ class TestOnce:
         self, program: Program, agent: Caller, complaint: dict[str, Any]
     ) -> None:
         offer = accepted(agent, complaint)
-        (duty,) = duties(program.database)
         with program.database.unit_of_work(SYSTEM) as uow:
             issuance.give_up(uow, UUID(offer["id"]), "a test")
         assert perform(program) == {"done": 1, "skipped": 0, "failed": 0}
@@ -149,7 +148,6 @@ class TestCrash:
     def test_at_every_line_leaves_exactly_one(
         self,
         program: Program,
-        settings: Settings,
         agent: Caller,
         complaint: dict[str, Any],
         point: str,
@@ -157,7 +155,7 @@ class TestCrash:
     ) -> None:
         offer = accepted(agent, complaint, body)
         (duty,) = duties(program.database)
-        die_at(point, settings, duty)
+        die_at(point, program.settings, duty)
         left = duties(program.database)
         assert left == ([] if point == issuance.AFTER_COMMIT else [duty])
         assert perform(program)["failed"] == 0
@@ -210,10 +208,10 @@ class TestFailure:
         assert violations(program.database) == []
 
     def test_after_the_provider_had_issued_gives_the_same_voucher_later(
-        self, program: Program, settings: Settings, agent: Caller, manager: Caller, complaint: dict[str, Any]
+        self, program: Program, agent: Caller, manager: Caller, complaint: dict[str, Any]
     ) -> None:
         offer = accepted(agent, complaint)
-        die_at(issuance.AFTER_PROVIDER, settings, duties(program.database)[0])
+        die_at(issuance.AFTER_PROVIDER, program.settings, duties(program.database)[0])
         code = scalar(program.database, "SELECT code FROM voucher")
         assert manager.get(f"/vouchers/{code}").json["status"] == "not_issued"
         performer(program, GiveUp("given up")).perform(duties(program.database))

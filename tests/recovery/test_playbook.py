@@ -3,7 +3,7 @@
 from decimal import Decimal
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from helpdesk.kernel.money import Money, MoneyError
@@ -151,6 +151,7 @@ class TestRemedies:
 amounts = st.integers(0, 10_000_00).map(lambda minor: Money(minor, "EUR"))
 
 
+@settings(deadline=None)  # the first call pays for reading the playbook
 @given(
     severity=st.sampled_from(SEVERITIES),
     fault=st.sampled_from(FAULTS),

@@ -1,0 +1,55 @@
+"""Two callers at the same moment, with real threads and real connections, and no sleeping for luck."""
+
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier
+from typing import Any
+
+from sqlalchemy import Connection, Engine, text
+
+_PATIENCE = 30
+"""Seconds until a test that waits for something gives up."""
+
+
+def at_once(*calls: Callable[[], Any]) -> list[Any]:
+    """Every call in a thread of its own, all let go together; their results in order."""
+    gate = Barrier(len(calls))
+
+    def run(call: Callable[[], Any]) -> Any:
+        gate.wait(_PATIENCE)
+        return call()
+
+    with ThreadPoolExecutor(len(calls)) as pool:
+        return [future.result() for future in [pool.submit(run, call) for call in calls]]
+
+
+def behind_lock(engine: Engine, lock: str, *calls: Callable[[], Any], **values: Any) -> list[Any]:
+    """Take a lock, start every call, wait until all of them stand in its queue, let go; their results in order."""
+    with engine.connect() as holder, ThreadPoolExecutor(len(calls)) as pool:
+        holder.execute(text(lock), values)
+        running = [pool.submit(call) for call in calls]
+        try:
+            with engine.connect() as watcher:
+                until(lambda: waiting(watcher) >= len(calls))
+        finally:
+            holder.rollback()
+        return [future.result() for future in running]
+
+
+def waiting(connection: Connection) -> int:
+    """How many sessions of this database wait for a lock."""
+    connection.rollback()  # a new look at the statistics
+    found: int = connection.execute(
+        text("SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'")
+    ).scalar_one()
+    return found
+
+
+def until(holds: Callable[[], bool]) -> None:
+    """Wait for something that must come, looking often."""
+    end = time.monotonic() + _PATIENCE
+    while not holds():
+        if time.monotonic() > end:
+            raise AssertionError("it did not come")
+        time.sleep(0.005)
