@@ -21,7 +21,6 @@ from flask.testing import FlaskClient
 from sqlalchemy import Engine, create_engine, event, text
 from sqlalchemy.engine import make_url
 
-import helpdesk.tables
 from helpdesk.app import create_app
 from helpdesk.identity.actors import SYSTEM, Actor, agent_actor
 from helpdesk.identity.authentication import new_token, token_hash
@@ -37,8 +36,6 @@ from helpdesk.sla.service import install_defaults
 from helpdesk.wiring import Program, assemble
 
 structlog.configure(logger_factory=structlog.ReturnLoggerFactory())
-
-assert helpdesk.tables  # imported for its effect: every table is then known to the metadata
 
 _names = itertools.count(1)
 _ADMIN_TOKEN = "administrator-token-for-tests-0123456789abcdef"
@@ -140,6 +137,20 @@ def database_url(worker_database_url: str) -> str:
     _reset(worker_database_url)
     forget_versions()
     return worker_database_url
+
+
+@pytest.fixture(scope="session")
+def own_database_url(server_url: str) -> Iterator[str]:
+    """A database for whole systems, apart from the other tests': processes hold connections to it."""
+    name = f"helpdesk_system_{os.getpid()}"
+    admin = create_engine(server_url, isolation_level="AUTOCOMMIT")
+    with admin.connect() as connection:
+        connection.execute(text(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)"))
+        connection.execute(text(f"CREATE DATABASE {name}"))
+    yield make_url(server_url).set(database=name).render_as_string(hide_password=False)
+    with admin.connect() as connection:
+        connection.execute(text(f"DROP DATABASE {name} WITH (FORCE)"))
+    admin.dispose()
 
 
 @pytest.fixture(scope="session")

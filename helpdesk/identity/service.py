@@ -1,11 +1,11 @@
 """What one can do with agents, teams and tokens."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import delete, func, select
+from sqlalchemy import delete, func, select, update
 
 from helpdesk.identity import queries
 from helpdesk.identity.actors import Actor
@@ -35,6 +35,7 @@ def create_agent(uow: UnitOfWork, given: dict[str, Any]) -> UUID:
     )
     uow.session.flush()  # memberships refer to it
     _join(uow, agent_id, given.get("team_ids", []))
+    _touch(uow, Team, given.get("team_ids", []))
     uow.record(AgentCreated(agent_id=agent_id, email=given["email"], name=given["name"], role=given["role"]))
     return agent_id
 
@@ -48,10 +49,13 @@ def change_agent(uow: UnitOfWork, agent: Agent, given: dict[str, Any]) -> UUID:
             changes[name] = [getattr(agent, name), given[name]]
             setattr(agent, name, given[name])
     if "team_ids" in given:
-        before = uow.session.scalars(select(TeamMember.team_id).where(TeamMember.agent_id == agent.id)).all()
-        uow.session.execute(delete(TeamMember).where(TeamMember.agent_id == agent.id))
-        _join(uow, agent.id, given["team_ids"])
-        changes["team_ids"] = [sorted(map(str, before)), sorted(map(str, given["team_ids"]))]
+        before = set(uow.session.scalars(select(TeamMember.team_id).where(TeamMember.agent_id == agent.id)))
+        after = set(given["team_ids"])
+        if before != after:
+            uow.session.execute(delete(TeamMember).where(TeamMember.agent_id == agent.id))
+            _join(uow, agent.id, given["team_ids"])
+            _touch(uow, Team, before ^ after)
+            changes["team_ids"] = [sorted(map(str, before)), sorted(map(str, after))]
     if changes:
         agent.touch()
         uow.record(AgentChanged(agent_id=agent.id, changes=changes))
@@ -79,6 +83,12 @@ def _join(uow: UnitOfWork, agent_id: UUID, team_ids: Sequence[UUID]) -> None:
     uow.add_rows(TeamMember, [{"team_id": team_id, "agent_id": agent_id} for team_id in wanted])
 
 
+def _touch(uow: UnitOfWork, kind: type[Agent] | type[Team], ids: Collection[UUID]) -> None:
+    """A membership shows on both sides: whoever looked at the other one has an old version."""
+    if ids:
+        uow.session.execute(update(kind).where(kind.id.in_(ids)).values(version=kind.version + 1))
+
+
 def create_team(uow: UnitOfWork, name: str) -> UUID:
     if uow.session.execute(select(Team.id).where(func.lower(Team.name) == name.lower())).first():
         raise NameTaken
@@ -97,7 +107,11 @@ def set_members(uow: UnitOfWork, team: Team, agent_ids: Sequence[UUID]) -> UUID:
         raise ValidationFailed(
             errors=[FieldError.at(f"/agent_ids/{place}", "unknown", "No such active agent.") for place in unknown]
         )
+    before = set(uow.session.scalars(select(TeamMember.agent_id).where(TeamMember.team_id == team.id)))
+    if before == set(wanted):
+        return team.id
     uow.session.execute(delete(TeamMember).where(TeamMember.team_id == team.id))
+    _touch(uow, Agent, before ^ set(wanted))
     uow.add_rows(TeamMember, [{"team_id": team.id, "agent_id": agent_id} for agent_id in wanted])
     team.touch()
     uow.record(TeamMembersChanged(team_id=team.id, agent_ids=[str(agent_id) for agent_id in wanted]))

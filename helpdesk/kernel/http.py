@@ -103,7 +103,8 @@ class _Read:
         return result if isinstance(result, Response) else _conditional(self.answer, result)
 
     def _page(self, session: Session, actor: Caller, given: dict[str, Any], path: dict[str, Any]) -> Response:
-        page = Page.of({**given, **path}, web().signing_key)
+        # The route is part of what the cursor stands for: two lists without filters are not one list.
+        page = Page.of({**given, **path, "/": str(request.url_rule)}, web().signing_key)
         rows, cursor, total = self.view(session, actor, page, given, **path)
         body: dict[str, Any] = {"items": self.answer.dump(rows, many=True), "next_cursor": cursor}
         if total is not None:
@@ -170,6 +171,7 @@ class _Write:
         if self.load is None:
             if self.permission is not None:
                 require(actor, self.permission)
+            _load_query(None)
             return self.view(uow, actor, *given.body(self.body), **path)
         row = self.load(uow.session, actor, **path)
         if self.permission is not None:
@@ -178,6 +180,7 @@ class _Write:
             _check_if_match(row, required=self.if_match == "required")
         if self.check is not None:
             self.check(actor, row)
+        _load_query(None)
         return self.view(uow, actor, row, *given.body(self.body))
 
 
@@ -385,7 +388,7 @@ def _load_query(schema: ma.Schema | None) -> dict[str, Any]:
             given = schema.load(given)
         except ma.ValidationError as error:
             for item in problems_of(error.messages):
-                name = item["pointer"].split("/")[1]
+                name = item["pointer"].removeprefix("/").split("/")[0]
                 problems.append({"parameter": name, "code": item["code"], "detail": item["detail"]})
     if problems:
         raise ValidationFailed(f"{len(problems)} query parameters need attention.", errors=cast(Any, problems))

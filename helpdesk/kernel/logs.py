@@ -1,12 +1,14 @@
 """Structured logs: one JSON object per line, with request, actor and job ids, and no personal data.
 
 Personal data is kept out by a list of allowed keys, not by a list of forbidden ones: whatever a caller adds under
-another name is dropped, and the drop is visible.
+another name is dropped, and the drop is visible. Of an exception, the places and the types are shown and not what it
+says: a driver's message quotes the row, a mail server's the recipient.
 """
 
 import logging
 import sys
-from collections.abc import MutableMapping
+import traceback
+from collections.abc import Iterator, MutableMapping
 from typing import Any
 
 import structlog
@@ -59,6 +61,23 @@ def _only_allowed(_logger: Any, _method: str, entry: MutableMapping[str, Any]) -
     return entry
 
 
+def _places(error: BaseException | None) -> Iterator[str]:
+    while error is not None:
+        yield from traceback.format_tb(error.__traceback__)
+        code = getattr(error, "sqlstate", None)
+        yield f"{type(error).__module__}.{type(error).__qualname__}" + (f" [{code}]\n" if code else "\n")
+        error = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
+        if error is not None:
+            yield "caused by:\n"
+
+
+def _without_words(exc_info: Any) -> str:
+    return "".join(_places(exc_info[1]))
+
+
+_EXCEPTION = structlog.processors.ExceptionRenderer(_without_words)
+
+
 def configure(level: str = "INFO") -> None:
     shared: list[Any] = [
         structlog.contextvars.merge_contextvars,
@@ -68,7 +87,7 @@ def configure(level: str = "INFO") -> None:
     structlog.configure(
         processors=[
             *shared,
-            structlog.processors.format_exc_info,
+            _EXCEPTION,
             _only_allowed,
             structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
         ],
@@ -82,7 +101,7 @@ def configure(level: str = "INFO") -> None:
             foreign_pre_chain=shared,
             processors=[
                 structlog.stdlib.ProcessorFormatter.remove_processors_meta,
-                structlog.processors.format_exc_info,
+                _EXCEPTION,
                 structlog.processors.JSONRenderer(),
             ],
         )

@@ -4,6 +4,7 @@ The row keeps the text as it was decided on, the duty sends it; the `Message-ID`
 mail repeated after a crash is recognised as the same by every mail system on its way.
 """
 
+import re
 import smtplib
 from dataclasses import dataclass
 from email.message import EmailMessage
@@ -26,6 +27,7 @@ from helpdesk.kernel.unit_of_work import Database, UnitOfWork
 log = structlog.get_logger()
 
 TOPIC = "mail.deliver"
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 
 
 class OutboundMail(Identified, Stamped, Base):
@@ -94,12 +96,15 @@ def queue_mail(uow: UnitOfWork, *, subject_id: UUID, reason: str, recipient: str
 
 
 def compose(sender: str, key: UUID, recipient: str, subject: str, body: str) -> EmailMessage:
-    """Headers that cannot be injected into (EmailMessage refuses line breaks) and that stop auto-replies from looping."""
+    """Headers that cannot be injected into (line breaks and other control characters become blanks) and that stop
+    auto-replies from looping. A domain in another script is written as every mail server understands it.
+    """
     domain = parseaddr(sender)[1].partition("@")[2] or "localhost"
+    name, at, host = recipient.rpartition("@")
     message = EmailMessage(policy=SMTP)
     message["From"] = sender
-    message["To"] = recipient
-    message["Subject"] = subject.replace("\x00", "")
+    message["To"] = name + at + (host if host.isascii() else host.encode("idna").decode())
+    message["Subject"] = " ".join(_CONTROL.sub(" ", subject).split())
     message["Message-ID"] = f"<{key}@{domain}>"
     message["Auto-Submitted"] = "auto-generated"
     message["X-Auto-Response-Suppress"] = "All"

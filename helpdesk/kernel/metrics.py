@@ -30,6 +30,9 @@ SECONDS = Histogram(
     buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10),
 )
 
+_METHODS = frozenset({"GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE"})
+"""A caller may send any word as its method; each would be a series of its own."""
+
 
 class _FromDatabase:
     """Gauges whose truth is in tables: what is owed, how old the oldest is."""
@@ -58,9 +61,10 @@ def register(app: Flask, engine: Engine, gauges: Mapping[str, tuple[str, str]]) 
     @app.after_request
     def count(response: Response) -> Response:
         route = request.url_rule.rule if request.url_rule else "unknown"
-        REQUESTS.labels(request.method, route, str(response.status_code)).inc()
+        method = request.method if request.method in _METHODS else "other"
+        REQUESTS.labels(method, route, str(response.status_code)).inc()
         if "started" in g:
-            SECONDS.labels(request.method, route).observe(time.perf_counter() - g.started)
+            SECONDS.labels(method, route).observe(time.perf_counter() - g.started)
         return response
 
     @app.get("/metrics")

@@ -98,11 +98,11 @@ class Page:
             if not hmac.compare_digest(checksum, self._checksum(body)):
                 raise CursorMismatch("This is not a cursor that we gave out.")
             fingerprint, *values = orjson.loads(body)
+            if fingerprint != self.fingerprint:
+                raise CursorMismatch
+            return [_PARSERS[kind](value) for kind, value in zip(order.kinds, values, strict=True)]
         except (binascii.Error, ValueError) as error:
             raise CursorMismatch("This is not a cursor that we gave out.") from error
-        if fingerprint != self.fingerprint or len(values) != len(order.kinds):
-            raise CursorMismatch
-        return [_PARSERS[kind](value) for kind, value in zip(order.kinds, values, strict=True)]
 
     def _checksum(self, body: bytes) -> bytes:
         return hashlib.blake2b(body, digest_size=8, key=self.key[:64]).digest()

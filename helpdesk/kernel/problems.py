@@ -86,6 +86,13 @@ def register(app: Flask) -> None:
     def pool(_: PoolTimeout) -> Response:
         return respond(TemporarilyUnavailable("The database is busy."))
 
+    def log_exception(exc_info: Any) -> None:
+        """Flask's own names the path, which may hold a signed link."""
+        route = request.url_rule.rule if request.url_rule else "unknown"
+        structlog.get_logger().error("unhandled", method=request.method, route=route, exc_info=exc_info)
+
+    app.log_exception = log_exception  # type: ignore[method-assign]
+
     @app.get("/problems/<code>")
     def problem_page(code: str) -> Response:
         kind = catalogue().get(code)

@@ -235,7 +235,9 @@ class PageQuery(Schema):
 
 
 def problems_of(messages: Any, pointer: str = "") -> list[dict[str, str]]:
-    """Marshmallow's tree of messages as a flat list of `{pointer, code, detail}`, in the order of the tree."""
+    """Marshmallow's tree of messages as a flat list of `{pointer, code, detail}`, in the order of the tree. The pointer
+    to the whole is empty (RFC 6901).
+    """
     if isinstance(messages, Mapping):
         found = []
         for key, value in messages.items():
@@ -244,7 +246,7 @@ def problems_of(messages: Any, pointer: str = "") -> list[dict[str, str]]:
         return found
     if isinstance(messages, str):
         messages = [messages]
-    return [{"pointer": pointer or "/", "code": _code_of(text), "detail": text} for text in map(str, messages)]
+    return [{"pointer": pointer, "code": _code_of(text), "detail": text} for text in map(str, messages)]
 
 
 _CODES = (

@@ -9,6 +9,7 @@ import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
+from urllib.parse import urlsplit
 
 
 class SettingsError(ValueError):
@@ -106,6 +107,24 @@ def _parse(kind: str, text: str) -> object:
     return text
 
 
+_URLS = (
+    ("smtp_url", "smtp://user:password@host:25 or smtps://user:password@host:465"),
+    ("public_url", "http://host or https://host"),
+)
+
+
+def _is_url(url: object, what: str) -> bool:
+    """Whether it begins like one of the examples in `what` and names a host; absent is well."""
+    if not isinstance(url, str):
+        return True
+    schemes = {word.partition("://")[0] for word in what.split() if "://" in word}
+    try:
+        parts = urlsplit(url)
+        return parts.scheme in schemes and bool(parts.hostname) and parts.port != 0
+    except ValueError:  # a port that is no number
+        return False
+
+
 def _range_problems(given: dict[str, object]) -> list[tuple[str, str]]:
     found = []
     for name in ("admin_token", "secret_key"):
@@ -125,6 +144,7 @@ def _range_problems(given: dict[str, object]) -> list[tuple[str, str]]:
     url = given.get("redis_url")
     if isinstance(url, str) and not url.startswith(("redis://", "rediss://", "unix://")):
         found.append(("redis_url", "write redis://host:port/0, rediss://... or unix:///path"))
+    found += [(name, f"write {what}") for name, what in _URLS if not _is_url(given.get(name), what)]
     if given.get("log_level", "INFO") not in {"DEBUG", "INFO", "WARNING", "ERROR"}:
         found.append(("log_level", "write DEBUG, INFO, WARNING or ERROR"))
     return found

@@ -20,6 +20,7 @@ from helpdesk.kernel.unit_of_work import Database
 from tests.complaints.steps import FIRST, GOOD, WAY_TO
 from tests.conftest import Caller, Join, complaint_body, make_team
 from tests.racing import at_once, behind_lock
+from tests.tampering import past_the_trigger
 
 SEES_ALL: Final = {"manager", "director", "admin", "auditor"}
 LIFE: Final = [
@@ -858,11 +859,7 @@ class TestTimeline:
 
     def test_tampering_is_found(self, agent: Caller, complaint: dict[str, Any], engine: Engine) -> None:
         done(agent, complaint, "acknowledge")
-        with engine.begin() as connection:
-            connection.execute(text("SET LOCAL session_replication_role = replica"))
-            connection.execute(
-                text("""UPDATE event SET payload = payload || '{"channel": "X"}' WHERE stream_seq = 2""")
-            )
+        past_the_trigger(engine, """UPDATE event SET payload = payload || '{"channel": "X"}' WHERE stream_seq = 2""")
         report = agent.get(at(complaint, "timeline/verification")).json
         assert report == {"valid": False, "events": 3, "broken": [{"sequence": 2, "what": "payload was changed"}]}
 

@@ -61,10 +61,18 @@ class TestLoading:
             ('subject = { column = "what" }', 'subject = { column = "no" }', "fields.subject: 'no' is neither"),
             ('subject = { column = "what" }', "subject = {}", "fields.subject.value.column: Give either"),
             ("subject =", "colour =", "fields.colour.key: Must be one of"),
-            ('"what" }\ndesc', '"what", values = { a = "b" }, columns = ["id"] }\ndesc', "Give either column or columns"),
+            (
+                '"what" }\ndesc',
+                '"what", values = { a = "b" }, columns = ["id"] }\ndesc',
+                "Give either column or columns",
+            ),
             ('"what" }\ndesc', '"what", otherwise = "x" }\ndesc', "otherwise: This belongs to values"),
             ('"what" }\ndesc', '"what", date = "%Y" }\ndesc', "Give date and time_zone together"),
-            ('"what" }\ndesc', '"what", date = "%Y", time_zone = "UTC" }\ndesc', "fields.subject.date: Only received_at"),
+            (
+                '"what" }\ndesc',
+                '"what", date = "%Y", time_zone = "UTC" }\ndesc',
+                "fields.subject.date: Only received_at",
+            ),
             ("Europe/Berlin", "Europe/Atlantis", "There is no such time zone"),
             ("Europe/Berlin", "../../etc/passwd", "There is no such time zone"),
             (
@@ -167,7 +175,9 @@ class TestCfpb:
         issue = cfpb.apply(cfpb_row(7, Issue="Something new", Product="New too")).payload["issues"][0]
         assert issue == {"detail": "Something new: Debt is not yours"}
 
-    @pytest.mark.parametrize(("via", "channel"), [("Postal mail", "LETTER"), ("Pigeon", "REGULATOR"), ("", "REGULATOR")])
+    @pytest.mark.parametrize(
+        ("via", "channel"), [("Postal mail", "LETTER"), ("Pigeon", "REGULATOR"), ("", "REGULATOR")]
+    )
     def test_channels(self, cfpb: FileMapping, via: str, channel: str) -> None:
         assert cfpb.apply(cfpb_row(7, **{"Submitted via": via})).payload["channel"] == channel
 

@@ -145,9 +145,7 @@ class TestJsonLines:
         return list(read_jsonl(file, "utf-8", open_jsonl(file).start))
 
     def test_each_line_by_itself(self) -> None:
-        content = (
-            b'\xef\xbb\xbf{"a": "1"}\n\n{"a": \n[1]\n{"a": "\\u0000"}\n{"a": {"b": ["\\u001b"]}}\n{"a": "\\ud800"}\n{"a": "\xff"}\n{"a": "\\u00e9"}'
-        )
+        content = b'\xef\xbb\xbf{"a": "1"}\n\n{"a": \n[1]\n{"a": "\\u0000"}\n{"a": {"b": ["\\u001b"]}}\n{"a": "\\ud800"}\n{"a": "\xff"}\n{"a": "\\u00e9"}'
         assert shown(self.read(content)) == [
             (1, ["1"]),
             (3, "not_json"),
@@ -195,7 +193,9 @@ def _spans(items: list[Record | Refusal], start: Position) -> Iterator[tuple[Pos
 
 _NASTY = st.one_of(
     st.binary(max_size=200),
-    st.lists(st.sampled_from([b'"', b'""', b",", b"\n", b"\r", b"\r\n", b"a", b"\x00", b"\xff", b"\xef\xbb\xbf"])).map(b"".join),
+    st.lists(st.sampled_from([b'"', b'""', b",", b"\n", b"\r", b"\r\n", b"a", b"\x00", b"\xff", b"\xef\xbb\xbf"])).map(
+        b"".join
+    ),
 )
 
 
@@ -222,7 +222,9 @@ class TestRandomBytes:
     @given(
         st.lists(
             st.lists(
-                st.text(st.characters(codec="utf-8", exclude_categories=["Cc", "Cs"]) | st.sampled_from('",\n\t')), min_size=3, max_size=3
+                st.text(st.characters(codec="utf-8", exclude_categories=["Cc", "Cs"]) | st.sampled_from('",\n\t')),
+                min_size=3,
+                max_size=3,
             ).filter(any),
             max_size=20,
         )

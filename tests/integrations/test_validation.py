@@ -3,7 +3,7 @@
 from typing import Any
 
 import marshmallow as ma
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from helpdesk.complaints.schemas import ComplaintIn
@@ -12,7 +12,8 @@ from helpdesk.integrations import validation
 _TEXT = st.sampled_from(["x", "", "  ", " padded ", "a\x00b", "e\u0301", "x" * 501]) | st.text(max_size=8)
 _ODD = st.sampled_from([None, 5, 1.5, True, [], {}, ["x"]])
 _MONEY = st.fixed_dictionaries(
-    {}, optional={"amount": st.sampled_from(["1.00", "0", "-1", "x"]), "currency": st.sampled_from(["EUR", "USD", "xx"])}
+    {},
+    optional={"amount": st.sampled_from(["1.00", "0", "-1", "x"]), "currency": st.sampled_from(["EUR", "USD", "xx"])},
 )
 _PERSON = st.fixed_dictionaries(
     {},
@@ -69,7 +70,33 @@ def _by_the_api(payload: dict[str, Any]) -> dict[str, Any] | None:
         return None
 
 
+_WHOLE = {
+    "channel": "EMAIL",
+    "subject": " padded ",
+    "description": "e\u0301",
+    "received_at": "2020-01-01T00:00:00Z",
+    "external_id": "1",
+    "source": "shop",
+    "language": "zh-CN",
+    "complainant": {"name": "Li", "email": "a@example.com"},
+    "representative": {"name": "Wu", "authority": "letter"},
+    "issues": [{"category": "DEL", "issue": "DEL.LATE"}, {}],
+    "needs": [{"flag": "older", "consent": True}],
+    "impact": 1,
+    "urgency": "2",
+    "price": {"amount": "1.00", "currency": "EUR"},
+    "loss": {"amount": "0", "currency": "EUR"},
+    "jurisdiction": "US",
+    "sector": "financial",
+}
+
+
 @settings(max_examples=600, deadline=None)
+@example(_WHOLE)
+@example(_WHOLE | {"source": None})
+@example({name: value for name, value in _WHOLE.items() if name != "source"})
+@example({name: value for name, value in _WHOLE.items() if name != "urgency"})
+@example(_WHOLE | {"loss": {"amount": "1.00", "currency": "USD"}})
 @given(_PAYLOAD)
 def test_both_ways_agree(payload: dict[str, Any]) -> None:
     loaded, problems = validation.load(payload)

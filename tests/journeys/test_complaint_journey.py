@@ -25,7 +25,7 @@ FINDINGS = {
 @pytest.fixture(scope="module")
 def budget(system: System) -> dict[str, Any]:
     year = datetime.now(UTC).year
-    opened = ok(
+    opened: dict[str, Any] = ok(
         system.call(
             "POST",
             "/budgets",

@@ -1,8 +1,5 @@
 """Steps that the tests of this domain share: a budget with money in it, an offer at a given place of its life."""
 
-import threading
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 from uuid import UUID
 
@@ -109,18 +106,6 @@ def found_by(session: Session) -> list[str]:
 def violations(database: Database) -> list[str]:
     with database.reader() as session:
         return found_by(session)
-
-
-def at_once(*calls: Callable[[], Any]) -> list[Any]:
-    """Every call in a thread of its own, all let go at the same moment; their results in order."""
-    gate = threading.Barrier(len(calls))
-
-    def run(call: Callable[[], Any]) -> Any:
-        gate.wait()
-        return call()
-
-    with ThreadPoolExecutor(len(calls)) as pool:
-        return [future.result() for future in [pool.submit(run, call) for call in calls]]
 
 
 def another(caller: Caller) -> Caller:

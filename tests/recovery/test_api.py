@@ -14,11 +14,11 @@ from helpdesk.kernel.unit_of_work import Database
 from helpdesk.recovery import jobs, offers, queries
 from helpdesk.wiring import Program
 from tests.conftest import SIGNING_KEY, Caller, Join, complaint_body, make_team
+from tests.racing import at_once, until
 from tests.recovery.helpers import (
     accepted,
     act,
     another,
-    at_once,
     draft,
     eur,
     execute,
@@ -595,8 +595,7 @@ class TestPublic:
             return True
 
         def expire() -> bool:
-            while not gate:
-                pass
+            until(lambda: bool(gate))
             return jobs.expire_offers(database) == 1
 
         gate: list[int] = []

@@ -17,10 +17,10 @@ from helpdesk.recovery import budgets, offers
 from helpdesk.recovery.errors import BudgetExhausted, NoBudget
 from helpdesk.recovery.models import Offer
 from tests.conftest import Caller, Join, complaint_body, make_team
+from tests.racing import at_once
 from tests.recovery.helpers import (
     act,
     another,
-    at_once,
     draft,
     eur,
     execute,

@@ -20,10 +20,10 @@ from helpdesk.recovery.issuers import ISSUERS
 from helpdesk.recovery.playbook import ISSUABLE
 from helpdesk.wiring import Program
 from tests.conftest import Caller, complaint_body
+from tests.racing import at_once
 from tests.recovery.helpers import (
     accepted,
     act,
-    at_once,
     duties,
     execute,
     issued,

@@ -1,0 +1,107 @@
+"""How many statements the hot paths send. More than these is a bug, or wants the reason written beside the number.
+
+How it can fail: a loop over rows with a query in it (then the number grows with the page), or a query that crept in.
+BEGIN and COMMIT are not counted. The first statement of each is the caller's token.
+"""
+
+from collections.abc import Callable
+from typing import Any, Final
+
+import pytest
+
+from tests.complaints.steps import GOOD
+from tests.conftest import Caller, complaint_body
+
+Counting = Callable[[], Any]
+
+WITH_A_KEY: Final = 3
+"""The key's lock, the look-up of the earlier answer (which must come after the lock), and the answer that is kept."""
+
+CLOSING: Final = 19
+"""What answers the complainant is more than a change of state: the conflict of interest is looked up, each issue gets
+its outcome, the letter is a message, a mail and a duty, three clocks stop and that of the follow-up begins.
+"""
+
+
+@pytest.fixture
+def many(agent: Caller) -> None:
+    """More complaints than fit on a page of any size but the largest."""
+    for _ in range(30):
+        assert agent.post("/complaints", complaint_body()).status_code == 201
+
+
+def test_get(agent: Caller, complaint: dict[str, Any], statements: Counting) -> None:
+    with statements() as seen:
+        assert agent.get(f"/complaints/{complaint['reference']}").status_code == 200
+    assert len(seen) <= 3, seen.seen  # 2 seen
+
+
+def test_list(agent: Caller, many: None, statements: Counting) -> None:
+    for limit in (1, 25, 200):
+        with statements() as seen:
+            assert len(agent.get(f"/complaints?limit={limit}").json["items"]) == min(limit, 30)
+        assert len(seen) <= 4, seen.seen  # 2 seen
+        with statements() as seen:
+            assert agent.get(f"/complaints?limit={limit}&count=true").json["total"] == 30
+        assert len(seen) <= 4, seen.seen  # 3 seen
+
+
+def test_create(agent: Caller, statements: Counting) -> None:
+    with statements() as seen:
+        assert agent.post("/complaints", complaint_body()).status_code == 201
+    assert len(seen) <= 12, seen.seen  # 10 seen
+    with statements() as seen:
+        assert agent.post("/complaints", complaint_body(), idempotency_key="one").status_code == 201
+    assert len(seen) <= 12 + WITH_A_KEY, seen.seen  # 11 seen: the customer is known by now
+    with statements() as seen:
+        answer = agent.post("/complaints", complaint_body(), idempotency_key="one")
+    assert answer.headers["Idempotent-Replayed"] == "true"
+    assert len(seen) <= 3, seen.seen  # 3 seen
+
+
+def test_create_does_not_grow_with_what_is_in_it(agent: Caller, statements: Counting) -> None:
+    body = complaint_body(
+        issues=[{"category": "DEL"}] * 20,
+        needs=[{"flag": "hearing", "consent": True}] * 20,
+        affected={"name": "Mother"},
+        source="shop",
+        external_id="1",
+    )
+    with statements() as seen:
+        assert agent.post("/complaints", body).status_code == 201
+    assert len(seen) <= 12, seen.seen  # 10 seen; the twenty go by COPY, which is not counted
+
+
+@pytest.mark.parametrize(
+    ("action", "most"),
+    [
+        ("acknowledge", 14),  # 13 seen
+        ("triage", 14),  # 8 seen
+        ("ask_customer", 14),  # 13 seen
+        ("ask_third_party", 14),  # 10 seen
+        ("investigate", 14),  # 11 seen
+        ("resolve_on_the_spot", CLOSING),  # 19 seen
+        ("withdraw", 14),  # 10 seen
+        ("escalate", 14),  # 7 seen
+    ],
+)
+def test_transition(agent: Caller, complaint: dict[str, Any], statements: Counting, action: str, most: int) -> None:
+    path = f"/complaints/{complaint['reference']}/actions/{action}"
+    with statements() as seen:
+        assert agent.post(path, GOOD[action]).status_code == 200
+    assert len(seen) <= most, seen.seen
+
+
+def test_resolve(agent: Caller, complaint: dict[str, Any], statements: Counting) -> None:
+    path = f"/complaints/{complaint['reference']}/actions"
+    assert agent.post(f"{path}/investigate", GOOD["investigate"]).status_code == 200
+    with statements() as seen:
+        assert agent.post(f"{path}/resolve", GOOD["resolve"]).status_code == 200
+    assert len(seen) <= CLOSING, seen.seen  # 19 seen
+
+
+def test_reply(agent: Caller, complaint: dict[str, Any], statements: Counting) -> None:
+    body = {"kind": "public_reply", "body": "We have found your parcel."}
+    with statements() as seen:
+        assert agent.post(f"/complaints/{complaint['reference']}/messages", body).status_code == 201
+    assert len(seen) <= 14, seen.seen  # 9 seen
