@@ -16,7 +16,7 @@ from helpdesk.identity.api import blp as identity
 from helpdesk.identity.authentication import authenticate
 from helpdesk.integrations.api import blp as integrations
 from helpdesk.kernel import health, http, metrics, problems
-from helpdesk.kernel.openapi import Api, configure
+from helpdesk.kernel.openapi import Api, PathParameter, configure
 from helpdesk.kernel.settings import Settings
 from helpdesk.recovery.api import blp as recovery
 from helpdesk.sla.api import blp as sla
@@ -24,6 +24,12 @@ from helpdesk.wiring import Program, assemble
 
 API = "/api/v1"
 BLUEPRINTS = (identity, customers, complaints, sla, recovery, integrations)
+
+PATH_PARAMETERS = {
+    "ref": PathParameter("The complaint's reference, however it is typed, or its id.", "7K3M-9QX2-TAM"),
+    "code": PathParameter("The voucher's code, however it is typed.", "7K3M-9QX2-TA5V-0C4E-R"),
+    "token": PathParameter("The last part of the customer's signed link.", "WyIwMTkyZjBjMTdkMWU3YzNhIl0.REPLACE-ME"),
+}
 
 AGES = {
     "oldest_unrelayed_duty_seconds": "SELECT extract(epoch FROM now() - min(not_before)) FROM duty "
@@ -73,7 +79,7 @@ def create_app(settings: Settings | None = None, program: Program | None = None)
     app.extensions["helpdesk_program"] = program
     http.bind_request(app)
     problems.register(app)
-    api = configure(app)
+    api = configure(app, PATH_PARAMETERS)
     for blueprint in BLUEPRINTS:
         api.register_blueprint(blueprint, url_prefix=API)
     app.extensions["helpdesk_api"] = api

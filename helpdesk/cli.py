@@ -40,9 +40,11 @@ def _program(name: str, **options: Any) -> Program:
     try:
         if not settings.database_url:
             settings = _beside_running(settings)
-        return assemble(settings, name=name, **options)
+        program = assemble(settings, name=name, **options)
     except SettingsError as error:
         raise click.ClickException(str(error)) from error
+    click.get_current_context().call_on_close(program.engine.dispose)
+    return program
 
 
 def _beside_running(settings: Settings) -> Settings:
@@ -212,13 +214,18 @@ def verify(checks: tuple[str, ...], as_json: bool) -> None:
 
 
 @main.command()
-@click.option("--output", type=click.Path(path_type=Path), help="A file; standard output when absent.")
+@click.option(
+    "--output",
+    type=click.Path(path_type=Path),
+    help="A file for the document, or a folder for the document and a schema for each event.  [standard output]",
+)
 def openapi(output: Path | None) -> None:
-    """Write the OpenAPI document."""
-    from helpdesk.contract import rendered  # noqa: PLC0415  # builds the whole application
+    """Write the OpenAPI document and the schemas of the events."""
+    from helpdesk import contract  # noqa: PLC0415  # builds the whole application
 
-    text = rendered()
     if output is None:
-        click.echo(text, nl=False)
+        click.echo(contract.rendered(), nl=False)
+    elif output.suffix:
+        output.write_text(contract.rendered(), encoding="utf-8")
     else:
-        output.write_text(text, encoding="utf-8")
+        contract.write(output)

@@ -8,9 +8,11 @@ import urllib.error
 import urllib.request
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 
 import click
 
+import helpdesk
 from helpdesk import demo
 from helpdesk.kernel import logs
 from helpdesk.kernel.doorbell import QUEUES
@@ -89,6 +91,10 @@ def _children(settings: Settings) -> list[Child]:
         "HELPDESK_DATA_DIR": str(settings.data_dir),
         "HELPDESK_SECRET_KEY": settings.signing_key(),
         "PYTHONUNBUFFERED": "1",
+        # The same program as this one, wherever it was started from; -P below keeps the current folder out.
+        "PYTHONPATH": os.pathsep.join(
+            filter(None, [str(Path(helpdesk.__file__).resolve().parent.parent), os.environ.get("PYTHONPATH")])
+        ),
     }
 
     def part(*command: str, name: str, instances: int = 1, ready: Callable[[], bool] | None = None) -> Child:

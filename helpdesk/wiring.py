@@ -10,7 +10,7 @@ from uuid import UUID
 
 from sqlalchemy import Engine
 
-from helpdesk.complaints.events import BY_ACTION, ComplaintReceived
+from helpdesk.complaints.events import BY_ACTION, ComplaintDismissed, ComplaintReceived, ComplaintWithdrawn
 from helpdesk.identity.actors import SYSTEM
 from helpdesk.identity.authentication import ensure_bootstrap_administrator
 from helpdesk.integrations import jobs as imports
@@ -23,12 +23,15 @@ from helpdesk.kernel.mail import Mailer, mailer_for
 from helpdesk.kernel.settings import Settings, SettingsError
 from helpdesk.kernel.unit_of_work import Consequences, Database, Subscriber
 from helpdesk.recovery import issuance
+from helpdesk.recovery import subscribers as recovery
 from helpdesk.sla import subscribers as sla
 from helpdesk.sla.service import install_defaults
 
 SUBSCRIBERS: Final[Mapping[type[Event], tuple[Subscriber, ...]]] = {
     ComplaintReceived: (sla.start_clocks,),
     **dict.fromkeys(BY_ACTION.values(), (sla.follow_complaint,)),
+    ComplaintWithdrawn: (sla.follow_complaint, recovery.complaint_withdrawn),
+    ComplaintDismissed: (sla.follow_complaint, recovery.complaint_dismissed),
 }
 
 DUTIES: Final[Mapping[type[Event], tuple[str, ...]]] = {}

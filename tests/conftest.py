@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
+import hypothesis
 import pytest
 import redis
 import structlog
@@ -36,6 +37,8 @@ from helpdesk.sla.service import install_defaults
 from helpdesk.wiring import Program, assemble
 
 structlog.configure(logger_factory=structlog.ReturnLoggerFactory())
+hypothesis.settings.register_profile("helpdesk", deadline=None)  # a busy machine is no failure
+hypothesis.settings.load_profile("helpdesk")
 
 _names = itertools.count(1)
 _ADMIN_TOKEN = "administrator-token-for-tests-0123456789abcdef"

@@ -5,7 +5,9 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import urllib.request
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -13,6 +15,14 @@ import pytest
 from tests.system import ADMIN_TOKEN, free_port, wait_until
 
 ROOT = Path(__file__).resolve().parent.parent
+
+
+@pytest.fixture
+def folder() -> Iterator[Path]:
+    """Where the database's own account can get to, as root: pytest's folders are closed to everybody else."""
+    with tempfile.TemporaryDirectory(prefix="hdup") as name:
+        Path(name).chmod(0o711)
+        yield Path(name)
 
 
 def environment(folder: Path, port: int, **more: str) -> dict[str, str]:
@@ -69,35 +79,38 @@ def processes_of(folder: Path) -> dict[int, str]:
 
 @pytest.mark.timeout(280)
 @pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="looks for left-over processes in /proc")
-def test_up_from_the_first_start_to_the_second(tmp_path: Path) -> None:
+def test_up_from_the_first_start_to_the_second(folder: Path) -> None:
     port = free_port()
-    first = start(tmp_path, port)
+    first = start(folder, port)
     try:
-        wait_until(lambda: "ready" in (get(port, "/health/ready") or ""), "the first start", timeout=120)
-        log = tmp_path / "up.log"
+        wait_until(
+            lambda: first.poll() is not None or "ready" in (get(port, "/health/ready") or ""),
+            "the first start",
+            timeout=120,
+        )
+        assert first.poll() is None, "it ended"
+        log = folder / "up.log"
         wait_until(lambda: "Helpdesk is ready" in log.read_text(), "the greeting", timeout=60)
         assert "/docs" in log.read_text()
         before = get(port, "/api/v1/complaints?count=true")
         assert before is not None
         assert '"total":3' in before  # the demo data
 
-        relay = next(
-            pid for pid, command in processes_of(tmp_path).items() if command.strip().endswith("helpdesk relay")
-        )
+        relay = next(pid for pid, command in processes_of(folder).items() if command.strip().endswith("helpdesk relay"))
         os.kill(relay, signal.SIGKILL)
         wait_until(
             lambda: any(
                 pid != relay and command.strip().endswith("helpdesk relay")
-                for pid, command in processes_of(tmp_path).items()
+                for pid, command in processes_of(folder).items()
             ),
             "the relay to be started again",
         )
 
         first.send_signal(signal.SIGINT)
         assert first.wait(timeout=60) == 0
-        wait_until(lambda: not processes_of(tmp_path), "everything to stop", timeout=20)
+        wait_until(lambda: not processes_of(folder), "everything to stop", timeout=20)
 
-        second = start(tmp_path, port)
+        second = start(folder, port)
         try:
             wait_until(lambda: "ready" in (get(port, "/health/ready") or ""), "the second start", timeout=120)
             assert get(port, "/api/v1/complaints?count=true") == before
@@ -105,21 +118,21 @@ def test_up_from_the_first_start_to_the_second(tmp_path: Path) -> None:
             second.send_signal(signal.SIGTERM)
             assert second.wait(timeout=60) == 0
     except BaseException:
-        print((tmp_path / "up.log").read_text())
+        print((folder / "up.log").read_text())
         raise
     finally:
         if first.poll() is None:
             first.kill()
 
 
-def test_a_port_that_is_taken_is_said_before_anything_is_started(tmp_path: Path) -> None:
+def test_a_port_that_is_taken_is_said_before_anything_is_started(folder: Path) -> None:
     with socket.socket() as holder:
         holder.bind(("127.0.0.1", 0))
         holder.listen()
         port = holder.getsockname()[1]
         done = subprocess.run(
             [sys.executable, "-m", "helpdesk", "up"],
-            env=environment(tmp_path, port),
+            env=environment(folder, port),
             cwd=ROOT,
             capture_output=True,
             text=True,
@@ -128,36 +141,4 @@ def test_a_port_that_is_taken_is_said_before_anything_is_started(tmp_path: Path)
         )
     assert done.returncode == 1
     assert "HELPDESK_PORT" in done.stderr
-    assert not (tmp_path / "data").exists()
-
-
-def test_settings_that_cannot_be_used_are_all_named(tmp_path: Path) -> None:
-    wrong = {"HELPDESK_PORT": "eighty", "HELPDESK_ADMIN_TOKEN": "short", "HELPDESK_REDIS_URL": "http://x"}
-    done = subprocess.run(
-        [sys.executable, "-m", "helpdesk", "up"],
-        env=environment(tmp_path, 1) | wrong,
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
-    assert done.returncode == 1
-    assert all(name in done.stderr for name in wrong)
-    assert "Traceback" not in done.stderr
-
-
-@pytest.mark.parametrize("part", ["serve", "relay", "worker", "scheduler", "migrate", "verify"])
-def test_a_part_alone_says_what_it_needs(tmp_path: Path, part: str) -> None:
-    done = subprocess.run(
-        [sys.executable, "-m", "helpdesk", part],
-        env=environment(tmp_path, 1),
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
-    assert done.returncode == 1
-    assert "HELPDESK_DATABASE_URL" in done.stderr
-    assert "Traceback" not in done.stderr
+    assert not (folder / "data").exists()

@@ -59,6 +59,7 @@ def act(uow: UnitOfWork, actor: Actor, complaint: Complaint, action: str, given:
     _EFFECTS[action](uow, actor, complaint, given)
     complaint.status = step.target or complaint.status
     complaint.updated_at = uow.now
+    complaint.transition_count += 1
     complaint.touch()
     supplied = json_safe(given)
     uow.add_rows(
@@ -67,7 +68,7 @@ def act(uow: UnitOfWork, actor: Actor, complaint: Complaint, action: str, given:
             {
                 "id": new_id(),
                 "complaint_id": complaint.id,
-                "number": queries.next_transition_number(uow.session, complaint.id),
+                "number": complaint.transition_count,
                 "action": action,
                 "from_status": came_from,
                 "to_status": complaint.status,

@@ -142,6 +142,7 @@ def _row(
         "offers_live": 0,
         "remedies_undelivered": 0,
         "issue_count": len(issues),
+        "transition_count": 0,
         "vulnerable": bool(given.get("needs")),
         "safety": any(issue.get("issue") in SAFETY_ISSUES for issue in issues),
         "price_minor": price.minor if price else None,

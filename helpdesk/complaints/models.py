@@ -84,6 +84,8 @@ class Complaint(Identified, Versioned, EventStream, Stamped, Base):
     remedies_undelivered: Mapped[int] = mapped_column(default=0)
     """Of those, the ones the customer may still be waiting for."""
     issue_count: Mapped[int] = mapped_column(default=0)
+    transition_count: Mapped[int] = mapped_column(default=0)
+    """How many acts of the lifecycle there were; the number of the last one."""
     vulnerable: Mapped[bool] = mapped_column(default=False)
     safety: Mapped[bool] = mapped_column(default=False)
     price_minor: Mapped[Minor | None]

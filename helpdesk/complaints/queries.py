@@ -14,7 +14,7 @@ from sqlalchemy import ColumnElement, and_, false, func, literal_column, or_, se
 from sqlalchemy.orm import Session
 
 from helpdesk.complaints.lifecycle import LIFECYCLE
-from helpdesk.complaints.models import Complaint, Issue, Message, Need, Person, TransitionRow
+from helpdesk.complaints.models import Complaint, Issue, Message, Need, Person
 from helpdesk.complaints.taxonomy import REGULATOR_CHANNELS
 from helpdesk.identity.actors import Actor
 from helpdesk.kernel.errors import NotFound
@@ -327,8 +327,3 @@ def known_external_ids(session: Session, source: str, external_ids: Sequence[str
         )
     )
     return {row.external_id: row.reference for row in rows if row.external_id is not None}
-
-
-def next_transition_number(session: Session, complaint_id: UUID) -> int:
-    highest = select(func.max(TransitionRow.number)).where(TransitionRow.complaint_id == complaint_id)
-    return (session.execute(highest).scalar_one() or 0) + 1

@@ -29,7 +29,7 @@ LONG = 100_000
 
 EARLIEST = datetime(1990, 1, 1, tzinfo=UTC)
 
-_REFERENCE = "7K3M-9QX2-TA5"
+_REFERENCE = "7K3M-9QX2-TAM"
 
 
 class PersonIn(Schema):

@@ -86,7 +86,7 @@ def _join(uow: UnitOfWork, agent_id: UUID, team_ids: Sequence[UUID]) -> None:
 def _touch(uow: UnitOfWork, kind: type[Agent] | type[Team], ids: Collection[UUID]) -> None:
     """A membership shows on both sides: whoever looked at the other one has an old version."""
     if ids:
-        uow.session.execute(update(kind).where(kind.id.in_(ids)).values(version=kind.version + 1))
+        uow.session.execute(update(kind).where(kind.id.in_(list(ids))).values(version=kind.version + 1))
 
 
 def create_team(uow: UnitOfWork, name: str) -> UUID:

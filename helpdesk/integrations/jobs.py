@@ -20,6 +20,7 @@ log = structlog.get_logger()
 
 TOPIC: Final = service.TOPIC
 QUEUE: Final = "helpdesk-bulk"
+BATCH: Final = importing.BATCH
 _ABANDONED_SECONDS: Final = 86_400
 
 
@@ -61,6 +62,7 @@ def run_import(tools: Tools, duty_id: UUID, job_id: UUID) -> None:
             mapping=mapping,
             path=path,
             encoding=examine(path, mapping.encodings).encoding if path.is_file() else mapping.encodings[0],
+            batch_size=BATCH,
             duty_id=duty_id,
         )
         if runner.run() in ENDED:

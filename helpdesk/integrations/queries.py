@@ -6,9 +6,11 @@ from uuid import UUID
 
 from sqlalchemy import (
     ARRAY,
+    BigInteger,
     ColumnElement,
     RowMapping,
     String,
+    bindparam,
     cast,
     false,
     func,
@@ -58,10 +60,14 @@ def list_jobs(
         statement = statement.where(ImportJob.state == given["state"])
     rows = session.execute(page.narrow(statement, _NEWEST)).mappings().all()
     shown, cursor = page.cut(rows, lambda row: (row["id"],))
-    total = None
-    if given.get("count"):
-        total = session.execute(select(func.count()).select_from(statement.subquery())).scalar_one()
-    return [_with_progress(row) for row in shown], cursor, total
+    return [_with_progress(row) for row in shown], cursor, _total(session, given, statement)
+
+
+def _total(session: Session, given: Mapping[str, Any], statement: Any) -> int | None:
+    """Only when asked for, since counting reads every row that matches."""
+    if not given.get("count"):
+        return None
+    return session.execute(select(func.count()).select_from(statement.subquery())).scalar_one()
 
 
 def job_detail(session: Session, actor: Actor, job_id: UUID) -> dict[str, Any]:
@@ -153,7 +159,7 @@ def list_rejections(
         statement = statement.where(ImportRejection.outcome == given["outcome"])
     rows = session.execute(page.narrow(statement, _BY_LINE)).mappings().all()
     shown, cursor = page.cut(rows, lambda row: (row["line"], row["id"]))
-    return shown, cursor, None
+    return shown, cursor, _total(session, given, statement)
 
 
 def rejections_after(
@@ -195,7 +201,7 @@ def feed(session: Session, actor: Actor, given: Mapping[str, Any]) -> dict[str, 
     rows = session.execute(statement).mappings().all()
     if len(rows) > given["limit"]:
         items = rows[: given["limit"]]
-        last = FeedPosition(epoch, int(items[-1]["xid"]), items[-1]["seq"])
+        last = FeedPosition(epoch, int(items[-1]["xid_text"]), items[-1]["seq"])
         return {"items": items, "next_cursor": last.encode(), "end_of_stream": False}
     whole = FeedPosition(epoch, *edge)
     return {"items": rows, "next_cursor": whole.encode(), "end_of_stream": seen < FEED_WINDOW}
@@ -213,7 +219,7 @@ _EVENT = (
     EventRow.request_id,
     EventRow.payload,
     func.encode(EventRow.hash, "hex").label("hash"),
-    cast(EventRow.xid, String).label("xid"),
+    cast(EventRow.xid, String).label("xid_text"),
     EventRow.seq,
 )
 
@@ -225,19 +231,18 @@ def _edge(session: Session, after: Any) -> tuple[tuple[int, int] | None, int]:
         .where(after, BELOW_HORIZON)
         .order_by(FEED_ORDER)
         .limit(FEED_WINDOW)
-        .subquery()
+        .subquery("seen")
     )
-    last = text("xid DESC, seq DESC")
-    statement = (
-        select(cast(window.c.xid, String), window.c.seq, literal_column("count(*) OVER ()")).order_by(last).limit(1)
-    )
+    last = text("seen.xid DESC, seen.seq DESC")  # named in full: a bare `xid` would be the text selected below
+    xid = cast(window.c.xid, String).label("xid_text")
+    statement = select(xid, window.c.seq, literal_column("count(*) OVER ()")).order_by(last).limit(1)
     row = session.execute(statement).one_or_none()
     return (None, 0) if row is None else ((int(row[0]), row[1]), row[2])
 
 
 def _up_to(edge: tuple[int, int]) -> Any:
     return text("(event.xid, event.seq) <= (CAST(CAST(:edge_xid AS text) AS xid8), :edge_seq)").bindparams(
-        edge_xid=str(edge[0]), edge_seq=edge[1]
+        bindparam("edge_xid", str(edge[0])), bindparam("edge_seq", edge[1], BigInteger)
     )
 
 

@@ -28,6 +28,7 @@ from sqlalchemy import (
     Identity,
     Index,
     UniqueConstraint,
+    bindparam,
     select,
     text,
 )
@@ -81,8 +82,16 @@ class LogEpoch(Base):
 
 
 def canonical(value: Any) -> bytes:
-    """The one text of a JSON value: sorted keys, no blanks, UTF-8. Floats are a TypeError (see `events`)."""
+    """The one text of a JSON value: sorted keys, no blanks, UTF-8."""
     return orjson.dumps(value, option=orjson.OPT_SORT_KEYS | orjson.OPT_UTC_Z)
+
+
+def _refuse_floats(value: Any) -> None:
+    """`jsonb` gives 1e16 back as 10000000000000000, and the chain would look tampered with."""
+    if isinstance(value, float):
+        raise TypeError("an event holds no floats; write minor units, or text")
+    for item in value.values() if isinstance(value, dict) else value if isinstance(value, list) else ():
+        _refuse_floats(item)
 
 
 def payload_digest(salt: bytes, payload: Any) -> bytes:
@@ -125,6 +134,7 @@ def rows_for(recorded: Iterable[Recorded], actor: Principal, request_id: str | N
         # The payload is kept as read back from its own text: what was digested is what any later reader gets.
         text_of_payload = canonical(item.event.payload())
         payload = orjson.loads(text_of_payload)
+        _refuse_floats(payload)
         salt = secrets.token_bytes(16)
         digest = hashlib.sha256(salt + text_of_payload).digest()
         stream_id, stream_seq, prev_hash = _next_place(item.stream)
@@ -261,7 +271,7 @@ def after_position(position: FeedPosition, epoch: str) -> Any:
     if position.epoch != epoch:
         raise CursorExpired
     return text("(event.xid, event.seq) > (CAST(CAST(:after_xid AS text) AS xid8), :after_seq)").bindparams(
-        after_xid=str(position.xid), after_seq=position.seq
+        bindparam("after_xid", str(position.xid)), bindparam("after_seq", position.seq, BigInteger)
     )
 
 

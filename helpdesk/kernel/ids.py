@@ -39,7 +39,7 @@ def _double(value: int) -> int:
 
 
 def new_reference() -> str:
-    """Ten random characters (50 bits) and the check character, grouped for reading aloud: `7K3M-9QX2-TA5`."""
+    """Ten random characters (50 bits) and the check character, grouped for reading aloud: `7K3M-9QX2-TAM`."""
     bits = secrets.randbits(5 * _RANDOM_CHARS)
     body = "".join(ALPHABET[bits >> (5 * place) & 31] for place in range(_RANDOM_CHARS))
     return _grouped(body + check_character(body))

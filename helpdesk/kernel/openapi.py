@@ -1,10 +1,13 @@
 """The OpenAPI 3.1 document: what each declared route says of itself, with flask-smorest's known slips mended.
 
 Mended: problem+json for every error (smorest documents its own shape), `exclusiveMinimum`, a type beside each `enum`,
-money as an object of strings, and headers (ETag, Link, Idempotency-Key) that really come and go.
+money as one named schema, path parameters that say what they are, and headers (ETag, Link, Idempotency-Key) that really
+come and go.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from copy import deepcopy
+from dataclasses import dataclass
 from typing import Any
 
 import flask_smorest
@@ -34,6 +37,18 @@ from helpdesk.kernel.schemas import Choice, CommaList, MoneyField, Schema, Times
 TITLE = "Helpdesk"
 VERSION = "1"
 
+_MONEY: dict[str, Any] = {
+    "type": "object",
+    "description": "A decimal string and an ISO 4217 currency; never a number, which would lose a cent somewhere.",
+    "properties": {
+        "amount": {"type": "string", "pattern": r"^[0-9]{1,16}(\.[0-9]{1,8})?$"},
+        "currency": {"type": "string", "pattern": "^[A-Z]{3}$"},
+    },
+    "required": ["amount", "currency"],
+    "additionalProperties": False,
+    "examples": [{"amount": "25.00", "currency": "EUR"}],
+}
+
 
 class ProblemField(Schema):
     pointer = fields.String(metadata={"description": "JSON Pointer into the body", "example": "/severity"})
@@ -45,6 +60,9 @@ class ProblemField(Schema):
 class Problem(Schema):
     """RFC 9457. Further members depend on `code` and are described on the page that `type` names."""
 
+    class Meta:
+        unknown = ma.INCLUDE  # so that the document allows them
+
     type = fields.String(required=True, metadata={"example": "/problems/validation_failed"})
     title = fields.String(required=True, metadata={"example": "The request is not valid"})
     status = fields.Integer(required=True, metadata={"example": 422})
@@ -55,8 +73,17 @@ class Problem(Schema):
     errors = fields.List(fields.Nested(ProblemField))
 
 
+@dataclass(frozen=True, slots=True)
+class PathParameter:
+    """What a path's `<name>` is; for those that are no UUID."""
+
+    description: str
+    example: str
+
+
 class Api(flask_smorest.Api):  # type: ignore[misc]  # flask-smorest ships no types
     ERROR_SCHEMA = Problem
+    path_parameters: Mapping[str, PathParameter]
 
     def handle_http_exception(self, error: Any) -> Response:
         return problems.handle_http_exception(error)
@@ -70,12 +97,24 @@ class Api(flask_smorest.Api):  # type: ignore[misc]  # flask-smorest ships no ty
         return Response(self._rendered, mimetype="application/json")
 
 
-def configure(app: Flask) -> Api:
-    plugin = MarshmallowPlugin(schema_name_resolver=_name)
+class _Fields(MarshmallowPlugin):
+    """apispec's reading of our fields. Set up in `init_spec`: flask-smorest renders its first schema right after it."""
+
+    def init_spec(self, spec: Any) -> None:
+        super().init_spec(spec)
+        converter: Any = self.converter
+        converter.add_attribute_function(_repairs)
+        register: Any = self  # apispec annotates only half of its methods
+        register.map_to_openapi_type(Timestamp, "string", "date-time")
+        register.map_to_openapi_type(MoneyField, "object", None)
+        register.map_to_openapi_type(CommaList, "string", None)
+
+
+def configure(app: Flask, path_parameters: Mapping[str, PathParameter]) -> Api:
     api = Api(
         app,
         spec_kwargs={
-            "marshmallow_plugin": plugin,
+            "marshmallow_plugin": _Fields(schema_name_resolver=_name),
             "title": TITLE,
             "version": VERSION,
             "openapi_version": "3.1.0",
@@ -88,19 +127,12 @@ def configure(app: Flask) -> Api:
             "servers": [{"url": "/", "description": "This installation"}],
         },
     )
+    api.path_parameters = path_parameters
+    api.spec.components.schema("Money", deepcopy(_MONEY))
     api.spec.components.security_scheme(
         "bearer",
         {"type": "http", "scheme": "bearer", "description": "A token from `POST /api/v1/tokens` or `helpdesk token`."},
     )
-    converter = plugin.converter
-    if converter is None:
-        raise RuntimeError("apispec has not set up its converter")
-    register: Any = plugin  # apispec annotates only half of its methods
-    converter_of: Any = converter
-    converter_of.add_attribute_function(_repairs)
-    register.map_to_openapi_type(Timestamp, "string", "date-time")
-    register.map_to_openapi_type(MoneyField, "object", None)
-    register.map_to_openapi_type(CommaList, "string", None)
     return api
 
 
@@ -109,23 +141,24 @@ def _name(schema: Any) -> str:
     return str(kind.__name__)
 
 
-def _repairs(_converter: Any, field: fields.Field[Any], **_: Any) -> dict[str, Any]:
+def _repairs(_converter: Any, field: fields.Field[Any], ret: dict[str, Any], **_: Any) -> dict[str, Any]:
+    """Runs last, on what apispec has found (`ret`)."""
     found: dict[str, Any] = {}
     if isinstance(field, MoneyField):
-        found |= {
-            "properties": {
-                "amount": {"type": "string", "pattern": r"^\d{1,16}(\.\d{1,8})?$"},
-                "currency": {"type": "string", "pattern": "^[A-Z]{3}$"},
-            },
-            "required": ["amount", "currency"],
-            "additionalProperties": False,
-        }
+        money = {"$ref": "#/components/schemas/Money"}
+        del ret["type"]
+        found |= {"anyOf": [money, {"type": "null"}]} if field.allow_none else money
     if isinstance(field, Choice):
         found["type"] = ["string", "null"] if field.allow_none else "string"
         found["enum"] = [*field.choices, *([None] if field.allow_none else [])]
     for rule in field.validators:
         if isinstance(rule, ma.validate.Range) and rule.min is not None and not rule.min_inclusive:
             found["exclusiveMinimum"] = rule.min
+    # `example` is deprecated in 3.1. Its None means "leave it out" to `example_of`, and is an example only of what may be null.
+    if "example" in ret:
+        example = ret.pop("example")
+        if example is not None or field.allow_none:
+            found["examples"] = [example]
     return found
 
 
@@ -221,26 +254,25 @@ def _headers(answer: Any, *, paged: bool, location: bool) -> dict[str, Any]:
     return found
 
 
+_TAG = {"type": "string", "examples": ['"v3"']}
+_KEY = {"type": "string", "pattern": "^[!-~]{1,255}$", "examples": ["8e03978e-40d5-43e8-bc93-6894a57f9324"]}
+
+
 def _header_parameters(if_match: str, idempotency_key: str, *, single: bool) -> list[dict[str, Any]]:
     found = []
     if single:
-        found.append(_header("If-None-Match", "An ETag seen before: 304 when it is still current.", required=False))
+        found.append(_header("If-None-Match", "An ETag seen before: 304 when it is still current.", _TAG))
     if if_match != "none":
-        found.append(_header("If-Match", "The ETag of the version you looked at.", required=if_match == "required"))
+        what = "The ETag of the version you looked at."
+        found.append(_header("If-Match", what, _TAG, required=if_match == "required"))
     if idempotency_key != "none":
         what = "A fresh random value per intent; a repeat with the same value gets the first answer (kept 48 h)."
-        found.append(_header("Idempotency-Key", what, required=idempotency_key == "required"))
+        found.append(_header("Idempotency-Key", what, _KEY, required=idempotency_key == "required"))
     return found
 
 
-def _header(name: str, description: str, *, required: bool) -> dict[str, Any]:
-    return {
-        "in": "header",
-        "name": name,
-        "required": required,
-        "description": description,
-        "schema": {"type": "string"},
-    }
+def _header(name: str, description: str, schema: dict[str, Any], *, required: bool = False) -> dict[str, Any]:
+    return {"in": "header", "name": name, "required": required, "description": description, "schema": schema}
 
 
 def _all_errors(
@@ -313,11 +345,25 @@ def document(api: Api) -> dict[str, Any]:
     """The whole document, in a stable order, without what flask-smorest adds and nothing uses."""
     if "Problem" not in api.spec.components.schemas:
         api.spec.components.schema("Problem", schema=Problem)
-    found: dict[str, Any] = api.spec.to_dict()
+    found: dict[str, Any] = deepcopy(api.spec.to_dict())
     for item in found["paths"].values():
+        for parameter in item.get("parameters", ()):
+            _describe_path_parameter(parameter, api.path_parameters)
         for operation in item.values():
             if isinstance(operation, dict):
                 operation.get("responses", {}).pop("default", None)
-    found.get("components", {}).pop("responses", None)
+    components = found["components"]
+    components.pop("responses", None)
+    components["schemas"].pop("PaginationMetadataSchema", None)
     found["tags"] = sorted(found.get("tags", []), key=lambda tag: str(tag["name"]))
     return found
+
+
+def _describe_path_parameter(parameter: dict[str, Any], known: Mapping[str, PathParameter]) -> None:
+    name = str(parameter["name"])
+    if parameter["schema"].get("format") == "uuid":
+        parameter["description"] = f"Id of the {name.removesuffix('_id').replace('_', ' ')}."
+        parameter["schema"]["examples"] = ["0192f0c1-7d1e-7c3a-9a51-2f6f0f6f3a10"]
+    else:
+        parameter["description"] = known[name].description
+        parameter["schema"]["examples"] = [known[name].example]

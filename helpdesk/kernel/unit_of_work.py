@@ -70,6 +70,7 @@ class UnitOfWork:
 
     def record(self, event: Event, stream: Stream | None = None) -> None:
         """Say that something happened. With a `stream`, hold its row's lock first (see `events.EventStream`)."""
+        self._still_open()
         if stream is not None:
             self.know_stream(stream)
         self._pending.append(Recorded(new_id(), event, stream, self.now))
@@ -86,6 +87,7 @@ class UnitOfWork:
 
     def add_rows(self, table: Any, rows: Sequence[Mapping[str, Any]]) -> None:
         """New rows to be written when the unit of work ends, referenced tables first. `table`: a mapped class."""
+        self._still_open()
         self._rows[table.__table__].extend(rows)
 
     def duty(
@@ -98,7 +100,12 @@ class UnitOfWork:
         not_before: datetime | None = None,
     ) -> None:
         """Owe something. With a `dedupe_key`, a second one of the same topic and key is the same duty."""
+        self._still_open()
         self._duties.append(NewDuty(topic, subject_id, payload or {}, dedupe_key, not_before))
+
+    def _still_open(self) -> None:
+        if self._finished:
+            raise RuntimeError("this unit of work is finished: what is said to it now would be lost")
 
     def finish(self) -> None:
         """Run subscribers until nothing new happened, then write everything. The caller commits; nobody else calls it

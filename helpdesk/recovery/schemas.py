@@ -14,7 +14,7 @@ from helpdesk.recovery.offers import DEFAULT_VALID_DAYS
 from helpdesk.recovery.playbook import ISSUABLE, KINDS, LINE_KINDS
 from helpdesk.recovery.queries import VOUCHER_STATES
 
-_REFERENCE: Final = "7K3M-9QX2-TA5"
+_REFERENCE: Final = "7K3M-9QX2-TAM"
 _CODE: Final = "7K3M-9QX2-TA5V-0C4E-R"
 _LINK: Final = "https://helpdesk.example.com/api/v1/public/offers/WyIwMTkyZjBjMTdkMWU3YzNhIl0.REPLACE-ME"
 HEARD_BY: Final = ("phone", "email", "letter", "chat", "in_person")

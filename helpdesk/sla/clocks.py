@@ -135,7 +135,8 @@ def thresholds_of(session: Session, clock: Clock) -> tuple[int, ...]:
 
 def forget_versions() -> None:
     """Drop what was compiled. Needed only where a database is put back under a running process, as tests do: there a
-    version that cannot change has changed."""
+    version that cannot change has changed.
+    """
     _thresholds.clear()
     forget_compiled()
 

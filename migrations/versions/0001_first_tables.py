@@ -282,6 +282,7 @@ def upgrade() -> None:
         sa.Column("offers_live", sa.Integer(), nullable=False),
         sa.Column("remedies_undelivered", sa.Integer(), nullable=False),
         sa.Column("issue_count", sa.Integer(), nullable=False),
+        sa.Column("transition_count", sa.Integer(), nullable=False),
         sa.Column("vulnerable", sa.Boolean(), nullable=False),
         sa.Column("safety", sa.Boolean(), nullable=False),
         sa.Column("price_minor", sa.BigInteger(), nullable=True),

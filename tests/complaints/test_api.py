@@ -379,7 +379,7 @@ class TestList:
         admin.post(at(made[4], "claim"))
         now = [admin.get(at(shown)).json for shown in made]
         some = f"{now[5]['reference'].lower()},{now[0]['reference'].replace('-', '')}"
-        for query, holds in {
+        filters: dict[str, Callable[[dict[str, Any]], bool]] = {
             "": lambda row: True,
             "status=withdrawn": lambda row: row["status"] == "withdrawn",
             "severity=S1": lambda row: row["severity"] == "S1",
@@ -401,7 +401,8 @@ class TestList:
             "received_before=2021-05-05T00:00:00Z": lambda row: row is now[4],
             "received_from=2021-05-05T00:00:00%2B00:00": lambda row: row is not now[4],
             "status=withdrawn&severity=S1": lambda row: False,
-        }.items():
+        }
+        for query, holds in filters.items():
             wanted = {row["id"] for row in now if holds(row)}
             answer = admin.get(f"/complaints?{query}&count=true".replace("?&", "?"))
             assert answer.status_code == 200, (query, answer.text)

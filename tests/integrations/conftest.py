@@ -2,23 +2,17 @@
 
 import csv
 import io
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+import shutil
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 from uuid import UUID
 
 import pytest
 from click.testing import CliRunner, Result
-from flask import Flask
 from sqlalchemy import Engine, text
 
-from helpdesk.app import api_of, create_app
-from helpdesk.integrations import cli, jobs, models
-from helpdesk.integrations.api import blp
-from helpdesk.kernel.db import Base
-from helpdesk.kernel.duties import Outside, Performer
-from helpdesk.kernel.unit_of_work import Database
+from helpdesk.integrations import cli, jobs, service
 from helpdesk.wiring import Program
 from tests.conftest import Caller
 
@@ -32,38 +26,12 @@ needs_data = pytest.mark.skipif(
 
 
 @pytest.fixture
-def program(program: Program) -> Program:
-    """With the tables of this domain, until the migration has them."""
-    tables: list[Any] = [models.ImportJob.__table__, models.ImportRejection.__table__]
-    Base.metadata.create_all(program.engine, tables=tables, checkfirst=True)
-    return program
-
-
-@pytest.fixture
-def app(program: Program) -> Flask:
-    app = create_app(program=program)
-    app.testing = True
-    if blp.name not in app.blueprints:
-        api_of(app).register_blueprint(blp, url_prefix="/api/v1")
-    return app
-
-
-@dataclass(frozen=True)
-class Tools:
-    database: Database
-    data_dir: Path
-
-
-@pytest.fixture
-def tools(program: Program) -> Tools:
-    return Tools(program.database, program.settings.data_dir)
-
-
-@pytest.fixture
-def performer(program: Program, tools: Tools) -> Performer:
-    """Performs imports in this process, as a worker would."""
-    handlers = {jobs.TOPIC: Outside(jobs.run_import, jobs.give_up, queue=jobs.QUEUE)}
-    return Performer(program.database, handlers, program.performer.system, tools)
+def uploads(program: Program) -> Path:
+    """Where uploads lie, with what earlier tests left there taken away."""
+    place = service.folder(program.settings.data_dir)
+    shutil.rmtree(place, ignore_errors=True)
+    place.mkdir(mode=0o700)
+    return place
 
 
 Command = Callable[..., Result]
@@ -168,12 +136,15 @@ def upload(caller: Caller, job_id: UUID | str, content: bytes, kind: str = "text
     return caller.client.put(f"/api/v1/imports/{job_id}/content", data=content, content_type=kind, headers=headers)
 
 
+PerformAll = Callable[[], dict[str, int]]
+
+
 @pytest.fixture
-def perform_all(performer: Performer, ask: Ask) -> Iterator[Callable[[], dict[str, int]]]:
-    """Perform every import that is owed, as the relay would have it."""
+def perform_all(program: Program, ask: Ask) -> PerformAll:
+    """Perform every import that is owed, as a worker would."""
 
     def run() -> dict[str, int]:
         owed = ask("SELECT array_agg(id) FROM duty WHERE topic = :topic AND done_at IS NULL", topic=jobs.TOPIC)
-        return performer.perform(owed or [])
+        return program.performer.perform(owed or [])
 
     return run

@@ -69,7 +69,7 @@ class TestCommand:
             csv_text([cfpb_row(7, **{"Date received": "2020-13-01"})]).split("\n", 1)[1].strip(),
             csv_text([cfpb_row(8, **{"Date received": "2999-01-01"})]).split("\n", 1)[1].strip(),
             csv_text([cfpb_row(3)]).split("\n", 1)[1].strip(),
-            csv_text([cfpb_row(9, **{"State": "x" * 101})]).split("\n", 1)[1].strip(),
+            csv_text([cfpb_row(9, State="x" * 101)]).split("\n", 1)[1].strip(),
             csv_text([cfpb_row(10)]).split("\n", 1)[1].strip(),
             "cut,off,in,the,middle",
         ]
@@ -181,8 +181,7 @@ class TestSameRules:
             json.dumps({"channel": "EMAIL", "subject": "ok", "description": "ok"}) + "\n" + json.dumps(record)
         )
         result = command(path, "--mapping", "generic_jsonl")
-        expected = 2 if None in change.values() and "source" not in change else 1
-        assert (result.exit_code, ask(_COUNT)) == (1, 1), (result.output, expected)
+        assert (result.exit_code, ask(_COUNT)) == (1, 1), result.output
 
 
 def _start(program: Program, path: Path, mapping: str, batch: int) -> "subprocess.Popen[bytes]":
@@ -220,16 +219,16 @@ class TestKilled:
     ) -> None:
         """Here nothing but the recorded position keeps a record from coming in twice."""
         path = tmp_path / "plain.csv"
-        lines = [f'EMAIL,Number {number},"It came\nlate"' for number in range(3000)]
+        lines = [f'EMAIL,Number {number},"It came\nlate"' for number in range(1500)]
         path.write_text("channel,subject,description\n" + "\n".join(lines), encoding="utf-8")
-        killed_at = kill_midway(program, ask, path, "generic", batch=20, after=500)
-        assert 500 <= killed_at < 3000
+        killed_at = kill_midway(program, ask, path, "generic", batch=20, after=300)
+        assert 300 <= killed_at < 1500
         result = command(path, "--mapping", "generic")
         assert result.exit_code == 0, result.output
         assert "Going on with an import" in result.stderr
-        assert ask(_COUNT) == 3000
-        assert ask("SELECT count(DISTINCT subject) FROM complaint") == 3000
-        assert ask("SELECT accepted FROM import_job") == 3000
+        assert ask(_COUNT) == 1500
+        assert ask("SELECT count(DISTINCT subject) FROM complaint") == 1500
+        assert ask("SELECT accepted FROM import_job") == 1500
         assert ask("SELECT count(*) FROM import_job") == 1
 
     def test_a_worker_that_dies_leaves_it_to_the_next(

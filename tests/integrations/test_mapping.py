@@ -1,6 +1,7 @@
 """A mapping is checked when it is loaded, and says which key is wrong."""
 
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 
@@ -36,14 +37,14 @@ class TestLoading:
             "generic_jsonl": False,
         }
 
-    def test_a_file_of_ones_own(self, tmp_path) -> None:  # type: ignore[no-untyped-def]
+    def test_a_file_of_ones_own(self, tmp_path: Path) -> None:
         path = tmp_path / "ours.toml"
         path.write_text(GOOD)
         assert load_mapping(str(path)).name == "ours"
 
     @pytest.mark.parametrize("name", ["nothing", "../cfpb", "nowhere/ours.toml"])
     def test_one_that_is_not_there(self, name: str) -> None:
-        with pytest.raises(UnusableMapping, match="no mapping|cannot be read"):
+        with pytest.raises(UnusableMapping, match=r"no mapping|cannot be read"):
             load_mapping(name)
 
     @pytest.mark.parametrize(

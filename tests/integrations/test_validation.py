@@ -10,7 +10,7 @@ from helpdesk.complaints.schemas import ComplaintIn
 from helpdesk.integrations import validation
 
 _TEXT = st.sampled_from(["x", "", "  ", " padded ", "a\x00b", "e\u0301", "x" * 501]) | st.text(max_size=8)
-_ODD = st.sampled_from([None, 5, 1.5, True, [], {}, ["x"]])
+_ODD: st.SearchStrategy[Any] = st.sampled_from([None, 5, 1.5, True, [], {}, ["x"]])
 _MONEY = st.fixed_dictionaries(
     {},
     optional={"amount": st.sampled_from(["1.00", "0", "-1", "x"]), "currency": st.sampled_from(["EUR", "USD", "xx"])},

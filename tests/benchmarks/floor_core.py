@@ -1,0 +1,519 @@
+"""Floor (a): the same rows written and the same JSON answered as the program does, by hand: SQLAlchemy Core and plain
+dictionaries behind plain Flask.
+
+What it has: statements built once, one connection and one transaction per request, the same token looked up by the same
+statement, the same rows visible, the same locks, the same arithmetic (business time, hash chain, lifecycle table: the
+program's own pure functions), orjson. It need not read back what it has just written, and does not.
+
+What it does not have, and so what the ratio to it is the price of: validation and its messages, permissions, one order
+of refusals for all routes, repeats after a deadlock, `Idempotency-Key`, `ETag` and `If-Match`, cursors of further pages,
+request ids in logs, metrics, security headers, events that others subscribe to, and domains that can be changed one by
+one. `test_http` proves that answers and rows are the program's.
+"""
+
+import hashlib
+import os
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from types import SimpleNamespace
+from typing import Any, Final
+from uuid import UUID
+
+import orjson
+from flask import Flask, Response, request
+from sqlalchemy import ARRAY, Connection, Uuid, any_, bindparam, func, insert, literal_column, or_, select, update
+
+from helpdesk.complaints.lifecycle import LIFECYCLE
+from helpdesk.complaints.models import Complaint, Issue, Message, Need, Person, TransitionRow
+from helpdesk.complaints.taxonomy import REGULATOR_CHANNELS, SAFETY_ISSUES
+from helpdesk.customers.models import Customer
+from helpdesk.identity.models import Agent, TeamMember, Token
+from helpdesk.identity.permissions import ROLES
+from helpdesk.kernel.clock import parse_rfc3339, rfc3339
+from helpdesk.kernel.db import make_engine
+from helpdesk.kernel.event_log import EventRow, canonical, link_hash
+from helpdesk.kernel.ids import new_id, new_reference
+from helpdesk.kernel.mail import TOPIC, OutboundMail
+from helpdesk.kernel.money import Money, format_minor
+from helpdesk.kernel.outbox import Duty
+from helpdesk.kernel.settings import Settings
+from helpdesk.sla.business_time import Target, due_at, remaining
+from helpdesk.sla.calendar_spec import Calendar
+from helpdesk.sla.clocks import first_alarm, policy_clock
+from helpdesk.sla.models import Clock, SlaCalendar, SlaCalendarVersion, SlaPolicy, SlaPolicyVersion
+from helpdesk.sla.specs import Policy, compiled, targets_of
+
+JSON = orjson.OPT_UTC_Z
+
+# One letter per table: the statements below are the whole program of this floor.
+c = Complaint.__table__.c
+a, t, m = Agent.__table__.c, Token.__table__.c, TeamMember.__table__.c
+k, p, e = Clock.__table__.c, Person.__table__.c, EventRow.__table__.c
+pol, polv = SlaPolicy.__table__.c, SlaPolicyVersion.__table__.c
+cal, calv = SlaCalendar.__table__.c, SlaCalendarVersion.__table__.c
+
+CALLER = (
+    select(
+        a.id,
+        a.role,
+        func.now().label("now"),
+        select(func.array_agg(m.team_id)).where(m.agent_id == a.id).scalar_subquery().label("team_ids"),
+    )
+    .join(Token.__table__, t.agent_id == a.id)
+    .where(
+        t.hash == bindparam("hash"),
+        a.active,
+        t.revoked_at.is_(None),
+        or_(t.expires_at.is_(None), t.expires_at > func.now()),
+    )
+)
+
+VISIBLE = or_(
+    c.assignee_id == bindparam("agent_id"),
+    c.team_id.is_(None),
+    c.team_id == any_(bindparam("team_ids", type_=ARRAY(Uuid))),
+)
+
+_SUMMARY: Final = (
+    "id reference status channel subject severity track waiting_on team_id assignee_id customer_id source external_id "
+    "received_at acknowledged_at resolved_at updated_at escalation_level stage vulnerable version"
+).split()
+_REST: Final = (
+    "description language impact urgency triaged_at investigated_at followed_up_at created_at double_deviation dismissal "
+    "outcome fault root_cause contributing_causes no_remedy_reason remedies_undelivered jurisdiction sector source_data"
+).split()
+_HIDDEN: Final = "price_minor loss_minor currency issue_count safety event_count event_head".split()
+_ISSUE: Final = "id category issue detail finding evidence cause outcome".split()
+_PERSON: Final = "id role name email phone language region postcode authority customer_id agent_id".split()
+_NEED: Final = "id flag adjustment consent ground expires_at".split()
+
+
+def _children(model: Any, order: str, names: list[str]) -> Any:
+    table = model.__table__
+    pairs = [part for name in names for part in (literal_column(f"'{name}'"), table.c[name])]
+    rows = (
+        select(func.json_build_object(*pairs).label("item"))
+        .where(table.c.complaint_id == c.id)
+        .order_by(table.c[order])
+        .correlate(Complaint.__table__)
+        .subquery()
+    )
+    return select(func.coalesce(func.json_agg(rows.c.item), func.json_build_array())).scalar_subquery()
+
+
+DETAIL = select(
+    *(c[name] for name in _SUMMARY + _REST + _HIDDEN),
+    _children(Issue, "position", _ISSUE).label("issues"),
+    _children(Person, "id", _PERSON).label("people"),
+    _children(Need, "id", _NEED).label("needs"),
+).where(c.reference == bindparam("reference"), VISIBLE)
+LOCKED_DETAIL = DETAIL.with_for_update(of=Complaint.__table__)
+LOCKED = (
+    select(
+        c.id,
+        c.reference,
+        c.version,
+        c.event_count,
+        c.event_head,
+        select(p.email)
+        .where(p.complaint_id == c.id, p.role == "complainant")
+        .order_by(p.id)
+        .limit(1)
+        .scalar_subquery()
+        .label("email"),
+    )
+    .where(c.reference == bindparam("reference"), VISIBLE)
+    .with_for_update(of=Complaint.__table__)
+)
+_PAGE = select(*(c[name] for name in _SUMMARY)).where(VISIBLE).order_by(c.received_at.desc(), c.id.desc()).limit(26)
+LIST = _PAGE
+FILTERED = _PAGE.where(c.status == bindparam("status"), c.severity == bindparam("severity"))
+
+POLICY = (
+    select(
+        pol.id,
+        pol.version,
+        polv.spec,
+        cal.id.label("calendar_id"),
+        cal.version.label("calendar_version"),
+        cal.name.label("calendar_name"),
+        calv.spec.label("calendar_spec"),
+    )
+    .join(SlaPolicyVersion.__table__, (polv.policy_id == pol.id) & (polv.version == pol.version))
+    .join(SlaCalendar.__table__, cal.id == polv.calendar_id)
+    .join(SlaCalendarVersion.__table__, (calv.calendar_id == cal.id) & (calv.version == cal.version))
+    .where(pol.is_default)
+)
+CUSTOMER = (
+    select(Customer.__table__.c.id)
+    .where(func.lower(Customer.__table__.c.email) == bindparam("email"))
+    .order_by(Customer.__table__.c.id)
+    .limit(1)
+)
+OPEN_CLOCKS = (
+    select(Clock.__table__)
+    .where(k.complaint_id == bindparam("complaint_id"), k.stopped_at.is_(None))
+    .order_by(k.id)
+    .with_for_update()
+)
+
+NEW_COMPLAINT = insert(Complaint)
+NEW_CUSTOMER = insert(Customer)
+NEW_ISSUES = insert(Issue)
+NEW_PERSON = insert(Person)
+NEW_CLOCKS = insert(Clock)
+NEW_EVENTS = insert(EventRow)
+NEW_MESSAGE = insert(Message)
+NEW_MAIL = insert(OutboundMail)
+NEW_DUTY = insert(Duty)
+NEW_TRANSITION = insert(TransitionRow).values(
+    number=select(func.coalesce(func.max(TransitionRow.__table__.c.number), 0) + 1)
+    .where(TransitionRow.__table__.c.complaint_id == bindparam("of_complaint"))
+    .scalar_subquery()
+)
+REPLIED = (
+    update(Complaint.__table__)
+    .where(c.id == bindparam("row_id"))
+    .values({name: bindparam(f"new_{name}") for name in ("updated_at", "version", "event_count", "event_head")})
+)
+ACTED = REPLIED.values(waiting_on=bindparam("new_waiting_on"))
+_CLOCK_CHANGES: Final = ("pauses", "state", "due_at", "remaining_seconds", "generation", "next_threshold", "next_alarm_at")
+CHANGED_CLOCKS = (
+    update(Clock.__table__)
+    .where(k.id == bindparam("row_id"))
+    .values({name: bindparam(f"new_{name}") for name in _CLOCK_CHANGES})
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    id: UUID
+    role: str
+    now: datetime
+    team_ids: list[UUID]
+
+    @property
+    def sight(self) -> dict[str, Any]:
+        return {"agent_id": self.id, "team_ids": self.team_ids}
+
+    def may(self, permission: str) -> bool:
+        return permission in ROLES[self.role]
+
+
+def create_app() -> Flask:
+    settings = Settings.from_environment()
+    engine = make_engine(settings.database_url or "", pool_size=settings.web_threads, name="floor-core")
+    reading = engine.execution_options(isolation_level="AUTOCOMMIT")
+    app = Flask("floor_core", static_folder=None)
+
+    @app.get("/api/v1/complaints/<ref>")
+    def get(ref: str) -> Response:
+        with reading.connect() as connection:
+            caller = _caller(connection)
+            row = connection.execute(DETAIL, {"reference": ref, **caller.sight}).mappings().one_or_none()
+        return _refused(404) if row is None else _json(200, _detail(row, caller))
+
+    @app.get("/api/v1/complaints")
+    def page() -> Response:
+        statement = FILTERED if "status" in request.args else LIST
+        with reading.connect() as connection:
+            caller = _caller(connection)
+            rows = connection.execute(statement, {**request.args, **caller.sight}).mappings().all()
+        items = [dict(row) for row in rows[:25]]
+        return _json(200, {"items": items, "next_cursor": secrets.token_urlsafe(90) if len(rows) > 25 else None})
+
+    @app.post("/api/v1/complaints")
+    def create() -> Response:
+        with engine.begin() as connection:
+            return _create(connection, _caller(connection), orjson.loads(request.get_data()))
+
+    @app.post("/api/v1/complaints/<ref>/messages")
+    def reply(ref: str) -> Response:
+        with engine.begin() as connection:
+            return _reply(connection, _caller(connection), ref, orjson.loads(request.get_data()))
+
+    @app.post("/api/v1/complaints/<ref>/actions/<action>")
+    def act(ref: str, action: str) -> Response:
+        with engine.begin() as connection:
+            return _act(connection, _caller(connection), ref, action, orjson.loads(request.get_data()))
+
+    return app
+
+
+def _json(status: int, body: Any) -> Response:
+    return Response(orjson.dumps(body, option=JSON), status, mimetype="application/json")
+
+
+def _refused(status: int) -> Response:
+    return Response(b"{}", status, mimetype="application/json")
+
+
+def _caller(connection: Connection) -> Caller:
+    token = request.headers.get("Authorization", "").removeprefix("Bearer ")
+    row = connection.execute(CALLER, {"hash": hashlib.sha256(token.encode()).digest()}).one()
+    return Caller(row.id, row.role, row.now, row.team_ids or [])
+
+
+def _money(minor: int | None, currency: str | None) -> dict[str, Any] | None:
+    return None if minor is None or currency is None else {"amount": format_minor(minor, currency), "currency": currency}
+
+
+def _detail(row: Mapping[str, Any], caller: Caller) -> dict[str, Any]:
+    shown = {name: row[name] for name in _SUMMARY}
+    for name in _REST:
+        shown[name] = row[name]
+    shown["price"] = _money(row["price_minor"], row["currency"])
+    shown["loss"] = _money(row["loss_minor"], row["currency"])
+    shown["issues"], shown["people"], shown["needs"] = row["issues"], row["people"], row["needs"]
+    facts = SimpleNamespace(**row, regulator=row["channel"] in REGULATOR_CHANNELS)
+    shown["allowed_actions"] = LIFECYCLE.allowed(row["status"], facts, caller.may)
+    return shown
+
+
+class _Chain:
+    """The events of one request, linked as they are added."""
+
+    def __init__(self, caller: Caller, stream_id: UUID, count: int, head: bytes) -> None:
+        self.caller, self.stream_id, self.count, self.head = caller, stream_id, count, head
+        self.request_id = secrets.token_hex(12)
+        self.rows: list[dict[str, Any]] = []
+
+    def add(self, kind: str, payload: dict[str, Any], subject_id: UUID | None = None) -> None:
+        """With a `subject_id`, an event outside the stream."""
+        outside = subject_id is not None
+        text, salt = canonical(payload), secrets.token_bytes(16)
+        if not outside:
+            self.count += 1
+        row: dict[str, Any] = {
+            "id": new_id(),
+            "stream_id": None if outside else self.stream_id,
+            "stream_seq": None if outside else self.count,
+            "subject_id": subject_id or self.stream_id,
+            "occurred_at": self.caller.now,
+            "actor_kind": "agent",
+            "actor_id": self.caller.id,
+            "digest": hashlib.sha256(salt + text).digest(),
+            "prev_hash": b"" if outside else self.head,
+        }
+        renamed = {("event_id" if name == "id" else name): value for name, value in row.items()}
+        row["hash"] = link_hash(kind=kind, **renamed)
+        row |= {"type": kind, "payload": orjson.loads(text), "salt": salt, "request_id": self.request_id}
+        if not outside:
+            self.head = row["hash"]
+        self.rows.append(row)
+
+
+def _policy(connection: Connection) -> Policy:
+    row = connection.execute(POLICY).one()
+    return Policy(
+        id=row.id,
+        version=row.version,
+        calendar_id=row.calendar_id,
+        calendar_version=row.calendar_version,
+        calendar=compiled(row.calendar_id, row.calendar_version, row.calendar_spec, row.calendar_name),
+        thresholds=tuple(row.spec["thresholds"]),
+        targets=targets_of(row.spec),
+    )
+
+
+def _create(connection: Connection, caller: Caller, given: dict[str, Any]) -> Response:
+    policy = _policy(connection)
+    person = given["complainant"]
+    customer_id = connection.execute(CUSTOMER, {"email": person["email"].lower()}).scalar_one_or_none()
+    price = Money.parse(**given["price"])
+    row = dict.fromkeys(_SUMMARY + _REST) | {
+        "id": new_id(),
+        "reference": new_reference(),
+        "status": "received",
+        "channel": given["channel"],
+        "subject": given["subject"],
+        "description": given["description"],
+        "language": person["language"],
+        "received_at": caller.now,
+        "created_at": caller.now,
+        "updated_at": caller.now,
+        "customer_id": customer_id or new_id(),
+        "team_id": UUID(given["team_id"]),
+        "severity": "S3",
+        "waiting_on": "us",
+        "escalation_level": 0,
+        "stage": "1",
+        "double_deviation": False,
+        "offers_live": 0,
+        "remedies_undelivered": 0,
+        "issue_count": len(given["issues"]),
+        "vulnerable": False,
+        "safety": any(issue["issue"] in SAFETY_ISSUES for issue in given["issues"]),
+        "price_minor": price.minor,
+        "loss_minor": None,
+        "currency": price.currency,
+        "version": 1,
+    }
+    chain = _Chain(caller, row["id"], 0, b"")
+    if customer_id is None:
+        known = {"id": row["customer_id"], "name": person["name"], "email": person["email"], "phone": None}
+        connection.execute(NEW_CUSTOMER, {**known, "language": person["language"]})
+        chain.add("customer.created", {"customer_id": known["id"], "kind": "person"}, subject_id=known["id"])
+    facts = ("reference", "channel", "severity", "received_at", "source", "jurisdiction", "sector", "team_id")
+    chain.add(
+        "complaint.received",
+        {"complaint_id": row["id"], "customer_id": row["customer_id"]}
+        | {name: row[name] for name in facts}
+        | {"clock_starts": {"complaint_received": caller.now}},
+    )
+    row |= {"event_count": chain.count, "event_head": chain.head}
+    connection.execute(NEW_COMPLAINT, row)
+    issues = [dict.fromkeys(_ISSUE) | issue | {"id": new_id()} for issue in given["issues"]]
+    placed = [issue | {"complaint_id": row["id"], "position": place} for place, issue in enumerate(issues, start=1)]
+    connection.execute(NEW_ISSUES, placed)
+    complainant = dict.fromkeys(_PERSON) | person | {"id": new_id(), "role": "complainant"}
+    complainant["customer_id"] = row["customer_id"]
+    connection.execute(NEW_PERSON, complainant | {"complaint_id": row["id"]})
+    clocks = [
+        policy_clock(policy, row["id"], kind=kind, severity="S3", start=caller.now, now=caller.now)
+        for kind in ("acknowledge", "investigate", "resolve")
+    ]
+    connection.execute(NEW_CLOCKS, [clock for clock in clocks if clock is not None])
+    connection.execute(NEW_EVENTS, chain.rows)
+    return _json(201, _detail(row | {"issues": issues, "people": [complainant], "needs": []}, caller))
+
+
+def _add_reply(connection: Connection, chain: _Chain, given: Mapping[str, Any], purpose: str, to: Any) -> dict[str, Any]:
+    """Message, mail and duty; the message as it is shown."""
+    caller = chain.caller
+    message = {
+        "id": new_id(),
+        "kind": "public_reply",
+        "purpose": purpose,
+        "channel": given.get("channel"),
+        "author_kind": "agent",
+        "author_id": caller.id,
+        "body": given["body"],
+        "created_at": caller.now,
+    }
+    connection.execute(NEW_MESSAGE, message | {"complaint_id": chain.stream_id})
+    chain.add(
+        "complaint.message_added",
+        {"complaint_id": chain.stream_id, "reference": to["reference"], "message_id": message["id"]}
+        | {name: message[name] for name in ("kind", "purpose", "channel")},
+    )
+    mail = {"id": new_id(), "subject_id": chain.stream_id, "reason": purpose, "recipient": to["email"]}
+    connection.execute(NEW_MAIL, mail | {"subject": f"Your complaint {to['reference']}", "body": given["body"]})
+    due = {"not_before": caller.now, "next_at": caller.now}
+    connection.execute(NEW_DUTY, {"id": new_id(), "topic": TOPIC, "subject_id": mail["id"], "payload": {}, **due})
+    return message
+
+
+def _reply(connection: Connection, caller: Caller, ref: str, given: dict[str, Any]) -> Response:
+    row = connection.execute(LOCKED, {"reference": ref, **caller.sight}).mappings().one_or_none()
+    if row is None:
+        return _refused(404)
+    chain = _Chain(caller, row["id"], row["event_count"], bytes(row["event_head"]))
+    message = _add_reply(connection, chain, given, "message", row)
+    connection.execute(NEW_EVENTS, chain.rows)
+    connection.execute(REPLIED, _head(chain, row))
+    return _json(201, message)
+
+
+def _head(chain: _Chain, row: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        "row_id": chain.stream_id,
+        "new_updated_at": chain.caller.now,
+        "new_version": row["version"] + 1,
+        "new_event_count": chain.count,
+        "new_event_head": chain.head,
+    }
+
+
+def _act(connection: Connection, caller: Caller, ref: str, action: str, given: dict[str, Any]) -> Response:
+    found = connection.execute(LOCKED_DETAIL, {"reference": ref, **caller.sight}).mappings().one_or_none()
+    if found is None:
+        return _refused(404)
+    row = dict(found)
+    LIFECYCLE.transition(action, row["status"], SimpleNamespace(**row, regulator=False), caller.may)
+    asked = action == "ask_customer"
+    chain = _Chain(caller, row["id"], row["event_count"], bytes(row["event_head"]))
+    if asked:
+        email = next(person["email"] for person in row["people"] if person["role"] == "complainant")
+        to = {"reference": row["reference"], "email": email}
+        _add_reply(connection, chain, {"body": given["message"]}, "question", to)
+    before, row["waiting_on"] = row["waiting_on"], "customer" if asked else "us"
+    clocks = connection.execute(OPEN_CLOCKS, {"complaint_id": row["id"]}).mappings().all()
+    changed = [change for clock in clocks if (change := (_paused if asked else _resumed)(clock, caller.now))]
+    if changed:
+        connection.execute(CHANGED_CLOCKS, changed)
+    step = {"action": action, "from_status": row["status"], "to_status": row["status"], "given": given}
+    who = {"actor_kind": "agent", "actor_id": caller.id, "at": caller.now}
+    transition = {"id": new_id(), "complaint_id": row["id"], "of_complaint": row["id"], **step, **who}
+    connection.execute(NEW_TRANSITION, transition)
+    chain.add(
+        "complaint.customer_asked" if asked else "complaint.resumed",
+        {
+            "complaint_id": row["id"],
+            "reference": row["reference"],
+            **step,
+            "severity": row["severity"],
+            "waiting_on": row["waiting_on"],
+            "acknowledged": row["acknowledged_at"] is not None,
+            "changes": {"waiting_on": [before, row["waiting_on"]]},
+        },
+    )
+    connection.execute(NEW_EVENTS, chain.rows)
+    connection.execute(ACTED, _head(chain, row) | {"new_waiting_on": row["waiting_on"]})
+    row |= {"version": row["version"] + 1, "updated_at": caller.now}
+    return _json(200, _detail(row, caller))
+
+
+def _calendar(clock: Mapping[str, Any]) -> Calendar:
+    """Compiled when the clock's complaint was taken in, or by the program's own tables in this process."""
+    return compiled(clock["calendar_id"], clock["calendar_version"], _CALENDAR_SPEC, "Office hours")
+
+
+_CALENDAR_SPEC: Final = {
+    "timezone": "UTC",
+    "weekly_hours": {day: [["09:00", "17:00"]] for day in ("mon", "tue", "wed", "thu", "fri")},
+}
+"""The shipped calendar; the benchmark's database knows no other."""
+_THRESHOLDS: Final = (50, 75, 90)
+
+
+def _pauses(clock: Mapping[str, Any]) -> list[tuple[datetime, datetime | None]]:
+    return [(parse_rfc3339(since), parse_rfc3339(until) if until else None) for since, until in clock["pauses"]]
+
+
+def _paused(clock: Mapping[str, Any], now: datetime) -> dict[str, Any] | None:
+    target = Target(clock["target_amount"], clock["target_unit"])
+    if clock["state"] != "running" or not clock["pausable"] or now > clock["due_at"]:
+        return None
+    return {
+        "row_id": clock["id"],
+        "new_pauses": [*clock["pauses"], [rfc3339(now), None]],
+        "new_state": "paused",
+        "new_due_at": None,
+        "new_remaining_seconds": remaining(_calendar(clock), clock["started_at"], target, now, _pauses(clock)),
+        "new_generation": clock["generation"],
+        "new_next_threshold": None,
+        "new_next_alarm_at": None,
+    }
+
+
+def _resumed(clock: Mapping[str, Any], now: datetime) -> dict[str, Any] | None:
+    if clock["state"] != "paused":
+        return None
+    calendar, target = _calendar(clock), Target(clock["target_amount"], clock["target_unit"])
+    pauses = _pauses(clock)
+    pauses[-1] = (pauses[-1][0], now)
+    due = due_at(calendar, clock["started_at"], target, pauses)
+    threshold, at = first_alarm(calendar, _THRESHOLDS, (clock["started_at"], due), pauses, now)
+    return {
+        "row_id": clock["id"],
+        "new_pauses": [*clock["pauses"][:-1], [clock["pauses"][-1][0], rfc3339(now)]],
+        "new_state": "running",
+        "new_due_at": due,
+        "new_remaining_seconds": None,
+        "new_generation": clock["generation"] + 1,
+        "new_next_threshold": threshold,
+        "new_next_alarm_at": at,
+    }

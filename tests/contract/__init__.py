@@ -1,0 +1,1 @@
+"""The published contract against the program: the document, the docs page, a generated client, and bad input."""

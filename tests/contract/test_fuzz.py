@@ -1,0 +1,189 @@
+"""Every operation with input made from its own description, good and bad: no 500, nothing undocumented, nothing accepted
+that the document forbids.
+
+Two kinds of cases, both the same on every run: schemathesis's systematic ones (each boundary, each wrong type, each
+missing or unknown field, by itself) and random ones from a fixed seed. `make test-fire` runs many more of the latter:
+`HELPDESK_FUZZ_EXAMPLES` for each operation and mode.
+"""
+
+import contextlib
+import itertools
+import os
+from typing import Any, Final
+
+import pytest
+import schemathesis
+from flask import Flask
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis.errors import Unsatisfiable
+from schemathesis import Case, GenerationMode
+from schemathesis.checks import (
+    content_type_conformance,
+    negative_data_rejection,
+    not_a_server_error,
+    response_headers_conformance,
+    response_schema_conformance,
+    status_code_conformance,
+)
+from schemathesis.config import SchemathesisConfig
+from schemathesis.core.failures import FailureGroup
+from schemathesis.core.transport import Response
+from schemathesis.specs.openapi.schemas import OpenApiSchema
+
+from helpdesk.wiring import Program
+from tests.conftest import Join
+from tests.contract.document import IDS, OPERATIONS, Operation, check_problem, committed
+from tests.contract.world import World
+
+SYSTEMATIC: Final = 60
+"""At most so many systematic cases for one operation, taken evenly from all."""
+RANDOM: Final = {GenerationMode.POSITIVE: 5, GenerationMode.NEGATIVE: 15}
+MANY: Final = int(os.environ.get("HELPDESK_FUZZ_EXAMPLES", "300"))
+SHOWN: Final = 12
+
+CHECKS: Final = [
+    not_a_server_error,
+    status_code_conformance,
+    content_type_conformance,
+    response_headers_conformance,
+    response_schema_conformance,
+    negative_data_rejection,
+]
+
+
+@pytest.fixture(scope="module")
+def schema(worker_app: Flask) -> OpenApiSchema:
+    loaded = schemathesis.openapi.from_dict(dict(committed()), config=SchemathesisConfig())
+    loaded.config.generation.update(with_security_parameters=False)  # the token is ours; who may do what is tested elsewhere
+    loaded.app = worker_app
+    return loaded
+
+
+@pytest.fixture
+def world(app: Flask, program: Program, join: Join) -> World:
+    return World(app, program, join("admin"))
+
+
+class Fuzz:
+    """One operation's run: sends cases, gathers what is wrong with the answers."""
+
+    def __init__(self, operation: Operation, world: World, schema: OpenApiSchema) -> None:
+        self.operation = operation
+        self.world = world
+        self.described = schema[operation.path][operation.method]
+        self.schema = schema
+        self.sent = 0
+        self.statuses: dict[int, int] = {}
+        self.wrong: dict[str, str] = {}
+
+    def systematic(self) -> list[Case]:
+        modes = list(GenerationMode)
+        found = list(
+            self.schema.iter_coverage_cases(
+                self.described, generation_modes=modes, generation_config=self.schema.config.generation
+            )
+        )
+        step = max(1, len(found) // SYSTEMATIC)
+        return found[::step]
+
+    def random(self, mode: GenerationMode, examples: int) -> None:
+        @settings(
+            max_examples=examples,
+            derandomize=True,
+            database=None,
+            deadline=None,
+            phases=[Phase.generate],  # what fails is gathered, not shrunk
+            suppress_health_check=list(HealthCheck),
+        )
+        @given(case=self.described.as_strategy(generation_mode=mode))
+        def run(case: Case) -> None:
+            self.send(case)
+
+        with contextlib.suppress(Unsatisfiable):  # an operation that takes nothing leaves nothing to get wrong
+            run()
+
+    def send(self, case: Case) -> None:
+        self.sent += 1
+        good = case.meta is not None and case.meta.generation.mode.is_positive
+        if self.operation.path_names() and (good or self.sent % 4):
+            case.path_parameters = dict(self.world.real(self.operation, fresh=good))
+        self._name_real_things(case)
+        self._mind_the_headers(case)
+        try:
+            response = case.call()
+            self.statuses[response.status_code] = self.statuses.get(response.status_code, 0) + 1
+            self._check(case, response)
+        except (Exception, FailureGroup) as error:  # noqa: BLE001  # whatever the program lets through is looked for
+            self._note(case, error)
+
+    def _name_real_things(self, case: Case) -> None:
+        """Half of the ids in bodies and queries are of something that there is."""
+        for given_values in (case.body, case.query):
+            if isinstance(given_values, dict) and self.sent % 2:
+                for name, value in given_values.items():
+                    if isinstance(value, str) and (real := self.world.named(name)):
+                        given_values[name] = real
+
+    def _mind_the_headers(self, case: Case) -> None:
+        headers = case.headers
+        headers["Authorization"] = f"Bearer {self.world.caller.token}"
+        if self.operation.parameter("header", "Idempotency-Key") and self.sent % 5:
+            headers["Idempotency-Key"] = self.world.key()
+        if self.operation.parameter("header", "If-Match") and self.sent % 3:
+            headers["If-Match"] = "*"
+
+    def _check(self, case: Case, response: Response) -> None:
+        content_type = response.headers.get("content-type", [""])[0]
+        if case.method.upper() != self.operation.method.upper():
+            assert response.status_code in {200, 405}, response.status_code
+            if response.status_code == 405:
+                check_problem(405, content_type, response.text)
+                assert response.headers.get("allow")
+            return
+        if response.status_code >= 400:
+            check_problem(
+                response.status_code, content_type, response.text, self.operation.definition["x-problem-codes"]
+            )
+        case.validate_response(response, checks=CHECKS)
+
+    def _note(self, case: Case, error: BaseException) -> None:
+        errors = error.exceptions if isinstance(error, FailureGroup) else (error,)
+        for item in errors:
+            kind = f"{type(item).__name__}: {str(item)[:120]}"
+            self.wrong.setdefault(
+                kind,
+                f"{item!r:.1500}\n    {case.method} {case.formatted_path} query={case.query!r:.300} "
+                f"headers={_shown(case)!r:.300} body={case.body!r:.600}",
+            )
+
+    def report(self) -> str:
+        shown = list(itertools.islice(self.wrong.values(), SHOWN))
+        return f"{len(self.wrong)} kinds of wrong answers:\n\n" + "\n\n".join(shown)
+
+
+def _shown(case: Case) -> dict[str, Any]:
+    return {name: value for name, value in case.headers.items() if name != "Authorization"}
+
+
+@pytest.mark.parametrize("operation", OPERATIONS, ids=IDS)
+def test_bad_and_good_input(operation: Operation, world: World, schema: OpenApiSchema) -> None:
+    fuzz = Fuzz(operation, world, schema)
+    for case in fuzz.systematic():
+        fuzz.send(case)
+    for mode, examples in RANDOM.items():
+        fuzz.random(mode, examples)
+    assert not fuzz.wrong, fuzz.report()
+    assert fuzz.sent >= 20
+    assert fuzz.statuses.keys() & {200, 201, 202}, f"nothing got through: {fuzz.statuses}"
+
+
+@pytest.mark.fire
+@pytest.mark.timeout(3600)
+@pytest.mark.parametrize("operation", OPERATIONS, ids=IDS)
+def test_much_bad_and_good_input(operation: Operation, world: World, schema: OpenApiSchema) -> None:
+    fuzz = Fuzz(operation, world, schema)
+    for mode in GenerationMode:
+        fuzz.random(mode, MANY)
+    assert not fuzz.wrong, fuzz.report()
+
+

@@ -1,0 +1,162 @@
+"""Real rows to stand behind a path's parameters, so that bad input gets past "there is no such thing"."""
+
+import itertools
+from collections.abc import Callable
+from typing import Any
+from uuid import UUID
+
+from flask import Flask
+
+from helpdesk.complaints.lifecycle import LIFECYCLE
+from helpdesk.identity.actors import SYSTEM
+from helpdesk.kernel.duties import GiveUp, Outside, Performer
+from helpdesk.recovery import issuance
+from helpdesk.recovery.lifecycle import LIFECYCLE as OFFER_LIFE
+from helpdesk.wiring import Program
+from tests.complaints import steps
+from tests.conftest import Caller, make_agent, make_team
+from tests.contract.document import Operation
+from tests.recovery import helpers
+
+
+class World:
+    """`real(operation)`: values for the path's parameters. With `fresh` a row of its own, in a state that the operation
+    can be done from; otherwise the one given before.
+    """
+
+    def __init__(self, app: Flask, program: Program, caller: Caller) -> None:
+        self._app = app
+        self._program = program
+        self.caller = caller
+        self._numbers = itertools.count(1)
+        self._known: dict[str, dict[str, str]] = {}
+        self._budgets: list[str] = []
+        self._makers: dict[str, Callable[[str], str]] = {
+            "ref": self._complaint,
+            "offer_id": self._offer,
+            "token": lambda action: helpers.token(self._offered()),
+            "code": lambda _: str(self._issued()["issued_reference"]),
+            "budget_id": lambda _: self.budget(),
+            "customer_id": lambda _: self.customer(),
+            "agent_id": lambda _: self.agent(),
+            "team_id": lambda _: self.team(),
+            "token_id": lambda _: str(self._created("/tokens", {"name": "to be revoked"})),
+            "calendar_id": lambda _: self.calendar(),
+            "policy_id": lambda _: str(self._first("/sla/policies")),
+            "job_id": lambda _: self._import(),
+        }
+
+    def real(self, operation: Operation, *, fresh: bool = False) -> dict[str, str]:
+        if fresh or operation.id not in self._known:
+            action = operation.path.rpartition("/actions/")[2] if "/actions/" in operation.path else ""
+            self._known[operation.id] = {name: self._makers[name](action) for name in operation.path_names()}
+        return self._known[operation.id]
+
+    def key(self) -> str:
+        """A fresh Idempotency-Key."""
+        return f"world-{next(self._numbers)}"
+
+    def customer(self) -> str:
+        return str(self._created("/customers", {"name": "Li Wei"}))
+
+    def agent(self) -> str:
+        return str(make_agent(self._app, self._program.database, "agent", []).id)
+
+    def team(self) -> str:
+        return str(make_team(self._program.database, f"Team {next(self._numbers)}"))
+
+    def budget(self) -> str:
+        period = {"starts_on": "2000-01-01", "ends_on": "2999-12-31"} if not self._budgets else _A_DAY
+        body = {"name": "Goodwill", "currency": "EUR", **period, "team_id": self.team()}
+        if not self._budgets:
+            del body["team_id"]  # the firm's, which pays for everything here
+        budget_id = str(self._created("/budgets", body))
+        money = {"amount": helpers.eur("1000000.00")}
+        answer = self.caller.pay(f"/budgets/{budget_id}/allocations", money)
+        assert answer.status_code == 201, answer.text
+        self._budgets.append(budget_id)
+        return budget_id
+
+    def calendar(self) -> str:
+        hours = {"mon": [["09:00", "17:00"]]}
+        return str(self._created("/sla/calendars", {"name": "Office", "timezone": "UTC", "weekly_hours": hours}))
+
+    def _created(self, path: str, body: dict[str, Any]) -> str:
+        answer = self.caller.post(path, body)
+        assert answer.status_code == 201, answer.text
+        return str(answer.json["id"])
+
+    def _first(self, path: str) -> str:
+        return str(self.caller.get(path).json["items"][0]["id"])
+
+    def _complaint(self, action: str) -> str:
+        """In the first state, in the order of its life, from which the action is possible."""
+        sources = LIFECYCLE.by_action(action).sources if action else {LIFECYCLE.initial}
+        state = next(name for name in LIFECYCLE.states if name in sources)
+        return str(steps.brought_to(self._program.database, state, action or None))
+
+    def _import(self) -> str:
+        return str(self._created("/imports", {"mapping": "cfpb", "file_name": "complaints.csv"}))
+
+    def _draft(self, caller: Caller, amount: str) -> dict[str, Any]:
+        if not self._budgets:
+            self.budget()
+        complaint = {"reference": self._complaint("")}
+        return helpers.draft(caller, complaint, helpers.voucher(amount))
+
+    def _offered(self) -> dict[str, Any]:
+        offer = self._draft(self.caller, "1.00")
+        helpers.act(self.caller, offer, "submit")
+        return helpers.act(self.caller, offer, "offer")
+
+    def _issued(self) -> dict[str, Any]:
+        offer = helpers.act(self.caller, self._offered(), "accept", said_by="phone")
+        helpers.perform(self._program)
+        return dict(self.caller.get(f"/offers/{offer['id']}").json)
+
+    def _failed(self) -> dict[str, Any]:
+        offer = helpers.act(self.caller, self._offered(), "accept", said_by="phone")
+        handlers = {issuance.TOPIC: Outside(_refuse, issuance.give_up)}
+        performer = Performer(self._program.database, handlers, SYSTEM, self._program.tools)
+        performer.perform(helpers.duties(self._program.database))
+        return offer
+
+    def _pending(self) -> dict[str, Any]:
+        """Drafted by somebody else, beyond their authority."""
+        drafter = make_agent(self._app, self._program.database, "agent", [])
+        offer = self._draft(drafter, "60.00")
+        return helpers.act(drafter, offer, "submit")
+
+    def _approved(self) -> dict[str, Any]:
+        return helpers.act(self.caller, self._draft(self.caller, "1.00"), "submit")
+
+    def _offer(self, action: str) -> str:
+        made: dict[str, Callable[[], dict[str, Any]]] = {
+            "drafted": lambda: self._draft(self.caller, "1.00"),
+            "pending_approval": self._pending,
+            "approved": self._approved,
+            "offered": self._offered,
+            "issued": self._issued,
+            "failed": self._failed,
+        }
+        sources = OFFER_LIFE.by_action(action).sources if action else {"offered"}
+        return str(next(make for state, make in made.items() if state in sources)()["id"])
+
+    def named(self, name: str) -> str | None:
+        """A real id for a body's or query's field of this name; None where it names nothing that we know."""
+        maker = _FIELDS.get(name)
+        return None if maker is None else maker(self)
+
+
+_A_DAY = {"starts_on": "2001-01-01", "ends_on": "2001-01-01"}
+_FIELDS: dict[str, Callable[[World], str]] = {
+    "team_id": World.team,
+    "customer_id": World.customer,
+    "agent_id": World.agent,
+    "assignee_id": World.agent,
+    "calendar_id": World.calendar,
+}
+
+
+def _refuse(_tools: Any, _duty_id: UUID, _offer_id: UUID) -> None:
+    raise GiveUp("no such account")

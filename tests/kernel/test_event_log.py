@@ -1,0 +1,375 @@
+"""The append-only log, its hash chains, and the cursor that never misses a late commit.
+
+How it can fail: a row can be changed or removed without anybody noticing; an erasure breaks the chain, or cannot be
+done; two writers fork a chain; a payload is read back other than it was digested; a reader that goes on from where it
+stood misses an event whose transaction committed late.
+"""
+
+import random
+from typing import Any, Final
+from uuid import UUID
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from sqlalchemy import Engine, select, text
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Session
+
+from helpdesk.identity.actors import SYSTEM
+from helpdesk.kernel.errors import CursorExpired, CursorMismatch
+from helpdesk.kernel.event_log import (
+    BELOW_HORIZON,
+    FEED_ORDER,
+    EventRow,
+    FeedPosition,
+    after_position,
+    canonical,
+    current_epoch,
+    link_hash,
+    start_of_log,
+    verify_stream,
+)
+from helpdesk.kernel.ids import new_id
+from helpdesk.kernel.unit_of_work import Consequences, Database, UnitOfWork
+from tests.kernel.happenings import Chain, Said, say, told
+from tests.tampering import past_the_trigger
+
+ONE: Final = "stream_seq = 2"
+
+
+def faults(database: Database, chain: Chain) -> list[tuple[int, str]]:
+    with database.reader() as session:
+        rows = session.scalars(
+            select(EventRow).where(EventRow.stream_id == chain.id).order_by(EventRow.stream_seq)
+        ).all()
+    found = verify_stream(rows, stream_id=chain.id, count=chain.event_count, head=chain.event_head)
+    assert {item.stream_id for item in found} <= {chain.id}
+    return [(item.stream_seq, item.what) for item in found]
+
+
+@pytest.fixture
+def chain(database: Database) -> Chain:
+    """Four events, in two units of work."""
+    made = Chain()
+    say(database, made, "one", "two")
+    say(database, made, "three", "four")
+    return made
+
+
+class TestAppendOnly:
+    @pytest.mark.parametrize(
+        "statement",
+        [
+            "DELETE FROM event",
+            f"DELETE FROM event WHERE {ONE}",
+            "TRUNCATE event",
+            "TRUNCATE event CASCADE",
+            f"UPDATE event SET type = 'x' WHERE {ONE}",
+            f"UPDATE event SET stream_seq = 9 WHERE {ONE}",
+            f"UPDATE event SET occurred_at = now() WHERE {ONE}",
+            f"UPDATE event SET payload = '{{}}' WHERE {ONE}",
+            f"UPDATE event SET payload = NULL WHERE {ONE}",
+            f"UPDATE event SET salt = NULL WHERE {ONE}",
+            f"UPDATE event SET payload = NULL, salt = NULL, hash = '' WHERE {ONE}",
+            f"UPDATE event SET payload = NULL, salt = NULL, xid = '1' WHERE {ONE}",
+            "INSERT INTO event SELECT * FROM event WHERE stream_seq = 2 ON CONFLICT (id) DO UPDATE SET type = 'x'",
+        ],
+    )
+    def test_refused(self, database: Database, engine: Engine, chain: Chain, statement: str) -> None:
+        before = told(database)
+        if statement.startswith("INSERT"):
+            columns = "id, type, subject_id, occurred_at, actor_kind, payload, salt, digest, prev_hash, hash"
+            statement = statement.replace("event SELECT *", f"event ({columns}) SELECT {columns}")
+        with pytest.raises(IntegrityError, match="events are never changed or removed"), engine.begin() as connection:
+            connection.exec_driver_sql(statement)
+        assert told(database) == before
+        assert faults(database, chain) == []
+
+    def test_a_payload_may_be_erased_and_the_chain_holds(
+        self, database: Database, engine: Engine, chain: Chain
+    ) -> None:
+        with engine.begin() as connection:
+            connection.exec_driver_sql(f"UPDATE event SET payload = NULL, salt = NULL WHERE {ONE}")
+        assert [words for _, words in told(database)] == ["one", None, "three", "four"]
+        assert faults(database, chain) == []
+        say(database, chain, "five")
+        assert faults(database, chain) == []
+
+    def test_what_is_erased_stays_erased(self, engine: Engine, chain: Chain) -> None:
+        with engine.begin() as connection:
+            connection.exec_driver_sql(f"UPDATE event SET payload = NULL, salt = NULL WHERE {ONE}")
+        with pytest.raises(IntegrityError), engine.begin() as connection:
+            connection.exec_driver_sql(f"UPDATE event SET payload = '{{}}', salt = 'x' WHERE {ONE}")
+
+
+class TestChain:
+    def test_whole(self, database: Database, chain: Chain) -> None:
+        assert chain.event_count == 4
+        assert faults(database, chain) == []
+        assert faults(database, Chain()) == []
+
+    @pytest.mark.parametrize(
+        ("tampering", "expected"),
+        [
+            (f'UPDATE event SET payload = \'{{"words": "2"}}\' WHERE {ONE}', {(2, "payload was changed")}),
+            (f"UPDATE event SET salt = 'other' WHERE {ONE}", {(2, "payload was changed")}),
+            (f"UPDATE event SET type = 'test.heard' WHERE {ONE}", {(2, "header was changed")}),
+            (f"UPDATE event SET occurred_at = occurred_at + interval '1 us' WHERE {ONE}", {(2, "header was changed")}),
+            (f"UPDATE event SET actor_kind = 'agent' WHERE {ONE}", {(2, "header was changed")}),
+            (f"UPDATE event SET actor_id = id WHERE {ONE}", {(2, "header was changed")}),
+            (f"UPDATE event SET subject_id = id WHERE {ONE}", {(2, "header was changed")}),
+            (f"UPDATE event SET id = subject_id WHERE {ONE}", {(2, "header was changed")}),
+            (f"UPDATE event SET digest = 'x' WHERE {ONE}", {(2, "payload was changed"), (2, "header was changed")}),
+            (
+                f"UPDATE event SET prev_hash = 'x' WHERE {ONE}",
+                {(2, "does not follow from the event before it"), (2, "header was changed")},
+            ),
+            (
+                f"UPDATE event SET hash = 'x' WHERE {ONE}",
+                {(2, "header was changed"), (3, "does not follow from the event before it")},
+            ),
+            (
+                f"DELETE FROM event WHERE {ONE}",
+                {
+                    (3, "place 2 holds event number 3"),
+                    (3, "does not follow from the event before it"),
+                    (4, "place 3 holds event number 4"),
+                    (3, "chain ends here; its owner knows of 4 events"),
+                },
+            ),
+            ("DELETE FROM event WHERE stream_seq = 4", {(3, "chain ends here; its owner knows of 4 events")}),
+            ("DELETE FROM event", {(0, "chain ends here; its owner knows of 4 events")}),
+            (
+                "UPDATE event SET stream_seq = 9 WHERE stream_seq = 2; UPDATE event SET stream_seq = 2 WHERE stream_seq"
+                " = 3; UPDATE event SET stream_seq = 3 WHERE stream_seq = 9",
+                {
+                    (2, "does not follow from the event before it"),
+                    (2, "header was changed"),
+                    (3, "does not follow from the event before it"),
+                    (3, "header was changed"),
+                    (4, "does not follow from the event before it"),
+                },
+            ),
+        ],
+    )
+    def test_tampering_is_found_and_named(
+        self, database: Database, engine: Engine, chain: Chain, tampering: str, expected: set[tuple[int, str]]
+    ) -> None:
+        past_the_trigger(engine, *tampering.split("; "))
+        assert set(faults(database, chain)) == expected
+
+    def test_a_row_put_in_with_its_own_hash_is_found(self, database: Database, engine: Engine, chain: Chain) -> None:
+        """Whoever rewrites one row and its hash has to rewrite all that follow, and the owner's head."""
+        with database.reader() as session:
+            row = session.scalars(select(EventRow).where(EventRow.stream_seq == 2)).one()
+        digest = b"d" * 32
+        forged = link_hash(
+            event_id=row.id,
+            stream_id=row.stream_id,
+            stream_seq=2,
+            kind="test.heard",
+            subject_id=row.subject_id,
+            occurred_at=row.occurred_at,
+            actor_kind=row.actor_kind,
+            actor_id=row.actor_id,
+            digest=digest,
+            prev_hash=row.prev_hash,
+        )
+        past_the_trigger(
+            engine,
+            f"UPDATE event SET type = 'test.heard', payload = NULL, salt = NULL, digest = '\\x{digest.hex()}', "
+            f"hash = '\\x{forged.hex()}' WHERE {ONE}",
+        )
+        assert faults(database, chain) == [(3, "does not follow from the event before it")]
+
+    def test_any_random_change_is_found(self, database: Database, engine: Engine, chain: Chain) -> None:
+        chance = random.Random(7)
+        columns = ["type", "subject_id", "occurred_at", "actor_kind", "payload", "digest", "prev_hash", "hash"]
+        changes = {
+            "type": "type || 'x'",
+            "subject_id": "gen_random_uuid()",
+            "occurred_at": "occurred_at - interval '1 day'",
+            "actor_kind": "actor_kind || 'x'",
+            "payload": """payload || '{"more": 1}'""",
+            "digest": "digest || '\\x00'",
+            "prev_hash": "prev_hash || '\\x00'",
+            "hash": "hash || '\\x00'",
+        }
+        for _ in range(10):
+            column, place = chance.choice(columns), chance.randint(1, 4)
+            copy = f"CREATE TABLE kept AS SELECT * FROM event WHERE stream_seq = {place}"
+            back = f"UPDATE event SET {column} = kept.{column} FROM kept WHERE event.id = kept.id"
+            past_the_trigger(engine, copy, f"UPDATE event SET {column} = {changes[column]} WHERE stream_seq = {place}")
+            assert place in {seq for seq, _ in faults(database, chain)}, (column, place)
+            past_the_trigger(engine, back, "DROP TABLE kept")
+            assert faults(database, chain) == []
+
+
+_JSON = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers(-(2**63), 2**63 - 1)
+    | st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\x00"), max_size=20),
+    lambda children: (
+        st.lists(children, max_size=4) | st.dictionaries(st.text('äZ包a."\\ \u2028', max_size=5), children, max_size=4)
+    ),
+    max_leaves=12,
+)
+
+
+class TestPayload:
+    @given(_JSON)
+    @settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+    def test_what_was_digested_is_what_is_read(self, database: Database, words: Any) -> None:
+        """Whatever `jsonb` does with keys, escapes and numbers on the way, the chain verifies."""
+        chain = Chain()
+        say(database, chain, words)
+        assert faults(database, chain) == []
+        assert told(database)[-1] == ("test.said", words)
+
+    @pytest.mark.parametrize("words", [1.5, 1e16, [{"a": -0.0}], float("nan"), 2**64, {1, 2}, object(), "\ud800"])
+    def test_what_has_no_one_text_is_refused_whole(self, database: Database, words: Any) -> None:
+        chain = Chain()
+        with pytest.raises(TypeError):
+            say(database, chain, "before", words)
+        assert told(database) == []
+
+    def test_canonical(self) -> None:
+        assert canonical({"b": [1, None], "a": "é"}) == '{"a":"é","b":[1,null]}'.encode()
+
+    def test_salt_hides_a_short_payload(self, database: Database) -> None:
+        chain = Chain()
+        say(database, chain, "yes", "yes")
+        with database.reader() as session:
+            first, second = session.scalars(select(EventRow.digest)).all()
+        assert first != second
+
+
+class TestFork:
+    def test_two_writers_without_the_lock(self, database: Database, chain: Chain) -> None:
+        """Both read the head and write after it; the second one fails, and its events are not half there."""
+        other = Chain(chain.id, chain.event_count, chain.event_head)
+        with pytest.raises(IntegrityError, match="uq_event_stream_id"), database.unit_of_work(SYSTEM) as slow:
+            slow.record(Said(thing_id=other.id, words="slow"), other)
+            slow.record(Said(thing_id=other.id, words="slower"))
+            say(database, chain, "quick")
+        assert [words for _, words in told(database)] == ["one", "two", "three", "four", "quick"]
+        assert faults(database, chain) == []
+
+
+def read_feed(session: Session, position: FeedPosition) -> tuple[list[Any], FeedPosition]:
+    """The feed as its readers read it."""
+    epoch = current_epoch(session)
+    rows = session.execute(
+        select(EventRow.payload, text("event.xid::text AS xid_text"), EventRow.seq)
+        .where(BELOW_HORIZON, after_position(position, epoch))
+        .order_by(FEED_ORDER)
+    ).all()
+    found = [(row.payload or {})["words"] for row in rows if row.payload and "words" in row.payload]
+    if rows:
+        position = FeedPosition(epoch, int(rows[-1].xid_text), rows[-1].seq)
+    return found, position
+
+
+class TestFeed:
+    def test_a_late_commit_is_not_missed(self, database: Database, engine: Engine) -> None:
+        """The first to begin commits last. By `seq` alone its event would lie behind a reader that has gone on."""
+        with database.reader() as session:
+            position = start_of_log(current_epoch(session))
+        by_seq: list[int] = []
+        with Session(engine) as late:
+            uow = UnitOfWork(late, SYSTEM, Consequences())
+            uow.record(Said(thing_id=new_id(), words="late"))
+            uow.finish()
+            say(database, Chain(), "early")
+            with database.reader() as session:
+                seen, position = read_feed(session, position)
+                by_seq += session.scalars(select(EventRow.seq).where(EventRow.type == "test.said")).all()
+            assert seen == []  # not yet: something older is still running
+            late.commit()
+        with database.reader() as session:
+            seen, position = read_feed(session, position)
+            assert seen == ["late", "early"]
+            missed = session.scalars(select(EventRow.payload).where(EventRow.seq < max(by_seq))).all()
+            assert [(payload or {}).get("words") for payload in missed][-1] == "late"  # what `seq` alone would miss
+            assert read_feed(session, position) == ([], position)
+
+    def test_many_writers_and_a_reader(self, database: Database) -> None:
+        """Threads that write at random while somebody reads on and on: everything once, in the same order as at the end."""
+        from concurrent.futures import ThreadPoolExecutor
+
+        with database.reader() as session:
+            position = start_of_log(current_epoch(session))
+        with ThreadPoolExecutor(4) as pool:
+            writing = [
+                pool.submit(lambda name=name: [say(database, Chain(), f"{name}{n}") for n in range(15)])
+                for name in "abcd"
+            ]
+            read: list[Any] = []
+            with database.reader() as session:
+                while not all(task.done() for task in writing):
+                    seen, position = read_feed(session, position)
+                    read += seen
+                [task.result() for task in writing]
+                seen, position = read_feed(session, position)
+                read += seen
+                whole, _ = read_feed(session, start_of_log(position.epoch))
+        assert sorted(read) == sorted(f"{name}{n}" for name in "abcd" for n in range(15))
+        assert read == whole
+
+    def test_ids_of_transactions_are_numbers(self, database: Database, engine: Engine) -> None:
+        """As text, 10 comes before 9."""
+        say(database, Chain(), "nine", "ten")
+        past_the_trigger(
+            engine,
+            "UPDATE event SET xid = '9' WHERE payload->>'words' = 'nine'",
+            "UPDATE event SET xid = '10' WHERE payload->>'words' = 'ten'",
+        )
+        with database.reader() as session:
+            start = start_of_log(current_epoch(session))
+            assert read_feed(session, start)[0] == ["nine", "ten"]
+            seq = session.scalars(select(EventRow.seq).order_by(EventRow.seq)).first() or 0
+            assert read_feed(session, FeedPosition(start.epoch, 9, seq))[0] == ["ten"]
+            assert read_feed(session, FeedPosition(start.epoch, 10, seq + 1))[0] == []
+
+    def test_a_restored_database_is_another_log(self, database: Database, engine: Engine) -> None:
+        with database.reader() as session:
+            position = start_of_log(current_epoch(session))
+        with engine.begin() as connection:
+            connection.execute(text("UPDATE event_log_epoch SET epoch = 'restored'"))
+        with database.reader() as session, pytest.raises(CursorExpired):
+            read_feed(session, position)
+
+    @given(st.from_regex(r"[a-z0-9]{1,40}", fullmatch=True), st.integers(0, 10**18 - 1), st.integers(0, 10**18 - 1))
+    def test_cursor_round_trip(self, epoch: str, xid: int, seq: int) -> None:
+        position = FeedPosition(epoch, xid, seq)
+        assert FeedPosition.decode(position.encode()) == position
+
+    @given(st.text(max_size=40) | st.text("a1.-", max_size=12))
+    def test_any_other_text_is_no_cursor(self, text_given: str) -> None:
+        try:
+            found = FeedPosition.decode(text_given)
+        except CursorMismatch:
+            return
+        assert found.xid >= 0
+        assert FeedPosition.decode(found.encode()) == found
+
+    @pytest.mark.parametrize(
+        "cursor", ["", ".", "a.1", "a.1.", "a..1", "a.1.-1", "a.1.1.1", "a.١.1", ".1.1", "a.1.99999999999999999999"]
+    )
+    def test_not_a_cursor(self, cursor: str) -> None:
+        with pytest.raises(CursorMismatch):
+            FeedPosition.decode(cursor)
+
+
+def test_stream_ids_are_part_of_the_chain(database: Database) -> None:
+    """Two streams with the same words have different chains, and one's rows do not verify as the other's."""
+    first, second = Chain(), Chain()
+    say(database, first, "same")
+    say(database, second, "same")
+    assert first.event_head != second.event_head
+    with database.reader() as session:
+        rows = session.scalars(select(EventRow).where(EventRow.stream_id == first.id)).all()
+    assert verify_stream(rows, stream_id=second.id, count=1, head=second.event_head) != []
+    assert isinstance(first.id, UUID)

@@ -1,0 +1,152 @@
+"""The command line: what each command says and how it exits."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import pytest
+from click.testing import CliRunner, Result
+from sqlalchemy import text
+
+from helpdesk.cli import main
+from helpdesk.kernel.settings import Settings
+from helpdesk.kernel.unit_of_work import Database
+from helpdesk.verifying import CHECKS
+from tests.conftest import Caller, complaint_body
+
+Run = Callable[..., Result]
+
+
+@pytest.fixture
+def run(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Run:
+    """The command with the test's database; `run("verify", HELPDESK_PORT="x")` adds variables."""
+
+    def command(*arguments: str, **variables: str) -> Result:
+        environment = {
+            "HELPDESK_DATABASE_URL": settings.database_url or "",
+            "HELPDESK_DATA_DIR": str(settings.data_dir),
+            "HELPDESK_SECRET_KEY": settings.secret_key or "",
+        }
+        for name in Settings.__dataclass_fields__:
+            monkeypatch.delenv(f"HELPDESK_{name.upper()}", raising=False)
+        return CliRunner().invoke(main, list(arguments), env=environment | variables)
+
+    return command
+
+
+def test_settings_that_cannot_be_used_are_all_named(run: Run) -> None:
+    wrong = {"HELPDESK_PORT": "eighty", "HELPDESK_ADMIN_TOKEN": "short", "HELPDESK_REDIS_URL": "http://x"}
+    done = run("up", **wrong)
+    assert done.exit_code == 1
+    assert all(name in done.output for name in wrong)
+
+
+@pytest.mark.parametrize("part", ["serve", "relay", "worker", "scheduler", "migrate", "verify", "demo"])
+def test_a_part_alone_says_what_it_needs(run: Run, part: str, tmp_path: Path) -> None:
+    done = run(part, HELPDESK_DATABASE_URL="", HELPDESK_DATA_DIR=str(tmp_path))
+    assert done.exit_code == 1
+    assert "HELPDESK_DATABASE_URL" in done.output
+
+
+def test_a_worker_needs_redis(run: Run) -> None:
+    done = run("worker")
+    assert (done.exit_code, "HELPDESK_REDIS_URL" in done.output) == (1, True)
+
+
+def test_a_token_for_an_agent_works_at_once(run: Run, agent: Caller, database: Database) -> None:
+    with database.reader() as session:
+        email = session.execute(text("SELECT email FROM agent WHERE id = :id").bindparams(id=agent.id)).scalar_one()
+    done = run("token", "create", "--agent", email.upper())
+    assert done.exit_code == 0, done.output
+    caller = Caller(agent.client, None, done.stdout.strip())
+    assert caller.get("/me").json["id"] == str(agent.id)
+    assert run("token", "create", "--agent", "nobody@example.com").exit_code == 1
+
+
+def test_the_demo_goes_into_an_empty_system_only(run: Run, admin: Caller, database: Database) -> None:
+    with database.engine.begin() as connection:
+        connection.execute(text("DELETE FROM team_member"))
+        connection.execute(text("DELETE FROM team"))
+    assert "installed" in run("demo").output
+    listed = admin.get("/complaints?count=true").json
+    assert listed["total"] == 3
+    assert "nothing was changed" in run("demo").output
+    assert admin.get("/complaints?count=true").json["total"] == 3
+    assert run("verify").exit_code == 0
+
+
+class TestVerify:
+    def test_a_sound_system_holds(self, run: Run, complaint: dict[str, Any], agent: Caller) -> None:
+        agent.post(f"/complaints/{complaint['id']}/actions/acknowledge", {"channel": "EMAIL"})
+        done = run("verify")
+        assert (done.exit_code, done.output) == (0, "Everything holds.\n")
+
+    def test_an_unknown_check_is_named_with_those_there_are(self, run: Run) -> None:
+        done = run("verify", "everything")
+        assert done.exit_code == 1
+        assert all(name in done.output for name in CHECKS)
+
+    @pytest.mark.parametrize(
+        ("damage", "group", "named"),
+        [
+            ('UPDATE event SET payload = payload || \'{"channel": "FAX"}\'', "chain", "payload was changed"),
+            ("UPDATE event SET occurred_at = occurred_at - interval '1 day'", "chain", "header was changed"),
+            ("DELETE FROM event WHERE stream_seq = 1", "chain", "place 1 holds event number 2"),
+            ("DELETE FROM event WHERE stream_seq = 3", "chain", "its owner knows of 3 events"),
+            ("UPDATE event SET stream_seq = 9 WHERE stream_seq = 2", "chain", "does not follow"),
+            ("UPDATE complaint SET status = 'resolved'", "complaints", "history ends in received"),
+            ("DELETE FROM complaint_transition", "complaints", ""),
+            ("UPDATE complaint SET issue_count = 4", "complaints", "says 4 issues, has 1"),
+            ("UPDATE complaint SET offers_live = 2", "recovery", "counts 2 live offers"),
+            (
+                "UPDATE sla_clock SET due_at = due_at + interval '1 hour' WHERE due_at IS NOT NULL",
+                "clocks",
+                "the facts say",
+            ),
+            ("UPDATE duty SET not_before = now() - interval '1 hour'", "duties", "is not done"),
+            ("UPDATE duty SET dead_at = now(), last_error = 'no mail server'", "duties", "no mail server"),
+        ],
+    )
+    def test_damage_is_named(  # noqa: PLR0917  # fixtures and parameters
+        self,
+        run: Run,
+        complaint: dict[str, Any],
+        agent: Caller,
+        database: Database,
+        damage: str,
+        group: str,
+        named: str,
+    ) -> None:
+        agent.post(f"/complaints/{complaint['id']}/actions/acknowledge", {"channel": "EMAIL"})
+        agent.post("/complaints", complaint_body())
+        with database.engine.begin() as connection:
+            connection.execute(text("ALTER TABLE event DISABLE TRIGGER USER"))
+            damaged = (
+                damage if damage.startswith("DELETE FROM complaint_transition") else _only(damage, complaint["id"])
+            )
+            connection.execute(text(damaged))
+            if damage.startswith("DELETE FROM complaint_transition"):
+                connection.execute(text("UPDATE complaint SET status = 'investigated'"))
+            connection.execute(text("ALTER TABLE event ENABLE TRIGGER USER"))
+        done = run("verify", group)
+        assert done.exit_code == 1, done.output
+        assert named in done.output
+        if group != "duties":
+            assert complaint["id"] in done.output or "clock" in done.output
+
+
+def _only(damage: str, complaint_id: str) -> str:
+    """Narrow a statement to one complaint's rows."""
+    UUID(complaint_id)
+    table = damage.split()[2 if damage.startswith("DELETE") else 1]
+    column = {"event": "stream_id", "complaint": "id", "sla_clock": "complaint_id"}.get(table)
+    if column is None:
+        return damage
+    return damage + (" AND " if " WHERE " in damage else " WHERE ") + f"{column} = '{complaint_id}'"
+
+
+def test_openapi_is_printed(run: Run) -> None:
+    done = run("openapi")
+    assert done.exit_code == 0
+    assert '"openapi": "3.1.0"' in done.stdout
