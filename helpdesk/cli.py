@@ -5,6 +5,7 @@ import os
 import signal
 import sys
 import tempfile
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -48,8 +49,6 @@ def _program(name: str, **options: Any) -> Program:
 
 
 def _beside_running(settings: Settings) -> Settings:
-    from dataclasses import replace  # noqa: PLC0415
-
     database = running_url(settings.data_dir / "postgres")
     if database is None:
         raise SettingsError(
