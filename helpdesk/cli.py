@@ -107,6 +107,7 @@ def serve() -> None:
         "--max-requests=100000",
         "--max-requests-jitter=10000",
         "--no-control-socket",
+        "--preload",  # the program is loaded once and shared by the workers
         "--config=python:helpdesk.gunicorn_config",
         f"--log-level={settings.log_level.lower()}",
     ]

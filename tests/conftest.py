@@ -36,7 +36,10 @@ from helpdesk.sla.clocks import forget_versions
 from helpdesk.sla.service import install_defaults
 from helpdesk.wiring import Program, assemble
 
-structlog.configure(logger_factory=structlog.ReturnLoggerFactory())
+# The console renderer that structlog begins with spends seconds on drawing each traceback with its variables.
+structlog.configure(
+    processors=[structlog.processors.KeyValueRenderer()], logger_factory=structlog.ReturnLoggerFactory()
+)
 hypothesis.settings.register_profile("helpdesk", deadline=None)  # a busy machine is no failure
 hypothesis.settings.load_profile("helpdesk")
 

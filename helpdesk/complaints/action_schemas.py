@@ -16,7 +16,7 @@ from helpdesk.complaints.taxonomy import (
     ROOT_CAUSES,
     TRACKS,
 )
-from helpdesk.kernel.schemas import Choice, Schema, Text, Whole
+from helpdesk.kernel.schemas import Choice, Flag, Schema, Text, Whole
 
 
 class AcknowledgeIn(Schema):
@@ -110,7 +110,7 @@ class ResolveIn(Schema):
 
 class ResolveOnTheSpotIn(ResolveIn):
     fault = Choice(FAULTS, required=True, metadata={"example": "firm"})
-    accepted_by_complainant = fields.Boolean(
+    accepted_by_complainant = Flag(
         required=True,
         validate=validate.Equal(True, error="On the spot means that the complainant accepted it."),
         metadata={"example": True},

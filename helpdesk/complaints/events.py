@@ -36,7 +36,7 @@ class ComplaintReceived(ComplaintEvent):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ComplaintActed(ComplaintEvent):
-    """Base of every act of the lifecycle, with what holds after it. `given` is what the caller supplied."""
+    """An act of the lifecycle, with what holds after it. `given` is what the caller supplied."""
 
     personal: ClassVar[frozenset[str]] = frozenset({"given", "changes"})
     action: str
@@ -149,7 +149,7 @@ class ComplaintEdited(ComplaintEvent):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ComplaintAssigned(ComplaintEvent):
-    """`changes`: assignee_id and team_id -> [before, after]; None after means released."""
+    """`changes`: assignee_id and team_id -> [before, after]; null after means released."""
 
     type: ClassVar[str] = "complaint.assigned"
     changes: dict[str, list[Any]]

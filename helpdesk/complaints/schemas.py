@@ -22,7 +22,7 @@ from helpdesk.complaints.taxonomy import (
 )
 from helpdesk.customers.schemas import LANGUAGE
 from helpdesk.kernel.ids import parse_reference
-from helpdesk.kernel.schemas import Choice, CommaList, Email, MoneyField, PageQuery, Schema, Text, Timestamp, Whole
+from helpdesk.kernel.schemas import Choice, CommaList, Email, Flag, MoneyField, PageQuery, Schema, Text, Timestamp, Whole
 
 LONG = 100_000
 """Characters a description or a message may have; the longest real narrative seen had 21 928."""
@@ -73,7 +73,7 @@ def issue_fits_category(data: dict[str, Any]) -> None:
 class NeedIn(Schema):
     flag = Choice(VULNERABILITIES, required=True, metadata={"example": "hearing"})
     adjustment = Text(max_length=1000, metadata={"example": "Write, do not call."})
-    consent = fields.Boolean(load_default=False, metadata={"description": "Whether they agreed that this is recorded."})
+    consent = Flag(load_default=False, metadata={"description": "Whether they agreed that this is recorded."})
     ground = Text(max_length=500, metadata={"description": "Why it is recorded without consent.", "example": None})
     expires_at = Timestamp(metadata={"example": None})
 

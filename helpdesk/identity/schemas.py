@@ -1,7 +1,7 @@
 from marshmallow import fields, validate
 
 from helpdesk.identity.permissions import ROLES
-from helpdesk.kernel.schemas import Choice, Email, PageQuery, Schema, Text, Timestamp
+from helpdesk.kernel.schemas import Choice, Email, Flag, PageQuery, Schema, Text, Timestamp
 
 
 class AgentQuery(PageQuery):
@@ -21,7 +21,7 @@ class AgentIn(Schema):
 class AgentPatch(Schema):
     name = Text(max_length=200, metadata={"example": "Ana Souza"})
     role = Choice(ROLES, metadata={"example": "senior"})
-    active = fields.Boolean()
+    active = Flag()
     team_ids = fields.List(fields.UUID(), validate=validate.Length(max=100), metadata={"example": []})
 
 

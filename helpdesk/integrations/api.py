@@ -13,16 +13,17 @@ from helpdesk.integrations.mapping import load_mapping, shipped
 from helpdesk.integrations.uploads import received
 from helpdesk.kernel.access import require
 from helpdesk.kernel.errors import CursorExpired, MalformedRequest, NotFound, TemporarilyUnavailable
-from helpdesk.kernel.http import JSON, Blueprint, web
+from helpdesk.kernel.http import JSON, Blueprint, load_query, web
 from helpdesk.kernel.openapi import describe
 from helpdesk.kernel.pagination import Page
-from helpdesk.kernel.problems import BodyTooLarge
+from helpdesk.kernel.problems import BodyTooLarge, UnknownRoute
 from helpdesk.kernel.settings import Settings
 from helpdesk.kernel.unit_of_work import UnitOfWork
 
 blp = Blueprint("integrations", __name__, description="Other systems: imports, and the feed of what happens here.")
 
-CONTENT_TYPES: Final = ("text/csv", "application/x-ndjson", "application/octet-stream")
+CONTENT_TYPES: Final = ("application/octet-stream", "text/csv", "application/x-ndjson")
+"""What a file may be sent as; the mapping says what it is. The first is the one that generated clients can send."""
 
 
 @blp.read(
@@ -120,6 +121,7 @@ def put_import_content(job_id: UUID) -> Response:
         raise errors.ImportEnded(state=job["state"])
     if request.mimetype not in CONTENT_TYPES:
         raise errors.UnsupportedContent
+    load_query(None)
     settings = _settings()
     request.max_content_length = settings.max_import_bytes
     try:
@@ -154,11 +156,12 @@ def _declare_content_route() -> None:
         operation_id="put_import_content",
         summary="Send the file of an import",
         description="The raw bytes, in one request. When they are there whole, the import is queued. The same content "
-        "once more is no error.",
+        f"once more is no error. The content type may also be {' or '.join(CONTENT_TYPES[1:])}.",
         answer=schemas.Import(),
         statuses={202: "Accepted"},
         errors=[
             NotFound,
+            UnknownRoute,
             errors.ImportEnded,
             errors.ContentReceived,
             errors.UnsupportedContent,
@@ -170,7 +173,12 @@ def _declare_content_route() -> None:
     )
     apidoc["manual_doc"]["requestBody"] = {
         "required": True,
-        "content": {kind: {"schema": {"type": "string", "format": "binary"}} for kind in CONTENT_TYPES},
+        "content": {
+            CONTENT_TYPES[0]: {
+                "schema": {"type": "string", "format": "binary"},
+                "example": "Complaint ID,Product\n4711,Mortgage\n",
+            }
+        },
     }
     put_import_content._apidoc = apidoc  # type: ignore[attr-defined]  # noqa: SLF001  # where flask-smorest looks for it
     blp.add_url_rule("/imports/<uuid:job_id>/content", "put_import_content", put_import_content, methods=["PUT"])

@@ -2,7 +2,7 @@ from marshmallow import fields, validate
 
 from helpdesk.integrations.mapping import ENCODINGS, FORMATS, shipped
 from helpdesk.integrations.models import OUTCOMES, STATES
-from helpdesk.kernel.schemas import Choice, CommaList, PageQuery, Schema, Text, Timestamp
+from helpdesk.kernel.schemas import Choice, CommaList, Flag, PageQuery, Schema, Text, Timestamp, Whole
 
 MAX_FEED = 500
 
@@ -12,12 +12,11 @@ class ImportIn(Schema):
         shipped(), required=True, metadata={"description": "See `GET /import-mappings`.", "example": "cfpb"}
     )
     file_name = Text(required=True, max_length=200, metadata={"example": "complaints.csv"})
-    dry_run = fields.Boolean(
+    dry_run = Flag(
         load_default=False, metadata={"description": "Check everything and take nothing in.", "example": False}
     )
-    size = fields.Integer(
-        strict=True,
-        validate=validate.Range(1),
+    size = Whole(
+        validate=validate.Range(1, 2**53),
         metadata={"description": "Bytes; another size of the content is then refused.", "example": 3899345},
     )
 

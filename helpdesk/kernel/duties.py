@@ -69,7 +69,10 @@ class Performer:
             return self._attempt(duty_id)
         except Exception as error:
             log.warning("duty failed", duty=str(duty_id), error=type(error).__name__, exc_info=True)
-            self._failed(duty_id, error)
+            try:
+                self._failed(duty_id, error)
+            except Exception as second:  # the database is away, or `give_up` fails: its lease brings it back
+                log.warning("failure not noted", duty=str(duty_id), error=type(second).__name__, exc_info=True)
             return "failed"
 
     def _attempt(self, duty_id: UUID) -> str:

@@ -87,10 +87,10 @@ def canonical(value: Any) -> bytes:
 
 
 def _refuse_floats(value: Any) -> None:
-    """`jsonb` gives 1e16 back as 10000000000000000, and the chain would look tampered with."""
+    """`jsonb` gives 1e16 back as 10000000000000000, and the chain would look tampered with; NaN becomes null."""
     if isinstance(value, float):
         raise TypeError("an event holds no floats; write minor units, or text")
-    for item in value.values() if isinstance(value, dict) else value if isinstance(value, list) else ():
+    for item in value.values() if isinstance(value, dict) else value if isinstance(value, list | tuple) else ():
         _refuse_floats(item)
 
 
@@ -132,9 +132,10 @@ def rows_for(recorded: Iterable[Recorded], actor: Principal, request_id: str | N
     rows = []
     for item in recorded:
         # The payload is kept as read back from its own text: what was digested is what any later reader gets.
-        text_of_payload = canonical(item.event.payload())
+        given = item.event.payload()
+        _refuse_floats(given)
+        text_of_payload = canonical(given)
         payload = orjson.loads(text_of_payload)
-        _refuse_floats(payload)
         salt = secrets.token_bytes(16)
         digest = hashlib.sha256(salt + text_of_payload).digest()
         stream_id, stream_seq, prev_hash = _next_place(item.stream)

@@ -39,7 +39,7 @@ from helpdesk.kernel.errors import (
 )
 from helpdesk.kernel.events import Principal
 from helpdesk.kernel.pagination import Page
-from helpdesk.kernel.problems import UnsupportedMediaType
+from helpdesk.kernel.problems import UnknownRoute, UnsupportedMediaType
 from helpdesk.kernel.schemas import problems_of
 from helpdesk.kernel.unit_of_work import Database, UnitOfWork
 
@@ -92,11 +92,14 @@ class _Read:
     paged: bool
 
     def __call__(self, **path: Any) -> Response:
+        return _persistently(lambda: self._once(path))
+
+    def _once(self, path: dict[str, Any]) -> Response:
         with web().database.reader() as session:
             actor = _caller(session, public=self.public)
             if self.permission is not None:
                 require(actor, self.permission)
-            given = _load_query(self.query)
+            given = load_query(self.query)
             if self.paged:
                 return self._page(session, actor, given, path)
             result = self.view(session, actor, *((given,) if self.query else ()), **path)
@@ -130,14 +133,7 @@ class _Write:
     key_required: bool
 
     def __call__(self, **path: Any) -> Response:
-        for attempt in range(1, _ATTEMPTS):
-            try:
-                return self._once(path)
-            except DBAPIError as error:
-                if not _worth_repeating(error):
-                    raise
-                structlog.get_logger().info("write repeated", attempt=attempt, reason=type(error.orig).__name__)
-        return self._once(path)
+        return _persistently(lambda: self._once(path))
 
     def _once(self, path: dict[str, Any]) -> Response:
         with web().database.reader() as session:
@@ -171,7 +167,7 @@ class _Write:
         if self.load is None:
             if self.permission is not None:
                 require(actor, self.permission)
-            _load_query(None)
+            load_query(None)
             return self.view(uow, actor, *given.body(self.body), **path)
         row = self.load(uow.session, actor, **path)
         if self.permission is not None:
@@ -180,7 +176,7 @@ class _Write:
             _check_if_match(row, required=self.if_match == "required")
         if self.check is not None:
             self.check(actor, row)
-        _load_query(None)
+        load_query(None)
         return self.view(uow, actor, row, *given.body(self.body))
 
 
@@ -306,6 +302,8 @@ class Blueprint(flask_smorest.Blueprint):  # type: ignore[misc]  # flask-smorest
         def view(**path: Any) -> Response:
             return run(**path)
 
+        if "<" in rule:
+            what["errors"] = [*what["errors"], UnknownRoute]  # a value that cannot stand there is another address
         view._apidoc = describe(self, operation_id=operation_id, **what)  # type: ignore[attr-defined]  # noqa: SLF001  # where flask-smorest looks for it
         self.add_url_rule(rule, operation_id, view, methods=[method])
 
@@ -373,7 +371,8 @@ def validation_failed(messages: Any) -> ValidationFailed:
     )
 
 
-def _load_query(schema: ma.Schema | None) -> dict[str, Any]:
+def load_query(schema: ma.Schema | None) -> dict[str, Any]:
+    """The query's parameters. Raises `ValidationFailed`, also for any that `schema` does not know."""
     given: dict[str, Any] = {}
     problems = []
     for name, values in request.args.lists():
@@ -469,6 +468,18 @@ def _replayed(kept: idempotency.IdempotentAnswer) -> Response:
     return Response(kept.body, kept.status, {**kept.headers, "Idempotent-Replayed": "true"})
 
 
+def _persistently(run: Callable[[], Response]) -> Response:
+    """The whole request again, where nothing of it happened."""
+    for attempt in range(1, _ATTEMPTS):
+        try:
+            return run()
+        except DBAPIError as error:
+            if not _worth_repeating(error):
+                raise
+            structlog.get_logger().info("request repeated", attempt=attempt, reason=type(error.orig).__name__)
+    return run()
+
+
 def _worth_repeating(error: DBAPIError) -> bool:
     """Errors after which the transaction certainly did not happen, so that the whole request can run again."""
     if isinstance(error.orig, pg_errors.DeadlockDetected | pg_errors.SerializationFailure):
@@ -509,4 +520,4 @@ _HEADERS = (
     ("Vary", "Authorization"),
 )
 
-__all__ = ["Answer", "Blueprint", "Caller", "Web", "bind_request", "validation_failed", "web"]
+__all__ = ["Answer", "Blueprint", "Caller", "Web", "bind_request", "load_query", "validation_failed", "web"]

@@ -297,6 +297,7 @@ def _all_errors(
         found.append(CursorMismatch)
     if idempotency_key != "none":
         found += [IdempotencyKeyInvalid, IdempotencyKeyReused, RequestInProgress, MalformedRequest]
+        found.append(problems.BodyTooLarge)  # also where none is taken: it is read to see that
     if idempotency_key == "required":
         found.append(IdempotencyKeyRequired)
     return found

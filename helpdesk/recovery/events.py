@@ -9,7 +9,7 @@ from helpdesk.kernel.events import Event
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OfferEvent(Event):
-    """`amount_minor` and `currency` are None for what costs nothing."""
+    """`amount_minor` and `currency` are null for what costs nothing."""
 
     complaint_id: UUID
     reference: str
@@ -30,7 +30,7 @@ class OfferDrafted(OfferEvent):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OfferActed(OfferEvent):
-    """Base of every step of the lifecycle. `given` is what the caller supplied."""
+    """A step of the lifecycle. `given` is what the caller supplied."""
 
     personal: ClassVar[frozenset[str]] = frozenset({"given"})
     action: str
@@ -145,7 +145,7 @@ class BudgetEvent(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BudgetOpened(BudgetEvent):
-    """`team_id` None: the firm's. Dates as `2026-01-31`, first and last day."""
+    """`team_id` null: the firm's. Dates as `2026-01-31`, first and last day."""
 
     type: ClassVar[str] = "budget.opened"
     name: str

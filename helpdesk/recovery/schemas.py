@@ -7,7 +7,7 @@ from marshmallow import ValidationError, fields, validate, validates_schema
 
 from helpdesk.complaints.taxonomy import FAULTS
 from helpdesk.kernel.money import currencies
-from helpdesk.kernel.schemas import Choice, MoneyField, PageQuery, Schema, Text, Timestamp
+from helpdesk.kernel.schemas import Choice, Flag, MoneyField, PageQuery, Schema, Text, Timestamp, Whole
 from helpdesk.recovery.lifecycle import CUSTOMER_STATES, LIFECYCLE
 from helpdesk.recovery.models import ENTRY_KINDS, LANGUAGES
 from helpdesk.recovery.offers import DEFAULT_VALID_DAYS
@@ -49,12 +49,12 @@ class OfferIn(Schema):
         multiline=True,
         metadata={"description": "Own words of an apology letter; a standard text when absent.", "example": None},
     )
-    valid_days = fields.Integer(
+    valid_days = Whole(
         load_default=DEFAULT_VALID_DAYS,
         validate=validate.Range(1, 365),
         metadata={"description": "Days the customer has to answer, from when it is sent.", "example": 30},
     )
-    allow_duplicate = fields.Boolean(
+    allow_duplicate = Flag(
         load_default=False,
         metadata={
             "description": "Draft it though the complaint has a live offer of the same kind and amount.",

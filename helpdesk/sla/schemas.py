@@ -4,7 +4,7 @@ from typing import Any
 from marshmallow import ValidationError, fields, validate, validates_schema
 
 from helpdesk.complaints.taxonomy import SEVERITIES
-from helpdesk.kernel.schemas import Choice, Schema, Text, Timestamp
+from helpdesk.kernel.schemas import Choice, Schema, Text, Timestamp, Whole
 from helpdesk.sla.models import CLOCK_STATES, POLICY_KINDS
 from helpdesk.sla.specs import DAYS
 
@@ -103,7 +103,7 @@ class Calendar(CalendarIn):
 class PolicyIn(Schema):
     calendar_id = fields.UUID(required=True)
     thresholds = fields.List(
-        fields.Integer(validate=validate.Range(1, 99)),
+        Whole(validate=validate.Range(1, 99)),
         required=True,
         validate=validate.Length(max=10),
         metadata={"description": "Percent of the time used at which to warn.", "example": [50, 75, 90]},

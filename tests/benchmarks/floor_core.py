@@ -11,8 +11,8 @@ request ids in logs, metrics, security headers, events that others subscribe to,
 one. `test_http` proves that answers and rows are the program's.
 """
 
+import base64
 import hashlib
-import os
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -22,8 +22,21 @@ from typing import Any, Final
 from uuid import UUID
 
 import orjson
-from flask import Flask, Response, request
-from sqlalchemy import ARRAY, Connection, Uuid, any_, bindparam, func, insert, literal_column, or_, select, update
+from flask import Flask, Response, abort, request
+from sqlalchemy import (
+    ARRAY,
+    Connection,
+    Engine,
+    Uuid,
+    any_,
+    bindparam,
+    func,
+    insert,
+    literal_column,
+    or_,
+    select,
+    update,
+)
 
 from helpdesk.complaints.lifecycle import LIFECYCLE
 from helpdesk.complaints.models import Complaint, Issue, Message, Need, Person, TransitionRow
@@ -76,18 +89,75 @@ VISIBLE = or_(
     c.team_id == any_(bindparam("team_ids", type_=ARRAY(Uuid))),
 )
 
-_SUMMARY: Final = (
-    "id reference status channel subject severity track waiting_on team_id assignee_id customer_id source external_id "
-    "received_at acknowledged_at resolved_at updated_at escalation_level stage vulnerable version"
-).split()
-_REST: Final = (
-    "description language impact urgency triaged_at investigated_at followed_up_at created_at double_deviation dismissal "
-    "outcome fault root_cause contributing_causes no_remedy_reason remedies_undelivered jurisdiction sector source_data"
-).split()
-_HIDDEN: Final = "price_minor loss_minor currency issue_count safety event_count event_head".split()
-_ISSUE: Final = "id category issue detail finding evidence cause outcome".split()
-_PERSON: Final = "id role name email phone language region postcode authority customer_id agent_id".split()
-_NEED: Final = "id flag adjustment consent ground expires_at".split()
+_SUMMARY: Final = [
+    "id",
+    "reference",
+    "status",
+    "channel",
+    "subject",
+    "severity",
+    "track",
+    "waiting_on",
+    "team_id",
+    "assignee_id",
+    "customer_id",
+    "source",
+    "external_id",
+    "received_at",
+    "acknowledged_at",
+    "resolved_at",
+    "updated_at",
+    "escalation_level",
+    "stage",
+    "vulnerable",
+    "version",
+]
+_REST: Final = [
+    "description",
+    "language",
+    "impact",
+    "urgency",
+    "triaged_at",
+    "investigated_at",
+    "followed_up_at",
+    "created_at",
+    "double_deviation",
+    "dismissal",
+    "outcome",
+    "fault",
+    "root_cause",
+    "contributing_causes",
+    "no_remedy_reason",
+    "remedies_undelivered",
+    "jurisdiction",
+    "sector",
+    "source_data",
+]
+_HIDDEN: Final = [
+    "price_minor",
+    "loss_minor",
+    "currency",
+    "issue_count",
+    "safety",
+    "event_count",
+    "event_head",
+    "transition_count",
+]
+_ISSUE: Final = ["id", "category", "issue", "detail", "finding", "evidence", "cause", "outcome"]
+_PERSON: Final = [
+    "id",
+    "role",
+    "name",
+    "email",
+    "phone",
+    "language",
+    "region",
+    "postcode",
+    "authority",
+    "customer_id",
+    "agent_id",
+]
+_NEED: Final = ["id", "flag", "adjustment", "consent", "ground", "expires_at"]
 
 
 def _children(model: Any, order: str, names: list[str]) -> Any:
@@ -168,18 +238,22 @@ NEW_EVENTS = insert(EventRow)
 NEW_MESSAGE = insert(Message)
 NEW_MAIL = insert(OutboundMail)
 NEW_DUTY = insert(Duty)
-NEW_TRANSITION = insert(TransitionRow).values(
-    number=select(func.coalesce(func.max(TransitionRow.__table__.c.number), 0) + 1)
-    .where(TransitionRow.__table__.c.complaint_id == bindparam("of_complaint"))
-    .scalar_subquery()
-)
+NEW_TRANSITION = insert(TransitionRow)
 REPLIED = (
     update(Complaint.__table__)
     .where(c.id == bindparam("row_id"))
     .values({name: bindparam(f"new_{name}") for name in ("updated_at", "version", "event_count", "event_head")})
 )
-ACTED = REPLIED.values(waiting_on=bindparam("new_waiting_on"))
-_CLOCK_CHANGES: Final = ("pauses", "state", "due_at", "remaining_seconds", "generation", "next_threshold", "next_alarm_at")
+ACTED = REPLIED.values(waiting_on=bindparam("new_waiting_on"), transition_count=bindparam("new_transition_count"))
+_CLOCK_CHANGES: Final = (
+    "pauses",
+    "state",
+    "due_at",
+    "remaining_seconds",
+    "generation",
+    "next_threshold",
+    "next_alarm_at",
+)
 CHANGED_CLOCKS = (
     update(Clock.__table__)
     .where(k.id == bindparam("row_id"))
@@ -202,9 +276,12 @@ class Caller:
         return permission in ROLES[self.role]
 
 
-def create_app() -> Flask:
-    settings = Settings.from_environment()
-    engine = make_engine(settings.database_url or "", pool_size=settings.web_threads, name="floor-core")
+def create_app(engine: Engine | None = None) -> Flask:
+    """On an engine as the program's, unless one is given."""
+    if engine is None:
+        settings = Settings.from_environment()
+        engine = make_engine(settings.database_url or "", pool_size=settings.web_threads, name="floor-core")
+    writing = engine
     reading = engine.execution_options(isolation_level="AUTOCOMMIT")
     app = Flask("floor_core", static_folder=None)
 
@@ -222,21 +299,21 @@ def create_app() -> Flask:
             caller = _caller(connection)
             rows = connection.execute(statement, {**request.args, **caller.sight}).mappings().all()
         items = [dict(row) for row in rows[:25]]
-        return _json(200, {"items": items, "next_cursor": secrets.token_urlsafe(90) if len(rows) > 25 else None})
+        return _json(200, {"items": items, "next_cursor": _cursor(items[-1]) if len(rows) > 25 else None})
 
     @app.post("/api/v1/complaints")
     def create() -> Response:
-        with engine.begin() as connection:
+        with writing.begin() as connection:
             return _create(connection, _caller(connection), orjson.loads(request.get_data()))
 
     @app.post("/api/v1/complaints/<ref>/messages")
     def reply(ref: str) -> Response:
-        with engine.begin() as connection:
+        with writing.begin() as connection:
             return _reply(connection, _caller(connection), ref, orjson.loads(request.get_data()))
 
     @app.post("/api/v1/complaints/<ref>/actions/<action>")
     def act(ref: str, action: str) -> Response:
-        with engine.begin() as connection:
+        with writing.begin() as connection:
             return _act(connection, _caller(connection), ref, action, orjson.loads(request.get_data()))
 
     return app
@@ -246,18 +323,27 @@ def _json(status: int, body: Any) -> Response:
     return Response(orjson.dumps(body, option=JSON), status, mimetype="application/json")
 
 
+def _cursor(last: Mapping[str, Any]) -> str:
+    """Unsigned, and this floor has no second page."""
+    return base64.urlsafe_b64encode(orjson.dumps([last["received_at"], last["id"]])).decode()
+
+
 def _refused(status: int) -> Response:
     return Response(b"{}", status, mimetype="application/json")
 
 
 def _caller(connection: Connection) -> Caller:
     token = request.headers.get("Authorization", "").removeprefix("Bearer ")
-    row = connection.execute(CALLER, {"hash": hashlib.sha256(token.encode()).digest()}).one()
+    row = connection.execute(CALLER, {"hash": hashlib.sha256(token.encode()).digest()}).one_or_none()
+    if row is None:
+        abort(401)
     return Caller(row.id, row.role, row.now, row.team_ids or [])
 
 
 def _money(minor: int | None, currency: str | None) -> dict[str, Any] | None:
-    return None if minor is None or currency is None else {"amount": format_minor(minor, currency), "currency": currency}
+    return (
+        None if minor is None or currency is None else {"amount": format_minor(minor, currency), "currency": currency}
+    )
 
 
 def _detail(row: Mapping[str, Any], caller: Caller) -> dict[str, Any]:
@@ -341,6 +427,7 @@ def _create(connection: Connection, caller: Caller, given: dict[str, Any]) -> Re
         "escalation_level": 0,
         "stage": "1",
         "double_deviation": False,
+        "transition_count": 0,
         "offers_live": 0,
         "remedies_undelivered": 0,
         "issue_count": len(given["issues"]),
@@ -380,7 +467,9 @@ def _create(connection: Connection, caller: Caller, given: dict[str, Any]) -> Re
     return _json(201, _detail(row | {"issues": issues, "people": [complainant], "needs": []}, caller))
 
 
-def _add_reply(connection: Connection, chain: _Chain, given: Mapping[str, Any], purpose: str, to: Any) -> dict[str, Any]:
+def _add_reply(
+    connection: Connection, chain: _Chain, given: Mapping[str, Any], purpose: str, to: Any
+) -> dict[str, Any]:
     """Message, mail and duty; the message as it is shown."""
     caller = chain.caller
     message = {
@@ -446,7 +535,8 @@ def _act(connection: Connection, caller: Caller, ref: str, action: str, given: d
         connection.execute(CHANGED_CLOCKS, changed)
     step = {"action": action, "from_status": row["status"], "to_status": row["status"], "given": given}
     who = {"actor_kind": "agent", "actor_id": caller.id, "at": caller.now}
-    transition = {"id": new_id(), "complaint_id": row["id"], "of_complaint": row["id"], **step, **who}
+    number = row["transition_count"] + 1
+    transition = {"id": new_id(), "complaint_id": row["id"], "number": number, **step, **who}
     connection.execute(NEW_TRANSITION, transition)
     chain.add(
         "complaint.customer_asked" if asked else "complaint.resumed",
@@ -461,7 +551,7 @@ def _act(connection: Connection, caller: Caller, ref: str, action: str, given: d
         },
     )
     connection.execute(NEW_EVENTS, chain.rows)
-    connection.execute(ACTED, _head(chain, row) | {"new_waiting_on": row["waiting_on"]})
+    connection.execute(ACTED, _head(chain, row) | {"new_waiting_on": row["waiting_on"], "new_transition_count": number})
     row |= {"version": row["version"] + 1, "updated_at": caller.now}
     return _json(200, _detail(row, caller))
 

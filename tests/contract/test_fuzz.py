@@ -27,6 +27,7 @@ from schemathesis.checks import (
 )
 from schemathesis.config import SchemathesisConfig
 from schemathesis.core.failures import FailureGroup
+from schemathesis.core.parameters import ParameterLocation
 from schemathesis.core.transport import Response
 from schemathesis.specs.openapi.schemas import OpenApiSchema
 
@@ -41,6 +42,7 @@ RANDOM: Final = {GenerationMode.POSITIVE: 5, GenerationMode.NEGATIVE: 15}
 MANY: Final = int(os.environ.get("HELPDESK_FUZZ_EXAMPLES", "300"))
 SHOWN: Final = 12
 
+REFUSALS: Final = ["400", "404", "405", "409", "410", "412", "413", "415", "422", "428"]
 CHECKS: Final = [
     not_a_server_error,
     status_code_conformance,
@@ -55,6 +57,7 @@ CHECKS: Final = [
 def schema(worker_app: Flask) -> OpenApiSchema:
     loaded = schemathesis.openapi.from_dict(dict(committed()), config=SchemathesisConfig())
     loaded.config.generation.update(with_security_parameters=False)  # the token is ours; who may do what is tested elsewhere
+    loaded.config.checks.negative_data_rejection.expected_statuses = REFUSALS
     loaded.app = worker_app
     return loaded
 
@@ -104,9 +107,9 @@ class Fuzz:
 
     def send(self, case: Case) -> None:
         self.sent += 1
-        good = case.meta is not None and case.meta.generation.mode.is_positive
-        if self.operation.path_names() and (good or self.sent % 4):
-            case.path_parameters = dict(self.world.real(self.operation, fresh=good))
+        if _is_good(case, ParameterLocation.PATH) and self.operation.path_names() and self.sent % 8:
+            fresh = case.meta is not None and case.meta.generation.mode.is_positive
+            case.path_parameters = dict(self.world.real(self.operation, fresh=fresh))
         self._name_real_things(case)
         self._mind_the_headers(case)
         try:
@@ -118,8 +121,8 @@ class Fuzz:
 
     def _name_real_things(self, case: Case) -> None:
         """Half of the ids in bodies and queries are of something that there is."""
-        for given_values in (case.body, case.query):
-            if isinstance(given_values, dict) and self.sent % 2:
+        for given_values, where in ((case.body, ParameterLocation.BODY), (case.query, ParameterLocation.QUERY)):
+            if isinstance(given_values, dict) and _is_good(case, where) and self.sent % 2:
                 for name, value in given_values.items():
                     if isinstance(value, str) and (real := self.world.named(name)):
                         given_values[name] = real
@@ -127,6 +130,8 @@ class Fuzz:
     def _mind_the_headers(self, case: Case) -> None:
         headers = case.headers
         headers["Authorization"] = f"Bearer {self.world.caller.token}"
+        if not _is_good(case, ParameterLocation.HEADER):
+            return
         if self.operation.parameter("header", "Idempotency-Key") and self.sent % 5:
             headers["Idempotency-Key"] = self.world.key()
         if self.operation.parameter("header", "If-Match") and self.sent % 3:
@@ -149,7 +154,7 @@ class Fuzz:
     def _note(self, case: Case, error: BaseException) -> None:
         errors = error.exceptions if isinstance(error, FailureGroup) else (error,)
         for item in errors:
-            kind = f"{type(item).__name__}: {str(item)[:120]}"
+            kind = f"{type(item).__name__}: {str(item)[:400]}"
             self.wrong.setdefault(
                 kind,
                 f"{item!r:.1500}\n    {case.method} {case.formatted_path} query={case.query!r:.300} "
@@ -159,6 +164,12 @@ class Fuzz:
     def report(self) -> str:
         shown = list(itertools.islice(self.wrong.values(), SHOWN))
         return f"{len(self.wrong)} kinds of wrong answers:\n\n" + "\n\n".join(shown)
+
+
+def _is_good(case: Case, where: ParameterLocation) -> bool:
+    """Whether that part of the case is as the document wants it, and may be made better still."""
+    part = case.meta.components.get(where) if case.meta is not None else None
+    return part is None or part.mode.is_positive
 
 
 def _shown(case: Case) -> dict[str, Any]:
@@ -172,6 +183,8 @@ def test_bad_and_good_input(operation: Operation, world: World, schema: OpenApiS
         fuzz.send(case)
     for mode, examples in RANDOM.items():
         fuzz.random(mode, examples)
+    if fuzz.sent < 20:  # little can be wrong where nothing is taken
+        fuzz.random(GenerationMode.POSITIVE, 20 - fuzz.sent)
     assert not fuzz.wrong, fuzz.report()
     assert fuzz.sent >= 20
     assert fuzz.statuses.keys() & {200, 201, 202}, f"nothing got through: {fuzz.statuses}"

@@ -79,7 +79,8 @@ class World:
 
     def calendar(self) -> str:
         hours = {"mon": [["09:00", "17:00"]]}
-        return str(self._created("/sla/calendars", {"name": "Office", "timezone": "UTC", "weekly_hours": hours}))
+        name = f"Office {next(self._numbers)}"
+        return str(self._created("/sla/calendars", {"name": name, "timezone": "UTC", "weekly_hours": hours}))
 
     def _created(self, path: str, body: dict[str, Any]) -> str:
         answer = self.caller.post(path, body)

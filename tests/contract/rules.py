@@ -1,0 +1,174 @@
+"""Our linter: what every operation of the document must keep to. Each rule gives what is wrong, nothing when all is well."""
+
+import re
+from collections.abc import Callable, Iterator
+from typing import Any, Final
+
+from helpdesk.identity.permissions import PERMISSIONS
+from tests.contract.document import PROBLEM, Operation, committed, faults
+
+Rule = Callable[[Operation], Iterator[str]]
+
+READING: Final = {"get", "list", "read", "verify"}
+STATUSES: Final = {"200", "201", "202", "204", "304"}
+
+
+def _responses(operation: Operation, first: str, last: str) -> dict[str, dict[str, Any]]:
+    return {status: said for status, said in operation.definition["responses"].items() if first <= status < last}
+
+
+def named_for_a_client(operation: Operation) -> Iterator[str]:
+    """`verb_noun`, as a function in a generated client is called; only what changes nothing is called a reading."""
+    name = str(operation.definition.get("operationId", ""))
+    if not re.fullmatch(r"[a-z]+(_[a-z]+)+", name):
+        yield f"operationId {name!r} is not verb_noun in snake_case"
+    if (operation.method == "get") != (name.partition("_")[0] in READING):
+        yield f"{operation.method} is called {name}"
+    if name.startswith("list_") and operation.path.endswith("}"):
+        yield "one resource is called a list"
+
+
+def says_what_it_does(operation: Operation) -> Iterator[str]:
+    summary, description = operation.definition.get("summary", ""), operation.definition.get("description", "")
+    if not 3 <= len(summary) <= 120 or not summary[0].isupper() or summary.endswith("."):
+        yield f"summary {summary!r} is no heading"
+    if not description.endswith((".", "?", "!")):
+        yield f"description {description!r} is no sentence"
+    if len(operation.definition.get("tags", [])) != 1:
+        yield "belongs to no one tag"
+
+
+def succeeds_with_schema_and_example(operation: Operation) -> Iterator[str]:
+    successes = _responses(operation, "200", "300")
+    if not successes:
+        yield "no success is described"
+    for status, said in successes.items():
+        if not said.get("description"):
+            yield f"{status} has no description"
+        if status == "204":
+            continue
+        content = said.get("content", {}).get("application/json", {})
+        if "$ref" not in content.get("schema", {}):
+            yield f"{status} has no named schema"
+        elif "example" not in content:
+            yield f"{status} has no example"
+        else:
+            yield from (f"{status}, example: {fault}" for fault in faults(content["schema"], content["example"]))
+
+
+def fails_with_problems(operation: Operation) -> Iterator[str]:
+    failures = _responses(operation, "400", "600")
+    if not {"422", "500", "503"} <= failures.keys():
+        yield "422, 500 and 503 can always happen"
+    codes = set()
+    for status, said in failures.items():
+        if not said.get("description"):
+            yield f"{status} has no description"
+        if list(said.get("content", {})) != [PROBLEM]:
+            yield f"{status} is not {PROBLEM} alone"
+            continue
+        content = said["content"][PROBLEM]
+        if not content.get("examples"):
+            yield f"{status} has no examples"
+        for code, example in content.get("examples", {}).items():
+            codes.add(code)
+            if (example["value"]["code"], example["value"]["status"]) != (code, int(status)):
+                yield f"{status}: the example {code} is of another"
+            yield from (f"{status} {code}: {fault}" for fault in faults(content["schema"], example["value"]))
+    if codes != set(operation.definition.get("x-problem-codes", [])):
+        yield "x-problem-codes and the examples are not the same codes"
+
+
+def answers_nothing_else(operation: Operation) -> Iterator[str]:
+    for status, said in operation.definition["responses"].items():
+        if status not in STATUSES and not "400" <= status < "600":
+            yield f"{status} is no answer of ours"
+        if status in {"204", "304"} and "content" in said:
+            yield f"{status} has content"
+
+
+def body_has_an_example(operation: Operation) -> Iterator[str]:
+    for kind, content in (operation.body or {}).items():
+        if "schema" not in content or "example" not in content:
+            yield f"{kind} lacks a schema or an example"
+        else:
+            yield from (f"{kind}, example: {fault}" for fault in faults(content["schema"], content["example"]))
+
+
+def says_who_may_call_it(operation: Operation) -> Iterator[str]:
+    responses = operation.definition["responses"]
+    if operation.definition.get("security") not in ([], [{"bearer": []}]):
+        yield "does not say how callers are known"
+    if ("401" in responses) != operation.secured:
+        yield "401 is documented for callers who need no token, or not for those who do"
+    if not operation.secured and not operation.path.startswith("/api/v1/public/"):
+        yield "is open to everybody outside of /public"
+    permission = operation.definition.get("x-permission")
+    if permission is not None and permission not in PERMISSIONS:
+        yield f"{permission} is no permission"
+    if permission is not None and "403" not in responses:
+        yield "needs a permission and never refuses"
+
+
+def describes_its_parameters(operation: Operation) -> Iterator[str]:
+    names = [(item["in"], item["name"]) for item in operation.parameters]
+    if len(names) != len(set(names)):
+        yield "a parameter stands twice"
+    if set(operation.path_names()) != set(re.findall(r"{([^}]+)}", operation.path)):
+        yield "path and path parameters differ"
+    for item in operation.parameters:
+        if not item["schema"].get("type"):
+            yield f"{item['name']} has no type"
+        if item["in"] != "query" and not item.get("description"):
+            yield f"{item['name']} is not described"
+        if item["in"] == "path" and not item.get("required"):
+            yield f"{item['name']} is in the path and not required"
+
+
+def takes_the_headers_of_its_method(operation: Operation) -> Iterator[str]:
+    """POST: Idempotency-Key; GET: If-None-Match and 304; 428 where If-Match is required, and only there."""
+    responses = operation.definition["responses"]
+    if (operation.method == "post") != (operation.parameter("header", "Idempotency-Key") is not None):
+        yield "Idempotency-Key is for POST, and for every POST"
+    conditional = operation.parameter("header", "If-None-Match") is not None
+    if not (operation.method == "get") == conditional == ("304" in responses):
+        yield "If-None-Match and 304 are for GET, and for every GET"
+    match = operation.parameter("header", "If-Match")
+    if (match is not None) != ("412" in responses):
+        yield "If-Match and 412 belong together"
+    if (match is not None and match["required"]) != ("428" in responses):
+        yield "428 is for a required If-Match"
+
+
+def may_not_find_its_row(operation: Operation) -> Iterator[str]:
+    if bool(operation.path_names()) != ("404" in operation.definition["responses"]):
+        yield "404 is for paths that name a row"
+
+
+def lists_are_pages(operation: Operation) -> Iterator[str]:
+    if operation.parameter("query", "cursor") is None:
+        return
+    limit = operation.parameter("query", "limit")
+    if limit is None or not {"minimum", "maximum", "default"} <= limit["schema"].keys():
+        yield "limit has no bounds or no default"
+    schema = operation.definition["responses"]["200"]["content"]["application/json"]["schema"]
+    page = committed()["components"]["schemas"][schema["$ref"].rpartition("/")[2]]
+    if not {"items", "next_cursor"} <= page["properties"].keys():
+        yield "is no page"
+    if "cursor_mismatch" not in operation.definition.get("x-problem-codes", []):
+        yield "a cursor can be wrong"
+
+
+RULES: Final[tuple[Rule, ...]] = (
+    named_for_a_client,
+    says_what_it_does,
+    succeeds_with_schema_and_example,
+    fails_with_problems,
+    answers_nothing_else,
+    body_has_an_example,
+    says_who_may_call_it,
+    describes_its_parameters,
+    takes_the_headers_of_its_method,
+    may_not_find_its_row,
+    lists_are_pages,
+)

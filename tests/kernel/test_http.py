@@ -1,0 +1,446 @@
+"""The one road for every request.
+
+How it can fail: the order of refusals tells a stranger what exists; something hostile in path, query, header or body is
+a 500; an error is not a problem document, or its page does not exist; a header that protects is missing on errors; a
+304 hides a change; a database that is away looks like a bug of ours.
+"""
+
+import itertools
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any, Final
+
+import orjson
+import pytest
+from flask import Flask
+from sqlalchemy import Engine, text
+
+from helpdesk.app import create_app
+from helpdesk.kernel.errors import catalogue
+from helpdesk.kernel.settings import Settings
+from helpdesk.kernel.unit_of_work import Database
+from helpdesk.wiring import assemble
+from tests.conftest import SIGNING_KEY, Caller, Join, complaint_body, make_team
+
+PROTECTION: Final = {
+    "Cache-Control": "no-store",
+    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Vary": "Authorization",
+}
+
+
+def is_problem(answer: Any, status: int, code: str) -> None:
+    assert (answer.status_code, answer.content_type) == (status, "application/problem+json"), answer.text
+    body = answer.json
+    assert (body["status"], body["code"], body["type"]) == (status, code, f"/problems/{code}")
+    assert body["title"]
+    assert body["detail"]
+    assert body["request_id"] == answer.headers["X-Request-ID"]
+    for name, value in PROTECTION.items():
+        assert answer.headers[name] == value, name
+
+
+def raw(caller: Caller, data: bytes | str, path: str = "/customers", method: str = "POST", **headers: str) -> Any:
+    """A request with exactly this body."""
+    sent = {"Content-Type": "application/json", "Authorization": f"Bearer {caller.token}"} | headers
+    return caller.client.open(f"/api/v1{path}", method=method, data=data, headers=sent)
+
+
+class TestOrderOfRefusals:
+    """401, 404, 403, 412/428, 409, 422: each is told only to whom the ones before do not apply."""
+
+    NONSENSE: Final = {"nonsense": 1}
+
+    def test_on_an_edit(self, anonymous: Caller, join: Join, database: Database, agent: Caller, complaint: Any) -> None:
+        path = f"/complaints/{complaint['reference']}"
+        stranger = join(team_ids=[make_team(database, "Other")])
+        auditor_elsewhere = join("auditor", team_ids=[])
+        is_problem(anonymous.patch(path, self.NONSENSE, if_match='"v9"'), 401, "unauthenticated")
+        is_problem(stranger.patch(path, self.NONSENSE, if_match='"v9"'), 404, "not_found")
+        is_problem(auditor_elsewhere.patch(path, self.NONSENSE), 403, "forbidden")
+        is_problem(agent.patch(path, self.NONSENSE), 428, "precondition_required")
+        is_problem(agent.patch(path, self.NONSENSE, if_match='"v9"'), 412, "precondition_failed")
+        is_problem(agent.patch(path, self.NONSENSE, if_match='"v1"'), 422, "validation_failed")
+
+    def test_on_an_action(self, agent: Caller, join: Join, complaint: dict[str, Any]) -> None:
+        path = f"/complaints/{complaint['reference']}/actions/follow_up"
+        is_problem(join("auditor").post(path, self.NONSENSE, if_match='"v9"'), 403, "forbidden")
+        is_problem(agent.post(path, self.NONSENSE, if_match='"v9"'), 412, "precondition_failed")
+        is_problem(agent.post(path, self.NONSENSE), 409, "action_not_allowed")
+
+    def test_a_stranger_learns_nothing(self, join: Join, database: Database, complaint: dict[str, Any]) -> None:
+        """The answer about a row of another team is the answer about no row."""
+        stranger = join("senior", team_ids=[make_team(database, "Other")])
+        texts = []
+        for ref in (complaint["reference"], complaint["id"], "0" * 11, "01a200fc-c867-7442-a62e-683fa271baaa"):
+            for answer in (
+                stranger.get(f"/complaints/{ref}"),
+                stranger.patch(f"/complaints/{ref}", {}, if_match='"v1"'),
+                stranger.post(f"/complaints/{ref}/claim"),
+            ):
+                body = answer.json
+                texts.append({name: value for name, value in body.items() if name not in {"instance", "request_id"}})
+        assert all(text == texts[0] for text in texts)
+
+    def test_first_who_then_what(self, anonymous: Caller) -> None:
+        answer = anonymous.client.post("/api/v1/customers", data=b"\xff", headers={"Content-Type": "text/plain"})
+        is_problem(answer, 401, "unauthenticated")
+        assert answer.headers["WWW-Authenticate"] == 'Bearer realm="helpdesk"'
+
+
+class TestUnknown:
+    def test_field(self, agent: Caller) -> None:
+        answer = agent.post("/customers", {"name": "x", "colour": "red", "": 1})
+        is_problem(answer, 422, "validation_failed")
+        assert {item["pointer"]: item["code"] for item in answer.json["errors"]} == {
+            "/colour": "unknown_field",
+            "/": "unknown_field",
+        }
+
+    def test_query_parameter(self, agent: Caller) -> None:
+        for query in ("colour=red", "limit=1&colour=", "=x", "limit%00=1"):
+            answer = agent.get(f"/customers?{query}")
+            is_problem(answer, 422, "validation_failed")
+            assert answer.json["errors"][0]["code"] == "unknown_parameter"
+
+    def test_query_parameter_where_there_are_none(self, agent: Caller, complaint: dict[str, Any]) -> None:
+        path = f"/complaints/{complaint['reference']}"
+        for answer in (
+            agent.get("/me?x=1"),
+            agent.get(f"{path}?fields=id"),
+            agent.post("/customers?dry_run=true", {"name": "x"}),
+            agent.post(f"{path}/claim?force=1"),
+            agent.patch(f"{path}?x=1", {"subject": "x"}, if_match="*"),
+        ):
+            is_problem(answer, 422, "validation_failed")
+            assert answer.json["errors"][0]["code"] == "unknown_parameter"
+        assert agent.get(path).json["version"] == 1
+        assert agent.get("/customers?count=true").json["total"] == 1  # the complainant
+
+    def test_repeated_parameter(self, agent: Caller) -> None:
+        answer = agent.get("/customers?limit=1&limit=2")
+        assert [(item["parameter"], item["code"]) for item in answer.json["errors"]] == [("limit", "repeated")]
+
+    def test_everything_wrong_is_told_at_once(self, agent: Caller) -> None:
+        answer = agent.get("/customers?limit=0&colour=red&email=x")
+        assert {item["parameter"] for item in answer.json["errors"]} == {"limit", "colour", "email"}
+
+    def test_route(self, agent: Caller, anonymous: Caller) -> None:
+        for path in ("/nothing", "/complaints/x/y/z", "/agents/not-a-uuid", "/%00"):
+            is_problem(agent.get(path), 404, "unknown_route")
+            is_problem(anonymous.get(path), 404, "unknown_route")
+
+    def test_method(self, agent: Caller) -> None:
+        answer = agent.client.delete("/api/v1/complaints")
+        is_problem(answer, 405, "method_not_allowed")
+        assert {"GET", "POST"} <= set(answer.headers["Allow"].replace(" ", "").split(","))
+        is_problem(agent.client.open("/api/v1/me", method="BREW"), 405, "method_not_allowed")
+
+
+HOSTILE_BODIES: Final[list[tuple[bytes, int, str]]] = [
+    (b"", 400, "malformed_request"),
+    (b" ", 400, "malformed_request"),
+    (b"{", 400, "malformed_request"),
+    (b"{}{}", 400, "malformed_request"),
+    (b"{'name': 1}", 400, "malformed_request"),
+    (b'{"name": NaN}', 400, "malformed_request"),
+    (b'{"name": Infinity}', 400, "malformed_request"),
+    (b'{"name": "\\ud800"}', 400, "malformed_request"),
+    (b'{"name": "\xff"}', 400, "malformed_request"),
+    (b"\xef\xbb\xbf{}", 400, "malformed_request"),
+    ('{"name": "x"}'.encode("utf-16"), 400, "malformed_request"),
+    (b"[" * 100_000, 400, "malformed_request"),
+    (b"[" * 100_000 + b"]" * 100_000, 400, "malformed_request"),
+    (b'{"a":' * 50_000 + b"1" + b"}" * 50_000, 400, "malformed_request"),
+    (b'{"name": "\x00"}', 400, "malformed_request"),
+    (b'{"name": "\\u0000"}', 422, "validation_failed"),
+    (b'{"name": 1e400}', 422, "validation_failed"),
+    (b'{"name": 123456789012345678901234567890}', 422, "validation_failed"),
+    (b"[]", 422, "validation_failed"),
+    (b'"text"', 422, "validation_failed"),
+    (b"null", 422, "validation_failed"),
+    (b"0", 422, "validation_failed"),
+    (b'{"name": {"name": {}}}', 422, "validation_failed"),
+    (b'{"name": ' + b'["x"]' + b"}", 422, "validation_failed"),
+    (b'{"kind": "dragon", "tier": [], "email": {}, "language": 5}', 422, "validation_failed"),
+]
+
+
+class TestBodies:
+    def test_hostile(self, agent: Caller) -> None:
+        for data, status, code in HOSTILE_BODIES:
+            answer = raw(agent, data)
+            try:
+                is_problem(answer, status, code)
+            except AssertionError as error:
+                raise AssertionError(data[:60]) from error
+
+    def test_hostile_where_a_body_has_parts(self, agent: Caller) -> None:
+        """Every kind of value in the place of every other, in the largest body there is: refused or taken, never 500."""
+        values: list[Any] = [None, True, 0, -1, 2.5, "", "x", "\u202e", "9" * 400, [], [[]], {}, {"": None}, [None]]
+        for name, value in itertools.product(complaint_body(), values):
+            answer = agent.post("/complaints", complaint_body() | {name: value})
+            assert answer.status_code in {201, 422}, (name, value, answer.text)
+
+    @pytest.mark.parametrize(
+        "kind",
+        [
+            "",
+            "text/plain",
+            "application/x-www-form-urlencoded",
+            "multipart/form-data",
+            "application/xml",
+            "json",
+            "\x00",
+        ],
+    )
+    def test_media_type(self, agent: Caller, kind: str) -> None:
+        is_problem(raw(agent, b'{"name": "x"}', **{"Content-Type": kind}), 415, "unsupported_media_type")
+
+    @pytest.mark.parametrize("kind", ["application/json; charset=utf-8", "Application/JSON"])
+    def test_json_by_other_spellings(self, agent: Caller, kind: str) -> None:
+        assert raw(agent, b'{"name": "x"}', **{"Content-Type": kind}).status_code == 201
+
+    def test_too_large(self, agent: Caller) -> None:
+        is_problem(raw(agent, orjson.dumps({"name": "x" * 1_000_000})), 413, "body_too_large")
+
+    def test_a_body_where_none_is_taken(self, agent: Caller, complaint: dict[str, Any]) -> None:
+        path = f"/complaints/{complaint['reference']}/claim"
+        is_problem(raw(agent, b'{"assignee_id": null}', path), 400, "malformed_request")
+        for nothing in (b"", b"{}", b" {} "):
+            assert raw(agent, nothing, path).status_code == 200
+
+
+class TestHeaders:
+    @pytest.mark.parametrize("offered", ["abc-1.2_3", "a" * 64])
+    def test_request_id_is_kept(self, agent: Caller, offered: str) -> None:
+        assert agent.get("/me", x_request_id=offered).headers["X-Request-ID"] == offered
+
+    @pytest.mark.parametrize("offered", ["", "a b", "a" * 65, "a\tb", "<script>", "é", "a;b", "a\x00"])
+    def test_request_id_that_cannot_be_trusted_is_replaced(self, agent: Caller, offered: str) -> None:
+        found = agent.get("/me", x_request_id=offered).headers["X-Request-ID"]
+        assert found != offered
+        assert len(found) == 24
+
+    def test_request_id_is_in_the_log_of_events(self, agent: Caller, engine: Engine) -> None:
+        agent.post("/customers", {"name": "x"}, x_request_id="r-1")
+        with engine.connect() as connection:
+            statement = text("SELECT request_id FROM event WHERE type = 'customer.created'")
+            assert connection.execute(statement).scalar_one() == "r-1"
+
+    def test_protection_on_everything(self, agent: Caller, anonymous: Caller) -> None:
+        for answer in (
+            agent.get("/me"),
+            agent.post("/customers", {"name": "x"}),
+            anonymous.get("/me"),
+            anonymous.get("/health/live"),
+            anonymous.get("/metrics"),
+            anonymous.get("/problems/not_found"),
+            anonymous.get("/nothing"),
+        ):
+            for name, value in PROTECTION.items():
+                assert answer.headers[name] == value, (answer.request.path, name)
+        page = anonymous.get("/docs")
+        assert page.headers["X-Content-Type-Options"] == "nosniff"
+        assert "unsafe-inline" not in page.headers["Content-Security-Policy"].split("style-src")[0]
+
+    @pytest.mark.parametrize(
+        "header",
+        [
+            "Bearer",
+            "Bearer ",
+            "Basic dXNlcjpwYXNz",
+            "Bearer " + "x" * 600,
+            "bearer\x00x",
+            "Bearer é",
+            "Bearer a b",
+            "x" * 5000,
+        ],
+    )
+    def test_hostile_credentials(self, anonymous: Caller, header: str) -> None:
+        is_problem(anonymous.get("/me", Authorization=header), 401, "unauthenticated")
+
+    @pytest.mark.parametrize(
+        "header",
+        [
+            "Cookie",
+            "If-Match",
+            "If-None-Match",
+            "traceparent",
+            "Accept",
+            "Accept-Language",
+            "X-Forwarded-For",
+            "Range",
+            "Host",
+        ],
+    )
+    def test_hostile_headers(self, agent: Caller, header: str) -> None:
+        for value in ("", "\xff" * 50, "x" * 8_000, ",,,", '"', "\x01"):
+            headers = {"Authorization": f"Bearer {agent.token}", header: value}
+            assert agent.client.get("/api/v1/complaints", headers=headers).status_code < 500, value
+
+
+class TestConditional:
+    def test_single(self, agent: Caller, complaint: dict[str, Any]) -> None:
+        path = f"/complaints/{complaint['reference']}"
+        tag = agent.get(path).headers["ETag"]
+        assert tag == '"v1"'
+        for asked in (tag, f'"other", {tag}', f"W/{tag}", "*"):
+            answer = agent.get(path, if_none_match=asked)
+            assert (answer.status_code, answer.data, answer.headers["ETag"]) == (304, b"", tag)
+        agent.post(f"{path}/claim")
+        answer = agent.get(path, if_none_match=tag)
+        assert (answer.status_code, answer.headers["ETag"]) == (200, '"v2"')
+
+    def test_list(self, agent: Caller) -> None:
+        tag = agent.get("/customers").headers["ETag"]
+        assert tag.startswith('W/"')
+        assert agent.get("/customers", if_none_match=tag).status_code == 304
+        agent.post("/customers", {"name": "x"})
+        answer = agent.get("/customers", if_none_match=tag)
+        assert (answer.status_code, len(answer.json["items"])) == (200, 1)
+        assert agent.get("/customers", if_none_match=answer.headers["ETag"]).status_code == 304
+
+    def test_without_a_version(self, agent: Caller) -> None:
+        tag = agent.get("/me").headers["ETag"]
+        assert agent.get("/me", if_none_match=tag).status_code == 304
+
+    @pytest.mark.parametrize("asked", ["", '""', "v1", '"v1', "é"])
+    def test_another_tag(self, agent: Caller, complaint: dict[str, Any], asked: str) -> None:
+        assert agent.get(f"/complaints/{complaint['reference']}", if_none_match=asked).status_code == 200
+
+
+def rules(app: Flask) -> Iterator[tuple[str, set[str]]]:
+    """Every address with something in its places, and the methods it takes."""
+    for rule in app.url_map.iter_rules():
+        values = {
+            name: "00000000-0000-0000-0000-000000000000" if "UUID" in type(converter).__name__ else "x"
+            for name, converter in rule._converters.items()
+        }
+        built = rule.build(values)
+        assert built is not None
+        yield built[1], set(rule.methods or ())
+
+
+class TestEveryRoute:
+    def test_head_and_options(self, app: Flask, admin: Caller) -> None:
+        headers = {"Authorization": f"Bearer {admin.token}"}
+        for path, methods in rules(app):
+            answer = admin.client.open(path, method="OPTIONS", headers=headers)
+            assert answer.status_code == 200, path
+            assert methods <= set(answer.headers["Allow"].replace(" ", "").split(","))
+            if "GET" in methods:
+                head, get = (admin.client.open(path, method=method, headers=headers) for method in ("HEAD", "GET"))
+                assert head.status_code == get.status_code < 500, path
+                assert head.data == b""
+
+    def test_anonymous_never_gets_in_by_accident(self, app: Flask, anonymous: Caller) -> None:
+        """Whatever is not public says 401 before anything else; nothing is a 500, and every refusal is a problem."""
+        public = ("/health", "/metrics", "/problems", "/docs", "/api/v1/openapi.json", "/api/v1/public")
+        for path, methods in rules(app):
+            for method in methods - {"OPTIONS", "HEAD"}:
+                answer = anonymous.client.open(path, method=method)
+                if path == "/" or path.startswith(public):
+                    assert answer.status_code < 500, (method, path)
+                else:
+                    is_problem(answer, 401, "unauthenticated")
+
+    def test_nobody_breaks_it_with_nothing(self, app: Flask, admin: Caller) -> None:
+        """The administrator sends an empty object everywhere: no 500, and every refusal is a problem document."""
+        headers = {"Authorization": f"Bearer {admin.token}", "Idempotency-Key": "k", "If-Match": "*"}
+        for path, methods in rules(app):
+            for method in methods - {"OPTIONS", "HEAD", "GET"}:
+                answer = admin.client.open(path, method=method, json={}, headers=headers)
+                assert answer.status_code < 500, (method, path, answer.text)
+                if answer.status_code >= 400:
+                    assert answer.content_type == "application/problem+json", (method, path)
+
+
+class TestProblemPages:
+    def test_every_code_has_its_page(self, anonymous: Caller) -> None:
+        assert len(catalogue()) > 25
+        for code, kind in catalogue().items():
+            answer = anonymous.get(f"/problems/{code}")
+            assert answer.status_code == 200
+            assert answer.content_type.startswith("text/plain")
+            for words in (kind.title, kind.advice, f"status: {kind.status}"):
+                assert words in answer.text
+
+    def test_codes_are_not_shared(self) -> None:
+        """Two errors of one code would have one page. `InternalError` is the base's own code, on purpose."""
+        from helpdesk.kernel.errors import DomainError, _walk
+
+        kinds = [kind for kind in _walk(DomainError) if "code" in vars(kind)]
+        assert len({kind.code for kind in kinds}) == len(kinds)
+
+    @pytest.mark.parametrize("code", ["nothing", "%00", "..", "<script>"])
+    def test_no_such_code(self, anonymous: Caller, code: str) -> None:
+        is_problem(anonymous.get(f"/problems/{code}"), 404, "unknown_route")
+
+
+class TestDatabaseAway:
+    @pytest.fixture
+    def nowhere(self) -> Iterator[Caller]:
+        """An application whose database is at a closed port."""
+        settings = Settings(database_url="postgresql://helpdesk@127.0.0.1:1/nothing", secret_key=SIGNING_KEY)
+        program = assemble(settings)
+        app = create_app(program=program)
+        yield Caller(app.test_client(), None, "token")
+        program.engine.dispose()
+
+    def test_it_is_said_so(self, nowhere: Caller) -> None:
+        for answer in (
+            nowhere.get("/me"),
+            nowhere.get("/complaints?limit=1"),
+            nowhere.post("/complaints", complaint_body(), idempotency_key="k"),
+            nowhere.patch("/complaints/x", {}, if_match="*"),
+        ):
+            is_problem(answer, 503, "temporarily_unavailable")
+            assert answer.headers["Retry-After"] == "2"
+
+    def test_what_needs_no_database_goes_on(self, nowhere: Caller) -> None:
+        for path in ("/health/live", "/metrics", "/docs", "/api/v1/openapi.json", "/problems/not_found"):
+            assert nowhere.get(path).status_code == 200
+        is_problem(nowhere.get("/nothing"), 404, "unknown_route")
+
+    def test_a_session_that_died_between_two_requests_is_not_noticed(self, agent: Caller, settings: Settings) -> None:
+        """The server was restarted: the pool's sessions are dead, and nobody need know."""
+        program = assemble(replace(settings))
+        caller = Caller(create_app(program=program).test_client(), agent.actor, agent.token)
+
+        def kill() -> None:
+            with assemble(settings).engine.connect() as connection:
+                connection.execute(
+                    text(
+                        "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity "
+                        "WHERE datname = current_database() AND pid <> pg_backend_pid()"
+                    )
+                )
+
+        try:
+            assert caller.get("/me").status_code == 200
+            kill()
+            assert caller.get("/me").status_code == 200
+            kill()
+            assert caller.post("/customers", {"name": "x"}).status_code == 201
+            assert len(caller.get("/customers").json["items"]) == 1
+        finally:
+            program.engine.dispose()
+
+
+class TestOurOwnMistake:
+    def test_says_nothing_but_the_request_id(self, settings: Settings) -> None:
+        program = assemble(settings)
+        app = create_app(program=program)
+
+        def mistake() -> None:
+            raise RuntimeError("the secret is 4711")
+
+        app.add_url_rule("/mistake", "mistake", mistake)
+        answer = app.test_client().get("/mistake")
+        is_problem(answer, 500, "internal_error")
+        assert "4711" not in answer.text
+        program.engine.dispose()
