@@ -9,17 +9,29 @@ from flask import Flask, Response, redirect, send_from_directory
 from flask.json.provider import JSONProvider
 from werkzeug.wrappers import Response as BaseResponse
 
+from helpdesk.complaints import lifecycle as complaint_life
+from helpdesk.complaints import taxonomy
 from helpdesk.complaints.api import blp as complaints
+from helpdesk.complaints.models import MESSAGE_KINDS
+from helpdesk.customers import models as customer_words
 from helpdesk.customers.api import blp as customers
 from helpdesk.identity.actors import ANONYMOUS
 from helpdesk.identity.api import blp as identity
 from helpdesk.identity.authentication import authenticate
+from helpdesk.identity.permissions import ROLES
+from helpdesk.integrations import models as import_words
 from helpdesk.integrations.api import blp as integrations
 from helpdesk.kernel import health, http, metrics, problems
 from helpdesk.kernel.openapi import Api, PathParameter, configure
 from helpdesk.kernel.settings import Settings
 from helpdesk.recovery.api import blp as recovery
+from helpdesk.recovery.lifecycle import LIFECYCLE as OFFER_LIFE
+from helpdesk.recovery.playbook import ISSUABLE
+from helpdesk.recovery.playbook import KINDS as REMEDY_KINDS
 from helpdesk.sla.api import blp as sla
+from helpdesk.sla.models import CLOCK_STATES
+from helpdesk.sla.schemas import UNITS
+from helpdesk.sla.specs import DAYS
 from helpdesk.wiring import Program, assemble
 
 API = "/api/v1"
@@ -30,6 +42,35 @@ PATH_PARAMETERS = {
     "code": PathParameter("The voucher's code, however it is typed.", "7K3M-9QX2-TA5V-0C4E-R"),
     "token": PathParameter("The last part of the customer's signed link.", "WyIwMTkyZjBjMTdkMWU3YzNhIl0.REPLACE-ME"),
 }
+
+VOCABULARIES = {
+    "Channel": taxonomy.CHANNELS,
+    "ClockState": CLOCK_STATES,
+    "ComplaintStatus": complaint_life.LIFECYCLE.states,
+    "CustomerKind": customer_words.KINDS,
+    "CustomerTier": customer_words.TIERS,
+    "Dismissal": taxonomy.DISMISSALS,
+    "Fault": taxonomy.FAULTS,
+    "ImportState": import_words.STATES,
+    "IssueCategory": taxonomy.CATEGORIES,
+    "IssueCode": taxonomy.ISSUES,
+    "IssueOutcome": taxonomy.ISSUE_OUTCOMES,
+    "MessageKind": MESSAGE_KINDS,
+    "OfferKind": ISSUABLE,
+    "OfferStatus": OFFER_LIFE.states,
+    "RecordOutcome": import_words.OUTCOMES,
+    "RemedyKind": REMEDY_KINDS,
+    "RoleName": ROLES,
+    "RootCause": taxonomy.ROOT_CAUSES,
+    "Severity": taxonomy.SEVERITIES,
+    "Stage": complaint_life.STAGES,
+    "TimeUnit": UNITS,
+    "Track": taxonomy.TRACKS,
+    "Vulnerability": taxonomy.VULNERABILITIES,
+    "WaitingOn": complaint_life.WAITING_ON,
+    "Weekday": DAYS,
+}
+"""Words that several payloads share, under the names that a generated client gives them."""
 
 AGES = {
     "oldest_unrelayed_duty_seconds": "SELECT extract(epoch FROM now() - min(not_before)) FROM duty "
@@ -79,7 +120,7 @@ def create_app(settings: Settings | None = None, program: Program | None = None)
     app.extensions["helpdesk_program"] = program
     http.bind_request(app)
     problems.register(app)
-    api = configure(app, PATH_PARAMETERS)
+    api = configure(app, PATH_PARAMETERS, VOCABULARIES)
     for blueprint in BLUEPRINTS:
         api.register_blueprint(blueprint, url_prefix=API)
     app.extensions["helpdesk_api"] = api

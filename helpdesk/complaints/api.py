@@ -92,6 +92,15 @@ def edit_complaint(uow: UnitOfWork, _actor: Actor, complaint: models.Complaint, 
     return service.edit(uow, complaint, given)
 
 
+_NAMES = {
+    "ask_customer": "ask_customer",
+    "ask_third_party": "ask_third_party",
+    "resolve_on_the_spot": "resolve_complaint_on_the_spot",
+    "refer_externally": "refer_complaint_externally",
+}
+"""Operation ids, where "action_complaint" would not read well in a client."""
+
+
 def _action_route(action: str) -> None:
     """One route per row of the lifecycle table."""
     step = LIFECYCLE.by_action(action)
@@ -107,7 +116,7 @@ def _action_route(action: str) -> None:
     waits = " ".join(f"Refused while {need.detail}" for need in step.requires)
     blp.write(
         f"/complaints/<ref>/actions/{action}",
-        operation_id=f"{action}_complaint",
+        operation_id=_NAMES.get(action, f"{action}_complaint"),
         summary=step.summary,
         description=f"{step.summary}: from {sources} {moves}. {waits}".strip(),
         body=BODIES[action],

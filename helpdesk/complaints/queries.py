@@ -6,11 +6,26 @@ condition, so there is no side door. Nobody is told that a row they may not see 
 
 from collections.abc import Sequence
 from datetime import datetime
+from functools import cache, lru_cache
 from types import SimpleNamespace
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, and_, false, func, literal_column, or_, select, true
+from sqlalchemy import (
+    ARRAY,
+    ColumnElement,
+    Result,
+    Select,
+    Uuid,
+    any_,
+    bindparam,
+    false,
+    func,
+    literal_column,
+    or_,
+    select,
+    true,
+)
 from sqlalchemy.orm import Session
 
 from helpdesk.complaints.lifecycle import LIFECYCLE
@@ -23,103 +38,147 @@ from helpdesk.kernel.ids import parse_reference
 from helpdesk.kernel.pagination import AnySelect, Order, Page
 
 
+_COMPLAINT: Final = Complaint.__table__.c
+"""Columns as the table has them: a row of columns is read without SQLAlchemy's ORM around it."""
+
+_SIGHTS: Final[dict[str, ColumnElement[bool]]] = {
+    "everything": true(),
+    "own and open to all": or_(
+        _COMPLAINT.assignee_id == bindparam("actor_id"),
+        _COMPLAINT.team_id.is_(None),
+        _COMPLAINT.team_id == any_(bindparam("actor_teams", type_=ARRAY(Uuid()))),
+    ),
+    "one": _COMPLAINT.id == bindparam("actor_id"),
+    "nothing": false(),
+}
+
+
+def _sight(actor: Actor) -> tuple[str, dict[str, Any]]:
+    """Which of `_SIGHTS` is the actor's, and the values it takes."""
+    if actor.kind in {"agent", "system"} and actor.sees_all:
+        return "everything", {}
+    if actor.kind == "agent" and actor.may("complaint:read"):
+        return "own and open to all", {"actor_id": actor.id, "actor_teams": list(actor.team_ids)}
+    if actor.kind == "complainant":
+        return "one", {"actor_id": actor.id}
+    return "nothing", {}
+
+
 def visible_to(actor: Actor) -> ColumnElement[bool]:
     """Agents: their teams', their own, and what no team has yet. Complainants: the one their link is for."""
-    if actor.kind in {"agent", "system"} and actor.sees_all:
-        return true()
-    if actor.kind == "agent" and actor.may("complaint:read"):
-        mine = or_(Complaint.assignee_id == actor.id, Complaint.team_id.is_(None))
-        return or_(mine, Complaint.team_id.in_(actor.team_ids)) if actor.team_ids else mine
-    if actor.kind == "complainant":
-        return Complaint.id == actor.id
-    return false()
+    name, values = _sight(actor)
+    return _SIGHTS[name].params(values)
 
 
-def by_ref(ref: str) -> ColumnElement[bool]:
+_NAMED: Final[dict[str, ColumnElement[bool]]] = {
+    "id": _COMPLAINT.id == bindparam("named"),
+    "reference": _COMPLAINT.reference == bindparam("named"),
+}
+
+
+def _naming(ref: str) -> tuple[str, str | UUID]:
     """A path's `ref`: an id, or a reference as somebody typed it. Raises `NotFound` for what can be neither."""
     reference = parse_reference(ref)
     if reference is not None:
-        return Complaint.reference == reference
+        return "reference", reference
     try:
-        return Complaint.id == UUID(ref)
+        return "id", UUID(ref)
     except ValueError:
         raise NotFound from None
 
 
+@cache
+def _of_one(statement: AnySelect, naming: str, sight: str) -> AnySelect:
+    """The statement for one complaint, if it is visible. Kept: putting one together again, and SQLAlchemy's finding out
+    that it has seen it before, take longer than everything else that a request does with it.
+    """
+    return statement.where(_NAMED[naming], _SIGHTS[sight])
+
+
+def _find(session: Session, statement: AnySelect, actor: Actor, ref: str) -> Result[Any]:
+    naming, named = _naming(ref)
+    sight, values = _sight(actor)
+    return session.execute(_of_one(statement, naming, sight), {"named": named, **values})
+
+
+_ROW: Final = select(Complaint)
+_LOCKED: Final = _ROW.with_for_update()
+_ID: Final = select(_COMPLAINT.id)
+
+
 def complaint_for_update(session: Session, actor: Actor, ref: str) -> Complaint:
     """The row, locked, if this actor may see it. Lock order: complaint, then what hangs on it."""
-    statement = select(Complaint).where(by_ref(ref), visible_to(actor)).with_for_update()
-    row = session.execute(statement).scalar_one_or_none()
-    if row is None:
-        raise NotFound
-    return row
+    return _found(_find(session, _LOCKED, actor, ref).scalar_one_or_none())
 
 
 def complaint_by_id_for_update(session: Session, complaint_id: UUID) -> Complaint:
     """For the program itself: no visibility."""
-    return session.execute(select(Complaint).where(Complaint.id == complaint_id).with_for_update()).scalar_one()
+    return session.execute(_of_one(_LOCKED, "id", "everything"), {"named": complaint_id}).scalar_one()
 
 
 def get_visible(session: Session, actor: Actor, ref: str) -> Complaint:
-    row = session.execute(select(Complaint).where(by_ref(ref), visible_to(actor))).scalar_one_or_none()
+    return _found(_find(session, _ROW, actor, ref).scalar_one_or_none())
+
+
+def visible_id(session: Session, actor: Actor, ref: str) -> UUID:
+    return _found(_find(session, _ID, actor, ref).scalar_one_or_none())
+
+
+_Found = TypeVar("_Found")
+
+
+def _found(row: _Found | None) -> _Found:
     if row is None:
         raise NotFound
     return row
 
 
-def visible_id(session: Session, actor: Actor, ref: str) -> UUID:
-    found = session.execute(select(Complaint.id).where(by_ref(ref), visible_to(actor))).scalar_one_or_none()
-    if found is None:
-        raise NotFound
-    return found
-
-
 _SUMMARY: Final = (
-    Complaint.id,
-    Complaint.reference,
-    Complaint.status,
-    Complaint.channel,
-    Complaint.subject,
-    Complaint.severity,
-    Complaint.track,
-    Complaint.waiting_on,
-    Complaint.team_id,
-    Complaint.assignee_id,
-    Complaint.customer_id,
-    Complaint.source,
-    Complaint.external_id,
-    Complaint.received_at,
-    Complaint.acknowledged_at,
-    Complaint.resolved_at,
-    Complaint.updated_at,
-    Complaint.escalation_level,
-    Complaint.stage,
-    Complaint.vulnerable,
-    Complaint.version,
+    _COMPLAINT.id,
+    _COMPLAINT.reference,
+    _COMPLAINT.status,
+    _COMPLAINT.channel,
+    _COMPLAINT.subject,
+    _COMPLAINT.severity,
+    _COMPLAINT.track,
+    _COMPLAINT.waiting_on,
+    _COMPLAINT.team_id,
+    _COMPLAINT.assignee_id,
+    _COMPLAINT.customer_id,
+    _COMPLAINT.source,
+    _COMPLAINT.external_id,
+    _COMPLAINT.received_at,
+    _COMPLAINT.acknowledged_at,
+    _COMPLAINT.resolved_at,
+    _COMPLAINT.updated_at,
+    _COMPLAINT.escalation_level,
+    _COMPLAINT.stage,
+    _COMPLAINT.vulnerable,
+    _COMPLAINT.version,
 )
 
 
-def _children(model: type[Any], order: Any, *names: str) -> Any:
+def _children(model: type[Any], order: str, *names: str) -> Any:
     """A sub-resource as one JSON array column, so that a complaint with all that belongs to it is one statement."""
     pairs: list[Any] = []
     for name in names:
-        pairs += [literal_column(f"'{name}'"), getattr(model, name)]
+        pairs += [literal_column(f"'{name}'"), model.__table__.c[name]]
     rows = (
         select(func.json_build_object(*pairs).label("item"))
-        .where(model.complaint_id == Complaint.id)
-        .order_by(order)
-        .correlate(Complaint)
+        .where(model.__table__.c.complaint_id == _COMPLAINT.id)
+        .order_by(model.__table__.c[order])
+        .correlate(Complaint.__table__)
         .subquery()
     )
     return select(func.coalesce(func.json_agg(rows.c.item), func.json_build_array())).scalar_subquery()
 
 
 _ISSUES = _children(
-    Issue, Issue.position, "id", "category", "issue", "detail", "finding", "evidence", "cause", "outcome"
+    Issue, "position", "id", "category", "issue", "detail", "finding", "evidence", "cause", "outcome"
 ).label("issues")
 _PEOPLE = _children(
     Person,
-    Person.id,
+    "id",
     "id",
     "role",
     "name",
@@ -132,34 +191,34 @@ _PEOPLE = _children(
     "customer_id",
     "agent_id",
 ).label("people")
-_NEEDS = _children(Need, Need.id, "id", "flag", "adjustment", "consent", "ground", "expires_at").label("needs")
+_NEEDS = _children(Need, "id", "id", "flag", "adjustment", "consent", "ground", "expires_at").label("needs")
 
 _DETAIL = select(
     *_SUMMARY,
-    Complaint.description,
-    Complaint.language,
-    Complaint.impact,
-    Complaint.urgency,
-    Complaint.triaged_at,
-    Complaint.investigated_at,
-    Complaint.followed_up_at,
-    Complaint.created_at,
-    Complaint.double_deviation,
-    Complaint.dismissal,
-    Complaint.outcome,
-    Complaint.fault,
-    Complaint.root_cause,
-    Complaint.contributing_causes,
-    Complaint.no_remedy_reason,
-    Complaint.remedies_undelivered,
-    Complaint.issue_count,
-    Complaint.safety,
-    Complaint.price_minor,
-    Complaint.loss_minor,
-    Complaint.currency,
-    Complaint.jurisdiction,
-    Complaint.sector,
-    Complaint.source_data,
+    _COMPLAINT.description,
+    _COMPLAINT.language,
+    _COMPLAINT.impact,
+    _COMPLAINT.urgency,
+    _COMPLAINT.triaged_at,
+    _COMPLAINT.investigated_at,
+    _COMPLAINT.followed_up_at,
+    _COMPLAINT.created_at,
+    _COMPLAINT.double_deviation,
+    _COMPLAINT.dismissal,
+    _COMPLAINT.outcome,
+    _COMPLAINT.fault,
+    _COMPLAINT.root_cause,
+    _COMPLAINT.contributing_causes,
+    _COMPLAINT.no_remedy_reason,
+    _COMPLAINT.remedies_undelivered,
+    _COMPLAINT.issue_count,
+    _COMPLAINT.safety,
+    _COMPLAINT.price_minor,
+    _COMPLAINT.loss_minor,
+    _COMPLAINT.currency,
+    _COMPLAINT.jurisdiction,
+    _COMPLAINT.sector,
+    _COMPLAINT.source_data,
     _ISSUES,
     _PEOPLE,
     _NEEDS,
@@ -172,11 +231,11 @@ def detail(session: Session, actor: Actor, ref: str | UUID) -> dict[str, Any]:
     By id (`UUID`) it is shown to whoever has just changed it, even where the change (another team) took it out of
     their sight; by `ref` only to whom it is visible.
     """
-    condition = Complaint.id == ref if isinstance(ref, UUID) else and_(by_ref(ref), visible_to(actor))
-    row = session.execute(_DETAIL.where(condition)).mappings().one_or_none()
-    if row is None:
-        raise NotFound
-    shown = dict(row)
+    if isinstance(ref, UUID):
+        found = session.execute(_of_one(_DETAIL, "id", "everything"), {"named": ref})
+    else:
+        found = _find(session, _DETAIL, actor, ref)
+    shown: dict[str, Any] = dict(_found(found.mappings().one_or_none()))
     currency = shown.pop("currency")
     for name in ("price", "loss"):
         minor = shown.pop(f"{name}_minor")
@@ -187,56 +246,74 @@ def detail(session: Session, actor: Actor, ref: str | UUID) -> dict[str, Any]:
 
 
 _SORTS: Final = {
-    "-received_at": Order((Complaint.received_at, Complaint.id), (datetime, UUID), descending=True),
-    "received_at": Order((Complaint.received_at, Complaint.id), (datetime, UUID)),
+    "-received_at": Order((_COMPLAINT.received_at, _COMPLAINT.id), (datetime, UUID), descending=True),
+    "received_at": Order((_COMPLAINT.received_at, _COMPLAINT.id), (datetime, UUID)),
 }
 SORTS: Final = tuple(_SORTS)
 
-_EQUAL: Final = {
-    "status": Complaint.status,
-    "severity": Complaint.severity,
-    "channel": Complaint.channel,
-    "waiting_on": Complaint.waiting_on,
-    "team_id": Complaint.team_id,
-    "assignee_id": Complaint.assignee_id,
-    "customer_id": Complaint.customer_id,
-    "source": Complaint.source,
-    "stage": Complaint.stage,
+_EQUAL: Final = (
+    "status",
+    "severity",
+    "channel",
+    "waiting_on",
+    "team_id",
+    "assignee_id",
+    "customer_id",
+    "source",
+    "stage",
+)
+_FILTERS: Final[dict[str, ColumnElement[bool]]] = {
+    **{name: _COMPLAINT[name] == bindparam(name) for name in _EQUAL},
+    "mine": _COMPLAINT.assignee_id == bindparam("mine"),
+    "unassigned": _COMPLAINT.assignee_id.is_(None),
+    "received_from": _COMPLAINT.received_at >= bindparam("received_from"),
+    "received_before": _COMPLAINT.received_at < bindparam("received_before"),
+    "external_id": _COMPLAINT.external_id.in_(bindparam("external_id", expanding=True)),
+    "ref": _COMPLAINT.reference.in_(bindparam("ref", expanding=True)),
 }
+_OF_ISSUE: Final[dict[str, ColumnElement[bool]]] = {
+    name: Issue.__table__.c[name] == bindparam(name) for name in ("category", "issue")
+}
+"""Filters that one and the same issue has to pass."""
 
 
 def list_complaints(
     session: Session, actor: Actor, page: Page, given: dict[str, Any]
 ) -> tuple[Sequence[Any], str | None, int | None]:
     """`(rows, next_cursor, total)`; total only when asked for, since counting reads every row that matches."""
-    condition = and_(visible_to(actor), *_conditions(actor, given))
-    order = _SORTS[given.get("sort", "-received_at")]
-    rows = session.execute(page.narrow(select(*_SUMMARY).where(condition), order)).mappings().all()
+    sight, seen = _sight(actor)
+    asked = _asked(actor, given)
+    statement, values = _listing(sight, frozenset(asked)), {**seen, **asked}
+    rows = page.run(session, statement, _SORTS[given.get("sort", "-received_at")], values).mappings().all()
     shown, cursor = page.cut(rows, lambda row: (row["received_at"], row["id"]))
-    return shown, cursor, _total(session, given, Complaint, condition)
+    total = session.execute(_counting(statement), values).scalar_one() if given.get("count") else None
+    return shown, cursor, total
 
 
-def _conditions(actor: Actor, given: dict[str, Any]) -> list[ColumnElement[bool]]:
-    found: list[ColumnElement[bool]] = [column == given[name] for name, column in _EQUAL.items() if name in given]
-    if given.get("mine"):
-        found.append(Complaint.assignee_id == actor.id)
-    if given.get("unassigned"):
-        found.append(Complaint.assignee_id.is_(None))
-    if "received_from" in given:
-        found.append(Complaint.received_at >= given["received_from"])
-    if "received_before" in given:
-        found.append(Complaint.received_at < given["received_before"])
-    if "external_id" in given:
-        found.append(Complaint.external_id.in_(given["external_id"]))
-    if "ref" in given:
-        found.append(Complaint.reference.in_([parse_reference(ref) or "" for ref in given["ref"]]))
-    if "category" in given or "issue" in given:
-        of_issue = select(Issue.complaint_id).where(
-            *([Issue.category == given["category"]] if "category" in given else []),
-            *([Issue.issue == given["issue"]] if "issue" in given else []),
-        )
-        found.append(Complaint.id.in_(of_issue))
-    return found
+def _asked(actor: Actor, given: dict[str, Any]) -> dict[str, Any]:
+    """The filters that are in use, with their values."""
+    asked = {name: value for name, value in given.items() if name in _FILTERS or name in _OF_ISSUE}
+    if "ref" in asked:
+        asked["ref"] = [parse_reference(ref) or "" for ref in given["ref"]]
+    for name, value in (("mine", actor.id), ("unassigned", None)):
+        if asked.pop(name, False):
+            asked[name] = value
+    return asked
+
+
+@lru_cache(maxsize=1000)
+def _listing(sight: str, filters: frozenset[str]) -> AnySelect:
+    """Kept, as in `_of_one`."""
+    conditions = [_FILTERS[name] for name in sorted(filters) if name in _FILTERS]
+    of_issue = [_OF_ISSUE[name] for name in sorted(filters) if name in _OF_ISSUE]
+    if of_issue:
+        conditions.append(_COMPLAINT.id.in_(select(Issue.__table__.c.complaint_id).where(*of_issue)))
+    return select(*_SUMMARY).where(_SIGHTS[sight], *conditions)
+
+
+@lru_cache(maxsize=1000)
+def _counting(statement: AnySelect) -> Select[tuple[int]]:
+    return statement.with_only_columns(func.count(), maintain_column_froms=True)
 
 
 def issues_of(session: Session, complaint_id: UUID) -> Sequence[Issue]:
@@ -244,13 +321,16 @@ def issues_of(session: Session, complaint_id: UUID) -> Sequence[Issue]:
     return session.scalars(select(Issue).where(Issue.complaint_id == complaint_id).order_by(Issue.position)).all()
 
 
+_WRITTEN_TO: Final = (
+    select(Person)
+    .where(Person.complaint_id == bindparam("complaint_id"), Person.role.in_(["representative", "complainant"]))
+    .order_by(Person.role.desc(), Person.id)
+)
+
+
 def complainant_of(session: Session, complaint_id: UUID) -> Person | None:
     """Whom to write to: the representative with authority where there is one, else the complainant."""
-    rows = session.scalars(
-        select(Person)
-        .where(Person.complaint_id == complaint_id, Person.role.in_(["representative", "complainant"]))
-        .order_by(Person.role.desc(), Person.id)
-    ).all()
+    rows = session.scalars(_WRITTEN_TO, {"complaint_id": complaint_id}).all()
     return next((row for row in rows if row.role == "complainant" or row.authority), None)
 
 
@@ -303,17 +383,18 @@ def timeline(
     return shown, cursor, _total(session, given, EventRow, EventRow.stream_id == complaint_id)
 
 
+_CHAIN: Final = (
+    select(Complaint.id, Complaint.event_count, Complaint.event_head, EventRow)
+    .outerjoin(EventRow, EventRow.stream_id == Complaint.id)
+    .order_by(EventRow.stream_seq)
+)
+
+
 def chain_of(session: Session, actor: Actor, ref: str) -> tuple[Any, list[EventRow]]:
     """A complaint's `id`, `event_count` and `event_head`, and all its events, of one moment: in two statements, an event
     recorded between them would look like tampering.
     """
-    statement = (
-        select(Complaint.id, Complaint.event_count, Complaint.event_head, EventRow)
-        .outerjoin(EventRow, EventRow.stream_id == Complaint.id)
-        .where(by_ref(ref), visible_to(actor))
-        .order_by(EventRow.stream_seq)
-    )
-    rows = session.execute(statement).all()
+    rows = _find(session, _CHAIN, actor, ref).all()
     if not rows:
         raise NotFound
     return rows[0], [row.EventRow for row in rows if row.EventRow is not None]

@@ -22,7 +22,18 @@ from helpdesk.complaints.taxonomy import (
 )
 from helpdesk.customers.schemas import LANGUAGE
 from helpdesk.kernel.ids import parse_reference
-from helpdesk.kernel.schemas import Choice, CommaList, Email, Flag, MoneyField, PageQuery, Schema, Text, Timestamp, Whole
+from helpdesk.kernel.schemas import (
+    Choice,
+    CommaList,
+    Email,
+    Flag,
+    MoneyField,
+    PageQuery,
+    Schema,
+    Text,
+    Timestamp,
+    Whole,
+)
 
 LONG = 100_000
 """Characters a description or a message may have; the longest real narrative seen had 21 928."""

@@ -8,13 +8,15 @@ position; nothing is lost and nothing comes in twice, external id or not. Three 
 3. `(source, external_id)` is unique. A batch that meets a record which another import has just written is done again with
    a fresh look at what is known.
 
-While one batch waits for PostgreSQL, a thread reads and checks the next one.
+Three things go on at once, since PostgreSQL computes on another core: one batch is read and checked, and up to two are
+being written, each in a transaction of its own. The later one does everything but move the position, waits until the
+earlier one is committed, moves the position and is committed: so the order holds, and if one fails the next never was.
 """
 
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import islice
@@ -92,6 +94,10 @@ class _Batch:
     report: Sequence[Mapping[str, Any]]
     """Rows of `import_rejection` for the others, without job."""
 
+    @property
+    def looks_for_customers(self) -> bool:
+        return any((item.given.get("complainant") or {}).get("email") for item in self.ready)
+
 
 @contextmanager
 def hold(engine: Engine, job_id: UUID, *, patience: float = 0.0) -> Iterator[Connection | None]:
@@ -131,6 +137,7 @@ class Runner:
     tell: Callable[[Progress], None] = lambda _: None
     _began: float = 0.0
     _from: tuple[int, int] = (0, 0)
+    _dry_run: bool = False
     _renewed: float = 0.0
 
     def run(self) -> str:
@@ -169,7 +176,7 @@ class Runner:
                 )
             )
             start = Position(job.line_done, job.byte_done)
-            self._from = (job.records_read, job.byte_done)
+            self._from, self._dry_run = (job.records_read, job.byte_done), job.dry_run
         self.session.execute(
             text("CREATE TEMP TABLE import_seen (source text, external_id text, PRIMARY KEY (source, external_id))")
         )
@@ -191,13 +198,19 @@ class Runner:
             _report(line, "note", "preamble", "Before the header; not read.", text) for line, text in opening.preamble
         ]
         if first:
-            self._write(_Batch(start, begins, 0, [], notes))  # with the position, so that it is said once
-        batches = self._batches(items, begins)
-        with ThreadPoolExecutor(1, "import-reader") as reader:
+            self._write(_Batch(start, begins, 0, [], notes), {}, None)  # with the position, so that it is said once
+        self._side_by_side(self._batches(items, begins))
+
+    def _side_by_side(self, batches: Iterator[_Batch]) -> None:
+        with ThreadPoolExecutor(1, "import-reader") as reader, ThreadPoolExecutor(2, "import-writer") as writers:
             coming = reader.submit(next, batches, None)
+            earlier: Future[None] | None = None
             while (batch := coming.result()) is not None:
                 coming = reader.submit(next, batches, None)
-                self._write(batch)
+                later = writers.submit(self._write, batch, self._doubled(batch.ready), earlier)
+                _wait(earlier)
+                earlier = later
+            _wait(earlier)
 
     def _batches(self, items: Iterable[Record | Refusal], begins: Position) -> Iterator[_Batch]:
         rows = iter(items)
@@ -220,28 +233,32 @@ class Runner:
         given |= {"source_data": mapped.source_data or None, "clock_starts": mapped.clock_starts}
         return _Ready(item.line, given, item)
 
-    def _write(self, batch: _Batch) -> None:
-        doubled = self._doubled(batch.ready)
+    def _write(self, batch: _Batch, doubled: Mapping[int, str], earlier: Future[None] | None) -> None:
         for attempt in range(1, _ATTEMPTS + 1):
             try:
-                self._write_once(batch, doubled)
+                shown = self._write_once(batch, doubled, earlier)
             except (DBAPIError, *_REPEATABLE) as error:
                 if attempt == _ATTEMPTS or not isinstance(getattr(error, "orig", error), _REPEATABLE):
                     raise
                 log.info("import batch done again", job=str(self.job_id), line=batch.begins.line, attempt=attempt)
             else:
+                self.tell(shown)
                 return
 
-    def _write_once(self, batch: _Batch, doubled: Mapping[int, str]) -> None:
+    def _write_once(self, batch: _Batch, doubled: Mapping[int, str], earlier: Future[None] | None) -> Progress:
+        if batch.looks_for_customers:
+            _wait(earlier)  # which may bring the customers that this one looks for
         with self.database.unit_of_work(self.actor) as uow:
+            fresh, skipped, report = _sort(uow, batch.ready, doubled)
+            if not self._dry_run:
+                intake.receive_many(uow, [item.given for item in fresh])
+            rows = [*batch.report, *report]
+            uow.add_rows(ImportRejection, [{"id": new_id(), "job_id": self.job_id, **row} for row in rows])
+            uow.finish()  # all but the position is written while the batch before is still on its way
+            _wait(earlier)
             job = queries.locked_job(uow.session, self.job_id)
             if job.state != "running" or job.byte_done != batch.begins.byte:
                 raise Overtaken
-            fresh, skipped, report = _sort(uow, batch.ready, doubled)
-            if not job.dry_run:
-                intake.receive_many(uow, [item.given for item in fresh])
-            rows = [*batch.report, *report]
-            uow.add_rows(ImportRejection, [{"id": new_id(), "job_id": job.id, **row} for row in rows])
             job.line_done, job.byte_done = batch.ends.line, batch.ends.byte
             job.records_read += batch.read
             job.accepted += len(fresh)
@@ -249,8 +266,7 @@ class Runner:
             job.rejected += batch.read - len(fresh) - skipped
             job.progress_at = func.clock_timestamp()
             self._renew(uow)
-            shown = self._progress(job, batch)
-        self.tell(shown)
+            return self._progress(job, batch)
 
     def _doubled(self, ready: Sequence[_Ready]) -> dict[int, str]:
         """Lines of records whose external id came earlier in this run, with that id. Asked once for each batch, before
@@ -331,6 +347,12 @@ def end(uow: UnitOfWork, job: ImportJob, state: str, error: str | None = None) -
             error=error,
         )
     )
+
+
+def _wait(earlier: Future[None] | None) -> None:
+    """Until the batch before is committed. Raises what it raised: then there is no place for a later one."""
+    if earlier is not None:
+        earlier.result()
 
 
 def _chunk(rows: Iterator[Record | Refusal], begins: Position, limit: int) -> Iterator[Record | Refusal]:

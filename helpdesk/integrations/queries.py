@@ -97,8 +97,10 @@ def _with_progress(row: RowMapping) -> dict[str, Any]:
 
 
 def job_for_update(session: Session, actor: Actor, job_id: UUID) -> ImportJob:
-    """The row, locked, if this actor may see it."""
-    statement = select(ImportJob).where(ImportJob.id == job_id, visible_to(actor)).with_for_update()
+    """The row, locked, if this actor may see it. Not against references: a batch that is being written has some already
+    (its rejections) and waits for the one before, which would wait for it.
+    """
+    statement = select(ImportJob).where(ImportJob.id == job_id, visible_to(actor)).with_for_update(key_share=True)
     row = session.execute(statement).scalar_one_or_none()
     if row is None:
         raise NotFound
@@ -107,7 +109,8 @@ def job_for_update(session: Session, actor: Actor, job_id: UUID) -> ImportJob:
 
 def locked_job(session: Session, job_id: UUID) -> ImportJob:
     """For the program itself: no visibility."""
-    return session.execute(select(ImportJob).where(ImportJob.id == job_id).with_for_update()).scalar_one()
+    statement = select(ImportJob).where(ImportJob.id == job_id).with_for_update(key_share=True)
+    return session.execute(statement).scalar_one()
 
 
 def job_or_none(session: Session, job_id: UUID) -> ImportJob | None:

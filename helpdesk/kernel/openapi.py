@@ -5,7 +5,7 @@ money as one named schema, path parameters that say what they are, and headers (
 come and go.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass
 from typing import Any
@@ -81,6 +81,9 @@ class PathParameter:
     example: str
 
 
+Vocabularies = Mapping[str, Iterable[str]]
+
+
 class Api(flask_smorest.Api):  # type: ignore[misc]  # flask-smorest ships no types
     ERROR_SCHEMA = Problem
     path_parameters: Mapping[str, PathParameter]
@@ -100,21 +103,26 @@ class Api(flask_smorest.Api):  # type: ignore[misc]  # flask-smorest ships no ty
 class _Fields(MarshmallowPlugin):
     """apispec's reading of our fields. Set up in `init_spec`: flask-smorest renders its first schema right after it."""
 
+    def __init__(self, vocabularies: Vocabularies) -> None:
+        super().__init__(schema_name_resolver=_name)
+        self._names = {tuple(words): name for name, words in vocabularies.items()}
+
     def init_spec(self, spec: Any) -> None:
         super().init_spec(spec)
         converter: Any = self.converter
-        converter.add_attribute_function(_repairs)
+        converter.add_attribute_function(_repairs_with(self._names))
         register: Any = self  # apispec annotates only half of its methods
         register.map_to_openapi_type(Timestamp, "string", "date-time")
         register.map_to_openapi_type(MoneyField, "object", None)
         register.map_to_openapi_type(CommaList, "string", None)
 
 
-def configure(app: Flask, path_parameters: Mapping[str, PathParameter]) -> Api:
+def configure(app: Flask, path_parameters: Mapping[str, PathParameter], vocabularies: Vocabularies) -> Api:
+    """`vocabularies` are the sets of words that several payloads use: each becomes one schema of its own."""
     api = Api(
         app,
         spec_kwargs={
-            "marshmallow_plugin": _Fields(schema_name_resolver=_name),
+            "marshmallow_plugin": _Fields(vocabularies),
             "title": TITLE,
             "version": VERSION,
             "openapi_version": "3.1.0",
@@ -129,6 +137,8 @@ def configure(app: Flask, path_parameters: Mapping[str, PathParameter]) -> Api:
     )
     api.path_parameters = path_parameters
     api.spec.components.schema("Money", deepcopy(_MONEY))
+    for name, words in vocabularies.items():
+        api.spec.components.schema(name, {"type": "string", "enum": list(words)})
     api.spec.components.security_scheme(
         "bearer",
         {"type": "http", "scheme": "bearer", "description": "A token from `POST /api/v1/tokens` or `helpdesk token`."},
@@ -141,16 +151,33 @@ def _name(schema: Any) -> str:
     return str(kind.__name__)
 
 
-def _repairs(_converter: Any, field: fields.Field[Any], ret: dict[str, Any], **_: Any) -> dict[str, Any]:
-    """Runs last, on what apispec has found (`ret`)."""
+def _repairs_with(names: Mapping[tuple[str, ...], str]) -> Callable[..., dict[str, Any]]:
+    def repairs(_converter: Any, field: fields.Field[Any], ret: dict[str, Any], **_: Any) -> dict[str, Any]:
+        """Runs last, on what apispec has found (`ret`)."""
+        if isinstance(field, MoneyField):
+            return _named("Money", field, ret) | _repairs(field, ret)
+        if isinstance(field, Choice):
+            name = names.get(field.choices)
+            words = {"type": "string", "enum": list(field.choices)}
+            return (_one_of(words, field, ret) if name is None else _named(name, field, ret)) | _repairs(field, ret)
+        return _repairs(field, ret)
+
+    return repairs
+
+
+def _named(name: str, field: fields.Field[Any], ret: dict[str, Any]) -> dict[str, Any]:
+    return _one_of({"$ref": f"#/components/schemas/{name}"}, field, ret)
+
+
+def _one_of(schema: dict[str, Any], field: fields.Field[Any], ret: dict[str, Any]) -> dict[str, Any]:
+    """The schema in place of what apispec said of the type. "Or null" as an alternative: generators make one type of it."""
+    for key in ("type", "enum"):
+        ret.pop(key, None)
+    return {"anyOf": [schema, {"type": "null"}]} if field.allow_none else schema
+
+
+def _repairs(field: fields.Field[Any], ret: dict[str, Any]) -> dict[str, Any]:
     found: dict[str, Any] = {}
-    if isinstance(field, MoneyField):
-        money = {"$ref": "#/components/schemas/Money"}
-        del ret["type"]
-        found |= {"anyOf": [money, {"type": "null"}]} if field.allow_none else money
-    if isinstance(field, Choice):
-        found["type"] = ["string", "null"] if field.allow_none else "string"
-        found["enum"] = [*field.choices, *([None] if field.allow_none else [])]
     for rule in field.validators:
         if isinstance(rule, ma.validate.Range) and rule.min is not None and not rule.min_inclusive:
             found["exclusiveMinimum"] = rule.min

@@ -6,17 +6,18 @@ would be wrong without anybody noticing.
 """
 
 import base64
-import binascii
 import hashlib
 import hmac
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
 import orjson
-from sqlalchemy import ColumnElement, Select, literal, tuple_
+from sqlalchemy import ColumnElement, Integer, Result, Select, bindparam, literal, tuple_
+from sqlalchemy.orm import Session
 
 from helpdesk.kernel.clock import parse_rfc3339
 from helpdesk.kernel.errors import CursorMismatch
@@ -35,7 +36,7 @@ _PARSERS: dict[type, Callable[[Any], Any]] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Order:
     """A stable order. The last column is unique; all go in one direction, so that one row comparison does."""
 
@@ -47,9 +48,23 @@ class Order:
         return statement.order_by(*((column.desc() if self.descending else column.asc()) for column in self.columns))
 
     def after(self, values: Sequence[Any]) -> ColumnElement[bool]:
-        left = tuple_(*self.columns)
-        right = tuple_(*(literal(value, column.type) for value, column in zip(values, self.columns, strict=True)))
-        return left < right if self.descending else left > right
+        return self._after(literal(value, column.type) for value, column in zip(values, self.columns, strict=True))
+
+    @property
+    def after_named(self) -> ColumnElement[bool]:
+        """`after`, its values to be given as the parameters `after_0`, `after_1` ..."""
+        return self._after(bindparam(f"after_{place}", type_=column.type) for place, column in enumerate(self.columns))
+
+    def _after(self, right: Iterable[ColumnElement[Any]]) -> ColumnElement[bool]:
+        left, last = tuple_(*self.columns), tuple_(*right)
+        return left < last if self.descending else left > last
+
+
+@lru_cache(maxsize=1000)
+def _narrowed(statement: AnySelect, order: Order, going_on: bool) -> AnySelect:
+    if going_on:
+        statement = statement.where(order.after_named)
+    return order.apply(statement).limit(bindparam("rows_of_page", type_=Integer))
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +94,13 @@ class Page:
             statement = statement.where(order.after(self._decode(order)))
         return order.apply(statement).limit(self.limit + 1)
 
+    def run(self, session: Session, statement: AnySelect, order: Order, values: Mapping[str, Any]) -> Result[Any]:
+        """`narrow` and execute, for a statement and an order that the caller keeps: what is made of them is kept too."""
+        last = self._decode(order) if self.cursor is not None else []
+        after = {f"after_{place}": value for place, value in enumerate(last)}
+        narrowed = _narrowed(statement, order, bool(after))
+        return session.execute(narrowed, {**values, **after, "rows_of_page": self.limit + 1})
+
     def cut(self, rows: Sequence[Any], key_of: Callable[[Any], Sequence[Any]]) -> tuple[Sequence[Any], str | None]:
         """The page's rows and the next cursor, None at the end."""
         if len(rows) <= self.limit:
@@ -101,7 +123,7 @@ class Page:
             if fingerprint != self.fingerprint:
                 raise CursorMismatch
             return [_PARSERS[kind](value) for kind, value in zip(order.kinds, values, strict=True)]
-        except (binascii.Error, ValueError) as error:
+        except (ValueError, TypeError, AttributeError) as error:
             raise CursorMismatch("This is not a cursor that we gave out.") from error
 
     def _checksum(self, body: bytes) -> bytes:

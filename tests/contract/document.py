@@ -75,9 +75,11 @@ def schemas_in(node: Any, where: str = "#") -> Iterator[tuple[str, dict[str, Any
             here = f"{where}/{key}"
             if key in {"example", "examples", "x-problem-codes"}:
                 continue
-            if key == "schema" or where.endswith(("/components/schemas", "/properties")):
-                yield here, value
-            elif key in {"items", "additionalProperties"} and isinstance(value, dict):
+            if (
+                key == "schema"
+                or where.endswith(("/components/schemas", "/properties"))
+                or (key in {"items", "additionalProperties"} and isinstance(value, dict))
+            ):
                 yield here, value
             yield from schemas_in(value, here)
     elif isinstance(node, list):

@@ -117,7 +117,7 @@ def describes_its_parameters(operation: Operation) -> Iterator[str]:
     if set(operation.path_names()) != set(re.findall(r"{([^}]+)}", operation.path)):
         yield "path and path parameters differ"
     for item in operation.parameters:
-        if not item["schema"].get("type"):
+        if not {"type", "$ref"} & item["schema"].keys():
             yield f"{item['name']} has no type"
         if item["in"] != "query" and not item.get("description"):
             yield f"{item['name']} is not described"

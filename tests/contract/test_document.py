@@ -42,8 +42,9 @@ NOT_API: Final = {
 }
 """Routes that the document does not describe: for people, probes and monitoring."""
 
-WRITE_IT: Final = "The contract under openapi/ is not what the program says. Look at the differences, then run:\n  " + (
-    "helpdesk openapi --output openapi\n"
+WRITE_IT: Final = (
+    "The contract under openapi/ is not what the program says. Look at the differences, then run:\n"
+    "  helpdesk openapi --output openapi\n"
 )
 
 
@@ -132,7 +133,7 @@ class TestWhole:
         assert sorted(set(used) - set(names)) == []
 
     def test_no_schema_is_there_twice_under_numbered_names(self) -> None:
-        """apispec tells two shapes of one name apart with a number."""
+        """A number is how apispec tells two shapes of one name apart."""
         names = set(committed()["components"]["schemas"])
         assert [name for name in names if re.fullmatch(r".*\D\d+", name) and re.sub(r"\d+$", "", name) in names] == []
 

@@ -56,7 +56,9 @@ CHECKS: Final = [
 @pytest.fixture(scope="module")
 def schema(worker_app: Flask) -> OpenApiSchema:
     loaded = schemathesis.openapi.from_dict(dict(committed()), config=SchemathesisConfig())
-    loaded.config.generation.update(with_security_parameters=False)  # the token is ours; who may do what is tested elsewhere
+    loaded.config.generation.update(
+        with_security_parameters=False
+    )  # the token is ours; who may do what is tested elsewhere
     loaded.config.checks.negative_data_rejection.expected_statuses = REFUSALS
     loaded.app = worker_app
     return loaded
@@ -198,5 +200,3 @@ def test_much_bad_and_good_input(operation: Operation, world: World, schema: Ope
     for mode in GenerationMode:
         fuzz.random(mode, MANY)
     assert not fuzz.wrong, fuzz.report()
-
-

@@ -14,7 +14,7 @@ from sqlalchemy import Engine, text
 from sqlalchemy.exc import DBAPIError, IntegrityError
 
 from helpdesk.identity.actors import SYSTEM, agent_actor
-from helpdesk.identity.models import Team
+from helpdesk.identity.models import Agent, Team, TeamMember
 from helpdesk.kernel import outbox
 from helpdesk.kernel.bulk import COPY_FROM
 from helpdesk.kernel.ids import new_id
@@ -277,8 +277,6 @@ class TestRows:
 
     def test_referenced_tables_first(self, database: Database) -> None:
         """The order of the foreign keys, whatever the order of `add_rows`."""
-        from helpdesk.identity.models import Agent, TeamMember
-
         team_id, agent_id = new_id(), new_id()
         with database.unit_of_work(SYSTEM) as uow:
             uow.add_rows(TeamMember, [{"team_id": team_id, "agent_id": agent_id}])

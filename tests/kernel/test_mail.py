@@ -1,0 +1,244 @@
+"""Outbound mail, against a real SMTP server.
+
+How it can fail: a duty performed twice sends two mails; a mail that was not taken is lost; a repeat after a crash looks
+like another mail; a hostile subject or body adds a header or a command; another script arrives as question marks.
+"""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from email import message_from_bytes
+from email.message import EmailMessage
+from email.policy import default
+from typing import Any
+from uuid import UUID
+
+import pytest
+from aiosmtpd.controller import Controller
+from aiosmtpd.smtp import AuthResult, LoginPassword
+from sqlalchemy import text
+
+from helpdesk.identity.actors import SYSTEM
+from helpdesk.kernel import mail
+from helpdesk.kernel.duties import Outside
+from helpdesk.kernel.ids import new_id
+from helpdesk.kernel.mail import LogMailer, SmtpMailer, compose, mailer_for, queue_mail
+from helpdesk.kernel.settings import Settings
+from helpdesk.kernel.unit_of_work import Database
+from helpdesk.wiring import Program, assemble
+
+
+class Post:
+    """Keeps what arrives; `refuse` is what it answers to the next recipients."""
+
+    def __init__(self) -> None:
+        self.mails: list[tuple[str, list[str], EmailMessage]] = []
+        self.refuse: list[str] = []
+
+    async def handle_RCPT(self, _server: Any, _session: Any, envelope: Any, address: str, _options: Any) -> str:  # noqa: N802
+        if self.refuse:
+            return self.refuse.pop(0)
+        envelope.rcpt_tos.append(address)
+        return "250 OK"
+
+    async def handle_DATA(self, _server: Any, _session: Any, envelope: Any) -> str:  # noqa: N802
+        message = message_from_bytes(envelope.content, policy=default)
+        assert isinstance(message, EmailMessage)
+        self.mails.append((envelope.mail_from, list(envelope.rcpt_tos), message))
+        return "250 Taken"
+
+
+class Server(Controller):
+    """On whatever port is free."""
+
+    def _trigger_server(self) -> None:
+        self.port = self.server.sockets[0].getsockname()[1]
+        super()._trigger_server()  # type: ignore[no-untyped-call]
+
+
+@pytest.fixture
+def post() -> Post:
+    return Post()
+
+
+@pytest.fixture
+def server(post: Post) -> Iterator[Server]:
+    server = Server(post, hostname="127.0.0.1", port=0)
+    server.start()  # type: ignore[no-untyped-call]
+    yield server
+    server.stop()  # type: ignore[no-untyped-call]
+
+
+@pytest.fixture
+def mailing(settings: Settings, server: Server) -> Iterator[Program]:
+    url = f"smtp://127.0.0.1:{server.port}"
+    program = assemble(replace(settings, smtp_url=url, mail_from="Helpdesk <help@desk.example>"))
+    yield program
+    program.engine.dispose()
+
+
+def queue(database: Database, **more: str) -> tuple[UUID, UUID]:
+    """The mail's id and its duty's."""
+    given = {"recipient": "li.wei@example.com", "subject": "Your complaint", "body": "We have it."} | more
+    with database.unit_of_work(SYSTEM) as uow:
+        mail_id = queue_mail(uow, subject_id=new_id(), reason="test", **given)
+    with database.reader() as session:
+        duty = session.execute(text("SELECT id FROM duty WHERE subject_id = :id"), {"id": mail_id}).scalar_one()
+    return mail_id, duty
+
+
+def row(database: Database, table: str, row_id: UUID) -> Any:
+    with database.reader() as session:
+        return session.execute(text(f"SELECT * FROM {table} WHERE id = :id"), {"id": row_id}).mappings().one()
+
+
+class TestDelivery:
+    def test_once_though_performed_twice(self, mailing: Program, post: Post) -> None:
+        mail_id, duty = queue(mailing.database)
+        assert row(mailing.database, "outbound_mail", mail_id)["sent_at"] is None
+        assert mailing.performer.perform([duty, duty]) == {"done": 1, "skipped": 1, "failed": 0}
+        [(sender, recipients, message)] = post.mails
+        assert (sender, recipients) == ("help@desk.example", ["li.wei@example.com"])
+        assert (message["From"], message["To"]) == ("Helpdesk <help@desk.example>", "li.wei@example.com")
+        assert message["Message-ID"] == f"<{mail_id}@desk.example>"
+        assert (message["Subject"], message.get_content()) == ("Your complaint", "We have it.\r\n")
+        assert message["Auto-Submitted"] == "auto-generated"
+        assert row(mailing.database, "outbound_mail", mail_id)["sent_at"] is not None
+        assert row(mailing.database, "duty", duty)["done_at"] is not None
+
+    def test_refused_then_taken(self, mailing: Program, post: Post) -> None:
+        post.refuse = ["451 Come back later", "550 Nobody here"]
+        mail_id, duty = queue(mailing.database)
+        for number in (1, 2):
+            assert mailing.performer.perform([duty])["failed"] == 1
+            assert row(mailing.database, "duty", duty)["failures"] == number
+            assert row(mailing.database, "outbound_mail", mail_id)["sent_at"] is None
+        assert mailing.performer.perform([duty])["done"] == 1
+        assert len(post.mails) == 1
+
+    def test_no_server_then_one(self, settings: Settings, mailing: Program, post: Post) -> None:
+        away = assemble(replace(settings, smtp_url="smtp://127.0.0.1:1"))
+        mail_id, duty = queue(away.database)
+        assert away.performer.perform([duty])["failed"] == 1
+        assert "ConnectionRefused" in row(away.database, "duty", duty)["last_error"]
+        away.engine.dispose()
+        assert mailing.performer.perform([duty])["done"] == 1
+        assert row(mailing.database, "outbound_mail", mail_id)["sent_at"] is not None
+
+    def test_a_crash_after_sending_repeats_the_same_mail(self, mailing: Program, post: Post) -> None:
+        """Taken by the server, not yet settled by us: the repeat carries the same Message-ID."""
+        mail_id, duty = queue(mailing.database)
+
+        def send_and_die(tools: Any, duty_id: UUID, subject: UUID) -> None:
+            class Dying(SmtpMailer):
+                def send(self, message: EmailMessage) -> None:
+                    super().send(message)
+                    raise RuntimeError("the power went")
+
+            mailer = Dying(tools.mailer.url)
+            mail.deliver(tools.database, SYSTEM, duty_id, subject, mailer=mailer, sender=tools.sender)
+
+        dying = replace(mailing.performer, handlers={mail.TOPIC: Outside(send_and_die)})
+        assert dying.perform([duty])["failed"] == 1
+        assert mailing.performer.perform([duty])["done"] == 1
+        first, second = (message["Message-ID"] for _, _, message in post.mails)
+        assert first == second == f"<{mail_id}@desk.example>"
+
+    def test_several_and_one_of_them_refused(self, mailing: Program, post: Post) -> None:
+        duties = [queue(mailing.database, subject=str(number))[1] for number in range(3)]
+        post.refuse = ["550 Nobody here"]
+        assert mailing.performer.perform(duties) == {"done": 2, "skipped": 0, "failed": 1}
+        assert [message["Subject"] for _, _, message in post.mails] == ["1", "2"]
+
+    def test_with_a_password(self, settings: Settings, post: Post) -> None:
+        def check(_server: Any, _session: Any, _envelope: Any, _mechanism: str, given: Any) -> AuthResult:
+            right = isinstance(given, LoginPassword) and (given.login, given.password) == (b"us er", b"p@ss:/word")
+            return AuthResult(success=right)
+
+        server = Server(
+            post, hostname="127.0.0.1", port=0, auth_required=True, auth_require_tls=False, authenticator=check
+        )
+        server.start()  # type: ignore[no-untyped-call]
+        try:
+            for password, failed in (("wrong", 1), ("p%40ss%3A%2Fword", 0)):
+                url = f"smtp://us%20er:{password}@127.0.0.1:{server.port}"
+                program = assemble(replace(settings, smtp_url=url))
+                assert program.performer.perform([queue(program.database)[1]])["failed"] == failed
+                program.engine.dispose()
+        finally:
+            server.stop()  # type: ignore[no-untyped-call]
+        assert len(post.mails) == 1
+
+
+class TestContent:
+    @pytest.mark.parametrize(
+        "subject",
+        [
+            "a\r\nBcc: victim@example.com",
+            "a\nb",
+            "a\rb",
+            "a\u2028b",
+            "a\x0bb",
+            "a\x85b",
+            "a\x1b[31mb",
+            " \t ",
+            "",
+            "x" * 5_000,
+            "包" * 500,
+        ],
+    )
+    def test_hostile_subject(self, mailing: Program, post: Post, subject: str) -> None:
+        _, duty = queue(mailing.database, subject=subject)
+        assert mailing.performer.perform([duty])["done"] == 1
+        [(_, recipients, message)] = post.mails
+        assert recipients == ["li.wei@example.com"]
+        assert message["Bcc"] is None
+        assert sorted(message.keys()) == sorted(set(message.keys()))
+        if len(subject) < 100:
+            assert message["Subject"].split() == subject.replace("\x1b", " ").split()
+
+    @pytest.mark.parametrize(
+        "body",
+        [
+            "plain",
+            "尊敬的李先生:\n您的投诉已收到。📦\n",
+            "a line of a dot\n.\nand more\n..\n",
+            "QUIT\r\nRCPT TO:<victim@example.com>\r\n",
+            "From here\nFrom there\n",
+            "x" * 20_000,
+            "包" * 5_000,
+            "tab\there, end without a line break",
+            "trailing blanks   \n\n\n",
+            "\ufeffstarts with a mark\u200b",
+        ],
+    )
+    def test_any_body_arrives_as_it_was(self, mailing: Program, post: Post, body: str) -> None:
+        _, duty = queue(mailing.database, body=body)
+        assert mailing.performer.perform([duty])["done"] == 1
+        [(_, recipients, message)] = post.mails
+        assert recipients == ["li.wei@example.com"]
+        assert message.get_content().replace("\r\n", "\n").rstrip("\n") == body.replace("\r\n", "\n").rstrip("\n")
+
+    def test_domain_in_another_script(self, mailing: Program, post: Post) -> None:
+        _, duty = queue(mailing.database, recipient="ana@bücher.example")
+        assert mailing.performer.perform([duty])["done"] == 1
+        assert post.mails[0][1] == ["ana@xn--bcher-kva.example"]
+
+    @pytest.mark.parametrize("recipient", ["a@x.example\r\nBcc: b@x.example", "a@x.example\nRCPT TO:<b@x.example>"])
+    def test_an_address_cannot_carry_a_header(self, mailing: Program, post: Post, recipient: str) -> None:
+        """No such address passes the schemas; were one in the table, it is refused, not followed."""
+        _, duty = queue(mailing.database, recipient=recipient)
+        assert mailing.performer.perform([duty])["failed"] == 1
+        assert post.mails == []
+
+    def test_sender_without_a_domain(self) -> None:
+        message = compose("helpdesk", UUID(int=1), "a@x.example", "s", "b")
+        assert message["Message-ID"] == "<00000000-0000-0000-0000-000000000001@localhost>"
+
+
+class TestWithoutAServer:
+    def test_it_is_said_in_the_log_without_the_text(self, program: Program) -> None:
+        assert mailer_for(None) == LogMailer()
+        assert mailer_for("smtp://h") == SmtpMailer("smtp://h")
+        mail_id, duty = queue(program.database)
+        assert program.performer.perform([duty])["done"] == 1
+        assert row(program.database, "outbound_mail", mail_id)["sent_at"] is not None

@@ -1,0 +1,81 @@
+"""`/metrics`.
+
+How it can fail: a label grows with what callers send (a path, a method), which is a leak and fills the memory; a gauge
+does not follow the table; an outage of the database takes the scrape with it.
+"""
+
+from typing import Any
+
+from prometheus_client.parser import text_string_to_metric_families
+from sqlalchemy import Engine, text
+
+from helpdesk.app import create_app
+from helpdesk.identity.actors import SYSTEM
+from helpdesk.kernel.ids import new_id
+from helpdesk.kernel.settings import Settings
+from helpdesk.kernel.unit_of_work import Database
+from helpdesk.wiring import assemble
+from tests.conftest import SIGNING_KEY, Caller
+
+
+def scraped(caller: Caller) -> dict[tuple[str, tuple[tuple[str, str], ...]], float]:
+    answer = caller.get("/metrics")
+    assert answer.status_code == 200
+    assert answer.content_type.startswith("text/plain")
+    return {
+        (sample.name, tuple(sorted(sample.labels.items()))): sample.value
+        for family in text_string_to_metric_families(answer.text)
+        for sample in family.samples
+    }
+
+
+def requests(found: dict[Any, float], **labels: str) -> float:
+    return found.get(("helpdesk_requests_total", tuple(sorted(labels.items()))), 0)
+
+
+def test_requests_by_route(agent: Caller, anonymous: Caller, complaint: dict[str, Any]) -> None:
+    before = scraped(anonymous)
+    for _ in range(3):
+        agent.get(f"/complaints/{complaint['reference']}")
+    anonymous.get(f"/complaints/{complaint['reference']}")
+    after = scraped(anonymous)
+    route = {"method": "GET", "route": "/api/v1/complaints/<ref>"}
+    assert requests(after, **route, status="200") - requests(before, **route, status="200") == 3
+    assert requests(after, **route, status="401") - requests(before, **route, status="401") == 1
+    count = ("helpdesk_request_seconds_count", tuple(sorted(route.items())))
+    assert after[count] - before.get(count, 0) == 4
+
+
+def test_no_label_comes_from_a_caller(agent: Caller, anonymous: Caller, complaint: dict[str, Any]) -> None:
+    agent.get(f"/complaints/{complaint['reference']}?limit=secret")
+    anonymous.get("/secret/path/of/a/caller")
+    anonymous.client.open("/api/v1/me", method="SECRET")
+    anonymous.client.open("/secret", method="SECRET-2")
+    answer = anonymous.get("/metrics").text
+    for word in ("secret", "SECRET", complaint["reference"]):
+        assert word not in answer
+    assert requests(scraped(anonymous), method="other", route="unknown", status="405") >= 1
+
+
+def test_gauges_follow_the_tables(anonymous: Caller, database: Database, engine: Engine) -> None:
+    def gauges() -> tuple[float, float]:
+        found = scraped(anonymous)
+        return found[("helpdesk_duties_owed", ())], found[("helpdesk_duties_dead", ())]
+
+    assert gauges() == (0, 0)
+    with database.unit_of_work(SYSTEM) as uow:
+        for _ in range(3):
+            uow.duty("test", new_id())
+    assert gauges() == (3, 0)
+    with engine.begin() as connection:
+        connection.execute(text("UPDATE duty SET dead_at = now() WHERE number = (SELECT max(number) FROM duty)"))
+    assert gauges() == (2, 1)
+    assert scraped(anonymous)[("helpdesk_event_horizon_lag_seconds", ())] >= 0
+
+
+def test_without_a_database_the_rest_is_shown() -> None:
+    program = assemble(Settings(database_url="postgresql://helpdesk@127.0.0.1:1/nothing", secret_key=SIGNING_KEY))
+    found = scraped(Caller(create_app(program=program).test_client(), None, None))
+    assert ("helpdesk_duties_owed", ()) not in found
+    assert any(name == "helpdesk_requests_total" for name, _ in found)
+    program.engine.dispose()
