@@ -42,7 +42,7 @@ def _housekeeping(program: Program) -> int:
     """Forget done duties and old idempotent answers, and give up duties that kill their workers."""
     with program.engine.begin() as connection:
         return (
-            outbox.bury_silent(connection)
+            program.performer.bury_silent()
             + outbox.forget_done(connection, DONE_KEPT)
             + idempotency.forget_old(connection)
         )
@@ -116,7 +116,10 @@ class Scheduler:
     def _ring(self, entry: Periodic) -> None:
         doorbell = self._program.doorbell
         if doorbell is None:
-            entry.work(self._program)
+            try:
+                entry.work(self._program)
+            except Exception:
+                log.exception("a sweep failed; it is tried again", sweep=entry.name)
             return
         try:
             doorbell.sweep(entry.name, entry.period)

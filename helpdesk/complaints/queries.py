@@ -37,7 +37,6 @@ from helpdesk.kernel.event_log import EventRow
 from helpdesk.kernel.ids import parse_reference
 from helpdesk.kernel.pagination import AnySelect, Order, Page
 
-
 _COMPLAINT: Final = Complaint.__table__.c
 """Columns as the table has them: a row of columns is read without SQLAlchemy's ORM around it."""
 
@@ -67,7 +66,7 @@ def _sight(actor: Actor) -> tuple[str, dict[str, Any]]:
 def visible_to(actor: Actor) -> ColumnElement[bool]:
     """Agents: their teams', their own, and what no team has yet. Complainants: the one their link is for."""
     name, values = _sight(actor)
-    return _SIGHTS[name].params(values)
+    return _SIGHTS[name].params(values) if values else _SIGHTS[name]
 
 
 _NAMED: Final[dict[str, ColumnElement[bool]]] = {
@@ -108,20 +107,24 @@ _ID: Final = select(_COMPLAINT.id)
 
 def complaint_for_update(session: Session, actor: Actor, ref: str) -> Complaint:
     """The row, locked, if this actor may see it. Lock order: complaint, then what hangs on it."""
-    return _found(_find(session, _LOCKED, actor, ref).scalar_one_or_none())
+    row: Complaint | None = _find(session, _LOCKED, actor, ref).scalar_one_or_none()
+    return _found(row)
 
 
 def complaint_by_id_for_update(session: Session, complaint_id: UUID) -> Complaint:
     """For the program itself: no visibility."""
-    return session.execute(_of_one(_LOCKED, "id", "everything"), {"named": complaint_id}).scalar_one()
+    row: Complaint = session.execute(_of_one(_LOCKED, "id", "everything"), {"named": complaint_id}).scalar_one()
+    return row
 
 
 def get_visible(session: Session, actor: Actor, ref: str) -> Complaint:
-    return _found(_find(session, _ROW, actor, ref).scalar_one_or_none())
+    row: Complaint | None = _find(session, _ROW, actor, ref).scalar_one_or_none()
+    return _found(row)
 
 
 def visible_id(session: Session, actor: Actor, ref: str) -> UUID:
-    return _found(_find(session, _ID, actor, ref).scalar_one_or_none())
+    found: UUID | None = _find(session, _ID, actor, ref).scalar_one_or_none()
+    return _found(found)
 
 
 _Found = TypeVar("_Found")
@@ -312,7 +315,7 @@ def _listing(sight: str, filters: frozenset[str]) -> AnySelect:
 
 
 @lru_cache(maxsize=1000)
-def _counting(statement: AnySelect) -> Select[tuple[int]]:
+def _counting(statement: AnySelect) -> Select[int]:
     return statement.with_only_columns(func.count(), maintain_column_froms=True)
 
 
@@ -331,7 +334,8 @@ _WRITTEN_TO: Final = (
 def complainant_of(session: Session, complaint_id: UUID) -> Person | None:
     """Whom to write to: the representative with authority where there is one, else the complainant."""
     rows = session.scalars(_WRITTEN_TO, {"complaint_id": complaint_id}).all()
-    return next((row for row in rows if row.role == "complainant" or row.authority), None)
+    willing = [row for row in rows if row.role == "complainant" or row.authority]
+    return next((row for row in willing if row.email), willing[0] if willing else None)
 
 
 def is_subject(session: Session, complaint_id: UUID, agent_id: UUID) -> bool:

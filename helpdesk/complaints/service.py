@@ -42,6 +42,9 @@ def edit(uow: UnitOfWork, complaint: Complaint, given: dict[str, Any]) -> UUID:
                 raise ValidationFailed(
                     errors=[FieldError.at(f"/{name}/currency", "currency", "Price and loss must be in one currency.")]
                 )
+    if complaint.offers_live and wanted.get("currency", complaint.currency) != complaint.currency:
+        text = "There are offers in the present currency; take them back first."
+        raise ValidationFailed(errors=[FieldError.at("/price/currency", "offers_live", text)])
     changes: dict[str, list[Any]] = {}
     for name, value in wanted.items():
         if getattr(complaint, name) != value:

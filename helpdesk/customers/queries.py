@@ -2,7 +2,7 @@ from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import func, select
+from sqlalchemy import ARRAY, String, cast, func, select
 from sqlalchemy.orm import Session
 
 from helpdesk.customers.models import Customer
@@ -54,6 +54,10 @@ def by_email(session: Session, emails: Sequence[str]) -> dict[str, UUID]:
     wanted = sorted({email.lower() for email in emails})
     if not wanted:
         return {}
+    # One look-up per address at a time, in one order: two intakes at once would both find nobody and make two customers.
+    addresses = select(func.unnest(cast(wanted, ARRAY(String))).label("address")).subquery()
+    ordered = select(addresses.c.address).order_by(addresses.c.address).subquery()
+    session.execute(select(func.pg_advisory_xact_lock(func.hashtextextended(ordered.c.address, 0x48444355))))
     lowered = func.lower(Customer.email)
     rows = session.execute(select(lowered, Customer.id).where(lowered.in_(wanted)).order_by(Customer.id.desc()))
     return {email: customer_id for email, customer_id in rows}  # noqa: C416  # rows are not pairs to a type checker

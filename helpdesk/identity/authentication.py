@@ -74,15 +74,18 @@ def ensure_bootstrap_administrator(database: Database, token: str) -> None:
     wanted = token_hash(token)
     with database.unit_of_work(SYSTEM) as uow:
         uow.session.execute(select(func.pg_advisory_xact_lock(0x48444144)))
-        current = uow.session.scalars(select(Token).where(Token.bootstrap, Token.revoked_at.is_(None))).all()
-        if any(row.hash == wanted for row in current):
-            return
-        for row in current:
-            row.revoked_at = uow.now
+        known = uow.session.scalars(select(Token).where(or_(Token.bootstrap, Token.hash == wanted))).all()
+        for row in known:
+            if row.hash != wanted and row.revoked_at is None:
+                row.revoked_at = uow.now
+            elif row.hash == wanted:
+                row.revoked_at = None  # the environment says it counts, also after another one did in between
         email = "administrator@helpdesk.invalid"
         agent = uow.session.scalars(select(Agent).where(Agent.email == email)).one_or_none()
         if agent is None:
             agent = Agent(email=email, name="Administrator", role="admin", active=True, version=1)
             uow.session.add(agent)
             uow.session.flush()  # the token below needs its id
-        uow.session.add(Token(agent_id=agent.id, name="bootstrap", hash=wanted, bootstrap=True))
+        agent.active, agent.role = True, "admin"  # whoever sets the variable means an administrator
+        if all(row.hash != wanted for row in known):
+            uow.session.add(Token(agent_id=agent.id, name="bootstrap", hash=wanted, bootstrap=True))

@@ -8,11 +8,12 @@ at a time: adapting a million values one by one was the largest part of an impor
 
 import re
 from collections.abc import Callable, Mapping, Sequence
+from functools import cache
 from typing import Any, Final
 
 import orjson
 from psycopg import sql
-from sqlalchemy import BigInteger, Boolean, DateTime, Integer, LargeBinary, String, Table, Uuid, insert
+from sqlalchemy import BigInteger, Boolean, DateTime, Insert, Integer, LargeBinary, String, Table, Uuid, insert
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Session
 
@@ -21,14 +22,21 @@ COPY_FROM = 20
 
 
 def write_rows(session: Session, rows: Mapping[Table, Sequence[Mapping[str, Any]]]) -> None:
+    connection = session.connection()
     for table in sorted(rows, key=_order):
         batch = rows[table]
         if not batch:
             continue
         if len(batch) < COPY_FROM:
-            session.execute(insert(table), list(batch))
+            connection.execute(_insertion(table), list(batch))
         else:
             _copy(session, table, batch)
+
+
+@cache
+def _insertion(table: Table) -> Insert:
+    """Kept: SQLAlchemy then need not find out each time that it has seen the statement before."""
+    return insert(table)
 
 
 _positions: dict[int, dict[Table, int]] = {}

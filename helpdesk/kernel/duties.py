@@ -41,6 +41,8 @@ class Outside:
     work: Callable[..., None]
     give_up: Callable[[UnitOfWork, UUID, str], None] | None = None
     queue: str = "helpdesk"
+    patience: int = outbox.MAX_FAILURES
+    """Failures until the duty is dead; the pauses between double up to a quarter of an hour."""
 
 
 Handlers = Mapping[str, Local | Outside]
@@ -77,10 +79,10 @@ class Performer:
 
     def _attempt(self, duty_id: UUID) -> str:
         with self.database.reader() as session:
-            duty = outbox.peek(session, duty_id)
-            if duty is None:
-                return "skipped"
-            topic, subject_id = duty.topic, duty.subject_id
+            begun = outbox.begin(session, duty_id)
+        if begun is None:
+            return "skipped"
+        topic, subject_id = begun
         handler = self.handlers[topic]
         if isinstance(handler, Outside):
             handler.work(self.tools, duty_id, subject_id)
@@ -92,6 +94,14 @@ class Performer:
             outbox.mark_done(uow.session, duty_id)
         return "done"
 
+    def bury_silent(self) -> int:
+        """Give up the duties that take their worker down each time; how many."""
+        with self.database.reader() as session:
+            silent = outbox.silent(session)
+        for duty_id in silent:
+            self._failed(duty_id, GiveUp("the worker died each time"))
+        return len(silent)
+
     def _failed(self, duty_id: UUID, error: Exception) -> None:
         reason = f"{type(error).__name__}: {error}"
         with self.database.unit_of_work(self.system) as uow:
@@ -101,6 +111,7 @@ class Performer:
             handler = self.handlers.get(duty.topic)
             subject_id = duty.subject_id
             uow.session.expunge(duty)
-            dead = outbox.note_failure(uow.session, duty_id, reason, final=isinstance(error, GiveUp))
+            patience = handler.patience if isinstance(handler, Outside) else outbox.MAX_FAILURES
+            dead = outbox.note_failure(uow.session, duty_id, reason, final=isinstance(error, GiveUp), patience=patience)
             if dead and isinstance(handler, Outside) and handler.give_up is not None:
                 handler.give_up(uow, subject_id, reason)

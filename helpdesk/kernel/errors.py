@@ -174,6 +174,15 @@ class TemporarilyUnavailable(DomainError):
         return {"Retry-After": "2"}
 
 
+class OutcomeUnknown(TemporarilyUnavailable):
+    code = "outcome_unknown"
+    title = "The connection broke while the change was being written"
+    advice = (
+        "Whether it happened is not known. Send the same request again with the same Idempotency-Key; without one, read "
+        "first."
+    )
+
+
 def catalogue() -> dict[str, type[DomainError]]:
     """Every declared error by its code."""
     return {kind.code: kind for kind in _walk(DomainError)}

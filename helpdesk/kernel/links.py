@@ -20,9 +20,9 @@ def read(key: str, purpose: str, token: str, now: datetime) -> UUID:
     """Raises `NotFound` for a token that is not ours, `Gone` for one past its time."""
     try:
         subject, expires = URLSafeSerializer(key, salt=f"helpdesk.link.{purpose}").loads(token)
-        subject_id = UUID(subject)
-    except (BadData, ValueError, TypeError) as error:
+        subject_id, past = UUID(subject), now.timestamp() > expires
+    except (BadData, ValueError, TypeError, AttributeError) as error:
         raise NotFound("This link is not valid; check that it was copied whole.") from error
-    if now.timestamp() > expires:
+    if past:
         raise Gone("This link has expired.")
     return subject_id

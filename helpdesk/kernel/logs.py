@@ -20,6 +20,8 @@ ALLOWED = frozenset(
         "timestamp",
         "logger",
         "request_id",
+        "offer",
+        "line",
         "trace_id",
         "actor",
         "job",

@@ -6,12 +6,13 @@ mail repeated after a crash is recognised as the same by every mail system on it
 
 import re
 import smtplib
+import ssl
 from dataclasses import dataclass
 from email.message import EmailMessage
 from email.policy import SMTP
 from email.utils import parseaddr
 from typing import Protocol
-from urllib.parse import unquote, urlsplit
+from urllib.parse import SplitResult, unquote, urlsplit
 from uuid import UUID
 
 import structlog
@@ -27,6 +28,9 @@ from helpdesk.kernel.unit_of_work import Database, UnitOfWork
 log = structlog.get_logger()
 
 TOPIC = "mail.deliver"
+_POLICY = SMTP.clone(cte_type="7bit")
+"""Seven bits, so that no server on the way has to be asked what it can carry."""
+
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 
 
@@ -64,15 +68,30 @@ class SmtpMailer:
     url: str
 
     def send(self, message: EmailMessage) -> None:
+        """Certificates are verified, and a password is never sent in the clear: it opens what all our mail says."""
         parts = urlsplit(self.url)
-        kind = smtplib.SMTP_SSL if parts.scheme == "smtps" else smtplib.SMTP
-        with kind(parts.hostname or "localhost", parts.port or 0, timeout=15) as server:
+        context = ssl.create_default_context()
+        with _connection(parts, context) as server:
             server.ehlo_or_helo_if_needed()
             if parts.scheme != "smtps" and server.has_extn("starttls"):
-                server.starttls()
+                server.starttls(context=context)
             if parts.username:
+                if not isinstance(server.sock, ssl.SSLSocket) and parts.hostname not in _LOOPBACK:
+                    raise smtplib.SMTPNotSupportedError("the server offers no TLS; the password is not sent without")
                 server.login(unquote(parts.username), unquote(parts.password or ""))
-            server.send_message(message)
+            # Not `send_message`: it writes ">From" where a line of the letter begins with "From".
+            recipients = [address.addr_spec for address in message["To"].addresses]
+            server.sendmail(parseaddr(str(message["From"]))[1], recipients, message.as_bytes())
+
+
+def _connection(parts: SplitResult, context: ssl.SSLContext) -> smtplib.SMTP:
+    host, port = parts.hostname or "localhost", parts.port or 0
+    if parts.scheme == "smtps":
+        return smtplib.SMTP_SSL(host, port, timeout=15, context=context)
+    return smtplib.SMTP(host, port, timeout=15)
+
+
+_LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
 def mailer_for(url: str | None) -> Mailer:
@@ -101,7 +120,7 @@ def compose(sender: str, key: UUID, recipient: str, subject: str, body: str) -> 
     """
     domain = parseaddr(sender)[1].partition("@")[2] or "localhost"
     name, at, host = recipient.rpartition("@")
-    message = EmailMessage(policy=SMTP)
+    message = EmailMessage(policy=_POLICY)
     message["From"] = sender
     message["To"] = name + at + (host if host.isascii() else host.encode("idna").decode())
     message["Subject"] = " ".join(_CONTROL.sub(" ", subject).split())
@@ -126,3 +145,10 @@ def deliver(
             if row is not None and row.sent_at is None:
                 row.sent_at = uow.session.execute(select(func.now())).scalar_one()
             outbox.mark_done(uow.session, duty_id)
+
+
+def give_up(uow: UnitOfWork, mail_id: UUID, _reason: str) -> None:
+    """The duty is dead after its patience: the mail will not go out by itself any more, and says so."""
+    mail = uow.session.get(OutboundMail, mail_id, with_for_update=True)
+    if mail is not None and mail.sent_at is None:
+        mail.failed_at = uow.now

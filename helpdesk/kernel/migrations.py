@@ -34,6 +34,7 @@ def upgrade(engine: Engine) -> None:
     from alembic import command  # noqa: PLC0415  # see the module
 
     with engine.connect() as connection:
+        connection.execute(text("SET lock_timeout = 0"))  # to wait for another who migrates is the point
         connection.execute(text("SELECT pg_advisory_lock(:lock)").bindparams(lock=_LOCK))
         connection.commit()
         try:

@@ -6,12 +6,13 @@ once, and one whose doorbell is lost is rung again. Inserting duties notifies th
 remember to.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import BigInteger, Connection, Identity, Index, UniqueConstraint, func, select, text, update
+from sqlalchemy import BigInteger, Connection, Identity, Index, UniqueConstraint, case, func, select, text, update
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
@@ -20,8 +21,9 @@ from helpdesk.kernel.ids import new_id
 
 CHANNEL = "helpdesk_outbox"
 MAX_FAILURES = 8
-MAX_ATTEMPTS = 40
-"""Doorbells without any outcome: the handler takes its worker down each time. Then the duty is dead, and visible."""
+MAX_BEGUN = 10
+"""Beginnings without any outcome: the handler takes its worker down each time. Then the duty is dead, and visible.
+Rings are not counted for this: they go on while no worker is there at all."""
 
 
 class Duty(Identified, Stamped, Base):
@@ -42,6 +44,9 @@ class Duty(Identified, Stamped, Base):
     not_before: Mapped[Timestamp] = mapped_column(server_default=func.now())
     next_at: Mapped[Timestamp] = mapped_column(server_default=func.now())
     attempts: Mapped[int] = mapped_column(default=0, server_default="0")
+    """How often it was rung for; the leases between grow with it."""
+    begun: Mapped[int] = mapped_column(default=0, server_default="0")
+    """How often a worker began since the last outcome."""
     failures: Mapped[int] = mapped_column(default=0, server_default="0")
     last_error: Mapped[str | None]
     done_at: Mapped[Timestamp | None]
@@ -125,29 +130,50 @@ def mark_done(session: Session, duty_id: UUID) -> None:
     )
 
 
-def note_failure(session: Session, duty_id: UUID, error: str, *, final: bool = False) -> bool:
-    """Count a failure and put the duty off (1 s, 2 s, 4 s ... 128 s); True when it is now dead."""
+def begin(connection: Connection | Session, duty_id: UUID) -> tuple[str, UUID] | None:
+    """Note that a worker begins, in a transaction of its own; `(topic, subject_id)`, or None when the duty is done, dead
+    or in other hands. The note outlives the worker, which is its purpose.
+    """
+    free = (
+        select(Duty.id)
+        .where(Duty.id == duty_id, Duty.done_at.is_(None), Duty.dead_at.is_(None))
+        .with_for_update(skip_locked=True)
+        .scalar_subquery()
+    )
+    row = connection.execute(
+        update(Duty)
+        .where(Duty.id == free)
+        .values(begun=Duty.begun + 1)
+        .returning(Duty.topic, Duty.subject_id)
+        .execution_options(synchronize_session=False)
+    ).one_or_none()
+    return None if row is None else (row.topic, row.subject_id)
+
+
+def note_failure(
+    session: Session, duty_id: UUID, error: str, *, final: bool = False, patience: int = MAX_FAILURES
+) -> bool:
+    """Count a failure and put the duty off (1 s, 2 s, 4 s ... 15 min); True when it is now dead, after `patience`."""
     row = session.execute(
         update(Duty)
         .where(Duty.id == duty_id, Duty.done_at.is_(None))
         .values(
             failures=Duty.failures + 1,
             last_error=error[:500],
-            next_at=text("now() + interval '1 second' * power(2, least(failures, 7))"),
-            dead_at=func.now() if final else text(f"CASE WHEN failures + 1 >= {MAX_FAILURES} THEN now() END"),
+            begun=0,
+            next_at=text("now() + least(interval '15 minutes', interval '1 second' * power(2, least(failures, 10)))"),
+            dead_at=func.now() if final else case((Duty.failures + 1 >= patience, func.now())),
         )
         .returning(Duty.dead_at)
     ).scalar_one_or_none()
     return row is not None
 
 
-def bury_silent(connection: Connection) -> int:
-    """Give up duties that were rung again and again without an outcome; their number."""
-    return connection.execute(
-        update(Duty)
-        .where(Duty.attempts >= MAX_ATTEMPTS, Duty.done_at.is_(None), Duty.dead_at.is_(None))
-        .values(dead_at=func.now(), last_error=func.coalesce(Duty.last_error, "the worker died each time"))
-    ).rowcount
+def silent(session: Session) -> Sequence[UUID]:
+    """Duties that were begun again and again without an outcome."""
+    return session.scalars(
+        select(Duty.id).where(Duty.begun >= MAX_BEGUN, Duty.done_at.is_(None), Duty.dead_at.is_(None))
+    ).all()
 
 
 def ring_everything(connection: Connection) -> int:

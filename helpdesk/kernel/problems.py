@@ -11,7 +11,7 @@ from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from werkzeug.exceptions import HTTPException
 
-from helpdesk.kernel.errors import Conflict, DomainError, TemporarilyUnavailable, catalogue
+from helpdesk.kernel.errors import Conflict, DomainError, OutcomeUnknown, TemporarilyUnavailable, catalogue
 from helpdesk.kernel.schemas import json_safe
 
 MEDIA_TYPE = "application/problem+json"
@@ -109,6 +109,8 @@ def _of_database(error: DBAPIError) -> DomainError:
     if isinstance(cause, pg_errors.UniqueViolation | pg_errors.ExclusionViolation):
         # A promise kept by the database against a race that no check before it could see.
         return Conflict("Another request did this at the same moment.", constraint=cause.diag.constraint_name)
+    if error.connection_invalidated and error.statement is None:
+        return OutcomeUnknown()  # it broke inside COMMIT
     if error.connection_invalidated or isinstance(error, OperationalError):
         return TemporarilyUnavailable()
     structlog.get_logger().error("database error", exc_info=error)

@@ -174,6 +174,7 @@ class Schema(ma.Schema):
             plan = self._compiled = _compile(self)
         out: dict[str, Any] = {}
         if isinstance(obj, Mapping):
+            obj = dict(obj)  # a database row's mapping looks for each name anew, which cost more than all the rest
             for key, name, convert in plan:
                 if name in obj:
                     value = obj[name]

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import Any, cast
 from uuid import UUID
 
 from sqlalchemy import Engine, Table, func, select
@@ -35,6 +35,10 @@ class Consequences:
 
     subscribers: Mapping[type[Event], Sequence[Subscriber]] = field(default_factory=dict)
     duties: Mapping[type[Event], Sequence[str]] = field(default_factory=dict)
+
+
+_DUTY = cast(Table, Duty.__table__)
+_OWE = pg_insert(_DUTY).on_conflict_do_nothing(index_elements=["topic", "dedupe_key"])
 
 
 class UnitOfWork:
@@ -143,12 +147,10 @@ class UnitOfWork:
         if not self._duties:
             return
         rows = [duty.row(self.now) for duty in self._duties]
-        table = Duty.__table__
         if len(rows) >= bulk.COPY_FROM and all(row["dedupe_key"] is None for row in rows):
-            bulk.write_rows(self.session, {table: rows})  # type: ignore[dict-item]
+            bulk.write_rows(self.session, {_DUTY: rows})
         else:
-            statement = pg_insert(Duty).values(rows).on_conflict_do_nothing(index_elements=["topic", "dedupe_key"])
-            self.session.execute(statement)
+            self.session.execute(_OWE, rows)
 
 
 class Database:

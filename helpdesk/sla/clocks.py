@@ -232,7 +232,9 @@ def retarget(uow: UnitOfWork, clock: Clock, policy: Policy, severity: str, at: d
     clock.target_amount, clock.target_unit = int(target.amount), target.unit
     clock.pausable = target.can_pause
     clock.generation += 1
-    if clock.state == "paused":
+    if clock.state == "paused" and not target.can_pause:
+        resume(uow, clock, at)  # regulatory time runs on whatever one waits for
+    elif clock.state == "paused":
         clock.remaining_seconds = remaining(
             policy.calendar, clock.started_at, target, at, pauses_of(clock), conventions=_CONVENTIONS
         )

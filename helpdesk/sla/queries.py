@@ -1,6 +1,6 @@
 """Every select on clocks, calendars and policies."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -93,11 +93,13 @@ def clocks_of(session: Session, actor: Actor, ref: str) -> Sequence[Clock]:
     ).all()
 
 
-def due_complaints(session: Session, limit: int) -> Sequence[UUID]:
-    """Complaints with an alarm that is due, the most overdue first. Only narrows: each is locked and looked at again."""
+def due_complaints(session: Session, limit: int, skip: Collection[UUID] = ()) -> Sequence[UUID]:
+    """Complaints with an alarm that is due, the most overdue first, but those to `skip`. Only narrows: each is locked and
+    looked at again.
+    """
     overdue = (
         select(Clock.complaint_id, Clock.next_alarm_at)
-        .where(Clock.next_alarm_at <= func.now())
+        .where(Clock.next_alarm_at <= func.now(), *([Clock.complaint_id.not_in(skip)] if skip else []))
         .order_by(Clock.next_alarm_at)
         .limit(limit)
         .subquery()
@@ -163,6 +165,14 @@ def _one(session: Session, statement: AnySelect) -> dict[str, Any]:
     if row is None:
         raise NotFound
     return _flat(row)
+
+
+def specs_using(session: Session, calendar_id: UUID) -> Sequence[dict[str, Any]]:
+    """The current specs of the policies on a calendar."""
+    current = and_(SlaPolicyVersion.policy_id == SlaPolicy.id, SlaPolicyVersion.version == SlaPolicy.version)
+    return session.scalars(
+        select(SlaPolicyVersion.spec).join(SlaPolicy, current).where(SlaPolicyVersion.calendar_id == calendar_id)
+    ).all()
 
 
 def calendar_for_update(session: Session, _actor: Actor, calendar_id: UUID) -> SlaCalendar:

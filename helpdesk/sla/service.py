@@ -1,5 +1,6 @@
 """What a manager can do with calendars and policies. A change is a new version; clocks go on by the one that made them."""
 
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -8,8 +9,9 @@ from sqlalchemy import func, select
 from helpdesk.kernel.errors import FieldError, ValidationFailed
 from helpdesk.kernel.ids import new_id
 from helpdesk.kernel.unit_of_work import UnitOfWork
-from helpdesk.sla import calendar_spec, specs
-from helpdesk.sla.business_time import BusinessTimeError
+from helpdesk.sla import calendar_spec, queries, specs
+from helpdesk.sla.business_time import BusinessTimeError, Target, due_at
+from helpdesk.sla.calendar_spec import Calendar
 from helpdesk.sla.events import CalendarChanged, PolicyChanged
 from helpdesk.sla.models import SlaCalendar, SlaCalendarVersion, SlaPolicy, SlaPolicyVersion
 
@@ -27,6 +29,7 @@ def create_calendar(uow: UnitOfWork, name: str, spec: dict[str, Any]) -> UUID:
 
 def change_calendar(uow: UnitOfWork, calendar: SlaCalendar, spec: dict[str, Any]) -> UUID:
     check_calendar(uow, spec, calendar.name)
+    _check_users(uow, calendar, spec)
     calendar.touch()
     _calendar_version(uow, calendar, spec)
     return calendar.id
@@ -60,6 +63,7 @@ def change_policy(uow: UnitOfWork, policy: SlaPolicy, given: dict[str, Any]) -> 
         specs.targets_of(spec)
     except BusinessTimeError as error:
         raise ValidationFailed(errors=[FieldError.at("/targets", "invalid", str(error))]) from error
+    _check_targets(uow, given["calendar_id"], spec)
     policy.touch()
     uow.add_rows(
         SlaPolicyVersion,
@@ -67,6 +71,40 @@ def change_policy(uow: UnitOfWork, policy: SlaPolicy, given: dict[str, Any]) -> 
     )
     uow.record(PolicyChanged(policy_id=policy.id, version=policy.version, spec=spec))
     return policy.id
+
+
+def _check_targets(uow: UnitOfWork, calendar_id: UUID, spec: dict[str, Any]) -> None:
+    """Refuse a promise that cannot be computed: it would refuse every complaint that comes in."""
+    found = queries.calendar_detail(uow.session, calendar_id)
+    calendar = specs.calendar_of(found, found["name"])
+    problems = [
+        FieldError.at(f"/targets/{severity}/{kind}", "too_long", f"Cannot be computed on this calendar: {why}.")
+        for severity, kinds in specs.targets_of(spec).items()
+        for kind, target in kinds.items()
+        if (why := _uncomputable(calendar, uow.now, target)) is not None
+    ]
+    if problems:
+        raise ValidationFailed(errors=problems)
+
+
+def _uncomputable(calendar: Calendar, now: datetime, target: Target) -> str | None:
+    try:
+        due_at(calendar, now, target)
+    except BusinessTimeError as error:
+        return str(error)
+    return None
+
+
+def _check_users(uow: UnitOfWork, calendar: SlaCalendar, spec: dict[str, Any]) -> None:
+    """The policies that use a calendar must be able to go on with its new hours."""
+    changed = specs.calendar_of(spec, calendar.name)
+    for policy in queries.specs_using(uow.session, calendar.id):
+        for kinds in specs.targets_of(policy).values():
+            for kind, target in kinds.items():
+                why = _uncomputable(changed, uow.now, target)
+                if why is not None:
+                    message = f"The target {kind!r} of a policy that uses it could not be computed: {why}."
+                    raise ValidationFailed(errors=[FieldError.at("/weekly_hours", "too_few", message)])
 
 
 def install_defaults(uow: UnitOfWork) -> bool:

@@ -26,15 +26,15 @@ _TOGETHER = 40
 def ring_due(database: Database, limit: int = 20_000) -> int:
     """Ring until nothing is due or about `limit` alarms have rung; how many."""
     rang = 0
-    while rang < limit:
+    seen: set[UUID] = set()  # whatever could not ring (locked, or broken) is not taken twice in one sweep
+    while rang < limit and len(seen) < limit:
         with database.reader() as session:
-            complaint_ids = queries.due_complaints(session, _NARROW)
-        progress = 0
-        for start in range(0, len(complaint_ids), _TOGETHER):
-            progress += _ring_batch(database, complaint_ids[start : start + _TOGETHER])
-        rang += progress
-        if not progress:
+            complaint_ids = queries.due_complaints(session, _NARROW, seen)
+        if not complaint_ids:
             break
+        seen.update(complaint_ids)
+        for start in range(0, len(complaint_ids), _TOGETHER):
+            rang += _ring_batch(database, complaint_ids[start : start + _TOGETHER])
     return rang
 
 

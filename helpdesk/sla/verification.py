@@ -53,7 +53,11 @@ def deadlines_follow_from_facts(session: Session) -> Iterator[Violation]:
     for clock in session.scalars(running.execution_options(yield_per=1000)):
         key = (clock.rule_id, clock.calendar_id, clock.calendar_version)
         if key not in calendars:
-            calendars[key] = clocks.calendar_of(session, clock)
+            try:
+                calendars[key] = clocks.calendar_of(session, clock)
+            except LookupError as error:
+                yield Violation("deadline", f"clock {clock.id}", str(error))
+                continue
         pauses = [pause for pause in clocks.pauses_of(clock) if pause[1]] if clock.pausable else []
         expected = due_at(calendars[key], clock.started_at, clocks.target_of(clock), pauses)
         if clock.due_at is not None and expected != clock.due_at:

@@ -147,7 +147,53 @@ class TestLocal:
         assert "DivisionByZero" in state(database, duty)["last_error"]
 
 
+class TestSilence:
+    """A handler that takes its worker down each time leaves nothing behind but that it was begun."""
+
+    def test_given_up_after_many_beginnings(self, database: Database, engine: Engine) -> None:
+        told_of: list[str] = []
+        worker = performer(
+            database, test=Outside(lambda *_: None, give_up=lambda _uow, _subject, reason: told_of.append(reason))
+        )
+        [duty], [other] = owe(database, "test"), owe(database, "test")
+        for _ in range(outbox.MAX_BEGUN):
+            assert worker.bury_silent() == 0
+            with engine.begin() as connection:
+                assert outbox.begin(connection, duty) is not None
+        assert worker.bury_silent() == 1
+        assert state(database, duty)["dead_at"] is not None
+        assert state(database, other)["dead_at"] is None
+        assert told_of == ["GiveUp: the worker died each time"]
+        assert worker.bury_silent() == 0
+
+    def test_rings_without_a_worker_are_no_silence(self, database: Database, engine: Engine) -> None:
+        [duty] = owe(database, "test")
+        with engine.begin() as connection:
+            connection.execute(text("UPDATE duty SET attempts = 1000"))
+        assert performer(database, test=note).bury_silent() == 0
+        assert performer(database, test=note).perform([duty])["done"] == 1
+
+    def test_an_outcome_ends_the_silence(self, database: Database, engine: Engine) -> None:
+        [duty] = owe(database, "test")
+        with engine.begin() as connection:
+            for _ in range(outbox.MAX_BEGUN - 1):
+                outbox.begin(connection, duty)
+        performer(database, test=break_down).perform([duty])
+        assert state(database, duty)["begun"] == 0
+
+
 class TestOutside:
+    def test_its_own_patience(self, database: Database) -> None:
+        def work(*_: Any) -> None:
+            raise RuntimeError("down")
+
+        [duty] = owe(database, "test")
+        worker = performer(database, test=Outside(work, patience=2))
+        worker.perform([duty])
+        assert state(database, duty)["dead_at"] is None
+        worker.perform([duty])
+        assert state(database, duty)["dead_at"] is not None
+
     def test_no_transaction_is_open_meanwhile(self, database: Database, engine: Engine) -> None:
         seen: list[Any] = []
 

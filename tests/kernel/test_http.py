@@ -429,6 +429,22 @@ class TestDatabaseAway:
         finally:
             program.engine.dispose()
 
+    def test_a_session_that_dies_inside_the_commit(self, agent: Caller, engine: Engine) -> None:
+        """Nobody knows whether it happened; the answer says so, and nothing is done a second time on a guess."""
+        function = "CREATE FUNCTION die() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN PERFORM pg_terminate_backend(pg_backend_pid()); RETURN NULL; END'"
+        trigger = "CREATE CONSTRAINT TRIGGER die AFTER INSERT ON customer DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION die()"
+        with engine.begin() as connection:
+            connection.execute(text(function))
+            connection.execute(text(trigger))
+        try:
+            is_problem(agent.post("/customers", {"name": "x"}, idempotency_key="k"), 503, "outcome_unknown")
+        finally:
+            with engine.begin() as connection:
+                connection.execute(text("DROP FUNCTION die CASCADE"))
+        answer = agent.post("/customers", {"name": "x"}, idempotency_key="k")
+        assert answer.status_code == 201
+        assert len(agent.get("/customers").json["items"]) == 1
+
 
 class TestOurOwnMistake:
     def test_says_nothing_but_the_request_id(self, settings: Settings) -> None:

@@ -14,7 +14,7 @@ from uuid import UUID
 
 import pytest
 from aiosmtpd.controller import Controller
-from aiosmtpd.smtp import AuthResult, LoginPassword
+from aiosmtpd.smtp import AuthResult
 from sqlalchemy import text
 
 from helpdesk.identity.actors import SYSTEM
@@ -149,24 +149,41 @@ class TestDelivery:
         assert mailing.performer.perform(duties) == {"done": 2, "skipped": 0, "failed": 1}
         assert [message["Subject"] for _, _, message in post.mails] == ["1", "2"]
 
-    def test_with_a_password(self, settings: Settings, post: Post) -> None:
+    @pytest.mark.filterwarnings("ignore:Requiring AUTH while not requiring TLS")  # the test is that we require it
+    def test_no_password_without_tls(self, settings: Settings, post: Post) -> None:
+        """The server would take it in the clear; it opens everything that our mail says, so it is not sent."""
+        asked: list[Any] = []
+
         def check(_server: Any, _session: Any, _envelope: Any, _mechanism: str, given: Any) -> AuthResult:
-            right = isinstance(given, LoginPassword) and (given.login, given.password) == (b"us er", b"p@ss:/word")
-            return AuthResult(success=right)
+            asked.append(given)
+            return AuthResult(success=True)
 
         server = Server(
             post, hostname="127.0.0.1", port=0, auth_required=True, auth_require_tls=False, authenticator=check
         )
         server.start()  # type: ignore[no-untyped-call]
+        program = assemble(replace(settings, smtp_url=f"smtp://us%20er:p%40ss@127.0.0.1:{server.port}"))
         try:
-            for password, failed in (("wrong", 1), ("p%40ss%3A%2Fword", 0)):
-                url = f"smtp://us%20er:{password}@127.0.0.1:{server.port}"
-                program = assemble(replace(settings, smtp_url=url))
-                assert program.performer.perform([queue(program.database)[1]])["failed"] == failed
-                program.engine.dispose()
+            _, duty = queue(program.database)
+            assert program.performer.perform([duty])["failed"] == 1
+            assert "no TLS" in row(program.database, "duty", duty)["last_error"]
         finally:
+            program.engine.dispose()
             server.stop()  # type: ignore[no-untyped-call]
-        assert len(post.mails) == 1
+        assert (asked, post.mails) == ([], [])
+
+    def test_a_mail_that_never_goes_out_says_so(self, settings: Settings) -> None:
+        away = assemble(replace(settings, smtp_url="smtp://127.0.0.1:1"))
+        mail_id, duty = queue(away.database)
+        handler = away.performer.handlers[mail.TOPIC]
+        assert isinstance(handler, Outside)
+        assert handler.patience > 20  # a server may be away for hours
+        for _ in range(handler.patience):
+            assert row(away.database, "outbound_mail", mail_id)["failed_at"] is None
+            assert away.performer.perform([duty])["failed"] == 1
+        assert row(away.database, "outbound_mail", mail_id)["failed_at"] is not None
+        assert row(away.database, "duty", duty)["dead_at"] is not None
+        away.engine.dispose()
 
 
 class TestContent:

@@ -1,0 +1,166 @@
+"""The relay: from duties that are due to rings, with a real Redis and without any.
+
+How it can fail: something due is not rung for, or again and again; what Redis forgot is never rung for again; a Redis or
+a queue that is full or away loses a duty; without Redis nothing is done at all.
+"""
+
+import contextlib
+from collections.abc import Iterator
+from threading import Thread
+from uuid import UUID
+
+import pytest
+import redis
+from rq import Queue
+from rq.serializers import JSONSerializer
+from sqlalchemy import Engine, text
+
+from helpdesk.identity.actors import SYSTEM
+from helpdesk.kernel.doorbell import QUEUES, AllowedJob, Doorbell, connect
+from helpdesk.kernel.duties import Handlers, Local, Performer
+from helpdesk.kernel.ids import new_id
+from helpdesk.kernel.relay import Relay, wait_until_idle
+from helpdesk.kernel.unit_of_work import Database, UnitOfWork
+from tests.kernel.happenings import Said, told
+from tests.racing import until
+
+
+def note(uow: UnitOfWork, subject: UUID) -> None:
+    uow.record(Said(thing_id=subject, words="done"))
+
+
+def stumble(_uow: UnitOfWork, _subject: UUID) -> None:
+    raise RuntimeError("it broke")
+
+
+HANDLERS: Handlers = {"test": Local(note), "broken": Local(stumble), "long": Local(note, queue=QUEUES[1])}
+
+
+@pytest.fixture
+def doorbell(redis_url: str) -> Iterator[Doorbell]:
+    with contextlib.closing(connect(redis_url)) as connection:
+        yield Doorbell(connection)
+
+
+@pytest.fixture
+def performer(database: Database) -> Performer:
+    return Performer(database, HANDLERS, SYSTEM, None)
+
+
+def owe(database: Database, *topics: str) -> list[str]:
+    with database.unit_of_work(SYSTEM) as uow:
+        for topic in topics:
+            uow.duty(topic, new_id())
+    with database.reader() as session:
+        found = session.execute(text("SELECT id FROM duty ORDER BY number DESC LIMIT :n"), {"n": len(topics)})
+        return [str(one) for one in found.scalars()][::-1]
+
+
+def rung(doorbell: Doorbell, queue: str = QUEUES[0]) -> list[list[str]]:
+    """The ids of every ring in a queue."""
+    jobs = Queue(queue, connection=doorbell.connection, serializer=JSONSerializer, job_class=AllowedJob).jobs
+    return [job.args[0] for job in jobs]
+
+
+class TestWithRedis:
+    def test_what_is_due_is_rung_for_once(self, database: Database, engine: Engine, doorbell: Doorbell) -> None:
+        relay = Relay(engine, HANDLERS, doorbell, None)
+        assert relay.step() is False
+        made = owe(database, *["test"] * 45, "long")
+        owe(database, "a topic nobody handles")
+        assert relay.step() is True
+        assert rung(doorbell) == [made[:20], made[20:40], made[40:45]]
+        assert rung(doorbell, QUEUES[1]) == [made[45:]]
+        assert relay.step() is False
+        assert len(rung(doorbell)) == 3
+
+    def test_after_redis_forgot_everything_undone_is_rung_again(
+        self, database: Database, engine: Engine, doorbell: Doorbell, performer: Performer
+    ) -> None:
+        relay = Relay(engine, HANDLERS, doorbell, None)
+        done, *owed = owe(database, "test", "test", "long", "broken")
+        relay.step()
+        performer.perform([UUID(done), UUID(owed[2])])  # the last one fails and is put off
+        doorbell.connection.flushall()
+        assert rung(doorbell) == []
+        assert relay.step() is True
+        assert rung(doorbell) == [[owed[0], owed[2]]]
+        assert rung(doorbell, QUEUES[1]) == [[owed[1]]]
+
+    def test_a_relay_that_begins_after_redis_forgot(
+        self, database: Database, engine: Engine, doorbell: Doorbell
+    ) -> None:
+        """It knows no earlier epoch; the leases bring back what was rung for."""
+        [made] = owe(database, "test")
+        Relay(engine, HANDLERS, doorbell, None).step()
+        doorbell.connection.flushall()
+        relay = Relay(engine, HANDLERS, doorbell, None)
+        relay.step()
+        assert rung(doorbell) == []
+        with engine.begin() as connection:
+            connection.execute(text("UPDATE duty SET next_at = now()"))  # the lease is over
+        relay.step()
+        assert rung(doorbell) == [[made]]
+
+    def test_redis_away_claims_nothing(self, database: Database, engine: Engine) -> None:
+        relay = Relay(engine, HANDLERS, Doorbell(connect("redis://127.0.0.1:1")), None)
+        owe(database, "test")
+        with pytest.raises(redis.RedisError):
+            relay.step()
+        with database.reader() as session:
+            assert session.execute(text("SELECT attempts FROM duty")).scalar_one() == 0
+
+    def test_a_full_queue_is_not_filled_further(self, database: Database, engine: Engine, doorbell: Doorbell) -> None:
+        relay = Relay(engine, HANDLERS, doorbell, None)
+        doorbell.connection.rpush(f"rq:queue:{QUEUES[0]}", *[str(number) for number in range(500)])
+        _, long = owe(database, "test", "long")
+        assert relay.step() is True
+        assert rung(doorbell, QUEUES[1]) == [[long]]
+        with database.reader() as session:
+            assert session.execute(text("SELECT attempts FROM duty WHERE topic = 'test'")).scalar_one() == 0
+
+
+class TestWithoutRedis:
+    def test_it_does_the_work_itself(self, database: Database, engine: Engine, performer: Performer) -> None:
+        relay = Relay(engine, HANDLERS, None, performer)
+        owe(database, "test", "broken", "long")
+        assert relay.step() is True
+        assert len(told(database)) == 2
+        assert relay.step() is False
+
+    def test_one_or_the_other(self, engine: Engine, performer: Performer) -> None:
+        for doorbell, inline in ((None, None), (Doorbell(connect("redis://127.0.0.1:1")), performer)):
+            with pytest.raises(ValueError, match="doorbell or an inline performer"):
+                Relay(engine, HANDLERS, doorbell, inline)
+
+
+class TestRunning:
+    def test_until_it_is_stopped(self, database: Database, engine: Engine, performer: Performer) -> None:
+        """A thread of its own that is woken by each commit; a connection that dies is made anew."""
+        relay = Relay(engine, HANDLERS, None, performer)
+        thread = Thread(target=relay.run)
+        thread.start()
+        try:
+            for number in (1, 2, 3):
+                owe(database, "test")
+                until(lambda number=number: len(told(database)) == number)  # type: ignore[misc]
+            with engine.connect() as connection:
+                killed = connection.execute(
+                    text(
+                        "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity "
+                        "WHERE application_name = 'helpdesk-relay' AND datname = current_database()"
+                    )
+                )
+                assert killed.scalars().all() == [True]
+            owe(database, "test")
+            until(lambda: len(told(database)) == 4)
+            assert wait_until_idle(engine, timeout=30)
+        finally:
+            relay.stop()
+            thread.join(30)
+        assert not thread.is_alive()
+
+    def test_waiting_for_what_nobody_does(self, database: Database, engine: Engine) -> None:
+        assert wait_until_idle(engine, timeout=5)
+        owe(database, "test")
+        assert not wait_until_idle(engine, timeout=0.2)
