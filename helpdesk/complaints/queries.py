@@ -21,6 +21,7 @@ from sqlalchemy import (
     bindparam,
     false,
     func,
+    literal,
     literal_column,
     or_,
     select,
@@ -40,16 +41,21 @@ from helpdesk.kernel.pagination import AnySelect, Order, Page
 _COMPLAINT: Final = Complaint.__table__.c
 """Columns as the table has them: a row of columns is read without SQLAlchemy's ORM around it."""
 
-_SIGHTS: Final[dict[str, ColumnElement[bool]]] = {
-    "everything": true(),
-    "own and open to all": or_(
-        _COMPLAINT.assignee_id == bindparam("actor_id"),
-        _COMPLAINT.team_id.is_(None),
-        _COMPLAINT.team_id == any_(bindparam("actor_teams", type_=ARRAY(Uuid()))),
-    ),
-    "one": _COMPLAINT.id == bindparam("actor_id"),
-    "nothing": false(),
-}
+
+def _sights(actor_id: Any, actor_teams: Any) -> dict[str, ColumnElement[bool]]:
+    """Every kind of sight there is, by name."""
+    return {
+        "everything": true(),
+        "own and open to all": or_(
+            _COMPLAINT.assignee_id == actor_id, _COMPLAINT.team_id.is_(None), _COMPLAINT.team_id == any_(actor_teams)
+        ),
+        "one": _COMPLAINT.id == actor_id,
+        "nothing": false(),
+    }
+
+
+_SIGHTS: Final = _sights(bindparam("actor_id"), bindparam("actor_teams", type_=ARRAY(Uuid())))
+"""With places for the values, for statements that are kept."""
 
 
 def _sight(actor: Actor) -> tuple[str, dict[str, Any]]:
@@ -65,8 +71,8 @@ def _sight(actor: Actor) -> tuple[str, dict[str, Any]]:
 
 def visible_to(actor: Actor) -> ColumnElement[bool]:
     """Agents: their teams', their own, and what no team has yet. Complainants: the one their link is for."""
-    name, values = _sight(actor)
-    return _SIGHTS[name].params(values) if values else _SIGHTS[name]
+    name, _ = _sight(actor)
+    return _sights(literal(actor.id, Uuid()), literal(list(actor.team_ids), ARRAY(Uuid())))[name]
 
 
 _NAMED: Final[dict[str, ColumnElement[bool]]] = {

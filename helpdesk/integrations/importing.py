@@ -294,12 +294,14 @@ class Runner:
         return doubled
 
     def _renew(self, uow: UnitOfWork) -> None:
-        """Keep the relay from ringing for this duty again, and from counting rings without an outcome against it."""
+        """Keep the relay from ringing for this duty again. Getting on is an outcome: what went wrong before counts no more."""
         if self.duty_id is None or time.monotonic() - self._renewed < _RENEW_SECONDS:
             return
         self._renewed = time.monotonic()
         uow.session.execute(
-            update(outbox.Duty).where(outbox.Duty.id == self.duty_id).values(next_at=_LEASE, attempts=1)
+            update(outbox.Duty)
+            .where(outbox.Duty.id == self.duty_id)
+            .values(next_at=_LEASE, attempts=1, begun=0, failures=0)
         )
 
     def _progress(self, job: ImportJob, batch: _Batch) -> Progress:

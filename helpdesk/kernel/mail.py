@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from email.message import EmailMessage
 from email.policy import SMTP
 from email.utils import parseaddr
+from functools import cache
 from typing import Protocol
 from urllib.parse import SplitResult, unquote, urlsplit
 from uuid import UUID
@@ -70,13 +71,13 @@ class SmtpMailer:
     def send(self, message: EmailMessage) -> None:
         """Certificates are verified, and a password is never sent in the clear: it opens what all our mail says."""
         parts = urlsplit(self.url)
-        context = ssl.create_default_context()
+        context = _tls()
         with _connection(parts, context) as server:
             server.ehlo_or_helo_if_needed()
             if parts.scheme != "smtps" and server.has_extn("starttls"):
                 server.starttls(context=context)
             if parts.username:
-                if not isinstance(server.sock, ssl.SSLSocket) and parts.hostname not in _LOOPBACK:
+                if not isinstance(server.sock, ssl.SSLSocket):
                     raise smtplib.SMTPNotSupportedError("the server offers no TLS; the password is not sent without")
                 server.login(unquote(parts.username), unquote(parts.password or ""))
             # Not `send_message`: it writes ">From" where a line of the letter begins with "From".
@@ -84,14 +85,17 @@ class SmtpMailer:
             server.sendmail(parseaddr(str(message["From"]))[1], recipients, message.as_bytes())
 
 
+@cache
+def _tls() -> ssl.SSLContext:
+    """Read once: the certificates of the whole world take longer than a mail."""
+    return ssl.create_default_context()
+
+
 def _connection(parts: SplitResult, context: ssl.SSLContext) -> smtplib.SMTP:
     host, port = parts.hostname or "localhost", parts.port or 0
     if parts.scheme == "smtps":
         return smtplib.SMTP_SSL(host, port, timeout=15, context=context)
     return smtplib.SMTP(host, port, timeout=15)
-
-
-_LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
 def mailer_for(url: str | None) -> Mailer:

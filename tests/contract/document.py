@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from jsonschema import Draft202012Validator, FormatChecker
-from referencing import Registry, Resource
+from referencing import Registry
 from referencing.jsonschema import DRAFT202012
 
 ROOT: Final = Path(__file__).resolve().parents[2]
@@ -92,8 +92,8 @@ _BASE: Final = "urn:helpdesk:openapi"
 
 @cache
 def _registry() -> Registry[Any]:
-    resource: Resource[Any] = Resource(contents=committed(), specification=DRAFT202012)
-    return Registry().with_resource(_BASE, resource)
+    empty: Registry[Any] = Registry()
+    return empty.with_resource(_BASE, DRAFT202012.create_resource(committed()))
 
 
 def _absolute(node: Any) -> Any:

@@ -6,6 +6,7 @@ from html.parser import HTMLParser
 import pytest
 
 from tests.conftest import Caller
+from tests.contract.document import check_problem
 
 ASSETS = ("/docs/assets/swagger-ui.css", "/docs/assets/swagger-ui-bundle.js")
 
@@ -92,7 +93,8 @@ def test_assets_may_be_kept_and_are_not_guessed_at(anonymous: Caller, path: str)
 def test_nothing_else_of_the_package_is_reached(anonymous: Caller) -> None:
     for path in ("/docs/assets/../__init__.py", "/docs/assets/%2e%2e/__init__.py", "/docs/assets/nothing.js"):
         answer = anonymous.client.get(path)
-        assert (answer.status_code, answer.json["code"]) == (404, "unknown_route")
+        problem = check_problem(answer.status_code, answer.content_type, answer.text)
+        assert (problem["status"], problem["code"]) == (404, "unknown_route")
 
 
 def test_the_root_leads_there(anonymous: Caller) -> None:

@@ -81,7 +81,7 @@ class Fuzz:
         self.statuses: dict[int, int] = {}
         self.wrong: dict[str, str] = {}
 
-    def systematic(self) -> list[Case]:
+    def systematic(self) -> list[Case[Any]]:
         modes = list(GenerationMode)
         found = list(
             self.schema.iter_coverage_cases(
@@ -101,13 +101,13 @@ class Fuzz:
             suppress_health_check=list(HealthCheck),
         )
         @given(case=self.described.as_strategy(generation_mode=mode))
-        def run(case: Case) -> None:
+        def run(case: Case[Any]) -> None:
             self.send(case)
 
         with contextlib.suppress(Unsatisfiable):  # an operation that takes nothing leaves nothing to get wrong
             run()
 
-    def send(self, case: Case) -> None:
+    def send(self, case: Case[Any]) -> None:
         self.sent += 1
         if _is_good(case, ParameterLocation.PATH) and self.operation.path_names() and self.sent % 8:
             fresh = case.meta is not None and case.meta.generation.mode.is_positive
@@ -121,7 +121,7 @@ class Fuzz:
         except (Exception, FailureGroup) as error:  # noqa: BLE001  # whatever the program lets through is looked for
             self._note(case, error)
 
-    def _name_real_things(self, case: Case) -> None:
+    def _name_real_things(self, case: Case[Any]) -> None:
         """Half of the ids in bodies and queries are of something that there is."""
         for given_values, where in ((case.body, ParameterLocation.BODY), (case.query, ParameterLocation.QUERY)):
             if isinstance(given_values, dict) and _is_good(case, where) and self.sent % 2:
@@ -129,7 +129,7 @@ class Fuzz:
                     if isinstance(value, str) and (real := self.world.named(name)):
                         given_values[name] = real
 
-    def _mind_the_headers(self, case: Case) -> None:
+    def _mind_the_headers(self, case: Case[Any]) -> None:
         headers = case.headers
         headers["Authorization"] = f"Bearer {self.world.caller.token}"
         if not _is_good(case, ParameterLocation.HEADER):
@@ -139,7 +139,7 @@ class Fuzz:
         if self.operation.parameter("header", "If-Match") and self.sent % 3:
             headers["If-Match"] = "*"
 
-    def _check(self, case: Case, response: Response) -> None:
+    def _check(self, case: Case[Any], response: Response) -> None:
         content_type = response.headers.get("content-type", [""])[0]
         if case.method.upper() != self.operation.method.upper():
             assert response.status_code in {200, 405}, response.status_code
@@ -153,7 +153,7 @@ class Fuzz:
             )
         case.validate_response(response, checks=CHECKS)
 
-    def _note(self, case: Case, error: BaseException) -> None:
+    def _note(self, case: Case[Any], error: BaseException) -> None:
         errors = error.exceptions if isinstance(error, FailureGroup) else (error,)
         for item in errors:
             kind = f"{type(item).__name__}: {str(item)[:400]}"
@@ -168,13 +168,13 @@ class Fuzz:
         return f"{len(self.wrong)} kinds of wrong answers:\n\n" + "\n\n".join(shown)
 
 
-def _is_good(case: Case, where: ParameterLocation) -> bool:
+def _is_good(case: Case[Any], where: ParameterLocation) -> bool:
     """Whether that part of the case is as the document wants it, and may be made better still."""
     part = case.meta.components.get(where) if case.meta is not None else None
     return part is None or part.mode.is_positive
 
 
-def _shown(case: Case) -> dict[str, Any]:
+def _shown(case: Case[Any]) -> dict[str, Any]:
     return {name: value for name, value in case.headers.items() if name != "Authorization"}
 
 

@@ -152,6 +152,9 @@ CONTENT_TYPES: Final[tuple[str | None, ...]] = (
 )
 
 
+DOCUMENTED: Final = "the documented one"
+
+
 class Attacker:
     """Sends one request after another to one operation, each with what is right but for one thing."""
 
@@ -173,7 +176,7 @@ class Attacker:
         what: object,
         *,
         body: bytes | None = None,
-        content_type: str | None = "application/json",
+        content_type: str | None = DOCUMENTED,
         headers: dict[str, str] | None = None,
         query: bytes = b"",
         path: bytes | None = None,
@@ -181,9 +184,10 @@ class Attacker:
         """The status. `path`: the raw bytes of the last parameter in the path."""
         found = self.headers() | (headers or {})
         if body is None and self.operation.body:
-            body = json.dumps(self.example()).encode()
+            example = self.example()
+            body = example.encode() if isinstance(example, str) else json.dumps(example).encode()
         if content_type is not None and self.operation.body:
-            found["Content-Type"] = content_type
+            found["Content-Type"] = next(iter(self.operation.body)) if content_type == DOCUMENTED else content_type
         address = self._address(path)
         answer = self._client.open(
             method=self.operation.method.upper(),

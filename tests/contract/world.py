@@ -94,7 +94,10 @@ class World:
         """In the first state, in the order of its life, from which the action is possible."""
         sources = LIFECYCLE.by_action(action).sources if action else {LIFECYCLE.initial}
         state = next(name for name in LIFECYCLE.states if name in sources)
-        return str(steps.brought_to(self._program.database, state, action or None))
+        found = str(steps.brought_to(self._program.database, state, action or None))
+        if action == "resolve":  # a decision needs a remedy, or a reason why there is none
+            helpers.draft(self.caller, {"reference": found}, {"kind": "apology_letter"})
+        return found
 
     def _import(self) -> str:
         return str(self._created("/imports", {"mapping": "cfpb", "file_name": "complaints.csv"}))

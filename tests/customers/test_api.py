@@ -90,7 +90,8 @@ class TestRead:
 
     def test_pages(self, agent: Caller) -> None:
         made = [agent.post("/customers", {"name": str(number)}).json["id"] for number in range(7)]
-        found, cursor = [], ""
+        found: list[str] = []
+        cursor: str | None = ""
         while cursor is not None:
             page = agent.get(f"/customers?limit=2{cursor and '&cursor=' + cursor}").json
             found += [row["id"] for row in page["items"]]

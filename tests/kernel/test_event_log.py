@@ -307,17 +307,20 @@ class TestFeed:
         """Threads that write at random while somebody reads on and on: everything once, in the same order as at the end."""
         with database.reader() as session:
             position = start_of_log(current_epoch(session))
+
+        def write(name: str) -> None:
+            for number in range(15):
+                say(database, Chain(), f"{name}{number}")
+
         with ThreadPoolExecutor(4) as pool:
-            writing = [
-                pool.submit(lambda name=name: [say(database, Chain(), f"{name}{n}") for n in range(15)])
-                for name in "abcd"
-            ]
+            writing = [pool.submit(write, name) for name in "abcd"]
             read: list[Any] = []
             with database.reader() as session:
                 while not all(task.done() for task in writing):
                     seen, position = read_feed(session, position)
                     read += seen
-                [task.result() for task in writing]
+                for task in writing:
+                    task.result()
                 seen, position = read_feed(session, position)
                 read += seen
                 whole, _ = read_feed(session, start_of_log(position.epoch))

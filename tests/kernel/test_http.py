@@ -451,7 +451,7 @@ class TestOurOwnMistake:
         program = assemble(settings)
         app = create_app(program=program)
 
-        def mistake() -> None:
+        def mistake() -> str:
             raise RuntimeError("the secret is 4711")
 
         app.add_url_rule("/mistake", "mistake", mistake)

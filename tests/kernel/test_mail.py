@@ -4,6 +4,7 @@ How it can fail: a duty performed twice sends two mails; a mail that was not tak
 like another mail; a hostile subject or body adds a header or a command; another script arrives as question marks.
 """
 
+import asyncio
 from collections.abc import Iterator
 from dataclasses import replace
 from email import message_from_bytes
@@ -51,6 +52,7 @@ class Server(Controller):
     """On whatever port is free."""
 
     def _trigger_server(self) -> None:
+        assert isinstance(self.server, asyncio.Server)
         self.port = self.server.sockets[0].getsockname()[1]
         super()._trigger_server()  # type: ignore[no-untyped-call]
 
@@ -63,9 +65,9 @@ def post() -> Post:
 @pytest.fixture
 def server(post: Post) -> Iterator[Server]:
     server = Server(post, hostname="127.0.0.1", port=0)
-    server.start()  # type: ignore[no-untyped-call]
+    server.start()
     yield server
-    server.stop()  # type: ignore[no-untyped-call]
+    server.stop()
 
 
 @pytest.fixture
@@ -161,7 +163,7 @@ class TestDelivery:
         server = Server(
             post, hostname="127.0.0.1", port=0, auth_required=True, auth_require_tls=False, authenticator=check
         )
-        server.start()  # type: ignore[no-untyped-call]
+        server.start()
         program = assemble(replace(settings, smtp_url=f"smtp://us%20er:p%40ss@127.0.0.1:{server.port}"))
         try:
             _, duty = queue(program.database)
@@ -169,7 +171,7 @@ class TestDelivery:
             assert "no TLS" in row(program.database, "duty", duty)["last_error"]
         finally:
             program.engine.dispose()
-            server.stop()  # type: ignore[no-untyped-call]
+            server.stop()
         assert (asked, post.mails) == ([], [])
 
     def test_a_mail_that_never_goes_out_says_so(self, settings: Settings) -> None:

@@ -18,7 +18,7 @@ from helpdesk.kernel.db import Base, make_engine
 from helpdesk.kernel.ids import new_id
 from tests.racing import at_once
 
-assert helpdesk.tables  # imported for its effect: every table is then known to the metadata
+assert helpdesk.tables.__name__  # imported for its effect: every table is then known to the metadata
 
 
 @pytest.fixture

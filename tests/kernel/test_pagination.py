@@ -165,7 +165,15 @@ class TestCursor:
     def test_our_own_nonsense(self) -> None:
         """Well signed, but not what we would write."""
         page = page_of(5)
-        for body in ([], [page.fingerprint], [page.fingerprint, None, None], {}, "x", [page.fingerprint, {}, []]):
+        nonsense: list[Any] = [
+            [],
+            [page.fingerprint],
+            [page.fingerprint, None, None],
+            {},
+            "x",
+            [page.fingerprint, {}, []],
+        ]
+        for body in nonsense:
             raw = orjson.dumps(body)
             cursor = base64.urlsafe_b64encode(page._checksum(raw) + raw).decode()
             with pytest.raises(CursorMismatch):

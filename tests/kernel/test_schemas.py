@@ -39,7 +39,7 @@ from helpdesk.kernel.schemas import (
     problems_of,
 )
 
-assert helpdesk.app  # imported for its effect: every domain's schemas are then known
+assert helpdesk.app.__name__  # imported for its effect: every domain's schemas are then known
 
 
 def all_schemas(kind: type[Schema] = Schema) -> Iterator[type[Schema]]:

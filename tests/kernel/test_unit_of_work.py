@@ -5,7 +5,7 @@ subscriber records is lost, or its own subscribers are not run; a duty is owed t
 commit; what is said after the end is swallowed.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -100,13 +100,14 @@ class TestWhole:
             uow.record(said("x")[0])
             uow.finish()
             uow.finish()
-            for late in (
+            late: list[Callable[[], None]] = [
                 lambda: uow.record(said("y")[0]),
                 lambda: uow.duty("test", new_id()),
                 lambda: uow.add_rows(Team, []),
-            ):
+            ]
+            for saying in late:
                 with pytest.raises(RuntimeError, match="finished"):
-                    late()
+                    saying()
         assert told(database) == [("test.said", "x")]
 
     def test_who_and_when(self, database: Database) -> None:
