@@ -7,6 +7,7 @@ up past `visible_to`.
 
 import ast
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import Final
 
@@ -55,9 +56,13 @@ FLASK: Final = {
 }
 
 
-def sources(folder: Path = ROOT) -> Iterator[tuple[str, ast.Module]]:
-    for path in sorted(folder.rglob("*.py")):
-        yield path.relative_to(ROOT).as_posix(), ast.parse(path.read_text(encoding="utf-8"))
+@cache
+def sources(folder: Path = ROOT) -> list[tuple[str, ast.Module]]:
+    """Every file below a folder: its path from the program's root, and its tree."""
+    return [
+        (path.relative_to(ROOT).as_posix(), ast.parse(path.read_text(encoding="utf-8")))
+        for path in sorted(folder.rglob("*.py"))
+    ]
 
 
 def domain_files() -> Iterator[tuple[str, str, ast.Module]]:

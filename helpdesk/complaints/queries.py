@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from functools import cache, lru_cache
 from types import SimpleNamespace
-from typing import Any, Final, TypeVar
+from typing import Any, Final, NamedTuple, TypeVar
 from uuid import UUID
 
 from sqlalchemy import (
@@ -330,18 +330,28 @@ def issues_of(session: Session, complaint_id: UUID) -> Sequence[Issue]:
     return session.scalars(select(Issue).where(Issue.complaint_id == complaint_id).order_by(Issue.position)).all()
 
 
+class Recipient(NamedTuple):
+    """Whom to write to, and how they wish to be written to."""
+
+    role: str
+    authority: str | None
+    name: str | None
+    email: str | None
+    language: str | None
+
+
+_PERSON: Final = Person.__table__.c
 _WRITTEN_TO: Final = (
-    select(Person)
-    .where(Person.complaint_id == bindparam("complaint_id"), Person.role.in_(["representative", "complainant"]))
-    .order_by(Person.role.desc(), Person.id)
+    select(*(_PERSON[name] for name in Recipient._fields))
+    .where(_PERSON.complaint_id == bindparam("complaint_id"), _PERSON.role.in_(["representative", "complainant"]))
+    .order_by(_PERSON.role.desc(), _PERSON.id)
 )
 
 
-def complainant_of(session: Session, complaint_id: UUID) -> Person | None:
+def complainant_of(session: Session, complaint_id: UUID) -> Recipient | None:
     """Whom to write to: the representative with authority where there is one, else the complainant."""
-    rows = session.scalars(_WRITTEN_TO, {"complaint_id": complaint_id}).all()
-    willing = [row for row in rows if row.role == "complainant" or row.authority]
-    return next((row for row in willing if row.email), willing[0] if willing else None)
+    rows = map(Recipient._make, session.execute(_WRITTEN_TO, {"complaint_id": complaint_id}))
+    return next((row for row in rows if row.role == "complainant" or row.authority), None)
 
 
 def is_subject(session: Session, complaint_id: UUID, agent_id: UUID) -> bool:

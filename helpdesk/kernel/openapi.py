@@ -5,7 +5,7 @@ money as one named schema, path parameters that say what they are, and headers (
 come and go.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass
 from typing import Any
@@ -330,11 +330,20 @@ def _all_errors(
     return found
 
 
+_refusals: dict[str, dict[str, Any]] = {}
+"""Every answer that refuses, by its name under `components`: most operations share theirs with many others."""
+
+
 def _error_responses(errors: Sequence[type[DomainError]]) -> dict[str, Any]:
     by_status: dict[int, dict[str, type[DomainError]]] = {}
     for kind in errors:
         by_status.setdefault(kind.status, {})[kind.code] = kind
-    return {str(status): _error_response(kinds) for status, kinds in sorted(by_status.items())}
+    found = {}
+    for status, kinds in sorted(by_status.items()):
+        name = ".".join(sorted(kinds))
+        _refusals.setdefault(name, _error_response(kinds))
+        found[str(status)] = {"$ref": f"#/components/responses/{name}"}
+    return found
 
 
 def _error_response(kinds: dict[str, type[DomainError]]) -> dict[str, Any]:
@@ -381,10 +390,18 @@ def document(api: Api) -> dict[str, Any]:
             if isinstance(operation, dict):
                 operation.get("responses", {}).pop("default", None)
     components = found["components"]
-    components.pop("responses", None)
+    used = {answer["$ref"].rpartition("/")[2] for answer in _answers(found) if "$ref" in answer}
+    components["responses"] = {name: _refusals[name] for name in sorted(used)}
     components["schemas"].pop("PaginationMetadataSchema", None)
     found["tags"] = sorted(found.get("tags", []), key=lambda tag: str(tag["name"]))
     return found
+
+
+def _answers(found: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    for item in found["paths"].values():
+        for operation in item.values():
+            if isinstance(operation, dict):
+                yield from operation["responses"].values()
 
 
 def _describe_path_parameter(parameter: dict[str, Any], known: Mapping[str, PathParameter]) -> None:

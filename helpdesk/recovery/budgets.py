@@ -14,7 +14,7 @@ from helpdesk.identity import queries as identity
 from helpdesk.identity.actors import Actor
 from helpdesk.kernel.errors import FieldError, ValidationFailed
 from helpdesk.kernel.ids import new_id
-from helpdesk.kernel.money import Money
+from helpdesk.kernel.money import MAX_MINOR, Money
 from helpdesk.kernel.unit_of_work import UnitOfWork
 from helpdesk.recovery import queries
 from helpdesk.recovery.errors import BudgetExhausted, BudgetExists, NoBudget
@@ -58,6 +58,9 @@ def allocate(uow: UnitOfWork, actor: Actor, budget: Budget, amount: Money, note:
     if amount.currency != budget.currency:
         message = f"This budget is in {budget.currency}."
         raise ValidationFailed(errors=[FieldError.at("/amount/currency", "currency", message)])
+    if budget.allocated_minor + amount.minor > MAX_MINOR:
+        message = "With what is in it, this is more than can be counted to the cent."
+        raise ValidationFailed(errors=[FieldError.at("/amount/amount", "range", message)])
     budget.allocated_minor += amount.minor
     budget.touch()
     uow.add_rows(BudgetEntry, [_entry(uow, actor, budget.id, "allocate", amount.minor, note=note)])

@@ -18,7 +18,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from types import SimpleNamespace
-from typing import Any, Final
+from typing import Any, Final, cast
 from uuid import UUID
 
 import orjson
@@ -27,6 +27,7 @@ from sqlalchemy import (
     ARRAY,
     Connection,
     Engine,
+    Table,
     Uuid,
     any_,
     bindparam,
@@ -60,26 +61,35 @@ from helpdesk.sla.specs import Policy, compiled, targets_of
 
 JSON = orjson.OPT_UTC_Z
 
-# One letter per table: the statements below are the whole program of this floor.
-c = Complaint.__table__.c
-a, t, m = Agent.__table__.c, Token.__table__.c, TeamMember.__table__.c
-k, p, e = Clock.__table__.c, Person.__table__.c, EventRow.__table__.c
-pol, polv = SlaPolicy.__table__.c, SlaPolicyVersion.__table__.c
-cal, calv = SlaCalendar.__table__.c, SlaCalendarVersion.__table__.c
+
+def _table(model: Any) -> Table:
+    return cast(Table, model.__table__)
+
+
+COMPLAINT, ISSUE, PERSON, NEED = map(_table, (Complaint, Issue, Person, Need))
+MESSAGE, TRANSITION, CLOCK = map(_table, (Message, TransitionRow, Clock))
+AGENT, TOKEN, MEMBER, CUSTOMER = map(_table, (Agent, Token, TeamMember, Customer))
+EVENT, MAIL, DUTY = map(_table, (EventRow, OutboundMail, Duty))
+POLICY, POLICY_VERSION = map(_table, (SlaPolicy, SlaPolicyVersion))
+CALENDAR, CALENDAR_VERSION = map(_table, (SlaCalendar, SlaCalendarVersion))
+c = COMPLAINT.c
 
 CALLER = (
     select(
-        a.id,
-        a.role,
+        AGENT.c.id,
+        AGENT.c.role,
         func.now().label("now"),
-        select(func.array_agg(m.team_id)).where(m.agent_id == a.id).scalar_subquery().label("team_ids"),
+        select(func.array_agg(MEMBER.c.team_id))
+        .where(MEMBER.c.agent_id == AGENT.c.id)
+        .scalar_subquery()
+        .label("team_ids"),
     )
-    .join(Token.__table__, t.agent_id == a.id)
+    .join(TOKEN, TOKEN.c.agent_id == AGENT.c.id)
     .where(
-        t.hash == bindparam("hash"),
-        a.active,
-        t.revoked_at.is_(None),
-        or_(t.expires_at.is_(None), t.expires_at > func.now()),
+        TOKEN.c.hash == bindparam("hash"),
+        AGENT.c.active,
+        TOKEN.c.revoked_at.is_(None),
+        or_(TOKEN.c.expires_at.is_(None), TOKEN.c.expires_at > func.now()),
     )
 )
 
@@ -160,14 +170,15 @@ _PERSON: Final = [
 _NEED: Final = ["id", "flag", "adjustment", "consent", "ground", "expires_at"]
 
 
-def _children(model: Any, order: str, names: list[str]) -> Any:
-    table = model.__table__
-    pairs = [part for name in names for part in (literal_column(f"'{name}'"), table.c[name])]
+def _children(table: Table, order: str, names: list[str]) -> Any:
+    pairs: list[Any] = []
+    for name in names:
+        pairs += [literal_column(f"'{name}'"), table.c[name]]
     rows = (
         select(func.json_build_object(*pairs).label("item"))
         .where(table.c.complaint_id == c.id)
         .order_by(table.c[order])
-        .correlate(Complaint.__table__)
+        .correlate(COMPLAINT)
         .subquery()
     )
     return select(func.coalesce(func.json_agg(rows.c.item), func.json_build_array())).scalar_subquery()
@@ -175,11 +186,11 @@ def _children(model: Any, order: str, names: list[str]) -> Any:
 
 DETAIL = select(
     *(c[name] for name in _SUMMARY + _REST + _HIDDEN),
-    _children(Issue, "position", _ISSUE).label("issues"),
-    _children(Person, "id", _PERSON).label("people"),
-    _children(Need, "id", _NEED).label("needs"),
+    _children(ISSUE, "position", _ISSUE).label("issues"),
+    _children(PERSON, "id", _PERSON).label("people"),
+    _children(NEED, "id", _NEED).label("needs"),
 ).where(c.reference == bindparam("reference"), VISIBLE)
-LOCKED_DETAIL = DETAIL.with_for_update(of=Complaint.__table__)
+LOCKED_DETAIL = DETAIL.with_for_update(of=COMPLAINT)
 LOCKED = (
     select(
         c.id,
@@ -187,60 +198,60 @@ LOCKED = (
         c.version,
         c.event_count,
         c.event_head,
-        select(p.email)
-        .where(p.complaint_id == c.id, p.role == "complainant")
-        .order_by(p.id)
+        select(PERSON.c.email)
+        .where(PERSON.c.complaint_id == c.id, PERSON.c.role == "complainant")
+        .order_by(PERSON.c.id)
         .limit(1)
         .scalar_subquery()
         .label("email"),
     )
     .where(c.reference == bindparam("reference"), VISIBLE)
-    .with_for_update(of=Complaint.__table__)
+    .with_for_update(of=COMPLAINT)
 )
 _PAGE = select(*(c[name] for name in _SUMMARY)).where(VISIBLE).order_by(c.received_at.desc(), c.id.desc()).limit(26)
 LIST = _PAGE
 FILTERED = _PAGE.where(c.status == bindparam("status"), c.severity == bindparam("severity"))
 
-POLICY = (
+POLICY_IN_FORCE = (
     select(
-        pol.id,
-        pol.version,
-        polv.spec,
-        cal.id.label("calendar_id"),
-        cal.version.label("calendar_version"),
-        cal.name.label("calendar_name"),
-        calv.spec.label("calendar_spec"),
+        POLICY.c.id,
+        POLICY.c.version,
+        POLICY_VERSION.c.spec,
+        CALENDAR.c.id.label("calendar_id"),
+        CALENDAR.c.version.label("calendar_version"),
+        CALENDAR.c.name.label("calendar_name"),
+        CALENDAR_VERSION.c.spec.label("calendar_spec"),
     )
-    .join(SlaPolicyVersion.__table__, (polv.policy_id == pol.id) & (polv.version == pol.version))
-    .join(SlaCalendar.__table__, cal.id == polv.calendar_id)
-    .join(SlaCalendarVersion.__table__, (calv.calendar_id == cal.id) & (calv.version == cal.version))
-    .where(pol.is_default)
+    .join(POLICY_VERSION, (POLICY_VERSION.c.policy_id == POLICY.c.id) & (POLICY_VERSION.c.version == POLICY.c.version))
+    .join(CALENDAR, CALENDAR.c.id == POLICY_VERSION.c.calendar_id)
+    .join(
+        CALENDAR_VERSION,
+        (CALENDAR_VERSION.c.calendar_id == CALENDAR.c.id) & (CALENDAR_VERSION.c.version == CALENDAR.c.version),
+    )
+    .where(POLICY.c.is_default)
 )
-CUSTOMER = (
-    select(Customer.__table__.c.id)
-    .where(func.lower(Customer.__table__.c.email) == bindparam("email"))
-    .order_by(Customer.__table__.c.id)
-    .limit(1)
+KNOWN_CUSTOMER = (
+    select(CUSTOMER.c.id).where(func.lower(CUSTOMER.c.email) == bindparam("email")).order_by(CUSTOMER.c.id).limit(1)
 )
 OPEN_CLOCKS = (
-    select(Clock.__table__)
-    .where(k.complaint_id == bindparam("complaint_id"), k.stopped_at.is_(None))
-    .order_by(k.id)
+    select(CLOCK)
+    .where(CLOCK.c.complaint_id == bindparam("complaint_id"), CLOCK.c.stopped_at.is_(None))
+    .order_by(CLOCK.c.id)
     .with_for_update()
 )
 
-NEW_COMPLAINT = insert(Complaint)
-NEW_CUSTOMER = insert(Customer)
-NEW_ISSUES = insert(Issue)
-NEW_PERSON = insert(Person)
-NEW_CLOCKS = insert(Clock)
-NEW_EVENTS = insert(EventRow)
-NEW_MESSAGE = insert(Message)
-NEW_MAIL = insert(OutboundMail)
-NEW_DUTY = insert(Duty)
-NEW_TRANSITION = insert(TransitionRow)
+NEW_COMPLAINT = insert(COMPLAINT)
+NEW_CUSTOMER = insert(CUSTOMER)
+NEW_ISSUES = insert(ISSUE)
+NEW_PERSON = insert(PERSON)
+NEW_CLOCKS = insert(CLOCK)
+NEW_EVENTS = insert(EVENT)
+NEW_MESSAGE = insert(MESSAGE)
+NEW_MAIL = insert(MAIL)
+NEW_DUTY = insert(DUTY)
+NEW_TRANSITION = insert(TRANSITION)
 REPLIED = (
-    update(Complaint.__table__)
+    update(COMPLAINT)
     .where(c.id == bindparam("row_id"))
     .values({name: bindparam(f"new_{name}") for name in ("updated_at", "version", "event_count", "event_head")})
 )
@@ -255,8 +266,8 @@ _CLOCK_CHANGES: Final = (
     "next_alarm_at",
 )
 CHANGED_CLOCKS = (
-    update(Clock.__table__)
-    .where(k.id == bindparam("row_id"))
+    update(CLOCK)
+    .where(CLOCK.c.id == bindparam("row_id"))
     .values({name: bindparam(f"new_{name}") for name in _CLOCK_CHANGES})
 )
 
@@ -346,7 +357,7 @@ def _money(minor: int | None, currency: str | None) -> dict[str, Any] | None:
     )
 
 
-def _detail(row: Mapping[str, Any], caller: Caller) -> dict[str, Any]:
+def _detail(row: Any, caller: Caller) -> dict[str, Any]:
     shown = {name: row[name] for name in _SUMMARY}
     for name in _REST:
         shown[name] = row[name]
@@ -392,7 +403,7 @@ class _Chain:
 
 
 def _policy(connection: Connection) -> Policy:
-    row = connection.execute(POLICY).one()
+    row = connection.execute(POLICY_IN_FORCE).one()
     return Policy(
         id=row.id,
         version=row.version,
@@ -407,9 +418,9 @@ def _policy(connection: Connection) -> Policy:
 def _create(connection: Connection, caller: Caller, given: dict[str, Any]) -> Response:
     policy = _policy(connection)
     person = given["complainant"]
-    customer_id = connection.execute(CUSTOMER, {"email": person["email"].lower()}).scalar_one_or_none()
+    customer_id = connection.execute(KNOWN_CUSTOMER, {"email": person["email"].lower()}).scalar_one_or_none()
     price = Money.parse(**given["price"])
-    row = dict.fromkeys(_SUMMARY + _REST) | {
+    row: dict[str, Any] = dict.fromkeys(_SUMMARY + _REST) | {
         "id": new_id(),
         "reference": new_reference(),
         "status": "received",
@@ -506,7 +517,7 @@ def _reply(connection: Connection, caller: Caller, ref: str, given: dict[str, An
     return _json(201, message)
 
 
-def _head(chain: _Chain, row: Mapping[str, Any]) -> dict[str, Any]:
+def _head(chain: _Chain, row: Any) -> dict[str, Any]:
     return {
         "row_id": chain.stream_id,
         "new_updated_at": chain.caller.now,
@@ -556,7 +567,7 @@ def _act(connection: Connection, caller: Caller, ref: str, action: str, given: d
     return _json(200, _detail(row, caller))
 
 
-def _calendar(clock: Mapping[str, Any]) -> Calendar:
+def _calendar(clock: Any) -> Calendar:
     """Compiled when the clock's complaint was taken in, or by the program's own tables in this process."""
     return compiled(clock["calendar_id"], clock["calendar_version"], _CALENDAR_SPEC, "Office hours")
 
@@ -569,11 +580,11 @@ _CALENDAR_SPEC: Final = {
 _THRESHOLDS: Final = (50, 75, 90)
 
 
-def _pauses(clock: Mapping[str, Any]) -> list[tuple[datetime, datetime | None]]:
+def _pauses(clock: Any) -> list[tuple[datetime, datetime | None]]:
     return [(parse_rfc3339(since), parse_rfc3339(until) if until else None) for since, until in clock["pauses"]]
 
 
-def _paused(clock: Mapping[str, Any], now: datetime) -> dict[str, Any] | None:
+def _paused(clock: Any, now: datetime) -> dict[str, Any] | None:
     target = Target(clock["target_amount"], clock["target_unit"])
     if clock["state"] != "running" or not clock["pausable"] or now > clock["due_at"]:
         return None
@@ -589,7 +600,7 @@ def _paused(clock: Mapping[str, Any], now: datetime) -> dict[str, Any] | None:
     }
 
 
-def _resumed(clock: Mapping[str, Any], now: datetime) -> dict[str, Any] | None:
+def _resumed(clock: Any, now: datetime) -> dict[str, Any] | None:
     if clock["state"] != "paused":
         return None
     calendar, target = _calendar(clock), Target(clock["target_amount"], clock["target_unit"])

@@ -37,7 +37,7 @@ def slower(small: Sequence[Result], large: Sequence[Result]) -> float:
 
 
 def table(operations: Sequence[Operation], sizes: Sequence[int], results: Results) -> str:
-    lines = [_HEAD]
+    lines: list[tuple[str, ...]] = [_HEAD]
     for operation in operations:
         for size in sizes:
             cells = {name: results[operation.name, size, name] for name in _NAMES}

@@ -17,7 +17,7 @@ Counting = Callable[[], Any]
 WITH_A_KEY: Final = 3
 """The key's lock, the look-up of the earlier answer (which must come after the lock), and the answer that is kept."""
 
-CLOSING: Final = 19
+CLOSING: Final = 18
 """What answers the complainant is more than a change of state: the conflict of interest is looked up, each issue gets
 its outcome, the letter is a message, a mail and a duty, three clocks stop and that of the follow-up begins.
 """
@@ -49,10 +49,10 @@ def test_list(agent: Caller, many: None, statements: Counting) -> None:
 def test_create(agent: Caller, statements: Counting) -> None:
     with statements() as seen:
         assert agent.post("/complaints", complaint_body()).status_code == 201
-    assert len(seen) <= 12, seen.seen  # 10 seen
+    assert len(seen) <= 12, seen.seen  # 11 seen
     with statements() as seen:
         assert agent.post("/complaints", complaint_body(), idempotency_key="one").status_code == 201
-    assert len(seen) <= 12 + WITH_A_KEY, seen.seen  # 11 seen: the customer is known by now
+    assert len(seen) <= 12 + WITH_A_KEY, seen.seen  # 13 seen: the customer is known by now
     with statements() as seen:
         answer = agent.post("/complaints", complaint_body(), idempotency_key="one")
     assert answer.headers["Idempotent-Replayed"] == "true"
@@ -69,20 +69,20 @@ def test_create_does_not_grow_with_what_is_in_it(agent: Caller, statements: Coun
     )
     with statements() as seen:
         assert agent.post("/complaints", body).status_code == 201
-    assert len(seen) <= 12, seen.seen  # 10 seen; the twenty go by COPY, which is not counted
+    assert len(seen) <= 12, seen.seen  # 11 seen; the twenty go by COPY, which is not counted
 
 
 @pytest.mark.parametrize(
     ("action", "most"),
     [
-        ("acknowledge", 14),  # 13 seen
-        ("triage", 14),  # 8 seen
-        ("ask_customer", 14),  # 13 seen
-        ("ask_third_party", 14),  # 10 seen
-        ("investigate", 14),  # 11 seen
-        ("resolve_on_the_spot", CLOSING),  # 19 seen
+        ("acknowledge", 14),  # 12 seen
+        ("triage", 14),  # 7 seen
+        ("ask_customer", 14),  # 12 seen
+        ("ask_third_party", 14),  # 9 seen
+        ("investigate", 14),  # 10 seen
+        ("resolve_on_the_spot", CLOSING),  # 18 seen
         ("withdraw", 14),  # 10 seen
-        ("escalate", 14),  # 7 seen
+        ("escalate", 14),  # 6 seen
     ],
 )
 def test_transition(agent: Caller, complaint: dict[str, Any], statements: Counting, action: str, most: int) -> None:
@@ -97,7 +97,7 @@ def test_resolve(agent: Caller, complaint: dict[str, Any], statements: Counting)
     assert agent.post(f"{path}/investigate", GOOD["investigate"]).status_code == 200
     with statements() as seen:
         assert agent.post(f"{path}/resolve", GOOD["resolve"]).status_code == 200
-    assert len(seen) <= CLOSING, seen.seen  # 19 seen
+    assert len(seen) <= CLOSING, seen.seen  # 18 seen
 
 
 def test_reply(agent: Caller, complaint: dict[str, Any], statements: Counting) -> None:

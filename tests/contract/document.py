@@ -55,13 +55,22 @@ class Operation:
         return bool(self.definition.get("security"))
 
 
-def operations(document: dict[str, Any] | None = None) -> Iterator[Operation]:
-    for path, item in (document or committed())["paths"].items():
+def operations() -> Iterator[Operation]:
+    """Answers that they share are put where they are referred to."""
+    for path, item in committed()["paths"].items():
         for method in METHODS:
             if method in item:
-                definition = item[method]
+                definition = {**item[method], "responses": _looked_up(item[method]["responses"])}
                 shared = item.get("parameters", [])
                 yield Operation(method, path, definition, [*shared, *definition.get("parameters", [])])
+
+
+def _looked_up(responses: dict[str, Any]) -> dict[str, Any]:
+    known = committed()["components"]["responses"]
+    return {
+        status: known[said["$ref"].removeprefix("#/components/responses/")] if "$ref" in said else said
+        for status, said in responses.items()
+    }
 
 
 OPERATIONS: Final = tuple(operations())
@@ -93,7 +102,8 @@ _BASE: Final = "urn:helpdesk:openapi"
 @cache
 def _registry() -> Registry[Any]:
     empty: Registry[Any] = Registry()
-    return empty.with_resource(_BASE, DRAFT202012.create_resource(committed()))
+    found: Registry[Any] = empty.with_resource(_BASE, DRAFT202012.create_resource(committed()))
+    return found
 
 
 def _absolute(node: Any) -> Any:

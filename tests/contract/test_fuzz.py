@@ -39,7 +39,7 @@ from tests.contract.world import World
 SYSTEMATIC: Final = 60
 """At most so many systematic cases for one operation, taken evenly from all."""
 RANDOM: Final = {GenerationMode.POSITIVE: 5, GenerationMode.NEGATIVE: 15}
-MANY: Final = int(os.environ.get("HELPDESK_FUZZ_EXAMPLES", "300"))
+MANY: Final = int(os.environ.get("HELPDESK_FUZZ_EXAMPLES", "200"))
 SHOWN: Final = 12
 
 REFUSALS: Final = ["400", "404", "405", "409", "410", "412", "413", "415", "422", "428"]

@@ -11,7 +11,7 @@ from uuid import UUID
 
 import orjson
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from sqlalchemy import Engine, select, text
 
@@ -73,6 +73,7 @@ def walk(database: Database, order: Order, limit: int) -> list[tuple[datetime, U
 class TestWalk:
     def test_every_row_once_whatever_the_page(self, database: Database, engine: Engine) -> None:
         @given(st.lists(st.integers(0, 6), max_size=14), st.integers(1, 15))
+        @settings(max_examples=40)
         def check(ticks: list[int], limit: int) -> None:
             rows = fill(engine, ticks)
             assert walk(database, BY_TIME, limit) == sorted(rows)
@@ -88,6 +89,7 @@ class TestWalk:
             st.lists(st.integers(0, 9), max_size=10),
             st.integers(1, 4),
         )
+        @settings(max_examples=40)
         def check(ticks: list[int], later: list[int], limit: int) -> None:
             stood = fill(engine, ticks)
             coming = [(START + timedelta(microseconds=tick), new_id()) for tick in later]
