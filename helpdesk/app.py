@@ -39,7 +39,7 @@ BLUEPRINTS = (identity, customers, complaints, sla, recovery, integrations)
 
 PATH_PARAMETERS = {
     "ref": PathParameter("The complaint's reference, however it is typed, or its id.", "7K3M-9QX2-TAM"),
-    "code": PathParameter("The voucher's code, however it is typed.", "7K3M-9QX2-TA5V-0C4E-R"),
+    "code": PathParameter("The voucher's code, however it is typed.", "7K3M-9QX2-TA5V-0C4E-0"),
     "token": PathParameter("The last part of the customer's signed link.", "WyIwMTkyZjBjMTdkMWU3YzNhIl0.REPLACE-ME"),
 }
 

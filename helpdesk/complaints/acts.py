@@ -7,10 +7,12 @@ the status and one transition row, and records what happened. Nothing else assig
 from collections.abc import Callable
 from typing import Any, Final
 
+from sqlalchemy.orm import Session
+
 from helpdesk.complaints import queries
 from helpdesk.complaints.errors import ConflictOfInterest
 from helpdesk.complaints.events import BY_ACTION
-from helpdesk.complaints.lifecycle import LIFECYCLE
+from helpdesk.complaints.lifecycle import CLOSING, LIFECYCLE
 from helpdesk.complaints.models import Complaint, TransitionRow
 from helpdesk.complaints.taxonomy import SAFETY_ISSUES, case_outcome, severity_of
 from helpdesk.complaints.thread import add_message
@@ -21,7 +23,6 @@ from helpdesk.kernel.ids import new_id
 from helpdesk.kernel.schemas import json_safe
 from helpdesk.kernel.unit_of_work import UnitOfWork
 
-CLOSING: Final = frozenset({"resolve", "resolve_on_the_spot", "follow_up", "dismiss", "withdraw"})
 _WATCHED: Final = (
     "status",
     "severity",
@@ -47,13 +48,26 @@ AUTOMATIC_ACKNOWLEDGEMENT: Final = (
 
 
 def act(uow: UnitOfWork, actor: Actor, complaint: Complaint, action: str, given: dict[str, Any]) -> Complaint:
-    """Do `action` on a locked complaint. Raises `Forbidden`, `ConflictOfInterest`, `ActionNotAllowed`, or
-    `ValidationFailed` for a body that does not fit the row (an issue that is not this complaint's).
+    """Do `action` on a locked complaint. Raises as `check` does, and `ValidationFailed` for a body that does not fit the
+    row (an issue that is not this complaint's).
+    """
+    check(uow.session, actor, complaint, action)
+    return carry_out(uow, actor, complaint, action, given)
+
+
+def check(session: Session, actor: Actor, complaint: Complaint, action: str) -> None:
+    """What can be said before the body is looked at: `Forbidden` or `ConflictOfInterest` (403), then `ActionNotAllowed`
+    (409).
     """
     require(actor, LIFECYCLE.by_action(action).permission)
-    step = LIFECYCLE.transition(action, complaint.status, complaint, actor.may)
-    if action in CLOSING and actor.kind == "agent" and _is_about(uow, complaint, actor):
+    if action in CLOSING and _is_about(session, complaint, actor):
         raise ConflictOfInterest
+    LIFECYCLE.transition(action, complaint.status, complaint, actor.may)
+
+
+def carry_out(uow: UnitOfWork, actor: Actor, complaint: Complaint, action: str, given: dict[str, Any]) -> Complaint:
+    """`act` for whoever has called `check` in the same transaction (a route does, before it reads the body)."""
+    step = LIFECYCLE.transition(action, complaint.status, complaint, actor.may)
     before = {name: getattr(complaint, name) for name in _WATCHED}
     came_from = complaint.status
     _EFFECTS[action](uow, actor, complaint, given)
@@ -98,12 +112,13 @@ def act(uow: UnitOfWork, actor: Actor, complaint: Complaint, action: str, given:
             given=supplied,
         ),
         stream=complaint,
+        actor=actor,
     )
     return complaint
 
 
-def _is_about(uow: UnitOfWork, complaint: Complaint, actor: Actor) -> bool:
-    return actor.id is not None and queries.is_subject(uow.session, complaint.id, actor.id)
+def _is_about(session: Session, complaint: Complaint, actor: Actor) -> bool:
+    return actor.kind == "agent" and actor.id is not None and queries.is_subject(session, complaint.id, actor.id)
 
 
 def _acknowledge(uow: UnitOfWork, actor: Actor, complaint: Complaint, given: dict[str, Any]) -> None:
@@ -173,20 +188,20 @@ def _resolve_on_the_spot(uow: UnitOfWork, actor: Actor, complaint: Complaint, gi
 
 
 def _decide_remedy(complaint: Complaint, remedy: dict[str, Any]) -> None:
-    """At least one offer, or the reason why none."""
+    """At least one offer that may be kept, or the reason why there is none. The letter tells the complainant of it: a
+    draft that an approver may still refuse is no remedy, and a live offer beside "none" would make the letter untrue.
+    """
     reason = remedy.get("none_because")
-    if reason is None and complaint.offers_live == 0:
-        raise ValidationFailed(
-            "There is no offer on this complaint.",
-            errors=[
-                FieldError.at(
-                    "/remedy/none_because",
-                    "required",
-                    "Draft an offer first (POST /complaints/{ref}/offers), or say why there is none.",
-                )
-            ],
-        )
-    complaint.no_remedy_reason = reason
+    if reason is None and complaint.offers_approved == 0:
+        code, text = "required", "Draft an offer first (POST /complaints/{ref}/offers), or say why there is none."
+        if complaint.offers_live:
+            code, text = "offer_not_approved", "The offer on it is not approved yet: submit it, or have it approved."
+    elif reason is not None and complaint.remedies_undelivered:
+        code, text = "offers_live", "There is an offer on it: take it back first, or leave this out."
+    else:
+        complaint.no_remedy_reason = reason
+        return
+    raise ValidationFailed(errors=[FieldError.at("/remedy/none_because", code, text)])
 
 
 def _follow_up(uow: UnitOfWork, actor: Actor, complaint: Complaint, given: dict[str, Any]) -> None:

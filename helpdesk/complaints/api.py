@@ -3,14 +3,11 @@ from uuid import UUID
 
 from sqlalchemy.orm import Session
 
-from helpdesk.complaints import errors, intake, models, queries, schemas, service
+from helpdesk.complaints import acts, errors, intake, models, queries, schemas, service
 from helpdesk.complaints.action_schemas import BODIES
-from helpdesk.complaints.acts import CLOSING, act
-from helpdesk.complaints.lifecycle import LIFECYCLE, OPEN
-from helpdesk.customers import queries as customers
-from helpdesk.identity import queries as identity
+from helpdesk.complaints.lifecycle import CLOSING, LIFECYCLE, OPEN
 from helpdesk.identity.actors import Actor
-from helpdesk.kernel.errors import ActionNotAllowed, Conflict, FieldError, Forbidden, ValidationFailed
+from helpdesk.kernel.errors import ActionNotAllowed, Conflict, Forbidden
 from helpdesk.kernel.event_log import verify_stream
 from helpdesk.kernel.http import Blueprint
 from helpdesk.kernel.pagination import Page
@@ -50,19 +47,7 @@ def list_complaints(session: Session, actor: Actor, page: Page, given: dict[str,
     errors=(errors.AlreadyReceived,),
 )
 def create_complaint(uow: UnitOfWork, actor: Actor, given: dict[str, Any]) -> UUID:
-    team_id = given.get("team_id")
-    if team_id is not None and not (actor.sees_all or team_id in actor.team_ids):
-        raise ValidationFailed(errors=[FieldError.at("/team_id", "unknown", "You are not in that team; leave it out.")])
-    if team_id is not None and not identity.team_exists(uow.session, team_id):
-        raise ValidationFailed(errors=[FieldError.at("/team_id", "unknown", "There is no such team.")])
-    _known_customer(uow.session, given)
-    return intake.receive(uow, given)
-
-
-def _known_customer(session: Session, given: dict[str, Any]) -> None:
-    customer_id = given.get("customer_id")
-    if customer_id is not None and not customers.exists(session, customer_id):
-        raise ValidationFailed(errors=[FieldError.at("/customer_id", "unknown", "There is no such customer.")])
+    return intake.receive(uow, actor, given)
 
 
 @blp.read(
@@ -105,11 +90,11 @@ def _action_route(action: str) -> None:
     """One route per row of the lifecycle table."""
     step = LIFECYCLE.by_action(action)
 
-    def check(actor: Actor, complaint: models.Complaint) -> None:
-        LIFECYCLE.transition(action, complaint.status, complaint, actor.may)
+    def check(session: Session, actor: Actor, complaint: models.Complaint) -> None:
+        acts.check(session, actor, complaint, action)
 
     def run(uow: UnitOfWork, actor: Actor, complaint: models.Complaint, given: dict[str, Any]) -> UUID:
-        return act(uow, actor, complaint, action, given).id
+        return acts.carry_out(uow, actor, complaint, action, given).id
 
     sources = ", ".join(sorted(step.sources, key=LIFECYCLE.states.index))
     moves = f"to {step.target}" if step.target else "which stays as it is"
@@ -134,7 +119,7 @@ for _action in LIFECYCLE.actions:
     _action_route(_action)
 
 
-def _open_only(_actor: Actor, complaint: models.Complaint) -> None:
+def _open_only(_session: Session, _actor: Actor, complaint: models.Complaint) -> None:
     if complaint.status not in OPEN:
         raise Conflict(f"The complaint is {complaint.status}; reopen it first.", state=complaint.status)
 
@@ -148,6 +133,7 @@ def _open_only(_actor: Actor, complaint: models.Complaint) -> None:
     status=201,
     permission="complaint:edit",
     load=queries.complaint_for_update,
+    if_match="honoured",
     check=_open_only,
     show=_show,
     errors=(Conflict,),
@@ -169,6 +155,7 @@ def _person_route(role: str, path: str, body: type[Schema], summary: str) -> Non
         status=201,
         permission="complaint:edit",
         load=queries.complaint_for_update,
+        if_match="honoured",
         show=_show,
     )(run)
 
@@ -206,6 +193,7 @@ def _show_message(session: Session, _actor: Actor, message_id: UUID) -> models.M
     status=201,
     permission="complaint:note",
     load=queries.complaint_for_update,
+    if_match="honoured",
     show=_show_message,
     errors=(Forbidden,),
 )
@@ -223,7 +211,7 @@ def add_message(uow: UnitOfWork, actor: Actor, complaint: models.Complaint, give
     permission="complaint:assign",
     load=queries.complaint_for_update,
     show=_show,
-    if_match="honoured",
+    if_match="required",
 )
 def assign_complaint(uow: UnitOfWork, _actor: Actor, complaint: models.Complaint, given: dict[str, Any]) -> UUID:
     return service.assign(uow, complaint, given)
@@ -236,6 +224,7 @@ def assign_complaint(uow: UnitOfWork, _actor: Actor, complaint: models.Complaint
     answer=schemas.Complaint,
     permission="complaint:claim",
     load=queries.complaint_for_update,
+    if_match="honoured",
     show=_show,
     errors=(errors.AlreadyAssigned,),
 )
@@ -250,6 +239,7 @@ def claim_complaint(uow: UnitOfWork, actor: Actor, complaint: models.Complaint) 
     answer=schemas.Complaint,
     permission="complaint:claim",
     load=queries.complaint_for_update,
+    if_match="honoured",
     show=_show,
 )
 def release_complaint(uow: UnitOfWork, actor: Actor, complaint: models.Complaint) -> UUID:

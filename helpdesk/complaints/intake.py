@@ -4,7 +4,7 @@ It takes any number at once, because what is done for one is done for a thousand
 complaint is a list of one. Whoever calls has validated the payload (`schemas.ComplaintIn`).
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -16,6 +16,9 @@ from helpdesk.complaints.events import ComplaintReceived
 from helpdesk.complaints.models import Complaint, Issue, Need, Person
 from helpdesk.complaints.taxonomy import SAFETY_ISSUES, severity_of
 from helpdesk.customers import service as customers
+from helpdesk.customers.queries import exists as customer_exists
+from helpdesk.identity import queries as identity
+from helpdesk.identity.actors import Actor
 from helpdesk.kernel.errors import FieldError, ValidationFailed
 from helpdesk.kernel.ids import new_id, new_reference
 from helpdesk.kernel.unit_of_work import UnitOfWork
@@ -53,19 +56,31 @@ class NewComplaint:
         self.row["event_head"] = value
 
 
-def receive(uow: UnitOfWork, given: Mapping[str, Any]) -> UUID:
-    """Take one complaint in. Raises `AlreadyReceived` when its external id is known, `ValidationFailed` for a time of
-    receipt in the future.
+def receive(uow: UnitOfWork, actor: Actor, given: Mapping[str, Any]) -> UUID:
+    """Take one complaint in. Raises `AlreadyReceived` when its external id is known, and `ValidationFailed` for what does
+    not fit what there is: a team, a customer, a time of receipt in the future.
     """
-    if given.get("received_at") and given["received_at"] > uow.now:
-        raise ValidationFailed(
-            errors=[FieldError.at("/received_at", "future", "A complaint cannot come from the future.")]
-        )
+    problems = list(_misfits(uow, actor, given))
+    if problems:
+        raise ValidationFailed(errors=problems)
     if given.get("external_id"):
         known = queries.known_external_ids(uow.session, given["source"], [given["external_id"]])
         if known:
             raise AlreadyReceived(reference=known[given["external_id"]])
     return receive_many(uow, [given])[0]
+
+
+def _misfits(uow: UnitOfWork, actor: Actor, given: Mapping[str, Any]) -> Iterator[FieldError]:
+    if given.get("received_at") and given["received_at"] > uow.now:
+        yield FieldError.at("/received_at", "future", "A complaint cannot come from the future.")
+    team_id = given.get("team_id")
+    if team_id is not None and not (actor.sees_all or team_id in actor.team_ids):
+        yield FieldError.at("/team_id", "unknown", "You are not in that team; leave it out.")
+    elif team_id is not None and not identity.team_exists(uow.session, team_id):
+        yield FieldError.at("/team_id", "unknown", "There is no such team.")
+    customer_id = given.get("customer_id")
+    if customer_id is not None and not customer_exists(uow.session, customer_id):
+        yield FieldError.at("/customer_id", "unknown", "There is no such customer.")
 
 
 def receive_many(uow: UnitOfWork, many: Sequence[Mapping[str, Any]]) -> list[UUID]:
@@ -140,6 +155,7 @@ def _row(
         "stage": "1",
         "double_deviation": False,
         "offers_live": 0,
+        "offers_approved": 0,
         "remedies_undelivered": 0,
         "issue_count": len(issues),
         "transition_count": 0,

@@ -10,6 +10,8 @@ from helpdesk.kernel.state_machine import Lifecycle, Requirement, Transition, st
 
 OPEN: Final = states("received", "investigated")
 CLOSED: Final = states("resolved", "followed_up", "withdrawn", "dismissed")
+CLOSING: Final = frozenset({"resolve", "resolve_on_the_spot", "follow_up", "dismiss", "withdraw"})
+"""Actions that nobody takes on a complaint about themselves."""
 WAITING_ON: Final = ("us", "customer", "third_party", "nobody")
 STAGES: Final = ("1", "2", "external")
 MAX_LEVEL: Final = 3
@@ -110,6 +112,11 @@ LIFECYCLE: Final = Lifecycle(
                     "not_on_the_spot",
                     "on the spot only severity S3 or milder, one issue, and no safety, vulnerability or regulator flag.",
                     _on_the_spot,
+                ),
+                Requirement(
+                    "offer_not_approved",
+                    "an offer on it is not approved; submit it (within your authority that approves it), or withdraw it.",
+                    lambda row: row.offers_approved == row.offers_live,
                 ),
             ),
         ),

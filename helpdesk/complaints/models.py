@@ -31,7 +31,8 @@ class Complaint(Identified, Versioned, EventStream, Stamped, Base):
         CheckConstraint(f"fault IN {FAULTS}", name="fault"),
         CheckConstraint(f"dismissal IN {DISMISSALS}", name="dismissal"),
         CheckConstraint(f"escalation_level BETWEEN 0 AND {MAX_LEVEL}", name="escalation_level"),
-        CheckConstraint("remedies_undelivered >= 0", name="remedies_undelivered"),
+        CheckConstraint("remedies_undelivered BETWEEN 0 AND offers_live", name="remedies_undelivered"),
+        CheckConstraint("offers_approved BETWEEN 0 AND offers_live", name="offers_approved"),
         CheckConstraint("(status = 'dismissed') = (dismissal IS NOT NULL)", name="dismissed_with_reason"),
         CheckConstraint("external_id IS NULL OR source IS NOT NULL", name="external_id_of_source"),
         CheckConstraint(
@@ -43,7 +44,11 @@ class Complaint(Identified, Versioned, EventStream, Stamped, Base):
         Index("ix_complaint_severity_received_at_id", "severity", "received_at", "id"),
         Index("ix_complaint_team_id_received_at_id", "team_id", "received_at", "id"),
         Index("ix_complaint_assignee_id_received_at_id", "assignee_id", "received_at", "id"),
-        Index("ix_complaint_customer_id", "customer_id"),
+        Index("ix_complaint_channel_received_at_id", "channel", "received_at", "id"),
+        Index("ix_complaint_source_received_at_id", "source", "received_at", "id"),
+        Index("ix_complaint_waiting_on_received_at_id", "waiting_on", "received_at", "id"),
+        Index("ix_complaint_stage_received_at_id", "stage", "received_at", "id"),
+        Index("ix_complaint_customer_id_received_at_id", "customer_id", "received_at", "id"),
         Index("ix_complaint_external_id", "external_id"),
     )
 
@@ -80,9 +85,9 @@ class Complaint(Identified, Versioned, EventStream, Stamped, Base):
     contributing_causes: Mapped[list[str] | None] = mapped_column(JSONB(none_as_null=True))
     no_remedy_reason: Mapped[str | None]
     offers_live: Mapped[int] = mapped_column(default=0)
-    """Offers that were not withdrawn, declined, expired or failed; counted by the recovery domain."""
+    """Counted by the recovery domain, as the two below; see `remedies`."""
+    offers_approved: Mapped[int] = mapped_column(default=0, server_default="0")
     remedies_undelivered: Mapped[int] = mapped_column(default=0)
-    """Of those, the ones the customer may still be waiting for."""
     issue_count: Mapped[int] = mapped_column(default=0)
     transition_count: Mapped[int] = mapped_column(default=0)
     """How many acts of the lifecycle there were; the number of the last one."""
@@ -109,6 +114,7 @@ class Issue(Identified, Base):
         UniqueConstraint("complaint_id", "position"),
         CheckConstraint(f"outcome IN {ISSUE_OUTCOMES}", name="outcome"),
         Index("ix_complaint_issue_issue", "issue"),
+        Index("ix_complaint_issue_category", "category"),
     )
 
     complaint_id: Mapped[UUID] = mapped_column(ForeignKey("complaint.id", ondelete="CASCADE"))

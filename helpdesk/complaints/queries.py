@@ -29,14 +29,15 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import Session
 
-from helpdesk.complaints.lifecycle import LIFECYCLE
+from helpdesk.complaints.errors import ConflictOfInterest
+from helpdesk.complaints.lifecycle import CLOSING, LIFECYCLE
 from helpdesk.complaints.models import Complaint, Issue, Message, Need, Person
 from helpdesk.complaints.taxonomy import REGULATOR_CHANNELS
 from helpdesk.identity.actors import Actor
 from helpdesk.kernel.errors import NotFound
 from helpdesk.kernel.event_log import EventRow
 from helpdesk.kernel.ids import parse_reference
-from helpdesk.kernel.pagination import AnySelect, Order, Page
+from helpdesk.kernel.pagination import AnySelect, Listed, Order, Page, listed
 
 _COMPLAINT: Final = Complaint.__table__.c
 """Columns as the table has them: a row of columns is read without SQLAlchemy's ORM around it."""
@@ -219,6 +220,8 @@ _DETAIL = select(
     _COMPLAINT.root_cause,
     _COMPLAINT.contributing_causes,
     _COMPLAINT.no_remedy_reason,
+    _COMPLAINT.offers_live,
+    _COMPLAINT.offers_approved,
     _COMPLAINT.remedies_undelivered,
     _COMPLAINT.issue_count,
     _COMPLAINT.safety,
@@ -249,9 +252,21 @@ def detail(session: Session, actor: Actor, ref: str | UUID) -> dict[str, Any]:
     for name in ("price", "loss"):
         minor = shown.pop(f"{name}_minor")
         shown[name] = None if minor is None else (minor, currency)
+    for need in shown["needs"]:  # JSON has no times
+        need["expires_at"] = need["expires_at"] and datetime.fromisoformat(need["expires_at"])
     facts = SimpleNamespace(**shown, regulator=shown["channel"] in REGULATOR_CHANNELS)
     shown["allowed_actions"] = LIFECYCLE.allowed(shown["status"], facts, actor.may)
+    if any(person["agent_id"] == str(actor.id) for person in shown["people"] if person["role"] == "subject"):
+        for item in shown["allowed_actions"]:
+            if item["action"] in CLOSING:
+                item["missing"] = [*item["missing"], _CONFLICT]
     return shown
+
+
+_CONFLICT: Final = {
+    "code": ConflictOfInterest.code,
+    "detail": "the complaint is about you; have a colleague decide it.",
+}
 
 
 _SORTS: Final = {
@@ -286,10 +301,8 @@ _OF_ISSUE: Final[dict[str, ColumnElement[bool]]] = {
 """Filters that one and the same issue has to pass."""
 
 
-def list_complaints(
-    session: Session, actor: Actor, page: Page, given: dict[str, Any]
-) -> tuple[Sequence[Any], str | None, int | None]:
-    """`(rows, next_cursor, total)`; total only when asked for, since counting reads every row that matches."""
+def list_complaints(session: Session, actor: Actor, page: Page, given: dict[str, Any]) -> Listed:
+    """As `pagination.listed`, with statements that are kept."""
     sight, seen = _sight(actor)
     asked = _asked(actor, given)
     statement, values = _listing(sight, frozenset(asked)), {**seen, **asked}
@@ -330,6 +343,12 @@ def issues_of(session: Session, complaint_id: UUID) -> Sequence[Issue]:
     return session.scalars(select(Issue).where(Issue.complaint_id == complaint_id).order_by(Issue.position)).all()
 
 
+def last_position(session: Session, complaint_id: UUID) -> int:
+    """Of the complaint's issues; 0 when it has none."""
+    highest = select(func.coalesce(func.max(Issue.position), 0)).where(Issue.complaint_id == complaint_id)
+    return session.execute(highest).scalar_one()
+
+
 class Recipient(NamedTuple):
     """Whom to write to, and how they wish to be written to."""
 
@@ -363,34 +382,21 @@ def is_subject(session: Session, complaint_id: UUID, agent_id: UUID) -> bool:
 
 
 _BY_MESSAGE = Order((Message.id,), (UUID,))
-_BY_PLACE = Order((EventRow.stream_seq,), (int,))
+_SEQUENCE: Final = EventRow.stream_seq.label("sequence")
+_BY_PLACE = Order((_SEQUENCE,), (int,))
 
 
-def list_messages(
-    session: Session, actor: Actor, page: Page, given: dict[str, Any], ref: str
-) -> tuple[Sequence[Any], str | None, int | None]:
-    complaint_id = visible_id(session, actor, ref)
-    statement = select(Message).where(Message.complaint_id == complaint_id)
-    rows = session.scalars(page.narrow(statement, _BY_MESSAGE)).all()
-    shown, cursor = page.cut(rows, lambda row: (row.id,))
-    return shown, cursor, _total(session, given, Message, Message.complaint_id == complaint_id)
+def list_messages(session: Session, actor: Actor, page: Page, given: dict[str, Any], ref: str) -> Listed:
+    statement = select(*Message.__table__.c).where(Message.complaint_id == visible_id(session, actor, ref))
+    return listed(session, page, statement, _BY_MESSAGE, given)
 
 
-def _total(session: Session, given: dict[str, Any], table: Any, condition: ColumnElement[bool]) -> int | None:
-    """Only when asked for, since counting reads every row that matches."""
-    if not given.get("count"):
-        return None
-    return session.execute(select(func.count()).select_from(table).where(condition)).scalar_one()
-
-
-def timeline(
-    session: Session, actor: Actor, page: Page, given: dict[str, Any], ref: str
-) -> tuple[Sequence[Any], str | None, int | None]:
+def timeline(session: Session, actor: Actor, page: Page, given: dict[str, Any], ref: str) -> Listed:
     """Events of one complaint, oldest first; an erased payload is None."""
     complaint_id = visible_id(session, actor, ref)
     statement: AnySelect = select(
         EventRow.id,
-        EventRow.stream_seq.label("sequence"),
+        _SEQUENCE,
         EventRow.type,
         EventRow.occurred_at,
         EventRow.actor_kind,
@@ -398,9 +404,7 @@ def timeline(
         EventRow.payload,
         func.encode(EventRow.hash, "hex").label("hash"),
     ).where(EventRow.stream_id == complaint_id)
-    rows = session.execute(page.narrow(statement, _BY_PLACE)).mappings().all()
-    shown, cursor = page.cut(rows, lambda row: (row["sequence"],))
-    return shown, cursor, _total(session, given, EventRow, EventRow.stream_id == complaint_id)
+    return listed(session, page, statement, _BY_PLACE, given)
 
 
 _CHAIN: Final = (

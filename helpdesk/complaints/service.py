@@ -3,9 +3,7 @@
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import func, select
-
-from helpdesk.complaints import acts
+from helpdesk.complaints import acts, queries
 from helpdesk.complaints.errors import AlreadyAssigned
 from helpdesk.complaints.events import ComplaintAssigned, ComplaintEdited, IssueAdded, PersonAdded
 from helpdesk.complaints.lifecycle import MAX_ISSUES
@@ -82,8 +80,7 @@ def add_issue(uow: UnitOfWork, complaint: Complaint, given: dict[str, Any]) -> U
     """
     if complaint.issue_count >= MAX_ISSUES:
         raise Conflict(f"A complaint has at most {MAX_ISSUES} issues; take in another complaint for the rest.")
-    highest = select(func.coalesce(func.max(Issue.position), 0)).where(Issue.complaint_id == complaint.id)
-    position = uow.session.execute(highest).scalar_one() + 1
+    position = queries.last_position(uow.session, complaint.id) + 1
     issue_id = new_id()
     row = {name: given.get(name) for name in ("category", "issue", "detail")}
     uow.add_rows(Issue, [{"id": issue_id, "complaint_id": complaint.id, "position": position, **row}])

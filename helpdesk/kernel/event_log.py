@@ -37,7 +37,7 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from helpdesk.kernel.db import Base, Xid8
 from helpdesk.kernel.errors import CursorExpired, CursorMismatch
-from helpdesk.kernel.events import Principal, Recorded, Stream
+from helpdesk.kernel.events import Recorded, Stream
 
 _GENESIS = b""
 
@@ -127,7 +127,7 @@ def link_hash(
     return hashlib.sha256(orjson.dumps(header)).digest()
 
 
-def rows_for(recorded: Iterable[Recorded], actor: Principal, request_id: str | None) -> list[dict[str, Any]]:
+def rows_for(recorded: Iterable[Recorded], request_id: str | None) -> list[dict[str, Any]]:
     """Rows to insert, in order; advances `event_count` and `event_head` of every stream on the way."""
     rows = []
     for item in recorded:
@@ -146,8 +146,8 @@ def rows_for(recorded: Iterable[Recorded], actor: Principal, request_id: str | N
             kind=item.event.type,
             subject_id=item.event.subject_id,
             occurred_at=item.occurred_at,
-            actor_kind=actor.kind,
-            actor_id=actor.id,
+            actor_kind=item.actor.kind,
+            actor_id=item.actor.id,
             digest=digest,
             prev_hash=prev_hash,
         )
@@ -161,8 +161,8 @@ def rows_for(recorded: Iterable[Recorded], actor: Principal, request_id: str | N
                 "type": item.event.type,
                 "subject_id": item.event.subject_id,
                 "occurred_at": item.occurred_at,
-                "actor_kind": actor.kind,
-                "actor_id": actor.id,
+                "actor_kind": item.actor.kind,
+                "actor_id": item.actor.id,
                 "request_id": request_id,
                 "payload": payload,
                 "salt": salt,

@@ -80,3 +80,4 @@ class Recorded:
     event: Event
     stream: Stream | None
     occurred_at: datetime
+    actor: Principal

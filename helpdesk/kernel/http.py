@@ -126,7 +126,7 @@ class _Write:
     permission: str | None
     public: bool
     load: Callable[..., Any] | None
-    check: Callable[[Any, Any], None] | None
+    check: Callable[[Session, Any, Any], None] | None
     show: Callable[..., Any] | None
     location: Callable[[Any], str] | None
     if_match: str
@@ -175,7 +175,7 @@ class _Write:
         if self.if_match != "none":
             _check_if_match(row, required=self.if_match == "required")
         if self.check is not None:
-            self.check(actor, row)
+            self.check(uow.session, actor, row)
         load_query(None)
         return self.view(uow, actor, row, *given.body(self.body))
 
@@ -244,7 +244,7 @@ class Blueprint(flask_smorest.Blueprint):  # type: ignore[misc]  # flask-smorest
         permission: str | None = None,
         public: bool = False,
         load: Callable[..., Any] | None = None,
-        check: Callable[[Any, Any], None] | None = None,
+        check: Callable[[Session, Any, Any], None] | None = None,
         show: Callable[..., Any] | None = None,
         location: Callable[[Any], str] | None = None,
         if_match: str = "none",
@@ -255,7 +255,7 @@ class Blueprint(flask_smorest.Blueprint):  # type: ignore[misc]  # flask-smorest
         """A change: `view(uow, actor, [row], [body], **path)`; what it returns goes through `show` and `answer`.
 
         `load(session, actor, **path)` gives the locked row or raises `NotFound`; with it, the path's values go there
-        and not to the view. `if_match` is none, honoured or required; `idempotency_key` optional or required.
+        and not to the view. `check(session, actor, row)` refuses before the body is looked at. `if_match` is none, honoured or required; `idempotency_key` optional or required.
         """
 
         def register(view: Callable[..., Any]) -> Callable[..., Any]:

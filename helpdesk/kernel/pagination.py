@@ -16,7 +16,7 @@ from typing import Any
 from uuid import UUID
 
 import orjson
-from sqlalchemy import ColumnElement, Integer, Result, Select, bindparam, literal, tuple_
+from sqlalchemy import ColumnElement, Integer, Result, Select, bindparam, func, literal, select, tuple_
 from sqlalchemy.orm import Session
 
 from helpdesk.kernel.clock import parse_rfc3339
@@ -65,6 +65,22 @@ def _narrowed(statement: AnySelect, order: Order, going_on: bool) -> AnySelect:
     if going_on:
         statement = statement.where(order.after_named)
     return order.apply(statement).limit(bindparam("rows_of_page", type_=Integer))
+
+
+Listed = tuple[Sequence[Any], str | None, int | None]
+"""What a list answers: rows, next cursor (None at the end), total (None where nobody asked)."""
+
+
+def listed(session: Session, page: "Page", statement: AnySelect, order: Order, given: Mapping[str, Any]) -> Listed:
+    """One page of a statement whose columns are named as those of `order`; the rows are mappings. The total only with
+    `count` in the list's loaded query `given`, since counting reads every row that matches.
+    """
+    rows = session.execute(page.narrow(statement, order)).mappings().all()
+    shown, cursor = page.cut(rows, lambda row: [row[column.key] for column in order.columns])
+    total = None
+    if given.get("count"):
+        total = session.execute(select(func.count()).select_from(statement.subquery())).scalar_one()
+    return shown, cursor, total
 
 
 @dataclass(frozen=True, slots=True)

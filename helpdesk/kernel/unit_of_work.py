@@ -42,7 +42,7 @@ _OWE = pg_insert(_DUTY).on_conflict_do_nothing(index_elements=["topic", "dedupe_
 
 
 class UnitOfWork:
-    """Made by `Database.unit_of_work`. `actor` is who the log will name."""
+    """Made by `Database.unit_of_work`. `actor` is who the log will name, where `record` names nobody else."""
 
     def __init__(
         self,
@@ -72,12 +72,14 @@ class UnitOfWork:
             self._now = utc(self.session.execute(select(func.now())).scalar_one())
         return self._now
 
-    def record(self, event: Event, stream: Stream | None = None) -> None:
-        """Say that something happened. With a `stream`, hold its row's lock first (see `events.EventStream`)."""
+    def record(self, event: Event, stream: Stream | None = None, *, actor: Principal | None = None) -> None:
+        """Say that something happened. With a `stream`, hold its row's lock first (see `events.EventStream`). `actor`:
+        who did it, where that is not whoever this unit of work is for (what followed by itself is the system's).
+        """
         self._still_open()
         if stream is not None:
             self.know_stream(stream)
-        self._pending.append(Recorded(new_id(), event, stream, self.now))
+        self._pending.append(Recorded(new_id(), event, stream, self.now, actor or self.actor))
 
     def know_stream(self, stream: Stream) -> None:
         """Remember a locked row, so that subscribers can record on its stream too."""
@@ -139,7 +141,7 @@ class UnitOfWork:
                     self.duty(topic, item.event.subject_id, dedupe_key=str(item.id))
 
     def _write_events(self) -> None:
-        rows = event_log.rows_for(self._recorded, self.actor, self.request_id)
+        rows = event_log.rows_for(self._recorded, self.request_id)
         if rows:
             self._rows[event_log.EventRow.__table__].extend(rows)  # type: ignore[index]  # it is a Table
 

@@ -72,7 +72,7 @@ def list_complaint_offers(session: Session, actor: Actor, page: Page, given: dic
     return queries.offers_of(session, actor, page, given, ref)
 
 
-def _takes_offers(_actor: Actor, complaint: Complaint) -> None:
+def _takes_offers(_session: Session, _actor: Actor, complaint: Complaint) -> None:
     offers.check_takes_offers(complaint)
 
 
@@ -87,6 +87,7 @@ def _takes_offers(_actor: Actor, complaint: Complaint) -> None:
     status=201,
     permission="offer:draft",
     load=complaint_for_update,
+    if_match="honoured",
     check=_takes_offers,
     show=_show_offer,
     location=lambda shown: f"/api/v1/offers/{shown['id']}",
@@ -137,8 +138,8 @@ def _action_route(action: str) -> None:
     """One route per row of the lifecycle's table that a person can ask for."""
     step = LIFECYCLE.by_action(action)
 
-    def check(actor: Actor, held: Held) -> None:
-        offers.check(actor, held, action)
+    def check(session: Session, actor: Actor, held: Held) -> None:
+        offers.check(session, actor, held, action)
 
     def run(uow: UnitOfWork, actor: Actor, held: Held, given: dict[str, Any]) -> UUID:
         return offers.act(uow, actor, held, action, given, to=_links())
@@ -157,7 +158,7 @@ def _action_route(action: str) -> None:
         load=queries.hold,
         check=check,
         show=_show_offer,
-        if_match="honoured",
+        if_match="required",
         idempotency_key="required",
         errors=(ActionNotAllowed, *_REFUSALS.get(action, ())),
     )(run)
@@ -191,8 +192,8 @@ _ANSWERING = frozenset({"offer:answer"})
 
 
 def _check_answer(action: str) -> Any:
-    def check(_actor: Actor, held: Held) -> None:
-        offers.check(complainant_actor(held.complaint.id, _ANSWERING), held, action)
+    def check(session: Session, _actor: Actor, held: Held) -> None:
+        offers.check(session, complainant_actor(held.complaint.id, _ANSWERING), held, action)
 
     return check
 
@@ -211,6 +212,7 @@ def _answer(uow: UnitOfWork, held: Held, action: str, given: dict[str, Any]) -> 
     answer=schemas.PublicOffer,
     public=True,
     load=_hold_by_link,
+    if_match="honoured",
     check=_check_answer("accept"),
     show=_show_public,
     idempotency_key="required",
@@ -228,6 +230,7 @@ def accept_public_offer(uow: UnitOfWork, _actor: Actor, held: Held) -> UUID:
     answer=schemas.PublicOffer,
     public=True,
     load=_hold_by_link,
+    if_match="honoured",
     check=_check_answer("decline"),
     show=_show_public,
     idempotency_key="required",
@@ -293,7 +296,7 @@ def get_budget(session: Session, _actor: Actor, budget_id: UUID) -> dict[str, An
     permission="budget:manage",
     load=queries.budget_for_update,
     show=_show_budget,
-    if_match="honoured",
+    if_match="required",
     idempotency_key="required",
 )
 def allocate_budget(uow: UnitOfWork, actor: Actor, budget: models.Budget, given: dict[str, Any]) -> UUID:
@@ -328,7 +331,7 @@ def _show_voucher(session: Session, _actor: Actor, code: str) -> dict[str, Any]:
     return views.voucher(*queries.voucher_by_code(session, code))
 
 
-def _check_voucher(_actor: Actor, found: tuple[Held, models.Voucher]) -> None:
+def _check_voucher(_session: Session, _actor: Actor, found: tuple[Held, models.Voucher]) -> None:
     offers.check_voucher(*found)
 
 

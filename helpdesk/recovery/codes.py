@@ -11,7 +11,7 @@ _LOOKALIKES: Final = str.maketrans("OIL", "011", "- ")
 
 
 def new_code() -> str:
-    """`7K3M-9QX2-TA5V-0C4E-R`: sixteen random characters and the check character."""
+    """`7K3M-9QX2-TA5V-0C4E-0`: sixteen random characters and the check character."""
     body = "".join(secrets.choice(ALPHABET) for _ in range(_RANDOM_CHARS))
     return _grouped(body + check_character(body))
 

@@ -60,6 +60,11 @@ class OfferRefused(OfferActed):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class OfferWithdrawn(OfferActed):
+    type: ClassVar[str] = "offer.withdrawn"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class OfferSent(OfferActed):
     type: ClassVar[str] = "offer.sent"
 
@@ -119,6 +124,7 @@ BY_ACTION: Final[dict[str, type[OfferActed]]] = {
     "approve": OfferApproved,
     "endorse": OfferEndorsed,
     "refuse": OfferRefused,
+    "withdraw": OfferWithdrawn,
     "offer": OfferSent,
     "accept": OfferAccepted,
     "decline": OfferDeclined,

@@ -15,16 +15,13 @@ from typing import Final
 from uuid import UUID
 
 import structlog
-from sqlalchemy import select
 
-from helpdesk.complaints.models import Complaint
 from helpdesk.identity.actors import SYSTEM
 from helpdesk.kernel import faults, outbox
 from helpdesk.kernel.money import Money
 from helpdesk.kernel.unit_of_work import Database, UnitOfWork
 from helpdesk.recovery import offers, queries
 from helpdesk.recovery.issuers import IN_PROVIDER, ISSUERS, Order, Tools
-from helpdesk.recovery.models import Offer
 
 log = structlog.get_logger()
 
@@ -49,20 +46,7 @@ def issue(tools: Tools, duty_id: UUID, offer_id: UUID) -> None:
 def _order(database: Database, offer_id: UUID) -> Order | None:
     """What to issue; None when the offer is not being issued (done already, or failed)."""
     with database.reader() as session:
-        row = session.execute(
-            select(
-                Offer.id,
-                Offer.complaint_id,
-                Complaint.reference,
-                Offer.kind,
-                Offer.amount_minor,
-                Offer.currency,
-                Offer.language,
-                Offer.text,
-            )
-            .join(Complaint, Complaint.id == Offer.complaint_id)
-            .where(Offer.id == offer_id, Offer.status == "issuing")
-        ).one_or_none()
+        row = queries.being_issued(session, offer_id)
     if row is None:
         return None
     paid = row.amount_minor is not None and row.currency is not None

@@ -6,7 +6,7 @@ and the complaint's counters are not part of a transition but follow from the st
 """
 
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 from helpdesk.kernel.state_machine import Lifecycle, Requirement, Transition, states
 
@@ -18,9 +18,12 @@ RESERVED: Final = states("approved", "offered", "accepted", "issuing")
 """Money is set aside for it."""
 SPENT: Final = states("issued", "redeemed")
 """Money is gone, and the customer has what was promised."""
-ENDED: Final = states("declined", "expired", "revoked", "failed", "reversed")
-GRANTED: Final = RESERVED | SPENT
-"""Counts against somebody's authority."""
+ENDED: Final = states("declined", "expired", "revoked", "reversed")
+"""Nobody waits for it any more. `failed` is not among these: the customer accepted it, and has not got it."""
+GRANTED: Final = RESERVED | SPENT | states("failed")
+"""Was approved and still stands: it counts against somebody's authority. A failure does not undo an approval, so a retry
+needs no second one.
+"""
 SHOWN_TO_CUSTOMER: Final = states(
     "offered", "accepted", "issuing", "issued", "redeemed", "declined", "expired", "revoked", "failed", "reversed"
 )
@@ -38,7 +41,6 @@ class Situation:
 
     kind: str
     in_time: bool
-    complaint_takes_offers: bool
 
 
 LIFECYCLE: Final = Lifecycle(
@@ -90,6 +92,13 @@ LIFECYCLE: Final = Lifecycle(
             ("reason",),
         ),
         Transition(
+            "withdraw",
+            states("drafted", "pending_approval"),
+            "revoked",
+            "offer:draft",
+            "Take back a draft that nobody has approved",
+        ),
+        Transition(
             "offer",
             states("approved"),
             "offered",
@@ -130,23 +139,15 @@ LIFECYCLE: Final = Lifecycle(
             states("failed"),
             "issuing",
             "offer:approve",
-            "Issue again what failed; its money is set aside anew",
-            (),
-            (
-                Requirement(
-                    "complaint_closed",
-                    "the complaint takes no offers any more.",
-                    lambda row: row.complaint_takes_offers,
-                ),
-            ),
+            "Issue again what failed; its money is set aside anew. What was accepted is owed, whatever became of the complaint",
         ),
         Transition("redeem", states("issued"), "redeemed", NOBODY, "The voucher was used"),
         Transition(
             "revoke",
-            UNANSWERED,
+            UNANSWERED | states("failed"),
             "revoked",
             "offer:revoke",
-            "Take back what the customer has not answered",
+            "Take back what the customer has not answered, or what cannot be issued",
             ("reason",),
         ),
         Transition(
@@ -190,11 +191,26 @@ def _purse(state: str) -> str:
     return "spent" if state in SPENT else "free"
 
 
-def complaint_effect(source: str, target: str) -> tuple[int, int]:
-    """By how much the complaint's `offers_live` and `remedies_undelivered` change with a step."""
-    live = (target not in ENDED) - (source not in ENDED)
-    waiting = (target not in ENDED | SPENT) - (source not in ENDED | SPENT)
-    return live, waiting
+class OfferCounts(NamedTuple):
+    """What offers add to their complaint's counters; see `complaints.remedies`."""
+
+    live: int
+    approved: int
+    undelivered: int
+
+
+def complaint_effect(source: str, target: str) -> OfferCounts:
+    """By how much the complaint's counters change with a step."""
+    return OfferCounts(*(after - before for before, after in zip(counted(source), counted(target), strict=True)))
+
+
+def counted(state: str) -> OfferCounts:
+    """What one offer in this state adds to its complaint's counters."""
+    return OfferCounts(
+        live=int(state not in ENDED),
+        approved=int(state in GRANTED),
+        undelivered=int(state not in ENDED | SPENT),
+    )
 
 
 def moves_money(action: str) -> bool:

@@ -12,6 +12,8 @@ from datetime import timedelta
 from typing import Any, Final
 from uuid import UUID
 
+from sqlalchemy.orm import Session
+
 from helpdesk.complaints import remedies
 from helpdesk.complaints.models import Complaint
 from helpdesk.complaints.queries import complainant_of
@@ -34,6 +36,7 @@ from helpdesk.recovery.lifecycle import (
     PAYING,
     SYSTEM_ACTIONS,
     complaint_effect,
+    counted,
     money_effect,
 )
 from helpdesk.recovery.models import Offer, OfferTransition, Voucher
@@ -92,7 +95,7 @@ def draft(uow: UnitOfWork, actor: Actor, complaint: Complaint, given: dict[str, 
         suggestion=suggestions.suggestion_for(uow.session, complaint).as_data(),
     )
     uow.session.add(offer)
-    remedies.offer_drafted(complaint)
+    remedies.count(complaint, *counted(offer.status))
     uow.record(
         OfferDrafted(
             complaint_id=complaint.id,
@@ -151,7 +154,9 @@ def advance(uow: UnitOfWork, actor: Actor, held: Held, action: str, given: Mappi
     offer.steps += 1
     offer.touch()
     _move_money(uow, actor, held, source, target)
-    _tell_complaint(complaint, source, target)
+    effect = complaint_effect(source, target)
+    if any(effect):
+        remedies.count(complaint, *effect)
     supplied = json_safe(given)
     uow.add_rows(
         OfferTransition,
@@ -184,6 +189,7 @@ def advance(uow: UnitOfWork, actor: Actor, held: Held, action: str, given: Mappi
             given=supplied,
         ),
         stream=complaint,
+        actor=actor,
     )
 
 
@@ -199,24 +205,14 @@ def _move_money(uow: UnitOfWork, actor: Actor, held: Held, source: str, target: 
         )
 
 
-_TELL: Final[dict[tuple[int, int], Callable[[Complaint], None]]] = {
-    (1, 1): remedies.offer_drafted,  # a failed one that is tried again lives again
-    (-1, -1): remedies.offer_ended,
-    (0, -1): remedies.remedy_delivered,
-    (-1, 0): remedies.delivered_remedy_taken_back,
-}
-
-
-def _tell_complaint(complaint: Complaint, source: str, target: str) -> None:
-    effect = complaint_effect(source, target)
-    if effect != (0, 0):
-        _TELL[effect](complaint)
-
-
-def check(actor: Actor, held: Held, action: str) -> None:
-    """What a person asks for, before their body is looked at: permission (403), then state (409)."""
+def check(session: Session, actor: Actor, held: Held, action: str) -> None:
+    """What a person asks for, before their body is looked at: permission and authority (403), then state (409)."""
     step = LIFECYCLE.by_action(action)
     require(actor, step.permission)
+    if action == "approve":
+        refused = approvals.refusal(session, actor, approvals.asked_of(held), held.now)
+        if refused is not None:
+            raise refused
     LIFECYCLE.transition(action, held.offer.status, held.situation, actor.may)
 
 
@@ -225,7 +221,7 @@ def act(uow: UnitOfWork, actor: Actor, held: Held, action: str, given: Mapping[s
 
     Raises `Forbidden` (also `OwnApproval`, `BeyondAuthority`), `ActionNotAllowed`, `NoBudget`, `BudgetExhausted`.
     """
-    check(actor, held, action)
+    check(uow.session, actor, held, action)
     special = _SPECIAL.get(action)
     if special is None:
         advance(uow, actor, held, action, given)
@@ -249,10 +245,8 @@ def _submit(uow: UnitOfWork, actor: Actor, held: Held, given: Mapping[str, Any],
 
 
 def _approve(uow: UnitOfWork, actor: Actor, held: Held, given: Mapping[str, Any], _to: Links) -> None:
+    """`check` has looked already; what it saw of the sums may have changed until it is this one's turn."""
     asked = approvals.asked_of(held)
-    refused = approvals.personal_refusal(uow.session, actor, asked)
-    if refused is not None:
-        raise refused
     queries.take_turns(uow.session, asked.customer_id, actor.id)
     found, over = approvals.verdict(uow.session, actor, asked, uow.now)
     if found is Verdict.NOT_ENOUGH:

@@ -20,11 +20,10 @@ from helpdesk.identity.actors import Actor
 from helpdesk.kernel import links
 from helpdesk.kernel.errors import NotFound
 from helpdesk.kernel.outbox import Duty
-from helpdesk.kernel.pagination import Order, Page
+from helpdesk.kernel.pagination import Listed, Order, Page, listed
 from helpdesk.recovery.authority import CUSTOMER_DAYS, Granted
 from helpdesk.recovery.codes import parse_code
 from helpdesk.recovery.lifecycle import (
-    COMPLAINT_TAKES_OFFERS,
     ENDED,
     GRANTED,
     SHOWN_TO_CUSTOMER,
@@ -55,12 +54,11 @@ class Held:
 
     @property
     def situation(self) -> Situation:
-        return situation(self.offer.kind, self.offer.valid_until, self.complaint.status, self.now)
+        return situation(self.offer.kind, self.offer.valid_until, self.now)
 
 
-def situation(kind: str, valid_until: datetime | None, complaint_status: str, now: datetime) -> Situation:
-    in_time = valid_until is None or now < valid_until
-    return Situation(kind, in_time, complaint_status in COMPLAINT_TAKES_OFFERS)
+def situation(kind: str, valid_until: datetime | None, now: datetime) -> Situation:
+    return Situation(kind, in_time=valid_until is None or now < valid_until)
 
 
 def hold(session: Session, actor: Actor, offer_id: UUID) -> Held:
@@ -164,33 +162,21 @@ def offer_detail(session: Session, actor: Actor | None, offer_id: UUID) -> dict[
     return _with_amount(row)
 
 
-def list_offers(
-    session: Session, actor: Actor, page: Page, given: dict[str, Any]
-) -> tuple[Sequence[Any], str | None, int | None]:
+def list_offers(session: Session, actor: Actor, page: Page, given: dict[str, Any]) -> Listed:
     """Newest first, of complaints that the actor may see."""
     conditions: list[ColumnElement[bool]] = [visible_to(actor)]
     conditions += [getattr(Offer, name) == given[name] for name in ("status", "kind") if name in given]
-    return _offer_page(session, page, _OFFER.where(*conditions), counted=given.get("count", False))
+    return _offers(session, page, _OFFER.where(*conditions), given)
 
 
-def offers_of(
-    session: Session, actor: Actor, page: Page, given: dict[str, Any], ref: str
-) -> tuple[Sequence[Any], str | None, int | None]:
+def offers_of(session: Session, actor: Actor, page: Page, given: dict[str, Any], ref: str) -> Listed:
     complaint_id = visible_id(session, actor, ref)
-    statement = _OFFER.where(Offer.complaint_id == complaint_id)
-    return _offer_page(session, page, statement, counted=given.get("count", False))
+    return _offers(session, page, _OFFER.where(Offer.complaint_id == complaint_id), given)
 
 
-def _offer_page(
-    session: Session, page: Page, statement: Any, *, counted: bool
-) -> tuple[Sequence[Any], str | None, int | None]:
-    rows = session.execute(page.narrow(statement, _BY_OFFER)).mappings().all()
-    shown, cursor = page.cut(rows, lambda row: (row["id"],))
-    return [_with_amount(row) for row in shown], cursor, _total(session, statement, counted=counted)
-
-
-def _total(session: Session, statement: Any, *, counted: bool) -> int | None:
-    return session.execute(select(func.count()).select_from(statement.subquery())).scalar_one() if counted else None
+def _offers(session: Session, page: Page, statement: Any, given: dict[str, Any]) -> Listed:
+    rows, cursor, total = listed(session, page, statement, _BY_OFFER, given)
+    return [_with_amount(row) for row in rows], cursor, total
 
 
 def shown_to_customer(session: Session, offer_id: UUID) -> dict[str, Any]:
@@ -342,7 +328,7 @@ def _with_sums(row: Mapping[Any, Any]) -> dict[str, Any]:
     return shown | {name: (minor, currency) for name, minor in sums.items()}
 
 
-def list_budgets(session: Session, page: Page, given: dict[str, Any]) -> tuple[Sequence[Any], str | None, int | None]:
+def list_budgets(session: Session, page: Page, given: dict[str, Any]) -> Listed:
     statement = _BUDGET
     if "currency" in given:
         statement = statement.where(Budget.currency == given["currency"])
@@ -350,9 +336,8 @@ def list_budgets(session: Session, page: Page, given: dict[str, Any]) -> tuple[S
         statement = statement.where(Budget.team_id == given["team_id"])
     if "on" in given:
         statement = statement.where(Budget.starts_on <= given["on"], Budget.ends_on >= given["on"])
-    rows = session.execute(page.narrow(statement, _BY_BUDGET)).mappings().all()
-    shown, cursor = page.cut(rows, lambda row: (row["id"],))
-    return [_with_sums(row) for row in shown], cursor, _total(session, statement, counted=given.get("count", False))
+    rows, cursor, total = listed(session, page, statement, _BY_BUDGET, given)
+    return [_with_sums(row) for row in rows], cursor, total
 
 
 def budget_detail(session: Session, budget_id: UUID) -> dict[str, Any]:
@@ -381,9 +366,7 @@ def same_budget(session: Session, given: Mapping[str, Any]) -> UUID | None:
     ).scalar_one_or_none()
 
 
-def list_entries(
-    session: Session, page: Page, given: dict[str, Any], budget_id: UUID
-) -> tuple[Sequence[Any], str | None, int | None]:
+def list_entries(session: Session, page: Page, given: dict[str, Any], budget_id: UUID) -> Listed:
     """The ledger, oldest first."""
     currency = budget_detail(session, budget_id)["currency"]
     statement: Any = select(
@@ -397,10 +380,8 @@ def list_entries(
         BudgetEntry.actor_id,
         BudgetEntry.note,
     ).where(BudgetEntry.budget_id == budget_id)
-    rows = session.execute(page.narrow(statement, _BY_ENTRY)).mappings().all()
-    shown, cursor = page.cut(rows, lambda row: (row["id"],))
-    total = _total(session, statement, counted=given.get("count", False))
-    return [_with_amount({**row, "currency": currency}) for row in shown], cursor, total
+    rows, cursor, total = listed(session, page, statement, _BY_ENTRY, given)
+    return [_with_amount({**row, "currency": currency}) for row in rows], cursor, total
 
 
 def voucher_by_code(session: Session, typed: str) -> tuple[Voucher, str, datetime]:
@@ -480,6 +461,24 @@ def due_to_expire(session: Session, limit: int) -> Sequence[UUID]:
         .order_by(Offer.valid_until)
         .limit(limit)
     ).all()
+
+
+def being_issued(session: Session, offer_id: UUID) -> Any:
+    """What an issuer needs to know of the offer; None when it is not being issued."""
+    return session.execute(
+        select(
+            Offer.id,
+            Offer.complaint_id,
+            Complaint.reference,
+            Offer.kind,
+            Offer.amount_minor,
+            Offer.currency,
+            Offer.language,
+            Offer.text,
+        )
+        .join(Complaint, Complaint.id == Offer.complaint_id)
+        .where(Offer.id == offer_id, Offer.status == "issuing")
+    ).one_or_none()
 
 
 def _abandoned(topic: str) -> ColumnElement[bool]:

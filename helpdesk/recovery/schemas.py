@@ -15,7 +15,7 @@ from helpdesk.recovery.playbook import ISSUABLE, KINDS, LINE_KINDS
 from helpdesk.recovery.queries import VOUCHER_STATES
 
 _REFERENCE: Final = "7K3M-9QX2-TAM"
-_CODE: Final = "7K3M-9QX2-TA5V-0C4E-R"
+_CODE: Final = "7K3M-9QX2-TA5V-0C4E-0"
 _LINK: Final = "https://helpdesk.example.com/api/v1/public/offers/WyIwMTkyZjBjMTdkMWU3YzNhIl0.REPLACE-ME"
 HEARD_BY: Final = ("phone", "email", "letter", "chat", "in_person")
 
@@ -103,6 +103,7 @@ BODIES: Final[dict[str, type[Schema]]] = {
     "submit": OfferNoteIn,
     "approve": OfferNoteIn,
     "refuse": OfferReasonIn,
+    "withdraw": OfferNoteIn,
     "offer": OfferNoteIn,
     "accept": OfferAnswerIn,
     "decline": OfferDeclineIn,

@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 
 from helpdesk.kernel.state_machine import replay
 from helpdesk.kernel.verification import Check, Violation
-from helpdesk.recovery.lifecycle import ENDED, LIFECYCLE, RESERVED, SPENT
+from helpdesk.recovery.lifecycle import ENDED, GRANTED, LIFECYCLE, RESERVED, SPENT
 from helpdesk.recovery.models import Offer, OfferTransition
 from helpdesk.recovery.offers import ISSUE
 
@@ -84,7 +84,8 @@ _ISSUED: Final = text("""
         OR (o.status <> ALL(:may_have) AND count(i.reference) > 0)
     ORDER BY o.id
 """)
-_MAY_HAVE_ISSUANCE: Final = sorted({"issuing", "failed", "reversed"} | SPENT)
+_MAY_HAVE_ISSUANCE: Final = sorted({"issuing", "failed", "revoked", "reversed"} | SPENT)
+"""`failed`, and `revoked` after it: the issuer may have been done when its answer was lost. It buys nothing."""
 
 
 def issued_once(session: Session) -> Iterator[Violation]:
@@ -169,23 +170,27 @@ def _replayed(steps: list[Any], status: str, count: int) -> str | None:
 
 
 _COUNTERS: Final = text("""
-    SELECT c.id, c.offers_live, c.remedies_undelivered, coalesce(o.live, 0) AS live, coalesce(o.waiting, 0) AS waiting
+    SELECT c.id, c.offers_live, c.offers_approved, c.remedies_undelivered,
+           coalesce(o.live, 0) AS live, coalesce(o.approved, 0) AS approved, coalesce(o.waiting, 0) AS waiting
     FROM complaint c LEFT JOIN (
         SELECT complaint_id,
                count(*) FILTER (WHERE status <> ALL(:ended)) AS live,
+               count(*) FILTER (WHERE status = ANY(:granted)) AS approved,
                count(*) FILTER (WHERE status <> ALL(:settled)) AS waiting
         FROM offer GROUP BY complaint_id) o ON o.complaint_id = c.id
-    WHERE (c.offers_live, c.remedies_undelivered) <> (coalesce(o.live, 0), coalesce(o.waiting, 0))
+    WHERE (c.offers_live, c.offers_approved, c.remedies_undelivered)
+          <> (coalesce(o.live, 0), coalesce(o.approved, 0), coalesce(o.waiting, 0))
     ORDER BY c.id
 """)
 
 
 def complaint_counters(session: Session) -> Iterator[Violation]:
-    """A complaint's `offers_live` and `remedies_undelivered` are what its offers say."""
-    for row in session.execute(_COUNTERS, {"ended": sorted(ENDED), "settled": sorted(ENDED | SPENT)}):
+    """A complaint's `offers_live`, `offers_approved` and `remedies_undelivered` are what its offers say."""
+    sets = {"ended": sorted(ENDED), "granted": sorted(GRANTED), "settled": sorted(ENDED | SPENT)}
+    for row in session.execute(_COUNTERS, sets):
         detail = (
-            f"counts {row.offers_live} live offers, {row.remedies_undelivered} undelivered; "
-            f"its offers are {row.live} and {row.waiting}"
+            f"counts {row.offers_live} live offers, {row.offers_approved} approved, "
+            f"{row.remedies_undelivered} undelivered; its offers are {row.live}, {row.approved} and {row.waiting}"
         )
         yield Violation("recovery.complaint_counters", f"complaint {row.id}", detail)
 

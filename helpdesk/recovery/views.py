@@ -26,7 +26,7 @@ def offer(session: Session, actor: Actor, row: dict[str, Any], to: Links) -> dic
 
 
 def _allowed(session: Session, actor: Actor, row: dict[str, Any]) -> list[dict[str, Any]]:
-    facts = queries.situation(row["kind"], row["valid_until"], row["complaint_status"], row["now"])
+    facts = queries.situation(row["kind"], row["valid_until"], row["now"])
     found = LIFECYCLE.allowed(row["status"], facts, actor.may)
     for item in found:
         if item["action"] == "approve":

@@ -61,7 +61,7 @@ def receive(database: Database, **more: Any) -> UUID:
     """A complaint that has just come in, with one issue unless `more` says otherwise."""
     given = ComplaintIn().load(complaint_body(**more))
     with database.unit_of_work(SYSTEM) as uow:
-        return intake.receive(uow, given)
+        return intake.receive(uow, SYSTEM, given)
 
 
 def do(database: Database, complaint_id: UUID, action: str, actor: Actor = SYSTEM, **more: Any) -> Complaint:

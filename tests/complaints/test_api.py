@@ -14,7 +14,7 @@ import pytest
 from flask import Flask
 from sqlalchemy import Engine, event, text
 
-from helpdesk.complaints.lifecycle import CLOSED, LIFECYCLE
+from helpdesk.complaints.lifecycle import CLOSED, CLOSING, LIFECYCLE
 from helpdesk.complaints.schemas import LONG
 from helpdesk.kernel.unit_of_work import Database
 from tests.complaints.steps import FIRST, GOOD, WAY_TO
@@ -224,7 +224,7 @@ class TestCreate:
         need = {"flag": "hearing", "consent": True, "expires_at": "2030-01-01T00:00:00+02:00"}
         shown = new(agent, needs=[need])
         assert shown["vulnerable"] is True
-        assert datetime.fromisoformat(shown["needs"][0]["expires_at"]) == datetime(2029, 12, 31, 22, tzinfo=UTC)
+        assert shown["needs"][0]["expires_at"] == "2029-12-31T22:00:00Z"
 
     def test_same_external_id_twice(self, agent: Caller) -> None:
         first = new(agent, source="shop", external_id="4711")
@@ -375,7 +375,7 @@ class TestList:
         done(admin, made[0], "ask_customer")
         done(admin, made[1], "withdraw")
         done(admin, made[2], "refer_externally")
-        admin.put(at(made[3], "assignment"), {"assignee_id": str(agent.id)})
+        admin.put(at(made[3], "assignment"), {"assignee_id": str(agent.id)}, if_match="*")
         admin.post(at(made[4], "claim"))
         now = [admin.get(at(shown)).json for shown in made]
         some = f"{now[5]['reference'].lower()},{now[0]['reference'].replace('-', '')}"
@@ -603,10 +603,19 @@ class TestConflictOfInterest:
         for action in ("resolve_on_the_spot", "withdraw", "dismiss"):
             answer = subject.post(at(complaint, "actions", action), GOOD[action])
             assert (answer.status_code, answer.json["code"]) == (403, "conflict_of_interest"), action
+        shown = subject.get(at(complaint)).json["allowed_actions"]
+        waiting = {
+            item["action"] for item in shown if "conflict_of_interest" in {need["code"] for need in item["missing"]}
+        }
+        assert waiting == {item["action"] for item in shown} & CLOSING
+        of_others = colleague.get(at(complaint)).json["allowed_actions"]
+        assert "conflict_of_interest" not in {need["code"] for item in of_others for need in item["missing"]}
         done(subject, complaint, "acknowledge", "investigate")
         assert subject.post(at(complaint, "actions", "resolve"), GOOD["resolve"]).status_code == 403
         done(colleague, complaint, "resolve")
         assert subject.post(at(complaint, "actions", "follow_up"), GOOD["follow_up"]).status_code == 403
+        again = subject.post(at(complaint, "actions", "resolve"), {})  # before the state and before the body
+        assert (again.status_code, again.json["code"]) == (403, "conflict_of_interest")
         assert done(colleague, complaint, "follow_up")["status"] == "followed_up"
 
     def test_of_another_complaint_it_is_no_matter(self, join: Join, complaint: dict[str, Any]) -> None:
@@ -811,20 +820,20 @@ class TestAssignment:
 
     def test_assign(self, senior: Caller, agent: Caller, complaint: dict[str, Any], database: Database) -> None:
         other = str(make_team(database, "Other"))
-        answer = senior.put(at(complaint, "assignment"), {"assignee_id": str(agent.id)})
+        answer = senior.put(at(complaint, "assignment"), {"assignee_id": str(agent.id)}, if_match="*")
         assert answer.json["assignee_id"] == str(agent.id)
-        answer = senior.put(at(complaint, "assignment"), {"team_id": other, "assignee_id": None})
+        answer = senior.put(at(complaint, "assignment"), {"team_id": other, "assignee_id": None}, if_match="*")
         assert (answer.status_code, answer.json["team_id"], answer.json["assignee_id"]) == (200, other, None)
         assert senior.get(at(complaint)).status_code == 404  # it has gone out of their sight
 
     def test_unknown(self, senior: Caller, complaint: dict[str, Any]) -> None:
         body = {"assignee_id": str(uuid4()), "team_id": str(uuid4())}
-        answer = senior.put(at(complaint, "assignment"), body)
+        answer = senior.put(at(complaint, "assignment"), body, if_match="*")
         assert problems(answer) == {"/assignee_id": "unknown", "/team_id": "unknown"}
 
     def test_inactive(self, senior: Caller, admin: Caller, agent: Caller, complaint: dict[str, Any]) -> None:
         admin.patch(f"/agents/{agent.id}", {"active": False}, if_match="*")
-        answer = senior.put(at(complaint, "assignment"), {"assignee_id": str(agent.id)})
+        answer = senior.put(at(complaint, "assignment"), {"assignee_id": str(agent.id)}, if_match="*")
         assert problems(answer) == {"/assignee_id": "unknown"}
 
     def test_old_version(self, senior: Caller, complaint: dict[str, Any]) -> None:
@@ -903,7 +912,7 @@ class TestVisibility:
         for team_id in (None, *teams):
             made += [new(admin, **({"team_id": str(team_id)} if team_id else {})) for _ in range(2)]
         loner = callers[0]
-        admin.put(at(made[4], "assignment"), {"assignee_id": str(loner.id)})
+        admin.put(at(made[4], "assignment"), {"assignee_id": str(loner.id)}, if_match="*")
         now = [admin.get(at(shown)).json for shown in made]
         for caller in callers:
             actor = caller.actor

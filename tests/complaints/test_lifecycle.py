@@ -70,6 +70,8 @@ def ready(**more: Any) -> SimpleNamespace:
         "vulnerable": False,
         "safety": False,
         "regulator": False,
+        "offers_live": 1,
+        "offers_approved": 1,
         "remedies_undelivered": 0,
         "escalation_level": 1,
     }
@@ -150,6 +152,7 @@ class TestRequirements:
             ("resolve_on_the_spot", "not_on_the_spot", {"vulnerable": True}),
             ("resolve_on_the_spot", "not_on_the_spot", {"safety": True}),
             ("resolve_on_the_spot", "not_on_the_spot", {"regulator": True}),
+            ("resolve_on_the_spot", "offer_not_approved", {"offers_approved": 0}),
             ("follow_up", "remedy_undelivered", {"remedies_undelivered": 1}),
             ("escalate", "highest_level", {"escalation_level": MAX_LEVEL}),
             ("de_escalate", "lowest_level", {"escalation_level": 0}),
@@ -429,7 +432,12 @@ class TestEffects:
             do(database, complaint_id, "resolve", remedy={})
         assert refused.value.errors[0]["pointer"] == "/remedy/none_because"
         assert everything(engine) == before
-        _set(engine, complaint_id, "offers_live = 1")
+        _set(engine, complaint_id, "offers_live = 1, remedies_undelivered = 1")
+        for remedy, code in (({}, "offer_not_approved"), ({"none_because": "They want none."}, "offers_live")):
+            with pytest.raises(ValidationFailed) as refused:
+                do(database, complaint_id, "resolve", remedy=remedy)
+            assert refused.value.errors[0]["code"] == code
+        _set(engine, complaint_id, "offers_approved = 1")
         assert do(database, complaint_id, "resolve", remedy={}).status == "resolved"
 
     def test_on_the_spot_is_acknowledgement_and_answer(self, database: Database) -> None:
@@ -481,7 +489,7 @@ class TestEffects:
 
     def test_follow_up_waits_for_the_remedy(self, database: Database, engine: Engine) -> None:
         complaint_id = brought_to(database, "resolved")
-        _set(engine, complaint_id, "remedies_undelivered = 1")
+        _set(engine, complaint_id, "offers_live = 1, offers_approved = 1, remedies_undelivered = 1")
         with pytest.raises(ActionNotAllowed) as refused:
             do(database, complaint_id, "follow_up")
         assert refused.value.extra["missing"][0]["code"] == "remedy_undelivered"

@@ -107,7 +107,7 @@ def client(burning: tuple[System, Fire]) -> FlaskClient:
 
 
 def _call(client: FlaskClient, path: str, body: Any, key: str, *, token: str | None = ADMIN_TOKEN) -> Any:
-    headers = {"Idempotency-Key": key} | ({"Authorization": f"Bearer {token}"} if token else {})
+    headers = {"Idempotency-Key": key, "If-Match": "*"} | ({"Authorization": f"Bearer {token}"} if token else {})
     answer = client.post(f"/api/v1{path}", json=body, headers=headers)
     assert answer.status_code in {200, 201}, answer.text
     return answer.json

@@ -36,7 +36,7 @@ def budget(system: System) -> dict[str, Any]:
     )
     allocation = {"amount": {"amount": "1000.00", "currency": "EUR"}}
     path = f"/budgets/{opened['id']}/allocations"
-    ok(system.call("POST", path, allocation, idempotency_key="allocate-goodwill"), 201)
+    ok(system.call("POST", path, allocation, idempotency_key="allocate-goodwill", if_match='"v1"'), 201)
     return opened
 
 
@@ -69,7 +69,8 @@ def offer_voucher(system: System, ref: str, amount: str = "40.00") -> Any:
     )
     for action in ("submit", "offer"):
         path = f"/offers/{drafted['id']}/actions/{action}"
-        drafted = ok(system.call("POST", path, {}, idempotency_key=f"{action}-{drafted['id']}"))
+        seen = f'"v{drafted["version"]}"'
+        drafted = ok(system.call("POST", path, {}, idempotency_key=f"{action}-{drafted['id']}", if_match=seen))
     return drafted
 
 

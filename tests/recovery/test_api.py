@@ -142,7 +142,7 @@ class TestDraft:
         offer = answer.json
         assert answer.headers["Location"] == f"/api/v1/offers/{offer['id']}"
         assert (offer["status"], offer["amount"], offer["valid_until"]) == ("drafted", eur("30.00"), None)
-        assert [item["action"] for item in offer["allowed_actions"]] == ["submit"]
+        assert [item["action"] for item in offer["allowed_actions"]] == ["submit", "withdraw"]
         assert offer["suggestion"]["lines"][0]["kind"] == "goodwill"
         assert agent.get(f"/offers/{offer['id']}").json == offer
         shown = agent.get(f"/complaints/{complaint['reference']}").json
@@ -286,7 +286,31 @@ class TestActions:
     def test_from_the_wrong_state(self, agent: Caller, complaint: dict[str, Any]) -> None:
         answer = agent.pay(f"/offers/{draft(agent, complaint)['id']}/actions/accept", {"colour": "red"})
         assert refused(answer) == (409, "action_not_allowed")
-        assert [item["action"] for item in answer.json["allowed_actions"]] == ["submit"]
+        assert [item["action"] for item in answer.json["allowed_actions"]] == ["submit", "withdraw"]
+
+    @pytest.mark.parametrize("body", [voucher(), LETTER])
+    def test_a_draft_can_be_withdrawn_by_who_may_draft(
+        self, database: Database, agent: Caller, complaint: dict[str, Any], body: dict[str, Any]
+    ) -> None:
+        offer = draft(agent, complaint, body)
+        assert act(agent, offer, "withdraw", note="Drafted on the wrong complaint.")["status"] == "revoked"
+        assert agent.get(f"/complaints/{complaint['reference']}").json["remedies_undelivered"] == 0
+        assert violations(database) == []
+
+    def test_money_is_moved_only_on_a_version_that_was_seen(
+        self, agent: Caller, budget: str, complaint: dict[str, Any]
+    ) -> None:
+        path = f"/offers/{draft(agent, complaint)['id']}/actions/submit"
+        assert refused(agent.post(path, {}, idempotency_key="unseen-0001")) == (428, "precondition_required")
+        assert refused(agent.pay(path, {}, if_match='"v7"')) == (412, "precondition_failed")
+        assert agent.pay(path, {}, if_match='"v1"').status_code == 200
+
+    def test_who_may_not_approve_is_told_so_before_the_state(
+        self, agent: Caller, manager: Caller, complaint: dict[str, Any]
+    ) -> None:
+        offer = draft(manager, complaint)
+        assert refused(manager.pay(f"/offers/{offer['id']}/actions/approve", {})) == (403, "own_approval")
+        assert refused(agent.pay(f"/offers/{offer['id']}/actions/approve", {})) == (403, "forbidden")
 
     def test_the_whole_way(
         self, program: Program, agent: Caller, manager: Caller, budget: str, complaint: dict[str, Any]

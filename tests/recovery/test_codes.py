@@ -2,6 +2,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from helpdesk.kernel.ids import ALPHABET
+from helpdesk.recovery import schemas
 from helpdesk.recovery.codes import new_code, parse_code
 
 
@@ -9,6 +10,11 @@ def test_as_somebody_types_it() -> None:
     code = new_code()
     assert parse_code(code) == code
     assert parse_code(code.lower().replace("-", " ").replace("0", "o").replace("1", "l")) == code
+
+
+def test_the_example_in_the_document_is_one() -> None:
+    example = schemas.Voucher().fields["code"].metadata["example"]
+    assert parse_code(example) == example
 
 
 @given(st.integers(0, 16), st.sampled_from(ALPHABET))

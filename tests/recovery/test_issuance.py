@@ -19,6 +19,7 @@ from helpdesk.recovery import issuance, jobs
 from helpdesk.recovery.issuers import ISSUERS
 from helpdesk.recovery.playbook import ISSUABLE
 from helpdesk.wiring import Program
+from tests.complaints.steps import GOOD
 from tests.conftest import Caller, complaint_body
 from tests.racing import at_once
 from tests.recovery.helpers import (
@@ -49,12 +50,14 @@ def entries(database: Database) -> list[str]:
         return list(rows.scalars())
 
 
-def counters(caller: Caller, complaint: dict[str, Any], database: Database) -> tuple[int, int]:
+def counters(complaint: dict[str, Any], database: Database) -> tuple[int, int, int]:
+    """Offers live, of these approved, of these undelivered."""
     with database.reader() as session:
         row = session.execute(
-            text("SELECT offers_live, remedies_undelivered FROM complaint WHERE id = :id"), {"id": complaint["id"]}
+            text("SELECT offers_live, offers_approved, remedies_undelivered FROM complaint WHERE id = :id"),
+            {"id": complaint["id"]},
         ).one()
-    return row[0], row[1]
+    return row[0], row[1], row[2]
 
 
 def test_every_kind_that_can_be_drafted_has_an_issuer() -> None:
@@ -79,7 +82,7 @@ class TestOnce:
         assert scalar(program.database, f"SELECT count(*) FROM {table}") == 1
         assert scalar(program.database, "SELECT count(*) FROM event WHERE type = 'offer.issued'") == 1
         assert entries(program.database) == (["reserve", "commit"] if table == "voucher" else [])
-        assert counters(agent, complaint, program.database) == (1, 0)
+        assert counters(complaint, program.database) == (1, 1, 0)
         assert violations(program.database) == []
 
     def test_by_two_workers_at_once(self, program: Program, agent: Caller, complaint: dict[str, Any]) -> None:
@@ -198,13 +201,56 @@ class TestFailure:
         failed = agent.get(f"/offers/{offer['id']}").json
         assert (failed["status"], failed["status_reason"]) == ("failed", "GiveUp: no such account")
         assert entries(program.database) == ["reserve", "release"]
-        assert counters(agent, complaint, program.database) == (0, 0)
+        assert counters(complaint, program.database) == (1, 1, 1)
         assert violations(program.database) == []
         again = act(senior, offer, "retry")
         assert (again["status"], again["round"]) == ("issuing", 2)
         assert perform(program)["done"] == 1
         assert entries(program.database) == ["reserve", "release", "reserve", "commit"]
-        assert counters(agent, complaint, program.database) == (1, 0)
+        assert counters(complaint, program.database) == (1, 1, 0)
+        assert violations(program.database) == []
+
+    def test_what_failed_is_still_owed(
+        self, program: Program, agent: Caller, manager: Caller, complaint: dict[str, Any]
+    ) -> None:
+        """The complaint is not followed up until it was issued after all, or somebody took it back, and said why."""
+        offer = accepted(agent, complaint)
+        performer(program, GiveUp("no such account")).perform(duties(program.database))
+        ref = complaint["reference"]
+        steps = {"investigate": GOOD["investigate"], "resolve": GOOD["resolve"] | {"remedy": {}}}
+        for action, body in steps.items():
+            assert agent.post(f"/complaints/{ref}/actions/{action}", body).status_code == 200
+        waits = agent.post(f"/complaints/{ref}/actions/follow_up", GOOD["follow_up"])
+        assert (waits.status_code, waits.json["missing"][0]["code"]) == (409, "remedy_undelivered")
+        same = agent.post(f"/complaints/{ref}/offers", voucher())
+        assert (same.status_code, same.json["code"]) == (409, "duplicate_offer")
+        act(manager, offer, "revoke", reason="Paid back by bank transfer instead.")
+        assert counters(complaint, program.database) == (0, 0, 0)
+        assert agent.post(f"/complaints/{ref}/actions/follow_up", GOOD["follow_up"]).status_code == 200
+        assert violations(program.database) == []
+
+    def test_what_failed_can_be_tried_again_though_the_complaint_was_withdrawn(
+        self, program: Program, agent: Caller, senior: Caller, complaint: dict[str, Any]
+    ) -> None:
+        offer = accepted(agent, complaint)
+        performer(program, GiveUp("no such account")).perform(duties(program.database))
+        gone = agent.post(f"/complaints/{complaint['reference']}/actions/withdraw", GOOD["withdraw"])
+        assert gone.status_code == 200
+        act(senior, offer, "retry")
+        assert perform(program)["done"] == 1
+        assert agent.get(f"/offers/{offer['id']}").json["status"] == "issued"
+        assert violations(program.database) == []
+
+    def test_taken_back_after_the_provider_had_issued_it_buys_nothing(
+        self, program: Program, agent: Caller, manager: Caller, complaint: dict[str, Any]
+    ) -> None:
+        offer = accepted(agent, complaint)
+        die_at(issuance.AFTER_PROVIDER, program.settings, duties(program.database)[0])
+        code = scalar(program.database, "SELECT code FROM voucher")
+        performer(program, GiveUp("given up")).perform(duties(program.database))
+        act(manager, offer, "revoke", reason="Paid back by bank transfer instead.")
+        assert manager.get(f"/vouchers/{code}").json["status"] == "withdrawn"
+        assert manager.pay(f"/vouchers/{code}/redeem").status_code == 409
         assert violations(program.database) == []
 
     def test_after_the_provider_had_issued_gives_the_same_voucher_later(
@@ -215,7 +261,7 @@ class TestFailure:
         code = scalar(program.database, "SELECT code FROM voucher")
         assert manager.get(f"/vouchers/{code}").json["status"] == "not_issued"
         performer(program, GiveUp("given up")).perform(duties(program.database))
-        assert manager.get(f"/vouchers/{code}").json["status"] == "withdrawn"
+        assert manager.get(f"/vouchers/{code}").json["status"] == "not_issued"
         assert manager.pay(f"/vouchers/{code}/redeem").status_code == 409
         assert violations(program.database) == []
         act(manager, offer, "retry")

@@ -73,7 +73,7 @@ def watch(timezone: str, first_day: date, days: int) -> WallClock:
 
 
 class Oracle:
-    """One calendar over `days` UTC days from `first_day`. Ask only about instants three days inside."""
+    """One calendar over `days` UTC days from `first_day`; of the last three it knows nothing for sure."""
 
     def __init__(self, calendar: Calendar, first_day: date, days: int) -> None:
         self.clock = watch(calendar.timezone, first_day, days)
@@ -102,6 +102,8 @@ class Oracle:
                     self.open[index] = True
                     self.closing[day] = (self.clock.first + index + 1) * 60
         self.working_days = sorted(self.closing)
+        # A shift that closes beyond the table is not in it, and may begin days before its end.
+        self.known = len(self.open) - 3 * 1440
 
     def kinds(self, begin: int, end: int, breaks: Breaks) -> Iterator[tuple[int, int, Kind]]:
         """Stretches of one kind, at most a minute each, in order."""
@@ -109,7 +111,7 @@ class Oracle:
         edges = sorted({edge for pause in breaks for edge in pause})
         while at < end:
             minute = at // 60
-            if minute - self.clock.first >= len(self.open):
+            if minute - self.clock.first >= self.known:
                 raise BeyondTheTableError
             while edges and edges[0] <= at:
                 edges.pop(0)

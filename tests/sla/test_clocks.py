@@ -96,7 +96,7 @@ class TestStart:
             "clock_starts": {"complaint_sent_to_company": sent},
         }
         with database.unit_of_work(SYSTEM) as uow:
-            complaint_id = intake.receive(uow, given)
+            complaint_id = intake.receive(uow, SYSTEM, given)
         found = clocks_of(agent, str(complaint_id))
         # The 15th day after 2 March in New York ends at local midnight, which by then is at 04:00 UTC (summer time).
         assert found["us.cfpb.15"]["due_at"] == "2026-03-18T04:00:00Z"
@@ -203,7 +203,7 @@ class TestPause:
             "sector": "financial",
         }
         with database.unit_of_work(SYSTEM) as uow:
-            complaint_id = intake.receive(uow, given | {"clock_starts": {"complaint_sent_to_company": uow.now}})
+            complaint_id = intake.receive(uow, SYSTEM, given | {"clock_starts": {"complaint_sent_to_company": uow.now}})
         act(agent, str(complaint_id), "ask_customer", message="Which account?")
         found = clocks_of(agent, str(complaint_id))
         assert (found["us.cfpb.15"]["state"], found["resolve"]["state"]) == ("running", "paused")
