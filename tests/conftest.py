@@ -266,6 +266,9 @@ class Caller:
     def patch(self, path: str, body: Any, **headers: str) -> Any:
         return self._send("PATCH", path, body, headers)
 
+    def delete(self, path: str, **headers: str) -> Any:
+        return self._send("DELETE", path, None, headers)
+
     def put(self, path: str, body: Any, **headers: str) -> Any:
         return self._send("PUT", path, body, headers)
 

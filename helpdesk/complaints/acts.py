@@ -72,9 +72,8 @@ def carry_out(uow: UnitOfWork, actor: Actor, complaint: Complaint, action: str, 
     came_from = complaint.status
     _EFFECTS[action](uow, actor, complaint, given)
     complaint.status = step.target or complaint.status
-    complaint.updated_at = uow.now
     complaint.transition_count += 1
-    complaint.touch()
+    complaint.changed_at(uow.now)
     supplied = json_safe(given)
     uow.add_rows(
         TransitionRow,

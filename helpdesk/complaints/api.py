@@ -3,7 +3,7 @@ from uuid import UUID
 
 from sqlalchemy.orm import Session
 
-from helpdesk.complaints import acts, errors, intake, models, queries, schemas, service
+from helpdesk.complaints import acts, errors, intake, models, people, queries, schemas, service
 from helpdesk.complaints.action_schemas import BODIES
 from helpdesk.complaints.lifecycle import CLOSING, LIFECYCLE, OPEN
 from helpdesk.identity.actors import Actor
@@ -144,7 +144,7 @@ def add_issue(uow: UnitOfWork, _actor: Actor, complaint: models.Complaint, given
 
 def _person_route(role: str, path: str, body: type[Schema], summary: str) -> None:
     def run(uow: UnitOfWork, _actor: Actor, complaint: models.Complaint, given: dict[str, Any]) -> UUID:
-        return service.add_person(uow, complaint, role, given)
+        return people.add(uow, complaint, role, given)
 
     blp.write(
         f"/complaints/<ref>/{path}",
@@ -163,6 +163,71 @@ def _person_route(role: str, path: str, body: type[Schema], summary: str) -> Non
 _person_route("affected", "affected", schemas.PersonIn, "Add a person who was harmed")
 _person_route("representative", "representatives", schemas.RepresentativeIn, "Add a representative, with the authority")
 _person_route("subject", "subjects", schemas.SubjectIn, "Name the agent whom the complaint is about")
+
+
+@blp.write(
+    "/complaints/<ref>/people/<uuid:person_id>",
+    operation_id="change_complaint_person",
+    summary="Correct what is known of a person on a complaint",
+    method="PATCH",
+    body=schemas.PersonPatch,
+    answer=schemas.Complaint,
+    permission="complaint:edit",
+    load=queries.person_for_update,
+    if_match="required",
+    show=_show,
+)
+def change_person(uow: UnitOfWork, _actor: Actor, part: queries.Part[models.Person], given: dict[str, Any]) -> UUID:
+    return people.change(uow, part, given)
+
+
+@blp.write(
+    "/complaints/<ref>/people/<uuid:person_id>",
+    operation_id="remove_complaint_person",
+    summary="Take an affected person, a representative or a subject off a complaint",
+    method="DELETE",
+    answer=schemas.Complaint,
+    permission="complaint:edit",
+    load=queries.person_for_update,
+    if_match="required",
+    check=people.check_removal,
+    show=_show,
+    errors=(errors.ConflictOfInterest, errors.ComplainantStays),
+)
+def remove_person(uow: UnitOfWork, _actor: Actor, part: queries.Part[models.Person]) -> UUID:
+    return people.remove(uow, part)
+
+
+@blp.write(
+    "/complaints/<ref>/needs",
+    operation_id="record_complaint_need",
+    summary="Record a vulnerability and the adjustment it asks for",
+    body=schemas.NeedIn,
+    answer=schemas.Complaint,
+    status=201,
+    permission="complaint:edit",
+    load=queries.complaint_for_update,
+    if_match="honoured",
+    show=_show,
+    errors=(Conflict,),
+)
+def record_need(uow: UnitOfWork, _actor: Actor, complaint: models.Complaint, given: dict[str, Any]) -> UUID:
+    return people.record_need(uow, complaint, given)
+
+
+@blp.write(
+    "/complaints/<ref>/needs/<uuid:need_id>",
+    operation_id="end_complaint_need",
+    summary="A vulnerability holds no more, or consent was taken back",
+    method="DELETE",
+    answer=schemas.Complaint,
+    permission="complaint:edit",
+    load=queries.need_for_update,
+    if_match="required",
+    show=_show,
+)
+def end_need(uow: UnitOfWork, _actor: Actor, part: queries.Part[models.Need]) -> UUID:
+    return people.end_need(uow, part)
 
 
 @blp.read(

@@ -13,6 +13,12 @@ class ConflictOfInterest(Forbidden):
     advice = "Have a colleague decide it."
 
 
+class ComplainantStays(Conflict):
+    code = "complainant_stays"
+    title = "A complaint has a complainant"
+    advice = "Correct what is known of them instead (PATCH)."
+
+
 class AlreadyAssigned(Conflict):
     code = "already_assigned"
     title = "Somebody else has it"

@@ -179,3 +179,35 @@ class PersonAdded(ComplaintEvent):
     type: ClassVar[str] = "complaint.person_added"
     person_id: UUID
     role: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PersonChanged(ComplaintEvent):
+    """`changes`: field -> [before, after]."""
+
+    type: ClassVar[str] = "complaint.person_changed"
+    personal: ClassVar[frozenset[str]] = frozenset({"changes"})
+    person_id: UUID
+    role: str
+    changes: dict[str, list[Any]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PersonRemoved(ComplaintEvent):
+    type: ClassVar[str] = "complaint.person_removed"
+    person_id: UUID
+    role: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NeedRecorded(ComplaintEvent):
+    type: ClassVar[str] = "complaint.need_recorded"
+    personal: ClassVar[frozenset[str]] = frozenset({"flag"})
+    need_id: UUID
+    flag: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NeedEnded(ComplaintEvent):
+    type: ClassVar[str] = "complaint.need_ended"
+    need_id: UUID

@@ -14,6 +14,7 @@ from helpdesk.complaints import queries
 from helpdesk.complaints.errors import AlreadyReceived
 from helpdesk.complaints.events import ComplaintReceived
 from helpdesk.complaints.models import Complaint, Issue, Need, Person
+from helpdesk.complaints.people import need_row
 from helpdesk.complaints.taxonomy import SAFETY_ISSUES, severity_of
 from helpdesk.customers import service as customers
 from helpdesk.customers.queries import exists as customer_exists
@@ -103,7 +104,7 @@ def _receive(uow: UnitOfWork, given: Mapping[str, Any], complainant: dict[str, A
     people += [_person(born.id, role, given[role]) for role in ("affected", "representative") if given.get(role)]
     uow.add_rows(Person, people)
     if given.get("needs"):
-        uow.add_rows(Need, [_need(born.id, need) for need in given["needs"]])
+        uow.add_rows(Need, [need_row(born.id, need) for need in given["needs"]])
     row = born.row
     uow.record(
         ComplaintReceived(
@@ -189,15 +190,3 @@ _PERSON = ("name", "email", "phone", "language", "region", "postcode", "authorit
 
 def _person(complaint_id: UUID, role: str, given: Mapping[str, Any]) -> dict[str, Any]:
     return {"id": new_id(), "complaint_id": complaint_id, "role": role} | {name: given.get(name) for name in _PERSON}
-
-
-def _need(complaint_id: UUID, given: Mapping[str, Any]) -> dict[str, Any]:
-    return {
-        "id": new_id(),
-        "complaint_id": complaint_id,
-        "flag": given["flag"],
-        "adjustment": given.get("adjustment"),
-        "consent": given.get("consent", False),
-        "ground": given.get("ground"),
-        "expires_at": given.get("expires_at"),
-    }

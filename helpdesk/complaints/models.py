@@ -1,5 +1,6 @@
 """Tables of a complaint. Relationships are not mapped: queries say what they load."""
 
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -104,6 +105,11 @@ class Complaint(Identified, Versioned, EventStream, Stamped, Base):
     @property
     def regulator(self) -> bool:
         return self.channel in REGULATOR_CHANNELS
+
+    def changed_at(self, now: datetime) -> None:
+        """Another version of it, of this time."""
+        self.updated_at = now
+        self.touch()
 
 
 class Issue(Identified, Base):

@@ -5,10 +5,11 @@ condition, so there is no side door. Nobody is told that a row they may not see 
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from functools import cache, lru_cache
 from types import SimpleNamespace
-from typing import Any, Final, NamedTuple, TypeVar
+from typing import Any, Final, Generic, NamedTuple, TypeVar
 from uuid import UUID
 
 from sqlalchemy import (
@@ -371,6 +372,43 @@ def complainant_of(session: Session, complaint_id: UUID) -> Recipient | None:
     """Whom to write to: the representative with authority where there is one, else the complainant."""
     rows = map(Recipient._make, session.execute(_WRITTEN_TO, {"complaint_id": complaint_id}))
     return next((row for row in rows if row.role == "complainant" or row.authority), None)
+
+
+PartRow = TypeVar("PartRow", Person, Need)
+
+
+@dataclass(frozen=True, slots=True)
+class Part(Generic[PartRow]):
+    """A row that belongs to a complaint, with the complaint, which is locked and whose version counts."""
+
+    complaint: Complaint
+    row: PartRow
+
+    @property
+    def version(self) -> int:
+        return self.complaint.version
+
+    @property
+    def etag(self) -> str:
+        return self.complaint.etag
+
+
+def person_for_update(session: Session, actor: Actor, ref: str, person_id: UUID) -> Part[Person]:
+    return _part(session, actor, ref, Person, person_id)
+
+
+def need_for_update(session: Session, actor: Actor, ref: str, need_id: UUID) -> Part[Need]:
+    return _part(session, actor, ref, Need, need_id)
+
+
+def _part(session: Session, actor: Actor, ref: str, table: type[PartRow], part_id: UUID) -> Part[PartRow]:
+    complaint = complaint_for_update(session, actor, ref)
+    belongs = select(table).where(table.id == part_id, table.complaint_id == complaint.id)
+    return Part(complaint, _found(session.scalars(belongs).one_or_none()))
+
+
+def needs_of(session: Session, complaint_id: UUID) -> Sequence[Need]:
+    return session.scalars(select(Need).where(Need.complaint_id == complaint_id)).all()
 
 
 def is_subject(session: Session, complaint_id: UUID, agent_id: UUID) -> bool:

@@ -60,6 +60,22 @@ class RepresentativeIn(PersonIn):
     )
 
 
+class PersonPatch(Schema):
+    """What is left out stays; null forgets it."""
+
+    name = Text(max_length=200, allow_none=True, metadata={"example": "Li Wei"})
+    email = Email(allow_none=True, metadata={"example": "li.wei@example.com"})
+    phone = Text(max_length=50, allow_none=True, metadata={"example": "+86 10 5555 0100"})
+    language = Text(max_length=35, validate=LANGUAGE, allow_none=True, metadata={"example": "zh-CN"})
+    region = Text(max_length=100, allow_none=True, metadata={"example": "Beijing"})
+    postcode = Text(max_length=20, allow_none=True, metadata={"example": "100000"})
+    authority = Text(
+        max_length=1000,
+        allow_none=True,
+        metadata={"description": "A representative's; nobody else has it.", "example": "Signed letter of 2 March."},
+    )
+
+
 class SubjectIn(Schema):
     agent_id = fields.UUID(required=True, metadata={"description": "The agent whom the complaint is about."})
 

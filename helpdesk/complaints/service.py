@@ -1,13 +1,13 @@
-"""What one can do with a complaint beside its lifecycle: edit, write, add people and issues, assign."""
+"""What one can do with a complaint beside its lifecycle: edit, write, add issues, assign. `people` has the rest."""
 
 from typing import Any
 from uuid import UUID
 
 from helpdesk.complaints import acts, queries
 from helpdesk.complaints.errors import AlreadyAssigned
-from helpdesk.complaints.events import ComplaintAssigned, ComplaintEdited, IssueAdded, PersonAdded
+from helpdesk.complaints.events import ComplaintAssigned, ComplaintEdited, IssueAdded
 from helpdesk.complaints.lifecycle import MAX_ISSUES
-from helpdesk.complaints.models import Complaint, Issue, Person
+from helpdesk.complaints.models import Complaint, Issue
 from helpdesk.complaints.taxonomy import SAFETY_ISSUES
 from helpdesk.complaints.thread import add_message
 from helpdesk.identity import queries as identity
@@ -49,16 +49,11 @@ def edit(uow: UnitOfWork, complaint: Complaint, given: dict[str, Any]) -> UUID:
             changes[name] = json_safe([getattr(complaint, name), value])
             setattr(complaint, name, value)
     if changes:
-        _changed(uow, complaint)
+        complaint.changed_at(uow.now)
         uow.record(
             ComplaintEdited(complaint_id=complaint.id, reference=complaint.reference, changes=changes), stream=complaint
         )
     return complaint.id
-
-
-def _changed(uow: UnitOfWork, complaint: Complaint) -> None:
-    complaint.updated_at = uow.now
-    complaint.touch()
 
 
 def write_message(uow: UnitOfWork, actor: Actor, complaint: Complaint, given: dict[str, Any]) -> UUID:
@@ -70,7 +65,7 @@ def write_message(uow: UnitOfWork, actor: Actor, complaint: Complaint, given: di
     if given["kind"] == "inbound" and complaint.waiting_on == "customer":
         acts.act(uow, SYSTEM, complaint, "resume", {"note": "The complainant replied."})
     else:
-        _changed(uow, complaint)
+        complaint.changed_at(uow.now)
     return message_id
 
 
@@ -86,7 +81,7 @@ def add_issue(uow: UnitOfWork, complaint: Complaint, given: dict[str, Any]) -> U
     uow.add_rows(Issue, [{"id": issue_id, "complaint_id": complaint.id, "position": position, **row}])
     complaint.issue_count += 1
     complaint.safety = complaint.safety or given.get("issue") in SAFETY_ISSUES
-    _changed(uow, complaint)
+    complaint.changed_at(uow.now)
     uow.record(
         IssueAdded(
             complaint_id=complaint.id,
@@ -95,20 +90,6 @@ def add_issue(uow: UnitOfWork, complaint: Complaint, given: dict[str, Any]) -> U
             category=given.get("category"),
             issue=given.get("issue"),
         ),
-        stream=complaint,
-    )
-    return complaint.id
-
-
-def add_person(uow: UnitOfWork, complaint: Complaint, role: str, given: dict[str, Any]) -> UUID:
-    """An affected person, a representative, or the agent whom it is about."""
-    if role == "subject" and identity.active_agent(uow.session, given["agent_id"]) is None:
-        raise ValidationFailed(errors=[FieldError.at("/agent_id", "unknown", "There is no such active agent.")])
-    person = Person(id=new_id(), complaint_id=complaint.id, role=role, **given)
-    uow.session.add(person)
-    _changed(uow, complaint)
-    uow.record(
-        PersonAdded(complaint_id=complaint.id, reference=complaint.reference, person_id=person.id, role=role),
         stream=complaint,
     )
     return complaint.id
@@ -129,7 +110,7 @@ def assign(uow: UnitOfWork, complaint: Complaint, given: dict[str, Any]) -> UUID
             changes[name] = json_safe([getattr(complaint, name), given[name]])
             setattr(complaint, name, given[name])
     if changes:
-        _changed(uow, complaint)
+        complaint.changed_at(uow.now)
         uow.record(
             ComplaintAssigned(complaint_id=complaint.id, reference=complaint.reference, changes=changes),
             stream=complaint,

@@ -744,6 +744,37 @@ class TestIssues:
         assert agent.post(at(complaint, "actions", "investigate"), body).status_code == 200
 
 
+class TestNeeds:
+    NEED: Final = {"flag": "hearing", "adjustment": "Write, do not call.", "consent": True}
+
+    def test_anonymous_role_team(
+        self, anonymous: Caller, join: Join, database: Database, complaint: dict[str, Any]
+    ) -> None:
+        path = at(complaint, "needs")
+        assert anonymous.post(path, {}).status_code == 401
+        assert join("auditor").post(path, {}).status_code == 403
+        assert join(team_ids=[make_team(database, "Other")]).post(path, {}).status_code == 404
+
+    def test_recorded_and_ended(self, agent: Caller, complaint: dict[str, Any]) -> None:
+        path = at(complaint, "needs")
+        assert problems(agent.post(path, {"flag": "hearing"})) == {"/ground": "invalid"}
+        agent.post(path, self.NEED)
+        shown = agent.post(path, self.NEED | {"flag": "sight"}).json
+        assert ([need["flag"] for need in shown["needs"]], shown["vulnerable"]) == (["hearing", "sight"], True)
+        first, second = (at(complaint, "needs", need["id"]) for need in shown["needs"])
+        assert agent.delete(first).status_code == 428
+        assert agent.delete(first, if_match='"v3"').json["vulnerable"] is True
+        left = agent.delete(second, if_match='"v4"').json
+        assert (left["needs"], left["vulnerable"], left["version"]) == ([], False, 5)
+        assert agent.delete(second, if_match="*").status_code == 404
+        types = [item["type"] for item in agent.get(at(complaint, "timeline")).json["items"]]
+        assert types.count("complaint.need_recorded") == types.count("complaint.need_ended") == 2
+
+    def test_no_more_than_can_be_shown(self, agent: Caller) -> None:
+        shown = new(agent, needs=[self.NEED] * 20)
+        assert agent.post(at(shown, "needs"), self.NEED).status_code == 409
+
+
 class TestPeople:
     @pytest.mark.parametrize("path", ["affected", "representatives", "subjects"])
     def test_anonymous_role_team(
@@ -766,6 +797,52 @@ class TestPeople:
         ]
         assert answer.json["people"][3]["agent_id"] == str(agent.id)
         assert answer.json["version"] == 4
+
+    def test_corrected_with_before_and_after(self, agent: Caller, complaint: dict[str, Any]) -> None:
+        path = at(complaint, "people", complaint["people"][0]["id"])
+        assert agent.patch(path, {"phone": "1"}).status_code == 428
+        answer = agent.patch(path, {"phone": "+49 30 5550100", "email": None}, if_match='"v1"')
+        assert (answer.status_code, answer.json["version"]) == (200, 2)
+        person = answer.json["people"][0]
+        assert (person["name"], person["phone"], person["email"]) == ("Li Wei", "+49 30 5550100", None)
+        entry = agent.get(at(complaint, "timeline")).json["items"][-1]
+        assert entry["type"] == "complaint.person_changed"
+        assert entry["payload"]["changes"] == {
+            "phone": [None, "+49 30 5550100"],
+            "email": ["li.wei@example.com", None],
+        }
+        same = agent.patch(path, {"phone": "+49 30 5550100"}, if_match='"v2"')
+        assert same.json["version"] == 2
+        assert problems(agent.patch(path, {"authority": "x"}, if_match="*")) == {"/authority": "authority"}
+
+    def test_a_representative_keeps_authority_and_can_go(self, agent: Caller, complaint: dict[str, Any]) -> None:
+        shown = agent.post(at(complaint, "representatives"), {"name": "Ana", "authority": "Signed letter"}).json
+        path = at(complaint, "people", shown["people"][1]["id"])
+        assert problems(agent.patch(path, {"authority": None}, if_match="*")) == {"/authority": "authority"}
+        assert agent.delete(path).status_code == 428
+        assert agent.delete(path, if_match='"v1"').status_code == 412
+        left = agent.delete(path, if_match='"v2"')
+        assert [person["role"] for person in left.json["people"]] == ["complainant"]
+        assert agent.delete(path, if_match="*").status_code == 404
+        assert agent.get(at(complaint, "timeline", "verification")).json["valid"]
+
+    def test_the_complainant_stays_and_a_subject_does_not_free_themselves(
+        self, join: Join, agent: Caller, complaint: dict[str, Any]
+    ) -> None:
+        subject = join("senior")
+        shown = agent.post(at(complaint, "subjects"), {"agent_id": str(subject.id)}).json
+        first, second = (at(complaint, "people", person["id"]) for person in shown["people"])
+        stays = agent.delete(first, if_match="*")
+        assert (stays.status_code, stays.json["code"]) == (409, "complainant_stays")
+        own = subject.delete(second, if_match="*")
+        assert (own.status_code, own.json["code"]) == (403, "conflict_of_interest")
+        assert agent.patch(second, {"name": "x"}, if_match="*").status_code == 422
+        assert agent.delete(second, if_match="*").status_code == 200
+
+    def test_of_another_complaint_there_is_no_such_person(self, agent: Caller, complaint: dict[str, Any]) -> None:
+        path = at(new(agent), "people", complaint["people"][0]["id"])
+        assert agent.patch(path, {"name": "x"}, if_match="*").status_code == 404
+        assert agent.delete(path, if_match="*").status_code == 404
 
     def test_a_representative_needs_authority(self, agent: Caller, complaint: dict[str, Any]) -> None:
         assert problems(agent.post(at(complaint, "representatives"), {"name": "Ana"})) == {"/authority": "required"}
