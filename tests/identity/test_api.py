@@ -98,7 +98,7 @@ class TestAgents:
         assert admin.patch(path, {"name": "李娜"}).status_code == 428
         assert admin.patch(path, {"name": "李娜"}, if_match='"v9"').status_code == 412
         answer = admin.patch(path, {"name": "李娜", "role": "senior"}, if_match='"v1"')
-        assert (answer.json["name"], answer.json["role"], answer.headers["ETag"]) == ("李娜", "senior", '"v2"')
+        assert (answer.json["name"], answer.json["role"], answer.headers["ETag"][:4]) == ("李娜", "senior", '"v2-')
         assert events(engine, "agent.changed")[-1]["changes"]["role"] == ["agent", "senior"]
         assert admin.patch(path, {"name": "李娜"}, if_match='"v2"').json["version"] == 2
         assert admin.patch(f"/agents/{uuid4()}", {"name": "x"}, if_match="*").status_code == 404
