@@ -8,18 +8,20 @@ a 500; an error is not a problem document, or its page does not exist; a header 
 import itertools
 import re
 from collections.abc import Iterator
+from http import HTTPStatus
 from typing import Any, Final
 
 import orjson
 import pytest
-from flask import Flask
+from flask import Flask, abort
 from sqlalchemy import Engine, text
+from werkzeug.exceptions import default_exceptions
 
 from helpdesk.app import create_app
 from helpdesk.kernel.errors import DomainError, _walk, catalogue
 from helpdesk.kernel.settings import Settings
 from helpdesk.kernel.unit_of_work import Database
-from helpdesk.wiring import assemble
+from helpdesk.wiring import Program, assemble
 from tests.conftest import SIGNING_KEY, Caller, Join, complaint_body, make_team
 
 PROTECTION: Final = {
@@ -396,6 +398,30 @@ class TestProblemPages:
         """Two errors of one code would have one page. `InternalError` is the base's own code, on purpose."""
         kinds = [kind for kind in _walk(DomainError) if "code" in vars(kind)]
         assert len({kind.code for kind in kinds}) == len(kinds)
+
+    def test_whatever_the_framework_refuses_leads_to_a_page_or_says_there_is_none(self, program: Program) -> None:
+        app = create_app(program=program)
+
+        def refuse(status: int) -> None:
+            abort(status)
+
+        app.add_url_rule("/refuse/<int:status>", "refuse", refuse)
+        client = app.test_client()
+        without = set()
+        for status in sorted(default_exceptions):
+            answer = client.get(f"/refuse/{status}")
+            assert (answer.status_code, answer.content_type) == (status, "application/problem+json")
+            body: Any = answer.json
+            assert (body["status"], bool(body["code"]), bool(body["title"])) == (status, True, True)
+            if body["type"] == "about:blank":
+                without.add(status)
+                assert body["title"] == HTTPStatus(status).phrase
+            else:
+                page = client.get(body["type"])
+                assert page.status_code == 200, body["type"]
+                assert f"status: {status}" in page.text
+        assert {400, 404, 405, 413, 415, 500, 503} & without == set()
+        assert 408 in without
 
     @pytest.mark.parametrize("code", ["nothing", "%00", "..", "<script>"])
     def test_no_such_code(self, anonymous: Caller, code: str) -> None:
