@@ -182,6 +182,19 @@ class TestTeams:
             again = admin.post("/teams", {"name": name})
             assert (again.status_code, again.json["code"]) == (409, "name_taken")
 
+    def test_two_of_one_name_at_once(self, app: Flask, admin: Caller, engine: Engine) -> None:
+        """Both have looked and found the name free; the database lets one in."""
+        callers = [Caller(app.test_client(), admin.actor, admin.token) for _ in range(2)]
+        answers = behind_lock(
+            engine,
+            "LOCK TABLE team IN SHARE MODE",
+            *(
+                lambda caller=caller, name=name: caller.post("/teams", {"name": name})
+                for caller, name in zip(callers, ("Billing", "billing"), strict=True)
+            ),
+        )
+        assert sorted(answer.status_code for answer in answers) == [201, 409]
+
     @pytest.mark.parametrize("name", ["", "\u200b\x00", None, "x" * 201, 5])
     def test_bad_name(self, admin: Caller, name: Any) -> None:
         assert "/name" in problems(admin.post("/teams", {"name": name}))
