@@ -58,7 +58,7 @@ class ProblemField(Schema):
 
 
 class Problem(Schema):
-    """RFC 9457. Further members depend on `code` and are described on the page that `type` names."""
+    """RFC 9457. Further members depend on `code` and are described on the page that `type` names; `about:blank` has none."""
 
     class Meta:
         unknown = ma.INCLUDE  # so that the document allows them
