@@ -402,7 +402,7 @@ class TestProblemPages:
     def test_whatever_the_framework_refuses_leads_to_a_page_or_says_there_is_none(self, program: Program) -> None:
         app = create_app(program=program)
 
-        def refuse(status: int) -> None:
+        def refuse(status: int) -> str:
             abort(status)
 
         app.add_url_rule("/refuse/<int:status>", "refuse", refuse)
