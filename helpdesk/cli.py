@@ -4,27 +4,31 @@ import json
 import os
 import signal
 import sys
-import tempfile
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import click
+from marshmallow import ValidationError
 
 from helpdesk import demo, verifying, worker
 from helpdesk.identity import queries as identity
 from helpdesk.identity import service as identity_service
 from helpdesk.identity.actors import SYSTEM
+from helpdesk.identity.permissions import ROLES
+from helpdesk.identity.schemas import AgentIn
 from helpdesk.integrations.cli import imports
 from helpdesk.kernel import logs
 from helpdesk.kernel.doorbell import QUEUES
 from helpdesk.kernel.embedded import running_url
 from helpdesk.kernel.embedded.errors import EmbeddedServerError
+from helpdesk.kernel.errors import DomainError
 from helpdesk.kernel.relay import Relay
+from helpdesk.kernel.schemas import problems_of
 from helpdesk.kernel.settings import Settings, SettingsError
 from helpdesk.schedule import Scheduler
-from helpdesk.up import run_everything
+from helpdesk.up import FIRST_AGENT, run_everything
 from helpdesk.wiring import HANDLERS, Program, assemble, migrate
 
 
@@ -80,8 +84,12 @@ def up() -> None:
 def migrate_command() -> None:
     """Bring the database to the program's version; install the shipped policy and the bootstrap administrator."""
     logs.configure(_settings().log_level)
-    migrate(_program("helpdesk-migrate", statement_timeout_ms=0))
+    program = _program("helpdesk-migrate", statement_timeout_ms=0)
+    migrate(program)
     click.echo("The database is at the program's version.")
+    with program.database.reader() as session:
+        if not identity.any_active_agent(session):
+            click.echo(f"There is no agent yet: {FIRST_AGENT}")
 
 
 @main.command()
@@ -90,8 +98,9 @@ def serve() -> None:
     settings = _settings()
     if not settings.database_url:
         raise click.ClickException("HELPDESK_DATABASE_URL is not set; `helpdesk up` brings its own PostgreSQL.")
-    folder = tempfile.mkdtemp(prefix="helpdesk-metrics-")
-    environment = os.environ | {"PROMETHEUS_MULTIPROC_DIR": folder}
+    from helpdesk.kernel import metrics  # noqa: PLC0415  # no other part has any
+
+    environment = os.environ | {"PROMETHEUS_MULTIPROC_DIR": str(metrics.fresh_folder())}
     host = f"[{settings.host}]" if ":" in settings.host else settings.host
     command = [
         sys.executable,
@@ -160,6 +169,33 @@ def import_group(context: click.Context) -> None:
 
 for _command in imports.commands.values():
     import_group.add_command(_command)
+
+
+@main.group()
+def agent() -> None:
+    """The people who work here."""
+
+
+@agent.command(name="create")
+@click.argument("email")
+@click.option("--name", required=True, help="What the others read.")
+@click.option("--role", type=click.Choice(list(ROLES)), required=True, help="What the agent may do.")
+def create_agent(email: str, name: str, role: str) -> None:
+    """Create an agent; on a fresh system, the first one (--role admin)."""
+    try:
+        given = AgentIn().load({"email": email, "name": name, "role": role})
+    except ValidationError as error:
+        wrong = "; ".join(
+            f"{item['pointer'].removeprefix('/')}: {item['detail']}" for item in problems_of(error.messages)
+        )
+        raise click.ClickException(wrong) from error
+    program = _program("helpdesk-agent")
+    try:
+        with program.database.unit_of_work(SYSTEM) as uow:
+            identity_service.create_agent(uow, given)
+    except DomainError as error:
+        raise click.ClickException(f"{error.detail}. {error.advice}") from error
+    click.echo(f"{given['name']} is here. For a token: helpdesk token create --agent {given['email']}")
 
 
 @main.group()

@@ -1,10 +1,14 @@
-"""gunicorn's own settings that are code. Logs go through ours; a worker that ends takes its metrics files with it."""
+"""gunicorn's own settings that are code. Logs go through ours; a worker that ends takes its metrics files with it, and the
+server their folder.
+"""
 
+import os
+from pathlib import Path
 from typing import Any
 
 from prometheus_client import multiprocess
 
-from helpdesk.kernel import logs
+from helpdesk.kernel import logs, metrics
 from helpdesk.kernel.settings import Settings
 
 
@@ -14,3 +18,7 @@ def post_fork(_server: Any, _worker: Any) -> None:
 
 def child_exit(_server: Any, worker: Any) -> None:
     multiprocess.mark_process_dead(worker.pid)  # type: ignore[no-untyped-call]
+
+
+def on_exit(_server: Any) -> None:
+    metrics.remove_folder(Path(os.environ.get("PROMETHEUS_MULTIPROC_DIR", "")))

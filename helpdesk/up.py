@@ -9,17 +9,19 @@ import urllib.request
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Final
 
 import click
 
 import helpdesk
 from helpdesk import demo
+from helpdesk.identity import queries as identity
 from helpdesk.kernel import logs
 from helpdesk.kernel.doorbell import QUEUES
 from helpdesk.kernel.embedded import Child, EmbeddedPostgres, EmbeddedRedis, Server, Supervisor, find_redis_server
 from helpdesk.kernel.embedded.folders import make_data_dir
 from helpdesk.kernel.settings import Settings
-from helpdesk.wiring import assemble, migrate
+from helpdesk.wiring import Program, assemble, migrate
 
 
 def run_everything(settings: Settings) -> int:
@@ -29,8 +31,8 @@ def run_everything(settings: Settings) -> int:
     servers: list[Server] = []
     try:
         settings = _with_servers(settings, servers)
-        _prepare(settings)
-        supervisor = Supervisor(_children(settings), servers, on_ready=lambda: _greet(settings))
+        way_in = _prepare(settings)
+        supervisor = Supervisor(_children(settings), servers, on_ready=lambda: _greet(settings, way_in))
     except BaseException:
         for server in reversed(servers):
             server.stop()
@@ -74,14 +76,31 @@ def _with_servers(settings: Settings, servers: list[Server]) -> Settings:
     return settings
 
 
-def _prepare(settings: Settings) -> None:
+def _prepare(settings: Settings) -> str:
+    """Make the database ready; how to get a token for it."""
     program = assemble(settings, statement_timeout_ms=0, name="helpdesk-up")
     try:
         migrate(program)
         if settings.demo and demo.install(program):
             click.echo("Demo data installed (HELPDESK_DEMO=0 leaves it out).", err=True)
+        return _way_in(program)
     finally:
         program.engine.dispose()
+
+
+FIRST_AGENT: Final = "helpdesk agent create EMAIL --name NAME --role admin, then helpdesk token create --agent EMAIL"
+
+
+def _way_in(program: Program) -> str:
+    if program.settings.admin_token:
+        return "the token in HELPDESK_ADMIN_TOKEN (an administrator's)"
+    with program.database.reader() as session:
+        manager = identity.agent_by_email(session, demo.MANAGER)
+        if manager is not None and manager.active:
+            return f"helpdesk token create --agent {demo.MANAGER}"
+        if identity.any_active_agent(session):
+            return "helpdesk token create --agent EMAIL"
+    return FIRST_AGENT
 
 
 def _children(settings: Settings) -> list[Child]:
@@ -122,18 +141,13 @@ def _answers(settings: Settings) -> bool:
         return False
 
 
-def _greet(settings: Settings) -> None:
+def _greet(settings: Settings, way_in: str) -> None:
     url = _local_url(settings)
-    token = (
-        "the token in HELPDESK_ADMIN_TOKEN (an administrator's)"
-        if settings.admin_token
-        else f"helpdesk token create --agent {demo.MANAGER if settings.demo else 'EMAIL'}"
-    )
     click.echo(
         f"\nHelpdesk is ready at {url}  ({time.strftime('%H:%M:%S')})\n"
         f"  documentation  {url}/docs\n"
         f"  API            {url}/api/v1\n"
-        f"  get a token    {token}\n"
+        f"  get a token    {way_in}\n"
         f"  data           {settings.data_dir}\n"
         "  stop           Ctrl-C\n",
         err=True,

@@ -16,7 +16,7 @@ from helpdesk.recovery import verification as recovery
 from helpdesk.sla import verification as sla
 
 CHECKS: Final[dict[str, tuple[Check, ...]]] = {
-    "chain": complaints.CHAIN_CHECKS,
+    "chain": (*complaints.CHAIN_CHECKS, *kernel.CHAIN_CHECKS),
     "complaints": complaints.CHECKS,
     "clocks": sla.CHECKS,
     "recovery": recovery.CHECKS,

@@ -1,5 +1,5 @@
-"""What follows from what, on one page: event -> subscribers in the same transaction; event -> duties after the commit;
-topic -> handler; and how the parts are put together.
+"""What follows from what, on one page: event -> subscribers in the same transaction; topic of a duty -> its handler; and
+how the parts are put together.
 """
 
 from collections.abc import Mapping
@@ -33,8 +33,6 @@ SUBSCRIBERS: Final[Mapping[type[Event], tuple[Subscriber, ...]]] = {
     ComplaintWithdrawn: (sla.follow_complaint, recovery.complaint_withdrawn),
     ComplaintDismissed: (sla.follow_complaint, recovery.complaint_dismissed),
 }
-
-DUTIES: Final[Mapping[type[Event], tuple[str, ...]]] = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +82,7 @@ def assemble(
     engine = make_engine(
         settings.database_url, pool_size=pool_size, statement_timeout_ms=statement_timeout_ms, name=name
     )
-    database = Database(engine, Consequences(SUBSCRIBERS, DUTIES))
+    database = Database(engine, Consequences(SUBSCRIBERS))
     tools = Tools(
         database,
         mailer_for(settings.smtp_url),
@@ -106,4 +104,4 @@ def migrate(program: Program) -> None:
         ensure_bootstrap_administrator(program.database, program.settings.admin_token)
 
 
-__all__ = ["DUTIES", "HANDLERS", "SUBSCRIBERS", "Program", "Tools", "assemble", "migrate"]
+__all__ = ["HANDLERS", "SUBSCRIBERS", "Program", "Tools", "assemble", "migrate"]

@@ -1,6 +1,7 @@
 """The command line: what each command says and how it exits."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -9,11 +10,17 @@ import pytest
 from click.testing import CliRunner, Result
 from sqlalchemy import text
 
+from helpdesk import demo
 from helpdesk.cli import main
+from helpdesk.identity import service
+from helpdesk.identity.actors import SYSTEM
 from helpdesk.kernel.settings import Settings
 from helpdesk.kernel.unit_of_work import Database
+from helpdesk.up import FIRST_AGENT, _way_in
 from helpdesk.verifying import CHECKS
+from helpdesk.wiring import Program
 from tests.conftest import Caller, complaint_body
+from tests.tampering import past_the_trigger
 
 Run = Callable[..., Result]
 
@@ -64,6 +71,43 @@ def test_a_token_for_an_agent_works_at_once(run: Run, agent: Caller, database: D
     assert run("token", "create", "--agent", "nobody@example.com").exit_code == 1
 
 
+class TestFirstAgent:
+    """A fresh system, without demo data and without a bootstrap token."""
+
+    def test_the_way_in(self, run: Run, anonymous: Caller) -> None:
+        assert "helpdesk agent create EMAIL --name NAME --role admin" in run("migrate").output
+        done = run("agent", "create", "ada@example.com", "--name", "Ada Admin", "--role", "admin")
+        assert (done.exit_code, "helpdesk token create --agent ada@example.com" in done.output) == (0, True), (
+            done.output
+        )
+        caller = Caller(anonymous.client, None, run("token", "create", "--agent", "ada@example.com").stdout.strip())
+        me = caller.get("/me").json
+        assert (me["name"], me["role"], "agent:manage" in me["permissions"]) == ("Ada Admin", "admin", True)
+        assert "no agent" not in run("migrate").output
+        assert run("verify").exit_code == 0
+
+    def test_refused(self, run: Run, anonymous: Caller) -> None:
+        arguments = ("--name", "Ada", "--role", "admin")
+        for email in ("ada", "", "a@b\x00.example"):
+            done = run("agent", "create", email, *arguments)
+            assert (done.exit_code, "email: " in done.output) == (1, True), done.output
+        assert run("agent", "create", "ada@example.com", "--name", "Ada", "--role", "king").exit_code == 2
+        assert run("agent", "create", "ada@example.com", *arguments).exit_code == 0
+        twice = run("agent", "create", "ADA@example.com", *arguments)
+        assert (twice.exit_code, "Another agent has this e-mail address" in twice.output) == (1, True)
+
+    def test_what_up_says(self, program: Program, database: Database) -> None:
+        assert "HELPDESK_ADMIN_TOKEN" in _way_in(program)
+        program = replace(program, settings=replace(program.settings, admin_token=None))
+        assert _way_in(program) == FIRST_AGENT
+        with database.unit_of_work(SYSTEM) as uow:
+            service.create_agent(uow, {"email": "ada@example.com", "name": "Ada", "role": "admin"})
+        assert _way_in(program) == "helpdesk token create --agent EMAIL"
+        with database.unit_of_work(SYSTEM) as uow:
+            service.create_agent(uow, {"email": demo.MANAGER, "name": "Mei", "role": "manager"})
+        assert _way_in(program) == f"helpdesk token create --agent {demo.MANAGER}"
+
+
 def test_the_demo_goes_into_an_empty_system_only(run: Run, admin: Caller, database: Database) -> None:
     with database.engine.begin() as connection:
         connection.execute(text("DELETE FROM team_member"))
@@ -77,6 +121,34 @@ def test_the_demo_goes_into_an_empty_system_only(run: Run, admin: Caller, databa
 
 
 class TestVerify:
+    @pytest.mark.parametrize(
+        ("damage", "named"),
+        [
+            ('UPDATE event SET payload = payload || \'{"role": "admin"}\'', "agent.created: payload was changed"),
+            ("UPDATE event SET actor_id = NULL", "agent.created: header was changed"),
+            ("UPDATE event SET subject_id = gen_random_uuid()", "agent.created: header was changed"),
+            ("UPDATE event SET stream_id = id, stream_seq = 1", "has 1 events and no owner"),
+        ],
+    )
+    def test_events_outside_the_chains(
+        self, run: Run, admin: Caller, database: Database, damage: str, named: str
+    ) -> None:
+        """Nobody's history is longer than that of who gave whom which role."""
+        made = admin.post("/agents", {"email": "x@example.com", "name": "X", "role": "agent"}).json
+        admin.post("/teams", {"name": "Other"})
+        assert run("verify", "chain").exit_code == 0
+        past_the_trigger(database.engine, f"{damage} WHERE type = 'agent.created'")
+        done = run("verify", "chain")
+        assert (done.exit_code, done.output.count("\n")) == (1, 2), done.output
+        assert named in done.output
+        assert made["id"] not in done.output  # the event is named, not whom it is about
+
+    def test_an_erased_payload_outside_the_chains_holds(self, run: Run, admin: Caller, database: Database) -> None:
+        admin.post("/agents", {"email": "x@example.com", "name": "X", "role": "agent"})
+        with database.engine.begin() as connection:
+            connection.execute(text("UPDATE event SET payload = NULL, salt = NULL"))
+        assert run("verify", "chain").exit_code == 0
+
     def test_a_sound_system_holds(self, run: Run, complaint: dict[str, Any], agent: Caller) -> None:
         agent.post(f"/complaints/{complaint['id']}/actions/acknowledge", {"channel": "EMAIL"})
         done = run("verify")

@@ -23,7 +23,6 @@ class AcknowledgeIn(Schema):
     channel = Choice(CHANNELS, required=True, metadata={"example": "EMAIL"})
     text = Text(
         max_length=LONG,
-        multiline=True,
         metadata={"description": "The standard acknowledgement when absent.", "example": "Thank you, we are on it."},
     )
 
@@ -45,22 +44,22 @@ class TriageIn(Schema):
 
 
 class AskCustomerIn(Schema):
-    message = Text(required=True, max_length=LONG, multiline=True, metadata={"example": "Which day suits you?"})
+    message = Text(required=True, max_length=LONG, metadata={"example": "Which day suits you?"})
 
 
 class AskThirdPartyIn(Schema):
-    note = Text(required=True, max_length=LONG, multiline=True, metadata={"example": "Asked the carrier for its scan."})
+    note = Text(required=True, max_length=LONG, metadata={"example": "Asked the carrier for its scan."})
 
 
 class ResumeIn(Schema):
-    note = Text(max_length=LONG, multiline=True, metadata={"example": "The carrier answered by phone."})
+    note = Text(max_length=LONG, metadata={"example": "The carrier answered by phone."})
 
 
 class FindingIn(Schema):
     issue_id = fields.UUID(metadata={"description": "Not needed when there is one issue.", "example": None})
-    finding = Text(required=True, max_length=LONG, multiline=True, metadata={"example": "The depot missed the scan."})
+    finding = Text(required=True, max_length=LONG, metadata={"example": "The depot missed the scan."})
     cause = Choice(ROOT_CAUSES, metadata={"description": "The root cause when absent.", "example": "RC.HAND"})
-    evidence = Text(max_length=LONG, multiline=True, metadata={"example": "Carrier log of 2 March."})
+    evidence = Text(max_length=LONG, metadata={"example": "Carrier log of 2 March."})
     no_evidence_reason = Text(max_length=2000, metadata={"example": None})
 
     @validates_schema
@@ -84,13 +83,12 @@ class OutcomeIn(Schema):
 
 
 class LetterIn(Schema):
-    finding = Text(required=True, max_length=LONG, multiline=True, metadata={"example": "Your parcel was late."})
-    reasons = Text(required=True, max_length=LONG, multiline=True, metadata={"example": "Our depot missed a scan."})
-    remedy = Text(required=True, max_length=LONG, multiline=True, metadata={"example": "We offer you a voucher."})
+    finding = Text(required=True, max_length=LONG, metadata={"example": "Your parcel was late."})
+    reasons = Text(required=True, max_length=LONG, metadata={"example": "Our depot missed a scan."})
+    remedy = Text(required=True, max_length=LONG, metadata={"example": "We offer you a voucher."})
     next_stage = Text(
         required=True,
         max_length=LONG,
-        multiline=True,
         metadata={"example": "If you disagree, write to our complaints director within two months."},
     )
 
@@ -121,7 +119,7 @@ class FollowUpIn(Schema):
     result = Choice(
         ("survey_answered", "contact_made", "attempts_exhausted"), required=True, metadata={"example": "contact_made"}
     )
-    note = Text(max_length=LONG, multiline=True, metadata={"example": "Called; they are content with the outcome."})
+    note = Text(max_length=LONG, metadata={"example": "Called; they are content with the outcome."})
 
 
 class ReasonIn(Schema):

@@ -116,7 +116,6 @@ class ComplaintIn(Schema):
     description = Text(
         required=True,
         max_length=LONG,
-        multiline=True,
         metadata={"example": "My parcel was promised for Monday and came on Friday. I had taken the day off for it."},
     )
     language = Text(max_length=35, validate=LANGUAGE, metadata={"example": "en"})
@@ -160,7 +159,7 @@ class ComplaintIn(Schema):
 
 class ComplaintPatch(Schema):
     subject = Text(max_length=500, metadata={"example": "Parcel a week late"})
-    description = Text(max_length=LONG, multiline=True, metadata={"example": "My parcel came on Friday."})
+    description = Text(max_length=LONG, metadata={"example": "My parcel came on Friday."})
     language = Text(max_length=35, validate=LANGUAGE, metadata={"example": "en"})
     price = MoneyField()
     loss = MoneyField(positive=False)
@@ -292,7 +291,7 @@ class Complaint(ComplaintSummary):
 
 class MessageIn(Schema):
     kind = Choice(MESSAGE_KINDS, required=True)
-    body = Text(required=True, max_length=LONG, multiline=True, metadata={"example": "We have found your parcel."})
+    body = Text(required=True, max_length=LONG, metadata={"example": "We have found your parcel."})
     channel = Choice(CHANNELS, metadata={"example": "EMAIL"})
 
 

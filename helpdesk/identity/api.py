@@ -180,8 +180,7 @@ def list_tokens(session: Session, actor: Actor, page: Page, given: dict[str, Any
     answer=schemas.NewToken,
     status=201,
     errors=(Forbidden,),
-    description="With an `Idempotency-Key`, the stored answer holds the token for 48 hours; leave the key out for a "
-    "secret that must be kept nowhere.",
+    shown_once="token",
 )
 def create_token(uow: UnitOfWork, actor: Actor, given: dict[str, Any]) -> dict[str, Any]:
     return service.create_token(uow, actor, given)

@@ -11,8 +11,9 @@ from helpdesk.kernel.db import Base, Identified, Stamped, Timestamp, Versioned
 
 class Team(Identified, Versioned, Stamped, Base):
     __tablename__ = "team"
+    __table_args__ = (Index("uq_team_name_lower", func.lower(text("name")), unique=True),)
 
-    name: Mapped[str] = mapped_column(unique=True)
+    name: Mapped[str]
 
 
 class Agent(Identified, Versioned, Stamped, Base):

@@ -44,7 +44,6 @@ PERMISSIONS: Final[dict[str, str]] = {
     "agent:read": "see agents, teams and roles",
     "agent:manage": "create and change agents and teams",
     "token:manage": "make and revoke other agents' tokens",
-    "audit:verify": "verify chains and invariants",
 }
 
 _READING = {"complaint:read", "customer:read", "offer:read", "sla:read", "agent:read"}
@@ -83,7 +82,6 @@ _MANAGER = _SENIOR | {
     "event:read",
     "import:run",
     "voucher:redeem",
-    "audit:verify",
 }
 
 ROLES: Final[dict[str, frozenset[str]]] = {
@@ -92,5 +90,5 @@ ROLES: Final[dict[str, frozenset[str]]] = {
     "manager": frozenset(_MANAGER),
     "director": frozenset(_MANAGER),
     "admin": frozenset(PERMISSIONS),
-    "auditor": frozenset(_READING | {"complaint:read_all", "budget:read", "event:read", "audit:verify"}),
+    "auditor": frozenset(_READING | {"complaint:read_all", "budget:read", "event:read"}),
 }

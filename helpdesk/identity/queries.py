@@ -106,6 +106,10 @@ def active_agent(session: Session, agent_id: UUID) -> Agent | None:
     return session.execute(select(Agent).where(Agent.id == agent_id, Agent.active)).scalar_one_or_none()
 
 
+def any_active_agent(session: Session) -> bool:
+    return session.execute(select(Agent.id).where(Agent.active).limit(1)).first() is not None
+
+
 def agent_by_email(session: Session, email: str) -> Agent | None:
     return session.execute(select(Agent).where(func.lower(Agent.email) == email.lower())).scalar_one_or_none()
 

@@ -72,7 +72,11 @@ class Token(Schema):
 class NewToken(Token):
     token = fields.String(
         required=True,
-        metadata={"description": "Shown once; only its hash is kept.", "example": "hd_REPLACE-WITH-YOUR-TOKEN"},
+        allow_none=True,
+        metadata={
+            "description": "Shown once; only its hash is kept. Null in the answer to a repeat.",
+            "example": "hd_REPLACE-WITH-YOUR-TOKEN",
+        },
     )
 
 

@@ -1,16 +1,26 @@
-"""Doing what is owed: one duty at a time, each in its own short transaction.
+"""Doing what is owed: one duty at a time, by one worker at a time.
 
-Two kinds of handler. A **local** one does its work in the transaction that holds the duty's lock and marks it done: what
-it does happens once, whatever is delivered twice. An **outside** one has an effect elsewhere (a mail, a provider): it
-gets no open transaction, opens its own short ones before and after the call, and settles the duty itself in the last of
-them; its effect is repeated after a crash, so it carries the same key each time.
+A handler may have an effect elsewhere (a mail, a provider), so it gets no open transaction: it opens its own short ones
+before and after the call, and settles the duty itself in the last of them (`outbox.take`, `outbox.mark_done`). After a
+crash its effect is repeated, so it carries the same key each time.
+
+**The fence.** While a handler runs, however long, its worker holds a session lock named after the duty, on a connection
+of its own: whoever is rung for the same duty meanwhile (a lease that ran out, a queue that was filled twice) goes past
+it. The lock dies with the process. From time to time the lease is renewed over the same connection, so that there are no
+rings in vain; when the worker dies the lease runs out, and the next one finds the lock free.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+import hashlib
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Final, cast
 from uuid import UUID
 
 import structlog
+from sqlalchemy import Connection, Engine, text
+from sqlalchemy.exc import SQLAlchemyError
 
 from helpdesk.kernel import outbox
 from helpdesk.kernel.events import Principal
@@ -21,14 +31,6 @@ log = structlog.get_logger()
 
 class GiveUp(Exception):
     """Raised by a handler when repeating cannot help; the duty is dead at once, with this reason."""
-
-
-@dataclass(frozen=True, slots=True)
-class Local:
-    """`work(uow, subject_id)` inside the duty's own transaction."""
-
-    work: Callable[[UnitOfWork, UUID], None]
-    queue: str = "helpdesk"
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +47,73 @@ class Outside:
     """Failures until the duty is dead; the pauses between double up to a quarter of an hour."""
 
 
-Handlers = Mapping[str, Local | Outside]
+Handlers = Mapping[str, Outside]
+
+
+_RENEWED: Final = 5.0
+"""Seconds between two renewals; far below the shortest lease."""
+
+
+class _Fence:
+    """The right to perform one duty: `take` it, `keep` it while the handler runs, `let_go`.
+
+    A connection that breaks while the handler runs loses the lock; the next renewal takes it anew.
+    """
+
+    def __init__(self, engine: Engine, duty_id: UUID, period: float) -> None:
+        self._engine = engine
+        self._duty_id = duty_id
+        self._period = period
+        digest = hashlib.blake2b(duty_id.bytes, digest_size=8, person=b"helpdesk duty").digest()
+        self._key = {"key": int.from_bytes(digest, signed=True)}
+        self._connection: Connection | None = None
+        self._ended = threading.Event()
+        self._keeper = threading.Thread(target=self._renew, name="duty-fence", daemon=True)
+
+    def take(self) -> bool:
+        """False when another has it. Raises `SQLAlchemyError` when the database cannot be asked."""
+        connection = self._engine.connect().execution_options(isolation_level="AUTOCOMMIT")
+        try:
+            if connection.execute(text("SELECT pg_try_advisory_lock(:key)"), self._key).scalar_one():
+                self._connection = connection
+                return True
+        except BaseException:
+            connection.invalidate()  # it may hold the lock
+            connection.close()
+            raise
+        connection.close()
+        return False
+
+    def keep(self) -> None:
+        self._keeper.start()
+
+    def let_go(self) -> None:
+        self._ended.set()
+        self._keeper.join()
+        connection = self._connection
+        if connection is None:
+            return
+        try:
+            connection.execute(text("SELECT pg_advisory_unlock(:key)"), self._key)
+        except SQLAlchemyError:
+            connection.invalidate()  # the lock ends with its session, which must not go back to the pool with it
+        finally:
+            connection.close()
+
+    def _renew(self) -> None:
+        while not self._ended.wait(self._period):
+            try:
+                if self._connection is not None or self.take():
+                    outbox.renew(cast(Connection, self._connection), self._duty_id)
+            except SQLAlchemyError as error:
+                log.warning("fence broken", duty=str(self._duty_id), error=type(error).__name__)
+                self._drop()
+
+    def _drop(self) -> None:
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            connection.invalidate()
+            connection.close()
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +124,8 @@ class Performer:
     handlers: Handlers
     system: Principal
     tools: object
+    renewed: float = _RENEWED
+    """Seconds between two renewals of the lease."""
 
     def perform(self, duty_ids: Sequence[UUID]) -> dict[str, int]:
         """How many were done, skipped (settled or in other hands) and failed. Never raises for a single duty: one that
@@ -68,7 +138,34 @@ class Performer:
 
     def _one(self, duty_id: UUID) -> str:
         try:
-            return self._attempt(duty_id)
+            with self._fenced(duty_id) as ours:
+                return self._attempt(duty_id) if ours else "skipped"
+        except Exception as error:
+            # Nothing was begun: the fence could not be had. The lease brings the duty back.
+            log.warning("duty not begun", duty=str(duty_id), error=type(error).__name__, exc_info=True)
+            return "failed"
+
+    @contextmanager
+    def _fenced(self, duty_id: UUID) -> Iterator[bool]:
+        """Whether the duty is ours, for as long as this lasts."""
+        fence = _Fence(self.database.engine, duty_id, self.renewed)
+        if not fence.take():
+            yield False
+            return
+        fence.keep()
+        try:
+            yield True
+        finally:
+            fence.let_go()
+
+    def _attempt(self, duty_id: UUID) -> str:
+        try:
+            with self.database.reader() as session:
+                begun = outbox.begin(session, duty_id)
+            if begun is None:
+                return "skipped"
+            topic, subject_id = begun
+            self.handlers[topic].work(self.tools, duty_id, subject_id)
         except Exception as error:
             log.warning("duty failed", duty=str(duty_id), error=type(error).__name__, exc_info=True)
             try:
@@ -76,31 +173,19 @@ class Performer:
             except Exception as second:  # the database is away, or `give_up` fails: its lease brings it back
                 log.warning("failure not noted", duty=str(duty_id), error=type(second).__name__, exc_info=True)
             return "failed"
-
-    def _attempt(self, duty_id: UUID) -> str:
-        with self.database.reader() as session:
-            begun = outbox.begin(session, duty_id)
-        if begun is None:
-            return "skipped"
-        topic, subject_id = begun
-        handler = self.handlers[topic]
-        if isinstance(handler, Outside):
-            handler.work(self.tools, duty_id, subject_id)
-            return "done"
-        with self.database.unit_of_work(self.system) as uow:
-            if outbox.take(uow.session, duty_id) is None:
-                return "skipped"
-            handler.work(uow, subject_id)
-            outbox.mark_done(uow.session, duty_id)
         return "done"
 
     def bury_silent(self) -> int:
         """Give up the duties that take their worker down each time; how many."""
         with self.database.reader() as session:
             silent = outbox.silent(session)
+        buried = 0
         for duty_id in silent:
-            self._failed(duty_id, GiveUp("the worker died each time"))
-        return len(silent)
+            with self._fenced(duty_id) as ours:
+                if ours:  # else its last beginning is still at work
+                    self._failed(duty_id, GiveUp("the worker died each time"))
+                    buried += 1
+        return buried
 
     def _failed(self, duty_id: UUID, error: Exception) -> None:
         reason = f"{type(error).__name__}: {error}"
@@ -111,7 +196,7 @@ class Performer:
             handler = self.handlers.get(duty.topic)
             subject_id = duty.subject_id
             uow.session.expunge(duty)
-            patience = handler.patience if isinstance(handler, Outside) else outbox.MAX_FAILURES
+            patience = outbox.MAX_FAILURES if handler is None else handler.patience
             dead = outbox.note_failure(uow.session, duty_id, reason, final=isinstance(error, GiveUp), patience=patience)
-            if dead and isinstance(handler, Outside) and handler.give_up is not None:
+            if dead and handler is not None and handler.give_up is not None:
                 handler.give_up(uow, subject_id, reason)

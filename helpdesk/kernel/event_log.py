@@ -5,6 +5,8 @@ the type, the time, the actor, the digest of the payload, and the hash before. T
 `digest = SHA-256(salt || payload)`: an erasure removes payload and salt, the digest stays, and the chain still
 verifies, while without the salt nobody can try out what a short payload may have been.
 
+Events about what has no stream (agents, teams, budgets, imports) carry the same hash without a place and a hash before.
+
 **Cursor.** `(xid, seq)`, read only below `pg_snapshot_xmin(pg_current_snapshot())`: every transaction below that line has
 ended, so nothing can appear behind a reader. A serial number, a UUIDv7 or a timestamp alone misses events whose
 transaction commits late. Compare and sort `xid` in SQL only: as text, 10 comes before 9. A restored dump restarts the
@@ -205,7 +207,14 @@ def verify_stream(rows: Sequence[EventRow], *, stream_id: UUID, count: int, head
     return found
 
 
-def _faults(row: EventRow, place: int, prev: bytes) -> Iterator[str]:
+def verify_loose(row: Any) -> list[str]:
+    """Every fault of one event that belongs to no stream. A changed one breaks its own hash. That one was removed cannot be
+    seen: `seq` has gaps by nature (transactions that were rolled back), and the trigger is what refuses it.
+    """
+    return list(_faults(row, None, _GENESIS))
+
+
+def _faults(row: Any, place: int | None, prev: bytes) -> Iterator[str]:
     if row.stream_seq != place:
         yield f"place {place} holds event number {row.stream_seq}"
     if row.prev_hash != prev:

@@ -46,6 +46,7 @@ from helpdesk.kernel.unit_of_work import Database, UnitOfWork
 JSON = orjson.OPT_UTC_Z | orjson.OPT_NON_STR_KEYS
 _ATTEMPTS = 3
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
+_TAG_VERSION = re.compile(r'"(v[0-9]+)(?:-[0-9a-f]+)?"')
 _TRACEPARENT = re.compile(r"00-([0-9a-f]{32})-([0-9a-f]{16})-[0-9a-f]{2}")
 
 
@@ -69,15 +70,6 @@ class Web:
 
 def web() -> Web:
     return cast(Web, current_app.extensions["helpdesk"])
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """A view's result where the plain body is not all: another status, or further headers."""
-
-    body: Any
-    status: int | None = None
-    headers: Mapping[str, str] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -131,6 +123,7 @@ class _Write:
     location: Callable[[Any], str] | None
     if_match: str
     key_required: bool
+    shown_once: str | None
 
     def __call__(self, **path: Any) -> Response:
         return _persistently(lambda: self._once(path))
@@ -150,9 +143,14 @@ class _Write:
             shown = self.show(uow.session, actor, result) if self.show is not None else result
             response = _answer(self.answer, shown, self.status, self.location)
             if tried is not None:
-                headers = _kept_headers(response)
-                idempotency.keep(uow.session, tried, response.status_code, headers, response.get_data())
+                self._keep(uow.session, tried, response, shown)
         return response
+
+    def _keep(self, session: Session, tried: idempotency.Attempt, response: Response, shown: Any) -> None:
+        """For a repeat; without the secret, which is shown once and kept nowhere."""
+        if self.shown_once is not None:
+            response = _answer(self.answer, {**shown, self.shown_once: None}, self.status, self.location)
+        idempotency.keep(session, tried, response.status_code, _kept_headers(response), response.get_data())
 
     def _attempt(self, actor: Caller, given: "_Given") -> idempotency.Attempt | None:
         key = request.headers.get("Idempotency-Key") if request.method == "POST" else None
@@ -249,13 +247,16 @@ class Blueprint(flask_smorest.Blueprint):  # type: ignore[misc]  # flask-smorest
         location: Callable[[Any], str] | None = None,
         if_match: str = "none",
         idempotency_key: str = "optional",
+        shown_once: str | None = None,
         errors: Sequence[type[DomainError]] = (),
         description: str | None = None,
     ) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
         """A change: `view(uow, actor, [row], [body], **path)`; what it returns goes through `show` and `answer`.
 
         `load(session, actor, **path)` gives the locked row or raises `NotFound`; with it, the path's values go there
-        and not to the view. `check(session, actor, row)` refuses before the body is looked at. `if_match` is none, honoured or required; `idempotency_key` optional or required.
+        and not to the view. `check(session, actor, row)` refuses before the body is looked at. `if_match` is none,
+        honoured or required; `idempotency_key` optional or required. `shown_once` names a field of the answer (then a
+        mapping) that is shown once: the kept answer has null in its place.
         """
 
         def register(view: Callable[..., Any]) -> Callable[..., Any]:
@@ -272,6 +273,7 @@ class Blueprint(flask_smorest.Blueprint):  # type: ignore[misc]  # flask-smorest
                 location=location,
                 if_match=if_match,
                 key_required=idempotency_key == "required",
+                shown_once=shown_once,
             )
             self._register(
                 rule,
@@ -279,7 +281,7 @@ class Blueprint(flask_smorest.Blueprint):  # type: ignore[misc]  # flask-smorest
                 run,
                 operation_id=operation_id,
                 summary=summary,
-                description=description,
+                description=_saying_once(description or f"{summary}.", shown_once),
                 answer=run.answer,
                 statuses={status: HTTPStatus(status).phrase},
                 body=run.body,
@@ -308,6 +310,15 @@ class Blueprint(flask_smorest.Blueprint):  # type: ignore[misc]  # flask-smorest
         self.add_url_rule(rule, operation_id, view, methods=[method])
 
 
+def _saying_once(description: str, secret: str | None) -> str:
+    if secret is None:
+        return description
+    return (
+        f"{description} `{secret}` is shown once and kept nowhere: the answer to a repeat with the same "
+        f"`Idempotency-Key` (`Idempotent-Replayed: true`) has null in its place."
+    )
+
+
 def _refusals(rule: str, load: object, if_match: str) -> list[type[DomainError]]:
     found: list[type[DomainError]] = [NotFound] if load is not None or "<" in rule else []
     if if_match != "none":
@@ -322,7 +333,10 @@ def _instance(schema: Any) -> Any:
 
 
 def _who(actor: Principal) -> str:
-    return f"{actor.kind}:{actor.id}" if actor.id else f"{actor.kind}:{request.remote_addr}"
+    """Whose keys they are. Of a public route's callers nothing is known that lasts (a telephone changes its address
+    between two tries), so there the path tells them apart, which holds the signed token.
+    """
+    return f"{actor.kind}:{actor.id or ''}"
 
 
 def _caller(session: Session, *, public: bool) -> Caller:
@@ -395,45 +409,50 @@ def load_query(schema: ma.Schema | None) -> dict[str, Any]:
 
 
 def _check_if_match(row: Any, *, required: bool) -> None:
-    """Strong comparison with the locked row's version (RFC 9110, 13.1.1); `*` matches any."""
+    """Comparison with the locked row's version, which is the first part of its ETag (`"v7-..."`) and will do alone
+    (`"v7"`); `*` matches any. Strong (RFC 9110, 13.1.1): a weak tag matches nothing.
+    """
     if "If-Match" not in request.headers:
         if required:
             raise PreconditionRequired
         return
     header = request.headers["If-Match"]
     current = f'"{row.etag}"'
-    offered = [tag.strip() for tag in header.split(",")]
-    if header.strip() != "*" and current not in offered:
+    offered = [_TAG_VERSION.fullmatch(tag.strip()) for tag in header.split(",")]
+    if header.strip() != "*" and row.etag not in {tag.group(1) for tag in offered if tag is not None}:
         raise PreconditionFailed(
             f"You looked at {header[:80]}; it is now {current}.", current_etag=current, current_version=row.version
         )
 
 
 def _answer(schema: Any, shown: Any, status: int, location: Callable[[Any], str] | None) -> Response:
-    headers: dict[str, str] = {}
-    if isinstance(shown, Answer):
-        status = shown.status or status
-        headers.update(shown.headers or {})
-        shown = shown.body
     dumped = None if schema is None else schema.dump(shown)
+    data = b"" if dumped is None else orjson.dumps(dumped, option=JSON)
+    headers: dict[str, str] = {}
     if isinstance(dumped, dict) and "version" in dumped:
-        headers["ETag"] = f'"v{dumped["version"]}"'
+        headers["ETag"] = f'"v{dumped["version"]}-{_digest(data)}"'
     if location is not None:
         headers["Location"] = location(shown)
-    data = b"" if dumped is None else orjson.dumps(dumped, option=JSON)
     return Response(data, status, headers, mimetype="application/json")
 
 
 def _conditional(schema: Any, result: Any) -> Response:
-    """200 with an ETag, or 304. A versioned resource is tagged by its version and shown state, anything else by its text."""
+    """200 with an ETag, or 304. A versioned resource is tagged by its version, for `If-Match`, and by its text, for
+    `If-None-Match`: what is shown also changes while the version stays (the clock runs out, somebody else's rights), and
+    a 304 must not hide it. Anything else is tagged by its text alone.
+    """
     response = _answer(schema, result, 200, None)
     if "ETag" not in response.headers:
         response.headers["ETag"] = _text_tag(response.get_data())
     return _not_modified(response)
 
 
+def _digest(data: bytes) -> str:
+    return hashlib.blake2b(data, digest_size=12).hexdigest()
+
+
 def _text_tag(data: bytes) -> str:
-    return f'W/"{hashlib.blake2b(data, digest_size=12).hexdigest()}"'
+    return f'W/"{_digest(data)}"'
 
 
 def _not_modified(response: Response) -> Response:
@@ -520,4 +539,4 @@ _HEADERS = (
     ("Vary", "Authorization"),
 )
 
-__all__ = ["Answer", "Blueprint", "Caller", "Web", "bind_request", "load_query", "validation_failed", "web"]
+__all__ = ["Blueprint", "Caller", "Web", "bind_request", "load_query", "validation_failed", "web"]

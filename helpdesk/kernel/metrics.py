@@ -4,9 +4,14 @@ With several server processes each writes its own files into `PROMETHEUS_MULTIPR
 a scrape adds them up. Labels are route templates, never paths: a reference in a label is a leak and a new series.
 """
 
+import fcntl
 import os
+import shutil
+import tempfile
 import time
 from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Final
 
 from flask import Flask, Response, g, request
 from prometheus_client import (
@@ -32,6 +37,47 @@ SECONDS = Histogram(
 
 _METHODS = frozenset({"GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE"})
 """A caller may send any word as its method; each would be a series of its own."""
+
+
+_PREFIX: Final = "helpdesk-metrics-"
+_LOCK: Final = "lock"
+
+
+def fresh_folder() -> Path:
+    """A folder for the files of a server that begins; those of servers that ended without taking theirs away go.
+
+    A lock on a file in it belongs to the server's processes: it outlives `exec` and ends with the last of them.
+    """
+    _remove_abandoned()
+    folder = Path(tempfile.mkdtemp(prefix=_PREFIX))
+    descriptor = os.open(folder / "new", os.O_CREAT | os.O_RDWR, 0o600)
+    os.set_inheritable(descriptor, True)
+    fcntl.flock(descriptor, fcntl.LOCK_EX)
+    (folder / "new").rename(folder / _LOCK)  # only now can it be taken for an abandoned one
+    return folder
+
+
+def remove_folder(folder: Path) -> None:
+    """At a server's end. Leaves alone what `fresh_folder` did not make."""
+    if folder.name.startswith(_PREFIX):
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _remove_abandoned() -> None:
+    for folder in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*"):
+        try:
+            if folder.lstat().st_uid != os.geteuid():
+                continue
+            descriptor = os.open(folder / _LOCK, os.O_RDWR | os.O_NOFOLLOW)
+        except OSError:
+            continue
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            remove_folder(folder)
+        except OSError:  # its server is alive
+            continue
+        finally:
+            os.close(descriptor)
 
 
 class _FromDatabase:

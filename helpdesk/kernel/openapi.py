@@ -58,7 +58,7 @@ class ProblemField(Schema):
 
 
 class Problem(Schema):
-    """RFC 9457. Further members depend on `code` and are described on the page that `type` names."""
+    """RFC 9457. Further members depend on `code` and are described on the page that `type` names; `about:blank` has none."""
 
     class Meta:
         unknown = ma.INCLUDE  # so that the document allows them
@@ -275,13 +275,17 @@ def _headers(answer: Any, *, paged: bool, location: bool) -> dict[str, Any]:
     if paged:
         found["Link"] = {"description": 'The next page, `rel="next"`; absent at the end.', "schema": text}
     if answer is not None:
-        found["ETag"] = {"description": "For `If-Match` and `If-None-Match`.", "schema": text}
+        found["ETag"] = {"description": _ETAG, "schema": text}
     if location:
         found["Location"] = {"description": "Where the new resource is.", "schema": text}
     return found
 
 
-_TAG = {"type": "string", "examples": ['"v3"']}
+_ETAG = (
+    'Of a versioned resource `"v<version>-<digest>"`: `If-Match` compares the version, `If-None-Match` all of it. Of '
+    "anything else a weak tag of the text, for `If-None-Match`."
+)
+_TAG = {"type": "string", "examples": ['"v3-8d5e957f297893487bd98fa8"']}
 _KEY = {"type": "string", "pattern": "^[!-~]{1,255}$", "examples": ["8e03978e-40d5-43e8-bc93-6894a57f9324"]}
 
 
@@ -290,7 +294,7 @@ def _header_parameters(if_match: str, idempotency_key: str, *, single: bool) -> 
     if single:
         found.append(_header("If-None-Match", "An ETag seen before: 304 when it is still current.", _TAG))
     if if_match != "none":
-        what = "The ETag of the version you looked at."
+        what = 'The ETag of the version you looked at; `"v3"` is enough.'
         found.append(_header("If-Match", what, _TAG, required=if_match == "required"))
     if idempotency_key != "none":
         what = "A fresh random value per intent; a repeat with the same value gets the first answer (kept 48 h)."

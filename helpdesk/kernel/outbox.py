@@ -1,9 +1,8 @@
 """Duties: what must happen later, as rows written in the same transaction as their cause.
 
-A duty names a topic and a subject. The relay rings a doorbell for it (an RQ job that carries only the duty's id), the
-handler locks the row, does the work and marks it done in one transaction, so a duty that is delivered twice happens
-once, and one whose doorbell is lost is rung again. Inserting duties notifies the relay by a trigger; nobody has to
-remember to.
+A duty names a topic and a subject. The relay rings a doorbell for it (an RQ job that carries only the duty's id), one
+worker at a time performs it (see `duties`) and marks it done, so a duty that is delivered twice happens once, and one
+whose doorbell is lost is rung again. Inserting duties notifies the relay by a trigger; nobody has to remember to.
 """
 
 from collections.abc import Sequence
@@ -109,11 +108,13 @@ def claim(connection: Connection, topics: list[str], limit: int = 100) -> list[R
 
 
 def take(session: Session, duty_id: UUID) -> Duty | None:
-    """Lock a duty that is still owed; None when it is done, dead, or in another worker's hands."""
+    """Lock a duty that is still owed, to settle it; None when it is done or dead.
+
+    Waits for whoever holds the row for a moment (the relay that claims it, a renewal of its lease). To go past it would
+    leave undone what has just been done.
+    """
     return session.execute(
-        select(Duty)
-        .where(Duty.id == duty_id, Duty.done_at.is_(None), Duty.dead_at.is_(None))
-        .with_for_update(skip_locked=True)
+        select(Duty).where(Duty.id == duty_id, Duty.done_at.is_(None), Duty.dead_at.is_(None)).with_for_update()
     ).scalar_one_or_none()
 
 
@@ -131,23 +132,28 @@ def mark_done(session: Session, duty_id: UUID) -> None:
 
 
 def begin(connection: Connection | Session, duty_id: UUID) -> tuple[str, UUID] | None:
-    """Note that a worker begins, in a transaction of its own; `(topic, subject_id)`, or None when the duty is done, dead
-    or in other hands. The note outlives the worker, which is its purpose.
+    """Note that a worker begins, in a transaction of its own; `(topic, subject_id)`, or None when the duty is done or
+    dead. The note outlives the worker, which is its purpose. The caller holds the duty's fence (see `duties`).
     """
+    row = connection.execute(
+        update(Duty)
+        .where(Duty.id == duty_id, Duty.done_at.is_(None), Duty.dead_at.is_(None))
+        .values(begun=Duty.begun + 1)
+        .returning(Duty.topic, Duty.subject_id)
+        .execution_options(synchronize_session=False)
+    ).one_or_none()
+    return None if row is None else (row.topic, row.subject_id)
+
+
+def renew(connection: Connection, duty_id: UUID) -> None:
+    """The worker is alive: begin the lease anew. A row that is just being settled is left alone."""
     free = (
         select(Duty.id)
         .where(Duty.id == duty_id, Duty.done_at.is_(None), Duty.dead_at.is_(None))
         .with_for_update(skip_locked=True)
         .scalar_subquery()
     )
-    row = connection.execute(
-        update(Duty)
-        .where(Duty.id == free)
-        .values(begun=Duty.begun + 1)
-        .returning(Duty.topic, Duty.subject_id)
-        .execution_options(synchronize_session=False)
-    ).one_or_none()
-    return None if row is None else (row.topic, row.subject_id)
+    connection.execute(update(Duty).where(Duty.id == free).values(next_at=func.greatest(Duty.next_at, _LEASE)))
 
 
 def note_failure(
@@ -199,10 +205,3 @@ BEGIN
 END $$;
 CREATE TRIGGER duty_ring AFTER INSERT ON duty FOR EACH STATEMENT EXECUTE FUNCTION duty_ring();
 """
-
-
-def owed(connection: Connection) -> int:
-    """How many duties are due and not done."""
-    return connection.execute(
-        select(func.count()).where(Duty.done_at.is_(None), Duty.dead_at.is_(None), Duty.not_before <= func.now())
-    ).scalar_one()

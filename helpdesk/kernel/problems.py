@@ -11,7 +11,14 @@ from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from werkzeug.exceptions import HTTPException
 
-from helpdesk.kernel.errors import Conflict, DomainError, OutcomeUnknown, TemporarilyUnavailable, catalogue
+from helpdesk.kernel.errors import (
+    Conflict,
+    DomainError,
+    MalformedRequest,
+    OutcomeUnknown,
+    TemporarilyUnavailable,
+    catalogue,
+)
 from helpdesk.kernel.schemas import json_safe
 
 MEDIA_TYPE = "application/problem+json"
@@ -49,13 +56,22 @@ class InternalError(DomainError):
     """The catch-all: carries only the request id; what happened is in the log under it."""
 
 
-_BY_STATUS: dict[int, type[DomainError]] = {404: UnknownRoute, 405: MethodNotAllowed, 413: BodyTooLarge}
+_BY_STATUS: dict[int, type[DomainError]] = {
+    400: MalformedRequest,
+    404: UnknownRoute,
+    405: MethodNotAllowed,
+    413: BodyTooLarge,
+    415: UnsupportedMediaType,
+    500: InternalError,
+    503: TemporarilyUnavailable,
+}
 
 
 def document(error: DomainError) -> dict[str, Any]:
-    """The problem document of one refusal."""
+    """The problem document of one refusal. Its type leads to a page, or says that the status is all there is to say."""
+    has_page = error.code == type(error).code
     body: dict[str, Any] = {
-        "type": f"/problems/{error.code}",
+        "type": f"/problems/{error.code}" if has_page else "about:blank",
         "title": error.title,
         "status": error.status,
         "detail": error.detail,
@@ -122,21 +138,15 @@ def handle_http_exception(error: HTTPException) -> Response:
     if error.code is not None and error.code < 400:
         return error.get_response()  # type: ignore[return-value]  # a redirect
     kind = _BY_STATUS.get(error.code or 500)
-    if kind is not None:
-        problem: DomainError = kind()
-    elif (error.code or 500) >= 500:
-        problem = InternalError()
-    else:
-        problem = _other(error)
-    response = respond(problem)
+    response = respond(_other(error) if kind is None else kind())
     for name, value in error.get_headers():
         if name.lower() not in {"content-type", "content-length"}:
             response.headers[name] = value
-    response.status_code = error.code or 500
     return response
 
 
 def _other(error: HTTPException) -> DomainError:
+    """What none of our errors stands for: named after its status, without a page (RFC 9457, 4.2.1)."""
     problem = DomainError(error.description or "")
     phrase = http.HTTPStatus(error.code or 400).phrase
     problem.__dict__.update(status=error.code, code=phrase.lower().replace(" ", "_").replace("'", ""), title=phrase)

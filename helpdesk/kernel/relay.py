@@ -1,12 +1,13 @@
 """The relay: turns duties that are due into rings. Any number may run; each duty is claimed by one.
 
 It wakes by NOTIFY (a trigger on the table) or after a quarter of a second. Without any Redis it performs the duties
-itself, on the same code path as a worker.
+itself, on the same code path as a worker, with a thread for each queue as there would be a worker for each: an import
+that takes an hour keeps no mail waiting.
 """
 
 import threading
-import time
-from collections import defaultdict
+from collections.abc import Sequence
+from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from uuid import UUID
 
 import psycopg
@@ -34,7 +35,7 @@ class Relay:
         self._engine = engine
         self._doorbell = doorbell
         self._inline = inline
-        self._topics: dict[str, list[str]] = defaultdict(list)
+        self._topics: dict[str, list[str]] = {queue: [] for queue in QUEUES}
         for topic, handler in handlers.items():
             self._topics[handler.queue].append(topic)
         self._epoch: str | None = None
@@ -44,29 +45,42 @@ class Relay:
         self._stop.set()
 
     def run(self) -> None:
-        """Until `stop`. A database or Redis that is away is waited for."""
+        """Until `stop`. A database or Redis that is away is waited for; any other error ends it, and is raised."""
+        if self._doorbell is not None:
+            self._persist(QUEUES)
+            return
+        with ThreadPoolExecutor(len(QUEUES), thread_name_prefix="relay") as pool:
+            running = [pool.submit(self._persist, [queue]) for queue in QUEUES]
+            try:
+                wait(running, return_when=FIRST_EXCEPTION)
+            finally:
+                self.stop()
+        for one in running:
+            one.result()
+
+    def _persist(self, queues: Sequence[str]) -> None:
         while not self._stop.is_set():
             try:
-                self._listen_and_ring()
+                self._listen_and_ring(queues)
             except (DBAPIError, psycopg.Error, redis.RedisError) as error:
                 log.warning("relay waits", reason=type(error).__name__)
                 self._stop.wait(0.5)
 
-    def _listen_and_ring(self) -> None:
+    def _listen_and_ring(self, queues: Sequence[str]) -> None:
         # A connection of its own: LISTEN belongs to a session, and the pool hands sessions around.
         address = self._engine.url.render_as_string(hide_password=False).replace("+psycopg", "")
         with psycopg.connect(address, autocommit=True, application_name="helpdesk-relay") as listener:
             listener.execute(f"LISTEN {outbox.CHANNEL}")
             while not self._stop.is_set():
-                if not self.step():
+                if not self.step(queues):
                     for _ in listener.notifies(timeout=_POLL, stop_after=1):
                         pass
 
-    def step(self) -> bool:
+    def step(self, queues: Sequence[str] = QUEUES) -> bool:
         """Ring once for what is due; True when there may be more at once."""
         self._watch_epoch()
         more = False
-        for queue in QUEUES:
+        for queue in queues:
             topics = self._topics[queue]
             if not topics or (self._doorbell is not None and not self._doorbell.has_room(queue)):
                 continue
@@ -93,14 +107,3 @@ class Relay:
                 count = outbox.ring_everything(connection)
             log.warning("redis lost its memory; ringing again", duties=count)
         self._epoch = epoch
-
-
-def wait_until_idle(engine: Engine, timeout: float) -> bool:
-    """For scripts: wait until nothing is owed; False when the time is up first."""
-    end = time.monotonic() + timeout
-    while time.monotonic() < end:
-        with engine.connect() as connection:
-            if not outbox.owed(connection):
-                return True
-        time.sleep(0.05)
-    return False

@@ -31,11 +31,10 @@ class Text(fields.String):
 
     default_error_messages = {"control": "Remove control characters (only tabs and line breaks are allowed)."}  # noqa: RUF012
 
-    def __init__(self, *, max_length: int = 500, min_length: int = 1, multiline: bool = False, **kwargs: Any) -> None:
+    def __init__(self, *, max_length: int = 500, min_length: int = 1, **kwargs: Any) -> None:
         checks = [validate.Length(min=min_length, max=max_length)]
         extra = kwargs.pop("validate", None)
         super().__init__(validate=[*checks, *([extra] if extra else [])], **kwargs)
-        self.multiline = multiline
 
     def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any) -> str:
         text: str = super()._deserialize(value, attr, data, **kwargs)

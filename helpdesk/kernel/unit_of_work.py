@@ -31,10 +31,9 @@ Subscriber = Callable[["UnitOfWork", Sequence[Any]], None]
 
 @dataclass(frozen=True, slots=True)
 class Consequences:
-    """What follows from what; `wiring.py` holds the two tables."""
+    """What follows from what; `wiring.py` holds the table."""
 
     subscribers: Mapping[type[Event], Sequence[Subscriber]] = field(default_factory=dict)
-    duties: Mapping[type[Event], Sequence[str]] = field(default_factory=dict)
 
 
 _DUTY = cast(Table, Duty.__table__)
@@ -136,9 +135,6 @@ class UnitOfWork:
         for kind, items in by_type.items():
             for subscriber in self._consequences.subscribers.get(kind, ()):
                 subscriber(self, [item.event for item in items])
-            for topic in self._consequences.duties.get(kind, ()):
-                for item in items:
-                    self.duty(topic, item.event.subject_id, dedupe_key=str(item.id))
 
     def _write_events(self) -> None:
         rows = event_log.rows_for(self._recorded, self.request_id)

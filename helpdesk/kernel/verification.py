@@ -6,7 +6,11 @@ from dataclasses import dataclass
 from sqlalchemy import func, select, text
 from sqlalchemy.orm import Session
 
+from helpdesk.kernel.event_log import EventRow, verify_loose
+from helpdesk.kernel.events import EventStream
 from helpdesk.kernel.outbox import Duty
+
+_BATCH = 1_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,4 +37,31 @@ def no_duty_overdue(session: Session) -> Iterator[Violation]:
         yield Violation("duty_overdue", f"duty {duty_id}", f"{topic} is not done after {attempts} attempts")
 
 
+def loose_events_hold(session: Session) -> Iterator[Violation]:
+    """Every event outside the chains (of agents, budgets, imports) is as it was written."""
+    table = EventRow.__table__
+    statement = select(table).where(table.c.stream_id.is_(None)).execution_options(yield_per=_BATCH)
+    for row in session.execute(statement):
+        for what in verify_loose(row):
+            yield Violation("event", f"event {row.id}", f"{row.type}: {what}")
+
+
+def streams_have_owners(session: Session) -> Iterator[Violation]:
+    """No chain is left without the row that it hangs on: nobody would verify it."""
+    owned = (select(kind.id).where(kind.id == EventRow.stream_id).exists() for kind in _owners())  # type: ignore[attr-defined]
+    statement = (
+        select(EventRow.stream_id, func.count())
+        .where(EventRow.stream_id.is_not(None), *(~one for one in owned))
+        .group_by(EventRow.stream_id)
+        .order_by(EventRow.stream_id)
+    )
+    for stream_id, count in session.execute(statement):
+        yield Violation("chain", f"stream {stream_id}", f"has {count} events and no owner")
+
+
+def _owners() -> list[type[EventStream]]:
+    return EventStream.__subclasses__()
+
+
+CHAIN_CHECKS: tuple[Check, ...] = (loose_events_hold, streams_have_owners)
 CHECKS: tuple[Check, ...] = (no_duty_overdue,)

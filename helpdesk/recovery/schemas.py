@@ -38,7 +38,6 @@ class OfferIn(Schema):
     amount = MoneyField(metadata={"description": "For what is paid; a letter has none."})
     reason = Text(
         max_length=2000,
-        multiline=True,
         metadata={
             "description": "Why, in words for the customer: they read it. Required for what is paid.",
             "example": "Your order came four days late, and nobody told you.",
@@ -46,7 +45,6 @@ class OfferIn(Schema):
     )
     text = Text(
         max_length=20_000,
-        multiline=True,
         metadata={"description": "Own words of an apology letter; a standard text when absent.", "example": None},
     )
     valid_days = Whole(

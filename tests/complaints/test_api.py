@@ -139,7 +139,7 @@ class TestCreate:
         shown = answer.json
         assert answer.status_code == 201
         assert answer.headers["Location"] == f"/api/v1/complaints/{shown['reference']}"
-        assert answer.headers["ETag"] == '"v1"'
+        assert answer.headers["ETag"].startswith('"v1-')
         assert {
             "status": "received",
             "severity": "S3",
@@ -478,7 +478,7 @@ class TestEdit:
         body = {"subject": "Two weeks late", "loss": {"amount": "0", "currency": "EUR"}, "language": "zh-CN"}
         answer = agent.patch(at(complaint), body, if_match='"v7", "v1"')
         assert answer.status_code == 200
-        assert answer.headers["ETag"] == '"v2"'
+        assert answer.headers["ETag"].startswith('"v2-')
         assert {name: answer.json[name] for name in body} == body | {"loss": {"amount": "0.00", "currency": "EUR"}}
         last = everything(agent, at(complaint, "timeline"))[-1]
         assert last["type"] == "complaint.edited"
@@ -539,7 +539,7 @@ class TestActions:
         answer = senior.post(at(shown, "actions", action), GOOD[action], if_match=f'"v{shown["version"]}"')
         assert answer.status_code == 200, answer.text
         assert answer.json["version"] == shown["version"] + 1
-        assert answer.headers["ETag"] == f'"v{shown["version"] + 1}"'
+        assert answer.headers["ETag"].startswith(f'"v{shown["version"] + 1}-')
         assert answer.json["status"] == (LIFECYCLE.by_action(action).target or state)
         assert senior.get(at(shown)).json == answer.json
 

@@ -113,7 +113,7 @@ class TestChange:
         path = f"/customers/{customer['id']}"
         assert agent.patch(path, {"tier": "key"}).status_code == 428
         answer = agent.patch(path, {"tier": "key", "name": "李伟"}, if_match='"v1"')
-        assert (answer.json["tier"], answer.json["name"], answer.headers["ETag"]) == ("key", "李伟", '"v2"')
+        assert (answer.json["tier"], answer.json["name"], answer.headers["ETag"][:4]) == ("key", "李伟", '"v2-')
         stale = agent.patch(path, {"tier": "small"}, if_match='"v1"')
         assert (stale.status_code, stale.json["current_version"]) == (412, 2)
         assert agent.patch(path, {"tier": "key"}, if_match='"v2"').json["version"] == 2

@@ -1,11 +1,17 @@
 """Doing what is owed.
 
-How it can fail: a duty delivered twice acts twice; two workers do it at once; one that fails stops the others, leaves
-half its work, or is never tried again; one that cannot succeed is tried for ever.
+How it can fail: a duty delivered twice acts twice; two workers do it at once, when the first is slow or its connection
+breaks; one whose worker was killed stays fenced off; one that fails stops the others, leaves half its work, or is never
+tried again; one that cannot succeed is tried for ever.
 """
 
-from collections.abc import Callable
+import contextlib
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from threading import Event as Flag
 from typing import Any
 from uuid import UUID
@@ -15,11 +21,11 @@ from sqlalchemy import Engine, text
 
 from helpdesk.identity.actors import SYSTEM
 from helpdesk.kernel import outbox
-from helpdesk.kernel.duties import GiveUp, Handlers, Local, Outside, Performer
+from helpdesk.kernel.duties import GiveUp, Handlers, Outside, Performer
 from helpdesk.kernel.ids import new_id
 from helpdesk.kernel.unit_of_work import Database, UnitOfWork
 from tests.kernel.happenings import Said, told
-from tests.racing import at_once
+from tests.racing import at_once, until, waiting
 
 Work = Callable[[UnitOfWork, UUID], None]
 
@@ -34,9 +40,21 @@ def break_down(uow: UnitOfWork, subject: UUID) -> None:
     raise RuntimeError("it broke")
 
 
-def performer(database: Database, **handlers: Any) -> Performer:
-    made: Handlers = {name: Local(work) if callable(work) else work for name, work in handlers.items()}
-    return Performer(database, made, SYSTEM, tools="the tools")
+def settling(database: Database, work: Work) -> Outside:
+    """A handler without any effect elsewhere: work and settlement in one transaction."""
+
+    def perform(_tools: Any, duty_id: UUID, subject_id: UUID) -> None:
+        with database.unit_of_work(SYSTEM) as uow:
+            work(uow, subject_id)
+            assert outbox.take(uow.session, duty_id) is not None
+            outbox.mark_done(uow.session, duty_id)
+
+    return Outside(perform)
+
+
+def performer(database: Database, *, renewed: float = 60, **handlers: Any) -> Performer:
+    made: Handlers = {name: settling(database, work) if callable(work) else work for name, work in handlers.items()}
+    return Performer(database, made, SYSTEM, tools="the tools", renewed=renewed)
 
 
 def owe(database: Database, *topics: str) -> list[UUID]:
@@ -53,7 +71,7 @@ def state(database: Database, duty: UUID) -> Any:
         return session.execute(text("SELECT * FROM duty WHERE id = :id"), {"id": duty}).mappings().one()
 
 
-class TestLocal:
+class TestPerform:
     def test_run_twice_acts_once(self, database: Database) -> None:
         [duty] = owe(database, "test")
         worker = performer(database, test=note)
@@ -145,6 +163,148 @@ class TestLocal:
         [duty] = owe(database, "test")
         assert performer(database, test=wrong).perform([duty])["failed"] == 1
         assert "DivisionByZero" in state(database, duty)["last_error"]
+
+
+class Stuck:
+    """A handler that stands in the middle of its effect until it is let go, and counts who was there with it."""
+
+    def __init__(self, database: Database) -> None:
+        self.database = database
+        self.begun, self.go_on = Flag(), Flag()
+        self.effects = 0
+
+    def __call__(self, _tools: Any, duty_id: UUID, _subject: UUID) -> None:
+        self.effects += 1
+        self.begun.set()
+        assert self.go_on.wait(30)
+        with self.database.unit_of_work(SYSTEM) as uow:
+            assert outbox.take(uow.session, duty_id) is not None
+            outbox.mark_done(uow.session, duty_id)
+
+
+@contextlib.contextmanager
+def performing(worker: Performer, duty: UUID, stuck: Stuck) -> Iterator[Future[dict[str, int]]]:
+    """The worker is inside its handler; let go at the end, when it must have done it."""
+    with ThreadPoolExecutor(1) as pool:
+        running = pool.submit(worker.perform, [duty])
+        try:
+            assert stuck.begun.wait(30)
+            yield running
+        finally:
+            stuck.go_on.set()
+        assert running.result()["done"] == 1
+
+
+FENCED = text(
+    "SELECT a.pid FROM pg_locks l JOIN pg_stat_activity a USING (pid) WHERE l.locktype = 'advisory' AND l.granted "
+    "AND a.datname = current_database()"
+)
+
+KILLED = """
+import sys
+from uuid import UUID
+from helpdesk.identity.actors import SYSTEM
+from helpdesk.kernel.db import make_engine
+from helpdesk.kernel.duties import Outside, Performer
+from helpdesk.kernel.unit_of_work import Consequences, Database
+
+def stand_still(*_):
+    print("begun", flush=True)
+    sys.stdin.read()
+
+database = Database(make_engine(sys.argv[1]), Consequences())
+Performer(database, {"test": Outside(stand_still)}, SYSTEM, None).perform([UUID(sys.argv[2])])
+"""
+
+
+class TestFence:
+    """One duty, one worker, however long it takes."""
+
+    def test_nobody_else_while_a_slow_one_is_at_it(self, database: Database, engine: Engine) -> None:
+        """Its lease is over, Redis has forgotten everything, it was rung for again: it is still in good hands."""
+        [duty] = owe(database, "test")
+        stuck = Stuck(database)
+        with performing(performer(database, test=Outside(stuck)), duty, stuck):
+            with engine.begin() as connection:
+                connection.execute(text("UPDATE duty SET next_at = now() - interval '1 hour'"))
+                assert outbox.ring_everything(connection) == 1
+                assert [ring.id for ring in outbox.claim(connection, ["test"])] == [duty]
+            assert performer(database, test=Outside(stuck)).perform([duty]) == {"done": 0, "skipped": 1, "failed": 0}
+            assert state(database, duty)["begun"] == 1
+        assert stuck.effects == 1
+        assert state(database, duty)["done_at"] is not None
+
+    def test_the_lease_is_renewed_meanwhile(self, database: Database, engine: Engine) -> None:
+        [duty] = owe(database, "test")
+        stuck = Stuck(database)
+        with performing(performer(database, renewed=0.01, test=Outside(stuck)), duty, stuck):
+            for _ in range(2):
+                with engine.begin() as connection:
+                    connection.execute(text("UPDATE duty SET next_at = now()"))
+                until(lambda: state(database, duty)["next_at"] > datetime.now(UTC) + timedelta(seconds=10))
+            assert state(database, duty)["attempts"] == 0
+
+    def test_a_connection_that_breaks_meanwhile(self, database: Database, engine: Engine) -> None:
+        [duty] = owe(database, "test")
+        stuck = Stuck(database)
+        with performing(performer(database, renewed=0.01, test=Outside(stuck)), duty, stuck):
+            with engine.connect() as connection:
+                [pid] = connection.execute(FENCED).scalars().all()
+                connection.execute(text("SELECT pg_terminate_backend(:pid, 5000)"), {"pid": pid})
+
+            def fenced_anew() -> bool:
+                with engine.connect() as connection:
+                    return bool(set(connection.execute(FENCED).scalars()) - {pid})
+
+            until(fenced_anew)
+            assert performer(database, test=Outside(stuck)).perform([duty])["skipped"] == 1
+        assert stuck.effects == 1
+
+    def test_a_killed_worker_leaves_it_to_the_next(self, database: Database, database_url: str) -> None:
+        [duty] = owe(database, "test")
+        command = [sys.executable, "-c", KILLED, database_url, str(duty)]
+        worker = performer(database, test=note)
+        with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as child:
+            try:
+                assert child.stdout is not None
+                assert child.stdout.readline() == "begun\n"
+                assert worker.perform([duty])["skipped"] == 1
+            finally:
+                child.kill()
+        until(lambda: worker.perform([duty])["done"] == 1)
+        assert told(database) == [("test.said", "done")]
+
+    def test_nothing_stays_locked(self, database: Database, engine: Engine) -> None:
+        made = owe(database, "test", "broken", "test")
+        performer(database, test=note, broken=break_down).perform(made)
+        with engine.connect() as connection:
+            assert connection.execute(FENCED).scalars().all() == []
+
+    def test_one_at_work_is_not_buried(self, database: Database, engine: Engine) -> None:
+        """Its tenth beginning may be the one that succeeds."""
+        [duty] = owe(database, "test")
+        with engine.begin() as connection:
+            connection.execute(text("UPDATE duty SET begun = :n"), {"n": outbox.MAX_BEGUN - 1})
+        stuck = Stuck(database)
+        worker = performer(database, test=Outside(stuck))
+        with performing(worker, duty, stuck):
+            assert worker.bury_silent() == 0
+        assert state(database, duty)["dead_at"] is None
+
+    def test_a_claim_at_the_same_moment_leaves_nothing_unsettled(self, database: Database, engine: Engine) -> None:
+        """The relay holds the row while the handler wants to settle it: what is done must be marked done."""
+        [duty] = owe(database, "test")
+        stuck = Stuck(database)
+        with (
+            performing(performer(database, test=Outside(stuck)), duty, stuck),
+            engine.connect() as relay,
+            engine.connect() as watcher,
+        ):
+            relay.execute(text("SELECT 1 FROM duty WHERE id = :id FOR UPDATE"), {"id": duty})
+            stuck.go_on.set()
+            until(lambda: waiting(watcher) == 1)
+            relay.rollback()
+        assert state(database, duty)["done_at"] is not None
 
 
 class TestSilence:

@@ -6,19 +6,22 @@ a 500; an error is not a problem document, or its page does not exist; a header 
 """
 
 import itertools
+import re
 from collections.abc import Iterator
+from http import HTTPStatus
 from typing import Any, Final
 
 import orjson
 import pytest
-from flask import Flask
+from flask import Flask, abort
 from sqlalchemy import Engine, text
+from werkzeug.exceptions import default_exceptions
 
 from helpdesk.app import create_app
 from helpdesk.kernel.errors import DomainError, _walk, catalogue
 from helpdesk.kernel.settings import Settings
 from helpdesk.kernel.unit_of_work import Database
-from helpdesk.wiring import assemble
+from helpdesk.wiring import Program, assemble
 from tests.conftest import SIGNING_KEY, Caller, Join, complaint_body, make_team
 
 PROTECTION: Final = {
@@ -286,13 +289,36 @@ class TestConditional:
     def test_single(self, agent: Caller, complaint: dict[str, Any]) -> None:
         path = f"/complaints/{complaint['reference']}"
         tag = agent.get(path).headers["ETag"]
-        assert tag == '"v1"'
+        assert re.fullmatch(r'"v1-[0-9a-f]{24}"', tag)
         for asked in (tag, f'"other", {tag}', f"W/{tag}", "*"):
             answer = agent.get(path, if_none_match=asked)
             assert (answer.status_code, answer.data, answer.headers["ETag"]) == (304, b"", tag)
         agent.post(f"{path}/claim")
         answer = agent.get(path, if_none_match=tag)
-        assert (answer.status_code, answer.headers["ETag"]) == (200, '"v2"')
+        assert (answer.status_code, answer.headers["ETag"][:4]) == (200, '"v2-')
+        assert agent.get(path, if_none_match='"v2"').status_code == 200  # the version alone does not say what was shown
+
+    def test_what_changes_without_a_version_is_not_hidden(
+        self, agent: Caller, admin: Caller, complaint: dict[str, Any]
+    ) -> None:
+        """Nobody touched the complaint, but what may be done with it is another thing now."""
+        path = f"/complaints/{complaint['reference']}"
+        before = agent.get(path)
+        admin.patch(f"/agents/{agent.id}", {"role": "auditor"}, if_match="*")
+        after = agent.get(path, if_none_match=before.headers["ETag"])
+        assert (after.status_code, after.json["version"]) == (200, before.json["version"])
+        assert after.json["allowed_actions"] != before.json["allowed_actions"]
+
+    def test_if_match_is_about_the_version(self, agent: Caller, senior: Caller, complaint: dict[str, Any]) -> None:
+        path = f"/complaints/{complaint['reference']}"
+        read = senior.get(path).headers["ETag"]  # by somebody who is shown more
+        assert agent.patch(path, {"subject": "one"}, if_match=read).status_code == 200
+        assert agent.patch(path, {"subject": "two"}, if_match='"v2"').status_code == 200
+        written = agent.patch(path, {"subject": "three"}, if_match='"x", "v3"').headers["ETag"]
+        assert agent.get(path, if_none_match=written).status_code == 304
+        for stale in (read, '"v3"', f"W/{written}", '"v4-"', '"v4', "v4", '"v44"', '"v4-xyz"'):
+            is_problem(agent.patch(path, {"subject": "four"}, if_match=stale), 412, "precondition_failed")
+        assert agent.patch(path, {"subject": "four"}, if_match=written).json["version"] == 5
 
     def test_list(self, agent: Caller) -> None:
         tag = agent.get("/customers").headers["ETag"]
@@ -372,6 +398,30 @@ class TestProblemPages:
         """Two errors of one code would have one page. `InternalError` is the base's own code, on purpose."""
         kinds = [kind for kind in _walk(DomainError) if "code" in vars(kind)]
         assert len({kind.code for kind in kinds}) == len(kinds)
+
+    def test_whatever_the_framework_refuses_leads_to_a_page_or_says_there_is_none(self, program: Program) -> None:
+        app = create_app(program=program)
+
+        def refuse(status: int) -> str:
+            abort(status)
+
+        app.add_url_rule("/refuse/<int:status>", "refuse", refuse)
+        client = app.test_client()
+        without = set()
+        for status in sorted(default_exceptions):
+            answer = client.get(f"/refuse/{status}")
+            assert (answer.status_code, answer.content_type) == (status, "application/problem+json")
+            body: Any = answer.json
+            assert (body["status"], bool(body["code"]), bool(body["title"])) == (status, True, True)
+            if body["type"] == "about:blank":
+                without.add(status)
+                assert body["title"] == HTTPStatus(status).phrase
+            else:
+                page = client.get(body["type"])
+                assert page.status_code == 200, body["type"]
+                assert f"status: {status}" in page.text
+        assert {400, 404, 405, 413, 415, 500, 503} & without == set()
+        assert 408 in without
 
     @pytest.mark.parametrize("code", ["nothing", "%00", "..", "<script>"])
     def test_no_such_code(self, anonymous: Caller, code: str) -> None:

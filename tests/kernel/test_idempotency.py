@@ -1,7 +1,8 @@
 """`Idempotency-Key`, through HTTP.
 
 How it can fail: a repeat acts a second time; a repeat with another body gets the first answer; two at once both act; a
-request that failed or was cut off leaves a key that can never be used again; one caller gets another's answer.
+request that failed or was cut off leaves a key that can never be used again; one caller gets another's answer; somebody without an
+account gets no answer after changing networks; a secret lies about in the stored answers.
 """
 
 from concurrent.futures import ThreadPoolExecutor
@@ -9,13 +10,31 @@ from typing import Any
 
 import pytest
 from flask import Flask
+from flask.testing import FlaskClient
+from marshmallow import fields
 from sqlalchemy import Engine, text
 
+from helpdesk.app import api_of, create_app
+from helpdesk.kernel.http import Blueprint
 from helpdesk.kernel.idempotency import KEPT, forget_old
+from helpdesk.kernel.ids import new_id
+from helpdesk.kernel.openapi import document
+from helpdesk.kernel.schemas import Schema, Text
+from helpdesk.kernel.unit_of_work import Database, UnitOfWork
+from helpdesk.wiring import Program
 from tests.conftest import Caller, Join
+from tests.kernel.happenings import Said, told
 from tests.racing import at_once, until, waiting
 
 BODY = {"name": "Li Wei"}
+
+
+class Words(Schema):
+    words = Text(required=True)
+
+
+class Shown(Schema):
+    words = fields.String(required=True)
 
 
 def count(engine: Engine, table: str = "customer") -> int:
@@ -92,6 +111,65 @@ class TestRepeat:
         for key in ("x" * 255, "!", '"'):
             assert agent.post("/customers", BODY, idempotency_key=key).status_code == 201
             assert agent.post("/customers", BODY, idempotency_key=key).headers["Idempotent-Replayed"] == "true"
+
+
+class TestPublic:
+    """Nobody is known there: the path, which holds the signed token, tells callers apart."""
+
+    @pytest.fixture
+    def public(self, program: Program) -> FlaskClient:
+        blueprint = Blueprint("things", __name__)
+
+        @blueprint.write(
+            "/public/things/<token>/say", operation_id="say", summary="Say", answer=Shown, body=Words, public=True
+        )
+        def say(uow: UnitOfWork, _actor: Any, given: dict[str, Any], token: str) -> dict[str, str]:
+            uow.record(Said(thing_id=new_id(), words=given["words"]))
+            return {"words": f"{token} {given['words']}"}
+
+        app = create_app(program=program)
+        api_of(app).register_blueprint(blueprint, url_prefix="/api/v1")
+        return app.test_client()
+
+    def say(self, client: FlaskClient, token: str, words: str, address: str) -> Any:
+        return client.post(
+            f"/api/v1/public/things/{token}/say",
+            json={"words": words},
+            headers={"Idempotency-Key": "k1"},
+            environ_overrides={"REMOTE_ADDR": address},
+        )
+
+    def test_a_caller_whose_address_changes(self, public: FlaskClient, database: Database) -> None:
+        first = self.say(public, "mine", "yes", "192.0.2.1")
+        again = self.say(public, "mine", "yes", "2001:db8::7")
+        assert (again.data, again.headers["Idempotent-Replayed"]) == (first.data, "true")
+        other = self.say(public, "mine", "no", "2001:db8::7")
+        assert (other.status_code, other.json["code"]) == (422, "idempotency_key_reused")
+        assert told(database) == [("test.said", "yes")]
+
+    def test_another_link_with_the_same_key_from_one_address(self, public: FlaskClient, database: Database) -> None:
+        for token in ("mine", "yours"):
+            answer = self.say(public, token, "yes", "192.0.2.1")
+            assert (answer.json["words"], "Idempotent-Replayed" in answer.headers) == (f"{token} yes", False)
+        assert len(told(database)) == 2
+
+
+class TestSecrets:
+    def test_a_token_is_shown_once_and_not_kept(self, agent: Caller, engine: Engine) -> None:
+        first = agent.post("/tokens", {"name": "x"}, idempotency_key="k1")
+        assert first.json["token"].startswith("hd_")
+        with engine.connect() as connection:
+            kept = connection.execute(text("SELECT convert_from(body, 'UTF8') FROM idempotent_answer")).scalar_one()
+        assert first.json["token"] not in kept
+        assert first.json["id"] in kept
+        again = agent.post("/tokens", {"name": "x"}, idempotency_key="k1")
+        assert (again.status_code, again.headers["Idempotent-Replayed"]) == (201, "true")
+        assert again.json == first.json | {"token": None}
+        assert count(engine, "token WHERE name = 'x'") == 1
+
+    def test_the_document_says_so(self, app: Flask) -> None:
+        operation = document(api_of(app))["paths"]["/api/v1/tokens"]["post"]
+        assert "`token` is shown once and kept nowhere" in operation["description"]
 
 
 class TestAtOnce:

@@ -123,7 +123,7 @@ def test_a_duty_that_fails(database_url: str) -> None:
     lines = run(
         """
 from helpdesk.identity.actors import SYSTEM
-from helpdesk.kernel.duties import Local, Performer
+from helpdesk.kernel.duties import Outside, Performer
 from helpdesk.kernel.ids import new_id
 from helpdesk.kernel.mail import queue_mail
 from helpdesk.kernel.settings import Settings
@@ -131,7 +131,7 @@ from helpdesk.wiring import assemble
 from sqlalchemy import text
 from dataclasses import replace
 program = assemble(replace(Settings.from_environment(), smtp_url="smtp://127.0.0.1:1"))
-def work(uow, subject):
+def work(tools, duty, subject):
     raise RuntimeError(CANARY)
 with program.database.unit_of_work(SYSTEM) as uow:
     uow.duty("test", new_id())
@@ -139,7 +139,7 @@ with program.database.unit_of_work(SYSTEM) as uow:
 with program.engine.connect() as connection:
     mails, tests = ([*connection.execute(text("SELECT id FROM duty WHERE topic = :t"), {"t": t}).scalars()] for t in ("mail.deliver", "test"))
 assert program.performer.perform(mails)["failed"] == 1
-assert Performer(program.database, {"test": Local(work)}, SYSTEM, None).perform(tests)["failed"] == 1
+assert Performer(program.database, {"test": Outside(work)}, SYSTEM, None).perform(tests)["failed"] == 1
 assert assemble(Settings.from_environment()).performer.perform(mails)["done"] == 1
 """,
         HELPDESK_DATABASE_URL=database_url,

@@ -1,11 +1,16 @@
 """`/metrics`.
 
 How it can fail: a label grows with what callers send (a path, a method), which is a leak and fills the memory; a gauge
-does not follow the table; an outage of the database takes the scrape with it.
+does not follow the table; an outage of the database takes the scrape with it; each start of a server leaves a folder
+behind, or takes a living one's away.
 """
 
+import fcntl
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
+import pytest
 from prometheus_client.parser import text_string_to_metric_families
 from sqlalchemy import Engine, text
 
@@ -16,6 +21,7 @@ from helpdesk.kernel.settings import Settings
 from helpdesk.kernel.unit_of_work import Database
 from helpdesk.wiring import assemble
 from tests.conftest import SIGNING_KEY, Caller
+from tests.system import System, free_port, running, wait_until
 
 
 def scraped(caller: Caller) -> dict[tuple[str, tuple[tuple[str, str], ...]], float]:
@@ -79,3 +85,46 @@ def test_without_a_database_the_rest_is_shown() -> None:
     assert ("helpdesk_duties_owed", ()) not in found
     assert any(name == "helpdesk_requests_total" for name, _ in found)
     program.engine.dispose()
+
+
+class TestFolder:
+    @pytest.fixture
+    def system(self, own_database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[System]:
+        monkeypatch.setenv("TMPDIR", str(tmp_path))
+        with running(System(own_database_url, None, tmp_path)) as system:
+            yield system
+
+    def folders(self, system: System) -> list[Path]:
+        return sorted(system.folder.glob("helpdesk-metrics-*"))
+
+    def is_free(self, folder: Path) -> bool:
+        with (folder / "lock").open("r+") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError:
+                return False
+            return True
+
+    def test_goes_with_its_server(self, system: System) -> None:
+        system.serve()
+        assert "helpdesk_requests_total" in system.call("GET", "/metrics", token=None).body
+        [folder] = self.folders(system)
+        assert list(folder.glob("*.db"))
+        [server] = system.running("serve")
+        server.terminate()
+        assert server.wait(60) == 0
+        assert self.folders(system) == []
+
+    def test_a_killed_servers_goes_at_the_next_start_and_a_living_ones_stays(self, system: System) -> None:
+        system.serve()
+        [killed] = self.folders(system)
+        system.kill(system.running("serve")[0])
+        wait_until(lambda: self.is_free(killed), "the killed server's processes to end")
+        stranger = system.folder / "helpdesk-metrics-of-another-program"
+        stranger.mkdir()
+        for number in (1, 2):
+            system.port = free_port()
+            system.serve()
+            assert killed not in self.folders(system)
+            assert stranger in self.folders(system)
+            assert len(self.folders(system)) == 1 + number

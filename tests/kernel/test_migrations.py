@@ -5,8 +5,10 @@ than the migrations.
 """
 
 from collections.abc import Iterator
+from uuid import UUID
 
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy import Engine, create_engine, text
@@ -58,6 +60,23 @@ def test_twice_and_the_models_agree(empty: Engine) -> None:
         assert compare_metadata(context, Base.metadata) == []
         waiting = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'"
         assert connection.execute(text(waiting)).scalar_one() == 0
+
+
+def test_teams_that_differ_in_capitals_only_are_told_apart(empty: Engine) -> None:
+    """The database let two requests at once make them."""
+    config = migrations._config()
+    with empty.connect() as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, "0001")
+        connection.execute(
+            text("INSERT INTO team (id, name) VALUES (:a, 'Billing'), (:b, 'BILLING'), (:c, 'Care')"),
+            {"a": UUID(int=1), "b": UUID(int=0xABCDEF), "c": UUID(int=3)},
+        )
+        connection.commit()
+    migrations.upgrade(empty)
+    with empty.connect() as connection:
+        names = connection.execute(text('SELECT name FROM team ORDER BY name COLLATE "C"')).scalars().all()
+    assert names == ["BILLING (abcdef)", "Billing", "Care"]
 
 
 def test_three_at_once(empty: Engine) -> None:

@@ -6,7 +6,8 @@ a queue that is full or away loses a duty; without Redis nothing is done at all.
 
 import contextlib
 from collections.abc import Iterator
-from threading import Thread
+from threading import Event, Thread
+from typing import Any
 from uuid import UUID
 
 import pytest
@@ -16,24 +17,27 @@ from rq.serializers import JSONSerializer
 from sqlalchemy import Engine, text
 
 from helpdesk.identity.actors import SYSTEM
+from helpdesk.kernel import outbox
 from helpdesk.kernel.doorbell import QUEUES, AllowedJob, Doorbell, connect
-from helpdesk.kernel.duties import Handlers, Local, Performer
+from helpdesk.kernel.duties import Handlers, Outside, Performer
 from helpdesk.kernel.ids import new_id
-from helpdesk.kernel.relay import Relay, wait_until_idle
-from helpdesk.kernel.unit_of_work import Database, UnitOfWork
+from helpdesk.kernel.relay import Relay
+from helpdesk.kernel.unit_of_work import Database
 from tests.kernel.happenings import Said, told
 from tests.racing import until
 
 
-def note(uow: UnitOfWork, subject: UUID) -> None:
-    uow.record(Said(thing_id=subject, words="done"))
+def note(database: Any, duty_id: UUID, subject: UUID) -> None:
+    with database.unit_of_work(SYSTEM) as uow:
+        uow.record(Said(thing_id=subject, words="done"))
+        outbox.mark_done(uow.session, duty_id)
 
 
-def stumble(_uow: UnitOfWork, _subject: UUID) -> None:
+def stumble(*_: Any) -> None:
     raise RuntimeError("it broke")
 
 
-HANDLERS: Handlers = {"test": Local(note), "broken": Local(stumble), "long": Local(note, queue=QUEUES[1])}
+HANDLERS: Handlers = {"test": Outside(note), "broken": Outside(stumble), "long": Outside(note, queue=QUEUES[1])}
 
 
 @pytest.fixture
@@ -44,7 +48,7 @@ def doorbell(redis_url: str) -> Iterator[Doorbell]:
 
 @pytest.fixture
 def performer(database: Database) -> Performer:
-    return Performer(database, HANDLERS, SYSTEM, None)
+    return Performer(database, HANDLERS, SYSTEM, database)
 
 
 def owe(database: Database, *topics: str) -> list[str]:
@@ -134,13 +138,22 @@ class TestWithoutRedis:
                 Relay(engine, HANDLERS, doorbell, inline)
 
 
+@contextlib.contextmanager
+def running(relay: Relay) -> Iterator[None]:
+    thread = Thread(target=relay.run)
+    thread.start()
+    try:
+        yield
+    finally:
+        relay.stop()
+        thread.join(30)
+    assert not thread.is_alive()
+
+
 class TestRunning:
     def test_until_it_is_stopped(self, database: Database, engine: Engine, performer: Performer) -> None:
         """A thread of its own that is woken by each commit; a connection that dies is made anew."""
-        relay = Relay(engine, HANDLERS, None, performer)
-        thread = Thread(target=relay.run)
-        thread.start()
-        try:
+        with running(Relay(engine, HANDLERS, None, performer)):
             for number in (1, 2, 3):
                 owe(database, "test")
                 until(lambda number=number: len(told(database)) == number)  # type: ignore[misc]
@@ -151,16 +164,39 @@ class TestRunning:
                         "WHERE application_name = 'helpdesk-relay' AND datname = current_database()"
                     )
                 )
-                assert killed.scalars().all() == [True]
+                assert killed.scalars().all() == [True] * len(QUEUES)  # a thread for each
             owe(database, "test")
             until(lambda: len(told(database)) == 4)
-            assert wait_until_idle(engine, timeout=30)
-        finally:
-            relay.stop()
-            thread.join(30)
-        assert not thread.is_alive()
 
-    def test_waiting_for_what_nobody_does(self, database: Database, engine: Engine) -> None:
-        assert wait_until_idle(engine, timeout=5)
-        owe(database, "test")
-        assert not wait_until_idle(engine, timeout=0.2)
+    def test_a_long_import_keeps_no_mail_waiting(self, database: Database, engine: Engine) -> None:
+        """Without Redis: the one queue's work stands still in the middle, the other's goes on."""
+        begun, go_on = Event(), Event()
+
+        def slow(tools: Any, duty_id: UUID, subject: UUID) -> None:
+            begun.set()
+            assert go_on.wait(30)
+            note(tools, duty_id, subject)
+
+        handlers = {**HANDLERS, "long": Outside(slow, queue=QUEUES[1])}
+        relay = Relay(engine, handlers, None, Performer(database, handlers, SYSTEM, database))
+        with running(relay):
+            owe(database, "long")
+            assert begun.wait(30)
+            owe(database, "test")
+            until(lambda: len(told(database)) == 1)
+            go_on.set()
+            until(lambda: len(told(database)) == 2)
+
+    def test_what_breaks_one_thread_ends_the_whole(self, database: Database, engine: Engine) -> None:
+        """Its supervisor starts it again; half a relay would look alive."""
+
+        class Broken(BaseException):
+            """Nothing that a worker would take for a failed duty."""
+
+        def break_down(*_: Any) -> None:
+            raise Broken
+
+        handlers = {**HANDLERS, "broken": Outside(break_down)}
+        owe(database, "broken")
+        with pytest.raises(Broken):
+            Relay(engine, handlers, None, Performer(database, handlers, SYSTEM, database)).run()

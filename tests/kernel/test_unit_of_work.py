@@ -195,16 +195,6 @@ class TestSubscribers:
 
 
 class TestDuties:
-    def test_from_the_table_one_for_each_event(self, database: Database) -> None:
-        events = said("x", "y")
-        with with_consequences(database, duties={Said: ("ring", "mail")}).unit_of_work(SYSTEM) as uow:
-            for event in events:
-                uow.record(event)
-            uow.record(Heard(thing_id=new_id()))
-        assert sorted((row["topic"], row["subject_id"]) for row in duties(database)) == sorted(
-            (topic, event.thing_id) for topic in ("mail", "ring") for event in events
-        )
-
     def test_same_key_is_the_same_duty(self, database: Database) -> None:
         subject = new_id()
         for _ in range(2):
