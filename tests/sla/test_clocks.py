@@ -3,7 +3,7 @@
 import threading
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 from uuid import UUID
 
 import pytest
@@ -550,7 +550,7 @@ class TestLateSweep:
 
 
 class TestRegulator:
-    GIVEN: Final = {
+    GIVEN: ClassVar[dict[str, Any]] = {
         "channel": "REGULATOR",
         "jurisdiction": "US",
         "sector": "financial",
@@ -569,10 +569,11 @@ class TestRegulator:
 
     def test_what_was_answered_stays_answered(self, database: Database) -> None:
         story = Story(database, **self.GIVEN)
-        with database.engine.begin() as connection:
-            connection.execute(text("UPDATE sla_clock SET state = 'met', stopped_at = due_at WHERE kind LIKE 'us.%'"))
-        story.act("withdraw", MONDAY + timedelta(days=1), reason="It came.")
-        story.act("reopen", MONDAY + timedelta(days=2), reason="It did not.")
+        finding = {"finding": "The scan was missed.", "evidence": "Carrier log."}
+        story.act("investigate", MONDAY, findings=[finding], root_cause="RC.HAND", fault="firm")
+        decided = {"outcomes": [{"outcome": "upheld"}], "letter": LETTER, "remedy": {"none_because": "None wanted."}}
+        story.act("resolve", MONDAY + timedelta(days=1), **decided)
+        story.act("reopen", MONDAY + timedelta(days=2), reason="It did not come.")
         assert {"us.cfpb.15", "us.cfpb.60"} <= story.kinds("met")
         assert not {"us.cfpb.15", "us.cfpb.60"} & story.kinds("running")
 
