@@ -107,6 +107,7 @@ def carry_out(uow: UnitOfWork, actor: Actor, complaint: Complaint, action: str, 
             severity=complaint.severity,
             waiting_on=complaint.waiting_on,
             acknowledged=complaint.acknowledged_at is not None,
+            reopened_count=complaint.reopened_count,
             changes=changes,
             given=supplied,
         ),
@@ -213,6 +214,7 @@ def _reopen(uow: UnitOfWork, _actor: Actor, complaint: Complaint, _given: dict[s
     for issue in queries.issues_of(uow.session, complaint.id):
         issue.outcome = None  # the case's outcome is derived from these; what was decided stands in the history
     complaint.double_deviation = True
+    complaint.reopened_count += 1
     complaint.escalation_level = min(complaint.escalation_level + 1, 3)
     complaint.waiting_on = "us"
     complaint.dismissal = None

@@ -45,6 +45,7 @@ class ComplaintActed(ComplaintEvent):
     severity: str
     waiting_on: str
     acknowledged: bool
+    reopened_count: int
     changes: dict[str, list[Any]]
     given: dict[str, Any]
 

@@ -79,6 +79,7 @@ class Complaint(Identified, Versioned, EventStream, Stamped, Base):
     escalation_level: Mapped[int] = mapped_column(default=0)
     stage: Mapped[str] = mapped_column(default="1")
     double_deviation: Mapped[bool] = mapped_column(default=False)
+    reopened_count: Mapped[int] = mapped_column(default=0, server_default="0")
     dismissal: Mapped[str | None]
     outcome: Mapped[str | None]
     fault: Mapped[str | None]

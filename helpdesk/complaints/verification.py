@@ -85,5 +85,19 @@ def issues_are_counted(session: Session) -> Iterator[Violation]:
         yield Violation("issue_count", f"complaint {row.id}", f"says {row.issue_count} issues, has {row.n}")
 
 
+def reopenings_are_counted(session: Session) -> Iterator[Violation]:
+    """The promises of a complaint are told apart by this number, so it must be what the history says."""
+    steps = select(TransitionRow.complaint_id, func.count().label("n")).where(TransitionRow.action == "reopen")
+    counted = steps.group_by(TransitionRow.complaint_id).subquery()
+    wrong = (
+        select(Complaint.id, Complaint.reopened_count, func.coalesce(counted.c.n, 0).label("n"))
+        .outerjoin(counted, counted.c.complaint_id == Complaint.id)
+        .where(Complaint.reopened_count != func.coalesce(counted.c.n, 0))
+    )
+    for row in session.execute(wrong):
+        detail = f"says it was reopened {row.reopened_count} times, its history has {row.n}"
+        yield Violation("reopened_count", f"complaint {row.id}", detail)
+
+
 CHAIN_CHECKS = (chains_hold,)
-CHECKS = (history_replays, issues_are_counted)
+CHECKS = (history_replays, issues_are_counted, reopenings_are_counted)

@@ -59,6 +59,9 @@ TARGETS: Final = (
 )
 WHOLE: Final = tuple(name for name in _COMPLAINT.fields if name not in {*_ROWS, "external_id"})
 
+_NUMBERS: Final = frozenset(name for name, known in _COMPLAINT.fields.items() if isinstance(known, fields.Integer))
+"""What the API takes as a number only. A CSV has nothing but text, and so have the translations of a mapping."""
+
 _CONDITIONS: Final = frozenset({"only_with", "only_without"})
 """Fields that are filled after all others, where another one is or is not there."""
 
@@ -306,9 +309,9 @@ def _wrong_words(data: Mapping[str, Any]) -> Iterator[str]:
             yield f"fields.{target}.date: Only received_at is a time; clock_starts are another."
         known = _field_of(target)
         for key, value in spec.get("values", {}).items():
-            yield from _refused(f"fields.{target}.values.{key}", known, value)
+            yield from _refused(f"fields.{target}.values.{key}", known, _read(target, value))
         if "otherwise" in spec:
-            yield from _refused(f"fields.{target}.otherwise", known, spec["otherwise"])
+            yield from _refused(f"fields.{target}.otherwise", known, _read(target, spec["otherwise"]))
     if "needs" in data:
         need = NeedIn().fields
         yield from _refused("needs.ground", need["ground"], data["needs"]["ground"])
@@ -343,12 +346,14 @@ def _carried(data: Mapping[str, Any]) -> frozenset[str]:
 
 
 def _steps(data: Mapping[str, Any]) -> Iterator[Step]:
-    yield from (_whole(name) for name in data["whole"])
+    texts_only = data["format"] == "csv"
+    yield from (_whole(name, texts_only=texts_only) for name in data["whole"])
     if "external_id" in data:
         yield _external_id(**data["external_id"])
     specs = data["fields_"].items()
-    yield from (_field(target, spec) for target, spec in specs if not _CONDITIONS & set(spec))
-    yield from (_field(target, spec) for target, spec in specs if _CONDITIONS & set(spec))
+    plain = [(target, spec) for target, spec in specs if not _CONDITIONS & set(spec)]
+    conditional = [(target, spec) for target, spec in specs if _CONDITIONS & set(spec)]
+    yield from (_field(target, spec, texts_only=texts_only) for target, spec in plain + conditional)
     if any(target.startswith("issue.") for target in data["fields_"]):
         yield _category_of_issue
     if "needs" in data:
@@ -356,10 +361,19 @@ def _steps(data: Mapping[str, Any]) -> Iterator[Step]:
     yield from (_clock_start(name, spec) for name, spec in data["clock_starts"].items())
 
 
-def _whole(name: str) -> Step:
+def _read(target: str, value: Any) -> Any:
+    """The number that a text stands for, where the field takes one; anything else as it is, for the API to judge."""
+    if target not in _NUMBERS or not isinstance(value, str):
+        return value
+    text = value.strip()
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 10 else value
+
+
+def _whole(name: str, *, texts_only: bool) -> Step:
     def step(row: Row, mapped: Mapped) -> None:
-        if not _blank(row.get(name)):
-            mapped.payload[name] = row[name]
+        value = row.get(name)
+        if not _blank(value):
+            mapped.payload[name] = _read(name, value) if texts_only else value
 
     return step
 
@@ -376,8 +390,9 @@ def _external_id(column: str, *, required: bool) -> Step:
     return step
 
 
-def _field(target: str, spec: Mapping[str, Any]) -> Step:
+def _field(target: str, spec: Mapping[str, Any], *, texts_only: bool) -> Step:
     take, put = _taker(target, spec), _putter(target)
+    reads = target in _NUMBERS and (texts_only or "values" in spec)
     with_, without = spec.get("only_with"), spec.get("only_without")
     instead = _joined(**spec["instead"]) if "instead" in spec else None
 
@@ -391,7 +406,7 @@ def _field(target: str, spec: Mapping[str, Any]) -> Step:
             value = instead(row, mapped)
             mapped.source_data.setdefault(NOTES, {})[target] = f"made from {', '.join(spec['instead']['columns'])}"
         if value is not None:
-            put(mapped.payload, value)
+            put(mapped.payload, _read(target, value) if reads else value)
 
     return step
 

@@ -3,10 +3,14 @@
 Whoever calls holds the lock of the complaint, so that of two who change one clock at once the second sees what the
 first did. Deadlines are computed here and nowhere else, always from the same facts: start, target, calendar version,
 pauses.
+
+The sweep may be late. So whoever stops, pauses or moves a clock first rings what was due by then: what one learns of a
+promise must not depend on which of the two came first.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
+from functools import lru_cache
 from typing import Any, Final
 from uuid import UUID
 
@@ -30,51 +34,86 @@ _thresholds: dict[tuple[UUID, int], tuple[int, ...]] = {}
 Pauses = Sequence[tuple[datetime, datetime | None]]
 
 
-def policy_clock(
-    policy: Policy,
-    complaint_id: UUID,
-    *,
-    kind: str,
-    severity: str,
-    start: datetime,
-    now: datetime,
-    round_: int = 1,
+def new_clock(complaint_id: UUID, terms: Mapping[str, Any], round_: int = 1) -> dict[str, Any]:
+    """A row for `uow.add_rows`. Complaints that start at one time may share the terms, which are never changed."""
+    return {**terms, "id": new_id(), "complaint_id": complaint_id, "round": round_}
+
+
+def policy_terms(
+    policy: Policy, *, kind: str, severity: str, start: datetime, now: datetime, waits: Pauses = ()
 ) -> dict[str, Any] | None:
-    """A row for a new clock of the policy, None where it promises nothing of that kind."""
+    """What a new clock of the policy promises, None where that is nothing.
+
+    `waits`: when somebody else was waited for since the start; the last may have no end.
+    """
     start = start.replace(microsecond=0)  # business time is in whole seconds; a part of one would be owed to nobody
     target = policy.targets.get(severity, {}).get(kind)
     if target is None:
         return None
-    due = due_at(policy.calendar, start, target)
-    threshold, at = first_alarm(policy.calendar, policy.thresholds, (start, due), (), now)
     return clock_values(
-        id=new_id(),
-        complaint_id=complaint_id,
         kind=kind,
-        round=round_,
         policy_id=policy.id,
         policy_version=policy.version,
         calendar_id=policy.calendar_id,
         calendar_version=policy.calendar_version,
         severity=severity,
-        target_amount=target.amount,
+        target_amount=int(target.amount),
         target_unit=target.unit,
         pausable=target.can_pause,
-        state="running",
         started_at=start,
-        due_at=due,
-        next_threshold=threshold,
-        next_alarm_at=at,
+        **standing(policy.calendar, policy.thresholds, start, target, waits=waits, now=now),
     )
 
 
-def rule_clock(rule: Rule, complaint_id: UUID, start: datetime, now: datetime) -> dict[str, Any]:
-    """A row for a regulatory clock: it never pauses, and severity is nothing to it."""
-    due = due_at(rule.calendar, start, rule.target)
+def standing(
+    calendar: Calendar,
+    thresholds: Sequence[int],
+    start: datetime,
+    target: Target,
+    *,
+    waits: Pauses,
+    now: datetime,
+) -> dict[str, Any]:
+    """How a promise stands by the facts: the columns `state`, `pauses`, `due_at`, `remaining_seconds` and the next alarm.
+
+    A wait that began when the time was used up already pauses nothing.
+    """
+    pauses = list(waits) if target.can_pause else []
+    ended = [pause for pause in pauses if pause[1] is not None]
+    due = due_at(calendar, start, target, ended) if ended else _unpaused_due(calendar, start, target)
+    since = pauses[-1][0] if pauses and pauses[-1][1] is None else None
+    if since is not None and since < due:
+        left = remaining(calendar, start, target, since, ended, conventions=_CONVENTIONS)
+        return {
+            "state": "paused",
+            "pauses": _written(pauses),
+            "due_at": None,
+            "remaining_seconds": left,
+            "next_threshold": None,
+            "next_alarm_at": None,
+        }
+    threshold, at = first_alarm(calendar, thresholds, (start, due), ended, now)
+    return {
+        "state": "running",
+        "pauses": _written(ended),
+        "due_at": due,
+        "remaining_seconds": None,
+        "next_threshold": threshold,
+        "next_alarm_at": at,
+    }
+
+
+@lru_cache(maxsize=8192)
+def _unpaused_due(calendar: Calendar, start: datetime, target: Target) -> datetime:
+    """Kept, because many complaints have one start: an import's dates are days, and the calendars are few."""
+    return due_at(calendar, start, target)
+
+
+def rule_terms(rule: Rule, start: datetime, now: datetime) -> dict[str, Any]:
+    """What a regulatory clock promises: it never pauses, and severity is nothing to it."""
+    due = _unpaused_due(rule.calendar, start, rule.target)
     threshold, at = first_alarm(rule.calendar, REGULATORY_THRESHOLDS, (start, due), (), now)
     return clock_values(
-        id=new_id(),
-        complaint_id=complaint_id,
         kind=rule.id,
         rule_id=rule.id,
         target_amount=rule.target.amount,
@@ -149,13 +188,8 @@ def pauses_of(clock: Clock) -> list[tuple[datetime, datetime | None]]:
     return [(parse_rfc3339(str(since)), parse_rfc3339(until) if until else None) for since, until in clock.pauses]
 
 
-def _arm(session: Session, clock: Clock, calendar: Calendar, now: datetime) -> None:
-    """Set the next alarm of a running clock whose due time has just been computed."""
-    if clock.due_at is None:
-        raise ValueError("a paused clock has no alarm")
-    clock.next_threshold, clock.next_alarm_at = first_alarm(
-        calendar, thresholds_of(session, clock), (clock.started_at, clock.due_at), _closed(clock), now
-    )
+def _written(pauses: Pauses) -> list[list[str | None]]:
+    return [[rfc3339(since), rfc3339(until) if until else None] for since, until in pauses]
 
 
 def _closed(clock: Clock) -> list[tuple[datetime, datetime | None]]:
@@ -169,10 +203,8 @@ def _disarm(clock: Clock) -> None:
 def stop(uow: UnitOfWork, clock: Clock, at: datetime) -> None:
     """The promise was kept or came too late; the facts decide. A pause that still runs ends here."""
     calendar = calendar_of(uow.session, clock)
-    if clock.state == "paused":
-        resume(uow, clock, at)
-    if clock.state == "running" and clock.due_at is not None and at > clock.due_at:
-        breach(uow, clock, at)
+    resume(uow, clock, at)
+    ring(uow, clock, at)
     clock.elapsed_seconds = elapsed(calendar, clock.started_at, at, _closed(clock))
     clock.stopped_at = at
     if clock.state == "running":
@@ -182,10 +214,8 @@ def stop(uow: UnitOfWork, clock: Clock, at: datetime) -> None:
 
 def cancel(uow: UnitOfWork, clock: Clock, at: datetime) -> None:
     """Nothing is owed any more. What was broken before stays broken."""
-    if clock.state == "paused":
-        resume(uow, clock, at)
-    if clock.state == "running" and clock.due_at is not None and at > clock.due_at:
-        breach(uow, clock, at)
+    resume(uow, clock, at)
+    ring(uow, clock, at)
     clock.stopped_at = at
     if clock.state == "running":
         clock.state = "cancelled"
@@ -193,54 +223,54 @@ def cancel(uow: UnitOfWork, clock: Clock, at: datetime) -> None:
 
 
 def pause(uow: UnitOfWork, clock: Clock, at: datetime) -> None:
-    """Only a running, pausable clock pauses; one that is overdue by now is broken first."""
+    """Only a running, pausable clock pauses, and only one that has time left: nothing is given back of what is used up."""
     if clock.state != "running" or not clock.pausable:
         return
-    if clock.due_at is not None and at > clock.due_at:
-        breach(uow, clock, at)
-        return
-    calendar = calendar_of(uow.session, clock)
-    left = remaining(calendar, clock.started_at, target_of(clock), at, _closed(clock), conventions=_CONVENTIONS)
-    clock.pauses = [*clock.pauses, [rfc3339(at), None]]
-    clock.state = "paused"
-    clock.due_at = None
-    clock.remaining_seconds = left
-    _disarm(clock)
+    ring(uow, clock, at)
+    if clock.state == "running" and clock.due_at is not None and at < clock.due_at:
+        _stand(uow, clock, [*_closed(clock), (at, None)], at)
 
 
 def resume(uow: UnitOfWork, clock: Clock, at: datetime) -> None:
     if clock.state != "paused":
         return
-    since, _ = clock.pauses[-1]
-    clock.pauses = [*clock.pauses[:-1], [since, rfc3339(at)]]
-    clock.state = "running"
-    clock.remaining_seconds = None
+    *before, (since, _) = pauses_of(clock)
     clock.generation += 1
-    calendar = calendar_of(uow.session, clock)
-    clock.due_at = due_at(calendar, clock.started_at, target_of(clock), _closed(clock))
-    _arm(uow.session, clock, calendar, at)
+    _stand(uow, clock, [*before, (since, at)], at)
 
 
-def retarget(uow: UnitOfWork, clock: Clock, policy: Policy, severity: str, at: datetime) -> None:
-    """Another severity promises another time: same start, same pauses, what was used stays used."""
+def retarget(uow: UnitOfWork, clock: Clock, policy: Policy, severity: str, *, waits: Pauses, at: datetime) -> None:
+    """Another severity promises another time from the same start, and what was used stays used; or it promises nothing of
+    this kind any more, which cancels it, or does again.
+
+    `waits`: when somebody else was waited for since the start; the last may have no end.
+    """
+    if clock.policy_id is None:
+        return  # severity is nothing to a regulatory clock
+    ring(uow, clock, at)
+    if clock.state in {"met", "breached"}:
+        return  # a promise that was kept or broken stays the one that was made
     target = policy.targets.get(severity, {}).get(clock.kind)
-    if target is None or clock.policy_id is None or clock.state == "breached":
-        return  # a promise that was broken stays the one that was made
+    if target is None:
+        if clock.stopped_at is None:
+            cancel(uow, clock, at)
+        return
     clock.policy_id, clock.policy_version = policy.id, policy.version
     clock.calendar_id, clock.calendar_version = policy.calendar_id, policy.calendar_version
     clock.severity = severity
     clock.target_amount, clock.target_unit = int(target.amount), target.unit
     clock.pausable = target.can_pause
+    clock.stopped_at = None
     clock.generation += 1
-    if clock.state == "paused" and not target.can_pause:
-        resume(uow, clock, at)  # regulatory time runs on whatever one waits for
-    elif clock.state == "paused":
-        clock.remaining_seconds = remaining(
-            policy.calendar, clock.started_at, target, at, pauses_of(clock), conventions=_CONVENTIONS
-        )
-    elif clock.state == "running":
-        clock.due_at = due_at(policy.calendar, clock.started_at, target, _closed(clock))
-        _arm(uow.session, clock, policy.calendar, at)
+    _stand(uow, clock, waits, at)
+
+
+def _stand(uow: UnitOfWork, clock: Clock, waits: Pauses, at: datetime) -> None:
+    """Let the row say how its promise stands."""
+    calendar, thresholds = calendar_of(uow.session, clock), thresholds_of(uow.session, clock)
+    columns = standing(calendar, thresholds, clock.started_at, target_of(clock), waits=waits, now=at)
+    for name, value in columns.items():
+        setattr(clock, name, value)
 
 
 def breach(uow: UnitOfWork, clock: Clock, at: datetime) -> bool:

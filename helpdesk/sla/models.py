@@ -111,7 +111,7 @@ class Alarm(Base):
 
 
 def clock_values(**given: Any) -> dict[str, Any]:
-    """A row for `uow.add_rows(Clock, ...)` with every column, so that rows of one batch have the same keys."""
+    """Every column of a clock, so that rows of one batch have the same keys."""
     row = dict.fromkeys(Clock.__table__.columns.keys())
     row.update(pauses=[], generation=1, round=1)
     row.update(given)

@@ -1,6 +1,7 @@
 """Every select on clocks, calendars and policies."""
 
 from collections.abc import Collection, Sequence
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -8,11 +9,15 @@ from sqlalchemy import and_, func, select
 from sqlalchemy.orm import Session
 
 from helpdesk.complaints import queries as complaints
+from helpdesk.complaints.events import ComplaintReopened
+from helpdesk.complaints.models import Complaint
 from helpdesk.identity.actors import Actor
 from helpdesk.kernel.errors import NotFound
+from helpdesk.kernel.event_log import EventRow
 from helpdesk.kernel.pagination import AnySelect, Order, Page
 from helpdesk.sla.errors import NoPolicy
 from helpdesk.sla.models import Clock, SlaCalendar, SlaCalendarVersion, SlaPolicy, SlaPolicyVersion
+from helpdesk.sla.rounds import Act
 from helpdesk.sla.specs import Policy, compiled, targets_of
 
 
@@ -78,11 +83,31 @@ def open_clocks_for_update(session: Session, complaint_ids: Sequence[UUID]) -> S
     ).all()
 
 
-def rounds(session: Session, complaint_id: UUID) -> int:
-    """How often this complaint's clocks were started so far."""
-    return session.execute(
-        select(func.coalesce(func.max(Clock.round), 0)).where(Clock.complaint_id == complaint_id)
-    ).scalar_one()
+def clocks_of_round_for_update(session: Session, complaint_id: UUID, round_: int) -> Sequence[Clock]:
+    """Whatever became of them; the complaint is locked by the caller."""
+    return session.scalars(
+        select(Clock)
+        .where(Clock.complaint_id == complaint_id, Clock.round == round_)
+        .order_by(Clock.id)
+        .with_for_update()
+    ).all()
+
+
+def history(session: Session, complaint_id: UUID) -> tuple[datetime, list[Act]]:
+    """When a complaint was received, and what was done to it before the present unit of work, in order."""
+    waiting_on = EventRow.payload["waiting_on"].astext
+    rows = session.execute(
+        select(Complaint.received_at, EventRow.type, EventRow.occurred_at, waiting_on.label("waiting_on"))
+        .outerjoin(EventRow, and_(EventRow.stream_id == Complaint.id, waiting_on.is_not(None)))
+        .where(Complaint.id == complaint_id)
+        .order_by(EventRow.stream_seq)
+    ).all()
+    acts = [
+        Act(reopened=row.type == ComplaintReopened.type, at=row.occurred_at, waiting_on=row.waiting_on)
+        for row in rows
+        if row.type is not None
+    ]
+    return rows[0].received_at, acts
 
 
 def clocks_of(session: Session, actor: Actor, ref: str) -> Sequence[Clock]:

@@ -1,57 +1,70 @@
 """How the clocks follow the life of a complaint, in the same transaction."""
 
 from collections.abc import Sequence
+from datetime import datetime
+from functools import cache
+from typing import Any
 
 from helpdesk.complaints.events import ComplaintActed, ComplaintReceived
+from helpdesk.complaints.lifecycle import OPEN
 from helpdesk.kernel.unit_of_work import UnitOfWork
 from helpdesk.sla import clocks, queries
 from helpdesk.sla.models import Clock
-from helpdesk.sla.specs import Policy, rules_for
+from helpdesk.sla.rounds import WAITING, present_round
+from helpdesk.sla.specs import Policy, Rule, rule_by_id, rules_for
 
 _AT_RECEIPT = ("acknowledge", "investigate", "resolve")
-_WAITING = {"customer", "third_party"}
 
 
 def start_clocks(uow: UnitOfWork, received: Sequence[ComplaintReceived]) -> None:
     """The promises made by receiving a complaint: one look at the policy for all of them."""
     policy = queries.default_policy(uow.session)
+
+    @cache  # the hundreds of an import share few days
+    def by_policy(severity: str, start: datetime) -> list[dict[str, Any]]:
+        return _terms(uow, policy, severity, _AT_RECEIPT, start)
+
+    @cache
+    def by_rule(rule: Rule, start: datetime) -> dict[str, Any]:
+        return clocks.rule_terms(rule, start, uow.now)
+
     rows = []
     for event in received:
-        for kind in _AT_RECEIPT:
-            row = clocks.policy_clock(
-                policy,
-                event.complaint_id,
-                kind=kind,
-                severity=event.severity,
-                start=event.received_at,
-                now=uow.now,
-            )
-            if row is not None:
-                rows.append(row)
-        rows += [
-            clocks.rule_clock(rule, event.complaint_id, event.clock_starts[rule.clock_start], uow.now)
-            for rule in rules_for(event.jurisdiction, event.sector)
-            if rule.clock_start in event.clock_starts
+        starts = event.clock_starts
+        terms = [
+            *by_policy(event.severity, event.received_at),
+            *(
+                by_rule(rule, starts[rule.clock_start])
+                for rule in rules_for(event.jurisdiction, event.sector)
+                if rule.clock_start in starts
+            ),
         ]
+        rows += [clocks.new_clock(event.complaint_id, item) for item in terms]
     uow.add_rows(Clock, rows)
+
+
+def _terms(
+    uow: UnitOfWork,
+    policy: Policy,
+    severity: str,
+    kinds: Sequence[str],
+    start: datetime,
+    *,
+    waits: clocks.Pauses = (),
+) -> list[dict[str, Any]]:
+    """Of those kinds of which the policy promises anything."""
+    terms = [
+        clocks.policy_terms(policy, kind=kind, severity=severity, start=start, now=uow.now, waits=waits)
+        for kind in kinds
+    ]
+    return [item for item in terms if item is not None]
 
 
 def follow_complaint(uow: UnitOfWork, acted: Sequence[ComplaintActed]) -> None:
     """One act may touch several clocks: stop what it fulfils, pause or resume, and go by the new severity."""
     for event in acted:
-        _follow(uow, event)
-
-
-def _follow(uow: UnitOfWork, event: ComplaintActed) -> None:
-    if not _concerns_clocks(event):
-        return
-    policy = queries.default_policy(uow.session) if "severity" in event.changes else None
-    for clock in queries.open_clocks_for_update(uow.session, [event.complaint_id]):
-        _apply(uow, event, clock, policy)
-    if event.action == "reopen":
-        _restart(uow, event)
-    elif event.to_status == "resolved" and event.from_status != "resolved":
-        _start(uow, event, ("follow_up",), queries.rounds(uow.session, event.complaint_id) or 1)
+        if _concerns_clocks(event):
+            _follow(uow, event)
 
 
 def _concerns_clocks(event: ComplaintActed) -> bool:
@@ -60,18 +73,34 @@ def _concerns_clocks(event: ComplaintActed) -> bool:
     )
 
 
-def _apply(uow: UnitOfWork, event: ComplaintActed, clock: Clock, policy: Policy | None) -> None:
+def _follow(uow: UnitOfWork, event: ComplaintActed) -> None:
+    moves = "severity" in event.changes
+    found = (
+        queries.clocks_of_round_for_update(uow.session, event.complaint_id, _round_number(event))
+        if moves
+        else queries.open_clocks_for_update(uow.session, [event.complaint_id])
+    )
+    for clock in found:
+        if clock.stopped_at is None:
+            _apply(uow, event, clock)
+    if event.action == "reopen":
+        _restart(uow, event)
+    elif event.to_status == "resolved" and event.from_status != "resolved":
+        policy = queries.default_policy(uow.session)
+        _add(uow, event, _terms(uow, policy, event.severity, ("follow_up",), uow.now))
+    elif moves:
+        _promise_anew(uow, event, found)
+
+
+def _apply(uow: UnitOfWork, event: ComplaintActed, clock: Clock) -> None:
     if event.to_status in {"withdrawn", "dismissed"} or event.action == "reopen":
         clocks.cancel(uow, clock, uow.now)
     elif _fulfilled(event, clock):
         clocks.stop(uow, clock, uow.now)
+    elif event.waiting_on in WAITING:
+        clocks.pause(uow, clock, uow.now)
     else:
-        if policy is not None:
-            clocks.retarget(uow, clock, policy, event.severity, uow.now)
-        if event.waiting_on in _WAITING:
-            clocks.pause(uow, clock, uow.now)
-        else:
-            clocks.resume(uow, clock, uow.now)
+        clocks.resume(uow, clock, uow.now)
 
 
 def _fulfilled(event: ComplaintActed, clock: Clock) -> bool:
@@ -84,25 +113,46 @@ def _fulfilled(event: ComplaintActed, clock: Clock) -> bool:
     return clock.kind == "acknowledge" and "acknowledged_at" in event.changes
 
 
-def _restart(uow: UnitOfWork, event: ComplaintActed) -> None:
-    """A reopened complaint gets its promises anew, from the moment of reopening."""
-    round_ = queries.rounds(uow.session, event.complaint_id) + 1
-    kinds = ("investigate", "resolve") if event.acknowledged else _AT_RECEIPT
-    _start(uow, event, kinds, round_)
+def _owed(event: ComplaintActed) -> list[str]:
+    """The kinds of promise that are still to be kept, whether the policy promises them or not."""
+    owed = {
+        "acknowledge": event.to_status in OPEN and not event.acknowledged,
+        "investigate": event.to_status == "received",
+        "resolve": event.to_status in OPEN,
+        "follow_up": event.to_status == "resolved",
+    }
+    return [kind for kind, is_owed in owed.items() if is_owed]
 
 
-def _start(uow: UnitOfWork, event: ComplaintActed, kinds: tuple[str, ...], round_: int) -> None:
+def _round_number(event: ComplaintActed) -> int:
+    return event.reopened_count + 1
+
+
+def _add(uow: UnitOfWork, event: ComplaintActed, terms: Sequence[dict[str, Any]]) -> None:
+    rows = [clocks.new_clock(event.complaint_id, item, _round_number(event)) for item in terms]
+    uow.add_rows(Clock, rows)
+
+
+def _promise_anew(uow: UnitOfWork, event: ComplaintActed, found: Sequence[Clock]) -> None:
+    """Another severity: its targets for what is still owed, counted from the beginning of the round."""
     policy = queries.default_policy(uow.session)
-    rows = [
-        clocks.policy_clock(
-            policy,
-            event.complaint_id,
-            kind=kind,
-            severity=event.severity,
-            start=uow.now,
-            now=uow.now,
-            round_=round_,
-        )
-        for kind in kinds
-    ]
-    uow.add_rows(Clock, [row for row in rows if row is not None])
+    present = present_round(*queries.history(uow.session, event.complaint_id))
+    owed = _owed(event)
+    for clock in found:
+        if clock.kind in owed:
+            owed.remove(clock.kind)
+            clocks.retarget(uow, clock, policy, event.severity, waits=present.waits, at=uow.now)
+    _add(uow, event, _terms(uow, policy, event.severity, owed, present.began, waits=present.waits))
+
+
+def _restart(uow: UnitOfWork, event: ComplaintActed) -> None:
+    """A reopened complaint gets its promises anew, from the moment of reopening. A regulator counts on: what was
+    cancelled by a withdrawal or dismissal that did not last is owed again, from its old start.
+    """
+    policy = queries.default_policy(uow.session)
+    terms = _terms(uow, policy, event.severity, _owed(event), uow.now)
+    for clock in queries.clocks_of_round_for_update(uow.session, event.complaint_id, event.reopened_count):
+        rule = rule_by_id(clock.rule_id) if clock.rule_id and clock.state == "cancelled" else None
+        if rule is not None:
+            terms.append(clocks.rule_terms(rule, clock.started_at, uow.now))
+    _add(uow, event, terms)

@@ -2,13 +2,14 @@
 
 from collections.abc import Iterator
 
-from sqlalchemy import func, or_, select, text
+from sqlalchemy import and_, func, or_, select, text
 from sqlalchemy.orm import Session
 
+from helpdesk.complaints.models import Complaint
 from helpdesk.kernel.event_log import EventRow
 from helpdesk.kernel.verification import Violation
 from helpdesk.sla import clocks
-from helpdesk.sla.business_time import due_at
+from helpdesk.sla.business_time import due_at, remaining
 from helpdesk.sla.calendar_spec import Calendar
 from helpdesk.sla.events import SlaBreached
 from helpdesk.sla.models import BREACH, Alarm, Clock
@@ -47,10 +48,12 @@ def no_alarm_overdue(session: Session) -> Iterator[Violation]:
 
 
 def deadlines_follow_from_facts(session: Session) -> Iterator[Violation]:
-    """Every open clock's due time, recomputed from start, target, calendar version and pauses."""
-    running = select(Clock).where(or_(Clock.state == "running", Clock.state == "breached")).order_by(Clock.id)
+    """Every open clock's due time, or what is left while it is paused, recomputed from start, target, calendar version
+    and pauses.
+    """
+    open_ = select(Clock).where(Clock.state.in_(("running", "paused", "breached"))).order_by(Clock.id)
     calendars: dict[tuple[object, object, object], Calendar] = {}
-    for clock in session.scalars(running.execution_options(yield_per=1000)):
+    for clock in session.scalars(open_.execution_options(yield_per=1000)):
         key = (clock.rule_id, clock.calendar_id, clock.calendar_version)
         if key not in calendars:
             try:
@@ -58,11 +61,56 @@ def deadlines_follow_from_facts(session: Session) -> Iterator[Violation]:
             except LookupError as error:
                 yield Violation("deadline", f"clock {clock.id}", str(error))
                 continue
-        pauses = [pause for pause in clocks.pauses_of(clock) if pause[1]] if clock.pausable else []
-        expected = due_at(calendars[key], clock.started_at, clocks.target_of(clock), pauses)
-        if clock.due_at is not None and expected != clock.due_at:
-            detail = f"is due at {clock.due_at.isoformat()}, but the facts say {expected.isoformat()}"
-            yield Violation("deadline", f"clock {clock.id}", detail)
+        wrong = _against_facts(clock, calendars[key])
+        if wrong is not None:
+            yield Violation("deadline", f"clock {clock.id}", wrong)
 
 
-CHECKS = (one_breach_per_generation, no_alarm_overdue, deadlines_follow_from_facts)
+def _against_facts(clock: Clock, calendar: Calendar) -> str | None:
+    """What the row says that its facts do not."""
+    pauses = clocks.pauses_of(clock) if clock.pausable else []
+    ended = [pause for pause in pauses if pause[1] is not None]
+    waiting_since = pauses[-1][0] if pauses and pauses[-1][1] is None else None
+    target = clocks.target_of(clock)
+    due = due_at(calendar, clock.started_at, target, ended)
+    if (clock.state == "paused") != (waiting_since is not None):
+        return f"is {clock.state}, but its last pause has {'no' if waiting_since else 'an'} end"
+    if waiting_since is None:
+        if due != clock.due_at:
+            return f"is due at {clock.due_at and clock.due_at.isoformat()}, but the facts say {due.isoformat()}"
+        return None
+    if due <= waiting_since:
+        return f"is paused since {waiting_since.isoformat()}, but the facts say it was due at {due.isoformat()}"
+    left = remaining(calendar, clock.started_at, target, waiting_since, ended)
+    if left != clock.remaining_seconds:
+        return f"has {clock.remaining_seconds} business seconds left, but the facts say {left}"
+    return None
+
+
+def rounds_follow_from_reopenings(session: Session) -> Iterator[Violation]:
+    """A clock that is open belongs to the present round of its complaint, and none to a round that has not begun."""
+    present = Complaint.reopened_count + 1
+    wrong = (
+        select(Clock.id, Clock.round, present.label("present"))
+        .join(Complaint, Complaint.id == Clock.complaint_id)
+        .where(or_(Clock.round > present, and_(Clock.stopped_at.is_(None), Clock.round != present)))
+    )
+    for row in session.execute(wrong):
+        yield Violation("round", f"clock {row.id}", f"is of round {row.round}, its complaint in round {row.present}")
+
+
+def none_was_kept_late(session: Session) -> Iterator[Violation]:
+    """A promise that was kept was kept by its due time."""
+    late = select(Clock.id, Clock.stopped_at, Clock.due_at).where(Clock.state == "met", Clock.stopped_at > Clock.due_at)
+    for row in session.execute(late):
+        detail = f"is said to be kept at {row.stopped_at.isoformat()}, but was due at {row.due_at.isoformat()}"
+        yield Violation("kept_late", f"clock {row.id}", detail)
+
+
+CHECKS = (
+    one_breach_per_generation,
+    no_alarm_overdue,
+    deadlines_follow_from_facts,
+    none_was_kept_late,
+    rounds_follow_from_reopenings,
+)

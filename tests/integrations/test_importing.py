@@ -196,7 +196,7 @@ class TestSameRules:
         assert (result.exit_code, ask(_COUNT)) == (1, 1), result.output
 
 
-def _start(program: Program, path: Path, mapping: str, batch: int) -> "subprocess.Popen[bytes]":
+def start_import(program: Program, path: Path, mapping: str, batch: int) -> "subprocess.Popen[bytes]":
     code = (
         "import sys\n"
         "from helpdesk.integrations.cli import imports\n"
@@ -214,7 +214,7 @@ def _start(program: Program, path: Path, mapping: str, batch: int) -> "subproces
 
 def kill_midway(program: Program, ask: Ask, path: Path, mapping: str, *, batch: int, after: int) -> int:
     """Start an import, kill it as soon as `after` records are in; how many were."""
-    process = _start(program, path, mapping, batch)
+    process = start_import(program, path, mapping, batch)
     try:
         while (ask("SELECT max(records_read) FROM import_job") or 0) < after:
             assert process.poll() is None, process.stderr and process.stderr.read().decode()

@@ -106,6 +106,30 @@ class TestLoading:
         assert "fields.channel.otherwise: Must be one of" in str(raised.value)
 
 
+class TestNumbers:
+    """The API takes a number for a number and no text; a CSV has nothing but text."""
+
+    def test_digits_of_a_csv_are_a_number(self) -> None:
+        mapped = load_mapping("generic").apply({"channel": "EMAIL", "impact": " 3 ", "urgency": "2"})
+        assert (mapped.payload["impact"], mapped.payload["urgency"]) == (3, 2)
+
+    @pytest.mark.parametrize("text", ["3.0", "three", "-3", "³", "٣", "3" * 10])
+    def test_what_is_no_whole_number_is_left_for_the_api_to_refuse(self, text: str) -> None:
+        mapped = load_mapping("generic").apply({"channel": "EMAIL", "impact": text})
+        assert mapped.payload["impact"] == text
+
+    def test_json_has_numbers_of_its_own(self) -> None:
+        mapped = load_mapping("generic_jsonl").apply({"channel": "EMAIL", "impact": "3"})
+        assert mapped.payload["impact"] == "3"
+
+    @pytest.mark.parametrize("kind", ["csv", "jsonl"])
+    def test_a_translation_of_a_mapping_is_text_too(self, kind: str) -> None:
+        field = '[fields]\nimpact = { column = "what", values = { high = "5" }, otherwise = "1" }'
+        ours = parse_mapping("ours", GOOD.replace("[fields]", field, 1).replace('"csv"', f'"{kind}"', 1))
+        applied = [ours.apply({"id": "1", "what": what}).payload["impact"] for what in ("high", "")]
+        assert applied == [5, 1]
+
+
 class TestDates:
     @pytest.mark.parametrize(
         ("text", "at"),

@@ -2,8 +2,10 @@
 
 import csv
 import json
+from datetime import datetime
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 from sqlalchemy import Engine, text
@@ -31,6 +33,7 @@ def test_all_of_it(command: Command, ask: Ask, engine: Engine) -> None:
     rows = _raw()
     _check_records(engine, rows)
     _check_needs(engine)
+    _check_clocks(engine, rows)
     assert ask("SELECT count(*) FROM event WHERE type = 'complaint.received'") == 6623
     assert ask("SELECT count(*) FROM sla_clock WHERE kind = 'us.cfpb.15'") == 6623
     assert ask("SELECT line_done FROM import_job") == 9965
@@ -75,6 +78,25 @@ def _check_needs(engine: Engine) -> None:
     assert found == {"older": 239, "servicemember": 502, "older+servicemember": 73}
 
 
+def _check_clocks(engine: Engine, rows: list[dict[str, str]]) -> None:
+    """The regime counts from the day the complaint was sent to the company, as Washington has it, and not from receipt."""
+    statement = text(
+        "SELECT external_id, kind, started_at FROM complaint JOIN sla_clock ON complaint_id = complaint.id "
+        "WHERE kind IN ('us.cfpb.15', 'us.cfpb.60', 'resolve')"
+    )
+    with engine.connect() as connection:
+        found = {(row.external_id, row.kind): row.started_at for row in connection.execute(statement)}
+    for row in rows:
+        sent, received = _washington(row["Date sent to company"]), _washington(row["Date received"])
+        assert found[row["Complaint ID"], "us.cfpb.15"] == found[row["Complaint ID"], "us.cfpb.60"] == sent
+        assert found[row["Complaint ID"], "resolve"] == received
+    assert any(row["Date sent to company"] != row["Date received"] for row in rows)
+
+
+def _washington(day: str) -> datetime:
+    return datetime.strptime(day, "%Y-%m-%d").replace(tzinfo=ZoneInfo("America/New_York"))
+
+
 def test_killed_half_way(program: Program, command: Command, ask: Ask) -> None:
     killed_at = kill_midway(program, ask, SAMPLE, "cfpb", batch=100, after=3000)
     assert 3000 <= killed_at < 6623
@@ -89,6 +111,7 @@ def test_lines_before_the_header_and_an_end_in_the_middle(command: Command, ask:
     report = tmp_path / "report.jsonl"
     result = command(PREAMBLE, "--mapping", "cfpb", "--report", str(report))
     assert result.exit_code == 1
+    assert "Traceback" not in result.output
     assert "27 records read: 26 taken in, 0 skipped (known before, or twice in the file), 1 rejected" in result.stderr
     told = [json.loads(line) for line in report.read_text(encoding="utf-8").splitlines()]
     assert [(it["line"], it["outcome"], it["code"]) for it in told] == [

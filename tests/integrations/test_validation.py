@@ -83,7 +83,7 @@ _WHOLE = {
     "issues": [{"category": "DEL", "issue": "DEL.LATE"}, {}],
     "needs": [{"flag": "older", "consent": True}],
     "impact": 1,
-    "urgency": "2",
+    "urgency": 2,
     "price": {"amount": "1.00", "currency": "EUR"},
     "loss": {"amount": "0", "currency": "EUR"},
     "jurisdiction": "US",

@@ -3,18 +3,22 @@
 import threading
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, ClassVar, Final
 from uuid import UUID
 
 import pytest
 from sqlalchemy import func, select, text, update
 from sqlalchemy.orm import Session
 
+from helpdesk.complaints import acts, intake
 from helpdesk.complaints.models import Complaint
+from helpdesk.complaints.verification import reopenings_are_counted
+from helpdesk.identity.actors import SYSTEM
 from helpdesk.kernel.event_log import EventRow
 from helpdesk.kernel.unit_of_work import Database
-from helpdesk.sla import verification
-from helpdesk.sla.models import Alarm, Clock
+from helpdesk.sla import queries, service, verification
+from helpdesk.sla.models import Alarm, Clock, SlaPolicy
+from helpdesk.sla.rounds import Act, Round, present_round
 from helpdesk.sla.sweep import ring_due
 from tests.conftest import Caller, Join, complaint_body
 
@@ -319,6 +323,261 @@ class TestAlarms:
         assert ring_due(database) == 12
 
 
+MONDAY = datetime(2026, 3, 2, 9, tzinfo=UTC)
+"""Opening time. The shipped policy gives S3 240 minutes to acknowledge, 3 business days to investigate, 5 to resolve."""
+
+
+class Story:
+    """One complaint whose every act happens when the test says: what is due when does not depend on today."""
+
+    def __init__(self, database: Database, received_at: datetime = MONDAY, **more: Any) -> None:
+        self.database = database
+        given = {"channel": "EMAIL", "subject": "Late", "description": "It came late."} | more
+        with database.unit_of_work(SYSTEM, now=received_at) as uow:
+            self.id = intake.receive(uow, given)
+
+    def act(self, action: str, at: datetime, **given: Any) -> None:
+        with self.database.unit_of_work(SYSTEM, now=at) as uow:
+            complaint = uow.session.get_one(Complaint, self.id, with_for_update=True)
+            acts.act(uow, SYSTEM, complaint, action, given)
+
+    def triage(self, at: datetime, severity: str = "S1") -> None:
+        impact, urgency = {"S1": (5, 4), "S3": (3, 2), "S5": (1, 1)}[severity]
+        given = {"category": "DEL", "issue": "DEL.LATE", "track": "investigate"}
+        self.act("triage", at, impact=impact, urgency=urgency, **given)
+
+    def clock(self, kind: str, round_: int = 1) -> Clock:
+        with Session(self.database.engine) as session:
+            return session.scalars(
+                select(Clock).where(Clock.complaint_id == self.id, Clock.kind == kind, Clock.round == round_)
+            ).one()
+
+    def kinds(self, state: str) -> set[str]:
+        with Session(self.database.engine) as session:
+            found = select(Clock.kind).where(Clock.complaint_id == self.id, Clock.state == state)
+            return set(session.scalars(found))
+
+    def rang(self, kind: str) -> list[int]:
+        with Session(self.database.engine) as session:
+            found = select(Alarm.threshold).join(Clock, Clock.id == Alarm.clock_id).where(Clock.complaint_id == self.id)
+            return list(session.scalars(found.where(Clock.kind == kind).order_by(Alarm.generation, Alarm.threshold)))
+
+
+def promise(database: Database, **targets: dict[str, tuple[int, str]]) -> None:
+    """Put the targets of these severities in the place of those that the policy has for them."""
+    with database.unit_of_work(SYSTEM) as uow:
+        policy = uow.session.scalars(select(SlaPolicy).with_for_update()).one()
+        present = queries.policy_detail(uow.session, policy.id)
+        given = {name: present[name] for name in ("calendar_id", "thresholds", "targets")}
+        changed = {
+            severity: {kind: list(target) for kind, target in kinds.items()} for severity, kinds in targets.items()
+        }
+        service.change_policy(uow, policy, given | {"targets": given["targets"] | changed})
+
+
+class TestRounds:
+    def test_a_round_is_told_by_the_reopenings_not_by_other_clocks(self, database: Database) -> None:
+        """In the first round nothing was promised, so there is no row that could tell."""
+        promise(database, S3={})
+        story = Story(database)
+        story.act("withdraw", MONDAY + timedelta(hours=1), reason="It came.")
+        promise(database, S3={"resolve": (5, "business_days")})
+        story.act("reopen", MONDAY + timedelta(hours=2), reason="It was the wrong parcel.")
+        assert story.clock("resolve", 2).started_at == MONDAY + timedelta(hours=2)
+        story.act("withdraw", MONDAY + timedelta(hours=3), reason="It came.")
+        story.act("reopen", MONDAY + timedelta(hours=4), reason="It was the wrong parcel again.")
+        assert story.clock("resolve", 3).state == "running"
+        assert not [item for item in violations(database) if "round" in item]
+
+    def test_a_follow_up_belongs_to_the_round_that_was_resolved(
+        self, agent: Caller, senior: Caller, complaint: dict[str, Any], database: Database
+    ) -> None:
+        ref = complaint["reference"]
+        resolve(agent, ref)
+        act(senior, ref, "reopen", reason="It was the wrong parcel.")
+        resolve(agent, ref)
+        assert (clocks_of(agent, ref)["follow_up"]["round"], violations(database)) == (2, [])
+
+    def test_what_the_row_says_is_compared_with_the_history(self, database: Database) -> None:
+        story = Story(database)
+        story.act("withdraw", MONDAY, reason="It came.")
+        story.act("reopen", MONDAY, reason="It did not.")
+        with database.snapshot() as session:
+            assert list(reopenings_are_counted(session)) == []
+        with database.engine.begin() as connection:
+            connection.execute(text("UPDATE complaint SET reopened_count = 3"))
+        with database.snapshot() as session:
+            (named,) = reopenings_are_counted(session)
+        assert named.subject == f"complaint {story.id}"
+        assert "says it was reopened 3 times, its history has 1" in named.detail
+        assert any("is of round 2, its complaint in round 4" in item for item in violations(database))
+
+    def test_what_was_waited_for_is_read_from_what_was_done(self) -> None:
+        hours = [MONDAY + timedelta(hours=number) for number in range(8)]
+        waited = ["us", "customer", "third_party", "us", "us", "customer"]
+        done = [Act(reopened=False, at=at, waiting_on=on) for at, on in zip(hours[1:], waited, strict=False)]
+        assert present_round(MONDAY, done).waits == ((hours[2], hours[4]), (hours[6], None))
+        done.append(Act(reopened=True, at=hours[7], waiting_on="us"))
+        assert present_round(MONDAY, done) == Round(hours[7], ())
+
+
+class TestOtherSeverityOtherPromises:
+    ONE: Final = {"resolve": (5, "business_days")}
+    MORE: Final = {"acknowledge": (60, "minutes"), "investigate": (240, "minutes"), "resolve": (1, "business_days")}
+
+    def test_what_was_not_promised_before_is_promised_from_receipt(self, database: Database) -> None:
+        promise(database, S3=self.ONE, S1=self.MORE)
+        story = Story(database)
+        assert story.kinds("running") == {"resolve"}
+        story.triage(MONDAY + timedelta(minutes=30))
+        assert story.kinds("running") == set(self.MORE)
+        acknowledge = story.clock("acknowledge")
+        assert (acknowledge.started_at, acknowledge.due_at) == (MONDAY, MONDAY + timedelta(hours=1))
+        assert (acknowledge.next_threshold, acknowledge.severity) == (75, "S1")
+
+    def test_what_was_done_already_is_not_promised(self, database: Database) -> None:
+        promise(database, S3=self.ONE, S1=self.MORE)
+        story = Story(database)
+        story.act("acknowledge", MONDAY, channel="EMAIL")
+        story.triage(MONDAY + timedelta(minutes=30))
+        assert story.kinds("running") == {"investigate", "resolve"}
+
+    def test_waiting_before_and_during_counts_for_the_new_ones_too(self, database: Database) -> None:
+        promise(database, S3=self.ONE, S1=self.MORE)
+        story = Story(database)
+        story.act("ask_customer", MONDAY, message="Which parcel?")
+        story.act("resume", MONDAY + timedelta(minutes=30))
+        story.triage(MONDAY + timedelta(minutes=40))
+        assert story.clock("acknowledge").due_at == MONDAY + timedelta(minutes=90)
+        waiting = Story(database)
+        waiting.act("ask_customer", MONDAY + timedelta(minutes=10), message="Which parcel?")
+        waiting.triage(MONDAY + timedelta(minutes=40))
+        assert waiting.kinds("paused") == set(self.MORE)
+        assert waiting.clock("acknowledge").remaining_seconds == 50 * 60
+        waiting.act("resume", MONDAY + timedelta(hours=2))
+        assert waiting.clock("acknowledge").due_at == MONDAY + timedelta(hours=2, minutes=50)
+        assert not [item for item in violations(database) if not item.startswith("alarm_overdue")]
+
+    def test_what_is_not_promised_any_more_is_cancelled_and_can_come_back(self, database: Database) -> None:
+        promise(database, S3=self.MORE, S5=self.ONE)
+        story = Story(database)
+        story.triage(MONDAY + timedelta(minutes=5), "S5")
+        assert (story.kinds("running"), story.kinds("cancelled")) == ({"resolve"}, {"acknowledge", "investigate"})
+        assert story.clock("acknowledge").next_alarm_at is None
+        story.triage(MONDAY + timedelta(minutes=10), "S3")
+        acknowledge = story.clock("acknowledge")
+        assert (acknowledge.state, acknowledge.stopped_at) == ("running", None)
+        assert (acknowledge.started_at, acknowledge.due_at) == (MONDAY, MONDAY + timedelta(hours=1))
+
+    def test_a_target_that_begins_to_pause_has_paused_since_the_question(self, database: Database) -> None:
+        promise(database, S3={"resolve": (7, "calendar_days")}, S1=self.MORE)
+        story = Story(database)
+        story.act("ask_customer", MONDAY + timedelta(hours=1), message="Which parcel?")
+        assert story.clock("resolve").state == "running"
+        story.triage(MONDAY + timedelta(hours=2))
+        resolving = story.clock("resolve")
+        assert (resolving.state, resolving.remaining_seconds) == ("paused", 15 * 3600)  # of Monday and Tuesday
+
+    def test_a_shorter_time_that_was_over_before_the_question_is_broken(self, database: Database) -> None:
+        promise(database, S1=self.MORE)
+        story = Story(database)
+        story.act("ask_customer", MONDAY + timedelta(hours=3), message="Which parcel?")
+        assert story.clock("acknowledge").state == "paused"
+        story.triage(MONDAY + timedelta(hours=4))
+        assert (story.clock("acknowledge").due_at, story.kinds("paused")) == (
+            MONDAY + timedelta(hours=1),
+            {"investigate", "resolve"},
+        )
+        ring_due(database)
+        assert story.clock("acknowledge").breached_at == MONDAY + timedelta(hours=1)
+        assert violations(database) == []
+
+
+class TestLateSweep:
+    """What is due by the facts rings, although nobody has looked until the clock is changed."""
+
+    WEDNESDAY: Final = MONDAY + timedelta(days=2)
+
+    def test_pausing_swallows_no_warning(self, database: Database) -> None:
+        story = Story(database)
+        story.act("ask_customer", MONDAY + timedelta(hours=3, minutes=30), message="Which parcel?")
+        assert story.rang("acknowledge") == [50, 75]
+        paused = story.clock("acknowledge")
+        assert (paused.state, paused.remaining_seconds) == ("paused", 30 * 60)
+        story.act("resume", self.WEDNESDAY)
+        resumed = story.clock("acknowledge")
+        assert (resumed.next_threshold, resumed.next_alarm_at) == (90, self.WEDNESDAY + timedelta(minutes=6))
+
+    def test_a_warning_due_at_the_very_moment_rings_and_rings_once(self, database: Database) -> None:
+        story = Story(database)
+        story.act("ask_customer", MONDAY + timedelta(hours=2), message="Which parcel?")
+        story.act("resume", MONDAY + timedelta(hours=2))
+        assert story.rang("acknowledge") == [50]
+        assert story.clock("acknowledge").next_threshold == 75
+
+    def test_stopping_swallows_no_warning(self, database: Database) -> None:
+        story = Story(database)
+        story.act("acknowledge", MONDAY + timedelta(hours=4), channel="EMAIL")  # the due time itself: in time
+        assert (story.clock("acknowledge").state, story.rang("acknowledge")) == ("met", [50, 75, 90])
+
+    def test_stopping_late_warns_and_breaks(self, database: Database) -> None:
+        story = Story(database)
+        story.act("acknowledge", MONDAY + timedelta(hours=4, seconds=1), channel="EMAIL")
+        assert (story.clock("acknowledge").state, story.rang("acknowledge")) == ("breached", [50, 75, 90, 100])
+
+    def test_cancelling_swallows_nothing(self, database: Database) -> None:
+        story = Story(database)
+        story.act("withdraw", self.WEDNESDAY, reason="It came.")
+        assert (story.clock("acknowledge").state, story.rang("acknowledge")) == ("breached", [50, 75, 90, 100])
+        assert (story.clock("investigate").state, story.rang("investigate")) == ("cancelled", [50])
+
+    def test_a_milder_severity_mends_nothing_that_is_broken(self, database: Database) -> None:
+        story = Story(database)
+        story.triage(self.WEDNESDAY, "S5")
+        acknowledge = story.clock("acknowledge")
+        assert (acknowledge.state, acknowledge.severity) == ("breached", "S3")
+        assert story.rang("acknowledge") == [50, 75, 90, 100]
+        assert (story.clock("investigate").severity, story.rang("investigate")) == ("S5", [50])
+
+    def test_nothing_is_left_to_pause_when_the_time_is_used_up(self, database: Database) -> None:
+        story = Story(database)
+        story.act("ask_customer", MONDAY + timedelta(hours=4), message="Which parcel?")
+        acknowledge = story.clock("acknowledge")
+        assert (acknowledge.state, acknowledge.due_at) == ("running", MONDAY + timedelta(hours=4))
+        ring_due(database)
+        assert story.clock("acknowledge").state == "breached"
+        assert violations(database) == []
+
+
+class TestRegulator:
+    GIVEN: ClassVar[dict[str, Any]] = {
+        "channel": "REGULATOR",
+        "jurisdiction": "US",
+        "sector": "financial",
+        "clock_starts": {"complaint_sent_to_company": MONDAY},
+    }
+
+    def test_a_dismissal_by_mistake_does_not_end_a_regulatory_deadline(self, database: Database) -> None:
+        story = Story(database, **self.GIVEN)
+        before = story.clock("us.cfpb.15")
+        story.act("dismiss", MONDAY + timedelta(days=1), reason_code="spam")
+        assert story.clock("us.cfpb.15").state == "cancelled"
+        story.act("reopen", MONDAY + timedelta(days=2), reason="It was none.")
+        again = story.clock("us.cfpb.15", 2)
+        assert (again.state, again.started_at, again.due_at) == ("running", before.started_at, before.due_at)
+        assert not [item for item in violations(database) if not item.startswith("alarm_overdue")]
+
+    def test_what_was_answered_stays_answered(self, database: Database) -> None:
+        story = Story(database, **self.GIVEN)
+        finding = {"finding": "The scan was missed.", "evidence": "Carrier log."}
+        story.act("investigate", MONDAY, findings=[finding], root_cause="RC.HAND", fault="firm")
+        decided = {"outcomes": [{"outcome": "upheld"}], "letter": LETTER, "remedy": {"none_because": "None wanted."}}
+        story.act("resolve", MONDAY + timedelta(days=1), **decided)
+        story.act("reopen", MONDAY + timedelta(days=2), reason="It did not come.")
+        assert {"us.cfpb.15", "us.cfpb.60"} <= story.kinds("met")
+        assert not {"us.cfpb.15", "us.cfpb.60"} & story.kinds("running")
+
+
 class TestVerification:
     def test_a_deadline_that_does_not_follow_from_the_facts_is_named(
         self, database: Database, complaint: dict[str, Any]
@@ -327,6 +586,41 @@ class TestVerification:
         with database.engine.begin() as connection:
             connection.execute(text("UPDATE sla_clock SET due_at = due_at + interval '1 hour' WHERE kind = 'resolve'"))
         assert any("the facts say" in item for item in violations(database))
+
+    def test_what_is_left_of_a_paused_clock_follows_from_facts_too(self, database: Database) -> None:
+        story = Story(database)
+        story.act("ask_customer", MONDAY + timedelta(hours=1), message="Which parcel?")
+        assert violations(database) == []
+        with database.engine.begin() as connection:
+            connection.execute(text("UPDATE sla_clock SET remaining_seconds = 7 WHERE kind = 'acknowledge'"))
+        assert [item.split(" ", 3)[3] for item in violations(database)] == [
+            "has 7 business seconds left, but the facts say 10800"
+        ]
+
+    def test_a_pause_after_the_due_time_is_named(self, database: Database) -> None:
+        story = Story(database)
+        story.act("ask_customer", MONDAY + timedelta(hours=1), message="Which parcel?")
+        with database.engine.begin() as connection:
+            moved = "UPDATE sla_clock SET started_at = started_at - interval '1 week' WHERE kind = 'acknowledge'"
+            connection.execute(text(moved))
+        assert any("but the facts say it was due at 2026-02-23T13:00:00" in item for item in violations(database))
+
+    def test_a_pause_without_end_on_a_clock_that_runs_is_named(self, database: Database) -> None:
+        story = Story(database)
+        story.act("ask_customer", MONDAY, message="Which parcel?")
+        story.act("resume", MONDAY + timedelta(hours=1))
+        with database.engine.begin() as connection:
+            connection.execute(text("UPDATE sla_clock SET pauses = jsonb_set(pauses, '{-1,1}', 'null')"))
+        assert any("is running, but its last pause has no end" in item for item in violations(database))
+
+    def test_a_promise_kept_late_is_named(self, database: Database) -> None:
+        story = Story(database)
+        story.act("acknowledge", MONDAY, channel="EMAIL")
+        with database.engine.begin() as connection:
+            connection.execute(
+                text("UPDATE sla_clock SET stopped_at = due_at + interval '1 second' WHERE state = 'met'")
+            )
+        assert any(item.startswith("kept_late") for item in violations(database))
 
     def test_an_alarm_that_did_not_ring_is_named(self, database: Database, complaint: dict[str, Any]) -> None:
         move_clocks(database, complaint["reference"], weeks=6)
