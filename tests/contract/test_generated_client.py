@@ -1,8 +1,11 @@
-"""A client generated from the committed document drives a whole journey against a served API: what the document says is
-enough to write a program with.
+"""A client generated from the committed document drives a whole journey: what the document says is enough to write a
+program with. Its requests go to the application without a network; whole journeys through real processes are in
+`tests/journeys`.
 """
 
+import fcntl
 import importlib
+import itertools
 import json
 import subprocess
 import sys
@@ -13,10 +16,15 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+import httpx
 import pytest
+from flask import Flask
 
+from helpdesk.integrations import service as imports
+from helpdesk.wiring import Program
+from tests.conftest import Caller
 from tests.contract.document import COMMITTED, IDS, OPERATIONS
-from tests.system import ADMIN_TOKEN, System, running, wait_until
+from tests.recovery import helpers
 
 PACKAGE = "generated_helpdesk_client"
 
@@ -26,49 +34,58 @@ PHONE,Parcel lost,It never came.,shop,2,4,3
 """
 
 
-@pytest.fixture(scope="module")
-def package(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """The generated package's folder; while the fixture lives it can be imported."""
-    folder = tmp_path_factory.mktemp("client")
-    config = folder / "config.json"
-    config.write_text(json.dumps({"post_hooks": []}), encoding="utf-8")  # its formatting is nobody's concern
-    target = folder / PACKAGE
-    command = [sys.executable, "-m", "openapi_python_client", "generate", "--path", str(COMMITTED), "--meta", "none"]
-    command += ["--output-path", str(target), "--config", str(config), "--fail-on-warning"]
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=240, check=False)
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert "WARNING" not in done.stdout + done.stderr
+@pytest.fixture(scope="session")
+def package(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> Iterator[Path]:
+    """The generated package's folder; while the fixture lives it can be imported. Generated once for all the processes
+    of a test run: that takes longer than all the tests here.
+    """
+    base = tmp_path_factory.getbasetemp()
+    folder = (base.parent if hasattr(request.config, "workerinput") else base) / "generated-client"
+    folder.mkdir(exist_ok=True)
+    with (folder / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not (folder / "done").exists():
+            _generate(folder)
+            (folder / "done").touch()
     with pytest.MonkeyPatch.context() as patch:
         patch.syspath_prepend(folder)
-        yield target
+        yield folder / PACKAGE
     for name in [name for name in sys.modules if name.partition(".")[0] == PACKAGE]:
         del sys.modules[name]
 
 
-@pytest.fixture(scope="module")
-def system(own_database_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
-    """API and relay; without Redis the relay does the work itself."""
-    with running(System(own_database_url, None, tmp_path_factory.mktemp("system"))) as system:
-        system.start("relay")
-        system.serve()
-        yield system
+def _generate(folder: Path) -> None:
+    config = folder / "config.json"
+    config.write_text(json.dumps({"post_hooks": []}), encoding="utf-8")  # its formatting is nobody's concern
+    command = [sys.executable, "-m", "openapi_python_client", "generate", "--path", str(COMMITTED), "--meta", "none"]
+    command += ["--output-path", str(folder / PACKAGE), "--config", str(config), "--fail-on-warning", "--overwrite"]
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=240, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "WARNING" not in done.stdout + done.stderr
 
 
 class Client:
     """Calls operations by their id, as somebody does who has the generated package and nothing else."""
 
-    def __init__(self, system: System) -> None:
+    def __init__(self, app: Flask, token: str) -> None:
         self.models = _module("models")
         self.types = _module("types")
         made = _module("client")
-        address = f"http://127.0.0.1:{system.port}"
-        options = {"base_url": address, "raise_on_unexpected_status": True}
-        self._agent = made.AuthenticatedClient(token=ADMIN_TOKEN, **options)
+        # A failure inside is answered, as a server would, not raised here.
+        inside = {"transport": httpx.WSGITransport(app=app.wsgi_app, raise_app_exceptions=False)}
+        options = {"base_url": "http://helpdesk.test", "raise_on_unexpected_status": True, "httpx_args": inside}
+        self._agent = made.AuthenticatedClient(token=token, **options)
         self._public = made.Client(**options)
+        self._keys = itertools.count(1)
 
     def answer(self, operation_id: str, *path: Any, **given: Any) -> Any:
-        """The whole answer: status, headers, what was parsed."""
+        """The whole answer: status, headers, what was parsed. What guards a change is always sent: a fresh key, and
+        whatever version there is.
+        """
         operation = OPERATIONS[IDS.index(operation_id)]
+        for header, value in (("Idempotency-Key", f"key-{next(self._keys)}"), ("If-Match", "*")):
+            if operation.parameter("header", header):
+                given.setdefault(header.lower().replace("-", "_"), value)
         client = self._agent if operation.secured else self._public
         call = _module(f"api.{operation.definition['tags'][0]}.{operation_id}")
         return call.sync_detailed(*path, client=client, **given)
@@ -90,8 +107,8 @@ def _module(name: str) -> Any:
 
 
 @pytest.fixture
-def client(package: Path, system: System) -> Iterator[Client]:
-    made = Client(system)
+def client(package: Path, app: Flask, admin: Caller) -> Iterator[Client]:
+    made = Client(app, str(admin.token))
     yield made
     made.close()
 
@@ -108,7 +125,7 @@ def test_shared_words_have_one_name(package: Path) -> None:
     assert [name for name in names if "_type_1" in name or "_type_2" in name] == []
 
 
-def test_a_whole_journey(client: Client) -> None:
+def test_a_whole_journey(client: Client, program: Program) -> None:
     models = client.models
     complaint = receive(client)
     ref = complaint.reference
@@ -153,11 +170,10 @@ def test_a_whole_journey(client: Client) -> None:
 
     token = offer.link.rpartition("/")[2]
     assert client.call("get_public_offer", token).amount.amount == "40.00"
-    client.call("accept_public_offer", token, idempotency_key="the-customer-accepts")
-    issued = wait_until(
-        lambda: (found := client.call("get_offer", offer.id)).status == models.OfferStatus.ISSUED and found,
-        "the voucher to be issued by the relay",
-    )
+    client.call("accept_public_offer", token)
+    assert helpers.perform(program)["done"] == 1
+    issued = client.call("get_offer", offer.id)
+    assert issued.status == models.OfferStatus.ISSUED
     assert client.call("get_voucher", issued.issued_reference).amount.currency == "EUR"
     assert client.call("get_budget", budget.id).committed.amount == "40.00"
 
@@ -194,7 +210,7 @@ def open_budget(client: Client) -> Any:
     body = models.BudgetIn(name="Goodwill", currency="EUR", starts_on=date(2000, 1, 1), ends_on=date(2999, 12, 31))
     budget = client.call("open_budget", body=body)
     allocation = models.AllocationIn(amount=models.Money(amount="1000.00", currency="EUR"))
-    return client.call("allocate_budget", budget.id, body=allocation, idempotency_key="allocate-goodwill")
+    return client.call("allocate_budget", budget.id, body=allocation)
 
 
 def put_before_the_customer(client: Client, ref: str) -> Any:
@@ -206,21 +222,24 @@ def put_before_the_customer(client: Client, ref: str) -> Any:
     )
     offer = client.call("draft_offer", ref, body=body)
     for operation_id in ("submit_offer", "send_offer"):
-        key = f"{operation_id}-{offer.id}"
-        offer = client.call(operation_id, offer.id, body=models.OfferNoteIn(), idempotency_key=key)
+        seen = client.answer("get_offer", offer.id).headers["ETag"]
+        given = {"if_match": seen} if takes(operation_id, "If-Match") else {}
+        offer = client.call(operation_id, offer.id, body=models.OfferNoteIn(), **given)
     return offer
 
 
-def test_a_file_is_sent_and_imported(client: Client) -> None:
+def takes(operation_id: str, header: str) -> bool:
+    return OPERATIONS[IDS.index(operation_id)].parameter("header", header) is not None
+
+
+def test_a_file_is_sent_and_imported(client: Client, program: Program) -> None:
     """The one operation whose body is not JSON."""
     models = client.models
     body = models.ImportIn(mapping=models.ImportInMapping.GENERIC, file_name="complaints.csv")
     created = client.call("create_import", body=body)
     client.call("put_import_content", created.id, body=client.types.File(payload=BytesIO(CSV.encode())))
-    done = wait_until(
-        lambda: (found := client.call("get_import", created.id)).finished_at is not None and found,
-        "the import to end",
-    )
+    assert helpers.perform(program, imports.TOPIC)["done"] == 1
+    done = client.call("get_import", created.id)
     assert (done.state, done.accepted, done.rejected) == (models.ImportState.DONE, 2, 0)
 
 

@@ -178,14 +178,6 @@ class Attacker:
     def some(self, everything: Iterable[T]) -> list[T]:
         return list(everything)[self._first :: self._parts]
 
-    def headers(self) -> dict[str, str]:
-        found = {"Authorization": f"Bearer {self.world.caller.token}"}
-        if self.operation.parameter("header", "Idempotency-Key"):
-            found["Idempotency-Key"] = self.world.key()
-        if self.operation.parameter("header", "If-Match"):
-            found["If-Match"] = "*"
-        return found
-
     def send(
         self,
         what: object,
@@ -197,7 +189,7 @@ class Attacker:
         path: bytes | None = None,
     ) -> int:
         """The status. `path`: the raw bytes of the last parameter in the path."""
-        found = self.headers() | (headers or {})
+        found = self.world.headers(self.operation) | (headers or {})
         if body is None and self.operation.body:
             example = self.example()
             body = example.encode() if isinstance(example, str) else json.dumps(example).encode()

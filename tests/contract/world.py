@@ -3,6 +3,7 @@
 import itertools
 from collections.abc import Callable
 from typing import Any
+from urllib.parse import quote
 from uuid import UUID
 
 from flask import Flask
@@ -56,6 +57,42 @@ class World:
         """A fresh Idempotency-Key."""
         return f"world-{next(self._numbers)}"
 
+    def open(
+        self,
+        operation: Operation,
+        *,
+        fresh: bool = False,
+        path: str | None = None,
+        query: dict[str, str] | None = None,
+        body: bytes | None = None,
+    ) -> Any:
+        """The answer to a request with all that the document requires, but for what is given. `path`: instead of the
+        last parameter there.
+        """
+        values = self.real(operation, fresh=fresh)
+        if path is not None:
+            values = values | {operation.path_names()[-1]: path}
+        address = operation.path
+        for name, value in values.items():
+            address = address.replace(f"{{{name}}}", quote(value, safe=""))
+        kind = {"Content-Type": next(iter(operation.body))} if operation.body else {}
+        return self.caller.client.open(
+            address,
+            method=operation.method.upper(),
+            query_string=query,
+            data=body,
+            headers=self.headers(operation) | kind,
+        )
+
+    def headers(self, operation: Operation) -> dict[str, str]:
+        """The caller's token, and what guards a change: a fresh key, whatever version."""
+        found = {"Authorization": f"Bearer {self.caller.token}"}
+        if operation.parameter("header", "Idempotency-Key"):
+            found["Idempotency-Key"] = self.key()
+        if operation.parameter("header", "If-Match"):
+            found["If-Match"] = "*"
+        return found
+
     def customer(self) -> str:
         return str(self._created("/customers", {"name": "Li Wei"}))
 
@@ -72,7 +109,7 @@ class World:
             del body["team_id"]  # the firm's, which pays for everything here
         budget_id = str(self._created("/budgets", body))
         money = {"amount": helpers.eur("1000000.00")}
-        answer = self.caller.pay(f"/budgets/{budget_id}/allocations", money)
+        answer = self.caller.pay(f"/budgets/{budget_id}/allocations", money, if_match="*")
         assert answer.status_code == 201, answer.text
         self._budgets.append(budget_id)
         return budget_id
