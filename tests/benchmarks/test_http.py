@@ -102,13 +102,14 @@ def test_beside_the_floors(bench: Bench, capsys: pytest.CaptureFixture[str]) -> 
     with capsys.disabled():
         print(f"\n\n{report.table(OPERATIONS, plan.sizes, results)}\n")
         print(report.growth(plan.sizes, results))
-        print(f"{_measured(plan)} {stolen.since():.0%} of the processors was not ours meanwhile.\n")
+        print(f"{_measured(plan)} The load took {report.of_load(results):.2f} ms of processor per request.")
+        print(f"{stolen.since():.0%} of the processors was somebody else's meanwhile.\n")
     assert not _told(results)
 
 
 def _measured(plan: Plan) -> str:
     return (
-        f"{CONNECTIONS} connections, {plan.rounds} rounds of {plan.requests} requests in turns; medians. "
+        f"{CONNECTIONS} connections, {plan.rounds} rounds of slices of {plan.requests} requests, in turns; medians. "
         "Same gunicorn settings, same PostgreSQL (fsync off)."
     )
 
