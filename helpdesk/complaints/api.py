@@ -53,7 +53,7 @@ def create_complaint(uow: UnitOfWork, actor: Actor, given: dict[str, Any]) -> UU
     team_id = given.get("team_id")
     if team_id is not None and not (actor.sees_all or team_id in actor.team_ids):
         raise ValidationFailed(errors=[FieldError.at("/team_id", "unknown", "You are not in that team; leave it out.")])
-    if team_id is not None and not identity.team_exists(uow.session, team_id):
+    if team_id is not None and team_id not in actor.team_ids and not identity.team_exists(uow.session, team_id):
         raise ValidationFailed(errors=[FieldError.at("/team_id", "unknown", "There is no such team.")])
     _known_customer(uow.session, given)
     return intake.receive(uow, given)
