@@ -8,7 +8,7 @@ program's own pure functions), orjson. It need not read back what it has just wr
 What it does not have, and so what the ratio to it is the price of: validation and its messages, permissions, one order
 of refusals for all routes, repeats after a deadlock, `Idempotency-Key`, `ETag` and `If-Match`, cursors of further pages,
 request ids in logs, metrics, security headers, events that others subscribe to, and domains that can be changed one by
-one. `test_http` proves that answers and rows are the program's.
+one. `test_floor` proves that answers and rows are the program's.
 """
 
 import base64
@@ -230,6 +230,7 @@ POLICY_IN_FORCE = (
     )
     .where(POLICY.c.is_default)
 )
+ALONE = select(func.pg_advisory_xact_lock(func.hashtextextended(bindparam("email"), 0x48444355)))
 KNOWN_CUSTOMER = (
     select(CUSTOMER.c.id).where(func.lower(CUSTOMER.c.email) == bindparam("email")).order_by(CUSTOMER.c.id).limit(1)
 )
@@ -418,6 +419,7 @@ def _policy(connection: Connection) -> Policy:
 def _create(connection: Connection, caller: Caller, given: dict[str, Any]) -> Response:
     policy = _policy(connection)
     person = given["complainant"]
+    connection.execute(ALONE, {"email": person["email"].lower()})  # of two at once, one makes the customer
     customer_id = connection.execute(KNOWN_CUSTOMER, {"email": person["email"].lower()}).scalar_one_or_none()
     price = Money.parse(**given["price"])
     row: dict[str, Any] = dict.fromkeys(_SUMMARY + _REST) | {
