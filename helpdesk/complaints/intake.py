@@ -75,10 +75,13 @@ def _misfits(uow: UnitOfWork, actor: Actor, given: Mapping[str, Any]) -> Iterato
     if given.get("received_at") and given["received_at"] > uow.now:
         yield FieldError.at("/received_at", "future", "A complaint cannot come from the future.")
     team_id = given.get("team_id")
-    if team_id is not None and not (actor.sees_all or team_id in actor.team_ids):
-        yield FieldError.at("/team_id", "unknown", "You are not in that team; leave it out.")
-    elif team_id is not None and not identity.team_exists(uow.session, team_id):
-        yield FieldError.at("/team_id", "unknown", "There is no such team.")
+    if (
+        team_id is not None and team_id not in actor.team_ids
+    ):  # one's own are there: the caller was recognised with them
+        if not actor.sees_all:
+            yield FieldError.at("/team_id", "unknown", "You are not in that team; leave it out.")
+        elif not identity.team_exists(uow.session, team_id):
+            yield FieldError.at("/team_id", "unknown", "There is no such team.")
     customer_id = given.get("customer_id")
     if customer_id is not None and not customer_exists(uow.session, customer_id):
         yield FieldError.at("/customer_id", "unknown", "There is no such customer.")

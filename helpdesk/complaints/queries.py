@@ -419,6 +419,14 @@ def is_subject(session: Session, complaint_id: UUID, agent_id: UUID) -> bool:
     return session.execute(statement).first() is not None
 
 
+_MESSAGE: Final = select(*Message.__table__.c).where(Message.__table__.c.id == bindparam("message_id"))
+
+
+def message(session: Session, message_id: UUID) -> dict[str, Any]:
+    """One entry of a thread, for whoever has just written it: no visibility."""
+    return dict(session.execute(_MESSAGE, {"message_id": message_id}).mappings().one())
+
+
 _BY_MESSAGE = Order((Message.id,), (UUID,))
 _SEQUENCE: Final = EventRow.stream_seq.label("sequence")
 _BY_PLACE = Order((_SEQUENCE,), (int,))
