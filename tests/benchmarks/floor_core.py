@@ -144,6 +144,9 @@ _REST: Final = [
     "source_data",
 ]
 _HIDDEN: Final = [
+    "offers_live",
+    "offers_approved",
+    "reopened_count",
     "price_minor",
     "loss_minor",
     "currency",
@@ -562,6 +565,7 @@ def _act(connection: Connection, caller: Caller, ref: str, action: str, given: d
             "severity": row["severity"],
             "waiting_on": row["waiting_on"],
             "acknowledged": row["acknowledged_at"] is not None,
+            "reopened_count": row["reopened_count"],
             "changes": {"waiting_on": [before, row["waiting_on"]]},
         },
     )
