@@ -58,6 +58,10 @@ class World:
             self._known[operation.id] = whole | parts
         return self._known[operation.id]
 
+    def forget(self, operation: Operation) -> None:
+        """What was given for it has moved on, or is gone: the next gets anew."""
+        self._known.pop(operation.id, None)
+
     def key(self) -> str:
         """A fresh Idempotency-Key."""
         return f"world-{next(self._numbers)}"
