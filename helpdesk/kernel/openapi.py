@@ -225,8 +225,9 @@ def describe(
         if schema is not None:
             extra = {"example": example_of(schema, loading=True)} if where == "json" else {}
             documented = blueprint.arguments(schema, location=where, **extra)(documented)
-    all_errors = _all_errors(errors, body, query, permission, idempotency_key, public=public)
-    extra_parameters = _header_parameters(if_match, idempotency_key, single=single or paged)
+    reads = single or paged
+    all_errors = _all_errors(errors, body, query, permission, idempotency_key, public=public, reads=reads)
+    extra_parameters = _header_parameters(if_match, idempotency_key, single=reads)
     apidoc: dict[str, Any] = documented._apidoc  # noqa: SLF001  # flask-smorest's own place for it
     apidoc.setdefault("arguments", {}).setdefault("parameters", []).extend(extra_parameters)
     apidoc["arguments"].pop("responses", None)
@@ -238,7 +239,7 @@ def describe(
         "security": [] if public else [{"bearer": []}],
         "x-problem-codes": sorted({kind.code for kind in all_errors}),
     }
-    if single or paged:
+    if reads:
         manual["responses"]["304"] = {"description": "Not modified since the ETag in `If-None-Match`."}
     if permission:
         manual["x-permission"] = permission
@@ -314,21 +315,23 @@ def _all_errors(
     idempotency_key: str,
     *,
     public: bool,
+    reads: bool,
 ) -> list[type[DomainError]]:
     found = [*errors, ValidationFailed, InternalError, TemporarilyUnavailable]
     if not public:
         found.append(Unauthenticated)
     if permission:
         found.append(Forbidden)
+    if not reads:  # also where no body is taken: it is read to see that
+        found += [MalformedRequest, problems.BodyTooLarge]
     if body is not None:
-        found += [UnsupportedMediaType, MalformedRequest, problems.BodyTooLarge]
+        found.append(UnsupportedMediaType)
     if query is not None and "cursor" in query.fields:
         from helpdesk.kernel.errors import CursorMismatch  # noqa: PLC0415
 
         found.append(CursorMismatch)
     if idempotency_key != "none":
-        found += [IdempotencyKeyInvalid, IdempotencyKeyReused, RequestInProgress, MalformedRequest]
-        found.append(problems.BodyTooLarge)  # also where none is taken: it is read to see that
+        found += [IdempotencyKeyInvalid, IdempotencyKeyReused, RequestInProgress]
     if idempotency_key == "required":
         found.append(IdempotencyKeyRequired)
     return found

@@ -60,6 +60,8 @@ def fails_with_problems(operation: Operation) -> Iterator[str]:
     failures = _responses(operation, "400", "600")
     if not {"422", "500", "503"} <= failures.keys():
         yield "422, 500 and 503 can always happen"
+    if operation.method != "get" and not {"400", "413"} <= failures.keys():
+        yield "any body can be malformed or too large, also one that is not taken"
     codes = set()
     for status, said in failures.items():
         if not said.get("description"):

@@ -203,6 +203,8 @@ class Attacker:
             query_string=query.decode("latin-1"),
             environ_overrides={"PATH_INFO": address.decode("latin-1")},
         )
+        if answer.status_code < 300 and self.operation.method != "get":
+            self.world.forget(self.operation)
         text = answer.get_data(as_text=True)
         assert answer.status_code < 500, (what, answer.status_code, text[:500])
         if answer.status_code >= 400:

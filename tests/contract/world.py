@@ -46,12 +46,21 @@ class World:
             "policy_id": lambda _: str(self._first("/sla/policies")),
             "job_id": lambda _: self._import(),
         }
+        self._parts: dict[str, Callable[[str], str]] = {"person_id": self._person, "need_id": self._need}
+        """Of the complaint that stands before them in the path."""
 
     def real(self, operation: Operation, *, fresh: bool = False) -> dict[str, str]:
         if fresh or operation.id not in self._known:
             action = operation.path.rpartition("/actions/")[2] if "/actions/" in operation.path else ""
-            self._known[operation.id] = {name: self._makers[name](action) for name in operation.path_names()}
+            names = operation.path_names()
+            whole = {name: self._makers[name](action) for name in names if name not in self._parts}
+            parts = {name: self._parts[name](whole["ref"]) for name in names if name in self._parts}
+            self._known[operation.id] = whole | parts
         return self._known[operation.id]
+
+    def forget(self, operation: Operation) -> None:
+        """What was given for it has moved on, or is gone: the next gets anew."""
+        self._known.pop(operation.id, None)
 
     def key(self) -> str:
         """A fresh Idempotency-Key."""
@@ -135,6 +144,17 @@ class World:
         if action == "resolve":  # a decision needs a remedy, or a reason why there is none
             helpers.draft(self.caller, {"reference": found}, {"kind": "apology_letter"})
         return found
+
+    def _person(self, ref: str) -> str:
+        path = f"/complaints/{ref}"
+        self._created(f"{path}/representatives", {"name": "Li Na", "authority": "Letter on file."})
+        people = self.caller.get(path).json["people"]
+        return str(next(person["id"] for person in people if person["role"] == "representative"))
+
+    def _need(self, ref: str) -> str:
+        path = f"/complaints/{ref}"
+        self._created(f"{path}/needs", {"flag": "hearing", "consent": True})
+        return str(self.caller.get(path).json["needs"][0]["id"])
 
     def _import(self) -> str:
         return str(self._created("/imports", {"mapping": "cfpb", "file_name": "complaints.csv"}))
