@@ -152,6 +152,7 @@ _HIDDEN: Final = [
     "event_count",
     "event_head",
     "transition_count",
+    "reopened_count",
 ]
 _ISSUE: Final = ["id", "category", "issue", "detail", "finding", "evidence", "cause", "outcome"]
 _PERSON: Final = [
@@ -558,6 +559,7 @@ def _act(connection: Connection, caller: Caller, ref: str, action: str, given: d
             "severity": row["severity"],
             "waiting_on": row["waiting_on"],
             "acknowledged": row["acknowledged_at"] is not None,
+            "reopened_count": row["reopened_count"],
             "changes": {"waiting_on": [before, row["waiting_on"]]},
         },
     )
