@@ -155,6 +155,7 @@ _HIDDEN: Final = [
     "event_count",
     "event_head",
     "transition_count",
+    "reopened_count",
 ]
 _ISSUE: Final = ["id", "category", "issue", "detail", "finding", "evidence", "cause", "outcome"]
 _PERSON: Final = [
