@@ -252,7 +252,7 @@ class TestFailure:
         self, program: Program, agent: Caller, manager: Caller, complaint: dict[str, Any]
     ) -> None:
         offer = accepted(agent, complaint)
-        die_at(issuance.AFTER_PROVIDER, program.settings, duties(program.database)[0])
+        die_at(issuance.AFTER_PROVIDER, program, duties(program.database)[0])
         code = scalar(program.database, "SELECT code FROM voucher")
         performer(program, GiveUp("given up")).perform(duties(program.database))
         act(manager, offer, "revoke", reason="Paid back by bank transfer instead.")
