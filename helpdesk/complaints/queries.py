@@ -16,6 +16,7 @@ from sqlalchemy import (
     ARRAY,
     ColumnElement,
     Result,
+    Row,
     Select,
     Uuid,
     any_,
@@ -135,6 +136,10 @@ def visible_id(session: Session, actor: Actor, ref: str) -> UUID:
     return _found(found)
 
 
+def is_visible(session: Session, actor: Actor, ref: str) -> bool:
+    return _find(session, _ID, actor, ref).first() is not None
+
+
 _Found = TypeVar("_Found")
 
 
@@ -185,7 +190,17 @@ def _children(model: type[Any], order: str, *names: str) -> Any:
 
 
 _ISSUES = _children(
-    Issue, "position", "id", "category", "issue", "detail", "finding", "evidence", "cause", "outcome"
+    Issue,
+    "position",
+    "id",
+    "category",
+    "issue",
+    "detail",
+    "finding",
+    "evidence",
+    "no_evidence_reason",
+    "cause",
+    "outcome",
 ).label("issues")
 _PEOPLE = _children(
     Person,
@@ -221,8 +236,7 @@ _DETAIL = select(
     _COMPLAINT.root_cause,
     _COMPLAINT.contributing_causes,
     _COMPLAINT.no_remedy_reason,
-    _COMPLAINT.offers_live,
-    _COMPLAINT.offers_approved,
+    _COMPLAINT.offers_drafted,
     _COMPLAINT.remedies_undelivered,
     _COMPLAINT.issue_count,
     _COMPLAINT.safety,
@@ -405,6 +419,20 @@ def _part(session: Session, actor: Actor, ref: str, table: type[PartRow], part_i
     complaint = complaint_for_update(session, actor, ref)
     belongs = select(table).where(table.id == part_id, table.complaint_id == complaint.id)
     return Part(complaint, _found(session.scalars(belongs).one_or_none()))
+
+
+def needs_ended(session: Session, limit: int) -> Sequence[Row[UUID, UUID]]:
+    """`(complaint_id, need_id)` of needs whose time is over."""
+    over = select(Need.complaint_id, Need.id).where(Need.expires_at <= func.now())
+    return session.execute(over.order_by(Need.expires_at).limit(limit)).all()
+
+
+def need_if_free(session: Session, complaint_id: UUID, need_id: UUID) -> Part[Need] | None:
+    """For the sweep: None when it is gone, lasts longer by now, or somebody is at work on its complaint."""
+    locked = select(Complaint).where(Complaint.id == complaint_id).with_for_update(skip_locked=True)
+    complaint = session.scalars(locked).one_or_none()
+    need = session.scalars(select(Need).where(Need.id == need_id, Need.expires_at <= func.now())).one_or_none()
+    return None if complaint is None or need is None else Part(complaint, need)
 
 
 def needs_of(session: Session, complaint_id: UUID) -> Sequence[Need]:

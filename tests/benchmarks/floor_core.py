@@ -144,8 +144,7 @@ _REST: Final = [
     "source_data",
 ]
 _HIDDEN: Final = [
-    "offers_live",
-    "offers_approved",
+    "offers_drafted",
     "reopened_count",
     "price_minor",
     "loss_minor",
@@ -157,7 +156,7 @@ _HIDDEN: Final = [
     "transition_count",
     "reopened_count",
 ]
-_ISSUE: Final = ["id", "category", "issue", "detail", "finding", "evidence", "cause", "outcome"]
+_ISSUE: Final = ["id", "category", "issue", "detail", "finding", "evidence", "no_evidence_reason", "cause", "outcome"]
 _PERSON: Final = [
     "id",
     "role",
@@ -447,6 +446,7 @@ def _create(connection: Connection, caller: Caller, given: dict[str, Any]) -> Re
         "transition_count": 0,
         "reopened_count": 0,
         "offers_live": 0,
+        "offers_drafted": 0,
         "offers_approved": 0,
         "remedies_undelivered": 0,
         "issue_count": len(given["issues"]),
