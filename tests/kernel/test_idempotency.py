@@ -227,7 +227,7 @@ def test_kept_for_two_days(agent: Caller, engine: Engine) -> None:
         connection.execute(
             text(
                 "UPDATE idempotent_answer SET created_at = now() - make_interval(secs => :s + 60) "
-                "WHERE ctid = (SELECT max(ctid) FROM idempotent_answer)"
+                "WHERE created_at = (SELECT max(created_at) FROM idempotent_answer)"
             ),
             {"s": KEPT.total_seconds()},
         )
