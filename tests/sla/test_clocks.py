@@ -132,6 +132,22 @@ class TestStop:
         ]
         assert len([entry for entry in said if entry["payload"]["kind"] == "acknowledge"]) == 1
 
+    def test_a_clock_older_than_a_calendar_is_searched_stops_too(
+        self, agent: Caller, complaint: dict[str, Any], database: Database
+    ) -> None:
+        """Forty years is the bound of one search, and 68 years are more seconds than an int4 counts."""
+        ref = complaint["reference"]
+        move_clocks(database, ref, days=45_000)
+        act(agent, ref, "acknowledge", channel="EMAIL")
+        ring_due(database)
+        clock = clocks_of(agent, ref)["acknowledge"]
+        # 8 hours on 5 days of 7, whatever the holidays: more than the two thirds of it, and not more than the whole.
+        whole = 45_000 * 5 // 7 * 8 * 3600
+        assert clock["state"] == "breached"
+        assert 0.9 * whole < clock["elapsed_seconds"] <= whole + 8 * 3600
+        with database.reader() as session:
+            assert session.scalars(select(func.max(Alarm.late_seconds))).one() > 2**31
+
     def test_resolving_stops_the_rest_and_starts_the_follow_up(self, agent: Caller, complaint: dict[str, Any]) -> None:
         resolve(agent, complaint["reference"])
         found = clocks_of(agent, complaint["reference"])
