@@ -36,7 +36,7 @@ from helpdesk.kernel.event_log import (
     current_epoch,
     start_of_log,
 )
-from helpdesk.kernel.pagination import Order, Page
+from helpdesk.kernel.pagination import Listed, Order, Page, listed
 
 FEED_WINDOW: Final = 10_000
 """Events looked at for one page, so that a rare type among millions of events costs nobody a time-out."""
@@ -52,22 +52,12 @@ def visible_to(actor: Actor) -> ColumnElement[bool]:
     return ImportJob.created_by == actor.id if actor.kind == "agent" else false()
 
 
-def list_jobs(
-    session: Session, actor: Actor, page: Page, given: Mapping[str, Any]
-) -> tuple[Any, str | None, int | None]:
+def list_jobs(session: Session, actor: Actor, page: Page, given: Mapping[str, Any]) -> Listed:
     statement = select(*ImportJob.__table__.c).where(visible_to(actor))
     if "state" in given:
         statement = statement.where(ImportJob.state == given["state"])
-    rows = session.execute(page.narrow(statement, _NEWEST)).mappings().all()
-    shown, cursor = page.cut(rows, lambda row: (row["id"],))
-    return [_with_progress(row) for row in shown], cursor, _total(session, given, statement)
-
-
-def _total(session: Session, given: Mapping[str, Any], statement: Any) -> int | None:
-    """Only when asked for, since counting reads every row that matches."""
-    if not given.get("count"):
-        return None
-    return session.execute(select(func.count()).select_from(statement.subquery())).scalar_one()
+    rows, cursor, total = listed(session, page, statement, _NEWEST, given)
+    return [_with_progress(row) for row in rows], cursor, total
 
 
 def job_detail(session: Session, actor: Actor, job_id: UUID) -> dict[str, Any]:
@@ -153,16 +143,12 @@ def known_ids(session: Session, source: str, external_ids: Sequence[str]) -> Seq
     return [row for row in session.scalars(statement) if row is not None]
 
 
-def list_rejections(
-    session: Session, actor: Actor, page: Page, given: Mapping[str, Any], job_id: UUID
-) -> tuple[Any, str | None, int | None]:
+def list_rejections(session: Session, actor: Actor, page: Page, given: Mapping[str, Any], job_id: UUID) -> Listed:
     job_detail(session, actor, job_id)
     statement = select(*ImportRejection.__table__.c).where(ImportRejection.job_id == job_id)
     if "outcome" in given:
         statement = statement.where(ImportRejection.outcome == given["outcome"])
-    rows = session.execute(page.narrow(statement, _BY_LINE)).mappings().all()
-    shown, cursor = page.cut(rows, lambda row: (row["line"], row["id"]))
-    return shown, cursor, _total(session, given, statement)
+    return listed(session, page, statement, _BY_LINE, given)
 
 
 def rejections_after(
