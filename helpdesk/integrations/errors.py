@@ -9,12 +9,6 @@ class UnusableFile(ValueError):
     """A file that cannot be imported at all, in distinction to single records of it."""
 
 
-class ImportRunning(Conflict):
-    code = "import_running"
-    title = "Another process is running this import"
-    advice = "Wait for it; `GET /imports/{id}` says how far it is."
-
-
 class ImportEnded(Conflict):
     code = "import_ended"
     title = "This import has ended"
