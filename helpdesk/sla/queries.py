@@ -242,4 +242,5 @@ def free_complaints_for_update(session: Session, complaint_ids: Sequence[UUID]) 
 
 def clock_time(session: Session) -> datetime:
     """What the server's clock says now, not when the transaction began."""
-    return session.execute(select(func.clock_timestamp())).scalar_one()
+    now: datetime = session.execute(select(func.clock_timestamp())).scalar_one()
+    return now
