@@ -21,6 +21,14 @@ class ContentReceived(Conflict):
     advice = "Create a new import for another file."
 
 
+class ImportedBefore(Conflict):
+    code = "imported_before"
+    title = "This file has been imported before, or is being imported now"
+    advice = (
+        "Look at the import named in `earlier_import_id`. To take the file in once more, create an import with `again`."
+    )
+
+
 class UnsupportedContent(DomainError):
     status = 415
     code = "unsupported_content"

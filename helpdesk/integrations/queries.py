@@ -10,6 +10,7 @@ from sqlalchemy import (
     ColumnElement,
     RowMapping,
     String,
+    and_,
     bindparam,
     cast,
     false,
@@ -41,6 +42,7 @@ from helpdesk.kernel.pagination import Listed, Order, Page, listed
 FEED_WINDOW: Final = 10_000
 """Events looked at for one page, so that a rare type among millions of events costs nobody a time-out."""
 
+_ONE_FILE: Final = 0x48444946
 _NEWEST = Order((ImportJob.id,), (UUID,), descending=True)
 _BY_LINE = Order((ImportRejection.line, ImportRejection.id), (int, UUID))
 
@@ -116,8 +118,14 @@ def interrupted(session: Session, *, checksum: str, mapping: str, dry_run: bool)
 
 
 def imported_before(session: Session, *, checksum: str, mapping: str) -> UUID | None:
-    """An import that took this file in, whole."""
-    return session.scalars(_of_file(checksum, mapping, dry_run=False).where(ImportJob.state == "done").limit(1)).first()
+    """An import that took this file in, whole, or is about to. To the end of the transaction: of two who ask about one
+    file the second sees what the first did about it. One from the command line counts from its first batch, as a killed
+    one that never began is taken up by nobody.
+    """
+    session.execute(select(func.pg_advisory_xact_lock(func.hashtextextended(f"{mapping} {checksum}", _ONE_FILE))))
+    going = and_(ImportJob.state == "queued", ImportJob.created_by.is_not(None))
+    statement = _of_file(checksum, mapping, dry_run=False).where(or_(ImportJob.state.in_(("running", "done")), going))
+    return session.scalars(statement.limit(1)).first()
 
 
 def _of_file(checksum: str, mapping: str, *, dry_run: bool) -> Any:
