@@ -117,7 +117,7 @@ def put_import_content(job_id: UUID) -> Response:
         structlog.contextvars.bind_contextvars(actor=f"{actor.kind}:{actor.id or ''}")
         job = queries.job_detail(session, actor, job_id)
     require(actor, "import:run")
-    if job["finished_at"] is not None:
+    if job["finished_at"] is not None and job["checksum"] is None:  # with one, it may be what was sent, once more
         raise errors.ImportEnded(state=job["state"])
     if request.mimetype not in CONTENT_TYPES:
         raise errors.UnsupportedContent
@@ -156,7 +156,9 @@ def _declare_content_route() -> None:
         operation_id="put_import_content",
         summary="Send the file of an import",
         description="The raw bytes, in one request. When they are there whole, the import is queued. The same content "
-        f"once more is no error. The content type may also be {' or '.join(CONTENT_TYPES[1:])}.",
+        "once more is no error, also when the import has ended. A file that was imported before is refused where its "
+        "records may have no external id (a mapping that is not `repeatable`), unless the import was created with "
+        f"`again`. The content type may also be {' or '.join(CONTENT_TYPES[1:])}.",
         answer=schemas.Import(),
         statuses={202: "Accepted"},
         errors=[
@@ -164,6 +166,7 @@ def _declare_content_route() -> None:
             UnknownRoute,
             errors.ImportEnded,
             errors.ContentReceived,
+            errors.ImportedBefore,
             errors.UnsupportedContent,
             MalformedRequest,
             BodyTooLarge,

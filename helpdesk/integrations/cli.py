@@ -21,7 +21,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from helpdesk.identity.actors import SYSTEM
 from helpdesk.integrations import importing, queries, service
-from helpdesk.integrations.errors import UnusableFile, UnusableMapping
+from helpdesk.integrations.errors import ImportedBefore, UnusableFile, UnusableMapping
 from helpdesk.integrations.mapping import FileMapping, load_mapping
 from helpdesk.integrations.reading import FileFacts, examine
 from helpdesk.kernel.unit_of_work import Database
@@ -99,6 +99,8 @@ def import_complaints(
             )
             runner.run()
             _finish(program.database, job_id, report)
+    except ImportedBefore as error:
+        raise Unusable(f"{error} Use --again to import it once more.") from error
     except UnusableFile as error:
         raise Unusable(str(error)) from error
     except (SQLAlchemyError, psycopg.Error) as error:
@@ -124,7 +126,9 @@ def _taken_up(
     with database.unit_of_work(SYSTEM) as uow:
         if not (dry_run or again or mapping.repeatable):
             service.refuse_doubling(uow, mapping=mapping.name, checksum=facts.checksum)
-        job_id = service.create_local(uow, mapping=mapping.name, file_name=file_name, dry_run=dry_run, facts=facts)
+        job_id = service.create_local(
+            uow, mapping=mapping.name, file_name=file_name, dry_run=dry_run, facts=facts, again=again
+        )
     with importing.hold(database.engine, job_id) as session:
         if session is None:
             raise UnusableFile("Another process has taken up this import.")

@@ -9,12 +9,6 @@ class UnusableFile(ValueError):
     """A file that cannot be imported at all, in distinction to single records of it."""
 
 
-class ImportRunning(Conflict):
-    code = "import_running"
-    title = "Another process is running this import"
-    advice = "Wait for it; `GET /imports/{id}` says how far it is."
-
-
 class ImportEnded(Conflict):
     code = "import_ended"
     title = "This import has ended"
@@ -25,6 +19,14 @@ class ContentReceived(Conflict):
     code = "content_received"
     title = "This import has its content already"
     advice = "Create a new import for another file."
+
+
+class ImportedBefore(Conflict):
+    code = "imported_before"
+    title = "This file has been imported before, or is being imported now"
+    advice = (
+        "Look at the import named in `earlier_import_id`. To take the file in once more, create an import with `again`."
+    )
 
 
 class UnsupportedContent(DomainError):

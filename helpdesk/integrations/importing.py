@@ -19,6 +19,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from itertools import islice
 from pathlib import Path
 from typing import Any, BinaryIO, Final
@@ -382,12 +383,19 @@ def _sort(
             report.append(_report(item.line, "skipped", "duplicate_in_file", detail, item.record.excerpt))
         elif (given.get("source"), given.get("external_id")) in known:
             skipped += 1
-        elif "received_at" in given and given["received_at"] > uow.now:
-            detail = "received_at: A complaint cannot come from the future."
-            report.append(_report(item.line, "rejected", "future", detail, item.record.excerpt))
+        elif (future := _of_the_future(given, uow.now)) is not None:
+            report.append(_report(item.line, "rejected", "future", future, item.record.excerpt))
         else:
             fresh.append(item)
     return fresh, skipped, report
+
+
+def _of_the_future(given: Mapping[str, Any], now: datetime) -> str | None:
+    """What is said to have happened after now. A deadline far ahead could not even be computed."""
+    if "received_at" in given and given["received_at"] > now:
+        return "received_at: A complaint cannot come from the future."
+    late = [name for name, at in given["clock_starts"].items() if at > now]
+    return f"clock_starts.{late[0]}: A deadline cannot begin in the future." if late else None
 
 
 def _known(uow: UnitOfWork, ready: Sequence[_Ready]) -> set[tuple[Any, Any]]:

@@ -35,7 +35,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 import marshmallow as ma
 from marshmallow import fields, validate, validates_schema
 
-from helpdesk.complaints.schemas import ComplaintIn, IssueIn, NeedIn, PersonIn
+from helpdesk.complaints.schemas import EARLIEST, ComplaintIn, IssueIn, NeedIn, PersonIn
 from helpdesk.integrations.errors import UnusableMapping
 from helpdesk.kernel.clock import parse_rfc3339, rfc3339
 from helpdesk.kernel.schemas import Choice, Schema, problems_of
@@ -472,11 +472,17 @@ def _needs(column: str, separator: str, values: Mapping[str, str], ground: str) 
 
 
 def _clock_start(name: str, spec: Mapping[str, Any]) -> Step:
-    dated = _dated(f"clock_starts.{name}", spec)
+    """As bounded as `received_at`: from 1990 on here, and not in the future, which is asked when the record is written."""
+    target = f"clock_starts.{name}"
+    dated = _dated(target, spec)
 
     def step(row: Row, mapped: Mapped) -> None:
         at = dated(row, mapped)
-        if at is not None:
+        if at is None:
+            return
+        if at < EARLIEST:
+            mapped.problems.append(Problem(target, "invalid", "Deadlines are computed from 1990 on."))
+        else:
             mapped.clock_starts[name] = at
 
     return step

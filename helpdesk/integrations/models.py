@@ -33,6 +33,8 @@ class ImportJob(Identified, Stamped, Base):
     mapping: Mapped[str]
     file_name: Mapped[str]
     dry_run: Mapped[bool] = mapped_column(default=False, server_default="false")
+    again: Mapped[bool] = mapped_column(default=False, server_default="false")
+    """Whether its file may be one that was imported before, although nothing tells its records from new ones."""
     checksum: Mapped[str | None]
     """SHA-256 of the file, hexadecimal."""
     size_bytes: Mapped[int | None] = mapped_column(BigInteger)

@@ -10,6 +10,7 @@ from sqlalchemy import (
     ColumnElement,
     RowMapping,
     String,
+    and_,
     bindparam,
     cast,
     false,
@@ -36,11 +37,12 @@ from helpdesk.kernel.event_log import (
     current_epoch,
     start_of_log,
 )
-from helpdesk.kernel.pagination import Order, Page
+from helpdesk.kernel.pagination import Listed, Order, Page, listed
 
 FEED_WINDOW: Final = 10_000
 """Events looked at for one page, so that a rare type among millions of events costs nobody a time-out."""
 
+_ONE_FILE: Final = 0x48444946
 _NEWEST = Order((ImportJob.id,), (UUID,), descending=True)
 _BY_LINE = Order((ImportRejection.line, ImportRejection.id), (int, UUID))
 
@@ -52,22 +54,12 @@ def visible_to(actor: Actor) -> ColumnElement[bool]:
     return ImportJob.created_by == actor.id if actor.kind == "agent" else false()
 
 
-def list_jobs(
-    session: Session, actor: Actor, page: Page, given: Mapping[str, Any]
-) -> tuple[Any, str | None, int | None]:
+def list_jobs(session: Session, actor: Actor, page: Page, given: Mapping[str, Any]) -> Listed:
     statement = select(*ImportJob.__table__.c).where(visible_to(actor))
     if "state" in given:
         statement = statement.where(ImportJob.state == given["state"])
-    rows = session.execute(page.narrow(statement, _NEWEST)).mappings().all()
-    shown, cursor = page.cut(rows, lambda row: (row["id"],))
-    return [_with_progress(row) for row in shown], cursor, _total(session, given, statement)
-
-
-def _total(session: Session, given: Mapping[str, Any], statement: Any) -> int | None:
-    """Only when asked for, since counting reads every row that matches."""
-    if not given.get("count"):
-        return None
-    return session.execute(select(func.count()).select_from(statement.subquery())).scalar_one()
+    rows, cursor, total = listed(session, page, statement, _NEWEST, given)
+    return [_with_progress(row) for row in rows], cursor, total
 
 
 def job_detail(session: Session, actor: Actor, job_id: UUID) -> dict[str, Any]:
@@ -126,8 +118,14 @@ def interrupted(session: Session, *, checksum: str, mapping: str, dry_run: bool)
 
 
 def imported_before(session: Session, *, checksum: str, mapping: str) -> UUID | None:
-    """An import that took this file in, whole."""
-    return session.scalars(_of_file(checksum, mapping, dry_run=False).where(ImportJob.state == "done").limit(1)).first()
+    """An import that took this file in, whole, or is about to. To the end of the transaction: of two who ask about one
+    file the second sees what the first did about it. One from the command line counts from its first batch, as a killed
+    one that never began is taken up by nobody.
+    """
+    session.execute(select(func.pg_advisory_xact_lock(func.hashtextextended(f"{mapping} {checksum}", _ONE_FILE))))
+    going = and_(ImportJob.state == "queued", ImportJob.created_by.is_not(None))
+    statement = _of_file(checksum, mapping, dry_run=False).where(or_(ImportJob.state.in_(("running", "done")), going))
+    return session.scalars(statement.limit(1)).first()
 
 
 def _of_file(checksum: str, mapping: str, *, dry_run: bool) -> Any:
@@ -153,16 +151,12 @@ def known_ids(session: Session, source: str, external_ids: Sequence[str]) -> Seq
     return [row for row in session.scalars(statement) if row is not None]
 
 
-def list_rejections(
-    session: Session, actor: Actor, page: Page, given: Mapping[str, Any], job_id: UUID
-) -> tuple[Any, str | None, int | None]:
+def list_rejections(session: Session, actor: Actor, page: Page, given: Mapping[str, Any], job_id: UUID) -> Listed:
     job_detail(session, actor, job_id)
     statement = select(*ImportRejection.__table__.c).where(ImportRejection.job_id == job_id)
     if "outcome" in given:
         statement = statement.where(ImportRejection.outcome == given["outcome"])
-    rows = session.execute(page.narrow(statement, _BY_LINE)).mappings().all()
-    shown, cursor = page.cut(rows, lambda row: (row["line"], row["id"]))
-    return shown, cursor, _total(session, given, statement)
+    return listed(session, page, statement, _BY_LINE, given)
 
 
 def rejections_after(

@@ -15,6 +15,14 @@ class ImportIn(Schema):
     dry_run = Flag(
         load_default=False, metadata={"description": "Check everything and take nothing in.", "example": False}
     )
+    again = Flag(
+        load_default=False,
+        metadata={
+            "description": "Import a file once more although it was imported before, and with a mapping that is not "
+            "`repeatable`: records without an external id are then there twice.",
+            "example": False,
+        },
+    )
     size = Whole(
         validate=validate.Range(1, 2**53),
         metadata={"description": "Bytes; another size of the content is then refused.", "example": 3899345},
@@ -35,6 +43,10 @@ class Import(Schema):
     mapping = fields.String(required=True, metadata={"example": "cfpb"})
     file_name = fields.String(required=True, metadata={"example": "complaints.csv"})
     dry_run = fields.Boolean(required=True, metadata={"example": False})
+    again = fields.Boolean(
+        required=True,
+        metadata={"description": "Whether it may repeat an earlier import of the same file.", "example": False},
+    )
     checksum = fields.String(
         required=True,
         allow_none=True,

@@ -7,7 +7,8 @@ from uuid import UUID
 
 from helpdesk.identity.actors import Actor
 from helpdesk.integrations import importing, queries
-from helpdesk.integrations.errors import ContentReceived, ImportEnded, UnusableFile
+from helpdesk.integrations.errors import ContentReceived, ImportedBefore, ImportEnded
+from helpdesk.integrations.mapping import load_mapping
 from helpdesk.integrations.models import ENDED, ImportJob
 from helpdesk.integrations.reading import FileFacts
 from helpdesk.kernel.errors import FieldError, ValidationFailed
@@ -23,13 +24,14 @@ def folder(data_dir: Path) -> Path:
 
 
 def create(uow: UnitOfWork, actor: Actor, given: Mapping[str, Any]) -> UUID:
-    """An import that waits for its content. `given`: mapping, file_name, dry_run, perhaps size in bytes."""
+    """An import that waits for its content. `given`: mapping, file_name, dry_run, again, perhaps size in bytes."""
     job = ImportJob(
         id=new_id(),
         created_at=uow.now,
         mapping=given["mapping"],
         file_name=given["file_name"],
         dry_run=given["dry_run"],
+        again=given["again"],
         size_bytes=given.get("size"),
         created_by=actor.id,
     )
@@ -47,7 +49,8 @@ def check_open(job: ImportJob) -> None:
 
 def accept_content(uow: UnitOfWork, job: ImportJob, *, size: int, checksum: str) -> UUID:
     """The content of a locked import is complete; queue it. The caller has put the file in its place, or does so before
-    the commit. The same content once more is no error, so that a repeated upload is harmless.
+    the commit. The same content once more is no error, also when the import has ended, so that a repeated upload is
+    harmless. Raises `ImportedBefore` for a file that another import takes in, where records may have no external id.
     """
     if job.checksum == checksum:
         return job.id
@@ -55,6 +58,8 @@ def accept_content(uow: UnitOfWork, job: ImportJob, *, size: int, checksum: str)
     if job.size_bytes is not None and job.size_bytes != size:
         detail = f"The content has {size} bytes; the import was created for {job.size_bytes}."
         raise ValidationFailed(detail, errors=[FieldError(header="Content-Length", code="size", detail=detail)])
+    if not (job.dry_run or job.again or load_mapping(job.mapping).repeatable):
+        refuse_doubling(uow, mapping=job.mapping, checksum=checksum)
     job.size_bytes, job.checksum = size, checksum
     uow.duty(TOPIC, job.id, dedupe_key=str(job.id))
     return job.id
@@ -68,7 +73,9 @@ def cancel(uow: UnitOfWork, job: ImportJob) -> UUID:
     return job.id
 
 
-def create_local(uow: UnitOfWork, *, mapping: str, file_name: str, dry_run: bool, facts: FileFacts) -> UUID:
+def create_local(
+    uow: UnitOfWork, *, mapping: str, file_name: str, dry_run: bool, facts: FileFacts, again: bool = False
+) -> UUID:
     """An import of a file that is here already, from the command line."""
     job = ImportJob(
         id=new_id(),
@@ -76,6 +83,7 @@ def create_local(uow: UnitOfWork, *, mapping: str, file_name: str, dry_run: bool
         mapping=mapping,
         file_name=file_name,
         dry_run=dry_run,
+        again=again,
         checksum=facts.checksum,
         size_bytes=facts.size,
     )
@@ -84,10 +92,13 @@ def create_local(uow: UnitOfWork, *, mapping: str, file_name: str, dry_run: bool
 
 
 def refuse_doubling(uow: UnitOfWork, *, mapping: str, checksum: str) -> None:
-    """Raises `UnusableFile` for a file that was taken in before, where only its records' ids could tell."""
+    """Raises `ImportedBefore` for a file that was or is being taken in, where only its records' ids could tell. Who asks
+    at the same time about the same file waits until this unit of work has ended.
+    """
     earlier = queries.imported_before(uow.session, checksum=checksum, mapping=mapping)
     if earlier is not None:
-        raise UnusableFile(
-            f"This file has been imported before (import {earlier}), and with this mapping its records may have no external "
-            "id by which they would be known again. Use --again to import it once more."
+        raise ImportedBefore(
+            f"This file has been imported before, or is being imported now (import {earlier}), and with this mapping its "
+            "records may have no external id by which they would be known again.",
+            earlier_import_id=str(earlier),
         )

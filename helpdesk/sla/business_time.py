@@ -30,7 +30,7 @@ that a warm call is a few bisections. Blocks are cached by calendar value; build
 """
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -56,7 +56,6 @@ Unit = Literal["minutes", "business_days", "calendar_days", "weeks"]
 Boundary = Literal["earliest", "next_opening"]
 BusinessDay = Literal["close_of_nth_day", "same_time_nth_day", "end_of_nth_day"]
 CalendarDay = Literal["end_of_nth_day", "same_time"]
-Kind = Literal["counted", "paused", "closed"]
 
 SEARCH_DAYS = 14_610  # forty years: longer than any promise, short enough to answer at once
 
@@ -160,28 +159,8 @@ class Conventions:
 DEFAULT_CONVENTIONS = Conventions()
 
 
-class Pause(NamedTuple):
-    """Time that does not count: `[start, end)`. No end: still running. A bare tuple of the two does as well."""
-
-    start: datetime
-    end: datetime | None = None
-
-
 Pauses = Sequence[tuple[datetime, datetime | None]]
-
-
-@dataclass(frozen=True, slots=True)
-class Segment:
-    """A stretch `[start, end)` of a clock's life, and whether it was counted, paused or closed."""
-
-    start: datetime
-    end: datetime
-    kind: Kind
-
-    @property
-    def seconds(self) -> int:
-        """Wall-clock seconds; business seconds too, where the kind is counted or paused."""
-        return int((self.end - self.start).total_seconds())
+"""Times that do not count: `[start, end)`. No end: still running."""
 
 
 def due_at(
@@ -273,36 +252,6 @@ def threshold_at(calendar: Calendar, start: datetime, due: datetime, percent: in
     if budget == 0:
         return _instant(begin - (begin - end) * percent // 100)
     return _instant(_advance(hours, begin, -(-budget * percent // 100), breaks, "earliest"))
-
-
-def segments(calendar: Calendar, start: datetime, end: datetime, pauses: Pauses = ()) -> list[Segment]:
-    """`[start, end)` in whole seconds, cut into counted, paused and closed stretches.
-
-    Adjacent, in order, neighbours of different kinds, together exactly the whole; empty when the end is not after the
-    start. The seconds of the counted ones add up to `elapsed`.
-
-    Raises `CalendarExhaustedError` when the two are further apart than the bound.
-    """
-    hours, begin, finish, breaks = _open_hours(calendar), _epoch(start), _epoch(end), _united(pauses)
-    pieces: list[tuple[int, int, Kind]] = []
-
-    def put(upto: int, kind: Kind) -> None:
-        at = pieces[-1][1] if pieces else begin
-        if upto <= at:
-            return
-        if pieces and pieces[-1][2] == kind:
-            at = pieces.pop()[0]
-        pieces.append((at, upto, kind))
-
-    for opens, closes in hours.spans(begin, finish):
-        put(opens, "closed")
-        for pause_start, pause_end in breaks:
-            if pause_end > opens and pause_start < closes:
-                put(pause_start, "counted")
-                put(min(pause_end, closes), "paused")
-        put(closes, "counted")
-    put(finish, "closed")
-    return [Segment(_instant(since), _instant(until), kind) for since, until, kind in pieces]
 
 
 # Below: epoch seconds only.
@@ -496,14 +445,6 @@ class _OpenHours:
                 return self._check_bound(begin, max(begin, window.starts[found]))
             index += 1
             self._check_bound(begin, index << _WINDOW_BITS)
-
-    def spans(self, begin: int, end: int) -> Iterator[tuple[int, int]]:
-        """The open stretches within `[begin, end)`, in order; one may be cut in two where windows meet."""
-        self._check_bound(begin, end)
-        for index in range(begin >> _WINDOW_BITS, (end >> _WINDOW_BITS) + 1):
-            window = self._window(index)
-            for found in range(bisect_right(window.ends, begin), bisect_left(window.starts, end)):
-                yield max(begin, window.starts[found]), min(end, window.ends[found])
 
     def nth_working_day(self, begin: int, ordinal: int, count: int) -> int:
         """The Nth working day (N from one) after a local date; `begin` is where the whole search began."""

@@ -155,7 +155,12 @@ def validate(calendar: Calendar, now: datetime) -> list[Problem]:
     `now` (aware) is the beginning of the coming year in which there must be at least one open second. Overlaps and
     opening are judged only where the single statements they rest on are sound.
     """
-    problems = [*_zone_problems(calendar), *_hours_problems(calendar), *_working_day_problems(calendar)]
+    problems = [
+        *_zone_problems(calendar),
+        *_hours_problems(calendar),
+        *_holiday_problems(calendar),
+        *_working_day_problems(calendar),
+    ]
     if not problems:
         problems += [*_weekly_overlaps(calendar), *_working_day_overlaps(calendar)]
         if not _opens_in_coming_year(calendar, now):
@@ -194,9 +199,27 @@ def _interval_problems(pointer: str, interval: Interval) -> Iterator[Problem]:
         yield Problem(f"{pointer}/end_minute", "too_long", "a shift is at most 24 hours long: split it")
 
 
+def _beyond_computing(day: date) -> str | None:
+    """The neighbours of a day are looked at too, and each in UTC; those at the ends of what `date` can name have none."""
+    if FIRST_ORDINAL <= day.toordinal() <= LAST_ORDINAL:
+        return None
+    first, last = date.fromordinal(FIRST_ORDINAL), date.fromordinal(LAST_ORDINAL)
+    return f"{day} is beyond what can be computed: name a day from {first} to {last}"
+
+
+def _holiday_problems(calendar: Calendar) -> Iterator[Problem]:
+    for day in sorted(calendar.holidays):
+        beyond = _beyond_computing(day)
+        if beyond is not None:
+            yield Problem("/holidays", "out_of_range", beyond)
+
+
 def _working_day_problems(calendar: Calendar) -> Iterator[Problem]:
     for day, weekday in sorted(calendar.working_days.items()):
         pointer = f"/working_days/{day}"
+        beyond = _beyond_computing(day)
+        if beyond is not None:
+            yield Problem(pointer, "out_of_range", beyond)
         if weekday not in range(7):
             yield Problem(pointer, "unknown_weekday", "a weekday is a number from 0 (Monday) to 6 (Sunday)")
         elif not calendar.weekly_hours.get(weekday):

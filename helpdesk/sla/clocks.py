@@ -9,7 +9,7 @@ promise must not depend on which of the two came first.
 """
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import lru_cache
 from typing import Any, Final
 from uuid import UUID
@@ -21,7 +21,7 @@ from helpdesk.kernel.clock import parse_rfc3339, rfc3339
 from helpdesk.kernel.ids import new_id
 from helpdesk.kernel.unit_of_work import UnitOfWork
 from helpdesk.sla import queries
-from helpdesk.sla.business_time import Conventions, Target, due_at, elapsed, remaining, threshold_at
+from helpdesk.sla.business_time import SEARCH_DAYS, Conventions, Target, due_at, elapsed, remaining, threshold_at
 from helpdesk.sla.calendar_spec import Calendar
 from helpdesk.sla.events import SlaBreached, SlaWarned
 from helpdesk.sla.models import BREACH, Alarm, Clock, clock_values
@@ -29,6 +29,7 @@ from helpdesk.sla.specs import Policy, Rule, already_compiled, compiled, forget_
 
 REGULATORY_THRESHOLDS: Final = (50, 75, 90)
 _CONVENTIONS: Final = Conventions()
+_STRETCH: Final = timedelta(days=SEARCH_DAYS)
 _thresholds: dict[tuple[UUID, int], tuple[int, ...]] = {}
 
 Pauses = Sequence[tuple[datetime, datetime | None]]
@@ -217,15 +218,27 @@ def _disarm(clock: Clock) -> None:
 
 
 def stop(uow: UnitOfWork, clock: Clock, at: datetime) -> None:
-    """The promise was kept or came too late; the facts decide. A pause that still runs ends here."""
+    """The promise was kept or came too late; the facts decide. A pause that still runs ends here.
+
+    However old the clock is: what it used is added up in stretches, none longer than one look at a calendar may be.
+    """
     calendar = calendar_of(uow.session, clock)
     resume(uow, clock, at)
     ring(uow, clock, at)
-    clock.elapsed_seconds = elapsed(calendar, clock.started_at, at, _closed(clock))
+    clock.elapsed_seconds = _used(calendar, clock.started_at, at, _closed(clock))
     clock.stopped_at = at
     if clock.state == "running":
         clock.state = "met"
     _disarm(clock)
+
+
+def _used(calendar: Calendar, start: datetime, end: datetime, pauses: Pauses) -> int:
+    """`elapsed` without its bound on how far the two may be apart."""
+    used = 0
+    while end - start > _STRETCH:
+        used += elapsed(calendar, start, start + _STRETCH, pauses)
+        start += _STRETCH
+    return used + elapsed(calendar, start, end, pauses)
 
 
 def cancel(uow: UnitOfWork, clock: Clock, at: datetime) -> None:

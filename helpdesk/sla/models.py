@@ -3,7 +3,7 @@
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import CheckConstraint, ForeignKey, Index, UniqueConstraint, text
+from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, UniqueConstraint, text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -88,7 +88,7 @@ class Clock(Identified, Base):
     remaining_seconds: Mapped[int | None]
     stopped_at: Mapped[Timestamp | None]
     breached_at: Mapped[Timestamp | None]
-    elapsed_seconds: Mapped[int | None]
+    elapsed_seconds: Mapped[int | None] = mapped_column(BigInteger)
     """Business seconds used, once stopped."""
     pauses: Mapped[list[list[str | None]]] = mapped_column(JSONB, default=list, server_default="[]")
     """Pairs of RFC 3339 times; the last may have no end."""
@@ -107,7 +107,7 @@ class Alarm(Base):
     threshold: Mapped[int] = mapped_column(primary_key=True)
     planned_for: Mapped[Timestamp]
     fired_at: Mapped[Timestamp]
-    late_seconds: Mapped[int]
+    late_seconds: Mapped[int] = mapped_column(BigInteger)
 
 
 def clock_values(**given: Any) -> dict[str, Any]:

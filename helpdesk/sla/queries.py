@@ -1,11 +1,11 @@
 """Every select on clocks, calendars and policies."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import and_, func, select
+from sqlalchemy import and_, exists, func, select
 from sqlalchemy.orm import Session
 
 from helpdesk.complaints import queries as complaints
@@ -14,7 +14,7 @@ from helpdesk.complaints.models import Complaint
 from helpdesk.identity.actors import Actor
 from helpdesk.kernel.errors import NotFound
 from helpdesk.kernel.event_log import EventRow
-from helpdesk.kernel.pagination import AnySelect, Order, Page
+from helpdesk.kernel.pagination import AnySelect, Listed, Order, Page, listed
 from helpdesk.sla.errors import NoPolicy
 from helpdesk.sla.models import Clock, SlaCalendar, SlaCalendarVersion, SlaPolicy, SlaPolicyVersion
 from helpdesk.sla.rounds import Act
@@ -157,21 +157,18 @@ _POLICY = select(
 )
 
 
-def list_calendars(session: Session, page: Page, given: dict[str, Any]) -> tuple[Any, str | None, int | None]:
-    return _listed(session, page, _CALENDAR, SlaCalendar.id, counted=given.get("count", False))
+_CALENDAR_ORDER: Final = Order((SlaCalendar.id,), (UUID,))
+_POLICY_ORDER: Final = Order((SlaPolicy.id,), (UUID,))
 
 
-def list_policies(session: Session, page: Page, given: dict[str, Any]) -> tuple[Any, str | None, int | None]:
-    return _listed(session, page, _POLICY, SlaPolicy.id, counted=given.get("count", False))
+def list_calendars(session: Session, page: Page, given: Mapping[str, Any]) -> Listed:
+    rows, cursor, total = listed(session, page, _CALENDAR, _CALENDAR_ORDER, given)
+    return [_flat(row) for row in rows], cursor, total
 
 
-def _listed(
-    session: Session, page: Page, statement: AnySelect, key: Any, *, counted: bool
-) -> tuple[Any, str | None, int | None]:
-    rows = session.execute(page.narrow(statement, Order((key,), (UUID,)))).mappings().all()
-    shown, cursor = page.cut([_flat(row) for row in rows], lambda row: (row["id"],))
-    total = session.execute(select(func.count()).select_from(statement.subquery())).scalar_one() if counted else None
-    return shown, cursor, total
+def list_policies(session: Session, page: Page, given: Mapping[str, Any]) -> Listed:
+    rows, cursor, total = listed(session, page, _POLICY, _POLICY_ORDER, given)
+    return [_flat(row) for row in rows], cursor, total
 
 
 def _flat(row: Any) -> dict[str, Any]:
@@ -217,3 +214,33 @@ def policy_for_update(session: Session, _actor: Actor, policy_id: UUID) -> SlaPo
     if row is None:
         raise NotFound
     return row
+
+
+def calendar_name_taken(session: Session, name: str) -> bool:
+    return session.execute(select(exists().where(SlaCalendar.name == name))).scalar_one()
+
+
+def calendar_exists(session: Session, calendar_id: UUID) -> bool:
+    return session.execute(select(exists().where(SlaCalendar.id == calendar_id))).scalar_one()
+
+
+def default_policy_installed(session: Session) -> bool:
+    """Whether there is a default policy, to the end of the transaction: whoever else asks waits for it."""
+    session.execute(select(func.pg_advisory_xact_lock(0x48445341)))
+    return session.execute(select(exists().where(SlaPolicy.is_default))).scalar_one()
+
+
+def free_complaints_for_update(session: Session, complaint_ids: Sequence[UUID]) -> Sequence[Complaint]:
+    """Of these complaints the ones that nobody is working on, locked."""
+    return session.scalars(
+        select(Complaint)
+        .where(Complaint.id.in_(complaint_ids))
+        .order_by(Complaint.id)
+        .with_for_update(skip_locked=True)
+    ).all()
+
+
+def clock_time(session: Session) -> datetime:
+    """What the server's clock says now, not when the transaction began."""
+    now: datetime = session.execute(select(func.clock_timestamp())).scalar_one()
+    return now

@@ -4,8 +4,6 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import func, select
-
 from helpdesk.kernel.errors import FieldError, ValidationFailed
 from helpdesk.kernel.ids import new_id
 from helpdesk.kernel.unit_of_work import UnitOfWork
@@ -19,7 +17,7 @@ from helpdesk.sla.models import SlaCalendar, SlaCalendarVersion, SlaPolicy, SlaP
 def create_calendar(uow: UnitOfWork, name: str, spec: dict[str, Any]) -> UUID:
     """Raises `ValidationFailed` naming everything that is wrong with the hours, or a name that is taken."""
     check_calendar(uow, spec, name)
-    if uow.session.execute(select(SlaCalendar.id).where(SlaCalendar.name == name)).first():
+    if queries.calendar_name_taken(uow.session, name):
         raise ValidationFailed(errors=[FieldError.at("/name", "taken", "Another calendar has this name.")])
     calendar = SlaCalendar(id=new_id(), name=name, version=1)
     uow.session.add(calendar)
@@ -55,8 +53,7 @@ def check_calendar(uow: UnitOfWork, spec: dict[str, Any], name: str) -> None:
 
 def change_policy(uow: UnitOfWork, policy: SlaPolicy, given: dict[str, Any]) -> UUID:
     """`given`: calendar_id, thresholds, targets. Holds for clocks that start, or change severity, from now on."""
-    known = uow.session.execute(select(func.count()).where(SlaCalendar.id == given["calendar_id"])).scalar_one()
-    if not known:
+    if not queries.calendar_exists(uow.session, given["calendar_id"]):
         raise ValidationFailed(errors=[FieldError.at("/calendar_id", "unknown", "There is no such calendar.")])
     spec = {"thresholds": given["thresholds"], "targets": given["targets"]}
     try:
@@ -109,8 +106,7 @@ def _check_users(uow: UnitOfWork, calendar: SlaCalendar, spec: dict[str, Any]) -
 
 def install_defaults(uow: UnitOfWork) -> bool:
     """The shipped calendar and policy, where there is no default policy yet; whether they were installed."""
-    uow.session.execute(select(func.pg_advisory_xact_lock(0x48445341)))
-    if uow.session.execute(select(SlaPolicy.id).where(SlaPolicy.is_default)).first():
+    if queries.default_policy_installed(uow.session):
         return False
     shipped = specs.shipped_policy()
     calendar = dict(shipped["calendar"])

@@ -10,9 +10,7 @@ from collections.abc import Sequence
 from uuid import UUID
 
 import structlog
-from sqlalchemy import func, select
 
-from helpdesk.complaints.models import Complaint
 from helpdesk.identity.actors import SYSTEM
 from helpdesk.kernel.unit_of_work import Database, UnitOfWork
 from helpdesk.sla import clocks, queries
@@ -55,7 +53,7 @@ def _ring_batch(database: Database, complaint_ids: Sequence[UUID]) -> int:
 def _ring(database: Database, complaint_ids: Sequence[UUID]) -> int:
     with database.unit_of_work(SYSTEM) as uow:
         locked = _lock(uow, complaint_ids)
-        now = uow.session.execute(select(func.clock_timestamp())).scalar_one()
+        now = queries.clock_time(uow.session)
         return sum(
             clocks.ring(uow, clock, now)
             for clock in queries.open_clocks_for_update(uow.session, locked)
@@ -64,12 +62,7 @@ def _ring(database: Database, complaint_ids: Sequence[UUID]) -> int:
 
 
 def _lock(uow: UnitOfWork, complaint_ids: Sequence[UUID]) -> list[UUID]:
-    rows = uow.session.scalars(
-        select(Complaint)
-        .where(Complaint.id.in_(complaint_ids))
-        .order_by(Complaint.id)
-        .with_for_update(skip_locked=True)
-    ).all()
+    rows = queries.free_complaints_for_update(uow.session, complaint_ids)
     for row in rows:
         uow.know_stream(row)
     return [row.id for row in rows]

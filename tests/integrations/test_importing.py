@@ -95,6 +95,30 @@ class TestCommand:
         assert ask(_COUNT) == 7
 
     @pytest.mark.parametrize(
+        ("sent", "code"),
+        [
+            ("0001-01-01", "invalid"),
+            ("1900-01-01", "invalid"),
+            ("1985-01-01", "invalid"),
+            ("2999-01-01", "future"),
+            ("9999-12-31", "future"),
+        ],
+    )
+    def test_a_deadline_that_begins_in_no_time_of_ours_is_a_line_of_the_report(
+        self, command: Command, ask: Ask, tmp_path: Path, sent: str, code: str
+    ) -> None:
+        path, report = tmp_path / "sent.csv", tmp_path / "report.jsonl"
+        path.write_text(
+            csv_text([cfpb_row(1), cfpb_row(2, **{"Date sent to company": sent}), cfpb_row(3)]), encoding="utf-8"
+        )
+        result = command(path, "--mapping", "cfpb", "--report", str(report))
+        assert result.exit_code == 1, result.output
+        [line] = report_of(report)
+        assert (line["line"], line["code"]) == (4, code)
+        assert line["detail"].startswith("clock_starts.complaint_sent_to_company: ")
+        assert ask(_COUNT) == 2
+
+    @pytest.mark.parametrize(
         ("content", "mapping", "told"),
         [
             (b"", "cfpb", "The file is empty"),

@@ -100,6 +100,20 @@ class TestContent:
         assert (answer.status_code, answer.json["code"]) == (409, "content_received")
         assert ask("SELECT count(*) FROM duty") == 1
 
+    def test_the_same_once_more_is_harmless_when_the_import_has_ended_meanwhile(
+        self, manager: Caller, uploads: Path, perform_all: PerformAll, ask: Ask
+    ) -> None:
+        """The answer was lost, and a small import takes a second: whoever repeats is told that it is done."""
+        job_id = create_job(manager)
+        upload(manager, job_id, CONTENT)
+        perform_all()
+        answer = upload(manager, job_id, CONTENT)
+        assert (answer.status_code, answer.json["state"], answer.json["accepted"]) == (202, "done", 40)
+        assert not list(uploads.iterdir())
+        assert ask("SELECT count(*) FROM duty") == 1
+        answer = upload(manager, job_id, CONTENT + b"\n")
+        assert (answer.status_code, answer.json["code"]) == (409, "import_ended")
+
     @pytest.mark.parametrize(
         ("content", "kind", "refusal"),
         [
@@ -217,6 +231,66 @@ class TestRunning:
         assert {path.name for path in uploads.iterdir()} == {str(waiting), "upload-fresh"}
 
 
+PLAIN = b"channel,subject,description\nEMAIL,Late,It came late\n"
+
+
+class TestDoubling:
+    """Files whose records have no external id: nothing but the file's checksum tells that they are known."""
+
+    def test_a_file_is_not_taken_twice_by_accident(self, manager: Caller, perform_all: PerformAll, ask: Ask) -> None:
+        earlier = create_job(manager, mapping="generic")
+        upload(manager, earlier, PLAIN)
+        perform_all()
+        job_id = create_job(manager, mapping="generic")
+        answer = upload(manager, job_id, PLAIN)
+        assert (answer.status_code, answer.json["code"]) == (409, "imported_before")
+        assert answer.json["earlier_import_id"] == str(earlier)
+        perform_all()
+        assert ask("SELECT count(*) FROM complaint") == 1
+        assert upload(manager, job_id, PLAIN + b"EMAIL,Other,Another\n").status_code == 202
+
+    def test_nor_while_the_first_waits(self, manager: Caller, perform_all: PerformAll, ask: Ask) -> None:
+        upload(manager, create_job(manager, mapping="generic"), PLAIN)
+        assert upload(manager, create_job(manager, mapping="generic"), PLAIN).json["code"] == "imported_before"
+        perform_all()
+        assert ask("SELECT count(*) FROM complaint") == 1
+
+    def test_nor_when_both_come_at_once(self, manager: Caller, perform_all: PerformAll, ask: Ask) -> None:
+        jobs_ = [create_job(manager, mapping="generic") for _ in range(4)]
+        answers: list[Any] = []
+        threads = [threading.Thread(target=lambda it=it: answers.append(upload(manager, it, PLAIN))) for it in jobs_]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(60)
+        assert sorted(answer.status_code for answer in answers) == [202, 409, 409, 409]
+        perform_all()
+        assert ask("SELECT count(*) FROM complaint") == 1
+
+    def test_again_on_purpose(self, manager: Caller, perform_all: PerformAll, ask: Ask) -> None:
+        for again in (False, True):
+            job_id = create_job(manager, mapping="generic", again=again)
+            assert manager.get(f"/imports/{job_id}").json["again"] is again
+            assert upload(manager, job_id, PLAIN).status_code == 202
+            perform_all()
+        assert ask("SELECT count(*) FROM complaint") == 2
+
+    def test_what_took_nothing_in_is_in_nobodys_way(self, manager: Caller, perform_all: PerformAll, ask: Ask) -> None:
+        upload(manager, create_job(manager, mapping="generic", dry_run=True), PLAIN)
+        cancelled = create_job(manager, mapping="generic")
+        upload(manager, cancelled, PLAIN)
+        manager.post(f"/imports/{cancelled}/cancel")
+        assert upload(manager, create_job(manager, mapping="generic"), PLAIN).status_code == 202
+        perform_all()
+        assert ask("SELECT count(*) FROM complaint") == 1
+
+    def test_with_ids_a_second_run_adds_nothing(self, manager: Caller, perform_all: PerformAll, ask: Ask) -> None:
+        for _ in range(2):
+            assert upload(manager, create_job(manager), CONTENT).status_code == 202
+            perform_all()
+        assert ask("SELECT count(*) FROM complaint") == 40
+
+
 class TestSeeing:
     def test_anonymous(self, anonymous: Caller) -> None:
         for path in ("/imports", f"/imports/{uuid4()}", f"/imports/{uuid4()}/rejections"):
@@ -261,6 +335,15 @@ class TestCancelling:
         assert ask("SELECT count(*) FROM duty WHERE done_at IS NULL") == 0
         assert not list(uploads.iterdir())
         assert manager.post(f"/imports/{job_id}/cancel").status_code == 409
+        assert upload(manager, job_id, CONTENT).status_code == 202
+        assert upload(manager, job_id, CONTENT + b"\n").json["code"] == "import_ended"
+        assert not list(uploads.iterdir())
+        perform_all()
+        assert ask("SELECT count(*) FROM complaint") == 0
+
+    def test_without_content_it_takes_none(self, manager: Caller) -> None:
+        job_id = create_job(manager)
+        assert manager.post(f"/imports/{job_id}/cancel").json["state"] == "cancelled"
         assert upload(manager, job_id, CONTENT).json["code"] == "import_ended"
 
     def test_while_it_runs(

@@ -20,12 +20,14 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from functools import lru_cache
 from itertools import groupby
+from typing import Literal
 from zoneinfo import ZoneInfo
 
-from helpdesk.sla.business_time import Boundary, BusinessDay, CalendarDay, Kind
+from helpdesk.sla.business_time import Boundary, BusinessDay, CalendarDay
 from helpdesk.sla.calendar_spec import Calendar
 
 Breaks = list[tuple[int, int]]
+Kind = Literal["counted", "paused", "closed"]
 
 
 class BeyondTheTableError(Exception):
@@ -127,7 +129,7 @@ class Oracle:
     def elapsed(self, begin: int, end: int, breaks: Breaks) -> int:
         return sum(upto - at for at, upto, kind in self.kinds(begin, end, breaks) if kind == "counted")
 
-    def segments(self, begin: int, end: int, breaks: Breaks) -> list[tuple[int, int, Kind]]:
+    def stretches(self, begin: int, end: int, breaks: Breaks) -> list[tuple[int, int, Kind]]:
         runs = [list(run) for _, run in groupby(self.kinds(begin, end, breaks), key=lambda piece: piece[2])]
         return [(run[0][0], run[-1][1], run[0][2]) for run in runs]
 

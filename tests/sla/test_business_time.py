@@ -26,8 +26,6 @@ from helpdesk.sla.business_time import (
     CalendarExhaustedError,
     Conventions,
     InvalidTargetError,
-    Pause,
-    Segment,
     StillPausedError,
     Target,
     Unit,
@@ -36,7 +34,6 @@ from helpdesk.sla.business_time import (
     elapsed,
     next_opening,
     remaining,
-    segments,
     threshold_at,
 )
 from helpdesk.sla.calendar_spec import Calendar, Interval, validate
@@ -54,6 +51,10 @@ def weekdays(timezone_: str, shifts: tuple[Interval, ...] = NINE_TO_FIVE, days: 
 
 BERLIN = weekdays("Europe/Berlin")
 NEW_YORK = weekdays("America/New_York")
+
+
+def pause(start: datetime, end: datetime | None = None) -> tuple[datetime, datetime | None]:
+    return start, end
 
 
 def local(zone: str, text: str, fold: int = 0) -> datetime:
@@ -133,7 +134,10 @@ class TestBusinessMinutes:
     def test_overnight_notations_are_the_same(self) -> None:
         over = weekdays("Europe/Berlin", (Interval(22 * 60, 30 * 60),))
         start, end = berlin("2026-11-16T00:00"), berlin("2026-11-23T00:00")
-        assert segments(over, start, end) == segments(weekdays("Europe/Berlin", NIGHT), start, end)
+        night = weekdays("Europe/Berlin", NIGHT)
+        for hours in range(7 * 24):
+            until = start + timedelta(hours=hours)
+            assert elapsed(over, start, until) == elapsed(night, start, until)
         assert elapsed(over, start, end) == 5 * 8 * 3600
 
     def test_equal_ends_mean_round_the_clock(self) -> None:
@@ -190,9 +194,7 @@ class TestClockChanges:
 
     def test_shift_edges_inside_the_repeated_hour_are_the_first_ones(self) -> None:
         calendar = Calendar("Europe/Berlin", {6: (Interval(60, 150), Interval(150, 240))})  # 01:00-02:30-04:00
-        assert segments(calendar, utc("2026-10-24T23:00"), utc("2026-10-25T03:00")) == [
-            Segment(utc("2026-10-24T23:00"), utc("2026-10-25T03:00"), "counted")
-        ]
+        assert elapsed(calendar, utc("2026-10-24T23:00"), utc("2026-10-25T03:00")) == 4 * 3600
         first_half = Calendar("Europe/Berlin", {6: (Interval(60, 150),)})
         assert elapsed(first_half, utc("2026-10-24T22:00"), utc("2026-10-25T03:00")) == 90 * 60
         second_half = Calendar("Europe/Berlin", {6: (Interval(150, 240),)})
@@ -344,7 +346,7 @@ class TestDays:
 class TestPauses:
     def test_only_business_time_is_paused(self) -> None:
         # Friday 16:00 to Monday 10:00: an hour on each day.
-        pauses = [Pause(berlin("2026-11-20T16:00"), berlin("2026-11-23T10:00"))]
+        pauses = [pause(berlin("2026-11-20T16:00"), berlin("2026-11-23T10:00"))]
         start = berlin("2026-11-20T15:00")
         assert due_at(BERLIN, start, Target(120, "minutes"), pauses) == berlin("2026-11-23T11:00")
         assert elapsed(BERLIN, start, berlin("2026-11-23T11:00"), pauses) == 7200
@@ -353,11 +355,11 @@ class TestPauses:
         )
 
     def test_a_pause_that_begins_when_the_target_is_used_up_changes_nothing(self) -> None:
-        pauses = [Pause(berlin("2026-11-20T16:00"))]
+        pauses = [pause(berlin("2026-11-20T16:00"))]
         assert due_at(BERLIN, berlin("2026-11-20T15:00"), Target(60, "minutes"), pauses) == berlin("2026-11-20T16:00")
 
     def test_running_pause(self) -> None:
-        start, pauses = berlin("2026-11-20T15:00"), [Pause(berlin("2026-11-20T16:00"))]
+        start, pauses = berlin("2026-11-20T15:00"), [pause(berlin("2026-11-20T16:00"))]
         for target in (Target(61, "minutes"), Target(1, "business_days")):
             with pytest.raises(StillPausedError):
                 due_at(BERLIN, start, target, pauses)
@@ -369,37 +371,37 @@ class TestPauses:
 
     def test_overlapping_empty_and_outlying_pauses(self) -> None:
         pauses = [
-            Pause(berlin("2026-11-20T12:00"), berlin("2026-11-20T14:00")),
-            Pause(berlin("2026-11-20T11:00"), berlin("2026-11-20T13:00")),
-            Pause(berlin("2026-11-20T10:00"), berlin("2026-11-20T10:00")),
-            Pause(berlin("2026-11-01T10:00"), berlin("2026-11-20T09:30")),
-            Pause(berlin("2026-11-20T16:30"), berlin("2026-11-20T12:30")),
+            pause(berlin("2026-11-20T12:00"), berlin("2026-11-20T14:00")),
+            pause(berlin("2026-11-20T11:00"), berlin("2026-11-20T13:00")),
+            pause(berlin("2026-11-20T10:00"), berlin("2026-11-20T10:00")),
+            pause(berlin("2026-11-01T10:00"), berlin("2026-11-20T09:30")),
+            pause(berlin("2026-11-20T16:30"), berlin("2026-11-20T12:30")),
         ]
         # 09:30-11:00 and from 14:00.
         assert due_at(BERLIN, berlin("2026-11-20T09:00"), Target(120, "minutes"), pauses) == berlin("2026-11-20T14:30")
 
     def test_zero_is_due_at_once_even_when_paused(self) -> None:
-        start, pauses = berlin("2026-11-20T10:00"), [Pause(berlin("2026-11-20T09:00"), berlin("2026-11-20T11:00"))]
+        start, pauses = berlin("2026-11-20T10:00"), [pause(berlin("2026-11-20T09:00"), berlin("2026-11-20T11:00"))]
         assert due_at(BERLIN, start, Target(0, "minutes"), pauses) == start
         due = due_at(BERLIN, start, Target(0, "minutes"), pauses, Conventions(boundary="next_opening"))
         assert due == berlin("2026-11-20T11:00")
 
     def test_business_days_are_extended_by_the_business_time_paused(self) -> None:
         start, target = berlin("2026-11-20T10:00"), Target(1, "business_days")  # unpaused: Monday 17:00
-        two_hours = Pause(berlin("2026-11-23T10:00"), berlin("2026-11-23T12:00"))
+        two_hours = pause(berlin("2026-11-23T10:00"), berlin("2026-11-23T12:00"))
         assert due_at(BERLIN, start, target, [two_hours]) == berlin("2026-11-24T11:00")
         # A pause inside the extension counts as well.
-        again = Pause(berlin("2026-11-24T10:30"), berlin("2026-11-24T11:30"))
+        again = pause(berlin("2026-11-24T10:30"), berlin("2026-11-24T11:30"))
         assert due_at(BERLIN, start, target, [two_hours, again]) == berlin("2026-11-24T12:00")
         # A whole working day later is the close of the next one.
-        whole_day = Pause(berlin("2026-11-23T09:00"), berlin("2026-11-23T17:00"))
+        whole_day = pause(berlin("2026-11-23T09:00"), berlin("2026-11-23T17:00"))
         assert due_at(BERLIN, start, target, [whole_day]) == berlin("2026-11-24T17:00")
         # A pause over the weekend has used no business time.
-        weekend = Pause(berlin("2026-11-20T17:00"), berlin("2026-11-23T09:00"))
+        weekend = pause(berlin("2026-11-20T17:00"), berlin("2026-11-23T09:00"))
         assert due_at(BERLIN, start, target, [weekend]) == berlin("2026-11-23T17:00")
 
     def test_regulatory_time_never_pauses(self) -> None:
-        start, pauses = berlin("2026-11-20T10:00"), [Pause(berlin("2026-11-20T10:00"), berlin("2026-12-20T10:00"))]
+        start, pauses = berlin("2026-11-20T10:00"), [pause(berlin("2026-11-20T10:00"), berlin("2026-12-20T10:00"))]
         for target in (Target(15, "calendar_days"), Target(8, "weeks")):
             assert due_at(BERLIN, start, target, pauses) == due_at(BERLIN, start, target)
 
@@ -416,7 +418,7 @@ class TestRemaining:
         start, target = berlin("2026-11-20T10:00"), Target(1, "business_days")
         assert remaining(BERLIN, start, target, berlin("2026-11-20T16:00")) == 9 * 3600
         assert remaining(BERLIN, start, target, berlin("2026-11-24T10:00")) == -3600
-        paused = [Pause(berlin("2026-11-23T10:00"))]
+        paused = [pause(berlin("2026-11-23T10:00"))]
         for now in ("2026-11-23T10:00", "2026-11-23T15:00", "2026-11-30T15:00"):
             assert remaining(BERLIN, start, target, berlin(now), paused) == 7 * 3600
         assert remaining(BERLIN, start, Target(1, "calendar_days"), berlin("2026-11-20T16:00"), paused) == 3600
@@ -438,7 +440,7 @@ class TestThresholds:
 
     def test_pauses(self) -> None:
         start = berlin("2026-11-20T10:00")
-        pauses = [Pause(berlin("2026-11-20T10:30"), berlin("2026-11-20T12:00"))]
+        pauses = [pause(berlin("2026-11-20T10:30"), berlin("2026-11-20T12:00"))]
         due = due_at(BERLIN, start, Target(120, "minutes"), pauses)
         assert due == berlin("2026-11-20T13:30")
         assert threshold_at(BERLIN, start, due, 50, pauses) == berlin("2026-11-20T12:30")
@@ -461,26 +463,19 @@ class TestThresholds:
                 threshold_at(BERLIN, utc("2026-11-20"), utc("2026-11-21"), percent)
 
 
-class TestSegments:
-    def test_kinds(self) -> None:
-        pauses = [Pause(berlin("2026-11-20T16:00"), berlin("2026-11-23T10:00")), Pause(berlin("2026-11-23T11:00"))]
+class TestElapsed:
+    def test_what_counts_is_neither_closed_nor_paused(self) -> None:
+        pauses = [pause(berlin("2026-11-20T16:00"), berlin("2026-11-23T10:00")), pause(berlin("2026-11-23T11:00"))]
         marks = ["20T15:00", "20T16:00", "20T17:00", "23T09:00", "23T10:00", "23T11:00", "23T17:00", "23T18:00"]
-        kinds = ["counted", "paused", "closed", "paused", "counted", "paused", "closed"]
-        found = segments(BERLIN, berlin("2026-11-20T15:00"), berlin("2026-11-23T18:00"), pauses)
-        assert [segment.kind for segment in found] == kinds
-        assert [segment.start for segment in found] == [berlin(f"2026-11-{mark}") for mark in marks[:-1]]
-        assert [segment.end for segment in found] == [berlin(f"2026-11-{mark}") for mark in marks[1:]]
-        assert found[0].seconds == 3600
-
-    def test_round_the_clock_is_one_piece(self) -> None:
-        calendar = weekdays("Europe/Berlin", ALL_DAY, range(7))
-        assert len(segments(calendar, utc("2020-01-01"), utc("2026-01-01"))) == 1
+        instants = [berlin(f"2026-11-{mark}") for mark in marks]
+        found = [elapsed(BERLIN, since, until, pauses) for since, until in pairwise(instants)]
+        assert found == [3600, 0, 0, 0, 3600, 0, 0]
+        assert elapsed(BERLIN, instants[0], instants[-1], pauses) == 2 * 3600
 
     def test_empty(self) -> None:
         instant = utc("2026-11-20T10:00")
-        assert segments(BERLIN, instant, instant) == []
-        assert segments(BERLIN, instant, utc("2026-11-19T10:00")) == []
-        assert elapsed(BERLIN, instant, utc("2026-11-19T10:00"), [Pause(utc("2026-11-18"), utc("2026-11-21"))]) == 0
+        assert elapsed(BERLIN, instant, instant) == 0
+        assert elapsed(BERLIN, instant, utc("2026-11-19T10:00"), [pause(utc("2026-11-18"), utc("2026-11-21"))]) == 0
 
 
 class TestRefusals:
@@ -500,9 +495,8 @@ class TestRefusals:
             next_opening(Calendar("UTC", {}), utc("2026-11-20T10:00"))
 
     def test_a_span_beyond_the_bound(self) -> None:
-        for measure in (elapsed, segments):
-            with pytest.raises(CalendarExhaustedError):
-                measure(BERLIN, utc("1926-01-01"), utc("2026-01-01"))
+        with pytest.raises(CalendarExhaustedError):
+            elapsed(BERLIN, utc("1926-01-01"), utc("2026-01-01"))
 
     @pytest.mark.parametrize("unit", ["minutes", "business_days", "calendar_days", "weeks"])
     @pytest.mark.parametrize("zone", ["Pacific/Kiritimati", "America/Los_Angeles"])
@@ -653,8 +647,8 @@ class Case:
     breaks: list[tuple[int, int]]
 
     @property
-    def pauses(self) -> list[Pause]:
-        return [Pause(at(start), at(end)) for start, end in self.breaks]
+    def pauses(self) -> list[tuple[datetime, datetime | None]]:
+        return [(at(start), at(end)) for start, end in self.breaks]
 
 
 def at(epoch: int) -> datetime:
@@ -698,12 +692,11 @@ def cases(draw: st.DrawFn, zone: str) -> Case:
 
 
 def check_spans(case: Case, oracle: Oracle) -> None:
-    found = segments(case.calendar, at(case.start), at(case.end), case.pauses)
-    pieces = [(int(piece.start.timestamp()), int(piece.end.timestamp()), piece.kind) for piece in found]
-    assert pieces == oracle.segments(case.start, case.end, case.breaks)
+    for since, until, kind in oracle.stretches(case.start, case.end, case.breaks):
+        expected = until - since if kind == "counted" else 0
+        assert elapsed(case.calendar, at(since), at(until), case.pauses) == expected
     counted = elapsed(case.calendar, at(case.start), at(case.end), case.pauses)
     assert counted == oracle.elapsed(case.start, case.end, case.breaks)
-    assert counted == sum(piece.seconds for piece in found if piece.kind == "counted")
 
 
 def check_minutes(case: Case, oracle: Oracle, seconds: int, boundary: Boundary) -> None:

@@ -132,6 +132,22 @@ class TestStop:
         ]
         assert len([entry for entry in said if entry["payload"]["kind"] == "acknowledge"]) == 1
 
+    def test_a_clock_older_than_a_calendar_is_searched_stops_too(
+        self, agent: Caller, complaint: dict[str, Any], database: Database
+    ) -> None:
+        """Forty years is the bound of one search, and 68 years are more seconds than an int4 counts."""
+        ref = complaint["reference"]
+        move_clocks(database, ref, days=45_000)
+        act(agent, ref, "acknowledge", channel="EMAIL")
+        ring_due(database)
+        clock = clocks_of(agent, ref)["acknowledge"]
+        # 8 hours on 5 days of 7, whatever the holidays: more than the two thirds of it, and not more than the whole.
+        whole = 45_000 * 5 // 7 * 8 * 3600
+        assert clock["state"] == "breached"
+        assert 0.9 * whole < clock["elapsed_seconds"] <= whole + 8 * 3600
+        with database.reader() as session:
+            assert session.scalars(select(func.max(Alarm.late_seconds))).one() > 2**31
+
     def test_resolving_stops_the_rest_and_starts_the_follow_up(self, agent: Caller, complaint: dict[str, Any]) -> None:
         resolve(agent, complaint["reference"])
         found = clocks_of(agent, complaint["reference"])
@@ -681,12 +697,28 @@ class TestCalendarsApi:
             ({"weekly_hours": {"mon": [["09:00"]]}}, "/weekly_hours"),
             ({"holidays": ["25.12.2026"]}, "/holidays"),
             ({"holidays": ["2026-02-30"]}, "/weekly_hours"),
+            ({"holidays": ["0001-01-01"]}, "/holidays"),
+            ({"holidays": ["9999-12-31"]}, "/holidays"),
+            ({"working_days": {"0001-01-01": "mon"}}, "/working_days/0001-01-01"),
+            ({"working_days": {"9999-12-31": "mon"}}, "/working_days/9999-12-31"),
         ],
     )
     def test_impossible_calendars_are_refused(self, manager: Caller, change: dict[str, Any], pointer: str) -> None:
         answer = manager.post("/sla/calendars", self.BODY | change)
         assert answer.status_code == 422, answer.text
         assert any(error["pointer"].startswith(pointer) for error in answer.json["errors"]), answer.json
+        made = manager.post("/sla/calendars", self.BODY)
+        body = {name: value for name, value in (self.BODY | change).items() if name != "name"}
+        answer = manager.put(f"/sla/calendars/{made.json['id']}", body, if_match=made.headers["ETag"])
+        assert answer.status_code == 422, answer.text
+        assert any(error["pointer"].startswith(pointer) for error in answer.json["errors"]), answer.json
+
+    def test_page_by_page(self, manager: Caller) -> None:
+        made = [manager.post("/sla/calendars", self.BODY | {"name": name}).json for name in ("One", "Two")]
+        page = manager.get("/sla/calendars?limit=2&count=true").json
+        rest = manager.get(f"/sla/calendars?limit=2&cursor={page['next_cursor']}").json
+        assert (page["total"], rest["next_cursor"]) == (3, None)
+        assert (page["items"] + rest["items"])[1:] == made  # the shipped one is the first
 
     def test_new_hours_hold_for_new_clocks_only(
         self, manager: Caller, agent: Caller, complaint: dict[str, Any], database: Database
