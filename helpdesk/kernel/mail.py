@@ -22,6 +22,7 @@ from sqlalchemy.orm import Mapped
 
 from helpdesk.kernel import outbox
 from helpdesk.kernel.db import Base, Identified, Stamped, Timestamp
+from helpdesk.kernel.doorbell import MAIL
 from helpdesk.kernel.events import Principal
 from helpdesk.kernel.ids import new_id
 from helpdesk.kernel.unit_of_work import Database, UnitOfWork
@@ -29,6 +30,7 @@ from helpdesk.kernel.unit_of_work import Database, UnitOfWork
 log = structlog.get_logger()
 
 TOPIC = "mail.deliver"
+QUEUE = MAIL
 _POLICY = SMTP.clone(cte_type="7bit")
 """Seven bits, so that no server on the way has to be asked what it can carry."""
 
