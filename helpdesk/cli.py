@@ -66,8 +66,13 @@ def _beside_running(settings: Settings) -> Settings:
 
 @click.group()
 @click.version_option(package_name="helpdesk", message="%(version)s")
-def main() -> None:
+@click.pass_context
+def main(context: click.Context) -> None:
     """Helpdesk: complaint handling and service recovery."""
+    context.obj = lambda: _program("helpdesk-import", statement_timeout_ms=60_000)  # for the commands of a domain
+
+
+main.add_command(imports)
 
 
 @main.command()
@@ -158,17 +163,6 @@ def _until_stopped(part: Relay | Scheduler) -> None:
     signal.signal(signal.SIGTERM, stop)
     signal.signal(signal.SIGINT, stop)
     part.run()
-
-
-@main.group(name="import")
-@click.pass_context
-def import_group(context: click.Context) -> None:
-    """Take in files from other systems."""
-    context.obj = lambda: _program("helpdesk-import", statement_timeout_ms=60_000)
-
-
-for _command in imports.commands.values():
-    import_group.add_command(_command)
 
 
 @main.group()
