@@ -176,15 +176,18 @@ class Performer:
         return "done"
 
     def bury_silent(self) -> int:
-        """Give up the duties that take their worker down each time; how many."""
+        """Give up the duties that take their worker down each time; how many. Never raises for a single one."""
         with self.database.reader() as session:
             silent = outbox.silent(session)
         buried = 0
         for duty_id in silent:
-            with self._fenced(duty_id) as ours:
-                if ours:  # else its last beginning is still at work
-                    self._failed(duty_id, GiveUp("the worker died each time"))
-                    buried += 1
+            try:
+                with self._fenced(duty_id) as ours:
+                    if ours:  # else its last beginning is still at work
+                        self._failed(duty_id, GiveUp("the worker died each time"))
+                        buried += 1
+            except Exception as error:
+                log.warning("duty not given up", duty=str(duty_id), error=type(error).__name__, exc_info=True)
         return buried
 
     def _failed(self, duty_id: UUID, error: Exception) -> None:
