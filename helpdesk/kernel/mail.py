@@ -51,6 +51,10 @@ class OutboundMail(Identified, Stamped, Base):
     failed_at: Mapped[Timestamp | None]
 
 
+class TlsNotOfferedError(smtplib.SMTPNotSupportedError):
+    """The mail server would take our password in the clear only."""
+
+
 class Mailer(Protocol):
     def send(self, message: EmailMessage) -> None:
         """Hand the message over. Raises when it was not taken."""
@@ -80,7 +84,7 @@ class SmtpMailer:
                 server.starttls(context=context)
             if parts.username:
                 if not isinstance(server.sock, ssl.SSLSocket):
-                    raise smtplib.SMTPNotSupportedError("the server offers no TLS; the password is not sent without")
+                    raise TlsNotOfferedError("the password is not sent without")
                 server.login(unquote(parts.username), unquote(parts.password or ""))
             # Not `send_message`: it writes ">From" where a line of the letter begins with "From".
             recipients = [address.addr_spec for address in message["To"].addresses]
