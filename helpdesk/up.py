@@ -20,6 +20,7 @@ from helpdesk.kernel import logs
 from helpdesk.kernel.doorbell import BULK, MAIL
 from helpdesk.kernel.embedded import Child, EmbeddedPostgres, EmbeddedRedis, Server, Supervisor, find_redis_server
 from helpdesk.kernel.embedded.folders import make_data_dir
+from helpdesk.kernel.migrations import MigrationBlocked
 from helpdesk.kernel.settings import Settings
 from helpdesk.wiring import Program, assemble, migrate
 
@@ -80,7 +81,10 @@ def _prepare(settings: Settings) -> str:
     """Make the database ready; how to get a token for it."""
     program = assemble(settings, statement_timeout_ms=0, name="helpdesk-up")
     try:
-        migrate(program)
+        try:
+            migrate(program)
+        except MigrationBlocked as error:
+            raise click.ClickException(str(error)) from error
         if settings.demo and demo.install(program):
             click.echo("Demo data installed (HELPDESK_DEMO=0 leaves it out).", err=True)
         return _way_in(program)
