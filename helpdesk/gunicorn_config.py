@@ -13,7 +13,7 @@ from helpdesk.kernel import logs, metrics
 from helpdesk.kernel.settings import Settings
 
 
-class logger_class(glogging.Logger):  # noqa: N801  # the name of gunicorn's setting
+class logger_class(glogging.Logger):  # type: ignore[misc]  # noqa: N801  # untyped; the name of gunicorn's setting
     """Its own handler would write callers' addresses and paths, which are signed links, in lines that are no JSON."""
 
     def setup(self, cfg: Any) -> None:
