@@ -154,6 +154,7 @@ def deliver(
             row = uow.session.get(OutboundMail, mail_id, with_for_update=True)
             if row is not None and row.sent_at is None:
                 row.sent_at = uow.session.execute(select(func.now())).scalar_one()
+                row.failed_at = None  # it was tried again after it had been given up
             outbox.mark_done(uow.session, duty_id)
 
 
