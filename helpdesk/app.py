@@ -21,7 +21,7 @@ from helpdesk.identity.authentication import authenticate
 from helpdesk.identity.permissions import ROLES
 from helpdesk.integrations import models as import_words
 from helpdesk.integrations.api import blp as integrations
-from helpdesk.kernel import health, http, metrics, problems
+from helpdesk.kernel import health, http, metrics, outbox, problems
 from helpdesk.kernel.openapi import Api, PathParameter, configure
 from helpdesk.kernel.settings import Settings
 from helpdesk.recovery.api import blp as recovery
@@ -84,7 +84,7 @@ GAUGES = {
         "Duties due and not done",
         "SELECT count(*) FROM duty WHERE done_at IS NULL AND dead_at IS NULL AND not_before <= now()",
     ),
-    "helpdesk_duties_dead": ("Duties given up", "SELECT count(*) FROM duty WHERE dead_at IS NOT NULL"),
+    "helpdesk_duties_dead": ("Duties given up and not settled", outbox.COUNT_GIVEN_UP),
     "helpdesk_event_horizon_lag_seconds": (
         "Age of the oldest transaction that holds the event feed back",
         "SELECT max(extract(epoch FROM now() - xact_start)) FROM pg_stat_activity WHERE backend_xid IS NOT NULL",

@@ -4,10 +4,12 @@ import json
 import os
 import signal
 import sys
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import click
 from marshmallow import ValidationError
@@ -19,14 +21,16 @@ from helpdesk.identity.actors import SYSTEM
 from helpdesk.identity.permissions import ROLES
 from helpdesk.identity.schemas import AgentIn
 from helpdesk.integrations.cli import imports
-from helpdesk.kernel import logs
+from helpdesk.kernel import logs, outbox, reviving
 from helpdesk.kernel.doorbell import QUEUES
 from helpdesk.kernel.embedded import running_url
 from helpdesk.kernel.embedded.errors import EmbeddedServerError
 from helpdesk.kernel.errors import DomainError
+from helpdesk.kernel.migrations import MigrationBlocked
 from helpdesk.kernel.relay import Relay
 from helpdesk.kernel.schemas import problems_of
 from helpdesk.kernel.settings import Settings, SettingsError
+from helpdesk.kernel.unit_of_work import UnitOfWork
 from helpdesk.schedule import Scheduler
 from helpdesk.up import FIRST_AGENT, run_everything
 from helpdesk.wiring import HANDLERS, Program, assemble, migrate
@@ -66,8 +70,13 @@ def _beside_running(settings: Settings) -> Settings:
 
 @click.group()
 @click.version_option(package_name="helpdesk", message="%(version)s")
-def main() -> None:
+@click.pass_context
+def main(context: click.Context) -> None:
     """Helpdesk: complaint handling and service recovery."""
+    context.obj = lambda: _program("helpdesk-import", statement_timeout_ms=60_000)  # for the commands of a domain
+
+
+main.add_command(imports)
 
 
 @main.command()
@@ -85,7 +94,10 @@ def migrate_command() -> None:
     """Bring the database to the program's version; install the shipped policy and the bootstrap administrator."""
     logs.configure(_settings().log_level)
     program = _program("helpdesk-migrate", statement_timeout_ms=0)
-    migrate(program)
+    try:
+        migrate(program)
+    except MigrationBlocked as error:
+        raise click.ClickException(str(error)) from error
     click.echo("The database is at the program's version.")
     with program.database.reader() as session:
         if not identity.any_active_agent(session):
@@ -160,17 +172,6 @@ def _until_stopped(part: Relay | Scheduler) -> None:
     part.run()
 
 
-@main.group(name="import")
-@click.pass_context
-def import_group(context: click.Context) -> None:
-    """Take in files from other systems."""
-    context.obj = lambda: _program("helpdesk-import", statement_timeout_ms=60_000)
-
-
-for _command in imports.commands.values():
-    import_group.add_command(_command)
-
-
 @main.group()
 def agent() -> None:
     """The people who work here."""
@@ -217,6 +218,48 @@ def create_token(email: str, name: str, days: int) -> None:
         given = {"agent_id": agent.id, "name": name, "expires_at": uow.now + timedelta(days=days)}
         made = identity_service.create_token(uow, SYSTEM, given)
     click.echo(made["token"])
+
+
+@main.group()
+def duties() -> None:
+    """What is owed, and what was given up."""
+
+
+@duties.command(name="list")
+@click.option("--dead", is_flag=True, help="Only those that were given up and that nobody has settled.")
+def list_duties(dead: bool) -> None:
+    """One line per duty that is not done, oldest first: id, topic, state, its subject, the last error."""
+    with _program("helpdesk-duties").database.reader() as session:
+        for row in outbox.owed(session, dead=dead):
+            state = "given up" if row.dead_at else f"next {row.next_at:%Y-%m-%dT%H:%M:%SZ}"
+            click.echo(f"{row.id}  {row.topic}  {state}  {row.subject_id}  {row.last_error or ''}".rstrip())
+
+
+@duties.command(name="retry")
+@click.argument("duty_id", metavar="ID", type=click.UUID)
+def retry_duty(duty_id: UUID) -> None:
+    """Have a duty tried again that was given up."""
+    _settle(duty_id, lambda uow: reviving.retry(uow, duty_id), "is owed anew")
+
+
+@duties.command(name="dismiss")
+@click.argument("duty_id", metavar="ID", type=click.UUID)
+@click.option("--reason", required=True, help="Why it need not be done; recorded.")
+def dismiss_duty(duty_id: UUID, reason: str) -> None:
+    """Settle a duty that was given up without doing it."""
+    if not (reason := reason.strip()[:500]):
+        raise click.ClickException("Give a reason.")
+    _settle(duty_id, lambda uow: reviving.dismiss(uow, duty_id, reason), "is dismissed")
+
+
+def _settle(duty_id: UUID, act: Callable[[UnitOfWork], None], said: str) -> None:
+    program = _program("helpdesk-duties")
+    try:
+        with program.database.unit_of_work(SYSTEM) as uow:
+            act(uow)
+    except reviving.NotGivenUp as error:
+        raise click.ClickException(f"No duty {duty_id} was given up; see: helpdesk duties list --dead") from error
+    click.echo(f"Duty {duty_id} {said}.")
 
 
 @main.command(name="demo")

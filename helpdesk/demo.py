@@ -3,14 +3,13 @@
 from datetime import date, timedelta
 from typing import Any, Final
 
-from sqlalchemy import func, select
-
 from helpdesk.complaints import intake
-from helpdesk.complaints.models import Complaint
+from helpdesk.complaints import queries as complaints
+from helpdesk.identity import queries as people
 from helpdesk.identity import service as identity
 from helpdesk.identity.actors import SYSTEM
-from helpdesk.identity.models import Team
 from helpdesk.kernel.money import Money
+from helpdesk.kernel.pagination import Page
 from helpdesk.kernel.unit_of_work import UnitOfWork
 from helpdesk.recovery import budgets
 from helpdesk.recovery.models import Budget
@@ -65,15 +64,16 @@ _COMPLAINTS: Final[tuple[dict[str, Any], ...]] = (
 def install(program: Program) -> bool:
     """Whether it was installed: not where there are complaints or teams already."""
     with program.database.unit_of_work(SYSTEM) as uow:
-        uow.session.execute(select(func.pg_advisory_xact_lock(0x48444D4F)))
-        if uow.session.execute(select(Complaint.id).limit(1)).first() is not None or _has_teams(uow):
+        people.lock_membership(uow.session)  # the second of two at once finds the first one's team
+        if people.any_team(uow.session) or _has_complaints(uow):
             return False
         _install(uow)
     return True
 
 
-def _has_teams(uow: UnitOfWork) -> bool:
-    return uow.session.execute(select(Team.id).limit(1)).first() is not None
+def _has_complaints(uow: UnitOfWork) -> bool:
+    shown, _, _ = complaints.list_complaints(uow.session, SYSTEM, Page.of({"limit": 1}, ""), {})
+    return bool(shown)
 
 
 def _install(uow: UnitOfWork) -> None:

@@ -1,15 +1,24 @@
-"""gunicorn's own settings that are code. Logs go through ours; a worker that ends takes its metrics files with it, and the
-server their folder.
+"""gunicorn's own settings that are code. Logs go through ours, from its first line on; a worker that ends takes its metrics
+files with it, and the server their folder.
 """
 
 import os
 from pathlib import Path
 from typing import Any
 
+from gunicorn import glogging
 from prometheus_client import multiprocess
 
 from helpdesk.kernel import logs, metrics
 from helpdesk.kernel.settings import Settings
+
+
+class logger_class(glogging.Logger):  # type: ignore[misc]  # noqa: N801  # untyped; the name of gunicorn's setting
+    """Its own handler would write callers' addresses and paths, which are signed links, in lines that are no JSON."""
+
+    def setup(self, cfg: Any) -> None:
+        super().setup(cfg)
+        logs.configure(cfg.loglevel.upper())
 
 
 def post_fork(_server: Any, _worker: Any) -> None:

@@ -39,14 +39,14 @@ class Periodic:
     due: str | None = None
 
 
-def _housekeeping(program: Program) -> int:
-    """Forget done duties and old idempotent answers, and give up duties that kill their workers."""
+def _forget_done(program: Program) -> int:
     with program.engine.begin() as connection:
-        return (
-            program.performer.bury_silent()
-            + outbox.forget_done(connection, DONE_KEPT)
-            + idempotency.forget_old(connection)
-        )
+        return outbox.forget_done(connection, DONE_KEPT)
+
+
+def _forget_answers(program: Program) -> int:
+    with program.engine.begin() as connection:
+        return idempotency.forget_old(connection)
 
 
 SCHEDULE: Final = (
@@ -74,7 +74,10 @@ SCHEDULE: Final = (
         3600,
         lambda program: remove_leftovers(program.database, program.settings.data_dir),
     ),
-    Periodic("housekeeping", 300, _housekeeping),
+    # Entries of their own: one that fails keeps none of the others from its work.
+    Periodic("duties.bury_silent", 300, lambda program: program.performer.bury_silent()),
+    Periodic("duties.forget_done", 300, _forget_done),
+    Periodic("idempotency.forget_old", 300, _forget_answers),
 )
 
 SWEEPS: Final = {entry.name: entry for entry in SCHEDULE}

@@ -17,9 +17,10 @@ import helpdesk
 from helpdesk import demo
 from helpdesk.identity import queries as identity
 from helpdesk.kernel import logs
-from helpdesk.kernel.doorbell import QUEUES
+from helpdesk.kernel.doorbell import BULK, MAIL
 from helpdesk.kernel.embedded import Child, EmbeddedPostgres, EmbeddedRedis, Server, Supervisor, find_redis_server
 from helpdesk.kernel.embedded.folders import make_data_dir
+from helpdesk.kernel.migrations import MigrationBlocked
 from helpdesk.kernel.settings import Settings
 from helpdesk.wiring import Program, assemble, migrate
 
@@ -80,7 +81,10 @@ def _prepare(settings: Settings) -> str:
     """Make the database ready; how to get a token for it."""
     program = assemble(settings, statement_timeout_ms=0, name="helpdesk-up")
     try:
-        migrate(program)
+        try:
+            migrate(program)
+        except MigrationBlocked as error:
+            raise click.ClickException(str(error)) from error
         if settings.demo and demo.install(program):
             click.echo("Demo data installed (HELPDESK_DEMO=0 leaves it out).", err=True)
         return _way_in(program)
@@ -123,7 +127,8 @@ def _children(settings: Settings) -> list[Child]:
     children = [part("serve", name="api", ready=lambda: _answers(settings)), part("relay", name="relay")]
     if settings.redis_url:
         children.append(part("worker", name="worker", instances=settings.workers))
-        children.append(part("worker", "--queue", QUEUES[1], name="bulk"))
+        children.append(part("worker", "--queue", BULK, name="bulk"))
+        children.append(part("worker", "--queue", MAIL, name="mail"))
     children.append(part("scheduler", name="scheduler"))
     return children
 

@@ -52,7 +52,9 @@ def _deliver_mail(tools: Tools, duty_id: UUID, mail_id: UUID) -> None:
 
 
 HANDLERS: Final[Handlers] = {
-    mail.TOPIC: Outside(_deliver_mail, give_up=mail.give_up, patience=40),  # a mail server may be away for hours
+    mail.TOPIC: Outside(
+        _deliver_mail, give_up=mail.give_up, queue=mail.QUEUE, patience=40
+    ),  # a mail server may be away for hours
     issuance.TOPIC: Outside(issuance.issue, give_up=issuance.give_up),
     imports.TOPIC: Outside(imports.run_import, give_up=imports.give_up, queue=imports.QUEUE),
 }

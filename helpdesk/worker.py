@@ -37,8 +37,13 @@ def sweep(name: str) -> None:
     program = _loaded()
     if program.doorbell is not None:
         program.doorbell.connection.delete(Doorbell.marker(name))  # from now on the next tick may ask again
-    count = SWEEPS[name].work(program)
-    log.debug("swept", sweep=name, count=count)
+    try:
+        count = SWEEPS[name].work(program)
+    except Exception:
+        # Not left to RQ, which would keep and log what the error says: a driver's message quotes the row.
+        log.exception("a sweep failed; it is tried again", sweep=name)
+    else:
+        log.debug("swept", sweep=name, count=count)
 
 
 class HelpdeskWorker(SimpleWorker):

@@ -14,6 +14,8 @@ from helpdesk import demo
 from helpdesk.cli import main
 from helpdesk.identity import service
 from helpdesk.identity.actors import SYSTEM
+from helpdesk.kernel.ids import new_id
+from helpdesk.kernel.mail import queue_mail
 from helpdesk.kernel.settings import Settings
 from helpdesk.kernel.unit_of_work import Database
 from helpdesk.up import FIRST_AGENT, _way_in
@@ -208,6 +210,52 @@ class TestVerify:
         assert named in done.output
         if group != "duties":
             assert complaint["id"] in done.output or "clock" in done.output
+
+
+class TestDuties:
+    @pytest.fixture
+    def dead(self, database: Database) -> UUID:
+        with database.unit_of_work(SYSTEM) as uow:
+            mail_id = queue_mail(uow, subject_id=new_id(), reason="x", recipient="a@x.example", subject="s", body="b")
+        with database.engine.begin() as connection:
+            connection.execute(
+                text("UPDATE duty SET dead_at = now(), failures = 40, last_error = 'SMTPDataError [550]'")
+            )
+            connection.execute(text("UPDATE outbound_mail SET failed_at = now()"))
+            found = connection.execute(text("SELECT id FROM duty WHERE subject_id = :id"), {"id": mail_id})
+            return UUID(str(found.scalar_one()))
+
+    def test_tried_again(self, run: Run, dead: UUID, program: Program) -> None:
+        assert run("verify", "duties").exit_code == 1
+        listed = run("duties", "list", "--dead").output
+        assert all(word in listed for word in (str(dead), "mail.deliver", "given up", "[550]"))
+        assert program.performer.perform([dead])["skipped"] == 1
+        assert run("duties", "retry", str(dead)).exit_code == 0
+        assert program.performer.perform([dead])["done"] == 1
+        assert run("verify").exit_code == 0
+        assert run("duties", "list").output == ""
+        with program.database.reader() as session:
+            assert session.execute(text("SELECT type FROM event ORDER BY seq DESC")).scalars().first() == "duty.retried"
+            assert session.execute(text("SELECT failed_at FROM outbound_mail")).scalar_one() is None
+
+    def test_dismissed(self, run: Run, dead: UUID, admin: Caller, database: Database) -> None:
+        assert "helpdesk_duties_dead 1.0" in admin.get("/metrics").text
+        assert run("duties", "dismiss", str(dead)).exit_code == 2
+        assert run("duties", "dismiss", str(dead), "--reason", " ").exit_code == 1
+        assert run("duties", "dismiss", str(dead), "--reason", "the address is gone").exit_code == 0
+        assert run("verify").exit_code == 0
+        assert run("duties", "list", "--dead").output == ""
+        assert "helpdesk_duties_dead 0.0" in admin.get("/metrics").text
+        with database.reader() as session:
+            payload = session.execute(text("SELECT payload FROM event WHERE type = 'duty.dismissed'")).scalar_one()
+        assert payload == {"duty_id": str(dead), "reason": "the address is gone"}
+
+    def test_nothing_to_settle(self, run: Run, dead: UUID) -> None:
+        assert run("duties", "retry", str(dead)).exit_code == 0
+        for arguments in (("retry",), ("dismiss", "--reason", "x")):
+            for duty in (str(dead), str(new_id())):
+                done = run("duties", *arguments, duty)
+                assert (done.exit_code, "list --dead" in done.output) == (1, True)
 
 
 def _only(damage: str, complaint_id: str) -> str:

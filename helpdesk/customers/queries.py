@@ -8,24 +8,19 @@ from sqlalchemy.orm import Session
 from helpdesk.customers.models import Customer
 from helpdesk.identity.actors import Actor
 from helpdesk.kernel.errors import NotFound
-from helpdesk.kernel.pagination import Order, Page
+from helpdesk.kernel.pagination import AnySelect, Listed, Order, Page, listed
 
 _CUSTOMER: Final = Customer.__table__.c
 _ORDER = Order((Customer.id,), (UUID,))
 
 
-def list_customers(session: Session, page: Page, given: dict[str, Any]) -> tuple[Sequence[Any], str | None, int | None]:
-    statement = select(Customer)
+def list_customers(session: Session, page: Page, given: dict[str, Any]) -> Listed:
+    statement: AnySelect = select(Customer.__table__)
     if "email" in given:
         statement = statement.where(func.lower(Customer.email) == given["email"].lower())
     if "external_id" in given:
         statement = statement.where(Customer.external_id == given["external_id"])
-    rows = session.scalars(page.narrow(statement, _ORDER)).all()
-    shown, cursor = page.cut(rows, lambda row: (row.id,))
-    total = None
-    if given.get("count"):
-        total = session.execute(select(func.count()).select_from(statement.subquery())).scalar_one()
-    return shown, cursor, total
+    return listed(session, page, statement, _ORDER, given)
 
 
 def get(session: Session, customer_id: UUID) -> Customer:

@@ -10,11 +10,11 @@ import secrets
 from datetime import datetime, timedelta
 
 from flask import request
-from sqlalchemy import and_, bindparam, func, or_, select
 from sqlalchemy.orm import Session
 
+from helpdesk.identity import queries
 from helpdesk.identity.actors import SYSTEM, Actor, agent_actor
-from helpdesk.identity.models import Agent, TeamMember, Token
+from helpdesk.identity.models import Agent, Token
 from helpdesk.kernel.errors import Unauthenticated
 from helpdesk.kernel.unit_of_work import Database
 
@@ -31,30 +31,6 @@ def token_hash(token: str) -> bytes:
     return hashlib.sha256(token.encode()).digest()
 
 
-_AGENT, _TOKEN, _MEMBER = Agent.__table__.c, Token.__table__.c, TeamMember.__table__.c
-_FIND = (
-    select(
-        _AGENT.id,
-        _AGENT.name,
-        _AGENT.role,
-        func.now().label("seen_at"),
-        select(func.array_agg(_MEMBER.team_id))
-        .where(_MEMBER.agent_id == _AGENT.id)
-        .scalar_subquery()
-        .label("team_ids"),
-    )
-    .join(Token.__table__, _TOKEN.agent_id == _AGENT.id)
-    .where(
-        _TOKEN.hash == bindparam("hash"),
-        and_(_AGENT.active, _TOKEN.revoked_at.is_(None)),
-        or_(_TOKEN.expires_at.is_(None), _TOKEN.expires_at > func.now()),
-    )
-)
-"""Whole, with a parameter, and of tables: a statement put together for each request, or read through SQLAlchemy's ORM,
-costs more than to execute it.
-"""
-
-
 def authenticate(session: Session) -> Actor:
     """The caller of this request. Raises `Unauthenticated`, with the same words whatever was wrong."""
     scheme, _, token = request.headers.get("Authorization", "").partition(" ")
@@ -65,7 +41,7 @@ def authenticate(session: Session) -> Actor:
 
 
 def actor_of(session: Session, token: str) -> Actor:
-    row = session.execute(_FIND, {"hash": token_hash(token)}).one_or_none()
+    row = queries.caller_with(session, token_hash(token))
     if row is None:
         raise Unauthenticated("This token is unknown, expired or revoked.")
     seen_at: datetime = row.seen_at
@@ -76,15 +52,14 @@ def ensure_bootstrap_administrator(database: Database, token: str) -> None:
     """Make `HELPDESK_ADMIN_TOKEN` valid, and any earlier bootstrap token invalid. Safe to repeat and to run at once."""
     wanted = token_hash(token)
     with database.unit_of_work(SYSTEM) as uow:
-        uow.session.execute(select(func.pg_advisory_xact_lock(0x48444144)))
-        known = uow.session.scalars(select(Token).where(or_(Token.bootstrap, Token.hash == wanted))).all()
+        known = queries.bootstrap_tokens(uow.session, wanted)
         for row in known:
             if row.hash != wanted and row.revoked_at is None:
                 row.revoked_at = uow.now
             elif row.hash == wanted:
                 row.revoked_at = None  # the environment says it counts, also after another one did in between
         email = "administrator@helpdesk.invalid"
-        agent = uow.session.scalars(select(Agent).where(Agent.email == email)).one_or_none()
+        agent = queries.agent_by_email(uow.session, email)
         if agent is None:
             agent = Agent(email=email, name="Administrator", role="admin", active=True, version=1)
             uow.session.add(agent)

@@ -1,15 +1,16 @@
 """Every select on agents, teams and tokens."""
 
-from typing import Any, TypeVar
+from collections.abc import Sequence
+from typing import Any, Final, TypeVar
 from uuid import UUID
 
-from sqlalchemy import func, select
+from sqlalchemy import and_, bindparam, func, or_, select
 from sqlalchemy.orm import Session
 
 from helpdesk.identity.actors import Actor
 from helpdesk.identity.models import Agent, Team, TeamMember, Token
 from helpdesk.kernel.errors import NotFound
-from helpdesk.kernel.pagination import AnySelect, Order, Page
+from helpdesk.kernel.pagination import AnySelect, Listed, Order, Page, listed
 
 _TEAMS_OF = (
     select(func.coalesce(func.json_agg(TeamMember.team_id), func.json_build_array()))
@@ -30,44 +31,33 @@ _BY_TEAM = Order((Team.id,), (UUID,))
 _BY_TOKEN = Order((Token.id,), (UUID,))
 
 
-def list_agents(session: Session, page: Page, given: dict[str, Any]) -> tuple[Any, str | None, int | None]:
+def list_agents(session: Session, page: Page, given: dict[str, Any]) -> Listed:
     statement = _AGENT
     if "role" in given:
         statement = statement.where(Agent.role == given["role"])
     if "active" in given:
         statement = statement.where(Agent.active == given["active"])
-    return _listed(session, page, statement, _BY_AGENT, counted=given.get("count", False))
+    return listed(session, page, statement, _BY_AGENT, given)
 
 
 def agent_detail(session: Session, agent_id: UUID) -> Any:
     return _one(session, _AGENT.where(Agent.id == agent_id))
 
 
-def list_teams(session: Session, page: Page, given: dict[str, Any]) -> tuple[Any, str | None, int | None]:
-    return _listed(session, page, _TEAM, _BY_TEAM, counted=given.get("count", False))
+def list_teams(session: Session, page: Page, given: dict[str, Any]) -> Listed:
+    return listed(session, page, _TEAM, _BY_TEAM, given)
 
 
 def team_detail(session: Session, team_id: UUID) -> Any:
     return _one(session, _TEAM.where(Team.id == team_id))
 
 
-def list_tokens(
-    session: Session, actor: Actor, page: Page, given: dict[str, Any]
-) -> tuple[Any, str | None, int | None]:
+def list_tokens(session: Session, actor: Actor, page: Page, given: dict[str, Any]) -> Listed:
     """One's own tokens; everybody's for who manages them. Never the secret, which nobody has."""
     statement = select(Token.id, Token.agent_id, Token.name, Token.created_at, Token.expires_at, Token.revoked_at)
     if not actor.may("token:manage"):
         statement = statement.where(Token.agent_id == actor.id)
-    return _listed(session, page, statement, _BY_TOKEN, counted=given.get("count", False))
-
-
-def _listed(
-    session: Session, page: Page, statement: AnySelect, order: Order, *, counted: bool
-) -> tuple[Any, str | None, int | None]:
-    rows = session.execute(page.narrow(statement, order)).mappings().all()
-    shown, cursor = page.cut(rows, lambda row: (row["id"],))
-    total = session.execute(select(func.count()).select_from(statement.subquery())).scalar_one() if counted else None
-    return shown, cursor, total
+    return listed(session, page, statement, _BY_TOKEN, given)
 
 
 def _one(session: Session, statement: AnySelect) -> Any:
@@ -77,11 +67,23 @@ def _one(session: Session, statement: AnySelect) -> Any:
     return row
 
 
+_MEMBERSHIP_LOCK: Final = 0x48444147
+
+
+def lock_membership(session: Session) -> None:
+    """Who changes agents and teams does it alone, and before any row is locked. Memberships are changed from both sides,
+    and administrators change each other: with row locks alone two of them meet in opposite order.
+    """
+    session.execute(select(func.pg_advisory_xact_lock(_MEMBERSHIP_LOCK)))
+
+
 def agent_for_update(session: Session, _actor: Actor, agent_id: UUID) -> Agent:
+    lock_membership(session)
     return _locked(session, Agent, agent_id)
 
 
 def team_for_update(session: Session, _actor: Actor, team_id: UUID) -> Team:
+    lock_membership(session)
     return _locked(session, Team, team_id)
 
 
@@ -116,3 +118,68 @@ def agent_by_email(session: Session, email: str) -> Agent | None:
 
 def team_exists(session: Session, team_id: UUID) -> bool:
     return session.execute(select(Team.id).where(Team.id == team_id)).first() is not None
+
+
+def any_team(session: Session) -> bool:
+    return session.execute(select(Team.id).limit(1)).first() is not None
+
+
+def team_named(session: Session, name: str) -> bool:
+    return session.execute(select(Team.id).where(func.lower(Team.name) == name.lower())).first() is not None
+
+
+def known_teams(session: Session, team_ids: Sequence[UUID]) -> set[UUID]:
+    return set(session.scalars(select(Team.id).where(Team.id.in_(team_ids)))) if team_ids else set()
+
+
+def known_active_agents(session: Session, agent_ids: Sequence[UUID]) -> set[UUID]:
+    return set(session.scalars(select(Agent.id).where(Agent.id.in_(agent_ids), Agent.active))) if agent_ids else set()
+
+
+def teams_of(session: Session, agent_id: UUID) -> set[UUID]:
+    return set(session.scalars(select(TeamMember.team_id).where(TeamMember.agent_id == agent_id)))
+
+
+def members_of(session: Session, team_id: UUID) -> set[UUID]:
+    return set(session.scalars(select(TeamMember.agent_id).where(TeamMember.team_id == team_id)))
+
+
+def another_administrator(session: Session, agent_id: UUID) -> bool:
+    """Whether anybody but this one could still manage agents."""
+    others = select(Agent.id).where(Agent.role == "admin", Agent.active, Agent.id != agent_id).limit(1)
+    return session.execute(others).first() is not None
+
+
+_WHO, _TOKEN, _MEMBER = Agent.__table__.c, Token.__table__.c, TeamMember.__table__.c
+_CALLER: Final = (
+    select(
+        _WHO.id,
+        _WHO.name,
+        _WHO.role,
+        func.now().label("seen_at"),
+        select(func.array_agg(_MEMBER.team_id)).where(_MEMBER.agent_id == _WHO.id).scalar_subquery().label("team_ids"),
+    )
+    .join(Token.__table__, _TOKEN.agent_id == _WHO.id)
+    .where(
+        _TOKEN.hash == bindparam("hash"),
+        and_(_WHO.active, _TOKEN.revoked_at.is_(None)),
+        or_(_TOKEN.expires_at.is_(None), _TOKEN.expires_at > func.now()),
+    )
+)
+"""Whole, with a parameter, and of tables: a statement put together for each request, or read through SQLAlchemy's ORM,
+costs more than to execute it.
+"""
+
+
+def caller_with(session: Session, hashed: bytes) -> Any:
+    """The agent whose valid token has this hash: id, name, role, team_ids, and the moment; else None."""
+    return session.execute(_CALLER, {"hash": hashed}).one_or_none()
+
+
+_BOOTSTRAP_LOCK: Final = 0x48444144
+
+
+def bootstrap_tokens(session: Session, hashed: bytes) -> Sequence[Token]:
+    """Every token made from the environment, and the one with this hash; one process at a time from here on."""
+    session.execute(select(func.pg_advisory_xact_lock(_BOOTSTRAP_LOCK)))
+    return session.scalars(select(Token).where(or_(Token.bootstrap, Token.hash == hashed))).all()

@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import delete, func, select, update
+from sqlalchemy import delete, update
 
 from helpdesk.identity import queries
 from helpdesk.identity.actors import Actor
@@ -27,6 +27,7 @@ from helpdesk.kernel.unit_of_work import UnitOfWork
 
 def create_agent(uow: UnitOfWork, given: dict[str, Any]) -> UUID:
     """`given`: email, name, role, team_ids. Raises `EmailTaken`, or `ValidationFailed` for an unknown team."""
+    queries.lock_membership(uow.session)
     if queries.agent_by_email(uow.session, given["email"]) is not None:
         raise EmailTaken
     agent_id = new_id()
@@ -41,7 +42,7 @@ def create_agent(uow: UnitOfWork, given: dict[str, Any]) -> UUID:
 
 
 def change_agent(uow: UnitOfWork, agent: Agent, given: dict[str, Any]) -> UUID:
-    """`given`: any of name, role, active, team_ids."""
+    """`given`: any of name, role, active, team_ids. `agent`: as by `queries.agent_for_update`."""
     _keep_an_administrator(uow, agent, given)
     changes: dict[str, list[object]] = {}
     for name in ("name", "role", "active"):
@@ -49,7 +50,7 @@ def change_agent(uow: UnitOfWork, agent: Agent, given: dict[str, Any]) -> UUID:
             changes[name] = [getattr(agent, name), given[name]]
             setattr(agent, name, given[name])
     if "team_ids" in given:
-        before = set(uow.session.scalars(select(TeamMember.team_id).where(TeamMember.agent_id == agent.id)))
+        before = queries.teams_of(uow.session, agent.id)
         after = set(given["team_ids"])
         if before != after:
             uow.session.execute(delete(TeamMember).where(TeamMember.agent_id == agent.id))
@@ -66,15 +67,13 @@ def _keep_an_administrator(uow: UnitOfWork, agent: Agent, given: dict[str, Any])
     leaves = given.get("role", agent.role) != "admin" or not given.get("active", agent.active)
     if agent.role != "admin" or not agent.active or not leaves:
         return
-    # Locked in order of id, so that two administrators cannot take each other's role at the same moment.
-    others = select(Agent.id).where(Agent.role == "admin", Agent.active).order_by(Agent.id).with_for_update()
-    if not [row for row in uow.session.scalars(others) if row != agent.id]:
+    if not queries.another_administrator(uow.session, agent.id):  # nobody else changes one meanwhile
         raise LastAdministrator
 
 
 def _join(uow: UnitOfWork, agent_id: UUID, team_ids: Sequence[UUID]) -> None:
     wanted = list(dict.fromkeys(team_ids))
-    known = set(uow.session.scalars(select(Team.id).where(Team.id.in_(wanted)))) if wanted else set()
+    known = queries.known_teams(uow.session, wanted)
     unknown = [place for place, team_id in enumerate(team_ids) if team_id not in known]
     if unknown:
         raise ValidationFailed(
@@ -90,7 +89,7 @@ def _touch(uow: UnitOfWork, kind: type[Agent] | type[Team], ids: Collection[UUID
 
 
 def create_team(uow: UnitOfWork, name: str) -> UUID:
-    if uow.session.execute(select(Team.id).where(func.lower(Team.name) == name.lower())).first():
+    if queries.team_named(uow.session, name):
         raise NameTaken
     team_id = new_id()
     uow.session.add(Team(id=team_id, name=name, version=1))
@@ -99,15 +98,17 @@ def create_team(uow: UnitOfWork, name: str) -> UUID:
 
 
 def set_members(uow: UnitOfWork, team: Team, agent_ids: Sequence[UUID]) -> UUID:
-    """Replace the team's members. Raises `ValidationFailed` naming each unknown agent."""
+    """Replace the team's members. `team`: as by `queries.team_for_update`. Raises `ValidationFailed` naming each unknown
+    agent.
+    """
     wanted = list(dict.fromkeys(agent_ids))
-    known = set(uow.session.scalars(select(Agent.id).where(Agent.id.in_(wanted), Agent.active)))
+    known = queries.known_active_agents(uow.session, wanted)
     unknown = [place for place, agent_id in enumerate(agent_ids) if agent_id not in known]
     if unknown:
         raise ValidationFailed(
             errors=[FieldError.at(f"/agent_ids/{place}", "unknown", "No such active agent.") for place in unknown]
         )
-    before = set(uow.session.scalars(select(TeamMember.agent_id).where(TeamMember.team_id == team.id)))
+    before = queries.members_of(uow.session, team.id)
     if before == set(wanted):
         return team.id
     uow.session.execute(delete(TeamMember).where(TeamMember.team_id == team.id))

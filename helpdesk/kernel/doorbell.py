@@ -19,9 +19,24 @@ PERFORM: Final = "helpdesk.worker.perform"
 SWEEP: Final = "helpdesk.worker.sweep"
 ENTRY_POINTS: Final = frozenset({PERFORM, SWEEP})
 
-QUEUES: Final = ("helpdesk", "helpdesk-bulk")
-"""The second is for long work (imports), so that it never stands in front of an alarm. One queue per worker process:
-with two, RQ fetches by BLPOP, and a job in the hands of a worker killed at that moment is gone."""
+MAIN: Final = "helpdesk"
+BULK: Final = "helpdesk-bulk"
+MAIL: Final = "helpdesk-mail"
+QUEUES: Final = (MAIN, BULK, MAIL)
+"""Long work (imports) and mail, whose server may be slow to answer, have queues of their own, so that they never stand in
+front of an alarm. One queue per worker process: with two, RQ fetches by BLPOP, and a job in the hands of a worker killed
+at that moment is gone."""
+
+BATCH: Final = {MAIN: 20, BULK: 1, MAIL: 1}
+"""Duties per ring: a job costs a few milliseconds of RQ, a row's transaction about one. Where a duty takes long by itself
+it comes alone, so that a worker that is to stop has no others in its hands."""
+
+_SECONDS: Final = {MAIN: 120, BULK: 6 * 3600, MAIL: 600}
+"""The longest that one duty may take: a mail waits up to a quarter of a minute for each of a dozen answers. A ring may take
+as long as all its duties, else RQ would interrupt the last of them in the middle."""
+
+_SWEEP_SECONDS: Final = 300
+"""A sweep works in short steps, and the next one goes on where it was interrupted."""
 
 _MAX_QUEUED = 500
 _EPOCH_KEY = "helpdesk:epoch"
@@ -58,14 +73,16 @@ class Doorbell:
         return int(self._queues[queue].count) < _MAX_QUEUED
 
     def ring(self, queue: str, duty_ids: Sequence[UUID]) -> None:
-        self._enqueue(queue, PERFORM, [str(duty_id) for duty_id in duty_ids])
+        for start in range(0, len(duty_ids), BATCH[queue]):
+            batch = [str(duty_id) for duty_id in duty_ids[start : start + BATCH[queue]]]
+            self._enqueue(queue, PERFORM, batch, _SECONDS[queue] * len(batch))
 
     def sweep(self, name: str, period: float) -> bool:
         """Ask for a sweep unless one is already waiting; whether it was asked."""
         marker = self.marker(name)
         if not self.connection.set(marker, "1", nx=True, ex=max(10, int(period * 10))):
             return False
-        self._enqueue(QUEUES[0], SWEEP, name)
+        self._enqueue(MAIN, SWEEP, name, _SWEEP_SECONDS)
         return True
 
     @staticmethod
@@ -73,12 +90,12 @@ class Doorbell:
         """Taken away by the worker as it begins, so that the next tick may ask again."""
         return f"helpdesk:sweep:{name}"
 
-    def _enqueue(self, queue: str, entry_point: str, argument: Any) -> None:
+    def _enqueue(self, queue: str, entry_point: str, argument: Any, seconds: int) -> None:
         self._queues[queue].enqueue_call(
             func=entry_point,
             args=(argument,),
             job_id=f"ring-{secrets.token_hex(12)}",
-            timeout=_RING_TTL if queue == QUEUES[0] else 6 * 3600,
+            timeout=seconds,
             result_ttl=0,
             failure_ttl=60,
             ttl=_RING_TTL,

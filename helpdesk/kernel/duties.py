@@ -11,6 +11,7 @@ rings in vain; when the worker dies the lease runs out, and the next one finds t
 """
 
 import hashlib
+import smtplib
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -48,6 +49,26 @@ class Outside:
 
 
 Handlers = Mapping[str, Outside]
+
+
+def described(error: BaseException) -> str:
+    """The type and the code of an error, which the row, `helpdesk verify` and the log may show. Only our own `GiveUp` is
+    quoted: a driver's message quotes the row, a mail server's the recipient.
+    """
+    if isinstance(error, GiveUp):
+        return f"GiveUp: {error}"
+    driver = getattr(error, "orig", None) or error  # SQLAlchemy wraps the driver's
+    name = type(error).__name__ if driver is error else f"{type(error).__name__} ({type(driver).__name__})"
+    code = getattr(driver, "sqlstate", None) or _smtp_code(driver)
+    return f"{name} [{code}]" if code else name
+
+
+def _smtp_code(error: object) -> int | None:
+    if isinstance(error, smtplib.SMTPResponseException):
+        return error.smtp_code
+    if isinstance(error, smtplib.SMTPRecipientsRefused) and error.recipients:
+        return next(iter(error.recipients.values()))[0]
+    return None
 
 
 _RENEWED: Final = 5.0
@@ -176,19 +197,22 @@ class Performer:
         return "done"
 
     def bury_silent(self) -> int:
-        """Give up the duties that take their worker down each time; how many."""
+        """Give up the duties that take their worker down each time; how many. Never raises for a single one."""
         with self.database.reader() as session:
             silent = outbox.silent(session)
         buried = 0
         for duty_id in silent:
-            with self._fenced(duty_id) as ours:
-                if ours:  # else its last beginning is still at work
-                    self._failed(duty_id, GiveUp("the worker died each time"))
-                    buried += 1
+            try:
+                with self._fenced(duty_id) as ours:
+                    if ours:  # else its last beginning is still at work
+                        self._failed(duty_id, GiveUp("the worker died each time"))
+                        buried += 1
+            except Exception as error:
+                log.warning("duty not given up", duty=str(duty_id), error=type(error).__name__, exc_info=True)
         return buried
 
     def _failed(self, duty_id: UUID, error: Exception) -> None:
-        reason = f"{type(error).__name__}: {error}"
+        reason = described(error)
         with self.database.unit_of_work(self.system) as uow:
             duty = outbox.take(uow.session, duty_id)
             if duty is None:

@@ -6,6 +6,7 @@ says: a driver's message quotes the row, a mail server's the recipient.
 """
 
 import logging
+import re
 import sys
 import traceback
 from collections.abc import Iterator, MutableMapping
@@ -77,6 +78,29 @@ def _without_words(exc_info: Any) -> str:
     return "".join(_places(exc_info[1]))
 
 
+_SIGNAL = re.compile(r"SIG[A-Z]{1,10}[0-9]*")
+_ADDRESSED = re.compile(r"(from ip=).*", re.DOTALL)
+
+
+def _template_only(record: logging.LogRecord) -> bool:
+    """What a server library says of our work, without what it is about: its arguments are paths, callers' addresses and
+    whole tracebacks. Numbers and names of signals stay.
+    """
+    if not isinstance(record.msg, str):  # an exception in the place of words
+        record.msg = type(record.msg).__qualname__
+    if record.levelno != logging.INFO:  # there it says how it starts and stops
+        if record.args:
+            given = record.args if isinstance(record.args, tuple) else (record.args,)
+            record.args = tuple(one if _says_nothing(one) else "..." for one in given)
+        else:
+            record.msg = _ADDRESSED.sub(r"\1...", record.msg)
+    return True
+
+
+def _says_nothing(argument: object) -> bool:
+    return isinstance(argument, int) or (isinstance(argument, str) and _SIGNAL.fullmatch(argument) is not None)
+
+
 _EXCEPTION = structlog.processors.ExceptionRenderer(_without_words)
 
 
@@ -113,7 +137,14 @@ def configure(level: str = "INFO") -> None:
     root.setLevel(level)
     logging.getLogger("alembic").setLevel("WARNING")
     for name in ("rq.worker", "rq.queue", "rq"):  # they do not propagate, and log job arguments at INFO
-        logger = logging.getLogger(name)
-        logger.handlers[:] = [handler]
-        logger.propagate = False
-        logger.setLevel("WARNING")
+        _adopt(name, handler, "WARNING")
+    _adopt("gunicorn.error", handler, level)
+
+
+def _adopt(name: str, handler: logging.Handler, level: str) -> None:
+    """Another library's logger: our handler instead of its own, and no arguments."""
+    logger = logging.getLogger(name)
+    logger.handlers[:] = [handler]
+    logger.propagate = False
+    logger.setLevel(level)
+    logger.filters[:] = [_template_only]

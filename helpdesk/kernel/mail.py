@@ -22,6 +22,7 @@ from sqlalchemy.orm import Mapped
 
 from helpdesk.kernel import outbox
 from helpdesk.kernel.db import Base, Identified, Stamped, Timestamp
+from helpdesk.kernel.doorbell import MAIL
 from helpdesk.kernel.events import Principal
 from helpdesk.kernel.ids import new_id
 from helpdesk.kernel.unit_of_work import Database, UnitOfWork
@@ -29,6 +30,7 @@ from helpdesk.kernel.unit_of_work import Database, UnitOfWork
 log = structlog.get_logger()
 
 TOPIC = "mail.deliver"
+QUEUE = MAIL
 _POLICY = SMTP.clone(cte_type="7bit")
 """Seven bits, so that no server on the way has to be asked what it can carry."""
 
@@ -47,6 +49,10 @@ class OutboundMail(Identified, Stamped, Base):
     body: Mapped[str]
     sent_at: Mapped[Timestamp | None]
     failed_at: Mapped[Timestamp | None]
+
+
+class TlsNotOfferedError(smtplib.SMTPNotSupportedError):
+    """The mail server would take our password in the clear only."""
 
 
 class Mailer(Protocol):
@@ -78,7 +84,7 @@ class SmtpMailer:
                 server.starttls(context=context)
             if parts.username:
                 if not isinstance(server.sock, ssl.SSLSocket):
-                    raise smtplib.SMTPNotSupportedError("the server offers no TLS; the password is not sent without")
+                    raise TlsNotOfferedError("the password is not sent without")
                 server.login(unquote(parts.username), unquote(parts.password or ""))
             # Not `send_message`: it writes ">From" where a line of the letter begins with "From".
             recipients = [address.addr_spec for address in message["To"].addresses]
@@ -148,6 +154,7 @@ def deliver(
             row = uow.session.get(OutboundMail, mail_id, with_for_update=True)
             if row is not None and row.sent_at is None:
                 row.sent_at = uow.session.execute(select(func.now())).scalar_one()
+                row.failed_at = None  # it was tried again after it had been given up
             outbox.mark_done(uow.session, duty_id)
 
 

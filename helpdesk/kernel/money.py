@@ -24,9 +24,12 @@ class MoneyError(ValueError):
 
 @lru_cache(maxsize=256)
 def exponent(currency: str) -> int:
-    """Decimal places of an ISO 4217 currency in use: 2 for EUR, 0 for JPY, 3 for KWD. Raises `MoneyError`."""
-    if currency not in currencies():
-        raise MoneyError(f"{currency!r} is not a current ISO 4217 currency; write for example EUR")
+    """Decimal places of an ISO 4217 currency: 2 for EUR, 0 for JPY, 3 for KWD. Raises `MoneyError`.
+
+    Also of one that is no longer in use: what was paid in it is still shown.
+    """
+    if currency not in get_global("all_currencies"):
+        raise MoneyError(f"{currency!r} is not an ISO 4217 currency")
     return get_currency_precision(currency)
 
 
@@ -54,7 +57,9 @@ class Money:
 
     @classmethod
     def parse(cls, amount: str, currency: str) -> "Money":
-        """Read `"25.00"`. More decimals than the currency has are refused, not rounded. Raises `MoneyError`."""
+        """Read `"25.00"` of a currency in use. More decimals than it has are refused, not rounded. Raises `MoneyError`."""
+        if currency not in currencies():
+            raise MoneyError(f"{currency!r} is not a current ISO 4217 currency; write for example EUR")
         places = exponent(currency)
         if not _PLAIN_DECIMAL.fullmatch(amount):
             raise MoneyError('write the amount as a plain decimal string, for example "25.00"')

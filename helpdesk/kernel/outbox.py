@@ -8,10 +8,23 @@ whose doorbell is lost is rung again. Inserting duties notifies the relay by a t
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import BigInteger, Connection, Identity, Index, UniqueConstraint, case, func, select, text, update
+from sqlalchemy import (
+    BigInteger,
+    Connection,
+    Identity,
+    Index,
+    UniqueConstraint,
+    Update,
+    case,
+    func,
+    select,
+    text,
+    true,
+    update,
+)
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
@@ -191,8 +204,47 @@ def ring_everything(connection: Connection) -> int:
     ).rowcount
 
 
+GIVEN_UP: Final = """dead_at IS NOT NULL AND done_at IS NULL AND NOT EXISTS (
+    SELECT FROM duty AS later WHERE later.topic = duty.topic AND later.subject_id = duty.subject_id
+    AND later.number > duty.number AND later.done_at IS NOT NULL AND later.dead_at IS NULL)"""
+"""SQL: a duty that somebody has to look at. Not one that was dismissed, nor one whose work a later duty has done."""
+
+COUNT_GIVEN_UP: Final = f"SELECT count(*) FROM duty WHERE {GIVEN_UP}"  # noqa: S608  # both are ours
+_SETTLE_SUPERSEDED: Final = text(
+    f"UPDATE duty SET done_at = now() WHERE dead_at IS NOT NULL AND done_at IS NULL AND NOT ({GIVEN_UP})"  # noqa: S608  # both are ours
+)
+
+
+def revive(session: Session, duty_id: UUID) -> bool:
+    """Owe a dead duty anew, with all its patience; False when it is not dead."""
+    dead = update(Duty).where(Duty.id == duty_id, Duty.dead_at.is_not(None), Duty.done_at.is_(None))
+    fresh = {"dead_at": None, "failures": 0, "begun": 0, "attempts": 0, "not_before": func.now(), "next_at": func.now()}
+    return _one(session, dead.values(fresh))
+
+
+def dismiss(session: Session, duty_id: UUID) -> bool:
+    """A dead duty is settled without having been done, and shows both; False when it is not dead."""
+    dead = update(Duty).where(Duty.id == duty_id, Duty.dead_at.is_not(None), Duty.done_at.is_(None))
+    return _one(session, dead.values(done_at=func.now()))
+
+
+def _one(session: Session, statement: Update) -> bool:
+    made = statement.returning(Duty.id).execution_options(synchronize_session=False)
+    return session.execute(made).one_or_none() is not None
+
+
+def owed(session: Session, *, dead: bool = False, limit: int = 1000) -> Sequence[Any]:
+    """What is not done, oldest first; `dead`: only what was given up and needs somebody."""
+    statement = select(
+        Duty.id, Duty.topic, Duty.subject_id, Duty.failures, Duty.next_at, Duty.dead_at, Duty.last_error
+    ).where(Duty.done_at.is_(None), text(GIVEN_UP) if dead else true())
+    return session.execute(statement.order_by(Duty.number).limit(limit)).all()
+
+
 def forget_done(connection: Connection, older_than: timedelta, limit: int = 10_000) -> int:
     """Delete done duties; what they caused is recorded elsewhere. The number deleted."""
+    # A dead one that a later one has done would count again when the later one is forgotten.
+    connection.execute(_SETTLE_SUPERSEDED)
     old = select(Duty.id).where(Duty.done_at < func.now() - older_than).limit(limit)
     return connection.execute(Duty.__table__.delete().where(Duty.id.in_(old))).rowcount  # type: ignore[attr-defined]
 

@@ -22,8 +22,6 @@ from helpdesk.kernel.duties import Handlers, Performer
 
 log = structlog.get_logger()
 
-_BATCH = 20
-"""Duties per ring: a job costs a few milliseconds of RQ, a row's transaction about one."""
 _POLL = 0.25
 
 
@@ -91,12 +89,10 @@ class Relay:
         return more
 
     def _deliver(self, queue: str, duty_ids: list[UUID]) -> None:
-        for start in range(0, len(duty_ids), _BATCH):
-            batch = duty_ids[start : start + _BATCH]
-            if self._doorbell is not None:
-                self._doorbell.ring(queue, batch)
-            elif self._inline is not None:
-                self._inline.perform(batch)
+        if self._doorbell is not None:
+            self._doorbell.ring(queue, duty_ids)
+        elif self._inline is not None:
+            self._inline.perform(duty_ids)
 
     def _watch_epoch(self) -> None:
         if self._doorbell is None:

@@ -3,12 +3,12 @@
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from sqlalchemy import func, select, text
+from sqlalchemy import and_, func, or_, select, text
 from sqlalchemy.orm import Session
 
 from helpdesk.kernel.event_log import EventRow, verify_loose
 from helpdesk.kernel.events import EventStream
-from helpdesk.kernel.outbox import Duty
+from helpdesk.kernel.outbox import GIVEN_UP, Duty
 
 _BATCH = 1_000
 
@@ -26,12 +26,18 @@ Check = Callable[[Session], Iterator[Violation]]
 
 
 def no_duty_overdue(session: Session) -> Iterator[Violation]:
-    """Nothing owed is dead, and nothing has been due for ten minutes without being done."""
-    dead = select(Duty.id, Duty.topic, Duty.last_error).where(Duty.dead_at.is_not(None))
+    """Nothing owed is dead, and nothing has been due for ten minutes without being done, or at work, or tried and put off.
+
+    A lease alone is no excuse: rings go on while no worker is there at all.
+    """
+    dead = select(Duty.id, Duty.topic, Duty.last_error).where(text(GIVEN_UP))
     for duty_id, topic, error in session.execute(dead):
         yield Violation("duty_dead", f"duty {duty_id}", f"{topic} was given up: {error}")
     late = select(Duty.id, Duty.topic, Duty.attempts).where(
-        Duty.done_at.is_(None), Duty.dead_at.is_(None), Duty.not_before < func.now() - text("interval '10 minutes'")
+        Duty.done_at.is_(None),
+        Duty.dead_at.is_(None),
+        Duty.not_before < func.now() - text("interval '10 minutes'"),
+        or_(Duty.next_at <= func.now(), and_(Duty.begun == 0, Duty.failures == 0)),
     )
     for duty_id, topic, attempts in session.execute(late):
         yield Violation("duty_overdue", f"duty {duty_id}", f"{topic} is not done after {attempts} attempts")

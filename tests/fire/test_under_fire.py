@@ -5,6 +5,7 @@ Run by `make test-fire`. Bounded: the fire lasts a number of rounds, then the sy
 
 import contextlib
 import random
+import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -20,6 +21,7 @@ from sqlalchemy import text
 from helpdesk.app import create_app
 from helpdesk.complaints import intake
 from helpdesk.identity.actors import SYSTEM
+from helpdesk.kernel.doorbell import MAIL
 from helpdesk.kernel.embedded import EmbeddedRedis
 from helpdesk.verifying import violations
 from tests.conftest import complaint_body
@@ -41,6 +43,8 @@ class Fire:
         self.system = system
         self.server = server
         self.random = random.Random(20260302)
+        self.mail: subprocess.Popen[bytes] | None = None
+        """Mails have a worker of their own."""
         self.done: dict[str, int] = {"kill a worker": 0, "flush redis": 0, "restart redis": 0}
 
     def burn(self, feed: Callable[[int], None] = lambda _: None) -> None:
@@ -76,8 +80,11 @@ class Fire:
 
     def keep_workers(self) -> None:
         """What a supervisor does."""
-        for _ in range(WORKERS - len(self.system.running("worker"))):
+        alive = self.system.running("worker")
+        for _ in range(WORKERS - len([child for child in alive if child is not self.mail])):
             self.system.start("worker")
+        if self.mail not in alive:
+            self.mail = self.system.start("worker", "--queue", MAIL)
 
     def put_out(self, query: str, expected: int, what: str) -> None:
         """The fire is over: wait until the query gives the expected number, while a supervisor goes on doing its work."""

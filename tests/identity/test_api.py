@@ -18,6 +18,7 @@ from helpdesk.kernel.unit_of_work import Database
 from tests.conftest import Caller, Join, make_team
 from tests.racing import at_once, behind_lock
 
+DEADLOCKS = "SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()"
 ANA = {"email": "ana@example.com", "name": "Ana Souza", "role": "agent"}
 
 
@@ -138,9 +139,7 @@ class TestLastAdministrator:
         assert admin.post("/agents", ANA).status_code == 403
 
     def test_two_who_demote_each_other(self, join: Join, engine: Engine) -> None:
-        """Each has the other's row and waits for their own: the database breaks the circle, the request is repeated, and
-        one of them is told that nobody would be left, or that they are no longer the one to say so.
-        """
+        """One of them is told that nobody would be left, or that they are no longer the one to say so."""
         first, second = join("admin"), join("admin")
         answers = behind_lock(
             engine,
@@ -233,6 +232,26 @@ class TestTeams:
         made = admin.post("/agents", ANA | {"team_ids": [str(team_id)]})
         assert made.status_code == 201
         assert admin.get(team).json["agent_ids"] == [made.json["id"]]
+
+    def test_changed_from_both_sides_at_once(self, join: Join, engine: Engine, team: UUID) -> None:
+        """One puts the team onto the agent, the other takes the agents out of the team: no two of them may wait for each
+        other.
+        """
+        first, second, member = join("admin"), join("admin"), join()
+        with engine.connect() as connection:
+            broken = connection.execute(text(DEADLOCKS)).scalar_one()
+        for _ in range(3):
+            answers = behind_lock(
+                engine,
+                "SELECT 1 FROM team_member FOR UPDATE",
+                lambda: first.patch(f"/agents/{member.id}", {"team_ids": []}, if_match="*"),
+                lambda: second.put(f"/teams/{team}/members", {"agent_ids": []}, if_match="*"),
+            )
+            assert [answer.status_code for answer in answers] == [200, 200]
+            assert first.put(f"/teams/{team}/members", {"agent_ids": [str(member.id)]}, if_match="*").status_code == 200
+        with engine.connect() as connection:
+            connection.execute(text("SELECT pg_stat_force_next_flush()"))
+            assert connection.execute(text(DEADLOCKS)).scalar_one() == broken
 
     def test_no_change_is_no_version(self, admin: Caller, agent: Caller, team: UUID, engine: Engine) -> None:
         etag = admin.get(f"/agents/{agent.id}").headers["ETag"]

@@ -1,7 +1,8 @@
 """Redis and RQ as a doorbell, with a real Redis and our real worker.
 
 How it can fail: whoever writes to Redis runs a function of theirs; what is rung for does not arrive; a sweep is asked
-for a thousand times while nobody sweeps, or never again; a Redis that lost its memory is not noticed.
+for a thousand times while nobody sweeps, or never again; a Redis that lost its memory is not noticed; a mail server that
+does not answer keeps an alarm waiting; RQ interrupts a ring before its duties could be done.
 """
 
 import contextlib
@@ -20,11 +21,12 @@ from sqlalchemy import text
 
 from helpdesk import worker
 from helpdesk.identity.actors import SYSTEM
-from helpdesk.kernel.doorbell import PERFORM, QUEUES, AllowedJob, Doorbell, NotAnEntryPoint, connect
+from helpdesk.kernel.doorbell import MAIL, PERFORM, QUEUES, SWEEP, AllowedJob, Doorbell, NotAnEntryPoint, connect
 from helpdesk.kernel.ids import new_id
 from helpdesk.kernel.mail import queue_mail
+from helpdesk.kernel.relay import Relay
 from helpdesk.kernel.settings import Settings
-from helpdesk.wiring import Program, assemble
+from helpdesk.wiring import HANDLERS, Program, assemble
 
 
 @pytest.fixture
@@ -64,9 +66,9 @@ def done(program: Program) -> int:
 class TestRinging:
     def test_only_ids_travel(self, doorbell: Doorbell) -> None:
         ids = [new_id(), new_id()]
-        doorbell.ring(QUEUES[1], ids)
-        assert waiting(doorbell) == []
-        assert waiting(doorbell, QUEUES[1]) == [(PERFORM, [[str(one) for one in ids]])]
+        doorbell.ring(QUEUES[0], ids)
+        assert waiting(doorbell) == [(PERFORM, [[str(one) for one in ids]])]
+        assert waiting(doorbell, QUEUES[1]) == []
 
     def test_the_worker_performs(self, ringing: Program) -> None:
         assert ringing.doorbell is not None
@@ -76,6 +78,27 @@ class TestRinging:
         worker.run(ringing, burst=True)
         assert done(ringing) == 1
         assert waiting(ringing.doorbell) == []
+
+    @pytest.mark.parametrize("queue", QUEUES)
+    def test_a_ring_may_take_as_long_as_its_duties(self, doorbell: Doorbell, queue: str) -> None:
+        """Mail: a server that takes fifteen seconds for each of ten answers is slow, and is waited for."""
+        doorbell.ring(queue, [new_id() for _ in range(25)])
+        jobs = Queue(queue, connection=doorbell.connection, serializer=JSONSerializer, job_class=AllowedJob).jobs
+        assert sum(len(job.args[0]) for job in jobs) == 25
+        for job in jobs:
+            assert (job.timeout or 0) >= (150 if queue == MAIL else 60) * len(job.args[0])
+
+    def test_mail_stands_in_front_of_nothing(self, ringing: Program) -> None:
+        """The worker of alarms and issuance is not the one that waits for a mail server."""
+        assert ringing.doorbell is not None
+        mail_duty(ringing)
+        Relay(ringing.engine, HANDLERS, ringing.doorbell, None).step()
+        ringing.doorbell.sweep("sla.ring_due", 1)
+        assert [name for name, _ in waiting(ringing.doorbell)] == [SWEEP]
+        worker.run(ringing, burst=True)
+        assert done(ringing) == 0
+        worker.run(ringing, MAIL, burst=True)
+        assert done(ringing) == 1
 
     def test_the_same_ring_twice_is_two_jobs(self, doorbell: Doorbell) -> None:
         """A stable job id would stay refused after a killed worker."""
@@ -162,12 +185,12 @@ class TestSweeps:
     def test_asked_once_until_it_begins(self, ringing: Program) -> None:
         doorbell = ringing.doorbell
         assert doorbell is not None
-        assert doorbell.sweep("housekeeping", 1) is True
-        assert doorbell.sweep("housekeeping", 1) is False
+        assert doorbell.sweep("duties.forget_done", 1) is True
+        assert doorbell.sweep("duties.forget_done", 1) is False
         assert doorbell.sweep("sla.ring_due", 1) is True
         assert len(waiting(doorbell)) == 2
         worker.run(ringing, burst=True)
-        assert doorbell.sweep("housekeeping", 1) is True
+        assert doorbell.sweep("duties.forget_done", 1) is True
 
     def test_a_marker_left_behind_expires(self, doorbell: Doorbell) -> None:
         """A worker that was killed with the sweep in its hands."""

@@ -149,6 +149,73 @@ assert assemble(Settings.from_environment()).performer.perform(mails)["done"] ==
     assert [line["error"] for line in lines[:2]] == ["ConnectionRefusedError", "RuntimeError"]
 
 
+def test_what_rq_says_of_a_job_that_failed() -> None:
+    """It writes the whole traceback into its message, with the words of the exception."""
+    [line, other] = run(
+        """
+import logging, sys
+from types import SimpleNamespace
+from rq import SimpleWorker
+worker = object.__new__(SimpleWorker)
+worker.name, worker._exc_handlers, worker.log = CANARY, [], logging.getLogger("rq.worker")
+job = SimpleNamespace(id="ring-1", func_name="helpdesk.worker.sweep", args=[CANARY], kwargs={}, origin="helpdesk")
+try:
+    raise KeyError(CANARY)
+except KeyError:
+    worker.handle_exception(job, *sys.exc_info())
+logging.getLogger("rq.worker").error(RuntimeError(CANARY))
+"""
+    )
+    assert "exception raised while executing" in line["event"]
+    assert other["event"] == "RuntimeError"
+
+
+def test_a_sweep_that_fails(database_url: str) -> None:
+    [line] = run(
+        """
+from dataclasses import replace
+from helpdesk import worker
+from helpdesk.kernel.settings import Settings
+from helpdesk.wiring import assemble
+def work(program):
+    raise RuntimeError(CANARY)
+name = "sla.ring_due"
+worker._program = assemble(Settings.from_environment())
+worker.SWEEPS[name] = replace(worker.SWEEPS[name], work=work)
+worker.sweep(name)
+""",
+        HELPDESK_DATABASE_URL=database_url,
+        HELPDESK_SECRET_KEY="s" * 32,
+    )
+    assert (line["sweep"], line["exception"].rstrip()[-12:]) == ("sla.ring_due", "RuntimeError")
+
+
+def test_what_gunicorn_says() -> None:
+    """Of callers it knows the address and the path, which may be a signed link."""
+    lines = run(
+        """
+from gunicorn.config import Config
+from helpdesk.gunicorn_config import logger_class
+log = logger_class(Config())
+log.info("Listening at: %s (%s)", "http://127.0.0.1:8000", 7)
+log.warning("Invalid request from ip={ip}: {error}".format(ip=CANARY, error=f"Invalid HTTP method: {CANARY}"))
+log.error("Worker (pid:%s) was sent %s!", 7, "SIGKILL")
+try:
+    raise ValueError(CANARY)
+except ValueError as error:
+    log.exception("Error handling request %s %s", "GET", f"/api/v1/public/{CANARY}")
+    log.exception(error)
+"""
+    )
+    assert [line["event"] for line in lines] == [
+        "Listening at: http://127.0.0.1:8000 (7)",
+        "Invalid request from ip=...",
+        "Worker (pid:7) was sent SIGKILL!",
+        "Error handling request ... ...",
+        "ValueError",
+    ]
+
+
 @pytest.mark.parametrize("level", ["INFO", "ERROR"])
 def test_level(level: str) -> None:
     lines = run(

@@ -168,7 +168,7 @@ class TestDelivery:
         try:
             _, duty = queue(program.database)
             assert program.performer.perform([duty])["failed"] == 1
-            assert "no TLS" in row(program.database, "duty", duty)["last_error"]
+            assert "TlsNotOffered" in row(program.database, "duty", duty)["last_error"]
         finally:
             program.engine.dispose()
             server.stop()

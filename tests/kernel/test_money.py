@@ -1,7 +1,8 @@
 """Amounts of money.
 
 How it can fail: a cent is lost on the way through text, minor units and back; more decimals than a currency has are
-rounded silently; two currencies are added; digits of another script or an exponent pass for an amount.
+rounded silently; two currencies are added; digits of another script or an exponent pass for an amount; what was paid in a
+currency that has gone out of use cannot be shown any more.
 """
 
 from decimal import Decimal
@@ -91,6 +92,19 @@ class TestParse:
     def test_not_a_currency_in_use(self, code: str) -> None:
         with pytest.raises(MoneyError, match="ISO 4217"):
             Money.parse("1", code)
+
+    @pytest.mark.parametrize(("code", "text"), [("HRK", "25.00"), ("DEM", "25.00"), ("ITL", "2500")])
+    def test_one_out_of_use_is_shown_and_not_taken(self, code: str, text: str) -> None:
+        paid = Money(2500, code)
+        assert (str(paid), str(paid.decimal), str(paid + paid)) == (text, text, str(Money(5000, code)))
+        assert code not in currencies()
+        with pytest.raises(MoneyError, match="current ISO 4217"):
+            Money.parse(text, code)
+
+    def test_no_currency_at_all(self) -> None:
+        for code in ("", "eur", "QQQ"):
+            with pytest.raises(MoneyError, match="ISO 4217"):
+                exponent(code)
 
     def test_exponents(self) -> None:
         assert {code: exponent(code) for code in ("EUR", "JPY", "KWD", "CNY")} == {

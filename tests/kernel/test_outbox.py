@@ -228,6 +228,25 @@ class TestHousekeeping:
 
 
 class TestVerification:
+    def test_one_that_a_later_duty_has_done(self, database: Database, engine: Engine) -> None:
+        """An offer that was retried: the first issuance is dead for ever, and nobody has anything to do."""
+        first, second = owe(database, 2)
+        change(engine, "dead_at = now(), last_error = 'it broke'")
+        with engine.begin() as connection:
+            connection.execute(text("UPDATE duty SET subject_id = (SELECT subject_id FROM duty LIMIT 1)"))
+            connection.execute(text("UPDATE duty SET dead_at = NULL, done_at = now() WHERE id = :id"), {"id": second})
+        for _ in range(2):
+            with database.snapshot() as session:
+                assert list(no_duty_overdue(session)) == []
+            with database.reader() as session:
+                assert outbox.owed(session, dead=True) == []
+            with engine.begin() as connection:  # also when the later one is forgotten
+                connection.execute(
+                    text("UPDATE duty SET done_at = done_at - interval '8 days' WHERE id = :id"), {"id": second}
+                )
+                outbox.forget_done(connection, timedelta(days=7))
+        assert row(engine, first)["done_at"] is not None
+
     @pytest.mark.parametrize(
         ("assignment", "check"),
         [
@@ -235,6 +254,14 @@ class TestVerification:
             ("not_before = now() - interval '11 minutes'", "duty_overdue"),
             ("not_before = now() - interval '9 minutes'", None),
             ("done_at = now(), not_before = now() - interval '1 day'", None),
+            (
+                "not_before = now() - interval '1 day', next_at = now() + interval '1 minute', attempts = 7",
+                "duty_overdue",
+            ),
+            ("not_before = now() - interval '1 day', next_at = now() + interval '1 minute', begun = 1", None),
+            ("not_before = now() - interval '1 day', next_at = now() + interval '1 minute', failures = 3", None),
+            ("not_before = now() - interval '1 day', begun = 1, failures = 3", "duty_overdue"),
+            ("dead_at = now(), done_at = now()", None),
         ],
     )
     def test_named(self, database: Database, engine: Engine, assignment: str, check: str | None) -> None:

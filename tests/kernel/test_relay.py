@@ -37,7 +37,12 @@ def stumble(*_: Any) -> None:
     raise RuntimeError("it broke")
 
 
-HANDLERS: Handlers = {"test": Outside(note), "broken": Outside(stumble), "long": Outside(note, queue=QUEUES[1])}
+HANDLERS: Handlers = {
+    "test": Outside(note),
+    "broken": Outside(stumble),
+    "long": Outside(note, queue=QUEUES[1]),
+    "post": Outside(note, queue=QUEUES[2]),
+}
 
 
 @pytest.fixture
@@ -70,11 +75,12 @@ class TestWithRedis:
     def test_what_is_due_is_rung_for_once(self, database: Database, engine: Engine, doorbell: Doorbell) -> None:
         relay = Relay(engine, HANDLERS, doorbell, None)
         assert relay.step() is False
-        made = owe(database, *["test"] * 45, "long")
+        made = owe(database, *["test"] * 45, "long", "post", "post")
         owe(database, "a topic nobody handles")
         assert relay.step() is True
         assert rung(doorbell) == [made[:20], made[20:40], made[40:45]]
-        assert rung(doorbell, QUEUES[1]) == [made[45:]]
+        assert rung(doorbell, QUEUES[1]) == [made[45:46]]
+        assert rung(doorbell, QUEUES[2]) == [[made[46]], [made[47]]]
         assert relay.step() is False
         assert len(rung(doorbell)) == 3
 
