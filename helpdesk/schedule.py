@@ -16,6 +16,7 @@ import structlog
 from sqlalchemy import Connection, Engine, text
 from sqlalchemy.exc import DBAPIError
 
+from helpdesk.complaints.jobs import end_needs
 from helpdesk.integrations.jobs import remove_leftovers
 from helpdesk.kernel import idempotency, outbox
 from helpdesk.recovery.jobs import expire_offers, fail_abandoned
@@ -54,6 +55,12 @@ SCHEDULE: Final = (
         1,
         lambda program: ring_due(program.database),
         "SELECT EXISTS (SELECT FROM sla_clock WHERE next_alarm_at <= now())",
+    ),
+    Periodic(
+        "complaints.end_needs",
+        300,
+        lambda program: end_needs(program.database),
+        "SELECT EXISTS (SELECT FROM complaint_need WHERE expires_at <= now())",
     ),
     Periodic(
         "recovery.expire_offers",

@@ -193,14 +193,16 @@ class TestVerify:
         agent.post(f"/complaints/{complaint['id']}/actions/acknowledge", {"channel": "EMAIL"})
         agent.post("/complaints", complaint_body())
         with database.engine.begin() as connection:
-            connection.execute(text("ALTER TABLE event DISABLE TRIGGER USER"))
+            for table in ("event", "complaint_transition"):
+                connection.execute(text(f"ALTER TABLE {table} DISABLE TRIGGER USER"))
             damaged = (
                 damage if damage.startswith("DELETE FROM complaint_transition") else _only(damage, complaint["id"])
             )
             connection.execute(text(damaged))
             if damage.startswith("DELETE FROM complaint_transition"):
                 connection.execute(text("UPDATE complaint SET status = 'investigated'"))
-            connection.execute(text("ALTER TABLE event ENABLE TRIGGER USER"))
+            for table in ("event", "complaint_transition"):
+                connection.execute(text(f"ALTER TABLE {table} ENABLE TRIGGER USER"))
         done = run("verify", group)
         assert done.exit_code == 1, done.output
         assert named in done.output

@@ -62,9 +62,12 @@ class FindingIn(Schema):
     evidence = Text(max_length=LONG, metadata={"example": "Carrier log of 2 March."})
     no_evidence_reason = Text(max_length=2000, metadata={"example": None})
 
+    def _asked_for(self, _data: dict[str, Any]) -> bool:
+        return True
+
     @validates_schema
     def _evidenced(self, data: dict[str, Any], **_: Any) -> None:
-        if not data.get("evidence") and not data.get("no_evidence_reason"):
+        if self._asked_for(data) and not data.get("evidence") and not data.get("no_evidence_reason"):
             raise ValidationError("Give the evidence, or the reason why there is none.", "evidence")
 
 
@@ -77,9 +80,19 @@ class InvestigateIn(Schema):
     fault = Choice(FAULTS, required=True, metadata={"example": "firm"})
 
 
-class OutcomeIn(Schema):
-    issue_id = fields.UUID(metadata={"description": "Not needed when there is one issue.", "example": None})
+class OutcomeIn(FindingIn):
+    """The finding is for an issue that was added after the investigation; it must have one, and no other may."""
+
     outcome = Choice(ISSUE_OUTCOMES, required=True, metadata={"example": "upheld"})
+    finding = Text(
+        max_length=LONG,
+        metadata={"description": "For an issue that was added after the investigation.", "example": None},
+    )
+    cause = Choice(ROOT_CAUSES, metadata={"description": "The root cause when absent.", "example": None})
+    evidence = Text(max_length=LONG, metadata={"example": None})
+
+    def _asked_for(self, data: dict[str, Any]) -> bool:
+        return "finding" in data
 
 
 class LetterIn(Schema):

@@ -13,7 +13,7 @@ from helpdesk.complaints import queries
 from helpdesk.complaints.errors import ConflictOfInterest
 from helpdesk.complaints.events import BY_ACTION
 from helpdesk.complaints.lifecycle import CLOSING, LIFECYCLE
-from helpdesk.complaints.models import Complaint, TransitionRow
+from helpdesk.complaints.models import Complaint, Issue, TransitionRow
 from helpdesk.complaints.taxonomy import SAFETY_ISSUES, case_outcome, severity_of
 from helpdesk.complaints.thread import add_message
 from helpdesk.identity.actors import Actor
@@ -156,9 +156,7 @@ def _resume(_uow: UnitOfWork, _actor: Actor, complaint: Complaint, _given: dict[
 
 def _investigate(uow: UnitOfWork, _actor: Actor, complaint: Complaint, given: dict[str, Any]) -> None:
     for issue, item in _per_issue(uow, complaint, given["findings"], "findings"):
-        issue.finding = item["finding"]
-        issue.cause = item.get("cause") or given["root_cause"]
-        issue.evidence = item.get("evidence") or item["no_evidence_reason"]
+        _find(issue, item, given["root_cause"])
     complaint.fault = given["fault"]
     complaint.root_cause = given["root_cause"]
     complaint.contributing_causes = given.get("contributing_causes") or []
@@ -166,9 +164,23 @@ def _investigate(uow: UnitOfWork, _actor: Actor, complaint: Complaint, given: di
     complaint.waiting_on = "us"
 
 
+def _find(issue: Issue, item: dict[str, Any], root_cause: str | None) -> None:
+    issue.finding = item["finding"]
+    issue.cause = item.get("cause") or root_cause
+    issue.evidence = item.get("evidence")
+    issue.no_evidence_reason = item.get("no_evidence_reason")
+
+
 def _resolve(uow: UnitOfWork, actor: Actor, complaint: Complaint, given: dict[str, Any]) -> None:
     outcomes = []
+    investigated = complaint.status == "investigated"
     for issue, item in _per_issue(uow, complaint, given["outcomes"], "outcomes"):
+        if investigated and issue.finding is None and "finding" not in item:
+            place = given["outcomes"].index(item)
+            text = "This issue was added after the investigation: say what was found, and the evidence."
+            raise ValidationFailed(errors=[FieldError.at(f"/outcomes/{place}/finding", "required", text)])
+        if "finding" in item:
+            _find(issue, item, complaint.root_cause)
         issue.outcome = item["outcome"]
         outcomes.append(item["outcome"])
     _decide_remedy(complaint, given["remedy"])
@@ -189,14 +201,15 @@ def _resolve_on_the_spot(uow: UnitOfWork, actor: Actor, complaint: Complaint, gi
 
 def _decide_remedy(complaint: Complaint, remedy: dict[str, Any]) -> None:
     """At least one offer that may be kept, or the reason why there is none. The letter tells the complainant of it: a
-    draft that an approver may still refuse is no remedy, and a live offer beside "none" would make the letter untrue.
+    draft that an approver may still refuse is no remedy, and an offer beside "none" would make the letter untrue. What
+    was decided before a reopening is no decision now.
     """
     reason = remedy.get("none_because")
     if reason is None and complaint.offers_approved == 0:
         code, text = "required", "Draft an offer first (POST /complaints/{ref}/offers), or say why there is none."
-        if complaint.offers_live:
+        if complaint.offers_drafted:
             code, text = "offer_not_approved", "The offer on it is not approved yet: submit it, or have it approved."
-    elif reason is not None and complaint.remedies_undelivered:
+    elif reason is not None and (complaint.offers_approved or complaint.offers_drafted):
         code, text = "offers_live", "There is an offer on it: take it back first, or leave this out."
     else:
         complaint.no_remedy_reason = reason
@@ -221,6 +234,7 @@ def _reopen(uow: UnitOfWork, _actor: Actor, complaint: Complaint, _given: dict[s
     complaint.outcome = None
     complaint.resolved_at = complaint.followed_up_at = None
     complaint.no_remedy_reason = None
+    complaint.offers_approved = 0
 
 
 def _withdraw(_uow: UnitOfWork, _actor: Actor, complaint: Complaint, _given: dict[str, Any]) -> None:

@@ -243,8 +243,8 @@ def list_messages(session: Session, actor: Actor, page: Page, given: dict[str, A
     return queries.list_messages(session, actor, page, given, ref)
 
 
-def _show_message(session: Session, _actor: Actor, message_id: UUID) -> models.Message | None:
-    return session.get(models.Message, message_id)
+def _show_message(session: Session, _actor: Actor, message_id: UUID) -> dict[str, Any]:
+    return queries.message(session, message_id)
 
 
 @blp.write(

@@ -4,7 +4,10 @@ from helpdesk.kernel.errors import Conflict, Forbidden
 class AlreadyReceived(Conflict):
     code = "already_received"
     title = "This external id has been received before"
-    advice = "Use the complaint named in `reference`; `source` and `external_id` together are unique."
+    advice = (
+        "`source` and `external_id` together are unique. Use the complaint named in `reference`; none is named when it is "
+        "another team's."
+    )
 
 
 class ConflictOfInterest(Forbidden):

@@ -67,18 +67,26 @@ def receive(uow: UnitOfWork, actor: Actor, given: Mapping[str, Any]) -> UUID:
     if given.get("external_id"):
         known = queries.known_external_ids(uow.session, given["source"], [given["external_id"]])
         if known:
-            raise AlreadyReceived(reference=known[given["external_id"]])
+            reference = known[given["external_id"]]
+            if queries.is_visible(uow.session, actor, reference):
+                raise AlreadyReceived(reference=reference)
+            raise AlreadyReceived
     return receive_many(uow, [given])[0]
 
 
 def _misfits(uow: UnitOfWork, actor: Actor, given: Mapping[str, Any]) -> Iterator[FieldError]:
     if given.get("received_at") and given["received_at"] > uow.now:
         yield FieldError.at("/received_at", "future", "A complaint cannot come from the future.")
+    for place, need in enumerate(given.get("needs") or ()):
+        if need.get("expires_at") and need["expires_at"] <= uow.now:
+            yield FieldError.at(f"/needs/{place}/expires_at", "past", "It is over already; leave the need out.")
     team_id = given.get("team_id")
-    if team_id is not None and not (actor.sees_all or team_id in actor.team_ids):
-        yield FieldError.at("/team_id", "unknown", "You are not in that team; leave it out.")
-    elif team_id is not None and not identity.team_exists(uow.session, team_id):
-        yield FieldError.at("/team_id", "unknown", "There is no such team.")
+    # One's own are there: the caller was recognised with them.
+    if team_id is not None and team_id not in actor.team_ids:
+        if not actor.sees_all:
+            yield FieldError.at("/team_id", "unknown", "You are not in that team; leave it out.")
+        elif not identity.team_exists(uow.session, team_id):
+            yield FieldError.at("/team_id", "unknown", "There is no such team.")
     customer_id = given.get("customer_id")
     if customer_id is not None and not customer_exists(uow.session, customer_id):
         yield FieldError.at("/customer_id", "unknown", "There is no such customer.")
@@ -156,6 +164,7 @@ def _row(
         "stage": "1",
         "double_deviation": False,
         "offers_live": 0,
+        "offers_drafted": 0,
         "offers_approved": 0,
         "remedies_undelivered": 0,
         "issue_count": len(issues),

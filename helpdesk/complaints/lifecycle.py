@@ -116,7 +116,7 @@ LIFECYCLE: Final = Lifecycle(
                 Requirement(
                     "offer_not_approved",
                     "an offer on it is not approved; submit it (within your authority that approves it), or withdraw it.",
-                    lambda row: row.offers_approved == row.offers_live,
+                    lambda row: row.offers_drafted == 0,
                 ),
             ),
         ),

@@ -34,6 +34,7 @@ class Complaint(Identified, Versioned, EventStream, Stamped, Base):
         CheckConstraint(f"escalation_level BETWEEN 0 AND {MAX_LEVEL}", name="escalation_level"),
         CheckConstraint("remedies_undelivered BETWEEN 0 AND offers_live", name="remedies_undelivered"),
         CheckConstraint("offers_approved BETWEEN 0 AND offers_live", name="offers_approved"),
+        CheckConstraint("offers_drafted BETWEEN 0 AND offers_live", name="offers_drafted"),
         CheckConstraint("(status = 'dismissed') = (dismissal IS NOT NULL)", name="dismissed_with_reason"),
         CheckConstraint("external_id IS NULL OR source IS NOT NULL", name="external_id_of_source"),
         CheckConstraint(
@@ -87,7 +88,8 @@ class Complaint(Identified, Versioned, EventStream, Stamped, Base):
     contributing_causes: Mapped[list[str] | None] = mapped_column(JSONB(none_as_null=True))
     no_remedy_reason: Mapped[str | None]
     offers_live: Mapped[int] = mapped_column(default=0)
-    """Counted by the recovery domain, as the two below; see `remedies`."""
+    """Counted by the recovery domain, as the three below; see `remedies`."""
+    offers_drafted: Mapped[int] = mapped_column(default=0, server_default="0")
     offers_approved: Mapped[int] = mapped_column(default=0, server_default="0")
     remedies_undelivered: Mapped[int] = mapped_column(default=0)
     issue_count: Mapped[int] = mapped_column(default=0)
@@ -106,6 +108,11 @@ class Complaint(Identified, Versioned, EventStream, Stamped, Base):
     @property
     def regulator(self) -> bool:
         return self.channel in REGULATOR_CHANNELS
+
+    @property
+    def round(self) -> int:
+        """1, and one more for each reopening."""
+        return self.reopened_count + 1
 
     def changed_at(self, now: datetime) -> None:
         """Another version of it, of this time."""
@@ -131,6 +138,7 @@ class Issue(Identified, Base):
     detail: Mapped[str | None]
     finding: Mapped[str | None]
     evidence: Mapped[str | None]
+    no_evidence_reason: Mapped[str | None]
     cause: Mapped[str | None]
     outcome: Mapped[str | None]
 
@@ -163,7 +171,10 @@ class Need(Identified, Base):
     """A vulnerability and the adjustment it asks for. Kept only with consent or a stated ground, and it expires."""
 
     __tablename__ = "complaint_need"
-    __table_args__ = (Index("ix_complaint_need_complaint_id", "complaint_id"),)
+    __table_args__ = (
+        Index("ix_complaint_need_complaint_id", "complaint_id"),
+        Index("ix_complaint_need_expires_at", "expires_at", postgresql_where=text("expires_at IS NOT NULL")),
+    )
 
     complaint_id: Mapped[UUID] = mapped_column(ForeignKey("complaint.id", ondelete="CASCADE"))
     flag: Mapped[str]

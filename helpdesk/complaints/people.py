@@ -99,6 +99,9 @@ def record_need(uow: UnitOfWork, complaint: Complaint, given: dict[str, Any]) ->
     """A vulnerability that has become known."""
     if len(queries.needs_of(uow.session, complaint.id)) >= MAX_NEEDS:
         raise Conflict(f"A complaint has at most {MAX_NEEDS} needs; end one that no longer holds.")
+    if given.get("expires_at") and given["expires_at"] <= uow.now:
+        text = "It is over already; there is nothing to record."
+        raise ValidationFailed(errors=[FieldError.at("/expires_at", "past", text)])
     row = need_row(complaint.id, given)
     uow.add_rows(Need, [row])
     complaint.vulnerable = True

@@ -16,6 +16,7 @@ from sqlalchemy import (
     ARRAY,
     ColumnElement,
     Result,
+    Row,
     Select,
     Uuid,
     any_,
@@ -135,6 +136,10 @@ def visible_id(session: Session, actor: Actor, ref: str) -> UUID:
     return _found(found)
 
 
+def is_visible(session: Session, actor: Actor, ref: str) -> bool:
+    return _find(session, _ID, actor, ref).first() is not None
+
+
 _Found = TypeVar("_Found")
 
 
@@ -185,7 +190,17 @@ def _children(model: type[Any], order: str, *names: str) -> Any:
 
 
 _ISSUES = _children(
-    Issue, "position", "id", "category", "issue", "detail", "finding", "evidence", "cause", "outcome"
+    Issue,
+    "position",
+    "id",
+    "category",
+    "issue",
+    "detail",
+    "finding",
+    "evidence",
+    "no_evidence_reason",
+    "cause",
+    "outcome",
 ).label("issues")
 _PEOPLE = _children(
     Person,
@@ -221,8 +236,7 @@ _DETAIL = select(
     _COMPLAINT.root_cause,
     _COMPLAINT.contributing_causes,
     _COMPLAINT.no_remedy_reason,
-    _COMPLAINT.offers_live,
-    _COMPLAINT.offers_approved,
+    _COMPLAINT.offers_drafted,
     _COMPLAINT.remedies_undelivered,
     _COMPLAINT.issue_count,
     _COMPLAINT.safety,
@@ -407,6 +421,20 @@ def _part(session: Session, actor: Actor, ref: str, table: type[PartRow], part_i
     return Part(complaint, _found(session.scalars(belongs).one_or_none()))
 
 
+def needs_ended(session: Session, limit: int) -> Sequence[Row[UUID, UUID]]:
+    """`(complaint_id, need_id)` of needs whose time is over."""
+    over = select(Need.complaint_id, Need.id).where(Need.expires_at <= func.now())
+    return session.execute(over.order_by(Need.expires_at).limit(limit)).all()
+
+
+def need_if_free(session: Session, complaint_id: UUID, need_id: UUID) -> Part[Need] | None:
+    """For the sweep: None when it is gone, lasts longer by now, or somebody is at work on its complaint."""
+    locked = select(Complaint).where(Complaint.id == complaint_id).with_for_update(skip_locked=True)
+    complaint = session.scalars(locked).one_or_none()
+    need = session.scalars(select(Need).where(Need.id == need_id, Need.expires_at <= func.now())).one_or_none()
+    return None if complaint is None or need is None else Part(complaint, need)
+
+
 def needs_of(session: Session, complaint_id: UUID) -> Sequence[Need]:
     return session.scalars(select(Need).where(Need.complaint_id == complaint_id)).all()
 
@@ -417,6 +445,14 @@ def is_subject(session: Session, complaint_id: UUID, agent_id: UUID) -> bool:
         Person.complaint_id == complaint_id, Person.role == "subject", Person.agent_id == agent_id
     )
     return session.execute(statement).first() is not None
+
+
+_MESSAGE: Final = select(*Message.__table__.c).where(Message.__table__.c.id == bindparam("message_id"))
+
+
+def message(session: Session, message_id: UUID) -> dict[str, Any]:
+    """One entry of a thread, for whoever has just written it: no visibility."""
+    return dict(session.execute(_MESSAGE, {"message_id": message_id}).mappings().one())
 
 
 _BY_MESSAGE = Order((Message.id,), (UUID,))

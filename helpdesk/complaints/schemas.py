@@ -210,6 +210,7 @@ class Issue(Schema):
     detail = fields.String(required=True, allow_none=True)
     finding = fields.String(required=True, allow_none=True, metadata={"example": None})
     evidence = fields.String(required=True, allow_none=True, metadata={"example": None})
+    no_evidence_reason = fields.String(required=True, allow_none=True, metadata={"example": None})
     cause = Choice(ROOT_CAUSES, required=True, allow_none=True, metadata={"example": None})
     outcome = Choice(ISSUE_OUTCOMES, required=True, allow_none=True, metadata={"example": None})
 

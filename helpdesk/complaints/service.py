@@ -40,9 +40,10 @@ def edit(uow: UnitOfWork, complaint: Complaint, given: dict[str, Any]) -> UUID:
                 raise ValidationFailed(
                     errors=[FieldError.at(f"/{name}/currency", "currency", "Price and loss must be in one currency.")]
                 )
-    if complaint.offers_live and wanted.get("currency", complaint.currency) != complaint.currency:
-        text = "There are offers in the present currency; take them back first."
-        raise ValidationFailed(errors=[FieldError.at("/price/currency", "offers_live", text)])
+    if complaint.offers_live and complaint.currency not in {None, wanted.get("currency", complaint.currency)}:
+        text = f"There are offers in {complaint.currency}; take them back first."
+        given_names = [name for name in ("price", "loss") if name in given]
+        raise ValidationFailed(errors=[FieldError.at(f"/{name}/currency", "offers_live", text) for name in given_names])
     changes: dict[str, list[Any]] = {}
     for name, value in wanted.items():
         if getattr(complaint, name) != value:

@@ -33,7 +33,6 @@ def _codes(kind: str) -> tuple[str, ...]:
 CHANNELS: Final = _codes("channels")
 CATEGORIES: Final = _codes("categories")
 ROOT_CAUSES: Final = _codes("root_causes")
-REMEDIES: Final = _codes("remedies")
 ISSUES: Final = tuple(issue["code"] for category in taxonomy()["categories"] for issue in category["issues"])
 VULNERABILITIES: Final = tuple(flag for driver in taxonomy()["vulnerability"] for flag in driver["flags"])
 SAFETY_ISSUES: Final = frozenset({"PRD.SAFETY"})

@@ -45,6 +45,7 @@ def history_replays(session: Session) -> Iterator[Violation]:
         select(
             Complaint.id,
             Complaint.status,
+            Complaint.transition_count,
             func.json_agg(
                 func.json_build_array(
                     TransitionRow.number, TransitionRow.action, TransitionRow.from_status, TransitionRow.to_status
@@ -57,8 +58,9 @@ def history_replays(session: Session) -> Iterator[Violation]:
     for row in session.execute(statement.execution_options(yield_per=_BATCH)):
         steps = sorted(row.steps)
         subject = f"complaint {row.id}"
-        if [step[0] for step in steps] != list(range(1, len(steps) + 1)):
-            yield Violation("history", subject, "transitions are not numbered without gaps")
+        if [step[0] for step in steps] != list(range(1, row.transition_count + 1)):
+            detail = f"has {len(steps)} transitions, but counted {row.transition_count}, or their numbers have a gap"
+            yield Violation("history", subject, detail)
         try:
             ended = replay(LIFECYCLE, [(action, source, target) for _, action, source, target in steps])
         except (ValueError, KeyError) as error:
@@ -67,7 +69,7 @@ def history_replays(session: Session) -> Iterator[Violation]:
         if ended != row.status:
             yield Violation("history", subject, f"history ends in {ended}, the row says {row.status}")
     silent = select(Complaint.id, Complaint.status).where(
-        Complaint.status != LIFECYCLE.initial,
+        (Complaint.status != LIFECYCLE.initial) | (Complaint.transition_count > 0),
         ~select(TransitionRow.id).where(TransitionRow.complaint_id == Complaint.id).exists(),
     )
     for row in session.execute(silent):

@@ -59,10 +59,10 @@ class Email(fields.Email):
 
 
 class Whole(fields.Integer):
-    """A whole number, or its digits: a CSV has nothing else. Marshmallow's own would make 2 of 2.9, and 1 of true."""
+    """A whole number as JSON Schema has it: 3 and 3.0. Marshmallow's own would make 2 of 2.9, 1 of true and 3 of "3"."""
 
     def _validated(self, value: Any) -> int:
-        if isinstance(value, bool) or (isinstance(value, float) and not value.is_integer()):
+        if isinstance(value, bool | str) or (isinstance(value, float) and not value.is_integer()):
             raise self.make_error("invalid")
         return super()._validated(value)
 

@@ -11,7 +11,7 @@ from datetime import timedelta
 from typing import Final, Protocol
 from uuid import UUID
 
-from sqlalchemy import func, select
+from sqlalchemy import func
 from sqlalchemy.dialects.postgresql import insert
 
 from helpdesk.complaints.queries import complainant_of
@@ -22,7 +22,7 @@ from helpdesk.kernel.ids import new_id
 from helpdesk.kernel.mail import queue_mail
 from helpdesk.kernel.money import Money
 from helpdesk.kernel.unit_of_work import Database, UnitOfWork
-from helpdesk.recovery import texts
+from helpdesk.recovery import queries, texts
 from helpdesk.recovery.codes import new_code
 from helpdesk.recovery.models import Letter, Offer, Voucher
 from helpdesk.recovery.queries import Held
@@ -80,11 +80,11 @@ class VoucherIssuer:
             faults.point(IN_PROVIDER)
         # Read back in any case: of two workers that tried, one wrote, and both must name the same code.
         with tools.database.reader() as session:
-            return session.execute(select(Voucher.code).where(Voucher.offer_id == order.offer_id)).scalar_one()
+            return queries.voucher_of(session, order.offer_id).code
 
     def tell(self, uow: UnitOfWork, held: Held) -> None:
         offer = held.offer
-        voucher = uow.session.execute(select(Voucher).where(Voucher.offer_id == offer.id)).scalar_one()
+        voucher = queries.voucher_of(uow.session, offer.id)
         _mail(
             uow,
             offer,
@@ -120,11 +120,10 @@ class LetterIssuer:
             uow.session.execute(insert(Letter).values(row).on_conflict_do_nothing(index_elements=["offer_id"]))
             faults.point(IN_PROVIDER)
         with tools.database.reader() as session:
-            found = session.execute(select(Letter.id).where(Letter.offer_id == order.offer_id)).scalar_one()
-        return str(found)
+            return str(queries.letter_of(session, order.offer_id).id)
 
     def tell(self, uow: UnitOfWork, held: Held) -> None:
-        letter = uow.session.execute(select(Letter).where(Letter.offer_id == held.offer.id)).scalar_one()
+        letter = queries.letter_of(uow.session, held.offer.id)
         person = complainant_of(uow.session, held.offer.complaint_id)
         if letter.mail_id is None and person is not None and person.email:
             letter.mail_id = queue_mail(

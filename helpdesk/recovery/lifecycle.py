@@ -6,7 +6,7 @@ and the complaint's counters are not part of a transition but follow from the st
 """
 
 from dataclasses import dataclass
-from typing import Final, NamedTuple
+from typing import Final, TypedDict
 
 from helpdesk.kernel.state_machine import Lifecycle, Requirement, Transition, states
 
@@ -191,23 +191,33 @@ def _purse(state: str) -> str:
     return "spent" if state in SPENT else "free"
 
 
-class OfferCounts(NamedTuple):
+class OfferCounts(TypedDict):
     """What offers add to their complaint's counters; see `complaints.remedies`."""
 
     live: int
+    drafts: int
     approved: int
     undelivered: int
 
 
-def complaint_effect(source: str, target: str) -> OfferCounts:
-    """By how much the complaint's counters change with a step."""
-    return OfferCounts(*(after - before for before, after in zip(counted(source), counted(target), strict=True)))
+def complaint_effect(source: str, target: str, *, this_round: bool) -> OfferCounts:
+    """By how much the complaint's counters change with a step. `this_round`: the offer was approved since the complaint
+    was last reopened; what was decided before is no decision of this round.
+    """
+    before, after = counted(source), counted(target)
+    return OfferCounts(
+        live=after["live"] - before["live"],
+        drafts=after["drafts"] - before["drafts"],
+        approved=after["approved"] - before["approved"] if this_round else 0,
+        undelivered=after["undelivered"] - before["undelivered"],
+    )
 
 
 def counted(state: str) -> OfferCounts:
     """What one offer in this state adds to its complaint's counters."""
     return OfferCounts(
         live=int(state not in ENDED),
+        drafts=int(state not in ENDED | GRANTED),
         approved=int(state in GRANTED),
         undelivered=int(state not in ENDED | SPENT),
     )

@@ -74,6 +74,8 @@ class Offer(Identified, Versioned, Stamped, Base):
     round: Mapped[int] = mapped_column(default=1, server_default="1")
     steps: Mapped[int] = mapped_column(default=0, server_default="0")
     granted_at: Mapped[Timestamp | None]
+    granted_round: Mapped[int | None]
+    """The complaint's round in which it was approved."""
     issued_reference: Mapped[str | None]
     suggestion: Mapped[Json]
 

@@ -71,7 +71,7 @@ def draft(uow: UnitOfWork, actor: Actor, complaint: Complaint, given: dict[str, 
     """
     check_takes_offers(complaint)
     amount: Money | None = given.get("amount")
-    _check_draft(uow, complaint, given["kind"], amount)
+    _check_draft(complaint, given["kind"], amount)
     if not given.get("allow_duplicate"):
         _refuse_duplicate(uow, complaint, given["kind"], amount)
     person = complainant_of(uow.session, complaint.id)
@@ -95,7 +95,8 @@ def draft(uow: UnitOfWork, actor: Actor, complaint: Complaint, given: dict[str, 
         suggestion=suggestions.suggestion_for(uow.session, complaint).as_data(),
     )
     uow.session.add(offer)
-    remedies.count(complaint, *counted(offer.status))
+    complaint.currency = complaint.currency or offer.currency
+    remedies.count(complaint, **counted(offer.status))
     uow.record(
         OfferDrafted(
             complaint_id=complaint.id,
@@ -115,7 +116,7 @@ def check_takes_offers(complaint: Complaint) -> None:
         raise ComplaintTakesNoOffers(f"The complaint is {complaint.status}.", state=complaint.status)
 
 
-def _check_draft(uow: UnitOfWork, complaint: Complaint, kind: str, amount: Money | None) -> None:
+def _check_draft(complaint: Complaint, kind: str, amount: Money | None) -> None:
     problems = []
     if kind not in playbook.ISSUABLE:
         detail = f"Helpdesk cannot issue a {kind} yet; it can issue {' and '.join(playbook.ISSUABLE)}."
@@ -124,12 +125,10 @@ def _check_draft(uow: UnitOfWork, complaint: Complaint, kind: str, amount: Money
         problems.append(FieldError.at("/amount", "required", f"A {kind} needs an amount."))
     elif kind not in PAYING and amount is not None:
         problems.append(FieldError.at("/amount", "not_paid", f"A {kind} has no amount."))
-    if amount is not None:
-        # One currency per case: the authority for a case could be evaded by splitting it over two.
-        currency = complaint.currency or queries.currency_in_use(uow.session, complaint.id) or amount.currency
-        if amount.currency != currency:
-            detail = f"The offers on this complaint are in {currency}."
-            problems.append(FieldError.at("/amount/currency", "currency", detail))
+    # One currency per case: the authority for a case could be evaded by splitting it over two.
+    if amount is not None and complaint.currency not in {None, amount.currency}:
+        detail = f"This complaint is reckoned in {complaint.currency}."
+        problems.append(FieldError.at("/amount/currency", "currency", detail))
     if problems:
         raise ValidationFailed(errors=problems)
 
@@ -154,9 +153,7 @@ def advance(uow: UnitOfWork, actor: Actor, held: Held, action: str, given: Mappi
     offer.steps += 1
     offer.touch()
     _move_money(uow, actor, held, source, target)
-    effect = complaint_effect(source, target)
-    if any(effect):
-        remedies.count(complaint, *effect)
+    remedies.count(complaint, **complaint_effect(source, target, this_round=offer.granted_round == complaint.round))
     supplied = json_safe(given)
     uow.add_rows(
         OfferTransition,
@@ -261,6 +258,7 @@ def _approve(uow: UnitOfWork, actor: Actor, held: Held, given: Mapping[str, Any]
 def _grant(uow: UnitOfWork, actor: Actor, held: Held, given: Mapping[str, Any]) -> None:
     _sign(uow, actor, held.offer)
     held.offer.granted_at = uow.now
+    held.offer.granted_round = held.complaint.round
     advance(uow, actor, held, "approve", given)
 
 

@@ -31,14 +31,16 @@ from helpdesk.recovery.lifecycle import (
     Situation,
     told_to_customer,
 )
-from helpdesk.recovery.models import Budget, BudgetEntry, Offer, OfferTransition, Voucher
+from helpdesk.recovery.models import Budget, BudgetEntry, Letter, Offer, OfferTransition, Voucher
 
 LINK_PURPOSE: Final = "offer"
 
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """An offer and its complaint, both locked, in that knowledge passed on. `now`: the database's time at the lock."""
+    """An offer and its complaint, both locked, in that knowledge passed on. `now`: when the transaction began, by the
+    database's clock; all of one transaction is decided by one time.
+    """
 
     complaint: Complaint
     offer: Offer
@@ -229,15 +231,6 @@ def same_live_offer(
             Offer.currency.is_not_distinct_from(currency),
             Offer.status.not_in(ENDED),
         )
-        .limit(1)
-    ).scalar_one_or_none()
-
-
-def currency_in_use(session: Session, complaint_id: UUID) -> str | None:
-    """The currency of the complaint's live offers; there is only one."""
-    return session.execute(
-        select(Offer.currency)
-        .where(Offer.complaint_id == complaint_id, Offer.currency.is_not(None), Offer.status.not_in(ENDED))
         .limit(1)
     ).scalar_one_or_none()
 
@@ -461,6 +454,14 @@ def due_to_expire(session: Session, limit: int) -> Sequence[UUID]:
         .order_by(Offer.valid_until)
         .limit(limit)
     ).all()
+
+
+def voucher_of(session: Session, offer_id: UUID) -> Voucher:
+    return session.execute(select(Voucher).where(Voucher.offer_id == offer_id)).scalar_one()
+
+
+def letter_of(session: Session, offer_id: UUID) -> Letter:
+    return session.execute(select(Letter).where(Letter.offer_id == offer_id)).scalar_one()
 
 
 def being_issued(session: Session, offer_id: UUID) -> Any:

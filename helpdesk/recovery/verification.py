@@ -170,27 +170,28 @@ def _replayed(steps: list[Any], status: str, count: int) -> str | None:
 
 
 _COUNTERS: Final = text("""
-    SELECT c.id, c.offers_live, c.offers_approved, c.remedies_undelivered,
-           coalesce(o.live, 0) AS live, coalesce(o.approved, 0) AS approved, coalesce(o.waiting, 0) AS waiting
-    FROM complaint c LEFT JOIN (
-        SELECT complaint_id,
-               count(*) FILTER (WHERE status <> ALL(:ended)) AS live,
-               count(*) FILTER (WHERE status = ANY(:granted)) AS approved,
+    SELECT c.id, c.offers_live, c.offers_drafted, c.offers_approved, c.remedies_undelivered,
+           o.live, o.drafts, o.approved, o.waiting
+    FROM complaint c CROSS JOIN LATERAL (
+        SELECT count(*) FILTER (WHERE status <> ALL(:ended)) AS live,
+               count(*) FILTER (WHERE status <> ALL(:ended) AND status <> ALL(:granted)) AS drafts,
+               count(*) FILTER (WHERE status = ANY(:granted) AND granted_round = c.reopened_count + 1) AS approved,
                count(*) FILTER (WHERE status <> ALL(:settled)) AS waiting
-        FROM offer GROUP BY complaint_id) o ON o.complaint_id = c.id
-    WHERE (c.offers_live, c.offers_approved, c.remedies_undelivered)
-          <> (coalesce(o.live, 0), coalesce(o.approved, 0), coalesce(o.waiting, 0))
+        FROM offer WHERE complaint_id = c.id) o
+    WHERE (c.offers_live, c.offers_drafted, c.offers_approved, c.remedies_undelivered)
+          <> (o.live, o.drafts, o.approved, o.waiting)
     ORDER BY c.id
 """)
 
 
 def complaint_counters(session: Session) -> Iterator[Violation]:
-    """A complaint's `offers_live`, `offers_approved` and `remedies_undelivered` are what its offers say."""
+    """A complaint's four counters of offers are what its offers say."""
     sets = {"ended": sorted(ENDED), "granted": sorted(GRANTED), "settled": sorted(ENDED | SPENT)}
     for row in session.execute(_COUNTERS, sets):
         detail = (
-            f"counts {row.offers_live} live offers, {row.offers_approved} approved, "
-            f"{row.remedies_undelivered} undelivered; its offers are {row.live}, {row.approved} and {row.waiting}"
+            f"counts {row.offers_live} live offers, {row.offers_drafted} drafts, {row.offers_approved} approved, "
+            f"{row.remedies_undelivered} undelivered; its offers are {row.live}, {row.drafts}, {row.approved} and "
+            f"{row.waiting}"
         )
         yield Violation("recovery.complaint_counters", f"complaint {row.id}", detail)
 

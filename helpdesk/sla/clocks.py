@@ -39,6 +39,22 @@ def new_clock(complaint_id: UUID, terms: Mapping[str, Any], round_: int = 1) -> 
     return {**terms, "id": new_id(), "complaint_id": complaint_id, "round": round_}
 
 
+def policy_clock(
+    policy: Policy,
+    complaint_id: UUID,
+    *,
+    kind: str,
+    severity: str,
+    start: datetime,
+    now: datetime,
+    round_: int = 1,
+    waits: Pauses = (),
+) -> dict[str, Any] | None:
+    """A row for a new clock of the policy, None where it promises nothing of that kind. See `policy_terms`."""
+    terms = policy_terms(policy, kind=kind, severity=severity, start=start, now=now, waits=waits)
+    return None if terms is None else new_clock(complaint_id, terms, round_)
+
+
 def policy_terms(
     policy: Policy, *, kind: str, severity: str, start: datetime, now: datetime, waits: Pauses = ()
 ) -> dict[str, Any] | None:

@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
 from sqlalchemy import and_, func, select
@@ -20,30 +20,33 @@ from helpdesk.sla.models import Clock, SlaCalendar, SlaCalendarVersion, SlaPolic
 from helpdesk.sla.rounds import Act
 from helpdesk.sla.specs import Policy, compiled, targets_of
 
+_POLICIES, _SPEC = SlaPolicy.__table__.c, SlaPolicyVersion.__table__.c
+_CALENDARS, _HOURS = SlaCalendar.__table__.c, SlaCalendarVersion.__table__.c
+_IN_FORCE: Final = (
+    select(
+        _POLICIES.id,
+        _POLICIES.version,
+        _SPEC.spec,
+        _CALENDARS.id.label("calendar_id"),
+        _CALENDARS.version.label("calendar_version"),
+        _CALENDARS.name.label("calendar_name"),
+        _HOURS.spec.label("calendar_spec"),
+    )
+    .join_from(
+        SlaPolicy.__table__,
+        SlaPolicyVersion.__table__,
+        and_(_SPEC.policy_id == _POLICIES.id, _SPEC.version == _POLICIES.version),
+    )
+    .join(SlaCalendar.__table__, _CALENDARS.id == _SPEC.calendar_id)
+    .join(SlaCalendarVersion.__table__, and_(_HOURS.calendar_id == _CALENDARS.id, _HOURS.version == _CALENDARS.version))
+    .where(_POLICIES.is_default)
+)
+"""Of columns, and kept: every complaint that comes in asks for it."""
+
 
 def default_policy(session: Session) -> Policy:
     """The policy in force now, in one statement. Raises `NoPolicy`."""
-    row = session.execute(
-        select(
-            SlaPolicy.id,
-            SlaPolicy.version,
-            SlaPolicyVersion.spec,
-            SlaCalendar.id.label("calendar_id"),
-            SlaCalendar.version.label("calendar_version"),
-            SlaCalendar.name.label("calendar_name"),
-            SlaCalendarVersion.spec.label("calendar_spec"),
-        )
-        .join(
-            SlaPolicyVersion,
-            and_(SlaPolicyVersion.policy_id == SlaPolicy.id, SlaPolicyVersion.version == SlaPolicy.version),
-        )
-        .join(SlaCalendar, SlaCalendar.id == SlaPolicyVersion.calendar_id)
-        .join(
-            SlaCalendarVersion,
-            and_(SlaCalendarVersion.calendar_id == SlaCalendar.id, SlaCalendarVersion.version == SlaCalendar.version),
-        )
-        .where(SlaPolicy.is_default)
-    ).one_or_none()
+    row = session.execute(_IN_FORCE).one_or_none()
     if row is None:
         raise NoPolicy
     return Policy(

@@ -22,7 +22,10 @@ def start_clocks(uow: UnitOfWork, received: Sequence[ComplaintReceived]) -> None
 
     @cache  # the hundreds of an import share few days
     def by_policy(severity: str, start: datetime) -> list[dict[str, Any]]:
-        return _terms(uow, policy, severity, _AT_RECEIPT, start)
+        terms = [
+            clocks.policy_terms(policy, kind=kind, severity=severity, start=start, now=uow.now) for kind in _AT_RECEIPT
+        ]
+        return [item for item in terms if item is not None]
 
     @cache
     def by_rule(rule: Rule, start: datetime) -> dict[str, Any]:
@@ -41,23 +44,6 @@ def start_clocks(uow: UnitOfWork, received: Sequence[ComplaintReceived]) -> None
         ]
         rows += [clocks.new_clock(event.complaint_id, item) for item in terms]
     uow.add_rows(Clock, rows)
-
-
-def _terms(
-    uow: UnitOfWork,
-    policy: Policy,
-    severity: str,
-    kinds: Sequence[str],
-    start: datetime,
-    *,
-    waits: clocks.Pauses = (),
-) -> list[dict[str, Any]]:
-    """Of those kinds of which the policy promises anything."""
-    terms = [
-        clocks.policy_terms(policy, kind=kind, severity=severity, start=start, now=uow.now, waits=waits)
-        for kind in kinds
-    ]
-    return [item for item in terms if item is not None]
 
 
 def follow_complaint(uow: UnitOfWork, acted: Sequence[ComplaintActed]) -> None:
@@ -86,8 +72,7 @@ def _follow(uow: UnitOfWork, event: ComplaintActed) -> None:
     if event.action == "reopen":
         _restart(uow, event)
     elif event.to_status == "resolved" and event.from_status != "resolved":
-        policy = queries.default_policy(uow.session)
-        _add(uow, event, _terms(uow, policy, event.severity, ("follow_up",), uow.now))
+        _start(uow, event, queries.default_policy(uow.session), ("follow_up",), uow.now)
     elif moves:
         _promise_anew(uow, event, found)
 
@@ -128,9 +113,30 @@ def _round_number(event: ComplaintActed) -> int:
     return event.reopened_count + 1
 
 
-def _add(uow: UnitOfWork, event: ComplaintActed, terms: Sequence[dict[str, Any]]) -> None:
-    rows = [clocks.new_clock(event.complaint_id, item, _round_number(event)) for item in terms]
-    uow.add_rows(Clock, rows)
+def _start(
+    uow: UnitOfWork,
+    event: ComplaintActed,
+    policy: Policy,
+    kinds: Sequence[str],
+    start: datetime,
+    *,
+    waits: clocks.Pauses = (),
+) -> None:
+    """Clocks of those kinds of which the policy promises anything."""
+    rows = [
+        clocks.policy_clock(
+            policy,
+            event.complaint_id,
+            kind=kind,
+            severity=event.severity,
+            start=start,
+            now=uow.now,
+            round_=_round_number(event),
+            waits=waits,
+        )
+        for kind in kinds
+    ]
+    uow.add_rows(Clock, [row for row in rows if row is not None])
 
 
 def _promise_anew(uow: UnitOfWork, event: ComplaintActed, found: Sequence[Clock]) -> None:
@@ -142,17 +148,18 @@ def _promise_anew(uow: UnitOfWork, event: ComplaintActed, found: Sequence[Clock]
         if clock.kind in owed:
             owed.remove(clock.kind)
             clocks.retarget(uow, clock, policy, event.severity, waits=present.waits, at=uow.now)
-    _add(uow, event, _terms(uow, policy, event.severity, owed, present.began, waits=present.waits))
+    _start(uow, event, policy, owed, present.began, waits=present.waits)
 
 
 def _restart(uow: UnitOfWork, event: ComplaintActed) -> None:
     """A reopened complaint gets its promises anew, from the moment of reopening. A regulator counts on: what was
     cancelled by a withdrawal or dismissal that did not last is owed again, from its old start.
     """
-    policy = queries.default_policy(uow.session)
-    terms = _terms(uow, policy, event.severity, _owed(event), uow.now)
+    _start(uow, event, queries.default_policy(uow.session), _owed(event), uow.now)
+    rows = []
     for clock in queries.clocks_of_round_for_update(uow.session, event.complaint_id, event.reopened_count):
         rule = rule_by_id(clock.rule_id) if clock.rule_id and clock.state == "cancelled" else None
         if rule is not None:
-            terms.append(clocks.rule_terms(rule, clock.started_at, uow.now))
-    _add(uow, event, terms)
+            terms = clocks.rule_terms(rule, clock.started_at, uow.now)
+            rows.append(clocks.new_clock(event.complaint_id, terms, _round_number(event)))
+    uow.add_rows(Clock, rows)

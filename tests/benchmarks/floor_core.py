@@ -8,7 +8,7 @@ program's own pure functions), orjson. It need not read back what it has just wr
 What it does not have, and so what the ratio to it is the price of: validation and its messages, permissions, one order
 of refusals for all routes, repeats after a deadlock, `Idempotency-Key`, `ETag` and `If-Match`, cursors of further pages,
 request ids in logs, metrics, security headers, events that others subscribe to, and domains that can be changed one by
-one. `test_http` proves that answers and rows are the program's.
+one. `test_floor` proves that answers and rows are the program's.
 """
 
 import base64
@@ -55,7 +55,7 @@ from helpdesk.kernel.outbox import Duty
 from helpdesk.kernel.settings import Settings
 from helpdesk.sla.business_time import Target, due_at, remaining
 from helpdesk.sla.calendar_spec import Calendar
-from helpdesk.sla.clocks import first_alarm, policy_clock
+from helpdesk.sla.clocks import first_alarm, new_clock, policy_terms
 from helpdesk.sla.models import Clock, SlaCalendar, SlaCalendarVersion, SlaPolicy, SlaPolicyVersion
 from helpdesk.sla.specs import Policy, compiled, targets_of
 
@@ -144,6 +144,8 @@ _REST: Final = [
     "source_data",
 ]
 _HIDDEN: Final = [
+    "offers_drafted",
+    "reopened_count",
     "price_minor",
     "loss_minor",
     "currency",
@@ -152,8 +154,9 @@ _HIDDEN: Final = [
     "event_count",
     "event_head",
     "transition_count",
+    "reopened_count",
 ]
-_ISSUE: Final = ["id", "category", "issue", "detail", "finding", "evidence", "cause", "outcome"]
+_ISSUE: Final = ["id", "category", "issue", "detail", "finding", "evidence", "no_evidence_reason", "cause", "outcome"]
 _PERSON: Final = [
     "id",
     "role",
@@ -230,6 +233,7 @@ POLICY_IN_FORCE = (
     )
     .where(POLICY.c.is_default)
 )
+ALONE = select(func.pg_advisory_xact_lock(func.hashtextextended(bindparam("email"), 0x48444355)))
 KNOWN_CUSTOMER = (
     select(CUSTOMER.c.id).where(func.lower(CUSTOMER.c.email) == bindparam("email")).order_by(CUSTOMER.c.id).limit(1)
 )
@@ -418,6 +422,7 @@ def _policy(connection: Connection) -> Policy:
 def _create(connection: Connection, caller: Caller, given: dict[str, Any]) -> Response:
     policy = _policy(connection)
     person = given["complainant"]
+    connection.execute(ALONE, {"email": person["email"].lower()})  # of two at once, one makes the customer
     customer_id = connection.execute(KNOWN_CUSTOMER, {"email": person["email"].lower()}).scalar_one_or_none()
     price = Money.parse(**given["price"])
     row: dict[str, Any] = dict.fromkeys(_SUMMARY + _REST) | {
@@ -439,7 +444,10 @@ def _create(connection: Connection, caller: Caller, given: dict[str, Any]) -> Re
         "stage": "1",
         "double_deviation": False,
         "transition_count": 0,
+        "reopened_count": 0,
         "offers_live": 0,
+        "offers_drafted": 0,
+        "offers_approved": 0,
         "remedies_undelivered": 0,
         "issue_count": len(given["issues"]),
         "vulnerable": False,
@@ -470,10 +478,10 @@ def _create(connection: Connection, caller: Caller, given: dict[str, Any]) -> Re
     complainant["customer_id"] = row["customer_id"]
     connection.execute(NEW_PERSON, complainant | {"complaint_id": row["id"]})
     clocks = [
-        policy_clock(policy, row["id"], kind=kind, severity="S3", start=caller.now, now=caller.now)
+        policy_terms(policy, kind=kind, severity="S3", start=caller.now, now=caller.now)
         for kind in ("acknowledge", "investigate", "resolve")
     ]
-    connection.execute(NEW_CLOCKS, [clock for clock in clocks if clock is not None])
+    connection.execute(NEW_CLOCKS, [new_clock(row["id"], terms) for terms in clocks if terms is not None])
     connection.execute(NEW_EVENTS, chain.rows)
     return _json(201, _detail(row | {"issues": issues, "people": [complainant], "needs": []}, caller))
 
@@ -558,6 +566,7 @@ def _act(connection: Connection, caller: Caller, ref: str, action: str, given: d
             "severity": row["severity"],
             "waiting_on": row["waiting_on"],
             "acknowledged": row["acknowledged_at"] is not None,
+            "reopened_count": row["reopened_count"],
             "changes": {"waiting_on": [before, row["waiting_on"]]},
         },
     )

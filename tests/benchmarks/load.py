@@ -38,6 +38,8 @@ class Ask:
 @dataclass(frozen=True, slots=True)
 class Result:
     seconds: float
+    processor: float
+    """Seconds of processor time that the load itself took: it shares the machine with the servers."""
     latencies: list[float]
     """Seconds, of every request that was answered as expected."""
     errors: int
@@ -153,12 +155,13 @@ def _work(job: dict[str, Any]) -> Result:
     for worker in workers:
         worker.start()
     gate.wait()
-    begun = time.perf_counter()
+    begun, used = time.perf_counter(), time.process_time()
     for worker in workers:
         worker.join()
-    seconds = time.perf_counter() - begun
+    seconds, processor = time.perf_counter() - begun, time.process_time() - used
+    latencies = [taken for worker in workers for taken in worker.latencies]
     errors = [error for worker in workers for error in worker.errors]
-    return Result(seconds, [taken for worker in workers for taken in worker.latencies], len(errors), errors[:3])
+    return Result(seconds, processor, latencies, len(errors), errors[:3])
 
 
 if __name__ == "__main__":

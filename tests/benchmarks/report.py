@@ -1,6 +1,8 @@
-"""From results to the table. Every ratio is of two runs that followed each other, and the median over the rounds."""
+"""From results to the table. Every ratio is of two slices that followed each other, and the median over the rounds; the
+latencies of all rounds are one heap, since a 99th percentile of one slice would be that of its slowest answer.
+"""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
@@ -21,9 +23,9 @@ def rate(result: Result) -> float:
     return len(result.latencies) / result.seconds
 
 
-def percentile(result: Result, percent: int) -> float:
+def percentile(rounds: Sequence[Result], percent: int) -> float:
     """Milliseconds; 0 when nothing was answered."""
-    ordered = sorted(result.latencies)
+    ordered = sorted(taken for one in rounds for taken in one.latencies)
     return 1000 * ordered[min(len(ordered) * percent // 100, len(ordered) - 1)] if ordered else 0.0
 
 
@@ -50,18 +52,15 @@ def table(operations: Sequence[Operation], sizes: Sequence[int], results: Result
 def _line(
     operation: Operation, size: int, name: str, rounds: Sequence[Result], cells: Mapping[str, Sequence[Result]]
 ) -> tuple[str, ...]:
-    def middle(of: Callable[[Result], float]) -> str:
-        return f"{median(of(one) for one in rounds):.1f}"
-
     found = ratio(rounds, cells["core"])
     wanted = "" if name != "ours" else f">= {operation.wanted}" + ("" if found >= operation.wanted else " MISSED")
     return (
         operation.name,
         f"{size}",
         _NAMES[name],
-        middle(rate),
-        middle(lambda one: percentile(one, 50)),
-        middle(lambda one: percentile(one, 99)),
+        f"{median(rate(one) for one in rounds):.0f}",
+        f"{percentile(rounds, 50):.1f}",
+        f"{percentile(rounds, 99):.1f}",
         str(sum(one.errors for one in rounds)),
         f"{found:.2f}",
         f"{ratio(rounds, cells['fixed']):.2f}",
@@ -79,6 +78,12 @@ def growth(sizes: Sequence[int], results: Results) -> str:
         )
         lines.append(f"  {operation.name:9} helpdesk {ours:.2f}   (a) Core {core:.2f}")
     return "\n".join(lines)
+
+
+def of_load(results: Results) -> float:
+    """Milliseconds of processor time that the load took per request: a part of every time in the table."""
+    slices = [one for rounds in results.values() for one in rounds]
+    return 1000 * sum(one.processor for one in slices) / sum(len(one.latencies) + one.errors for one in slices)
 
 
 @dataclass(frozen=True, slots=True)

@@ -89,26 +89,28 @@ def test_beside_the_floors(bench: Bench, capsys: pytest.CaptureFixture[str]) -> 
     plan = bench.plan
     results: dict[tuple[str, int, str], list[Result]] = {}
     stolen = report.Stolen.now()
+    cells = [(size, name) for size in plan.sizes for name in APPS]
     for operation in OPERATIONS:
-        for size in plan.sizes:
-            for name in APPS:
-                # Every connection of every process has to have sent a statement five times before it is prepared.
-                bench.run(operation, size, name, 0, min(plan.requests, 240))
+        with capsys.disabled():
+            print(f"\n{operation.name} ...", end="", flush=True)
+        for size, name in cells:
+            # Every connection of every process has to have sent a statement five times before it is prepared.
+            bench.run(operation, size, name, 0, max(plan.requests, 96))
         for round_ in range(1, plan.rounds + 1):
-            for size in plan.sizes:
-                for name in list(APPS)[:: 1 if round_ % 2 else -1]:
-                    result = bench.run(operation, size, name, round_, plan.requests)
-                    results.setdefault((operation.name, size, name), []).append(result)
+            for size, name in cells[:: 1 if round_ % 2 else -1]:
+                result = bench.run(operation, size, name, round_, plan.requests)
+                results.setdefault((operation.name, size, name), []).append(result)
     with capsys.disabled():
         print(f"\n\n{report.table(OPERATIONS, plan.sizes, results)}\n")
         print(report.growth(plan.sizes, results))
-        print(f"{_measured(plan)} {stolen.since():.0%} of the processors was not ours meanwhile.\n")
+        print(f"{_measured(plan)} The load took {report.of_load(results):.2f} ms of processor per request.")
+        print(f"{stolen.since():.0%} of the processors was somebody else's meanwhile.\n")
     assert not _told(results)
 
 
 def _measured(plan: Plan) -> str:
     return (
-        f"{CONNECTIONS} connections, {plan.rounds} rounds of {plan.requests} requests in turns; medians. "
+        f"{CONNECTIONS} connections, {plan.rounds} rounds of slices of {plan.requests} requests, in turns; medians. "
         "Same gunicorn settings, same PostgreSQL (fsync off)."
     )
 

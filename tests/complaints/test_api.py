@@ -14,6 +14,7 @@ import pytest
 from flask import Flask
 from sqlalchemy import Engine, event, text
 
+from helpdesk.complaints import jobs
 from helpdesk.complaints.lifecycle import CLOSED, CLOSING, LIFECYCLE
 from helpdesk.complaints.schemas import LONG
 from helpdesk.kernel.unit_of_work import Database
@@ -232,6 +233,15 @@ class TestCreate:
         assert (answer.status_code, answer.json["code"]) == (409, "already_received")
         assert answer.json["reference"] == first["reference"]
         new(agent, source="till", external_id="4711")
+
+    def test_same_external_id_as_another_teams_names_no_reference(
+        self, agent: Caller, join: Join, database: Database, team: UUID
+    ) -> None:
+        new(agent, team_id=str(team), source="shop", external_id="4711")
+        stranger = join(team_ids=[make_team(database, "Other")])
+        answer = stranger.post("/complaints", complaint_body(source="shop", external_id="4711"))
+        assert (answer.status_code, answer.json["code"]) == (409, "already_received")
+        assert "reference" not in answer.json
 
     def test_same_external_id_at_once(self, app: Flask, agent: Caller, engine: Engine) -> None:
         """Nothing is locked that could be queued behind: the unique constraint decides."""
@@ -770,9 +780,50 @@ class TestNeeds:
         types = [item["type"] for item in agent.get(at(complaint, "timeline")).json["items"]]
         assert types.count("complaint.need_recorded") == types.count("complaint.need_ended") == 2
 
+    def test_ends_by_itself_when_its_time_is_over(
+        self, agent: Caller, engine: Engine, database: Database, complaint: dict[str, Any]
+    ) -> None:
+        past = {"expires_at": "2001-01-01T00:00:00Z"}
+        assert problems(agent.post(at(complaint, "needs"), self.NEED | past)) == {"/expires_at": "past"}
+        refused = agent.post("/complaints", complaint_body(needs=[self.NEED | past]))
+        assert problems(refused) == {"/needs/0/expires_at": "past"}
+        later = {"expires_at": "2999-01-01T00:00:00Z"}
+        agent.post(at(complaint, "needs"), self.NEED | later)
+        agent.post(at(complaint, "needs"), self.NEED | later | {"flag": "sight"})
+        assert jobs.end_needs(database) == 0
+        with engine.begin() as connection:
+            connection.execute(text("UPDATE complaint_need SET expires_at = now() WHERE flag = 'sight'"))
+        assert jobs.end_needs(database) == 1
+        assert jobs.end_needs(database) == 0
+        shown = agent.get(at(complaint)).json
+        assert ([need["flag"] for need in shown["needs"]], shown["vulnerable"]) == (["hearing"], True)
+        entry = agent.get(at(complaint, "timeline")).json["items"][-1]
+        assert (entry["type"], entry["actor_kind"]) == ("complaint.need_ended", "system")
+
     def test_no_more_than_can_be_shown(self, agent: Caller) -> None:
         shown = new(agent, needs=[self.NEED] * 20)
         assert agent.post(at(shown, "needs"), self.NEED).status_code == 409
+
+
+class TestLateIssues:
+    """Added after the investigation: resolved only with a finding of their own."""
+
+    def test_needs_a_finding(self, agent: Caller, complaint: dict[str, Any]) -> None:
+        done(agent, complaint, "investigate")
+        shown = agent.post(at(complaint, "issues"), {"category": "PRD"}).json
+        first, second = (issue["id"] for issue in shown["issues"])
+        outcomes = [{"issue_id": first, "outcome": "upheld"}, {"issue_id": second, "outcome": "not_upheld"}]
+        path = at(complaint, "actions", "resolve")
+        refused = agent.post(path, GOOD["resolve"] | {"outcomes": outcomes})
+        assert problems(refused) == {"/outcomes/1/finding": "required"}
+        found = {"finding": "It was whole.", "no_evidence_reason": "There is no camera at the depot."}
+        bare = agent.post(path, GOOD["resolve"] | {"outcomes": [outcomes[0], outcomes[1] | {"finding": "x"}]})
+        assert problems(bare) == {"/outcomes/1/evidence": "invalid"}
+        resolved = agent.post(path, GOOD["resolve"] | {"outcomes": [outcomes[0], outcomes[1] | found]}).json
+        assert resolved["outcome"] == "partly_upheld"
+        late = resolved["issues"][1]
+        assert (late["finding"], late["evidence"], late["cause"]) == ("It was whole.", None, "RC.HAND")
+        assert late["no_evidence_reason"] == "There is no camera at the depot."
 
 
 class TestPeople:

@@ -70,8 +70,7 @@ def ready(**more: Any) -> SimpleNamespace:
         "vulnerable": False,
         "safety": False,
         "regulator": False,
-        "offers_live": 1,
-        "offers_approved": 1,
+        "offers_drafted": 0,
         "remedies_undelivered": 0,
         "escalation_level": 1,
     }
@@ -152,7 +151,7 @@ class TestRequirements:
             ("resolve_on_the_spot", "not_on_the_spot", {"vulnerable": True}),
             ("resolve_on_the_spot", "not_on_the_spot", {"safety": True}),
             ("resolve_on_the_spot", "not_on_the_spot", {"regulator": True}),
-            ("resolve_on_the_spot", "offer_not_approved", {"offers_approved": 0}),
+            ("resolve_on_the_spot", "offer_not_approved", {"offers_drafted": 1}),
             ("follow_up", "remedy_undelivered", {"remedies_undelivered": 1}),
             ("escalate", "highest_level", {"escalation_level": MAX_LEVEL}),
             ("de_escalate", "lowest_level", {"escalation_level": 0}),
@@ -372,10 +371,8 @@ class TestEffects:
         )
         assert (row.fault, row.root_cause, row.contributing_causes) == ("firm", "RC.HAND", ["RC.COMMS"])
         issues = each(database, Issue, complaint_id, order=Issue.position)
-        assert [(issue.finding, issue.evidence, issue.cause) for issue in issues] == [
-            ("Late", "The log is gone.", "RC.HAND"),
-            ("Broken", "Photo", "RC.COMMS"),
-        ]
+        found = [(issue.finding, issue.evidence, issue.no_evidence_reason, issue.cause) for issue in issues]
+        assert found == [("Late", None, "The log is gone.", "RC.HAND"), ("Broken", "Photo", None, "RC.COMMS")]
 
     @pytest.mark.parametrize("places", [(0,), (0, 0), (0, 1, 1), ()])
     def test_every_issue_needs_exactly_one_finding(self, database: Database, places: tuple[int, ...]) -> None:
@@ -432,13 +429,25 @@ class TestEffects:
             do(database, complaint_id, "resolve", remedy={})
         assert refused.value.errors[0]["pointer"] == "/remedy/none_because"
         assert everything(engine) == before
-        _set(engine, complaint_id, "offers_live = 1, remedies_undelivered = 1")
+        _set(engine, complaint_id, "offers_live = 1, offers_drafted = 1, remedies_undelivered = 1")
         for remedy, code in (({}, "offer_not_approved"), ({"none_because": "They want none."}, "offers_live")):
             with pytest.raises(ValidationFailed) as refused:
                 do(database, complaint_id, "resolve", remedy=remedy)
             assert refused.value.errors[0]["code"] == code
-        _set(engine, complaint_id, "offers_approved = 1")
+        _set(engine, complaint_id, "offers_drafted = 0, offers_approved = 1")
         assert do(database, complaint_id, "resolve", remedy={}).status == "resolved"
+
+    def test_a_reopened_complaint_needs_another_remedy_decision(self, database: Database, engine: Engine) -> None:
+        complaint_id = brought_to(database, "investigated")
+        _set(engine, complaint_id, "offers_live = 1, offers_approved = 1")
+        do(database, complaint_id, "resolve", remedy={})
+        do(database, complaint_id, "reopen")
+        do(database, complaint_id, "investigate")
+        with pytest.raises(ValidationFailed) as refused:
+            do(database, complaint_id, "resolve", remedy={})
+        assert refused.value.errors[0]["pointer"] == "/remedy/none_because"
+        stands = do(database, complaint_id, "resolve", remedy={"none_because": "The first voucher stands."})
+        assert stands.no_remedy_reason == "The first voucher stands."
 
     def test_on_the_spot_is_acknowledgement_and_answer(self, database: Database) -> None:
         row = do(database, receive(database), "resolve_on_the_spot")
@@ -515,7 +524,8 @@ class TestEffects:
 TAMPERINGS: Final = (
     ("UPDATE complaint SET status = 'withdrawn'", "history", "history ends in resolved"),
     ("DELETE FROM complaint_transition WHERE number = 1", "history", "starts from"),
-    ("UPDATE complaint_transition SET number = 7 WHERE number = 2", "history", "without gaps"),
+    ("UPDATE complaint_transition SET number = 7 WHERE number = 2", "history", "numbers have a gap"),
+    ("DELETE FROM complaint_transition WHERE number = 3", "history", "has 2 transitions, but counted 3"),
     ("UPDATE complaint_transition SET to_status = 'dismissed' WHERE number = 1", "history", "not in the table"),
     ("UPDATE complaint_transition SET action = 'abolish' WHERE number = 1", "history", "abolish"),
     ("DELETE FROM complaint_transition", "history", "without any transition"),
@@ -531,15 +541,24 @@ class TestVerification:
             return [(found.check, found.detail) for check in verification.CHECKS for found in check(session)]
 
     def test_tampering_is_named(self, database: Database, engine: Engine) -> None:
-        brought_to(database, "resolved")
+        do(database, brought_to(database, "resolved"), "refer_externally")
         assert self._violations(database) == []
         for tampering, check, word in TAMPERINGS:
             with engine.connect() as connection:
+                connection.execute(text("ALTER TABLE complaint_transition DISABLE TRIGGER USER"))
                 connection.execute(text(tampering))
                 with Session(connection) as session:
                     found = [(it.check, it.detail) for looks in verification.CHECKS for it in looks(session)]
                 connection.rollback()
             assert any(name == check and word in detail for name, detail in found), (tampering, found)
+
+    @pytest.mark.parametrize("tampering", [statement for statement, *_ in TAMPERINGS if "_transition" in statement])
+    def test_steps_are_never_changed_or_removed(self, database: Database, engine: Engine, tampering: str) -> None:
+        do(database, brought_to(database, "resolved"), "refer_externally")
+        with pytest.raises(IntegrityError, match="never changed or removed"), engine.begin() as connection:
+            connection.execute(text(tampering))
+        with engine.begin() as connection:
+            connection.execute(text("UPDATE complaint_transition SET given = '{}'"))  # what is personal can be erased
 
     def test_the_database_refuses_an_unknown_status(self, engine: Engine, database: Database) -> None:
         receive(database)

@@ -253,7 +253,7 @@ class TestKilled:
             assert first is not None
             with importing.hold(program.engine, job_id) as second:
                 assert second is None
-        with importing.hold(program.engine, job_id) as third:
+        with importing.hold(program.engine, job_id, patience=30) as third:  # the server notices the end in its own time
             assert third is not None
 
 

@@ -299,7 +299,8 @@ class TestFeed:
         with database.reader() as session:
             seen, position = read_feed(session, position)
             assert seen == ["late", "early"]
-            missed = session.scalars(select(EventRow.payload).where(EventRow.seq < max(by_seq))).all()
+            before = select(EventRow.payload).where(EventRow.seq < max(by_seq)).order_by(EventRow.seq)
+            missed = session.scalars(before).all()
             assert [(payload or {}).get("words") for payload in missed][-1] == "late"  # what `seq` alone would miss
             assert read_feed(session, position) == ([], position)
 

@@ -265,11 +265,11 @@ class TestOthers:
         with pytest.raises(ma.ValidationError):
             loaded(Email(), value)
 
-    @pytest.mark.parametrize(("value", "number"), [(3, 3), (3.0, 3), ("3", 3)])
+    @pytest.mark.parametrize(("value", "number"), [(3, 3), (3.0, 3)])
     def test_whole(self, value: Any, number: int) -> None:
         assert loaded(Whole(), value) == number
 
-    @pytest.mark.parametrize("value", [2.9, "2.9", True, None, "", "three", float("inf"), float("nan"), []])
+    @pytest.mark.parametrize("value", [2.9, "3", "2.9", True, None, "", "three", float("inf"), float("nan"), []])
     def test_not_whole(self, value: Any) -> None:
         with pytest.raises(ma.ValidationError):
             loaded(Whole(), value)

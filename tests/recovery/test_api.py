@@ -172,6 +172,21 @@ class TestDraft:
         assert answer.status_code == 422
         assert codes(answer) == expected
 
+    def test_the_price_can_still_be_entered_and_not_in_another_currency(
+        self, agent: Caller, budget: str, team: UUID
+    ) -> None:
+        bare = {name: value for name, value in complaint_body(team_id=str(team)).items() if name != "price"}
+        complaint = agent.post("/complaints", bare).json
+        path = f"/complaints/{complaint['reference']}"
+        for body in (LETTER, voucher()):
+            draft(agent, complaint, body)
+            assert agent.patch(path, {"price": eur("5.00")}, if_match="*").status_code == 200
+        other = agent.patch(path, {"loss": {"amount": "5.00", "currency": "USD"}}, if_match="*")
+        assert codes(other) == [("/loss/currency", "currency")]
+        both = {name: {"amount": "5.00", "currency": "USD"} for name in ("price", "loss")}
+        other = agent.patch(path, both, if_match="*")
+        assert codes(other) == [("/price/currency", "offers_live"), ("/loss/currency", "offers_live")]
+
     def test_the_same_again_must_be_meant(self, agent: Caller, complaint: dict[str, Any]) -> None:
         first = draft(agent, complaint)
         again = agent.post(self.path(complaint), voucher())

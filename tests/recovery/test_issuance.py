@@ -13,7 +13,6 @@ from sqlalchemy import text
 from helpdesk.identity.actors import SYSTEM
 from helpdesk.kernel import faults
 from helpdesk.kernel.duties import GiveUp, Outside, Performer
-from helpdesk.kernel.settings import Settings
 from helpdesk.kernel.unit_of_work import Database
 from helpdesk.recovery import issuance, jobs
 from helpdesk.recovery.issuers import ISSUERS
@@ -21,7 +20,7 @@ from helpdesk.recovery.playbook import ISSUABLE
 from helpdesk.wiring import Program
 from tests.complaints.steps import GOOD
 from tests.conftest import Caller, complaint_body
-from tests.racing import at_once
+from tests.racing import at_once, until
 from tests.recovery.helpers import (
     accepted,
     act,
@@ -125,8 +124,15 @@ print(program.performer.perform([UUID(sys.argv[1])]))
 """
 
 
-def die_at(point: str, settings: Settings, duty: UUID) -> None:
-    """Perform the duty in a process of its own, which dies at this point."""
+_LOCKS = (
+    "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' "
+    "AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"
+)
+
+
+def die_at(point: str, program: Program, duty: UUID) -> None:
+    """Perform the duty in a process of its own, which dies at this point, its sessions with it."""
+    settings = program.settings
     variables = {
         **os.environ,
         "HELPDESK_DATABASE_URL": str(settings.database_url),
@@ -143,6 +149,7 @@ def die_at(point: str, settings: Settings, duty: UUID) -> None:
         check=False,
     )
     assert done.returncode == faults.EXIT_STATUS, done.stdout + done.stderr
+    until(lambda: scalar(program.database, _LOCKS) == 0)
 
 
 class TestCrash:
@@ -158,7 +165,7 @@ class TestCrash:
     ) -> None:
         offer = accepted(agent, complaint, body)
         (duty,) = duties(program.database)
-        die_at(point, program.settings, duty)
+        die_at(point, program, duty)
         left = duties(program.database)
         assert left == ([] if point == issuance.AFTER_COMMIT else [duty])
         assert perform(program)["failed"] == 0
@@ -245,7 +252,7 @@ class TestFailure:
         self, program: Program, agent: Caller, manager: Caller, complaint: dict[str, Any]
     ) -> None:
         offer = accepted(agent, complaint)
-        die_at(issuance.AFTER_PROVIDER, program.settings, duties(program.database)[0])
+        die_at(issuance.AFTER_PROVIDER, program, duties(program.database)[0])
         code = scalar(program.database, "SELECT code FROM voucher")
         performer(program, GiveUp("given up")).perform(duties(program.database))
         act(manager, offer, "revoke", reason="Paid back by bank transfer instead.")
@@ -257,7 +264,7 @@ class TestFailure:
         self, program: Program, agent: Caller, manager: Caller, complaint: dict[str, Any]
     ) -> None:
         offer = accepted(agent, complaint)
-        die_at(issuance.AFTER_PROVIDER, program.settings, duties(program.database)[0])
+        die_at(issuance.AFTER_PROVIDER, program, duties(program.database)[0])
         code = scalar(program.database, "SELECT code FROM voucher")
         assert manager.get(f"/vouchers/{code}").json["status"] == "not_issued"
         performer(program, GiveUp("given up")).perform(duties(program.database))

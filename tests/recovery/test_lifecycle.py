@@ -58,21 +58,21 @@ MONEY = {
 }
 
 COUNTED = {
-    "drafted": (1, 0, 1),
-    "pending_approval": (1, 0, 1),
-    "approved": (1, 1, 1),
-    "offered": (1, 1, 1),
-    "accepted": (1, 1, 1),
-    "issuing": (1, 1, 1),
-    "issued": (1, 1, 0),
-    "redeemed": (1, 1, 0),
-    "declined": (0, 0, 0),
-    "expired": (0, 0, 0),
-    "revoked": (0, 0, 0),
-    "failed": (1, 1, 1),
-    "reversed": (0, 0, 0),
+    "drafted": (1, 1, 0, 1),
+    "pending_approval": (1, 1, 0, 1),
+    "approved": (1, 0, 1, 1),
+    "offered": (1, 0, 1, 1),
+    "accepted": (1, 0, 1, 1),
+    "issuing": (1, 0, 1, 1),
+    "issued": (1, 0, 1, 0),
+    "redeemed": (1, 0, 1, 0),
+    "declined": (0, 0, 0, 0),
+    "expired": (0, 0, 0, 0),
+    "revoked": (0, 0, 0, 0),
+    "failed": (1, 0, 1, 1),
+    "reversed": (0, 0, 0, 0),
 }
-"""Live, approved, undelivered."""
+"""Live, drafts, approved, undelivered."""
 
 
 def situation(action: str) -> Situation:
@@ -92,8 +92,12 @@ def test_grid(state: str, action: str) -> None:
     step = LIFECYCLE.transition(action, state, situation(action), SYSTEM.may)
     assert (step.target or state) == expected
     assert money_effect(state, expected) == MONEY.get((state, action))
-    before, after = COUNTED[state], COUNTED[expected]
-    assert complaint_effect(state, expected) == tuple(new - old for old, new in zip(before, after, strict=True))
+    live, drafts, approved, undelivered = (
+        after - before for before, after in zip(COUNTED[state], COUNTED[expected], strict=True)
+    )
+    change = {"live": live, "drafts": drafts, "approved": approved, "undelivered": undelivered}
+    assert complaint_effect(state, expected, this_round=True) == change
+    assert complaint_effect(state, expected, this_round=False) == change | {"approved": 0}
 
 
 def test_grid_is_whole() -> None:

@@ -334,7 +334,7 @@ class Story:
         self.database = database
         given = {"channel": "EMAIL", "subject": "Late", "description": "It came late."} | more
         with database.unit_of_work(SYSTEM, now=received_at) as uow:
-            self.id = intake.receive(uow, given)
+            self.id = intake.receive(uow, SYSTEM, given)
 
     def act(self, action: str, at: datetime, **given: Any) -> None:
         with self.database.unit_of_work(SYSTEM, now=at) as uow:
