@@ -14,8 +14,8 @@ depends_on = None
 _ROUND = """
 UPDATE offer o SET granted_round = 1 + (
     SELECT count(*) FROM complaint_transition t
-    WHERE t.complaint_id = o.complaint_id AND t.action = 'reopen' AND t.at < o.granted_at)
-WHERE o.granted_at IS NOT NULL
+    WHERE t.complaint_id = o.complaint_id AND t.action = 'reopen' AND t.at < coalesce(o.granted_at, o.created_at))
+WHERE o.status NOT IN ('drafted', 'pending_approval')
 """
 _COUNT = """
 UPDATE complaint c SET offers_drafted = o.drafts, offers_approved = o.approved
