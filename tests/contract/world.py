@@ -141,15 +141,9 @@ class World:
         sources = LIFECYCLE.by_action(action).sources if action else {LIFECYCLE.initial}
         state = next(name for name in LIFECYCLE.states if name in sources)
         found = str(steps.brought_to(self._program.database, state, action or None))
-<<<<<<< HEAD
-        if action in {"resolve", "resolve_on_the_spot"}:  # a decision needs a remedy, or a reason why there is none
-            letter = helpers.draft(self.caller, {"reference": found}, {"kind": "apology_letter"})
-            helpers.act(self.caller, letter, "submit")
-=======
         if action.startswith("resolve"):  # a decision needs a remedy that is approved, or a reason why there is none
             offer = helpers.draft(self.caller, {"reference": found}, {"kind": "apology_letter"})
             helpers.act(self.caller, offer, "submit")  # within the caller's own authority: that approves it
->>>>>>> w-contract
         return found
 
     def _person(self, ref: str) -> str:
