@@ -16,7 +16,7 @@ from helpdesk.identity.authentication import ensure_bootstrap_administrator
 from helpdesk.integrations import jobs as imports
 from helpdesk.kernel import mail, migrations
 from helpdesk.kernel.db import make_engine
-from helpdesk.kernel.doorbell import Doorbell, connect
+from helpdesk.kernel.doorbell import BULK, Doorbell, connect
 from helpdesk.kernel.duties import Handlers, Outside, Performer
 from helpdesk.kernel.events import Event
 from helpdesk.kernel.mail import Mailer, mailer_for
@@ -56,7 +56,7 @@ HANDLERS: Final[Handlers] = {
         _deliver_mail, give_up=mail.give_up, queue=mail.QUEUE, patience=40
     ),  # a mail server may be away for hours
     issuance.TOPIC: Outside(issuance.issue, give_up=issuance.give_up),
-    imports.TOPIC: Outside(imports.run_import, give_up=imports.give_up, queue=imports.QUEUE),
+    imports.TOPIC: Outside(imports.run_import, give_up=imports.give_up, queue=BULK),
 }
 
 

@@ -27,7 +27,7 @@ from uuid import UUID
 
 import structlog
 from psycopg import errors as pg_errors
-from sqlalchemy import Connection, Engine, func, select, text, update
+from sqlalchemy import Connection, Engine, func, text, update
 from sqlalchemy.exc import DBAPIError
 
 from helpdesk.complaints import intake
@@ -110,9 +110,8 @@ def hold(engine: Engine, job_id: UUID, *, patience: float = 0.0) -> Iterator[Con
     connection = engine.connect().execution_options(isolation_level="AUTOCOMMIT")
     connection.detach()
     try:
-        attempt = select(func.pg_try_advisory_lock(int.from_bytes(job_id.bytes[8:], signed=True)))
         end = time.monotonic() + patience
-        while not (free := connection.execute(attempt).scalar_one()) and time.monotonic() < end:
+        while not (free := queries.take_import(connection, job_id)) and time.monotonic() < end:
             time.sleep(0.1)
         yield connection if free else None
     finally:

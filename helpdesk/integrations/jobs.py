@@ -19,7 +19,6 @@ from helpdesk.kernel.unit_of_work import Database, UnitOfWork
 log = structlog.get_logger()
 
 TOPIC: Final = service.TOPIC
-QUEUE: Final = "helpdesk-bulk"
 BATCH: Final = importing.BATCH
 _ABANDONED_SECONDS: Final = 86_400
 

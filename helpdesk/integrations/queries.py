@@ -21,6 +21,7 @@ from sqlalchemy import (
     text,
     true,
 )
+from sqlalchemy.engine import Connection
 from sqlalchemy.orm import Session
 
 from helpdesk.complaints.models import Complaint
@@ -251,3 +252,9 @@ def _feed_filter(actor: Actor, given: Mapping[str, Any]) -> list[ColumnElement[b
         visible = select(Complaint.id).where(complaints_visible_to(actor))
         found.append(or_(EventRow.stream_id.is_(None), EventRow.stream_id.in_(visible)))
     return found
+
+
+def take_import(connection: Connection, job_id: UUID) -> bool:
+    """Try the lock that says who runs this import; it is held until the session ends."""
+    attempt = select(func.pg_try_advisory_lock(int.from_bytes(job_id.bytes[8:], signed=True)))
+    return bool(connection.execute(attempt).scalar_one())
