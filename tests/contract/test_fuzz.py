@@ -159,6 +159,8 @@ class Fuzz:
         try:
             response = case.call()
             self.statuses[response.status_code] = self.statuses.get(response.status_code, 0) + 1
+            if response.status_code < 300 and self.operation.method != "get":
+                self.world.forget(self.operation)
             self._check(case, response)
         except (Exception, FailureGroup) as error:  # noqa: BLE001  # whatever the program lets through is looked for
             self._note(case, error)
