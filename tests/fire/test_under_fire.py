@@ -27,7 +27,7 @@ from helpdesk.verifying import violations
 from tests.conftest import complaint_body
 from tests.system import ADMIN_TOKEN, System, running, wait_until
 
-pytestmark = [pytest.mark.fire, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.fire, pytest.mark.timeout(1800)]
 
 OFFERS = 200
 COMPLAINTS_WITH_ALARMS = 334
@@ -94,7 +94,7 @@ class Fire:
             return _count(self.system, query) == expected
 
         try:
-            wait_until(there, f"{what}; fire: {self.done}", timeout=240)
+            wait_until(there, f"{what}; fire: {self.done}", timeout=600)
         except AssertionError:
             print(self.system.logs())
             raise
