@@ -72,12 +72,30 @@ VOCABULARIES = {
 }
 """Words that several payloads share, under the names that a generated client gives them."""
 
+MEANINGS = {
+    "Channel": taxonomy.labelled("channels"),
+    "Dismissal": "Why it is no complaint to us. A duplicate ends through a merge, not here.",
+    "Fault": "Whose fault it was: the firm's, shared, or nobody's here.",
+    "IssueCategory": taxonomy.labelled("categories"),
+    "IssueCode": taxonomy.issues_labelled(),
+    "IssueOutcome": "Whether the complaint was right; of the case, derived from its issues.",
+    "RootCause": taxonomy.labelled("root_causes"),
+    "Severity": "S1 is the worst. From impact and urgency at triage; S3 until then.",
+    "Stage": "1: first decision; 2: internal review; external: an outside body.",
+    "Track": "on_the_spot: settled at the first contact; investigate: looked into first.",
+    "Vulnerability": "What makes somebody vulnerable, or calls for an adjustment.",
+    "WaitingOn": "Who has to act next; clocks that may pause stand still while it is not us.",
+}
+"""What the words say, for whoever reads the document."""
+
 AGES = {
     "oldest_unrelayed_duty_seconds": "SELECT extract(epoch FROM now() - min(not_before)) FROM duty "
     "WHERE done_at IS NULL AND dead_at IS NULL AND not_before <= now() AND attempts = 0",
 }
 AGES["oldest_due_alarm_seconds"] = (
-    "SELECT extract(epoch FROM now() - min(next_alarm_at)) FROM sla_clock WHERE next_alarm_at <= now()"
+    # Since it is owed: an alarm that was due before its complaint was entered is not late by those years.
+    "SELECT extract(epoch FROM now() - min(greatest(next_alarm_at, c.created_at))) "
+    "FROM sla_clock JOIN complaint c ON c.id = complaint_id WHERE next_alarm_at <= now()"
 )
 GAUGES = {
     "helpdesk_duties_owed": (
@@ -85,6 +103,10 @@ GAUGES = {
         "SELECT count(*) FROM duty WHERE done_at IS NULL AND dead_at IS NULL AND not_before <= now()",
     ),
     "helpdesk_duties_dead": ("Duties given up and not settled", outbox.COUNT_GIVEN_UP),
+    "helpdesk_alarms_due": (
+        "SLA alarms due and not rung",
+        "SELECT count(*) FROM sla_clock WHERE next_alarm_at <= now()",
+    ),
     "helpdesk_event_horizon_lag_seconds": (
         "Age of the oldest transaction that holds the event feed back",
         "SELECT max(extract(epoch FROM now() - xact_start)) FROM pg_stat_activity WHERE backend_xid IS NOT NULL",
@@ -120,7 +142,7 @@ def create_app(settings: Settings | None = None, program: Program | None = None)
     app.extensions["helpdesk_program"] = program
     http.bind_request(app)
     problems.register(app)
-    api = configure(app, PATH_PARAMETERS, VOCABULARIES)
+    api = configure(app, PATH_PARAMETERS, VOCABULARIES, MEANINGS)
     for blueprint in BLUEPRINTS:
         api.register_blueprint(blueprint, url_prefix=API)
     app.extensions["helpdesk_api"] = api

@@ -29,10 +29,10 @@ from helpdesk.kernel.errors import DomainError
 from helpdesk.kernel.migrations import MigrationBlocked
 from helpdesk.kernel.relay import Relay
 from helpdesk.kernel.schemas import problems_of
-from helpdesk.kernel.settings import Settings, SettingsError
+from helpdesk.kernel.settings import Settings, SettingsError, own_command
 from helpdesk.kernel.unit_of_work import UnitOfWork
 from helpdesk.schedule import Scheduler
-from helpdesk.up import FIRST_AGENT, run_everything
+from helpdesk.up import first_agent, run_everything
 from helpdesk.wiring import HANDLERS, Program, assemble, migrate
 
 
@@ -101,7 +101,7 @@ def migrate_command() -> None:
     click.echo("The database is at the program's version.")
     with program.database.reader() as session:
         if not identity.any_active_agent(session):
-            click.echo(f"There is no agent yet: {FIRST_AGENT}")
+            click.echo(f"There is no agent yet: {first_agent()}")
 
 
 @main.command()
@@ -196,7 +196,7 @@ def create_agent(email: str, name: str, role: str) -> None:
             identity_service.create_agent(uow, given)
     except DomainError as error:
         raise click.ClickException(f"{error.detail}. {error.advice}") from error
-    click.echo(f"{given['name']} is here. For a token: helpdesk token create --agent {given['email']}")
+    click.echo(f"{given['name']} is here. For a token: {own_command()} token create --agent {given['email']}")
 
 
 @main.group()

@@ -9,7 +9,6 @@ import urllib.request
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Final
 
 import click
 
@@ -21,7 +20,7 @@ from helpdesk.kernel.doorbell import BULK, MAIL
 from helpdesk.kernel.embedded import Child, EmbeddedPostgres, EmbeddedRedis, Server, Supervisor, find_redis_server
 from helpdesk.kernel.embedded.folders import make_data_dir
 from helpdesk.kernel.migrations import MigrationBlocked
-from helpdesk.kernel.settings import Settings
+from helpdesk.kernel.settings import Settings, own_command
 from helpdesk.wiring import Program, assemble, migrate
 
 
@@ -92,7 +91,14 @@ def _prepare(settings: Settings) -> str:
         program.engine.dispose()
 
 
-FIRST_AGENT: Final = "helpdesk agent create EMAIL --name NAME --role admin, then helpdesk token create --agent EMAIL"
+def command() -> str:
+    """What to type in a second terminal; it must find the same data folder."""
+    folder = os.environ.get("HELPDESK_DATA_DIR")
+    return f"HELPDESK_DATA_DIR={folder} {own_command()}" if folder else own_command()
+
+
+def first_agent() -> str:
+    return f"{command()} agent create EMAIL --name NAME --role admin, then {command()} token create --agent EMAIL"
 
 
 def _way_in(program: Program) -> str:
@@ -101,10 +107,10 @@ def _way_in(program: Program) -> str:
     with program.database.reader() as session:
         manager = identity.agent_by_email(session, demo.MANAGER)
         if manager is not None and manager.active:
-            return f"helpdesk token create --agent {demo.MANAGER}"
+            return f"{command()} token create --agent {demo.MANAGER}"
         if identity.any_active_agent(session):
-            return "helpdesk token create --agent EMAIL"
-    return FIRST_AGENT
+            return f"{command()} token create --agent EMAIL"
+    return first_agent()
 
 
 def _children(settings: Settings) -> list[Child]:

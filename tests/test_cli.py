@@ -18,7 +18,7 @@ from helpdesk.kernel.ids import new_id
 from helpdesk.kernel.mail import queue_mail
 from helpdesk.kernel.settings import Settings
 from helpdesk.kernel.unit_of_work import Database
-from helpdesk.up import FIRST_AGENT, _way_in
+from helpdesk.up import _way_in, command, first_agent
 from helpdesk.verifying import CHECKS
 from helpdesk.wiring import Program
 from tests.conftest import Caller, complaint_body
@@ -101,10 +101,10 @@ class TestFirstAgent:
     def test_what_up_says(self, program: Program, database: Database) -> None:
         assert "HELPDESK_ADMIN_TOKEN" in _way_in(program)
         program = replace(program, settings=replace(program.settings, admin_token=None))
-        assert _way_in(program) == FIRST_AGENT
+        assert _way_in(program) == first_agent()
         with database.unit_of_work(SYSTEM) as uow:
             service.create_agent(uow, {"email": "ada@example.com", "name": "Ada", "role": "admin"})
-        assert _way_in(program) == "helpdesk token create --agent EMAIL"
+        assert _way_in(program) == f"{command()} token create --agent EMAIL"
         with database.unit_of_work(SYSTEM) as uow:
             service.create_agent(uow, {"email": demo.MANAGER, "name": "Mei", "role": "manager"})
         assert _way_in(program) == f"helpdesk token create --agent {demo.MANAGER}"

@@ -38,6 +38,16 @@ VULNERABILITIES: Final = tuple(flag for driver in taxonomy()["vulnerability"] fo
 SAFETY_ISSUES: Final = frozenset({"PRD.SAFETY"})
 
 
+def labelled(kind: str) -> str:
+    """`PHONE phone; EMAIL email ...`: the codes of one list with their English labels."""
+    return "; ".join(f"`{item['code']}` {item['en']}" for item in taxonomy()[kind])
+
+
+def issues_labelled() -> str:
+    issues = [issue for category in taxonomy()["categories"] for issue in category["issues"]]
+    return "; ".join(f"`{issue['code']}` {issue['en']}" for issue in issues)
+
+
 def severity_of(impact: int, urgency: int) -> str:
     """`impact` 1 negligible to 5 critical, `urgency` 1 can wait to 4 now; from the shipped matrix."""
     level: str = taxonomy()["severity_matrix"][impact - 1][urgency - 1]

@@ -193,6 +193,8 @@ def _summary(job: dict[str, Any]) -> Iterator[str]:
         f"{job['records_read']} records read: {job['accepted']} {verb}, {job['skipped']} skipped (known before, or twice "
         f"in the file), {job['rejected']} rejected."
     )
+    if job["rejected"]:
+        yield f"With --report FILE each is named with its line; through the API: GET /imports/{job['id']}/rejections."
     if job["finished_at"] is not None and job["run_started_at"] is not None:
         seconds = (job["finished_at"] - job["run_started_at"]).total_seconds()
         yield f"{seconds:.1f} s, {job['records_per_second'] or 0:.0f} records/s. Import {job['id']}: {job['state']}."

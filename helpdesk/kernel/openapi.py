@@ -117,8 +117,15 @@ class _Fields(MarshmallowPlugin):
         register.map_to_openapi_type(CommaList, "string", None)
 
 
-def configure(app: Flask, path_parameters: Mapping[str, PathParameter], vocabularies: Vocabularies) -> Api:
-    """`vocabularies` are the sets of words that several payloads use: each becomes one schema of its own."""
+def configure(
+    app: Flask,
+    path_parameters: Mapping[str, PathParameter],
+    vocabularies: Vocabularies,
+    meanings: Mapping[str, str],
+) -> Api:
+    """`vocabularies` are the sets of words that several payloads use: each becomes one schema of its own, described by
+    `meanings` where its words do not speak for themselves.
+    """
     api = Api(
         app,
         spec_kwargs={
@@ -138,7 +145,8 @@ def configure(app: Flask, path_parameters: Mapping[str, PathParameter], vocabula
     api.path_parameters = path_parameters
     api.spec.components.schema("Money", deepcopy(_MONEY))
     for name, words in vocabularies.items():
-        api.spec.components.schema(name, {"type": "string", "enum": list(words)})
+        described = {"description": meanings[name]} if name in meanings else {}
+        api.spec.components.schema(name, {"type": "string", "enum": list(words), **described})
     api.spec.components.security_scheme(
         "bearer",
         {"type": "http", "scheme": "bearer", "description": "A token from `POST /api/v1/tokens` or `helpdesk token`."},

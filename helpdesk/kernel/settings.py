@@ -5,6 +5,7 @@ What a manager changes at run time (policies, playbooks, budgets) is data with a
 
 import os
 import secrets
+import sys
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
@@ -26,14 +27,22 @@ class Settings:
     host: str = field(default="127.0.0.1", metadata={"help": "address to listen on"})
     port: int = field(default=8000, metadata={"help": "port to listen on, 1-65535"})
     public_url: str | None = field(default=None, metadata={"help": "how the outside reaches us; used in links"})
-    admin_token: str | None = field(default=None, metadata={"help": "bootstrap administrator token, 32+ characters"})
+    admin_token: str | None = field(
+        default=None,
+        metadata={
+            "help": "bootstrap administrator token, 32+ characters; another value revokes it, leaving it out does not"
+        },
+    )
     secret_key: str | None = field(default=None, metadata={"help": "signs links and cursors, 32+ characters"})
     demo: bool = field(default=True, metadata={"help": "0: no demo data on the first start"})
     web_workers: int = field(default=2, metadata={"help": "API server processes"})
     web_threads: int = field(default=8, metadata={"help": "threads per API server process"})
     workers: int = field(default=1, metadata={"help": "RQ worker processes that `up` starts"})
     smtp_url: str | None = field(
-        default=None, metadata={"help": "smtp[s]://user:password@host:port; mail goes to the log when absent"}
+        default=None,
+        metadata={
+            "help": "smtp[s]://user:password@host:port; when absent, no mail is sent: the log names it, without a word of it"
+        },
     )
     mail_from: str = field(default="Helpdesk <helpdesk@localhost>", metadata={"help": "sender of outbound mail"})
     log_level: str = field(default="INFO", metadata={"help": "DEBUG, INFO, WARNING or ERROR"})
@@ -81,6 +90,15 @@ class Settings:
         return path.read_text(encoding="ascii")
 
 
+def own_command() -> str:
+    """How whoever reads our messages starts this program: the launcher beside this Python, else the module."""
+    launcher = Path(sys.executable).parent / "helpdesk"
+    if not launcher.is_file():
+        return "python -m helpdesk"
+    here = Path.cwd()
+    return str(launcher.relative_to(here) if launcher.is_relative_to(here) else launcher)
+
+
 def _write_once(path: Path, text: str) -> None:
     """Create `path` whole or not at all; of several processes that try at once, the first wins and the rest read it."""
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -97,7 +115,10 @@ def _write_once(path: Path, text: str) -> None:
 
 def _parse(kind: str, text: str) -> object:
     if kind == "<class 'int'>":
-        return int(text)
+        try:
+            return int(text)
+        except ValueError:
+            raise ValueError("write a whole number") from None
     if kind == "<class 'bool'>":
         if text.lower() not in {"0", "1", "true", "false", "yes", "no"}:
             raise ValueError("write 0 or 1")

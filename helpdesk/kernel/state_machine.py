@@ -92,7 +92,7 @@ class Lifecycle:
         if state in step.sources and not missing:
             return step
         if state in step.sources:
-            detail = f"{action!r} must wait: " + "; ".join(need["detail"] for need in missing)
+            detail = f"{action!r} is not possible now: " + " ".join(need["detail"] for need in missing)
         else:
             detail = f"{action!r} is not possible from {state!r}; it is from {_listed(sorted(step.sources))}."
         raise ActionNotAllowed(

@@ -78,7 +78,7 @@ class TestGuard:
     def test_every_missing_fact_is_told(self) -> None:
         with pytest.raises(ActionNotAllowed) as refused:
             DOOR.transition("lock", "shut", door(has_lock=False, bolted=True), may)
-        assert refused.value.detail == "'lock' must wait: it has no lock.; it is bolted."
+        assert refused.value.detail == "'lock' is not possible now: it has no lock. it is bolted."
         assert [need["code"] for need in refused.value.extra["missing"]] == ["no_lock", "bolted"]
 
     def test_wrong_state(self) -> None:
