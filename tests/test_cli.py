@@ -107,7 +107,7 @@ class TestFirstAgent:
         assert _way_in(program) == f"{command()} token create --agent EMAIL"
         with database.unit_of_work(SYSTEM) as uow:
             service.create_agent(uow, {"email": demo.MANAGER, "name": "Mei", "role": "manager"})
-        assert _way_in(program) == f"helpdesk token create --agent {demo.MANAGER}"
+        assert _way_in(program) == f"{command()} token create --agent {demo.MANAGER}"
 
 
 def test_the_demo_goes_into_an_empty_system_only(run: Run, admin: Caller, database: Database) -> None:
