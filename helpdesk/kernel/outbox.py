@@ -103,17 +103,19 @@ def claim(connection: Connection, topics: list[str], limit: int = 100) -> list[R
     """Mark due duties as rung and return them. Commit before enqueueing: a fast worker would find the row still locked
     by us, skip it, and leave it lying for a whole lease.
     """
+    # Materialised: as a subquery the planner may run it once per row of the outer table, and each time it locks others.
     due = (
         select(Duty.id)
         .where(Duty.next_at <= func.now(), Duty.done_at.is_(None), Duty.dead_at.is_(None), Duty.topic.in_(topics))
-        .order_by(Duty.next_at)
+        .order_by(Duty.next_at, Duty.number)
         .limit(limit)
         .with_for_update(skip_locked=True)
-        .scalar_subquery()
+        .cte("due")
+        .prefix_with("MATERIALIZED")
     )
     rows = connection.execute(
         update(Duty)
-        .where(Duty.id.in_(due))
+        .where(Duty.id == due.c.id)
         .values(next_at=_LEASE, attempts=Duty.attempts + 1)
         .returning(Duty.id, Duty.topic, Duty.number)
     )

@@ -60,6 +60,14 @@ class TestClaim:
         assert claim(engine, limit=2) == made[:2]
         assert claim(engine, limit=200) == made[2:]
 
+    def test_no_more_than_asked_however_it_is_planned(self, database: Database, engine: Engine) -> None:
+        """A planner that joins row by row must not look for the oldest anew for each."""
+        made = owe(database, 40)
+        with engine.begin() as connection:
+            for method in ("hashjoin", "mergejoin", "hashagg", "material", "sort", "bitmapscan", "indexscan"):
+                connection.execute(text(f"SET LOCAL enable_{method} = off"))
+            assert [ring.id for ring in outbox.claim(connection, ["test"], 2)] == made[:2]
+
     def test_only_its_topics(self, database: Database, engine: Engine) -> None:
         [ours], [theirs] = owe(database), owe(database, topic="other")
         assert claim(engine) == [ours]
