@@ -142,7 +142,7 @@ def _action_route(action: str) -> None:
         offers.check(session, actor, held, action)
 
     def run(uow: UnitOfWork, actor: Actor, held: Held, given: dict[str, Any]) -> UUID:
-        return offers.act(uow, actor, held, action, given, to=_links())
+        return offers.carry_out(uow, actor, held, action, given, to=_links())
 
     sources = ", ".join(sorted(step.sources, key=LIFECYCLE.states.index))
     waits = " ".join(f"Refused while {need.detail}" for need in step.requires)
@@ -202,7 +202,7 @@ def _answer(uow: UnitOfWork, held: Held, action: str, given: dict[str, Any]) -> 
     """The link is who they are: from here on, the log names the complainant instead of an anonymous caller."""
     customer = complainant_actor(held.complaint.id, _ANSWERING)
     uow.actor = customer
-    return offers.act(uow, customer, held, action, given, to=_links())
+    return offers.carry_out(uow, customer, held, action, given, to=_links())
 
 
 @blp.write(
@@ -327,10 +327,6 @@ def get_voucher(session: Session, _actor: Actor, code: str) -> dict[str, Any]:
     return views.voucher(*queries.voucher_by_code(session, code))
 
 
-def _show_voucher(session: Session, _actor: Actor, code: str) -> dict[str, Any]:
-    return views.voucher(*queries.voucher_by_code(session, code))
-
-
 def _check_voucher(_session: Session, _actor: Actor, found: tuple[Held, models.Voucher]) -> None:
     offers.check_voucher(*found)
 
@@ -343,7 +339,7 @@ def _check_voucher(_session: Session, _actor: Actor, found: tuple[Held, models.V
     permission="voucher:redeem",
     load=queries.hold_voucher,
     check=_check_voucher,
-    show=_show_voucher,
+    show=get_voucher,
     idempotency_key="required",
     errors=(errors.VoucherNotValid, Forbidden),
 )

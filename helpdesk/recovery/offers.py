@@ -219,6 +219,11 @@ def act(uow: UnitOfWork, actor: Actor, held: Held, action: str, given: Mapping[s
     Raises `Forbidden` (also `OwnApproval`, `BeyondAuthority`), `ActionNotAllowed`, `NoBudget`, `BudgetExhausted`.
     """
     check(uow.session, actor, held, action)
+    return carry_out(uow, actor, held, action, given, to=to)
+
+
+def carry_out(uow: UnitOfWork, actor: Actor, held: Held, action: str, given: Mapping[str, Any], *, to: Links) -> UUID:
+    """`act` for whoever has called `check` in the same transaction (a route does, before it reads the body)."""
     special = _SPECIAL.get(action)
     if special is None:
         advance(uow, actor, held, action, given)
