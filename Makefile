@@ -51,7 +51,7 @@ format: $(DEV_STAMP) ## format the code and repair what can be repaired by itsel
 
 lock: ## bring the lock files in line with pyproject.toml, with uv (ARGS=--upgrade: newest versions)
 	$(LOCK) --extra embedded -o requirements.lock $(ARGS)
-	$(LOCK) --extra embedded --extra dev -c requirements.lock -o requirements-dev.lock $(ARGS)
+	$(LOCK) --extra embedded --extra s3 --extra dev -c requirements.lock -o requirements-dev.lock $(ARGS)
 
 clean: ## remove what the tools made; .venv and the data stay
 	rm -rf build dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis .benchmarks htmlcov .coverage

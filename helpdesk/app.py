@@ -21,7 +21,8 @@ from helpdesk.identity.authentication import authenticate
 from helpdesk.identity.permissions import ROLES
 from helpdesk.integrations import models as import_words
 from helpdesk.integrations.api import blp as integrations
-from helpdesk.kernel import health, http, metrics, outbox, problems
+from helpdesk.kernel import health, http, jobs, metrics, outbox, problems
+from helpdesk.kernel.jobs_api import blp as jobs_blueprint
 from helpdesk.kernel.openapi import Api, PathParameter, configure
 from helpdesk.kernel.settings import Settings
 from helpdesk.recovery.api import blp as recovery
@@ -35,7 +36,7 @@ from helpdesk.sla.specs import DAYS
 from helpdesk.wiring import Program, assemble
 
 API = "/api/v1"
-BLUEPRINTS = (identity, customers, complaints, sla, recovery, integrations)
+BLUEPRINTS = (identity, customers, complaints, sla, recovery, integrations, jobs_blueprint)
 
 PATH_PARAMETERS = {
     "ref": PathParameter("The complaint's reference, however it is typed, or its id.", "7K3M-9QX2-TAM"),
@@ -51,10 +52,10 @@ VOCABULARIES = {
     "CustomerTier": customer_words.TIERS,
     "Dismissal": taxonomy.DISMISSALS,
     "Fault": taxonomy.FAULTS,
-    "ImportState": import_words.STATES,
     "IssueCategory": taxonomy.CATEGORIES,
     "IssueCode": taxonomy.ISSUES,
     "IssueOutcome": taxonomy.ISSUE_OUTCOMES,
+    "JobState": jobs.STATES,
     "MessageKind": MESSAGE_KINDS,
     "OfferKind": ISSUABLE,
     "OfferStatus": OFFER_LIFE.states,

@@ -17,6 +17,7 @@ from uuid import UUID
 
 import orjson
 
+import helpdesk.kernel.reviving  # noqa: F401  # its events are recorded by the command line alone
 from helpdesk.app import api_of, create_app
 from helpdesk.kernel.events import Event
 from helpdesk.kernel.openapi import document

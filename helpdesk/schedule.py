@@ -18,7 +18,7 @@ from sqlalchemy.exc import DBAPIError
 
 from helpdesk.complaints.jobs import end_needs
 from helpdesk.integrations.jobs import remove_leftovers
-from helpdesk.kernel import idempotency, outbox
+from helpdesk.kernel import idempotency, jobs, outbox
 from helpdesk.recovery.jobs import expire_offers, fail_abandoned
 from helpdesk.sla.sweep import ring_due
 from helpdesk.wiring import Program
@@ -47,6 +47,11 @@ def _forget_done(program: Program) -> int:
 def _forget_answers(program: Program) -> int:
     with program.engine.begin() as connection:
         return idempotency.forget_old(connection)
+
+
+def _forget_jobs(program: Program) -> int:
+    with program.engine.begin() as connection:
+        return jobs.forget_ended(connection)
 
 
 SCHEDULE: Final = (
@@ -78,6 +83,7 @@ SCHEDULE: Final = (
     Periodic("duties.bury_silent", 300, lambda program: program.performer.bury_silent()),
     Periodic("duties.forget_done", 300, _forget_done),
     Periodic("idempotency.forget_old", 300, _forget_answers),
+    Periodic("jobs.forget_ended", 3600, _forget_jobs),
 )
 
 SWEEPS: Final = {entry.name: entry for entry in SCHEDULE}

@@ -4,7 +4,7 @@ from helpdesk.complaints import models as complaints
 from helpdesk.customers import models as customers
 from helpdesk.identity import models as identity
 from helpdesk.integrations import models as integrations
-from helpdesk.kernel import event_log, idempotency, mail, outbox
+from helpdesk.kernel import event_log, idempotency, jobs, mail, outbox
 from helpdesk.recovery import models as recovery
 from helpdesk.sla import models as sla
 
@@ -15,6 +15,7 @@ __all__ = [
     "idempotency",
     "identity",
     "integrations",
+    "jobs",
     "mail",
     "outbox",
     "recovery",

@@ -41,6 +41,7 @@ PERMISSIONS: Final[dict[str, str]] = {
     "sla:manage": "change calendars and policies",
     "event:read": "read the event feed",
     "import:run": "import complaints",
+    "job:read_all": "see everybody's jobs, not only one's own",
     "agent:read": "see agents, teams and roles",
     "agent:manage": "create and change agents and teams",
     "token:manage": "make and revoke other agents' tokens",
@@ -90,5 +91,5 @@ ROLES: Final[dict[str, frozenset[str]]] = {
     "manager": frozenset(_MANAGER),
     "director": frozenset(_MANAGER),
     "admin": frozenset(PERMISSIONS),
-    "auditor": frozenset(_READING | {"complaint:read_all", "budget:read", "event:read"}),
+    "auditor": frozenset(_READING | {"complaint:read_all", "budget:read", "event:read", "job:read_all"}),
 }

@@ -10,6 +10,7 @@ from flask import Flask
 
 from helpdesk.complaints.lifecycle import LIFECYCLE
 from helpdesk.identity.actors import SYSTEM
+from helpdesk.kernel import jobs
 from helpdesk.kernel.duties import GiveUp, Outside, Performer
 from helpdesk.recovery import issuance
 from helpdesk.recovery.lifecycle import LIFECYCLE as OFFER_LIFE
@@ -45,6 +46,7 @@ class World:
             "calendar_id": lambda _: self.calendar(),
             "policy_id": lambda _: str(self._first("/sla/policies")),
             "job_id": lambda _: self._import(),
+            "/jobs job_id": lambda _: self.job(),
         }
         self._parts: dict[str, Callable[[str], str]] = {"person_id": self._person, "need_id": self._need}
         """Of the complaint that stands before them in the path."""
@@ -53,10 +55,15 @@ class World:
         if fresh or operation.id not in self._known:
             action = operation.path.rpartition("/actions/")[2] if "/actions/" in operation.path else ""
             names = operation.path_names()
-            whole = {name: self._makers[name](action) for name in names if name not in self._parts}
+            whole = {name: self._maker(operation.path, name)(action) for name in names if name not in self._parts}
             parts = {name: self._parts[name](whole["ref"]) for name in names if name in self._parts}
             self._known[operation.id] = whole | parts
         return self._known[operation.id]
+
+    def _maker(self, path: str, name: str) -> Callable[[str], str]:
+        """By the name alone, or by the collection and the name where two collections call theirs alike."""
+        collection = "/" + path.removeprefix("/api/v1/").partition("/")[0]
+        return self._makers.get(f"{collection} {name}") or self._makers[name]
 
     def forget(self, operation: Operation) -> None:
         """What was given for it has moved on, or is gone: the next gets anew."""
@@ -122,6 +129,12 @@ class World:
         assert answer.status_code == 201, answer.text
         self._budgets.append(budget_id)
         return budget_id
+
+    def job(self) -> str:
+        with self._program.database.unit_of_work(self.caller.actor) as uow:
+            job_id = jobs.begin(uow, self.caller.actor, kind="test", topic="test", given={}, total=2)
+            uow.session.flush()
+        return str(job_id)
 
     def calendar(self) -> str:
         hours = {"mon": [["09:00", "17:00"]]}
