@@ -240,7 +240,7 @@ def test_a_file_is_sent_and_imported(client: Client, program: Program) -> None:
     client.call("put_import_content", created.id, body=client.types.File(payload=BytesIO(CSV.encode())))
     assert helpers.perform(program, imports.TOPIC)["done"] == 1
     done = client.call("get_import", created.id)
-    assert (done.state, done.accepted, done.rejected) == (models.ImportState.DONE, 2, 0)
+    assert (done.state, done.accepted, done.rejected) == (models.JobState.DONE, 2, 0)
 
 
 def test_pages_are_turned_with_the_cursor(client: Client) -> None:
