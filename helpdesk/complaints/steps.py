@@ -1,0 +1,109 @@
+"""What can be done with a complaint, by name and as data: one vocabulary for macros (several steps in one transaction),
+bulk changes (one step on many) and triggers.
+
+A step is what a route of the same name does, with the same permission, the same checks and the same body; nothing here
+does anything by itself. When to use it: where the acts are chosen by data. When not: in a route, which calls its act.
+
+Rows that a step adds are written when the unit of work ends, so a step does not see rows of one before it in the same
+transaction (a message, an issue). Columns of the complaint it does see.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import marshmallow as ma
+
+from helpdesk.complaints import acts, service
+from helpdesk.complaints.action_schemas import BODIES
+from helpdesk.complaints.lifecycle import LIFECYCLE
+from helpdesk.complaints.models import Complaint
+from helpdesk.complaints.schemas import AssignmentIn, ComplaintPatch, MessageIn
+from helpdesk.identity.actors import Actor
+from helpdesk.kernel.access import require
+from helpdesk.kernel.errors import FieldError, ValidationFailed
+from helpdesk.kernel.schemas import Choice, Schema, problems_of
+from helpdesk.kernel.unit_of_work import UnitOfWork
+
+Run = Callable[[UnitOfWork, Actor, Complaint, dict[str, Any]], object]
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """`permission`: what the actor needs, None where `run` itself asks. `body`: what must be given with it."""
+
+    name: str
+    permission: str | None
+    body: type[Schema] | None
+    run: Run
+
+
+def _act(action: str) -> Step:
+    def run(uow: UnitOfWork, actor: Actor, complaint: Complaint, given: dict[str, Any]) -> object:
+        return acts.act(uow, actor, complaint, action, given)
+
+    return Step(action, None, BODIES[action], run)
+
+
+STEPS: Final[Mapping[str, Step]] = {
+    step.name: step
+    for step in (
+        *map(_act, LIFECYCLE.actions),
+        Step("edit", "complaint:edit", ComplaintPatch, lambda uow, _, row, given: service.edit(uow, row, given)),
+        Step("write_message", None, MessageIn, service.write_message),
+        Step("assign", "complaint:assign", AssignmentIn, lambda uow, _, row, given: service.assign(uow, row, given)),
+        Step("claim", "complaint:claim", None, lambda uow, actor, row, _: service.claim(uow, actor, row)),
+        Step("release", "complaint:claim", None, lambda uow, actor, row, _: service.release(uow, actor, row)),
+    )
+}
+
+
+class StepIn(Schema):
+    """A step as it is written in a payload. `check_steps` reads `given` by the schema of its step."""
+
+    step = Choice(STEPS, required=True, metadata={"example": "assign"})
+    given = ma.fields.Dict(
+        keys=ma.fields.String(),
+        load_default=dict,
+        metadata={
+            "description": "The body that the route of the same name takes.",
+            "example": {"assignee_id": None},
+        },
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """A step with its body, which its schema has read."""
+
+    step: Step
+    body: dict[str, Any]
+
+
+def read_steps(items: Sequence[Mapping[str, Any]], pointer: str = "/steps") -> list[Given]:
+    """From loaded `StepIn`s. Raises `ValidationFailed` that names every bad field at once."""
+    problems: list[FieldError] = []
+    found = []
+    for place, item in enumerate(items):
+        step = STEPS[item["step"]]
+        try:
+            body = (step.body or Schema)().load(item["given"])
+        except ma.ValidationError as error:
+            problems += _below(f"{pointer}/{place}/given", error.messages)
+        else:
+            found.append(Given(step, body))
+    if problems:
+        raise ValidationFailed(errors=problems)
+    return found
+
+
+def _below(pointer: str, messages: Any) -> Iterator[FieldError]:
+    for item in problems_of(messages):
+        yield FieldError.at(pointer + item["pointer"], item["code"], item["detail"])
+
+
+def perform(uow: UnitOfWork, actor: Actor, complaint: Complaint, given: Given) -> None:
+    """One step on a locked complaint. Raises what its route would: `Forbidden`, `Conflict`, `ValidationFailed`."""
+    if given.step.permission is not None:
+        require(actor, given.step.permission)
+    given.step.run(uow, actor, complaint, given.body)
