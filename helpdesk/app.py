@@ -21,7 +21,7 @@ from helpdesk.identity.authentication import authenticate
 from helpdesk.identity.permissions import ROLES
 from helpdesk.integrations import models as import_words
 from helpdesk.integrations.api import blp as integrations
-from helpdesk.kernel import health, http, jobs, metrics, outbox, problems
+from helpdesk.kernel import health, http, jobs, limiting, metrics, outbox, problems
 from helpdesk.kernel.jobs_api import blp as jobs_blueprint
 from helpdesk.kernel.openapi import Api, PathParameter, configure
 from helpdesk.kernel.settings import Settings
@@ -142,13 +142,15 @@ def create_app(settings: Settings | None = None, program: Program | None = None)
     )
     app.extensions["helpdesk_program"] = program
     http.bind_request(app)
+    limits = limiting.Limits.of(settings)
     problems.register(app)
     api = configure(app, PATH_PARAMETERS, VOCABULARIES, MEANINGS)
     for blueprint in BLUEPRINTS:
         api.register_blueprint(blueprint, url_prefix=API)
     app.extensions["helpdesk_api"] = api
-    health.register(app, program.engine, program.doorbell, AGES)
+    health.register(app, program.engine, program.doorbell, AGES, limits.health)
     metrics.register(app, program.engine, GAUGES)
+    limiting.register(app, limits)  # last, so that it sees an answer first and may refuse it
     _serve_docs(app)
     return app
 

@@ -190,6 +190,7 @@ def worker_settings(worker_database_url: str, tmp_path_factory: pytest.TempPathF
         secret_key=SIGNING_KEY,
         admin_token=_ADMIN_TOKEN,
         public_url="http://helpdesk.test",
+        limits=False,
     )
 
 

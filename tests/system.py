@@ -63,6 +63,7 @@ class System:
             secret_key=SECRET_KEY,
             admin_token=ADMIN_TOKEN,
             web_workers=1,
+            limits=False,
         )
         self.program: Program = assemble(self.settings)
         self.children: list[tuple[str, subprocess.Popen[bytes]]] = []
@@ -78,6 +79,7 @@ class System:
             "HELPDESK_SECRET_KEY": SECRET_KEY,
             "HELPDESK_ADMIN_TOKEN": ADMIN_TOKEN,
             "HELPDESK_WEB_WORKERS": "1",
+            "HELPDESK_LIMITS": "0",
         }
 
     def start(self, *command: str) -> subprocess.Popen[bytes]:

@@ -13,7 +13,7 @@ from helpdesk.integrations.mapping import load_mapping, shipped
 from helpdesk.integrations.uploads import received
 from helpdesk.kernel.access import require
 from helpdesk.kernel.errors import CursorExpired, MalformedRequest, NotFound, TemporarilyUnavailable
-from helpdesk.kernel.http import JSON, Blueprint, load_query, web
+from helpdesk.kernel.http import JSON, Blueprint, caller, load_query, web
 from helpdesk.kernel.openapi import describe
 from helpdesk.kernel.pagination import Page
 from helpdesk.kernel.problems import BodyTooLarge, UnknownRoute
@@ -113,7 +113,7 @@ def cancel_import(uow: UnitOfWork, _actor: Actor, job: models.ImportJob) -> UUID
 def put_import_content(job_id: UUID) -> Response:
     """The one route that takes a file instead of JSON; otherwise as if declared with `blp.write`."""
     with web().database.reader() as session:
-        actor = cast(Actor, web().authenticate(session))
+        actor = cast(Actor, caller(session))
         structlog.contextvars.bind_contextvars(actor=f"{actor.kind}:{actor.id or ''}")
         job = queries.job_detail(session, actor, job_id)
     require(actor, "import:run")

@@ -21,8 +21,12 @@ def _json(body: Mapping[str, Any], status: int) -> Response:
     return Response(orjson.dumps(body), status, mimetype="application/json")
 
 
-def register(app: Flask, engine: Engine, doorbell: Doorbell | None, ages: Mapping[str, str]) -> None:
-    """`ages`: name -> SQL for the age in seconds of the oldest overdue row of some kind, NULL when there is none."""
+def register(
+    app: Flask, engine: Engine, doorbell: Doorbell | None, ages: Mapping[str, str], limits: Callable[[], dict[str, Any]]
+) -> None:
+    """`ages`: name -> SQL for the age in seconds of the oldest overdue row of some kind, NULL when there is none.
+    `limits`: how requests are counted at the moment.
+    """
     blueprint = Blueprint("health", __name__)
 
     @blueprint.get("/health/live")
@@ -33,8 +37,9 @@ def register(app: Flask, engine: Engine, doorbell: Doorbell | None, ages: Mappin
     def ready() -> Response:
         checks: dict[str, Any] = {"database": _try(lambda: _database(engine, ages))}
         checks["redis"] = {"status": "absent"} if doorbell is None else _try(lambda: _redis(doorbell))
+        checks["limits"] = limits()
         down = checks["database"]["status"] != "ok"
-        degraded = checks["redis"]["status"] == "down"
+        degraded = "down" in {checks["redis"]["status"], checks["limits"]["status"]}
         status = "down" if down else "degraded" if degraded else "ready"
         return _json({"status": status, "checks": checks}, 503 if down else 200)
 

@@ -26,7 +26,7 @@ from psycopg import errors as pg_errors
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
-from helpdesk.kernel import idempotency
+from helpdesk.kernel import idempotency, limiting
 from helpdesk.kernel.access import require
 from helpdesk.kernel.errors import (
     DomainError,
@@ -82,13 +82,14 @@ class _Read:
     permission: str | None
     public: bool
     paged: bool
+    limits: Sequence[str]
 
     def __call__(self, **path: Any) -> Response:
         return _persistently(lambda: self._once(path))
 
     def _once(self, path: dict[str, Any]) -> Response:
         with web().database.reader() as session:
-            actor = _caller(session, public=self.public)
+            actor = caller(session, public=self.public, limits=self.limits)
             if self.permission is not None:
                 require(actor, self.permission)
             given = load_query(self.query)
@@ -124,13 +125,14 @@ class _Write:
     if_match: str
     key_required: bool
     shown_once: str | None
+    limits: Sequence[str]
 
     def __call__(self, **path: Any) -> Response:
         return _persistently(lambda: self._once(path))
 
     def _once(self, path: dict[str, Any]) -> Response:
         with web().database.reader() as session:
-            actor = _caller(session, public=self.public)
+            actor = caller(session, public=self.public, limits=self.limits)
         given = _Given.read(self.body)
         tried = self._attempt(actor, given)
         with web().database.unit_of_work(actor, now=actor.seen_at, request_id=g.request_id) as uow:
@@ -193,9 +195,12 @@ class Blueprint(flask_smorest.Blueprint):  # type: ignore[misc]  # flask-smorest
         public: bool = False,
         errors: Sequence[type[DomainError]] = (),
         paged: bool = False,
+        limits: Sequence[str] = (),
         description: str | None = None,
     ) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
         """A GET: `view(session, actor, [query], **path)` returns what `answer` dumps, or a whole `Response`.
+
+        `limits`: further ones (`limiting`) of the address, beside that of every token, or of every public caller.
 
         With `paged`: `view(session, actor, page, query, **path)` returns `(rows, next_cursor, total or None)`.
         """
@@ -208,6 +213,7 @@ class Blueprint(flask_smorest.Blueprint):  # type: ignore[misc]  # flask-smorest
                 permission=permission,
                 public=public,
                 paged=paged,
+                limits=limits,
             )
             self._register(
                 rule,
@@ -248,6 +254,7 @@ class Blueprint(flask_smorest.Blueprint):  # type: ignore[misc]  # flask-smorest
         if_match: str = "none",
         idempotency_key: str = "optional",
         shown_once: str | None = None,
+        limits: Sequence[str] = (),
         errors: Sequence[type[DomainError]] = (),
         description: str | None = None,
     ) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
@@ -256,7 +263,7 @@ class Blueprint(flask_smorest.Blueprint):  # type: ignore[misc]  # flask-smorest
         `load(session, actor, **path)` gives the locked row or raises `NotFound`; with it, the path's values go there
         and not to the view. `check(session, actor, row)` refuses before the body is looked at. `if_match` is none,
         honoured or required; `idempotency_key` optional or required. `shown_once` names a field of the answer (then a
-        mapping) that is shown once: the kept answer has null in its place.
+        mapping) that is shown once: the kept answer has null in its place. `limits` as in `read`.
         """
 
         def register(view: Callable[..., Any]) -> Callable[..., Any]:
@@ -274,6 +281,7 @@ class Blueprint(flask_smorest.Blueprint):  # type: ignore[misc]  # flask-smorest
                 if_match=if_match,
                 key_required=idempotency_key == "required",
                 shown_once=shown_once,
+                limits=limits,
             )
             self._register(
                 rule,
@@ -339,8 +347,13 @@ def _who(actor: Principal) -> str:
     return f"{actor.kind}:{actor.id or ''}"
 
 
-def _caller(session: Session, *, public: bool) -> Caller:
+def caller(session: Session, *, public: bool = False, limits: Sequence[str] = ()) -> Caller:
+    """Who is calling, counted. Raises `Unauthenticated`, `QuotaExceeded`."""
+    if public:
+        limiting.count_address(limiting.PUBLIC, *limits)
     actor = web().anonymous if public else web().authenticate(session)
+    if not public:
+        limiting.count_credential(f"{actor.kind}:{actor.id}")
     structlog.contextvars.bind_contextvars(actor=f"{actor.kind}:{actor.id or ''}")
     return actor
 
@@ -539,4 +552,4 @@ _HEADERS = (
     ("Vary", "Authorization"),
 )
 
-__all__ = ["Blueprint", "Caller", "Web", "bind_request", "load_query", "validation_failed", "web"]
+__all__ = ["Blueprint", "Caller", "Web", "bind_request", "caller", "load_query", "validation_failed", "web"]

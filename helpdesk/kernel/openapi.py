@@ -31,6 +31,7 @@ from helpdesk.kernel.errors import (
     Unauthenticated,
     ValidationFailed,
 )
+from helpdesk.kernel.limits import QuotaExceeded
 from helpdesk.kernel.problems import InternalError, UnsupportedMediaType
 from helpdesk.kernel.schemas import Choice, CommaList, MoneyField, Schema, Timestamp, example_of
 
@@ -281,6 +282,7 @@ def _answer_example(answer: Any, *, paged: bool) -> Any:
 def _headers(answer: Any, *, paged: bool, location: bool) -> dict[str, Any]:
     text = {"type": "string"}
     found: dict[str, Any] = {"X-Request-ID": {"description": "Name it when you report a problem.", "schema": text}}
+    found |= {name: {"description": what, "schema": text} for name, what in _LIMITS.items()}
     if paged:
         found["Link"] = {"description": 'The next page, `rel="next"`; absent at the end.', "schema": text}
     if answer is not None:
@@ -290,6 +292,10 @@ def _headers(answer: Any, *, paged: bool, location: bool) -> dict[str, Any]:
     return found
 
 
+_LIMITS = {
+    "RateLimit-Policy": 'How much is allowed: `"credential";q=600;w=60` are 600 requests in any 60 seconds.',
+    "RateLimit": 'How much is left: `"credential";r=588;t=42` are 588 requests in the next 42 seconds.',
+}
 _ETAG = (
     'Of a versioned resource `"v<version>-<digest>"`: `If-Match` compares the version, `If-None-Match` all of it. Of '
     "anything else a weak tag of the text, for `If-None-Match`."
@@ -325,7 +331,7 @@ def _all_errors(
     public: bool,
     reads: bool,
 ) -> list[type[DomainError]]:
-    found = [*errors, ValidationFailed, InternalError, TemporarilyUnavailable]
+    found = [*errors, ValidationFailed, InternalError, TemporarilyUnavailable, QuotaExceeded]
     if not public:
         found.append(Unauthenticated)
     if permission:
@@ -362,7 +368,9 @@ def _error_responses(errors: Sequence[type[DomainError]]) -> dict[str, Any]:
 
 
 def _error_response(kinds: dict[str, type[DomainError]]) -> dict[str, Any]:
-    headers = {name: {"schema": {"type": "string"}} for kind in kinds.values() for name in kind().headers}
+    headers: dict[str, dict[str, Any]] = {
+        name: {"schema": {"type": "string"}} for kind in kinds.values() for name in kind().headers
+    }
     response: dict[str, Any] = {
         "description": "; ".join(kind.title for _, kind in sorted(kinds.items())),
         "content": {
@@ -374,6 +382,8 @@ def _error_response(kinds: dict[str, type[DomainError]]) -> dict[str, Any]:
     }
     if {PreconditionFailed, PreconditionRequired} & set(kinds.values()):
         headers.setdefault("ETag", {"schema": {"type": "string"}})
+    if QuotaExceeded in kinds.values():
+        headers |= {name: {"description": what, "schema": {"type": "string"}} for name, what in _LIMITS.items()}
     if headers:
         response["headers"] = headers
     return response

@@ -12,6 +12,8 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from helpdesk.kernel.limits import rates
+
 
 class SettingsError(ValueError):
     """One or more variables cannot be used; the message names each of them and says what would be accepted."""
@@ -48,6 +50,18 @@ class Settings:
     log_level: str = field(default="INFO", metadata={"help": "DEBUG, INFO, WARNING or ERROR"})
     max_body_bytes: int = field(default=1_000_000, metadata={"help": "largest JSON body, bytes"})
     max_import_bytes: int = field(default=1_000_000_000, metadata={"help": "largest import file, bytes"})
+    limits: bool = field(default=True, metadata={"help": "0: nobody is asked to slow down"})
+    limit_credential: str = field(
+        default="600/minute", metadata={"help": "requests of one token; `off`, or several: `5/minute;50/hour`"}
+    )
+    limit_public: str = field(default="120/minute", metadata={"help": "requests of one address without a token"})
+    limit_intake: str = field(default="20/10minutes", metadata={"help": "complaints of one address through forms"})
+    limit_tracking: str = field(
+        default="10/10minutes", metadata={"help": "tries to find a complaint, of one address and for one reference"}
+    )
+    trusted_proxies: int = field(
+        default=0, metadata={"help": "proxies in front that write `X-Forwarded-For`; with 0 it decides nothing"}
+    )
 
     @classmethod
     def from_environment(cls, environ: Mapping[str, str] | None = None) -> "Settings":
@@ -128,6 +142,16 @@ def _parse(kind: str, text: str) -> object:
     return text
 
 
+def _bad_limits(given: dict[str, object]) -> list[str]:
+    found = []
+    for name in ("limit_credential", "limit_public", "limit_intake", "limit_tracking"):
+        try:
+            rates(str(given.get(name, "off")))
+        except ValueError:
+            found.append(name)
+    return found
+
+
 _URLS = (
     ("smtp_url", "smtp://user:password@host:25 or smtps://user:password@host:465"),
     ("public_url", "http://host or https://host"),
@@ -159,6 +183,10 @@ def _range_problems(given: dict[str, object]) -> list[tuple[str, str]]:
         value = given.get(name, 1)
         if isinstance(value, int) and value < 1:
             found.append((name, "write a number from 1 up"))
+    proxies = given.get("trusted_proxies", 0)
+    if isinstance(proxies, int) and not 0 <= proxies <= 10:
+        found.append(("trusted_proxies", "write a number from 0 to 10"))
+    found += [(name, "write 600/minute, 20/10minutes, 5/minute;50/hour or off") for name in _bad_limits(given)]
     url = given.get("database_url")
     if isinstance(url, str) and not url.startswith(("postgresql://", "postgresql+psycopg://", "postgres://")):
         found.append(("database_url", "write postgresql://user:password@host:port/database"))

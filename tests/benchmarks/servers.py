@@ -51,6 +51,7 @@ def serving(name: str, database_url: str, folder: Path, bodies: Mapping[str, byt
         "HELPDESK_DATA_DIR": str(folder),
         "HELPDESK_PORT": str(server.port),
         "HELPDESK_SECRET_KEY": SECRET_KEY,
+        "HELPDESK_LIMIT_CREDENTIAL": "1000000/minute",  # counted, and never refused
     }
     command, environment = _becomes(environment)
     command[command.index(APPS["ours"])] = APPS[name]
