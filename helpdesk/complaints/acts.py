@@ -10,6 +10,7 @@ from typing import Any, Final
 from sqlalchemy.orm import Session
 
 from helpdesk.complaints import queries
+from helpdesk.complaints.changes import Watch
 from helpdesk.complaints.errors import ConflictOfInterest
 from helpdesk.complaints.events import BY_ACTION
 from helpdesk.complaints.lifecycle import CLOSING, LIFECYCLE
@@ -22,25 +23,6 @@ from helpdesk.kernel.errors import FieldError, ValidationFailed
 from helpdesk.kernel.ids import new_id
 from helpdesk.kernel.schemas import json_safe
 from helpdesk.kernel.unit_of_work import UnitOfWork
-
-_WATCHED: Final = (
-    "status",
-    "severity",
-    "impact",
-    "urgency",
-    "track",
-    "waiting_on",
-    "acknowledged_at",
-    "escalation_level",
-    "stage",
-    "double_deviation",
-    "dismissal",
-    "outcome",
-    "fault",
-    "root_cause",
-    "contributing_causes",
-    "no_remedy_reason",
-)
 
 AUTOMATIC_ACKNOWLEDGEMENT: Final = (
     "We have received your complaint. Its reference is {reference}. We will look into it and tell you the outcome."
@@ -68,7 +50,7 @@ def check(session: Session, actor: Actor, complaint: Complaint, action: str) -> 
 def carry_out(uow: UnitOfWork, actor: Actor, complaint: Complaint, action: str, given: dict[str, Any]) -> Complaint:
     """`act` for whoever has called `check` in the same transaction (a route does, before it reads the body)."""
     step = LIFECYCLE.transition(action, complaint.status, complaint, actor.may)
-    before = {name: getattr(complaint, name) for name in _WATCHED}
+    watch = Watch(uow.session, complaint)
     came_from = complaint.status
     _EFFECTS[action](uow, actor, complaint, given)
     complaint.status = step.target or complaint.status
@@ -92,11 +74,6 @@ def carry_out(uow: UnitOfWork, actor: Actor, complaint: Complaint, action: str, 
             }
         ],
     )
-    changes = {
-        name: json_safe([value, getattr(complaint, name)])
-        for name, value in before.items()
-        if getattr(complaint, name) != value
-    }
     uow.record(
         BY_ACTION[action](
             complaint_id=complaint.id,
@@ -108,7 +85,8 @@ def carry_out(uow: UnitOfWork, actor: Actor, complaint: Complaint, action: str, 
             waiting_on=complaint.waiting_on,
             acknowledged=complaint.acknowledged_at is not None,
             reopened_count=complaint.reopened_count,
-            changes=changes,
+            changes=watch.changes(),
+            issues=watch.issue_changes(),
             given=supplied,
         ),
         stream=complaint,

@@ -1,6 +1,6 @@
 """What happens to complaints. Facts that other domains act on travel in the event, so that nobody has to look back."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, ClassVar, Final
 from uuid import UUID
@@ -36,9 +36,11 @@ class ComplaintReceived(ComplaintEvent):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ComplaintActed(ComplaintEvent):
-    """An act of the lifecycle, with what holds after it. `given` is what the caller supplied."""
+    """An act of the lifecycle, with what holds after it. `given` is what the caller supplied; `changes`: field of the
+    complaint -> [before, after]; `issues`: id of an issue -> the same of its fields.
+    """
 
-    personal: ClassVar[frozenset[str]] = frozenset({"given", "changes"})
+    personal: ClassVar[frozenset[str]] = frozenset({"given", "changes", "issues"})
     action: str
     from_status: str
     to_status: str
@@ -47,6 +49,7 @@ class ComplaintActed(ComplaintEvent):
     acknowledged: bool
     reopened_count: int
     changes: dict[str, list[Any]]
+    issues: dict[str, dict[str, list[Any]]] = field(default_factory=dict)
     given: dict[str, Any]
 
 
@@ -169,17 +172,26 @@ class MessageAdded(ComplaintEvent):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IssueAdded(ComplaintEvent):
+    """`changes`: field of the issue -> [null, what is known]; `complaint_changes`: of the complaint."""
+
     type: ClassVar[str] = "complaint.issue_added"
+    personal: ClassVar[frozenset[str]] = frozenset({"changes"})
     issue_id: UUID
     category: str | None
     issue: str | None
+    changes: dict[str, list[Any]] = field(default_factory=dict)
+    complaint_changes: dict[str, list[Any]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PersonAdded(ComplaintEvent):
+    """`changes`: field -> [null, what is known]."""
+
     type: ClassVar[str] = "complaint.person_added"
+    personal: ClassVar[frozenset[str]] = frozenset({"changes"})
     person_id: UUID
     role: str
+    changes: dict[str, list[Any]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -195,20 +207,34 @@ class PersonChanged(ComplaintEvent):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PersonRemoved(ComplaintEvent):
+    """`changes`: field -> [what was known, null]."""
+
     type: ClassVar[str] = "complaint.person_removed"
+    personal: ClassVar[frozenset[str]] = frozenset({"changes"})
     person_id: UUID
     role: str
+    changes: dict[str, list[Any]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NeedRecorded(ComplaintEvent):
+    """`changes`: field of the need -> [null, what is known]; `complaint_changes`: of the complaint."""
+
     type: ClassVar[str] = "complaint.need_recorded"
-    personal: ClassVar[frozenset[str]] = frozenset({"flag"})
+    personal: ClassVar[frozenset[str]] = frozenset({"flag", "changes"})
     need_id: UUID
     flag: str
+    changes: dict[str, list[Any]] = field(default_factory=dict)
+    complaint_changes: dict[str, list[Any]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NeedEnded(ComplaintEvent):
+    """What the need was is not said once more: consent may have been taken back. `changes`: whether there was consent,
+    and when it was to end; `complaint_changes`: of the complaint.
+    """
+
     type: ClassVar[str] = "complaint.need_ended"
     need_id: UUID
+    changes: dict[str, list[Any]] = field(default_factory=dict)
+    complaint_changes: dict[str, list[Any]] = field(default_factory=dict)

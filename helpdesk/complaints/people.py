@@ -7,7 +7,7 @@ erased.
 from typing import Any
 from uuid import UUID
 
-from helpdesk.complaints import queries
+from helpdesk.complaints import changes, queries
 from helpdesk.complaints.errors import ComplainantStays, ConflictOfInterest
 from helpdesk.complaints.events import NeedEnded, NeedRecorded, PersonAdded, PersonChanged, PersonRemoved
 from helpdesk.complaints.models import Complaint, Need, Person
@@ -19,6 +19,7 @@ from helpdesk.kernel.ids import new_id
 from helpdesk.kernel.unit_of_work import UnitOfWork
 
 MAX_NEEDS = 20
+PERSON_FIELDS = ("name", "email", "phone", "language", "region", "postcode", "authority", "customer_id", "agent_id")
 
 
 def add(uow: UnitOfWork, complaint: Complaint, role: str, given: dict[str, Any]) -> UUID:
@@ -29,7 +30,13 @@ def add(uow: UnitOfWork, complaint: Complaint, role: str, given: dict[str, Any])
     uow.session.add(person)
     complaint.changed_at(uow.now)
     uow.record(
-        PersonAdded(complaint_id=complaint.id, reference=complaint.reference, person_id=person.id, role=role),
+        PersonAdded(
+            complaint_id=complaint.id,
+            reference=complaint.reference,
+            person_id=person.id,
+            role=role,
+            changes=changes.born(given, *given),
+        ),
         stream=complaint,
     )
     return complaint.id
@@ -45,10 +52,10 @@ def change(uow: UnitOfWork, part: Part[Person], given: dict[str, Any]) -> UUID:
     if "authority" in given and (person.role == "representative") != (given["authority"] is not None):
         text = "A representative must have it." if person.role == "representative" else "Only a representative has it."
         raise ValidationFailed(errors=[FieldError.at("/authority", "authority", text)])
-    changes = {name: [getattr(person, name), value] for name, value in given.items() if getattr(person, name) != value}
-    for name, (_, value) in changes.items():
+    changed = changes.differences({name: getattr(person, name) for name in given}, given)
+    for name, value in given.items():
         setattr(person, name, value)
-    if changes:
+    if changed:
         complaint.changed_at(uow.now)
         uow.record(
             PersonChanged(
@@ -56,7 +63,7 @@ def change(uow: UnitOfWork, part: Part[Person], given: dict[str, Any]) -> UUID:
                 reference=complaint.reference,
                 person_id=person.id,
                 role=person.role,
-                changes=changes,
+                changes=changed,
             ),
             stream=complaint,
         )
@@ -76,8 +83,15 @@ def remove(uow: UnitOfWork, part: Part[Person]) -> UUID:
     complaint, person = part.complaint, part.row
     uow.session.delete(person)
     complaint.changed_at(uow.now)
+    known = {name: value for name in PERSON_FIELDS if (value := getattr(person, name)) is not None}
     uow.record(
-        PersonRemoved(complaint_id=complaint.id, reference=complaint.reference, person_id=person.id, role=person.role),
+        PersonRemoved(
+            complaint_id=complaint.id,
+            reference=complaint.reference,
+            person_id=person.id,
+            role=person.role,
+            changes=changes.differences(known, dict.fromkeys(known)),
+        ),
         stream=complaint,
     )
     return complaint.id
@@ -102,12 +116,20 @@ def record_need(uow: UnitOfWork, complaint: Complaint, given: dict[str, Any]) ->
     if given.get("expires_at") and given["expires_at"] <= uow.now:
         text = "It is over already; there is nothing to record."
         raise ValidationFailed(errors=[FieldError.at("/expires_at", "past", text)])
+    before = changes.values_of(complaint)
     row = need_row(complaint.id, given)
     uow.add_rows(Need, [row])
     complaint.vulnerable = True
     complaint.changed_at(uow.now)
     uow.record(
-        NeedRecorded(complaint_id=complaint.id, reference=complaint.reference, need_id=row["id"], flag=row["flag"]),
+        NeedRecorded(
+            complaint_id=complaint.id,
+            reference=complaint.reference,
+            need_id=row["id"],
+            flag=row["flag"],
+            changes=changes.born(row, "flag", "adjustment", "consent", "ground", "expires_at"),
+            complaint_changes=changes.since(before, complaint),
+        ),
         stream=complaint,
     )
     return complaint.id
@@ -116,8 +138,19 @@ def record_need(uow: UnitOfWork, complaint: Complaint, given: dict[str, Any]) ->
 def end_need(uow: UnitOfWork, part: Part[Need]) -> UUID:
     """It holds no more, or consent was taken back: nothing of it is kept but that it was there."""
     complaint, need = part.complaint, part.row
+    before = changes.values_of(complaint)
     uow.session.delete(need)
     complaint.vulnerable = any(other.id != need.id for other in queries.needs_of(uow.session, complaint.id))
     complaint.changed_at(uow.now)
-    uow.record(NeedEnded(complaint_id=complaint.id, reference=complaint.reference, need_id=need.id), stream=complaint)
+    plain = {name: value for name in ("consent", "expires_at") if (value := getattr(need, name)) is not None}
+    uow.record(
+        NeedEnded(
+            complaint_id=complaint.id,
+            reference=complaint.reference,
+            need_id=need.id,
+            changes=changes.differences(plain, dict.fromkeys(plain)),
+            complaint_changes=changes.since(before, complaint),
+        ),
+        stream=complaint,
+    )
     return complaint.id

@@ -4,18 +4,21 @@ The complaint does not know offers; it knows four numbers, because `resolve` ask
 waits for what was promised. The caller holds the complaint's lock (`queries.complaint_for_update`).
 """
 
+from helpdesk.complaints import changes
 from helpdesk.complaints.models import Complaint
 
 
-def count(complaint: Complaint, *, live: int, drafts: int, approved: int, undelivered: int) -> None:
-    """Changes. `live`: offers not withdrawn, declined, expired or undone. `drafts`: of these, not approved yet.
+def count(complaint: Complaint, *, live: int, drafts: int, approved: int, undelivered: int) -> changes.Changes:
+    """Changes, and what they changed. `live`: offers not withdrawn, declined, expired or undone. `drafts`: of these, not approved yet.
     `approved`: those that somebody with the authority has approved since the complaint was last reopened. `undelivered`:
     of the live ones, those the customer has not got.
     """
     if not (live or drafts or approved or undelivered):
-        return
+        return {}
+    before = changes.values_of(complaint)
     complaint.offers_live += live
     complaint.offers_drafted += drafts
     complaint.offers_approved += approved
     complaint.remedies_undelivered += undelivered
     complaint.touch()
+    return changes.since(before, complaint)

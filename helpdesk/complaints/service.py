@@ -3,7 +3,7 @@
 from typing import Any
 from uuid import UUID
 
-from helpdesk.complaints import acts, queries
+from helpdesk.complaints import acts, changes, queries
 from helpdesk.complaints.errors import AlreadyAssigned
 from helpdesk.complaints.events import ComplaintAssigned, ComplaintEdited, IssueAdded
 from helpdesk.complaints.lifecycle import MAX_ISSUES
@@ -15,7 +15,6 @@ from helpdesk.identity.actors import SYSTEM, Actor
 from helpdesk.kernel.access import require
 from helpdesk.kernel.errors import Conflict, FieldError, ValidationFailed
 from helpdesk.kernel.ids import new_id
-from helpdesk.kernel.schemas import json_safe
 from helpdesk.kernel.unit_of_work import UnitOfWork
 
 _MESSAGE_PERMISSION = {
@@ -44,15 +43,14 @@ def edit(uow: UnitOfWork, complaint: Complaint, given: dict[str, Any]) -> UUID:
         text = f"There are offers in {complaint.currency}; take them back first."
         given_names = [name for name in ("price", "loss") if name in given]
         raise ValidationFailed(errors=[FieldError.at(f"/{name}/currency", "offers_live", text) for name in given_names])
-    changes: dict[str, list[Any]] = {}
+    before = changes.values_of(complaint)
     for name, value in wanted.items():
-        if getattr(complaint, name) != value:
-            changes[name] = json_safe([getattr(complaint, name), value])
-            setattr(complaint, name, value)
-    if changes:
+        setattr(complaint, name, value)
+    changed = changes.since(before, complaint)
+    if changed:
         complaint.changed_at(uow.now)
         uow.record(
-            ComplaintEdited(complaint_id=complaint.id, reference=complaint.reference, changes=changes), stream=complaint
+            ComplaintEdited(complaint_id=complaint.id, reference=complaint.reference, changes=changed), stream=complaint
         )
     return complaint.id
 
@@ -78,8 +76,9 @@ def add_issue(uow: UnitOfWork, complaint: Complaint, given: dict[str, Any]) -> U
         raise Conflict(f"A complaint has at most {MAX_ISSUES} issues; take in another complaint for the rest.")
     position = queries.last_position(uow.session, complaint.id) + 1
     issue_id = new_id()
-    row = {name: given.get(name) for name in ("category", "issue", "detail")}
-    uow.add_rows(Issue, [{"id": issue_id, "complaint_id": complaint.id, "position": position, **row}])
+    before = changes.values_of(complaint)
+    row = {name: given.get(name) for name in ("category", "issue", "detail")} | {"position": position}
+    uow.add_rows(Issue, [{"id": issue_id, "complaint_id": complaint.id, **row}])
     complaint.issue_count += 1
     complaint.safety = complaint.safety or given.get("issue") in SAFETY_ISSUES
     complaint.changed_at(uow.now)
@@ -90,6 +89,8 @@ def add_issue(uow: UnitOfWork, complaint: Complaint, given: dict[str, Any]) -> U
             issue_id=issue_id,
             category=given.get("category"),
             issue=given.get("issue"),
+            changes=changes.born(row, *row),
+            complaint_changes=changes.since(before, complaint),
         ),
         stream=complaint,
     )
@@ -105,15 +106,15 @@ def assign(uow: UnitOfWork, complaint: Complaint, given: dict[str, Any]) -> UUID
         problems.append(FieldError.at("/team_id", "unknown", "There is no such team."))
     if problems:
         raise ValidationFailed(errors=problems)
-    changes: dict[str, list[Any]] = {}
+    before = changes.values_of(complaint)
     for name in ("assignee_id", "team_id"):
-        if name in given and getattr(complaint, name) != given[name]:
-            changes[name] = json_safe([getattr(complaint, name), given[name]])
+        if name in given:
             setattr(complaint, name, given[name])
-    if changes:
+    changed = changes.since(before, complaint)
+    if changed:
         complaint.changed_at(uow.now)
         uow.record(
-            ComplaintAssigned(complaint_id=complaint.id, reference=complaint.reference, changes=changes),
+            ComplaintAssigned(complaint_id=complaint.id, reference=complaint.reference, changes=changed),
             stream=complaint,
         )
     return complaint.id

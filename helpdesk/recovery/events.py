@@ -1,6 +1,6 @@
 """What happens to offers and budgets. Offer events are recorded on the complaint's chain: they are part of its story."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, ClassVar, Final
 from uuid import UUID
 
@@ -9,7 +9,9 @@ from helpdesk.kernel.events import Event
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OfferEvent(Event):
-    """`amount_minor` and `currency` are null for what costs nothing."""
+    """`amount_minor` and `currency` are null for what costs nothing. `complaint_changes`: field of the complaint ->
+    [before, after], its counters of offers above all.
+    """
 
     complaint_id: UUID
     reference: str
@@ -17,6 +19,7 @@ class OfferEvent(Event):
     kind: str
     amount_minor: int | None
     currency: str | None
+    complaint_changes: dict[str, list[Any]] = field(default_factory=dict)
 
     @property
     def subject_id(self) -> UUID:

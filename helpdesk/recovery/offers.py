@@ -14,7 +14,7 @@ from uuid import UUID
 
 from sqlalchemy.orm import Session
 
-from helpdesk.complaints import remedies
+from helpdesk.complaints import changes, remedies
 from helpdesk.complaints.models import Complaint
 from helpdesk.complaints.queries import complainant_of
 from helpdesk.identity.actors import SYSTEM, Actor
@@ -95,6 +95,7 @@ def draft(uow: UnitOfWork, actor: Actor, complaint: Complaint, given: dict[str, 
         suggestion=suggestions.suggestion_for(uow.session, complaint).as_data(),
     )
     uow.session.add(offer)
+    before = changes.values_of(complaint)
     complaint.currency = complaint.currency or offer.currency
     remedies.count(complaint, **counted(offer.status))
     uow.record(
@@ -105,6 +106,7 @@ def draft(uow: UnitOfWork, actor: Actor, complaint: Complaint, given: dict[str, 
             kind=offer.kind,
             amount_minor=offer.amount_minor,
             currency=offer.currency,
+            complaint_changes=changes.since(before, complaint),
         ),
         stream=complaint,
     )
@@ -153,7 +155,9 @@ def advance(uow: UnitOfWork, actor: Actor, held: Held, action: str, given: Mappi
     offer.steps += 1
     offer.touch()
     _move_money(uow, actor, held, source, target)
-    remedies.count(complaint, **complaint_effect(source, target, this_round=offer.granted_round == complaint.round))
+    counts = remedies.count(
+        complaint, **complaint_effect(source, target, this_round=offer.granted_round == complaint.round)
+    )
     supplied = json_safe(given)
     uow.add_rows(
         OfferTransition,
@@ -184,6 +188,7 @@ def advance(uow: UnitOfWork, actor: Actor, held: Held, action: str, given: Mappi
             from_status=source,
             to_status=target,
             given=supplied,
+            complaint_changes=counts,
         ),
         stream=complaint,
         actor=actor,

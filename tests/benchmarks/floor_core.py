@@ -568,6 +568,7 @@ def _act(connection: Connection, caller: Caller, ref: str, action: str, given: d
             "acknowledged": row["acknowledged_at"] is not None,
             "reopened_count": row["reopened_count"],
             "changes": {"waiting_on": [before, row["waiting_on"]]},
+            "issues": {},
         },
     )
     connection.execute(NEW_EVENTS, chain.rows)
