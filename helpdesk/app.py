@@ -12,6 +12,7 @@ from werkzeug.wrappers import Response as BaseResponse
 from helpdesk.complaints import lifecycle as complaint_life
 from helpdesk.complaints import taxonomy
 from helpdesk.complaints.api import blp as complaints
+from helpdesk.complaints.change_queries import changes_since
 from helpdesk.complaints.models import MESSAGE_KINDS
 from helpdesk.customers import models as customer_words
 from helpdesk.customers.api import blp as customers
@@ -138,7 +139,7 @@ def create_app(settings: Settings | None = None, program: Program | None = None)
     app.config["OPENAPI_URL_PREFIX"] = API
     app.config["OPENAPI_JSON_PATH"] = "openapi.json"
     app.extensions["helpdesk"] = http.Web(
-        program.database, authenticate, ANONYMOUS, program.tools.signing_key, settings.base_url
+        program.database, authenticate, ANONYMOUS, program.tools.signing_key, settings.base_url, changes_since
     )
     app.extensions["helpdesk_program"] = program
     http.bind_request(app)

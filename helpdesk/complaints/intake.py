@@ -41,6 +41,10 @@ class NewComplaint:
         return self.row["id"]  # type: ignore[no-any-return]
 
     @property
+    def version(self) -> int:
+        return self.row["version"]  # type: ignore[no-any-return]
+
+    @property
     def event_count(self) -> int:
         return self.row["event_count"]  # type: ignore[no-any-return]
 

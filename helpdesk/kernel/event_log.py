@@ -61,6 +61,10 @@ class EventRow(Base):
     seq: Mapped[int] = mapped_column(BigInteger, Identity(always=True))
     stream_id: Mapped[UUID | None]
     stream_seq: Mapped[int | None]
+    stream_version: Mapped[int | None]
+    """The owner's row version once the event's transaction is over: what tells a reader of an older one what is new to
+    them. None where the owner has none. It is no evidence and not part of the hash.
+    """
     type: Mapped[str]
     subject_id: Mapped[UUID]
     occurred_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
@@ -160,6 +164,7 @@ def rows_for(recorded: Iterable[Recorded], request_id: str | None) -> list[dict[
                 "id": item.id,
                 "stream_id": stream_id,
                 "stream_seq": stream_seq,
+                "stream_version": getattr(item.stream, "version", None),
                 "type": item.event.type,
                 "subject_id": item.event.subject_id,
                 "occurred_at": item.occurred_at,

@@ -29,6 +29,7 @@ from sqlalchemy.orm import Session
 from helpdesk.kernel import idempotency, limiting
 from helpdesk.kernel.access import require
 from helpdesk.kernel.errors import (
+    Conflict,
     DomainError,
     IdempotencyKeyRequired,
     MalformedRequest,
@@ -46,7 +47,7 @@ from helpdesk.kernel.unit_of_work import Database, UnitOfWork
 JSON = orjson.OPT_UTC_Z | orjson.OPT_NON_STR_KEYS
 _ATTEMPTS = 3
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
-_TAG_VERSION = re.compile(r'"(v[0-9]+)(?:-[0-9a-f]+)?"')
+_TAG_VERSION = re.compile(r'"v([0-9]{1,9})(?:-[0-9a-f]+)?"')
 _TRACEPARENT = re.compile(r"00-([0-9a-f]{32})-([0-9a-f]{16})-[0-9a-f]{2}")
 
 
@@ -55,6 +56,16 @@ class Caller(Principal, Protocol):
 
     @property
     def seen_at(self) -> Any: ...
+
+
+ChangesOf = Callable[[Session, Any, Any, int | None], Mapping[str, Any]]
+"""`(session, actor, row, version)`: members of a 409 or 412 that tell what happened to the row since that version, lately
+where it is None; none for a row whose story nobody keeps.
+"""
+
+
+def _nothing_told(_session: Session, _actor: Any, _row: Any, _version: int | None) -> Mapping[str, Any]:
+    return {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +77,7 @@ class Web:
     anonymous: Caller
     signing_key: str
     base_url: str
+    changes_of: ChangesOf = _nothing_told
 
 
 def web() -> Web:
@@ -172,6 +184,13 @@ class _Write:
         row = self.load(uow.session, actor, **path)
         if self.permission is not None:
             require(actor, self.permission)
+        try:
+            return self._on(uow, actor, row, given)
+        except (Conflict, PreconditionFailed) as refused:
+            refused.extra.update(web().changes_of(uow.session, actor, row, _looked_at()))
+            raise
+
+    def _on(self, uow: UnitOfWork, actor: Caller, row: Any, given: "_Given") -> Any:
         if self.if_match != "none":
             _check_if_match(row, required=self.if_match == "required")
         if self.check is not None:
@@ -431,11 +450,20 @@ def _check_if_match(row: Any, *, required: bool) -> None:
         return
     header = request.headers["If-Match"]
     current = f'"{row.etag}"'
-    offered = [_TAG_VERSION.fullmatch(tag.strip()) for tag in header.split(",")]
-    if header.strip() != "*" and row.etag not in {tag.group(1) for tag in offered if tag is not None}:
+    if header.strip() != "*" and row.version not in _versions(header):
         raise PreconditionFailed(
             f"You looked at {header[:80]}; it is now {current}.", current_etag=current, current_version=row.version
         )
+
+
+def _versions(header: str) -> list[int]:
+    offered = [_TAG_VERSION.fullmatch(tag.strip()) for tag in header.split(",")]
+    return [int(tag.group(1)) for tag in offered if tag is not None]
+
+
+def _looked_at() -> int | None:
+    """The version that the caller says they have seen, the newest where they name several."""
+    return max(_versions(request.headers.get("If-Match", "")), default=None)
 
 
 def _answer(schema: Any, shown: Any, status: int, location: Callable[[Any], str] | None) -> Response:

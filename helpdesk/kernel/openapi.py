@@ -58,6 +58,24 @@ class ProblemField(Schema):
     detail = fields.String(required=True, metadata={"example": "Missing data for required field."})
 
 
+class Change(Schema):
+    """Something that happened to a row, as a 409 or 412 tells it to whoever looked at an older version."""
+
+    sequence = fields.Integer(required=True, metadata={"description": "Its place in the timeline.", "example": 4})
+    type = fields.String(required=True, metadata={"example": "complaint.assigned"})
+    occurred_at = Timestamp(required=True)
+    actor_kind = fields.String(required=True, metadata={"example": "agent"})
+    actor_id = fields.UUID(required=True, allow_none=True)
+    actor_name = fields.String(required=True, allow_none=True, metadata={"example": "Ana Costa"})
+    changes = fields.Dict(
+        required=True,
+        metadata={
+            "description": "Field -> [before, after]; empty where the event changed none, or was erased.",
+            "example": {"assignee_id": [None, "0192f0c1-7d1e-7c3a-9a51-2f6f0f6f3a10"]},
+        },
+    )
+
+
 class Problem(Schema):
     """RFC 9457. Further members depend on `code` and are described on the page that `type` names; `about:blank` has none."""
 
@@ -72,6 +90,16 @@ class Problem(Schema):
     instance = fields.String(metadata={"example": "/api/v1/complaints"})
     request_id = fields.String(required=True, metadata={"example": "0f3f9a5c2b7d4e61a8c0d2e4"})
     errors = fields.List(fields.Nested(ProblemField))
+    changes = fields.List(
+        fields.Nested(Change),
+        metadata={
+            "description": "With 409 and 412 on a complaint: what happened since the version in `If-Match`, oldest first, at "
+            "most the last 20; without `If-Match` the last 5."
+        },
+    )
+    changes_left_off = fields.Boolean(
+        metadata={"description": "Whether more happened than `changes` tells; the timeline has it all."}
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -376,8 +376,10 @@ def _detail(row: Any, caller: Caller) -> dict[str, Any]:
 class _Chain:
     """The events of one request, linked as they are added."""
 
-    def __init__(self, caller: Caller, stream_id: UUID, count: int, head: bytes) -> None:
-        self.caller, self.stream_id, self.count, self.head = caller, stream_id, count, head
+    def __init__(self, caller: Caller, row: Any, version: int) -> None:
+        """`version`: the complaint's, once all is written."""
+        self.caller, self.stream_id, self.version = caller, row["id"], version
+        self.count, self.head = row.get("event_count", 0), bytes(row.get("event_head", b""))
         self.request_id = secrets.token_hex(12)
         self.rows: list[dict[str, Any]] = []
 
@@ -401,6 +403,7 @@ class _Chain:
         renamed = {("event_id" if name == "id" else name): value for name, value in row.items()}
         row["hash"] = link_hash(kind=kind, **renamed)
         row |= {"type": kind, "payload": orjson.loads(text), "salt": salt, "request_id": self.request_id}
+        row["stream_version"] = None if outside else self.version
         if not outside:
             self.head = row["hash"]
         self.rows.append(row)
@@ -457,7 +460,7 @@ def _create(connection: Connection, caller: Caller, given: dict[str, Any]) -> Re
         "currency": price.currency,
         "version": 1,
     }
-    chain = _Chain(caller, row["id"], 0, b"")
+    chain = _Chain(caller, row, 1)
     if customer_id is None:
         known = {"id": row["customer_id"], "name": person["name"], "email": person["email"], "phone": None}
         connection.execute(NEW_CUSTOMER, {**known, "language": person["language"]})
@@ -518,7 +521,7 @@ def _reply(connection: Connection, caller: Caller, ref: str, given: dict[str, An
     row = connection.execute(LOCKED, {"reference": ref, **caller.sight}).mappings().one_or_none()
     if row is None:
         return _refused(404)
-    chain = _Chain(caller, row["id"], row["event_count"], bytes(row["event_head"]))
+    chain = _Chain(caller, row, row["version"] + 1)
     message = _add_reply(connection, chain, given, "message", row)
     connection.execute(NEW_EVENTS, chain.rows)
     connection.execute(REPLIED, _head(chain, row))
@@ -542,7 +545,7 @@ def _act(connection: Connection, caller: Caller, ref: str, action: str, given: d
     row = dict(found)
     LIFECYCLE.transition(action, row["status"], SimpleNamespace(**row, regulator=False), caller.may)
     asked = action == "ask_customer"
-    chain = _Chain(caller, row["id"], row["event_count"], bytes(row["event_head"]))
+    chain = _Chain(caller, row, row["version"] + 1)
     if asked:
         email = next(person["email"] for person in row["people"] if person["role"] == "complainant")
         to = {"reference": row["reference"], "email": email}

@@ -1,0 +1,75 @@
+"""What happened to a complaint while somebody looked at it: told with every 409 and 412, so that who lost a race need not
+search for the reason.
+"""
+
+from collections.abc import Mapping
+from typing import Any, Final
+from uuid import UUID
+
+from sqlalchemy import and_, bindparam, select
+from sqlalchemy.orm import Session
+
+from helpdesk.complaints.models import Complaint
+from helpdesk.complaints.queries import Part
+from helpdesk.identity.actors import Actor
+from helpdesk.identity.models import Agent
+from helpdesk.kernel.clock import rfc3339
+from helpdesk.kernel.event_log import EventRow
+
+MOST: Final = 20
+LATELY: Final = 5
+"""Told to whoever did not say which version they looked at."""
+
+_LAST: Final = (
+    select(
+        EventRow.stream_seq.label("sequence"),
+        EventRow.stream_version,
+        EventRow.type,
+        EventRow.occurred_at,
+        EventRow.actor_kind,
+        EventRow.actor_id,
+        Agent.name.label("actor_name"),
+        EventRow.payload,
+    )
+    .outerjoin(Agent, and_(Agent.id == EventRow.actor_id, EventRow.actor_kind == "agent"))
+    .where(EventRow.stream_id == bindparam("complaint_id"))
+    .order_by(EventRow.stream_seq.desc())
+    .limit(bindparam("most"))
+)
+
+
+def changes_since(session: Session, actor: Actor, row: Any, version: int | None) -> Mapping[str, Any]:
+    """`changes`, oldest first, and whether some were left off. `row`: the complaint, or something of it that knows it
+    (`.complaint`); a part with a version of its own says nothing of the complaint's, so that what happened lately is told.
+
+    Complainants learn nothing here: what is internal is not theirs.
+    """
+    complaint = row if isinstance(row, Complaint) else getattr(row, "complaint", None)
+    if not isinstance(complaint, Complaint) or actor.kind == "complainant" or not actor.may("complaint:read"):
+        return {}
+    since = version if isinstance(row, Complaint | Part) else None
+    found = _events(session, complaint.id, MOST + 1 if since is not None else LATELY, since)
+    shown = [_shown(event) for event in found[:MOST] if event.type.partition(".")[0] != "offer" or _sees_offers(actor)]
+    return {"changes": shown[::-1], "changes_left_off": len(found) > MOST}
+
+
+def _events(session: Session, complaint_id: UUID, most: int, since: int | None) -> list[Any]:
+    """The newest first. Versions only grow along a stream, so what is new stands at its end."""
+    rows = session.execute(_LAST, {"complaint_id": complaint_id, "most": most}).all()
+    return [row for row in rows if since is None or (row.stream_version or 0) > since]
+
+
+def _sees_offers(actor: Actor) -> bool:
+    return actor.may("offer:read")
+
+
+def _shown(event: Any) -> dict[str, Any]:
+    return {
+        "sequence": event.sequence,
+        "type": event.type,
+        "occurred_at": rfc3339(event.occurred_at),
+        "actor_kind": event.actor_kind,
+        "actor_id": None if event.actor_id is None else str(event.actor_id),
+        "actor_name": event.actor_name,
+        "changes": (event.payload or {}).get("changes") or {},
+    }
