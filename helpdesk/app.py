@@ -18,6 +18,7 @@ from helpdesk.customers import models as customer_words
 from helpdesk.customers.api import blp as customers
 from helpdesk.identity.actors import ANONYMOUS
 from helpdesk.identity.api import blp as identity
+from helpdesk.identity.audit_api import blp as audit
 from helpdesk.identity.authentication import authenticate
 from helpdesk.identity.permissions import ROLES
 from helpdesk.integrations import models as import_words
@@ -37,7 +38,7 @@ from helpdesk.sla.specs import DAYS
 from helpdesk.wiring import Program, assemble
 
 API = "/api/v1"
-BLUEPRINTS = (identity, customers, complaints, sla, recovery, integrations, jobs_blueprint)
+BLUEPRINTS = (identity, audit, customers, complaints, sla, recovery, integrations, jobs_blueprint)
 
 PATH_PARAMETERS = {
     "ref": PathParameter("The complaint's reference, however it is typed, or its id.", "7K3M-9QX2-TAM"),

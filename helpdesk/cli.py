@@ -18,6 +18,7 @@ from helpdesk import demo, verifying, worker
 from helpdesk.identity import queries as identity
 from helpdesk.identity import service as identity_service
 from helpdesk.identity.actors import SYSTEM
+from helpdesk.identity.administration import record_administration
 from helpdesk.identity.permissions import ROLES
 from helpdesk.identity.schemas import AgentIn
 from helpdesk.integrations.cli import imports
@@ -239,7 +240,7 @@ def list_duties(dead: bool) -> None:
 @click.argument("duty_id", metavar="ID", type=click.UUID)
 def retry_duty(duty_id: UUID) -> None:
     """Have a duty tried again that was given up."""
-    _settle(duty_id, lambda uow: reviving.retry(uow, duty_id), "is owed anew")
+    _settle(duty_id, lambda uow: reviving.retry(uow, duty_id, record_administration), "is owed anew")
 
 
 @duties.command(name="dismiss")
@@ -249,7 +250,7 @@ def dismiss_duty(duty_id: UUID, reason: str) -> None:
     """Settle a duty that was given up without doing it."""
     if not (reason := reason.strip()[:500]):
         raise click.ClickException("Give a reason.")
-    _settle(duty_id, lambda uow: reviving.dismiss(uow, duty_id, reason), "is dismissed")
+    _settle(duty_id, lambda uow: reviving.dismiss(uow, duty_id, reason, record_administration), "is dismissed")
 
 
 def _settle(duty_id: UUID, act: Callable[[UnitOfWork], None], said: str) -> None:

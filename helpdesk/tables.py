@@ -2,6 +2,7 @@
 
 from helpdesk.complaints import models as complaints
 from helpdesk.customers import models as customers
+from helpdesk.identity import administration_models as administration
 from helpdesk.identity import models as identity
 from helpdesk.integrations import models as integrations
 from helpdesk.kernel import event_log, idempotency, jobs, mail, outbox
@@ -9,6 +10,7 @@ from helpdesk.recovery import models as recovery
 from helpdesk.sla import models as sla
 
 __all__ = [
+    "administration",
     "complaints",
     "customers",
     "event_log",

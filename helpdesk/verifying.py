@@ -9,6 +9,7 @@ from typing import Final
 from sqlalchemy import text
 
 from helpdesk.complaints import verification as complaints
+from helpdesk.identity import verification as identity
 from helpdesk.kernel import verification as kernel
 from helpdesk.kernel.unit_of_work import Database
 from helpdesk.kernel.verification import Check, Violation
@@ -16,7 +17,7 @@ from helpdesk.recovery import verification as recovery
 from helpdesk.sla import verification as sla
 
 CHECKS: Final[dict[str, tuple[Check, ...]]] = {
-    "chain": (*complaints.CHAIN_CHECKS, *kernel.CHAIN_CHECKS),
+    "chain": (*complaints.CHAIN_CHECKS, *identity.CHAIN_CHECKS, *kernel.CHAIN_CHECKS),
     "complaints": complaints.CHECKS,
     "clocks": sla.CHECKS,
     "recovery": recovery.CHECKS,

@@ -126,27 +126,26 @@ class TestVerify:
     @pytest.mark.parametrize(
         ("damage", "named"),
         [
-            ('UPDATE event SET payload = payload || \'{"role": "admin"}\'', "agent.created: payload was changed"),
-            ("UPDATE event SET actor_id = NULL", "agent.created: header was changed"),
-            ("UPDATE event SET subject_id = gen_random_uuid()", "agent.created: header was changed"),
+            ('UPDATE event SET payload = payload || \'{"role": "admin"}\'', "customer.created: payload was changed"),
+            ("UPDATE event SET actor_id = NULL", "customer.created: header was changed"),
+            ("UPDATE event SET subject_id = gen_random_uuid()", "customer.created: header was changed"),
             ("UPDATE event SET stream_id = id, stream_seq = 1", "has 1 events and no owner"),
         ],
     )
     def test_events_outside_the_chains(
         self, run: Run, admin: Caller, database: Database, damage: str, named: str
     ) -> None:
-        """Nobody's history is longer than that of who gave whom which role."""
-        made = admin.post("/agents", {"email": "x@example.com", "name": "X", "role": "agent"}).json
+        made = admin.post("/customers", {"name": "X"}).json
         admin.post("/teams", {"name": "Other"})
         assert run("verify", "chain").exit_code == 0
-        past_the_trigger(database.engine, f"{damage} WHERE type = 'agent.created'")
+        past_the_trigger(database.engine, f"{damage} WHERE type = 'customer.created'")
         done = run("verify", "chain")
         assert (done.exit_code, done.output.count("\n")) == (1, 2), done.output
         assert named in done.output
         assert made["id"] not in done.output  # the event is named, not whom it is about
 
     def test_an_erased_payload_outside_the_chains_holds(self, run: Run, admin: Caller, database: Database) -> None:
-        admin.post("/agents", {"email": "x@example.com", "name": "X", "role": "agent"})
+        admin.post("/customers", {"name": "X"})
         with database.engine.begin() as connection:
             connection.execute(text("UPDATE event SET payload = NULL, salt = NULL"))
         assert run("verify", "chain").exit_code == 0

@@ -8,15 +8,19 @@ is revoked now is refused now, in every process.
 import hashlib
 import secrets
 from datetime import datetime, timedelta
+from typing import Any
 
 from flask import request
 from sqlalchemy.orm import Session
 
 from helpdesk.identity import queries
 from helpdesk.identity.actors import SYSTEM, Actor, agent_actor
+from helpdesk.identity.administration import record_administration
+from helpdesk.identity.events import AgentChanged, AgentCreated, TokenCreated, TokenRestored, TokenRevoked
 from helpdesk.identity.models import Agent, Token
 from helpdesk.kernel.errors import Unauthenticated
-from helpdesk.kernel.unit_of_work import Database
+from helpdesk.kernel.ids import new_id
+from helpdesk.kernel.unit_of_work import Database, UnitOfWork
 
 PREFIX = "hd_"
 MAX_LIFE = timedelta(days=366)
@@ -54,16 +58,39 @@ def ensure_bootstrap_administrator(database: Database, token: str) -> None:
     with database.unit_of_work(SYSTEM) as uow:
         known = queries.bootstrap_tokens(uow.session, wanted)
         for row in known:
-            if row.hash != wanted and row.revoked_at is None:
-                row.revoked_at = uow.now
-            elif row.hash == wanted:
-                row.revoked_at = None  # the environment says it counts, also after another one did in between
+            # The environment says which one counts, also after another one did in between.
+            _set_revoked(uow, row, None if row.hash == wanted else row.revoked_at or uow.now)
         email = "administrator@helpdesk.invalid"
         agent = queries.agent_by_email(uow.session, email)
         if agent is None:
             agent = Agent(email=email, name="Administrator", role="admin", active=True, version=1)
             uow.session.add(agent)
             uow.session.flush()  # the token below needs its id
-        agent.active, agent.role = True, "admin"  # whoever sets the variable means an administrator
+            created = AgentCreated(agent_id=agent.id, email=email, name=agent.name, role=agent.role, team_ids=[])
+            record_administration(uow, created)
+        _make_administrator(uow, agent)
         if all(row.hash != wanted for row in known):
-            uow.session.add(Token(agent_id=agent.id, name="bootstrap", hash=wanted, bootstrap=True))
+            token_id = new_id()
+            uow.session.add(Token(id=token_id, agent_id=agent.id, name="bootstrap", hash=wanted, bootstrap=True))
+            made = TokenCreated(agent_id=agent.id, token_id=token_id, name="bootstrap", expires_at=None)
+            record_administration(uow, made)
+
+
+def _set_revoked(uow: UnitOfWork, token: Token, at: datetime | None) -> None:
+    if token.revoked_at == at:
+        return
+    changes: dict[str, list[object]] = {"revoked_at": [token.revoked_at, at]}
+    token.revoked_at = at
+    kind = TokenRevoked if at is not None else TokenRestored
+    record_administration(uow, kind(agent_id=token.agent_id, token_id=token.id, changes=changes))
+
+
+def _make_administrator(uow: UnitOfWork, agent: Agent) -> None:
+    """Whoever sets the variable means an administrator."""
+    wanted: dict[str, Any] = {"active": True, "role": "admin"}
+    changes = {name: [getattr(agent, name), value] for name, value in wanted.items() if getattr(agent, name) != value}
+    for name in changes:
+        setattr(agent, name, wanted[name])
+    if changes:
+        agent.touch()
+        record_administration(uow, AgentChanged(agent_id=agent.id, changes=changes))

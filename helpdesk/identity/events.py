@@ -1,4 +1,5 @@
 from dataclasses import dataclass
+from datetime import datetime
 from typing import ClassVar
 from uuid import UUID
 
@@ -21,6 +22,7 @@ class AgentCreated(AgentEvent):
     email: str
     name: str
     role: str
+    team_ids: list[str]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,9 +47,12 @@ class TeamCreated(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TeamMembersChanged(Event):
+    """`agent_ids`: all of them by now. `changes`: agent_ids -> [before, after]."""
+
     type: ClassVar[str] = "team.members_changed"
     team_id: UUID
     agent_ids: list[str]
+    changes: dict[str, list[object]]
 
     @property
     def subject_id(self) -> UUID:
@@ -59,9 +64,22 @@ class TokenCreated(AgentEvent):
     type: ClassVar[str] = "token.created"
     token_id: UUID
     name: str
+    expires_at: datetime | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TokenRevoked(AgentEvent):
+    """`changes`: revoked_at -> [null, when]."""
+
     type: ClassVar[str] = "token.revoked"
     token_id: UUID
+    changes: dict[str, list[object]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TokenRestored(AgentEvent):
+    """The token of the environment counts again. `changes`: revoked_at -> [when, null]."""
+
+    type: ClassVar[str] = "token.restored"
+    token_id: UUID
+    changes: dict[str, list[object]]

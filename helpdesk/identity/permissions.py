@@ -40,6 +40,7 @@ PERMISSIONS: Final[dict[str, str]] = {
     "sla:read": "see calendars and policies",
     "sla:manage": "change calendars and policies",
     "event:read": "read the event feed",
+    "audit:read": "read the log of administrative acts",
     "import:run": "import complaints",
     "job:read_all": "see everybody's jobs, not only one's own",
     "agent:read": "see agents, teams and roles",
@@ -91,5 +92,5 @@ ROLES: Final[dict[str, frozenset[str]]] = {
     "manager": frozenset(_MANAGER),
     "director": frozenset(_MANAGER),
     "admin": frozenset(PERMISSIONS),
-    "auditor": frozenset(_READING | {"complaint:read_all", "budget:read", "event:read", "job:read_all"}),
+    "auditor": frozenset(_READING | {"complaint:read_all", "budget:read", "event:read", "audit:read", "job:read_all"}),
 }

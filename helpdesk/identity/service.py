@@ -9,6 +9,7 @@ from sqlalchemy import delete, update
 
 from helpdesk.identity import queries
 from helpdesk.identity.actors import Actor
+from helpdesk.identity.administration import record_administration
 from helpdesk.identity.authentication import MAX_LIFE, new_token, token_hash
 from helpdesk.identity.errors import EmailTaken, LastAdministrator, NameTaken
 from helpdesk.identity.events import (
@@ -37,7 +38,16 @@ def create_agent(uow: UnitOfWork, given: dict[str, Any]) -> UUID:
     uow.session.flush()  # memberships refer to it
     _join(uow, agent_id, given.get("team_ids", []))
     _touch(uow, Team, given.get("team_ids", []))
-    uow.record(AgentCreated(agent_id=agent_id, email=given["email"], name=given["name"], role=given["role"]))
+    record_administration(
+        uow,
+        AgentCreated(
+            agent_id=agent_id,
+            email=given["email"],
+            name=given["name"],
+            role=given["role"],
+            team_ids=sorted({str(team_id) for team_id in given.get("team_ids", [])}),
+        ),
+    )
     return agent_id
 
 
@@ -59,7 +69,7 @@ def change_agent(uow: UnitOfWork, agent: Agent, given: dict[str, Any]) -> UUID:
             changes["team_ids"] = [sorted(map(str, before)), sorted(map(str, after))]
     if changes:
         agent.touch()
-        uow.record(AgentChanged(agent_id=agent.id, changes=changes))
+        record_administration(uow, AgentChanged(agent_id=agent.id, changes=changes))
     return agent.id
 
 
@@ -93,7 +103,7 @@ def create_team(uow: UnitOfWork, name: str) -> UUID:
         raise NameTaken
     team_id = new_id()
     uow.session.add(Team(id=team_id, name=name, version=1))
-    uow.record(TeamCreated(team_id=team_id, name=name))
+    record_administration(uow, TeamCreated(team_id=team_id, name=name))
     return team_id
 
 
@@ -115,7 +125,8 @@ def set_members(uow: UnitOfWork, team: Team, agent_ids: Sequence[UUID]) -> UUID:
     _touch(uow, Agent, before ^ set(wanted))
     uow.add_rows(TeamMember, [{"team_id": team.id, "agent_id": agent_id} for agent_id in wanted])
     team.touch()
-    uow.record(TeamMembersChanged(team_id=team.id, agent_ids=[str(agent_id) for agent_id in wanted]))
+    were, are = sorted(map(str, before)), sorted(map(str, wanted))
+    record_administration(uow, TeamMembersChanged(team_id=team.id, agent_ids=are, changes={"agent_ids": [were, are]}))
     return team.id
 
 
@@ -141,7 +152,7 @@ def create_token(uow: UnitOfWork, actor: Actor, given: dict[str, Any]) -> dict[s
         expires_at=expires_at,
     )
     uow.session.add(row)
-    uow.record(TokenCreated(agent_id=agent_id, token_id=row.id, name=row.name))
+    record_administration(uow, TokenCreated(agent_id=agent_id, token_id=row.id, name=row.name, expires_at=expires_at))
     return {
         "id": row.id,
         "agent_id": agent_id,
@@ -157,5 +168,6 @@ def revoke_token(uow: UnitOfWork, token: Token) -> Token:
     """Revoking twice is revoking once."""
     if token.revoked_at is None:
         token.revoked_at = uow.now
-        uow.record(TokenRevoked(agent_id=token.agent_id, token_id=token.id))
+        changes: dict[str, list[object]] = {"revoked_at": [None, uow.now]}
+        record_administration(uow, TokenRevoked(agent_id=token.agent_id, token_id=token.id, changes=changes))
     return token

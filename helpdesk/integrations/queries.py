@@ -27,6 +27,7 @@ from sqlalchemy.orm import Session
 from helpdesk.complaints.models import Complaint
 from helpdesk.complaints.queries import visible_to as complaints_visible_to
 from helpdesk.identity.actors import Actor
+from helpdesk.identity.administration_models import ADMINISTRATION
 from helpdesk.integrations.models import ImportJob, ImportRejection
 from helpdesk.kernel.errors import NotFound
 from helpdesk.kernel.event_log import (
@@ -248,9 +249,13 @@ def _feed_filter(actor: Actor, given: Mapping[str, Any]) -> list[ColumnElement[b
     found: list[ColumnElement[bool]] = []
     if "types" in given:
         found.append(EventRow.type.in_(given["types"]))
+    if not actor.may("audit:read"):
+        found.append(EventRow.stream_id.is_distinct_from(ADMINISTRATION))
     if not actor.sees_all:
         visible = select(Complaint.id).where(complaints_visible_to(actor))
-        found.append(or_(EventRow.stream_id.is_(None), EventRow.stream_id.in_(visible)))
+        found.append(
+            or_(EventRow.stream_id.is_(None), EventRow.stream_id == ADMINISTRATION, EventRow.stream_id.in_(visible))
+        )
     return found
 
 

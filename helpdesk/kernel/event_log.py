@@ -5,7 +5,7 @@ the type, the time, the actor, the digest of the payload, and the hash before. T
 `digest = SHA-256(salt || payload)`: an erasure removes payload and salt, the digest stays, and the chain still
 verifies, while without the salt nobody can try out what a short payload may have been.
 
-Events about what has no stream (agents, teams, budgets, imports) carry the same hash without a place and a hash before.
+Events about what has no stream (customers, imports) carry the same hash without a place and a hash before.
 
 **Cursor.** `(xid, seq)`, read only below `pg_snapshot_xmin(pg_current_snapshot())`: every transaction below that line has
 ended, so nothing can appear behind a reader. A serial number, a UUIDv7 or a timestamp alone misses events whose
@@ -202,14 +202,35 @@ def verify_stream(rows: Sequence[EventRow], *, stream_id: UUID, count: int, head
 
     A changed row breaks its own hash, a removed or reordered one the link after it, a cut tail the count and head.
     """
-    found = []
-    prev = _GENESIS
-    for place, row in enumerate(rows, start=1):
-        found += [Broken(stream_id, row.stream_seq or 0, what) for what in _faults(row, place, prev)]
-        prev = row.hash
-    if len(rows) != count or prev != head:
-        found.append(Broken(stream_id, len(rows), f"chain ends here; its owner knows of {count} events"))
-    return found
+    checked = ChainCheck(stream_id)
+    return [*checked.go_on(rows), *checked.end(count, head)]
+
+
+class ChainCheck:
+    """`verify_stream` for a chain too long to be read at once: `go_on` with each stretch, in order, then `end`. Begins
+    after `place`, whose event has the hash `prev`.
+    """
+
+    def __init__(self, stream_id: UUID, place: int = 0, prev: bytes = _GENESIS) -> None:
+        self._stream_id = stream_id
+        self.place = place
+        """How many events there are by now."""
+        self._prev = prev
+
+    def go_on(self, rows: Iterable[Any]) -> list[Broken]:
+        found = []
+        for row in rows:
+            self.place += 1
+            found += [
+                Broken(self._stream_id, row.stream_seq or 0, what) for what in _faults(row, self.place, self._prev)
+            ]
+            self._prev = row.hash
+        return found
+
+    def end(self, count: int, head: bytes) -> list[Broken]:
+        if (self.place, self._prev) == (count, head):
+            return []
+        return [Broken(self._stream_id, self.place, f"chain ends here; its owner knows of {count} events")]
 
 
 def verify_loose(row: Any) -> list[str]:

@@ -1,5 +1,6 @@
 """What operators do about duties that were given up: owe them anew, or say why they need not be done. Both are recorded."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import ClassVar
 from uuid import UUID
@@ -39,15 +40,19 @@ class DutyDismissed(Event):
         return self.duty_id
 
 
-def retry(uow: UnitOfWork, duty_id: UUID) -> None:
+Record = Callable[[UnitOfWork, Event], None]
+"""Takes down an administrative act; the kernel knows no log of them."""
+
+
+def retry(uow: UnitOfWork, duty_id: UUID, record: Record) -> None:
     """Raises `NotGivenUp`. What is told of its end (a failed offer) stays; its handler settles what has ended."""
     if not outbox.revive(uow.session, duty_id):
         raise NotGivenUp
-    uow.record(DutyRetried(duty_id=duty_id))
+    record(uow, DutyRetried(duty_id=duty_id))
 
 
-def dismiss(uow: UnitOfWork, duty_id: UUID, reason: str) -> None:
+def dismiss(uow: UnitOfWork, duty_id: UUID, reason: str, record: Record) -> None:
     """Raises `NotGivenUp`."""
     if not outbox.dismiss(uow.session, duty_id):
         raise NotGivenUp
-    uow.record(DutyDismissed(duty_id=duty_id, reason=reason))
+    record(uow, DutyDismissed(duty_id=duty_id, reason=reason))

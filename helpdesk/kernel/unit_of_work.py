@@ -10,7 +10,7 @@ An exception anywhere rolls everything back: there are no partial writes.
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, cast
 from uuid import UUID
@@ -27,6 +27,9 @@ from helpdesk.kernel.outbox import Duty, NewDuty
 
 Subscriber = Callable[["UnitOfWork", Sequence[Any]], None]
 """Takes all events of one type that were recorded together, in order: one for a request, hundreds for an import."""
+
+Chain = Callable[[Session], Stream]
+"""Locks the row that a chain hangs on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +62,7 @@ class UnitOfWork:
         self._now = now
         self._pending: list[Recorded] = []
         self._recorded: list[Recorded] = []
+        self._last: dict[UUID, Chain] = {}
         self._rows: dict[Table, list[Mapping[str, Any]]] = defaultdict(list)
         self._duties: list[NewDuty] = []
         self._streams: dict[UUID, Stream] = {}
@@ -79,6 +83,15 @@ class UnitOfWork:
         if stream is not None:
             self.know_stream(stream)
         self._pending.append(Recorded(new_id(), event, stream, self.now, actor or self.actor))
+
+    def record_last(self, event: Event, chain: Chain, *, actor: Principal | None = None) -> None:
+        """`record` on a chain that acts of every kind share. Its row is locked when all else is written: who holds that
+        lock waits for nobody any more, so no two of them wait for each other, and the next one waits for a commit only.
+        """
+        self._still_open()
+        item = Recorded(new_id(), event, None, self.now, actor or self.actor)
+        self._pending.append(item)
+        self._last[item.id] = chain
 
     def know_stream(self, stream: Stream) -> None:
         """Remember a locked row, so that subscribers can record on its stream too."""
@@ -126,6 +139,7 @@ class UnitOfWork:
         self.session.flush()
         bulk.write_rows(self.session, self._rows)
         self._write_duties()
+        self._write_last()
         self._finished = True
 
     def _react(self, batch: Sequence[Recorded]) -> None:
@@ -137,7 +151,7 @@ class UnitOfWork:
                 subscriber(self, [item.event for item in items])
 
     def _write_events(self) -> None:
-        rows = event_log.rows_for(self._recorded, self.request_id)
+        rows = event_log.rows_for((item for item in self._recorded if item.id not in self._last), self.request_id)
         if rows:
             self._rows[event_log.EventRow.__table__].extend(rows)  # type: ignore[index]  # it is a Table
 
@@ -149,6 +163,15 @@ class UnitOfWork:
             bulk.write_rows(self.session, {_DUTY: rows})
         else:
             self.session.execute(_OWE, rows)
+
+    def _write_last(self) -> None:
+        for chain in dict.fromkeys(self._last.values()):
+            stream = chain(self.session)
+            items = [replace(item, stream=stream) for item in self._recorded if self._last.get(item.id) is chain]
+            rows = event_log.rows_for(items, self.request_id)
+            bulk.write_rows(self.session, {cast(Table, event_log.EventRow.__table__): rows})
+        if self._last:
+            self.session.flush()  # the chains' new ends
 
 
 class Database:

@@ -44,7 +44,7 @@ def no_duty_overdue(session: Session) -> Iterator[Violation]:
 
 
 def loose_events_hold(session: Session) -> Iterator[Violation]:
-    """Every event outside the chains (of agents, budgets, imports) is as it was written."""
+    """Every event outside the chains (of customers, imports) is as it was written."""
     table = EventRow.__table__
     statement = select(table).where(table.c.stream_id.is_(None)).execution_options(yield_per=_BATCH)
     for row in session.execute(statement):

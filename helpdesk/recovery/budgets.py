@@ -12,6 +12,7 @@ from sqlalchemy import update
 
 from helpdesk.identity import queries as identity
 from helpdesk.identity.actors import Actor
+from helpdesk.identity.administration import record_administration
 from helpdesk.kernel.errors import FieldError, ValidationFailed
 from helpdesk.kernel.ids import new_id
 from helpdesk.kernel.money import MAX_MINOR, Money
@@ -40,7 +41,8 @@ def open_budget(uow: UnitOfWork, given: dict[str, Any]) -> UUID:
         currency=given["currency"],
     )
     uow.session.add(budget)
-    uow.record(
+    record_administration(
+        uow,
         BudgetOpened(
             budget_id=budget.id,
             currency=budget.currency,
@@ -48,7 +50,7 @@ def open_budget(uow: UnitOfWork, given: dict[str, Any]) -> UUID:
             team_id=team_id,
             starts_on=budget.starts_on.isoformat(),
             ends_on=budget.ends_on.isoformat(),
-        )
+        ),
     )
     return budget.id
 
@@ -61,10 +63,20 @@ def allocate(uow: UnitOfWork, actor: Actor, budget: Budget, amount: Money, note:
     if budget.allocated_minor + amount.minor > MAX_MINOR:
         message = "With what is in it, this is more than can be counted to the cent."
         raise ValidationFailed(errors=[FieldError.at("/amount/amount", "range", message)])
+    before = budget.allocated_minor
     budget.allocated_minor += amount.minor
     budget.touch()
     uow.add_rows(BudgetEntry, [_entry(uow, actor, budget.id, "allocate", amount.minor, note=note)])
-    uow.record(BudgetAllocated(budget_id=budget.id, currency=budget.currency, amount_minor=amount.minor, note=note))
+    record_administration(
+        uow,
+        BudgetAllocated(
+            budget_id=budget.id,
+            currency=budget.currency,
+            amount_minor=amount.minor,
+            note=note,
+            changes={"allocated_minor": [before, budget.allocated_minor]},
+        ),
+    )
     return budget.id
 
 

@@ -165,6 +165,9 @@ class BudgetOpened(BudgetEvent):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BudgetAllocated(BudgetEvent):
+    """`changes`: allocated_minor -> [before, after]."""
+
     type: ClassVar[str] = "budget.allocated"
     amount_minor: int
     note: str | None
+    changes: dict[str, list[int]]

@@ -40,10 +40,13 @@ class SlaBreached(ClockEvent):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CalendarChanged(Event):
+    """Also that it is there at all: version 1. `spec` as it is now. `changes`: field -> [before, after]."""
+
     type: ClassVar[str] = "sla.calendar_changed"
     calendar_id: UUID
     version: int
     spec: dict[str, Any]
+    changes: dict[str, list[Any]]
 
     @property
     def subject_id(self) -> UUID:
@@ -52,10 +55,13 @@ class CalendarChanged(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PolicyChanged(Event):
+    """Also that it is there at all: version 1. `spec` as it is now. `changes`: field -> [before, after]."""
+
     type: ClassVar[str] = "sla.policy_changed"
     policy_id: UUID
     version: int
     spec: dict[str, Any]
+    changes: dict[str, list[Any]]
 
     @property
     def subject_id(self) -> UUID:

@@ -68,6 +68,15 @@ def policy_version(session: Session, policy_id: UUID, version: int) -> Any:
     ).scalar_one()
 
 
+def policy_spec(session: Session, policy_id: UUID, version: int) -> Any:
+    """`calendar_id` and `spec` of one version."""
+    return session.execute(
+        select(SlaPolicyVersion.calendar_id, SlaPolicyVersion.spec).where(
+            SlaPolicyVersion.policy_id == policy_id, SlaPolicyVersion.version == version
+        )
+    ).one()
+
+
 def calendar_version(session: Session, calendar_id: UUID, version: int) -> Any:
     return session.execute(
         select(SlaCalendarVersion.spec, SlaCalendar.name)

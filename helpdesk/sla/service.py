@@ -1,9 +1,11 @@
 """What a manager can do with calendars and policies. A change is a new version; clocks go on by the one that made them."""
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from helpdesk.identity.administration import record_administration
 from helpdesk.kernel.errors import FieldError, ValidationFailed
 from helpdesk.kernel.ids import new_id
 from helpdesk.kernel.unit_of_work import UnitOfWork
@@ -21,21 +23,33 @@ def create_calendar(uow: UnitOfWork, name: str, spec: dict[str, Any]) -> UUID:
         raise ValidationFailed(errors=[FieldError.at("/name", "taken", "Another calendar has this name.")])
     calendar = SlaCalendar(id=new_id(), name=name, version=1)
     uow.session.add(calendar)
-    _calendar_version(uow, calendar, spec)
+    _calendar_version(uow, calendar, spec, _changes({}, {"name": name, **spec}))
     return calendar.id
 
 
 def change_calendar(uow: UnitOfWork, calendar: SlaCalendar, spec: dict[str, Any]) -> UUID:
     check_calendar(uow, spec, calendar.name)
     _check_users(uow, calendar, spec)
+    before = queries.calendar_version(uow.session, calendar.id, calendar.version).spec
     calendar.touch()
-    _calendar_version(uow, calendar, spec)
+    _calendar_version(uow, calendar, spec, _changes(before, spec))
     return calendar.id
 
 
-def _calendar_version(uow: UnitOfWork, calendar: SlaCalendar, spec: dict[str, Any]) -> None:
+def _calendar_version(
+    uow: UnitOfWork, calendar: SlaCalendar, spec: dict[str, Any], changes: dict[str, list[Any]]
+) -> None:
     uow.add_rows(SlaCalendarVersion, [{"calendar_id": calendar.id, "version": calendar.version, "spec": spec}])
-    uow.record(CalendarChanged(calendar_id=calendar.id, version=calendar.version, spec=spec))
+    record_administration(
+        uow, CalendarChanged(calendar_id=calendar.id, version=calendar.version, spec=spec, changes=changes)
+    )
+
+
+def _changes(before: Mapping[str, Any], after: Mapping[str, Any]) -> dict[str, list[Any]]:
+    """Field -> [before, after], None where it was not there or is not any more."""
+    names = sorted(before.keys() | after.keys())
+    pairs = {name: [before.get(name), after.get(name)] for name in names}
+    return {name: pair for name, pair in pairs.items() if pair[0] != pair[1]}
 
 
 def check_calendar(uow: UnitOfWork, spec: dict[str, Any], name: str) -> None:
@@ -61,12 +75,16 @@ def change_policy(uow: UnitOfWork, policy: SlaPolicy, given: dict[str, Any]) -> 
     except BusinessTimeError as error:
         raise ValidationFailed(errors=[FieldError.at("/targets", "invalid", str(error))]) from error
     _check_targets(uow, given["calendar_id"], spec)
+    was = queries.policy_spec(uow.session, policy.id, policy.version)
+    changes = _changes(
+        {"calendar_id": str(was.calendar_id), **was.spec}, {"calendar_id": str(given["calendar_id"]), **spec}
+    )
     policy.touch()
     uow.add_rows(
         SlaPolicyVersion,
         [{"policy_id": policy.id, "version": policy.version, "calendar_id": given["calendar_id"], "spec": spec}],
     )
-    uow.record(PolicyChanged(policy_id=policy.id, version=policy.version, spec=spec))
+    record_administration(uow, PolicyChanged(policy_id=policy.id, version=policy.version, spec=spec, changes=changes))
     return policy.id
 
 
@@ -115,5 +133,6 @@ def install_defaults(uow: UnitOfWork) -> bool:
     uow.session.add(policy)
     spec = {name: shipped["policy"][name] for name in ("thresholds", "targets")}
     uow.add_rows(SlaPolicyVersion, [{"policy_id": policy.id, "version": 1, "calendar_id": calendar_id, "spec": spec}])
-    uow.record(PolicyChanged(policy_id=policy.id, version=1, spec=spec))
+    changes = _changes({}, {"name": policy.name, "calendar_id": str(calendar_id), **spec})
+    record_administration(uow, PolicyChanged(policy_id=policy.id, version=1, spec=spec, changes=changes))
     return True

@@ -165,7 +165,9 @@ class TestChain:
     def test_a_row_put_in_with_its_own_hash_is_found(self, database: Database, engine: Engine, chain: Chain) -> None:
         """Whoever rewrites one row and its hash has to rewrite all that follow, and the owner's head."""
         with database.reader() as session:
-            row = session.scalars(select(EventRow).where(EventRow.stream_seq == 2)).one()
+            row = session.scalars(
+                select(EventRow).where(EventRow.stream_id == chain.id, EventRow.stream_seq == 2)
+            ).one()
         digest = b"d" * 32
         forged = link_hash(
             event_id=row.id,
