@@ -10,6 +10,7 @@ from flask.json.provider import JSONProvider
 from werkzeug.wrappers import Response as BaseResponse
 
 from helpdesk.complaints import lifecycle as complaint_life
+from helpdesk.complaints import schemas as complaint_payloads
 from helpdesk.complaints import taxonomy
 from helpdesk.complaints.api import blp as complaints
 from helpdesk.complaints.change_queries import changes_since
@@ -23,7 +24,7 @@ from helpdesk.identity.authentication import authenticate
 from helpdesk.identity.permissions import ROLES
 from helpdesk.integrations import models as import_words
 from helpdesk.integrations.api import blp as integrations
-from helpdesk.kernel import health, http, jobs, limiting, metrics, outbox, problems
+from helpdesk.kernel import health, http, jobs, limiting, mail, metrics, outbox, problems
 from helpdesk.kernel.jobs_api import blp as jobs_blueprint
 from helpdesk.kernel.openapi import Api, PathParameter, configure
 from helpdesk.kernel.settings import Settings
@@ -52,6 +53,7 @@ VOCABULARIES = {
     "ComplaintStatus": complaint_life.LIFECYCLE.states,
     "CustomerKind": customer_words.KINDS,
     "CustomerTier": customer_words.TIERS,
+    "DeliveryState": mail.STATES,
     "Dismissal": taxonomy.DISMISSALS,
     "Fault": taxonomy.FAULTS,
     "IssueCategory": taxonomy.CATEGORIES,
@@ -67,6 +69,7 @@ VOCABULARIES = {
     "RootCause": taxonomy.ROOT_CAUSES,
     "Severity": taxonomy.SEVERITIES,
     "Stage": complaint_life.STAGES,
+    "TextFormat": complaint_payloads.TEXT_FORMATS,
     "TimeUnit": UNITS,
     "Track": taxonomy.TRACKS,
     "Vulnerability": taxonomy.VULNERABILITIES,

@@ -5,7 +5,7 @@ from typing import Any, Final
 from marshmallow import ValidationError, fields, validate, validates_schema
 
 from helpdesk.complaints.lifecycle import MAX_ISSUES
-from helpdesk.complaints.schemas import LONG, issue_fits_category
+from helpdesk.complaints.schemas import LONG, TEXT_FORMATS, issue_fits_category
 from helpdesk.complaints.taxonomy import (
     CATEGORIES,
     CHANNELS,
@@ -16,7 +16,7 @@ from helpdesk.complaints.taxonomy import (
     ROOT_CAUSES,
     TRACKS,
 )
-from helpdesk.kernel.schemas import Choice, Flag, Schema, Text, Whole
+from helpdesk.kernel.schemas import Choice, Flag, Schema, Text, Whole, check_html
 
 
 class AcknowledgeIn(Schema):
@@ -104,6 +104,15 @@ class LetterIn(Schema):
         max_length=LONG,
         metadata={"example": "If you disagree, write to our complaints director within two months."},
     )
+    format = Choice(
+        TEXT_FORMATS,
+        metadata={"description": "What the four parts are written in; text when absent.", "example": "text"},
+    )
+
+    @validates_schema
+    def _readable(self, data: dict[str, Any], **_: Any) -> None:
+        if data.get("format") == "html":
+            check_html(data, ("finding", "reasons", "remedy", "next_stage"))
 
 
 class RemedyIn(Schema):

@@ -21,9 +21,11 @@ from helpdesk.identity.actors import Actor
 from helpdesk.kernel.access import require
 from helpdesk.kernel.errors import FieldError, ValidationFailed
 from helpdesk.kernel.ids import new_id
+from helpdesk.kernel.rich_text import from_html, from_text, joined
 from helpdesk.kernel.schemas import json_safe
 from helpdesk.kernel.unit_of_work import UnitOfWork
 
+LETTER_PARTS: Final = ("finding", "reasons", "remedy", "next_stage")
 AUTOMATIC_ACKNOWLEDGEMENT: Final = (
     "We have received your complaint. Its reference is {reference}. We will look into it and tell you the outcome."
 )
@@ -166,7 +168,8 @@ def _resolve(uow: UnitOfWork, actor: Actor, complaint: Complaint, given: dict[st
     complaint.resolved_at = uow.now
     complaint.waiting_on = "nobody"
     letter = given["letter"]
-    body = "\n\n".join(letter[part] for part in ("finding", "reasons", "remedy", "next_stage"))
+    read = from_html if letter.get("format") == "html" else from_text
+    body = joined(read(letter[part]) for part in LETTER_PARTS)
     add_message(uow, actor, complaint, kind="public_reply", body=body, purpose="decision_letter")
 
 

@@ -3,7 +3,7 @@ from uuid import UUID
 
 from sqlalchemy.orm import Session
 
-from helpdesk.complaints import acts, errors, intake, models, people, queries, schemas, service
+from helpdesk.complaints import acts, errors, intake, models, people, queries, schemas, service, thread_queries
 from helpdesk.complaints.action_schemas import BODIES
 from helpdesk.complaints.lifecycle import CLOSING, LIFECYCLE, OPEN
 from helpdesk.identity.actors import Actor
@@ -233,18 +233,29 @@ def end_need(uow: UnitOfWork, _actor: Actor, part: queries.Part[models.Need]) ->
 @blp.read(
     "/complaints/<ref>/messages",
     operation_id="list_complaint_messages",
-    summary="The thread, oldest first",
+    summary="The thread, oldest first unless asked otherwise",
     answer=schemas.Message,
-    query=PageQuery,
+    query=schemas.MessageQuery,
     permission="complaint:read",
     paged=True,
 )
 def list_messages(session: Session, actor: Actor, page: Page, given: dict[str, Any], ref: str) -> Any:
-    return queries.list_messages(session, actor, page, given, ref)
+    return thread_queries.list_messages(session, actor, page, given, ref)
+
+
+@blp.read(
+    "/complaints/<ref>/messages/<uuid:message_id>",
+    operation_id="get_complaint_message",
+    summary="One message of the thread",
+    answer=schemas.Message,
+    permission="complaint:read",
+)
+def get_message(session: Session, actor: Actor, ref: str, message_id: UUID) -> dict[str, Any]:
+    return thread_queries.message_of(session, actor, ref, message_id)
 
 
 def _show_message(session: Session, _actor: Actor, message_id: UUID) -> dict[str, Any]:
-    return queries.message(session, message_id)
+    return thread_queries.message(session, message_id)
 
 
 @blp.write(

@@ -161,13 +161,17 @@ class ComplaintAssigned(ComplaintEvent):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MessageAdded(ComplaintEvent):
-    """The text is in the thread, under `message_id`; an event outlives an erasure, so it does not repeat it."""
+    """The text is in the thread, under `message_id`; an event outlives an erasure, so it does not repeat it. `mentions`:
+    ids of the agents whom a note names.
+    """
 
     type: ClassVar[str] = "complaint.message_added"
     message_id: UUID
     kind: str
     purpose: str
     channel: str | None
+    in_reply_to: UUID | None
+    mentions: list[str]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,7 +1,7 @@
 """Tables of a complaint. Relationships are not mapped: queries say what they load."""
 
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
 from sqlalchemy import CheckConstraint, ForeignKey, Index, UniqueConstraint, text
@@ -185,11 +185,15 @@ class Need(Identified, Base):
 
 
 class Message(Identified, Stamped, Base):
-    """An entry of the thread. Never changed; what is wrong is answered, or redacted with a trace."""
+    """An entry of the thread. Never changed: what is wrong is answered, or redacted with a trace. A trigger refuses any
+    other change of what was said and by whom.
+    """
 
     __tablename__ = "complaint_message"
     __table_args__ = (
         CheckConstraint(f"kind IN {MESSAGE_KINDS}", name="kind"),
+        CheckConstraint("(html IS NULL) = (html_given IS NULL)", name="html_in_both_forms"),
+        CheckConstraint("redacted_whole = false OR redactions > 0", name="redacted_whole_is_redacted"),
         Index("ix_complaint_message_complaint_id_id", "complaint_id", "id"),
     )
 
@@ -200,6 +204,34 @@ class Message(Identified, Stamped, Base):
     author_kind: Mapped[str]
     author_id: Mapped[UUID | None]
     body: Mapped[str]
+    """In plain words, whatever came."""
+    html: Mapped[str | None]
+    """Sanitised; what is shown."""
+    html_given: Mapped[str | None]
+    """As it came; evidence, never served."""
+    in_reply_to: Mapped[UUID | None] = mapped_column(ForeignKey("complaint_message.id", ondelete="SET NULL"))
+    mentions: Mapped[list[str]] = mapped_column(JSONB, default=list, server_default="[]")
+    """Ids of the agents whom an internal note names."""
+    sender_name: Mapped[str | None]
+    """Of an inbound message: who said it, as they were known then."""
+    sender_email: Mapped[str | None]
+    mail_id: Mapped[UUID | None] = mapped_column(ForeignKey("outbound_mail.id", ondelete="RESTRICT"))
+    redactions: Mapped[int] = mapped_column(default=0, server_default="0")
+    redacted_at: Mapped[Timestamp | None]
+    redacted_whole: Mapped[bool] = mapped_column(default=False, server_default="false")
+
+
+MESSAGE_TRIGGER_DDL: Final = """
+CREATE FUNCTION complaint_message_stands() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF NEW.redactions = OLD.redactions + 1 THEN
+        RETURN NEW;
+    END IF;
+    RAISE EXCEPTION 'what was said is never changed; it may only be redacted' USING ERRCODE = 'restrict_violation';
+END $$;
+CREATE TRIGGER complaint_message_stands BEFORE UPDATE OF kind, author_kind, author_id, body, html, html_given, created_at
+    ON complaint_message FOR EACH ROW EXECUTE FUNCTION complaint_message_stands();
+"""
 
 
 class TransitionRow(Identified, Base):

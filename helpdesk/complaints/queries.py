@@ -33,7 +33,7 @@ from sqlalchemy.orm import Session
 
 from helpdesk.complaints.errors import ConflictOfInterest
 from helpdesk.complaints.lifecycle import CLOSING, LIFECYCLE
-from helpdesk.complaints.models import Complaint, Issue, Message, Need, Person
+from helpdesk.complaints.models import Complaint, Issue, Need, Person
 from helpdesk.complaints.taxonomy import REGULATOR_CHANNELS
 from helpdesk.identity.actors import Actor
 from helpdesk.kernel.errors import NotFound
@@ -447,22 +447,8 @@ def is_subject(session: Session, complaint_id: UUID, agent_id: UUID) -> bool:
     return session.execute(statement).first() is not None
 
 
-_MESSAGE: Final = select(*Message.__table__.c).where(Message.__table__.c.id == bindparam("message_id"))
-
-
-def message(session: Session, message_id: UUID) -> dict[str, Any]:
-    """One entry of a thread, for whoever has just written it: no visibility."""
-    return dict(session.execute(_MESSAGE, {"message_id": message_id}).mappings().one())
-
-
-_BY_MESSAGE = Order((Message.id,), (UUID,))
 _SEQUENCE: Final = EventRow.stream_seq.label("sequence")
 _BY_PLACE = Order((_SEQUENCE,), (int,))
-
-
-def list_messages(session: Session, actor: Actor, page: Page, given: dict[str, Any], ref: str) -> Listed:
-    statement = select(*Message.__table__.c).where(Message.complaint_id == visible_id(session, actor, ref))
-    return listed(session, page, statement, _BY_MESSAGE, given)
 
 
 def timeline(session: Session, actor: Actor, page: Page, given: dict[str, Any], ref: str) -> Listed:

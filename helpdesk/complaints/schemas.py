@@ -20,13 +20,16 @@ from helpdesk.complaints.taxonomy import (
     TRACKS,
     VULNERABILITIES,
 )
+from helpdesk.complaints.thread_queries import SORTS as MESSAGE_SORTS
 from helpdesk.customers.schemas import LANGUAGE
 from helpdesk.kernel.ids import parse_reference
+from helpdesk.kernel.mail import STATES as DELIVERY_STATES
 from helpdesk.kernel.schemas import (
     Choice,
     CommaList,
     Email,
     Flag,
+    Html,
     MoneyField,
     PageQuery,
     Schema,
@@ -37,6 +40,8 @@ from helpdesk.kernel.schemas import (
 
 LONG = 100_000
 """Characters a description or a message may have; the longest real narrative seen had 21 928."""
+
+TEXT_FORMATS = ("text", "html")
 
 EARLIEST = datetime(1990, 1, 1, tzinfo=UTC)
 
@@ -290,10 +295,72 @@ class Complaint(ComplaintSummary):
     allowed_actions = fields.List(fields.Nested(AllowedAction), required=True)
 
 
+class SenderIn(Schema):
+    name = Text(max_length=200, metadata={"example": "Li Wei"})
+    email = Email(metadata={"example": "li.wei@example.com"})
+
+
 class MessageIn(Schema):
     kind = Choice(MESSAGE_KINDS, required=True)
-    body = Text(required=True, max_length=LONG, metadata={"example": "We have found your parcel."})
+    body = Text(
+        max_length=LONG,
+        metadata={"description": "In plain words. This or `body_html`.", "example": "We have found your parcel."},
+    )
+    body_html = Html(
+        max_length=LONG,
+        metadata={
+            "description": "HTML instead of `body`, which is then made from it. What can do anything is taken out.",
+            "example": None,
+        },
+    )
     channel = Choice(CHANNELS, metadata={"example": "EMAIL"})
+    in_reply_to = fields.UUID(metadata={"description": "A message of this thread that it answers.", "example": None})
+    sender = fields.Nested(
+        SenderIn,
+        metadata={"description": "Of an inbound message: who said it, if not the complainant.", "example": None},
+    )
+
+    @validates_schema
+    def _one_text(self, data: dict[str, Any], **_: Any) -> None:
+        one_text(data)
+        if "sender" in data and data.get("kind") not in {None, "inbound"}:
+            raise ValidationError("Only an inbound message has a sender.", "sender")
+
+
+def one_text(data: dict[str, Any]) -> None:
+    """Plain or HTML."""
+    if "body" in data and "body_html" in data:
+        raise ValidationError("Give `body` or `body_html`; the other is made from it.", "body_html")
+    if "body" not in data and "body_html" not in data:
+        raise ValidationError(fields.Field.default_error_messages["required"], "body")
+
+
+class MessageQuery(PageQuery):
+    sort = Choice(
+        MESSAGE_SORTS, load_default="created_at", metadata={"description": "Oldest first, or newest (`-`) first."}
+    )
+
+
+class Delivery(Schema):
+    state = Choice(DELIVERY_STATES, required=True)
+    recipient = fields.String(required=True, metadata={"example": "li.wei@example.com"})
+    sent_at = Timestamp(required=True, allow_none=True, metadata={"example": None})
+    reason = fields.String(
+        required=True,
+        allow_none=True,
+        metadata={"description": "Why the last try failed, or all of them.", "example": None},
+    )
+
+
+class Sender(Schema):
+    name = fields.String(required=True, allow_none=True, metadata={"example": "Li Wei"})
+    email = fields.String(required=True, allow_none=True, metadata={"example": "li.wei@example.com"})
+
+
+class Redacted(Schema):
+    at = Timestamp(required=True, metadata={"description": "The last time."})
+    whole = fields.Boolean(required=True, metadata={"description": "Nothing of the text is left."})
+    times = fields.Integer(required=True)
 
 
 class Message(Schema):
@@ -303,7 +370,31 @@ class Message(Schema):
     channel = fields.String(required=True, allow_none=True, metadata={"example": "EMAIL"})
     author_kind = fields.String(required=True, metadata={"example": "agent"})
     author_id = fields.UUID(required=True, allow_none=True)
-    body = fields.String(required=True, metadata={"example": "We have found your parcel."})
+    body = fields.String(
+        required=True,
+        metadata={"description": "Always there, in plain words.", "example": "We have found your parcel."},
+    )
+    body_html = fields.String(
+        required=True,
+        allow_none=True,
+        metadata={
+            "description": "Sanitised: tags without attributes but links, and nothing that could be executed or loaded.",
+            "example": None,
+        },
+    )
+    in_reply_to = fields.UUID(required=True, allow_none=True, metadata={"example": None})
+    sender = fields.Nested(
+        Sender, required=True, allow_none=True, metadata={"description": "Of an inbound message.", "example": None}
+    )
+    delivery = fields.Nested(
+        Delivery,
+        required=True,
+        allow_none=True,
+        metadata={"description": "The mail of a public reply; null where there was no address.", "example": None},
+    )
+    redacted = fields.Nested(
+        Redacted, required=True, allow_none=True, metadata={"description": "null: never.", "example": None}
+    )
     created_at = Timestamp(required=True)
 
 

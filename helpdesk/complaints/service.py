@@ -3,18 +3,19 @@
 from typing import Any
 from uuid import UUID
 
-from helpdesk.complaints import acts, changes, queries
+from helpdesk.complaints import acts, changes, queries, thread_queries
 from helpdesk.complaints.errors import AlreadyAssigned
 from helpdesk.complaints.events import ComplaintAssigned, ComplaintEdited, IssueAdded
 from helpdesk.complaints.lifecycle import MAX_ISSUES
 from helpdesk.complaints.models import Complaint, Issue
 from helpdesk.complaints.taxonomy import SAFETY_ISSUES
-from helpdesk.complaints.thread import add_message
+from helpdesk.complaints.thread import Sender, add_message
 from helpdesk.identity import queries as identity
 from helpdesk.identity.actors import SYSTEM, Actor
 from helpdesk.kernel.access import require
 from helpdesk.kernel.errors import Conflict, FieldError, ValidationFailed
 from helpdesk.kernel.ids import new_id
+from helpdesk.kernel.rich_text import from_html
 from helpdesk.kernel.unit_of_work import UnitOfWork
 
 _MESSAGE_PERMISSION = {
@@ -56,10 +57,24 @@ def edit(uow: UnitOfWork, complaint: Complaint, given: dict[str, Any]) -> UUID:
 
 
 def write_message(uow: UnitOfWork, actor: Actor, complaint: Complaint, given: dict[str, Any]) -> UUID:
-    """Append to the thread. A message from the complainant ends the waiting for it."""
+    """Append to the thread. A message from the complainant ends the waiting for it. Raises `ValidationFailed` for an
+    answer to a message of another complaint.
+    """
     require(actor, _MESSAGE_PERMISSION[given["kind"]])
+    in_reply_to = given.get("in_reply_to")
+    if in_reply_to is not None and not thread_queries.belongs(uow.session, complaint.id, in_reply_to):
+        text = "There is no such message in this thread."
+        raise ValidationFailed(errors=[FieldError.at("/in_reply_to", "unknown", text)])
+    sender = given.get("sender")
     message_id = add_message(
-        uow, actor, complaint, kind=given["kind"], body=given["body"], channel=given.get("channel")
+        uow,
+        actor,
+        complaint,
+        kind=given["kind"],
+        body=from_html(given["body_html"]) if "body_html" in given else given["body"],
+        channel=given.get("channel"),
+        in_reply_to=in_reply_to,
+        sender=Sender(sender.get("name"), sender.get("email")) if sender else None,
     )
     if given["kind"] == "inbound" and complaint.waiting_on == "customer":
         acts.act(uow, SYSTEM, complaint, "resume", {"note": "The complainant replied."})

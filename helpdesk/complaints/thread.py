@@ -1,6 +1,7 @@
 """The thread of a complaint: what was said to the complainant, by them, and among ourselves."""
 
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from helpdesk.complaints import queries
@@ -9,7 +10,15 @@ from helpdesk.complaints.models import Complaint, Message
 from helpdesk.identity.actors import Actor
 from helpdesk.kernel.ids import new_id
 from helpdesk.kernel.mail import queue_mail
+from helpdesk.kernel.rich_text import RichText, from_text
 from helpdesk.kernel.unit_of_work import UnitOfWork
+
+
+class Sender(NamedTuple):
+    """Who said an inbound message."""
+
+    name: str | None
+    email: str | None
 
 
 def add_message(
@@ -18,16 +27,23 @@ def add_message(
     complaint: Complaint,
     *,
     kind: str,
-    body: str,
+    body: str | RichText,
     purpose: str = "message",
     channel: str | None = None,
+    in_reply_to: UUID | None = None,
+    mentions: Sequence[UUID] = (),
+    sender: Sender | None = None,
 ) -> UUID:
-    """Append to the thread of a locked complaint. A public reply is also mailed, where there is an address.
+    """Append to the thread of a locked complaint. A public reply is also mailed, where there is an address. An inbound
+    message without a `sender` is from whom we write to. `in_reply_to` and `mentions` have been checked by the caller.
 
     The mail's subject is ours, never the complainant's text: an acknowledgement that repeats what anybody may type into
     a public form is a tool for flooding other people's inboxes.
     """
     message_id = new_id()
+    said = from_text(body) if isinstance(body, str) else body
+    if kind == "inbound" and sender is None:
+        sender = _correspondent(uow, complaint)
     row: dict[str, Any] = {
         "id": message_id,
         "complaint_id": complaint.id,
@@ -36,7 +52,14 @@ def add_message(
         "channel": channel,
         "author_kind": actor.kind,
         "author_id": actor.id,
-        "body": body,
+        "body": said.plain,
+        "html": said.html,
+        "html_given": said.given,
+        "in_reply_to": in_reply_to,
+        "mentions": [str(agent_id) for agent_id in mentions],
+        "sender_name": sender.name if sender else None,
+        "sender_email": sender.email if sender else None,
+        "mail_id": _mail(uow, complaint, said, purpose) if kind == "public_reply" else None,
         "created_at": uow.now,
     }
     uow.add_rows(Message, [row])
@@ -48,23 +71,29 @@ def add_message(
             kind=kind,
             purpose=purpose,
             channel=channel,
+            in_reply_to=in_reply_to,
+            mentions=row["mentions"],
         ),
         stream=complaint,
     )
-    if kind == "public_reply":
-        _mail(uow, complaint, body, purpose)
     return message_id
 
 
-def _mail(uow: UnitOfWork, complaint: Complaint, body: str, purpose: str) -> None:
+def _correspondent(uow: UnitOfWork, complaint: Complaint) -> Sender | None:
+    person = queries.complainant_of(uow.session, complaint.id)
+    return None if person is None else Sender(person.name, person.email)
+
+
+def _mail(uow: UnitOfWork, complaint: Complaint, said: RichText, purpose: str) -> UUID | None:
     person = queries.complainant_of(uow.session, complaint.id)
     if person is None or not person.email:
-        return
-    queue_mail(
+        return None
+    return queue_mail(
         uow,
         subject_id=complaint.id,
         reason=purpose,
         recipient=person.email,
         subject=f"Your complaint {complaint.reference}",
-        body=body,
+        body=said.plain,
+        html=said.html,
     )

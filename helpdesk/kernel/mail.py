@@ -1,7 +1,8 @@
 """Outbound mail: a port with two sides, SMTP and the log. What is to be mailed is a row, sent by a duty.
 
 The row keeps the text as it was decided on, the duty sends it; the `Message-ID` is made from the row's id, so that a
-mail repeated after a crash is recognised as the same by every mail system on its way.
+mail repeated after a crash is recognised as the same by every mail system on its way. The row also says how it went:
+whoever wants to take the text back must know whether it has gone out (`take_back`).
 """
 
 import re
@@ -12,7 +13,7 @@ from email.message import EmailMessage
 from email.policy import SMTP
 from email.utils import parseaddr
 from functools import cache
-from typing import Protocol
+from typing import Final, Protocol
 from urllib.parse import SplitResult, unquote, urlsplit
 from uuid import UUID
 
@@ -20,9 +21,10 @@ import structlog
 from sqlalchemy import func, select
 from sqlalchemy.orm import Mapped
 
-from helpdesk.kernel import outbox
+from helpdesk.kernel import outbox, rich_text
 from helpdesk.kernel.db import Base, Identified, Stamped, Timestamp
 from helpdesk.kernel.doorbell import MAIL
+from helpdesk.kernel.duties import described
 from helpdesk.kernel.events import Principal
 from helpdesk.kernel.ids import new_id
 from helpdesk.kernel.unit_of_work import Database, UnitOfWork
@@ -47,8 +49,16 @@ class OutboundMail(Identified, Stamped, Base):
     recipient: Mapped[str]
     subject: Mapped[str]
     body: Mapped[str]
+    html: Mapped[str | None]
+    """The same as sanitised HTML; the mail then has both."""
+    tried_at: Mapped[Timestamp | None]
+    """When it was last begun to be sent. With neither an outcome nor a `failure`, it may have gone out."""
     sent_at: Mapped[Timestamp | None]
     failed_at: Mapped[Timestamp | None]
+    """Given up."""
+    cancelled_at: Mapped[Timestamp | None]
+    failure: Mapped[str | None]
+    """Why the last try failed."""
 
 
 class TlsNotOfferedError(smtplib.SMTPNotSupportedError):
@@ -108,8 +118,17 @@ def mailer_for(url: str | None) -> Mailer:
     return SmtpMailer(url) if url else LogMailer()
 
 
-def queue_mail(uow: UnitOfWork, *, subject_id: UUID, reason: str, recipient: str, subject: str, body: str) -> UUID:
-    """Write the mail and the duty to send it; they commit with their cause."""
+def queue_mail(
+    uow: UnitOfWork,
+    *,
+    subject_id: UUID,
+    reason: str,
+    recipient: str,
+    subject: str,
+    body: str,
+    html: str | None = None,
+) -> UUID:
+    """Write the mail and the duty to send it; they commit with their cause. `html`: sanitised, the same as `body`."""
     mail_id = new_id()
     row = {
         "id": mail_id,
@@ -118,13 +137,16 @@ def queue_mail(uow: UnitOfWork, *, subject_id: UUID, reason: str, recipient: str
         "recipient": recipient,
         "subject": subject,
         "body": body,
+        "html": html,
     }
     uow.add_rows(OutboundMail, [row])
     uow.duty(TOPIC, mail_id)
     return mail_id
 
 
-def compose(sender: str, key: UUID, recipient: str, subject: str, body: str) -> EmailMessage:
+def compose(
+    sender: str, key: UUID, recipient: str, subject: str, body: str, *, html: str | None = None
+) -> EmailMessage:
     """Headers that cannot be injected into (line breaks and other control characters become blanks) and that stop
     auto-replies from looping. A domain in another script is written as every mail server understands it.
     """
@@ -138,28 +160,69 @@ def compose(sender: str, key: UUID, recipient: str, subject: str, body: str) -> 
     message["Auto-Submitted"] = "auto-generated"
     message["X-Auto-Response-Suppress"] = "All"
     message.set_content(body)
+    if html is not None:
+        message.add_alternative(rich_text.document(html), subtype="html")
     return message
 
 
 def deliver(
     database: Database, system: Principal, duty_id: UUID, mail_id: UUID, *, mailer: Mailer, sender: str
 ) -> None:
-    """The outside handler of `TOPIC`: read, send with no transaction open, settle."""
-    with database.reader() as session:
-        mail = session.execute(select(OutboundMail).where(OutboundMail.id == mail_id)).scalar_one()
-    if mail.sent_at is None:
-        mailer.send(compose(sender, mail.id, mail.recipient, mail.subject, mail.body))
+    """The outside handler of `TOPIC`: say that it begins, send with no transaction open, settle."""
+    with database.unit_of_work(system) as uow:
+        mail = _locked(uow, mail_id)
+        wanted = mail.sent_at is None and mail.cancelled_at is None
+        if wanted:
+            mail.tried_at, mail.failure = uow.now, None
+    if wanted:
+        try:
+            mailer.send(compose(sender, mail.id, mail.recipient, mail.subject, mail.body, html=mail.html))
+        except Exception as error:
+            with database.unit_of_work(system) as uow:
+                _locked(uow, mail_id).failure = described(error)
+            raise
     with database.unit_of_work(system) as uow:
         if outbox.take(uow.session, duty_id) is not None:
-            row = uow.session.get(OutboundMail, mail_id, with_for_update=True)
-            if row is not None and row.sent_at is None:
+            row = _locked(uow, mail_id)
+            if wanted and row.sent_at is None:
                 row.sent_at = uow.session.execute(select(func.now())).scalar_one()
                 row.failed_at = None  # it was tried again after it had been given up
             outbox.mark_done(uow.session, duty_id)
 
 
-def give_up(uow: UnitOfWork, mail_id: UUID, _reason: str) -> None:
+def give_up(uow: UnitOfWork, mail_id: UUID, reason: str) -> None:
     """The duty is dead after its patience: the mail will not go out by itself any more, and says so."""
     mail = uow.session.get(OutboundMail, mail_id, with_for_update=True)
     if mail is not None and mail.sent_at is None:
         mail.failed_at = uow.now
+        mail.failure = mail.failure or reason
+
+
+def _locked(uow: UnitOfWork, mail_id: UUID) -> OutboundMail:
+    return uow.session.execute(select(OutboundMail).where(OutboundMail.id == mail_id).with_for_update()).scalar_one()
+
+
+def take_back(uow: UnitOfWork, mail_id: UUID, *, body: str, cancel: bool) -> str:
+    """Put another text in the place of a mail's; with `cancel`, and do not send it. What became of the old text: `sent`,
+    `perhaps_sent` (a try has begun whose outcome is not known), or `not_sent`.
+    """
+    mail = _locked(uow, mail_id)
+    mail.body, mail.html = body, None
+    if mail.sent_at is not None:
+        return "sent"
+    begun = mail.tried_at is not None and mail.failure is None and mail.failed_at is None
+    if cancel and mail.cancelled_at is None:
+        mail.cancelled_at = uow.now
+    return "perhaps_sent" if begun else "not_sent"
+
+
+STATES: Final = ("queued", "sent", "failed", "cancelled")
+
+
+def state_of(*, sent_at: object, cancelled_at: object, failed_at: object) -> str:
+    """One of `STATES`, from the columns of a row."""
+    if sent_at is not None:
+        return "sent"
+    if cancelled_at is not None:
+        return "cancelled"
+    return "queued" if failed_at is None else "failed"

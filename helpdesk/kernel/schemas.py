@@ -19,6 +19,7 @@ from uuid import UUID
 import marshmallow as ma
 from marshmallow import fields, validate
 
+from helpdesk.kernel import rich_text
 from helpdesk.kernel.clock import parse_rfc3339, rfc3339
 from helpdesk.kernel.money import Money, MoneyError, format_minor
 from helpdesk.kernel.pagination import MAX_LIMIT
@@ -41,6 +42,29 @@ class Text(fields.String):
         if _FORBIDDEN.search(text):
             raise self.make_error("control")
         return unicodedata.normalize("NFC", text).strip()
+
+
+class Html(Text):
+    """HTML from a person, kept as it came. Whoever stores it makes a `rich_text.RichText` of it; only that is shown."""
+
+    def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any) -> str:
+        given: str = fields.String._deserialize(self, value, attr, data, **kwargs)  # noqa: SLF001  # as it came: not NFC
+        if _FORBIDDEN.search(given):
+            raise self.make_error("control")
+        check_html({"": given}, [""])
+        return given
+
+
+def check_html(data: Mapping[str, str], names: Iterable[str]) -> None:
+    """Raises a validation error that names every one of these texts that cannot be taken as HTML."""
+    problems: dict[str, Any] = {}
+    for name in names:
+        try:
+            rich_text.from_html(data[name])
+        except rich_text.Unreadable as error:
+            problems[name] = [str(error)]
+    if problems:
+        raise ma.ValidationError(problems.get("", problems))
 
 
 class Email(fields.Email):

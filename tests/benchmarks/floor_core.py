@@ -494,6 +494,7 @@ def _add_reply(
 ) -> dict[str, Any]:
     """Message, mail and duty; the message as it is shown."""
     caller = chain.caller
+    mail = {"id": new_id(), "subject_id": chain.stream_id, "reason": purpose, "recipient": to["email"]}
     message = {
         "id": new_id(),
         "kind": "public_reply",
@@ -502,19 +503,20 @@ def _add_reply(
         "author_kind": "agent",
         "author_id": caller.id,
         "body": given["body"],
+        "in_reply_to": None,
         "created_at": caller.now,
     }
-    connection.execute(NEW_MESSAGE, message | {"complaint_id": chain.stream_id})
+    connection.execute(NEW_MAIL, mail | {"subject": f"Your complaint {to['reference']}", "body": given["body"]})
+    connection.execute(NEW_MESSAGE, message | {"complaint_id": chain.stream_id, "mail_id": mail["id"]})
     chain.add(
         "complaint.message_added",
-        {"complaint_id": chain.stream_id, "reference": to["reference"], "message_id": message["id"]}
-        | {name: message[name] for name in ("kind", "purpose", "channel")},
+        {"complaint_id": chain.stream_id, "reference": to["reference"], "message_id": message["id"], "mentions": []}
+        | {name: message[name] for name in ("kind", "purpose", "channel", "in_reply_to")},
     )
-    mail = {"id": new_id(), "subject_id": chain.stream_id, "reason": purpose, "recipient": to["email"]}
-    connection.execute(NEW_MAIL, mail | {"subject": f"Your complaint {to['reference']}", "body": given["body"]})
     due = {"not_before": caller.now, "next_at": caller.now}
     connection.execute(NEW_DUTY, {"id": new_id(), "topic": TOPIC, "subject_id": mail["id"], "payload": {}, **due})
-    return message
+    posted = {"state": "queued", "recipient": to["email"], "sent_at": None, "reason": None}
+    return message | {"body_html": None, "sender": None, "delivery": posted, "redacted": None}
 
 
 def _reply(connection: Connection, caller: Caller, ref: str, given: dict[str, Any]) -> Response:

@@ -48,7 +48,11 @@ class World:
             "job_id": lambda _: self._import(),
             "/jobs job_id": lambda _: self.job(),
         }
-        self._parts: dict[str, Callable[[str], str]] = {"person_id": self._person, "need_id": self._need}
+        self._parts: dict[str, Callable[[str], str]] = {
+            "person_id": self._person,
+            "need_id": self._need,
+            "message_id": self._message,
+        }
         """Of the complaint that stands before them in the path."""
 
     def real(self, operation: Operation, *, fresh: bool = False) -> dict[str, str]:
@@ -169,6 +173,9 @@ class World:
         path = f"/complaints/{ref}"
         self._created(f"{path}/needs", {"flag": "hearing", "consent": True})
         return str(self.caller.get(path).json["needs"][0]["id"])
+
+    def _message(self, ref: str) -> str:
+        return str(self._created(f"/complaints/{ref}/messages", {"kind": "public_reply", "body": "We have it."}))
 
     def _import(self) -> str:
         return str(self._created("/imports", {"mapping": "cfpb", "file_name": "complaints.csv"}))
