@@ -15,6 +15,7 @@ from helpdesk.complaints import taxonomy
 from helpdesk.complaints.api import blp as complaints
 from helpdesk.complaints.change_queries import changes_since
 from helpdesk.complaints.models import MESSAGE_KINDS
+from helpdesk.complaints.presence_api import blp as presence
 from helpdesk.customers import models as customer_words
 from helpdesk.customers.api import blp as customers
 from helpdesk.identity.actors import ANONYMOUS
@@ -27,6 +28,8 @@ from helpdesk.integrations.api import blp as integrations
 from helpdesk.kernel import health, http, jobs, limiting, mail, metrics, outbox, problems
 from helpdesk.kernel.jobs_api import blp as jobs_blueprint
 from helpdesk.kernel.openapi import Api, PathParameter, configure
+from helpdesk.kernel.presence import STATES as PRESENCES
+from helpdesk.kernel.presence import Presence
 from helpdesk.kernel.settings import Settings
 from helpdesk.recovery.api import blp as recovery
 from helpdesk.recovery.lifecycle import LIFECYCLE as OFFER_LIFE
@@ -39,7 +42,17 @@ from helpdesk.sla.specs import DAYS
 from helpdesk.wiring import Program, assemble
 
 API = "/api/v1"
-BLUEPRINTS = (identity, audit, customers, complaints, sla, recovery, integrations, jobs_blueprint)
+BLUEPRINTS = (
+    identity,
+    audit,
+    customers,
+    complaints,
+    presence,
+    sla,
+    recovery,
+    integrations,
+    jobs_blueprint,
+)
 
 PATH_PARAMETERS = {
     "ref": PathParameter("The complaint's reference, however it is typed, or its id.", "7K3M-9QX2-TAM"),
@@ -63,6 +76,7 @@ VOCABULARIES = {
     "MessageKind": MESSAGE_KINDS,
     "OfferKind": ISSUABLE,
     "OfferStatus": OFFER_LIFE.states,
+    "PresenceState": PRESENCES,
     "RecordOutcome": import_words.OUTCOMES,
     "RemedyKind": REMEDY_KINDS,
     "RoleName": ROLES,
@@ -143,7 +157,13 @@ def create_app(settings: Settings | None = None, program: Program | None = None)
     app.config["OPENAPI_URL_PREFIX"] = API
     app.config["OPENAPI_JSON_PATH"] = "openapi.json"
     app.extensions["helpdesk"] = http.Web(
-        program.database, authenticate, ANONYMOUS, program.tools.signing_key, settings.base_url, changes_since
+        program.database,
+        authenticate,
+        ANONYMOUS,
+        program.tools.signing_key,
+        settings.base_url,
+        changes_since,
+        Presence(settings.redis_url),
     )
     app.extensions["helpdesk_program"] = program
     http.bind_request(app)

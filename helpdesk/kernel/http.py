@@ -13,7 +13,7 @@ import hashlib
 import re
 import secrets
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Any, Protocol, cast
 
@@ -40,6 +40,7 @@ from helpdesk.kernel.errors import (
 )
 from helpdesk.kernel.events import Principal
 from helpdesk.kernel.pagination import Page
+from helpdesk.kernel.presence import Presence
 from helpdesk.kernel.problems import UnknownRoute, UnsupportedMediaType
 from helpdesk.kernel.schemas import problems_of
 from helpdesk.kernel.unit_of_work import Database, UnitOfWork
@@ -78,6 +79,7 @@ class Web:
     signing_key: str
     base_url: str
     changes_of: ChangesOf = _nothing_told
+    presence: Presence = field(default_factory=lambda: Presence(None))
 
 
 def web() -> Web:
