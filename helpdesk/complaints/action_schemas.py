@@ -4,7 +4,7 @@ from typing import Any, Final
 
 from marshmallow import ValidationError, fields, validate, validates_schema
 
-from helpdesk.complaints.lifecycle import MAX_ISSUES
+from helpdesk.complaints.lifecycle import MAX_ISSUES, RECORD_TYPES
 from helpdesk.complaints.schemas import LONG, TEXT_FORMATS, issue_fits_category
 from helpdesk.complaints.taxonomy import (
     CATEGORIES,
@@ -144,6 +144,15 @@ class FollowUpIn(Schema):
     note = Text(max_length=LONG, metadata={"example": "Called; they are content with the outcome."})
 
 
+class AnswerIn(Schema):
+    text = Text(required=True, max_length=LONG, metadata={"example": "We are open until eight on Thursdays."})
+
+
+class ConvertIn(Schema):
+    record_type = Choice(RECORD_TYPES, required=True, metadata={"example": "inquiry"})
+    reason = Text(required=True, max_length=2000, metadata={"example": "They ask when we are open, and are content."})
+
+
 class ReasonIn(Schema):
     reason = Text(required=True, max_length=2000, metadata={"example": "The voucher never arrived."})
 
@@ -167,10 +176,12 @@ BODIES: Final[dict[str, type[Schema]]] = {
     "investigate": InvestigateIn,
     "resolve": ResolveIn,
     "resolve_on_the_spot": ResolveOnTheSpotIn,
+    "answer": AnswerIn,
     "follow_up": FollowUpIn,
     "reopen": ReasonIn,
     "withdraw": ReasonIn,
     "dismiss": DismissIn,
+    "convert": ConvertIn,
     "escalate": ReasonIn,
     "de_escalate": ReasonIn,
     "refer_externally": ReferIn,

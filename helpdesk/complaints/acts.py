@@ -27,7 +27,7 @@ from helpdesk.kernel.unit_of_work import UnitOfWork
 
 LETTER_PARTS: Final = ("finding", "reasons", "remedy", "next_stage")
 AUTOMATIC_ACKNOWLEDGEMENT: Final = (
-    "We have received your complaint. Its reference is {reference}. We will look into it and tell you the outcome."
+    "We have received your {record_type}. Its reference is {reference}. We will look into it and tell you the outcome."
 )
 
 
@@ -43,7 +43,8 @@ def check(session: Session, actor: Actor, complaint: Complaint, action: str) -> 
     """What can be said before the body is looked at: `Forbidden` or `ConflictOfInterest` (403), then `ActionNotAllowed`
     (409).
     """
-    require(actor, LIFECYCLE.by_action(action).permission)
+    for permission in LIFECYCLE.by_action(action).permissions(complaint):
+        require(actor, permission)
     if action in CLOSING and _is_about(session, complaint, actor):
         raise ConflictOfInterest
     LIFECYCLE.transition(action, complaint.status, complaint, actor.may)
@@ -81,6 +82,7 @@ def carry_out(uow: UnitOfWork, actor: Actor, complaint: Complaint, action: str, 
             complaint_id=complaint.id,
             reference=complaint.reference,
             action=action,
+            record_type=complaint.record_type,
             from_status=came_from,
             to_status=complaint.status,
             severity=complaint.severity,
@@ -102,7 +104,9 @@ def _is_about(session: Session, complaint: Complaint, actor: Actor) -> bool:
 
 
 def _acknowledge(uow: UnitOfWork, actor: Actor, complaint: Complaint, given: dict[str, Any]) -> None:
-    body = given.get("text") or AUTOMATIC_ACKNOWLEDGEMENT.format(reference=complaint.reference)
+    body = given.get("text") or AUTOMATIC_ACKNOWLEDGEMENT.format(
+        reference=complaint.reference, record_type=complaint.record_type
+    )
     complaint.acknowledged_at = uow.now
     add_message(
         uow, actor, complaint, kind="public_reply", body=body, purpose="acknowledgement", channel=given["channel"]
@@ -207,9 +211,10 @@ def _follow_up(uow: UnitOfWork, actor: Actor, complaint: Complaint, given: dict[
 def _reopen(uow: UnitOfWork, _actor: Actor, complaint: Complaint, _given: dict[str, Any]) -> None:
     for issue in queries.issues_of(uow.session, complaint.id):
         issue.outcome = None  # the case's outcome is derived from these; what was decided stands in the history
-    complaint.double_deviation = True
     complaint.reopened_count += 1
-    complaint.escalation_level = min(complaint.escalation_level + 1, 3)
+    if complaint.record_type == "complaint":
+        complaint.double_deviation = True
+        complaint.escalation_level = min(complaint.escalation_level + 1, 3)
     complaint.waiting_on = "us"
     complaint.dismissal = None
     complaint.outcome = None
@@ -218,11 +223,37 @@ def _reopen(uow: UnitOfWork, _actor: Actor, complaint: Complaint, _given: dict[s
     complaint.offers_approved = 0
 
 
+def _answer(uow: UnitOfWork, actor: Actor, complaint: Complaint, given: dict[str, Any]) -> None:
+    if complaint.acknowledged_at is None:
+        complaint.acknowledged_at = uow.now  # the answer is the acknowledgement
+    complaint.resolved_at = uow.now
+    complaint.waiting_on = "nobody"
+    add_message(uow, actor, complaint, kind="public_reply", body=given["text"], purpose="answer")
+
+
+def _convert(_uow: UnitOfWork, _actor: Actor, complaint: Complaint, given: dict[str, Any]) -> None:
+    """It begins anew as what it is, with its reference, its thread and its time of receipt. What had been judged of it as
+    a complaint stands in the history.
+    """
+    if given["record_type"] == complaint.record_type:
+        text = f"It is a {complaint.record_type} already."
+        raise ValidationFailed(errors=[FieldError.at("/record_type", "unchanged", text)])
+    complaint.record_type = given["record_type"]
+    complaint.resolved_at = complaint.investigated_at = None
+    complaint.fault = complaint.root_cause = complaint.contributing_causes = complaint.track = None
+    complaint.no_remedy_reason = None
+    if complaint.waiting_on == "nobody":
+        complaint.waiting_on = "us"
+
+
 def _withdraw(_uow: UnitOfWork, _actor: Actor, complaint: Complaint, _given: dict[str, Any]) -> None:
     complaint.waiting_on = "nobody"
 
 
 def _dismiss(_uow: UnitOfWork, _actor: Actor, complaint: Complaint, given: dict[str, Any]) -> None:
+    if given["reason_code"] == "not_a_complaint" and complaint.record_type != "complaint":
+        text = f"It is a {complaint.record_type}, and nobody said otherwise: answer it."
+        raise ValidationFailed(errors=[FieldError.at("/reason_code", "record_type", text)])
     complaint.dismissal = given["reason_code"]
     complaint.waiting_on = "nobody"
 
@@ -273,10 +304,12 @@ _EFFECTS: Final[dict[str, Callable[[UnitOfWork, Actor, Complaint, dict[str, Any]
     "investigate": _investigate,
     "resolve": _resolve,
     "resolve_on_the_spot": _resolve_on_the_spot,
+    "answer": _answer,
     "follow_up": _follow_up,
     "reopen": _reopen,
     "withdraw": _withdraw,
     "dismiss": _dismiss,
+    "convert": _convert,
     "escalate": _escalate,
     "de_escalate": _de_escalate,
     "refer_externally": _refer,

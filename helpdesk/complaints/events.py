@@ -23,6 +23,7 @@ class ComplaintReceived(ComplaintEvent):
     """`clock_starts`: name of a clock's start (`complaint_received`, `complaint_sent_to_company`) -> when."""
 
     type: ClassVar[str] = "complaint.received"
+    record_type: str
     channel: str
     severity: str
     received_at: datetime
@@ -42,6 +43,7 @@ class ComplaintActed(ComplaintEvent):
 
     personal: ClassVar[frozenset[str]] = frozenset({"given", "changes", "issues"})
     action: str
+    record_type: str
     from_status: str
     to_status: str
     severity: str
@@ -89,6 +91,20 @@ class ComplaintResolved(ComplaintActed):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ComplaintAnswered(ComplaintActed):
+    """What is no complaint has its answer."""
+
+    type: ClassVar[str] = "complaint.answered"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ComplaintConverted(ComplaintActed):
+    """It is something else from now on: `changes` has `record_type` -> [before, after]."""
+
+    type: ClassVar[str] = "complaint.converted"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ComplaintFollowedUp(ComplaintActed):
     type: ClassVar[str] = "complaint.followed_up"
 
@@ -132,10 +148,12 @@ BY_ACTION: Final[dict[str, type[ComplaintActed]]] = {
     "investigate": ComplaintInvestigated,
     "resolve": ComplaintResolved,
     "resolve_on_the_spot": ComplaintResolved,
+    "answer": ComplaintAnswered,
     "follow_up": ComplaintFollowedUp,
     "reopen": ComplaintReopened,
     "withdraw": ComplaintWithdrawn,
     "dismiss": ComplaintDismissed,
+    "convert": ComplaintConverted,
     "escalate": ComplaintEscalated,
     "de_escalate": ComplaintDeEscalated,
     "refer_externally": ComplaintReferred,

@@ -13,7 +13,7 @@ from typing import Any, Final
 from sqlalchemy.orm import Session
 
 from helpdesk.complaints import fact_queries, queries
-from helpdesk.complaints.lifecycle import LIFECYCLE, STAGES, WAITING_ON
+from helpdesk.complaints.lifecycle import LIFECYCLE, RECORD_TYPES, STAGES, WAITING_ON
 from helpdesk.complaints.models import Complaint
 from helpdesk.complaints.taxonomy import (
     CATEGORIES,
@@ -33,6 +33,7 @@ from helpdesk.kernel.facts import CODE, CODES, FLAG, ID, MONEY, TEXT, TIME, WHOL
 from helpdesk.kernel.money import Money
 
 _ON_THE_ROW: Final[Vocabulary] = {
+    "record_type": Field(CODE, "a complaint, or what is none", RECORD_TYPES),
     "status": Field(CODE, "where it is in its life", LIFECYCLE.states),
     "severity": Field(CODE, "S1 is the worst and the least: `le S2` is S2 or worse", SEVERITIES, ordered=True),
     "impact": Field(WHOLE, "1 negligible to 5 critical"),

@@ -122,6 +122,7 @@ def _receive(uow: UnitOfWork, given: Mapping[str, Any], complainant: dict[str, A
         ComplaintReceived(
             complaint_id=row["id"],
             reference=row["reference"],
+            record_type=row["record_type"],
             channel=row["channel"],
             severity=row["severity"],
             received_at=row["received_at"],
@@ -147,6 +148,7 @@ def _row(
     return {
         "id": new_id(),
         "reference": new_reference(),
+        "record_type": given.get("record_type", "complaint"),
         "status": "received",
         "channel": given["channel"],
         "subject": given["subject"],

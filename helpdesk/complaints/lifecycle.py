@@ -10,8 +10,12 @@ from helpdesk.kernel.state_machine import Lifecycle, Requirement, Transition, st
 
 OPEN: Final = states("received", "investigated")
 CLOSED: Final = states("resolved", "followed_up", "withdrawn", "dismissed")
-CLOSING: Final = frozenset({"resolve", "resolve_on_the_spot", "follow_up", "dismiss", "withdraw"})
+CLOSING: Final = frozenset({"resolve", "resolve_on_the_spot", "answer", "follow_up", "dismiss", "withdraw", "convert"})
 """Actions that nobody takes on a complaint about themselves."""
+RECORD_TYPES: Final = ("complaint", "inquiry", "request", "suggestion", "compliment")
+"""What comes in by one door: a complaint, and what is none. The latter is answered, and that is all: no severity is
+judged of it, nothing is found or offered, and no clock of a regulator or a policy runs.
+"""
 WAITING_ON: Final = ("us", "customer", "third_party", "nobody")
 STAGES: Final = ("1", "2", "external")
 MAX_LEVEL: Final = 3
@@ -19,6 +23,26 @@ MAX_ISSUES: Final = 20
 """On one complaint: every one of them is to be named in one `investigate` and one `resolve`."""
 
 MILD: Final = frozenset({"S3", "S4", "S5"})
+
+
+_COMPLAINTS: Final = Requirement(
+    "only_complaints", "it is no complaint; convert it first.", lambda row: row.record_type == "complaint"
+)
+_OTHERS: Final = Requirement(
+    "no_complaints",
+    "a complaint is resolved, which tells what was decided.",
+    lambda row: row.record_type != "complaint",
+)
+_UNDECIDED: Final = Requirement(
+    "decided",
+    "it was decided as a complaint; reopen it first.",
+    lambda row: not (row.record_type == "complaint" and row.status == "resolved"),
+)
+
+
+def _to_convert(row: Any) -> str | None:
+    """To say of a complaint that it is none ends what was promised about it: whoever may dismiss it decides that."""
+    return "complaint:dismiss" if row.record_type == "complaint" else None
 
 
 def _on_the_spot(row: Any) -> bool:
@@ -52,6 +76,7 @@ LIFECYCLE: Final = Lifecycle(
             "complaint:triage",
             "Judge impact and urgency (which give the severity), category and track",
             ("impact", "urgency", "category", "issue", "track"),
+            only=_COMPLAINTS,
         ),
         Transition(
             "ask_customer",
@@ -91,6 +116,7 @@ LIFECYCLE: Final = Lifecycle(
             "complaint:investigate",
             "Record findings, causes and fault",
             ("findings", "root_cause", "fault"),
+            only=_COMPLAINTS,
         ),
         Transition(
             "resolve",
@@ -99,6 +125,7 @@ LIFECYCLE: Final = Lifecycle(
             "complaint:resolve",
             "Decide the outcome and tell the complainant",
             ("outcomes", "letter", "remedy"),
+            only=_COMPLAINTS,
         ),
         Transition(
             "resolve_on_the_spot",
@@ -119,6 +146,16 @@ LIFECYCLE: Final = Lifecycle(
                     lambda row: row.offers_drafted == 0,
                 ),
             ),
+            only=_COMPLAINTS,
+        ),
+        Transition(
+            "answer",
+            states("received"),
+            "resolved",
+            "complaint:reply",
+            "Answer what is no complaint",
+            ("text",),
+            only=_OTHERS,
         ),
         Transition(
             "follow_up",
@@ -134,6 +171,7 @@ LIFECYCLE: Final = Lifecycle(
                     lambda row: row.remedies_undelivered == 0,
                 ),
             ),
+            only=_COMPLAINTS,
         ),
         Transition(
             "reopen",
@@ -160,6 +198,21 @@ LIFECYCLE: Final = Lifecycle(
             ("reason_code",),
         ),
         Transition(
+            "convert",
+            states("received", "investigated", "resolved"),
+            "received",
+            "complaint:convert",
+            "Say that a complaint is none, or that something else is one",
+            ("record_type", "reason"),
+            (
+                Requirement(
+                    "offers_live", "there are offers on it; take them back first.", lambda row: row.offers_live == 0
+                ),
+            ),
+            only=_UNDECIDED,
+            also=_to_convert,
+        ),
+        Transition(
             "escalate",
             OPEN,
             None,
@@ -173,6 +226,7 @@ LIFECYCLE: Final = Lifecycle(
                     lambda row: row.escalation_level < MAX_LEVEL,
                 ),
             ),
+            only=_COMPLAINTS,
         ),
         Transition(
             "de_escalate",
@@ -182,6 +236,7 @@ LIFECYCLE: Final = Lifecycle(
             "Lower the level of escalation by one",
             ("reason",),
             (Requirement("lowest_level", "it is not escalated.", lambda row: row.escalation_level > 0),),
+            only=_COMPLAINTS,
         ),
         Transition(
             "refer_externally",
@@ -190,6 +245,7 @@ LIFECYCLE: Final = Lifecycle(
             "complaint:refer",
             "Record that the complaint went to an outside body (ISO 10003)",
             ("body", "reference"),
+            only=_COMPLAINTS,
         ),
     ),
 )

@@ -8,7 +8,7 @@ from sqlalchemy import CheckConstraint, ForeignKey, Index, UniqueConstraint, tex
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
-from helpdesk.complaints.lifecycle import LIFECYCLE, MAX_LEVEL, STAGES, WAITING_ON
+from helpdesk.complaints.lifecycle import LIFECYCLE, MAX_LEVEL, RECORD_TYPES, STAGES, WAITING_ON
 from helpdesk.complaints.taxonomy import DISMISSALS, FAULTS, ISSUE_OUTCOMES, REGULATOR_CHANNELS, SEVERITIES, TRACKS
 from helpdesk.kernel.db import Base, Identified, Json, Minor, Stamped, Timestamp, Versioned
 from helpdesk.kernel.events import EventStream
@@ -25,6 +25,12 @@ class Complaint(Identified, Versioned, EventStream, Stamped, Base):
     __tablename__ = "complaint"
     __table_args__ = (
         CheckConstraint(LIFECYCLE.check_constraint("status"), name="status"),
+        CheckConstraint(f"record_type IN {RECORD_TYPES}", name="record_type"),
+        CheckConstraint(
+            "record_type = 'complaint' OR (status NOT IN ('investigated', 'followed_up') AND outcome IS NULL "
+            "AND offers_live = 0)",
+            name="only_complaints_are_decided",
+        ),
         CheckConstraint(f"severity IN {SEVERITIES}", name="severity"),
         CheckConstraint(f"waiting_on IN {WAITING_ON}", name="waiting_on"),
         CheckConstraint(f"stage IN {STAGES}", name="stage"),
@@ -42,6 +48,7 @@ class Complaint(Identified, Versioned, EventStream, Stamped, Base):
         ),
         Index("uq_complaint_source_external_id", "source", "external_id", unique=True),
         Index("ix_complaint_received_at_id", "received_at", "id"),
+        Index("ix_complaint_record_type_received_at_id", "record_type", "received_at", "id"),
         Index("ix_complaint_status_received_at_id", "status", "received_at", "id"),
         Index("ix_complaint_severity_received_at_id", "severity", "received_at", "id"),
         Index("ix_complaint_team_id_received_at_id", "team_id", "received_at", "id"),
@@ -55,6 +62,7 @@ class Complaint(Identified, Versioned, EventStream, Stamped, Base):
     )
 
     reference: Mapped[str] = mapped_column(unique=True)
+    record_type: Mapped[str] = mapped_column(default="complaint", server_default="complaint")
     status: Mapped[str] = mapped_column(default=LIFECYCLE.initial)
     channel: Mapped[str]
     subject: Mapped[str]

@@ -152,6 +152,7 @@ def _found(row: _Found | None) -> _Found:
 _SUMMARY: Final = (
     _COMPLAINT.id,
     _COMPLAINT.reference,
+    _COMPLAINT.record_type,
     _COMPLAINT.status,
     _COMPLAINT.channel,
     _COMPLAINT.subject,
@@ -236,6 +237,7 @@ _DETAIL = select(
     _COMPLAINT.root_cause,
     _COMPLAINT.contributing_causes,
     _COMPLAINT.no_remedy_reason,
+    _COMPLAINT.offers_live,
     _COMPLAINT.offers_drafted,
     _COMPLAINT.remedies_undelivered,
     _COMPLAINT.issue_count,
@@ -291,6 +293,7 @@ _SORTS: Final = {
 SORTS: Final = tuple(_SORTS)
 
 _EQUAL: Final = (
+    "record_type",
     "status",
     "severity",
     "channel",

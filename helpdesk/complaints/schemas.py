@@ -5,7 +5,7 @@ from typing import Any
 
 from marshmallow import ValidationError, fields, validate, validates_schema
 
-from helpdesk.complaints.lifecycle import LIFECYCLE, MAX_ISSUES, STAGES, WAITING_ON
+from helpdesk.complaints.lifecycle import LIFECYCLE, MAX_ISSUES, RECORD_TYPES, STAGES, WAITING_ON
 from helpdesk.complaints.models import MESSAGE_KINDS
 from helpdesk.complaints.queries import SORTS
 from helpdesk.complaints.taxonomy import (
@@ -116,6 +116,11 @@ class NeedIn(Schema):
 
 
 class ComplaintIn(Schema):
+    record_type = Choice(
+        RECORD_TYPES,
+        load_default="complaint",
+        metadata={"description": "Only a complaint has clocks, findings and remedies.", "example": "complaint"},
+    )
     channel = Choice(CHANNELS, required=True, metadata={"example": "EMAIL"})
     subject = Text(required=True, max_length=500, metadata={"example": "Parcel a week late"})
     description = Text(
@@ -157,6 +162,8 @@ class ComplaintIn(Schema):
             raise ValidationError("An external id needs the system it is from.", "source")
         if ("impact" in data) != ("urgency" in data):
             raise ValidationError("Give impact and urgency together.", "urgency" if "impact" in data else "impact")
+        if "impact" in data and data["record_type"] != "complaint":
+            raise ValidationError("These are judged of complaints.", "impact")
         price, loss = data.get("price"), data.get("loss")
         if price and loss and price.currency != loss.currency:
             raise ValidationError("Price and loss must be in one currency.", "loss")
@@ -171,6 +178,7 @@ class ComplaintPatch(Schema):
 
 
 class ComplaintQuery(PageQuery):
+    record_type = Choice(RECORD_TYPES, metadata={"description": "All of them when absent.", "example": "complaint"})
     status = Choice(LIFECYCLE.states, metadata={"example": "received"})
     severity = Choice(SEVERITIES, metadata={"example": "S2"})
     channel = Choice(CHANNELS, metadata={"example": "EMAIL"})
@@ -246,6 +254,7 @@ class Need(Schema):
 class ComplaintSummary(Schema):
     id = fields.UUID(required=True)
     reference = fields.String(required=True, metadata={"example": _REFERENCE})
+    record_type = Choice(RECORD_TYPES, required=True)
     status = Choice(LIFECYCLE.states, required=True)
     channel = Choice(CHANNELS, required=True, metadata={"example": "EMAIL"})
     subject = fields.String(required=True, metadata={"example": "Parcel a week late"})

@@ -93,7 +93,7 @@ def _mail(uow: UnitOfWork, complaint: Complaint, said: RichText, purpose: str) -
         subject_id=complaint.id,
         reason=purpose,
         recipient=person.email,
-        subject=f"Your complaint {complaint.reference}",
+        subject=f"Your {complaint.record_type} {complaint.reference}",
         body=said.plain,
         html=said.html,
     )

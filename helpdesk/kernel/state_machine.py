@@ -37,6 +37,18 @@ class Transition:
     supplies: tuple[str, ...] = ()
     """Names of the body's fields that the action must be given, for `allowed_actions`."""
     requires: tuple[Requirement, ...] = field(default=())
+    only: Requirement | None = None
+    """Of rows of one kind; of others the action is neither possible nor listed."""
+    also: Callable[[Any], str | None] = lambda _: None
+    """A further permission that some rows ask for."""
+
+    def exists_for(self, row: Any) -> bool:
+        return self.only is None or self.only.holds(row)
+
+    def permissions(self, row: Any) -> tuple[str, ...]:
+        """All that somebody needs for it."""
+        more = self.also(row)
+        return (self.permission,) if more is None else (self.permission, more)
 
     def missing(self, row: Any) -> list[dict[str, str]]:
         """What this row still lacks before the action is possible: `[{code, detail}]`, empty when nothing."""
@@ -82,16 +94,18 @@ class Lifecycle:
         return [
             {"action": step.action, "supplies": list(step.supplies), "missing": step.missing(row)}
             for step in self.from_state(state)
-            if may(step.permission)
+            if step.exists_for(row) and all(map(may, step.permissions(row)))
         ]
 
     def transition(self, action: str, state: str, row: Any, may: Callable[[str], bool]) -> Transition:
         """The guard: the row of the table, or `ActionNotAllowed` with what is allowed and what is missing."""
         step = self.by_action(action)
         missing = step.missing(row)
-        if state in step.sources and not missing:
+        if state in step.sources and step.exists_for(row) and not missing:
             return step
-        if state in step.sources:
+        if step.only is not None and not step.exists_for(row):
+            detail = f"{action!r} is not possible: {step.only.detail}"
+        elif state in step.sources:
             detail = f"{action!r} is not possible now: " + " ".join(need["detail"] for need in missing)
         else:
             detail = f"{action!r} is not possible from {state!r}; it is from {_listed(sorted(step.sources))}."

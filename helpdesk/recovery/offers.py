@@ -114,6 +114,8 @@ def draft(uow: UnitOfWork, actor: Actor, complaint: Complaint, given: dict[str, 
 
 
 def check_takes_offers(complaint: Complaint) -> None:
+    if complaint.record_type != "complaint":
+        raise ComplaintTakesNoOffers(f"It is a {complaint.record_type}; convert it into a complaint first.")
     if complaint.status not in COMPLAINT_TAKES_OFFERS:
         raise ComplaintTakesNoOffers(f"The complaint is {complaint.status}.", state=complaint.status)
 

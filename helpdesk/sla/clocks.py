@@ -251,6 +251,15 @@ def cancel(uow: UnitOfWork, clock: Clock, at: datetime) -> None:
     _disarm(clock)
 
 
+def revive(uow: UnitOfWork, clock: Clock, at: datetime) -> None:
+    """A cancelled promise holds again, as if it had never been cancelled."""
+    if clock.state != "cancelled":
+        return
+    clock.stopped_at = None
+    clock.generation += 1
+    _stand(uow, clock, _closed(clock), at)
+
+
 def pause(uow: UnitOfWork, clock: Clock, at: datetime) -> None:
     """Only a running, pausable clock pauses, and only one that has time left: nothing is given back of what is used up."""
     if clock.state != "running" or not clock.pausable:

@@ -9,9 +9,10 @@ from sqlalchemy import and_, exists, func, select
 from sqlalchemy.orm import Session
 
 from helpdesk.complaints import queries as complaints
-from helpdesk.complaints.events import ComplaintReopened
+from helpdesk.complaints.events import ComplaintReceived, ComplaintReopened
 from helpdesk.complaints.models import Complaint
 from helpdesk.identity.actors import Actor
+from helpdesk.kernel.clock import parse_rfc3339
 from helpdesk.kernel.errors import NotFound
 from helpdesk.kernel.event_log import EventRow
 from helpdesk.kernel.pagination import AnySelect, Listed, Order, Page, listed
@@ -103,6 +104,18 @@ def clocks_of_round_for_update(session: Session, complaint_id: UUID, round_: int
         .order_by(Clock.id)
         .with_for_update()
     ).all()
+
+
+def regulated(session: Session, complaint_id: UUID) -> tuple[str | None, str | None, dict[str, datetime]]:
+    """What a regulator's rules go by: jurisdiction, sector, and when each of their clocks starts, by its name."""
+    row = session.execute(
+        select(Complaint.jurisdiction, Complaint.sector, Complaint.received_at, EventRow.payload)
+        .outerjoin(EventRow, and_(EventRow.stream_id == Complaint.id, EventRow.type == ComplaintReceived.type))
+        .where(Complaint.id == complaint_id)
+    ).one()
+    told = (row.payload or {}).get("clock_starts", {})  # none where it was erased
+    starts = {name: parse_rfc3339(at) for name, at in told.items()}
+    return row.jurisdiction, row.sector, {"complaint_received": row.received_at, **starts}
 
 
 def history(session: Session, complaint_id: UUID) -> tuple[datetime, list[Act]]:

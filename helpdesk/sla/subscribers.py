@@ -33,6 +33,8 @@ def start_clocks(uow: UnitOfWork, received: Sequence[ComplaintReceived]) -> None
 
     rows = []
     for event in received:
+        if event.record_type != "complaint":
+            continue
         starts = event.clock_starts
         terms = [
             *by_policy(event.severity, event.received_at),
@@ -49,8 +51,32 @@ def start_clocks(uow: UnitOfWork, received: Sequence[ComplaintReceived]) -> None
 def follow_complaint(uow: UnitOfWork, acted: Sequence[ComplaintActed]) -> None:
     """One act may touch several clocks: stop what it fulfils, pause or resume, and go by the new severity."""
     for event in acted:
-        if _concerns_clocks(event):
+        if "record_type" in event.changes:
+            _convert(uow, event)
+        elif event.record_type == "complaint" and _concerns_clocks(event):
             _follow(uow, event)
+
+
+def _convert(uow: UnitOfWork, event: ComplaintActed) -> None:
+    """Of what is no complaint nothing was promised. Of what turns out to be one everything was, since it was received:
+    what had been cancelled is owed again, from its old start.
+    """
+    if event.record_type != "complaint":
+        for clock in queries.open_clocks_for_update(uow.session, [event.complaint_id]):
+            clocks.cancel(uow, clock, uow.now)
+        return
+    found = queries.clocks_of_round_for_update(uow.session, event.complaint_id, _round_number(event))
+    _promise_anew(uow, event, found)
+    kept = {clock.kind: clock for clock in found}
+    rows = []
+    jurisdiction, sector, starts = queries.regulated(uow.session, event.complaint_id)
+    for rule in rules_for(jurisdiction, sector):
+        if rule.id in kept:
+            clocks.revive(uow, kept[rule.id], uow.now)
+        elif rule.clock_start in starts:
+            terms = clocks.rule_terms(rule, starts[rule.clock_start], uow.now)
+            rows.append(clocks.new_clock(event.complaint_id, terms, _round_number(event)))
+    uow.add_rows(Clock, rows)
 
 
 def _concerns_clocks(event: ComplaintActed) -> bool:

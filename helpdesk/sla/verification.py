@@ -114,7 +114,19 @@ def none_was_kept_late(session: Session) -> Iterator[Violation]:
         yield Violation("kept_late", f"clock {row.id}", detail)
 
 
+def none_without_a_complaint(session: Session) -> Iterator[Violation]:
+    """What is no complaint has no clock that still counts."""
+    wrong = (
+        select(Clock.id, Complaint.record_type)
+        .join(Complaint, Complaint.id == Clock.complaint_id)
+        .where(Clock.stopped_at.is_(None), Complaint.record_type != "complaint")
+    )
+    for row in session.execute(wrong):
+        yield Violation("no_complaint", f"clock {row.id}", f"still counts, but it is of a {row.record_type}")
+
+
 CHECKS = (
+    none_without_a_complaint,
     one_breach_per_generation,
     no_alarm_overdue,
     deadlines_follow_from_facts,

@@ -102,6 +102,7 @@ VISIBLE = or_(
 _SUMMARY: Final = [
     "id",
     "reference",
+    "record_type",
     "status",
     "channel",
     "subject",
@@ -144,6 +145,7 @@ _REST: Final = [
     "source_data",
 ]
 _HIDDEN: Final = [
+    "offers_live",
     "offers_drafted",
     "reopened_count",
     "price_minor",
@@ -431,6 +433,7 @@ def _create(connection: Connection, caller: Caller, given: dict[str, Any]) -> Re
     row: dict[str, Any] = dict.fromkeys(_SUMMARY + _REST) | {
         "id": new_id(),
         "reference": new_reference(),
+        "record_type": "complaint",
         "status": "received",
         "channel": given["channel"],
         "subject": given["subject"],
@@ -465,7 +468,17 @@ def _create(connection: Connection, caller: Caller, given: dict[str, Any]) -> Re
         known = {"id": row["customer_id"], "name": person["name"], "email": person["email"], "phone": None}
         connection.execute(NEW_CUSTOMER, {**known, "language": person["language"]})
         chain.add("customer.created", {"customer_id": known["id"], "kind": "person"}, subject_id=known["id"])
-    facts = ("reference", "channel", "severity", "received_at", "source", "jurisdiction", "sector", "team_id")
+    facts = (
+        "reference",
+        "record_type",
+        "channel",
+        "severity",
+        "received_at",
+        "source",
+        "jurisdiction",
+        "sector",
+        "team_id",
+    )
     chain.add(
         "complaint.received",
         {"complaint_id": row["id"], "customer_id": row["customer_id"]}
@@ -568,6 +581,7 @@ def _act(connection: Connection, caller: Caller, ref: str, action: str, given: d
             "complaint_id": row["id"],
             "reference": row["reference"],
             **step,
+            "record_type": row["record_type"],
             "severity": row["severity"],
             "waiting_on": row["waiting_on"],
             "acknowledged": row["acknowledged_at"] is not None,

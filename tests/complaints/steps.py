@@ -35,10 +35,12 @@ GOOD: Final[dict[str, dict[str, Any]]] = {
     },
     "resolve": _RESOLVE,
     "resolve_on_the_spot": {**_RESOLVE, "fault": "firm", "accepted_by_complainant": True},
+    "answer": {"text": "We are open until eight on Thursdays."},
     "follow_up": {"result": "contact_made"},
     "reopen": {"reason": "The voucher never arrived."},
     "withdraw": {"reason": "They found the parcel."},
     "dismiss": {"reason_code": "out_of_scope"},
+    "convert": {"record_type": "suggestion", "reason": "They only say what could be better."},
     "escalate": {"reason": "A director wrote."},
     "de_escalate": {"reason": "It was a misunderstanding."},
     "refer_externally": {"body": "Financial Ombudsman Service", "reference": "FOS-2026-0099"},
@@ -55,6 +57,12 @@ WAY_TO: Final[dict[str, tuple[str, ...]]] = {
 }
 FIRST: Final[dict[str, str]] = {"resume": "ask_customer", "de_escalate": "escalate"}
 """What must have been done before an action, where its requirement asks for it."""
+
+OF_AN_INQUIRY: Final[dict[tuple[str, str], tuple[str, ...]]] = {
+    ("received", "answer"): (),
+    ("resolved", "convert"): ("answer",),
+}
+"""What cannot be done with a complaint in that state, and can with what is none; the way there."""
 
 
 def receive(database: Database, **more: Any) -> UUID:
@@ -73,8 +81,9 @@ def do(database: Database, complaint_id: UUID, action: str, actor: Actor = SYSTE
 
 def brought_to(database: Database, state: str, ready_for: str | None = None) -> UUID:
     """A complaint in `state`, which it reached by legal acts; `ready_for`: and whatever that action waits for is done."""
-    complaint_id = receive(database)
-    steps = WAY_TO[state]
+    others = OF_AN_INQUIRY.get((state, ready_for or ""))
+    complaint_id = receive(database, record_type="complaint" if others is None else "inquiry")
+    steps = WAY_TO[state] if others is None else others
     if ready_for in FIRST and state in {"received", "investigated"}:
         steps = (*steps, FIRST[ready_for])
     for step in steps:

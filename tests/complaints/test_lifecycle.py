@@ -24,7 +24,7 @@ from helpdesk.complaints.models import Complaint, Issue, Message, TransitionRow
 from helpdesk.kernel.errors import ActionNotAllowed, Forbidden, ValidationFailed
 from helpdesk.kernel.event_log import EventRow
 from helpdesk.kernel.unit_of_work import Database
-from tests.complaints.steps import FIRST, GOOD, WAY_TO, brought_to, do, receive
+from tests.complaints.steps import FIRST, GOOD, OF_AN_INQUIRY, WAY_TO, brought_to, do, receive
 from tests.conftest import Join
 
 ANY_TIME: Final = {"refer_externally"}
@@ -38,14 +38,25 @@ WHILE_OPEN: Final = ANY_TIME | {
     "de_escalate",
 }
 MOVES: Final[dict[str, set[str]]] = {
-    "received": WHILE_OPEN | {"acknowledge", "triage", "investigate", "resolve_on_the_spot"},
-    "investigated": WHILE_OPEN | {"resolve"},
+    "received": WHILE_OPEN | {"acknowledge", "triage", "investigate", "resolve_on_the_spot", "convert"},
+    "investigated": WHILE_OPEN | {"resolve", "convert"},
     "resolved": ANY_TIME | {"follow_up", "reopen"},
     "followed_up": ANY_TIME | {"reopen"},
     "withdrawn": ANY_TIME | {"reopen"},
     "dismissed": ANY_TIME | {"reopen"},
 }
-"""What is possible from where, written down once more from the design, not read off the table."""
+"""What is possible from where with a complaint, written down once more from the design, not read off the table. Of what
+is none, `test_record_types` tells.
+"""
+
+_OTHERS_OPEN: Final = {"ask_customer", "ask_third_party", "resume", "withdraw", "dismiss"}
+OTHER_MOVES: Final[dict[str, set[str]]] = {
+    "received": _OTHERS_OPEN | {"acknowledge", "answer", "convert"},
+    "resolved": {"reopen", "convert"},
+    "withdrawn": {"reopen"},
+    "dismissed": {"reopen"},
+}
+"""The same with what is no complaint."""
 
 LEADS_TO: Final = {
     "investigate": "investigated",
@@ -53,6 +64,8 @@ LEADS_TO: Final = {
     "resolve_on_the_spot": "resolved",
     "follow_up": "followed_up",
     "reopen": "received",
+    "convert": "received",
+    "answer": "resolved",
     "withdraw": "withdrawn",
     "dismiss": "dismissed",
 }
@@ -63,6 +76,8 @@ EVERYTHING: Final = ("complaint", "complaint_transition", "complaint_message", "
 def ready(**more: Any) -> SimpleNamespace:
     """The facts of a complaint that lacks nothing for any action."""
     facts = {
+        "record_type": "complaint",
+        "status": "received",
         "acknowledged_at": None,
         "waiting_on": "customer",
         "severity": "S3",
@@ -70,6 +85,7 @@ def ready(**more: Any) -> SimpleNamespace:
         "vulnerable": False,
         "safety": False,
         "regulator": False,
+        "offers_live": 0,
         "offers_drafted": 0,
         "remedies_undelivered": 0,
         "escalation_level": 1,
@@ -92,7 +108,7 @@ def codes(action: str, row: Any) -> list[str]:
 class TestTable:
     @pytest.mark.parametrize(("state", "action"), GRID)
     def test_grid(self, state: str, action: str) -> None:
-        row = ready()
+        row = ready(status=state)
         if action in MOVES[state]:
             step = LIFECYCLE.transition(action, state, row, anybody)
             assert (step.target or state) == LEADS_TO.get(action, state)
@@ -105,7 +121,7 @@ class TestTable:
 
     def test_grid_knows_every_state_and_action(self) -> None:
         assert set(MOVES) == set(LIFECYCLE.states) == OPEN | CLOSED
-        assert set().union(*MOVES.values()) == set(LIFECYCLE.actions)
+        assert set().union(*MOVES.values()) | {"answer"} == set(LIFECYCLE.actions)
         assert not OPEN & CLOSED
 
     def test_every_action_has_a_body_an_event_and_an_effect(self) -> None:
@@ -133,7 +149,7 @@ class TestTable:
 
     def test_allowed_actions_are_in_the_tables_order(self) -> None:
         for state in LIFECYCLE.states:
-            names = [item["action"] for item in LIFECYCLE.allowed(state, ready(), anybody)]
+            names = [item["action"] for item in LIFECYCLE.allowed(state, ready(status=state), anybody)]
             assert names == [action for action in LIFECYCLE.actions if action in MOVES[state]]
 
 
@@ -209,7 +225,7 @@ class TestDoor:
     def test_grid(self, database: Database, engine: Engine, state: str) -> None:
         for action in LIFECYCLE.actions:
             complaint_id = brought_to(database, state, ready_for=action)
-            if action in MOVES[state]:
+            if action in MOVES[state] or (state, action) in OF_AN_INQUIRY:
                 self._moves(database, complaint_id, state, action)
             else:
                 self._refused(database, engine, complaint_id, state, action)
@@ -256,19 +272,27 @@ class TestDoor:
         """Whatever is tried in whatever order, the model and the rows agree, and history leads to the present."""
         chance = random.Random(20_260_302)
         model = {receive(database): "received" for _ in range(4)}
-        refused: list[tuple[str, str, list[dict[str, str]]]] = []
+        others: set[UUID] = set()
+        """What is no complaint at the moment."""
+        refused: list[tuple[bool, str, list[dict[str, str]]]] = []
         for _ in range(120):
             complaint_id = chance.choice(list(model))
             action = chance.choice(LIFECYCLE.actions)
+            more: dict[str, Any] = (
+                {"record_type": "complaint" if complaint_id in others else "inquiry"} if action == "convert" else {}
+            )
             try:
-                after = do(database, complaint_id, action)
+                after = do(database, complaint_id, action, **more)
             except ActionNotAllowed as error:
-                refused.append((model[complaint_id], action, error.extra["missing"]))
+                possible = (OTHER_MOVES if complaint_id in others else MOVES)[model[complaint_id]]
+                refused.append((action in possible, action, error.extra["missing"]))
                 continue
-            assert action in MOVES[model[complaint_id]]
+            state = model[complaint_id]
+            assert action in (OTHER_MOVES if complaint_id in others else MOVES)[state]
+            others ^= {complaint_id} if action == "convert" else set()
             model[complaint_id] = LEADS_TO.get(action, model[complaint_id])
             assert after.status == model[complaint_id]
-        assert [(state, action) for state, action, missing in refused if action in MOVES[state] and not missing] == []
+        assert [action for possible, action, missing in refused if possible and not missing] == []
         with database.snapshot() as session:
             assert [found for check in verification.CHECKS for found in check(session)] == []
             assert [found for check in verification.CHAIN_CHECKS for found in check(session)] == []
