@@ -15,6 +15,8 @@ from helpdesk.complaints import taxonomy
 from helpdesk.complaints.api import blp as complaints
 from helpdesk.complaints.change_queries import changes_since
 from helpdesk.complaints.models import MESSAGE_KINDS
+from helpdesk.complaints.notification_api import blp as notifications
+from helpdesk.complaints.notification_models import NOTIFICATION_KINDS
 from helpdesk.complaints.presence_api import blp as presence
 from helpdesk.customers import models as customer_words
 from helpdesk.customers.api import blp as customers
@@ -47,6 +49,7 @@ BLUEPRINTS = (
     audit,
     customers,
     complaints,
+    notifications,
     presence,
     sla,
     recovery,
@@ -74,6 +77,7 @@ VOCABULARIES = {
     "IssueOutcome": taxonomy.ISSUE_OUTCOMES,
     "JobState": jobs.STATES,
     "MessageKind": MESSAGE_KINDS,
+    "NotificationKind": NOTIFICATION_KINDS,
     "OfferKind": ISSUABLE,
     "OfferStatus": OFFER_LIFE.states,
     "PresenceState": PRESENCES,

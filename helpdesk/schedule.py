@@ -16,6 +16,7 @@ import structlog
 from sqlalchemy import Connection, Engine, text
 from sqlalchemy.exc import DBAPIError
 
+from helpdesk.complaints import notification_queries
 from helpdesk.complaints.jobs import end_needs
 from helpdesk.integrations.jobs import remove_leftovers
 from helpdesk.kernel import idempotency, jobs, outbox
@@ -54,6 +55,11 @@ def _forget_jobs(program: Program) -> int:
         return jobs.forget_ended(connection)
 
 
+def _forget_notifications(program: Program) -> int:
+    with program.engine.begin() as connection:
+        return notification_queries.forget_old(connection)
+
+
 SCHEDULE: Final = (
     Periodic(
         "sla.ring_due",
@@ -83,6 +89,7 @@ SCHEDULE: Final = (
     Periodic("duties.bury_silent", 300, lambda program: program.performer.bury_silent()),
     Periodic("duties.forget_done", 300, _forget_done),
     Periodic("idempotency.forget_old", 300, _forget_answers),
+    Periodic("complaints.forget_notifications", 3600, _forget_notifications),
     Periodic("jobs.forget_ended", 3600, _forget_jobs),
 )
 

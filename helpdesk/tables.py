@@ -1,6 +1,7 @@
 """Imports every domain's tables, so that the metadata is whole. For migrations and tests."""
 
 from helpdesk.complaints import models as complaints
+from helpdesk.complaints import notification_models as notifications
 from helpdesk.customers import models as customers
 from helpdesk.identity import administration_models as administration
 from helpdesk.identity import models as identity
@@ -19,6 +20,7 @@ __all__ = [
     "integrations",
     "jobs",
     "mail",
+    "notifications",
     "outbox",
     "recovery",
     "sla",

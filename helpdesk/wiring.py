@@ -10,7 +10,16 @@ from uuid import UUID
 
 from sqlalchemy import Engine
 
-from helpdesk.complaints.events import BY_ACTION, ComplaintDismissed, ComplaintReceived, ComplaintWithdrawn
+from helpdesk.complaints import notification_subscribers as listeners
+from helpdesk.complaints import notifications
+from helpdesk.complaints.events import (
+    BY_ACTION,
+    ComplaintAssigned,
+    ComplaintDismissed,
+    ComplaintReceived,
+    ComplaintWithdrawn,
+    MessageAdded,
+)
 from helpdesk.identity.actors import SYSTEM
 from helpdesk.identity.authentication import ensure_bootstrap_administrator
 from helpdesk.integrations import jobs as imports
@@ -25,13 +34,17 @@ from helpdesk.kernel.unit_of_work import Consequences, Database, Subscriber
 from helpdesk.recovery import issuance
 from helpdesk.recovery import subscribers as recovery
 from helpdesk.sla import subscribers as sla
+from helpdesk.sla.events import SlaBreached
 from helpdesk.sla.service import install_defaults
 
 SUBSCRIBERS: Final[Mapping[type[Event], tuple[Subscriber, ...]]] = {
     ComplaintReceived: (sla.start_clocks,),
-    **dict.fromkeys(BY_ACTION.values(), (sla.follow_complaint,)),
-    ComplaintWithdrawn: (sla.follow_complaint, recovery.complaint_withdrawn),
-    ComplaintDismissed: (sla.follow_complaint, recovery.complaint_dismissed),
+    **dict.fromkeys(BY_ACTION.values(), (sla.follow_complaint, listeners.moved)),
+    ComplaintWithdrawn: (sla.follow_complaint, recovery.complaint_withdrawn, listeners.moved),
+    ComplaintDismissed: (sla.follow_complaint, recovery.complaint_dismissed, listeners.moved),
+    ComplaintAssigned: (listeners.assigned,),
+    MessageAdded: (listeners.message_added,),
+    SlaBreached: (listeners.promise_broken,),
 }
 
 
@@ -55,6 +68,7 @@ HANDLERS: Final[Handlers] = {
     mail.TOPIC: Outside(
         _deliver_mail, give_up=mail.give_up, queue=mail.QUEUE, patience=40
     ),  # a mail server may be away for hours
+    notifications.TOPIC: Outside(notifications.mail_notification),
     issuance.TOPIC: Outside(issuance.issue, give_up=issuance.give_up),
     imports.TOPIC: Outside(imports.run_import, give_up=imports.give_up, queue=BULK),
 }

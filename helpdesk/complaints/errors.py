@@ -26,3 +26,15 @@ class AlreadyAssigned(Conflict):
     code = "already_assigned"
     title = "Somebody else has it"
     advice = "Ask for it to be assigned to you, or take another one."
+
+
+class CannotSee(Conflict):
+    code = "cannot_see"
+    title = "They may not see this complaint"
+    advice = "Give it to their team or to them first, or choose somebody who may."
+
+
+class TooManyWatchers(Conflict):
+    code = "too_many_watchers"
+    title = "Enough agents watch this complaint"
+    advice = "Take somebody off the list first."

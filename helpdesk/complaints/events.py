@@ -193,6 +193,18 @@ class MessageAdded(ComplaintEvent):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class WatcherAdded(ComplaintEvent):
+    type: ClassVar[str] = "complaint.watcher_added"
+    agent_id: UUID
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WatcherRemoved(ComplaintEvent):
+    type: ClassVar[str] = "complaint.watcher_removed"
+    agent_id: UUID
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class IssueAdded(ComplaintEvent):
     """`changes`: field of the issue -> [null, what is known]; `complaint_changes`: of the complaint."""
 

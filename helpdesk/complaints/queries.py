@@ -4,7 +4,7 @@ Lists, reads, writes, counts and everything that hangs on a complaint (clocks, o
 condition, so there is no side door. Nobody is told that a row they may not see exists: it is `NotFound`.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cache, lru_cache
@@ -76,6 +76,23 @@ def visible_to(actor: Actor) -> ColumnElement[bool]:
     """Agents: their teams', their own, and what no team has yet. Complainants: the one their link is for."""
     name, _ = _sight(actor)
     return _sights(literal(actor.id, Uuid()), literal(list(actor.team_ids), ARRAY(Uuid())))[name]
+
+
+_SEES: Final[dict[str, Callable[[Actor, Complaint], bool]]] = {
+    "everything": lambda _actor, _row: True,
+    "own and open to all": lambda actor, row: (
+        row.assignee_id == actor.id or row.team_id is None or row.team_id in actor.team_ids
+    ),
+    "one": lambda actor, row: row.id == actor.id,
+    "nothing": lambda _actor, _row: False,
+}
+"""`_sights` once more, for a row in hand. A test compares the two."""
+
+
+def sees(actor: Actor, row: Complaint) -> bool:
+    """`visible_to`, asked of a row as it stands in this transaction, written yet or not."""
+    name, _ = _sight(actor)
+    return _SEES[name](actor, row)
 
 
 _NAMED: Final[dict[str, ColumnElement[bool]]] = {
@@ -391,7 +408,7 @@ def complainant_of(session: Session, complaint_id: UUID) -> Recipient | None:
     return next((row for row in rows if row.role == "complainant" or row.authority), None)
 
 
-PartRow = TypeVar("PartRow", Person, Need)
+PartRow = TypeVar("PartRow")
 
 
 @dataclass(frozen=True, slots=True)
@@ -418,7 +435,7 @@ def need_for_update(session: Session, actor: Actor, ref: str, need_id: UUID) -> 
     return _part(session, actor, ref, Need, need_id)
 
 
-def _part(session: Session, actor: Actor, ref: str, table: type[PartRow], part_id: UUID) -> Part[PartRow]:
+def _part(session: Session, actor: Actor, ref: str, table: Any, part_id: UUID) -> Part[Any]:
     complaint = complaint_for_update(session, actor, ref)
     belongs = select(table).where(table.id == part_id, table.complaint_id == complaint.id)
     return Part(complaint, _found(session.scalars(belongs).one_or_none()))

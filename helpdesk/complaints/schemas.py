@@ -324,6 +324,15 @@ class MessageIn(Schema):
     )
     channel = Choice(CHANNELS, metadata={"example": "EMAIL"})
     in_reply_to = fields.UUID(metadata={"description": "A message of this thread that it answers.", "example": None})
+    mentions = fields.List(
+        fields.UUID(),
+        validate=validate.Length(max=20),
+        metadata={
+            "description": "Of an internal note: agents whom it is for, who are told. `@handle` in the text does the same: "
+            "an e-mail address, what stands before its @, or the name with dots for blanks.",
+            "example": [],
+        },
+    )
     sender = fields.Nested(
         SenderIn,
         metadata={"description": "Of an inbound message: who said it, if not the complainant.", "example": None},
@@ -334,6 +343,8 @@ class MessageIn(Schema):
         one_text(data)
         if "sender" in data and data.get("kind") not in {None, "inbound"}:
             raise ValidationError("Only an inbound message has a sender.", "sender")
+        if data.get("mentions") and data.get("kind") not in {None, "internal_note"}:
+            raise ValidationError("Only an internal note mentions agents.", "mentions")
 
 
 def one_text(data: dict[str, Any]) -> None:
@@ -392,6 +403,7 @@ class Message(Schema):
         },
     )
     in_reply_to = fields.UUID(required=True, allow_none=True, metadata={"example": None})
+    mentions = fields.List(fields.UUID(), required=True, metadata={"example": []})
     sender = fields.Nested(
         Sender, required=True, allow_none=True, metadata={"description": "Of an inbound message.", "example": None}
     )

@@ -3,7 +3,7 @@
 from typing import Any
 from uuid import UUID
 
-from helpdesk.complaints import acts, changes, queries, thread_queries
+from helpdesk.complaints import acts, changes, mentions, queries, thread_queries
 from helpdesk.complaints.errors import AlreadyAssigned
 from helpdesk.complaints.events import ComplaintAssigned, ComplaintEdited, IssueAdded
 from helpdesk.complaints.lifecycle import MAX_ISSUES
@@ -15,7 +15,7 @@ from helpdesk.identity.actors import SYSTEM, Actor
 from helpdesk.kernel.access import require
 from helpdesk.kernel.errors import Conflict, FieldError, ValidationFailed
 from helpdesk.kernel.ids import new_id
-from helpdesk.kernel.rich_text import from_html
+from helpdesk.kernel.rich_text import from_html, from_text
 from helpdesk.kernel.unit_of_work import UnitOfWork
 
 _MESSAGE_PERMISSION = {
@@ -58,7 +58,7 @@ def edit(uow: UnitOfWork, complaint: Complaint, given: dict[str, Any]) -> UUID:
 
 def write_message(uow: UnitOfWork, actor: Actor, complaint: Complaint, given: dict[str, Any]) -> UUID:
     """Append to the thread. A message from the complainant ends the waiting for it. Raises `ValidationFailed` for an
-    answer to a message of another complaint.
+    answer to a message of another complaint, and for whom a note names who may not read it.
     """
     require(actor, _MESSAGE_PERMISSION[given["kind"]])
     in_reply_to = given.get("in_reply_to")
@@ -66,14 +66,19 @@ def write_message(uow: UnitOfWork, actor: Actor, complaint: Complaint, given: di
         text = "There is no such message in this thread."
         raise ValidationFailed(errors=[FieldError.at("/in_reply_to", "unknown", text)])
     sender = given.get("sender")
+    said = from_html(given["body_html"]) if "body_html" in given else from_text(given["body"])
+    named = []
+    if given["kind"] == "internal_note":
+        named = mentions.resolve(uow, complaint, given.get("mentions") or [], said.plain)
     message_id = add_message(
         uow,
         actor,
         complaint,
         kind=given["kind"],
-        body=from_html(given["body_html"]) if "body_html" in given else given["body"],
+        body=said,
         channel=given.get("channel"),
         in_reply_to=in_reply_to,
+        mentions=named,
         sender=Sender(sender.get("name"), sender.get("email")) if sender else None,
     )
     if given["kind"] == "inbound" and complaint.waiting_on == "customer":

@@ -93,6 +93,10 @@ class UnitOfWork:
         self._pending.append(item)
         self._last[item.id] = chain
 
+    def recorded(self, event: Event) -> Recorded:
+        """For a subscriber: its event with its circumstances (who, when, the id in the log)."""
+        return next(item for item in reversed(self._recorded) if item.event is event)
+
     def know_stream(self, stream: Stream) -> None:
         """Remember a locked row, so that subscribers can record on its stream too."""
         self._streams[stream.id] = stream

@@ -529,7 +529,7 @@ def _add_reply(
     due = {"not_before": caller.now, "next_at": caller.now}
     connection.execute(NEW_DUTY, {"id": new_id(), "topic": TOPIC, "subject_id": mail["id"], "payload": {}, **due})
     posted = {"state": "queued", "recipient": to["email"], "sent_at": None, "reason": None}
-    return message | {"body_html": None, "sender": None, "delivery": posted, "redacted": None}
+    return message | {"body_html": None, "mentions": [], "sender": None, "delivery": posted, "redacted": None}
 
 
 def _reply(connection: Connection, caller: Caller, ref: str, given: dict[str, Any]) -> Response:

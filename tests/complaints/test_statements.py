@@ -79,9 +79,9 @@ def test_create_does_not_grow_with_what_is_in_it(agent: Caller, statements: Coun
         ("triage", 14),  # 7 seen
         ("ask_customer", 14),  # 12 seen
         ("ask_third_party", 14),  # 9 seen
-        ("investigate", 14),  # 10 seen
+        ("investigate", 14),  # 11 seen: who watches it is looked up
         ("resolve_on_the_spot", CLOSING),  # 18 seen
-        ("withdraw", 14),  # 10 seen
+        ("withdraw", 14),  # 11 seen
         ("escalate", 14),  # 6 seen
     ],
 )

@@ -45,6 +45,7 @@ class World:
             "token_id": lambda _: str(self._created("/tokens", {"name": "to be revoked"})),
             "calendar_id": lambda _: self.calendar(),
             "policy_id": lambda _: str(self._first("/sla/policies")),
+            "notification_id": lambda _: self.notification(),
             "job_id": lambda _: self._import(),
             "/jobs job_id": lambda _: self.job(),
         }
@@ -52,6 +53,7 @@ class World:
             "person_id": self._person,
             "need_id": self._need,
             "message_id": self._message,
+            "/complaints agent_id": self._watcher,
         }
         """Of the complaint that stands before them in the path."""
 
@@ -59,15 +61,18 @@ class World:
         if fresh or operation.id not in self._known:
             action = operation.path.rpartition("/actions/")[2] if "/actions/" in operation.path else ""
             names = operation.path_names()
-            whole = {name: self._maker(operation.path, name)(action) for name in names if name not in self._parts}
-            parts = {name: self._parts[name](whole["ref"]) for name in names if name in self._parts}
+            part_of = {name: made for name in names if (made := self._part_maker(operation.path, name)) is not None}
+            whole = {name: self._maker(operation.path, name)(action) for name in names if name not in part_of}
+            parts = {name: made(whole["ref"]) for name, made in part_of.items()}
             self._known[operation.id] = whole | parts
         return self._known[operation.id]
 
     def _maker(self, path: str, name: str) -> Callable[[str], str]:
         """By the name alone, or by the collection and the name where two collections call theirs alike."""
-        collection = "/" + path.removeprefix("/api/v1/").partition("/")[0]
-        return self._makers.get(f"{collection} {name}") or self._makers[name]
+        return self._makers.get(_in_collection(path, name)) or self._makers[name]
+
+    def _part_maker(self, path: str, name: str) -> Callable[[str], str] | None:
+        return self._parts.get(_in_collection(path, name)) or self._parts.get(name)
 
     def forget(self, operation: Operation) -> None:
         """What was given for it has moved on, or is gone: the next gets anew."""
@@ -177,6 +182,20 @@ class World:
     def _message(self, ref: str) -> str:
         return str(self._created(f"/complaints/{ref}/messages", {"kind": "public_reply", "body": "We have it."}))
 
+    def _watcher(self, ref: str) -> str:
+        agent_id = self.agent()
+        answer = self.caller.put(f"/complaints/{ref}/watchers/{agent_id}", None)
+        assert answer.status_code == 200, answer.text
+        return agent_id
+
+    def notification(self) -> str:
+        """Of the caller, whom a colleague mentions."""
+        colleague = make_agent(self._app, self._program.database, "agent", [])
+        body = {"kind": "internal_note", "body": "Please look.", "mentions": [str(self.caller.id)]}
+        answer = colleague.post(f"/complaints/{self._complaint('')}/messages", body)
+        assert answer.status_code == 201, answer.text
+        return str(self.caller.get("/notifications?limit=1").json["items"][0]["id"])
+
     def _import(self) -> str:
         return str(self._created("/imports", {"mapping": "cfpb", "file_name": "complaints.csv"}))
 
@@ -228,6 +247,10 @@ class World:
         """A real id for a body's or query's field of this name; None where it names nothing that we know."""
         maker = _FIELDS.get(name)
         return None if maker is None else maker(self)
+
+
+def _in_collection(path: str, name: str) -> str:
+    return f"/{path.removeprefix('/api/v1/').partition('/')[0]} {name}"
 
 
 _A_DAY = {"starts_on": "2001-01-01", "ends_on": "2001-01-01"}

@@ -1,0 +1,71 @@
+"""Of what happens to complaints, what agents are told."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any, Protocol
+from uuid import UUID
+
+from helpdesk.complaints.events import ComplaintActed, ComplaintAssigned, MessageAdded
+from helpdesk.complaints.models import Complaint
+from helpdesk.complaints.notifications import News, tell
+from helpdesk.kernel.clock import rfc3339
+from helpdesk.kernel.events import Event
+from helpdesk.kernel.unit_of_work import UnitOfWork
+
+
+class BrokenPromise(Protocol):
+    """What the sla domain, which stands above, tells of a breach."""
+
+    @property
+    def complaint_id(self) -> UUID: ...
+
+    @property
+    def kind(self) -> str: ...
+
+    @property
+    def due_at(self) -> datetime: ...
+
+
+def message_added(uow: UnitOfWork, events: Sequence[MessageAdded]) -> None:
+    """What the complainant says goes to who has it and who watches it; a mention to whom it names."""
+    for event in events:
+        if event.kind == "inbound":
+            _tell_owner(uow, event, "inbound_message", to_watchers=True, message_id=event.message_id)
+        elif event.mentions:
+            named = [UUID(agent_id) for agent_id in event.mentions]
+            _tell(uow, event.complaint_id, event, News("mentioned", named, message_id=event.message_id))
+
+
+def assigned(uow: UnitOfWork, events: Sequence[ComplaintAssigned]) -> None:
+    for event in events:
+        _, after = event.changes.get("assignee_id", (None, None))
+        if after is not None:
+            _tell(uow, event.complaint_id, event, News("assigned", [UUID(str(after))]))
+
+
+def moved(uow: UnitOfWork, events: Sequence[ComplaintActed]) -> None:
+    for event in events:
+        if event.from_status != event.to_status:
+            detail = {"from_status": event.from_status, "to_status": event.to_status}
+            news = News("status_changed", (), to_watchers=True, detail=detail)
+            _tell(uow, event.complaint_id, event, news)
+
+
+def promise_broken(uow: UnitOfWork, events: Sequence[Event]) -> None:
+    for event in events:
+        promise: BrokenPromise = event  # type: ignore[assignment]  # wired for such events only
+        detail = {"promise": promise.kind, "due_at": rfc3339(promise.due_at)}
+        _tell_owner(uow, event, "sla_breached", detail=detail)
+
+
+def _tell_owner(uow: UnitOfWork, event: Event, kind: str, **more: Any) -> None:
+    complaint = uow.stream_of(event.subject_id)
+    owner = [complaint.assignee_id] if isinstance(complaint, Complaint) and complaint.assignee_id is not None else []
+    if owner or more.get("to_watchers"):
+        _tell(uow, event.subject_id, event, News(kind, owner, **more))
+
+
+def _tell(uow: UnitOfWork, complaint_id: UUID, event: Event, news: News) -> None:
+    complaint = uow.stream_of(complaint_id)
+    if isinstance(complaint, Complaint):  # nobody has or watches one that is just being taken in
+        tell(uow, complaint, event, news)

@@ -1,0 +1,137 @@
+"""Telling agents what happened: once per event and agent, as rows, written in the same transaction as the event.
+
+Nobody is told what they did themselves, nor of a complaint that they may not see; a list asks again when it is read, and
+a mail again when it is sent, since teams change in between.
+"""
+
+from collections.abc import Collection
+from dataclasses import dataclass, field
+from typing import Any, Final, Protocol
+from uuid import UUID
+
+from helpdesk.complaints import notification_queries, queries
+from helpdesk.complaints.models import Complaint
+from helpdesk.complaints.notification_models import Notification
+from helpdesk.identity.actor_queries import active_actors
+from helpdesk.identity.actors import SYSTEM, Actor
+from helpdesk.kernel import outbox
+from helpdesk.kernel.errors import Forbidden
+from helpdesk.kernel.events import Event, Principal
+from helpdesk.kernel.ids import new_id
+from helpdesk.kernel.mail import queue_mail
+from helpdesk.kernel.unit_of_work import Database, UnitOfWork
+
+TOPIC: Final = "notification.mail"
+
+_SAID: Final = {
+    "inbound_message": "The complainant has written.",
+    "assigned": "The complaint was assigned to you.",
+    "mentioned": "You are mentioned in a note.",
+    "status_changed": "The complaint that you watch has moved on.",
+    "sla_breached": "A promise about time was broken.",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class News:
+    """What there is to tell, and to whom: `also`, and who watches the complaint if `to_watchers`."""
+
+    kind: str
+    also: Collection[UUID]
+    to_watchers: bool = False
+    message_id: UUID | None = None
+    detail: dict[str, Any] = field(default_factory=dict)
+
+
+def tell(uow: UnitOfWork, complaint: Complaint, event: Event, news: News) -> None:
+    """The complaint is the locked row, as the event left it."""
+    recorded = uow.recorded(event)
+    listeners = notification_queries.listeners(
+        uow.session,
+        complaint.id if news.to_watchers else None,
+        [one for one in news.also if not _did(recorded.actor, one)],
+    )
+    wanted = {
+        one.agent_id: news.kind in one.mail
+        for one in listeners
+        if news.kind not in one.muted and not _did(recorded.actor, one.agent_id)
+    }
+    for actor in active_actors(uow.session, wanted):
+        if actor.id is None or not queries.sees(actor, complaint):
+            continue
+        notification_id = new_id()
+        row = {
+            "id": notification_id,
+            "agent_id": actor.id,
+            "complaint_id": complaint.id,
+            "event_id": recorded.id,
+            "kind": news.kind,
+            "message_id": news.message_id,
+            "actor_kind": recorded.actor.kind,
+            "actor_id": recorded.actor.id,
+            "detail": news.detail,
+            "created_at": uow.now,
+        }
+        uow.add_rows(Notification, [row])
+        if wanted[actor.id]:
+            uow.duty(TOPIC, notification_id)
+
+
+def _did(doer: Principal, agent_id: UUID) -> bool:
+    return doer.kind == "agent" and doer.id == agent_id
+
+
+class Tools(Protocol):
+    @property
+    def database(self) -> Database: ...
+
+
+def mail_notification(tools: Tools, duty_id: UUID, notification_id: UUID) -> None:
+    """The handler of `TOPIC`: decide whether it is still to be mailed, and owe that mail, in one transaction."""
+    with tools.database.unit_of_work(SYSTEM) as uow:
+        if outbox.take(uow.session, duty_id) is None:
+            return
+        found = notification_queries.to_be_mailed(uow.session, notification_id)
+        if found is not None:
+            _mail(uow, *found)
+        outbox.mark_done(uow.session, duty_id)
+
+
+def _mail(uow: UnitOfWork, notification: Notification, complaint: Complaint, address: str) -> None:
+    actors = active_actors(uow.session, [notification.agent_id])
+    if not actors or not queries.sees(actors[0], complaint):
+        return
+    queue_mail(
+        uow,
+        subject_id=complaint.id,
+        reason="notification",
+        recipient=address,
+        subject=f"Complaint {complaint.reference}: {notification.kind.replace('_', ' ')}",
+        body=f"{_SAID[notification.kind]}\n\nComplaint: {complaint.reference}\n\n"
+        "You chose to be mailed about this (PUT /notifications/preferences).\n",
+    )
+
+
+def mark_read(uow: UnitOfWork, notification: Notification) -> UUID:
+    """Reading twice is reading once."""
+    if notification.read_at is None:
+        notification.read_at = uow.now
+    return notification.id
+
+
+def mark_all_read(uow: UnitOfWork, actor: Actor, up_to: UUID | None) -> dict[str, int]:
+    return {"marked": notification_queries.mark_all_read(uow.session, actor, up_to)}
+
+
+def listener_id(actor: Actor) -> UUID:
+    """Raises `Forbidden` for a caller whom nothing is told: only agents listen."""
+    if actor.kind != "agent" or actor.id is None:
+        raise Forbidden("Only agents are notified.")
+    return actor.id
+
+
+def prefer(uow: UnitOfWork, agent_id: UUID, given: dict[str, Any]) -> dict[str, Any]:
+    """`given`: mail and muted, lists of kinds, both whole. Of two at once the last one holds."""
+    wanted = {name: sorted(set(given[name])) for name in ("mail", "muted")}
+    notification_queries.keep_preferences(uow.session, agent_id, wanted)
+    return wanted
