@@ -18,6 +18,7 @@ from helpdesk.complaints.models import MESSAGE_KINDS
 from helpdesk.complaints.notification_api import blp as notifications
 from helpdesk.complaints.notification_models import NOTIFICATION_KINDS
 from helpdesk.complaints.presence_api import blp as presence
+from helpdesk.complaints.tag_api import blp as tags
 from helpdesk.customers import models as customer_words
 from helpdesk.customers.api import blp as customers
 from helpdesk.identity.actors import ANONYMOUS
@@ -51,6 +52,7 @@ BLUEPRINTS = (
     complaints,
     notifications,
     presence,
+    tags,
     sla,
     recovery,
     integrations,

@@ -4,12 +4,12 @@ from datetime import date, timedelta
 from typing import Any, Final
 
 from helpdesk.complaints import intake
-from helpdesk.complaints import queries as complaints
+from helpdesk.complaints import list_queries as lists
+from helpdesk.complaints.list_queries import Wanted
 from helpdesk.identity import queries as people
 from helpdesk.identity import service as identity
 from helpdesk.identity.actors import SYSTEM
 from helpdesk.kernel.money import Money
-from helpdesk.kernel.pagination import Page
 from helpdesk.kernel.unit_of_work import UnitOfWork
 from helpdesk.recovery import budgets
 from helpdesk.recovery.models import Budget
@@ -72,8 +72,7 @@ def install(program: Program) -> bool:
 
 
 def _has_complaints(uow: UnitOfWork) -> bool:
-    shown, _, _ = complaints.list_complaints(uow.session, SYSTEM, Page.of({"limit": 1}, ""), {})
-    return bool(shown)
+    return bool(lists.found(uow.session, SYSTEM, Wanted(), 1))
 
 
 def _install(uow: UnitOfWork) -> None:

@@ -2,6 +2,7 @@
 
 from helpdesk.complaints import models as complaints
 from helpdesk.complaints import notification_models as notifications
+from helpdesk.complaints import tag_models as tags
 from helpdesk.customers import models as customers
 from helpdesk.identity import administration_models as administration
 from helpdesk.identity import models as identity
@@ -24,4 +25,5 @@ __all__ = [
     "outbox",
     "recovery",
     "sla",
+    "tags",
 ]

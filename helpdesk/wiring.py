@@ -11,7 +11,7 @@ from uuid import UUID
 from sqlalchemy import Engine
 
 from helpdesk.complaints import notification_subscribers as listeners
-from helpdesk.complaints import notifications
+from helpdesk.complaints import notifications, tag_jobs, tagging
 from helpdesk.complaints.events import (
     BY_ACTION,
     ComplaintAssigned,
@@ -70,6 +70,7 @@ HANDLERS: Final[Handlers] = {
     ),  # a mail server may be away for hours
     notifications.TOPIC: Outside(notifications.mail_notification),
     issuance.TOPIC: Outside(issuance.issue, give_up=issuance.give_up),
+    tagging.TOPIC: Outside(tag_jobs.retag, give_up=tag_jobs.give_up, queue=BULK),
     imports.TOPIC: Outside(imports.run_import, give_up=imports.give_up, queue=BULK),
 }
 

@@ -3,7 +3,19 @@ from uuid import UUID
 
 from sqlalchemy.orm import Session
 
-from helpdesk.complaints import acts, errors, intake, models, people, queries, schemas, service, thread_queries
+from helpdesk.complaints import (
+    acts,
+    errors,
+    filtering,
+    intake,
+    list_queries,
+    models,
+    people,
+    queries,
+    schemas,
+    service,
+    thread_queries,
+)
 from helpdesk.complaints.action_schemas import BODIES
 from helpdesk.complaints.lifecycle import CLOSING, LIFECYCLE, OPEN
 from helpdesk.identity.actors import Actor
@@ -31,7 +43,7 @@ def _show(session: Session, actor: Actor, complaint_id: UUID) -> dict[str, Any]:
     paged=True,
 )
 def list_complaints(session: Session, actor: Actor, page: Page, given: dict[str, Any]) -> Any:
-    return queries.list_complaints(session, actor, page, given)
+    return list_queries.listing(session, actor, page, filtering.resolve(session, given), count=given["count"])
 
 
 @blp.write(

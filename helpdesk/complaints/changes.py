@@ -26,6 +26,7 @@ UNTOLD: Final = frozenset(
         "event_count",  # the chain itself
         "event_head",
         "transition_count",  # the transition is the event
+        "terms",  # made of tags, whose names are told
     }
 )
 """Columns of a complaint whose changes no event tells."""

@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from helpdesk.complaints import queries
+from helpdesk.complaints import queries, tagging
 from helpdesk.complaints.errors import AlreadyReceived
 from helpdesk.complaints.events import ComplaintReceived
 from helpdesk.complaints.models import Complaint, Issue, Need, Person
@@ -68,6 +68,8 @@ def receive(uow: UnitOfWork, actor: Actor, given: Mapping[str, Any]) -> UUID:
     problems = list(_misfits(uow, actor, given))
     if problems:
         raise ValidationFailed(errors=problems)
+    if given.get("tags"):
+        given = {**given, "tags": tagging.meant(uow, actor, given["tags"], "/tags")}
     if given.get("external_id"):
         known = queries.known_external_ids(uow.session, given["source"], [given["external_id"]])
         if known:
@@ -97,7 +99,9 @@ def _misfits(uow: UnitOfWork, actor: Actor, given: Mapping[str, Any]) -> Iterato
 
 
 def receive_many(uow: UnitOfWork, many: Sequence[Mapping[str, Any]]) -> list[UUID]:
-    """Take complaints in, in order. The caller has left out those whose `(source, external_id)` is known."""
+    """Take complaints in, in order. The caller has left out those whose `(source, external_id)` is known, and made tags of
+    the names of tags (`tagging.meant`).
+    """
     complainants = [dict(given.get("complainant") or {}) for given in many]
     unnamed = [{} if given.get("customer_id") else person for given, person in zip(many, complainants, strict=True)]
     customer_ids = customers.known_or_new(uow, unnamed)
@@ -135,6 +139,8 @@ def _receive(uow: UnitOfWork, given: Mapping[str, Any], complainant: dict[str, A
         ),
         stream=born,
     )
+    if given.get("tags"):
+        tagging.born_with(uow, row, given["tags"], born)
     return born.id
 
 
@@ -183,6 +189,8 @@ def _row(
         "jurisdiction": given.get("jurisdiction"),
         "sector": given.get("sector"),
         "source_data": given.get("source_data"),
+        "tags": [],
+        "terms": [],
         "event_count": 0,
         "event_head": b"",
         "version": 1,

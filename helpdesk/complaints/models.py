@@ -4,11 +4,11 @@ from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import CheckConstraint, ForeignKey, Index, UniqueConstraint, text
-from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy import CheckConstraint, ForeignKey, Index, String, UniqueConstraint, text
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
-from helpdesk.complaints.lifecycle import LIFECYCLE, MAX_LEVEL, RECORD_TYPES, STAGES, WAITING_ON
+from helpdesk.complaints.lifecycle import LIFECYCLE, MAX_LEVEL, OPEN, RECORD_TYPES, STAGES, WAITING_ON
 from helpdesk.complaints.taxonomy import DISMISSALS, FAULTS, ISSUE_OUTCOMES, REGULATOR_CHANNELS, SEVERITIES, TRACKS
 from helpdesk.kernel.db import Base, Identified, Json, Minor, Stamped, Timestamp, Versioned
 from helpdesk.kernel.events import EventStream
@@ -17,6 +17,12 @@ PERSON_ROLES = ("complainant", "affected", "representative", "subject")
 """`subject` is who is complained about, where that is one of us."""
 
 MESSAGE_KINDS = ("public_reply", "internal_note", "inbound")
+
+IS_OPEN = f"status IN ({', '.join(repr(state) for state in LIFECYCLE.states if state in OPEN)})"
+IS_CLOSED = f"status IN ({', '.join(repr(state) for state in LIFECYCLE.states if state not in OPEN)})"
+IS_TAGGED = "cardinality(tags) > 0"
+IS_UNTAGGED = "cardinality(tags) = 0"
+"""SQL of partial indexes. A list's condition has to be the very same text, or the planner does not see that one serves it."""
 
 
 class Complaint(Identified, Versioned, EventStream, Stamped, Base):
@@ -47,8 +53,16 @@ class Complaint(Identified, Versioned, EventStream, Stamped, Base):
             "(price_minor IS NULL AND loss_minor IS NULL) OR currency IS NOT NULL", name="amounts_have_currency"
         ),
         Index("uq_complaint_source_external_id", "source", "external_id", unique=True),
-        Index("ix_complaint_received_at_id", "received_at", "id"),
         Index("ix_complaint_record_type_received_at_id", "record_type", "received_at", "id"),
+        # Unique, so that what is listed by the time of receipt in another table's index can refer to both.
+        Index("uq_complaint_received_at_id", "received_at", "id", unique=True),
+        Index("ix_complaint_updated_at_id", "updated_at", "id"),
+        Index("ix_complaint_open", "received_at", "id", postgresql_where=text(IS_OPEN)),
+        Index("ix_complaint_closed", "received_at", "id", postgresql_where=text(IS_CLOSED)),
+        Index("ix_complaint_open_severity", "severity", "received_at", "id", postgresql_where=text(IS_OPEN)),
+        Index("ix_complaint_terms", "terms", postgresql_using="gin"),
+        Index("ix_complaint_tagged", "received_at", "id", postgresql_where=text(IS_TAGGED)),
+        Index("ix_complaint_untagged", "received_at", "id", postgresql_where=text(IS_UNTAGGED)),
         Index("ix_complaint_status_received_at_id", "status", "received_at", "id"),
         Index("ix_complaint_severity_received_at_id", "severity", "received_at", "id"),
         Index("ix_complaint_team_id_received_at_id", "team_id", "received_at", "id"),
@@ -110,6 +124,12 @@ class Complaint(Identified, Versioned, EventStream, Stamped, Base):
     currency: Mapped[str | None]
     jurisdiction: Mapped[str | None]
     sector: Mapped[str | None]
+    tags: Mapped[list[str]] = mapped_column(ARRAY(String), default=list, server_default="{}")
+    """Names as they are shown, in order; `complaint_tag` has the rows."""
+    terms: Mapped[list[str]] = mapped_column(ARRAY(String), default=list, server_default="{}")
+    """What it is found by beside its columns: `tag:` and the id of each tag. Kept with `complaint_tag`, in one place (see
+    `tagging`): that table has them in the order of lists, this column at hand where the order comes from elsewhere.
+    """
     source_data: Mapped[dict[str, Any] | None] = mapped_column(JSONB(none_as_null=True))
     """What an import brought that has no field here; nothing is thrown away."""
 

@@ -7,7 +7,7 @@ condition, so there is no side door. Nobody is told that a row they may not see 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from functools import cache, lru_cache
+from functools import cache
 from types import SimpleNamespace
 from typing import Any, Final, Generic, NamedTuple, TypeVar
 from uuid import UUID
@@ -17,7 +17,6 @@ from sqlalchemy import (
     ColumnElement,
     Result,
     Row,
-    Select,
     Uuid,
     any_,
     bindparam,
@@ -52,20 +51,25 @@ def _sights(actor_id: Any, actor_teams: Any) -> dict[str, ColumnElement[bool]]:
         "own and open to all": or_(
             _COMPLAINT.assignee_id == actor_id, _COMPLAINT.team_id.is_(None), _COMPLAINT.team_id == any_(actor_teams)
         ),
+        "own": _COMPLAINT.assignee_id == actor_id,
         "one": _COMPLAINT.id == actor_id,
         "nothing": false(),
     }
 
 
-_SIGHTS: Final = _sights(bindparam("actor_id"), bindparam("actor_teams", type_=ARRAY(Uuid())))
+SIGHTS: Final = _sights(bindparam("actor_id"), bindparam("actor_teams", type_=ARRAY(Uuid())))
 """With places for the values, for statements that are kept."""
 
 
-def _sight(actor: Actor) -> tuple[str, dict[str, Any]]:
-    """Which of `_SIGHTS` is the actor's, and the values it takes."""
+def sight(actor: Actor, team_id: UUID | None = None) -> tuple[str, dict[str, Any]]:
+    """Which of `SIGHTS` is the actor's, and the values it takes. `team_id`: only that team's complaints are looked for, of
+    which the actor sees all or none but its own: then PostgreSQL need not find that out row by row.
+    """
     if actor.kind in {"agent", "system"} and actor.sees_all:
         return "everything", {}
     if actor.kind == "agent" and actor.may("complaint:read"):
+        if team_id is not None:
+            return ("everything", {}) if team_id in actor.team_ids else ("own", {"actor_id": actor.id})
         return "own and open to all", {"actor_id": actor.id, "actor_teams": list(actor.team_ids)}
     if actor.kind == "complainant":
         return "one", {"actor_id": actor.id}
@@ -74,7 +78,7 @@ def _sight(actor: Actor) -> tuple[str, dict[str, Any]]:
 
 def visible_to(actor: Actor) -> ColumnElement[bool]:
     """Agents: their teams', their own, and what no team has yet. Complainants: the one their link is for."""
-    name, _ = _sight(actor)
+    name, _ = sight(actor)
     return _sights(literal(actor.id, Uuid()), literal(list(actor.team_ids), ARRAY(Uuid())))[name]
 
 
@@ -83,6 +87,7 @@ _SEES: Final[dict[str, Callable[[Actor, Complaint], bool]]] = {
     "own and open to all": lambda actor, row: (
         row.assignee_id == actor.id or row.team_id is None or row.team_id in actor.team_ids
     ),
+    "own": lambda actor, row: row.assignee_id == actor.id,
     "one": lambda actor, row: row.id == actor.id,
     "nothing": lambda _actor, _row: False,
 }
@@ -91,7 +96,7 @@ _SEES: Final[dict[str, Callable[[Actor, Complaint], bool]]] = {
 
 def sees(actor: Actor, row: Complaint) -> bool:
     """`visible_to`, asked of a row as it stands in this transaction, written yet or not."""
-    name, _ = _sight(actor)
+    name, _ = sight(actor)
     return _SEES[name](actor, row)
 
 
@@ -117,13 +122,13 @@ def _of_one(statement: AnySelect, naming: str, sight: str) -> AnySelect:
     """The statement for one complaint, if it is visible. Kept: putting one together again, and SQLAlchemy's finding out
     that it has seen it before, take longer than everything else that a request does with it.
     """
-    return statement.where(_NAMED[naming], _SIGHTS[sight])
+    return statement.where(_NAMED[naming], SIGHTS[sight])
 
 
 def _find(session: Session, statement: AnySelect, actor: Actor, ref: str) -> Result[Any]:
     naming, named = _naming(ref)
-    sight, values = _sight(actor)
-    return session.execute(_of_one(statement, naming, sight), {"named": named, **values})
+    kind, values = sight(actor)
+    return session.execute(_of_one(statement, naming, kind), {"named": named, **values})
 
 
 _ROW: Final = select(Complaint)
@@ -166,7 +171,7 @@ def _found(row: _Found | None) -> _Found:
     return row
 
 
-_SUMMARY: Final = (
+SUMMARY: Final = (
     _COMPLAINT.id,
     _COMPLAINT.reference,
     _COMPLAINT.record_type,
@@ -188,6 +193,7 @@ _SUMMARY: Final = (
     _COMPLAINT.escalation_level,
     _COMPLAINT.stage,
     _COMPLAINT.vulnerable,
+    _COMPLAINT.tags,
     _COMPLAINT.version,
 )
 
@@ -238,7 +244,7 @@ _PEOPLE = _children(
 _NEEDS = _children(Need, "id", "id", "flag", "adjustment", "consent", "ground", "expires_at").label("needs")
 
 _DETAIL = select(
-    *_SUMMARY,
+    *SUMMARY,
     _COMPLAINT.description,
     _COMPLAINT.language,
     _COMPLAINT.impact,
@@ -301,76 +307,6 @@ _CONFLICT: Final = {
     "code": ConflictOfInterest.code,
     "detail": "the complaint is about you; have a colleague decide it.",
 }
-
-
-_SORTS: Final = {
-    "-received_at": Order((_COMPLAINT.received_at, _COMPLAINT.id), (datetime, UUID), descending=True),
-    "received_at": Order((_COMPLAINT.received_at, _COMPLAINT.id), (datetime, UUID)),
-}
-SORTS: Final = tuple(_SORTS)
-
-_EQUAL: Final = (
-    "record_type",
-    "status",
-    "severity",
-    "channel",
-    "waiting_on",
-    "team_id",
-    "assignee_id",
-    "customer_id",
-    "source",
-    "stage",
-)
-_FILTERS: Final[dict[str, ColumnElement[bool]]] = {
-    **{name: _COMPLAINT[name] == bindparam(name) for name in _EQUAL},
-    "mine": _COMPLAINT.assignee_id == bindparam("mine"),
-    "unassigned": _COMPLAINT.assignee_id.is_(None),
-    "received_from": _COMPLAINT.received_at >= bindparam("received_from"),
-    "received_before": _COMPLAINT.received_at < bindparam("received_before"),
-    "external_id": _COMPLAINT.external_id.in_(bindparam("external_id", expanding=True)),
-    "ref": _COMPLAINT.reference.in_(bindparam("ref", expanding=True)),
-}
-_OF_ISSUE: Final[dict[str, ColumnElement[bool]]] = {
-    name: Issue.__table__.c[name] == bindparam(name) for name in ("category", "issue")
-}
-"""Filters that one and the same issue has to pass."""
-
-
-def list_complaints(session: Session, actor: Actor, page: Page, given: dict[str, Any]) -> Listed:
-    """As `pagination.listed`, with statements that are kept."""
-    sight, seen = _sight(actor)
-    asked = _asked(actor, given)
-    statement, values = _listing(sight, frozenset(asked)), {**seen, **asked}
-    rows = page.run(session, statement, _SORTS[given.get("sort", "-received_at")], values).mappings().all()
-    shown, cursor = page.cut(rows, lambda row: (row["received_at"], row["id"]))
-    total = session.execute(_counting(statement), values).scalar_one() if given.get("count") else None
-    return shown, cursor, total
-
-
-def _asked(actor: Actor, given: dict[str, Any]) -> dict[str, Any]:
-    """The filters that are in use, with their values."""
-    asked = {name: value for name, value in given.items() if name in _FILTERS or name in _OF_ISSUE}
-    if "ref" in asked:
-        asked["ref"] = [parse_reference(ref) or "" for ref in given["ref"]]
-    for name, value in (("mine", actor.id), ("unassigned", None)):
-        if asked.pop(name, False):
-            asked[name] = value
-    return asked
-
-
-@lru_cache(maxsize=1000)
-def _listing(sight: str, filters: frozenset[str]) -> AnySelect:
-    """Kept, as in `_of_one`."""
-    conditions = [_FILTERS[name] for name in sorted(filters) if name in _FILTERS]
-    of_issue = [_OF_ISSUE[name] for name in sorted(filters) if name in _OF_ISSUE]
-    if of_issue:
-        conditions.append(_COMPLAINT.id.in_(select(Issue.__table__.c.complaint_id).where(*of_issue)))
-    return select(*_SUMMARY).where(_SIGHTS[sight], *conditions)
-
-
-@lru_cache(maxsize=1000)
-def _counting(statement: AnySelect) -> Select[int]:
-    return statement.with_only_columns(func.count(), maintain_column_froms=True)
 
 
 def issues_of(session: Session, complaint_id: UUID) -> Sequence[Issue]:

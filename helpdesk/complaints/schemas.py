@@ -3,11 +3,12 @@
 from datetime import UTC, datetime
 from typing import Any
 
-from marshmallow import ValidationError, fields, validate, validates_schema
+from marshmallow import ValidationError, fields, post_load, validate, validates_schema
 
 from helpdesk.complaints.lifecycle import LIFECYCLE, MAX_ISSUES, RECORD_TYPES, STAGES, WAITING_ON
+from helpdesk.complaints.list_queries import NEWEST_FIRST, SORTS
 from helpdesk.complaints.models import MESSAGE_KINDS
-from helpdesk.complaints.queries import SORTS
+from helpdesk.complaints.tag_schemas import AT_ONCE, TagName
 from helpdesk.complaints.taxonomy import (
     CATEGORIES,
     CHANNELS,
@@ -145,6 +146,7 @@ class ComplaintIn(Schema):
     impact = Whole(validate=validate.Range(1, 5), metadata={"description": "1 negligible, 5 critical", "example": 3})
     urgency = Whole(validate=validate.Range(1, 4), metadata={"description": "1 can wait, 4 now", "example": 2})
     team_id = fields.UUID(metadata={"example": None})
+    tags = fields.List(TagName(), validate=validate.Length(max=AT_ONCE), metadata={"example": []})
     price = MoneyField(metadata={"description": "What was paid for what failed."})
     loss = MoneyField(positive=False, metadata={"description": "Proven loss beside it.", "example": None})
     jurisdiction = Text(
@@ -196,13 +198,48 @@ class ComplaintQuery(PageQuery):
     issue = Choice(ISSUES, metadata={"example": "DEL.LATE"})
     received_from = Timestamp(metadata={"description": "Received at or after."})
     received_before = Timestamp(metadata={"description": "Received before."})
-    sort = Choice(SORTS, load_default="-received_at")
+    updated_from = Timestamp(metadata={"description": "Changed at or after."})
+    updated_before = Timestamp(metadata={"description": "Changed before."})
+    open = fields.Boolean(metadata={"description": "true: still to be decided; false: closed."})
+    tag = CommaList(
+        most=AT_ONCE,
+        metadata={"description": "Tags, separated by commas: those that carry all of them.", "example": "urgent"},
+    )
+    any_tag = CommaList(
+        most=AT_ONCE,
+        metadata={"description": "Tags, separated by commas: those that carry any of them.", "example": "urgent,late"},
+    )
+    has_tag = fields.Boolean(metadata={"description": "Whether there is any tag on it."})
+    sort = Choice(
+        SORTS,
+        metadata={
+            "description": "`-received_at` when absent; with `updated_from` or `updated_before`, `-updated_at`. `severity`: "
+            "the worst first, and of those the oldest.",
+            "example": "-received_at",
+        },
+    )
 
     @validates_schema
     def _references(self, data: dict[str, Any], **_: Any) -> None:
         wrong = [ref for ref in data.get("ref", []) if parse_reference(ref) is None]
         if wrong:
             raise ValidationError(f"Not a reference: {', '.join(wrong[:5])}.", "ref")
+
+    @validates_schema
+    def _sorted_by_what_it_is_cut_by(self, data: dict[str, Any], **_: Any) -> None:
+        """What was changed long ago was received long ago: in the order of the other, all that is newer would have to be
+        gone through to find the first.
+        """
+        for cut, other in (("received", "updated_at"), ("updated", "received_at"), ("updated", "severity")):
+            if {f"{cut}_from", f"{cut}_before"} & data.keys() and data.get("sort", "").lstrip("-") == other:
+                raise ValidationError(f"{cut}_from and {cut}_before go with the order {cut}_at.", "sort")
+        if {"received_from", "received_before"} & data.keys() and {"updated_from", "updated_before"} & data.keys():
+            raise ValidationError("Give a span of times of receipt or of change, not both.", "updated_from")
+
+    @post_load
+    def _in_an_order(self, data: dict[str, Any], **_: Any) -> dict[str, Any]:
+        by_change = {"updated_from", "updated_before"} & data.keys()
+        return {"sort": "-updated_at" if by_change else NEWEST_FIRST, **data}
 
 
 class Requirement(Schema):
@@ -273,6 +310,7 @@ class ComplaintSummary(Schema):
     escalation_level = fields.Integer(required=True, metadata={"example": 0})
     stage = Choice(STAGES, required=True)
     vulnerable = fields.Boolean(required=True, metadata={"example": False})
+    tags = fields.List(fields.String(), required=True, metadata={"example": ["damaged in transit"]})
     version = fields.Integer(required=True)
 
 

@@ -25,8 +25,11 @@ PERMISSIONS: Final[dict[str, str]] = {
     "complaint:reopen": "take a closed complaint up again",
     "complaint:escalate": "raise or lower the level of escalation",
     "complaint:refer": "record that the complaint went to an outside body",
+    "complaint:tag": "put tags on a complaint and take them off",
     "complaint:claim": "take an unassigned complaint, or give one's own back",
     "complaint:assign": "give a complaint to somebody",
+    "tag:create": "make new tags by using them",
+    "tag:manage": "define, rename, merge and delete tags",
     "customer:read": "see customers",
     "customer:edit": "create and change customers",
     "offer:read": "see recovery offers",
@@ -65,6 +68,8 @@ _AGENT = _READING | {
     "complaint:convert",
     "complaint:escalate",
     "complaint:claim",
+    "complaint:tag",
+    "tag:create",
     "customer:edit",
     "offer:draft",
     "offer:send",
@@ -77,6 +82,7 @@ _SENIOR = _AGENT | {
     "complaint:assign",
     "offer:approve",
     "budget:read",
+    "tag:manage",
 }
 _MANAGER = _SENIOR | {
     "complaint:read_all",

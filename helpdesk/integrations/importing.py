@@ -30,7 +30,7 @@ from psycopg import errors as pg_errors
 from sqlalchemy import Connection, Engine, func, text, update
 from sqlalchemy.exc import DBAPIError
 
-from helpdesk.complaints import intake
+from helpdesk.complaints import intake, tagging
 from helpdesk.integrations import queries, validation
 from helpdesk.integrations.errors import UnusableFile
 from helpdesk.integrations.events import ImportEnded, ImportStarted
@@ -251,7 +251,7 @@ class Runner:
         with self.database.unit_of_work(self.actor) as uow:
             fresh, skipped, report = _sort(uow, batch.ready, doubled)
             if not self._dry_run:
-                intake.receive_many(uow, [item.given for item in fresh])
+                intake.receive_many(uow, tagging.in_many(uow, [item.given for item in fresh]))
             rows = [*batch.report, *report]
             uow.add_rows(ImportRejection, [{"id": new_id(), "job_id": self.job_id, **row} for row in rows])
             uow.finish()  # all but the position is written while the batch before is still on its way

@@ -13,7 +13,7 @@ from typing import Any, Final
 
 import orjson
 from psycopg import sql
-from sqlalchemy import BigInteger, Boolean, DateTime, Insert, Integer, LargeBinary, String, Table, Uuid, insert
+from sqlalchemy import ARRAY, BigInteger, Boolean, DateTime, Insert, Integer, LargeBinary, String, Table, Uuid, insert
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Session
 
@@ -89,6 +89,12 @@ def _escaped(text: str) -> str:
     return text.translate(_ESCAPES) if _SPECIAL.search(text) else text
 
 
+def _array(texts: Sequence[str]) -> str:
+    """Texts as PostgreSQL writes an array of them: quoted, so that no comma, brace or NULL in one means anything."""
+    quoted = (text.replace("\\", r"\\").replace('"', r"\"") for text in texts)
+    return "{" + ",".join(f'"{text}"' for text in quoted) + "}"
+
+
 _WRITERS: Final[tuple[tuple[type, Callable[[Any], str]], ...]] = (
     (Uuid, lambda value: value.hex),
     (DateTime, lambda value: value.isoformat()),
@@ -97,6 +103,7 @@ _WRITERS: Final[tuple[tuple[type, Callable[[Any], str]], ...]] = (
     (Integer, str),
     (LargeBinary, lambda value: r"\\x" + value.hex()),
     (JSONB, lambda value: _escaped(orjson.dumps(value).decode())),
+    (ARRAY, lambda value: _escaped(_array(value))),
     (String, _escaped),
 )
 

@@ -39,7 +39,7 @@ from helpdesk.kernel.errors import (
     ValidationFailed,
 )
 from helpdesk.kernel.events import Principal
-from helpdesk.kernel.pagination import Page
+from helpdesk.kernel.pagination import Count, Page
 from helpdesk.kernel.presence import Presence
 from helpdesk.kernel.problems import UnknownRoute, UnsupportedMediaType
 from helpdesk.kernel.schemas import problems_of
@@ -117,7 +117,11 @@ class _Read:
         page = Page.of({**given, **path, "/": str(request.url_rule)}, web().signing_key)
         rows, cursor, total = self.view(session, actor, page, given, **path)
         body: dict[str, Any] = {"items": self.answer.dump(rows, many=True), "next_cursor": cursor}
-        if total is not None:
+        if isinstance(total, Count):
+            body["total"] = total.number
+            if not total.exact:
+                body["total_is_exact"] = False
+        elif total is not None:
             body["total"] = total
         return _listed(body, cursor)
 
@@ -223,7 +227,8 @@ class Blueprint(flask_smorest.Blueprint):  # type: ignore[misc]  # flask-smorest
 
         `limits`: further ones (`limiting`) of the address, beside that of every token, or of every public caller.
 
-        With `paged`: `view(session, actor, page, query, **path)` returns `(rows, next_cursor, total or None)`.
+        With `paged`: `view(session, actor, page, query, **path)` returns `(rows, next_cursor, total or None)`. A total that
+        is a `Count` and not exact is told so, in `total_is_exact`.
         """
 
         def register(view: Callable[..., Any]) -> Callable[..., Any]:

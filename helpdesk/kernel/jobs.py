@@ -112,6 +112,12 @@ def is_wanted(session: Session, job_id: UUID) -> bool:
     return session.execute(select(Job.state).where(Job.id == job_id)).scalar_one_or_none() == "running"
 
 
+def is_under_way(session: Session, job_id: UUID) -> bool:
+    """Whether the job has not ended yet, running or not; False also where it is forgotten."""
+    found = session.execute(select(Job.id).where(Job.id == job_id, Job.state.not_in(ENDED)))
+    return found.first() is not None
+
+
 def places_left(session: Session, job_id: UUID, total: int) -> list[int]:
     """The places from 0 that have no outcome yet, in order."""
     known = set(session.scalars(select(JobItem.place).where(JobItem.job_id == job_id)))

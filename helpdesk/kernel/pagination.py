@@ -67,7 +67,20 @@ def _narrowed(statement: AnySelect, order: Order, going_on: bool) -> AnySelect:
     return order.apply(statement).limit(bindparam("rows_of_page", type_=Integer))
 
 
-Listed = tuple[Sequence[Any], str | None, int | None]
+@dataclass(frozen=True, slots=True)
+class Count:
+    """How many rows there are; at least so many where it is not `exact`: counting stopped there."""
+
+    number: int
+    exact: bool = True
+
+    @classmethod
+    def up_to(cls, most: int, found: int) -> "Count":
+        """`found`: of `most` and one more, which tells whether there are more."""
+        return cls(min(found, most), found <= most)
+
+
+Listed = tuple[Sequence[Any], str | None, int | Count | None]
 """What a list answers: rows, next cursor (None at the end), total (None where nobody asked)."""
 
 

@@ -162,7 +162,11 @@ def dump_money(value: Any) -> dict[str, str] | None:
 
 
 class CommaList(fields.Field[list[str]]):
-    """Several values in one parameter, separated by commas; at most 200."""
+    """Several values in one parameter, separated by commas; at most so many."""
+
+    def __init__(self, *, most: int = 200, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.most = most
 
     def _serialize(self, value: Any, *_: Any, **__: Any) -> Any:
         return value
@@ -171,8 +175,8 @@ class CommaList(fields.Field[list[str]]):
         if "\x00" in value:
             raise ma.ValidationError("Remove control characters.")
         found = [part.strip() for part in str(value).split(",") if part.strip()]
-        if not 1 <= len(found) <= 200:
-            raise ma.ValidationError("Give 1 to 200 values, separated by commas.")
+        if not 1 <= len(found) <= self.most:
+            raise ma.ValidationError(f"Give 1 to {self.most} values, separated by commas.")
         return found
 
 

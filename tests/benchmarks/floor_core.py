@@ -121,6 +121,7 @@ _SUMMARY: Final = [
     "escalation_level",
     "stage",
     "vulnerable",
+    "tags",
     "version",
 ]
 _REST: Final = [
@@ -461,6 +462,8 @@ def _create(connection: Connection, caller: Caller, given: dict[str, Any]) -> Re
         "price_minor": price.minor,
         "loss_minor": None,
         "currency": price.currency,
+        "tags": [],
+        "terms": [],
         "version": 1,
     }
     chain = _Chain(caller, row, 1)

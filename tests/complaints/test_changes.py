@@ -35,6 +35,7 @@ OWN_BOOKS: Final = {
     "complaint_transition": "is written beside the event, and replayed by `verify`",
     "sla_clock": "is derived from the complaint's own facts, with alarms of its own",
     "offer": "has a lifecycle and events of its own",
+    "complaint_tag": "is what the complaint's own `tags` shows",
 }
 """Tables that hang on a complaint and are told of elsewhere."""
 
@@ -53,8 +54,14 @@ GIVEN: Final[dict[str, Callable[[Caller], dict[str, Any]]]] = {
     "assign": lambda agent: {"assignee_id": str(agent.id), "team_id": str(agent.actor.team_ids[0])},
     "claim": lambda agent: {},
     "release": lambda agent: {},
+    "add_tags": lambda agent: {"tags": ["late", "damaged"]},
+    "remove_tags": lambda agent: {"tags": ["damaged"]},
 }
 """A body for each step that is no act of the lifecycle; a step without one fails the walk."""
+
+
+BEFORE: Final = {"release": "claim", "remove_tags": "add_tags"}
+"""What must have been done before a step, for it to change anything."""
 
 
 class Row(NamedTuple):
@@ -203,8 +210,8 @@ def test_acts_of_the_lifecycle(database: Database, agent: Caller, action: str) -
 @pytest.mark.parametrize("name", [name for name in STEPS if name not in LIFECYCLE.actions])
 def test_steps(database: Database, senior: Caller, name: str) -> None:
     complaint_id = receive(database)
-    if name == "release":
-        _step(database, senior.actor, complaint_id, "claim", {})
+    if name in BEFORE:
+        _step(database, senior.actor, complaint_id, BEFORE[name], GIVEN[BEFORE[name]](senior))
     with Audit(database, complaint_id) as audit:
         _step(database, senior.actor, complaint_id, name, GIVEN[name](senior))
     assert audit.events, name

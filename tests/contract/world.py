@@ -48,6 +48,7 @@ class World:
             "notification_id": lambda _: self.notification(),
             "job_id": lambda _: self._import(),
             "/jobs job_id": lambda _: self.job(),
+            "tag_id": lambda _: self.tag(),
         }
         self._parts: dict[str, Callable[[str], str]] = {
             "person_id": self._person,
@@ -144,6 +145,9 @@ class World:
             job_id = jobs.begin(uow, self.caller.actor, kind="test", topic="test", given={}, total=2)
             uow.session.flush()
         return str(job_id)
+
+    def tag(self) -> str:
+        return str(self._created("/tags", {"name": f"tag {next(self._numbers)}"}))
 
     def calendar(self) -> str:
         hours = {"mon": [["09:00", "17:00"]]}
@@ -260,6 +264,7 @@ _FIELDS: dict[str, Callable[[World], str]] = {
     "agent_id": World.agent,
     "assignee_id": World.agent,
     "calendar_id": World.calendar,
+    "into_id": World.tag,
 }
 
 

@@ -1,0 +1,220 @@
+"""A database of a hundred thousand complaints, filled in seconds, and how PostgreSQL goes about a statement there.
+
+A few hundred complaints come in through the program's door; the rest are copies of them made in SQL, with times, states,
+teams and whatever else lists ask for scattered over them as they are in a firm that has worked for three years: most are
+closed, few are urgent, some tags are on every second one and some on ten.
+"""
+
+import json
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+from uuid import UUID
+
+from sqlalchemy import Connection, event, text
+from sqlalchemy.orm import Session
+
+from helpdesk.complaints import intake
+from helpdesk.complaints.models import Complaint, Issue
+from helpdesk.complaints.schemas import ComplaintIn
+from helpdesk.complaints.taxonomy import CHANNELS
+from helpdesk.identity.actors import SYSTEM, Actor
+from helpdesk.wiring import Program
+from tests.conftest import complaint_body, make_team
+
+COMPLAINTS: Final = 100_000
+_BASE: Final = 250
+BIG: Final = {"complaint", "complaint_issue", "complaint_tag", "complaint_person", "complaint_message", "event"}
+"""Tables that grow with the complaints. Vocabularies are small, and read as it is cheapest."""
+
+TAGS: Final[Mapping[str, str]] = {
+    "common": "h / 3 % 20 = 0",
+    "everywhere": "h % 2 = 0",
+    "old": "n < 20000 AND h / 7 % 10 = 0",
+    "rare": "h / 5 % 10000 = 0",
+}
+"""Which complaints carry it, in SQL; `old`: only of those that came in first."""
+
+
+@dataclass(frozen=True, slots=True)
+class Scene:
+    """`manager` sees everything, `agent` two in five, `newcomer` (of a team that has nothing) one in five."""
+
+    program: Program
+    team_id: UUID
+    customer_id: UUID
+    actors: Mapping[str, Actor]
+
+
+Ask = Callable[[Session, Scene, Actor], object]
+"""Something that is asked of the database; every statement that it sends is looked at."""
+
+
+def fill(program: Program, actors: Callable[[list[UUID]], Mapping[str, Actor]]) -> Scene:
+    """`actors`: makes them, given a team with complaints and one without."""
+    team_ids = [make_team(program.database, f"Team {number}") for number in range(5)]
+    people = actors([team_ids[0], team_ids[4]])
+    with program.database.unit_of_work(SYSTEM) as uow:
+        for number in range(_BASE):
+            person = {"email": f"li.{number % 50}@example.com"}
+            body = complaint_body(complainant=person, tags=list(TAGS) if number == 0 else [])
+            intake.receive(uow, SYSTEM, ComplaintIn().load(body))
+    with program.engine.begin() as connection:
+        connection.execute(text("SET LOCAL statement_timeout = 0"))
+        _multiply(connection, {"teams": team_ids[:4], "assignee": people["agent"].id})
+    with program.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        connection.execute(text("VACUUM ANALYZE"))
+        customer_id = connection.execute(text("SELECT customer_id FROM complaint ORDER BY id LIMIT 1")).scalar_one()
+    return Scene(program, team_ids[0], customer_id, people)
+
+
+_NEW: Final = f"n > {COMPLAINTS} - 4000"
+
+
+def _each(value: str) -> str:
+    """SQL of an array that holds the value of every tag that the complaint carries."""
+    cases = [f"CASE WHEN {rule} THEN {value.format(name=name)} END" for name, rule in TAGS.items()]
+    return f"array_remove(ARRAY[{', '.join(cases)}], NULL)"
+
+
+_SCATTERED: Final[Mapping[str, str]] = {
+    "id": "new_id",
+    "reference": "'C-' || n",
+    "received_at": "at",
+    "updated_at": "at + h % 1000 * interval '1 hour'",
+    "status": f"CASE WHEN {_NEW} OR h % 33 = 0 THEN (ARRAY['received', 'investigated'])[1 + h / 7 % 2] "
+    "ELSE (ARRAY['resolved', 'followed_up', 'followed_up', 'followed_up', 'withdrawn'])[1 + h / 7 % 5] END",
+    "severity": "'S' || 1 + least(h / 11 % 6, 4)",
+    "channel": f"({list(CHANNELS[:6])})[1 + h / 13 % 6]".replace("([", "(ARRAY["),
+    "waiting_on": "(ARRAY['us', 'us', 'us', 'customer', 'third_party', 'nobody'])[1 + h / 17 % 6]",
+    "stage": "(ARRAY['1', '1', '1', '1', '1', '1', '1', '1', '1', '1', '2', 'external'])[1 + h / 19 % 12]",
+    "team_id": "(CAST(:teams AS uuid[]))[1 + h / 23 % 5]",
+    "assignee_id": "CASE WHEN h / 29 % 400 = 0 THEN CAST(:assignee AS uuid) END",
+    "source": "CASE WHEN h / 31 % 3 = 0 THEN (ARRAY['shop', 'shop', 'branch'])[1 + h / 37 % 3] END",
+    "external_id": "CASE WHEN h / 31 % 3 = 0 THEN 'x-' || n END",
+    "tags": _each("'{name}'"),
+    "terms": _each("'tag:' || (SELECT id FROM tag WHERE name = '{name}')"),
+}
+
+_COPIES: Final = f"""
+CREATE TEMPORARY TABLE copy ON COMMIT DROP AS
+SELECT n, abs(hashint4(n)) AS h, gen_random_uuid() AS new_id, base.id AS old_id,
+       now() - ({COMPLAINTS} - n) * interval '15 minutes' AS at
+FROM generate_series(1, {COMPLAINTS - _BASE}) AS n
+JOIN (SELECT id, row_number() OVER (ORDER BY id) AS place FROM complaint) AS base ON base.place = 1 + n % {_BASE}
+"""
+
+
+def _multiply(connection: Connection, values: dict[str, Any]) -> None:
+    """Foreign keys and indexes are made anew afterwards: to keep them up row by row would be most of the time."""
+    made_again = [*_without(connection, _FOREIGN_KEYS), *_without(connection, _INDEXES)]
+    connection.execute(text(_COPIES))
+    names = [column.name for column in Complaint.__table__.columns]
+    chosen = ", ".join(_SCATTERED.get(name, f"complaint.{name}") for name in names)
+    connection.execute(
+        text(
+            f"INSERT INTO complaint ({', '.join(names)}) "
+            f"SELECT {chosen} FROM copy JOIN complaint ON complaint.id = copy.old_id ORDER BY n"
+        ),
+        values,
+    )
+    names = [column.name for column in Issue.__table__.columns if column.name not in {"id", "complaint_id", "issue"}]
+    connection.execute(
+        text(
+            f"INSERT INTO complaint_issue (id, complaint_id, issue, {', '.join(names)}) "
+            "SELECT gen_random_uuid(), new_id, (ARRAY['DEL.LATE', 'DEL.LOST', 'DEL.DAMAGED'])[1 + h / 43 % 3], "
+            f"{', '.join(names)} FROM copy JOIN complaint_issue ON complaint_issue.complaint_id = copy.old_id"
+        )
+    )
+    for name, rule in TAGS.items():
+        link = "INSERT INTO complaint_tag (complaint_id, tag_id, received_at) SELECT new_id, tag.id, at FROM copy, tag"
+        connection.execute(text(f"{link} WHERE tag.name = '{name}' AND {rule}"))
+    for statement in reversed(made_again):
+        connection.execute(text(statement))
+
+
+_FILLED: Final = "ANY (CAST(ARRAY['complaint', 'complaint_issue', 'complaint_tag'] AS regclass[]))"
+_FOREIGN_KEYS: Final = f"""
+SELECT format('ALTER TABLE %s DROP CONSTRAINT %I', conrelid::regclass, conname) AS gone,
+       format('ALTER TABLE %s ADD CONSTRAINT %I %s', conrelid::regclass, conname, pg_get_constraintdef(oid)) AS made
+FROM pg_constraint WHERE contype = 'f' AND (conrelid = {_FILLED} OR confrelid = {_FILLED})
+"""
+_INDEXES: Final = f"""
+SELECT format('DROP INDEX %s', indexrelid::regclass) AS gone, pg_get_indexdef(indexrelid) AS made
+FROM pg_index WHERE indrelid = {_FILLED} AND NOT EXISTS (SELECT FROM pg_constraint WHERE conindid = indexrelid)
+"""
+
+
+def _without(connection: Connection, what: str) -> Iterator[str]:
+    """Takes them away; how each is made again."""
+    for gone, made in connection.execute(text(what)).all():
+        connection.execute(text(gone))
+        yield made
+
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """One statement as the program sent it, and what PostgreSQL did for it."""
+
+    sql: str
+    plan: Mapping[str, Any]
+
+    def nodes(self) -> Iterator[Mapping[str, Any]]:
+        waiting = [self.plan]
+        while waiting:
+            node = waiting.pop()
+            waiting += node.get("Plans", ())
+            yield node
+
+    def scanned_whole(self) -> list[str]:
+        """Big tables that were read from end to end."""
+        return [
+            node["Relation Name"]
+            for node in self.nodes()
+            if node["Node Type"] == "Seq Scan" and node["Relation Name"] in BIG
+        ]
+
+    def most_sorted(self) -> int:
+        """Rows that had to be there before the first one could be given out."""
+        sorts = [node for node in self.nodes() if node["Node Type"] == "Sort"]
+        return max((rows_of(node["Plans"][0]) for node in sorts), default=0)
+
+    def touched(self) -> int:
+        """Rows that were looked at in big tables."""
+        return sum(rows_of(node) + _dropped(node) for node in self.nodes() if node.get("Relation Name") in BIG)
+
+    def readable(self) -> str:
+        return f"{self.sql}\n{json.dumps(self.plan, indent=1)}"
+
+
+def rows_of(node: Mapping[str, Any]) -> int:
+    return int(node["Actual Rows"] * node["Actual Loops"])
+
+
+def _dropped(node: Mapping[str, Any]) -> int:
+    dropped = node.get("Rows Removed by Filter", 0) + node.get("Rows Removed by Index Recheck", 0)
+    return int(dropped * node["Actual Loops"])
+
+
+def look_at(scene: Scene, actor: Actor, ask: Ask) -> list[Statement]:
+    """Ask, and explain every statement that was sent for it, with the values that it was sent with."""
+    sent: list[tuple[str, Any]] = []
+
+    def note(_connection: Any, _cursor: Any, statement: str, parameters: Any, *_: Any) -> None:
+        sent.append((statement, parameters))
+
+    engine = scene.program.engine
+    event.listen(engine, "before_cursor_execute", note)
+    try:
+        with scene.program.database.reader() as session:
+            ask(session, scene, actor)
+    finally:
+        event.remove(engine, "before_cursor_execute", note)
+    with engine.connect() as connection:
+        return [Statement(sql, _explained(connection, sql, parameters)) for sql, parameters in sent]
+
+
+def _explained(connection: Connection, sql: str, parameters: Any) -> Mapping[str, Any]:
+    explain = f"EXPLAIN (ANALYZE, TIMING OFF, FORMAT JSON) {sql}"
+    found: Any = connection.exec_driver_sql(explain, parameters).scalar_one()
+    return dict(found[0]["Plan"])

@@ -1,0 +1,174 @@
+"""At a hundred thousand complaints, what is asked of them is answered from indexes: the plans are read.
+
+How it can fail: a filter, or two together, or an order, that no index serves, so that PostgreSQL reads the whole table or
+sorts most of it; a count that reads every complaint that matches; a caller who sees little, for whom everything is looked
+at; a tag that only old complaints carry, so that the newest are gone through in vain.
+
+Who adds a filter, an order or a statement of another kind adds it to `LISTS`, or a group of its own to `STATEMENTS`.
+"""
+
+import itertools
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any, Final
+
+import pytest
+
+from helpdesk.app import create_app
+from helpdesk.complaints import filtering, list_queries, tag_queries
+from helpdesk.complaints.list_queries import SORTS
+from helpdesk.complaints.schemas import ComplaintQuery
+from helpdesk.kernel.pagination import Page
+from tests.benchmarks.conftest import fresh_program
+from tests.complaints.plans import COMPLAINTS, Ask, Scene, fill, look_at
+from tests.conftest import make_agent
+
+MOST_FOR_A_PAGE: Final = 12_000
+MOST_FOR_A_COUNT: Final = 30_000
+"""Rows looked at. A count goes to a thousand, of which one in twenty may match, or a caller may see one in five."""
+MOST_SORTED: Final = 6_000
+
+FILTERS: Final[Mapping[str, str]] = {
+    "nothing": "",
+    "record_type": "record_type=complaint",
+    "other_record_type": "record_type=inquiry",
+    "status": "status=resolved",
+    "severity": "severity=S1",
+    "channel": "channel=EMAIL",
+    "waiting_on": "waiting_on=us",
+    "stage": "stage=external",
+    "team": "team_id={team}",
+    "assignee": "assignee_id={agent}",
+    "customer": "customer_id={customer}",
+    "mine": "mine=true",
+    "unassigned": "unassigned=true",
+    "source": "source=shop",
+    "external_id": "external_id=x-77,x-78,x-79",
+    "ref": "ref=7K3M-9QX2-TAM",
+    "category": "category=DEL",
+    "issue": "issue=DEL.LATE",
+    "received_from": "received_from={lately}",
+    "received_before": "received_before={long_ago}",
+    "received_between": "received_from={long_ago}&received_before={lately}",
+    "updated_from": "updated_from={lately}",
+    "updated_before": "updated_before={long_ago}",
+    "open": "open=true",
+    "closed": "open=false",
+    "has_tag": "has_tag=true",
+    "has_no_tag": "has_tag=false",
+    "everywhere": "tag=everywhere",
+    "common": "tag=common",
+    "old": "tag=old",
+    "rare": "tag=rare",
+    "two_tags": "tag=everywhere,rare",
+    "any_tag": "any_tag=common,rare",
+    "any_rare_tag": "any_tag=rare",
+    "no_such_tag": "tag=unheard-of",
+}
+PAIRS: Final = tuple(
+    itertools.combinations(("status", "severity", "team", "open", "category", "everywhere", "common", "channel"), 2)
+)
+ORDERED: Final = ("nothing", "open", "team", "mine", "severity", "status", "everywhere", "common")
+"""What is usually asked for in another order."""
+
+
+def query(scene: Scene, words: str) -> dict[str, Any]:
+    """As the API would load it."""
+    now = datetime.now(UTC)
+    filled = words.format(
+        team=scene.team_id,
+        agent=scene.actors["agent"].id,
+        customer=scene.customer_id,
+        lately=(now - timedelta(days=2)).isoformat(),
+        long_ago=(now - timedelta(days=900)).isoformat(),
+    )
+    return dict(ComplaintQuery().load(dict(part.split("=", 1) for part in filled.split("&") if part)))
+
+
+def page_of(words: str, cursor: bool = False) -> Ask:
+    """A page of the list; with `cursor` the one after it as well."""
+
+    def ask(session: Any, scene: Scene, actor: Any) -> None:
+        given = query(scene, words)
+        wanted = filtering.resolve(session, given)
+        page = Page.of(given, "key")
+        _, following, _ = list_queries.listing(session, actor, page, wanted)
+        if cursor and following is not None:
+            list_queries.listing(session, actor, Page.of(given | {"cursor": following}, "key"), wanted)
+
+    return ask
+
+
+def counts_of(*many: str) -> Ask:
+    def ask(session: Any, scene: Scene, actor: Any) -> None:
+        list_queries.counts(session, actor, [filtering.resolve(session, query(scene, words)) for words in many])
+
+    return ask
+
+
+def tags(session: Any, _scene: Scene, actor: Any) -> None:
+    tag_queries.list_tags(session, actor, Page.of({}, "key"), {})
+
+
+def lists() -> Iterator[tuple[str, Ask]]:
+    for name, words in FILTERS.items():
+        yield name, page_of(words, cursor=True)
+        yield f"count of {name}", counts_of(words)
+    for one, other in PAIRS:
+        words = f"{FILTERS[one]}&{FILTERS[other]}"
+        yield f"{one} and {other}", page_of(words, cursor=True)
+        yield f"count of {one} and {other}", counts_of(words)
+    for name, sort in itertools.product(ORDERED, SORTS):
+        yield f"{name} by {sort}", page_of(f"{FILTERS[name]}&sort={sort}", cursor=True)
+
+
+STATEMENTS: Final[Mapping[str, Ask]] = {**dict(lists()), "tags with counts": tags}
+
+
+@pytest.fixture(scope="module")
+def scene(server_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
+    folder: Path = tmp_path_factory.mktemp("plans")
+    with fresh_program(server_url, "helpdesk_plans", folder) as program:
+        app = create_app(program=program)
+        yield fill(
+            program,
+            lambda team_ids: {
+                "manager": make_agent(app, program.database, "manager", []).actor,
+                "agent": make_agent(app, program.database, "agent", team_ids[:1]).actor,
+                "newcomer": make_agent(app, program.database, "agent", team_ids[1:]).actor,
+            },
+        )
+
+
+@pytest.mark.parametrize("who", ["manager", "agent", "newcomer"])
+def test_every_statement_is_served_by_indexes(scene: Scene, who: str) -> None:
+    wrong = {}
+    for name, ask in STATEMENTS.items():
+        statements = look_at(scene, scene.actors[who], ask)
+        assert statements, name
+        for statement in statements:
+            if statement.scanned_whole():
+                wrong[name] = f"reads {statement.scanned_whole()} from end to end"
+            elif statement.most_sorted() > MOST_SORTED:
+                wrong[name] = f"sorts {statement.most_sorted()} rows"
+            elif statement.touched() > (MOST_FOR_A_COUNT if "count" in name else MOST_FOR_A_PAGE):
+                wrong[name] = f"looks at {statement.touched()} rows"
+    assert not wrong, "\n".join(f"{name}: {what}" for name, what in wrong.items())
+
+
+def test_the_scene_is_as_large_as_it_says(scene: Scene) -> None:
+    with scene.program.database.reader() as session:
+        wanted = filtering.resolve(session, {"tag": ["everywhere"]})
+        assert not list_queries.counts(session, scene.actors["manager"], [wanted])[0].exact
+        assert session.connection().exec_driver_sql("SELECT count(*) FROM complaint").scalar_one() == COMPLAINTS
+
+
+def test_a_scan_would_be_noticed(scene: Scene) -> None:
+    """No index has the fault."""
+
+    def ask(session: Any, _scene: Scene, _actor: Any) -> None:
+        session.connection().exec_driver_sql("SELECT id FROM complaint WHERE fault = 'firm' ORDER BY received_at")
+
+    (statement,) = look_at(scene, scene.actors["manager"], ask)
+    assert statement.scanned_whole() == ["complaint"]
