@@ -25,7 +25,8 @@ from helpdesk.identity.actors import ANONYMOUS
 from helpdesk.identity.api import blp as identity
 from helpdesk.identity.audit_api import blp as audit
 from helpdesk.identity.authentication import authenticate
-from helpdesk.identity.permissions import ROLES
+from helpdesk.identity.permissions import AUTHORITIES, PERMISSIONS, SCOPES
+from helpdesk.identity.role_api import blp as roles
 from helpdesk.integrations import models as import_words
 from helpdesk.integrations.api import blp as integrations
 from helpdesk.kernel import health, http, jobs, limiting, mail, metrics, outbox, problems
@@ -47,6 +48,7 @@ from helpdesk.wiring import Program, assemble
 API = "/api/v1"
 BLUEPRINTS = (
     identity,
+    roles,
     audit,
     customers,
     complaints,
@@ -66,6 +68,7 @@ PATH_PARAMETERS = {
 }
 
 VOCABULARIES = {
+    "Authority": AUTHORITIES,
     "Channel": taxonomy.CHANNELS,
     "ClockState": CLOCK_STATES,
     "ComplaintStatus": complaint_life.LIFECYCLE.states,
@@ -85,9 +88,10 @@ VOCABULARIES = {
     "PresenceState": PRESENCES,
     "RecordType": complaint_life.RECORD_TYPES,
     "RecordOutcome": import_words.OUTCOMES,
+    "Permission": PERMISSIONS,
     "RemedyKind": REMEDY_KINDS,
-    "RoleName": ROLES,
     "RootCause": taxonomy.ROOT_CAUSES,
+    "Scope": SCOPES,
     "Severity": taxonomy.SEVERITIES,
     "Stage": complaint_life.STAGES,
     "TextFormat": complaint_payloads.TEXT_FORMATS,
@@ -100,6 +104,7 @@ VOCABULARIES = {
 """Words that several payloads share, under the names that a generated client gives them."""
 
 MEANINGS = {
+    "Authority": "Whose limits apply when money is given away. Each holds the ones before.",
     "Channel": taxonomy.labelled("channels"),
     "Dismissal": "Why it is no complaint to us. A duplicate ends through a merge, not here.",
     "Fault": "Whose fault it was: the firm's, shared, or nobody's here.",
@@ -107,7 +112,9 @@ MEANINGS = {
     "IssueCode": taxonomy.issues_labelled(),
     "IssueOutcome": "Whether the complaint was right; of the case, derived from its issues.",
     "RecordType": "A complaint, or what is none: that is answered, and has no clocks, findings or remedies.",
+    "Permission": "What each allows is in `GET /permissions`.",
     "RootCause": taxonomy.labelled("root_causes"),
+    "Scope": "own: assigned to oneself; teams: those too of one's teams and of no team yet; everything.",
     "Severity": "S1 is the worst. From impact and urgency at triage; S3 until then.",
     "Stage": "1: first decision; 2: internal review; external: an outside body.",
     "Track": "on_the_spot: settled at the first contact; investigate: looked into first.",

@@ -16,17 +16,18 @@ from marshmallow import ValidationError
 
 from helpdesk import demo, verifying, worker
 from helpdesk.identity import queries as identity
+from helpdesk.identity import roles
 from helpdesk.identity import service as identity_service
 from helpdesk.identity.actors import SYSTEM
 from helpdesk.identity.administration import record_administration
-from helpdesk.identity.permissions import ROLES
+from helpdesk.identity.permissions import SHIPPED
 from helpdesk.identity.schemas import AgentIn
 from helpdesk.integrations.cli import imports
 from helpdesk.kernel import logs, outbox, reviving
 from helpdesk.kernel.doorbell import QUEUES
 from helpdesk.kernel.embedded import running_url
 from helpdesk.kernel.embedded.errors import EmbeddedServerError
-from helpdesk.kernel.errors import DomainError
+from helpdesk.kernel.errors import DomainError, ValidationFailed
 from helpdesk.kernel.migrations import MigrationBlocked
 from helpdesk.kernel.relay import Relay
 from helpdesk.kernel.schemas import problems_of
@@ -181,7 +182,7 @@ def agent() -> None:
 @agent.command(name="create")
 @click.argument("email")
 @click.option("--name", required=True, help="What the others read.")
-@click.option("--role", type=click.Choice(list(ROLES)), required=True, help="What the agent may do.")
+@click.option("--role", required=True, help="What the agent may do: admin, agent, or another role.")
 def create_agent(email: str, name: str, role: str) -> None:
     """Create an agent; on a fresh system, the first one (--role admin)."""
     try:
@@ -194,10 +195,27 @@ def create_agent(email: str, name: str, role: str) -> None:
     program = _program("helpdesk-agent")
     try:
         with program.database.unit_of_work(SYSTEM) as uow:
-            identity_service.create_agent(uow, given)
+            identity_service.create_agent(uow, SYSTEM, given)
+    except ValidationFailed as error:
+        raise click.ClickException("; ".join(item["detail"] for item in error.errors)) from error
     except DomainError as error:
         raise click.ClickException(f"{error.detail}. {error.advice}") from error
     click.echo(f"{given['name']} is here. For a token: {own_command()} token create --agent {given['email']}")
+
+
+@main.group()
+def role() -> None:
+    """What people may do."""
+
+
+@role.command(name="reset")
+@click.argument("name", type=click.Choice(list(SHIPPED)))
+def reset_role(name: str) -> None:
+    """Give a role that came with the system what it came with: the way back when nobody can give it any more."""
+    program = _program("helpdesk-role")
+    with program.database.unit_of_work(SYSTEM) as uow:
+        roles.reset_role(uow, name)
+    click.echo(f"{name} may do again what it came with.")
 
 
 @main.group()

@@ -79,7 +79,7 @@ def _install(uow: UnitOfWork) -> None:
     team_id = identity.create_team(uow, "Complaints")
     uow.session.flush()  # agents join it
     for email, name, role in _AGENTS:
-        identity.create_agent(uow, {"email": email, "name": name, "role": role, "team_ids": [team_id]})
+        identity.create_agent(uow, SYSTEM, {"email": email, "name": name, "role": role, "team_ids": [team_id]})
     intake.receive_many(
         uow,
         [

@@ -22,6 +22,7 @@ from helpdesk.complaints.events import (
 )
 from helpdesk.identity.actors import SYSTEM
 from helpdesk.identity.authentication import ensure_bootstrap_administrator
+from helpdesk.identity.roles import install_permissions
 from helpdesk.integrations import jobs as imports
 from helpdesk.kernel import mail, migrations
 from helpdesk.kernel.db import make_engine
@@ -30,7 +31,7 @@ from helpdesk.kernel.duties import Handlers, Outside, Performer
 from helpdesk.kernel.events import Event
 from helpdesk.kernel.mail import Mailer, mailer_for
 from helpdesk.kernel.settings import Settings, SettingsError
-from helpdesk.kernel.unit_of_work import Consequences, Database, Subscriber
+from helpdesk.kernel.unit_of_work import Consequences, Database, Subscriber, UnitOfWork
 from helpdesk.recovery import issuance
 from helpdesk.recovery import subscribers as recovery
 from helpdesk.sla import subscribers as sla
@@ -112,13 +113,19 @@ def assemble(
     return Program(settings, engine, database, doorbell, Performer(database, HANDLERS, SYSTEM, tools), tools)
 
 
+def install_shipped(uow: UnitOfWork) -> None:
+    """What a system begins with, and what came with this version of the program. Safe to repeat."""
+    install_permissions(uow)
+    install_defaults(uow)
+
+
 def migrate(program: Program) -> None:
-    """The schema to head, then what a fresh system needs: shipped policy, bootstrap administrator. Safe to repeat."""
+    """The schema to head, then what a fresh system needs: permissions, shipped policy, bootstrap administrator. Safe to repeat."""
     migrations.upgrade(program.engine)
     with program.database.unit_of_work(SYSTEM) as uow:
-        install_defaults(uow)
+        install_shipped(uow)
     if program.settings.admin_token:
         ensure_bootstrap_administrator(program.database, program.settings.admin_token)
 
 
-__all__ = ["HANDLERS", "SUBSCRIBERS", "Program", "Tools", "assemble", "migrate"]
+__all__ = ["HANDLERS", "SUBSCRIBERS", "Program", "Tools", "assemble", "install_shipped", "migrate"]

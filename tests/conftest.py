@@ -26,6 +26,7 @@ from helpdesk.app import create_app
 from helpdesk.identity.actors import SYSTEM, Actor, agent_actor
 from helpdesk.identity.authentication import new_token, token_hash
 from helpdesk.identity.models import Agent, Team, TeamMember, Token
+from helpdesk.identity.role_queries import rights_of_role
 from helpdesk.kernel import migrations
 from helpdesk.kernel.db import Base, make_engine, normalised_url
 from helpdesk.kernel.embedded import EmbeddedPostgres, EmbeddedRedis
@@ -33,8 +34,7 @@ from helpdesk.kernel.ids import new_id
 from helpdesk.kernel.settings import Settings
 from helpdesk.kernel.unit_of_work import Consequences, Database
 from helpdesk.sla.clocks import forget_versions
-from helpdesk.sla.service import install_defaults
-from helpdesk.wiring import Program, assemble
+from helpdesk.wiring import Program, assemble, install_shipped
 
 # The console renderer that structlog begins with spends seconds on drawing each traceback with its variables.
 structlog.configure(
@@ -92,7 +92,7 @@ def worker_database_url(server_url: str) -> Iterator[str]:
     engine = make_engine(url)
     migrations.upgrade(engine)
     with Database(engine, Consequences()).unit_of_work(SYSTEM) as uow:
-        install_defaults(uow)
+        install_shipped(uow)
     _keep_pristine(engine)
     engine.dispose()
     yield url
@@ -327,7 +327,10 @@ def make_agent(app: Flask, database: Database, role: str, team_ids: list[UUID], 
         uow.session.flush()  # what follows refers to it
         uow.session.add_all(TeamMember(team_id=team_id, agent_id=agent_id) for team_id in team_ids)
         uow.session.add(Token(id=new_id(), agent_id=agent_id, name="test", hash=token_hash(token)))
-    return Caller(app.test_client(), agent_actor(agent_id, shown, role, tuple(team_ids)), token)
+        rights = rights_of_role(uow.session, role)
+    if rights is None:
+        raise AssertionError(f"there is no role {role}")
+    return Caller(app.test_client(), agent_actor(agent_id, shown, role, rights, tuple(team_ids)), token)
 
 
 @pytest.fixture

@@ -93,20 +93,29 @@ class TestFirstAgent:
         for email in ("ada", "", "a@b\x00.example"):
             done = run("agent", "create", email, *arguments)
             assert (done.exit_code, "email: " in done.output) == (1, True), done.output
-        assert run("agent", "create", "ada@example.com", "--name", "Ada", "--role", "king").exit_code == 2
+        assert run("agent", "create", "ada@example.com", "--name", "Ada", "--role", "king").exit_code == 1
         assert run("agent", "create", "ada@example.com", *arguments).exit_code == 0
         twice = run("agent", "create", "ADA@example.com", *arguments)
         assert (twice.exit_code, "Another agent has this e-mail address" in twice.output) == (1, True)
+
+    def test_a_role_goes_back_to_what_it_came_with(self, run: Run, admin: Caller) -> None:
+        roles = admin.get("/roles").json["items"]
+        agent = next(role for role in roles if role["name"] == "agent")
+        admin.patch(f"/roles/{agent['id']}", {"permissions": [], "scope": "own"}, if_match="*")
+        assert run("role", "reset", "agent").exit_code == 0
+        back = admin.get(f"/roles/{agent['id']}").json
+        assert [back[name] for name in ("permissions", "scope")] == [agent[name] for name in ("permissions", "scope")]
+        assert run("role", "reset", "night shift").exit_code == 2
 
     def test_what_up_says(self, program: Program, database: Database) -> None:
         assert "HELPDESK_ADMIN_TOKEN" in _way_in(program)
         program = replace(program, settings=replace(program.settings, admin_token=None))
         assert _way_in(program) == first_agent()
         with database.unit_of_work(SYSTEM) as uow:
-            service.create_agent(uow, {"email": "ada@example.com", "name": "Ada", "role": "admin"})
+            service.create_agent(uow, SYSTEM, {"email": "ada@example.com", "name": "Ada", "role": "admin"})
         assert _way_in(program) == f"{command()} token create --agent EMAIL"
         with database.unit_of_work(SYSTEM) as uow:
-            service.create_agent(uow, {"email": demo.MANAGER, "name": "Mei", "role": "manager"})
+            service.create_agent(uow, SYSTEM, {"email": demo.MANAGER, "name": "Mei", "role": "manager"})
         assert _way_in(program) == f"{command()} token create --agent {demo.MANAGER}"
 
 

@@ -60,24 +60,30 @@ def _sights(actor_id: Any, actor_teams: Any) -> dict[str, ColumnElement[bool]]:
 SIGHTS: Final = _sights(bindparam("actor_id"), bindparam("actor_teams", type_=ARRAY(Uuid())))
 """With places for the values, for statements that are kept."""
 
+_READERS: Final = frozenset({"agent", "system"})
+
 
 def sight(actor: Actor, team_id: UUID | None = None) -> tuple[str, dict[str, Any]]:
     """Which of `SIGHTS` is the actor's, and the values it takes. `team_id`: only that team's complaints are looked for, of
     which the actor sees all or none but its own: then PostgreSQL need not find that out row by row.
     """
-    if actor.kind in {"agent", "system"} and actor.sees_all:
-        return "everything", {}
-    if actor.kind == "agent" and actor.may("complaint:read"):
-        if team_id is not None:
-            return ("everything", {}) if team_id in actor.team_ids else ("own", {"actor_id": actor.id})
-        return "own and open to all", {"actor_id": actor.id, "actor_teams": list(actor.team_ids)}
     if actor.kind == "complainant":
         return "one", {"actor_id": actor.id}
-    return "nothing", {}
+    if actor.kind not in _READERS or not actor.may("complaint:read"):
+        return "nothing", {}
+    if actor.scope == "everything":
+        return "everything", {}
+    if actor.scope == "own":
+        return "own", {"actor_id": actor.id}
+    if team_id is not None:
+        return ("everything", {}) if team_id in actor.team_ids else ("own", {"actor_id": actor.id})
+    return "own and open to all", {"actor_id": actor.id, "actor_teams": list(actor.team_ids)}
 
 
 def visible_to(actor: Actor) -> ColumnElement[bool]:
-    """Agents: their teams', their own, and what no team has yet. Complainants: the one their link is for."""
+    """Agents, by the scope of their role: everything; their teams', their own, and what no team has yet; their own.
+    Complainants: the one their link is for.
+    """
     name, _ = sight(actor)
     return _sights(literal(actor.id, Uuid()), literal(list(actor.team_ids), ARRAY(Uuid())))[name]
 

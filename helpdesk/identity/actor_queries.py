@@ -1,29 +1,23 @@
 """Agents as the actors that they would be: to ask on somebody's behalf what they may see."""
 
 from collections.abc import Collection, Sequence
-from typing import Any, Final
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import func, or_, select
 from sqlalchemy.orm import Session
 
-from helpdesk.identity.actors import Actor, agent_actor
-from helpdesk.identity.models import Agent, TeamMember
-
-_TEAMS: Final = (
-    select(func.array_agg(TeamMember.team_id))
-    .where(TeamMember.agent_id == Agent.id)
-    .scalar_subquery()
-    .label("team_ids")
-)
+from helpdesk.identity.actors import Actor, recognised
+from helpdesk.identity.models import Agent
+from helpdesk.identity.queries import CALLER
 
 
 def active_actors(session: Session, agent_ids: Collection[UUID]) -> list[Actor]:
     """In no order; who is not there, or not active, is left out."""
     if not agent_ids:
         return []
-    found = select(Agent.id, Agent.name, Agent.role, _TEAMS).where(Agent.id.in_(list(agent_ids)), Agent.active)
-    return [agent_actor(row.id, row.name, row.role, tuple(row.team_ids or ())) for row in session.execute(found)]
+    found = CALLER.where(Agent.id.in_(list(agent_ids)), Agent.active)
+    return [recognised(row) for row in session.execute(found)]
 
 
 def agents_by_handle(session: Session, handles: Collection[str]) -> Sequence[Any]:

@@ -2,17 +2,18 @@
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final
+from typing import Any, Final
 from uuid import UUID
 
-from helpdesk.identity.permissions import PERMISSIONS, ROLES
+from helpdesk.identity.permissions import PERMISSIONS, Rights, rights
 
 _NOBODY: Final[frozenset[str]] = frozenset()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Actor:
-    """`kind` is agent, complainant, system or anonymous. `seen_at` is the database's time when it was recognised,
+    """`kind` is agent, complainant, system or anonymous. `scope` says which complaints an agent sees, `authority` whose
+    limits apply when they give money away (both: `permissions`). `seen_at` is the database's time when it was recognised,
     None when it was not by a request.
     """
 
@@ -22,6 +23,8 @@ class Actor:
     role: str | None = None
     team_ids: tuple[UUID, ...] = ()
     permissions: frozenset[str] = _NOBODY
+    scope: str = "own"
+    authority: str = "none"
     seen_at: datetime | None = None
 
     def may(self, permission: str) -> bool:
@@ -29,27 +32,41 @@ class Actor:
 
     @property
     def sees_all(self) -> bool:
-        return self.may("complaint:read_all")
+        """Every complaint, in whichever team it is."""
+        return self.scope == "everything"
+
+    @property
+    def rights(self) -> Rights:
+        return Rights(self.permissions, self.scope, self.authority)
 
 
-SYSTEM: Final = Actor(kind="system", name="Helpdesk", permissions=frozenset(PERMISSIONS))
+SYSTEM: Final = Actor(kind="system", name="Helpdesk", permissions=frozenset(PERMISSIONS), scope="everything")
 """The program itself: alarms, issuance, imports started from the command line."""
 
 ANONYMOUS: Final = Actor(kind="anonymous")
 
 
 def agent_actor(
-    agent_id: UUID, name: str, role: str, team_ids: tuple[UUID, ...], seen_at: datetime | None = None
+    agent_id: UUID, name: str, role: str, held: Rights, team_ids: tuple[UUID, ...], *, seen_at: datetime | None = None
 ) -> Actor:
+    """`held`: what the role's row gives at this moment."""
     return Actor(
         kind="agent",
         id=agent_id,
         name=name,
         role=role,
         team_ids=team_ids,
-        permissions=ROLES[role],
+        permissions=held.permissions,
+        scope=held.scope,
+        authority=held.authority,
         seen_at=seen_at,
     )
+
+
+def recognised(row: Any) -> Actor:
+    """The agent of a row of `queries.CALLER`."""
+    held = rights(row.permissions, row.scope, row.authority)
+    return agent_actor(row.id, row.name, row.role, held, tuple(row.team_ids or ()), seen_at=row.seen_at)
 
 
 def complainant_actor(complaint_id: UUID, permissions: frozenset[str], seen_at: datetime | None = None) -> Actor:

@@ -5,38 +5,27 @@ from sqlalchemy.orm import Session
 
 from helpdesk.identity import errors, models, queries, schemas, service
 from helpdesk.identity.actors import Actor
-from helpdesk.identity.permissions import ROLES
 from helpdesk.kernel.errors import Forbidden
 from helpdesk.kernel.http import Blueprint
 from helpdesk.kernel.pagination import Page
 from helpdesk.kernel.schemas import PageQuery
 from helpdesk.kernel.unit_of_work import UnitOfWork
 
-blp = Blueprint(
-    "identity", __name__, description="Agents, teams, roles and tokens: who is calling and what they may do."
-)
+blp = Blueprint("identity", __name__, description="Agents, teams and tokens: who is calling.")
 
 
 @blp.read("/me", operation_id="get_me", summary="The caller, its teams and permissions", answer=schemas.Me)
 def get_me(_session: Session, actor: Actor) -> dict[str, Any]:
     return {
         "id": actor.id,
+        "kind": actor.kind,
         "name": actor.name,
         "role": actor.role,
+        "scope": actor.scope,
+        "authority": actor.authority,
         "team_ids": list(actor.team_ids),
         "permissions": sorted(actor.permissions),
     }
-
-
-@blp.read(
-    "/roles",
-    operation_id="list_roles",
-    summary="Every role and its permissions",
-    answer=schemas.Roles,
-    permission="agent:read",
-)
-def list_roles(_session: Session, _actor: Actor) -> dict[str, Any]:
-    return {"items": [{"name": name, "permissions": sorted(held)} for name, held in ROLES.items()]}
 
 
 @blp.read(
@@ -66,10 +55,10 @@ def _show_agent(session: Session, _actor: Actor, agent_id: UUID) -> Any:
     permission="agent:manage",
     show=_show_agent,
     location=lambda agent: f"/api/v1/agents/{agent['id']}",
-    errors=(errors.EmailTaken,),
+    errors=(errors.EmailTaken, errors.BeyondOwnRights),
 )
-def create_agent(uow: UnitOfWork, _actor: Actor, given: dict[str, Any]) -> UUID:
-    return service.create_agent(uow, given)
+def create_agent(uow: UnitOfWork, actor: Actor, given: dict[str, Any]) -> UUID:
+    return service.create_agent(uow, actor, given)
 
 
 @blp.read(
@@ -94,10 +83,10 @@ def get_agent(session: Session, _actor: Actor, agent_id: UUID) -> Any:
     load=queries.agent_for_update,
     show=_show_agent,
     if_match="required",
-    errors=(errors.LastAdministrator,),
+    errors=(errors.LastAdministrator, errors.BeyondOwnRights),
 )
-def change_agent(uow: UnitOfWork, _actor: Actor, agent: models.Agent, given: dict[str, Any]) -> UUID:
-    return service.change_agent(uow, agent, given)
+def change_agent(uow: UnitOfWork, actor: Actor, agent: models.Agent, given: dict[str, Any]) -> UUID:
+    return service.change_agent(uow, actor, agent, given)
 
 
 @blp.read(
@@ -155,9 +144,10 @@ def get_team(session: Session, _actor: Actor, team_id: UUID) -> Any:
     load=queries.team_for_update,
     show=_show_team,
     if_match="required",
+    errors=(errors.BeyondOwnRights,),
 )
-def set_team_members(uow: UnitOfWork, _actor: Actor, team: models.Team, given: dict[str, Any]) -> UUID:
-    return service.set_members(uow, team, given["agent_ids"])
+def set_team_members(uow: UnitOfWork, actor: Actor, team: models.Team, given: dict[str, Any]) -> UUID:
+    return service.set_members(uow, actor, team, given["agent_ids"])
 
 
 @blp.read(
@@ -179,7 +169,7 @@ def list_tokens(session: Session, actor: Actor, page: Page, given: dict[str, Any
     body=schemas.TokenIn,
     answer=schemas.NewToken,
     status=201,
-    errors=(Forbidden,),
+    errors=(Forbidden, errors.BeyondOwnRights),
     shown_once="token",
 )
 def create_token(uow: UnitOfWork, actor: Actor, given: dict[str, Any]) -> dict[str, Any]:

@@ -14,10 +14,11 @@ from flask import request
 from sqlalchemy.orm import Session
 
 from helpdesk.identity import queries
-from helpdesk.identity.actors import SYSTEM, Actor, agent_actor
+from helpdesk.identity.actors import SYSTEM, Actor, recognised
 from helpdesk.identity.administration import record_administration
 from helpdesk.identity.events import AgentChanged, AgentCreated, TokenCreated, TokenRestored, TokenRevoked
 from helpdesk.identity.models import Agent, Token
+from helpdesk.identity.permissions import ADMINISTRATOR
 from helpdesk.kernel.errors import Unauthenticated
 from helpdesk.kernel.ids import new_id
 from helpdesk.kernel.unit_of_work import Database, UnitOfWork
@@ -48,8 +49,7 @@ def actor_of(session: Session, token: str) -> Actor:
     row = queries.caller_with(session, token_hash(token))
     if row is None:
         raise Unauthenticated("This token is unknown, expired or revoked.")
-    seen_at: datetime = row.seen_at
-    return agent_actor(row.id, row.name, row.role, tuple(row.team_ids or ()), seen_at)
+    return recognised(row)
 
 
 def ensure_bootstrap_administrator(database: Database, token: str) -> None:
@@ -63,7 +63,7 @@ def ensure_bootstrap_administrator(database: Database, token: str) -> None:
         email = "administrator@helpdesk.invalid"
         agent = queries.agent_by_email(uow.session, email)
         if agent is None:
-            agent = Agent(email=email, name="Administrator", role="admin", active=True, version=1)
+            agent = Agent(email=email, name="Administrator", role=ADMINISTRATOR, active=True, version=1)
             uow.session.add(agent)
             uow.session.flush()  # the token below needs its id
             created = AgentCreated(agent_id=agent.id, email=email, name=agent.name, role=agent.role, team_ids=[])
@@ -87,7 +87,7 @@ def _set_revoked(uow: UnitOfWork, token: Token, at: datetime | None) -> None:
 
 def _make_administrator(uow: UnitOfWork, agent: Agent) -> None:
     """Whoever sets the variable means an administrator."""
-    wanted: dict[str, Any] = {"active": True, "role": "admin"}
+    wanted: dict[str, Any] = {"active": True, "role": ADMINISTRATOR}
     changes = {name: [getattr(agent, name), value] for name, value in wanted.items() if getattr(agent, name) != value}
     for name in changes:
         setattr(agent, name, wanted[name])

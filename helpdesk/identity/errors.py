@@ -1,4 +1,4 @@
-from helpdesk.kernel.errors import Conflict
+from helpdesk.kernel.errors import Conflict, Forbidden
 
 
 class EmailTaken(Conflict):
@@ -17,3 +17,23 @@ class LastAdministrator(Conflict):
     code = "last_administrator"
     title = "Nobody would be left who can manage agents"
     advice = "Make another agent an administrator first."
+
+
+class BeyondOwnRights(Forbidden):
+    """`beyond`: permissions, scope or authority that the caller does not hold."""
+
+    code = "beyond_own_rights"
+    title = "Nobody gives what they do not hold themselves"
+    advice = "Leave out what `beyond` names, or have somebody do it who holds it."
+
+
+class RoleInUse(Conflict):
+    code = "role_in_use"
+    title = "There are agents with this role"
+    advice = "Give them another role first; `GET /agents?role=` lists them."
+
+
+class BuiltInRole(Conflict):
+    code = "built_in_role"
+    title = "This role came with the system and stays"
+    advice = "Change what it may do, or give nobody this role."

@@ -1,12 +1,39 @@
-"""Agents, teams, memberships and tokens."""
+"""Roles, agents, teams, memberships and tokens."""
 
 from uuid import UUID
 
-from sqlalchemy import CheckConstraint, ForeignKey, Index, func, text
+from sqlalchemy import CheckConstraint, ForeignKey, Index, String, func, text
+from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import Mapped, mapped_column
 
-from helpdesk.identity.permissions import ROLES
+from helpdesk.identity.permissions import AUTHORITIES, SCOPES
 from helpdesk.kernel.db import Base, Identified, Stamped, Timestamp, Versioned
+
+
+class Role(Identified, Versioned, Stamped, Base):
+    """What its agents may do. Agents refer to it by its name, which therefore stays as it is."""
+
+    __tablename__ = "role"
+    __table_args__ = (
+        CheckConstraint(f"scope IN {SCOPES}", name="scope"),
+        CheckConstraint(f"authority IN {AUTHORITIES}", name="authority"),
+        Index("uq_role_name_lower", func.lower(text("name")), unique=True),
+    )
+
+    name: Mapped[str] = mapped_column(unique=True)
+    description: Mapped[str]
+    permissions: Mapped[list[str]] = mapped_column(ARRAY(String))
+    scope: Mapped[str]
+    authority: Mapped[str]
+    built_in: Mapped[bool] = mapped_column(default=False, server_default="false")
+
+
+class KnownPermission(Base):
+    """A permission that this installation has met: the shipped roles have been given it, or had it taken away since."""
+
+    __tablename__ = "known_permission"
+
+    name: Mapped[str] = mapped_column(primary_key=True)
 
 
 class Team(Identified, Versioned, Stamped, Base):
@@ -21,13 +48,13 @@ class Agent(Identified, Versioned, Stamped, Base):
 
     __tablename__ = "agent"
     __table_args__ = (
-        CheckConstraint(f"role IN ({', '.join(repr(role) for role in ROLES)})", name="role"),
+        Index("ix_agent_role", "role"),
         Index("uq_agent_email_lower", func.lower(text("email")), unique=True),
     )
 
     email: Mapped[str]
     name: Mapped[str]
-    role: Mapped[str]
+    role: Mapped[str] = mapped_column(ForeignKey("role.name", ondelete="RESTRICT"))
     active: Mapped[bool] = mapped_column(default=True, server_default="true")
 
 

@@ -1,14 +1,15 @@
-"""The permission vocabulary and the role table. Nothing else decides what a role may do.
+"""The permission vocabulary, and the roles that a system begins with.
 
-Names are `resource:action`. A permission says that an act is allowed at all; on which rows, `visible_to(actor)` says, and
-for which amounts, the recovery domain's authority limits.
+Names are `resource:action`. A permission says that an act is allowed at all; on which rows, a role's scope says
+(`complaints.queries.visible_to`), and for which amounts, its authority (`recovery.authority`).
 """
 
-from typing import Final
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any, Final
 
 PERMISSIONS: Final[dict[str, str]] = {
-    "complaint:read": "see complaints of one's own teams, one's own, and those no team has yet",
-    "complaint:read_all": "see the complaints of every team",
+    "complaint:read": "see complaints, as far as the scope reaches",
     "complaint:create": "take in a complaint",
     "complaint:edit": "change a complaint's description and attributes",
     "complaint:reply": "write to the complainant",
@@ -49,6 +50,7 @@ PERMISSIONS: Final[dict[str, str]] = {
     "job:read_all": "see everybody's jobs, not only one's own",
     "agent:read": "see agents, teams and roles",
     "agent:manage": "create and change agents and teams",
+    "role:manage": "create and change roles",
     "token:manage": "make and revoke other agents' tokens",
 }
 
@@ -84,8 +86,8 @@ _SENIOR = _AGENT | {
     "budget:read",
     "tag:manage",
 }
+_AUDITOR = _READING | {"budget:read", "event:read", "audit:read", "job:read_all"}
 _MANAGER = _SENIOR | {
-    "complaint:read_all",
     "offer:revoke",
     "budget:manage",
     "sla:manage",
@@ -94,11 +96,61 @@ _MANAGER = _SENIOR | {
     "voucher:redeem",
 }
 
-ROLES: Final[dict[str, frozenset[str]]] = {
-    "agent": frozenset(_AGENT),
-    "senior": frozenset(_SENIOR),
-    "manager": frozenset(_MANAGER),
-    "director": frozenset(_MANAGER),
-    "admin": frozenset(PERMISSIONS),
-    "auditor": frozenset(_READING | {"complaint:read_all", "budget:read", "event:read", "audit:read", "job:read_all"}),
+SCOPES: Final = ("own", "teams", "everything")
+"""Which complaints: assigned to oneself; those too of one's teams and of no team yet; all. Each holds the one before."""
+
+AUTHORITIES: Final = ("none", "agent", "senior", "manager", "director")
+"""Whose limits apply when money is given away (`recovery.authority`). Each holds the one before."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rights:
+    """What a role gives: acts, on which complaints, and for how much."""
+
+    permissions: frozenset[str]
+    scope: str = "own"
+    authority: str = "none"
+
+    def beyond(self, other: "Rights") -> dict[str, Any]:
+        """What is in these and not in the other's: `permissions`, `scope`, `authority`; empty when they hold all of it."""
+        found: dict[str, Any] = {}
+        if self.permissions - other.permissions:
+            found["permissions"] = sorted(self.permissions - other.permissions)
+        if SCOPES.index(self.scope) > SCOPES.index(other.scope):
+            found["scope"] = self.scope
+        if AUTHORITIES.index(self.authority) > AUTHORITIES.index(other.authority):
+            found["authority"] = self.authority
+        return found
+
+
+@lru_cache(maxsize=1_000)
+def rights(permissions: str, scope: str, authority: str) -> Rights:
+    """From a row of the database, the permissions as one text with blanks between. What this version of the program does
+    not know is left out. Kept: every request asks.
+    """
+    return Rights(frozenset(permissions.split()) & PERMISSIONS.keys(), scope, authority)
+
+
+@dataclass(frozen=True, slots=True)
+class Shipped:
+    description: str
+    rights: Rights
+
+
+SHIPPED: Final[dict[str, Shipped]] = {
+    "agent": Shipped("Handles complaints.", Rights(frozenset(_AGENT), "teams", "agent")),
+    "senior": Shipped("Decides the harder ones, and approves offers.", Rights(frozenset(_SENIOR), "teams", "senior")),
+    "manager": Shipped("Answers for every team.", Rights(frozenset(_MANAGER), "everything", "manager")),
+    "director": Shipped("As a manager, for larger amounts.", Rights(frozenset(_MANAGER), "everything", "director")),
+    "admin": Shipped("May do everything.", Rights(frozenset(PERMISSIONS), "everything", "director")),
+    "auditor": Shipped("Reads everything and changes nothing.", Rights(frozenset(_AUDITOR), "everything", "none")),
 }
+"""The roles that a system begins with. Roles are rows (`models.Role`), and these may be changed like any other; what a later
+version of the program adds here, to a permission's name, reaches the rows once (`roles.install_permissions`).
+"""
+
+ROLES: Final[dict[str, frozenset[str]]] = {name: shipped.rights.permissions for name, shipped in SHIPPED.items()}
+
+ADMINISTRATOR: Final = "admin"
+ADMINISTERING: Final = frozenset({"agent:read", "agent:manage", "role:manage"})
+"""Who holds these can give anybody else what they hold: the role `admin` keeps them, and somebody always has them."""

@@ -8,7 +8,7 @@ from sqlalchemy import and_, bindparam, func, or_, select
 from sqlalchemy.orm import Session
 
 from helpdesk.identity.actors import Actor
-from helpdesk.identity.models import Agent, Team, TeamMember, Token
+from helpdesk.identity.models import Agent, Role, Team, TeamMember, Token
 from helpdesk.kernel.errors import NotFound
 from helpdesk.kernel.pagination import AnySelect, Listed, Order, Page, listed
 
@@ -105,7 +105,11 @@ def _locked(session: Session, kind: type[_Row], row_id: UUID) -> _Row:
 
 
 def active_agent(session: Session, agent_id: UUID) -> Agent | None:
-    return session.execute(select(Agent).where(Agent.id == agent_id, Agent.active)).scalar_one_or_none()
+    """An active agent, who stays so until the transaction ends: whoever has them leave waits for it, and whoever asks while
+    they are leaving is told that they have left. So nothing is given to somebody who is gone.
+    """
+    held = select(Agent).where(Agent.id == agent_id, Agent.active).with_for_update(read=True)
+    return session.execute(held).scalar_one_or_none()
 
 
 def any_active_agent(session: Session) -> bool:
@@ -144,27 +148,25 @@ def members_of(session: Session, team_id: UUID) -> set[UUID]:
     return set(session.scalars(select(TeamMember.agent_id).where(TeamMember.team_id == team_id)))
 
 
-def another_administrator(session: Session, agent_id: UUID) -> bool:
-    """Whether anybody but this one could still manage agents."""
-    others = select(Agent.id).where(Agent.role == "admin", Agent.active, Agent.id != agent_id).limit(1)
-    return session.execute(others).first() is not None
+_WHO, _TOKEN, _MEMBER, _ROLE = (table.__table__.c for table in (Agent, Token, TeamMember, Role))
+CALLER: Final = select(
+    _WHO.id,
+    _WHO.name,
+    _WHO.role,
+    func.array_to_string(_ROLE.permissions, " ").label("permissions"),
+    _ROLE.scope,
+    _ROLE.authority,
+    func.now().label("seen_at"),
+    select(func.array_agg(_MEMBER.team_id)).where(_MEMBER.agent_id == _WHO.id).scalar_subquery().label("team_ids"),
+).join_from(Agent.__table__, Role.__table__, _ROLE.name == _WHO.role)
+"""What is to be known of an agent who calls (`actors.recognised` makes the actor of it): to be joined with the
+credential, and narrowed to the active ones.
+"""
 
-
-_WHO, _TOKEN, _MEMBER = Agent.__table__.c, Token.__table__.c, TeamMember.__table__.c
-_CALLER: Final = (
-    select(
-        _WHO.id,
-        _WHO.name,
-        _WHO.role,
-        func.now().label("seen_at"),
-        select(func.array_agg(_MEMBER.team_id)).where(_MEMBER.agent_id == _WHO.id).scalar_subquery().label("team_ids"),
-    )
-    .join(Token.__table__, _TOKEN.agent_id == _WHO.id)
-    .where(
-        _TOKEN.hash == bindparam("hash"),
-        and_(_WHO.active, _TOKEN.revoked_at.is_(None)),
-        or_(_TOKEN.expires_at.is_(None), _TOKEN.expires_at > func.now()),
-    )
+_BY_TOKEN_HASH: Final = CALLER.join(Token.__table__, _TOKEN.agent_id == _WHO.id).where(
+    _TOKEN.hash == bindparam("hash"),
+    and_(_WHO.active, _TOKEN.revoked_at.is_(None)),
+    or_(_TOKEN.expires_at.is_(None), _TOKEN.expires_at > func.now()),
 )
 """Whole, with a parameter, and of tables: a statement put together for each request, or read through SQLAlchemy's ORM,
 costs more than to execute it.
@@ -172,8 +174,8 @@ costs more than to execute it.
 
 
 def caller_with(session: Session, hashed: bytes) -> Any:
-    """The agent whose valid token has this hash: id, name, role, team_ids, and the moment; else None."""
-    return session.execute(_CALLER, {"hash": hashed}).one_or_none()
+    """The agent whose valid token has this hash, as `CALLER` has it; else None."""
+    return session.execute(_BY_TOKEN_HASH, {"hash": hashed}).one_or_none()
 
 
 _BOOTSTRAP_LOCK: Final = 0x48444144

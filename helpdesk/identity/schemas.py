@@ -1,18 +1,20 @@
 from marshmallow import fields, validate
 
-from helpdesk.identity.permissions import ROLES
+from helpdesk.identity.permissions import AUTHORITIES, PERMISSIONS, SCOPES
 from helpdesk.kernel.schemas import Choice, Email, Flag, PageQuery, Schema, Text, Timestamp
+
+_ROLE = "By its name, as in `GET /roles`."
 
 
 class AgentQuery(PageQuery):
-    role = Choice(ROLES, metadata={"example": "agent"})
+    role = Text(max_length=60, metadata={"example": "agent"})
     active = fields.Boolean()
 
 
 class AgentIn(Schema):
     email = Email(required=True, metadata={"example": "ana@example.com"})
     name = Text(required=True, max_length=200, metadata={"example": "Ana Souza"})
-    role = Choice(ROLES, required=True, metadata={"example": "agent"})
+    role = Text(required=True, max_length=60, metadata={"description": _ROLE, "example": "agent"})
     team_ids = fields.List(
         fields.UUID(), load_default=list, validate=validate.Length(max=100), metadata={"example": []}
     )
@@ -20,7 +22,7 @@ class AgentIn(Schema):
 
 class AgentPatch(Schema):
     name = Text(max_length=200, metadata={"example": "Ana Souza"})
-    role = Choice(ROLES, metadata={"example": "senior"})
+    role = Text(max_length=60, metadata={"description": _ROLE, "example": "senior"})
     active = Flag()
     team_ids = fields.List(fields.UUID(), validate=validate.Length(max=100), metadata={"example": []})
 
@@ -29,7 +31,7 @@ class Agent(Schema):
     id = fields.UUID(required=True)
     email = fields.Email(required=True, metadata={"example": "ana@example.com"})
     name = fields.String(required=True, metadata={"example": "Ana Souza"})
-    role = Choice(ROLES, required=True)
+    role = fields.String(required=True, metadata={"example": "agent"})
     active = fields.Boolean(required=True)
     team_ids = fields.List(fields.UUID(), required=True)
     version = fields.Integer(required=True)
@@ -80,18 +82,12 @@ class NewToken(Token):
     )
 
 
-class Role(Schema):
-    name = Choice(ROLES, required=True)
-    permissions = fields.List(fields.String(), required=True, metadata={"example": ["complaint:read"]})
-
-
-class Roles(Schema):
-    items = fields.List(fields.Nested(Role), required=True)
-
-
 class Me(Schema):
     id = fields.UUID(required=True)
     name = fields.String(required=True, metadata={"example": "Ana Souza"})
-    role = Choice(ROLES, required=True)
+    kind = fields.String(required=True, metadata={"example": "agent"})
+    role = fields.String(required=True, allow_none=True, metadata={"example": "agent"})
     team_ids = fields.List(fields.UUID(), required=True)
-    permissions = fields.List(fields.String(), required=True, metadata={"example": ["complaint:read"]})
+    permissions = fields.List(Choice(PERMISSIONS), required=True, metadata={"example": ["complaint:read"]})
+    scope = Choice(SCOPES, required=True)
+    authority = Choice(AUTHORITIES, required=True)

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from sqlalchemy import delete, update
 
-from helpdesk.identity import queries
+from helpdesk.identity import queries, role_queries
 from helpdesk.identity.actors import Actor
 from helpdesk.identity.administration import record_administration
 from helpdesk.identity.authentication import MAX_LIFE, new_token, token_hash
@@ -20,15 +20,21 @@ from helpdesk.identity.events import (
     TokenCreated,
     TokenRevoked,
 )
+from helpdesk.identity.granting import check_rights, check_teams
 from helpdesk.identity.models import Agent, Team, TeamMember, Token
+from helpdesk.identity.permissions import ADMINISTERING
 from helpdesk.kernel.errors import FieldError, Forbidden, ValidationFailed
 from helpdesk.kernel.ids import new_id
 from helpdesk.kernel.unit_of_work import UnitOfWork
 
 
-def create_agent(uow: UnitOfWork, given: dict[str, Any]) -> UUID:
-    """`given`: email, name, role, team_ids. Raises `EmailTaken`, or `ValidationFailed` for an unknown team."""
+def create_agent(uow: UnitOfWork, actor: Actor, given: dict[str, Any]) -> UUID:
+    """`given`: email, name, role, team_ids. Raises `EmailTaken`, `BeyondOwnRights`, or `ValidationFailed` for an unknown
+    role or team.
+    """
     queries.lock_membership(uow.session)
+    _check_role(uow, actor, given["role"])
+    check_teams(actor, given.get("team_ids", []))
     if queries.agent_by_email(uow.session, given["email"]) is not None:
         raise EmailTaken
     agent_id = new_id()
@@ -51,8 +57,12 @@ def create_agent(uow: UnitOfWork, given: dict[str, Any]) -> UUID:
     return agent_id
 
 
-def change_agent(uow: UnitOfWork, agent: Agent, given: dict[str, Any]) -> UUID:
-    """`given`: any of name, role, active, team_ids. `agent`: as by `queries.agent_for_update`."""
+def change_agent(uow: UnitOfWork, actor: Actor, agent: Agent, given: dict[str, Any]) -> UUID:
+    """`given`: any of name, role, active, team_ids. `agent`: as by `queries.agent_for_update`. Raises `LastAdministrator`,
+    `BeyondOwnRights`, or `ValidationFailed` for an unknown role or team.
+    """
+    if given.get("role", agent.role) != agent.role:
+        _check_role(uow, actor, given["role"])
     _keep_an_administrator(uow, agent, given)
     changes: dict[str, list[object]] = {}
     for name in ("name", "role", "active"):
@@ -62,6 +72,7 @@ def change_agent(uow: UnitOfWork, agent: Agent, given: dict[str, Any]) -> UUID:
     if "team_ids" in given:
         before = queries.teams_of(uow.session, agent.id)
         after = set(given["team_ids"])
+        check_teams(actor, after - before)
         if before != after:
             uow.session.execute(delete(TeamMember).where(TeamMember.agent_id == agent.id))
             _join(uow, agent.id, given["team_ids"])
@@ -73,12 +84,24 @@ def change_agent(uow: UnitOfWork, agent: Agent, given: dict[str, Any]) -> UUID:
     return agent.id
 
 
+def _check_role(uow: UnitOfWork, actor: Actor, name: str) -> None:
+    rights = role_queries.rights_of_role(uow.session, name)
+    if rights is None:
+        raise ValidationFailed(errors=[FieldError.at("/role", "unknown", "There is no such role; see GET /roles.")])
+    check_rights(actor, rights)
+
+
 def _keep_an_administrator(uow: UnitOfWork, agent: Agent, given: dict[str, Any]) -> None:
-    leaves = given.get("role", agent.role) != "admin" or not given.get("active", agent.active)
-    if agent.role != "admin" or not agent.active or not leaves:
+    stays = given.get("active", agent.active) and _administers(uow, given.get("role", agent.role))
+    if stays or not agent.active or not _administers(uow, agent.role):
         return
-    if not queries.another_administrator(uow.session, agent.id):  # nobody else changes one meanwhile
+    if not role_queries.another_administrator(uow.session, agent_id=agent.id):  # nobody else changes one meanwhile
         raise LastAdministrator
+
+
+def _administers(uow: UnitOfWork, role: str) -> bool:
+    rights = role_queries.rights_of_role(uow.session, role)
+    return rights is not None and rights.permissions >= ADMINISTERING
 
 
 def _join(uow: UnitOfWork, agent_id: UUID, team_ids: Sequence[UUID]) -> None:
@@ -107,9 +130,9 @@ def create_team(uow: UnitOfWork, name: str) -> UUID:
     return team_id
 
 
-def set_members(uow: UnitOfWork, team: Team, agent_ids: Sequence[UUID]) -> UUID:
-    """Replace the team's members. `team`: as by `queries.team_for_update`. Raises `ValidationFailed` naming each unknown
-    agent.
+def set_members(uow: UnitOfWork, actor: Actor, team: Team, agent_ids: Sequence[UUID]) -> UUID:
+    """Replace the team's members. `team`: as by `queries.team_for_update`. Raises `BeyondOwnRights`, or `ValidationFailed`
+    naming each unknown agent.
     """
     wanted = list(dict.fromkeys(agent_ids))
     known = queries.known_active_agents(uow.session, wanted)
@@ -121,6 +144,8 @@ def set_members(uow: UnitOfWork, team: Team, agent_ids: Sequence[UUID]) -> UUID:
     before = queries.members_of(uow.session, team.id)
     if before == set(wanted):
         return team.id
+    if set(wanted) - before:
+        check_teams(actor, [team.id])
     uow.session.execute(delete(TeamMember).where(TeamMember.team_id == team.id))
     _touch(uow, Agent, before ^ set(wanted))
     uow.add_rows(TeamMember, [{"team_id": team.id, "agent_id": agent_id} for agent_id in wanted])
@@ -135,8 +160,11 @@ def create_token(uow: UnitOfWork, actor: Actor, given: dict[str, Any]) -> dict[s
     agent_id = given.get("agent_id", actor.id)
     if agent_id != actor.id and not actor.may("token:manage"):
         raise Forbidden("You may make tokens for yourself only.", permission="token:manage")
-    if agent_id is None or queries.active_agent(uow.session, agent_id) is None:
+    agent = None if agent_id is None else queries.active_agent(uow.session, agent_id)
+    if agent is None:
         raise ValidationFailed(errors=[FieldError.at("/agent_id", "unknown", "There is no such active agent.")])
+    if agent.id != actor.id:
+        _check_stand_in(uow, actor, agent)
     expires_at: datetime = given.get("expires_at") or uow.now + MAX_LIFE
     if not uow.now < expires_at <= uow.now + MAX_LIFE:
         raise ValidationFailed(
@@ -152,7 +180,7 @@ def create_token(uow: UnitOfWork, actor: Actor, given: dict[str, Any]) -> dict[s
         expires_at=expires_at,
     )
     uow.session.add(row)
-    record_administration(uow, TokenCreated(agent_id=agent_id, token_id=row.id, name=row.name, expires_at=expires_at))
+    record_administration(uow, TokenCreated(agent_id=agent.id, token_id=row.id, name=row.name, expires_at=expires_at))
     return {
         "id": row.id,
         "agent_id": agent_id,
@@ -162,6 +190,14 @@ def create_token(uow: UnitOfWork, actor: Actor, given: dict[str, Any]) -> dict[s
         "expires_at": expires_at,
         "revoked_at": None,
     }
+
+
+def _check_stand_in(uow: UnitOfWork, actor: Actor, agent: Agent) -> None:
+    """Who has somebody's token is that somebody: they must hold all that the other holds."""
+    rights = role_queries.rights_of_role(uow.session, agent.role)
+    if rights is not None:
+        check_rights(actor, rights)
+    check_teams(actor, queries.teams_of(uow.session, agent.id))
 
 
 def revoke_token(uow: UnitOfWork, token: Token) -> Token:

@@ -52,7 +52,8 @@ class ImportJob(Identified, Stamped, Base):
     progress_at: Mapped[Timestamp | None]
     finished_at: Mapped[Timestamp | None]
     error: Mapped[str | None]
-    created_by: Mapped[UUID | None] = mapped_column(ForeignKey("agent.id", ondelete="RESTRICT"))
+    created_by: Mapped[UUID | None]
+    """An agent or an API key."""
 
 
 class ImportRejection(Identified, Base):

@@ -78,8 +78,8 @@ def verdict(session: Session, actor: Actor, asked: Asked, now: datetime) -> tupl
         currency=asked.amount.currency,
         now=now,
     )
-    over = authority.excesses(actor.role, asked.amount, before)
-    return authority.judge(actor.role, over, endorsed=bool(asked.approvers)), over
+    over = authority.excesses(actor.authority, asked.amount, before)
+    return authority.judge(actor.authority, over, endorsed=bool(asked.approvers)), over
 
 
 def beyond(over: list[Excess]) -> BeyondAuthority:

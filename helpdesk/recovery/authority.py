@@ -28,11 +28,10 @@ LIMITS: Final[dict[str, Limits]] = {
     "senior": Limits(200, 400, 2_000),
     "manager": Limits(1_000, 2_000, 5_000),
     "director": Limits(10_000, 20_000, 50_000),
-    "admin": Limits(10_000, 20_000, 50_000),
 }
-"""A role that is not here may give nothing."""
+"""By the authority of a role (`identity.permissions.AUTHORITIES`). One that is not here may give nothing."""
 
-TOP: Final = frozenset({"director", "admin"})
+TOP: Final = "director"
 CUSTOMER_DAYS: Final = 365
 
 
@@ -60,9 +59,9 @@ class Excess:
     would_be: Money
 
 
-def excesses(role: str | None, amount: Money, granted: Granted) -> list[Excess]:
-    """Every limit of `role` that would be passed; empty: within authority. A limit may be reached, not passed."""
-    limits = LIMITS.get(role or "", Limits(0, 0, 0))
+def excesses(held: str, amount: Money, granted: Granted) -> list[Excess]:
+    """Every limit of the authority `held` that would be passed; empty: within authority. A limit may be reached, not passed."""
+    limits = LIMITS.get(held, Limits(0, 0, 0))
     found = []
     for name in ("case", "customer", "day"):
         allowed = Money.of(Decimal(getattr(limits, name)), amount.currency)
@@ -72,10 +71,10 @@ def excesses(role: str | None, amount: Money, granted: Granted) -> list[Excess]:
     return found
 
 
-def judge(role: str | None, over: Sequence[Excess], *, endorsed: bool) -> Verdict:
+def judge(held: str, over: Sequence[Excess], *, endorsed: bool) -> Verdict:
     """`over`: from `excesses`. `endorsed`: another director has approved it already."""
     if not over:
         return Verdict.ENOUGH
-    if role not in TOP:
+    if held != TOP:
         return Verdict.NOT_ENOUGH
     return Verdict.ENOUGH if endorsed else Verdict.SECOND_NEEDED

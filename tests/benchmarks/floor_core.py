@@ -43,8 +43,7 @@ from helpdesk.complaints.lifecycle import LIFECYCLE
 from helpdesk.complaints.models import Complaint, Issue, Message, Need, Person, TransitionRow
 from helpdesk.complaints.taxonomy import REGULATOR_CHANNELS, SAFETY_ISSUES
 from helpdesk.customers.models import Customer
-from helpdesk.identity.models import Agent, TeamMember, Token
-from helpdesk.identity.permissions import ROLES
+from helpdesk.identity.models import Agent, Role, TeamMember, Token
 from helpdesk.kernel.clock import parse_rfc3339, rfc3339
 from helpdesk.kernel.db import make_engine
 from helpdesk.kernel.event_log import EventRow, canonical, link_hash
@@ -68,7 +67,7 @@ def _table(model: Any) -> Table:
 
 COMPLAINT, ISSUE, PERSON, NEED = map(_table, (Complaint, Issue, Person, Need))
 MESSAGE, TRANSITION, CLOCK = map(_table, (Message, TransitionRow, Clock))
-AGENT, TOKEN, MEMBER, CUSTOMER = map(_table, (Agent, Token, TeamMember, Customer))
+AGENT, ROLE, TOKEN, MEMBER, CUSTOMER = map(_table, (Agent, Role, Token, TeamMember, Customer))
 EVENT, MAIL, DUTY = map(_table, (EventRow, OutboundMail, Duty))
 POLICY, POLICY_VERSION = map(_table, (SlaPolicy, SlaPolicyVersion))
 CALENDAR, CALENDAR_VERSION = map(_table, (SlaCalendar, SlaCalendarVersion))
@@ -77,13 +76,15 @@ c = COMPLAINT.c
 CALLER = (
     select(
         AGENT.c.id,
-        AGENT.c.role,
+        func.array_to_string(ROLE.c.permissions, " ").label("permissions"),
         func.now().label("now"),
         select(func.array_agg(MEMBER.c.team_id))
         .where(MEMBER.c.agent_id == AGENT.c.id)
         .scalar_subquery()
         .label("team_ids"),
     )
+    .select_from(AGENT)
+    .join(ROLE, ROLE.c.name == AGENT.c.role)
     .join(TOKEN, TOKEN.c.agent_id == AGENT.c.id)
     .where(
         TOKEN.c.hash == bindparam("hash"),
@@ -282,7 +283,7 @@ CHANGED_CLOCKS = (
 @dataclass(frozen=True, slots=True)
 class Caller:
     id: UUID
-    role: str
+    permissions: frozenset[str]
     now: datetime
     team_ids: list[UUID]
 
@@ -291,7 +292,7 @@ class Caller:
         return {"agent_id": self.id, "team_ids": self.team_ids}
 
     def may(self, permission: str) -> bool:
-        return permission in ROLES[self.role]
+        return permission in self.permissions
 
 
 def create_app(engine: Engine | None = None) -> Flask:
@@ -355,7 +356,7 @@ def _caller(connection: Connection) -> Caller:
     row = connection.execute(CALLER, {"hash": hashlib.sha256(token.encode()).digest()}).one_or_none()
     if row is None:
         abort(401)
-    return Caller(row.id, row.role, row.now, row.team_ids or [])
+    return Caller(row.id, frozenset(row.permissions.split()), row.now, row.team_ids or [])
 
 
 def _money(minor: int | None, currency: str | None) -> dict[str, Any] | None:

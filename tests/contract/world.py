@@ -42,6 +42,7 @@ class World:
             "customer_id": lambda _: self.customer(),
             "agent_id": lambda _: self.agent(),
             "team_id": lambda _: self.team(),
+            "role_id": lambda _: self.role(),
             "token_id": lambda _: str(self._created("/tokens", {"name": "to be revoked"})),
             "calendar_id": lambda _: self.calendar(),
             "policy_id": lambda _: str(self._first("/sla/policies")),
@@ -124,6 +125,10 @@ class World:
 
     def agent(self) -> str:
         return str(make_agent(self._app, self._program.database, "agent", []).id)
+
+    def role(self) -> str:
+        body = {"name": f"Role {next(self._numbers)}", "permissions": ["agent:read"], "scope": "teams"}
+        return str(self._created("/roles", body))
 
     def team(self) -> str:
         return str(make_team(self._program.database, f"Team {next(self._numbers)}"))

@@ -41,7 +41,7 @@ class TestMeAndRoles:
 
     def test_roles(self, agent: Caller) -> None:
         items = agent.get("/roles").json["items"]
-        assert {item["name"]: set(item["permissions"]) for item in items} == ROLES
+        assert {item["name"]: set(item["permissions"]) for item in items} == ROLES  # as they are shipped
 
 
 class TestAgents:
@@ -115,7 +115,7 @@ class TestAgents:
             answer = admin.get(f"/agents?{query}&count=true").json
             assert {UUID(row["id"]) for row in answer["items"]} == wanted
             assert answer["total"] == len(wanted)
-        assert admin.get("/agents?role=owner").status_code == 422
+        assert admin.get("/agents?role=owner").json["items"] == []
 
 
 class TestLastAdministrator:

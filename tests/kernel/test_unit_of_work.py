@@ -15,6 +15,7 @@ from sqlalchemy.exc import DBAPIError, IntegrityError
 
 from helpdesk.identity.actors import SYSTEM, agent_actor
 from helpdesk.identity.models import Agent, Team, TeamMember
+from helpdesk.identity.permissions import SHIPPED
 from helpdesk.kernel import outbox
 from helpdesk.kernel.bulk import COPY_FROM
 from helpdesk.kernel.ids import new_id
@@ -111,7 +112,7 @@ class TestWhole:
         assert told(database) == [("test.said", "x")]
 
     def test_who_and_when(self, database: Database) -> None:
-        actor = agent_actor(new_id(), "Ana", "agent", ())
+        actor = agent_actor(new_id(), "Ana", "agent", SHIPPED["agent"].rights, ())
         with database.unit_of_work(actor, request_id="r-1") as uow:
             first = uow.now
             uow.record(said("x")[0])

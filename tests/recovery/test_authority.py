@@ -10,11 +10,11 @@ def euro(amount: int) -> Money:
     return Money(amount * 100, "EUR")
 
 
-@pytest.mark.parametrize("role", LIMITS)
-def test_a_limit_may_be_reached_but_not_passed(role: str) -> None:
-    case = LIMITS[role].case
-    assert excesses(role, euro(case), Granted()) == []
-    over = excesses(role, Money(case * 100 + 1, "EUR"), Granted())
+@pytest.mark.parametrize("held", LIMITS)
+def test_a_limit_may_be_reached_but_not_passed(held: str) -> None:
+    case = LIMITS[held].case
+    assert excesses(held, euro(case), Granted()) == []
+    over = excesses(held, Money(case * 100 + 1, "EUR"), Granted())
     assert [item.limit for item in over] == ["case"]
     assert over[0].allowed == euro(case)
 
@@ -27,9 +27,9 @@ def test_what_was_granted_before_counts(granted: Granted, limit: str) -> None:
     assert [item.limit for item in excesses("agent", euro(30), granted)] == [limit]
 
 
-@pytest.mark.parametrize("role", ["auditor", None, "stranger"])
-def test_no_role_no_authority(role: str | None) -> None:
-    assert judge(role, excesses(role, Money(1, "EUR"), Granted()), endorsed=True) is Verdict.NOT_ENOUGH
+@pytest.mark.parametrize("held", ["none", "", "stranger"])
+def test_no_authority_nothing_to_give(held: str) -> None:
+    assert judge(held, excesses(held, Money(1, "EUR"), Granted()), endorsed=True) is Verdict.NOT_ENOUGH
 
 
 def test_limits_are_nominal_in_any_currency() -> None:
@@ -39,16 +39,14 @@ def test_limits_are_nominal_in_any_currency() -> None:
 
 
 @pytest.mark.parametrize(
-    ("role", "endorsed", "verdict"),
+    ("held", "endorsed", "verdict"),
     [
         ("manager", False, Verdict.NOT_ENOUGH),
         ("manager", True, Verdict.NOT_ENOUGH),
         ("director", False, Verdict.SECOND_NEEDED),
         ("director", True, Verdict.ENOUGH),
-        ("admin", False, Verdict.SECOND_NEEDED),
-        ("admin", True, Verdict.ENOUGH),
     ],
 )
-def test_above_the_top_two_directors(role: str, endorsed: bool, verdict: Verdict) -> None:
-    over = excesses(role, euro(10_001), Granted())
-    assert judge(role, over, endorsed=endorsed) is verdict
+def test_above_the_top_two_directors(held: str, endorsed: bool, verdict: Verdict) -> None:
+    over = excesses(held, euro(10_001), Granted())
+    assert judge(held, over, endorsed=endorsed) is verdict
