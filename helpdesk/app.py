@@ -25,8 +25,10 @@ from helpdesk.identity.actors import ANONYMOUS
 from helpdesk.identity.api import blp as identity
 from helpdesk.identity.audit_api import blp as audit
 from helpdesk.identity.authentication import authenticate
+from helpdesk.identity.door import SessionRules
 from helpdesk.identity.permissions import AUTHORITIES, PERMISSIONS, SCOPES
 from helpdesk.identity.role_api import blp as roles
+from helpdesk.identity.session_api import blp as sessions
 from helpdesk.integrations import models as import_words
 from helpdesk.integrations.api import blp as integrations
 from helpdesk.kernel import health, http, jobs, limiting, mail, metrics, outbox, problems
@@ -49,6 +51,7 @@ API = "/api/v1"
 BLUEPRINTS = (
     identity,
     roles,
+    sessions,
     audit,
     customers,
     complaints,
@@ -64,6 +67,7 @@ BLUEPRINTS = (
 PATH_PARAMETERS = {
     "ref": PathParameter("The complaint's reference, however it is typed, or its id.", "7K3M-9QX2-TAM"),
     "code": PathParameter("The voucher's code, however it is typed.", "7K3M-9QX2-TA5V-0C4E-0"),
+    "reset_token": PathParameter("The last part of the mailed link.", "WyIwMTkyZjBjMTdkMWU3YzNhIl0.REPLACE-ME"),
     "token": PathParameter("The last part of the customer's signed link.", "WyIwMTkyZjBjMTdkMWU3YzNhIl0.REPLACE-ME"),
 }
 
@@ -181,6 +185,7 @@ def create_app(settings: Settings | None = None, program: Program | None = None)
         Presence(settings.redis_url),
     )
     app.extensions["helpdesk_program"] = program
+    app.extensions["helpdesk_sessions"] = SessionRules.of(settings)
     http.bind_request(app)
     limits = limiting.Limits.of(settings)
     problems.register(app)

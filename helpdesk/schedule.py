@@ -18,6 +18,7 @@ from sqlalchemy.exc import DBAPIError
 
 from helpdesk.complaints import notification_queries
 from helpdesk.complaints.jobs import end_needs
+from helpdesk.identity.door_jobs import forget_what_is_over
 from helpdesk.integrations.jobs import remove_leftovers
 from helpdesk.kernel import idempotency, jobs, outbox
 from helpdesk.recovery.jobs import expire_offers, fail_abandoned
@@ -85,6 +86,7 @@ SCHEDULE: Final = (
         3600,
         lambda program: remove_leftovers(program.database, program.settings.data_dir),
     ),
+    Periodic("identity.forget_what_is_over", 3600, lambda program: forget_what_is_over(program.database)),
     # Entries of their own: one that fails keeps none of the others from its work.
     Periodic("duties.bury_silent", 300, lambda program: program.performer.bury_silent()),
     Periodic("duties.forget_done", 300, _forget_done),

@@ -6,6 +6,7 @@ from helpdesk.complaints import tag_models as tags
 from helpdesk.customers import models as customers
 from helpdesk.identity import administration_models as administration
 from helpdesk.identity import models as identity
+from helpdesk.identity import password_models, session_models
 from helpdesk.integrations import models as integrations
 from helpdesk.kernel import event_log, idempotency, jobs, mail, outbox
 from helpdesk.recovery import models as recovery
@@ -23,7 +24,9 @@ __all__ = [
     "mail",
     "notifications",
     "outbox",
+    "password_models",
     "recovery",
+    "session_models",
     "sla",
     "tags",
 ]

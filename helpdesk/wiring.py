@@ -20,8 +20,10 @@ from helpdesk.complaints.events import (
     ComplaintWithdrawn,
     MessageAdded,
 )
+from helpdesk.identity import door_jobs, password_service, session_subscribers
 from helpdesk.identity.actors import SYSTEM
 from helpdesk.identity.authentication import ensure_bootstrap_administrator
+from helpdesk.identity.events import AgentChanged
 from helpdesk.identity.roles import install_permissions
 from helpdesk.integrations import jobs as imports
 from helpdesk.kernel import mail, migrations
@@ -39,6 +41,7 @@ from helpdesk.sla.events import SlaBreached
 from helpdesk.sla.service import install_defaults
 
 SUBSCRIBERS: Final[Mapping[type[Event], tuple[Subscriber, ...]]] = {
+    AgentChanged: (session_subscribers.end_sessions,),
     ComplaintReceived: (sla.start_clocks,),
     **dict.fromkeys(BY_ACTION.values(), (sla.follow_complaint, listeners.moved)),
     ComplaintWithdrawn: (sla.follow_complaint, recovery.complaint_withdrawn, listeners.moved),
@@ -70,6 +73,7 @@ HANDLERS: Final[Handlers] = {
         _deliver_mail, give_up=mail.give_up, queue=mail.QUEUE, patience=40
     ),  # a mail server may be away for hours
     notifications.TOPIC: Outside(notifications.mail_notification),
+    password_service.TOPIC: Outside(door_jobs.send_reset, queue=mail.QUEUE, patience=40),
     issuance.TOPIC: Outside(issuance.issue, give_up=issuance.give_up),
     tagging.TOPIC: Outside(tag_jobs.retag, give_up=tag_jobs.give_up, queue=BULK),
     imports.TOPIC: Outside(imports.run_import, give_up=imports.give_up, queue=BULK),

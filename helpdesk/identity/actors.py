@@ -26,6 +26,8 @@ class Actor:
     scope: str = "own"
     authority: str = "none"
     seen_at: datetime | None = None
+    session_id: UUID | None = None
+    """The session that the request was made with; None where it was a token."""
 
     def may(self, permission: str) -> bool:
         return permission in self.permissions

@@ -1,29 +1,40 @@
 """From credentials to an `Actor`.
 
-A token is 256 random bits, so one SHA-256 of it is hash enough, and looking it up by that hash leaks nothing by its
+A caller shows a token, or the secret of a session, as bearer or, a browser, in a cookie; the prefix tells which table to
+look in. A token is 256 random bits, so one SHA-256 of it is hash enough, and looking it up by that hash leaks nothing by its
 timing. Everything that decides (expiry, revocation, deactivation) is in the one statement that finds it: a token that
 is revoked now is refused now, in every process.
 """
 
 import hashlib
 import secrets
+from dataclasses import replace
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, Final, cast
+from urllib.parse import urlsplit
 
-from flask import request
+from flask import current_app, request
+from sqlalchemy import func, update
 from sqlalchemy.orm import Session
 
-from helpdesk.identity import queries
+from helpdesk.identity import queries, session_queries
 from helpdesk.identity.actors import SYSTEM, Actor, recognised
 from helpdesk.identity.administration import record_administration
+from helpdesk.identity.door import SessionRules
 from helpdesk.identity.events import AgentChanged, AgentCreated, TokenCreated, TokenRestored, TokenRevoked
 from helpdesk.identity.models import Agent, Token
 from helpdesk.identity.permissions import ADMINISTRATOR
-from helpdesk.kernel.errors import Unauthenticated
+from helpdesk.identity.session_models import AgentSession
+from helpdesk.kernel import limiting
+from helpdesk.kernel.errors import SecondFactorRequired, Unauthenticated
 from helpdesk.kernel.ids import new_id
+from helpdesk.kernel.openapi import SESSION_COOKIE
 from helpdesk.kernel.unit_of_work import Database, UnitOfWork
 
 PREFIX = "hd_"
+SESSION_PREFIX: Final = "hds_"
+PROOF_HEADER: Final = "X-Requested-With"
+"""Another site's page cannot send it along without asking us first (CORS), and we never agree."""
 MAX_LIFE = timedelta(days=366)
 
 
@@ -32,17 +43,76 @@ def new_token() -> str:
     return PREFIX + secrets.token_urlsafe(32)
 
 
+def new_session_secret() -> str:
+    return SESSION_PREFIX + secrets.token_urlsafe(32)
+
+
 def token_hash(token: str) -> bytes:
     return hashlib.sha256(token.encode()).digest()
 
 
-def authenticate(session: Session) -> Actor:
-    """The caller of this request. Raises `Unauthenticated`, with the same words whatever was wrong."""
+def authenticate(session: Session, *, enrolling: bool = False) -> Actor:
+    """The caller of this request. Raises `Unauthenticated`, with the same words whatever was wrong, and
+    `SecondFactorRequired` for a session that lacks it, unless `enrolling`.
+    """
+    if "Authorization" not in request.headers and SESSION_COOKIE in request.cookies:
+        _refuse_other_sites()
+        return _actor_of_session(session, request.cookies[SESSION_COOKIE], enrolling=enrolling)
     scheme, _, token = request.headers.get("Authorization", "").partition(" ")
     token = token.strip()
     if scheme.lower() != "bearer" or not 1 <= len(token) <= 512:
         raise Unauthenticated("Send `Authorization: Bearer <token>`.")
+    if token.startswith(SESSION_PREFIX):
+        return _actor_of_session(session, token, enrolling=enrolling)
     return actor_of(session, token)
+
+
+def _refuse_other_sites() -> None:
+    """A browser sends its cookie whoever wrote the page, so alone it proves nothing about a change: that must come with a
+    header that no form and no other site's script can send, and not from where the browser says it is not ours.
+    """
+    if request.method in {"GET", "HEAD", "OPTIONS"}:
+        return
+    if not request.headers.get(PROOF_HEADER, "").strip():
+        raise Unauthenticated(f"With the session's cookie, send the header `{PROOF_HEADER}` too, with any text.")
+    site, origin = request.headers.get("Sec-Fetch-Site"), request.headers.get("Origin")
+    if site not in {None, "same-origin"} or (origin is not None and origin not in _own_origins()):
+        raise Unauthenticated("The session's cookie does not count for what another site sends.")
+
+
+def _own_origins() -> set[str]:
+    base_url = urlsplit(current_app.extensions["helpdesk"].base_url)
+    return {f"{base_url.scheme}://{base_url.netloc}", request.host_url.rstrip("/")}
+
+
+def _actor_of_session(session: Session, secret: str, *, enrolling: bool) -> Actor:
+    row = session_queries.caller_with(session, token_hash(secret))
+    if row is None:
+        raise Unauthenticated("This session is unknown, has ended or was idle too long.")
+    rules = session_rules()
+    if not row.second_factor and not enrolling and (row.has_second_factor or rules.second_factor_required):
+        raise SecondFactorRequired("Until its second factor is proved, this session can do nothing else.")
+    if row.unseen:
+        _note_presence(session, row.session_id, rules)
+    return replace(recognised(row), session_id=row.session_id)
+
+
+def session_rules() -> SessionRules:
+    return cast(SessionRules, current_app.extensions["helpdesk_sessions"])
+
+
+def _note_presence(session: Session, session_id: Any, rules: SessionRules) -> None:
+    """At most once a minute, whoever comes at the same moment."""
+    session.execute(
+        update(AgentSession)
+        .where(
+            AgentSession.id == session_id,
+            AgentSession.last_seen_at < func.now() - session_queries.SEEN_EVERY,
+            AgentSession.ended_at.is_(None),
+        )
+        .values(last_seen_at=func.now(), idle_until=func.now() + rules.idle, address=limiting.client_address())
+        .execution_options(synchronize_session=False)
+    )
 
 
 def actor_of(session: Session, token: str) -> Actor:

@@ -52,6 +52,7 @@ PERMISSIONS: Final[dict[str, str]] = {
     "agent:manage": "create and change agents and teams",
     "role:manage": "create and change roles",
     "token:manage": "make and revoke other agents' tokens",
+    "session:manage": "see and end other agents' sessions",
 }
 
 _READING = {"complaint:read", "customer:read", "offer:read", "sla:read", "agent:read"}

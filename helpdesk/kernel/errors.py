@@ -77,6 +77,21 @@ class Unauthenticated(DomainError):
         return {"WWW-Authenticate": 'Bearer realm="helpdesk"'}
 
 
+class SecondFactorRequired(Unauthenticated):
+    """RFC 9470: who is calling is known, but not surely enough."""
+
+    code = "second_factor_required"
+    title = "The password alone is not enough"
+    advice = (
+        "Signing in: send the same again with `code`. Signed in: `POST /api/v1/session/second-factor` with a code, or, "
+        "when there is no second factor yet, enrol one with `POST /api/v1/me/second-factor`."
+    )
+
+    @property
+    def headers(self) -> dict[str, str]:
+        return {"WWW-Authenticate": 'Bearer realm="helpdesk", error="insufficient_user_authentication"'}
+
+
 class Forbidden(DomainError):
     status = 403
     code = "forbidden"

@@ -15,7 +15,7 @@ import secrets
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from http import HTTPStatus
-from typing import Any, Protocol, cast
+from typing import Any, Protocol, TypeVar, cast
 
 import flask_smorest
 import marshmallow as ma
@@ -74,7 +74,8 @@ class Web:
     """What routes need of the program; put into `app.extensions["helpdesk"]` by `create_app`."""
 
     database: Database
-    authenticate: Callable[[Session], Caller]
+    authenticate: Callable[..., Caller]
+    """`authenticate(session, enrolling=False)`; `enrolling`: a session that lacks its second factor will do."""
     anonymous: Caller
     signing_key: str
     base_url: str
@@ -84,6 +85,11 @@ class Web:
 
 def web() -> Web:
     return cast(Web, current_app.extensions["helpdesk"])
+
+
+def user_agent() -> str:
+    """What the caller's program says that it is, to be shown to people; at most 300 characters."""
+    return "".join(char for char in request.headers.get("User-Agent", "") if char.isprintable())[:300]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,13 +103,14 @@ class _Read:
     public: bool
     paged: bool
     limits: Sequence[str]
+    enrolling: bool
 
     def __call__(self, **path: Any) -> Response:
         return _persistently(lambda: self._once(path))
 
     def _once(self, path: dict[str, Any]) -> Response:
         with web().database.reader() as session:
-            actor = caller(session, public=self.public, limits=self.limits)
+            actor = caller(session, public=self.public, limits=self.limits, enrolling=self.enrolling)
             if self.permission is not None:
                 require(actor, self.permission)
             given = load_query(self.query)
@@ -144,13 +151,45 @@ class _Write:
     key_required: bool
     shown_once: str | None
     limits: Sequence[str]
+    keyed: bool
+    first: Callable[..., Any] | None
+    headers: Callable[[Any], Mapping[str, str]] | None
+    enrolling: bool
 
     def __call__(self, **path: Any) -> Response:
+        if self.first is not None:
+            return self._after_first(self.first, path)
         return _persistently(lambda: self._once(path))
 
-    def _once(self, path: dict[str, Any]) -> Response:
+    def _known_caller(self) -> Caller:
         with web().database.reader() as session:
-            actor = caller(session, public=self.public, limits=self.limits)
+            return caller(session, public=self.public, limits=self.limits, enrolling=self.enrolling)
+
+    def _after_first(self, first: Callable[..., Any], path: dict[str, Any]) -> Response:
+        """Only the last part is done again where nothing of it happened: what `first` did has been done."""
+        actor = _persistently(self._known_caller)
+        given = _Given.read(self.body)
+        if self.permission is not None:
+            require(actor, self.permission)
+        load_query(None)
+        found = first(actor, *given.body(self.body), **path)
+        return _persistently(lambda: self._concluded(actor, found))
+
+    def _concluded(self, actor: Caller, found: Any) -> Response:
+        with web().database.unit_of_work(actor, request_id=g.request_id) as uow:
+            result = self.view(uow, actor, found)
+            uow.finish()
+            shown = self.show(uow.session, actor, result) if self.show is not None else result
+            return self._answered(shown)
+
+    def _answered(self, shown: Any) -> Response:
+        response = _answer(self.answer, shown, self.status, self.location)
+        for name, value in self.headers(shown).items() if self.headers is not None else ():
+            response.headers[name] = value
+        return response
+
+    def _once(self, path: dict[str, Any]) -> Response:
+        actor = self._known_caller()
         given = _Given.read(self.body)
         tried = self._attempt(actor, given)
         with web().database.unit_of_work(actor, now=actor.seen_at, request_id=g.request_id) as uow:
@@ -161,7 +200,7 @@ class _Write:
             result = self._work(uow, actor, given, path)
             uow.finish()
             shown = self.show(uow.session, actor, result) if self.show is not None else result
-            response = _answer(self.answer, shown, self.status, self.location)
+            response = self._answered(shown)
             if tried is not None:
                 self._keep(uow.session, tried, response, shown)
         return response
@@ -173,7 +212,7 @@ class _Write:
         idempotency.keep(session, tried, response.status_code, _kept_headers(response), response.get_data())
 
     def _attempt(self, actor: Caller, given: "_Given") -> idempotency.Attempt | None:
-        key = request.headers.get("Idempotency-Key") if request.method == "POST" else None
+        key = request.headers.get("Idempotency-Key") if request.method == "POST" and self.keyed else None
         if key is None:
             if self.key_required:
                 raise IdempotencyKeyRequired
@@ -221,11 +260,13 @@ class Blueprint(flask_smorest.Blueprint):  # type: ignore[misc]  # flask-smorest
         errors: Sequence[type[DomainError]] = (),
         paged: bool = False,
         limits: Sequence[str] = (),
+        enrolling: bool = False,
         description: str | None = None,
     ) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
         """A GET: `view(session, actor, [query], **path)` returns what `answer` dumps, or a whole `Response`.
 
         `limits`: further ones (`limiting`) of the address, beside that of every token, or of every public caller.
+        `enrolling`: also for a session that lacks its second factor.
 
         With `paged`: `view(session, actor, page, query, **path)` returns `(rows, next_cursor, total or None)`. A total that
         is a `Count` and not exact is told so, in `total_is_exact`.
@@ -240,6 +281,7 @@ class Blueprint(flask_smorest.Blueprint):  # type: ignore[misc]  # flask-smorest
                 public=public,
                 paged=paged,
                 limits=limits,
+                enrolling=enrolling,
             )
             self._register(
                 rule,
@@ -254,6 +296,7 @@ class Blueprint(flask_smorest.Blueprint):  # type: ignore[misc]  # flask-smorest
                 errors=[*errors, *([NotFound] if "<" in rule else [])],
                 permission=permission,
                 public=public,
+                enrolling=enrolling,
                 paged=paged,
                 single=not paged,
             )
@@ -281,6 +324,9 @@ class Blueprint(flask_smorest.Blueprint):  # type: ignore[misc]  # flask-smorest
         idempotency_key: str = "optional",
         shown_once: str | None = None,
         limits: Sequence[str] = (),
+        first: Callable[..., Any] | None = None,
+        headers: Callable[[Any], Mapping[str, str]] | None = None,
+        enrolling: bool = False,
         errors: Sequence[type[DomainError]] = (),
         description: str | None = None,
     ) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
@@ -288,8 +334,18 @@ class Blueprint(flask_smorest.Blueprint):  # type: ignore[misc]  # flask-smorest
 
         `load(session, actor, **path)` gives the locked row or raises `NotFound`; with it, the path's values go there
         and not to the view. `check(session, actor, row)` refuses before the body is looked at. `if_match` is none,
-        honoured or required; `idempotency_key` optional or required. `shown_once` names a field of the answer (then a
-        mapping) that is shown once: the kept answer has null in its place. `limits` as in `read`.
+        honoured or required. `shown_once` names a field of the answer (then a mapping) that is shown once: the kept
+        answer has null in its place. `headers(shown)` are further ones of the answer. `limits` as in
+        `read`.
+
+        `idempotency_key` is optional, required or none: no trace is kept of a body that holds a password or a code, and
+        a kept answer would tell whoever guesses the key whether the guess in the body was right.
+
+        `first(actor, [body], **path)` runs before the unit of work, with no transaction open: what takes long (a
+        password's hash, another system) or must last though the request is refused (a failure that is counted). What
+        it returns is all that the view gets: `view(uow, actor, found)`. It goes without `load` and a key.
+
+        `enrolling`: also for a session that lacks its second factor.
         """
 
         def register(view: Callable[..., Any]) -> Callable[..., Any]:
@@ -308,6 +364,10 @@ class Blueprint(flask_smorest.Blueprint):  # type: ignore[misc]  # flask-smorest
                 key_required=idempotency_key == "required",
                 shown_once=shown_once,
                 limits=limits,
+                keyed=idempotency_key != "none",
+                first=first,
+                headers=headers,
+                enrolling=enrolling,
             )
             self._register(
                 rule,
@@ -322,8 +382,9 @@ class Blueprint(flask_smorest.Blueprint):  # type: ignore[misc]  # flask-smorest
                 errors=[*errors, *_refusals(rule, load, if_match)],
                 permission=permission,
                 public=public,
+                enrolling=enrolling,
                 if_match=if_match,
-                idempotency_key=idempotency_key if method == "POST" else "none",
+                idempotency_key=idempotency_key if method == "POST" else None,
                 location=location is not None,
             )
             return view
@@ -373,11 +434,11 @@ def _who(actor: Principal) -> str:
     return f"{actor.kind}:{actor.id or ''}"
 
 
-def caller(session: Session, *, public: bool = False, limits: Sequence[str] = ()) -> Caller:
+def caller(session: Session, *, public: bool = False, limits: Sequence[str] = (), enrolling: bool = False) -> Caller:
     """Who is calling, counted. Raises `Unauthenticated`, `QuotaExceeded`."""
     if public:
         limiting.count_address(limiting.PUBLIC, *limits)
-    actor = web().anonymous if public else web().authenticate(session)
+    actor = web().anonymous if public else web().authenticate(session, enrolling=enrolling)
     if not public:
         limiting.count_credential(f"{actor.kind}:{actor.id}")
     structlog.contextvars.bind_contextvars(actor=f"{actor.kind}:{actor.id or ''}")
@@ -535,7 +596,10 @@ def _replayed(kept: idempotency.IdempotentAnswer) -> Response:
     return Response(kept.body, kept.status, {**kept.headers, "Idempotent-Replayed": "true"})
 
 
-def _persistently(run: Callable[[], Response]) -> Response:
+_Done = TypeVar("_Done")
+
+
+def _persistently(run: Callable[[], _Done]) -> _Done:
     """The whole request again, where nothing of it happened."""
     for attempt in range(1, _ATTEMPTS):
         try:
@@ -584,7 +648,17 @@ _HEADERS = (
     ("X-Content-Type-Options", "nosniff"),
     ("Referrer-Policy", "no-referrer"),
     ("Cross-Origin-Resource-Policy", "same-origin"),
-    ("Vary", "Authorization"),
+    ("Vary", "Authorization, Cookie"),
 )
 
-__all__ = ["Blueprint", "Caller", "Web", "bind_request", "caller", "load_query", "validation_failed", "web"]
+__all__ = [
+    "Blueprint",
+    "Caller",
+    "Web",
+    "bind_request",
+    "caller",
+    "load_query",
+    "user_agent",
+    "validation_failed",
+    "web",
+]

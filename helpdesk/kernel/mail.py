@@ -19,7 +19,7 @@ from uuid import UUID
 
 import structlog
 from sqlalchemy import func, select
-from sqlalchemy.orm import Mapped
+from sqlalchemy.orm import Mapped, mapped_column
 
 from helpdesk.kernel import outbox, rich_text
 from helpdesk.kernel.db import Base, Identified, Stamped, Timestamp
@@ -53,6 +53,8 @@ class OutboundMail(Identified, Stamped, Base):
     """The same as sanitised HTML; the mail then has both."""
     tried_at: Mapped[Timestamp | None]
     """When it was last begun to be sent. With neither an outcome nor a `failure`, it may have gone out."""
+    secret: Mapped[bool] = mapped_column(default=False, server_default="false")
+    """Whether the body holds a way in: it is forgotten as soon as it has gone out."""
     sent_at: Mapped[Timestamp | None]
     failed_at: Mapped[Timestamp | None]
     """Given up."""
@@ -127,8 +129,11 @@ def queue_mail(
     subject: str,
     body: str,
     html: str | None = None,
+    secret: bool = False,
 ) -> UUID:
-    """Write the mail and the duty to send it; they commit with their cause. `html`: sanitised, the same as `body`."""
+    """Write the mail and the duty to send it; they commit with their cause. `html`: sanitised, the same as `body`.
+    `secret`: see `OutboundMail`.
+    """
     mail_id = new_id()
     row = {
         "id": mail_id,
@@ -138,6 +143,7 @@ def queue_mail(
         "subject": subject,
         "body": body,
         "html": html,
+        "secret": secret,
     }
     uow.add_rows(OutboundMail, [row])
     uow.duty(TOPIC, mail_id)
@@ -187,6 +193,8 @@ def deliver(
             if wanted and row.sent_at is None:
                 row.sent_at = uow.session.execute(select(func.now())).scalar_one()
                 row.failed_at = None  # it was tried again after it had been given up
+                if row.secret:
+                    row.body = ""
             outbox.mark_done(uow.session, duty_id)
 
 

@@ -8,7 +8,7 @@ come and go.
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 import flask_smorest
 import marshmallow as ma
@@ -27,6 +27,7 @@ from helpdesk.kernel.errors import (
     PreconditionFailed,
     PreconditionRequired,
     RequestInProgress,
+    SecondFactorRequired,
     TemporarilyUnavailable,
     Unauthenticated,
     ValidationFailed,
@@ -110,6 +111,15 @@ class PathParameter:
     example: str
 
 
+SESSION_COOKIE: Final = "__Host-helpdesk"
+_COOKIE: Final[dict[str, Any]] = {
+    "type": "apiKey",
+    "in": "cookie",
+    "name": SESSION_COOKIE,
+    "description": "A browser's session, where one was asked for. It counts for a change only with the header "
+    "`X-Requested-With` (any text) and from our own pages; a request with `Authorization` ignores it.",
+}
+
 Vocabularies = Mapping[str, Iterable[str]]
 
 
@@ -178,8 +188,14 @@ def configure(
         api.spec.components.schema(name, {"type": "string", "enum": list(words), **described})
     api.spec.components.security_scheme(
         "bearer",
-        {"type": "http", "scheme": "bearer", "description": "A token from `POST /api/v1/tokens` or `helpdesk token`."},
+        {
+            "type": "http",
+            "scheme": "bearer",
+            "description": "A session from `POST /api/v1/public/sessions`, or a token from `POST /api/v1/tokens` or "
+            "`helpdesk token`.",
+        },
     )
+    api.spec.components.security_scheme("cookie", _COOKIE)
     return api
 
 
@@ -242,7 +258,8 @@ def describe(
     paged: bool = False,
     single: bool = False,
     if_match: str = "none",
-    idempotency_key: str = "none",
+    idempotency_key: str | None = None,
+    enrolling: bool = False,
     location: bool = False,
 ) -> dict[str, Any]:
     """What flask-smorest reads as a view's `_apidoc`, built through its own decorators."""
@@ -263,7 +280,8 @@ def describe(
             extra = {"example": example_of(schema, loading=True)} if where == "json" else {}
             documented = blueprint.arguments(schema, location=where, **extra)(documented)
     reads = single or paged
-    all_errors = _all_errors(errors, body, query, permission, idempotency_key, public=public, reads=reads)
+    refusals = [*errors, *([] if public or enrolling else [SecondFactorRequired])]
+    all_errors = _all_errors(refusals, body, query, permission, idempotency_key, public=public, reads=reads)
     extra_parameters = _header_parameters(if_match, idempotency_key, single=reads)
     apidoc: dict[str, Any] = documented._apidoc  # noqa: SLF001  # flask-smorest's own place for it
     apidoc.setdefault("arguments", {}).setdefault("parameters", []).extend(extra_parameters)
@@ -273,13 +291,15 @@ def describe(
         "summary": summary,
         "description": description or summary + ".",
         "responses": _error_responses(all_errors),
-        "security": [] if public else [{"bearer": []}],
+        "security": [] if public else [{"bearer": []}, {"cookie": []}],
         "x-problem-codes": sorted({kind.code for kind in all_errors}),
     }
     if reads:
         manual["responses"]["304"] = {"description": "Not modified since the ETag in `If-None-Match`."}
     if permission:
         manual["x-permission"] = permission
+    if idempotency_key == "none":
+        manual["x-no-idempotency-key"] = "No trace is kept of a password or a code; do it again instead."
     apidoc["manual_doc"] = manual
     return apidoc
 
@@ -332,14 +352,14 @@ _TAG = {"type": "string", "examples": ['"v3-8d5e957f297893487bd98fa8"']}
 _KEY = {"type": "string", "pattern": "^[!-~]{1,255}$", "examples": ["8e03978e-40d5-43e8-bc93-6894a57f9324"]}
 
 
-def _header_parameters(if_match: str, idempotency_key: str, *, single: bool) -> list[dict[str, Any]]:
+def _header_parameters(if_match: str, idempotency_key: str | None, *, single: bool) -> list[dict[str, Any]]:
     found = []
     if single:
         found.append(_header("If-None-Match", "An ETag seen before: 304 when it is still current.", _TAG))
     if if_match != "none":
         what = 'The ETag of the version you looked at; `"v3"` is enough.'
         found.append(_header("If-Match", what, _TAG, required=if_match == "required"))
-    if idempotency_key != "none":
+    if idempotency_key in {"optional", "required"}:
         what = "A fresh random value per intent; a repeat with the same value gets the first answer (kept 48 h)."
         found.append(_header("Idempotency-Key", what, _KEY, required=idempotency_key == "required"))
     return found
@@ -354,7 +374,7 @@ def _all_errors(
     body: Any,
     query: Any,
     permission: str | None,
-    idempotency_key: str,
+    idempotency_key: str | None,
     *,
     public: bool,
     reads: bool,
@@ -372,7 +392,7 @@ def _all_errors(
         from helpdesk.kernel.errors import CursorMismatch  # noqa: PLC0415
 
         found.append(CursorMismatch)
-    if idempotency_key != "none":
+    if idempotency_key in {"optional", "required"}:
         found += [IdempotencyKeyInvalid, IdempotencyKeyReused, RequestInProgress]
     if idempotency_key == "required":
         found.append(IdempotencyKeyRequired)

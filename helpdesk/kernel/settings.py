@@ -63,6 +63,12 @@ class Settings:
         default=0, metadata={"help": "proxies in front that write `X-Forwarded-For`; with 0 it decides nothing"}
     )
 
+    session_idle_minutes: int = field(default=30, metadata={"help": "minutes after which an unused session ends"})
+    session_hours: int = field(default=12, metadata={"help": "hours after which any session ends"})
+    second_factor: str = field(
+        default="optional", metadata={"help": "`required`: who signs in without one can do nothing but enrol one"}
+    )
+
     @classmethod
     def from_environment(cls, environ: Mapping[str, str] | None = None) -> "Settings":
         """Read `HELPDESK_*`. Raises `SettingsError` naming every variable that cannot be used, at once."""
@@ -152,6 +158,16 @@ def _bad_limits(given: dict[str, object]) -> list[str]:
     return found
 
 
+_RANGES = (
+    ("port", 1, 65535),
+    ("trusted_proxies", 0, 10),
+    ("session_idle_minutes", 1, 1440),
+    ("session_hours", 1, 720),
+)
+_WORDS = (
+    ("log_level", ("DEBUG", "INFO", "WARNING", "ERROR")),
+    ("second_factor", ("optional", "required")),
+)
 _URLS = (
     ("smtp_url", "smtp://user:password@host:25 or smtps://user:password@host:465"),
     ("public_url", "http://host or https://host"),
@@ -176,16 +192,14 @@ def _range_problems(given: dict[str, object]) -> list[tuple[str, str]]:
         value = given.get(name)
         if isinstance(value, str) and len(value) < 32:
             found.append((name, "write at least 32 characters that nobody can guess"))
-    port = given.get("port", 1)
-    if isinstance(port, int) and not 1 <= port <= 65535:
-        found.append(("port", "write a number from 1 to 65535"))
+    for name, least, most in _RANGES:
+        value = given.get(name, least)
+        if isinstance(value, int) and not least <= value <= most:
+            found.append((name, f"write a number from {least} to {most}"))
     for name in ("web_workers", "web_threads", "workers", "max_body_bytes", "max_import_bytes"):
         value = given.get(name, 1)
         if isinstance(value, int) and value < 1:
             found.append((name, "write a number from 1 up"))
-    proxies = given.get("trusted_proxies", 0)
-    if isinstance(proxies, int) and not 0 <= proxies <= 10:
-        found.append(("trusted_proxies", "write a number from 0 to 10"))
     found += [(name, "write 600/minute, 20/10minutes, 5/minute;50/hour or off") for name in _bad_limits(given)]
     url = given.get("database_url")
     if isinstance(url, str) and not url.startswith(("postgresql://", "postgresql+psycopg://", "postgres://")):
@@ -194,6 +208,9 @@ def _range_problems(given: dict[str, object]) -> list[tuple[str, str]]:
     if isinstance(url, str) and not url.startswith(("redis://", "rediss://", "unix://")):
         found.append(("redis_url", "write redis://host:port/0, rediss://... or unix:///path"))
     found += [(name, f"write {what}") for name, what in _URLS if not _is_url(given.get(name), what)]
-    if given.get("log_level", "INFO") not in {"DEBUG", "INFO", "WARNING", "ERROR"}:
-        found.append(("log_level", "write DEBUG, INFO, WARNING or ERROR"))
+    found += [
+        (name, f"write {', '.join(words[:-1])} or {words[-1]}")
+        for name, words in _WORDS
+        if given.get(name, words[0]) not in words
+    ]
     return found

@@ -99,10 +99,12 @@ def body_has_an_example(operation: Operation) -> Iterator[str]:
 
 def says_who_may_call_it(operation: Operation) -> Iterator[str]:
     responses = operation.definition["responses"]
-    if operation.definition.get("security") not in ([], [{"bearer": []}]):
+    if operation.definition.get("security") not in ([], [{"bearer": []}, {"cookie": []}]):
         yield "does not say how callers are known"
-    if ("401" in responses) != operation.secured:
-        yield "401 is documented for callers who need no token, or not for those who do"
+    codes = operation.definition.get("x-problem-codes", [])
+    if ("unauthenticated" in codes) != operation.secured or ("401" not in responses and operation.secured):
+        # Where one signs in, 401 is about what the body proves: it has codes of its own.
+        yield "a token is asked for of callers who need none, or not of those who do"
     if not operation.secured and not operation.path.startswith("/api/v1/public/"):
         yield "is open to everybody outside of /public"
     permission = operation.definition.get("x-permission")
@@ -128,10 +130,12 @@ def describes_its_parameters(operation: Operation) -> Iterator[str]:
 
 
 def takes_the_headers_of_its_method(operation: Operation) -> Iterator[str]:
-    """POST: Idempotency-Key; GET: If-None-Match and 304; 428 where If-Match is required, and only there."""
+    """POST: Idempotency-Key, or why not; GET: If-None-Match and 304; 428 where If-Match is required, and only there."""
     responses = operation.definition["responses"]
-    if (operation.method == "post") != (operation.parameter("header", "Idempotency-Key") is not None):
-        yield "Idempotency-Key is for POST, and for every POST"
+    unkeyed = "x-no-idempotency-key" in operation.definition
+    keyed = operation.parameter("header", "Idempotency-Key") is not None
+    if (operation.method == "post") != (keyed or unkeyed) or (keyed and unkeyed):
+        yield "Idempotency-Key is for POST, and for every POST that does not say why it takes none"
     conditional = operation.parameter("header", "If-None-Match") is not None
     if not (operation.method == "get") == conditional == ("304" in responses):
         yield "If-None-Match and 304 are for GET, and for every GET"

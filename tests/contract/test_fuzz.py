@@ -174,12 +174,12 @@ class Fuzz:
     def _make_real(self, given_values: Any) -> None:
         if isinstance(given_values, dict):
             for name, value in given_values.items():
-                if isinstance(value, str) and (real := self.world.named(name)):
+                if isinstance(value, str) and (real := self.world.named(self.operation, name)):
                     given_values[name] = real
 
     def _mind_the_headers(self, case: Case[Any]) -> None:
         headers = case.headers
-        headers["Authorization"] = f"Bearer {self.world.caller.token}"
+        headers["Authorization"] = f"Bearer {self.world.token(self.operation)}"
         if not _is_good(case, ParameterLocation.HEADER):
             return
         if self.operation.parameter("header", "Idempotency-Key") and self.sent % 5:

@@ -141,6 +141,7 @@ class TestRoles:
             "agent:manage",
             "role:manage",
             "token:manage",
+            "session:manage",
         }
 
     def test_the_auditor_changes_nothing(self) -> None:

@@ -30,7 +30,7 @@ PROTECTION: Final = {
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
     "Cross-Origin-Resource-Policy": "same-origin",
-    "Vary": "Authorization",
+    "Vary": "Authorization, Cookie",
 }
 
 

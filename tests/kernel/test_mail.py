@@ -78,9 +78,13 @@ def mailing(settings: Settings, server: Server) -> Iterator[Program]:
     program.engine.dispose()
 
 
-def queue(database: Database, **more: str) -> tuple[UUID, UUID]:
+def queue(database: Database, **more: Any) -> tuple[UUID, UUID]:
     """The mail's id and its duty's."""
-    given = {"recipient": "li.wei@example.com", "subject": "Your complaint", "body": "We have it."} | more
+    given: dict[str, Any] = {
+        "recipient": "li.wei@example.com",
+        "subject": "Your complaint",
+        "body": "We have it.",
+    } | more
     with database.unit_of_work(SYSTEM) as uow:
         mail_id = queue_mail(uow, subject_id=new_id(), reason="test", **given)
     with database.reader() as session:
@@ -144,6 +148,15 @@ class TestDelivery:
         assert mailing.performer.perform([duty])["done"] == 1
         first, second = (message["Message-ID"] for _, _, message in post.mails)
         assert first == second == f"<{mail_id}@desk.example>"
+
+    def test_a_secret_is_forgotten_when_it_has_gone_out(self, mailing: Program, post: Post) -> None:
+        """And not before: a mail that was not taken still needs it."""
+        mail_id, duty = queue(mailing.database, body="A link.", secret=True)
+        post.refuse = ["451 Come back later"]
+        for left in ("A link.", ""):
+            mailing.performer.perform([duty])
+            assert row(mailing.database, "outbound_mail", mail_id)["body"] == left
+        assert post.mails[0][2].get_content() == "A link.\r\n"
 
     def test_several_and_one_of_them_refused(self, mailing: Program, post: Post) -> None:
         duties = [queue(mailing.database, subject=str(number))[1] for number in range(3)]

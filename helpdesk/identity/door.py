@@ -1,0 +1,47 @@
+"""What signing in needs to know of the program and of the request, as values."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+
+from helpdesk.identity.throttle import Lanes
+from helpdesk.kernel.settings import Settings
+from helpdesk.kernel.unit_of_work import Database
+
+
+@dataclass(frozen=True, slots=True)
+class SessionRules:
+    """How long a session lasts, and whether everybody needs a second factor."""
+
+    idle: timedelta
+    longest: timedelta
+    second_factor_required: bool
+
+    @classmethod
+    def of(cls, settings: Settings) -> "SessionRules":
+        return cls(
+            timedelta(minutes=settings.session_idle_minutes),
+            timedelta(hours=settings.session_hours),
+            settings.second_factor == "required",
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Where:
+    """Where a request comes from. `address`: an IPv4 address, or an IPv6 network of 64 bits."""
+
+    address: str
+    user_agent: str
+
+
+@dataclass(frozen=True, slots=True)
+class Door:
+    """`key`: the signing key."""
+
+    database: Database
+    key: str
+    base_url: str
+    rules: SessionRules
+
+    @property
+    def lanes(self) -> Lanes:
+        return Lanes(self.key)

@@ -1,0 +1,46 @@
+"""What follows from knocking at the door, later: the mail with a link, and forgetting what is over."""
+
+from datetime import timedelta
+from typing import Any, Final
+from uuid import UUID
+
+from sqlalchemy import delete, func
+
+from helpdesk.identity import password_service
+from helpdesk.identity.actors import SYSTEM
+from helpdesk.identity.password_models import PasswordLink
+from helpdesk.identity.session_models import AgentSession, KnownPlace, SignInThrottle
+from helpdesk.kernel import outbox
+from helpdesk.kernel.unit_of_work import Database
+
+KEPT: Final = timedelta(days=30)
+"""How long an ended session and a used link can still be looked up in the database."""
+PLACES_KEPT: Final = timedelta(days=90)
+COUNTS_KEPT: Final = timedelta(days=1)
+
+
+def send_reset(tools: Any, duty_id: UUID, _subject_id: UUID) -> None:
+    """The handler of `password_service.TOPIC`. Mail, link and the duty's end are one transaction."""
+    with tools.database.unit_of_work(SYSTEM) as uow:
+        duty = outbox.take(uow.session, duty_id)
+        if duty is not None:
+            password_service.send_reset(uow, duty.payload["email"], tools.signing_key, tools.base_url)
+            duty.payload = {}  # whose address it was is nobody's business any more
+            uow.session.flush()
+            outbox.mark_done(uow.session, duty_id)
+
+
+def forget_what_is_over(database: Database) -> int:
+    """Sessions and links long over, places long unseen, failures long ago; how many rows."""
+    forgotten = (
+        delete(AgentSession).where(AgentSession.expires_at < func.now() - KEPT),
+        delete(PasswordLink).where(PasswordLink.expires_at < func.now() - KEPT),
+        delete(KnownPlace).where(KnownPlace.seen_at < func.now() - PLACES_KEPT),
+        delete(SignInThrottle).where(SignInThrottle.failed_at < func.now() - COUNTS_KEPT),
+    )
+    count = 0
+    for statement in forgotten:
+        with database.unit_of_work(SYSTEM) as uow:
+            done = uow.session.execute(statement.execution_options(synchronize_session=False))
+            count += done.rowcount  # type: ignore[attr-defined]  # what a DELETE gives has it
+    return count
