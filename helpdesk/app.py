@@ -13,11 +13,15 @@ from helpdesk.complaints import lifecycle as complaint_life
 from helpdesk.complaints import schemas as complaint_payloads
 from helpdesk.complaints import taxonomy
 from helpdesk.complaints.api import blp as complaints
+from helpdesk.complaints.assignment_api import blp as assignment
 from helpdesk.complaints.change_queries import changes_since
 from helpdesk.complaints.models import MESSAGE_KINDS
 from helpdesk.complaints.notification_api import blp as notifications
 from helpdesk.complaints.notification_models import NOTIFICATION_KINDS
 from helpdesk.complaints.presence_api import blp as presence
+from helpdesk.complaints.profile_api import blp as profiles
+from helpdesk.complaints.profile_models import AVAILABILITIES
+from helpdesk.complaints.queue_api import blp as queues
 from helpdesk.complaints.tag_api import blp as tags
 from helpdesk.customers import models as customer_words
 from helpdesk.customers.api import blp as customers
@@ -56,6 +60,9 @@ BLUEPRINTS = (
     customers,
     complaints,
     notifications,
+    assignment,
+    queues,
+    profiles,
     presence,
     tags,
     sla,
@@ -72,6 +79,7 @@ PATH_PARAMETERS = {
 }
 
 VOCABULARIES = {
+    "AgentAvailability": AVAILABILITIES,
     "Authority": AUTHORITIES,
     "Channel": taxonomy.CHANNELS,
     "ClockState": CLOCK_STATES,

@@ -2,6 +2,8 @@
 
 from helpdesk.complaints import models as complaints
 from helpdesk.complaints import notification_models as notifications
+from helpdesk.complaints import profile_models as profiles
+from helpdesk.complaints import routing_models as routing
 from helpdesk.complaints import tag_models as tags
 from helpdesk.customers import models as customers
 from helpdesk.identity import administration_models as administration
@@ -25,7 +27,9 @@ __all__ = [
     "notifications",
     "outbox",
     "password_models",
+    "profiles",
     "recovery",
+    "routing",
     "session_models",
     "sla",
     "tags",

@@ -289,51 +289,6 @@ def add_message(uow: UnitOfWork, actor: Actor, complaint: models.Complaint, give
     return service.write_message(uow, actor, complaint, given)
 
 
-@blp.write(
-    "/complaints/<ref>/assignment",
-    operation_id="assign_complaint",
-    summary="Give a complaint to an agent or a team",
-    method="PUT",
-    body=schemas.AssignmentIn,
-    answer=schemas.Complaint,
-    permission="complaint:assign",
-    load=queries.complaint_for_update,
-    show=_show,
-    if_match="required",
-)
-def assign_complaint(uow: UnitOfWork, _actor: Actor, complaint: models.Complaint, given: dict[str, Any]) -> UUID:
-    return service.assign(uow, complaint, given)
-
-
-@blp.write(
-    "/complaints/<ref>/claim",
-    operation_id="claim_complaint",
-    summary="Take a complaint that nobody has",
-    answer=schemas.Complaint,
-    permission="complaint:claim",
-    load=queries.complaint_for_update,
-    if_match="honoured",
-    show=_show,
-    errors=(errors.AlreadyAssigned,),
-)
-def claim_complaint(uow: UnitOfWork, actor: Actor, complaint: models.Complaint) -> UUID:
-    return service.claim(uow, actor, complaint)
-
-
-@blp.write(
-    "/complaints/<ref>/release",
-    operation_id="release_complaint",
-    summary="Give a complaint back to its queue",
-    answer=schemas.Complaint,
-    permission="complaint:claim",
-    load=queries.complaint_for_update,
-    if_match="honoured",
-    show=_show,
-)
-def release_complaint(uow: UnitOfWork, actor: Actor, complaint: models.Complaint) -> UUID:
-    return service.release(uow, actor, complaint)
-
-
 @blp.read(
     "/complaints/<ref>/timeline",
     operation_id="get_complaint_timeline",

@@ -27,6 +27,8 @@ UNTOLD: Final = frozenset(
         "event_head",
         "transition_count",  # the transition is the event
         "terms",  # made of tags, whose names are told
+        "assigned_at",  # is the time of the assignment's event
+        "next_due_at",  # follows from the clocks, which have events of their own
     }
 )
 """Columns of a complaint whose changes no event tells."""

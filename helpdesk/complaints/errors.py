@@ -38,3 +38,18 @@ class TooManyWatchers(Conflict):
     code = "too_many_watchers"
     title = "Enough agents watch this complaint"
     advice = "Take somebody off the list first."
+
+
+class AgentUnavailable(Conflict):
+    code = "agent_unavailable"
+    title = "That agent can take nothing more at the moment"
+    advice = (
+        "`reasons` says why: `at_capacity`, `away`, `out_of_office`, `outside_working_hours`. Choose somebody else "
+        "(`substitute_id`, where there is one), or send `override: true` with a `reason`."
+    )
+
+
+class SubjectCannotHandle(Conflict):
+    code = "subject_cannot_handle"
+    title = "A person complained about cannot have the complaint"
+    advice = "Give it to a colleague."

@@ -171,10 +171,45 @@ class ComplaintEdited(ComplaintEvent):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ComplaintAssigned(ComplaintEvent):
-    """`changes`: assignee_id and team_id -> [before, after]; null after means released."""
+    """`changes`: assignee_id and team_id -> [before, after]; null after means released. `assignee_id` and `team_id` are
+    what holds after it, `how` it came about: one of `HOW_ASSIGNED`.
+    """
 
     type: ClassVar[str] = "complaint.assigned"
+    personal: ClassVar[frozenset[str]] = frozenset({"reason"})
     changes: dict[str, list[Any]]
+    assignee_id: UUID | None
+    team_id: UUID | None
+    how: str
+    reason: str | None = None
+    override: bool = False
+
+
+HOW_ASSIGNED: Final = ("assigned", "claimed", "next", "released", "routed", "substituted", "reassigned")
+"""By somebody; taken by themselves; taken as the next of a queue; given back; by a rule; to who stands in for an absent
+agent; because the agent who had it cannot have it any more.
+"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ComplaintRouted(ComplaintEvent):
+    """How a complaint was, or was not, given to somebody by a rule, and why. `candidates`: `{agent_id, taken, reasons,
+    load, capacity}` of at most 50 agents; `considered` says how many there were.
+    """
+
+    type: ClassVar[str] = "complaint.routed"
+    cause: str
+    rule_id: UUID | None
+    rule_version: int | None
+    rule_name: str | None
+    strategy: str | None
+    outcome: str
+    reason: str | None
+    team_id: UUID | None
+    assignee_id: UUID | None
+    required_skills: list[str]
+    candidates: list[dict[str, Any]]
+    considered: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 
 from helpdesk.complaints import fact_queries, queries
 from helpdesk.complaints.lifecycle import LIFECYCLE, RECORD_TYPES, STAGES, WAITING_ON
-from helpdesk.complaints.models import Complaint
+from helpdesk.complaints.models import NOTHING_DUE, Complaint
 from helpdesk.complaints.taxonomy import (
     CATEGORIES,
     CHANNELS,
@@ -73,6 +73,9 @@ _ON_THE_ROW: Final[Vocabulary] = {
     "resolved_at": Field(TIME, "when it was decided"),
     "followed_up_at": Field(TIME, "when it was followed up"),
     "updated_at": Field(TIME, "when it changed last"),
+    "assigned_at": Field(TIME, "since when the assignee has it"),
+    "next_due_at": Field(TIME, "the earliest open promise"),
+    "minutes_to_due": Field(WHOLE, "whole minutes by the clock to the earliest open promise; below 0 it is broken"),
     "minutes_since_received": Field(WHOLE, "whole minutes by the clock since it reached the firm"),
     "minutes_since_updated": Field(WHOLE, "whole minutes by the clock since it changed last"),
 }
@@ -154,6 +157,11 @@ def _minutes(since: datetime | None, now: datetime) -> int | None:
     return None if since is None else int((now - since).total_seconds() // 60)
 
 
+def _due(row: Any) -> Any:
+    at = getattr(row, "next_due_at", NOTHING_DUE)
+    return None if at == NOTHING_DUE else at
+
+
 def _money(row: Any, name: str) -> Money | None:
     minor = getattr(row, name, None)
     return None if minor is None else Money(minor, row.currency)
@@ -163,6 +171,8 @@ _COMPUTED: Final[Mapping[str, Callable[[Any, datetime], Any]]] = {
     "regulator": lambda row, _: row.channel in REGULATOR_CHANNELS,
     "price": lambda row, _: _money(row, "price_minor"),
     "loss": lambda row, _: _money(row, "loss_minor"),
+    "next_due_at": lambda row, _: _due(row),
+    "minutes_to_due": lambda row, now: None if _due(row) is None else _minutes(now, _due(row)),
     "minutes_since_received": lambda row, now: _minutes(row.received_at, now),
     "minutes_since_updated": lambda row, now: _minutes(row.updated_at, now),
 }

@@ -13,7 +13,7 @@ from uuid import UUID
 from helpdesk.complaints import queries, tagging
 from helpdesk.complaints.errors import AlreadyReceived
 from helpdesk.complaints.events import ComplaintReceived
-from helpdesk.complaints.models import Complaint, Issue, Need, Person
+from helpdesk.complaints.models import NOTHING_DUE, Complaint, Issue, Need, Person
 from helpdesk.complaints.people import need_row
 from helpdesk.complaints.taxonomy import SAFETY_ISSUES, severity_of
 from helpdesk.customers import service as customers
@@ -39,6 +39,14 @@ class NewComplaint:
     @property
     def id(self) -> UUID:
         return self.row["id"]  # type: ignore[no-any-return]
+
+    @property
+    def next_due_at(self) -> datetime:
+        return self.row["next_due_at"]  # type: ignore[no-any-return]
+
+    @next_due_at.setter
+    def next_due_at(self, value: datetime) -> None:
+        self.row["next_due_at"] = value
 
     @property
     def version(self) -> int:
@@ -168,6 +176,10 @@ def _row(
         "customer_id": customer_id,
         "team_id": given.get("team_id"),
         "assignee_id": None,
+        "assigned_at": None,
+        "awaits_agent": False,
+        "required_skills": None,
+        "next_due_at": NOTHING_DUE,
         "impact": impact,
         "urgency": urgency,
         "severity": severity_of(impact, urgency) if judged else PROVISIONAL_SEVERITY,  # type: ignore[arg-type]

@@ -1,6 +1,6 @@
 """Tables of a complaint. Relationships are not mapped: queries say what they load."""
 
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, Final
 from uuid import UUID
 
@@ -15,6 +15,10 @@ from helpdesk.kernel.events import EventStream
 
 PERSON_ROLES = ("complainant", "affected", "representative", "subject")
 """`subject` is who is complained about, where that is one of us."""
+
+OPEN_STATES: Final = tuple(state for state in LIFECYCLE.states if state in OPEN)
+NOTHING_DUE: Final = datetime(9999, 12, 31, tzinfo=UTC)
+"""A time and not NULL, so that the queue has one plain order."""
 
 MESSAGE_KINDS = ("public_reply", "internal_note", "inbound")
 
@@ -73,6 +77,44 @@ class Complaint(Identified, Versioned, EventStream, Stamped, Base):
         Index("ix_complaint_stage_received_at_id", "stage", "received_at", "id"),
         Index("ix_complaint_customer_id_received_at_id", "customer_id", "received_at", "id"),
         Index("ix_complaint_external_id", "external_id"),
+        Index(
+            "ix_complaint_queue",
+            "team_id",
+            "severity",
+            "next_due_at",
+            "id",
+            postgresql_include=["assignee_id", "waiting_on", "received_at"],
+            postgresql_where=text(f"status IN {OPEN_STATES}"),
+        ),
+        Index(
+            "ix_complaint_unassigned",
+            "team_id",
+            "severity",
+            "next_due_at",
+            "id",
+            postgresql_where=text(f"assignee_id IS NULL AND status IN {OPEN_STATES}"),
+        ),
+        Index(
+            "ix_complaint_load",
+            "assignee_id",
+            "severity",
+            "assigned_at",
+            postgresql_where=text(f"assignee_id IS NOT NULL AND status IN {OPEN_STATES}"),
+        ),
+        Index(
+            "ix_complaint_assigned",
+            "assignee_id",
+            "assigned_at",
+            postgresql_where=text("assignee_id IS NOT NULL"),
+        ),
+        Index(
+            "ix_complaint_awaits_agent",
+            "team_id",
+            "severity",
+            "next_due_at",
+            "id",
+            postgresql_where=text("awaits_agent"),
+        ),
     )
 
     reference: Mapped[str] = mapped_column(unique=True)
@@ -89,6 +131,14 @@ class Complaint(Identified, Versioned, EventStream, Stamped, Base):
     customer_id: Mapped[UUID | None] = mapped_column(ForeignKey("customer.id", ondelete="RESTRICT"))
     team_id: Mapped[UUID | None] = mapped_column(ForeignKey("team.id", ondelete="RESTRICT"))
     assignee_id: Mapped[UUID | None] = mapped_column(ForeignKey("agent.id", ondelete="RESTRICT"))
+    assigned_at: Mapped[Timestamp | None]
+    """Since when the assignee has it."""
+    awaits_agent: Mapped[bool] = mapped_column(default=False, server_default="false")
+    """Routing found nobody who could take it; the sweep goes on looking."""
+    required_skills: Mapped[list[str] | None] = mapped_column(JSONB(none_as_null=True))
+    """What routing found that its handler must be able to do; see `abilities`."""
+    next_due_at: Mapped[Timestamp] = mapped_column(default=NOTHING_DUE, server_default="9999-12-31 00:00:00+00")
+    """The earliest open promise, kept by the SLA domain; `NOTHING_DUE` where there is none."""
     impact: Mapped[int | None]
     urgency: Mapped[int | None]
     severity: Mapped[str]

@@ -457,11 +457,6 @@ class Message(Schema):
     created_at = Timestamp(required=True)
 
 
-class AssignmentIn(Schema):
-    assignee_id = fields.UUID(allow_none=True, metadata={"description": "null releases it.", "example": None})
-    team_id = fields.UUID(allow_none=True, metadata={"description": "null: no team.", "example": None})
-
-
 class TimelineEntry(Schema):
     id = fields.UUID(required=True)
     sequence = fields.Integer(required=True)

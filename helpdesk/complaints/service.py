@@ -1,16 +1,14 @@
-"""What one can do with a complaint beside its lifecycle: edit, write, add issues, assign. `people` has the rest."""
+"""What one can do with a complaint beside its lifecycle: edit, write, add issues. `people` and `assignment` have the rest."""
 
 from typing import Any
 from uuid import UUID
 
 from helpdesk.complaints import acts, changes, mentions, queries, thread_queries
-from helpdesk.complaints.errors import AlreadyAssigned
-from helpdesk.complaints.events import ComplaintAssigned, ComplaintEdited, IssueAdded
+from helpdesk.complaints.events import ComplaintEdited, IssueAdded
 from helpdesk.complaints.lifecycle import MAX_ISSUES
 from helpdesk.complaints.models import Complaint, Issue
 from helpdesk.complaints.taxonomy import SAFETY_ISSUES
 from helpdesk.complaints.thread import Sender, add_message
-from helpdesk.identity import queries as identity
 from helpdesk.identity.actors import SYSTEM, Actor
 from helpdesk.kernel.access import require
 from helpdesk.kernel.errors import Conflict, FieldError, ValidationFailed
@@ -115,40 +113,3 @@ def add_issue(uow: UnitOfWork, complaint: Complaint, given: dict[str, Any]) -> U
         stream=complaint,
     )
     return complaint.id
-
-
-def assign(uow: UnitOfWork, complaint: Complaint, given: dict[str, Any]) -> UUID:
-    """Set assignee and/or team; None releases. Raises `ValidationFailed` for an agent or team that is not there."""
-    problems = []
-    if given.get("assignee_id") and identity.active_agent(uow.session, given["assignee_id"]) is None:
-        problems.append(FieldError.at("/assignee_id", "unknown", "There is no such active agent."))
-    if given.get("team_id") and not identity.team_exists(uow.session, given["team_id"]):
-        problems.append(FieldError.at("/team_id", "unknown", "There is no such team."))
-    if problems:
-        raise ValidationFailed(errors=problems)
-    before = changes.values_of(complaint)
-    for name in ("assignee_id", "team_id"):
-        if name in given:
-            setattr(complaint, name, given[name])
-    changed = changes.since(before, complaint)
-    if changed:
-        complaint.changed_at(uow.now)
-        uow.record(
-            ComplaintAssigned(complaint_id=complaint.id, reference=complaint.reference, changes=changed),
-            stream=complaint,
-        )
-    return complaint.id
-
-
-def claim(uow: UnitOfWork, actor: Actor, complaint: Complaint) -> UUID:
-    """Take it. Of two who claim at once, the first has it and the second is told who."""
-    if complaint.assignee_id not in {None, actor.id}:
-        raise AlreadyAssigned(assignee_id=complaint.assignee_id)
-    return assign(uow, complaint, {"assignee_id": actor.id})
-
-
-def release(uow: UnitOfWork, actor: Actor, complaint: Complaint) -> UUID:
-    """Give back one's own; somebody else's with `complaint:assign`."""
-    if complaint.assignee_id not in {None, actor.id}:
-        require(actor, "complaint:assign")
-    return assign(uow, complaint, {"assignee_id": None})

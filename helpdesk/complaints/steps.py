@@ -14,11 +14,12 @@ from typing import Any, Final
 
 import marshmallow as ma
 
-from helpdesk.complaints import acts, service, tagging
+from helpdesk.complaints import acts, assignment, service, tagging
 from helpdesk.complaints.action_schemas import BODIES
+from helpdesk.complaints.assignment_schemas import AssignmentIn, ClaimIn, ReleaseIn
 from helpdesk.complaints.lifecycle import LIFECYCLE
 from helpdesk.complaints.models import Complaint
-from helpdesk.complaints.schemas import AssignmentIn, ComplaintPatch, MessageIn
+from helpdesk.complaints.schemas import ComplaintPatch, MessageIn
 from helpdesk.complaints.tag_schemas import TagsIn
 from helpdesk.identity.actors import Actor
 from helpdesk.kernel.access import require
@@ -52,11 +53,11 @@ STEPS: Final[Mapping[str, Step]] = {
         *map(_act, LIFECYCLE.actions),
         Step("edit", "complaint:edit", ComplaintPatch, lambda uow, _, row, given: service.edit(uow, row, given)),
         Step("write_message", None, MessageIn, service.write_message),
-        Step("assign", "complaint:assign", AssignmentIn, lambda uow, _, row, given: service.assign(uow, row, given)),
-        Step("claim", "complaint:claim", None, lambda uow, actor, row, _: service.claim(uow, actor, row)),
+        Step("assign", "complaint:assign", AssignmentIn, assignment.assign),
+        Step("claim", "complaint:claim", ClaimIn, assignment.claim),
+        Step("release", "complaint:claim", ReleaseIn, assignment.release),
         Step("add_tags", "complaint:tag", TagsIn, tagging.add),
         Step("remove_tags", "complaint:tag", TagsIn, lambda uow, _, row, given: tagging.remove(uow, row, given)),
-        Step("release", "complaint:claim", None, lambda uow, actor, row, _: service.release(uow, actor, row)),
     )
 }
 

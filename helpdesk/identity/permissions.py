@@ -51,6 +51,9 @@ PERMISSIONS: Final[dict[str, str]] = {
     "agent:read": "see agents, teams and roles",
     "agent:manage": "create and change agents and teams",
     "role:manage": "create and change roles",
+    "team:lead": "set skills, languages, capacity and absences of the agents of one's own teams",
+    "routing:read": "see routing rules",
+    "routing:manage": "change the routing rules of the teams whose complaints one sees",
     "token:manage": "make and revoke other agents' tokens",
     "session:manage": "see and end other agents' sessions",
 }
@@ -86,8 +89,10 @@ _SENIOR = _AGENT | {
     "offer:approve",
     "budget:read",
     "tag:manage",
+    "team:lead",
+    "routing:read",
 }
-_AUDITOR = _READING | {"budget:read", "event:read", "audit:read", "job:read_all"}
+_AUDITOR = _READING | {"budget:read", "event:read", "audit:read", "job:read_all", "routing:read"}
 _MANAGER = _SENIOR | {
     "offer:revoke",
     "budget:manage",
@@ -95,6 +100,7 @@ _MANAGER = _SENIOR | {
     "event:read",
     "import:run",
     "voucher:redeem",
+    "routing:manage",
 }
 
 SCOPES: Final = ("own", "teams", "everything")

@@ -155,6 +155,8 @@ class _Write:
     first: Callable[..., Any] | None
     headers: Callable[[Any], Mapping[str, str]] | None
     enrolling: bool
+    body_optional: bool
+    or_nothing: bool
 
     def __call__(self, **path: Any) -> Response:
         if self.first is not None:
@@ -190,7 +192,7 @@ class _Write:
 
     def _once(self, path: dict[str, Any]) -> Response:
         actor = self._known_caller()
-        given = _Given.read(self.body)
+        given = _Given.read(self.body, optional=self.body_optional)
         tried = self._attempt(actor, given)
         with web().database.unit_of_work(actor, now=actor.seen_at, request_id=g.request_id) as uow:
             if tried is not None:
@@ -199,11 +201,16 @@ class _Write:
                     return _replayed(kept)
             result = self._work(uow, actor, given, path)
             uow.finish()
-            shown = self.show(uow.session, actor, result) if self.show is not None else result
-            response = self._answered(shown)
+            shown, response = self._shown(uow.session, actor, result)
             if tried is not None:
                 self._keep(uow.session, tried, response, shown)
         return response
+
+    def _shown(self, session: Session, actor: Caller, result: Any) -> tuple[Any, Response]:
+        if self.or_nothing and result is None:
+            return None, Response(status=204)
+        shown = self.show(session, actor, result) if self.show is not None else result
+        return shown, self._answered(shown)
 
     def _keep(self, session: Session, tried: idempotency.Attempt, response: Response, shown: Any) -> None:
         """For a repeat; without the secret, which is shown once and kept nowhere."""
@@ -327,6 +334,8 @@ class Blueprint(flask_smorest.Blueprint):  # type: ignore[misc]  # flask-smorest
         first: Callable[..., Any] | None = None,
         headers: Callable[[Any], Mapping[str, str]] | None = None,
         enrolling: bool = False,
+        body_optional: bool = False,
+        or_nothing: bool = False,
         errors: Sequence[type[DomainError]] = (),
         description: str | None = None,
     ) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
@@ -346,6 +355,9 @@ class Blueprint(flask_smorest.Blueprint):  # type: ignore[misc]  # flask-smorest
         it returns is all that the view gets: `view(uow, actor, found)`. It goes without `load` and a key.
 
         `enrolling`: also for a session that lacks its second factor.
+
+        `body_optional`: a request without a body is one with an empty object. `or_nothing`: the view may return None,
+        which is a 204.
         """
 
         def register(view: Callable[..., Any]) -> Callable[..., Any]:
@@ -368,6 +380,8 @@ class Blueprint(flask_smorest.Blueprint):  # type: ignore[misc]  # flask-smorest
                 first=first,
                 headers=headers,
                 enrolling=enrolling,
+                body_optional=body_optional,
+                or_nothing=or_nothing,
             )
             self._register(
                 rule,
@@ -377,8 +391,9 @@ class Blueprint(flask_smorest.Blueprint):  # type: ignore[misc]  # flask-smorest
                 summary=summary,
                 description=_saying_once(description or f"{summary}.", shown_once),
                 answer=run.answer,
-                statuses={status: HTTPStatus(status).phrase},
+                statuses={status: HTTPStatus(status).phrase} | ({204: "There is none."} if or_nothing else {}),
                 body=run.body,
+                body_optional=body_optional,
                 errors=[*errors, *_refusals(rule, load, if_match)],
                 permission=permission,
                 public=public,
@@ -453,12 +468,14 @@ class _Given:
     parsed: Any
 
     @classmethod
-    def read(cls, schema: ma.Schema | None) -> "_Given":
+    def read(cls, schema: ma.Schema | None, *, optional: bool = False) -> "_Given":
         if schema is None:
             raw = request.get_data()
             if raw.strip() not in {b"", b"{}"}:
                 raise MalformedRequest("This request takes no body.")
             return cls(b"", None)
+        if optional and not request.get_data().strip():
+            return cls(b"", {})
         if request.mimetype not in {"application/json", "application/merge-patch+json"}:
             raise UnsupportedMediaType
         raw = request.get_data()

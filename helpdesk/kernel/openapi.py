@@ -8,6 +8,7 @@ come and go.
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass
+from http import HTTPStatus
 from typing import Any, Final
 
 import flask_smorest
@@ -254,6 +255,7 @@ def describe(
     permission: str | None,
     public: bool,
     body: Any = None,
+    body_optional: bool = False,
     query: Any = None,
     paged: bool = False,
     single: bool = False,
@@ -268,16 +270,19 @@ def describe(
 
     documented: Any = view
     for status, phrase in statuses.items():
+        said = None if status == HTTPStatus.NO_CONTENT else answer
         documented = blueprint.response(
             status,
-            _answer_schema(answer, operation_id, paged=paged),
+            _answer_schema(said, operation_id, paged=paged),
             description=phrase,
-            example=_answer_example(answer, paged=paged),
-            headers=_headers(answer, paged=paged, location=location),
+            example=_answer_example(said, paged=paged),
+            headers=_headers(said, paged=paged, location=location),
         )(documented)
     for schema, where in ((query, "query"), (body, "json")):
         if schema is not None:
-            extra = {"example": example_of(schema, loading=True)} if where == "json" else {}
+            extra: dict[str, Any] = {"example": example_of(schema, loading=True)} if where == "json" else {}
+            if where == "json" and body_optional:
+                extra["required"] = False
             documented = blueprint.arguments(schema, location=where, **extra)(documented)
     reads = single or paged
     refusals = [*errors, *([] if public or enrolling else [SecondFactorRequired])]

@@ -1,12 +1,14 @@
 """How the clocks follow the life of a complaint, in the same transaction."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from functools import cache
 from typing import Any
+from uuid import UUID
 
 from helpdesk.complaints.events import ComplaintActed, ComplaintReceived
 from helpdesk.complaints.lifecycle import OPEN
+from helpdesk.complaints.models import NOTHING_DUE
 from helpdesk.kernel.unit_of_work import UnitOfWork
 from helpdesk.sla import clocks, queries
 from helpdesk.sla.models import Clock
@@ -45,7 +47,16 @@ def start_clocks(uow: UnitOfWork, received: Sequence[ComplaintReceived]) -> None
             ),
         ]
         rows += [clocks.new_clock(event.complaint_id, item) for item in terms]
+        note_next_due(uow, event.complaint_id, (item["due_at"] for item in terms))
     uow.add_rows(Clock, rows)
+
+
+def note_next_due(uow: UnitOfWork, complaint_id: UUID, dues: Iterable[datetime | None]) -> None:
+    """Write the earliest open promise onto the complaint, for the order of the queues. `dues`: of every clock that is not
+    stopped. Whoever starts, stops or moves clocks of a complaint calls it; the unit of work holds the complaint's lock.
+    """
+    complaint: Any = uow.stream_of(complaint_id)
+    complaint.next_due_at = min((due for due in dues if due is not None), default=NOTHING_DUE)
 
 
 def follow_complaint(uow: UnitOfWork, acted: Sequence[ComplaintActed]) -> None:
@@ -64,19 +75,28 @@ def _convert(uow: UnitOfWork, event: ComplaintActed) -> None:
     if event.record_type != "complaint":
         for clock in queries.open_clocks_for_update(uow.session, [event.complaint_id]):
             clocks.cancel(uow, clock, uow.now)
+        note_next_due(uow, event.complaint_id, ())
         return
     found = queries.clocks_of_round_for_update(uow.session, event.complaint_id, _round_number(event))
-    _promise_anew(uow, event, found)
+    rows = _promise_anew(uow, event, found)
     kept = {clock.kind: clock for clock in found}
-    rows = []
+    regulatory = []
     jurisdiction, sector, starts = queries.regulated(uow.session, event.complaint_id)
     for rule in rules_for(jurisdiction, sector):
         if rule.id in kept:
             clocks.revive(uow, kept[rule.id], uow.now)
         elif rule.clock_start in starts:
             terms = clocks.rule_terms(rule, starts[rule.clock_start], uow.now)
-            rows.append(clocks.new_clock(event.complaint_id, terms, _round_number(event)))
-    uow.add_rows(Clock, rows)
+            regulatory.append(clocks.new_clock(event.complaint_id, terms, _round_number(event)))
+    uow.add_rows(Clock, regulatory)
+    _note_next_due(uow, event, found, [*rows, *regulatory])
+
+
+def _note_next_due(
+    uow: UnitOfWork, event: ComplaintActed, found: Sequence[Clock], begun: Sequence[dict[str, Any]]
+) -> None:
+    still = [clock.due_at for clock in found if clock.stopped_at is None]
+    note_next_due(uow, event.complaint_id, [*still, *(row["due_at"] for row in begun)])
 
 
 def _concerns_clocks(event: ComplaintActed) -> bool:
@@ -95,12 +115,14 @@ def _follow(uow: UnitOfWork, event: ComplaintActed) -> None:
     for clock in found:
         if clock.stopped_at is None:
             _apply(uow, event, clock)
+    begun: list[dict[str, Any]] = []
     if event.action == "reopen":
-        _restart(uow, event)
+        begun = _restart(uow, event)
     elif event.to_status == "resolved" and event.from_status != "resolved":
-        _start(uow, event, queries.default_policy(uow.session), ("follow_up",), uow.now)
+        begun = _start(uow, event, queries.default_policy(uow.session), ("follow_up",), uow.now)
     elif moves:
-        _promise_anew(uow, event, found)
+        begun = _promise_anew(uow, event, found)
+    _note_next_due(uow, event, found, begun)
 
 
 def _apply(uow: UnitOfWork, event: ComplaintActed, clock: Clock) -> None:
@@ -147,9 +169,9 @@ def _start(
     start: datetime,
     *,
     waits: clocks.Pauses = (),
-) -> None:
-    """Clocks of those kinds of which the policy promises anything."""
-    rows = [
+) -> list[dict[str, Any]]:
+    """Clocks of those kinds of which the policy promises anything; their rows."""
+    promised = [
         clocks.policy_clock(
             policy,
             event.complaint_id,
@@ -162,10 +184,12 @@ def _start(
         )
         for kind in kinds
     ]
-    uow.add_rows(Clock, [row for row in rows if row is not None])
+    rows = [row for row in promised if row is not None]
+    uow.add_rows(Clock, rows)
+    return rows
 
 
-def _promise_anew(uow: UnitOfWork, event: ComplaintActed, found: Sequence[Clock]) -> None:
+def _promise_anew(uow: UnitOfWork, event: ComplaintActed, found: Sequence[Clock]) -> list[dict[str, Any]]:
     """Another severity: its targets for what is still owed, counted from the beginning of the round."""
     policy = queries.default_policy(uow.session)
     present = present_round(*queries.history(uow.session, event.complaint_id))
@@ -174,14 +198,14 @@ def _promise_anew(uow: UnitOfWork, event: ComplaintActed, found: Sequence[Clock]
         if clock.kind in owed:
             owed.remove(clock.kind)
             clocks.retarget(uow, clock, policy, event.severity, waits=present.waits, at=uow.now)
-    _start(uow, event, policy, owed, present.began, waits=present.waits)
+    return _start(uow, event, policy, owed, present.began, waits=present.waits)
 
 
-def _restart(uow: UnitOfWork, event: ComplaintActed) -> None:
+def _restart(uow: UnitOfWork, event: ComplaintActed) -> list[dict[str, Any]]:
     """A reopened complaint gets its promises anew, from the moment of reopening. A regulator counts on: what was
     cancelled by a withdrawal or dismissal that did not last is owed again, from its old start.
     """
-    _start(uow, event, queries.default_policy(uow.session), _owed(event), uow.now)
+    begun = _start(uow, event, queries.default_policy(uow.session), _owed(event), uow.now)
     rows = []
     for clock in queries.clocks_of_round_for_update(uow.session, event.complaint_id, event.reopened_count):
         rule = rule_by_id(clock.rule_id) if clock.rule_id and clock.state == "cancelled" else None
@@ -189,3 +213,4 @@ def _restart(uow: UnitOfWork, event: ComplaintActed) -> None:
             terms = clocks.rule_terms(rule, clock.started_at, uow.now)
             rows.append(clocks.new_clock(event.complaint_id, terms, _round_number(event)))
     uow.add_rows(Clock, rows)
+    return begun + rows

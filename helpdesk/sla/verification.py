@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from sqlalchemy import and_, func, or_, select, text
 from sqlalchemy.orm import Session
 
-from helpdesk.complaints.models import Complaint
+from helpdesk.complaints.models import NOTHING_DUE, Complaint
 from helpdesk.kernel.event_log import EventRow
 from helpdesk.kernel.verification import Violation
 from helpdesk.sla import clocks
@@ -125,6 +125,24 @@ def none_without_a_complaint(session: Session) -> Iterator[Violation]:
         yield Violation("no_complaint", f"clock {row.id}", f"still counts, but it is of a {row.record_type}")
 
 
+def next_due_follows_from_clocks(session: Session) -> Iterator[Violation]:
+    """What the queues are ordered by is the earliest open promise."""
+    earliest = (
+        select(Clock.complaint_id, func.min(Clock.due_at).label("due"))
+        .where(Clock.stopped_at.is_(None))
+        .group_by(Clock.complaint_id)
+        .subquery()
+    )
+    wrong = (
+        select(Complaint.id, Complaint.next_due_at, earliest.c.due)
+        .outerjoin(earliest, earliest.c.complaint_id == Complaint.id)
+        .where(Complaint.next_due_at != func.coalesce(earliest.c.due, NOTHING_DUE))
+    )
+    for row in session.execute(wrong):
+        due = "nothing" if row.due is None else row.due.isoformat()
+        yield Violation("next_due", f"complaint {row.id}", f"says {row.next_due_at.isoformat()}, its clocks say {due}")
+
+
 CHECKS = (
     none_without_a_complaint,
     one_breach_per_generation,
@@ -132,4 +150,5 @@ CHECKS = (
     deadlines_follow_from_facts,
     none_was_kept_late,
     rounds_follow_from_reopenings,
+    next_due_follows_from_clocks,
 )

@@ -40,7 +40,7 @@ from sqlalchemy import (
 )
 
 from helpdesk.complaints.lifecycle import LIFECYCLE
-from helpdesk.complaints.models import Complaint, Issue, Message, Need, Person, TransitionRow
+from helpdesk.complaints.models import NOTHING_DUE, Complaint, Issue, Message, Need, Person, TransitionRow
 from helpdesk.complaints.taxonomy import REGULATOR_CHANNELS, SAFETY_ISSUES
 from helpdesk.customers.models import Customer
 from helpdesk.identity.models import Agent, Role, TeamMember, Token
@@ -263,7 +263,7 @@ REPLIED = (
     .where(c.id == bindparam("row_id"))
     .values({name: bindparam(f"new_{name}") for name in ("updated_at", "version", "event_count", "event_head")})
 )
-ACTED = REPLIED.values(waiting_on=bindparam("new_waiting_on"), transition_count=bindparam("new_transition_count"))
+ACTED = REPLIED.values({name: bindparam(f"new_{name}") for name in ("waiting_on", "transition_count", "next_due_at")})
 _CLOCK_CHANGES: Final = (
     "pauses",
     "state",
@@ -489,7 +489,12 @@ def _create(connection: Connection, caller: Caller, given: dict[str, Any]) -> Re
         | {name: row[name] for name in facts}
         | {"clock_starts": {"complaint_received": caller.now}},
     )
-    row |= {"event_count": chain.count, "event_head": chain.head}
+    clocks = [
+        policy_terms(policy, kind=kind, severity="S3", start=caller.now, now=caller.now)
+        for kind in ("acknowledge", "investigate", "resolve")
+    ]
+    due = _next_due([terms["due_at"] for terms in clocks if terms is not None])
+    row |= {"event_count": chain.count, "event_head": chain.head, "next_due_at": due}
     connection.execute(NEW_COMPLAINT, row)
     issues = [dict.fromkeys(_ISSUE) | issue | {"id": new_id()} for issue in given["issues"]]
     placed = [issue | {"complaint_id": row["id"], "position": place} for place, issue in enumerate(issues, start=1)]
@@ -497,13 +502,13 @@ def _create(connection: Connection, caller: Caller, given: dict[str, Any]) -> Re
     complainant = dict.fromkeys(_PERSON) | person | {"id": new_id(), "role": "complainant"}
     complainant["customer_id"] = row["customer_id"]
     connection.execute(NEW_PERSON, complainant | {"complaint_id": row["id"]})
-    clocks = [
-        policy_terms(policy, kind=kind, severity="S3", start=caller.now, now=caller.now)
-        for kind in ("acknowledge", "investigate", "resolve")
-    ]
     connection.execute(NEW_CLOCKS, [new_clock(row["id"], terms) for terms in clocks if terms is not None])
     connection.execute(NEW_EVENTS, chain.rows)
     return _json(201, _detail(row | {"issues": issues, "people": [complainant], "needs": []}, caller))
+
+
+def _next_due(dues: list[datetime | None]) -> datetime:
+    return min((due for due in dues if due is not None), default=NOTHING_DUE)
 
 
 def _add_reply(
@@ -572,6 +577,9 @@ def _act(connection: Connection, caller: Caller, ref: str, action: str, given: d
     before, row["waiting_on"] = row["waiting_on"], "customer" if asked else "us"
     clocks = connection.execute(OPEN_CLOCKS, {"complaint_id": row["id"]}).mappings().all()
     changed = [change for clock in clocks if (change := (_paused if asked else _resumed)(clock, caller.now))]
+    dues = {clock["id"]: clock["due_at"] for clock in clocks} | {
+        change["row_id"]: change["new_due_at"] for change in changed
+    }
     if changed:
         connection.execute(CHANGED_CLOCKS, changed)
     step = {"action": action, "from_status": row["status"], "to_status": row["status"], "given": given}
@@ -595,7 +603,8 @@ def _act(connection: Connection, caller: Caller, ref: str, action: str, given: d
         },
     )
     connection.execute(NEW_EVENTS, chain.rows)
-    connection.execute(ACTED, _head(chain, row) | {"new_waiting_on": row["waiting_on"], "new_transition_count": number})
+    after = {"new_waiting_on": row["waiting_on"], "new_transition_count": number}
+    connection.execute(ACTED, _head(chain, row) | after | {"new_next_due_at": _next_due(list(dues.values()))})
     row |= {"version": row["version"] + 1, "updated_at": caller.now}
     return _json(200, _detail(row, caller))
 

@@ -63,8 +63,9 @@ class World:
             "need_id": self._need,
             "message_id": self._message,
             "/complaints agent_id": self._watcher,
+            "absence_id": self._absence,
         }
-        """Of the complaint that stands before them in the path."""
+        """Of the complaint, or the agent, that stands before them in the path."""
 
     def real(self, operation: Operation, *, fresh: bool = False) -> dict[str, str]:
         if fresh or operation.id not in self._known:
@@ -72,7 +73,7 @@ class World:
             names = operation.path_names()
             part_of = {name: made for name in names if (made := self._part_maker(operation.path, name)) is not None}
             whole = {name: self._maker(operation.path, name)(action) for name in names if name not in part_of}
-            parts = {name: made(whole["ref"]) for name, made in part_of.items()}
+            parts = {name: made(next(iter(whole.values()))) for name, made in part_of.items()}
             self._known[operation.id] = whole | parts
         return self._known[operation.id]
 
@@ -221,6 +222,10 @@ class World:
         answer = colleague.post(f"/complaints/{self._complaint('')}/messages", body)
         assert answer.status_code == 201, answer.text
         return str(self.caller.get("/notifications?limit=1").json["items"][0]["id"])
+
+    def _absence(self, agent_id: str) -> str:
+        time = {"starts_at": "2999-01-01T00:00:00Z", "ends_at": "2999-01-31T00:00:00Z"}
+        return self._created(f"/agents/{agent_id}/absences", time)
 
     def _import(self) -> str:
         return str(self._created("/imports", {"mapping": "cfpb", "file_name": "complaints.csv"}))

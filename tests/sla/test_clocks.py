@@ -11,7 +11,7 @@ from sqlalchemy import func, select, text, update
 from sqlalchemy.orm import Session
 
 from helpdesk.complaints import acts, intake
-from helpdesk.complaints.models import Complaint
+from helpdesk.complaints.models import NOTHING_DUE, Complaint
 from helpdesk.complaints.verification import reopenings_are_counted
 from helpdesk.identity.actors import SYSTEM
 from helpdesk.kernel.event_log import EventRow
@@ -59,6 +59,9 @@ def move_clocks(database: Database, ref: str, **by: Any) -> None:
                 next_alarm_at=Clock.next_alarm_at - delta,
             )
         )
+        moved = {"next_due_at": Complaint.next_due_at - delta}
+        due = Complaint.next_due_at < NOTHING_DUE
+        connection.execute(update(Complaint).where(Complaint.reference == ref, due).values(moved))
 
 
 def violations(database: Database) -> list[str]:
