@@ -15,6 +15,8 @@ from helpdesk.complaints import taxonomy
 from helpdesk.complaints.api import blp as complaints
 from helpdesk.complaints.assignment_api import blp as assignment
 from helpdesk.complaints.change_queries import changes_since
+from helpdesk.complaints.draft_api import blp as drafts
+from helpdesk.complaints.draft_models import DRAFT_KINDS
 from helpdesk.complaints.models import MESSAGE_KINDS
 from helpdesk.complaints.notification_api import blp as notifications
 from helpdesk.complaints.notification_models import NOTIFICATION_KINDS
@@ -23,6 +25,8 @@ from helpdesk.complaints.profile_api import blp as profiles
 from helpdesk.complaints.profile_models import AVAILABILITIES
 from helpdesk.complaints.queue_api import blp as queues
 from helpdesk.complaints.tag_api import blp as tags
+from helpdesk.complaints.template_api import blp as templates
+from helpdesk.complaints.template_models import TEMPLATE_SCOPES
 from helpdesk.customers import models as customer_words
 from helpdesk.customers.api import blp as customers
 from helpdesk.identity.actors import ANONYMOUS
@@ -59,6 +63,8 @@ BLUEPRINTS = (
     audit,
     customers,
     complaints,
+    drafts,
+    templates,
     notifications,
     assignment,
     queues,
@@ -88,6 +94,7 @@ VOCABULARIES = {
     "CustomerTier": customer_words.TIERS,
     "DeliveryState": mail.STATES,
     "Dismissal": taxonomy.DISMISSALS,
+    "DraftKind": DRAFT_KINDS,
     "Fault": taxonomy.FAULTS,
     "IssueCategory": taxonomy.CATEGORIES,
     "IssueCode": taxonomy.ISSUES,
@@ -106,6 +113,7 @@ VOCABULARIES = {
     "Scope": SCOPES,
     "Severity": taxonomy.SEVERITIES,
     "Stage": complaint_life.STAGES,
+    "TemplateScope": TEMPLATE_SCOPES,
     "TextFormat": complaint_payloads.TEXT_FORMATS,
     "TimeUnit": UNITS,
     "Track": taxonomy.TRACKS,

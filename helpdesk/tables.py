@@ -1,10 +1,12 @@
 """Imports every domain's tables, so that the metadata is whole. For migrations and tests."""
 
+from helpdesk.complaints import draft_models as drafts
 from helpdesk.complaints import models as complaints
 from helpdesk.complaints import notification_models as notifications
 from helpdesk.complaints import profile_models as profiles
 from helpdesk.complaints import routing_models as routing
 from helpdesk.complaints import tag_models as tags
+from helpdesk.complaints import template_models as templates
 from helpdesk.customers import models as customers
 from helpdesk.identity import administration_models as administration
 from helpdesk.identity import models as identity
@@ -18,6 +20,7 @@ __all__ = [
     "administration",
     "complaints",
     "customers",
+    "drafts",
     "event_log",
     "idempotency",
     "identity",
@@ -33,4 +36,5 @@ __all__ = [
     "session_models",
     "sla",
     "tags",
+    "templates",
 ]

@@ -53,3 +53,15 @@ class SubjectCannotHandle(Conflict):
     code = "subject_cannot_handle"
     title = "A person complained about cannot have the complaint"
     advice = "Give it to a colleague."
+
+
+class ShortcutTaken(Conflict):
+    code = "shortcut_taken"
+    title = "Another canned reply has this shortcut"
+    advice = "Choose another one; they are told apart among one agent's, one team's, and those that are shared."
+
+
+class ThreadMovedOn(Conflict):
+    code = "thread_moved_on"
+    title = "Something was said since the draft was begun"
+    advice = "Read `new_messages`, and send the draft again with the last one's id as `seen_message_id`."

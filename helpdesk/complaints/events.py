@@ -228,6 +228,17 @@ class MessageAdded(ComplaintEvent):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class MacroApplied(ComplaintEvent):
+    """Its steps follow as events of their own. `steps`: their names, in order."""
+
+    type: ClassVar[str] = "complaint.macro_applied"
+    macro_id: UUID
+    macro_version: int
+    name: str
+    steps: list[str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class WatcherAdded(ComplaintEvent):
     type: ClassVar[str] = "complaint.watcher_added"
     agent_id: UUID

@@ -376,9 +376,18 @@ class MessageIn(Schema):
         metadata={"description": "Of an inbound message: who said it, if not the complainant.", "example": None},
     )
 
+    canned_reply_id = fields.UUID(
+        metadata={
+            "description": "The canned reply that was used. Without a text of its own the message is that reply, in the "
+            "language of who is written to.",
+            "example": None,
+        }
+    )
+
     @validates_schema
     def _one_text(self, data: dict[str, Any], **_: Any) -> None:
-        one_text(data)
+        if data.get("canned_reply_id") is None or {"body", "body_html"} <= data.keys():
+            one_text(data)
         if "sender" in data and data.get("kind") not in {None, "inbound"}:
             raise ValidationError("Only an inbound message has a sender.", "sender")
         if data.get("mentions") and data.get("kind") not in {None, "internal_note"}:

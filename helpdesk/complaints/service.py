@@ -3,7 +3,7 @@
 from typing import Any
 from uuid import UUID
 
-from helpdesk.complaints import acts, changes, mentions, queries, thread_queries
+from helpdesk.complaints import acts, canned_replies, changes, mentions, queries, thread_queries
 from helpdesk.complaints.events import ComplaintEdited, IssueAdded
 from helpdesk.complaints.lifecycle import MAX_ISSUES
 from helpdesk.complaints.models import Complaint, Issue
@@ -13,7 +13,7 @@ from helpdesk.identity.actors import SYSTEM, Actor
 from helpdesk.kernel.access import require
 from helpdesk.kernel.errors import Conflict, FieldError, ValidationFailed
 from helpdesk.kernel.ids import new_id
-from helpdesk.kernel.rich_text import from_html, from_text
+from helpdesk.kernel.rich_text import RichText, from_html, from_text
 from helpdesk.kernel.unit_of_work import UnitOfWork
 
 _MESSAGE_PERMISSION = {
@@ -54,6 +54,17 @@ def edit(uow: UnitOfWork, complaint: Complaint, given: dict[str, Any]) -> UUID:
     return complaint.id
 
 
+def _said(uow: UnitOfWork, actor: Actor, complaint: Complaint, given: dict[str, Any]) -> RichText:
+    written = None
+    if "body" in given or "body_html" in given:
+        written = from_html(given["body_html"]) if "body_html" in given else from_text(given["body"])
+    if given.get("canned_reply_id") is None:
+        return written or from_text("")
+    return canned_replies.used(
+        uow, actor, complaint, given["canned_reply_id"], pointer="/canned_reply_id", written=written
+    )
+
+
 def write_message(uow: UnitOfWork, actor: Actor, complaint: Complaint, given: dict[str, Any]) -> UUID:
     """Append to the thread. A message from the complainant ends the waiting for it. Raises `ValidationFailed` for an
     answer to a message of another complaint, and for whom a note names who may not read it.
@@ -64,7 +75,7 @@ def write_message(uow: UnitOfWork, actor: Actor, complaint: Complaint, given: di
         text = "There is no such message in this thread."
         raise ValidationFailed(errors=[FieldError.at("/in_reply_to", "unknown", text)])
     sender = given.get("sender")
-    said = from_html(given["body_html"]) if "body_html" in given else from_text(given["body"])
+    said = _said(uow, actor, complaint, given)
     named = []
     if given["kind"] == "internal_note":
         named = mentions.resolve(uow, complaint, given.get("mentions") or [], said.plain)

@@ -1,5 +1,6 @@
 """Every select on the thread: messages, with what became of their mail."""
 
+from collections.abc import Sequence
 from typing import Any, Final
 from uuid import UUID
 
@@ -67,6 +68,34 @@ def shown(row: Any) -> dict[str, Any]:
 def message(session: Session, message_id: UUID) -> dict[str, Any]:
     """One entry of a thread, for whoever has just written it: no visibility."""
     return shown(session.execute(_ONE, {"message_id": message_id}).mappings().one())
+
+
+def messages(session: Session, message_ids: Sequence[UUID]) -> list[dict[str, Any]]:
+    """`message` of several, in the order of the thread."""
+    if not message_ids:
+        return []
+    rows = session.execute(_SHOWN.where(_WRITTEN.id.in_(message_ids)).order_by(_WRITTEN.id)).mappings()
+    return [shown(row) for row in rows]
+
+
+_LAST: Final = (
+    select(_WRITTEN.id).where(_WRITTEN.complaint_id == bindparam("complaint_id")).order_by(_WRITTEN.id.desc()).limit(1)
+)
+
+
+def last_message_id(session: Session, complaint_id: UUID) -> UUID | None:
+    found: UUID | None = session.execute(_LAST, {"complaint_id": complaint_id}).scalar_one_or_none()
+    return found
+
+
+def messages_after(session: Session, complaint_id: UUID, message_id: UUID | None, limit: int) -> Sequence[Any]:
+    """What was said after a message (None: from the beginning): id, kind, author and time, oldest first."""
+    later = select(_WRITTEN.id, _WRITTEN.kind, _WRITTEN.author_kind, _WRITTEN.author_id, _WRITTEN.created_at).where(
+        _WRITTEN.complaint_id == complaint_id
+    )
+    if message_id is not None:
+        later = later.where(_WRITTEN.id > message_id)
+    return session.execute(later.order_by(_WRITTEN.id).limit(limit)).all()
 
 
 def message_of(session: Session, actor: Actor, ref: str, message_id: UUID) -> dict[str, Any]:

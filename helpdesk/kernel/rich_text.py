@@ -85,11 +85,11 @@ def from_text(text: str) -> RichText:
     return RichText(text)
 
 
-def from_html(given: str) -> RichText:
-    """Raises `Unreadable` for what has no text in it, or too many tags within tags."""
+def from_html(given: str, *, empty: bool = False) -> RichText:
+    """Raises `Unreadable` for what has no text in it (unless it may be `empty`), or too many tags within tags."""
     html = sanitised(given)
     plain = plain_text(given)
-    if not plain:
+    if not plain and not empty:
         raise Unreadable("There is no text in this HTML.")
     return RichText(plain, html, given)
 

@@ -45,22 +45,28 @@ class Text(fields.String):
 
 
 class Html(Text):
-    """HTML from a person, kept as it came. Whoever stores it makes a `rich_text.RichText` of it; only that is shown."""
+    """HTML from a person, kept as it came. Whoever stores it makes a `rich_text.RichText` of it; only that is shown.
+    `empty`: it need not say anything yet.
+    """
+
+    def __init__(self, *, empty: bool = False, **kwargs: Any) -> None:
+        super().__init__(min_length=0 if empty else 1, **kwargs)
+        self.empty = empty
 
     def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any) -> str:
         given: str = fields.String._deserialize(self, value, attr, data, **kwargs)  # noqa: SLF001  # as it came: not NFC
         if _FORBIDDEN.search(given):
             raise self.make_error("control")
-        check_html({"": given}, [""])
+        check_html({"": given}, [""], empty=self.empty)
         return given
 
 
-def check_html(data: Mapping[str, str], names: Iterable[str]) -> None:
+def check_html(data: Mapping[str, str], names: Iterable[str], *, empty: bool = False) -> None:
     """Raises a validation error that names every one of these texts that cannot be taken as HTML."""
     problems: dict[str, Any] = {}
     for name in names:
         try:
-            rich_text.from_html(data[name])
+            rich_text.from_html(data[name], empty=empty)
         except rich_text.Unreadable as error:
             problems[name] = [str(error)]
     if problems:

@@ -97,6 +97,25 @@ class UnitOfWork:
         """For a subscriber: its event with its circumstances (who, when, the id in the log)."""
         return next(item for item in reversed(self._recorded) if item.event is event)
 
+    @property
+    def happened(self) -> Sequence[Recorded]:
+        """Everything recorded so far whose subscribers have run: all of it, once it is finished."""
+        return tuple(self._recorded)
+
+    @contextmanager
+    def rehearsal(self) -> Iterator["UnitOfWork"]:
+        """A unit of work within this one, to be finished by its user and undone on leaving: what would happen, without
+        its happening. Rows that were changed in it are as before afterwards; locks are kept.
+        """
+        self.session.flush()
+        tried = self.session.begin_nested()
+        inner = UnitOfWork(self.session, self.actor, self._consequences, now=self._now, request_id=self.request_id)
+        inner._streams.update(self._streams)  # its own kind
+        try:
+            yield inner
+        finally:
+            tried.rollback()
+
     def know_stream(self, stream: Stream) -> None:
         """Remember a locked row, so that subscribers can record on its stream too."""
         self._streams[stream.id] = stream

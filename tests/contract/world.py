@@ -53,6 +53,8 @@ class World:
             "token_id": lambda _: str(self._created("/tokens", {"name": "to be revoked"})),
             "calendar_id": lambda _: self.calendar(),
             "policy_id": lambda _: str(self._first("/sla/policies")),
+            "canned_reply_id": lambda _: self.canned_reply(),
+            "macro_id": lambda _: self.macro(),
             "notification_id": lambda _: self.notification(),
             "job_id": lambda _: self._import(),
             "/jobs job_id": lambda _: self.job(),
@@ -64,6 +66,7 @@ class World:
             "message_id": self._message,
             "/complaints agent_id": self._watcher,
             "absence_id": self._absence,
+            "draft_id": self._draft_message,
         }
         """Of the complaint, or the agent, that stands before them in the path."""
 
@@ -215,6 +218,17 @@ class World:
         assert answer.status_code == 200, answer.text
         return agent_id
 
+    def _draft_message(self, ref: str) -> str:
+        return str(self._created(f"/complaints/{ref}/drafts", {"kind": "internal_note", "body": "As far as it goes."}))
+
+    def canned_reply(self) -> str:
+        variants = [{"language": "en", "body": "We look into {{complaint.reference}}."}]
+        return str(self._created("/canned-replies", {"title": "We look into it", "variants": variants}))
+
+    def macro(self) -> str:
+        steps = [{"step": "write_message", "given": {"kind": "internal_note", "body": "Seen."}}, {"step": "claim"}]
+        return str(self._created("/macros", {"name": "Take it", "steps": steps}))
+
     def notification(self) -> str:
         """Of the caller, whom a colleague mentions."""
         colleague = make_agent(self._app, self._program.database, "agent", [])
@@ -351,6 +365,7 @@ _FIELDS: dict[str, Callable[[World], str]] = {
     "assignee_id": World.agent,
     "calendar_id": World.calendar,
     "into_id": World.tag,
+    "canned_reply_id": World.canned_reply,
 }
 
 

@@ -1,0 +1,127 @@
+"""Answers that are written once and used often, in several languages, with places for what differs."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+from uuid import UUID
+
+from babel import Locale, UnknownLocaleError
+from babel.dates import format_date
+
+from helpdesk.complaints import queries, template_queries, templates, wording
+from helpdesk.complaints.errors import ShortcutTaken
+from helpdesk.complaints.models import Complaint
+from helpdesk.complaints.template_events import CannedReplyChanged, CannedReplyCreated, CannedReplyDeleted
+from helpdesk.complaints.template_models import CannedReply
+from helpdesk.identity.actors import Actor
+from helpdesk.kernel.errors import FieldError, ValidationFailed
+from helpdesk.kernel.ids import new_id
+from helpdesk.kernel.rich_text import RichText, from_text, plain_text, sanitised
+from helpdesk.kernel.unit_of_work import UnitOfWork
+
+_TOLD: Final = ("title", "shortcut", "variants")
+
+
+@dataclass(frozen=True, slots=True)
+class Filled:
+    """A canned reply read for one complaint. `missing`: names that had neither a value nor a word for when there is none."""
+
+    language: str
+    text: RichText
+    missing: list[str]
+
+
+def create(uow: UnitOfWork, actor: Actor, given: dict[str, Any]) -> UUID:
+    row = CannedReply(id=new_id(), version=1, uses=0, last_used_at=None, created_at=uow.now)
+    _write(uow, actor, row, given)
+    uow.session.add(row)
+    changes = templates.differences(None, templates.told(row, _TOLD))
+    templates.record(uow, CannedReplyCreated(template_id=row.id, changes=changes), row.scope)
+    return row.id
+
+
+def change(uow: UnitOfWork, actor: Actor, row: CannedReply, given: dict[str, Any]) -> UUID:
+    """All of it anew; `row`: locked, and the caller may change it (`templates.check`)."""
+    before, scope = templates.told(row, _TOLD), row.scope
+    _write(uow, actor, row, given)
+    changes = templates.differences(before, templates.told(row, _TOLD))
+    if changes:
+        row.touch()
+        templates.record(uow, CannedReplyChanged(template_id=row.id, changes=changes), scope, row.scope)
+    return row.id
+
+
+def delete(uow: UnitOfWork, row: CannedReply) -> dict[str, Any]:
+    """What was there. A macro that uses it says so when it is applied."""
+    shown = template_queries.reply_detail(uow.session, row.id)
+    changes = templates.differences(templates.told(row, _TOLD), None)
+    templates.record(uow, CannedReplyDeleted(template_id=row.id, changes=changes), row.scope)
+    uow.session.delete(row)
+    return shown
+
+
+def _write(uow: UnitOfWork, actor: Actor, row: CannedReply, given: dict[str, Any]) -> None:
+    for name, value in templates.owner(uow, actor, given).items():
+        setattr(row, name, value)
+    row.scope, row.title, row.shortcut = given["scope"], given["title"], given.get("shortcut")
+    if row.shortcut is not None and template_queries.shortcut_taken(uow.session, row):
+        raise ShortcutTaken
+    row.variants = [_variant(item) for item in given["variants"]]
+
+
+def _variant(item: dict[str, Any]) -> dict[str, Any]:
+    html = sanitised(item["body_html"]) if "body_html" in item else None
+    return {"language": item["language"], "body": item.get("body"), "body_html": html}
+
+
+def fill(
+    uow: UnitOfWork, actor: Actor, complaint: Complaint, reply: CannedReply, language: str | None = None
+) -> Filled:
+    """The text for this complaint, in the language of who is written to unless another is asked for."""
+    session = uow.session
+    person = queries.complainant_of(session, complaint.id)
+    variant = wording.choose(reply.variants, (language, person.language if person else None, complaint.language))
+    text = variant["body"] or variant["body_html"]
+    values: dict[str, str | None] = {
+        "complaint.reference": complaint.reference,
+        "complaint.subject": complaint.subject,
+        "complaint.received_on": _day(complaint.received_at, variant["language"]),
+        "complainant.name": person.name if person else None,
+        "agent.name": actor.name,
+        "today": _day(uow.now, variant["language"]),
+    }
+    if complaint.team_id is not None and "team.name" in wording.names_in(text):
+        values["team.name"] = template_queries.team_name(session, complaint.team_id)
+    if variant["body"] is not None:
+        filled, missing = wording.fill(text, values)
+        return Filled(variant["language"], from_text(filled), missing)
+    filled, missing = wording.fill_html(text, values)
+    html = sanitised(filled)
+    return Filled(variant["language"], RichText(plain_text(html), html, filled), missing)
+
+
+def _day(at: datetime, language: str) -> str:
+    """In words; days are those of UTC, since the reader's zone is not known."""
+    try:
+        return format_date(at.date(), "long", Locale.parse(language.replace("-", "_")))
+    except (UnknownLocaleError, ValueError):
+        return format_date(at.date(), "long", "en")
+
+
+def used(
+    uow: UnitOfWork, actor: Actor, complaint: Complaint, reply_id: UUID, *, pointer: str, written: RichText | None
+) -> RichText:
+    """The use of a canned reply in a message, counted: what was `written` with its help, or the text as it is. Raises
+    `ValidationFailed` at `pointer` for one that is not there for the caller, or lacks a value: nothing with holes goes out.
+    """
+    reply = template_queries.reply_if_usable(uow.session, actor, reply_id)
+    if reply is None:
+        raise ValidationFailed(errors=[FieldError.at(pointer, "unknown", "There is no such canned reply.")])
+    if written is None:
+        filled = fill(uow, actor, complaint, reply)
+        if filled.missing:
+            text = f"{', '.join(filled.missing)}: not known here; write the text yourself."
+            raise ValidationFailed(errors=[FieldError.at(pointer, "missing_value", text)])
+        written = filled.text
+    template_queries.count_use(uow.session, CannedReply, reply_id)
+    return written

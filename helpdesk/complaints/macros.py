@@ -1,0 +1,202 @@
+"""Several acts at once, by name: all of them or none.
+
+A macro does nothing that its user could not do step by step: each step asks for its own permission and its own state. It
+can be tried first: then everything is done, shown, and undone.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+from uuid import UUID
+
+from helpdesk.complaints import canned_replies, queries, template_queries, templates, thread_queries
+from helpdesk.complaints.events import MacroApplied, MessageAdded
+from helpdesk.complaints.models import Complaint
+from helpdesk.complaints.queries import Part
+from helpdesk.complaints.steps import Given, perform, read_steps
+from helpdesk.complaints.template_events import MacroChanged, MacroCreated, MacroDeleted
+from helpdesk.complaints.template_models import Macro
+from helpdesk.identity.actors import Actor
+from helpdesk.kernel.errors import DomainError, FieldError, ValidationFailed
+from helpdesk.kernel.ids import new_id
+from helpdesk.kernel.rich_text import RichText
+from helpdesk.kernel.schemas import json_safe
+from helpdesk.kernel.unit_of_work import UnitOfWork
+
+MAX_STEPS: Final = 20
+TEXT_OF: Final = {
+    "write_message": "body",
+    "ask_customer": "message",
+    "ask_third_party": "note",
+    "acknowledge": "text",
+}
+"""Steps whose text a canned reply can be, and the field that it then is."""
+
+_TOLD: Final = ("name", "description", "steps")
+
+
+def create(uow: UnitOfWork, actor: Actor, given: dict[str, Any]) -> UUID:
+    """Raises `ValidationFailed` naming every bad field of every step."""
+    row = Macro(id=new_id(), version=1, uses=0, last_used_at=None, created_at=uow.now)
+    _write(uow, actor, row, given)
+    uow.session.add(row)
+    changes = templates.differences(None, templates.told(row, _TOLD))
+    templates.record(uow, MacroCreated(template_id=row.id, changes=changes), row.scope)
+    return row.id
+
+
+def change(uow: UnitOfWork, actor: Actor, row: Macro, given: dict[str, Any]) -> UUID:
+    """All of it anew; `row`: locked, and the caller may change it (`templates.check`)."""
+    before, scope = templates.told(row, _TOLD), row.scope
+    _write(uow, actor, row, given)
+    changes = templates.differences(before, templates.told(row, _TOLD))
+    if changes:
+        row.touch()
+        templates.record(uow, MacroChanged(template_id=row.id, changes=changes), scope, row.scope)
+    return row.id
+
+
+def delete(uow: UnitOfWork, row: Macro) -> dict[str, Any]:
+    shown = template_queries.macro_detail(uow.session, row.id)
+    changes = templates.differences(templates.told(row, _TOLD), None)
+    templates.record(uow, MacroDeleted(template_id=row.id, changes=changes), row.scope)
+    uow.session.delete(row)
+    return shown
+
+
+def _write(uow: UnitOfWork, actor: Actor, row: Macro, given: dict[str, Any]) -> None:
+    for name, value in templates.owner(uow, actor, given).items():
+        setattr(row, name, value)
+    row.scope, row.name, row.description = given["scope"], given["name"], given.get("description")
+    row.steps = [
+        {"step": item["step"], "given": item["given"], "canned_reply_id": json_safe(item.get("canned_reply_id"))}
+        for item in given["steps"]
+    ]
+    _check_replies(uow, actor, row)
+    _read(row.steps)
+
+
+def _check_replies(uow: UnitOfWork, actor: Actor, row: Macro) -> None:
+    """Whoever may use the macro must be able to use what it says."""
+    problems = []
+    for place, item in enumerate(row.steps):
+        if item["canned_reply_id"] is None:
+            continue
+        pointer = f"/steps/{place}/canned_reply_id"
+        reply = template_queries.reply_if_usable(uow.session, actor, UUID(item["canned_reply_id"]))
+        if item["step"] not in TEXT_OF:
+            problems.append(FieldError.at(pointer, "no_text", f"The step {item['step']} says nothing to anybody."))
+        elif reply is None:
+            problems.append(FieldError.at(pointer, "unknown", "There is no such canned reply."))
+        elif reply.scope != "shared" and (reply.scope, reply.team_id) != (row.scope, row.team_id):
+            text = f"It is of the scope {reply.scope!r}: not everybody who has the macro has it."
+            problems.append(FieldError.at(pointer, "scope", text))
+    if problems:
+        raise ValidationFailed(errors=problems)
+
+
+def _read(steps: Sequence[dict[str, Any]]) -> list[Given]:
+    """The steps with their bodies checked; where a canned reply is the text, a word stands for it."""
+    problems, filled = [], []
+    for place, item in enumerate(steps):
+        body = item["given"]
+        if item["canned_reply_id"] is not None:
+            name = TEXT_OF[item["step"]]
+            problems += [
+                FieldError.at(f"/steps/{place}/given/{key}", "twice", "The canned reply is the text.")
+                for key in {name, f"{name}_html"} & body.keys()
+            ]
+            body = body | {name: "-"}
+        filled.append({"step": item["step"], "given": body})
+    if problems:
+        raise ValidationFailed(errors=problems)
+    return read_steps(filled)
+
+
+@dataclass(frozen=True, slots=True)
+class Applied:
+    """What a macro did, to be shown once it is written."""
+
+    macro: Macro
+    complaint_id: UUID
+    uow: UnitOfWork
+
+
+def apply(uow: UnitOfWork, actor: Actor, part: Part[Macro], *, preview: bool) -> Applied | dict[str, Any]:
+    """On a locked complaint. A refusal of a step is what it would be by itself, and names the step. With `preview`: what
+    it would do, shown; nothing is changed.
+    """
+    if not preview:
+        return _perform(uow, actor, part)
+    with uow.rehearsal() as tried:
+        applied = _perform(tried, actor, part)
+        tried.finish()
+        return show(actor, applied) | {"preview": True}
+
+
+def _perform(uow: UnitOfWork, actor: Actor, part: Part[Macro]) -> Applied:
+    macro, complaint = part.row, part.complaint
+    steps = _read(macro.steps)
+    uow.record(
+        MacroApplied(
+            complaint_id=complaint.id,
+            reference=complaint.reference,
+            macro_id=macro.id,
+            macro_version=macro.version,
+            name=macro.name,
+            steps=[item["step"] for item in macro.steps],
+        ),
+        stream=complaint,
+    )
+    for place, (given, item) in enumerate(zip(steps, macro.steps, strict=True)):
+        try:
+            perform(uow, actor, complaint, _worded(uow, actor, complaint, given, item))
+        except DomainError as error:
+            raise _of_step(error, place, item["step"]) from None
+    template_queries.count_use(uow.session, Macro, macro.id)
+    return Applied(macro, complaint.id, uow)
+
+
+def _worded(uow: UnitOfWork, actor: Actor, complaint: Complaint, given: Given, item: dict[str, Any]) -> Given:
+    if item["canned_reply_id"] is None:
+        return given
+    reply_id = UUID(item["canned_reply_id"])
+    said = canned_replies.used(uow, actor, complaint, reply_id, pointer="/canned_reply_id", written=None)
+    return Given(given.step, _with_text(given.body, TEXT_OF[item["step"]], said))
+
+
+def _with_text(body: dict[str, Any], name: str, said: RichText) -> dict[str, Any]:
+    """HTML where the step takes it; the plain words elsewhere."""
+    if name == "body" and said.html is not None:
+        return {key: value for key, value in body.items() if key != name} | {"body_html": said.html}
+    return body | {name: said.plain}
+
+
+def _of_step(error: DomainError, place: int, name: str) -> DomainError:
+    """The refusal, with pointers into the macro."""
+    within = f"/steps/{place}"
+    errors = []
+    for item in error.errors:
+        pointer = item.get("pointer", "")
+        below = "" if pointer == "/canned_reply_id" else "/given"
+        errors.append(FieldError.at(f"{within}{below}{pointer}", item["code"], item["detail"]))
+    error.errors = tuple(errors) or (FieldError.at(within, error.code, error.detail),)
+    error.detail = f"Step {place + 1} ({name}): {error.detail}"
+    error.extra = {**error.extra, "step": place}
+    return error
+
+
+def show(actor: Actor, applied: Applied) -> dict[str, Any]:
+    """For after everything is written."""
+    session, happened = applied.uow.session, applied.uow.happened
+    ids = [item.event.message_id for item in happened if isinstance(item.event, MessageAdded)]
+    return {
+        "macro_id": applied.macro.id,
+        "macro_version": applied.macro.version,
+        "preview": False,
+        "happened": [
+            {"type": item.event.type, "changes": json_safe(getattr(item.event, "changes", {}))} for item in happened
+        ],
+        "messages": thread_queries.messages(session, ids),
+        "complaint": queries.detail(session, actor, applied.complaint_id),
+    }
