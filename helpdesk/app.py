@@ -27,6 +27,7 @@ from helpdesk.complaints.queue_api import blp as queues
 from helpdesk.complaints.tag_api import blp as tags
 from helpdesk.complaints.template_api import blp as templates
 from helpdesk.complaints.template_models import TEMPLATE_SCOPES
+from helpdesk.complaints.tracking_api import blp as tracking
 from helpdesk.customers import models as customer_words
 from helpdesk.customers.api import blp as customers
 from helpdesk.identity.actors import ANONYMOUS
@@ -50,9 +51,11 @@ from helpdesk.recovery.lifecycle import LIFECYCLE as OFFER_LIFE
 from helpdesk.recovery.playbook import ISSUABLE
 from helpdesk.recovery.playbook import KINDS as REMEDY_KINDS
 from helpdesk.sla.api import blp as sla
+from helpdesk.sla.milestones import MILESTONES
 from helpdesk.sla.models import CLOCK_STATES
 from helpdesk.sla.schemas import UNITS
 from helpdesk.sla.specs import DAYS
+from helpdesk.sla.tracking_api import blp as milestones
 from helpdesk.wiring import Program, assemble
 
 API = "/api/v1"
@@ -69,9 +72,11 @@ BLUEPRINTS = (
     assignment,
     queues,
     profiles,
+    tracking,
     presence,
     tags,
     sla,
+    milestones,
     recovery,
     integrations,
     jobs_blueprint,
@@ -102,6 +107,7 @@ VOCABULARIES = {
     "JobState": jobs.STATES,
     "MessageKind": MESSAGE_KINDS,
     "NotificationKind": NOTIFICATION_KINDS,
+    "MilestoneKind": MILESTONES,
     "OfferKind": ISSUABLE,
     "OfferStatus": OFFER_LIFE.states,
     "PresenceState": PRESENCES,
@@ -199,6 +205,7 @@ def create_app(settings: Settings | None = None, program: Program | None = None)
         settings.base_url,
         changes_since,
         Presence(settings.redis_url),
+        settings,
     )
     app.extensions["helpdesk_program"] = program
     app.extensions["helpdesk_sessions"] = SessionRules.of(settings)

@@ -11,7 +11,7 @@ from uuid import UUID
 from sqlalchemy import Engine
 
 from helpdesk.complaints import notification_subscribers as listeners
-from helpdesk.complaints import notifications, tag_jobs, tagging
+from helpdesk.complaints import notifications, tag_jobs, tagging, tracking
 from helpdesk.complaints.events import (
     BY_ACTION,
     ComplaintAssigned,
@@ -20,6 +20,7 @@ from helpdesk.complaints.events import (
     ComplaintWithdrawn,
     MessageAdded,
 )
+from helpdesk.complaints.tracking_secret import Secrets
 from helpdesk.identity import door_jobs, password_service, session_subscribers
 from helpdesk.identity.actors import SYSTEM
 from helpdesk.identity.authentication import ensure_bootstrap_administrator
@@ -65,7 +66,14 @@ class Tools:
 
 
 def _deliver_mail(tools: Tools, duty_id: UUID, mail_id: UUID) -> None:
-    mail.deliver(tools.database, SYSTEM, duty_id, mail_id, mailer=tools.mailer, sender=tools.sender)
+    completions = {
+        tracking.COMPLETION: lambda session, complaint_id: tracking.paragraph(
+            session, complaint_id, Secrets(tools.signing_key), tools.base_url
+        )
+    }
+    mail.deliver(
+        tools.database, SYSTEM, duty_id, mail_id, mailer=tools.mailer, sender=tools.sender, completions=completions
+    )
 
 
 HANDLERS: Final[Handlers] = {

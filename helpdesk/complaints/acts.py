@@ -15,6 +15,7 @@ from helpdesk.complaints.errors import ConflictOfInterest
 from helpdesk.complaints.events import BY_ACTION
 from helpdesk.complaints.lifecycle import CLOSING, LIFECYCLE
 from helpdesk.complaints.models import Complaint, Issue, TransitionRow
+from helpdesk.complaints.phrases import said
 from helpdesk.complaints.taxonomy import SAFETY_ISSUES, case_outcome, severity_of
 from helpdesk.complaints.thread import add_message
 from helpdesk.identity.actors import Actor
@@ -26,9 +27,6 @@ from helpdesk.kernel.schemas import json_safe
 from helpdesk.kernel.unit_of_work import UnitOfWork
 
 LETTER_PARTS: Final = ("finding", "reasons", "remedy", "next_stage")
-AUTOMATIC_ACKNOWLEDGEMENT: Final = (
-    "We have received your {record_type}. Its reference is {reference}. We will look into it and tell you the outcome."
-)
 
 
 def act(uow: UnitOfWork, actor: Actor, complaint: Complaint, action: str, given: dict[str, Any]) -> Complaint:
@@ -104,8 +102,8 @@ def _is_about(session: Session, complaint: Complaint, actor: Actor) -> bool:
 
 
 def _acknowledge(uow: UnitOfWork, actor: Actor, complaint: Complaint, given: dict[str, Any]) -> None:
-    body = given.get("text") or AUTOMATIC_ACKNOWLEDGEMENT.format(
-        reference=complaint.reference, record_type=complaint.record_type
+    body = given.get("text") or said(
+        "acknowledgement", complaint.language, reference=complaint.reference, record_type=complaint.record_type
     )
     complaint.acknowledged_at = uow.now
     add_message(

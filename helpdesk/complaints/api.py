@@ -15,13 +15,15 @@ from helpdesk.complaints import (
     schemas,
     service,
     thread_queries,
+    tracking_schemas,
 )
 from helpdesk.complaints.action_schemas import BODIES
 from helpdesk.complaints.lifecycle import CLOSING, LIFECYCLE, OPEN
+from helpdesk.complaints.tracking_secret import Secrets
 from helpdesk.identity.actors import Actor
 from helpdesk.kernel.errors import ActionNotAllowed, Conflict, Forbidden
 from helpdesk.kernel.event_log import verify_stream
-from helpdesk.kernel.http import Blueprint
+from helpdesk.kernel.http import Blueprint, web
 from helpdesk.kernel.pagination import Page
 from helpdesk.kernel.schemas import PageQuery, Schema
 from helpdesk.kernel.unit_of_work import UnitOfWork
@@ -46,20 +48,29 @@ def list_complaints(session: Session, actor: Actor, page: Page, given: dict[str,
     return list_queries.listing(session, actor, page, filtering.resolve(session, given), count=given["count"])
 
 
+def _secrets() -> Secrets:
+    return Secrets(web().signing_key)
+
+
+def _show_new(session: Session, actor: Actor, complaint_id: UUID) -> dict[str, Any]:
+    return queries.detail(session, actor, complaint_id) | {"tracking_secret": _secrets().of(complaint_id, 1)}
+
+
 @blp.write(
     "/complaints",
     operation_id="create_complaint",
     summary="Take in a complaint",
     body=schemas.ComplaintIn,
-    answer=schemas.Complaint,
+    answer=tracking_schemas.NewComplaint,
     status=201,
     permission="complaint:create",
-    show=_show,
+    show=_show_new,
+    shown_once="tracking_secret",
     location=lambda shown: f"/api/v1/complaints/{shown['reference']}",
     errors=(errors.AlreadyReceived,),
 )
 def create_complaint(uow: UnitOfWork, actor: Actor, given: dict[str, Any]) -> UUID:
-    return intake.receive(uow, actor, given)
+    return intake.receive(uow, actor, given, _secrets())
 
 
 @blp.read(

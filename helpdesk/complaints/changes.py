@@ -29,6 +29,7 @@ UNTOLD: Final = frozenset(
         "terms",  # made of tags, whose names are told
         "assigned_at",  # is the time of the assignment's event
         "next_due_at",  # follows from the clocks, which have events of their own
+        "tracking_hash",  # of what opens it; `tracking_number` says that there is a new one
     }
 )
 """Columns of a complaint whose changes no event tells."""

@@ -251,6 +251,15 @@ class WatcherRemoved(ComplaintEvent):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class TrackingSecretIssued(ComplaintEvent):
+    """A new one, `delivery` mail or show; the secret is told nowhere. `changes`: field -> [before, after]."""
+
+    type: ClassVar[str] = "complaint.tracking_secret_issued"
+    delivery: str
+    changes: dict[str, list[Any]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class IssueAdded(ComplaintEvent):
     """`changes`: field of the issue -> [null, what is known]; `complaint_changes`: of the complaint."""
 

@@ -10,16 +10,17 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from helpdesk.complaints import queries, tagging
+from helpdesk.complaints import acts, queries, tagging
 from helpdesk.complaints.errors import AlreadyReceived
 from helpdesk.complaints.events import ComplaintReceived
 from helpdesk.complaints.models import NOTHING_DUE, Complaint, Issue, Need, Person
 from helpdesk.complaints.people import need_row
 from helpdesk.complaints.taxonomy import SAFETY_ISSUES, severity_of
+from helpdesk.complaints.tracking_secret import Secrets, hash_of
 from helpdesk.customers import service as customers
 from helpdesk.customers.queries import exists as customer_exists
 from helpdesk.identity import queries as identity
-from helpdesk.identity.actors import Actor
+from helpdesk.identity.actors import SYSTEM, Actor
 from helpdesk.kernel.errors import FieldError, ValidationFailed
 from helpdesk.kernel.ids import new_id, new_reference
 from helpdesk.kernel.unit_of_work import UnitOfWork
@@ -69,9 +70,12 @@ class NewComplaint:
         self.row["event_head"] = value
 
 
-def receive(uow: UnitOfWork, actor: Actor, given: Mapping[str, Any]) -> UUID:
-    """Take one complaint in. Raises `AlreadyReceived` when its external id is known, and `ValidationFailed` for what does
-    not fit what there is: a team, a customer, a time of receipt in the future.
+def receive(uow: UnitOfWork, actor: Actor, given: Mapping[str, Any], secrets: Secrets | None = None) -> UUID:
+    """Take one complaint in. With `secrets` the complainant gets the first one (`secrets.of(id, 1)`). With `acknowledge`
+    in what is given, receipt is acknowledged at once, in the same transaction.
+
+    Raises `AlreadyReceived` when its external id is known, and `ValidationFailed` for what does not fit what there is: a
+    team, a customer, a time of receipt in the future.
     """
     problems = list(_misfits(uow, actor, given))
     if problems:
@@ -85,7 +89,17 @@ def receive(uow: UnitOfWork, actor: Actor, given: Mapping[str, Any]) -> UUID:
             if queries.is_visible(uow.session, actor, reference):
                 raise AlreadyReceived(reference=reference)
             raise AlreadyReceived
-    return receive_many(uow, [given])[0]
+    complaint_id = receive_many(uow, [given], secrets)[0]
+    if given.get("acknowledge"):
+        _acknowledge(uow, complaint_id, given)
+    return complaint_id
+
+
+def _acknowledge(uow: UnitOfWork, complaint_id: UUID, given: Mapping[str, Any]) -> None:
+    """Through the ordinary door, by the system, for which the complaint has to be there."""
+    uow.write()
+    complaint = queries.complaint_by_id_for_update(uow.session, complaint_id)
+    acts.act(uow, SYSTEM, complaint, "acknowledge", {"channel": given["channel"]})
 
 
 def _misfits(uow: UnitOfWork, actor: Actor, given: Mapping[str, Any]) -> Iterator[FieldError]:
@@ -106,22 +120,30 @@ def _misfits(uow: UnitOfWork, actor: Actor, given: Mapping[str, Any]) -> Iterato
         yield FieldError.at("/customer_id", "unknown", "There is no such customer.")
 
 
-def receive_many(uow: UnitOfWork, many: Sequence[Mapping[str, Any]]) -> list[UUID]:
+def receive_many(uow: UnitOfWork, many: Sequence[Mapping[str, Any]], secrets: Secrets | None = None) -> list[UUID]:
     """Take complaints in, in order. The caller has left out those whose `(source, external_id)` is known, and made tags of
-    the names of tags (`tagging.meant`).
+    the names of tags (`tagging.meant`). Without `secrets` nobody is given one: an import has nobody to give it to.
     """
     complainants = [dict(given.get("complainant") or {}) for given in many]
     unnamed = [{} if given.get("customer_id") else person for given, person in zip(many, complainants, strict=True)]
     customer_ids = customers.known_or_new(uow, unnamed)
     ids = []
     for given, person, customer_id in zip(many, complainants, customer_ids, strict=True):
-        ids.append(_receive(uow, given, person, given.get("customer_id") or customer_id))
+        ids.append(_receive(uow, given, person, given.get("customer_id") or customer_id, secrets))
     return ids
 
 
-def _receive(uow: UnitOfWork, given: Mapping[str, Any], complainant: dict[str, Any], customer_id: UUID | None) -> UUID:
+def _receive(
+    uow: UnitOfWork,
+    given: Mapping[str, Any],
+    complainant: dict[str, Any],
+    customer_id: UUID | None,
+    secrets: Secrets | None,
+) -> UUID:
     issues = given.get("issues") or [{}]
     born = NewComplaint(_row(uow.now, given, issues, customer_id))
+    if secrets is not None:
+        born.row |= {"tracking_number": 1, "tracking_hash": hash_of(secrets.of(born.id, 1))}
     uow.add_rows(Complaint, [born.row])
     uow.add_rows(Issue, [_issue(born.id, place, issue) for place, issue in enumerate(issues, start=1)])
     people = [_person(born.id, "complainant", {**complainant, "customer_id": customer_id})]
@@ -203,6 +225,8 @@ def _row(
         "source_data": given.get("source_data"),
         "tags": [],
         "terms": [],
+        "tracking_number": 0,
+        "tracking_hash": None,
         "event_count": 0,
         "event_head": b"",
         "version": 1,

@@ -180,6 +180,9 @@ class Complaint(Identified, Versioned, EventStream, Stamped, Base):
     """What it is found by beside its columns: `tag:` and the id of each tag. Kept with `complaint_tag`, in one place (see
     `tagging`): that table has them in the order of lists, this column at hand where the order comes from elsewhere.
     """
+    tracking_number: Mapped[int] = mapped_column(default=0, server_default="0")
+    """How many secrets the complainant was given; the last one counts."""
+    tracking_hash: Mapped[bytes | None]
     source_data: Mapped[dict[str, Any] | None] = mapped_column(JSONB(none_as_null=True))
     """What an import brought that has no field here; nothing is thrown away."""
 

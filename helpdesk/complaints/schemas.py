@@ -155,6 +155,13 @@ class ComplaintIn(Schema):
         metadata={"description": "Whose regulatory deadlines apply.", "example": None},
     )
     sector = Text(max_length=50, metadata={"example": None})
+    acknowledge = Flag(
+        load_default=False,
+        metadata={
+            "description": "Acknowledge receipt at once, with the reference and the way to follow it.",
+            "example": True,
+        },
+    )
 
     @validates_schema
     def _together(self, data: dict[str, Any], **_: Any) -> None:

@@ -1,7 +1,7 @@
 """The thread of a complaint: what was said to the complainant, by them, and among ourselves."""
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 from uuid import UUID
 
 from helpdesk.complaints import queries
@@ -12,6 +12,9 @@ from helpdesk.kernel.ids import new_id
 from helpdesk.kernel.mail import queue_mail
 from helpdesk.kernel.rich_text import RichText, from_text
 from helpdesk.kernel.unit_of_work import UnitOfWork
+
+TRACKING: Final = "tracking"
+"""What completes the mail of an acknowledgement: how to follow the complaint."""
 
 
 class Sender(NamedTuple):
@@ -96,4 +99,5 @@ def _mail(uow: UnitOfWork, complaint: Complaint, said: RichText, purpose: str) -
         subject=f"Your {complaint.record_type} {complaint.reference}",
         body=said.plain,
         html=said.html,
+        completion=TRACKING if purpose == "acknowledgement" and complaint.tracking_number else None,
     )

@@ -51,13 +51,15 @@ _MONEY: Final = ("price", "loss")
 _NESTED: Final = ("complainant", "affected", "representative", "issues", "needs", *_MONEY)
 _ROWS: Final = ("team_id", "customer_id")
 """Ids of rows of ours: the API checks each against the database, a file has no business to know them."""
-_TOP: Final = tuple(name for name in _COMPLAINT.fields if name not in {*_NESTED, *_ROWS, "external_id"})
+_NEVER: Final = frozenset({"external_id", "acknowledge"})
+"""The first has a place of its own in a mapping; and nobody is written to because of an import."""
+_TOP: Final = tuple(name for name in _COMPLAINT.fields if name not in {*_NESTED, *_ROWS, *_NEVER})
 TARGETS: Final = (
     *_TOP,
     *(f"{part}.{name}" for part, schema in _PARTS.items() for name in schema.fields),
     *(f"{name}.{part}" for name in _MONEY for part in ("amount", "currency")),
 )
-WHOLE: Final = tuple(name for name in _COMPLAINT.fields if name not in {*_ROWS, "external_id"})
+WHOLE: Final = tuple(name for name in _COMPLAINT.fields if name not in {*_ROWS, *_NEVER})
 
 _NUMBERS: Final = frozenset(name for name, known in _COMPLAINT.fields.items() if isinstance(known, fields.Integer))
 """What the API takes as a number only. A CSV has nothing but text, and so have the translations of a mapping."""

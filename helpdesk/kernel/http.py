@@ -36,6 +36,7 @@ from helpdesk.kernel.errors import (
     NotFound,
     PreconditionFailed,
     PreconditionRequired,
+    Unauthenticated,
     ValidationFailed,
 )
 from helpdesk.kernel.events import Principal
@@ -43,6 +44,7 @@ from helpdesk.kernel.pagination import Count, Page
 from helpdesk.kernel.presence import Presence
 from helpdesk.kernel.problems import UnknownRoute, UnsupportedMediaType
 from helpdesk.kernel.schemas import problems_of
+from helpdesk.kernel.settings import Settings
 from helpdesk.kernel.unit_of_work import Database, UnitOfWork
 
 JSON = orjson.OPT_UTC_Z | orjson.OPT_NON_STR_KEYS
@@ -81,6 +83,7 @@ class Web:
     base_url: str
     changes_of: ChangesOf = _nothing_told
     presence: Presence = field(default_factory=lambda: Presence(None))
+    settings: Settings = field(default_factory=Settings)
 
 
 def web() -> Web:
@@ -90,6 +93,24 @@ def web() -> Web:
 def user_agent() -> str:
     """What the caller's program says that it is, to be shown to people; at most 300 characters."""
     return "".join(char for char in request.headers.get("User-Agent", "") if char.isprintable())[:300]
+
+
+@dataclass(frozen=True, slots=True)
+class Scheme:
+    """Another way than a bearer token by which the callers of a route are known. `name` is the document's; `authenticate`
+    raises `refused`, a 401.
+    """
+
+    name: str
+    authenticate: Callable[[Session], Caller]
+    refused: type[Unauthenticated]
+
+
+def credentials(scheme: str) -> str | None:
+    """What stands behind `Authorization: <scheme>`; None where it is not there, or longer than any of ours."""
+    given, _, token = request.headers.get("Authorization", "").partition(" ")
+    token = token.strip()
+    return token if given.lower() == scheme.lower() and 1 <= len(token) <= 512 else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,13 +125,14 @@ class _Read:
     paged: bool
     limits: Sequence[str]
     enrolling: bool
+    by: Scheme | None
 
     def __call__(self, **path: Any) -> Response:
         return _persistently(lambda: self._once(path))
 
     def _once(self, path: dict[str, Any]) -> Response:
         with web().database.reader() as session:
-            actor = caller(session, public=self.public, limits=self.limits, enrolling=self.enrolling)
+            actor = caller(session, public=self.public, limits=self.limits, enrolling=self.enrolling, by=self.by)
             if self.permission is not None:
                 require(actor, self.permission)
             given = load_query(self.query)
@@ -157,6 +179,7 @@ class _Write:
     enrolling: bool
     body_optional: bool
     or_nothing: bool
+    by: Scheme | None
 
     def __call__(self, **path: Any) -> Response:
         if self.first is not None:
@@ -165,7 +188,7 @@ class _Write:
 
     def _known_caller(self) -> Caller:
         with web().database.reader() as session:
-            return caller(session, public=self.public, limits=self.limits, enrolling=self.enrolling)
+            return caller(session, public=self.public, limits=self.limits, enrolling=self.enrolling, by=self.by)
 
     def _after_first(self, first: Callable[..., Any], path: dict[str, Any]) -> Response:
         """Only the last part is done again where nothing of it happened: what `first` did has been done."""
@@ -268,12 +291,14 @@ class Blueprint(flask_smorest.Blueprint):  # type: ignore[misc]  # flask-smorest
         paged: bool = False,
         limits: Sequence[str] = (),
         enrolling: bool = False,
+        by: Scheme | None = None,
         description: str | None = None,
     ) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
         """A GET: `view(session, actor, [query], **path)` returns what `answer` dumps, or a whole `Response`.
 
         `limits`: further ones (`limiting`) of the address, beside that of every token, or of every public caller.
-        `enrolling`: also for a session that lacks its second factor.
+        `enrolling`: also for a session that lacks its second factor. `by`: how callers are known, where it is not by a
+        bearer token or a session of ours.
 
         With `paged`: `view(session, actor, page, query, **path)` returns `(rows, next_cursor, total or None)`. A total that
         is a `Count` and not exact is told so, in `total_is_exact`.
@@ -289,6 +314,7 @@ class Blueprint(flask_smorest.Blueprint):  # type: ignore[misc]  # flask-smorest
                 paged=paged,
                 limits=limits,
                 enrolling=enrolling,
+                by=by,
             )
             self._register(
                 rule,
@@ -304,6 +330,7 @@ class Blueprint(flask_smorest.Blueprint):  # type: ignore[misc]  # flask-smorest
                 permission=permission,
                 public=public,
                 enrolling=enrolling,
+                by=by,
                 paged=paged,
                 single=not paged,
             )
@@ -336,6 +363,7 @@ class Blueprint(flask_smorest.Blueprint):  # type: ignore[misc]  # flask-smorest
         enrolling: bool = False,
         body_optional: bool = False,
         or_nothing: bool = False,
+        by: Scheme | None = None,
         errors: Sequence[type[DomainError]] = (),
         description: str | None = None,
     ) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
@@ -344,8 +372,8 @@ class Blueprint(flask_smorest.Blueprint):  # type: ignore[misc]  # flask-smorest
         `load(session, actor, **path)` gives the locked row or raises `NotFound`; with it, the path's values go there
         and not to the view. `check(session, actor, row)` refuses before the body is looked at. `if_match` is none,
         honoured or required. `shown_once` names a field of the answer (then a mapping) that is shown once: the kept
-        answer has null in its place. `headers(shown)` are further ones of the answer. `limits` as in
-        `read`.
+        answer has null in its place. `headers(shown)` are further ones of the answer. `limits`
+        and `by` as in `read`.
 
         `idempotency_key` is optional, required or none: no trace is kept of a body that holds a password or a code, and
         a kept answer would tell whoever guesses the key whether the guess in the body was right.
@@ -382,6 +410,7 @@ class Blueprint(flask_smorest.Blueprint):  # type: ignore[misc]  # flask-smorest
                 enrolling=enrolling,
                 body_optional=body_optional,
                 or_nothing=or_nothing,
+                by=by,
             )
             self._register(
                 rule,
@@ -394,10 +423,11 @@ class Blueprint(flask_smorest.Blueprint):  # type: ignore[misc]  # flask-smorest
                 statuses={status: HTTPStatus(status).phrase} | ({204: "There is none."} if or_nothing else {}),
                 body=run.body,
                 body_optional=body_optional,
-                errors=[*errors, *_refusals(rule, load, if_match)],
+                errors=[*errors, *_refusals(rule, load if by is None else None, if_match)],
                 permission=permission,
                 public=public,
                 enrolling=enrolling,
+                by=by,
                 if_match=if_match,
                 idempotency_key=idempotency_key if method == "POST" else None,
                 location=location is not None,
@@ -449,12 +479,22 @@ def _who(actor: Principal) -> str:
     return f"{actor.kind}:{actor.id or ''}"
 
 
-def caller(session: Session, *, public: bool = False, limits: Sequence[str] = (), enrolling: bool = False) -> Caller:
+def caller(
+    session: Session,
+    *,
+    public: bool = False,
+    limits: Sequence[str] = (),
+    enrolling: bool = False,
+    by: Scheme | None = None,
+) -> Caller:
     """Who is calling, counted. Raises `Unauthenticated`, `QuotaExceeded`."""
-    if public:
+    if public or by is not None:
         limiting.count_address(limiting.PUBLIC, *limits)
-    actor = web().anonymous if public else web().authenticate(session, enrolling=enrolling)
-    if not public:
+    if by is not None:
+        actor = by.authenticate(session)
+    else:
+        actor = web().anonymous if public else web().authenticate(session, enrolling=enrolling)
+    if not public and by is None:
         limiting.count_credential(f"{actor.kind}:{actor.id}")
     structlog.contextvars.bind_contextvars(actor=f"{actor.kind}:{actor.id or ''}")
     return actor
@@ -671,9 +711,11 @@ _HEADERS = (
 __all__ = [
     "Blueprint",
     "Caller",
+    "Scheme",
     "Web",
     "bind_request",
     "caller",
+    "credentials",
     "load_query",
     "user_agent",
     "validation_failed",

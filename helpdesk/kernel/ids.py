@@ -56,5 +56,24 @@ def parse_reference(text: str) -> str | None:
     return _grouped(canonical)
 
 
+def code_of(number: int, chars: int) -> str:
+    """`chars` characters of 5 bits each, from the lowest bits on, and the check character, in groups of four."""
+    body = "".join(ALPHABET[number >> (5 * place) & 31] for place in range(chars))
+    return _in_fours(body + check_character(body))
+
+
+def parse_code(text: str, chars: int) -> str | None:
+    """The canonical form of a code of `chars` characters that somebody typed, as `parse_reference`."""
+    given = [char for char in text.upper() if char not in "- "]
+    if len(given) != chars + 1 or any(char not in _VALUE for char in given):
+        return None
+    canonical = "".join(ALPHABET[_VALUE[char]] for char in given)
+    return _in_fours(canonical) if check_character(canonical[:-1]) == canonical[-1] else None
+
+
+def _in_fours(chars: str) -> str:
+    return "-".join(chars[start : start + 4] for start in range(0, len(chars), 4))
+
+
 def _grouped(chars: str) -> str:
     return f"{chars[:4]}-{chars[4:8]}-{chars[8:]}"

@@ -8,18 +8,20 @@ whoever wants to take the text back must know whether it has gone out (`take_bac
 import re
 import smtplib
 import ssl
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from email.message import EmailMessage
 from email.policy import SMTP
 from email.utils import parseaddr
 from functools import cache
+from html import escape
 from typing import Final, Protocol
 from urllib.parse import SplitResult, unquote, urlsplit
 from uuid import UUID
 
 import structlog
 from sqlalchemy import func, select
-from sqlalchemy.orm import Mapped, mapped_column
+from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from helpdesk.kernel import outbox, rich_text
 from helpdesk.kernel.db import Base, Identified, Stamped, Timestamp
@@ -51,6 +53,8 @@ class OutboundMail(Identified, Stamped, Base):
     body: Mapped[str]
     html: Mapped[str | None]
     """The same as sanitised HTML; the mail then has both."""
+    completion: Mapped[str | None]
+    """Names what is added when it is sent: what may lie in no table (see `Completions`)."""
     tried_at: Mapped[Timestamp | None]
     """When it was last begun to be sent. With neither an outcome nor a `failure`, it may have gone out."""
     secret: Mapped[bool] = mapped_column(default=False, server_default="false")
@@ -130,9 +134,10 @@ def queue_mail(
     body: str,
     html: str | None = None,
     secret: bool = False,
+    completion: str | None = None,
 ) -> UUID:
     """Write the mail and the duty to send it; they commit with their cause. `html`: sanitised, the same as `body`.
-    `secret`: see `OutboundMail`.
+    `secret`: see `OutboundMail`. `completion`: a name in the `Completions` that mail is delivered with.
     """
     mail_id = new_id()
     row = {
@@ -144,6 +149,7 @@ def queue_mail(
         "body": body,
         "html": html,
         "secret": secret,
+        "completion": completion,
     }
     uow.add_rows(OutboundMail, [row])
     uow.duty(TOPIC, mail_id)
@@ -171,18 +177,31 @@ def compose(
     return message
 
 
+Completions = Mapping[str, Callable[[Session, UUID], str]]
+"""By name, what makes the end of a mail about `subject_id` while it is sent: a secret that is kept nowhere."""
+
+
 def deliver(
-    database: Database, system: Principal, duty_id: UUID, mail_id: UUID, *, mailer: Mailer, sender: str
+    database: Database,
+    system: Principal,
+    duty_id: UUID,
+    mail_id: UUID,
+    *,
+    mailer: Mailer,
+    sender: str,
+    completions: Completions | None = None,
 ) -> None:
     """The outside handler of `TOPIC`: say that it begins, send with no transaction open, settle."""
     with database.unit_of_work(system) as uow:
         mail = _locked(uow, mail_id)
+        text = (completions or {})[mail.completion](uow.session, mail.subject_id) if mail.completion else None
         wanted = mail.sent_at is None and mail.cancelled_at is None
         if wanted:
             mail.tried_at, mail.failure = uow.now, None
     if wanted:
         try:
-            mailer.send(compose(sender, mail.id, mail.recipient, mail.subject, mail.body, html=mail.html))
+            body, html = _completed(mail, text)
+            mailer.send(compose(sender, mail.id, mail.recipient, mail.subject, body, html=html))
         except Exception as error:
             with database.unit_of_work(system) as uow:
                 _locked(uow, mail_id).failure = described(error)
@@ -196,6 +215,13 @@ def deliver(
                 if row.secret:
                     row.body = ""
             outbox.mark_done(uow.session, duty_id)
+
+
+def _completed(mail: OutboundMail, text: str | None) -> tuple[str, str | None]:
+    if text is None:
+        return mail.body, mail.html
+    shown = escape(text).replace("\n", "<br>")
+    return f"{mail.body}\n\n{text}", None if mail.html is None else f"{mail.html}<p>{shown}</p>"
 
 
 def give_up(uow: UnitOfWork, mail_id: UUID, reason: str) -> None:

@@ -197,6 +197,14 @@ def configure(
         },
     )
     api.spec.components.security_scheme("cookie", _COOKIE)
+    api.spec.components.security_scheme(
+        "tracking",
+        {
+            "type": "http",
+            "scheme": "Tracking",
+            "description": "What reference and secret of one complaint were exchanged for (`POST /api/v1/public/tracking`).",
+        },
+    )
     return api
 
 
@@ -254,6 +262,7 @@ def describe(
     errors: Sequence[type[DomainError]],
     permission: str | None,
     public: bool,
+    by: Any = None,
     body: Any = None,
     body_optional: bool = False,
     query: Any = None,
@@ -285,8 +294,13 @@ def describe(
                 extra["required"] = False
             documented = blueprint.arguments(schema, location=where, **extra)(documented)
     reads = single or paged
-    refusals = [*errors, *([] if public or enrolling else [SecondFactorRequired])]
-    all_errors = _all_errors(refusals, body, query, permission, idempotency_key, public=public, reads=reads)
+    known = public or by is not None
+    refusals = [
+        *errors,
+        *([] if known or enrolling else [SecondFactorRequired]),
+        *([by.refused] if by is not None else []),
+    ]
+    all_errors = _all_errors(refusals, body, query, permission, idempotency_key, public=known, reads=reads)
     extra_parameters = _header_parameters(if_match, idempotency_key, single=reads)
     apidoc: dict[str, Any] = documented._apidoc  # noqa: SLF001  # flask-smorest's own place for it
     apidoc.setdefault("arguments", {}).setdefault("parameters", []).extend(extra_parameters)
@@ -296,7 +310,7 @@ def describe(
         "summary": summary,
         "description": description or summary + ".",
         "responses": _error_responses(all_errors),
-        "security": [] if public else [{"bearer": []}, {"cookie": []}],
+        "security": [] if public else [{"bearer": []}, {"cookie": []}] if by is None else [{by.name: []}],
         "x-problem-codes": sorted({kind.code for kind in all_errors}),
     }
     if reads:

@@ -59,6 +59,12 @@ class Settings:
     limit_tracking: str = field(
         default="10/10minutes", metadata={"help": "tries to find a complaint, of one address and for one reference"}
     )
+    reopen_window_days: int = field(
+        default=90, metadata={"help": "how long after it was closed a complainant can reopen a complaint"}
+    )
+    tracking_names: str = field(
+        default="first_name", metadata={"help": "who handles it, to the complainant: first_name or team"}
+    )
     trusted_proxies: int = field(
         default=0, metadata={"help": "proxies in front that write `X-Forwarded-For`; with 0 it decides nothing"}
     )
@@ -161,12 +167,14 @@ def _bad_limits(given: dict[str, object]) -> list[str]:
 _RANGES = (
     ("port", 1, 65535),
     ("trusted_proxies", 0, 10),
+    ("reopen_window_days", 0, 3650),
     ("session_idle_minutes", 1, 1440),
     ("session_hours", 1, 720),
 )
 _WORDS = (
     ("log_level", ("DEBUG", "INFO", "WARNING", "ERROR")),
     ("second_factor", ("optional", "required")),
+    ("tracking_names", ("first_name", "team")),
 )
 _URLS = (
     ("smtp_url", "smtp://user:password@host:25 or smtps://user:password@host:465"),

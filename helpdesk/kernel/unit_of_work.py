@@ -148,12 +148,11 @@ class UnitOfWork:
         if self._finished:
             raise RuntimeError("this unit of work is finished: what is said to it now would be lost")
 
-    def finish(self) -> None:
-        """Run subscribers until nothing new happened, then write everything. The caller commits; nobody else calls it
-        but the edges that must answer from what was written before they commit.
+    def write(self) -> None:
+        """Write what was said so far, with what followed from it, so that the next act of this unit of work finds its rows.
+        A row that was born here is to be loaded before more is recorded on its stream.
         """
-        if self._finished:
-            return
+        self._still_open()
         while self._pending:
             batch, self._pending = self._pending, []
             self._recorded += batch
@@ -161,6 +160,15 @@ class UnitOfWork:
         self._write_events()
         self.session.flush()
         bulk.write_rows(self.session, self._rows)
+        self._rows.clear()
+
+    def finish(self) -> None:
+        """Run subscribers until nothing new happened, then write everything. The caller commits; nobody else calls it
+        but the edges that must answer from what was written before they commit.
+        """
+        if self._finished:
+            return
+        self.write()
         self._write_duties()
         self._write_last()
         self._finished = True
@@ -175,6 +183,7 @@ class UnitOfWork:
 
     def _write_events(self) -> None:
         rows = event_log.rows_for((item for item in self._recorded if item.id not in self._last), self.request_id)
+        self._recorded = [item for item in self._recorded if item.id in self._last]
         if rows:
             self._rows[event_log.EventRow.__table__].extend(rows)  # type: ignore[index]  # it is a Table
 

@@ -42,6 +42,7 @@ from sqlalchemy import (
 from helpdesk.complaints.lifecycle import LIFECYCLE
 from helpdesk.complaints.models import NOTHING_DUE, Complaint, Issue, Message, Need, Person, TransitionRow
 from helpdesk.complaints.taxonomy import REGULATOR_CHANNELS, SAFETY_ISSUES
+from helpdesk.complaints.tracking_secret import Secrets, hash_of
 from helpdesk.customers.models import Customer
 from helpdesk.identity.models import Agent, Role, TeamMember, Token
 from helpdesk.kernel.clock import parse_rfc3339, rfc3339
@@ -467,6 +468,8 @@ def _create(connection: Connection, caller: Caller, given: dict[str, Any]) -> Re
         "terms": [],
         "version": 1,
     }
+    secret = Secrets("floor").of(row["id"], 1)
+    row |= {"tracking_number": 1, "tracking_hash": hash_of(secret)}
     chain = _Chain(caller, row, 1)
     if customer_id is None:
         known = {"id": row["customer_id"], "name": person["name"], "email": person["email"], "phone": None}
@@ -504,7 +507,8 @@ def _create(connection: Connection, caller: Caller, given: dict[str, Any]) -> Re
     connection.execute(NEW_PERSON, complainant | {"complaint_id": row["id"]})
     connection.execute(NEW_CLOCKS, [new_clock(row["id"], terms) for terms in clocks if terms is not None])
     connection.execute(NEW_EVENTS, chain.rows)
-    return _json(201, _detail(row | {"issues": issues, "people": [complainant], "needs": []}, caller))
+    shown = _detail(row | {"issues": issues, "people": [complainant], "needs": []}, caller)
+    return _json(201, shown | {"tracking_secret": secret})
 
 
 def _next_due(dues: list[datetime | None]) -> datetime:

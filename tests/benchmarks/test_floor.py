@@ -36,6 +36,7 @@ _ROWS: Final = {
 _NEVER_TWICE: Final = re.compile(
     r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"  # ids
     r"|\d{4}-\d\d-\d\dT[\d:.]+(Z|\+00:00)"
+    r"|([0-9A-Z]{4}-){6}[0-9A-Z]{3}\b"  # secrets
     r"|[0-9A-Z]{4}-[0-9A-Z]{4}-[0-9A-Z]{3}\b"  # references
     r"|\\\\x[0-9a-f]+"  # salts and hashes
     r"|(?<=\"request_id\": \")[0-9a-f]{24}"

@@ -99,10 +99,12 @@ def body_has_an_example(operation: Operation) -> Iterator[str]:
 
 def says_who_may_call_it(operation: Operation) -> Iterator[str]:
     responses = operation.definition["responses"]
-    if operation.definition.get("security") not in ([], [{"bearer": []}, {"cookie": []}]):
+    tracked = operation.definition.get("security") == [{"tracking": []}]
+    if operation.definition.get("security") not in ([], [{"bearer": []}, {"cookie": []}], [{"tracking": []}]):
         yield "does not say how callers are known"
     codes = operation.definition.get("x-problem-codes", [])
-    if ("unauthenticated" in codes) != operation.secured or ("401" not in responses and operation.secured):
+    wanted = "tracking_session_ended" if tracked else "unauthenticated"
+    if (wanted in codes) != operation.secured or ("401" not in responses and operation.secured):
         # Where one signs in, 401 is about what the body proves: it has codes of its own.
         yield "a token is asked for of callers who need none, or not of those who do"
     if not operation.secured and not operation.path.startswith("/api/v1/public/"):

@@ -179,7 +179,7 @@ class Fuzz:
 
     def _mind_the_headers(self, case: Case[Any]) -> None:
         headers = case.headers
-        headers["Authorization"] = f"Bearer {self.world.token(self.operation)}"
+        headers["Authorization"] = self.world.authorization(self.operation)
         if not _is_good(case, ParameterLocation.HEADER):
             return
         if self.operation.parameter("header", "Idempotency-Key") and self.sent % 5:

@@ -8,6 +8,7 @@ from uuid import UUID
 
 from flask import Flask
 
+from helpdesk.complaints import tracking_session
 from helpdesk.complaints.lifecycle import LIFECYCLE
 from helpdesk.identity import password_service
 from helpdesk.identity.actors import SYSTEM
@@ -18,7 +19,7 @@ from helpdesk.recovery import issuance
 from helpdesk.recovery.lifecycle import LIFECYCLE as OFFER_LIFE
 from helpdesk.wiring import Program
 from tests.complaints import steps
-from tests.conftest import Caller, make_agent, make_team
+from tests.conftest import Caller, complaint_body, make_agent, make_team
 from tests.contract.document import Operation
 from tests.identity.doors import PASSWORD, App, Browser, Member, enrolled
 from tests.recovery import helpers
@@ -36,6 +37,9 @@ class World:
         self._numbers = itertools.count(1)
         self._known: dict[str, dict[str, str]] = {}
         self._tokens: dict[str, str] = {}
+        self._tracked: tuple[str, str] | None = None
+        self._sessions: dict[str, str] = {}
+        """Of complainants, by operation."""
         self._budgets: list[str] = []
         self._makers: dict[str, Callable[[str], str]] = {
             "ref": self._complaint,
@@ -91,6 +95,19 @@ class World:
         """What was given for it has moved on, or is gone: the next gets anew."""
         self._known.pop(operation.id, None)
         self._tokens.pop(operation.id, None)
+        self._sessions.pop(operation.id, None)
+
+    def authorization(self, operation: Operation) -> str:
+        """Of the caller, or, where the operation asks for one, of a complainant whose complaint it can be done with."""
+        if operation.definition.get("security") != [{"tracking": []}]:
+            return f"Bearer {self.token(operation)}"
+        if operation.id not in self._sessions:
+            action = operation.path.rpartition("/")[2]
+            complaint_id = UUID(self._complaint(action if action in LIFECYCLE.actions else ""))
+            with self._program.database.unit_of_work(SYSTEM) as uow:
+                token, _ = tracking_session.sign(self._program.tools.signing_key, complaint_id, 0, uow.now)
+            self._sessions[operation.id] = token
+        return f"Tracking {self._sessions[operation.id]}"
 
     def key(self) -> str:
         """A fresh Idempotency-Key."""
@@ -134,7 +151,7 @@ class World:
 
     def headers(self, operation: Operation) -> dict[str, str]:
         """The caller's token, and what guards a change: a fresh key, whatever version."""
-        found = {"Authorization": f"Bearer {self.token(operation)}"}
+        found = {"Authorization": self.authorization(operation)}
         if operation.parameter("header", "Idempotency-Key"):
             found["Idempotency-Key"] = self.key()
         if operation.parameter("header", "If-Match"):
@@ -288,6 +305,13 @@ class World:
         sources = OFFER_LIFE.by_action(action).sources if action else {"offered"}
         return str(next(make for state, make in made.items() if state in sources)()["id"])
 
+    def tracked(self) -> tuple[str, str]:
+        """A reference and its secret."""
+        if self._tracked is None:
+            answer = self.caller.post("/complaints", complaint_body())
+            self._tracked = (str(answer.json["reference"]), str(answer.json["tracking_secret"]))
+        return self._tracked
+
     def named(self, operation: Operation, name: str) -> str | None:
         """A real value for a body's or query's field of this name; None where it names nothing that we know."""
         self.token(operation)  # what is made up below is about whoever that is
@@ -366,6 +390,8 @@ _FIELDS: dict[str, Callable[[World], str]] = {
     "calendar_id": World.calendar,
     "into_id": World.tag,
     "canned_reply_id": World.canned_reply,
+    "reference": lambda world: world.tracked()[0],
+    "secret": lambda world: world.tracked()[1],
 }
 
 

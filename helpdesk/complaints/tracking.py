@@ -1,0 +1,166 @@
+"""The complainant's way back to a complaint without an account: a secret of their own, told once or mailed.
+
+What they may do with it, `tracking_api` says. Agents can issue a new one; the one before it then opens nothing any more,
+and neither does what was opened with it.
+"""
+
+from datetime import timedelta
+from typing import Any, Final
+from uuid import UUID
+
+from sqlalchemy.orm import Session
+
+from helpdesk.complaints import acts, changes, queries, tracking_queries
+from helpdesk.complaints.events import TrackingSecretIssued
+from helpdesk.complaints.lifecycle import OPEN
+from helpdesk.complaints.models import Complaint
+from helpdesk.complaints.phrases import said
+from helpdesk.complaints.thread import TRACKING, add_message
+from helpdesk.complaints.tracking_errors import ReopenWindowOver, TrackingRefused
+from helpdesk.complaints.tracking_secret import Secrets, fits, hash_of
+from helpdesk.complaints.tracking_session import Session as Opened
+from helpdesk.identity.actors import SYSTEM, Actor, complainant_actor
+from helpdesk.kernel.errors import FieldError, ValidationFailed
+from helpdesk.kernel.ids import parse_reference
+from helpdesk.kernel.mail import queue_mail
+from helpdesk.kernel.unit_of_work import UnitOfWork
+
+COMPLETION: Final = TRACKING
+"""What completes a mail on its way out; the secret lies in no table."""
+
+DELIVERIES: Final = ("mail", "show")
+
+
+def issue(uow: UnitOfWork, complaint: Complaint, secrets: Secrets, given: dict[str, Any]) -> dict[str, Any]:
+    """A new secret for a locked complaint, mailed to whom we write to, or shown this once. `given`: delivery. Raises
+    `ValidationFailed` where it is to be mailed and there is no address.
+    """
+    recipient = queries.complainant_of(uow.session, complaint.id) if given["delivery"] == "mail" else None
+    if given["delivery"] == "mail" and (recipient is None or not recipient.email):
+        text = "There is no address to mail it to; show it, and tell it to them."
+        raise ValidationFailed(errors=[FieldError.at("/delivery", "no_address", text)])
+    before = changes.values_of(complaint)
+    complaint.tracking_number += 1
+    secret = secrets.of(complaint.id, complaint.tracking_number)
+    complaint.tracking_hash = hash_of(secret)
+    complaint.changed_at(uow.now)
+    if recipient is not None and recipient.email:
+        language = recipient.language or complaint.language
+        body = said("new_secret", language, record_type=complaint.record_type, reference=complaint.reference)
+        queue_mail(
+            uow,
+            subject_id=complaint.id,
+            reason="tracking_secret",
+            recipient=recipient.email,
+            subject=f"Your {complaint.record_type} {complaint.reference}",
+            body=body,
+            completion=COMPLETION,
+        )
+    uow.record(
+        TrackingSecretIssued(
+            complaint_id=complaint.id,
+            reference=complaint.reference,
+            delivery=given["delivery"],
+            changes=changes.since(before, complaint),
+        ),
+        stream=complaint,
+    )
+    return {
+        "reference": complaint.reference,
+        "delivery": given["delivery"],
+        "tracking_secret": secret if given["delivery"] == "show" else None,
+    }
+
+
+MAY: Final = frozenset({"complaint:read", "complaint:withdraw", "complaint:reopen"})
+"""What somebody may do with their own complaint; what they write has a door of its own."""
+
+_NO_REASON: Final = "The complainant withdrew it themselves."
+
+
+def open_session(session: Session, reference: str, secret: str) -> Any:
+    """The complaint's `id`, `tracking_number` and the moment, `seen_at`. Raises `TrackingRefused`, with the same words and
+    after the same work whether there is no such complaint or the secret is another's.
+    """
+    row = tracking_queries.secret_by_reference(session, parse_reference(reference) or "")
+    if not fits(secret, None if row is None else row.tracking_hash):
+        raise TrackingRefused
+    return row
+
+
+def complainant(session: Session, opened: Opened | None) -> Actor | None:
+    """Whoever holds a session that still counts: it has not ended, and its secret is in force."""
+    row = None if opened is None else tracking_queries.opened(session, opened.complaint_id)
+    if opened is None or row is None or row.seen_at >= opened.expires_at or row.tracking_number != opened.number:
+        return None
+    return complainant_actor(opened.complaint_id, MAY, row.seen_at)
+
+
+def seen_by(session: Session, actor: Actor, *, names: str, window_days: int) -> dict[str, Any]:
+    """A complaint as its complainant sees it. `names`: who is said to handle it, by first name or team. `window_days`:
+    how long after it was closed they can ask for it to be reopened.
+    """
+    row = tracking_queries.seen(session, actor)
+    closed_at, status = row.pop("closed_at"), row["status"]
+    until = None if closed_at is None or status in OPEN else closed_at + timedelta(days=window_days)
+    can = {
+        "write": True,
+        "withdraw": status in OPEN,
+        "reopen": until is not None and row.pop("seen_at") < until,
+    }
+    waits = row.pop("waiting_on") == "customer" and status in OPEN
+    word = "status_waiting" if waits else f"status_{status}"
+    return row | {
+        "status_text": said(word, row["language"]),
+        "waiting_on_you": waits,
+        "handled_by": row.pop("first_name" if names == "first_name" else "team"),
+        "reopen_until": until,
+        "can": [name for name, possible in can.items() if possible],
+    }
+
+
+def shown_entry(row: Any, names: str) -> dict[str, Any]:
+    """A message as the complainant sees it."""
+    shown = dict(row)
+    first_name, team = shown.pop("first_name"), shown.pop("team")
+    return shown | {"name": first_name if names == "first_name" else team}
+
+
+def write(uow: UnitOfWork, actor: Actor, complaint: Complaint, given: dict[str, Any]) -> UUID:
+    """A message from the complainant; it ends the waiting for it."""
+    message_id = add_message(uow, actor, complaint, kind="inbound", body=given["body"], channel="WEB")
+    if complaint.waiting_on == "customer" and complaint.status in OPEN:
+        acts.act(uow, SYSTEM, complaint, "resume", {"note": "The complainant replied."})
+    else:
+        complaint.changed_at(uow.now)
+    return message_id
+
+
+def withdraw(uow: UnitOfWork, actor: Actor, complaint: Complaint, given: dict[str, Any]) -> None:
+    acts.carry_out(uow, actor, complaint, "withdraw", {"reason": given.get("reason") or _NO_REASON})
+
+
+def check_window(session: Session, actor: Actor, complaint: Complaint, window_days: int) -> None:
+    """Raises `ReopenWindowOver` for whoever comes too late; of an open complaint the lifecycle says that it is open."""
+    closed_at = tracking_queries.closed_at(session, complaint.id) if complaint.status not in OPEN else None
+    if closed_at is None or actor.seen_at is None or actor.seen_at < closed_at + timedelta(days=window_days):
+        return
+    raise ReopenWindowOver(
+        f"It was closed more than {window_days} days ago.",
+        closed_at=closed_at,
+        window_days=window_days,
+        suggestion="new_complaint",
+        related_to=complaint.reference,
+    )
+
+
+def paragraph(session: Session, complaint_id: UUID, secrets: Secrets, base_url: str) -> str:
+    """How to follow a complaint, with the secret that is in force when it is mailed. The page takes both from behind the
+    `#`, which browsers send to nobody.
+    """
+    row = tracking_queries.secret_of(session, complaint_id)
+    secret = secrets.told_again(complaint_id, row.tracking_number, row.tracking_hash)
+    if secret is None:
+        return said("following_without_secret", row.language, reference=row.reference)
+    url = f"{base_url}/track#reference={row.reference}&secret={secret}"
+    return said("following", row.language, url=url, reference=row.reference, secret=secret)

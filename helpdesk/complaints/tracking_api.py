@@ -1,0 +1,167 @@
+"""Reference and secret go in a body, the session in a header: addresses stand in the logs of everything on the way."""
+
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy.orm import Session
+
+from helpdesk.complaints import acts, models, queries, tracking, tracking_queries, tracking_schemas, tracking_session
+from helpdesk.complaints.action_schemas import ReasonIn
+from helpdesk.complaints.tracking_errors import ReopenWindowOver, TrackingRefused, TrackingSessionEnded
+from helpdesk.complaints.tracking_secret import Secrets
+from helpdesk.identity.actors import Actor
+from helpdesk.kernel import limiting
+from helpdesk.kernel.errors import ActionNotAllowed
+from helpdesk.kernel.http import Blueprint, Scheme, credentials, web
+from helpdesk.kernel.ids import parse_reference
+from helpdesk.kernel.pagination import Page
+from helpdesk.kernel.schemas import PageQuery
+from helpdesk.kernel.unit_of_work import UnitOfWork
+
+blp = Blueprint("tracking", __name__, description="What a complainant sees and does without an account.")
+
+
+@blp.write(
+    "/complaints/<ref>/tracking-secret",
+    operation_id="issue_tracking_secret",
+    summary="Give the complainant a new secret; the one before it opens nothing any more",
+    body=tracking_schemas.TrackingSecretIn,
+    answer=tracking_schemas.TrackingSecret,
+    status=201,
+    permission="complaint:reply",
+    load=queries.complaint_for_update,
+    if_match="honoured",
+    shown_once="tracking_secret",
+)
+def issue_secret(uow: UnitOfWork, _actor: Actor, complaint: models.Complaint, given: dict[str, Any]) -> dict[str, Any]:
+    return tracking.issue(uow, complaint, Secrets(web().signing_key), given)
+
+
+@blp.write(
+    "/public/tracking",
+    operation_id="open_tracking",
+    summary="Exchange a reference and its secret for a session of half an hour",
+    description="The same refusal, after the same work, for a wrong secret and for a reference that there is none of.",
+    body=tracking_schemas.TrackingIn,
+    answer=tracking_schemas.TrackingSession,
+    public=True,
+    limits=(limiting.TRACKING,),
+    shown_once="token",
+    errors=(TrackingRefused,),
+)
+def open_tracking(uow: UnitOfWork, _actor: Actor, given: dict[str, Any]) -> dict[str, Any]:
+    reference = parse_reference(given["reference"])
+    limiting.count_extra(limiting.named(limiting.TRACKING), f"reference {reference or given['reference']}")
+    opened = tracking.open_session(uow.session, given["reference"], given["secret"])
+    token, ends = tracking_session.sign(web().signing_key, opened.id, opened.tracking_number, opened.seen_at)
+    return {"token": token, "expires_at": ends}
+
+
+def complainant(session: Session) -> Actor:
+    """Whoever sends a session that still counts. Raises `TrackingSessionEnded`."""
+    token = credentials("Tracking")
+    opened = None if token is None else tracking_session.read(web().signing_key, token)
+    actor = tracking.complainant(session, opened)
+    if actor is None:
+        raise TrackingSessionEnded
+    return actor
+
+
+BY_SESSION = Scheme("tracking", complainant, TrackingSessionEnded)
+"""For everything that hangs on a complaint and is the complainant's too. The actor sees that one complaint."""
+
+
+def theirs(session: Session, actor: Actor) -> models.Complaint:
+    """The complaint of the session, locked."""
+    return queries.complaint_for_update(session, actor, str(actor.id))
+
+
+def _seen(session: Session, actor: Actor, _: object = None) -> dict[str, Any]:
+    settings = web().settings
+    return tracking.seen_by(session, actor, names=settings.tracking_names, window_days=settings.reopen_window_days)
+
+
+@blp.read(
+    "/public/tracking/complaint",
+    operation_id="get_tracked_complaint",
+    summary="How it stands, in plain words",
+    answer=tracking_schemas.TrackedComplaint,
+    by=BY_SESSION,
+)
+def get_complaint(session: Session, actor: Actor) -> dict[str, Any]:
+    return _seen(session, actor)
+
+
+@blp.read(
+    "/public/tracking/messages",
+    operation_id="list_tracked_messages",
+    summary="What was said between the complainant and us, oldest first",
+    answer=tracking_schemas.TrackedMessage,
+    query=PageQuery,
+    by=BY_SESSION,
+    paged=True,
+)
+def list_messages(session: Session, actor: Actor, page: Page, given: dict[str, Any]) -> Any:
+    rows, cursor, total = tracking_queries.thread(session, actor, page, given)
+    return [tracking.shown_entry(row, web().settings.tracking_names) for row in rows], cursor, total
+
+
+def _entry(session: Session, actor: Actor, message_id: UUID) -> dict[str, Any]:
+    return tracking.shown_entry(tracking_queries.entry(session, actor, message_id), web().settings.tracking_names)
+
+
+@blp.write(
+    "/public/tracking/messages",
+    operation_id="add_tracked_message",
+    summary="Write to us; it ends the waiting for the complainant",
+    body=tracking_schemas.TrackedMessageIn,
+    answer=tracking_schemas.TrackedMessage,
+    status=201,
+    by=BY_SESSION,
+    load=theirs,
+    show=_entry,
+)
+def add_message(uow: UnitOfWork, actor: Actor, complaint: models.Complaint, given: dict[str, Any]) -> UUID:
+    return tracking.write(uow, actor, complaint, given)
+
+
+def _possible(action: str) -> Any:
+    def check(session: Session, actor: Actor, complaint: models.Complaint) -> None:
+        acts.check(session, actor, complaint, action)
+        if action == "reopen":
+            tracking.check_window(session, actor, complaint, web().settings.reopen_window_days)
+
+    return check
+
+
+@blp.write(
+    "/public/tracking/withdraw",
+    operation_id="withdraw_tracked_complaint",
+    summary="Withdraw it",
+    body=tracking_schemas.TrackedWithdrawIn,
+    answer=tracking_schemas.TrackedComplaint,
+    by=BY_SESSION,
+    load=theirs,
+    check=_possible("withdraw"),
+    show=_seen,
+    errors=(ActionNotAllowed,),
+)
+def withdraw(uow: UnitOfWork, actor: Actor, complaint: models.Complaint, given: dict[str, Any]) -> None:
+    tracking.withdraw(uow, actor, complaint, given)
+
+
+@blp.write(
+    "/public/tracking/reopen",
+    operation_id="reopen_tracked_complaint",
+    summary="Ask for it to be taken up again, within the window",
+    description="After the window (`HELPDESK_REOPEN_WINDOW_DAYS`) a new complaint that names this one is suggested.",
+    body=ReasonIn,
+    answer=tracking_schemas.TrackedComplaint,
+    by=BY_SESSION,
+    load=theirs,
+    check=_possible("reopen"),
+    show=_seen,
+    errors=(ActionNotAllowed, ReopenWindowOver),
+)
+def reopen(uow: UnitOfWork, actor: Actor, complaint: models.Complaint, given: dict[str, Any]) -> None:
+    acts.carry_out(uow, actor, complaint, "reopen", given)
