@@ -35,6 +35,7 @@ from helpdesk.identity.api import blp as identity
 from helpdesk.identity.audit_api import blp as audit
 from helpdesk.identity.authentication import authenticate
 from helpdesk.identity.door import SessionRules
+from helpdesk.identity.key_api import blp as keys
 from helpdesk.identity.permissions import AUTHORITIES, PERMISSIONS, SCOPES
 from helpdesk.identity.role_api import blp as roles
 from helpdesk.identity.session_api import blp as sessions
@@ -63,6 +64,7 @@ BLUEPRINTS = (
     identity,
     roles,
     sessions,
+    keys,
     audit,
     customers,
     complaints,

@@ -9,6 +9,7 @@ from helpdesk.complaints import tag_models as tags
 from helpdesk.complaints import template_models as templates
 from helpdesk.customers import models as customers
 from helpdesk.identity import administration_models as administration
+from helpdesk.identity import key_models as keys
 from helpdesk.identity import models as identity
 from helpdesk.identity import password_models, session_models
 from helpdesk.integrations import models as integrations
@@ -26,6 +27,7 @@ __all__ = [
     "identity",
     "integrations",
     "jobs",
+    "keys",
     "mail",
     "notifications",
     "outbox",

@@ -284,7 +284,7 @@ class Caller:
 
 
 def _full(path: str) -> str:
-    return path if path.startswith(("/health", "/metrics", "/problems", "/docs", "/api")) else f"/api/v1{path}"
+    return path if path.startswith(("/health", "/metrics", "/problems", "/docs", "/api/")) else f"/api/v1{path}"
 
 
 def _dashed(headers: dict[str, str]) -> dict[str, str]:

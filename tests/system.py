@@ -128,7 +128,7 @@ class System:
         if body is not None:
             sent["Content-Type"] = "application/json"
             data = json.dumps(body).encode()
-        full = path if path.startswith(("/health", "/metrics", "/api")) else f"/api/v1{path}"
+        full = path if path.startswith(("/health", "/metrics", "/api/")) else f"/api/v1{path}"
         request = urllib.request.Request(f"http://127.0.0.1:{self.port}{full}", data=data, headers=sent, method=method)
         try:
             with urllib.request.urlopen(request, timeout=30) as answer:

@@ -98,7 +98,7 @@ def carry_out(uow: UnitOfWork, actor: Actor, complaint: Complaint, action: str, 
 
 
 def _is_about(session: Session, complaint: Complaint, actor: Actor) -> bool:
-    return actor.kind == "agent" and actor.id is not None and queries.is_subject(session, complaint.id, actor.id)
+    return actor.person_id is not None and queries.is_subject(session, complaint.id, actor.person_id)
 
 
 def _acknowledge(uow: UnitOfWork, actor: Actor, complaint: Complaint, given: dict[str, Any]) -> None:

@@ -72,7 +72,7 @@ def change(uow: UnitOfWork, part: Part[Person], given: dict[str, Any]) -> UUID:
 
 def check_removal(_session: Any, actor: Actor, part: Part[Person]) -> None:
     """Nobody frees themselves of a complaint about them."""
-    if part.row.role == "subject" and part.row.agent_id == actor.id:
+    if part.row.role == "subject" and part.row.agent_id == actor.person_id:
         raise ConflictOfInterest
     if part.row.role == "complainant":
         raise ComplainantStays

@@ -60,7 +60,7 @@ def _sights(actor_id: Any, actor_teams: Any) -> dict[str, ColumnElement[bool]]:
 SIGHTS: Final = _sights(bindparam("actor_id"), bindparam("actor_teams", type_=ARRAY(Uuid())))
 """With places for the values, for statements that are kept."""
 
-_READERS: Final = frozenset({"agent", "system"})
+_READERS: Final = frozenset({"agent", "integration", "system"})
 
 
 def sight(actor: Actor, team_id: UUID | None = None) -> tuple[str, dict[str, Any]]:
@@ -302,7 +302,7 @@ def detail(session: Session, actor: Actor, ref: str | UUID) -> dict[str, Any]:
         need["expires_at"] = need["expires_at"] and datetime.fromisoformat(need["expires_at"])
     facts = SimpleNamespace(**shown, regulator=shown["channel"] in REGULATOR_CHANNELS)
     shown["allowed_actions"] = LIFECYCLE.allowed(shown["status"], facts, actor.may)
-    if any(person["agent_id"] == str(actor.id) for person in shown["people"] if person["role"] == "subject"):
+    if any(person["agent_id"] == str(actor.person_id) for person in shown["people"] if person["role"] == "subject"):
         for item in shown["allowed_actions"]:
             if item["action"] in CLOSING:
                 item["missing"] = [*item["missing"], _CONFLICT]

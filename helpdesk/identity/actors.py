@@ -5,14 +5,14 @@ from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
-from helpdesk.identity.permissions import PERMISSIONS, Rights, rights
+from helpdesk.identity.permissions import PERMISSIONS, SCOPES, Rights, rights
 
 _NOBODY: Final[frozenset[str]] = frozenset()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Actor:
-    """`kind` is agent, complainant, system or anonymous. `scope` says which complaints an agent sees, `authority` whose
+    """`kind` is agent, integration, complainant, system or anonymous. `scope` says which complaints an agent sees, `authority` whose
     limits apply when they give money away (both: `permissions`). `seen_at` is the database's time when it was recognised,
     None when it was not by a request.
     """
@@ -25,6 +25,8 @@ class Actor:
     permissions: frozenset[str] = _NOBODY
     scope: str = "own"
     authority: str = "none"
+    owner_id: UUID | None = None
+    """Of an integration: the agent who answers for it."""
     seen_at: datetime | None = None
     session_id: UUID | None = None
     """The session that the request was made with; None where it was a token."""
@@ -36,6 +38,11 @@ class Actor:
     def sees_all(self) -> bool:
         """Every complaint, in whichever team it is."""
         return self.scope == "everything"
+
+    @property
+    def person_id(self) -> UUID | None:
+        """The agent who does this, or lets a program do it; what nobody may do to their own case, they may not do so either."""
+        return self.id if self.kind == "agent" else self.owner_id
 
     @property
     def rights(self) -> Rights:
@@ -69,6 +76,28 @@ def recognised(row: Any) -> Actor:
     """The agent of a row of `queries.CALLER`."""
     held = rights(row.permissions, row.scope, row.authority)
     return agent_actor(row.id, row.name, row.role, held, tuple(row.team_ids or ()), seen_at=row.seen_at)
+
+
+def recognised_key(row: Any) -> Actor:
+    """The integration of a row of `key_queries.caller_with`: what the key gives and its owner holds. It has no authority:
+    money is given away by people.
+    """
+    owner = rights(row.permissions, row.scope, row.authority)
+    key = rights(row.key_permissions, row.key_scope, "none")
+    scope = min(owner.scope, key.scope, key=SCOPES.index)
+    team_ids = set(row.key_team_ids or ()) if key.scope == "teams" else set(row.team_ids or ())
+    if owner.scope == "teams":
+        team_ids &= set(row.team_ids or ())
+    return Actor(
+        kind="integration",
+        id=row.key_id,
+        name=row.key_name,
+        team_ids=tuple(sorted(team_ids)),
+        permissions=owner.permissions & key.permissions,
+        scope=scope,
+        owner_id=row.id,
+        seen_at=row.seen_at,
+    )
 
 
 def complainant_actor(complaint_id: UUID, permissions: frozenset[str], seen_at: datetime | None = None) -> Actor:

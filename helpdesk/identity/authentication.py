@@ -12,16 +12,18 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any, Final, cast
 from urllib.parse import urlsplit
+from uuid import UUID
 
 from flask import current_app, request
 from sqlalchemy import func, update
 from sqlalchemy.orm import Session
 
-from helpdesk.identity import queries, session_queries
-from helpdesk.identity.actors import SYSTEM, Actor, recognised
+from helpdesk.identity import key_queries, queries, session_queries
+from helpdesk.identity.actors import SYSTEM, Actor, recognised, recognised_key
 from helpdesk.identity.administration import record_administration
 from helpdesk.identity.door import SessionRules
 from helpdesk.identity.events import AgentChanged, AgentCreated, TokenCreated, TokenRestored, TokenRevoked
+from helpdesk.identity.key_models import ApiKey
 from helpdesk.identity.models import Agent, Token
 from helpdesk.identity.permissions import ADMINISTRATOR
 from helpdesk.identity.session_models import AgentSession
@@ -35,16 +37,21 @@ PREFIX = "hd_"
 SESSION_PREFIX: Final = "hds_"
 PROOF_HEADER: Final = "X-Requested-With"
 """Another site's page cannot send it along without asking us first (CORS), and we never agree."""
+KEY_PREFIX: Final = "hdk_"
 MAX_LIFE = timedelta(days=366)
 
 
 def new_token() -> str:
+    return new_secret(PREFIX)
+
+
+def new_secret(prefix: str) -> str:
     """With a prefix that secret scanners can be taught."""
-    return PREFIX + secrets.token_urlsafe(32)
+    return prefix + secrets.token_urlsafe(32)
 
 
 def new_session_secret() -> str:
-    return SESSION_PREFIX + secrets.token_urlsafe(32)
+    return new_secret(SESSION_PREFIX)
 
 
 def token_hash(token: str) -> bytes:
@@ -116,10 +123,32 @@ def _note_presence(session: Session, session_id: Any, rules: SessionRules) -> No
 
 
 def actor_of(session: Session, token: str) -> Actor:
+    if token.startswith(KEY_PREFIX):
+        return _actor_of_key(session, token)
     row = queries.caller_with(session, token_hash(token))
     if row is None:
         raise Unauthenticated("This token is unknown, expired or revoked.")
     return recognised(row)
+
+
+def _actor_of_key(session: Session, key: str) -> Actor:
+    row = key_queries.caller_with(session, token_hash(key))
+    if row is None:
+        raise Unauthenticated("This API key is unknown, expired or revoked.")
+    if row.unnoted:
+        _note_use(session, row.key_id)
+    return recognised_key(row)
+
+
+def _note_use(session: Session, key_id: UUID) -> None:
+    """At most once a minute. Not while somebody changes the key: the call does not wait for that."""
+    free = key_queries.FREE.where(ApiKey.id == key_id).scalar_subquery()
+    session.execute(
+        update(ApiKey)
+        .where(ApiKey.id == free)
+        .values(last_used_at=func.now(), last_used_from=limiting.client_address())
+        .execution_options(synchronize_session=False)
+    )
 
 
 def ensure_bootstrap_administrator(database: Database, token: str) -> None:

@@ -37,3 +37,9 @@ class BuiltInRole(Conflict):
     code = "built_in_role"
     title = "This role came with the system and stays"
     advice = "Change what it may do, or give nobody this role."
+
+
+class KeyEnded(Conflict):
+    code = "key_ended"
+    title = "This API key is revoked or has expired"
+    advice = "Make another one."

@@ -57,6 +57,8 @@ PERMISSIONS: Final[dict[str, str]] = {
     "routing:manage": "change the routing rules of the teams whose complaints one sees",
     "token:manage": "make and revoke other agents' tokens",
     "session:manage": "see and end other agents' sessions",
+    "key:read": "see API keys, never their secrets",
+    "key:manage": "make, change, rotate and revoke API keys",
 }
 
 _READING = {"complaint:read", "customer:read", "offer:read", "sla:read", "agent:read"}
@@ -94,7 +96,7 @@ _SENIOR = _AGENT | {
     "team:lead",
     "routing:read",
 }
-_AUDITOR = _READING | {"budget:read", "event:read", "audit:read", "job:read_all", "routing:read"}
+_AUDITOR = _READING | {"budget:read", "event:read", "audit:read", "job:read_all", "key:read", "routing:read"}
 _MANAGER = _SENIOR | {
     "offer:revoke",
     "budget:manage",

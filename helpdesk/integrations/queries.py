@@ -50,10 +50,10 @@ _BY_LINE = Order((ImportRejection.line, ImportRejection.id), (int, UUID))
 
 
 def visible_to(actor: Actor) -> ColumnElement[bool]:
-    """One's own imports; all of them for those who see all complaints."""
+    """One's own imports; all of them for who sees all complaints."""
     if actor.sees_all:
         return true()
-    return ImportJob.created_by == actor.id if actor.kind == "agent" else false()
+    return ImportJob.created_by == actor.id if actor.kind in {"agent", "integration"} else false()
 
 
 def list_jobs(session: Session, actor: Actor, page: Page, given: Mapping[str, Any]) -> Listed:

@@ -51,9 +51,9 @@ def asked_of(held: queries.Held) -> Asked:
 
 def personal_refusal(session: Session, actor: Actor, asked: Asked) -> Forbidden | None:
     """Why this person may not approve this offer, whatever its amount; None: they may."""
-    if actor.id is not None and actor.id == asked.drafted_by:
+    if actor.person_id is not None and actor.person_id == asked.drafted_by:
         return OwnApproval("You drafted this offer.")
-    if str(actor.id) in asked.approvers:
+    if str(actor.person_id) in asked.approvers:
         return OwnApproval("You have approved it already; it needs a second person.")
     if is_about(session, actor, asked):
         return ConflictOfInterest("The complaint is about you.")
@@ -62,7 +62,7 @@ def personal_refusal(session: Session, actor: Actor, asked: Asked) -> Forbidden 
 
 def is_about(session: Session, actor: Actor, asked: Asked) -> bool:
     """Whether the complaint is about this person, who then has no authority over it."""
-    return actor.kind == "agent" and actor.id is not None and is_subject(session, asked.complaint_id, actor.id)
+    return actor.person_id is not None and is_subject(session, asked.complaint_id, actor.person_id)
 
 
 def verdict(session: Session, actor: Actor, asked: Asked, now: datetime) -> tuple[Verdict, list[Excess]]:

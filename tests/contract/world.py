@@ -50,6 +50,7 @@ class World:
             "customer_id": lambda _: self.customer(),
             "agent_id": lambda _: self.agent(),
             "team_id": lambda _: self.team(),
+            "key_id": lambda _: str(self._created("/api-keys", _KEY)),
             "role_id": lambda _: self.role(),
             "/api/v1/agents/{agent_id}/second-factor/remove": lambda _: self.protected(),
             "reset_token": lambda _: self.reset_token(),
@@ -376,6 +377,7 @@ _SIGNED_IN: dict[str, Callable[[World], str]] = {
     "renew_recovery_codes": World.with_second_factor,
     "disable_second_factor": World.with_second_factor,
 }
+_KEY = {"name": "web shop", "permissions": ["complaint:read"], "scope": "everything"}
 _A_DAY = {"starts_on": "2001-01-01", "ends_on": "2001-01-01"}
 _FIELDS: dict[str, Callable[[World], str]] = {
     "sign_in email": lambda world: world.member().email,
