@@ -14,6 +14,8 @@ from helpdesk.complaints import schemas as complaint_payloads
 from helpdesk.complaints import taxonomy
 from helpdesk.complaints.api import blp as complaints
 from helpdesk.complaints.assignment_api import blp as assignment
+from helpdesk.complaints.attachment_api import blp as attachments
+from helpdesk.complaints.attachment_models import SCAN_STATES
 from helpdesk.complaints.change_queries import changes_since
 from helpdesk.complaints.draft_api import blp as drafts
 from helpdesk.complaints.draft_models import DRAFT_KINDS
@@ -47,6 +49,7 @@ from helpdesk.kernel.openapi import Api, PathParameter, configure
 from helpdesk.kernel.presence import STATES as PRESENCES
 from helpdesk.kernel.presence import Presence
 from helpdesk.kernel.settings import Settings
+from helpdesk.kernel.sniffing import EXTENSIONS
 from helpdesk.recovery.api import blp as recovery
 from helpdesk.recovery.lifecycle import LIFECYCLE as OFFER_LIFE
 from helpdesk.recovery.playbook import ISSUABLE
@@ -70,6 +73,7 @@ BLUEPRINTS = (
     complaints,
     drafts,
     templates,
+    attachments,
     notifications,
     assignment,
     queues,
@@ -88,6 +92,7 @@ PATH_PARAMETERS = {
     "ref": PathParameter("The complaint's reference, however it is typed, or its id.", "7K3M-9QX2-TAM"),
     "code": PathParameter("The voucher's code, however it is typed.", "7K3M-9QX2-TA5V-0C4E-0"),
     "reset_token": PathParameter("The last part of the mailed link.", "WyIwMTkyZjBjMTdkMWU3YzNhIl0.REPLACE-ME"),
+    "link": PathParameter("The last part of a signed link to a file.", "WyJhIiwiMDE5MmYwYzEiXQ.REPLACE-ME"),
     "token": PathParameter("The last part of the customer's signed link.", "WyIwMTkyZjBjMTdkMWU3YzNhIl0.REPLACE-ME"),
 }
 
@@ -96,6 +101,8 @@ VOCABULARIES = {
     "Authority": AUTHORITIES,
     "Channel": taxonomy.CHANNELS,
     "ClockState": CLOCK_STATES,
+    "FileType": tuple(EXTENSIONS),
+    "ScanState": SCAN_STATES,
     "ComplaintStatus": complaint_life.LIFECYCLE.states,
     "CustomerKind": customer_words.KINDS,
     "CustomerTier": customer_words.TIERS,
@@ -205,6 +212,7 @@ def create_app(settings: Settings | None = None, program: Program | None = None)
         ANONYMOUS,
         program.tools.signing_key,
         settings.base_url,
+        program.tools.store,
         changes_since,
         Presence(settings.redis_url),
         settings,

@@ -292,11 +292,14 @@ def demo_command() -> None:
 @click.option("--json", "as_json", is_flag=True, help="One JSON object per violation.")
 @click.argument("checks", nargs=-1)
 def verify(checks: tuple[str, ...], as_json: bool) -> None:
-    """Check the invariants of the whole database and name every violation; exit 1 when there is any."""
+    """Check the invariants of the whole database and name every violation; exit 1 when there is any.
+
+    `files`, only when it is named, reads every stored file.
+    """
     program = _program("helpdesk-verify", statement_timeout_ms=0)
     try:
         found = 0
-        for violation in verifying.violations(program.database, checks):
+        for violation in verifying.violations(program.database, checks, program.tools.store):
             found += 1
             if as_json:
                 click.echo(

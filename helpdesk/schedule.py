@@ -17,10 +17,11 @@ from sqlalchemy import Connection, Engine, text
 from sqlalchemy.exc import DBAPIError
 
 from helpdesk.complaints import notification_queries
+from helpdesk.complaints.attachment_jobs import scan_unscanned
 from helpdesk.complaints.jobs import end_needs
 from helpdesk.identity.door_jobs import forget_what_is_over
 from helpdesk.integrations.jobs import remove_leftovers
-from helpdesk.kernel import idempotency, jobs, outbox
+from helpdesk.kernel import files, idempotency, jobs, outbox
 from helpdesk.recovery.jobs import expire_offers, fail_abandoned
 from helpdesk.sla.sweep import ring_due
 from helpdesk.wiring import Program
@@ -73,6 +74,18 @@ SCHEDULE: Final = (
         300,
         lambda program: end_needs(program.database),
         "SELECT EXISTS (SELECT FROM complaint_need WHERE expires_at <= now())",
+    ),
+    Periodic(
+        "complaints.scan_unscanned",
+        300,
+        lambda program: scan_unscanned(program.database) if program.tools.scanner.configured else 0,
+        "SELECT EXISTS (SELECT FROM complaint_attachment WHERE scan = 'unscanned')",
+    ),
+    Periodic(
+        "files.remove_abandoned",
+        3600,
+        lambda program: files.remove_abandoned(program.database),
+        "SELECT EXISTS (SELECT FROM stored_file WHERE state = 'receiving')",
     ),
     Periodic(
         "recovery.expire_offers",

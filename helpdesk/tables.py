@@ -1,5 +1,6 @@
 """Imports every domain's tables, so that the metadata is whole. For migrations and tests."""
 
+from helpdesk.complaints import attachment_models
 from helpdesk.complaints import draft_models as drafts
 from helpdesk.complaints import models as complaints
 from helpdesk.complaints import notification_models as notifications
@@ -13,16 +14,18 @@ from helpdesk.identity import key_models as keys
 from helpdesk.identity import models as identity
 from helpdesk.identity import password_models, session_models
 from helpdesk.integrations import models as integrations
-from helpdesk.kernel import event_log, idempotency, jobs, mail, outbox
+from helpdesk.kernel import event_log, files, idempotency, jobs, mail, outbox
 from helpdesk.recovery import models as recovery
 from helpdesk.sla import models as sla
 
 __all__ = [
     "administration",
+    "attachment_models",
     "complaints",
     "customers",
     "drafts",
     "event_log",
+    "files",
     "idempotency",
     "identity",
     "integrations",

@@ -12,6 +12,8 @@ from helpdesk.complaints import tag_verification as tags
 from helpdesk.complaints import verification as complaints
 from helpdesk.identity import verification as identity
 from helpdesk.kernel import verification as kernel
+from helpdesk.kernel.files import files_are_there
+from helpdesk.kernel.storage import Store
 from helpdesk.kernel.unit_of_work import Database
 from helpdesk.kernel.verification import Check, Violation
 from helpdesk.recovery import verification as recovery
@@ -30,15 +32,21 @@ class UnknownCheck(ValueError):
     """The name is none of `CHECKS`."""
 
 
-def violations(database: Database, names: Sequence[str] = ()) -> Iterator[Violation]:
-    """All, or those of the named groups. Raises `UnknownCheck`. One snapshot for everything, so that a system at work
+FILES: Final = "files"
+"""A group of its own, only when it is named: it reads every file in the store."""
+
+
+def violations(database: Database, names: Sequence[str] = (), store: Store | None = None) -> Iterator[Violation]:
+    """All, or those of the named groups; `files` needs the store. Raises `UnknownCheck`. One snapshot for everything, so that a system at work
     does not look inconsistent.
     """
-    unknown = [name for name in names if name not in CHECKS]
+    unknown = [name for name in names if name not in {*CHECKS, FILES}]
     if unknown:
-        raise UnknownCheck(f"There is no check {', '.join(unknown)}; there are {', '.join(CHECKS)}.")
+        raise UnknownCheck(f"There is no check {', '.join(unknown)}; there are {', '.join((*CHECKS, FILES))}.")
     with database.snapshot() as session:
         session.execute(text("SET LOCAL statement_timeout = 0"))
+        if FILES in names and store is not None:
+            yield from files_are_there(session, store)
         for name in names or CHECKS:
-            for check in CHECKS[name]:
+            for check in CHECKS.get(name, ()):
                 yield from check(session)

@@ -10,6 +10,7 @@ from uuid import UUID
 
 from sqlalchemy import Engine
 
+from helpdesk.complaints import attachment_jobs as attachments
 from helpdesk.complaints import notification_subscribers as listeners
 from helpdesk.complaints import notifications, tag_jobs, tagging, tracking
 from helpdesk.complaints.events import (
@@ -27,13 +28,15 @@ from helpdesk.identity.authentication import ensure_bootstrap_administrator
 from helpdesk.identity.events import AgentChanged
 from helpdesk.identity.roles import install_permissions
 from helpdesk.integrations import jobs as imports
-from helpdesk.kernel import mail, migrations
+from helpdesk.kernel import files, mail, migrations
 from helpdesk.kernel.db import make_engine
 from helpdesk.kernel.doorbell import BULK, Doorbell, connect
 from helpdesk.kernel.duties import Handlers, Outside, Performer
 from helpdesk.kernel.events import Event
 from helpdesk.kernel.mail import Mailer, mailer_for
+from helpdesk.kernel.scanning import Scanner, scanner_for
 from helpdesk.kernel.settings import Settings, SettingsError
+from helpdesk.kernel.storage import Store, store_for
 from helpdesk.kernel.unit_of_work import Consequences, Database, Subscriber, UnitOfWork
 from helpdesk.recovery import issuance
 from helpdesk.recovery import subscribers as recovery
@@ -63,6 +66,8 @@ class Tools:
     signing_key: str
     base_url: str
     data_dir: Path
+    store: Store
+    scanner: Scanner
 
 
 def _deliver_mail(tools: Tools, duty_id: UUID, mail_id: UUID) -> None:
@@ -84,6 +89,10 @@ HANDLERS: Final[Handlers] = {
     password_service.TOPIC: Outside(door_jobs.send_reset, queue=mail.QUEUE, patience=40),
     issuance.TOPIC: Outside(issuance.issue, give_up=issuance.give_up),
     tagging.TOPIC: Outside(tag_jobs.retag, give_up=tag_jobs.give_up, queue=BULK),
+    attachments.TOPIC: Outside(
+        attachments.scan, give_up=attachments.give_up, queue=BULK, patience=20
+    ),  # a scanner that starts loads its signatures for minutes
+    files.TOPIC: Outside(files.remove, patience=40),  # a store may be away for hours
     imports.TOPIC: Outside(imports.run_import, give_up=imports.give_up, queue=BULK),
 }
 
@@ -120,6 +129,8 @@ def assemble(
         settings.signing_key(),
         settings.base_url,
         settings.data_dir,
+        store_for(settings),
+        scanner_for(settings.clamd_url),
     )
     doorbell = Doorbell(connect(settings.redis_url)) if settings.redis_url else None
     return Program(settings, engine, database, doorbell, Performer(database, HANDLERS, SYSTEM, tools), tools)

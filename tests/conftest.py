@@ -35,6 +35,7 @@ from helpdesk.kernel.settings import Settings
 from helpdesk.kernel.unit_of_work import Consequences, Database
 from helpdesk.sla.clocks import forget_versions
 from helpdesk.wiring import Program, assemble, install_shipped
+from tests import s3
 
 # The console renderer that structlog begins with spends seconds on drawing each traceback with its variables.
 structlog.configure(
@@ -180,6 +181,13 @@ def redis_url(redis_server_url: str) -> Iterator[str]:
         connection.flushall()
         yield redis_server_url
         connection.flushall()
+
+
+@pytest.fixture(scope="session")
+def s3_address() -> Iterator[str]:
+    """A server that speaks S3, with a bucket."""
+    with s3.running() as address:
+        yield address
 
 
 @pytest.fixture(scope="session")

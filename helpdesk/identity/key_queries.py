@@ -105,6 +105,11 @@ _BY_HASH: Final = _CALLER.where(
 """Kept, as `queries.CALLER`."""
 
 
+def caller_known(session: Session, key_id: UUID) -> Any:
+    """As `caller_with`, of a key that was looked at before."""
+    return session.execute(_CALLER.where(_C.id == key_id)).one_or_none()
+
+
 def caller_with(session: Session, hashed: bytes) -> Any:
     """The valid key that has this hash, or had it until it was rotated, and its owner, as `actors.recognised_key` wants
     them; else None.

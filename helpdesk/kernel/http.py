@@ -15,7 +15,7 @@ import secrets
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from http import HTTPStatus
-from typing import Any, Protocol, TypeVar, cast
+from typing import Any, Final, Protocol, TypeVar, cast
 
 import flask_smorest
 import marshmallow as ma
@@ -28,6 +28,7 @@ from sqlalchemy.orm import Session
 
 from helpdesk.kernel import idempotency, limiting
 from helpdesk.kernel.access import require
+from helpdesk.kernel.downloads import RangeNotSatisfiable, respond
 from helpdesk.kernel.errors import (
     Conflict,
     DomainError,
@@ -40,12 +41,15 @@ from helpdesk.kernel.errors import (
     ValidationFailed,
 )
 from helpdesk.kernel.events import Principal
+from helpdesk.kernel.multipart import MEDIA_TYPE
 from helpdesk.kernel.pagination import Count, Page
 from helpdesk.kernel.presence import Presence
 from helpdesk.kernel.problems import UnknownRoute, UnsupportedMediaType
-from helpdesk.kernel.schemas import problems_of
+from helpdesk.kernel.schemas import BinaryFile, problems_of
 from helpdesk.kernel.settings import Settings
+from helpdesk.kernel.storage import StorageFull, StorageUnavailable, Store
 from helpdesk.kernel.unit_of_work import Database, UnitOfWork
+from helpdesk.kernel.uploads import FORM_ROOM, FileTooLarge, FormRequired, Sent, Terms, Upload, received, too_large
 
 JSON = orjson.OPT_UTC_Z | orjson.OPT_NON_STR_KEYS
 _ATTEMPTS = 3
@@ -81,6 +85,7 @@ class Web:
     anonymous: Caller
     signing_key: str
     base_url: str
+    store: Store
     changes_of: ChangesOf = _nothing_told
     presence: Presence = field(default_factory=lambda: Presence(None))
     settings: Settings = field(default_factory=Settings)
@@ -173,13 +178,13 @@ class _Write:
     key_required: bool
     shown_once: str | None
     limits: Sequence[str]
-    keyed: bool
-    first: Callable[..., Any] | None
-    headers: Callable[[Any], Mapping[str, str]] | None
-    enrolling: bool
-    body_optional: bool
-    or_nothing: bool
-    by: Scheme | None
+    keyed: bool = True
+    first: Callable[..., Any] | None = None
+    headers: Callable[[Any], Mapping[str, str]] | None = None
+    enrolling: bool = False
+    body_optional: bool = False
+    or_nothing: bool = False
+    by: Scheme | None = None
 
     def __call__(self, **path: Any) -> Response:
         if self.first is not None:
@@ -214,8 +219,9 @@ class _Write:
         return response
 
     def _once(self, path: dict[str, Any]) -> Response:
-        actor = self._known_caller()
-        given = _Given.read(self.body, optional=self.body_optional)
+        return self._settled(self._known_caller(), _Given.read(self.body, optional=self.body_optional), path)
+
+    def _settled(self, actor: Caller, given: "_Given", path: dict[str, Any]) -> Response:
         tried = self._attempt(actor, given)
         with web().database.unit_of_work(actor, now=actor.seen_at, request_id=g.request_id) as uow:
             if tried is not None:
@@ -272,6 +278,40 @@ class _Write:
             self.check(uow.session, actor, row)
         load_query(None)
         return self.view(uow, actor, row, *given.body(self.body))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Upload(_Write):
+    """A POST with a file as it runs. See `Blueprint.upload`."""
+
+    look: Callable[..., Any]
+    terms: Callable[[Any], Terms]
+
+    def __call__(self, **path: Any) -> Response:
+        with web().database.reader() as session:
+            actor = caller(session, public=self.public, limits=self.limits, by=self.by)
+            terms = self._asked(session, actor, path)
+        # No connection is held from here on until all of it is there: a slow sender keeps nobody else waiting.
+        request.max_content_length = terms.max_bytes + FORM_ROOM
+        with received(web().database, web().store, actor, _sent(terms), terms) as upload:
+            given = _GivenFile(upload.fingerprint(), dict(upload.fields), upload)
+            return _persistently(lambda: self._settled(actor, given, path))
+
+    def _asked(self, session: Session, actor: Caller, path: dict[str, Any]) -> Terms:
+        """What can be refused before the file comes is refused then."""
+        seen = self.look(session, actor, **path)
+        if self.permission is not None:
+            require(actor, self.permission)
+        if request.mimetype != MEDIA_TYPE:
+            raise FormRequired
+        load_query(None)
+        return self.terms(seen)
+
+
+def _sent(terms: Terms) -> Sent:
+    if (request.content_length or 0) > terms.max_bytes + FORM_ROOM:
+        raise too_large(terms)
+    return Sent(request.stream, cast(Mapping[str, str], request.headers))
 
 
 class Blueprint(flask_smorest.Blueprint):  # type: ignore[misc]  # flask-smorest ships no types
@@ -436,6 +476,117 @@ class Blueprint(flask_smorest.Blueprint):  # type: ignore[misc]  # flask-smorest
 
         return register
 
+    def upload(
+        self,
+        rule: str,
+        *,
+        operation_id: str,
+        summary: str,
+        form: Any,
+        answer: Any,
+        look: Callable[..., Any],
+        terms: Callable[[Any], Terms],
+        load: Callable[..., Any],
+        permission: str | None = None,
+        public: bool = False,
+        by: Scheme | None = None,
+        check: Callable[[Session, Any, Any], None] | None = None,
+        show: Callable[..., Any] | None = None,
+        location: Callable[[Any], str] | None = None,
+        if_match: str = "honoured",
+        limits: Sequence[str] = (),
+        errors: Sequence[type[DomainError]] = (),
+        description: str | None = None,
+    ) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+        """A POST with a file: `view(uow, actor, row, given, upload)`; the rest as in `write`.
+
+        `form` is the schema of the fields beside the file. `look(session, actor, **path)` refuses before the file comes
+        (`NotFound` first of all), and `terms` says of what it gave how large the file may be, and of which kinds.
+        """
+
+        def register(view: Callable[..., Any]) -> Callable[..., Any]:
+            run = _Upload(
+                view=view,
+                answer=_instance(answer),
+                body=_instance(form),
+                status=201,
+                permission=permission,
+                public=public,
+                load=load,
+                check=check,
+                show=show,
+                location=location,
+                if_match=if_match,
+                key_required=False,
+                shown_once=None,
+                limits=limits,
+                by=by,
+                look=look,
+                terms=terms,
+            )
+            self._register(
+                rule,
+                "POST",
+                run,
+                operation_id=operation_id,
+                summary=summary,
+                description=description or f"{summary}.",
+                answer=run.answer,
+                statuses={201: "Created"},
+                form=_with_file(form)(),
+                errors=[*errors, *_refusals(rule, load, if_match), *_OF_FILES],
+                permission=permission,
+                public=public,
+                by=by,
+                if_match=if_match,
+                idempotency_key="optional",
+                location=location is not None,
+            )
+            return view
+
+        return register
+
+    def download(
+        self,
+        rule: str,
+        *,
+        operation_id: str,
+        summary: str,
+        errors: Sequence[type[DomainError]] = (),
+        limits: Sequence[str] = (),
+        description: str | None = None,
+    ) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+        """A public GET whose answer is a file: `view(session, actor, **path)` gives a `Download`. Its address is the
+        right to it, so it takes no token.
+        """
+
+        def register(view: Callable[..., Any]) -> Callable[..., Any]:
+            def run(**path: Any) -> Response:
+                with web().database.reader() as session:
+                    actor = caller(session, public=True, limits=limits)
+                    load_query(None)
+                    file = view(session, actor, **path)
+                return respond(web().store, file)
+
+            self._register(
+                rule,
+                "GET",
+                lambda **path: _persistently(lambda: run(**path)),
+                operation_id=operation_id,
+                summary=summary,
+                description=description,
+                answer=None,
+                statuses={},
+                errors=[*errors, NotFound, RangeNotSatisfiable, StorageUnavailable],
+                permission=None,
+                public=True,
+                single=True,
+                binary=True,
+            )
+            return view
+
+        return register
+
     def _register(
         self, rule: str, method: str, run: Callable[..., Response], *, operation_id: str, **what: Any
     ) -> None:
@@ -448,6 +599,14 @@ class Blueprint(flask_smorest.Blueprint):  # type: ignore[misc]  # flask-smorest
             what["errors"] = [*what["errors"], UnknownRoute]  # a value that cannot stand there is another address
         view._apidoc = describe(self, operation_id=operation_id, **what)  # type: ignore[attr-defined]  # noqa: SLF001  # where flask-smorest looks for it
         self.add_url_rule(rule, operation_id, view, methods=[method])
+
+
+_OF_FILES: Final = (FileTooLarge, FormRequired, StorageUnavailable, StorageFull)
+
+
+def _with_file(form: type[ma.Schema]) -> type[ma.Schema]:
+    """The form as the document shows it: with the part that is the file."""
+    return type(form.__name__, (form,), {"file": BinaryFile(required=True, metadata={"example": "bytes"})})
 
 
 def _saying_once(description: str, secret: str | None) -> str:
@@ -532,6 +691,16 @@ class _Given:
             return (schema.load(self.parsed),)
         except ma.ValidationError as error:
             raise validation_failed(error.messages) from error
+
+
+@dataclass(frozen=True, slots=True)
+class _GivenFile(_Given):
+    """A form whose file is in the store by now."""
+
+    upload: Upload
+
+    def body(self, schema: ma.Schema | None) -> tuple[Any, ...]:
+        return (*_Given.body(self, schema), self.upload)
 
 
 def validation_failed(messages: Any) -> ValidationFailed:

@@ -35,7 +35,8 @@ from helpdesk.kernel.errors import (
 )
 from helpdesk.kernel.limits import QuotaExceeded
 from helpdesk.kernel.problems import InternalError, UnsupportedMediaType
-from helpdesk.kernel.schemas import Choice, CommaList, MoneyField, Schema, Timestamp, example_of
+from helpdesk.kernel.schemas import BinaryFile, Choice, CommaList, MoneyField, Schema, Timestamp, example_of
+from helpdesk.kernel.sniffing import EXTENSIONS
 
 TITLE = "Helpdesk"
 VERSION = "1"
@@ -56,6 +57,7 @@ _MONEY: dict[str, Any] = {
 class ProblemField(Schema):
     pointer = fields.String(metadata={"description": "JSON Pointer into the body", "example": "/severity"})
     parameter = fields.String(metadata={"description": "Name of a query or path parameter", "example": "limit"})
+    header = fields.String(metadata={"description": "Name of a header", "example": "Content-Digest"})
     code = fields.String(required=True, metadata={"example": "required"})
     detail = fields.String(required=True, metadata={"example": "Missing data for required field."})
 
@@ -155,6 +157,7 @@ class _Fields(MarshmallowPlugin):
         register.map_to_openapi_type(Timestamp, "string", "date-time")
         register.map_to_openapi_type(MoneyField, "object", None)
         register.map_to_openapi_type(CommaList, "string", None)
+        register.map_to_openapi_type(BinaryFile, "string", "binary")
 
 
 def configure(
@@ -272,6 +275,8 @@ def describe(
     idempotency_key: str | None = None,
     enrolling: bool = False,
     location: bool = False,
+    form: Any = None,
+    binary: bool = False,
 ) -> dict[str, Any]:
     """What flask-smorest reads as a view's `_apidoc`, built through its own decorators."""
 
@@ -287,9 +292,9 @@ def describe(
             example=_answer_example(said, paged=paged),
             headers=_headers(said, paged=paged, location=location),
         )(documented)
-    for schema, where in ((query, "query"), (body, "json")):
+    for schema, where in ((query, "query"), (body, "json"), (form, "files")):
         if schema is not None:
-            extra: dict[str, Any] = {"example": example_of(schema, loading=True)} if where == "json" else {}
+            extra: dict[str, Any] = {} if where == "query" else {"example": example_of(schema, loading=True)}
             if where == "json" and body_optional:
                 extra["required"] = False
             documented = blueprint.arguments(schema, location=where, **extra)(documented)
@@ -302,7 +307,8 @@ def describe(
     ]
     all_errors = _all_errors(refusals, body, query, permission, idempotency_key, public=known, reads=reads)
     extra_parameters = _header_parameters(if_match, idempotency_key, single=reads)
-    apidoc: dict[str, Any] = documented._apidoc  # noqa: SLF001  # flask-smorest's own place for it
+    extra_parameters += _headers_of_files(sent=form is not None, given=binary)
+    apidoc: dict[str, Any] = getattr(documented, "_apidoc", {})  # flask-smorest's own place for it
     apidoc.setdefault("arguments", {}).setdefault("parameters", []).extend(extra_parameters)
     apidoc["arguments"].pop("responses", None)
     manual: dict[str, Any] = {
@@ -313,6 +319,8 @@ def describe(
         "security": [] if public else [{"bearer": []}, {"cookie": []}] if by is None else [{by.name: []}],
         "x-problem-codes": sorted({kind.code for kind in all_errors}),
     }
+    if binary:
+        manual["responses"] |= _file_responses()
     if reads:
         manual["responses"]["304"] = {"description": "Not modified since the ETag in `If-None-Match`."}
     if permission:
@@ -357,6 +365,40 @@ def _headers(answer: Any, *, paged: bool, location: bool) -> dict[str, Any]:
     if location:
         found["Location"] = {"description": "Where the new resource is.", "schema": text}
     return found
+
+
+def _headers_of_files(*, sent: bool, given: bool) -> list[dict[str, Any]]:
+    digest = _header("Content-Digest", _DIGEST, {"type": "string", "examples": [_DIGESTED]})
+    part = _header("Range", "A part of it: `bytes=0-1023`. Several at once get the whole.", {"type": "string"})
+    of = _header("If-Range", "The ETag of what the part belongs to; of another file, all of it comes.", _TAG)
+    return [*([digest] if sent else []), *([part, of] if given else [])]
+
+
+_DIGEST = "Digest of the whole body (RFC 9530), sha-256 or sha-512: a body that was changed on the way is refused."
+_DIGESTED = "sha-256=:X48E9qOokqqrvdts8nOJRJN3OWDUoyWxBf7kbu9DBPE=:"
+
+
+def _file_responses() -> dict[str, Any]:
+    text = {"type": "string"}
+    content = {kind: {"schema": {"type": "string", "format": "binary"}, "example": "bytes"} for kind in EXTENSIONS}
+    headers = _headers(None, paged=False, location=False) | {
+        "ETag": {"description": "Strong: the digest of the file.", "schema": text},
+        "Content-Disposition": {"description": "`attachment`, with the file's name.", "schema": text},
+        "Accept-Ranges": {"description": "`bytes`.", "schema": text},
+    }
+    part = {"Content-Range": {"description": "Which part of how much.", "schema": text}}
+    to = {"Location": {"description": "A short-lived address of the file in its store.", "schema": text}}
+    _refusals["file"] = {"description": "The file, as its own media type", "content": content, "headers": headers}
+    _refusals["file_part"] = {
+        "description": "The part that was asked for",
+        "content": content,
+        "headers": headers | part,
+    }
+    return {
+        "200": {"$ref": "#/components/responses/file"},
+        "206": {"$ref": "#/components/responses/file_part"},
+        "302": {"description": "The store gives it out itself", "headers": headers | to},
+    }
 
 
 _LIMITS = {
@@ -419,7 +461,7 @@ def _all_errors(
 
 
 _refusals: dict[str, dict[str, Any]] = {}
-"""Every answer that refuses, by its name under `components`: most operations share theirs with many others."""
+"""Every answer that refuses, by its name under `components`: most operations share theirs with many others; and files."""
 
 
 def _error_responses(errors: Sequence[type[DomainError]]) -> dict[str, Any]:

@@ -167,6 +167,10 @@ def dump_money(value: Any) -> dict[str, str] | None:
     return {"amount": format_minor(minor, currency), "currency": currency}
 
 
+class BinaryFile(fields.Field[bytes]):
+    """A file in a form. Only for the document: it is read as it comes, not as a value."""
+
+
 class CommaList(fields.Field[list[str]]):
     """Several values in one parameter, separated by commas; at most so many."""
 

@@ -50,6 +50,39 @@ class Settings:
     log_level: str = field(default="INFO", metadata={"help": "DEBUG, INFO, WARNING or ERROR"})
     max_body_bytes: int = field(default=1_000_000, metadata={"help": "largest JSON body, bytes"})
     max_import_bytes: int = field(default=1_000_000_000, metadata={"help": "largest import file, bytes"})
+    max_attachment_bytes: int = field(default=25_000_000, metadata={"help": "largest attachment, bytes"})
+    max_attachments: int = field(default=100, metadata={"help": "attachments that one complaint may have"})
+    max_attachments_bytes: int = field(
+        default=250_000_000, metadata={"help": "all attachments of one complaint together, bytes"}
+    )
+    max_public_attachment_bytes: int = field(
+        default=10_000_000, metadata={"help": "largest attachment that a complainant may send, bytes"}
+    )
+    max_public_attachments: int = field(
+        default=20, metadata={"help": "attachments that a complainant may add to one complaint"}
+    )
+    clamd_url: str | None = field(
+        default=None,
+        metadata={
+            "help": "virus scanner, tcp://host:3310 or unix:///run/clamav/clamd.ctl; when absent, nothing is scanned"
+        },
+    )
+    s3_bucket: str | None = field(
+        default=None, metadata={"help": "files go into this bucket instead of the data folder (needs the extra s3)"}
+    )
+    s3_prefix: str | None = field(default=None, metadata={"help": "what their names in the bucket begin with"})
+    s3_endpoint: str | None = field(
+        default=None, metadata={"help": "http[s]://host of the store; Amazon's when absent"}
+    )
+    s3_region: str | None = field(default=None, metadata={"help": "region of the bucket"})
+    s3_access_key: str | None = field(
+        default=None, metadata={"help": "with s3_secret_key; when absent, boto3 looks where it always does"}
+    )
+    s3_secret_key: str | None = field(default=None, metadata={"help": "secret of s3_access_key"})
+    s3_redirect: bool = field(
+        default=False,
+        metadata={"help": "1: downloads are redirected to the store, which must be reachable from outside"},
+    )
     limits: bool = field(default=True, metadata={"help": "0: nobody is asked to slow down"})
     limit_credential: str = field(
         default="600/minute", metadata={"help": "requests of one token; `off`, or several: `5/minute;50/hour`"}
@@ -176,9 +209,22 @@ _WORDS = (
     ("second_factor", ("optional", "required")),
     ("tracking_names", ("first_name", "team")),
 )
+_COUNTS = (
+    "web_workers",
+    "web_threads",
+    "workers",
+    "max_body_bytes",
+    "max_import_bytes",
+    "max_attachment_bytes",
+    "max_attachments",
+    "max_attachments_bytes",
+    "max_public_attachment_bytes",
+    "max_public_attachments",
+)
 _URLS = (
     ("smtp_url", "smtp://user:password@host:25 or smtps://user:password@host:465"),
     ("public_url", "http://host or https://host"),
+    ("s3_endpoint", "http://host or https://host"),
 )
 
 
@@ -194,6 +240,22 @@ def _is_url(url: object, what: str) -> bool:
         return False
 
 
+def _problems_of_files(given: dict[str, object]) -> list[tuple[str, str]]:
+    found = []
+    url = given.get("clamd_url")
+    if isinstance(url, str) and not _is_clamd(url):
+        found.append(("clamd_url", "write tcp://host:3310 or unix:///run/clamav/clamd.ctl"))
+    if ("s3_access_key" in given) != ("s3_secret_key" in given):
+        found.append(("s3_access_key", "set it together with HELPDESK_S3_SECRET_KEY, or neither"))
+    return found
+
+
+def _is_clamd(url: str) -> bool:
+    if url.startswith("unix:///"):
+        return len(url) > len("unix:///")
+    return url.startswith("tcp://") and _is_url(url, "tcp://host")
+
+
 def _range_problems(given: dict[str, object]) -> list[tuple[str, str]]:
     found = []
     for name in ("admin_token", "secret_key"):
@@ -204,11 +266,12 @@ def _range_problems(given: dict[str, object]) -> list[tuple[str, str]]:
         value = given.get(name, least)
         if isinstance(value, int) and not least <= value <= most:
             found.append((name, f"write a number from {least} to {most}"))
-    for name in ("web_workers", "web_threads", "workers", "max_body_bytes", "max_import_bytes"):
+    for name in _COUNTS:
         value = given.get(name, 1)
         if isinstance(value, int) and value < 1:
             found.append((name, "write a number from 1 up"))
     found += [(name, "write 600/minute, 20/10minutes, 5/minute;50/hour or off") for name in _bad_limits(given)]
+    found += _problems_of_files(given)
     url = given.get("database_url")
     if isinstance(url, str) and not url.startswith(("postgresql://", "postgresql+psycopg://", "postgres://")):
         found.append(("database_url", "write postgresql://user:password@host:port/database"))

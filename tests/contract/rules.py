@@ -10,7 +10,8 @@ from tests.contract.document import PROBLEM, Operation, committed, faults
 Rule = Callable[[Operation], Iterator[str]]
 
 READING: Final = {"get", "list", "read", "verify"}
-STATUSES: Final = {"200", "201", "202", "204", "304"}
+STATUSES: Final = {"200", "201", "202", "204", "206", "302", "304"}
+FILE: Final = "application/octet-stream"
 
 
 def _responses(operation: Operation, first: str, last: str) -> dict[str, dict[str, Any]]:
@@ -46,6 +47,10 @@ def succeeds_with_schema_and_example(operation: Operation) -> Iterator[str]:
         if not said.get("description"):
             yield f"{status} has no description"
         if status == "204":
+            continue
+        if FILE in said.get("content", {}):
+            if any(kind["schema"] != {"type": "string", "format": "binary"} for kind in said["content"].values()):
+                yield f"{status} is a file of some kinds and not of others"
             continue
         content = said.get("content", {}).get("application/json", {})
         if "$ref" not in content.get("schema", {}):
@@ -85,7 +90,7 @@ def answers_nothing_else(operation: Operation) -> Iterator[str]:
     for status, said in operation.definition["responses"].items():
         if status not in STATUSES and not "400" <= status < "600":
             yield f"{status} is no answer of ours"
-        if status in {"204", "304"} and "content" in said:
+        if status in {"204", "302", "304"} and "content" in said:
             yield f"{status} has content"
 
 

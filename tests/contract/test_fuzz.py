@@ -48,6 +48,8 @@ GOOD: Final = 3
 """So many good ones beside the documented example, at most."""
 MANY: Final = int(os.environ.get("HELPDESK_FUZZ_EXAMPLES", "200"))
 SHOWN: Final = 12
+NOT_HERE: Final = {"scan_complaint_attachment": "there is no virus scanner"}
+"""Operations that this installation refuses whatever is sent."""
 
 REFUSALS: Final = ["400", "404", "405", "409", "410", "412", "413", "415", "422", "428"]
 CHECKS: Final = [
@@ -182,6 +184,8 @@ class Fuzz:
         headers["Authorization"] = self.world.authorization(self.operation)
         if not _is_good(case, ParameterLocation.HEADER):
             return
+        if self.sent % 4:
+            headers.pop("Content-Digest", None)  # which is of no body that a generator makes
         if self.operation.parameter("header", "Idempotency-Key") and self.sent % 5:
             headers["Idempotency-Key"] = self.world.key()
         match = self.operation.parameter("header", "If-Match")
@@ -275,7 +279,8 @@ def test_bad_and_good_input(operation: Operation, world: World, schema: OpenApiS
     for case in _evenly([case for case in cases if _is_meant_well(case)], GOOD):
         fuzz.send(case)
     assert not fuzz.wrong, fuzz.report()
-    assert fuzz.statuses.keys() & {200, 201, 202, 204}, f"nothing got through: {fuzz.statuses}\n{fuzz.refused}"
+    if operation.id not in NOT_HERE:
+        assert fuzz.statuses.keys() & {200, 201, 202, 204}, f"nothing got through: {fuzz.statuses}\n{fuzz.refused}"
 
 
 @pytest.mark.fire

@@ -1,12 +1,16 @@
 """Real rows to stand behind a path's parameters, so that bad input gets past "there is no such thing"."""
 
 import itertools
+import json
 from collections.abc import Callable
+from io import BytesIO
 from typing import Any
 from urllib.parse import quote
 from uuid import UUID
 
 from flask import Flask
+from werkzeug.datastructures import FileStorage
+from werkzeug.test import stream_encode_multipart
 
 from helpdesk.complaints import tracking_session
 from helpdesk.complaints.lifecycle import LIFECYCLE
@@ -45,6 +49,7 @@ class World:
             "ref": self._complaint,
             "offer_id": self._offer,
             "token": lambda action: helpers.token(self._offered()),
+            "link": lambda _: self._file(),
             "code": lambda _: str(self._issued()["issued_reference"]),
             "budget_id": lambda _: self.budget(),
             "customer_id": lambda _: self.customer(),
@@ -69,6 +74,7 @@ class World:
             "person_id": self._person,
             "need_id": self._need,
             "message_id": self._message,
+            "attachment_id": self.attachment,
             "/complaints agent_id": self._watcher,
             "absence_id": self._absence,
             "draft_id": self._draft_message,
@@ -133,6 +139,8 @@ class World:
         for name, value in values.items():
             address = address.replace(f"{{{name}}}", quote(value, safe=""))
         kind = {"Content-Type": next(iter(operation.body))} if operation.body else {}
+        if kind.get("Content-Type") == FORM and body is not None:
+            body, kind["Content-Type"] = form(body)
         return self.caller.client.open(
             address,
             method=operation.method.upper(),
@@ -258,6 +266,21 @@ class World:
     def _absence(self, agent_id: str) -> str:
         time = {"starts_at": "2999-01-01T00:00:00Z", "ends_at": "2999-01-31T00:00:00Z"}
         return self._created(f"/agents/{agent_id}/absences", time)
+
+    def attachment(self, ref: str) -> str:
+        body, kind = form(b'{"file": "What the depot wrote."}')
+        headers = {"Authorization": f"Bearer {self.caller.token}"}
+        answer = self.caller.client.post(
+            f"/api/v1/complaints/{ref}/attachments", data=body, content_type=kind, headers=headers
+        )
+        assert answer.status_code == 201, answer.text
+        assert answer.json is not None
+        return str(answer.json["id"])
+
+    def _file(self) -> str:
+        ref = self._complaint("")
+        link = self.caller.post(f"/complaints/{ref}/attachments/{self.attachment(ref)}/link", {})
+        return str(link.json["url"]).rpartition("/")[2]
 
     def _import(self) -> str:
         return str(self._created("/imports", {"mapping": "cfpb", "file_name": "complaints.csv"}))
@@ -395,6 +418,23 @@ _FIELDS: dict[str, Callable[[World], str]] = {
     "reference": lambda world: world.tracked()[0],
     "secret": lambda world: world.tracked()[1],
 }
+
+
+FORM = "multipart/form-data"
+
+
+def form(body: bytes) -> tuple[bytes, str]:
+    """A JSON object as a form, `file` in it as the file; anything else as it is. With its content type."""
+    try:
+        values = json.loads(body)
+    except ValueError:
+        values = None
+    if not isinstance(values, dict):
+        return body, FORM
+    parts = {name: str(value) for name, value in values.items() if name != "file"}
+    file = {"file": FileStorage(BytesIO(str(values["file"]).encode()), "note.txt")} if "file" in values else {}
+    stream, length, boundary = stream_encode_multipart({**parts, **file})
+    return stream.read(length), f"{FORM}; boundary={boundary}"
 
 
 def _refuse(_tools: Any, _duty_id: UUID, _offer_id: UUID) -> None:

@@ -1,0 +1,165 @@
+from collections.abc import Mapping
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy.orm import Session
+
+from helpdesk.complaints import attachment_errors as errors
+from helpdesk.complaints import attachment_queries as queries
+from helpdesk.complaints import attachment_schemas as schemas
+from helpdesk.complaints import attachments
+from helpdesk.complaints.models import Complaint
+from helpdesk.complaints.queries import complaint_for_update, visible_id
+from helpdesk.identity.actors import Actor
+from helpdesk.kernel.downloads import Download
+from helpdesk.kernel.errors import Gone
+from helpdesk.kernel.http import Blueprint, web
+from helpdesk.kernel.pagination import Page
+from helpdesk.kernel.unit_of_work import UnitOfWork
+from helpdesk.kernel.uploads import Terms, Upload
+
+blp = Blueprint(
+    "attachments", __name__, description="Files on complaints: sent, scanned, given out by short-lived link."
+)
+
+
+def is_scanned() -> bool:
+    return web().settings.clamd_url is not None
+
+
+@blp.read(
+    "/complaints/<ref>/attachments",
+    operation_id="list_complaint_attachments",
+    summary="Files on a complaint, oldest first",
+    answer=schemas.Attachment,
+    query=schemas.AttachmentQuery,
+    permission="complaint:read",
+    paged=True,
+)
+def list_attachments(session: Session, actor: Actor, page: Page, given: dict[str, Any], ref: str) -> Any:
+    return queries.list_attachments(session, actor, page, given, ref)
+
+
+def _look(session: Session, actor: Actor, ref: str) -> Actor:
+    visible_id(session, actor, ref)
+    return actor
+
+
+def _terms(actor: Actor) -> Terms:
+    return attachments.terms_for(web().settings, actor)
+
+
+def _check_room(session: Session, actor: Actor, complaint: Complaint) -> None:
+    attachments.check_room(session, complaint, attachments.Bounds.of(web().settings, actor))
+
+
+@blp.upload(
+    "/complaints/<ref>/attachments",
+    operation_id="add_complaint_attachment",
+    summary="Put a file on a complaint, or on one of its messages",
+    description="The file is the part `file` of a form. Its type is told from its content: where the name says something "
+    "else, the right extension is appended, and what is not recognised is kept as `application/octet-stream`; programs "
+    "are refused. Where a virus scanner is configured, it can be had once it is `clean`.",
+    form=schemas.AttachmentIn,
+    answer=schemas.Attachment,
+    look=_look,
+    terms=_terms,
+    load=complaint_for_update,
+    permission="attachment:add",
+    check=_check_room,
+    show=queries.shown,
+    errors=(errors.TooManyAttachments,),
+)
+def add_attachment(uow: UnitOfWork, actor: Actor, complaint: Complaint, given: dict[str, Any], upload: Upload) -> UUID:
+    bounds = attachments.Bounds.of(web().settings, actor)
+    return attachments.add(uow, actor, complaint, upload, given, bounds=bounds, scanned=is_scanned())
+
+
+@blp.read(
+    "/complaints/<ref>/attachments/<uuid:attachment_id>",
+    operation_id="get_complaint_attachment",
+    summary="What is known of a file",
+    answer=schemas.Attachment,
+    permission="complaint:read",
+)
+def get_attachment(session: Session, actor: Actor, ref: str, attachment_id: UUID) -> Mapping[str, Any]:
+    return queries.attachment_detail(session, actor, ref, attachment_id)
+
+
+@blp.write(
+    "/complaints/<ref>/attachments/<uuid:attachment_id>",
+    operation_id="change_complaint_attachment",
+    summary="Show a file to the complainant, or keep it from them",
+    method="PATCH",
+    body=schemas.AttachmentPatch,
+    answer=schemas.Attachment,
+    permission="attachment:add",
+    load=queries.attachment_for_update,
+    check=attachments.check_there,
+    show=queries.shown,
+    if_match="required",
+    errors=(errors.AttachmentRedactedAlready,),
+)
+def change_attachment(uow: UnitOfWork, _actor: Actor, held: queries.Held, given: dict[str, Any]) -> UUID:
+    return attachments.change(uow, held, given)
+
+
+@blp.write(
+    "/complaints/<ref>/attachments/<uuid:attachment_id>/redact",
+    operation_id="redact_complaint_attachment",
+    summary="Remove a file for good; that it was there stays, with its digest",
+    body=schemas.RedactionIn,
+    answer=schemas.Attachment,
+    permission="attachment:redact",
+    load=queries.attachment_for_update,
+    check=attachments.check_there,
+    show=queries.shown,
+    if_match="honoured",
+    errors=(errors.AttachmentRedactedAlready,),
+)
+def redact_attachment(uow: UnitOfWork, actor: Actor, held: queries.Held, given: dict[str, Any]) -> UUID:
+    return attachments.redact(uow, actor, held, given["reason"])
+
+
+@blp.write(
+    "/complaints/<ref>/attachments/<uuid:attachment_id>/scan",
+    operation_id="scan_complaint_attachment",
+    summary="Have a file scanned for viruses once more",
+    answer=schemas.Attachment,
+    permission="attachment:add",
+    load=queries.attachment_for_update,
+    check=attachments.check_there,
+    show=queries.shown,
+    errors=(errors.AttachmentRedactedAlready, errors.ScannerNotConfigured),
+)
+def scan_attachment(uow: UnitOfWork, _actor: Actor, held: queries.Held) -> UUID:
+    return attachments.scan_anew(uow, held, scanned=is_scanned())
+
+
+@blp.write(
+    "/complaints/<ref>/attachments/<uuid:attachment_id>/link",
+    operation_id="link_complaint_attachment",
+    summary="A short-lived address to have a file from",
+    description="The address is the right to this one file, for the caller's sake: it ends with its time, with the "
+    "caller's sight of the complaint, and with the file. It needs no token, so that a browser can save from it.",
+    body=schemas.LinkIn,
+    answer=schemas.FileLink,
+    permission="complaint:read",
+    load=queries.attachment_detail,
+    errors=(errors.AttachmentRedactedAlready, errors.AttachmentNotClean),
+)
+def link_attachment(uow: UnitOfWork, actor: Actor, row: Mapping[str, Any], given: dict[str, Any]) -> dict[str, Any]:
+    made = attachments.link(web().signing_key, actor, row, given["seconds"], uow.now, scanned=is_scanned())
+    return {"url": f"{web().base_url}/api/v1/public/files/{made.token}", "expires_at": made.expires_at}
+
+
+@blp.download(
+    "/public/files/<link>",
+    operation_id="get_public_file",
+    summary="The file that a short-lived link leads to",
+    description="Whole, or a part of it (`Range`). Always something to save, never to be shown in a browser's own window.",
+    errors=(Gone, errors.AttachmentNotClean),
+)
+def get_file(session: Session, _actor: Actor, link: str) -> Download:
+    now = session.execute(queries.NOW).scalar_one()
+    return attachments.opened(session, web().signing_key, link, now, scanned=is_scanned())

@@ -1,0 +1,176 @@
+"""Every select on attachments. They are seen by whoever sees their complaint; by the complainant, those that are not
+internal and those that came from them.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final, NamedTuple
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, and_, func, or_, select, true
+from sqlalchemy.orm import Session
+
+from helpdesk.complaints import queries
+from helpdesk.complaints.attachment_models import Attachment
+from helpdesk.complaints.models import Complaint, Message
+from helpdesk.identity.actors import Actor
+from helpdesk.kernel.errors import NotFound
+from helpdesk.kernel.pagination import Listed, Order, Page, listed
+
+_ATTACHMENT: Final = Attachment.__table__.c
+_SHOWN: Final = tuple(
+    _ATTACHMENT[name]
+    for name in (
+        "id",
+        "complaint_id",
+        "message_id",
+        "internal",
+        "name",
+        "type",
+        "declared_type",
+        "size",
+        "sha256",
+        "scan",
+        "signature",
+        "scanned_at",
+        "author_kind",
+        "author_id",
+        "created_at",
+        "redacted_at",
+        "redacted_by",
+        "redaction_reason",
+        "version",
+    )
+)
+_BY_ID: Final = Order((Attachment.id,), (UUID,))
+
+
+def open_to(actor: Actor) -> ColumnElement[bool]:
+    """Of a visible complaint's attachments, those that this actor may see."""
+    if actor.kind != "complainant":
+        return true()
+    return and_(
+        or_(_ATTACHMENT.internal.is_(False), _ATTACHMENT.author_kind == "complainant"),
+        _ATTACHMENT.redacted_at.is_(None),
+    )
+
+
+def list_attachments(session: Session, actor: Actor, page: Page, given: Mapping[str, Any], ref: str) -> Listed:
+    statement = select(*_SHOWN).where(
+        _ATTACHMENT.complaint_id == queries.visible_id(session, actor, ref), open_to(actor)
+    )
+    if "message_id" in given:
+        statement = statement.where(_ATTACHMENT.message_id == given["message_id"])
+    return listed(session, page, statement, _BY_ID, given)
+
+
+def attachment_detail(session: Session, actor: Actor, ref: str, attachment_id: UUID) -> Mapping[str, Any]:
+    complaint_id = queries.visible_id(session, actor, ref)
+    belongs = select(*_SHOWN).where(
+        _ATTACHMENT.id == attachment_id, _ATTACHMENT.complaint_id == complaint_id, open_to(actor)
+    )
+    return dict(_found(session.execute(belongs).mappings().one_or_none()))
+
+
+def shown(session: Session, _actor: Actor, attachment_id: UUID) -> Mapping[str, Any]:
+    """For whoever has just changed it: no visibility."""
+    return dict(session.execute(select(*_SHOWN).where(_ATTACHMENT.id == attachment_id)).mappings().one())
+
+
+def _found(row: Any) -> Any:
+    if row is None:
+        raise NotFound
+    return row
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """An attachment with its complaint, both locked. The version is the attachment's own."""
+
+    complaint: Complaint
+    row: Attachment
+
+    @property
+    def version(self) -> int:
+        return self.row.version
+
+    @property
+    def etag(self) -> str:
+        return self.row.etag
+
+
+def attachment_for_update(session: Session, actor: Actor, ref: str, attachment_id: UUID) -> Held:
+    complaint = queries.complaint_for_update(session, actor, ref)
+    locked = select(Attachment).where(
+        Attachment.id == attachment_id, Attachment.complaint_id == complaint.id, open_to(actor)
+    )
+    return Held(complaint, _found(session.scalars(locked.with_for_update()).one_or_none()))
+
+
+def attachment_by_id_for_update(session: Session, attachment_id: UUID) -> Held | None:
+    """For the program itself; None when it is gone. Complaint first, as everywhere."""
+    complaint_id = session.execute(select(Attachment.complaint_id).where(Attachment.id == attachment_id)).scalar()
+    if complaint_id is None:
+        return None
+    complaint = queries.complaint_by_id_for_update(session, complaint_id)
+    row = session.scalars(select(Attachment).where(Attachment.id == attachment_id).with_for_update()).one()
+    return Held(complaint, row)
+
+
+class Room(NamedTuple):
+    """How much a complaint holds: attachments, their bytes, and how many came from the complainant."""
+
+    number: int
+    size: int
+    from_complainant: int
+
+
+def room_taken(session: Session, complaint_id: UUID) -> Room:
+    """Under the complaint's lock, so that two who add at once do not both find the last place."""
+    kept = select(
+        func.count(),
+        func.coalesce(func.sum(_ATTACHMENT.size), 0),
+        func.count().filter(_ATTACHMENT.author_kind == "complainant"),
+    ).where(_ATTACHMENT.complaint_id == complaint_id, _ATTACHMENT.redacted_at.is_(None))
+    count, size, theirs = session.execute(kept).one()
+    return Room(count, int(size), theirs)
+
+
+def message_kind(session: Session, complaint_id: UUID, message_id: UUID) -> str | None:
+    """Of a message of this complaint; None: it has no such message."""
+    found = select(Message.kind).where(Message.id == message_id, Message.complaint_id == complaint_id)
+    return session.execute(found).scalar_one_or_none()
+
+
+def to_be_scanned(session: Session, limit: int) -> Sequence[UUID]:
+    """Attachments that came while there was no scanner."""
+    waiting = select(Attachment.id).where(Attachment.scan == "unscanned", Attachment.redacted_at.is_(None))
+    return session.scalars(waiting.order_by(Attachment.id).limit(limit)).all()
+
+
+def file_to_scan(session: Session, attachment_id: UUID) -> Any:
+    """`file_id` and `scan`; None when it is gone."""
+    return session.execute(
+        select(Attachment.file_id, Attachment.scan).where(Attachment.id == attachment_id)
+    ).one_or_none()
+
+
+def file_to_give(session: Session, actor: Actor, complaint_id: UUID, attachment_id: UUID) -> Mapping[str, Any]:
+    """For a link that is used: the attachment as it is now, if this actor may still see it. Raises `NotFound`."""
+    ref = str(queries.visible_id(session, actor, str(complaint_id)))
+    attachment_detail(session, actor, ref, attachment_id)
+    names = ("file_id", "size", "sha256", "name", "type", "scan")
+    given = select(*(_ATTACHMENT[name] for name in names)).where(
+        _ATTACHMENT.id == attachment_id, _ATTACHMENT.redacted_at.is_(None)
+    )
+    return dict(_found(session.execute(given).mappings().one_or_none()))
+
+
+def attachments_of(session: Session, complaint_id: UUID) -> Sequence[Mapping[str, Any]]:
+    """All of a complaint, oldest first, with where their bytes are; for the program itself."""
+    statement = select(*_SHOWN, _ATTACHMENT.file_id).where(_ATTACHMENT.complaint_id == complaint_id)
+    return [dict(row) for row in session.execute(statement.order_by(_ATTACHMENT.id)).mappings()]
+
+
+NOW: Final = select(func.now())
+"""The database's time, for a link that nobody's token came with."""
