@@ -17,6 +17,8 @@ from helpdesk.complaints.assignment_api import blp as assignment
 from helpdesk.complaints.attachment_api import blp as attachments
 from helpdesk.complaints.attachment_models import SCAN_STATES
 from helpdesk.complaints.change_queries import changes_since
+from helpdesk.complaints.custom_field_api import blp as custom_fields
+from helpdesk.complaints.custom_field_models import FIELD_TYPES
 from helpdesk.complaints.draft_api import blp as drafts
 from helpdesk.complaints.draft_models import DRAFT_KINDS
 from helpdesk.complaints.models import MESSAGE_KINDS
@@ -81,6 +83,7 @@ BLUEPRINTS = (
     tracking,
     presence,
     tags,
+    custom_fields,
     sla,
     milestones,
     recovery,
@@ -104,6 +107,7 @@ VOCABULARIES = {
     "FileType": tuple(EXTENSIONS),
     "ScanState": SCAN_STATES,
     "ComplaintStatus": complaint_life.LIFECYCLE.states,
+    "CustomFieldType": FIELD_TYPES,
     "CustomerKind": customer_words.KINDS,
     "CustomerTier": customer_words.TIERS,
     "DeliveryState": mail.STATES,

@@ -1,6 +1,7 @@
 """Imports every domain's tables, so that the metadata is whole. For migrations and tests."""
 
 from helpdesk.complaints import attachment_models
+from helpdesk.complaints import custom_field_models as custom_fields
 from helpdesk.complaints import draft_models as drafts
 from helpdesk.complaints import models as complaints
 from helpdesk.complaints import notification_models as notifications
@@ -22,6 +23,7 @@ __all__ = [
     "administration",
     "attachment_models",
     "complaints",
+    "custom_fields",
     "customers",
     "drafts",
     "event_log",

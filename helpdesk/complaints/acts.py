@@ -45,6 +45,7 @@ def check(session: Session, actor: Actor, complaint: Complaint, action: str) -> 
         require(actor, permission)
     if action in CLOSING and _is_about(session, complaint, actor):
         raise ConflictOfInterest
+    queries.know_demands(session, complaint)
     LIFECYCLE.transition(action, complaint.status, complaint, actor.may)
 
 

@@ -45,7 +45,7 @@ def _show(session: Session, actor: Actor, complaint_id: UUID) -> dict[str, Any]:
     paged=True,
 )
 def list_complaints(session: Session, actor: Actor, page: Page, given: dict[str, Any]) -> Any:
-    return list_queries.listing(session, actor, page, filtering.resolve(session, given), count=given["count"])
+    return list_queries.listing(session, actor, page, filtering.wanted(session, given), count=given["count"])
 
 
 def _secrets() -> Secrets:

@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from helpdesk.complaints import acts, queries, tagging
+from helpdesk.complaints import acts, custom_fields, queries, tagging
 from helpdesk.complaints.errors import AlreadyReceived
 from helpdesk.complaints.events import ComplaintReceived
 from helpdesk.complaints.models import NOTHING_DUE, Complaint, Issue, Need, Person
@@ -82,6 +82,11 @@ def receive(uow: UnitOfWork, actor: Actor, given: Mapping[str, Any], secrets: Se
         raise ValidationFailed(errors=problems)
     if given.get("tags"):
         given = {**given, "tags": tagging.meant(uow, actor, given["tags"], "/tags")}
+    if given.get("custom_fields"):
+        (prepared,) = custom_fields.prepare(uow, [given["custom_fields"]])
+        if isinstance(prepared, ValidationFailed):
+            raise prepared
+        given = {**given, "custom_fields": prepared}
     if given.get("external_id"):
         known = queries.known_external_ids(uow.session, given["source"], [given["external_id"]])
         if known:
@@ -122,7 +127,8 @@ def _misfits(uow: UnitOfWork, actor: Actor, given: Mapping[str, Any]) -> Iterato
 
 def receive_many(uow: UnitOfWork, many: Sequence[Mapping[str, Any]], secrets: Secrets | None = None) -> list[UUID]:
     """Take complaints in, in order. The caller has left out those whose `(source, external_id)` is known, and made tags of
-    the names of tags (`tagging.meant`). Without `secrets` nobody is given one: an import has nobody to give it to.
+    the names of tags (`tagging.meant`) and values of what is in custom fields (`custom_fields.prepare`).
+    Without `secrets` nobody is given one: an import has nobody to give it to.
     """
     complainants = [dict(given.get("complainant") or {}) for given in many]
     unnamed = [{} if given.get("customer_id") else person for given, person in zip(many, complainants, strict=True)]
@@ -171,6 +177,8 @@ def _receive(
     )
     if given.get("tags"):
         tagging.born_with(uow, row, given["tags"], born)
+    if given.get("custom_fields"):
+        custom_fields.born_with(uow, row, given["custom_fields"], born)
     return born.id
 
 
@@ -224,6 +232,7 @@ def _row(
         "sector": given.get("sector"),
         "source_data": given.get("source_data"),
         "tags": [],
+        "custom_fields": {},
         "terms": [],
         "tracking_number": 0,
         "tracking_hash": None,

@@ -49,8 +49,18 @@ def _on_the_spot(row: Any) -> bool:
     return row.severity in MILD and row.issue_count == 1 and not (row.vulnerable or row.safety or row.regulator)
 
 
+def _empty_fields(row: Any, action: str) -> list[dict[str, str]]:
+    """`row.demanded`: the custom fields that an action may wait for, as `queries.DEMANDED` has them."""
+    return [
+        {"code": "custom_field_missing", "detail": f"the field {field['label']} ({field['key']}) is empty."}
+        for field in getattr(row, "demanded", None) or ()
+        if action in field["required_for"] and field["key"] not in row.custom_fields
+    ]
+
+
 LIFECYCLE: Final = Lifecycle(
     name="complaint",
+    further=_empty_fields,
     states=("received", "investigated", "resolved", "followed_up", "withdrawn", "dismissed"),
     initial="received",
     transitions=(

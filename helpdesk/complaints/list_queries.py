@@ -8,6 +8,7 @@ names, custom fields by their keys) `filtering` looks up; here are ids and value
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from decimal import Decimal
 from functools import lru_cache
 from typing import Any, Final, cast
 from uuid import UUID
@@ -29,6 +30,7 @@ from sqlalchemy.orm import Session
 from sqlalchemy.sql.visitors import replacement_traverse
 
 from helpdesk.complaints import queries
+from helpdesk.complaints.custom_field_models import CustomValue
 from helpdesk.complaints.models import IS_CLOSED, IS_OPEN, IS_TAGGED, IS_UNTAGGED, Complaint, Issue
 from helpdesk.complaints.tag_models import TERM, ComplaintTag
 from helpdesk.identity.actors import Actor
@@ -41,6 +43,7 @@ COUNTED_TO: Final = 1_000
 _COMPLAINT: Final = Complaint.__table__.c
 _ISSUE: Final = Issue.__table__.c
 _TAG: Final = ComplaintTag.__table__.c
+_VALUE: Final = CustomValue.__table__.c
 _TERMS: Final = ARRAY(String())
 
 _BY_RECEIPT: Final = "received_at"
@@ -100,6 +103,17 @@ _EITHER: Final = {"open": ("open", "closed"), "has_tag": ("tagged", "untagged")}
 
 
 @dataclass(frozen=True, slots=True)
+class Holds:
+    """What a custom field has to hold: `text`, or a number from `low` to `high`, both belonging to it."""
+
+    field_id: UUID
+    key: str
+    text: str | None = None
+    low: Decimal | None = None
+    high: Decimal | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Wanted:
     """What a list is asked for. `given`: the filters that need no looking up, as `ComplaintFilters` loads them. `tags`: all
     of these; `any_tags`: at least one of these.
@@ -108,6 +122,7 @@ class Wanted:
     given: Mapping[str, Any] = field(default_factory=dict)
     tags: tuple[UUID, ...] = ()
     any_tags: tuple[UUID, ...] = ()
+    holds: tuple[Holds, ...] = ()
     sort: str = NEWEST_FIRST
 
 
@@ -118,13 +133,15 @@ class _Shape:
     sight: str
     filters: frozenset[str]
     sort: str
-    along_tag: bool = False
-    """Whether the order comes from the index that has the complaints of one tag in it."""
+    along: str | None = None
+    """Where the order comes from an index that has what is wanted in it: `tag` or `value`."""
+    spans: tuple[tuple[bool, bool], ...] = ()
+    """Of each span of numbers, which ends it has."""
 
 
 def listing(session: Session, actor: Actor, page: Page, wanted: Wanted, *, count: bool = False) -> Listed:
     """As `pagination.listed`; the rows are summaries. Counts to `COUNTED_TO`."""
-    shape, values = _asked(actor, wanted, along_tag=True)
+    shape, values = _asked(actor, wanted, along=True)
     statement, order = _statement(shape)
     rows = page.run(session, statement, order, values).mappings().all()
     names = [name.lstrip("-") for name in _key_of(shape.sort)]
@@ -168,14 +185,39 @@ def found(session: Session, actor: Actor, wanted: Wanted, limit: int) -> Sequenc
     return session.execute(narrowed, values).all()
 
 
-def _asked(actor: Actor, wanted: Wanted, *, along_tag: bool = False) -> tuple[_Shape, dict[str, Any]]:
-    """The shape of the statement, and the values that go into it. `along_tag`: where there is a tag, go through its
-    complaints in their order. A page needs that: a tag that only old complaints carry would have it look at all that came
-    after. A count reads on for longer than that is worth.
+def _asked(actor: Actor, wanted: Wanted, *, along: bool = False) -> tuple[_Shape, dict[str, Any]]:
+    """The shape of the statement, and the values that go into it. `along`: where a tag or a value is looked for, go through
+    its complaints in their order. A page needs that: a tag that only old complaints carry would have it look at all that
+    came after. A count reads on for longer than that is worth, and a span of numbers has an index of its own to begin with.
     """
     sight, values = queries.sight(actor, wanted.given.get("team_id"))
+    plain = _plain(actor, wanted.given)
+    tags = list(wanted.tags)
+    equal = [held for held in wanted.holds if held.text is not None]
+    spans = [held for held in wanted.holds if held.text is None]
+    path = None
+    if along and not spans and wanted.sort.lstrip("-") == _BY_RECEIPT and (tags or equal):
+        path = "tag" if tags else "value"
+        if tags:
+            values = {**values, "along_tag": tags.pop(0)}
+        else:
+            first = equal.pop(0)
+            values = {**values, "along_field": first.field_id, "along_text": first.text}
+    terms = [f"{TERM}{tag_id}" for tag_id in tags] + [f"{held.key}={held.text}" for held in equal]
+    if terms:
+        plain["all_terms"] = terms
+    if wanted.any_tags:
+        plain["any_terms"] = [f"{TERM}{tag_id}" for tag_id in wanted.any_tags]
+    for place, held in enumerate(spans):
+        values = {**values, f"field_{place}": held.field_id, f"low_{place}": held.low, f"high_{place}": held.high}
+    ends = tuple((held.low is not None, held.high is not None) for held in spans)
+    return _Shape(sight, frozenset(plain), wanted.sort, path, ends), {**values, **plain}
+
+
+def _plain(actor: Actor, given: Mapping[str, Any]) -> dict[str, Any]:
+    """Conditions on the complaint's own columns that are in use, by name, with their values."""
     plain: dict[str, Any] = {}
-    for name, value in wanted.given.items():
+    for name, value in given.items():
         if name in _EITHER:
             plain[_EITHER[name][not value]] = None
         elif name == "mine":
@@ -186,15 +228,7 @@ def _asked(actor: Actor, wanted: Wanted, *, along_tag: bool = False) -> tuple[_S
             plain["ref"] = [parse_reference(ref) or "" for ref in value]
         else:
             plain[name] = value
-    tags = list(wanted.tags)
-    along = along_tag and bool(tags) and wanted.sort.lstrip("-") == _BY_RECEIPT
-    if along:
-        values = {**values, "along_tag": tags.pop(0)}
-    if tags:
-        plain["all_terms"] = [f"{TERM}{tag_id}" for tag_id in tags]
-    if wanted.any_tags:
-        plain["any_terms"] = [f"{TERM}{tag_id}" for tag_id in wanted.any_tags]
-    return _Shape(sight, frozenset(plain), wanted.sort, along), {**values, **plain}
+    return plain
 
 
 def _key_of(sort: str) -> Sequence[str]:
@@ -209,13 +243,32 @@ def _statement(shape: _Shape) -> tuple[AnySelect, Order]:
     of_issue = [_OF_ISSUE[name] for name in sorted(shape.filters) if name in _OF_ISSUE]
     if of_issue:
         conditions.append(_COMPLAINT.id.in_(select(_ISSUE.complaint_id).where(*of_issue)))
+    for place, ends in enumerate(shape.spans):
+        source = _with_span(source, conditions, place, ends)
     columns, kinds = _SORTS[shape.sort.lstrip("-")]
-    if shape.along_tag:
+    if shape.along == "tag":
         source = source.join(ComplaintTag.__table__, _TAG.complaint_id == _COMPLAINT.id)
         conditions.append(_TAG.tag_id == bindparam("along_tag"))
         columns = (_TAG.received_at, _TAG.complaint_id)
+    elif shape.along == "value":
+        source = source.join(CustomValue.__table__, _VALUE.complaint_id == _COMPLAINT.id)
+        conditions += [_VALUE.field_id == bindparam("along_field"), _VALUE.text == bindparam("along_text")]
+        columns = (_VALUE.received_at, _VALUE.complaint_id)
     statement = select(*queries.SUMMARY).select_from(source).where(*conditions)
     return statement, Order(columns, kinds, descending=shape.sort.startswith("-"))
+
+
+def _with_span(
+    source: FromClause, conditions: list[ColumnElement[bool]], place: int, ends: tuple[bool, bool]
+) -> FromClause:
+    """Joined to the one row that a field with numbers has."""
+    value = CustomValue.__table__.alias(f"number_{place}")
+    conditions.append(value.c.field_id == bindparam(f"field_{place}"))
+    if ends[0]:
+        conditions.append(value.c.number >= bindparam(f"low_{place}"))
+    if ends[1]:
+        conditions.append(value.c.number <= bindparam(f"high_{place}"))
+    return source.join(value, value.c.complaint_id == _COMPLAINT.id)
 
 
 @lru_cache(maxsize=1000)

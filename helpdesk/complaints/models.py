@@ -1,7 +1,8 @@
 """Tables of a complaint. Relationships are not mapped: queries say what they load."""
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import Any, Final, cast
 from uuid import UUID
 
 from sqlalchemy import CheckConstraint, ForeignKey, Index, String, UniqueConstraint, text
@@ -176,15 +177,21 @@ class Complaint(Identified, Versioned, EventStream, Stamped, Base):
     sector: Mapped[str | None]
     tags: Mapped[list[str]] = mapped_column(ARRAY(String), default=list, server_default="{}")
     """Names as they are shown, in order; `complaint_tag` has the rows."""
+    custom_fields: Mapped[dict[str, Any]] = mapped_column(JSONB, default=dict, server_default="{}")
+    """By the key of the field, as they are shown; `complaint_custom_value` has what they are found by."""
     terms: Mapped[list[str]] = mapped_column(ARRAY(String), default=list, server_default="{}")
-    """What it is found by beside its columns: `tag:` and the id of each tag. Kept with `complaint_tag`, in one place (see
-    `tagging`): that table has them in the order of lists, this column at hand where the order comes from elsewhere.
+    """What it is found by beside its columns: `tag:` and the id of each tag, and `key=value` of custom fields. Kept
+    with the tables that have the same in the order of lists (see `tagging`, `custom_fields`); here it is at hand where the
+    order comes from elsewhere.
     """
     tracking_number: Mapped[int] = mapped_column(default=0, server_default="0")
     """How many secrets the complainant was given; the last one counts."""
     tracking_hash: Mapped[bytes | None]
     source_data: Mapped[dict[str, Any] | None] = mapped_column(JSONB(none_as_null=True))
     """What an import brought that has no field here; nothing is thrown away."""
+
+    demanded = cast("Sequence[dict[str, Any]] | None", None)
+    """No column: the custom fields that actions wait for, as whoever locked the row found them (`queries.DEMANDED`)."""
 
     @property
     def regulator(self) -> bool:

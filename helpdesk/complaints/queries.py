@@ -30,6 +30,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import Session
 
+from helpdesk.complaints.custom_field_models import CustomField
 from helpdesk.complaints.errors import ConflictOfInterest
 from helpdesk.complaints.lifecycle import CLOSING, LIFECYCLE
 from helpdesk.complaints.models import Complaint, Issue, Need, Person
@@ -138,20 +139,53 @@ def _find(session: Session, statement: AnySelect, actor: Actor, ref: str) -> Res
 
 
 _ROW: Final = select(Complaint)
-_LOCKED: Final = _ROW.with_for_update()
+_FIELD: Final = CustomField.__table__.c
+DEMANDED: Final = (
+    select(
+        func.coalesce(
+            func.json_agg(
+                func.json_build_object(
+                    literal_column("'key'"),
+                    _FIELD.key,
+                    literal_column("'label'"),
+                    _FIELD.label,
+                    literal_column("'required_for'"),
+                    _FIELD.required_for,
+                )
+            ),
+            func.json_build_array(),
+        )
+    )
+    .where(_FIELD.active, func.cardinality(_FIELD.required_for) > 0)
+    .scalar_subquery()
+    .label("demanded")
+)
+"""The custom fields that actions wait for. It is asked for with the complaint, so that it costs no statement."""
+
+_LOCKED: Final = select(Complaint, DEMANDED).with_for_update(of=Complaint)
 _ID: Final = select(_COMPLAINT.id)
 
 
 def complaint_for_update(session: Session, actor: Actor, ref: str) -> Complaint:
     """The row, locked, if this actor may see it. Lock order: complaint, then what hangs on it."""
-    row: Complaint | None = _find(session, _LOCKED, actor, ref).scalar_one_or_none()
-    return _found(row)
+    return _with_demands(_found(_find(session, _LOCKED, actor, ref).one_or_none()))
 
 
 def complaint_by_id_for_update(session: Session, complaint_id: UUID) -> Complaint:
     """For the program itself: no visibility."""
-    row: Complaint = session.execute(_of_one(_LOCKED, "id", "everything"), {"named": complaint_id}).scalar_one()
-    return row
+    return _with_demands(session.execute(_of_one(_LOCKED, "id", "everything"), {"named": complaint_id}).one())
+
+
+def _with_demands(row: Any) -> Complaint:
+    complaint: Complaint = row[0]
+    complaint.demanded = row[1]
+    return complaint
+
+
+def know_demands(session: Session, complaint: Complaint) -> None:
+    """For whoever locked the row in another way."""
+    if complaint.demanded is None:
+        complaint.demanded = session.execute(select(DEMANDED)).scalar_one()
 
 
 def get_visible(session: Session, actor: Actor, ref: str) -> Complaint:
@@ -200,6 +234,7 @@ SUMMARY: Final = (
     _COMPLAINT.stage,
     _COMPLAINT.vulnerable,
     _COMPLAINT.tags,
+    _COMPLAINT.custom_fields,
     _COMPLAINT.version,
 )
 
@@ -280,6 +315,7 @@ _DETAIL = select(
     _ISSUES,
     _PEOPLE,
     _NEEDS,
+    DEMANDED,
 )
 
 

@@ -5,6 +5,9 @@ from typing import Any
 
 from marshmallow import ValidationError, fields, post_load, validate, validates_schema
 
+from helpdesk.complaints.custom_field_schemas import DESCRIPTION as CUSTOM_VALUES
+from helpdesk.complaints.custom_field_schemas import EXAMPLE as CUSTOM_EXAMPLE
+from helpdesk.complaints.custom_field_schemas import Conditions, CustomValues
 from helpdesk.complaints.lifecycle import LIFECYCLE, MAX_ISSUES, RECORD_TYPES, STAGES, WAITING_ON
 from helpdesk.complaints.list_queries import NEWEST_FIRST, SORTS
 from helpdesk.complaints.models import MESSAGE_KINDS
@@ -146,6 +149,7 @@ class ComplaintIn(Schema):
     impact = Whole(validate=validate.Range(1, 5), metadata={"description": "1 negligible, 5 critical", "example": 3})
     urgency = Whole(validate=validate.Range(1, 4), metadata={"description": "1 can wait, 4 now", "example": 2})
     team_id = fields.UUID(metadata={"example": None})
+    custom_fields = CustomValues(metadata={"description": CUSTOM_VALUES, "example": {}})
     tags = fields.List(TagName(), validate=validate.Length(max=AT_ONCE), metadata={"example": []})
     price = MoneyField(metadata={"description": "What was paid for what failed."})
     loss = MoneyField(positive=False, metadata={"description": "Proven loss beside it.", "example": None})
@@ -179,6 +183,11 @@ class ComplaintIn(Schema):
 
 
 class ComplaintPatch(Schema):
+    """What is left out stays."""
+
+    custom_fields = CustomValues(
+        metadata={"description": f"{CUSTOM_VALUES} null empties one, and what is left out stays.", "example": {}}
+    )
     subject = Text(max_length=500, metadata={"example": "Parcel a week late"})
     description = Text(max_length=LONG, metadata={"example": "My parcel came on Friday."})
     language = Text(max_length=35, validate=LANGUAGE, metadata={"example": "en"})
@@ -215,6 +224,14 @@ class ComplaintQuery(PageQuery):
     any_tag = CommaList(
         most=AT_ONCE,
         metadata={"description": "Tags, separated by commas: those that carry any of them.", "example": "urgent,late"},
+    )
+    custom = Conditions(
+        metadata={
+            "description": "Custom fields, separated by commas: `key:value`, or `key:from..to` (either end may be left out, "
+            "both belong to it) of a number, a day or an amount. A value that holds a comma stands in double quotes. Only "
+            "fields that are `filterable`.",
+            "example": "order_number:A-1042",
+        }
     )
     has_tag = fields.Boolean(metadata={"description": "Whether there is any tag on it."})
     sort = Choice(
@@ -318,6 +335,7 @@ class ComplaintSummary(Schema):
     stage = Choice(STAGES, required=True)
     vulnerable = fields.Boolean(required=True, metadata={"example": False})
     tags = fields.List(fields.String(), required=True, metadata={"example": ["damaged in transit"]})
+    custom_fields = fields.Dict(required=True, metadata={"example": CUSTOM_EXAMPLE})
     version = fields.Integer(required=True)
 
 

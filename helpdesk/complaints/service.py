@@ -3,7 +3,7 @@
 from typing import Any
 from uuid import UUID
 
-from helpdesk.complaints import acts, canned_replies, changes, mentions, queries, thread_queries
+from helpdesk.complaints import acts, canned_replies, changes, custom_fields, mentions, queries, thread_queries
 from helpdesk.complaints.events import ComplaintEdited, IssueAdded
 from helpdesk.complaints.lifecycle import MAX_ISSUES
 from helpdesk.complaints.models import Complaint, Issue
@@ -24,7 +24,7 @@ _MESSAGE_PERMISSION = {
 
 
 def edit(uow: UnitOfWork, complaint: Complaint, given: dict[str, Any]) -> UUID:
-    """`given`: any of subject, description, language, price, loss. Price and loss share a currency."""
+    """`given`: any of subject, description, language, price, loss, custom_fields. Price and loss share a currency."""
     wanted: dict[str, Any] = {name: given[name] for name in ("subject", "description", "language") if name in given}
     for name in ("price", "loss"):
         if name in given:
@@ -45,6 +45,8 @@ def edit(uow: UnitOfWork, complaint: Complaint, given: dict[str, Any]) -> UUID:
     before = changes.values_of(complaint)
     for name, value in wanted.items():
         setattr(complaint, name, value)
+    if "custom_fields" in given:
+        custom_fields.set_values(uow, complaint, given["custom_fields"])
     changed = changes.since(before, complaint)
     if changed:
         complaint.changed_at(uow.now)

@@ -34,6 +34,7 @@ PERMISSIONS: Final[dict[str, str]] = {
     "template:share": "write canned replies and macros for a team or for everybody",
     "attachment:add": "put files on complaints, and show them to the complainant or keep them from them",
     "attachment:redact": "remove a file for good",
+    "custom_field:manage": "define, change and delete custom fields",
     "customer:read": "see customers",
     "customer:edit": "create and change customers",
     "offer:read": "see recovery offers",
@@ -103,6 +104,7 @@ _SENIOR = _AGENT | {
 _AUDITOR = _READING | {"budget:read", "event:read", "audit:read", "job:read_all", "key:read", "routing:read"}
 _MANAGER = _SENIOR | {
     "offer:revoke",
+    "custom_field:manage",
     "budget:manage",
     "sla:manage",
     "event:read",

@@ -18,7 +18,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from itertools import islice
 from pathlib import Path
@@ -30,7 +30,7 @@ from psycopg import errors as pg_errors
 from sqlalchemy import Connection, Engine, func, text, update
 from sqlalchemy.exc import DBAPIError
 
-from helpdesk.complaints import intake, tagging
+from helpdesk.complaints import custom_fields, intake, tagging
 from helpdesk.integrations import queries, validation
 from helpdesk.integrations.errors import UnusableFile
 from helpdesk.integrations.events import ImportEnded, ImportStarted
@@ -38,6 +38,7 @@ from helpdesk.integrations.mapping import FileMapping
 from helpdesk.integrations.models import ImportJob, ImportRejection
 from helpdesk.integrations.reading import Position, Record, Refusal, open_csv, open_jsonl, read_csv, read_jsonl
 from helpdesk.kernel import outbox
+from helpdesk.kernel.errors import ValidationFailed
 from helpdesk.kernel.events import Principal
 from helpdesk.kernel.ids import new_id
 from helpdesk.kernel.unit_of_work import Database, UnitOfWork
@@ -373,8 +374,9 @@ def _sort(
 ) -> tuple[list[_Ready], int, list[dict[str, Any]]]:
     """Records to take in, how many are skipped, and what there is to say about the others."""
     known = _known(uow, ready)
+    own = custom_fields.prepare(uow, [item.given.get("custom_fields") or {} for item in ready])
     fresh, skipped, report = [], 0, []
-    for item in ready:
+    for item, values in zip(ready, own, strict=True):
         given = item.given
         if item.line in doubled:
             skipped += 1
@@ -384,8 +386,12 @@ def _sort(
             skipped += 1
         elif (future := _of_the_future(given, uow.now)) is not None:
             report.append(_report(item.line, "rejected", "future", future, item.record.excerpt))
+        elif isinstance(values, ValidationFailed):
+            first = values.errors[0]
+            detail = f"{first['pointer'].strip('/').replace('/', '.')}: {first['detail']}"
+            report.append(_report(item.line, "rejected", first["code"], detail, item.record.excerpt))
         else:
-            fresh.append(item)
+            fresh.append(replace(item, given={**given, "custom_fields": values}) if values.values else item)
     return fresh, skipped, report
 
 

@@ -13,7 +13,20 @@ from typing import Any, Final
 
 import orjson
 from psycopg import sql
-from sqlalchemy import ARRAY, BigInteger, Boolean, DateTime, Insert, Integer, LargeBinary, String, Table, Uuid, insert
+from sqlalchemy import (
+    ARRAY,
+    BigInteger,
+    Boolean,
+    DateTime,
+    Insert,
+    Integer,
+    LargeBinary,
+    Numeric,
+    String,
+    Table,
+    Uuid,
+    insert,
+)
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Session
 
@@ -102,6 +115,7 @@ _WRITERS: Final[tuple[tuple[type, Callable[[Any], str]], ...]] = (
     (BigInteger, str),
     (Integer, str),
     (LargeBinary, lambda value: r"\\x" + value.hex()),
+    (Numeric, str),
     (JSONB, lambda value: _escaped(orjson.dumps(value).decode())),
     (ARRAY, lambda value: _escaped(_array(value))),
     (String, _escaped),

@@ -63,6 +63,8 @@ class Lifecycle:
     states: tuple[str, ...]
     initial: str
     transitions: tuple[Transition, ...]
+    further: Callable[[Any, str], list[dict[str, str]]] = lambda _row, _action: []
+    """What a row lacks for an action by rules that are data, beyond the table: `[{code, detail}]`."""
 
     def __post_init__(self) -> None:
         actions = [transition.action for transition in self.transitions]
@@ -85,6 +87,10 @@ class Lifecycle:
     def from_state(self, state: str) -> list[Transition]:
         return [row for row in self.transitions if state in row.sources]
 
+    def missing(self, step: Transition, row: Any) -> list[dict[str, str]]:
+        """What this row still lacks before the action is possible, by the table and beyond it."""
+        return step.missing(row) + self.further(row, step.action)
+
     def allowed(self, state: str, row: Any, may: Callable[[str], bool]) -> list[dict[str, Any]]:
         """What this caller can do now: `[{action, supplies, missing}]`, in the table's order.
 
@@ -92,7 +98,7 @@ class Lifecycle:
         is missing is the news; it is refused until that is mended.
         """
         return [
-            {"action": step.action, "supplies": list(step.supplies), "missing": step.missing(row)}
+            {"action": step.action, "supplies": list(step.supplies), "missing": self.missing(step, row)}
             for step in self.from_state(state)
             if step.exists_for(row) and all(map(may, step.permissions(row)))
         ]
@@ -100,7 +106,7 @@ class Lifecycle:
     def transition(self, action: str, state: str, row: Any, may: Callable[[str], bool]) -> Transition:
         """The guard: the row of the table, or `ActionNotAllowed` with what is allowed and what is missing."""
         step = self.by_action(action)
-        missing = step.missing(row)
+        missing = self.missing(step, row)
         if state in step.sources and step.exists_for(row) and not missing:
             return step
         if step.only is not None and not step.exists_for(row):

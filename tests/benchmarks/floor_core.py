@@ -124,6 +124,7 @@ _SUMMARY: Final = [
     "stage",
     "vulnerable",
     "tags",
+    "custom_fields",
     "version",
 ]
 _REST: Final = [
@@ -465,6 +466,7 @@ def _create(connection: Connection, caller: Caller, given: dict[str, Any]) -> Re
         "loss_minor": None,
         "currency": price.currency,
         "tags": [],
+        "custom_fields": {},
         "terms": [],
         "version": 1,
     }

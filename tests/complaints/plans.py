@@ -14,7 +14,8 @@ from uuid import UUID
 from sqlalchemy import Connection, event, text
 from sqlalchemy.orm import Session
 
-from helpdesk.complaints import intake
+from helpdesk.complaints import custom_fields, intake
+from helpdesk.complaints.custom_field_schemas import CustomFieldIn
 from helpdesk.complaints.models import Complaint, Issue
 from helpdesk.complaints.schemas import ComplaintIn
 from helpdesk.complaints.taxonomy import CHANNELS
@@ -24,7 +25,15 @@ from tests.conftest import complaint_body, make_team
 
 COMPLAINTS: Final = 100_000
 _BASE: Final = 250
-BIG: Final = {"complaint", "complaint_issue", "complaint_tag", "complaint_person", "complaint_message", "event"}
+BIG: Final = {
+    "complaint",
+    "complaint_issue",
+    "complaint_tag",
+    "complaint_custom_value",
+    "complaint_person",
+    "complaint_message",
+    "event",
+}
 """Tables that grow with the complaints. Vocabularies are small, and read as it is cheapest."""
 
 TAGS: Final[Mapping[str, str]] = {
@@ -34,6 +43,29 @@ TAGS: Final[Mapping[str, str]] = {
     "rare": "h / 5 % 10000 = 0",
 }
 """Which complaints carry it, in SQL; `old`: only of those that came in first."""
+
+
+FIELDS: Final[tuple[dict[str, Any], ...]] = (
+    {
+        "key": "colour",
+        "label": "Colour",
+        "type": "choice",
+        "options": [{"code": code, "label": code} for code in ("red", "blue", "black")],
+        "filterable": True,
+    },
+    {"key": "weight", "label": "Weight", "type": "number", "filterable": True},
+    {"key": "due", "label": "Due", "type": "date", "filterable": True},
+)
+VALUES: Final[Mapping[str, tuple[str, str, str]]] = {
+    "colour": (
+        "true",
+        "CASE WHEN h / 47 % 5000 = 0 THEN 'black' WHEN h / 47 % 2 = 0 THEN 'red' ELSE 'blue' END",
+        "NULL::numeric",
+    ),
+    "due": ("h / 67 % 3 = 0", "(date '2024-01-01' + h / 59 % 1000)::text", "(738886 + h / 59 % 1000)::numeric"),
+    "weight": ("h / 61 % 2 = 1", "(h / 53 % 1000)::text", "(h / 53 % 1000)::numeric"),
+}
+"""Which complaints have a value in each field, and what it is, as text and as number, in SQL; a day counts from the year 1, as Python counts it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +85,9 @@ Ask = Callable[[Session, Scene, Actor], object]
 def fill(program: Program, actors: Callable[[list[UUID]], Mapping[str, Actor]]) -> Scene:
     """`actors`: makes them, given a team with complaints and one without."""
     team_ids = [make_team(program.database, f"Team {number}") for number in range(5)]
+    for body in FIELDS:
+        with program.database.unit_of_work(SYSTEM) as uow:
+            custom_fields.create(uow, CustomFieldIn().load(body))
     people = actors([team_ids[0], team_ids[4]])
     with program.database.unit_of_work(SYSTEM) as uow:
         for number in range(_BASE):
@@ -93,7 +128,10 @@ _SCATTERED: Final[Mapping[str, str]] = {
     "source": "CASE WHEN h / 31 % 3 = 0 THEN (ARRAY['shop', 'shop', 'branch'])[1 + h / 37 % 3] END",
     "external_id": "CASE WHEN h / 31 % 3 = 0 THEN 'x-' || n END",
     "tags": _each("'{name}'"),
-    "terms": _each("'tag:' || (SELECT id FROM tag WHERE name = '{name}')"),
+    "terms": _each("'tag:' || (SELECT id FROM tag WHERE name = '{name}')")
+    + " || array_remove(ARRAY["
+    + ", ".join(f"CASE WHEN {rule} THEN '{key}=' || {value} END" for key, (rule, value, _) in VALUES.items())
+    + "], NULL)",
 }
 
 _COPIES: Final = f"""
@@ -129,11 +167,19 @@ def _multiply(connection: Connection, values: dict[str, Any]) -> None:
     for name, rule in TAGS.items():
         link = "INSERT INTO complaint_tag (complaint_id, tag_id, received_at) SELECT new_id, tag.id, at FROM copy, tag"
         connection.execute(text(f"{link} WHERE tag.name = '{name}' AND {rule}"))
+    for key, (rule, value, number) in VALUES.items():
+        connection.execute(
+            text(
+                "INSERT INTO complaint_custom_value (complaint_id, field_id, place, received_at, text, number) "
+                f"SELECT new_id, custom_field.id, 0, at, {value}, {number} FROM copy, custom_field WHERE key = '{key}' AND {rule}"
+            )
+        )
     for statement in reversed(made_again):
         connection.execute(text(statement))
 
 
-_FILLED: Final = "ANY (CAST(ARRAY['complaint', 'complaint_issue', 'complaint_tag'] AS regclass[]))"
+_TABLES: Final = ("complaint", "complaint_issue", "complaint_tag", "complaint_custom_value")
+_FILLED: Final = f"ANY (CAST(ARRAY[{', '.join(map(repr, _TABLES))}] AS regclass[]))"
 _FOREIGN_KEYS: Final = f"""
 SELECT format('ALTER TABLE %s DROP CONSTRAINT %I', conrelid::regclass, conname) AS gone,
        format('ALTER TABLE %s ADD CONSTRAINT %I %s', conrelid::regclass, conname, pg_get_constraintdef(oid)) AS made

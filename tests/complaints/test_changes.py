@@ -35,6 +35,7 @@ OWN_BOOKS: Final = {
     "complaint_transition": "is written beside the event, and replayed by `verify`",
     "sla_clock": "is derived from the complaint's own facts, with alarms of its own",
     "offer": "has a lifecycle and events of its own",
+    "complaint_custom_value": "is what the complaint's own `custom_fields` shows",
     "complaint_tag": "is what the complaint's own `tags` shows",
 }
 """Tables that hang on a complaint and are told of elsewhere."""

@@ -69,6 +69,7 @@ class World:
             "job_id": lambda _: self._import(),
             "/jobs job_id": lambda _: self.job(),
             "tag_id": lambda _: self.tag(),
+            "field_id": lambda _: self.custom_field(),
         }
         self._parts: dict[str, Callable[[str], str]] = {
             "person_id": self._person,
@@ -197,6 +198,10 @@ class World:
             job_id = jobs.begin(uow, self.caller.actor, kind="test", topic="test", given={}, total=2)
             uow.session.flush()
         return str(job_id)
+
+    def custom_field(self) -> str:
+        body = {"key": f"field_{next(self._numbers)}", "label": "A field", "type": "text"}
+        return str(self._created("/custom-fields", body))
 
     def tag(self) -> str:
         return str(self._created("/tags", {"name": f"tag {next(self._numbers)}"}))

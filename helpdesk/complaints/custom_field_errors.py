@@ -1,0 +1,19 @@
+from helpdesk.kernel.errors import Conflict
+
+
+class FieldTaken(Conflict):
+    code = "custom_field_taken"
+    title = "There is a custom field of this key"
+    advice = "Keys are never given twice; choose another, or change the field that there is."
+
+
+class FieldInUse(Conflict):
+    code = "custom_field_in_use"
+    title = "Complaints have values in this field"
+    advice = "Its type, its currency and how long a text that is looked for may be stay as they are; put it out of use instead of deleting it."
+
+
+class TooManyFields(Conflict):
+    code = "too_many_custom_fields"
+    title = "There are as many custom fields as one can work with"
+    advice = "Delete one that no complaint has a value in."
