@@ -19,6 +19,7 @@ from sqlalchemy.exc import DBAPIError
 from helpdesk.complaints import notification_queries
 from helpdesk.complaints.attachment_jobs import scan_unscanned
 from helpdesk.complaints.jobs import end_needs
+from helpdesk.complaints.reassignment_jobs import collect_left_behind
 from helpdesk.identity.door_jobs import forget_what_is_over
 from helpdesk.integrations.jobs import remove_leftovers
 from helpdesk.kernel import files, idempotency, jobs, outbox
@@ -86,6 +87,13 @@ SCHEDULE: Final = (
         3600,
         lambda program: files.remove_abandoned(program.database),
         "SELECT EXISTS (SELECT FROM stored_file WHERE state = 'receiving')",
+    ),
+    Periodic(
+        "complaints.collect_left_behind",
+        300,
+        lambda program: collect_left_behind(program.database),
+        "SELECT EXISTS (SELECT FROM agent JOIN complaint ON assignee_id = agent.id WHERE NOT active AND "
+        "status IN ('received', 'investigated'))",
     ),
     Periodic(
         "recovery.expire_offers",

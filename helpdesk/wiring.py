@@ -12,7 +12,8 @@ from sqlalchemy import Engine
 
 from helpdesk.complaints import attachment_jobs as attachments
 from helpdesk.complaints import notification_subscribers as listeners
-from helpdesk.complaints import notifications, tag_jobs, tagging, tracking
+from helpdesk.complaints import notifications, reassignment, reassignment_jobs, tag_jobs, tagging, tracking
+from helpdesk.complaints import reassignment_subscribers as leaving
 from helpdesk.complaints.events import (
     BY_ACTION,
     ComplaintAssigned,
@@ -45,9 +46,9 @@ from helpdesk.sla.events import SlaBreached
 from helpdesk.sla.service import install_defaults
 
 SUBSCRIBERS: Final[Mapping[type[Event], tuple[Subscriber, ...]]] = {
-    AgentChanged: (session_subscribers.end_sessions,),
+    AgentChanged: (session_subscribers.end_sessions, leaving.owe_reassignment),
     ComplaintReceived: (sla.start_clocks,),
-    **dict.fromkeys(BY_ACTION.values(), (sla.follow_complaint, listeners.moved)),
+    **dict.fromkeys(BY_ACTION.values(), (sla.follow_complaint, listeners.moved, leaving.opened_again)),
     ComplaintWithdrawn: (sla.follow_complaint, recovery.complaint_withdrawn, listeners.moved),
     ComplaintDismissed: (sla.follow_complaint, recovery.complaint_dismissed, listeners.moved),
     ComplaintAssigned: (listeners.assigned,),
@@ -88,6 +89,7 @@ HANDLERS: Final[Handlers] = {
     notifications.TOPIC: Outside(notifications.mail_notification),
     password_service.TOPIC: Outside(door_jobs.send_reset, queue=mail.QUEUE, patience=40),
     issuance.TOPIC: Outside(issuance.issue, give_up=issuance.give_up),
+    reassignment.TOPIC: Outside(reassignment_jobs.reassign, queue=BULK),
     tagging.TOPIC: Outside(tag_jobs.retag, give_up=tag_jobs.give_up, queue=BULK),
     attachments.TOPIC: Outside(
         attachments.scan, give_up=attachments.give_up, queue=BULK, patience=20

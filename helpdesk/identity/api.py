@@ -76,6 +76,8 @@ def get_agent(session: Session, _actor: Actor, agent_id: UUID) -> Any:
     "/agents/<uuid:agent_id>",
     operation_id="change_agent",
     summary="Change an agent's name, role, teams, or whether it is active",
+    description="Who is deactivated is out at once: tokens and sessions end, API keys they answer for are suspended, and their "
+    "open complaints go to whom `reassign_to` names, or back to their queues, each with an entry in its timeline.",
     method="PATCH",
     body=schemas.AgentPatch,
     answer=schemas.Agent,

@@ -1,4 +1,4 @@
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import ClassVar
 from uuid import UUID
@@ -27,11 +27,19 @@ class AgentCreated(AgentEvent):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AgentChanged(AgentEvent):
-    """`changes`: field -> [before, after]."""
+    """`changes`: field -> [before, after]. `reassign_to`: of one who has left, `{"agent_id": ...}` or `{"team_id": ...}` that
+    is to have their open complaints; without it, each goes back to its queue.
+    """
 
     type: ClassVar[str] = "agent.changed"
     personal: ClassVar[frozenset[str]] = frozenset({"changes"})
     changes: dict[str, list[object]]
+    reassign_to: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def left(self) -> bool:
+        """Deactivated by this very change."""
+        return self.changes.get("active") == [True, False]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

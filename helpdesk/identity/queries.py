@@ -104,6 +104,12 @@ def _locked(session: Session, kind: type[_Row], row_id: UUID) -> _Row:
     return row
 
 
+def valid_tokens_of(session: Session, agent_id: UUID) -> Sequence[Token]:
+    """Locked, in order."""
+    mine = select(Token).where(Token.agent_id == agent_id, Token.revoked_at.is_(None))
+    return session.scalars(mine.order_by(Token.id).with_for_update()).all()
+
+
 def active_agent(session: Session, agent_id: UUID) -> Agent | None:
     """An active agent, who stays so until the transaction ends: whoever has them leave waits for it, and whoever asks while
     they are leaving is told that they have left. So nothing is given to somebody who is gone.

@@ -1,4 +1,6 @@
-from marshmallow import fields, validate
+from typing import Any
+
+from marshmallow import ValidationError, fields, validate, validates_schema
 
 from helpdesk.identity.permissions import AUTHORITIES, PERMISSIONS, SCOPES
 from helpdesk.kernel.schemas import Choice, Email, Flag, PageQuery, Schema, Text, Timestamp
@@ -20,11 +22,32 @@ class AgentIn(Schema):
     )
 
 
+class ReassignTo(Schema):
+    """One of the two."""
+
+    agent_id = fields.UUID(metadata={"example": None})
+    team_id = fields.UUID(metadata={"example": None})
+
+    @validates_schema
+    def _one(self, data: dict[str, Any], **_: Any) -> None:
+        if len(data) != 1:
+            raise ValidationError("Name an agent or a team.")
+
+
 class AgentPatch(Schema):
     name = Text(max_length=200, metadata={"example": "Ana Souza"})
     role = Text(max_length=60, metadata={"description": _ROLE, "example": "senior"})
-    active = Flag()
+    active = Flag(metadata={"description": "False ends tokens and sessions at once, and suspends API keys."})
     team_ids = fields.List(fields.UUID(), validate=validate.Length(max=100), metadata={"example": []})
+    reassign_to = fields.Nested(
+        ReassignTo,
+        allow_none=True,
+        metadata={
+            "description": "With `active: false`: who is to have the open complaints; null, or absent: each goes back to the "
+            "queue of its team.",
+            "example": None,
+        },
+    )
 
 
 class Agent(Schema):

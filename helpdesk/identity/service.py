@@ -22,7 +22,7 @@ from helpdesk.identity.events import (
 )
 from helpdesk.identity.granting import check_rights, check_teams
 from helpdesk.identity.models import Agent, Team, TeamMember, Token
-from helpdesk.identity.permissions import ADMINISTERING
+from helpdesk.identity.permissions import ADMINISTERING, Rights
 from helpdesk.kernel.errors import FieldError, Forbidden, ValidationFailed
 from helpdesk.kernel.ids import new_id
 from helpdesk.kernel.unit_of_work import UnitOfWork
@@ -58,9 +58,10 @@ def create_agent(uow: UnitOfWork, actor: Actor, given: dict[str, Any]) -> UUID:
 
 
 def change_agent(uow: UnitOfWork, actor: Actor, agent: Agent, given: dict[str, Any]) -> UUID:
-    """`given`: any of name, role, active, team_ids. `agent`: as by `queries.agent_for_update`. Raises `LastAdministrator`,
-    `BeyondOwnRights`, or `ValidationFailed` for an unknown role or team.
+    """`given`: any of name, role, active, team_ids, reassign_to. `agent`: as by `queries.agent_for_update`. Raises
+    `LastAdministrator`, `BeyondOwnRights`, or `ValidationFailed` for an unknown role or team.
     """
+    reassign_to = _reassign_to(uow, actor, agent, given)
     if given.get("role", agent.role) != agent.role:
         _check_role(uow, actor, given["role"])
     _keep_an_administrator(uow, agent, given)
@@ -80,8 +81,38 @@ def change_agent(uow: UnitOfWork, actor: Actor, agent: Agent, given: dict[str, A
             changes["team_ids"] = [sorted(map(str, before)), sorted(map(str, after))]
     if changes:
         agent.touch()
-        record_administration(uow, AgentChanged(agent_id=agent.id, changes=changes))
+        left = AgentChanged(agent_id=agent.id, changes=changes, reassign_to=reassign_to)
+        if left.left:
+            _revoke_tokens(uow, agent.id)
+        record_administration(uow, left)
     return agent.id
+
+
+def _reassign_to(uow: UnitOfWork, actor: Actor, agent: Agent, given: dict[str, Any]) -> dict[str, str]:
+    """Whoever says who is to have another's complaints, wherever they are, assigns them. Nobody is locked here: that an
+    agent is still there is asked again for each complaint.
+    """
+    wanted: dict[str, UUID] | None = given.get("reassign_to")
+    if "reassign_to" in given and given.get("active") is not False:
+        raise ValidationFailed(
+            errors=[FieldError.at("/reassign_to", "not_leaving", "Only together with `active: false`.")]
+        )
+    if wanted is None:
+        return {}
+    check_rights(actor, Rights(frozenset({"complaint:assign"}), "everything"))
+    agent_id, team_id = wanted.get("agent_id"), wanted.get("team_id")
+    if agent_id is not None and (agent_id == agent.id or not queries.known_active_agents(uow.session, [agent_id])):
+        text = "There is no such other active agent."
+        raise ValidationFailed(errors=[FieldError.at("/reassign_to/agent_id", "unknown", text)])
+    if team_id is not None and not queries.team_exists(uow.session, team_id):
+        raise ValidationFailed(errors=[FieldError.at("/reassign_to/team_id", "unknown", "There is no such team.")])
+    return {name: str(value) for name, value in wanted.items()}
+
+
+def _revoke_tokens(uow: UnitOfWork, agent_id: UUID) -> None:
+    """For good: who comes back gets new ones."""
+    for token in queries.valid_tokens_of(uow.session, agent_id):
+        revoke_token(uow, token)
 
 
 def _check_role(uow: UnitOfWork, actor: Actor, name: str) -> None:

@@ -52,7 +52,7 @@ class TestToken:
         admin.patch(f"/agents/{agent.id}", {"active": False}, if_match="*")
         assert agent.get("/me").status_code == 401
         admin.patch(f"/agents/{agent.id}", {"active": True}, if_match="*")
-        assert agent.get("/me").status_code == 200
+        assert agent.get("/me").status_code == 401  # for good: who comes back gets a new one
 
     def test_the_words_do_not_tell_why(self, join: Join, engine: Engine) -> None:
         expired, revoked, unknown = join(), join(), join()

@@ -1,0 +1,55 @@
+"""Gives on what agents who have left leave behind: complaint by complaint, each in its own short transaction."""
+
+from typing import Final, Protocol
+from uuid import UUID
+
+import structlog
+
+from helpdesk.complaints import reassignment, reassignment_queries
+from helpdesk.identity.actors import SYSTEM
+from helpdesk.kernel import outbox
+from helpdesk.kernel.unit_of_work import Database
+
+log = structlog.get_logger()
+
+BATCH: Final = 200
+
+
+class Tools(Protocol):
+    """What the handler needs of the program's tools."""
+
+    @property
+    def database(self) -> Database: ...
+
+
+def reassign(tools: Tools, duty_id: UUID, agent_id: UUID) -> None:
+    """The outside handler of `reassignment.TOPIC`. What was done stays done when it is killed; the next one goes on."""
+    database = tools.database
+    with database.reader() as session:
+        to = reassignment_queries.instructions(session, reassignment.TOPIC, agent_id)
+    last: UUID | None = None
+    while True:
+        with database.reader() as session:
+            left = reassignment_queries.left_with(session, agent_id, last, BATCH)
+        for complaint_id in left:
+            with database.unit_of_work(SYSTEM) as uow:
+                reassignment.give_on(uow, complaint_id, agent_id, to)
+        if len(left) < BATCH:
+            break
+        last = left[-1]
+    with database.unit_of_work(SYSTEM) as uow:
+        outbox.mark_done(uow.session, duty_id)
+
+
+def collect_left_behind(database: Database) -> int:
+    """The sweep: what no duty will give on (it is dead, or there never was one) goes back to its queue; how many."""
+    with database.reader() as session:
+        found = reassignment_queries.left_behind(session, reassignment.TOPIC, BATCH)
+    count = 0
+    for complaint_id, agent_id in found:
+        try:
+            with database.unit_of_work(SYSTEM) as uow:
+                count += reassignment.give_on(uow, complaint_id, agent_id, {})
+        except Exception:
+            log.exception("sweep skipped a complaint", complaint=str(complaint_id))
+    return count
