@@ -32,6 +32,7 @@ from helpdesk.complaints.tag_api import blp as tags
 from helpdesk.complaints.template_api import blp as templates
 from helpdesk.complaints.template_models import TEMPLATE_SCOPES
 from helpdesk.complaints.tracking_api import blp as tracking
+from helpdesk.complaints.tracking_attachment_api import blp as tracked_files
 from helpdesk.customers import models as customer_words
 from helpdesk.customers.api import blp as customers
 from helpdesk.identity.actors import ANONYMOUS
@@ -81,6 +82,7 @@ BLUEPRINTS = (
     queues,
     profiles,
     tracking,
+    tracked_files,
     presence,
     tags,
     custom_fields,

@@ -45,11 +45,11 @@ def _look(session: Session, actor: Actor, ref: str) -> Actor:
     return actor
 
 
-def _terms(actor: Actor) -> Terms:
+def terms(actor: Actor) -> Terms:
     return attachments.terms_for(web().settings, actor)
 
 
-def _check_room(session: Session, actor: Actor, complaint: Complaint) -> None:
+def check_room(session: Session, actor: Actor, complaint: Complaint) -> None:
     attachments.check_room(session, complaint, attachments.Bounds.of(web().settings, actor))
 
 
@@ -63,10 +63,10 @@ def _check_room(session: Session, actor: Actor, complaint: Complaint) -> None:
     form=schemas.AttachmentIn,
     answer=schemas.Attachment,
     look=_look,
-    terms=_terms,
+    terms=terms,
     load=complaint_for_update,
     permission="attachment:add",
-    check=_check_room,
+    check=check_room,
     show=queries.shown,
     errors=(errors.TooManyAttachments,),
 )
@@ -149,7 +149,12 @@ def scan_attachment(uow: UnitOfWork, _actor: Actor, held: queries.Held) -> UUID:
     errors=(errors.AttachmentRedactedAlready, errors.AttachmentNotClean),
 )
 def link_attachment(uow: UnitOfWork, actor: Actor, row: Mapping[str, Any], given: dict[str, Any]) -> dict[str, Any]:
-    made = attachments.link(web().signing_key, actor, row, given["seconds"], uow.now, scanned=is_scanned())
+    return file_link(uow, actor, row, given["seconds"])
+
+
+def file_link(uow: UnitOfWork, actor: Actor, row: Mapping[str, Any], seconds: int) -> dict[str, Any]:
+    """A fresh link for this actor, as it is shown."""
+    made = attachments.link(web().signing_key, actor, row, seconds, uow.now, scanned=is_scanned())
     return {"url": f"{web().base_url}/api/v1/public/files/{made.token}", "expires_at": made.expires_at}
 
 

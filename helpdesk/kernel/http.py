@@ -534,7 +534,7 @@ class Blueprint(flask_smorest.Blueprint):  # type: ignore[misc]  # flask-smorest
                 answer=run.answer,
                 statuses={201: "Created"},
                 form=_with_file(form)(),
-                errors=[*errors, *_refusals(rule, load, if_match), *_OF_FILES],
+                errors=[*errors, *_refusals(rule, load if by is None else None, if_match), *_OF_FILES],
                 permission=permission,
                 public=public,
                 by=by,

@@ -50,6 +50,7 @@ class World:
             "offer_id": self._offer,
             "token": lambda action: helpers.token(self._offered()),
             "link": lambda _: self._file(),
+            "/api/v1/public/tracking/attachments/{attachment_id}/link": lambda _: self._tracked_attachment(),
             "code": lambda _: str(self._issued()["issued_reference"]),
             "budget_id": lambda _: self.budget(),
             "customer_id": lambda _: self.customer(),
@@ -97,6 +98,8 @@ class World:
         return self._makers.get(path) or self._makers.get(_in_collection(path, name)) or self._makers[name]
 
     def _part_maker(self, path: str, name: str) -> Callable[[str], str] | None:
+        if path in self._makers:
+            return None
         return self._parts.get(_in_collection(path, name)) or self._parts.get(name)
 
     def forget(self, operation: Operation) -> None:
@@ -109,13 +112,18 @@ class World:
         """Of the caller, or, where the operation asks for one, of a complainant whose complaint it can be done with."""
         if operation.definition.get("security") != [{"tracking": []}]:
             return f"Bearer {self.token(operation)}"
+        if operation.path in self._makers:
+            self.real(operation)  # which opens the session that fits it
         if operation.id not in self._sessions:
             action = operation.path.rpartition("/")[2]
             complaint_id = UUID(self._complaint(action if action in LIFECYCLE.actions else ""))
-            with self._program.database.unit_of_work(SYSTEM) as uow:
-                token, _ = tracking_session.sign(self._program.tools.signing_key, complaint_id, 0, uow.now)
-            self._sessions[operation.id] = token
+            self._sessions[operation.id] = self._session_of(complaint_id)
         return f"Tracking {self._sessions[operation.id]}"
+
+    def _session_of(self, complaint_id: UUID) -> str:
+        with self._program.database.unit_of_work(SYSTEM) as uow:
+            token, _ = tracking_session.sign(self._program.tools.signing_key, complaint_id, 0, uow.now)
+        return token
 
     def key(self) -> str:
         """A fresh Idempotency-Key."""
@@ -281,6 +289,16 @@ class World:
         assert answer.status_code == 201, answer.text
         assert answer.json is not None
         return str(answer.json["id"])
+
+    def _tracked_attachment(self) -> str:
+        """On the complaint of the session that the operation is called with."""
+        ref = self._complaint("")
+        found = self.attachment(ref)
+        helpers.execute(
+            self._program.database, f"UPDATE complaint_attachment SET internal = false WHERE id = '{found}'"
+        )
+        self._sessions["link_tracked_attachment"] = self._session_of(UUID(ref))
+        return found
 
     def _file(self) -> str:
         ref = self._complaint("")
