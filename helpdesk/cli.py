@@ -15,6 +15,7 @@ import click
 from marshmallow import ValidationError
 
 from helpdesk import demo, verifying, worker
+from helpdesk.complaints.search_cli import search
 from helpdesk.identity import queries as identity
 from helpdesk.identity import roles
 from helpdesk.identity import service as identity_service
@@ -79,6 +80,7 @@ def main(context: click.Context) -> None:
 
 
 main.add_command(imports)
+main.add_command(search)
 
 
 @main.command()

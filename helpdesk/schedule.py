@@ -20,6 +20,7 @@ from helpdesk.complaints import notification_queries
 from helpdesk.complaints.attachment_jobs import scan_unscanned
 from helpdesk.complaints.jobs import end_needs
 from helpdesk.complaints.reassignment_jobs import collect_left_behind
+from helpdesk.complaints.search_jobs import index_unsearched
 from helpdesk.identity.door_jobs import forget_what_is_over
 from helpdesk.integrations.jobs import remove_leftovers
 from helpdesk.kernel import files, idempotency, jobs, outbox
@@ -94,6 +95,12 @@ SCHEDULE: Final = (
         lambda program: collect_left_behind(program.database),
         "SELECT EXISTS (SELECT FROM agent JOIN complaint ON assignee_id = agent.id WHERE NOT active AND "
         "status IN ('received', 'investigated'))",
+    ),
+    Periodic(
+        "complaints.index_unsearched",
+        2,
+        lambda program: index_unsearched(program.database),
+        "SELECT EXISTS (SELECT FROM complaint_unsearched)",
     ),
     Periodic(
         "recovery.expire_offers",

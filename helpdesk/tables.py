@@ -7,6 +7,7 @@ from helpdesk.complaints import models as complaints
 from helpdesk.complaints import notification_models as notifications
 from helpdesk.complaints import profile_models as profiles
 from helpdesk.complaints import routing_models as routing
+from helpdesk.complaints import search_models as complaint_search
 from helpdesk.complaints import tag_models as tags
 from helpdesk.complaints import template_models as templates
 from helpdesk.customers import models as customers
@@ -22,6 +23,7 @@ from helpdesk.sla import models as sla
 __all__ = [
     "administration",
     "attachment_models",
+    "complaint_search",
     "complaints",
     "custom_fields",
     "customers",

@@ -10,6 +10,7 @@ from sqlalchemy import text
 
 from helpdesk.complaints import custom_field_verification as custom_fields
 from helpdesk.complaints import reassignment_verification as reassignment
+from helpdesk.complaints import search_verification as search
 from helpdesk.complaints import tag_verification as tags
 from helpdesk.complaints import verification as complaints
 from helpdesk.identity import verification as identity
@@ -24,6 +25,7 @@ from helpdesk.sla import verification as sla
 CHECKS: Final[dict[str, tuple[Check, ...]]] = {
     "chain": (*complaints.CHAIN_CHECKS, *identity.CHAIN_CHECKS, *kernel.CHAIN_CHECKS),
     "complaints": (*complaints.CHECKS, *tags.CHECKS, *custom_fields.CHECKS, *reassignment.CHECKS),
+    "search": search.CHECKS,
     "clocks": sla.CHECKS,
     "recovery": recovery.CHECKS,
     "duties": kernel.CHECKS,

@@ -18,10 +18,16 @@ from helpdesk.complaints.events import (
     BY_ACTION,
     ComplaintAssigned,
     ComplaintDismissed,
+    ComplaintEdited,
     ComplaintReceived,
     ComplaintWithdrawn,
+    IssueAdded,
     MessageAdded,
+    PersonAdded,
+    PersonChanged,
+    PersonRemoved,
 )
+from helpdesk.complaints.search_subscribers import follow_text
 from helpdesk.complaints.tracking_secret import Secrets
 from helpdesk.identity import door_jobs, password_service, session_subscribers
 from helpdesk.identity.actors import SYSTEM
@@ -47,6 +53,7 @@ from helpdesk.sla.service import install_defaults
 
 SUBSCRIBERS: Final[Mapping[type[Event], tuple[Subscriber, ...]]] = {
     AgentChanged: (session_subscribers.end_sessions, leaving.owe_reassignment),
+    **dict.fromkeys((ComplaintEdited, IssueAdded, PersonAdded, PersonChanged, PersonRemoved), (follow_text,)),
     ComplaintReceived: (sla.start_clocks,),
     **dict.fromkeys(BY_ACTION.values(), (sla.follow_complaint, listeners.moved, leaving.opened_again)),
     ComplaintWithdrawn: (sla.follow_complaint, recovery.complaint_withdrawn, listeners.moved),

@@ -15,6 +15,7 @@ from helpdesk.complaints.errors import AlreadyReceived
 from helpdesk.complaints.events import ComplaintReceived
 from helpdesk.complaints.models import NOTHING_DUE, Complaint, Issue, Need, Person
 from helpdesk.complaints.people import need_row
+from helpdesk.complaints.search_index import index_received
 from helpdesk.complaints.taxonomy import SAFETY_ISSUES, severity_of
 from helpdesk.complaints.tracking_secret import Secrets, hash_of
 from helpdesk.customers import service as customers
@@ -158,6 +159,7 @@ def _receive(
     if given.get("needs"):
         uow.add_rows(Need, [need_row(born.id, need) for need in given["needs"]])
     row = born.row
+    index_received(uow, row, people, [issue.get("detail") for issue in issues])
     uow.record(
         ComplaintReceived(
             complaint_id=row["id"],

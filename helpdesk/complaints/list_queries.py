@@ -185,6 +185,14 @@ def found(session: Session, actor: Actor, wanted: Wanted, limit: int) -> Sequenc
     return session.execute(narrowed, values).all()
 
 
+def narrowed(actor: Actor, wanted: Wanted) -> tuple[AnySelect, Order, dict[str, Any]]:
+    """The statement, its order, which is not applied, and the values it takes: for what narrows it further. The first two
+    are kept: the same filters give the same objects.
+    """
+    shape, values = _asked(actor, wanted, along=True)
+    return *_statement(shape), values
+
+
 def _asked(actor: Actor, wanted: Wanted, *, along: bool = False) -> tuple[_Shape, dict[str, Any]]:
     """The shape of the statement, and the values that go into it. `along`: where a tag or a value is looked for, go through
     its complaints in their order. A page needs that: a tag that only old complaints carry would have it look at all that

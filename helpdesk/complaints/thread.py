@@ -7,6 +7,7 @@ from uuid import UUID
 from helpdesk.complaints import queries
 from helpdesk.complaints.events import MessageAdded
 from helpdesk.complaints.models import Complaint, Message
+from helpdesk.complaints.search_index import index_message
 from helpdesk.identity.actors import Actor
 from helpdesk.kernel.ids import new_id
 from helpdesk.kernel.mail import queue_mail
@@ -66,6 +67,7 @@ def add_message(
         "created_at": uow.now,
     }
     uow.add_rows(Message, [row])
+    index_message(uow, complaint.id, said.plain)
     uow.record(
         MessageAdded(
             complaint_id=complaint.id,

@@ -27,7 +27,7 @@ from sqlalchemy import (
     Uuid,
     insert,
 )
-from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.dialects.postgresql import JSONB, TSVECTOR
 from sqlalchemy.orm import Session
 
 COPY_FROM = 20
@@ -118,6 +118,7 @@ _WRITERS: Final[tuple[tuple[type, Callable[[Any], str]], ...]] = (
     (Numeric, str),
     (JSONB, lambda value: _escaped(orjson.dumps(value).decode())),
     (ARRAY, lambda value: _escaped(_array(value))),
+    (TSVECTOR, _escaped),
     (String, _escaped),
 )
 

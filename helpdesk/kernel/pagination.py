@@ -130,6 +130,14 @@ class Page:
         narrowed = _narrowed(statement, order, bool(after))
         return session.execute(narrowed, {**values, **after, "rows_of_page": self.limit + 1})
 
+    def holds(self, order: Order) -> bool:
+        """Whether the cursor is a place in this order, for a list that has two. Raises `CursorMismatch`."""
+        return len(self._opened()) == len(order.kinds)
+
+    def position(self, order: Order) -> list[Any] | None:
+        """The sort key after which the page begins, for who cuts it out of rows at hand; None: at the beginning."""
+        return None if self.cursor is None else self._decode(order)
+
     def cut(self, rows: Sequence[Any], key_of: Callable[[Any], Sequence[Any]]) -> tuple[Sequence[Any], str | None]:
         """The page's rows and the next cursor, None at the end."""
         if len(rows) <= self.limit:
@@ -142,18 +150,26 @@ class Page:
         return base64.urlsafe_b64encode(self._checksum(body) + body).decode().rstrip("=")
 
     def _decode(self, order: Order) -> list[Any]:
+        values = self._opened()
+        try:
+            return [_PARSERS[kind](value) for kind, value in zip(order.kinds, values, strict=True)]
+        except (ValueError, TypeError, AttributeError) as error:
+            raise CursorMismatch("This is not a cursor that we gave out.") from error
+
+    def _opened(self) -> list[Any]:
         cursor = self.cursor or ""
         try:
             raw = base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4))
             checksum, body = raw[:8], raw[8:]
             if not hmac.compare_digest(checksum, self._checksum(body)):
                 raise CursorMismatch("This is not a cursor that we gave out.")
-            fingerprint, *values = orjson.loads(body)
+            fingerprint, *found = orjson.loads(body)
+            values: list[Any] = found
             if fingerprint != self.fingerprint:
                 raise CursorMismatch
-            return [_PARSERS[kind](value) for kind, value in zip(order.kinds, values, strict=True)]
         except (ValueError, TypeError, AttributeError) as error:
             raise CursorMismatch("This is not a cursor that we gave out.") from error
+        return values
 
     def _checksum(self, body: bytes) -> bytes:
         return hashlib.blake2b(body, digest_size=8, key=self.key[:64]).digest()

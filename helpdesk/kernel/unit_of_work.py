@@ -65,6 +65,7 @@ class UnitOfWork:
         self._last: dict[UUID, Chain] = {}
         self._rows: dict[Table, list[Mapping[str, Any]]] = defaultdict(list)
         self._duties: list[NewDuty] = []
+        self._at_end: dict[object, Callable[[UnitOfWork], None]] = {}
         self._streams: dict[UUID, Stream] = {}
         self._finished = False
 
@@ -144,6 +145,13 @@ class UnitOfWork:
         self._still_open()
         self._duties.append(NewDuty(topic, subject_id, payload or {}, dedupe_key, not_before))
 
+    def at_end(self, key: object, work: "Callable[[UnitOfWork], None]") -> None:
+        """Do `work`, once for each `key`, when everything else is written: what is derived from rows sees them all. It
+        writes through the session, and records nothing.
+        """
+        self._still_open()
+        self._at_end.setdefault(key, work)
+
     def _still_open(self) -> None:
         if self._finished:
             raise RuntimeError("this unit of work is finished: what is said to it now would be lost")
@@ -169,6 +177,8 @@ class UnitOfWork:
         if self._finished:
             return
         self.write()
+        for work in self._at_end.values():
+            work(self)
         self._write_duties()
         self._write_last()
         self._finished = True

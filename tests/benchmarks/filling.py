@@ -7,7 +7,7 @@ the original's hashes.
 """
 
 import random
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Final
@@ -19,6 +19,7 @@ from helpdesk.complaints import acts, intake, queries
 from helpdesk.complaints.action_schemas import BODIES
 from helpdesk.complaints.models import Complaint, Issue, Person, TransitionRow
 from helpdesk.complaints.schemas import ComplaintIn
+from helpdesk.complaints.search_models import SearchSegment
 from helpdesk.customers.models import Customer
 from helpdesk.identity.actors import SYSTEM
 from helpdesk.identity.authentication import new_token, token_hash
@@ -48,15 +49,23 @@ class Filled:
     """Of those, the ones that can wait for an answer and whose promises are not for within the hour."""
 
 
-def fill(database: Database, count: int) -> Filled:
-    """`count` complaints into an empty system; those over a thousand are copies."""
+Texts = Callable[[int], dict[str, str]]
+"""Subject and description of the complaint of this number."""
+
+
+def _the_same(_number: int) -> dict[str, str]:
+    return {}
+
+
+def fill(database: Database, count: int, texts: Texts = _the_same) -> Filled:
+    """`count` complaints into an empty system; those over a thousand are copies, of the text too."""
     team_ids = [make_team(database, f"Team {number}") for number in range(1, TEAMS + 1)]
     token = _agent(database, team_ids[0])
     base = min(count, 1000)
     ids: list[UUID] = []
     while len(ids) < base:
         with database.unit_of_work(SYSTEM) as uow:
-            ids += _receive(uow, len(ids), min(_BATCH, base - len(ids)), base, team_ids)
+            ids += _receive(uow, len(ids), min(_BATCH, base - len(ids)), base, team_ids=team_ids, texts=texts)
     with database.unit_of_work(SYSTEM) as uow:
         _lead_some_on(uow, ids)
     if count > base:
@@ -79,7 +88,7 @@ def _agent(database: Database, team_id: UUID) -> str:
     return token
 
 
-def _receive(uow: UnitOfWork, first: int, count: int, of: int, team_ids: list[UUID]) -> list[UUID]:
+def _receive(uow: UnitOfWork, first: int, count: int, of: int, *, team_ids: list[UUID], texts: Texts) -> list[UUID]:
     chance = random.Random(first)
     many = []
     for number in range(first, first + count):
@@ -88,6 +97,7 @@ def _receive(uow: UnitOfWork, first: int, count: int, of: int, team_ids: list[UU
                 complainant={"name": "Li Wei", "email": f"li.{number}@example.com", "language": "en"},
                 impact=chance.randint(1, 5),
                 urgency=chance.randint(1, 4),
+                **texts(number),
             )
         )
         given["received_at"] = uow.now - _SPREAD * (1 - number / of)
@@ -123,7 +133,7 @@ def _multiply(connection: Connection, times: int) -> None:
         by_reference,
         {"reference": "bench_copy.reference", "received_at": "received_at + k * interval '1 millisecond'"},
     )
-    for model in (Issue, Person, Clock, TransitionRow, EventRow):
+    for model in (Issue, Person, Clock, TransitionRow, EventRow, SearchSegment):
         _copy(connection, model, numbered, {})
 
 

@@ -41,6 +41,8 @@ from sqlalchemy import (
 
 from helpdesk.complaints.lifecycle import LIFECYCLE
 from helpdesk.complaints.models import NOTHING_DUE, Complaint, Issue, Message, Need, Person, TransitionRow
+from helpdesk.complaints.search_index import APPEND, appended, received_rows
+from helpdesk.complaints.search_models import SearchSegment
 from helpdesk.complaints.taxonomy import REGULATOR_CHANNELS, SAFETY_ISSUES
 from helpdesk.complaints.tracking_secret import Secrets, hash_of
 from helpdesk.customers.models import Customer
@@ -70,6 +72,8 @@ COMPLAINT, ISSUE, PERSON, NEED = map(_table, (Complaint, Issue, Person, Need))
 MESSAGE, TRANSITION, CLOCK = map(_table, (Message, TransitionRow, Clock))
 AGENT, ROLE, TOKEN, MEMBER, CUSTOMER = map(_table, (Agent, Role, Token, TeamMember, Customer))
 EVENT, MAIL, DUTY = map(_table, (EventRow, OutboundMail, Duty))
+AGENT, TOKEN, MEMBER, CUSTOMER = map(_table, (Agent, Token, TeamMember, Customer))
+EVENT, MAIL, DUTY, SEARCH = map(_table, (EventRow, OutboundMail, Duty, SearchSegment))
 POLICY, POLICY_VERSION = map(_table, (SlaPolicy, SlaPolicyVersion))
 CALENDAR, CALENDAR_VERSION = map(_table, (SlaCalendar, SlaCalendarVersion))
 c = COMPLAINT.c
@@ -260,6 +264,7 @@ NEW_MESSAGE = insert(MESSAGE)
 NEW_MAIL = insert(MAIL)
 NEW_DUTY = insert(DUTY)
 NEW_TRANSITION = insert(TRANSITION)
+NEW_SEARCH = insert(SEARCH)
 REPLIED = (
     update(COMPLAINT)
     .where(c.id == bindparam("row_id"))
@@ -507,6 +512,11 @@ def _create(connection: Connection, caller: Caller, given: dict[str, Any]) -> Re
     complainant = dict.fromkeys(_PERSON) | person | {"id": new_id(), "role": "complainant"}
     complainant["customer_id"] = row["customer_id"]
     connection.execute(NEW_PERSON, complainant | {"complaint_id": row["id"]})
+    connection.execute(NEW_SEARCH, received_rows(row, [complainant], [issue["detail"] for issue in issues]))
+    clocks = [
+        policy_terms(policy, kind=kind, severity="S3", start=caller.now, now=caller.now)
+        for kind in ("acknowledge", "investigate", "resolve")
+    ]
     connection.execute(NEW_CLOCKS, [new_clock(row["id"], terms) for terms in clocks if terms is not None])
     connection.execute(NEW_EVENTS, chain.rows)
     shown = _detail(row | {"issues": issues, "people": [complainant], "needs": []}, caller)
@@ -536,6 +546,7 @@ def _add_reply(
     }
     connection.execute(NEW_MAIL, mail | {"subject": f"Your complaint {to['reference']}", "body": given["body"]})
     connection.execute(NEW_MESSAGE, message | {"complaint_id": chain.stream_id, "mail_id": mail["id"]})
+    connection.execute(APPEND, appended(chain.stream_id, given["body"]))
     chain.add(
         "complaint.message_added",
         {"complaint_id": chain.stream_id, "reference": to["reference"], "message_id": message["id"], "mentions": []}

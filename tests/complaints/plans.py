@@ -32,6 +32,7 @@ BIG: Final = {
     "complaint_custom_value",
     "complaint_person",
     "complaint_message",
+    "complaint_search",
     "event",
 }
 """Tables that grow with the complaints. Vocabularies are small, and read as it is cheapest."""
@@ -164,6 +165,8 @@ def _multiply(connection: Connection, values: dict[str, Any]) -> None:
             f"{', '.join(names)} FROM copy JOIN complaint_issue ON complaint_issue.complaint_id = copy.old_id"
         )
     )
+    connection.execute(text(_WORDED))
+    connection.execute(text(_THREADS))
     for name, rule in TAGS.items():
         link = "INSERT INTO complaint_tag (complaint_id, tag_id, received_at) SELECT new_id, tag.id, at FROM copy, tag"
         connection.execute(text(f"{link} WHERE tag.name = '{name}' AND {rule}"))
@@ -178,7 +181,28 @@ def _multiply(connection: Connection, values: dict[str, Any]) -> None:
         connection.execute(text(statement))
 
 
-_TABLES: Final = ("complaint", "complaint_issue", "complaint_tag", "complaint_custom_value")
+WORDS: Final[Mapping[str, int]] = {"second": 2, "twentieth": 20, "hundredth": 100, "thousandth": 1000}
+"""Words of the text, and of how many complaints one has each."""
+_WORDED: Final = f"""
+INSERT INTO complaint_search (complaint_id, segment, several, places, vector)
+SELECT new_id, segment, several, places, vector || array_to_tsvector(array_remove(ARRAY[{
+    ", ".join(f"CASE WHEN h / 47 % {number} = 0 THEN '{word}' END" for word, number in WORDS.items())
+}], NULL))
+FROM copy JOIN complaint_search ON complaint_search.complaint_id = copy.old_id
+"""
+_THREADS: Final = """
+INSERT INTO complaint_message (id, complaint_id, kind, purpose, author_kind, body, mentions)
+SELECT gen_random_uuid(), new_id, 'internal_note', 'message', 'agent', 'The parcel is late.', '[]'
+FROM copy WHERE h / 53 % 4 = 0
+"""
+_TABLES: Final = (
+    "complaint",
+    "complaint_issue",
+    "complaint_tag",
+    "complaint_custom_value",
+    "complaint_search",
+    "complaint_message",
+)
 _FILLED: Final = f"ANY (CAST(ARRAY[{', '.join(map(repr, _TABLES))}] AS regclass[]))"
 _FOREIGN_KEYS: Final = f"""
 SELECT format('ALTER TABLE %s DROP CONSTRAINT %I', conrelid::regclass, conname) AS gone,

@@ -17,7 +17,7 @@ from typing import Any, Final
 import pytest
 
 from helpdesk.app import create_app
-from helpdesk.complaints import filtering, list_queries, tag_queries
+from helpdesk.complaints import filtering, list_queries, searching, tag_queries
 from helpdesk.complaints.list_queries import SORTS
 from helpdesk.complaints.schemas import ComplaintQuery
 from helpdesk.kernel.pagination import Page
@@ -145,6 +145,40 @@ def lists() -> Iterator[tuple[str, Ask]]:
         yield f"{name} by {sort}", page_of(f"{FILTERS[name]}&sort={sort}", cursor=True)
 
 
+SEARCHES: Final = (
+    "parcel",
+    "parc*",
+    "second",
+    "twentieth",
+    "hundredth",
+    "thousandth",
+    "second twentieth",
+    "twentieth hundredth",
+    "twentieth -second",
+    '"came on friday"',
+    "nowhere",
+    "7K3M-9QX2-TAM",
+)
+NARROWER: Final = ("", "status=received", "severity=S1", "tag=common", "team_id={team}")
+
+
+def search_for(q: str, words: str) -> Ask:
+    """A page, its fragments, and the page after it."""
+
+    def ask(session: Any, scene: Scene, actor: Any) -> None:
+        given = query(scene, words)
+        found = searching.search(session, actor, Page.of(given, "key"), q, given)
+        if found["next_cursor"] is not None:
+            searching.search(session, actor, Page.of(given | {"cursor": found["next_cursor"]}, "key"), q, given)
+
+    return ask
+
+
+def searches() -> Iterator[tuple[str, Ask]]:
+    for q, words in itertools.product(SEARCHES, NARROWER):
+        yield f"search for {q} {words}".rstrip(), search_for(q, words)
+
+
 def pairs() -> Iterator[tuple[str, Ask]]:
     for one, other in PAIRS:
         words = f"{FILTERS[one]}&{FILTERS[other]}"
@@ -152,7 +186,7 @@ def pairs() -> Iterator[tuple[str, Ask]]:
         yield f"count of {one} and {other}", counts_of(words)
 
 
-STATEMENTS: Final[Mapping[str, Ask]] = {**dict(lists()), "tags with counts": tags}
+STATEMENTS: Final[Mapping[str, Ask]] = {**dict(searches()), **dict(lists()), "tags with counts": tags}
 """Asked by everybody in the scene."""
 MORE: Final[Mapping[str, Mapping[str, Ask]]] = {"agent": dict(pairs())}
 """Asked by somebody besides."""

@@ -9,7 +9,7 @@ from tests.contract.document import PROBLEM, Operation, committed, faults
 
 Rule = Callable[[Operation], Iterator[str]]
 
-READING: Final = {"get", "list", "read", "verify"}
+READING: Final = {"get", "list", "read", "search", "verify"}
 STATUSES: Final = {"200", "201", "202", "204", "206", "302", "304"}
 FILE: Final = "application/octet-stream"
 

@@ -2,14 +2,20 @@
 
 import csv
 import json
+import random
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
-from sqlalchemy import Engine, text
+from sqlalchemy import Engine, select, text
 
+from helpdesk.complaints.models import Complaint
+from helpdesk.complaints.search_language import read
+from helpdesk.complaints.search_queries import AT_HAND, _some, _terms
+from helpdesk.complaints.search_text import tokens
+from helpdesk.kernel.unit_of_work import Database
 from helpdesk.wiring import Program
 from tests.integrations.conftest import PREAMBLE, SAMPLE, Ask, Command, needs_data
 from tests.integrations.test_importing import kill_midway
@@ -24,7 +30,7 @@ def _raw() -> list[dict[str, str]]:
         return list(csv.DictReader(file))
 
 
-def test_all_of_it(command: Command, ask: Ask, engine: Engine) -> None:
+def test_all_of_it(command: Command, ask: Ask, engine: Engine, database: Database) -> None:
     result = command(SAMPLE, "--mapping", "cfpb")
     assert result.exit_code == 0, result.output
     assert (
@@ -34,6 +40,7 @@ def test_all_of_it(command: Command, ask: Ask, engine: Engine) -> None:
     _check_records(engine, rows)
     _check_needs(engine)
     _check_clocks(engine, rows)
+    _check_search(database, rows)
     assert ask("SELECT count(*) FROM event WHERE type = 'complaint.received'") == 6623
     assert ask("SELECT count(*) FROM sla_clock WHERE kind = 'us.cfpb.15'") == 6623
     assert ask("SELECT line_done FROM import_job") == 9965
@@ -54,6 +61,30 @@ def _check_records(engine: Engine, rows: list[dict[str, str]]) -> None:
     for row in rows:
         _check_record(found[row["Complaint ID"]], row)
     assert sum("\n" in row["Consumer complaint narrative"] for row in rows) == 602
+
+
+def _check_search(database: Database, rows: list[dict[str, str]]) -> None:
+    """Two words of a narrative find every complaint that has both somewhere, and no other; the oracle looks at them all."""
+    published = "No narrative was published. "  # what the mapping writes where there is none
+    texts = {row["Complaint ID"]: (row["Consumer complaint narrative"] or published) for row in rows}
+    words = {
+        row["Complaint ID"]: {token.text for token in tokens(" ".join([*row.values(), texts[row["Complaint ID"]]]))}
+        for row in rows
+    }
+    told = [row for row in rows if len(row["Consumer complaint narrative"].split()) > 20]
+    narratives = {number: {token.text for token in tokens(text)} for number, text in texts.items()}
+    chance = random.Random(11)
+    for row in chance.sample(told, 60):
+        there = sorted({token.text for token in tokens(row["Consumer complaint narrative"]) if not token.pair})
+        one, other = chance.sample(there, 2)
+        with database.reader() as session:
+            ids = session.scalars(_some((2, 0)), _terms(read(f"{one} {other}"))).all()
+            found = set(session.scalars(select(Complaint.external_id).where(Complaint.id.in_(ids))))
+        expected = {number for number, held in words.items() if {one, other} <= held}
+        assert row["Complaint ID"] in found or len(ids) > AT_HAND, (one, other)
+        assert found <= expected, (one, other)
+        narrated = {number for number, held in narratives.items() if {one, other} <= held}
+        assert narrated <= found or len(ids) > AT_HAND, (one, other)
 
 
 def _check_record(stored: Any, row: dict[str, str]) -> None:

@@ -1,0 +1,128 @@
+"""What somebody typed into the search field, read. Total: every text is either a query or a reason why it is none.
+
+    late parcel          both words, anywhere in the complaint
+    "late parcel"        these words next to each other
+    late*                words that begin so
+    -refund              without this word
+    subject:late         in the subject; from: in a name, an address, a telephone number
+    7k3m9qx2tam          a reference, however it is typed
+
+A word that holds marks (`li.wei@example.com`) is a phrase of its parts. Chinese, Japanese, Korean and Thai are found by
+any part of two characters or more.
+"""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Final
+
+from helpdesk.complaints.search_text import Span, Token, tokens
+from helpdesk.kernel.ids import parse_reference
+
+MAX_TERMS: Final = 20
+MIN_PREFIX: Final = 2
+_WEIGHTS: Final = {"subject": "A", "from": "B"}
+_ITEM: Final = re.compile(r'(-?)(?:(subject|from):)?(?:"([^"]*)("?)(\*?)|(\S+))', re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True)
+class Term:
+    """Tokens that stand next to each other, the last perhaps only begun. `weight`: the only one that counts, or empty."""
+
+    tokens: tuple[Token, ...]
+    prefix: bool
+    weight: str
+
+    def stands_at(self, found: Sequence[Span], place: int) -> int | None:
+        """Whether it stands in a text from this place (an index into its spans) on: the index of its last span, or None."""
+        shown = _without_single_ends(self.tokens)
+        for token in shown:
+            at = place + token.place - shown[0].place
+            if at >= len(found) or not self._is(token, found[at].token, last=token is shown[-1]):
+                return None
+        return place + shown[-1].place - shown[0].place
+
+    def _is(self, wanted: Token, there: Token, *, last: bool) -> bool:
+        begun = self._begun(wanted, last=last)
+        return there.text.startswith(wanted.text) if begun else there.text == wanted.text
+
+    @property
+    def pattern(self) -> str | None:
+        """A regular expression that finds it in folded ASCII text; None where it is not ASCII itself."""
+        if any(not token.text.isascii() for token in self.tokens):
+            return None
+        said = "[^0-9a-z]+".join(token.text for token in self.tokens)
+        begun = self._begun(self.tokens[-1], last=True)
+        return f"(?<![0-9a-z]){said}" + ("[0-9a-z]*" if begun else "(?![0-9a-z])")
+
+    @property
+    def tsquery(self) -> str:
+        """PostgreSQL's text of it, to be cast to `tsquery`."""
+        shown = _without_single_ends(self.tokens)
+        said = self._lexeme(shown[0], last=len(shown) == 1)
+        for before, token in pairwise(shown):
+            said = f"{said} <{token.place - before.place}> {self._lexeme(token, last=token is shown[-1])}"
+        return f"({said})"
+
+    def _lexeme(self, token: Token, *, last: bool) -> str:
+        label = ("*" if self._begun(token, last=last) else "") + self.weight
+        return f"'{token.text}'" + (f":{label}" if label else "")
+
+    def _begun(self, token: Token, *, last: bool) -> bool:
+        if token.pair:
+            return len(token.text) == 1
+        return last and self.prefix and len(token.text) >= MIN_PREFIX
+
+
+def _without_single_ends(found: Sequence[Token]) -> list[Token]:
+    """The last character of a run stands by itself in the index only where a run ends, which the typed part of one need
+    not. It is in the pair before; alone, it is the beginning of a pair.
+    """
+    return [
+        token
+        for place, token in enumerate(found)
+        if not (token.pair and len(token.text) == 1 and place > 0 and found[place - 1].pair
+                and found[place - 1].place == token.place - 1 and len(found[place - 1].text) == 2)
+    ]  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """`reference`: what was typed is one, in its canonical form."""
+
+    wanted: tuple[Term, ...]
+    unwanted: tuple[Term, ...]
+    reference: str | None = None
+
+    @property
+    def all_of(self) -> str:
+        return " & ".join([*(term.tsquery for term in self.wanted), *(f"!{term.tsquery}" for term in self.unwanted)])
+
+    @property
+    def any_of(self) -> str:
+        return " | ".join(term.tsquery for term in self.wanted)
+
+
+def read(text: str) -> Query:
+    """Raises ValueError, with what to do, for a text in which there is nothing to look for."""
+    wanted: list[Term] = []
+    unwanted: list[Term] = []
+    for item in _ITEM.finditer(text):
+        term = _term(item)
+        if term is not None:
+            (unwanted if item.group(1) else wanted).append(term)
+    if len(wanted) + len(unwanted) > MAX_TERMS:
+        raise ValueError(f"Look for at most {MAX_TERMS} words at once.")
+    reference = parse_reference(text) if len(text) <= 40 else None
+    if not wanted and reference is None:
+        raise ValueError("Give at least one word to look for; one with a minus before it only takes away.")
+    return Query(tuple(wanted), tuple(unwanted), reference)
+
+
+def _term(item: re.Match[str]) -> Term | None:
+    _, name, phrase, _, phrase_begun, word = item.groups()
+    body = phrase if phrase is not None else word
+    begun = bool(phrase_begun) or (phrase is None and body.endswith("*"))
+    found = tuple(tokens(body))
+    return Term(found, begun, _WEIGHTS.get((name or "").lower(), "")) if found else None

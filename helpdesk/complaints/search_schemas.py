@@ -1,0 +1,57 @@
+"""Payloads of the search."""
+
+from marshmallow import fields
+
+from helpdesk.complaints.schemas import ComplaintQuery, ComplaintSummary
+from helpdesk.kernel.schemas import Choice, Schema, Text
+
+FIELDS = ("subject", "person", "description", "message")
+
+
+class SearchQuery(ComplaintQuery):
+    class Meta:
+        exclude = ("sort", "count")
+
+    q = Text(
+        required=True,
+        max_length=1000,
+        metadata={
+            "description": 'Words that must all be there; `"these next to each other"`, `begin*`, `-without`, '
+            "`subject:` and `from:` before a word. A reference, however it is typed, finds its complaint.",
+            "example": "late parcel",
+        },
+    )
+
+
+class FragmentPart(Schema):
+    text = fields.String(required=True, metadata={"example": "Parcel a week "})
+    match = fields.Boolean(required=True, metadata={"example": False})
+
+
+class Fragment(Schema):
+    field = Choice(FIELDS, required=True)
+    message_id = fields.UUID(required=True, allow_none=True, metadata={"example": None})
+    parts = fields.List(fields.Nested(FragmentPart), required=True)
+
+
+class SearchHit(Schema):
+    complaint = fields.Nested(ComplaintSummary, required=True)
+    fragments = fields.List(
+        fields.Nested(Fragment),
+        required=True,
+        metadata={"description": "Where the words stand; text as it is, nothing marked up."},
+    )
+
+
+class SearchResult(Schema):
+    items = fields.List(fields.Nested(SearchHit), required=True)
+    next_cursor = fields.String(required=True, allow_none=True, metadata={"example": None})
+    total = fields.Integer(
+        required=True,
+        allow_none=True,
+        metadata={"description": "null where more match than are ranked.", "example": 1},
+    )
+    ranked = fields.Boolean(
+        required=True,
+        metadata={"description": "false: more than 300 match, and they are shown newest first.", "example": True},
+    )
