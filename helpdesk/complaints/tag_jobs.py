@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 from helpdesk.complaints import queries, tag_queries, tagging
 from helpdesk.complaints.models import Complaint
 from helpdesk.identity.actors import Actor
+from helpdesk.identity.recognition import named_again
 from helpdesk.kernel import jobs, outbox
 from helpdesk.kernel.duties import GiveUp
 from helpdesk.kernel.unit_of_work import Database, UnitOfWork
@@ -36,7 +37,7 @@ def retag(tools: Tools, duty_id: UUID, job_id: UUID) -> None:
         job = session.get(jobs.Job, job_id)
         if job is None:
             raise GiveUp("there is no such job")
-        given, actor, done = job.given, Actor(kind="agent", id=job.created_by), job.done
+        given, actor, done = job.given, named_again(session, job.created_by), job.done
     with database.unit_of_work(actor) as uow:
         running = jobs.start(uow.session, job_id) is not None
     if running:

@@ -74,8 +74,8 @@ def key_for_update(session: Session, _actor: Actor, key_id: UUID) -> ApiKey:
     return key
 
 
-def owner_of(session: Session, key_id: UUID) -> UUID:
-    return session.execute(select(ApiKey.owner_id).where(ApiKey.id == key_id)).scalar_one()
+def is_key(session: Session, key_id: UUID) -> bool:
+    return session.execute(select(ApiKey.id).where(ApiKey.id == key_id)).first() is not None
 
 
 def teams_of_key(session: Session, key_id: UUID) -> set[UUID]:

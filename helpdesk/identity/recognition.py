@@ -6,7 +6,16 @@ from sqlalchemy.orm import Session
 
 from helpdesk.identity import key_queries
 from helpdesk.identity.actor_queries import active_actors
-from helpdesk.identity.actors import Actor, complainant_actor, recognised_key
+from helpdesk.identity.actors import SYSTEM, Actor, complainant_actor, recognised_key
+
+
+def named_again(session: Session, actor_id: UUID | None) -> Actor:
+    """Whoever began something that goes on without them, to be named in what happens: an agent or an API key, without any
+    rights. None is the program itself.
+    """
+    if actor_id is None:
+        return SYSTEM
+    return Actor(kind="integration" if key_queries.is_key(session, actor_id) else "agent", id=actor_id)
 
 
 def recognised_again(session: Session, kind: str, actor_id: UUID) -> Actor | None:

@@ -7,7 +7,7 @@ from uuid import UUID
 
 import structlog
 
-from helpdesk.identity.actors import Actor
+from helpdesk.identity.recognition import named_again
 from helpdesk.integrations import importing, queries, service
 from helpdesk.integrations.mapping import load_mapping
 from helpdesk.integrations.models import ENDED
@@ -45,6 +45,7 @@ def run_import(tools: Tools, duty_id: UUID, job_id: UUID) -> None:
             return
         with tools.database.reader() as reader:
             job = queries.job_or_none(reader, job_id)
+            actor = named_again(reader, None if job is None else job.created_by)
             still_owed = outbox.peek(reader, duty_id) is not None
         if job is None:
             raise GiveUp("there is no such import")
@@ -57,7 +58,7 @@ def run_import(tools: Tools, duty_id: UUID, job_id: UUID) -> None:
             database=tools.database,
             session=session,
             job_id=job_id,
-            actor=Actor(kind="agent", id=job.created_by),
+            actor=actor,
             mapping=mapping,
             path=path,
             encoding=examine(path, mapping.encodings).encoding if path.is_file() else mapping.encodings[0],

@@ -15,6 +15,7 @@ import pytest
 from flask import Flask
 from sqlalchemy import Engine, text
 
+from helpdesk.identity.recognition import named_again
 from helpdesk.kernel.unit_of_work import Database
 from tests.conftest import Caller, Join, complaint_body, make_team
 from tests.racing import at_once
@@ -309,6 +310,20 @@ class TestWhatItDoes:
         assert keeper.post("/api-keys", SHOP | {"permissions": ["complaint:resolve"]}).status_code == 403
         made = keeper.post("/api-keys", SHOP)
         assert (made.status_code, made.json["owner_id"]) == (201, keeper.shown["owner_id"])
+
+    def test_is_named_in_what_goes_on_without_it(
+        self, make_key: MakeKey, admin: Caller, agent: Caller, database: Database
+    ) -> None:
+        """A job that a worker does later is still the key's, and not some agent's."""
+        key = make_key(*WORKING)
+        with database.reader() as session:
+            doers = [named_again(session, who) for who in (UUID(key.shown["id"]), agent.id, None)]
+        assert [(doer.kind, doer.id) for doer in doers] == [
+            ("integration", UUID(key.shown["id"])),
+            ("agent", agent.id),
+            ("system", None),
+        ]
+        assert not any(doer.permissions for doer in doers[:2])
 
     def test_retries_and_jobs_are_its_own(self, make_key: MakeKey, admin: Caller) -> None:
         one, other = make_key(*WORKING, "import:run"), make_key(*WORKING, "import:run", scope="teams")
