@@ -43,6 +43,7 @@ from helpdesk.identity.authentication import authenticate
 from helpdesk.identity.door import SessionRules
 from helpdesk.identity.key_api import blp as keys
 from helpdesk.identity.permissions import AUTHORITIES, PERMISSIONS, SCOPES
+from helpdesk.identity.provider_api import blp as providers
 from helpdesk.identity.role_api import blp as roles
 from helpdesk.identity.session_api import blp as sessions
 from helpdesk.integrations import models as import_words
@@ -72,6 +73,7 @@ BLUEPRINTS = (
     roles,
     sessions,
     keys,
+    providers,
     audit,
     customers,
     complaints,

@@ -14,7 +14,7 @@ from helpdesk.customers import models as customers
 from helpdesk.identity import administration_models as administration
 from helpdesk.identity import key_models as keys
 from helpdesk.identity import models as identity
-from helpdesk.identity import password_models, session_models
+from helpdesk.identity import password_models, provider_models, session_models
 from helpdesk.integrations import models as integrations
 from helpdesk.kernel import event_log, files, idempotency, jobs, mail, outbox
 from helpdesk.recovery import models as recovery
@@ -40,6 +40,7 @@ __all__ = [
     "outbox",
     "password_models",
     "profiles",
+    "provider_models",
     "recovery",
     "routing",
     "session_models",

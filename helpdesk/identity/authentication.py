@@ -97,7 +97,7 @@ def _actor_of_session(session: Session, secret: str, *, enrolling: bool) -> Acto
     if row is None:
         raise Unauthenticated("This session is unknown, has ended or was idle too long.")
     rules = session_rules()
-    if not row.second_factor and not enrolling and (row.has_second_factor or rules.second_factor_required):
+    if not row.second_factor and not enrolling and (row.wants_second_factor or rules.second_factor_required):
         raise SecondFactorRequired("Until its second factor is proved, this session can do nothing else.")
     if row.unseen:
         _note_presence(session, row.session_id, rules)

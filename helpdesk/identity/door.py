@@ -10,11 +10,13 @@ from helpdesk.kernel.unit_of_work import Database
 
 @dataclass(frozen=True, slots=True)
 class SessionRules:
-    """How long a session lasts, and whether everybody needs a second factor."""
+    """How long a session lasts, whether everybody needs a second factor, and how providers are reached."""
 
     idle: timedelta
     longest: timedelta
     second_factor_required: bool
+    oidc_insecure: bool = False
+    """Identity providers over plain http on this machine too."""
 
     @classmethod
     def of(cls, settings: Settings) -> "SessionRules":
@@ -22,6 +24,7 @@ class SessionRules:
             timedelta(minutes=settings.session_idle_minutes),
             timedelta(hours=settings.session_hours),
             settings.second_factor == "required",
+            settings.oidc_insecure,
         )
 
 
@@ -41,6 +44,10 @@ class Door:
     key: str
     base_url: str
     rules: SessionRules
+
+    @property
+    def oidc_insecure(self) -> bool:
+        return self.rules.oidc_insecure
 
     @property
     def lanes(self) -> Lanes:

@@ -9,6 +9,7 @@ from sqlalchemy import delete, func
 from helpdesk.identity import password_service
 from helpdesk.identity.actors import SYSTEM
 from helpdesk.identity.password_models import PasswordLink
+from helpdesk.identity.provider_models import ProviderSignIn
 from helpdesk.identity.session_models import AgentSession, KnownPlace, SignInThrottle
 from helpdesk.kernel import outbox
 from helpdesk.kernel.unit_of_work import Database
@@ -35,6 +36,7 @@ def forget_what_is_over(database: Database) -> int:
     forgotten = (
         delete(AgentSession).where(AgentSession.expires_at < func.now() - KEPT),
         delete(PasswordLink).where(PasswordLink.expires_at < func.now() - KEPT),
+        delete(ProviderSignIn).where(ProviderSignIn.expires_at < func.now()),
         delete(KnownPlace).where(KnownPlace.seen_at < func.now() - PLACES_KEPT),
         delete(SignInThrottle).where(SignInThrottle.failed_at < func.now() - COUNTS_KEPT),
     )

@@ -29,8 +29,10 @@ class BeyondOwnRights(Forbidden):
 
 class RoleInUse(Conflict):
     code = "role_in_use"
-    title = "There are agents with this role"
-    advice = "Give them another role first; `GET /agents?role=` lists them."
+    title = "This role is in use"
+    advice = (
+        "Give its agents another role first (`GET /agents?role=` lists them), and let no identity provider give it."
+    )
 
 
 class BuiltInRole(Conflict):

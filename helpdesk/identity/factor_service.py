@@ -7,11 +7,12 @@ import structlog
 from sqlalchemy import delete
 from sqlalchemy.dialects.postgresql import insert
 
-from helpdesk.identity import session_queries, session_service, throttle, totp
+from helpdesk.identity import role_queries, session_queries, session_service, throttle, totp
 from helpdesk.identity.actors import Actor
 from helpdesk.identity.administration import record_administration
 from helpdesk.identity.door import Door, Where
 from helpdesk.identity.door_mail import tell_agent
+from helpdesk.identity.granting import check_rights
 from helpdesk.identity.models import Agent
 from helpdesk.identity.password_models import RecoveryCode, SecondFactor
 from helpdesk.identity.session_errors import CodeRefused, SecondFactorEnabled, SecondFactorMissing
@@ -167,7 +168,12 @@ def disable(uow: UnitOfWork, agent_id: UUID, *, by_administrator: bool = False) 
     tell_agent(uow, agent_id, "second_factor_disabled")
 
 
-def remove(uow: UnitOfWork, agent: Agent) -> UUID:
-    """Taken away by an administrator, from one who lost telephone and codes. Raises `SecondFactorMissing`."""
+def remove(uow: UnitOfWork, actor: Actor, agent: Agent) -> UUID:
+    """Taken away by an administrator, from one who lost telephone and codes. Raises `SecondFactorMissing`, and
+    `BeyondOwnRights` for one who may do more than the administrator: the account would be easier to get into.
+    """
+    rights = role_queries.rights_of_role(uow.session, agent.role)
+    if rights is not None:
+        check_rights(actor, rights)
     disable(uow, agent.id, by_administrator=True)
     return agent.id

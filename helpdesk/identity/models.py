@@ -25,6 +25,8 @@ class Role(Identified, Versioned, Stamped, Base):
     permissions: Mapped[list[str]] = mapped_column(ARRAY(String))
     scope: Mapped[str]
     authority: Mapped[str]
+    second_factor: Mapped[bool] = mapped_column(default=False, server_default="false")
+    """Whether its agents need one, though the installation does not ask it of everybody."""
     built_in: Mapped[bool] = mapped_column(default=False, server_default="false")
 
 

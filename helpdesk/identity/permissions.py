@@ -62,6 +62,8 @@ PERMISSIONS: Final[dict[str, str]] = {
     "session:manage": "see and end other agents' sessions",
     "key:read": "see API keys, never their secrets",
     "key:manage": "make, change, rotate and revoke API keys",
+    "provider:read": "see the identity providers that people sign in through",
+    "provider:manage": "say which identity providers are believed, and so who gets in as whom",
 }
 
 _READING = {"complaint:read", "customer:read", "offer:read", "sla:read", "agent:read"}
@@ -101,7 +103,15 @@ _SENIOR = _AGENT | {
     "team:lead",
     "routing:read",
 }
-_AUDITOR = _READING | {"budget:read", "event:read", "audit:read", "job:read_all", "key:read", "routing:read"}
+_AUDITOR = _READING | {
+    "budget:read",
+    "provider:read",
+    "event:read",
+    "audit:read",
+    "job:read_all",
+    "key:read",
+    "routing:read",
+}
 _MANAGER = _SENIOR | {
     "offer:revoke",
     "custom_field:manage",

@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 from helpdesk.identity.actors import Actor
 from helpdesk.identity.models import Agent, KnownPermission, Role
 from helpdesk.identity.permissions import ADMINISTERING, PERMISSIONS, Rights, rights
+from helpdesk.identity.provider_models import IdentityProvider
 from helpdesk.identity.queries import lock_membership
 from helpdesk.kernel.errors import NotFound
 from helpdesk.kernel.pagination import AnySelect, Listed, Order, Page, listed
@@ -22,6 +23,7 @@ _ROLE: Final[AnySelect] = select(
     Role.permissions,
     Role.scope,
     Role.authority,
+    Role.second_factor,
     Role.built_in,
     Role.version,
     Role.created_at,
@@ -74,6 +76,12 @@ def built_in_roles(session: Session) -> Sequence[Role]:
 
 def known_permissions(session: Session) -> set[str]:
     return set(session.scalars(select(KnownPermission.name)))
+
+
+def is_provisioned(session: Session, name: str) -> bool:
+    """Whether an identity provider gives it to agents who are new."""
+    given = select(IdentityProvider.id).where(IdentityProvider.provision_role == name).limit(1)
+    return session.execute(given).first() is not None
 
 
 def has_agents(session: Session, role_name: str) -> bool:

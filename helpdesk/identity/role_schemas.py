@@ -5,6 +5,7 @@ from helpdesk.kernel.schemas import Choice, Flag, Schema, Text, Timestamp
 
 _EXAMPLE = ["complaint:read", "complaint:note"]
 _SCOPE = "Which complaints: assigned to oneself; those too of one's teams and of no team yet; everything."
+_SECOND_FACTOR = "Whether sessions of its agents can do nothing until a second factor is proved."
 _AUTHORITY = "Whose limits apply when money is given away; none: none at all."
 
 
@@ -14,6 +15,7 @@ class RoleIn(Schema):
     permissions = fields.List(Choice(PERMISSIONS), required=True, metadata={"example": _EXAMPLE})
     scope = Choice(SCOPES, required=True, metadata={"description": _SCOPE, "example": "teams"})
     authority = Choice(AUTHORITIES, load_default="none", metadata={"description": _AUTHORITY, "example": "none"})
+    second_factor = Flag(load_default=False, metadata={"description": _SECOND_FACTOR, "example": False})
 
 
 class RolePatch(Schema):
@@ -23,6 +25,7 @@ class RolePatch(Schema):
     )
     scope = Choice(SCOPES, metadata={"description": _SCOPE, "example": "teams"})
     authority = Choice(AUTHORITIES, metadata={"description": _AUTHORITY, "example": "none"})
+    second_factor = Flag(metadata={"description": _SECOND_FACTOR, "example": True})
 
 
 class Role(Schema):
@@ -32,6 +35,7 @@ class Role(Schema):
     permissions = fields.List(Choice(PERMISSIONS), required=True, metadata={"example": _EXAMPLE})
     scope = Choice(SCOPES, required=True, metadata={"description": _SCOPE})
     authority = Choice(AUTHORITIES, required=True, metadata={"description": _AUTHORITY})
+    second_factor = Flag(required=True, metadata={"description": _SECOND_FACTOR, "example": False})
     built_in = Flag(required=True, metadata={"description": "Came with the system.", "example": False})
     agents = fields.Integer(required=True, metadata={"description": "Active ones that have it.", "example": 4})
     version = fields.Integer(required=True)

@@ -19,13 +19,13 @@ from helpdesk.kernel.errors import FieldError, ValidationFailed
 from helpdesk.kernel.ids import new_id
 from helpdesk.kernel.unit_of_work import UnitOfWork
 
-_FIELDS: Final = ("description", "permissions", "scope", "authority")
+_FIELDS: Final = ("description", "permissions", "scope", "authority", "second_factor")
 
 
 def create_role(uow: UnitOfWork, actor: Actor, given: dict[str, Any]) -> UUID:
-    """`given`: name, description, permissions, scope, authority. Raises `NameTaken`, `BeyondOwnRights`."""
+    """`given`: name, description, permissions, scope, authority, and perhaps second_factor. Raises `NameTaken`, `BeyondOwnRights`."""
     queries.lock_membership(uow.session)
-    wanted = {**given, "permissions": sorted(set(given["permissions"]))}
+    wanted = {"second_factor": False, **given, "permissions": sorted(set(given["permissions"]))}
     check_rights(actor, _rights(wanted))
     if role_queries.role_named(uow.session, given["name"]) is not None:
         raise NameTaken
@@ -37,7 +37,7 @@ def create_role(uow: UnitOfWork, actor: Actor, given: dict[str, Any]) -> UUID:
 
 
 def change_role(uow: UnitOfWork, actor: Actor, role: Role, given: dict[str, Any]) -> UUID:
-    """`given`: any of description, permissions, scope, authority. `role`: as by `role_queries.role_for_update`.
+    """`given`: any of description, permissions, scope, authority, second_factor. `role`: as by `role_queries.role_for_update`.
 
     Only what it gains must be the actor's own. Raises `BeyondOwnRights`, `LastAdministrator`, and `ValidationFailed` for
     an `admin` that could not manage roles any more.
@@ -86,7 +86,7 @@ def check_deletion(session: Any, _actor: Actor, role: Role) -> None:
     """Raises `BuiltInRole`, `RoleInUse`."""
     if role.built_in:
         raise BuiltInRole
-    if role_queries.has_agents(session, role.name):
+    if role_queries.has_agents(session, role.name) or role_queries.is_provisioned(session, role.name):
         raise RoleInUse
 
 
@@ -114,6 +114,7 @@ def reset_role(uow: UnitOfWork, name: str) -> bool:
             "permissions": sorted(shipped.rights.permissions),
             "scope": shipped.rights.scope,
             "authority": shipped.rights.authority,
+            "second_factor": False,
         },
     )
     return True

@@ -21,6 +21,7 @@ from helpdesk.identity import (
 from helpdesk.identity.actors import Actor
 from helpdesk.identity.authentication import session_rules
 from helpdesk.identity.door import Door, Where
+from helpdesk.identity.errors import BeyondOwnRights
 from helpdesk.identity.models import Agent
 from helpdesk.identity.session_errors import NoPassword, NoSession, PasswordRefused, TooManyAttempts
 from helpdesk.identity.session_models import AgentSession
@@ -274,8 +275,12 @@ def change_password(uow: UnitOfWork, actor: Actor, new: password_service.NewPass
     errors=(NoPassword,),
 )
 def get_second_factor(session: Session, actor: Actor) -> dict[str, Any]:
-    state = session_queries.second_factor_state(session, password_service.agent_of(actor))
-    return {**state, "required": session_rules().second_factor_required}
+    return _show_state(session, actor, password_service.agent_of(actor))
+
+
+def _show_state(session: Session, _actor: Actor, agent_id: UUID) -> dict[str, Any]:
+    state = session_queries.second_factor_state(session, agent_id)
+    return {**state, "required": state["required"] or session_rules().second_factor_required}
 
 
 def _prove_password(actor: Actor, given: dict[str, Any]) -> UUID:
@@ -341,11 +346,6 @@ def renew_recovery_codes(uow: UnitOfWork, _actor: Actor, agent_id: UUID) -> dict
     return factor_service.renew_codes(uow, agent_id)
 
 
-def _show_state(session: Session, _actor: Actor, agent_id: UUID) -> dict[str, Any]:
-    state = session_queries.second_factor_state(session, agent_id)
-    return {**state, "required": session_rules().second_factor_required}
-
-
 @blp.write(
     "/me/second-factor/disable",
     operation_id="disable_second_factor",
@@ -370,10 +370,10 @@ def disable_second_factor(uow: UnitOfWork, _actor: Actor, agent_id: UUID) -> UUI
     permission="agent:manage",
     load=queries.agent_for_update,
     show=_show_state,
-    errors=(session_errors.SecondFactorMissing,),
+    errors=(session_errors.SecondFactorMissing, BeyondOwnRights),
 )
-def remove_second_factor(uow: UnitOfWork, _actor: Actor, agent: Agent) -> UUID:
-    return factor_service.remove(uow, agent)
+def remove_second_factor(uow: UnitOfWork, actor: Actor, agent: Agent) -> UUID:
+    return factor_service.remove(uow, actor, agent)
 
 
 __all__ = ["blp", "cookie", "door", "where"]

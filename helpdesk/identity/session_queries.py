@@ -4,11 +4,11 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import and_, bindparam, exists, func, select
+from sqlalchemy import and_, bindparam, exists, func, or_, select
 from sqlalchemy.orm import Session
 
 from helpdesk.identity.actors import Actor
-from helpdesk.identity.models import Agent
+from helpdesk.identity.models import Agent, Role
 from helpdesk.identity.password_models import AgentPassword, PasswordLink, RecoveryCode, SecondFactor
 from helpdesk.identity.queries import CALLER
 from helpdesk.identity.session_models import AgentSession, KnownPlace, SignInThrottle
@@ -25,9 +25,10 @@ _BY_SESSION_HASH: Final = (
     CALLER.add_columns(
         _SESSION.id.label("session_id"),
         _SESSION.second_factor,
-        exists(select(1).where(SecondFactor.agent_id == _WHO.id, SecondFactor.confirmed_at.is_not(None))).label(
-            "has_second_factor"
-        ),
+        or_(
+            Role.__table__.c.second_factor,
+            exists(select(1).where(SecondFactor.agent_id == _WHO.id, SecondFactor.confirmed_at.is_not(None))),
+        ).label("wants_second_factor"),
         (_SESSION.last_seen_at < func.now() - SEEN_EVERY).label("unseen"),
     )
     .join(AgentSession.__table__, _SESSION.agent_id == _WHO.id)
@@ -37,7 +38,7 @@ _BY_SESSION_HASH: Final = (
 
 def caller_with(session: Session, hashed: bytes) -> Any:
     """The agent whose live session has this hash, as `queries.CALLER`, and `session_id`, `second_factor` (proved in
-    it), `has_second_factor`, `unseen` (it is time to write that somebody is there); else None.
+    it), `wants_second_factor` (there is one, or the role needs one), `unseen` (it is time to write that somebody is there); else None.
     """
     return session.execute(_BY_SESSION_HASH, {"hash": hashed}).one_or_none()
 
@@ -84,7 +85,7 @@ def session_for_update(session: Session, actor: Actor, session_id: UUID) -> Agen
 
 
 def sign_in_facts(session: Session, email: str, place: bytes) -> Any:
-    """`id`, `name`, `active`, `hash`, `known` (the place), `has_second_factor` of the agent with this address; None when
+    """`id`, `name`, `active`, `hash`, `known` (the place), `has_second_factor`, `needs_second_factor` (by the role) of the agent with this address; None when
     there is none. One statement, that of an address that nobody has takes as long.
     """
     known = exists(select(1).where(KnownPlace.agent_id == Agent.id, KnownPlace.place == place))
@@ -97,7 +98,9 @@ def sign_in_facts(session: Session, email: str, place: bytes) -> Any:
             AgentPassword.hash,
             known.label("known"),
             confirmed.label("has_second_factor"),
+            Role.second_factor.label("needs_second_factor"),
         )
+        .join(Role, Role.name == Agent.role)
         .outerjoin(AgentPassword, AgentPassword.agent_id == Agent.id)
         .where(func.lower(Agent.email) == email)
     )
@@ -162,11 +165,20 @@ def second_factor_for_update(session: Session, agent_id: UUID) -> SecondFactor |
 
 
 def second_factor_state(session: Session, agent_id: UUID) -> dict[str, Any]:
-    """`enabled_at` (None: it is not), `recovery_codes_left`."""
-    left = select(func.count()).select_from(RecoveryCode).where(RecoveryCode.agent_id == agent_id).scalar_subquery()
-    confirmed = select(SecondFactor.confirmed_at).where(SecondFactor.agent_id == agent_id).scalar_subquery()
-    row = session.execute(select(confirmed.label("enabled_at"), left.label("recovery_codes_left"))).mappings().one()
-    return dict(row)
+    """`enabled_at` (None: it is not), `recovery_codes_left`, `required` (by the role)."""
+    left = select(func.count()).select_from(RecoveryCode).where(RecoveryCode.agent_id == Agent.id).scalar_subquery()
+    found = (
+        select(
+            SecondFactor.confirmed_at.label("enabled_at"),
+            left.label("recovery_codes_left"),
+            Role.second_factor.label("required"),
+        )
+        .select_from(Agent)
+        .join(Role, Role.name == Agent.role)
+        .outerjoin(SecondFactor, SecondFactor.agent_id == Agent.id)
+        .where(Agent.id == agent_id)
+    )
+    return dict(session.execute(found).mappings().one())
 
 
 def codes_left(session: Session, agent_id: UUID) -> int:

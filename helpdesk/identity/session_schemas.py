@@ -158,7 +158,7 @@ class SecondFactorState(Schema):
     recovery_codes_left = fields.Integer(required=True, metadata={"example": 10})
     required = fields.Boolean(
         required=True,
-        metadata={"description": "Whether this installation wants everybody to have one.", "example": False},
+        metadata={"description": "Whether the installation or one's role wants one.", "example": False},
     )
 
 

@@ -27,7 +27,7 @@ class Proof:
     hash: str
     renewed: str | None
     second_factor: str
-    has_second_factor: bool
+    wants_second_factor: bool
     lanes: tuple[Lane, ...]
     where: Where
     in_cookie: bool
@@ -69,7 +69,7 @@ def prove(door: Door, given: dict[str, Any], where: Where) -> Proof:
         hash=kept,
         renewed=passwords.hashed(given["password"]) if passwords.is_outdated(kept) else None,
         second_factor=second_factor,
-        has_second_factor=found.has_second_factor,
+        wants_second_factor=found.has_second_factor or found.needs_second_factor,
         lanes=tuple(counted),
         where=where,
         in_cookie=given["cookie"],
@@ -117,7 +117,7 @@ def conclude(uow: UnitOfWork, door: Door, proof: Proof) -> dict[str, Any]:
         second_factor=proof.second_factor,
         in_cookie=proof.in_cookie,
     )
-    due = proof.second_factor == "none" and (proof.has_second_factor or door.rules.second_factor_required)
+    due = proof.second_factor == "none" and (proof.wants_second_factor or door.rules.second_factor_required)
     return {**begun, "second_factor_required": due}
 
 

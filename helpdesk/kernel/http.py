@@ -118,6 +118,11 @@ def credentials(scheme: str) -> str | None:
     return token if given.lower() == scheme.lower() and 1 <= len(token) <= 512 else None
 
 
+def request_cookie(name: str) -> str:
+    """Empty when it did not come along."""
+    return request.cookies.get(name, "")
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Read:
     """A GET as it runs. See `Blueprint.read`."""
@@ -886,6 +891,7 @@ __all__ = [
     "caller",
     "credentials",
     "load_query",
+    "request_cookie",
     "user_agent",
     "validation_failed",
     "web",

@@ -108,6 +108,10 @@ class Settings:
         default="optional", metadata={"help": "`required`: who signs in without one can do nothing but enrol one"}
     )
 
+    oidc_insecure: bool = field(
+        default=False, metadata={"help": "1: identity providers over http:// on this machine too, for development"}
+    )
+
     @classmethod
     def from_environment(cls, environ: Mapping[str, str] | None = None) -> "Settings":
         """Read `HELPDESK_*`. Raises `SettingsError` naming every variable that cannot be used, at once."""

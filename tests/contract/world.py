@@ -14,9 +14,7 @@ from werkzeug.test import stream_encode_multipart
 
 from helpdesk.complaints import tracking_session
 from helpdesk.complaints.lifecycle import LIFECYCLE
-from helpdesk.identity import password_service
 from helpdesk.identity.actors import SYSTEM
-from helpdesk.identity.models import Agent
 from helpdesk.kernel import jobs
 from helpdesk.kernel.duties import GiveUp, Outside, Performer
 from helpdesk.recovery import issuance
@@ -25,7 +23,7 @@ from helpdesk.wiring import Program
 from tests.complaints import steps
 from tests.conftest import Caller, complaint_body, make_agent, make_team
 from tests.contract.document import Operation
-from tests.identity.doors import PASSWORD, App, Browser, Member, enrolled
+from tests.contract.visitors import Visitors
 from tests.recovery import helpers
 
 
@@ -38,9 +36,9 @@ class World:
         self._app = app
         self._program = program
         self.caller = caller
+        self.visitors = Visitors(app, program, caller)
         self._numbers = itertools.count(1)
         self._known: dict[str, dict[str, str]] = {}
-        self._tokens: dict[str, str] = {}
         self._tracked: tuple[str, str] | None = None
         self._sessions: dict[str, str] = {}
         """Of complainants, by operation."""
@@ -58,9 +56,12 @@ class World:
             "team_id": lambda _: self.team(),
             "key_id": lambda _: str(self._created("/api-keys", _KEY)),
             "role_id": lambda _: self.role(),
-            "/api/v1/agents/{agent_id}/second-factor/remove": lambda _: self.protected(),
-            "reset_token": lambda _: self.reset_token(),
-            "session_id": lambda _: str(self._signed_in().sign_in(self.member())["session_id"]),
+            "/api/v1/agents/{agent_id}/second-factor/remove": lambda _: self.visitors.protected(),
+            "/api/v1/agents/{agent_id}/invitation": lambda _: self.visitors.uninvited(),
+            "reset_token": lambda _: self.visitors.reset_token(),
+            "session_id": lambda _: self.visitors.session_id(),
+            "provider_id": lambda _: self.visitors.provider_id(),
+            "identity_id": lambda _: self.visitors.identity_id(),
             "token_id": lambda _: str(self._created("/tokens", {"name": "to be revoked"})),
             "calendar_id": lambda _: self.calendar(),
             "policy_id": lambda _: str(self._first("/sla/policies")),
@@ -105,7 +106,7 @@ class World:
     def forget(self, operation: Operation) -> None:
         """What was given for it has moved on, or is gone: the next gets anew."""
         self._known.pop(operation.id, None)
-        self._tokens.pop(operation.id, None)
+        self.visitors.forget(operation.id)
         self._sessions.pop(operation.id, None)
 
     def authorization(self, operation: Operation) -> str:
@@ -160,12 +161,7 @@ class World:
 
     def token(self, operation: Operation) -> str:
         """What the caller shows: a token, or, for what is about one's own session, that of one who is as far as that."""
-        prepare = _SIGNED_IN.get(operation.id)
-        if prepare is None:
-            return str(self.caller.token)
-        if operation.id not in self._tokens:
-            self._tokens[operation.id] = prepare(self)
-        return self._tokens[operation.id]
+        return self.visitors.token(operation.id) or str(self.caller.token)
 
     def headers(self, operation: Operation) -> dict[str, str]:
         """The caller's token, and what guards a change: a fresh key, whatever version."""
@@ -361,76 +357,17 @@ class World:
 
     def named(self, operation: Operation, name: str) -> str | None:
         """A real value for a body's or query's field of this name; None where it names nothing that we know."""
-        self.token(operation)  # what is made up below is about whoever that is
-        maker = _FIELDS.get(f"{operation.id} {name}") or _FIELDS.get(name)
-        return None if maker is None else maker(self)
-
-    def member(self) -> Member:
-        """Somebody with a password, an administrator like the caller."""
-        return Member(self._program.database, "admin")
-
-    def reset_token(self) -> str:
-        with self._program.database.unit_of_work(SYSTEM) as uow:
-            agent = Member(self._program.database, password=False)
-            row = uow.session.get(Agent, agent.id)
-            assert row is not None
-            link = password_service.make_invitation(uow, row, self._program.tools.signing_key, "")
-        return link.rpartition("/")[2]
-
-    def _signed_in(self) -> Browser:
-        return Browser(self._app, f"198.51.{next(self._numbers) % 250}.1")
-
-    def session(self) -> str:
-        self._browser = self._signed_in()
-        self._browser.sign_in(self.member())
-        return str(self._browser.token)
-
-    def enrolling(self) -> str:
-        token = self.session()
-        seed = self._browser.post("/me/second-factor", {"password": PASSWORD}).json["secret"]
-        self._phone = App(self._program.engine, seed)
-        return token
-
-    def with_second_factor(self) -> str:
-        self.session()
-        self._phone, _ = enrolled(self._program.engine, self._browser)
-        return str(self._browser.token)
-
-    def protected(self) -> str:
-        """An agent with a second factor."""
-        agent = Member(self._program.database)
-        browser = self._signed_in()
-        browser.sign_in(agent)
-        enrolled(self._program.engine, browser)
-        return str(agent.id)
-
-    def code(self) -> str:
-        """Of whoever was signed in last."""
-        return self._phone.code()
+        maker = _FIELDS.get(name)
+        return self.visitors.field(operation.id, name) or (None if maker is None else maker(self))
 
 
 def _in_collection(path: str, name: str) -> str:
     return f"/{path.removeprefix('/api/v1/').partition('/')[0]} {name}"
 
 
-_SIGNED_IN: dict[str, Callable[[World], str]] = {
-    "get_session": World.session,
-    "sign_out": World.session,
-    "change_password": World.session,
-    "enrol_second_factor": World.session,
-    "confirm_second_factor": World.enrolling,
-    "prove_second_factor": World.with_second_factor,
-    "renew_recovery_codes": World.with_second_factor,
-    "disable_second_factor": World.with_second_factor,
-}
 _KEY = {"name": "web shop", "permissions": ["complaint:read"], "scope": "everything"}
 _A_DAY = {"starts_on": "2001-01-01", "ends_on": "2001-01-01"}
 _FIELDS: dict[str, Callable[[World], str]] = {
-    "sign_in email": lambda world: world.member().email,
-    "confirm_second_factor code": World.code,
-    "prove_second_factor code": World.code,
-    "renew_recovery_codes code": World.code,
-    "disable_second_factor code": World.code,
     "team_id": World.team,
     "customer_id": World.customer,
     "agent_id": World.agent,

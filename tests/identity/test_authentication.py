@@ -143,6 +143,7 @@ class TestRoles:
             "role:manage",
             "token:manage",
             "session:manage",
+            "provider:manage",
         }
 
     def test_the_auditor_changes_nothing(self) -> None:

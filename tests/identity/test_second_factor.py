@@ -308,6 +308,38 @@ class TestEnding:
         assert admin.post(path).json["code"] == "second_factor_missing"
 
 
+def test_required_by_a_role(app: Flask, database: Database, admin: Caller, engine: Engine) -> None:
+    """At the next request, and no longer than it is."""
+    role = next(item for item in admin.get("/roles").json["items"] if item["name"] == "senior")
+    path = f"/roles/{role['id']}"
+    senior, agent = Browser(app), Browser(app)
+    member = Member(database, "senior")
+    senior.sign_in(member)
+    agent.sign_in(Member(database))
+    assert admin.patch(path, {"second_factor": True}, if_match="*").json["second_factor"] is True
+    assert senior.get("/me").json["code"] == "second_factor_required"
+    assert senior.get("/me/second-factor").json["required"] is True
+    assert agent.get("/me").status_code == 200
+    assert Browser(app).sign_in(member)["second_factor_required"] is True
+    assert admin.patch(path, {"second_factor": False}, if_match="*").status_code == 200
+    assert senior.get("/me").status_code == 200
+    changes = [event["changes"] for event in recorded(engine, "role.changed")][-2:]
+    assert changes == [{"second_factor": [False, True]}, {"second_factor": [True, False]}]
+
+
+def test_only_who_may_as_much_takes_it_from_somebody(
+    database: Database, admin: Caller, join: Join, app: Flask, engine: Engine
+) -> None:
+    """Else who may change agents makes the account of one who may do more easier to get into."""
+    role = {"name": "people", "permissions": ["agent:read", "agent:manage"], "scope": "own", "authority": "none"}
+    assert admin.post("/roles", role).status_code == 201
+    browser, member = Browser(app), Member(database, "admin")
+    browser.sign_in(member)
+    enrolled(engine, browser)
+    answer = join("people").post(f"/agents/{member.id}/second-factor/remove")
+    assert (answer.status_code, answer.json["code"]) == (403, "beyond_own_rights")
+
+
 def test_required_of_everybody(program: Program, database: Database, engine: Engine) -> None:
     """From the first sign-in to a session that can do everything, and to a new telephone."""
     strict = create_app(program=replace(program, settings=replace(program.settings, second_factor="required")))
