@@ -34,6 +34,7 @@ from helpdesk.complaints.template_api import blp as templates
 from helpdesk.complaints.template_models import TEMPLATE_SCOPES
 from helpdesk.complaints.tracking_api import blp as tracking
 from helpdesk.complaints.tracking_attachment_api import blp as tracked_files
+from helpdesk.complaints.view_api import blp as views
 from helpdesk.customers import models as customer_words
 from helpdesk.customers.api import blp as customers
 from helpdesk.identity.actors import ANONYMOUS
@@ -90,6 +91,7 @@ BLUEPRINTS = (
     presence,
     tags,
     custom_fields,
+    views,
     sla,
     milestones,
     recovery,

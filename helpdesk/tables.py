@@ -10,6 +10,7 @@ from helpdesk.complaints import routing_models as routing
 from helpdesk.complaints import search_models as complaint_search
 from helpdesk.complaints import tag_models as tags
 from helpdesk.complaints import template_models as templates
+from helpdesk.complaints import view_models as views
 from helpdesk.customers import models as customers
 from helpdesk.identity import administration_models as administration
 from helpdesk.identity import key_models as keys
@@ -47,4 +48,5 @@ __all__ = [
     "sla",
     "tags",
     "templates",
+    "views",
 ]

@@ -1,6 +1,6 @@
 """From what a list, a view or a bulk change is asked for to what can be looked for: names become ids, words values."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 from uuid import UUID
@@ -20,44 +20,89 @@ _NONE: Final = UUID(int=0)
 _LOOKED_UP: Final = frozenset({"tag", "any_tag", "custom"})
 _OF_THE_PAGE: Final = frozenset({"limit", "cursor", "count", "sort"})
 
+Filters = Mapping[str, Any]
+"""Filters and sort as `ComplaintQuery` and `ComplaintFilters` load them."""
+
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """A filter that cannot be looked for; `place`: which of its values."""
+    """A filter that cannot be looked for; `place`: which of its values, where it has several."""
 
     name: str
-    place: int
+    place: int | None
     code: str
     detail: str
 
 
-def wanted(session: Session, given: Mapping[str, Any]) -> Wanted:
-    """For a list: `resolve`, or `ValidationFailed` that names the parameters at fault."""
-    found, faults = resolve(session, given)
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What the names in some filters lead to: tags by folded name, fields by key."""
+
+    tags: Mapping[str, UUID]
+    fields: Mapping[str, CustomField]
+
+
+def wanted(session: Session, given: Filters) -> Wanted:
+    """For a list. Raises `ValidationFailed` naming the parameters at fault. No complaint carries a tag that there is not:
+    that is no fault, but an empty list.
+    """
+    found, faults = read(look_up(session, [given]), given)
     if faults:
         problems = [FieldError(parameter=fault.name, code=fault.code, detail=fault.detail) for fault in faults]
         raise ValidationFailed(f"{len(faults)} query parameters need attention.", errors=problems)
     return found
 
 
-def resolve(session: Session, given: Mapping[str, Any]) -> tuple[Wanted, list[Fault]]:
-    """`given`: filters and sort as `ComplaintQuery` loads them. Names are looked up in one statement for each kind, and none
-    is sent where there are none. No complaint carries a tag that there is not: that is no fault, but an empty list.
-    """
-    tags, any_tags, conditions = given.get("tag", ()), given.get("any_tag", ()), given.get("custom", ())
-    ids = tag_queries.ids_of(session, [*tags, *any_tags]) if tags or any_tags else {}
-    keys = [condition.partition(":")[0] for condition in conditions]
-    fields = custom_field_queries.fields_of(session, keys) if conditions else {}
-    holds, faults = _conditions(fields, conditions)
-    plain = {name: value for name, value in given.items() if name not in _LOOKED_UP | _OF_THE_PAGE}
+def wanted_of_body(session: Session, given: Filters, pointer: str) -> Wanted:
+    """As `wanted`, for filters that stand in a payload at `pointer`."""
+    found, faults = read(look_up(session, [given]), given)
+    if faults:
+        raise ValidationFailed(errors=[problem(fault, pointer) for fault in faults])
+    return found
+
+
+def problem(fault: Fault, pointer: str) -> FieldError:
+    place = "" if fault.place is None else f"/{fault.place}"
+    return FieldError.at(f"{pointer}/{fault.name}{place}", fault.code, fault.detail)
+
+
+def look_up(session: Session, many: Sequence[Filters]) -> Known:
+    """In one statement for each kind of name, and in none where there are none."""
+    names = [name for given in many for name in (*given.get("tag", ()), *given.get("any_tag", ()))]
+    keys = {_key(condition) for given in many for condition in given.get("custom", ())}
+    tags = tag_queries.ids_of(session, names) if names else {}
+    return Known(tags, custom_field_queries.fields_of(session, keys))
+
+
+def read(known: Known, given: Filters) -> tuple[Wanted, list[Fault]]:
+    """What is looked for, and what cannot be."""
+    holds, faults = _conditions(known.fields, given.get("custom", ()))
     found = Wanted(
-        given=plain,
-        tags=tuple(dict.fromkeys(ids.get(fold(name), _NONE) for name in tags)),
-        any_tags=tuple(dict.fromkeys(ids.get(fold(name), _NONE) for name in any_tags)),
+        given={name: value for name, value in given.items() if name not in _LOOKED_UP | _OF_THE_PAGE},
+        tags=_tags(known, given.get("tag", ())),
+        any_tags=_tags(known, given.get("any_tag", ())),
         holds=holds,
         sort=given.get("sort", NEWEST_FIRST),
     )
     return found, faults
+
+
+def unknown_tags(known: Known, given: Filters) -> list[Fault]:
+    """Tags that are named and not there: in a list that is nothing, in something that is kept it is a fault."""
+    return [
+        Fault(name, place, "unknown", f"There is no tag {tag!r}.")
+        for name in ("tag", "any_tag")
+        for place, tag in enumerate(given.get(name, ()))
+        if fold(tag) not in known.tags
+    ]
+
+
+def _tags(known: Known, names: Sequence[str]) -> tuple[UUID, ...]:
+    return tuple(dict.fromkeys(known.tags.get(fold(name), _NONE) for name in names))
+
+
+def _key(condition: str) -> str:
+    return condition.partition(":")[0]
 
 
 def _conditions(fields: Mapping[str, CustomField], conditions: Sequence[str]) -> tuple[tuple[Holds, ...], list[Fault]]:
@@ -86,9 +131,3 @@ def _holds(field: CustomField, words: str) -> Holds:
     if low is None and high is None:
         raise Unfit("invalid", "Give one end at least.")
     return Holds(field.id, field.key, low=low, high=high)
-
-
-def names_in(given: Mapping[str, Any]) -> Iterator[str]:
-    """Tags that a filter names."""
-    yield from given.get("tag", ())
-    yield from given.get("any_tag", ())

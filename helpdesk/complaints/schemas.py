@@ -244,26 +244,38 @@ class ComplaintQuery(PageQuery):
     )
 
     @validates_schema
-    def _references(self, data: dict[str, Any], **_: Any) -> None:
-        wrong = [ref for ref in data.get("ref", []) if parse_reference(ref) is None]
-        if wrong:
-            raise ValidationError(f"Not a reference: {', '.join(wrong[:5])}.", "ref")
-
-    @validates_schema
-    def _sorted_by_what_it_is_cut_by(self, data: dict[str, Any], **_: Any) -> None:
-        """What was changed long ago was received long ago: in the order of the other, all that is newer would have to be
-        gone through to find the first.
-        """
-        for cut, other in (("received", "updated_at"), ("updated", "received_at"), ("updated", "severity")):
-            if {f"{cut}_from", f"{cut}_before"} & data.keys() and data.get("sort", "").lstrip("-") == other:
-                raise ValidationError(f"{cut}_from and {cut}_before go with the order {cut}_at.", "sort")
-        if {"received_from", "received_before"} & data.keys() and {"updated_from", "updated_before"} & data.keys():
-            raise ValidationError("Give a span of times of receipt or of change, not both.", "updated_from")
+    def _fits(self, data: dict[str, Any], **_: Any) -> None:
+        sound_filters(data)
+        fitting_sort(data)
 
     @post_load
     def _in_an_order(self, data: dict[str, Any], **_: Any) -> dict[str, Any]:
-        by_change = {"updated_from", "updated_before"} & data.keys()
-        return {"sort": "-updated_at" if by_change else NEWEST_FIRST, **data}
+        return {**data, "sort": sort_of(data)}
+
+
+def sound_filters(data: dict[str, Any]) -> None:
+    """What filters ask of one another. Raises `ValidationError`."""
+    wrong = [ref for ref in data.get("ref", []) if parse_reference(ref) is None]
+    if wrong:
+        raise ValidationError(f"Not a reference: {', '.join(wrong[:5])}.", "ref")
+    if {"received_from", "received_before"} & data.keys() and {"updated_from", "updated_before"} & data.keys():
+        raise ValidationError("Give a span of times of receipt or of change, not both.", "updated_from")
+
+
+def fitting_sort(data: dict[str, Any]) -> None:
+    """What was changed long ago was received long ago: in the order of the other, all that is newer would have to be gone
+    through to find the first. Raises `ValidationError`.
+    """
+    sort = data.get("sort", "").lstrip("-")
+    for cut, others in (("received", {"updated_at"}), ("updated", {"received_at", "severity"})):
+        if {f"{cut}_from", f"{cut}_before"} & data.keys() and sort in others:
+            raise ValidationError(f"{cut}_from and {cut}_before go with the order {cut}_at.", "sort")
+
+
+def sort_of(data: dict[str, Any]) -> str:
+    """The order that was asked for, or the one that goes with the filters."""
+    by_change = {"updated_from", "updated_before"} & data.keys()
+    return str(data.get("sort") or ("-updated_at" if by_change else NEWEST_FIRST))
 
 
 class Requirement(Schema):

@@ -99,8 +99,8 @@ def get_tag(session: Session, actor: Actor, tag_id: UUID) -> dict[str, Any]:
     "/tags/<uuid:tag_id>",
     operation_id="change_tag",
     summary="Rename or describe a tag, or put it out of use",
-    description="A new name holds at once for whoever writes it; a job (`job_id`) shows it on the complaints that carry "
-    "the tag.",
+    description="A new name holds at once for whoever writes it, and the old one goes on to mean the tag; a job (`job_id`) "
+    "shows the new one on the complaints that carry it.",
     method="PATCH",
     body=tag_schemas.TagPatch,
     answer=tag_schemas.Tag,

@@ -100,9 +100,8 @@ def merged_into(session: Session, tag_id: UUID) -> Sequence[Tag]:
     return session.scalars(select(Tag).where(Tag.merged_into_id == tag_id).order_by(Tag.id).with_for_update()).all()
 
 
-def key_taken(session: Session, key: str, but: UUID | None = None) -> bool:
-    statement = select(Tag.id).where(Tag.key == key)
-    return session.execute(statement if but is None else statement.where(Tag.id != but)).first() is not None
+def by_key(session: Session, key: str) -> Tag | None:
+    return session.scalars(select(Tag).where(Tag.key == key).with_for_update()).one_or_none()
 
 
 def is_used(session: Session, tag_id: UUID) -> bool:

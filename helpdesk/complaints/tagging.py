@@ -190,16 +190,14 @@ def create(uow: UnitOfWork, given: Mapping[str, Any]) -> UUID:
 
 
 def change(uow: UnitOfWork, actor: Actor, tag: Tag, given: Mapping[str, Any]) -> UUID:
-    """`given`: any of name, colour, description, active. A new name holds at once for whoever writes it; a job shows it on
-    the complaints that carry the tag. Raises `TagTaken`, `TagMergedAway`, and `TagChanging` while another job is at it.
+    """`given`: any of name, colour, description, active. A new name holds at once for whoever writes it, the old one goes on
+    to mean the tag, and a job shows the new one on the complaints that carry it. Raises `TagTaken`, `TagMergedAway`, and `TagChanging` while another job is at it.
     """
     if tag.merged_into_id is not None:
         raise TagMergedAway(merged_into_id=str(tag.merged_into_id))
     changes = {name: [getattr(tag, name), value] for name, value in given.items() if getattr(tag, name) != value}
-    if "name" in given:
-        if tag_queries.key_taken(uow.session, fold(given["name"]), tag.id):
-            raise TagTaken
-        tag.key = fold(given["name"])
+    if "name" in given and fold(given["name"]) != tag.key:
+        _call(uow, tag, fold(given["name"]))
     for name, (_, value) in changes.items():
         setattr(tag, name, value)
     uow.session.flush()  # which complaints show another name is asked of the database
@@ -212,6 +210,20 @@ def change(uow: UnitOfWork, actor: Actor, tag: Tag, given: Mapping[str, Any]) ->
     if changes:
         record_administration(uow, TagChanged(tag_id=tag.id, changes=changes))
     return tag.id
+
+
+def _call(uow: UnitOfWork, tag: Tag, key: str) -> None:
+    """By another key. The old name goes on meaning the tag: macros, rules and views may have it written in them."""
+    taken = tag_queries.by_key(uow.session, key)
+    if taken is not None:
+        if taken.merged_into_id != tag.id or tag_queries.is_used(uow.session, taken.id):
+            raise TagTaken
+        uow.session.delete(taken)  # it was called so before
+        uow.session.flush()  # else the key would be there twice for a moment
+    old = Tag(id=new_id(), name=tag.name, key=tag.key, active=False, merged_into_id=tag.id, version=1)
+    tag.key = key
+    uow.session.flush()
+    uow.session.add(old)
 
 
 def merge(uow: UnitOfWork, actor: Actor, tag: Tag, given: Mapping[str, Any]) -> UUID:

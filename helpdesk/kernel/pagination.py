@@ -9,7 +9,7 @@ import base64
 import hashlib
 import hmac
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import lru_cache
 from typing import Any
@@ -116,6 +116,10 @@ class Page:
             hashlib.sha256(text).hexdigest()[:12],
             key.encode(),
         )
+
+    def within(self, what: str) -> "Page":
+        """Of a list that depends on something beside its query (a saved view): of another `what` it is another list."""
+        return replace(self, fingerprint=hashlib.sha256(f"{self.fingerprint} {what}".encode()).hexdigest()[:12])
 
     def narrow(self, statement: AnySelect, order: Order) -> AnySelect:
         """Order the statement, begin after the cursor, and ask for one row more than the page to know if it goes on."""

@@ -17,7 +17,7 @@ from typing import Any, Final
 import pytest
 
 from helpdesk.app import create_app
-from helpdesk.complaints import filtering, list_queries, searching, tag_queries
+from helpdesk.complaints import filtering, list_queries, saved_views, searching, tag_queries
 from helpdesk.complaints.list_queries import SORTS
 from helpdesk.complaints.schemas import ComplaintQuery
 from helpdesk.kernel.pagination import Page
@@ -137,6 +137,14 @@ def tags(session: Any, _scene: Scene, actor: Any) -> None:
     tag_queries.list_tags(session, actor, Page.of({}, "key"), {})
 
 
+USUAL: Final = ({"mine": True, "open": True}, {"unassigned": True}, {"tag": ["common"]}, {"custom": ["colour:black"]})
+
+
+def views(session: Any, _scene: Scene, actor: Any) -> None:
+    rows: list[dict[str, Any]] = [{"filters": filters, "sort": "-received_at", "columns": []} for filters in USUAL]
+    assert all(view["broken"] == [] for view in saved_views.shown(session, actor, rows))
+
+
 def lists() -> Iterator[tuple[str, Ask]]:
     for name, words in FILTERS.items():
         yield name, page_of(words, cursor=True)
@@ -186,7 +194,12 @@ def pairs() -> Iterator[tuple[str, Ask]]:
         yield f"count of {one} and {other}", counts_of(words)
 
 
-STATEMENTS: Final[Mapping[str, Ask]] = {**dict(searches()), **dict(lists()), "tags with counts": tags}
+STATEMENTS: Final[Mapping[str, Ask]] = {
+    **dict(searches()),
+    **dict(lists()),
+    "tags with counts": tags,
+    "views with counts": views,
+}
 """Asked by everybody in the scene."""
 MORE: Final[Mapping[str, Mapping[str, Ask]]] = {"agent": dict(pairs())}
 """Asked by somebody besides."""

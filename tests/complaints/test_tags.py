@@ -379,6 +379,22 @@ class TestRename:
         answer = senior.patch(f"/tags/{tag(agent, 'late')['id']}", {"name": "SLOW"}, if_match="*")
         assert (answer.status_code, answer.json["code"]) == (409, "tag_taken")
 
+    def test_the_old_name_goes_on_to_mean_it(self, program: Program, agent: Caller, senior: Caller) -> None:
+        row = new(agent, tags=["late"])
+        path = f"/tags/{tag(agent, 'late')['id']}"
+        senior.patch(path, {"name": "overdue"}, if_match="*")
+        perform(program, tagging.TOPIC)
+        assert references(agent, "tag=late") == {row["reference"]}
+        assert tagged(agent, new(agent), "LATE")["tags"] == ["overdue"]
+        assert senior.post("/tags", {"name": "late"}).json["code"] == "tag_taken"
+        senior.patch(path, {"name": "Late"}, if_match="*")  # and back
+        perform(program, tagging.TOPIC)
+        assert agent.get(at(row)).json["tags"] == ["Late"]
+        assert {item["name"]: item["active"] for item in everything(agent, "/tags")} == {"Late": True, "overdue": False}
+        old = tag(agent, "overdue")
+        assert senior.delete(f"/tags/{old['id']}", if_match="*").status_code == 204
+        assert tagged(agent, new(agent), "overdue")["tags"] == ["overdue"]
+
     def test_capitals_only(self, program: Program, agent: Caller, senior: Caller, complaint: dict[str, Any]) -> None:
         tagged(agent, complaint, "late")
         senior.patch(f"/tags/{tag(agent, 'late')['id']}", {"name": "Late"}, if_match="*")

@@ -72,6 +72,7 @@ class World:
             "/jobs job_id": lambda _: self.job(),
             "tag_id": lambda _: self.tag(),
             "field_id": lambda _: self.custom_field(),
+            "view_id": lambda _: str(self._created("/views", {"name": "Open ones", "filters": {"open": True}})),
         }
         self._parts: dict[str, Callable[[str], str]] = {
             "person_id": self._person,
