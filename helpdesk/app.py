@@ -29,6 +29,8 @@ from helpdesk.complaints.profile_api import blp as profiles
 from helpdesk.complaints.profile_models import AVAILABILITIES
 from helpdesk.complaints.queue_api import blp as queues
 from helpdesk.complaints.search_api import blp as search
+from helpdesk.complaints.redaction_api import blp as redactions
+from helpdesk.complaints.redaction_models import MAIL_OUTCOMES, REDACTABLE
 from helpdesk.complaints.tag_api import blp as tags
 from helpdesk.complaints.template_api import blp as templates
 from helpdesk.complaints.template_models import TEMPLATE_SCOPES
@@ -79,6 +81,7 @@ BLUEPRINTS = (
     customers,
     complaints,
     drafts,
+    redactions,
     templates,
     attachments,
     notifications,
@@ -135,6 +138,8 @@ VOCABULARIES = {
     "RecordType": complaint_life.RECORD_TYPES,
     "RecordOutcome": import_words.OUTCOMES,
     "Permission": PERMISSIONS,
+    "RedactablePart": REDACTABLE,
+    "RedactedMail": MAIL_OUTCOMES,
     "RemedyKind": REMEDY_KINDS,
     "RootCause": taxonomy.ROOT_CAUSES,
     "Scope": SCOPES,

@@ -6,6 +6,7 @@ from helpdesk.complaints import draft_models as drafts
 from helpdesk.complaints import models as complaints
 from helpdesk.complaints import notification_models as notifications
 from helpdesk.complaints import profile_models as profiles
+from helpdesk.complaints import redaction_models as redactions
 from helpdesk.complaints import routing_models as routing
 from helpdesk.complaints import search_models as complaint_search
 from helpdesk.complaints import tag_models as tags
@@ -43,6 +44,7 @@ __all__ = [
     "profiles",
     "provider_models",
     "recovery",
+    "redactions",
     "routing",
     "session_models",
     "sla",

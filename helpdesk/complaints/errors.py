@@ -65,3 +65,9 @@ class ThreadMovedOn(Conflict):
     code = "thread_moved_on"
     title = "Something was said since the draft was begun"
     advice = "Read `new_messages`, and send the draft again with the last one's id as `seen_message_id`."
+
+
+class NothingLeft(Conflict):
+    code = "nothing_left"
+    title = "All of it has been redacted already"
+    advice = "Nothing remains to be taken out; GET /complaints/{ref}/redactions tells who did it."

@@ -239,6 +239,36 @@ class MacroApplied(ComplaintEvent):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Redacted(ComplaintEvent):
+    """Text was taken out for good, `whole` or at so many `places`. `digest`: salted, of the text as it was before."""
+
+    personal: ClassVar[frozenset[str]] = frozenset({"reason"})
+    redaction_id: UUID
+    whole: bool
+    places: int
+    reason: str
+    digest: str
+    erased_events: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MessageRedacted(Redacted):
+    """`mail`: what became of the old text where it was mailed: sent, perhaps_sent, not_sent."""
+
+    type: ClassVar[str] = "complaint.message_redacted"
+    message_id: UUID
+    mail: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TextRedacted(Redacted):
+    """`part`: subject or description."""
+
+    type: ClassVar[str] = "complaint.text_redacted"
+    part: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class WatcherAdded(ComplaintEvent):
     type: ClassVar[str] = "complaint.watcher_added"
     agent_id: UUID

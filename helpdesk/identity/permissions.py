@@ -29,6 +29,7 @@ PERMISSIONS: Final[dict[str, str]] = {
     "complaint:tag": "put tags on a complaint and take them off",
     "complaint:claim": "take an unassigned complaint, or give one's own back",
     "complaint:assign": "give a complaint to somebody",
+    "complaint:redact": "take text out of a complaint or its thread for good",
     "tag:create": "make new tags by using them",
     "tag:manage": "define, rename, merge and delete tags",
     "template:share": "write canned replies and macros for a team or for everybody",
@@ -117,6 +118,7 @@ _AUDITOR = _READING | {
     "routing:read",
 }
 _MANAGER = _SENIOR | {
+    "complaint:redact",
     "offer:revoke",
     "custom_field:manage",
     "budget:manage",

@@ -33,6 +33,7 @@ from sqlalchemy import (
     bindparam,
     select,
     text,
+    update,
 )
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, Session, mapped_column
@@ -186,6 +187,15 @@ def _next_place(stream: Stream | None) -> tuple[UUID | None, int | None, bytes]:
         return None, None, _GENESIS
     stream.event_count += 1
     return stream.id, stream.event_count, bytes(stream.event_head)
+
+
+def erase(session: Session, event_ids: Sequence[UUID]) -> int:
+    """Remove payloads and their salts for good; how many. Digests and hashes stay, so the chains still verify."""
+    if not event_ids:
+        return 0
+    gone = update(EventRow).where(EventRow.id.in_(event_ids), EventRow.payload.is_not(None))
+    made = gone.values(payload=None, salt=None).execution_options(synchronize_session=False)
+    return len(session.execute(made.returning(EventRow.id)).all())
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,10 +12,11 @@ hold (`check`), and how the result is shown (`show`, run before the commit so th
 import hashlib
 import re
 import secrets
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Any, Final, Protocol, TypeVar, cast
+from uuid import UUID
 
 import flask_smorest
 import marshmallow as ma
@@ -40,7 +41,7 @@ from helpdesk.kernel.errors import (
     Unauthenticated,
     ValidationFailed,
 )
-from helpdesk.kernel.events import Principal
+from helpdesk.kernel.events import EventStream, Principal
 from helpdesk.kernel.multipart import MEDIA_TYPE
 from helpdesk.kernel.pagination import Count, Page
 from helpdesk.kernel.presence import Presence
@@ -237,7 +238,7 @@ class _Write:
             uow.finish()
             shown, response = self._shown(uow.session, actor, result)
             if tried is not None:
-                self._keep(uow.session, tried, response, shown)
+                self._keep(uow.session, tried, response, shown, uow.about)
         return response
 
     def _shown(self, session: Session, actor: Caller, result: Any) -> tuple[Any, Response]:
@@ -246,11 +247,14 @@ class _Write:
         shown = self.show(session, actor, result) if self.show is not None else result
         return shown, self._answered(shown)
 
-    def _keep(self, session: Session, tried: idempotency.Attempt, response: Response, shown: Any) -> None:
+    def _keep(
+        self, session: Session, tried: idempotency.Attempt, response: Response, shown: Any, about: Collection[UUID]
+    ) -> None:
         """For a repeat; without the secret, which is shown once and kept nowhere."""
         if self.shown_once is not None:
             response = _answer(self.answer, {**shown, self.shown_once: None}, self.status, self.location)
-        idempotency.keep(session, tried, response.status_code, _kept_headers(response), response.get_data())
+        headers = _kept_headers(response)
+        idempotency.keep(session, tried, response.status_code, headers, response.get_data(), about=about)
 
     def _attempt(self, actor: Caller, given: "_Given") -> idempotency.Attempt | None:
         key = request.headers.get("Idempotency-Key") if request.method == "POST" and self.keyed else None
@@ -268,6 +272,7 @@ class _Write:
             load_query(None)
             return self.view(uow, actor, *given.body(self.body), **path)
         row = self.load(uow.session, actor, **path)
+        uow.about |= _about(row)
         if self.permission is not None:
             require(actor, self.permission)
         try:
@@ -612,6 +617,15 @@ _OF_FILES: Final = (FileTooLarge, FormRequired, StorageUnavailable, StorageFull)
 def _with_file(form: type[ma.Schema]) -> type[ma.Schema]:
     """The form as the document shows it: with the part that is the file."""
     return type(form.__name__, (form,), {"file": BinaryFile(required=True, metadata={"example": "bytes"})})
+
+
+def _about(row: Any) -> set[UUID]:
+    """The row with a chain that a loaded row is, or belongs to."""
+    if isinstance(row, EventStream):
+        return {row.id}  # type: ignore[attr-defined]  # every such row has one
+    owner = getattr(row, "complaint", None)
+    found = owner.id if isinstance(owner, EventStream) else getattr(row, "complaint_id", None)  # type: ignore[attr-defined]
+    return {found} if isinstance(found, UUID) else set()
 
 
 def _saying_once(description: str, secret: str | None) -> str:

@@ -6,12 +6,16 @@ header. Only successes are kept (48 h): a refusal rolled everything back, so rep
 """
 
 import hashlib
+import re
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any
+from typing import Any, Final
+from uuid import UUID
 
-from sqlalchemy import Connection, Index, LargeBinary, delete, func, select
-from sqlalchemy.dialects.postgresql import JSONB
+import orjson
+from sqlalchemy import Connection, Index, LargeBinary, Uuid, delete, func, select
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from helpdesk.kernel.db import Base, Stamped
@@ -22,7 +26,10 @@ KEPT = timedelta(hours=48)
 
 class IdempotentAnswer(Stamped, Base):
     __tablename__ = "idempotent_answer"
-    __table_args__ = (Index("ix_idempotent_answer_created_at", "created_at"),)
+    __table_args__ = (
+        Index("ix_idempotent_answer_created_at", "created_at"),
+        Index("ix_idempotent_answer_about", "about", postgresql_using="gin"),
+    )
 
     scope: Mapped[bytes] = mapped_column(LargeBinary, primary_key=True)
     """SHA-256 over caller, method, route and key: the key itself need not be kept."""
@@ -30,6 +37,8 @@ class IdempotentAnswer(Stamped, Base):
     status: Mapped[int]
     headers: Mapped[dict[str, Any]] = mapped_column(JSONB)
     body: Mapped[bytes]
+    about: Mapped[list[UUID]] = mapped_column(ARRAY(Uuid()), server_default="{}")
+    """The complaints that the answer tells of, so that what is redacted in them is found here too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,11 +72,41 @@ def earlier_answer(session: Session, given: Attempt) -> IdempotentAnswer | None:
     return found
 
 
-def keep(session: Session, given: Attempt, status: int, headers: dict[str, str], body: bytes) -> None:
+def keep(
+    session: Session, given: Attempt, status: int, headers: dict[str, str], body: bytes, *, about: Collection[UUID] = ()
+) -> None:
     session.add(
-        IdempotentAnswer(scope=given.scope, fingerprint=given.fingerprint, status=status, headers=headers, body=body)
+        IdempotentAnswer(
+            scope=given.scope,
+            fingerprint=given.fingerprint,
+            status=status,
+            headers=headers,
+            body=body,
+            about=sorted(about),
+        )
     )
     session.flush()  # written before the commit that follows at once; a collision must fail inside the transaction
+
+
+def rewrite(session: Session, about: UUID, change: Callable[[Any], Any]) -> None:
+    """Change every kept answer that tells of a row; `change` takes and gives the answer as JSON. An answer without JSON
+    is left. Its tag is no digest of the old text any more.
+    """
+    kept = select(IdempotentAnswer).where(IdempotentAnswer.about.contains([about])).with_for_update()
+    for answer in session.scalars(kept):
+        try:
+            told = orjson.loads(answer.body)
+        except orjson.JSONDecodeError:
+            continue
+        changed = change(told)
+        if changed != told:
+            answer.body = orjson.dumps(changed)
+            answer.headers = {
+                name: _DIGEST.sub('"', value) if name == "ETag" else value for name, value in answer.headers.items()
+            }
+
+
+_DIGEST: Final = re.compile(r'-[0-9a-f]+"')
 
 
 def forget_old(connection: Connection) -> int:

@@ -194,8 +194,10 @@ def deliver(
     """The outside handler of `TOPIC`: say that it begins, send with no transaction open, settle."""
     with database.unit_of_work(system) as uow:
         mail = _locked(uow, mail_id)
-        text = (completions or {})[mail.completion](uow.session, mail.subject_id) if mail.completion else None
         wanted = mail.sent_at is None and mail.cancelled_at is None
+        text = (
+            (completions or {})[mail.completion](uow.session, mail.subject_id) if wanted and mail.completion else None
+        )
         if wanted:
             mail.tried_at, mail.failure = uow.now, None
     if wanted:
@@ -236,12 +238,12 @@ def _locked(uow: UnitOfWork, mail_id: UUID) -> OutboundMail:
     return uow.session.execute(select(OutboundMail).where(OutboundMail.id == mail_id).with_for_update()).scalar_one()
 
 
-def take_back(uow: UnitOfWork, mail_id: UUID, *, body: str, cancel: bool) -> str:
+def take_back(uow: UnitOfWork, mail_id: UUID, *, rewrite: Callable[[str], str], cancel: bool) -> str:
     """Put another text in the place of a mail's; with `cancel`, and do not send it. What became of the old text: `sent`,
     `perhaps_sent` (a try has begun whose outcome is not known), or `not_sent`.
     """
     mail = _locked(uow, mail_id)
-    mail.body, mail.html = body, None
+    mail.body, mail.html = rewrite(mail.body), None
     if mail.sent_at is not None:
         return "sent"
     begun = mail.tried_at is not None and mail.failure is None and mail.failed_at is None

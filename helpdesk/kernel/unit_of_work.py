@@ -68,6 +68,8 @@ class UnitOfWork:
         self._at_end: dict[object, Callable[[UnitOfWork], None]] = {}
         self._streams: dict[UUID, Stream] = {}
         self._finished = False
+        self.about: set[UUID] = set()
+        """Rows with a chain that this unit of work is about: what an answer made from it tells of."""
 
     @property
     def now(self) -> datetime:
@@ -115,11 +117,13 @@ class UnitOfWork:
         try:
             yield inner
         finally:
+            self.about |= inner.about
             tried.rollback()
 
     def know_stream(self, stream: Stream) -> None:
         """Remember a locked row, so that subscribers can record on its stream too."""
         self._streams[stream.id] = stream
+        self.about.add(stream.id)
 
     def stream_of(self, subject_id: UUID) -> Stream:
         """The stream that this unit of work holds the lock of. Raises LookupError when it does not."""

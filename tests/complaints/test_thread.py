@@ -215,7 +215,7 @@ class TestDelivery:
 
         def take_back(*, cancel: bool) -> str:
             with program.database.unit_of_work(SYSTEM) as uow:
-                return mail.take_back(uow, mail_id, body="[...]", cancel=cancel)
+                return mail.take_back(uow, mail_id, rewrite=lambda _: "[...]", cancel=cancel)
 
         assert take_back(cancel=False) == "not_sent"
         post(program, Taking(refuse=True))
@@ -236,7 +236,7 @@ class TestDelivery:
         post(program, mailer)
         with program.database.unit_of_work(SYSTEM) as uow:
             mail_id = uow.session.execute(text("SELECT id FROM outbound_mail")).scalar_one()
-            assert mail.take_back(uow, mail_id, body="[...]", cancel=True) == "sent"
+            assert mail.take_back(uow, mail_id, rewrite=lambda _: "[...]", cancel=True) == "sent"
         assert self.state(agent, complaint)["state"] == "sent"
 
 

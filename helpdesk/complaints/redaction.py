@@ -1,0 +1,230 @@
+"""Taking text out of a complaint for good, and saying that it was taken out.
+
+The text leaves the message (its plain words; its HTML goes altogether, since words in it are not where they are in the
+text), the complaint's subject or description, the mail that carries it, what an act of the lifecycle was given, the
+answers that are kept for repeats, and the event log: the payloads that hold it are erased with their salts, and their
+digests stay, so that the chain still verifies. What remains is that it was redacted: who, when, why, at how many places,
+and a salted digest of what was there. What has been mailed cannot be taken back; the answer says so.
+
+Of two at once one wins: the route asks for the version that was looked at.
+"""
+
+import hashlib
+import secrets
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+from uuid import UUID
+
+from marshmallow import fields
+
+from helpdesk.complaints import cutting, redaction_queries
+from helpdesk.complaints.action_schemas import BODIES
+from helpdesk.complaints.cutting import MARK, Cut, NotThere
+from helpdesk.complaints.errors import NothingLeft
+from helpdesk.complaints.events import MessageRedacted, TextRedacted
+from helpdesk.complaints.models import Complaint, Message
+from helpdesk.complaints.queries import Part
+from helpdesk.complaints.redaction_models import Redaction
+from helpdesk.identity.actors import Actor
+from helpdesk.kernel import event_log, idempotency, mail
+from helpdesk.kernel.errors import FieldError, ValidationFailed
+from helpdesk.kernel.ids import new_id
+from helpdesk.kernel.schemas import Schema, Text
+from helpdesk.kernel.unit_of_work import UnitOfWork
+
+_SALT: Final = 16
+
+
+@dataclass(frozen=True, slots=True)
+class Redacted:
+    """What to show: the redaction, and the drafts that quote what was there. They are left alone: whose they are decides."""
+
+    redaction_id: UUID
+    message_id: UUID | None
+    drafts: list[UUID]
+
+
+def redact_message(uow: UnitOfWork, actor: Actor, part: Part[Message], given: dict[str, Any]) -> Redacted:
+    """`part`: both locked. Raises `NothingLeft`, and `ValidationFailed` for what does not stand in the message."""
+    complaint, message = part.complaint, part.row
+    if message.redacted_whole:
+        raise NothingLeft
+    before = message.body
+    cut = _cut(before, given)
+    posted = None
+    if message.mail_id is not None:
+        posted = mail.take_back(uow, message.mail_id, rewrite=cut.out_of, cancel=cut.whole)
+    message.body, message.html, message.html_given = cut.left, None, None
+    message.redactions += 1
+    message.redacted_at, message.redacted_whole = uow.now, cut.whole
+    found = redaction_queries.events_at(uow.session, complaint.id, message.created_at)
+    erased = event_log.erase(uow.session, [row.id for row in found if _holds(cut, row.payload)])
+    for transition in redaction_queries.transitions_at(uow.session, complaint.id, message.created_at):
+        if _holds(cut, {"action": transition.action, "given": transition.given}):
+            transition.given = {}  # whole, as the database allows it
+    shown = {"body": cut.left, "body_html": None}
+    _rewrite_answers(uow, complaint, lambda item: item.get("id") == str(message.id) and "body" in item, shown)
+    row = _note(
+        uow,
+        actor,
+        complaint,
+        given,
+        cut,
+        before=before,
+        part="message",
+        message_id=message.id,
+        mail=posted,
+        erased=erased,
+    )
+    uow.record(
+        MessageRedacted(
+            complaint_id=complaint.id,
+            reference=complaint.reference,
+            message_id=message.id,
+            mail=posted,
+            **_told(row),
+        ),
+        stream=complaint,
+    )
+    return Redacted(row["id"], message.id, _quoting(uow, complaint, cut))
+
+
+def redact_text(uow: UnitOfWork, actor: Actor, complaint: Complaint, given: dict[str, Any]) -> Redacted:
+    """`given`: `part`, subject or description. What stood there before a correction is in the history only, and is found
+    there.
+    """
+    name = given["part"]
+    before: str = getattr(complaint, name)
+    history = redaction_queries.events_that_changed(uow.session, complaint.id, name)
+    past = [leaf for row in history for leaf in _told_of(row.payload, name)]
+    if before == MARK and not past:
+        raise NothingLeft
+    cut = _cut(before, given, past)
+    setattr(complaint, name, cut.left)
+    if complaint.source_data is not None:
+        complaint.source_data = cutting.mapped(
+            complaint.source_data, lambda text: cut.out_of(text) if cut.holds(text) else text
+        )
+    holding = [row.id for row in history if cut.whole or cutting.any_holds(cut, _told_of(row.payload, name))]
+    erased = event_log.erase(uow.session, holding)
+    _rewrite_answers(
+        uow,
+        complaint,
+        lambda item: name in item and str(complaint.id) in {item.get("id"), item.get("complaint_id")},
+        {name: cut.left},
+    )
+    row = _note(uow, actor, complaint, given, cut, before=before, part=name, message_id=None, mail=None, erased=erased)
+    uow.record(
+        TextRedacted(complaint_id=complaint.id, reference=complaint.reference, part=name, **_told(row)),
+        stream=complaint,
+    )
+    return Redacted(row["id"], None, _quoting(uow, complaint, cut))
+
+
+def _cut(text: str, given: dict[str, Any], past: Sequence[str] = ()) -> Cut:
+    try:
+        if given.get("whole"):
+            return cutting.whole(text)
+        if "ranges" in given:
+            return cutting.spans(text, [(item["start"], item["end"]) for item in given["ranges"]])
+        return cutting.strings(text, given["strings"], lambda one: any(Cut("", (one,), 1).holds(old) for old in past))
+    except NotThere as error:
+        name = "ranges" if "ranges" in given else "strings"
+        why = (
+            f"This is not within the text, which has {len(text)} characters."
+            if name == "ranges"
+            else "It is not there."
+        )
+        raise ValidationFailed(errors=[FieldError.at(f"/{name}/{error.place}", "not_there", why)]) from error
+
+
+def _holds(cut: Cut, payload: Mapping[str, Any]) -> bool:
+    if any(cut.holds(leaf) for leaf in cutting.leaves(payload)):
+        return True
+    return cutting.any_holds(cut, _free_texts(str(payload.get("action")), payload.get("given")))
+
+
+def _free_texts(action: str, given: Any) -> Iterator[str]:
+    """What a person wrote among that which an action was given: its other values are words of lists, ids, numbers."""
+    if action in BODIES and isinstance(given, dict):
+        yield from _written(BODIES[action](), given)
+
+
+def _written(schema: Schema, given: Mapping[str, Any]) -> Iterator[str]:
+    for name, field in schema.load_fields.items():
+        inner = field.inner if isinstance(field, fields.List) else field
+        values = given.get(name)
+        for value in values if isinstance(values, list) else [values]:
+            if isinstance(inner, Text) and isinstance(value, str):
+                yield value
+            elif isinstance(inner, fields.Nested) and isinstance(value, dict) and isinstance(inner.schema, Schema):
+                yield from _written(inner.schema, value)
+
+
+def _told_of(payload: Mapping[str, Any], name: str) -> Iterator[str]:
+    """What an event tells of a field before and after."""
+    for told in ("changes", "given"):
+        yield from cutting.leaves((payload.get(told) or {}).get(name))
+
+
+def _rewrite_answers(
+    uow: UnitOfWork, complaint: Complaint, concerns: Callable[[dict[str, Any]], bool], shown: dict[str, Any]
+) -> None:
+    def rewritten(value: Any) -> Any:
+        if isinstance(value, dict):
+            inner = {name: rewritten(item) for name, item in value.items()}
+            return inner | shown if concerns(value) else inner
+        return [rewritten(item) for item in value] if isinstance(value, list) else value
+
+    idempotency.rewrite(uow.session, complaint.id, rewritten)
+
+
+def _quoting(uow: UnitOfWork, complaint: Complaint, cut: Cut) -> list[UUID]:
+    return [row.id for row in redaction_queries.drafts_on(uow.session, complaint.id) if cut.quoted_in(row.body)]
+
+
+def _note(
+    uow: UnitOfWork,
+    actor: Actor,
+    complaint: Complaint,
+    given: dict[str, Any],
+    cut: Cut,
+    *,
+    before: str,
+    part: str,
+    message_id: UUID | None,
+    mail: str | None,
+    erased: int,
+) -> dict[str, Any]:
+    salt = secrets.token_bytes(_SALT)
+    row = {
+        "id": new_id(),
+        "complaint_id": complaint.id,
+        "part": part,
+        "message_id": message_id,
+        "whole": cut.whole,
+        "places": cut.count,
+        "reason": given["reason"],
+        "actor_kind": actor.kind,
+        "actor_id": actor.id,
+        "salt": salt,
+        "digest": hashlib.sha256(salt + before.encode()).digest(),
+        "mail": mail,
+        "erased_events": erased,
+        "created_at": uow.now,
+    }
+    uow.add_rows(Redaction, [row])
+    complaint.changed_at(uow.now)
+    return row
+
+
+def _told(row: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        "redaction_id": row["id"],
+        "whole": row["whole"],
+        "places": row["places"],
+        "reason": row["reason"],
+        "digest": row["digest"].hex(),
+        "erased_events": row["erased_events"],
+    }

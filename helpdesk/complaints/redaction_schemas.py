@@ -1,0 +1,96 @@
+from typing import Any
+
+from marshmallow import ValidationError, fields, validate, validates_schema
+
+from helpdesk.complaints.redaction_models import MAIL_OUTCOMES, REDACTABLE
+from helpdesk.complaints.schemas import Message
+from helpdesk.kernel.schemas import Choice, Flag, Schema, Text, Timestamp, Whole
+
+
+class RangeIn(Schema):
+    start = Whole(
+        required=True,
+        validate=validate.Range(0),
+        metadata={"description": "The first character, from 0.", "example": 11},
+    )
+    end = Whole(
+        required=True, validate=validate.Range(1), metadata={"description": "Behind the last one.", "example": 30}
+    )
+
+
+class MessageRedactionIn(Schema):
+    reason = Text(required=True, max_length=1000, metadata={"example": "A card number."})
+    whole = Flag(metadata={"description": "All of it.", "example": None})
+    ranges = fields.List(
+        fields.Nested(RangeIn),
+        validate=validate.Length(1, 100),
+        metadata={"description": "Ranges of characters (Unicode code points) of the plain text.", "example": None},
+    )
+    strings = fields.List(
+        Text(max_length=1000),
+        validate=validate.Length(1, 50),
+        metadata={
+            "description": "Every occurrence of these, in whatever capitals and line breaks.",
+            "example": ["We have it"],
+        },
+    )
+
+    @validates_schema
+    def _one_way(self, data: dict[str, Any], **_: Any) -> None:
+        chosen = [name for name in ("whole", "ranges", "strings") if data.get(name)]
+        if len(chosen) != 1:
+            raise ValidationError(
+                "Give one of `whole: true`, `ranges` and `strings`.", chosen[1] if chosen else "strings"
+            )
+
+
+class TextRedactionIn(MessageRedactionIn):
+    part = Choice(
+        [name for name in REDACTABLE if name != "message"], required=True, metadata={"example": "description"}
+    )
+    strings = fields.List(
+        Text(max_length=1000),
+        validate=validate.Length(1, 50),
+        metadata={
+            "description": "Every occurrence of these in the text, and in what stood there before it was corrected.",
+            "example": ["My parcel"],
+        },
+    )
+
+
+class Redaction(Schema):
+    id = fields.UUID(required=True)
+    part = Choice(REDACTABLE, required=True)
+    message_id = fields.UUID(required=True, allow_none=True)
+    whole = fields.Boolean(required=True, metadata={"example": False})
+    places = fields.Integer(required=True, metadata={"description": "At how many places.", "example": 1})
+    reason = fields.String(required=True, metadata={"example": "A card number."})
+    actor_kind = fields.String(required=True, metadata={"example": "agent"})
+    actor_id = fields.UUID(required=True, allow_none=True)
+    digest = fields.String(
+        required=True,
+        metadata={"description": "Salted digest of the whole text as it was before.", "example": "9f2c" * 16},
+    )
+    mail = Choice(
+        MAIL_OUTCOMES,
+        required=True,
+        allow_none=True,
+        metadata={
+            "description": "Of a message that is mailed, what became of the old text: `sent` cannot be taken back; "
+            "`perhaps_sent`: a try had begun; `not_sent`. null: no mail.",
+            "example": "sent",
+        },
+    )
+    erased_events = fields.Integer(
+        required=True, metadata={"description": "Entries of the timeline whose payload held it.", "example": 0}
+    )
+    created_at = Timestamp(required=True)
+
+
+class RedactionDone(Redaction):
+    drafts_quoting = fields.List(
+        fields.UUID(),
+        required=True,
+        metadata={"description": "Drafts that quote what was there; they are left alone.", "example": []},
+    )
+    message = fields.Nested(Message, required=True, allow_none=True)
