@@ -28,9 +28,9 @@ from helpdesk.complaints.presence_api import blp as presence
 from helpdesk.complaints.profile_api import blp as profiles
 from helpdesk.complaints.profile_models import AVAILABILITIES
 from helpdesk.complaints.queue_api import blp as queues
-from helpdesk.complaints.search_api import blp as search
 from helpdesk.complaints.redaction_api import blp as redactions
 from helpdesk.complaints.redaction_models import MAIL_OUTCOMES, REDACTABLE
+from helpdesk.complaints.search_api import blp as search
 from helpdesk.complaints.tag_api import blp as tags
 from helpdesk.complaints.template_api import blp as templates
 from helpdesk.complaints.template_models import TEMPLATE_SCOPES

@@ -6,7 +6,7 @@ from datetime import timedelta
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Connection, Uuid, bindparam, delete, func, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Uuid, bindparam, delete, func, select, union_all, update
 from sqlalchemy.dialects.postgresql import ARRAY, insert
 from sqlalchemy.orm import Session
 
@@ -59,17 +59,15 @@ class Listener:
 
 _PREFERRED: Final = select(NotificationPreference.mail, NotificationPreference.muted)
 _ALSO: Final = func.unnest(bindparam("also", type_=ARRAY(Uuid()))).column_valued("agent_id")
+_HEARING: Final = union_all(
+    select(Watcher.agent_id).where(Watcher.complaint_id == bindparam("complaint_id")), select(_ALSO)
+)
 _LISTENERS: Final = (
     select(Agent.id, NotificationPreference.mail, NotificationPreference.muted)
     .outerjoin(NotificationPreference, NotificationPreference.agent_id == Agent.id)
-    .where(
-        or_(
-            Agent.id.in_(select(Watcher.agent_id).where(Watcher.complaint_id == bindparam("complaint_id"))),
-            Agent.id.in_(select(_ALSO)),
-        ),
-        Agent.active,
-    )
+    .where(Agent.id.in_(_HEARING), Agent.active)
 )
+"""One list of who hears of it: of two, joined by OR, PostgreSQL would make a walk through all agents."""
 
 
 def listeners(session: Session, complaint_id: UUID | None, also: Collection[UUID]) -> list[Listener]:

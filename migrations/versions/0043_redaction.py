@@ -4,7 +4,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "0043_redaction"
-down_revision = "0071_custom_fields"
+down_revision = "0072_saved_views"
 branch_labels = None
 depends_on = None
 

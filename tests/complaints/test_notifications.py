@@ -438,6 +438,9 @@ SIGHTS: Final = st.tuples(st.sampled_from(sorted(ROLES)), st.sets(st.integers(0,
 
 
 class TestSight:
+    def test_every_kind_of_sight_has_both_forms(self) -> None:
+        assert queries._SEES.keys() == queries.SIGHTS.keys()
+
     @settings(max_examples=12, suppress_health_check=[HealthCheck.function_scoped_fixture])
     @given(sights=st.lists(SIGHTS, min_size=1, max_size=4), teams=st.lists(st.none() | st.integers(0, 2), max_size=4))
     def test_in_hand_as_in_the_database(
