@@ -21,6 +21,7 @@ from helpdesk.complaints.custom_field_api import blp as custom_fields
 from helpdesk.complaints.custom_field_models import FIELD_TYPES
 from helpdesk.complaints.draft_api import blp as drafts
 from helpdesk.complaints.draft_models import DRAFT_KINDS
+from helpdesk.complaints.form_api import blp as forms
 from helpdesk.complaints.models import MESSAGE_KINDS
 from helpdesk.complaints.notification_api import blp as notifications
 from helpdesk.complaints.notification_models import NOTIFICATION_KINDS
@@ -31,6 +32,7 @@ from helpdesk.complaints.queue_api import blp as queues
 from helpdesk.complaints.redaction_api import blp as redactions
 from helpdesk.complaints.redaction_models import MAIL_OUTCOMES, REDACTABLE
 from helpdesk.complaints.search_api import blp as search
+from helpdesk.complaints.submission_api import blp as submissions
 from helpdesk.complaints.tag_api import blp as tags
 from helpdesk.complaints.template_api import blp as templates
 from helpdesk.complaints.template_models import TEMPLATE_SCOPES
@@ -91,6 +93,8 @@ BLUEPRINTS = (
     tracking,
     tracked_files,
     search,
+    forms,
+    submissions,
     presence,
     tags,
     custom_fields,
@@ -107,6 +111,7 @@ PATH_PARAMETERS = {
     "code": PathParameter("The voucher's code, however it is typed.", "7K3M-9QX2-TA5V-0C4E-0"),
     "reset_token": PathParameter("The last part of the mailed link.", "WyIwMTkyZjBjMTdkMWU3YzNhIl0.REPLACE-ME"),
     "link": PathParameter("The last part of a signed link to a file.", "WyJhIiwiMDE5MmYwYzEiXQ.REPLACE-ME"),
+    "key": PathParameter("The form's public key.", "hdf_REPLACE-WITH-THE-KEY"),
     "token": PathParameter("The last part of the customer's signed link.", "WyIwMTkyZjBjMTdkMWU3YzNhIl0.REPLACE-ME"),
 }
 
@@ -190,6 +195,10 @@ GAUGES = {
         "SELECT count(*) FROM duty WHERE done_at IS NULL AND dead_at IS NULL AND not_before <= now()",
     ),
     "helpdesk_duties_dead": ("Duties given up and not settled", outbox.COUNT_GIVEN_UP),
+    "helpdesk_submissions_quarantined": (
+        "Submissions through forms that wait to be looked at",
+        "SELECT count(*) FROM intake_quarantine WHERE decision IS NULL",
+    ),
     "helpdesk_alarms_due": (
         "SLA alarms due and not rung",
         "SELECT count(*) FROM sla_clock WHERE next_alarm_at <= now()",

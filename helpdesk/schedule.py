@@ -18,7 +18,7 @@ from sqlalchemy.exc import DBAPIError
 
 from helpdesk.complaints import notification_queries
 from helpdesk.complaints.attachment_jobs import scan_unscanned
-from helpdesk.complaints.jobs import end_needs
+from helpdesk.complaints.jobs import end_needs, forget_challenges
 from helpdesk.complaints.reassignment_jobs import collect_left_behind
 from helpdesk.complaints.search_jobs import index_unsearched
 from helpdesk.identity.door_jobs import forget_what_is_over
@@ -101,6 +101,12 @@ SCHEDULE: Final = (
         2,
         lambda program: index_unsearched(program.database),
         "SELECT EXISTS (SELECT FROM complaint_unsearched)",
+    ),
+    Periodic(
+        "complaints.forget_challenges",
+        300,
+        lambda program: forget_challenges(program.database),
+        "SELECT EXISTS (SELECT FROM intake_used_challenge WHERE expires_at < now())",
     ),
     Periodic(
         "recovery.expire_offers",

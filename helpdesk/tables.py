@@ -3,6 +3,7 @@
 from helpdesk.complaints import attachment_models
 from helpdesk.complaints import custom_field_models as custom_fields
 from helpdesk.complaints import draft_models as drafts
+from helpdesk.complaints import form_models as forms
 from helpdesk.complaints import models as complaints
 from helpdesk.complaints import notification_models as notifications
 from helpdesk.complaints import profile_models as profiles
@@ -32,6 +33,7 @@ __all__ = [
     "drafts",
     "event_log",
     "files",
+    "forms",
     "idempotency",
     "identity",
     "integrations",

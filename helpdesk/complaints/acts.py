@@ -108,7 +108,14 @@ def _acknowledge(uow: UnitOfWork, actor: Actor, complaint: Complaint, given: dic
     )
     complaint.acknowledged_at = uow.now
     add_message(
-        uow, actor, complaint, kind="public_reply", body=body, purpose="acknowledgement", channel=given["channel"]
+        uow,
+        actor,
+        complaint,
+        kind="public_reply",
+        body=body,
+        purpose="acknowledgement",
+        channel=given["channel"],
+        mailed=given.get("mailed", True),
     )
 
 

@@ -1,4 +1,4 @@
-"""The one door by which complaints come in: the API, imports and, later, forms and mail.
+"""The one door by which complaints come in: the API, public forms, imports and, later, mail.
 
 It takes any number at once, because what is done for one is done for a thousand with the same few statements; a single
 complaint is a list of one. Whoever calls has validated the payload (`schemas.ComplaintIn`).
@@ -73,7 +73,8 @@ class NewComplaint:
 
 def receive(uow: UnitOfWork, actor: Actor, given: Mapping[str, Any], secrets: Secrets | None = None) -> UUID:
     """Take one complaint in. With `secrets` the complainant gets the first one (`secrets.of(id, 1)`). With `acknowledge`
-    in what is given, receipt is acknowledged at once, in the same transaction.
+    in what is given, receipt is acknowledged at once, in the same transaction: in the words of `acknowledgement`, and not
+    by mail where `mailed` says so. `id` and `reference` are those that somebody was told before.
 
     Raises `AlreadyReceived` when its external id is known, and `ValidationFailed` for what does not fit what there is: a
     team, a customer, a time of receipt in the future.
@@ -105,7 +106,10 @@ def _acknowledge(uow: UnitOfWork, complaint_id: UUID, given: Mapping[str, Any]) 
     """Through the ordinary door, by the system, for which the complaint has to be there."""
     uow.write()
     complaint = queries.complaint_by_id_for_update(uow.session, complaint_id)
-    acts.act(uow, SYSTEM, complaint, "acknowledge", {"channel": given["channel"]})
+    told = {"channel": given["channel"], "text": given.get("acknowledgement")}
+    if not given.get("mailed", True):
+        told["mailed"] = False
+    acts.act(uow, SYSTEM, complaint, "acknowledge", {name: value for name, value in told.items() if value is not None})
 
 
 def _misfits(uow: UnitOfWork, actor: Actor, given: Mapping[str, Any]) -> Iterator[FieldError]:
@@ -192,8 +196,8 @@ def _row(
     price, loss = given.get("price"), given.get("loss")
     money = price or loss
     return {
-        "id": new_id(),
-        "reference": new_reference(),
+        "id": given.get("id") or new_id(),
+        "reference": given.get("reference") or new_reference(),
         "record_type": given.get("record_type", "complaint"),
         "status": "received",
         "channel": given["channel"],

@@ -6,13 +6,19 @@ from typing import Final
 
 import structlog
 
-from helpdesk.complaints import people, queries
+from helpdesk.complaints import form_queries, people, queries
 from helpdesk.identity.actors import SYSTEM
 from helpdesk.kernel.unit_of_work import Database
 
 log = structlog.get_logger()
 
 BATCH: Final = 500
+
+
+def forget_challenges(database: Database) -> int:
+    """Proofs of work that nobody could use again anyway; how many."""
+    with database.unit_of_work(SYSTEM) as uow:
+        return form_queries.forget_challenges(uow.session)
 
 
 def end_needs(database: Database) -> int:

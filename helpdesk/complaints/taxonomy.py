@@ -43,6 +43,23 @@ def labelled(kind: str) -> str:
     return "; ".join(f"`{item['code']}` {item['en']}" for item in taxonomy()[kind])
 
 
+def offered(language: str) -> list[dict[str, Any]]:
+    """Categories with their issues, each with a label in the language, or in English: for whoever has to choose one."""
+    main = language.partition("-")[0].lower()
+
+    def label(item: dict[str, Any]) -> str:
+        return str(item.get(main) or item["en"])
+
+    return [
+        {
+            "code": category["code"],
+            "label": label(category),
+            "issues": [{"code": issue["code"], "label": label(issue)} for issue in category["issues"]],
+        }
+        for category in taxonomy()["categories"]
+    ]
+
+
 def issues_labelled() -> str:
     issues = [issue for category in taxonomy()["categories"] for issue in category["issues"]]
     return "; ".join(f"`{issue['code']}` {issue['en']}" for issue in issues)

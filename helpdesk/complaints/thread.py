@@ -37,8 +37,9 @@ def add_message(
     in_reply_to: UUID | None = None,
     mentions: Sequence[UUID] = (),
     sender: Sender | None = None,
+    mailed: bool = True,
 ) -> UUID:
-    """Append to the thread of a locked complaint. A public reply is also mailed, where there is an address. An inbound
+    """Append to the thread of a locked complaint. A public reply is also `mailed`, where there is an address. An inbound
     message without a `sender` is from whom we write to. `in_reply_to` and `mentions` have been checked by the caller.
 
     The mail's subject is ours, never the complainant's text: an acknowledgement that repeats what anybody may type into
@@ -63,7 +64,7 @@ def add_message(
         "mentions": [str(agent_id) for agent_id in mentions],
         "sender_name": sender.name if sender else None,
         "sender_email": sender.email if sender else None,
-        "mail_id": _mail(uow, complaint, said, purpose) if kind == "public_reply" else None,
+        "mail_id": _mail(uow, complaint, said, purpose) if kind == "public_reply" and mailed else None,
         "created_at": uow.now,
     }
     uow.add_rows(Message, [row])

@@ -30,6 +30,9 @@ PERMISSIONS: Final[dict[str, str]] = {
     "complaint:claim": "take an unassigned complaint, or give one's own back",
     "complaint:assign": "give a complaint to somebody",
     "complaint:redact": "take text out of a complaint or its thread for good",
+    "form:read": "see the forms through which the public complains",
+    "form:manage": "make and change forms",
+    "quarantine:review": "look through what the forms' trap caught, and take it in or throw it away",
     "tag:create": "make new tags by using them",
     "tag:manage": "define, rename, merge and delete tags",
     "template:share": "write canned replies and macros for a team or for everybody",
@@ -103,6 +106,7 @@ _SENIOR = _AGENT | {
     "attachment:redact",
     "offer:approve",
     "budget:read",
+    "quarantine:review",
     "tag:manage",
     "view:share",
     "team:lead",
@@ -116,6 +120,7 @@ _AUDITOR = _READING | {
     "job:read_all",
     "key:read",
     "routing:read",
+    "form:read",
 }
 _MANAGER = _SENIOR | {
     "complaint:redact",
@@ -125,6 +130,8 @@ _MANAGER = _SENIOR | {
     "sla:manage",
     "event:read",
     "import:run",
+    "form:read",
+    "form:manage",
     "voucher:redeem",
     "routing:manage",
 }

@@ -72,6 +72,17 @@ def count_extra(limit: Limit, key: str) -> None:
         _stand(held.counter.take, list(limit.windows(key)))
 
 
+def has_room(limit: Limit, key: str) -> bool:
+    """Count once more, and say whether there was room: for what is left out, and not refused, when there is none."""
+    held = limits()
+    if held.on:
+        try:
+            held.counter.take(list(limit.windows(key)))
+        except QuotaExceeded:
+            return False
+    return True
+
+
 def named(name: str) -> Limit:
     """One of the limits that are settings."""
     return limits().by_name[name]

@@ -13,7 +13,7 @@ from werkzeug.datastructures import FileStorage
 from werkzeug.test import stream_encode_multipart
 
 from helpdesk.complaints import tracking_session
-from helpdesk.complaints.lifecycle import LIFECYCLE
+from helpdesk.complaints.lifecycle import LIFECYCLE, RECORD_TYPES
 from helpdesk.identity.actors import SYSTEM
 from helpdesk.kernel import jobs
 from helpdesk.kernel.duties import GiveUp, Outside, Performer
@@ -21,6 +21,7 @@ from helpdesk.recovery import issuance
 from helpdesk.recovery.lifecycle import LIFECYCLE as OFFER_LIFE
 from helpdesk.wiring import Program
 from tests.complaints import steps
+from tests.complaints.submitting import SUBMITTED, solved
 from tests.conftest import Caller, complaint_body, make_agent, make_team
 from tests.contract.document import Operation
 from tests.contract.visitors import Visitors
@@ -39,6 +40,7 @@ class World:
         self.visitors = Visitors(app, program, caller)
         self._numbers = itertools.count(1)
         self._known: dict[str, dict[str, str]] = {}
+        self._form: dict[str, str] | None = None
         self._tracked: tuple[str, str] | None = None
         self._sessions: dict[str, str] = {}
         """Of complainants, by operation."""
@@ -69,6 +71,9 @@ class World:
             "macro_id": lambda _: self.macro(),
             "notification_id": lambda _: self.notification(),
             "job_id": lambda _: self._import(),
+            "form_id": lambda _: self.form()["id"],
+            "key": lambda _: self.form()["key"],
+            "entry_id": lambda _: self._caught(),
             "/jobs job_id": lambda _: self.job(),
             "tag_id": lambda _: self.tag(),
             "field_id": lambda _: self.custom_field(),
@@ -349,6 +354,28 @@ class World:
         sources = OFFER_LIFE.by_action(action).sources if action else {"offered"}
         return str(next(make for state, make in made.items() if state in sources)()["id"])
 
+    def form(self) -> dict[str, str]:
+        """One that asks little of whoever fills it in."""
+        if self._form is None:
+            asked = dict.fromkeys(("name", "email", "category", "issue", "price", "record_type"), "optional")
+            body = {"name": f"Form {next(self._numbers)}", "difficulty": 1, "fields": asked}
+            answer = self.caller.post("/intake/forms", {**body, "record_types": list(RECORD_TYPES)})
+            assert answer.status_code == 201, answer.text
+            self._form = answer.json
+        return self._form
+
+    def altcha(self) -> str:
+        """A solution that nobody has used."""
+        challenge = self.caller.post("/public/challenges", {"form": self.form()["key"]}).json
+        return solved(challenge)
+
+    def _caught(self) -> str:
+        """By the form's trap."""
+        body = {"form": self.form()["key"], "altcha": self.altcha(), "website": "spam", "complaint": SUBMITTED}
+        reference = self.caller.post("/public/complaints", body).json["reference"]
+        waiting = self.caller.get("/intake/quarantine?limit=200").json["items"]
+        return next(str(entry["id"]) for entry in waiting if entry["reference"] == reference)
+
     def tracked(self) -> tuple[str, str]:
         """A reference and its secret."""
         if self._tracked is None:
@@ -376,6 +403,8 @@ _FIELDS: dict[str, Callable[[World], str]] = {
     "calendar_id": World.calendar,
     "into_id": World.tag,
     "canned_reply_id": World.canned_reply,
+    "form": lambda world: world.form()["key"],
+    "altcha": World.altcha,
     "reference": lambda world: world.tracked()[0],
     "secret": lambda world: world.tracked()[1],
 }
