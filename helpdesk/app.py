@@ -9,6 +9,7 @@ from flask import Flask, Response, redirect, send_from_directory
 from flask.json.provider import JSONProvider
 from werkzeug.wrappers import Response as BaseResponse
 
+from helpdesk import sign_in_pages
 from helpdesk.complaints import lifecycle as complaint_life
 from helpdesk.complaints import schemas as complaint_payloads
 from helpdesk.complaints import taxonomy
@@ -255,6 +256,7 @@ def create_app(settings: Settings | None = None, program: Program | None = None)
     health.register(app, program.engine, program.doorbell, AGES, limits.health)
     metrics.register(app, program.engine, GAUGES)
     limiting.register(app, limits)  # last, so that it sees an answer first and may refuse it
+    sign_in_pages.register(app)
     _serve_docs(app)
     return app
 

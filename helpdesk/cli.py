@@ -16,8 +16,8 @@ from marshmallow import ValidationError
 
 from helpdesk import demo, verifying, worker
 from helpdesk.complaints.search_cli import search
+from helpdesk.identity import password_service, roles
 from helpdesk.identity import queries as identity
-from helpdesk.identity import roles
 from helpdesk.identity import service as identity_service
 from helpdesk.identity.actors import SYSTEM
 from helpdesk.identity.administration import record_administration
@@ -185,7 +185,8 @@ def agent() -> None:
 @click.argument("email")
 @click.option("--name", required=True, help="What the others read.")
 @click.option("--role", required=True, help="What the agent may do: admin, agent, or another role.")
-def create_agent(email: str, name: str, role: str) -> None:
+@click.option("--invite", is_flag=True, help="Mail the link to a first password.")
+def create_agent(email: str, name: str, role: str, *, invite: bool) -> None:
     """Create an agent; on a fresh system, the first one (--role admin)."""
     try:
         given = AgentIn().load({"email": email, "name": name, "role": role})
@@ -197,7 +198,10 @@ def create_agent(email: str, name: str, role: str) -> None:
     program = _program("helpdesk-agent")
     try:
         with program.database.unit_of_work(SYSTEM) as uow:
-            identity_service.create_agent(uow, SYSTEM, given)
+            agent_id = identity_service.create_agent(uow, SYSTEM, given)
+            if invite:
+                row = identity.agent_for_update(uow.session, SYSTEM, agent_id)
+                password_service.invite(uow, row, program.tools.signing_key, program.tools.base_url)
     except ValidationFailed as error:
         raise click.ClickException("; ".join(item["detail"] for item in error.errors)) from error
     except DomainError as error:
@@ -218,6 +222,26 @@ def reset_role(name: str) -> None:
     with program.database.unit_of_work(SYSTEM) as uow:
         roles.reset_role(uow, name)
     click.echo(f"{name} may do again what it came with.")
+
+
+@agent.command(name="password-link")
+@click.argument("email")
+def password_link(email: str) -> None:
+    """Print a link that sets an agent's password, a first or a new one; it counts once, and not for long.
+
+    For a system that sends no mail. Whoever has the link can set the password: hand it over safely.
+    """
+    program = _program("helpdesk-agent")
+    tools = program.tools
+    try:
+        with program.database.unit_of_work(SYSTEM) as uow:
+            row = identity.agent_by_email(uow.session, email)
+            if row is None:
+                raise click.ClickException(f"There is no agent {email}.")
+            link = password_service.make_link(uow, row, tools.signing_key, tools.base_url)
+    except DomainError as error:
+        raise click.ClickException(f"{error.detail}. {error.advice}") from error
+    click.echo(link)
 
 
 @main.group()

@@ -73,6 +73,37 @@ def test_a_token_for_an_agent_works_at_once(run: Run, agent: Caller, database: D
     assert run("token", "create", "--agent", "nobody@example.com").exit_code == 1
 
 
+class TestPasswords:
+    """The way in with a password, where no mail is sent."""
+
+    def test_a_link_to_a_first_and_a_new_password(self, run: Run, anonymous: Caller) -> None:
+        assert run("agent", "create", "ana@example.com", "--name", "Ana", "--role", "admin").exit_code == 0
+        for kind, password in (("invitation", "plum-harbour-violin-42"), ("reset", "quiet-otter-juggles-71")):
+            done = run("agent", "password-link", "Ana@example.com")
+            assert done.exit_code == 0, done.output
+            path = done.stdout.strip().partition("/api/v1")[2]
+            assert anonymous.get(path).json["kind"] == kind
+            assert anonymous.post(path, {"password": password}).status_code == 200
+            body = {"email": "ana@example.com", "password": password}
+            assert anonymous.post("/public/sessions", body).status_code == 201
+
+    def test_nobody_there(self, run: Run, agent: Caller, database: Database) -> None:
+        assert run("agent", "password-link", "nobody@example.com").exit_code == 1
+        with database.unit_of_work(SYSTEM) as uow:
+            email = uow.session.execute(
+                text("UPDATE agent SET active = false WHERE id = :id RETURNING email"), {"id": agent.id}
+            ).scalar_one()
+        done = run("agent", "password-link", email)
+        assert (done.exit_code, "not active" in done.output) == (1, True)
+
+    def test_invited_by_mail(self, run: Run, database: Database) -> None:
+        done = run("agent", "create", "ana@example.com", "--name", "Ana", "--role", "agent", "--invite")
+        assert done.exit_code == 0, done.output
+        with database.reader() as session:
+            mail = session.execute(text("SELECT reason, recipient FROM outbound_mail")).one()
+        assert tuple(mail) == ("password_invitation", "ana@example.com")
+
+
 class TestFirstAgent:
     """A fresh system, without demo data and without a bootstrap token."""
 

@@ -1,11 +1,13 @@
 """What signing in needs to know of the program and of the request, as values."""
 
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import timedelta
 
 from helpdesk.identity.throttle import Lanes
+from helpdesk.kernel.events import Principal
 from helpdesk.kernel.settings import Settings
-from helpdesk.kernel.unit_of_work import Database
+from helpdesk.kernel.unit_of_work import Database, UnitOfWork
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +36,7 @@ class Where:
 
     address: str
     user_agent: str
+    request_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +47,10 @@ class Door:
     key: str
     base_url: str
     rules: SessionRules
+
+    def unit_of_work(self, actor: Principal, where: Where) -> AbstractContextManager[UnitOfWork]:
+        """One apart from the request's own, for what must last though the request is refused."""
+        return self.database.unit_of_work(actor, request_id=where.request_id)
 
     @property
     def oidc_insecure(self) -> bool:

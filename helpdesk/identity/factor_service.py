@@ -102,7 +102,7 @@ def _spend(uow: UnitOfWork, door: Door, agent_id: UUID, code: str) -> str | None
     return "recovery_code"
 
 
-def prove(door: Door, actor: Actor, agent_id: UUID, code: str) -> str | None:
+def prove(door: Door, actor: Actor, where: Where, agent_id: UUID, code: str) -> str | None:
     """As `_spend`, in transactions of its own: what is spent stays spent and what failed stays counted, whatever comes of
     the rest. Call it with no transaction open. Raises `TooManyAttempts`.
 
@@ -111,9 +111,9 @@ def prove(door: Door, actor: Actor, agent_id: UUID, code: str) -> str | None:
     """
     code = totp.tidied(code)
     counted = [door.lanes.of_second_factor(agent_id)] if totp.is_by_time(code) else []
-    with door.database.unit_of_work(actor) as uow:
+    with door.unit_of_work(actor, where) as uow:
         throttle.count(uow.session, counted)
-    with door.database.unit_of_work(actor) as uow:
+    with door.unit_of_work(actor, where) as uow:
         spent = _spend(uow, door, agent_id, code)
         if spent is not None:
             throttle.forgive(uow.session, counted)
@@ -125,8 +125,8 @@ def prove_enabled(door: Door, actor: Actor, agent_id: UUID, code: str, where: Wh
     with door.database.reader() as session:
         if session_queries.second_factor_state(session, agent_id)["enabled_at"] is None:
             raise SecondFactorMissing
-    if prove(door, actor, agent_id, code) is None:
-        with door.database.unit_of_work(actor) as uow:
+    if prove(door, actor, where, agent_id, code) is None:
+        with door.unit_of_work(actor, where) as uow:
             session_service.record_refusal(uow, where, "code", agent_id)
         raise CodeRefused
 

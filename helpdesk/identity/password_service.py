@@ -49,9 +49,9 @@ def send_reset(uow: UnitOfWork, email: str, key: str, base_url: str) -> bool:
     return True
 
 
-def invite(uow: UnitOfWork, door: Door, agent: Agent) -> dict[str, Any]:
+def invite(uow: UnitOfWork, agent: Agent, key: str, base_url: str) -> dict[str, Any]:
     """Mail the link of an invitation. `agent`: as by `queries.agent_for_update`. Raises `NotActive`, `HasPassword`."""
-    link = make_invitation(uow, agent, door.key, door.base_url)
+    link = make_invitation(uow, agent, key, base_url)
     mail_link(uow, agent.id, "invitation", link)
     return {"agent_id": agent.id, "sent_to": agent.email, "expires_at": uow.now + LASTS["invitation"]}
 
@@ -63,6 +63,16 @@ def make_invitation(uow: UnitOfWork, agent: Agent, key: str, base_url: str) -> s
     if session_queries.password_hash(uow.session, agent.id) is not None:
         raise HasPassword
     return _make_link(uow, agent.id, "invitation", key, base_url)
+
+
+def make_link(uow: UnitOfWork, agent: Agent, key: str, base_url: str) -> str:
+    """For the operator, who hands it over: of an invitation, or of a reset where there is a password. Raises
+    `NotActive`.
+    """
+    if not agent.active:
+        raise NotActive
+    kind = "invitation" if session_queries.password_hash(uow.session, agent.id) is None else "reset"
+    return _make_link(uow, agent.id, kind, key, base_url)
 
 
 def _send_link(uow: UnitOfWork, agent_id: UUID, kind: str, key: str, base_url: str) -> None:
@@ -186,7 +196,7 @@ def prove_own(door: Door, actor: Actor, where: Where, password: str | None) -> s
     Call it with no transaction open. Raises `PasswordRefused`, `TooManyAttempts`.
     """
     agent_id = agent_of(actor)
-    with door.database.unit_of_work(actor) as uow:
+    with door.unit_of_work(actor, where) as uow:
         kept = session_queries.password_hash(uow.session, agent_id)
         if kept is None:
             return None
@@ -195,7 +205,7 @@ def prove_own(door: Door, actor: Actor, where: Where, password: str | None) -> s
         lane = door.lanes.of_own_password(agent_id)
         throttle.count(uow.session, [lane])
     right = passwords.fits(kept, password)
-    with door.database.unit_of_work(actor) as uow:
+    with door.unit_of_work(actor, where) as uow:
         if right:
             throttle.forgive(uow.session, [lane])
             return kept

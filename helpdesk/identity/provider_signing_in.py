@@ -87,8 +87,10 @@ def depart(uow: UnitOfWork, departure: Departure) -> dict[str, Any]:
 
 @dataclass(frozen=True, slots=True)
 class Arrival:
-    provider_id: UUID
-    vouched: Vouched
+    """Somebody is known: this agent. `second_factor`: the provider saw one."""
+
+    agent_id: UUID
+    second_factor: bool
     where: Where
     in_cookie: bool
 
@@ -98,7 +100,7 @@ def prove(door: Door, given: dict[str, Any], binding: str, where: Where) -> Arri
     `ProviderUnavailable`.
     """
     counted = door.lanes.of_sign_in("", where.address, known=False)[1:]
-    with door.database.unit_of_work(ANONYMOUS) as uow:
+    with door.unit_of_work(ANONYMOUS, where) as uow:
         throttle.count(uow.session, counted)
         begun = _taken(uow, given["state"], binding)
         row = None if begun is None else provider_queries.active_provider(uow.session, begun.provider_id)
@@ -107,9 +109,12 @@ def prove(door: Door, given: dict[str, Any], binding: str, where: Where) -> Arri
     if begun is None or client is None or client.issuer != begun.issuer:
         raise _refused(door, where)
     vouched = _vouched(door, client, given, where, now)
-    with door.database.unit_of_work(ANONYMOUS) as uow:
+    with door.unit_of_work(SYSTEM, where) as uow:
         throttle.take_back(uow.session, counted)
-    return Arrival(begun.provider_id, vouched, where, begun.in_cookie)
+        agent_id = _recognised(uow, begun.provider_id, vouched)
+    if agent_id is None:
+        raise _refused(door, where)
+    return Arrival(agent_id, vouched.second_factor, where, begun.in_cookie)
 
 
 def _vouched(door: Door, client: Client, given: dict[str, Any], where: Where, now: Any) -> Vouched:
@@ -136,18 +141,17 @@ def _taken(uow: UnitOfWork, state: str, binding: str) -> Any:
     return uow.session.execute(found).one_or_none()
 
 
-def _refused(door: Door, where: Where, agent_id: UUID | None = None) -> SignInFailed:
-    with door.database.unit_of_work(ANONYMOUS) as uow:
-        session_service.record_refusal(uow, where, "provider", agent_id)
+def _refused(door: Door, where: Where) -> SignInFailed:
+    with door.unit_of_work(ANONYMOUS, where) as uow:
+        session_service.record_refusal(uow, where, "provider", None)
     return SignInFailed(_REFUSED)
 
 
 def conclude(uow: UnitOfWork, door: Door, arrival: Arrival) -> dict[str, Any]:
-    """The session. Raises `SignInFailed` when nobody here is known by that, or the agent left."""
-    agent_id = _recognised(uow, arrival)
-    if agent_id is None or session_queries.active_agent_held(uow.session, agent_id) is None:
+    """The session. Raises `SignInFailed` when the agent left in between."""
+    agent_id, proved = arrival.agent_id, arrival.second_factor
+    if session_queries.active_agent_held(uow.session, agent_id) is None:
         raise SignInFailed(_REFUSED)
-    proved = arrival.vouched.second_factor
     begun = session_service.begin(
         uow,
         door,
@@ -161,16 +165,18 @@ def conclude(uow: UnitOfWork, door: Door, arrival: Arrival) -> dict[str, Any]:
     return {**begun, "second_factor_required": wanted and not proved}
 
 
-def _recognised(uow: UnitOfWork, arrival: Arrival) -> UUID | None:
-    vouched = arrival.vouched
+def _recognised(uow: UnitOfWork, provider_id: UUID, vouched: Vouched) -> UUID | None:
+    """The active agent that this is, linked or made where that is wanted."""
     # Whoever links or makes an agent does it alone: two first sign-ins at once would both find nobody.
     queries.lock_membership(uow.session)
-    provider = provider_queries.active_provider(uow.session, arrival.provider_id)
+    provider = provider_queries.active_provider(uow.session, provider_id)
     if provider is None or provider.issuer != vouched.issuer:
         return None
     known = provider_queries.agent_of_identity(uow.session, vouched.issuer, vouched.subject)
-    if known is not None or vouched.email is None or not _is_believed(provider, vouched.email):
-        return known
+    if known is not None:
+        return known if session_queries.active_agent_held(uow.session, known) is not None else None
+    if vouched.email is None or not _is_believed(provider, vouched.email):
+        return None
     agent = queries.agent_by_email(uow.session, vouched.email)
     if agent is None:
         return _provisioned(uow, provider, vouched)

@@ -27,7 +27,7 @@ from helpdesk.identity.session_errors import NoPassword, NoSession, PasswordRefu
 from helpdesk.identity.session_models import AgentSession
 from helpdesk.identity.signing_in import Proof
 from helpdesk.kernel.errors import Gone, NotFound, SecondFactorRequired
-from helpdesk.kernel.http import Blueprint, user_agent, web
+from helpdesk.kernel.http import Blueprint, request_id, user_agent, web
 from helpdesk.kernel.limiting import client_address
 from helpdesk.kernel.openapi import SESSION_COOKIE
 from helpdesk.kernel.pagination import Listed, Page
@@ -44,7 +44,7 @@ def door() -> Door:
 
 
 def where() -> Where:
-    return Where(client_address(), user_agent())
+    return Where(client_address(), user_agent(), request_id())
 
 
 def cookie(shown: Mapping[str, Any]) -> dict[str, str]:
@@ -240,7 +240,7 @@ def reset_password(uow: UnitOfWork, _actor: Actor, new: password_service.NewPass
     errors=(session_errors.NotActive, session_errors.HasPassword),
 )
 def invite_agent(uow: UnitOfWork, _actor: Actor, agent: Agent) -> dict[str, Any]:
-    return password_service.invite(uow, door(), agent)
+    return password_service.invite(uow, agent, web().signing_key, web().base_url)
 
 
 def _prepare_change(actor: Actor, given: dict[str, Any]) -> password_service.NewPassword:

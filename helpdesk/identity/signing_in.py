@@ -39,7 +39,7 @@ def prove(door: Door, given: dict[str, Any], where: Where) -> Proof:
     """
     email = given["email"].lower()
     lanes = door.lanes
-    with door.database.unit_of_work(ANONYMOUS) as uow:
+    with door.unit_of_work(ANONYMOUS, where) as uow:
         found = session_queries.sign_in_facts(uow.session, email, lanes.place(where.address))
         counted = lanes.of_sign_in(email, where.address, known=found is not None and found.known)
         throttle.count(uow.session, counted)
@@ -57,7 +57,7 @@ def prove(door: Door, given: dict[str, Any], where: Where) -> Proof:
             _take_back(door, counted)
             raise SecondFactorRequired("Send the code of your second factor too, as `code`.")
         try:
-            spent = factor_service.prove(door, ANONYMOUS, found.id, given["code"])
+            spent = factor_service.prove(door, ANONYMOUS, where, found.id, given["code"])
         except TooManyAttempts:
             _take_back(door, counted)  # the password was right
             raise
@@ -91,7 +91,7 @@ def _take_back(door: Door, counted: list[Lane]) -> None:
 
 def _refuse(door: Door, email: str, found: Any, where: Where, reason: str) -> NoReturn:
     account = door.lanes.name("told", email).hex()[:16]
-    with door.database.unit_of_work(ANONYMOUS) as uow:
+    with door.unit_of_work(ANONYMOUS, where) as uow:
         session_service.record_refusal(uow, where, reason, None if found is None else found.id, account)
     raise SignInFailed(_REFUSED)
 

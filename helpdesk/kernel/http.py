@@ -96,6 +96,10 @@ def web() -> Web:
     return cast(Web, current_app.extensions["helpdesk"])
 
 
+def request_id() -> str:
+    return str(g.request_id)
+
+
 def user_agent() -> str:
     """What the caller's program says that it is, to be shown to people; at most 300 characters."""
     return "".join(char for char in request.headers.get("User-Agent", "") if char.isprintable())[:300]
@@ -906,6 +910,7 @@ __all__ = [
     "credentials",
     "load_query",
     "request_cookie",
+    "request_id",
     "user_agent",
     "validation_failed",
     "web",

@@ -38,6 +38,8 @@ NOT_API: Final = {
     "/health/ready",
     "/metrics",
     "/problems/<code>",
+    "/sign-in/<uuid:provider_id>",
+    "/sign-in/callback",
     "/api/v1/openapi.json",
 }
 """Routes that the document does not describe: for people, probes and monitoring."""

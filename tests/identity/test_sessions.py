@@ -17,6 +17,7 @@ from sqlalchemy import Engine, text
 from helpdesk.app import create_app
 from helpdesk.identity import passwords, signing_in
 from helpdesk.identity.authentication import token_hash
+from helpdesk.identity.door_jobs import forget_what_is_over
 from helpdesk.identity.session_errors import SignInFailed
 from helpdesk.kernel.openapi import SESSION_COOKIE
 from helpdesk.kernel.unit_of_work import Database
@@ -100,6 +101,13 @@ class TestSigningIn:
             work.append((seen.seen, len(hashes)))
         assert work[0] == work[1] == work[2]
         assert work[0][1] == 1
+
+    def test_a_refusal_is_found_by_its_request(self, browser: Browser, engine: Engine) -> None:
+        """What the log of the program says of it, and what the log of administrative acts does."""
+        answer = browser.try_to_sign_in("nobody@example.com")
+        with engine.connect() as connection:
+            found = text("SELECT request_id FROM event WHERE type = 'sign_in.refused'")
+            assert connection.execute(found).scalar_one() == answer.json["request_id"]
 
     def test_what_was_typed_is_not_recorded(self, browser: Browser, engine: Engine) -> None:
         """People type their password where the address belongs."""
@@ -458,3 +466,28 @@ def test_an_installation_that_wants_a_second_factor(program: Program, member: Me
 
 def test_the_hash_of_these_tests_is_of_today() -> None:
     assert not passwords.is_outdated(known_hash())
+
+
+class TestForgetting:
+    def test_what_is_over_and_nothing_else(
+        self, browser: Browser, member: Member, database: Database, engine: Engine
+    ) -> None:
+        for _ in range(3):
+            browser.sign_in(member)
+        ages = ("31 days", "29 days", "-1 hours")
+        with engine.connect() as connection:
+            ids = list(connection.execute(text("SELECT id FROM agent_session ORDER BY id")).scalars())
+        for session_id, age in zip(ids, ages, strict=True):
+            execute(
+                engine, f"UPDATE agent_session SET expires_at = now() - interval '{age}' WHERE id = :id", id=session_id
+            )
+            link = (
+                "INSERT INTO password_link (id, agent_id, kind, expires_at) VALUES "
+                f"(gen_random_uuid(), :id, 'reset', now() - interval '{age}')"
+            )
+            execute(engine, link, id=member.id)
+        place = "INSERT INTO known_place (agent_id, place, seen_at) VALUES (:id, '\\x00', now() - interval '91 days')"
+        execute(engine, place, id=member.id)
+        assert [forget_what_is_over(database) for _ in range(2)] == [3, 0]
+        assert browser.get("/me").status_code == 200
+        browser.sign_in(member)  # from a place that is still known

@@ -1,0 +1,63 @@
+"""The two addresses that a browser itself goes to when somebody signs in through an identity provider: from here to the
+provider, and back. They are for people and not part of the API; what they do is what its `provider-sign-ins` and
+`provider-sessions` do, with `cookie`.
+"""
+
+from collections.abc import Callable
+from typing import Final
+from uuid import UUID
+
+from flask import Flask, Response, request
+
+from helpdesk.identity import provider_signing_in
+from helpdesk.identity.actors import ANONYMOUS
+from helpdesk.identity.provider_api import BINDING_COOKIE, binding_cookie
+from helpdesk.identity.provider_service import CALLBACK
+from helpdesk.identity.session_api import cookie, door, where
+from helpdesk.identity.session_errors import SignInFailed
+from helpdesk.kernel import limiting
+from helpdesk.kernel.errors import DomainError
+
+AFTERWARDS: Final = "/"
+_NO_BINDING: Final = f"{BINDING_COOKIE}=; Path=/; Secure; HttpOnly; SameSite=Lax; Max-Age=0"
+_LONGEST: Final = {"state": 200, "code": 4000, "iss": 500}
+
+
+def register(app: Flask) -> None:
+    @app.get("/sign-in/<uuid:provider_id>")
+    def sign_in_start(provider_id: UUID) -> Response:
+        return _told(lambda: _sent_there(provider_id))
+
+    @app.get(CALLBACK)
+    def sign_in_callback() -> Response:
+        return _told(_come_back)
+
+
+def _sent_there(provider_id: UUID) -> Response:
+    limiting.count_address(limiting.PUBLIC)
+    departure = provider_signing_in.prepare(door(), provider_id, in_cookie=True)
+    with door().unit_of_work(ANONYMOUS, where()) as uow:
+        begun = provider_signing_in.depart(uow, departure)
+    return Response(status=303, headers={"Location": departure.url, **binding_cookie(begun)})
+
+
+def _come_back() -> Response:
+    limiting.count_address(limiting.PUBLIC)
+    brought = {name: request.args[name] for name in _LONGEST if name in request.args}
+    if not {"state", "code"} <= brought.keys() or any(len(text) > _LONGEST[name] for name, text in brought.items()):
+        raise SignInFailed("The provider sent you back without what is needed.")  # also when it says `error`
+    arrival = provider_signing_in.prove(door(), brought, request.cookies.get(BINDING_COOKIE, ""), where())
+    with door().unit_of_work(ANONYMOUS, where()) as uow:
+        begun = provider_signing_in.conclude(uow, door(), arrival)
+    response = Response(status=303, headers={"Location": AFTERWARDS, **cookie(begun)})
+    response.headers.add("Set-Cookie", _NO_BINDING)
+    return response
+
+
+def _told(go: Callable[[], Response]) -> Response:
+    """What went wrong, as text for whoever looks at the page."""
+    try:
+        return go()
+    except DomainError as error:
+        text = f"Signing in did not work.\n\n{error.detail}\n\nWhat to do: {error.advice}\n"
+        return Response(text, error.status, error.headers, mimetype="text/plain")
