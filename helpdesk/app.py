@@ -37,6 +37,7 @@ from helpdesk.complaints.submission_api import blp as submissions
 from helpdesk.complaints.tag_api import blp as tags
 from helpdesk.complaints.template_api import blp as templates
 from helpdesk.complaints.template_models import TEMPLATE_SCOPES
+from helpdesk.complaints.timeline_api import blp as timeline
 from helpdesk.complaints.tracking_api import blp as tracking
 from helpdesk.complaints.tracking_attachment_api import blp as tracked_files
 from helpdesk.complaints.view_api import blp as views
@@ -56,6 +57,7 @@ from helpdesk.integrations import models as import_words
 from helpdesk.integrations.api import blp as integrations
 from helpdesk.kernel import health, http, jobs, limiting, mail, metrics, outbox, problems
 from helpdesk.kernel.jobs_api import blp as jobs_blueprint
+from helpdesk.kernel.log_verification_api import blp as log_verification
 from helpdesk.kernel.openapi import Api, PathParameter, configure
 from helpdesk.kernel.presence import STATES as PRESENCES
 from helpdesk.kernel.presence import Presence
@@ -91,6 +93,7 @@ BLUEPRINTS = (
     assignment,
     queues,
     profiles,
+    timeline,
     tracking,
     tracked_files,
     search,
@@ -105,6 +108,7 @@ BLUEPRINTS = (
     recovery,
     integrations,
     jobs_blueprint,
+    log_verification,
 )
 
 PATH_PARAMETERS = {

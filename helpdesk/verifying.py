@@ -13,7 +13,6 @@ from helpdesk.complaints import reassignment_verification as reassignment
 from helpdesk.complaints import search_verification as search
 from helpdesk.complaints import tag_verification as tags
 from helpdesk.complaints import verification as complaints
-from helpdesk.identity import verification as identity
 from helpdesk.kernel import verification as kernel
 from helpdesk.kernel.files import files_are_there
 from helpdesk.kernel.storage import Store
@@ -21,9 +20,10 @@ from helpdesk.kernel.unit_of_work import Database
 from helpdesk.kernel.verification import Check, Violation
 from helpdesk.recovery import verification as recovery
 from helpdesk.sla import verification as sla
+from helpdesk.wiring import CHAIN_CHECKS
 
 CHECKS: Final[dict[str, tuple[Check, ...]]] = {
-    "chain": (*complaints.CHAIN_CHECKS, *identity.CHAIN_CHECKS, *kernel.CHAIN_CHECKS),
+    "chain": CHAIN_CHECKS,
     "complaints": (*complaints.CHECKS, *tags.CHECKS, *custom_fields.CHECKS, *reassignment.CHECKS),
     "search": search.CHECKS,
     "clocks": sla.CHECKS,

@@ -14,6 +14,7 @@ from helpdesk.complaints import attachment_jobs as attachments
 from helpdesk.complaints import notification_subscribers as listeners
 from helpdesk.complaints import notifications, reassignment, reassignment_jobs, tag_jobs, tagging, tracking
 from helpdesk.complaints import reassignment_subscribers as leaving
+from helpdesk.complaints import verification as complaint_verification
 from helpdesk.complaints.events import (
     BY_ACTION,
     ComplaintAssigned,
@@ -30,12 +31,13 @@ from helpdesk.complaints.events import (
 from helpdesk.complaints.search_subscribers import follow_text
 from helpdesk.complaints.tracking_secret import Secrets
 from helpdesk.identity import door_jobs, password_service, session_subscribers
+from helpdesk.identity import verification as identity_verification
 from helpdesk.identity.actors import SYSTEM
 from helpdesk.identity.authentication import ensure_bootstrap_administrator
 from helpdesk.identity.events import AgentChanged
 from helpdesk.identity.roles import install_permissions
 from helpdesk.integrations import jobs as imports
-from helpdesk.kernel import files, mail, migrations
+from helpdesk.kernel import files, jobs, log_verification, mail, migrations, verification
 from helpdesk.kernel.db import make_engine
 from helpdesk.kernel.doorbell import BULK, Doorbell, connect
 from helpdesk.kernel.duties import Handlers, Outside, Performer
@@ -45,6 +47,7 @@ from helpdesk.kernel.scanning import Scanner, scanner_for
 from helpdesk.kernel.settings import Settings, SettingsError
 from helpdesk.kernel.storage import Store, store_for
 from helpdesk.kernel.unit_of_work import Consequences, Database, Subscriber, UnitOfWork
+from helpdesk.kernel.verification import Check
 from helpdesk.recovery import issuance
 from helpdesk.recovery import subscribers as recovery
 from helpdesk.sla import subscribers as sla
@@ -89,7 +92,16 @@ def _deliver_mail(tools: Tools, duty_id: UUID, mail_id: UUID) -> None:
     )
 
 
+CHAIN_CHECKS: Final[tuple[Check, ...]] = (
+    *complaint_verification.CHAIN_CHECKS,
+    *identity_verification.CHAIN_CHECKS,
+    *verification.CHAIN_CHECKS,
+)
+"""What makes sure of the whole event log."""
+
+
 HANDLERS: Final[Handlers] = {
+    log_verification.TOPIC: Outside(log_verification.verifier(CHAIN_CHECKS, SYSTEM), give_up=jobs.give_up, queue=BULK),
     mail.TOPIC: Outside(
         _deliver_mail, give_up=mail.give_up, queue=mail.QUEUE, patience=40
     ),  # a mail server may be away for hours

@@ -22,10 +22,9 @@ from helpdesk.complaints.lifecycle import CLOSING, LIFECYCLE, OPEN
 from helpdesk.complaints.tracking_secret import Secrets
 from helpdesk.identity.actors import Actor
 from helpdesk.kernel.errors import ActionNotAllowed, Conflict, Forbidden
-from helpdesk.kernel.event_log import verify_stream
 from helpdesk.kernel.http import Blueprint, web
 from helpdesk.kernel.pagination import Page
-from helpdesk.kernel.schemas import PageQuery, Schema
+from helpdesk.kernel.schemas import Schema
 from helpdesk.kernel.unit_of_work import UnitOfWork
 
 blp = Blueprint("complaints", __name__, description="Complaints and their life.")
@@ -298,29 +297,3 @@ def _show_message(session: Session, _actor: Actor, message_id: UUID) -> dict[str
 )
 def add_message(uow: UnitOfWork, actor: Actor, complaint: models.Complaint, given: dict[str, Any]) -> UUID:
     return service.write_message(uow, actor, complaint, given)
-
-
-@blp.read(
-    "/complaints/<ref>/timeline",
-    operation_id="get_complaint_timeline",
-    summary="Everything that happened, oldest first",
-    answer=schemas.TimelineEntry,
-    query=PageQuery,
-    permission="complaint:read",
-    paged=True,
-)
-def get_timeline(session: Session, actor: Actor, page: Page, given: dict[str, Any], ref: str) -> Any:
-    return queries.timeline(session, actor, page, given, ref)
-
-
-@blp.read(
-    "/complaints/<ref>/timeline/verification",
-    operation_id="verify_complaint_timeline",
-    summary="Recompute the hash chain of the timeline",
-    answer=schemas.ChainReport,
-    permission="complaint:read",
-)
-def verify_timeline(session: Session, actor: Actor, ref: str) -> dict[str, Any]:
-    complaint, rows = queries.chain_of(session, actor, ref)
-    broken = verify_stream(rows, stream_id=complaint.id, count=complaint.event_count, head=bytes(complaint.event_head))
-    return {"valid": not broken, "events": len(rows), "broken": broken}

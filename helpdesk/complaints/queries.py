@@ -37,9 +37,8 @@ from helpdesk.complaints.models import Complaint, Issue, Need, Person
 from helpdesk.complaints.taxonomy import REGULATOR_CHANNELS
 from helpdesk.identity.actors import Actor
 from helpdesk.kernel.errors import NotFound
-from helpdesk.kernel.event_log import EventRow
 from helpdesk.kernel.ids import parse_reference
-from helpdesk.kernel.pagination import AnySelect, Listed, Order, Page, listed
+from helpdesk.kernel.pagination import AnySelect
 
 _COMPLAINT: Final = Complaint.__table__.c
 """Columns as the table has them: a row of columns is read without SQLAlchemy's ORM around it."""
@@ -443,43 +442,6 @@ def is_subject(session: Session, complaint_id: UUID, agent_id: UUID) -> bool:
         Person.complaint_id == complaint_id, Person.role == "subject", Person.agent_id == agent_id
     )
     return session.execute(statement).first() is not None
-
-
-_SEQUENCE: Final = EventRow.stream_seq.label("sequence")
-_BY_PLACE = Order((_SEQUENCE,), (int,))
-
-
-def timeline(session: Session, actor: Actor, page: Page, given: dict[str, Any], ref: str) -> Listed:
-    """Events of one complaint, oldest first; an erased payload is None."""
-    complaint_id = visible_id(session, actor, ref)
-    statement: AnySelect = select(
-        EventRow.id,
-        _SEQUENCE,
-        EventRow.type,
-        EventRow.occurred_at,
-        EventRow.actor_kind,
-        EventRow.actor_id,
-        EventRow.payload,
-        func.encode(EventRow.hash, "hex").label("hash"),
-    ).where(EventRow.stream_id == complaint_id)
-    return listed(session, page, statement, _BY_PLACE, given)
-
-
-_CHAIN: Final = (
-    select(Complaint.id, Complaint.event_count, Complaint.event_head, EventRow)
-    .outerjoin(EventRow, EventRow.stream_id == Complaint.id)
-    .order_by(EventRow.stream_seq)
-)
-
-
-def chain_of(session: Session, actor: Actor, ref: str) -> tuple[Any, list[EventRow]]:
-    """A complaint's `id`, `event_count` and `event_head`, and all its events, of one moment: in two statements, an event
-    recorded between them would look like tampering.
-    """
-    rows = _find(session, _CHAIN, actor, ref).all()
-    if not rows:
-        raise NotFound
-    return rows[0], [row.EventRow for row in rows if row.EventRow is not None]
 
 
 def known_external_ids(session: Session, source: str, external_ids: Sequence[str]) -> dict[str, str]:

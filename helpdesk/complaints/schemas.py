@@ -501,29 +501,3 @@ class Message(Schema):
         Redacted, required=True, allow_none=True, metadata={"description": "null: never.", "example": None}
     )
     created_at = Timestamp(required=True)
-
-
-class TimelineEntry(Schema):
-    id = fields.UUID(required=True)
-    sequence = fields.Integer(required=True)
-    type = fields.String(required=True, metadata={"example": "complaint.received"})
-    occurred_at = Timestamp(required=True)
-    actor_kind = fields.String(required=True, metadata={"example": "agent"})
-    actor_id = fields.UUID(required=True, allow_none=True)
-    payload = fields.Dict(
-        required=True, allow_none=True, metadata={"description": "null once erased.", "example": {"channel": "EMAIL"}}
-    )
-    hash = fields.String(
-        required=True, metadata={"description": "Chained to the entry before.", "example": "9f2c" * 16}
-    )
-
-
-class BrokenLink(Schema):
-    stream_seq = fields.Integer(required=True, data_key="sequence")
-    what = fields.String(required=True, metadata={"example": "payload was changed"})
-
-
-class ChainReport(Schema):
-    valid = fields.Boolean(required=True)
-    events = fields.Integer(required=True)
-    broken = fields.List(fields.Nested(BrokenLink), required=True, metadata={"example": []})

@@ -18,7 +18,7 @@ import secrets
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
 import orjson
@@ -198,6 +198,12 @@ def erase(session: Session, event_ids: Sequence[UUID]) -> int:
     return len(session.execute(made.returning(EventRow.id)).all())
 
 
+FAULTS: Final = ("missing", "moved", "payload", "header", "link", "foreign", "head")
+"""What can be wrong with a chain: events are gone; one stands in another's place; one's payload or header was changed;
+one does not follow from the one before; there are some that its owner does not know of; the owner knows of another end.
+"""
+
+
 @dataclass(frozen=True, slots=True)
 class Broken:
     """One fault of a chain, named by stream and place."""
@@ -205,12 +211,14 @@ class Broken:
     stream_id: UUID
     stream_seq: int
     what: str
+    kind: str = "missing"
 
 
 def verify_stream(rows: Sequence[EventRow], *, stream_id: UUID, count: int, head: bytes) -> list[Broken]:
     """Every fault of one stream. `rows` are all its events in order of place; `count` and `head` stand on its owner.
 
-    A changed row breaks its own hash, a removed or reordered one the link after it, a cut tail the count and head.
+    A changed row breaks its own hash, a removed one leaves a gap, one in another's place carries its old number in its
+    hash, a replaced one breaks the link after it, and what was cut off or put on at the end the count and head.
     """
     checked = ChainCheck(stream_id)
     return [*checked.go_on(rows), *checked.end(count, head)]
@@ -224,43 +232,101 @@ class ChainCheck:
     def __init__(self, stream_id: UUID, place: int = 0, prev: bytes = _GENESIS) -> None:
         self._stream_id = stream_id
         self.place = place
-        """How many events there are by now."""
+        """The number of the last event by now."""
         self._prev = prev
+        self._before: bytes | None = None
+        """What the last event should follow from; to tell one that was put in between two."""
+        self._excused = False
+        """The last event was named already, so that the next cannot follow from it."""
 
     def go_on(self, rows: Iterable[Any]) -> list[Broken]:
-        found = []
+        found: list[Broken] = []
         for row in rows:
-            self.place += 1
-            found += [
-                Broken(self._stream_id, row.stream_seq or 0, what) for what in _faults(row, self.place, self._prev)
-            ]
-            self._prev = row.hash
+            found += self._one(row)
         return found
 
+    def _one(self, row: Any) -> Iterator[Broken]:
+        number = row.stream_seq
+        if number is None or number <= self.place:
+            yield self._broken(number or 0, "stands at a place that there is none of", "foreign")
+            return
+        gap = number > self.place + 1
+        if gap:
+            yield self._gone(self.place + 1, number - 1, "")
+        if _payload_changed(row):
+            yield self._broken(number, "payload was changed", "payload")
+        was = _number_in_hash(row)
+        if was is None:
+            yield self._broken(number, "header was changed", "header")
+        elif was != number:
+            if row.prev_hash == self._before and not self._excused:
+                yield self._broken(number - 1, "was put in between two others", "foreign")
+            yield self._broken(number, f"was event number {was}", "moved")
+        elif row.prev_hash != self._prev and not gap and not self._excused:
+            yield self._broken(number, f"does not follow from event {number - 1}: that one was replaced", "link")
+        self._excused = was != number
+        self._before, self._prev, self.place = self._prev, row.hash, number
+
+    def _broken(self, number: int, what: str, kind: str) -> Broken:
+        return Broken(self._stream_id, number, what, kind)
+
+    def _gone(self, first: int, last: int, where: str) -> Broken:
+        what = f"is missing{where}" if first == last else f"and all up to {last} are missing{where}"
+        return self._broken(first, what, "missing")
+
     def end(self, count: int, head: bytes) -> list[Broken]:
-        if (self.place, self._prev) == (count, head):
-            return []
-        return [Broken(self._stream_id, self.place, f"chain ends here; its owner knows of {count} events")]
+        if self.place < count:
+            return [self._gone(self.place + 1, count, " at the end")]
+        if self.place > count:
+            text = f"was put on at the end, with all that follow: its owner knows of {count} events"
+            return [self._broken(count + 1, text, "foreign")]
+        if self._prev != head:
+            return [self._broken(count, "is not the last event that its owner knows", "head")]
+        return []
 
 
 def verify_loose(row: Any) -> list[str]:
     """Every fault of one event that belongs to no stream. A changed one breaks its own hash. That one was removed cannot be
     seen: `seq` has gaps by nature (transactions that were rolled back), and the trigger is what refuses it.
     """
-    return list(_faults(row, None, _GENESIS))
+    found = []
+    if row.stream_seq is not None:
+        found.append(f"it is loose, and has the number {row.stream_seq}")
+    if row.prev_hash != _GENESIS:
+        found.append("it is loose, and follows from another")
+    if _payload_changed(row):
+        found.append("payload was changed")
+    if _hash_of(row, row.stream_seq) != row.hash:
+        found.append("header was changed")
+    return found
 
 
-def _faults(row: Any, place: int | None, prev: bytes) -> Iterator[str]:
-    if row.stream_seq != place:
-        yield f"place {place} holds event number {row.stream_seq}"
-    if row.prev_hash != prev:
-        yield "does not follow from the event before it"
-    if row.payload is not None and row.salt is not None and payload_digest(row.salt, row.payload) != row.digest:
-        yield "payload was changed"
-    expected = link_hash(
+def _payload_changed(row: Any) -> bool:
+    """An erased one is not: its digest stays."""
+    return (
+        row.payload is not None and row.salt is not None and payload_digest(row.salt, row.payload) != bytes(row.digest)
+    )
+
+
+_NEAR: Final = 1_000
+"""So far from where it stands an event's old place is looked for."""
+
+
+def _number_in_hash(row: Any) -> int | None:
+    """The place that the event had when it was written, told by its hash; None where no place near explains it."""
+    number: int = row.stream_seq
+    for far in range(_NEAR):
+        for tried in (number - far, number + far):
+            if tried >= 1 and _hash_of(row, tried) == row.hash:
+                return tried
+    return None
+
+
+def _hash_of(row: Any, number: int | None) -> bytes:
+    return link_hash(
         event_id=row.id,
         stream_id=row.stream_id,
-        stream_seq=row.stream_seq,
+        stream_seq=number,
         kind=row.type,
         subject_id=row.subject_id,
         occurred_at=row.occurred_at,
@@ -269,8 +335,6 @@ def _faults(row: Any, place: int | None, prev: bytes) -> Iterator[str]:
         digest=row.digest,
         prev_hash=row.prev_hash,
     )
-    if expected != row.hash:
-        yield "header was changed"
 
 
 @dataclass(frozen=True, slots=True)

@@ -346,9 +346,12 @@ class Blueprint(flask_smorest.Blueprint):  # type: ignore[misc]  # flask-smorest
         limits: Sequence[str] = (),
         enrolling: bool = False,
         by: Scheme | None = None,
+        languages: Sequence[str] = (),
         description: str | None = None,
     ) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
         """A GET: `view(session, actor, [query], **path)` returns what `answer` dumps, or a whole `Response`.
+
+        `languages`: those of the texts for people in it; `language` tells which is wanted.
 
         `limits`: further ones (`limiting`) of the address, beside that of every token, or of every public caller.
         `enrolling`: also for a session that lacks its second factor. `by`: how callers are known, where it is not by a
@@ -387,6 +390,7 @@ class Blueprint(flask_smorest.Blueprint):  # type: ignore[misc]  # flask-smorest
                 by=by,
                 paged=paged,
                 single=not paged,
+                languages=languages,
             )
             return view
 
@@ -734,6 +738,16 @@ def validation_failed(messages: Any) -> ValidationFailed:
     )
 
 
+def language(known: Sequence[str]) -> str:
+    """Which of these languages the caller likes best (`Accept-Language`, by RFC 4647's look-up: `zh-CN` is content with
+    `zh`); the first where it says nothing of them. The answer will say so.
+    """
+    liked = (tag.partition("-")[0].lower() for tag, quality in request.accept_languages if quality > 0)
+    found: str = next((tag for tag in liked if tag in known), known[0])
+    g.language = found
+    return found
+
+
 def load_query(schema: ma.Schema | None) -> dict[str, Any]:
     """The query's parameters. Raises `ValidationFailed`, also for any that `schema` does not know."""
     given: dict[str, Any] = {}
@@ -888,6 +902,9 @@ def bind_request(app: Flask) -> None:
         headers["X-Request-ID"] = g.get("request_id", "")
         for name, value in _HEADERS:
             headers.setdefault(name, value)
+        if "language" in g:
+            headers["Content-Language"] = g.language
+            headers["Vary"] += ", Accept-Language"
         return response
 
 
@@ -908,6 +925,7 @@ __all__ = [
     "bind_request",
     "caller",
     "credentials",
+    "language",
     "load_query",
     "request_cookie",
     "request_id",

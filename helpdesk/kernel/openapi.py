@@ -277,6 +277,7 @@ def describe(
     location: bool = False,
     form: Any = None,
     binary: bool = False,
+    languages: Sequence[str] = (),
 ) -> dict[str, Any]:
     """What flask-smorest reads as a view's `_apidoc`, built through its own decorators."""
 
@@ -308,6 +309,7 @@ def describe(
     all_errors = _all_errors(refusals, body, query, permission, idempotency_key, public=known, reads=reads)
     extra_parameters = _header_parameters(if_match, idempotency_key, single=reads)
     extra_parameters += _headers_of_files(sent=form is not None, given=binary)
+    extra_parameters += _headers_of_languages(languages)
     apidoc: dict[str, Any] = getattr(documented, "_apidoc", {})  # flask-smorest's own place for it
     apidoc.setdefault("arguments", {}).setdefault("parameters", []).extend(extra_parameters)
     apidoc["arguments"].pop("responses", None)
@@ -365,6 +367,13 @@ def _headers(answer: Any, *, paged: bool, location: bool) -> dict[str, Any]:
     if location:
         found["Location"] = {"description": "Where the new resource is.", "schema": text}
     return found
+
+
+def _headers_of_languages(languages: Sequence[str]) -> list[dict[str, Any]]:
+    if not languages:
+        return []
+    what = f"Language of texts for people: {', '.join(languages)}. The first, where none of them is asked for."
+    return [_header("Accept-Language", what, {"type": "string", "examples": [languages[-1]]})]
 
 
 def _headers_of_files(*, sent: bool, given: bool) -> list[dict[str, Any]]:

@@ -227,9 +227,9 @@ class TestChain:
             (change("2", "payload = '{}'"), lambda _: 2),
             (change("2", "actor_id = gen_random_uuid()"), lambda _: 2),
             (change("2", "occurred_at = occurred_at - interval '1 day'"), lambda _: 2),
-            (REMOVE + "AND stream_seq = 2", lambda _: 3),
-            (REMOVE + "AND stream_seq > 3", lambda _: 3),
-            (REMOVE, lambda _: 0),
+            (REMOVE + "AND stream_seq = 2", lambda _: 2),
+            (REMOVE + "AND stream_seq > 3", lambda _: 4),
+            (REMOVE, lambda _: 1),
             ("UPDATE administration_log SET event_count = event_count - 1", lambda count: count),
         ],
     )

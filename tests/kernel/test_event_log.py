@@ -37,6 +37,9 @@ from tests.kernel.happenings import Chain, Said, say, told
 from tests.tampering import past_the_trigger
 
 ONE: Final = "stream_seq = 2"
+CLOSE_UP: Final = "; ".join(f"UPDATE event SET stream_seq = {n - 1} WHERE stream_seq = {n}" for n in (3, 4))
+_NOWHERE: Final = "stands at a place that there is none of"
+_ON_TOP: Final = "was put on at the end, with all that follow: its owner knows of 4 events"
 SWAP: Final = "; ".join(
     f"UPDATE event SET stream_seq = {new} WHERE stream_seq = {old}" for old, new in ((2, 9), (3, 2), (9, 3))
 )
@@ -127,32 +130,27 @@ class TestChain:
             (f"UPDATE event SET digest = 'x' WHERE {ONE}", {(2, "payload was changed"), (2, "header was changed")}),
             (
                 f"UPDATE event SET prev_hash = 'x' WHERE {ONE}",
-                {(2, "does not follow from the event before it"), (2, "header was changed")},
+                {(2, "header was changed")},
             ),
             (
                 f"UPDATE event SET hash = 'x' WHERE {ONE}",
-                {(2, "header was changed"), (3, "does not follow from the event before it")},
+                {(2, "header was changed")},
             ),
+            (f"DELETE FROM event WHERE {ONE}", {(2, "is missing")}),
+            ("DELETE FROM event WHERE stream_seq IN (2, 3)", {(2, "and all up to 3 are missing")}),
+            ("DELETE FROM event WHERE stream_seq = 1", {(1, "is missing")}),
+            ("DELETE FROM event WHERE stream_seq = 4", {(4, "is missing at the end")}),
+            ("DELETE FROM event WHERE stream_seq > 2", {(3, "and all up to 4 are missing at the end")}),
+            ("DELETE FROM event", {(1, "and all up to 4 are missing at the end")}),
+            (SWAP, {(2, "was event number 3"), (3, "was event number 2")}),
             (
-                f"DELETE FROM event WHERE {ONE}",
-                {
-                    (3, "place 2 holds event number 3"),
-                    (3, "does not follow from the event before it"),
-                    (4, "place 3 holds event number 4"),
-                    (3, "chain ends here; its owner knows of 4 events"),
-                },
+                f"DELETE FROM event WHERE {ONE}; {CLOSE_UP}",
+                {(2, "was event number 3"), (3, "was event number 4"), (4, "is missing at the end")},
             ),
-            ("DELETE FROM event WHERE stream_seq = 4", {(3, "chain ends here; its owner knows of 4 events")}),
-            ("DELETE FROM event", {(0, "chain ends here; its owner knows of 4 events")}),
+            ("UPDATE event SET stream_seq = -1 WHERE stream_seq = 2", {(-1, _NOWHERE), (2, "is missing")}),
             (
-                SWAP,
-                {
-                    (2, "does not follow from the event before it"),
-                    (2, "header was changed"),
-                    (3, "does not follow from the event before it"),
-                    (3, "header was changed"),
-                    (4, "does not follow from the event before it"),
-                },
+                "UPDATE event SET stream_seq = 9 WHERE stream_seq = 4",
+                {(4, "and all up to 8 are missing"), (9, "was event number 4"), (5, _ON_TOP)},
             ),
         ],
     )
@@ -186,7 +184,73 @@ class TestChain:
             f"UPDATE event SET type = 'test.heard', payload = NULL, salt = NULL, digest = '\\x{digest.hex()}', "
             f"hash = '\\x{forged.hex()}' WHERE {ONE}",
         )
-        assert faults(database, chain) == [(3, "does not follow from the event before it")]
+        assert faults(database, chain) == [(3, "does not follow from event 2: that one was replaced")]
+
+    @pytest.mark.parametrize(
+        ("place", "expected"),
+        [
+            (
+                3,
+                [
+                    (3, "was put in between two others"),
+                    (4, "was event number 3"),
+                    (5, "was event number 4"),
+                    (5, _ON_TOP),
+                ],
+            ),
+            (5, [(5, _ON_TOP)]),
+        ],
+    )
+    def test_a_foreign_row_is_found(
+        self, database: Database, engine: Engine, chain: Chain, place: int, expected: list[tuple[int, str]]
+    ) -> None:
+        """Made as one of ours is, and linked to the one before; those after it move on by one."""
+        ours = f"stream_id = '{chain.id}' AND stream_seq"
+        shift = [f"UPDATE event SET stream_seq = {n + 1} WHERE {ours} = {n}" for n in range(4, place - 1, -1)]
+        past_the_trigger(engine, *shift)
+        with database.reader() as session:
+            row = session.scalars(
+                select(EventRow).where(EventRow.stream_id == chain.id, EventRow.stream_seq == place - 1)
+            ).one()
+        event_id, digest = new_id(), b"d" * 32
+        forged = link_hash(
+            event_id=event_id,
+            stream_id=row.stream_id,
+            stream_seq=place,
+            kind=row.type,
+            subject_id=row.subject_id,
+            occurred_at=row.occurred_at,
+            actor_kind=row.actor_kind,
+            actor_id=row.actor_id,
+            digest=digest,
+            prev_hash=row.hash,
+        )
+        past_the_trigger(
+            engine,
+            "INSERT INTO event (id, stream_id, stream_seq, type, subject_id, occurred_at, actor_kind, actor_id, digest, "
+            f"prev_hash, hash) SELECT '{event_id}', stream_id, {place}, type, subject_id, occurred_at, actor_kind, "
+            f"actor_id, '\\x{digest.hex()}', hash, '\\x{forged.hex()}' FROM event WHERE {ours} = {place - 1}",
+        )
+        assert faults(database, chain) == expected
+
+    def test_an_owner_that_knows_another_end(self, database: Database, chain: Chain) -> None:
+        with database.reader() as session:
+            ours = select(EventRow).where(EventRow.stream_id == chain.id).order_by(EventRow.stream_seq)
+            rows = session.scalars(ours).all()
+        found = verify_stream(rows, stream_id=chain.id, count=4, head=b"x" * 32)
+        assert [(item.stream_seq, item.kind) for item in found] == [(4, "head")]
+        assert verify_stream([], stream_id=chain.id, count=0, head=b"x")[0].kind == "head"
+
+    def test_another_chains_row(self, database: Database, engine: Engine, chain: Chain) -> None:
+        other = Chain()
+        say(database, other, "elsewhere")
+        past_the_trigger(
+            engine,
+            f"DELETE FROM event WHERE stream_id = '{chain.id}' AND stream_seq = 1",
+            f"UPDATE event SET stream_id = '{chain.id}' WHERE stream_id = '{other.id}'",
+        )
+        assert (1, "header was changed") in faults(database, chain)
+        assert faults(database, other) == [(1, "is missing at the end")]
 
     def test_any_random_change_is_found(self, database: Database, engine: Engine, chain: Chain) -> None:
         chance = random.Random(7)

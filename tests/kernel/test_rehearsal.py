@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine, text
 
-from helpdesk.complaints import acts, queries
+from helpdesk.complaints import acts, queries, timeline_queries
 from helpdesk.complaints.action_schemas import BODIES
 from helpdesk.identity.actors import SYSTEM
 from helpdesk.kernel.errors import Conflict
@@ -63,7 +63,7 @@ def test_and_then_it_happens(database: Database, engine: Engine) -> None:
     with engine.connect() as connection:
         assert connection.execute(text("SELECT count(*) FROM complaint_message")).scalar_one() == 1
     with database.reader() as session:
-        row, events = queries.chain_of(session, SYSTEM, str(complaint_id))
+        row, events = timeline_queries.chain_of(session, SYSTEM, str(complaint_id))
         assert row.event_count == len(events)
 
 

@@ -1,0 +1,94 @@
+"""What an event of a complaint's timeline says, in one line for a person, in English or Chinese.
+
+Words, not sentences built by grammar: what happened, then each field that changed with before and after, or that the
+event is about. The words are data (`data/summaries.json`), for the events of every domain that tell of a complaint; a new
+event without any is shown by its own name, and a test names it.
+"""
+
+import json
+from collections.abc import Iterator, Mapping
+from functools import lru_cache
+from importlib import resources
+from typing import Any, Final
+
+from helpdesk.kernel.money import format_minor
+
+LANGUAGES: Final = ("en", "zh")
+_LONGEST: Final = 60
+"""Characters of a value; a longer one is only named."""
+_MOST: Final = 12
+"""Fields in one line."""
+
+Words = Mapping[str, str]
+
+
+@lru_cache(maxsize=1)
+def shipped() -> dict[str, dict[str, Any]]:
+    text = resources.files("helpdesk.complaints").joinpath("data/summaries.json").read_text(encoding="utf-8")
+    return dict(json.loads(text))
+
+
+def summary(kind: str, payload: Mapping[str, Any] | None, language: str, *, withheld: bool = False) -> str:
+    """One line. `payload` None: it was erased, or is `withheld` from this reader."""
+    known = shipped()["events"].get(kind)
+    title = kind.partition(".")[2].replace("_", " ").capitalize() if known is None else known[language]
+    if payload is None:
+        return f"{title} {_sign('withheld' if withheld else 'erased', language)}"
+    told = list(_told(payload, [] if known is None else known["shows"], language))
+    more = ["…"] if len(told) > _MOST else []
+    comma = _sign("comma", language)
+    return title if not told else f"{title}: {comma.join([*told[:_MOST], *more])}"
+
+
+def _told(payload: Mapping[str, Any], shows: list[str], language: str) -> Iterator[str]:
+    for name in shows:
+        value = _amount(payload) if name == "amount" else payload.get(name)
+        if value is not None and value != "":
+            yield f"{_label(name, language)} {_value(value, language) or '…'}"
+    for changes in (payload.get("changes"), payload.get("complaint_changes")):
+        yield from _changed(changes or {}, language)
+    for place, changes in enumerate((payload.get("issues") or {}).values(), start=1):
+        for text in _changed(changes, language):
+            yield f"{_sign('issue', language)} {place} {text}"
+
+
+def _changed(changes: Mapping[str, Any], language: str) -> Iterator[str]:
+    for name, change in changes.items():
+        if not isinstance(change, list) or len(change) != 2:
+            continue
+        before, after = (_value(value, language) for value in change)
+        label = _label(name, language)
+        yield label if before is None or after is None else f"{label} {before} → {after}"
+
+
+def _value(value: Any, language: str) -> str | None:
+    """Short enough to be shown; None: only its name is."""
+    if value is None:
+        return _sign("nothing", language)
+    if isinstance(value, bool):
+        return _sign("yes" if value else "no", language)
+    if isinstance(value, list):
+        shown = [_value(item, language) for item in value]
+        value = ", ".join(item for item in shown if item is not None) if None not in shown else "…" * _LONGEST
+    if isinstance(value, dict):
+        return None
+    text = " ".join(str(value).split())
+    word = shipped()["words"].get(text)
+    if word is not None:
+        return str(word[language])
+    return text if len(text) <= _LONGEST else None
+
+
+def _amount(payload: Mapping[str, Any]) -> str | None:
+    minor, currency = payload.get("amount_minor"), payload.get("currency")
+    return None if minor is None or currency is None else f"{format_minor(minor, currency)} {currency}"
+
+
+def _label(name: str, language: str) -> str:
+    words: Words | None = shipped()["fields"].get(name)
+    return name.removesuffix("_id").replace("_", " ") if words is None else words[language]
+
+
+def _sign(name: str, language: str) -> str:
+    found: str = shipped()["signs"][name][language]
+    return found

@@ -1,0 +1,43 @@
+from typing import Any
+
+from sqlalchemy.orm import Session
+
+from helpdesk.complaints import timeline_queries as queries
+from helpdesk.complaints import timeline_schemas as schemas
+from helpdesk.complaints.summaries import LANGUAGES
+from helpdesk.identity.actors import Actor
+from helpdesk.kernel.event_log import verify_stream
+from helpdesk.kernel.http import Blueprint, language
+from helpdesk.kernel.pagination import Page
+
+blp = Blueprint("timeline", __name__, description="Everything that happened to a complaint, chained.")
+
+
+@blp.read(
+    "/complaints/<ref>/timeline",
+    operation_id="get_complaint_timeline",
+    summary="Everything that happened, oldest first",
+    description="Each entry has before and after of every field that changed, and one line for a person in the language of "
+    "`Accept-Language` (English or Chinese).",
+    answer=schemas.TimelineEntry,
+    query=schemas.TimelineQuery,
+    permission="complaint:read",
+    languages=LANGUAGES,
+    paged=True,
+)
+def get_timeline(session: Session, actor: Actor, page: Page, given: dict[str, Any], ref: str) -> Any:
+    return queries.timeline(session, actor, page, given, ref, language=language(LANGUAGES))
+
+
+@blp.read(
+    "/complaints/<ref>/timeline/verification",
+    operation_id="verify_complaint_timeline",
+    summary="Recompute the hash chain of the timeline",
+    description="An event that was changed, removed, put in or put elsewhere is found and named.",
+    answer=schemas.ChainReport,
+    permission="complaint:read",
+)
+def verify_timeline(session: Session, actor: Actor, ref: str) -> dict[str, Any]:
+    complaint, rows = queries.chain_of(session, actor, ref)
+    broken = verify_stream(rows, stream_id=complaint.id, count=complaint.event_count, head=bytes(complaint.event_head))
+    return {"valid": not broken, "events": len(rows), "broken": broken}

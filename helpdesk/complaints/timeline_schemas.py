@@ -1,0 +1,60 @@
+from marshmallow import fields
+
+from helpdesk.kernel.event_log import FAULTS
+from helpdesk.kernel.schemas import Choice, CommaList, PageQuery, Schema, Text, Timestamp
+
+
+class TimelineQuery(PageQuery):
+    type = CommaList(
+        metadata={"description": "Events of these types, separated by commas.", "example": "complaint.resolved"}
+    )
+    actor_kind = Text(max_length=50, metadata={"description": "By agents, complainants, the system ..."})
+    actor_id = fields.UUID(metadata={"description": "By this one."})
+    occurred_from = Timestamp(metadata={"description": "At or after."})
+    occurred_before = Timestamp(metadata={"description": "Before."})
+
+
+class TimelineEntry(Schema):
+    id = fields.UUID(required=True)
+    sequence = fields.Integer(required=True)
+    type = fields.String(required=True, metadata={"example": "complaint.received"})
+    summary = fields.String(
+        required=True,
+        metadata={
+            "description": "One line for a person, in the language of `Accept-Language`: English or Chinese.",
+            "example": "Received: channel EMAIL, severity S3",
+        },
+    )
+    occurred_at = Timestamp(required=True)
+    actor_kind = fields.String(required=True, metadata={"example": "agent"})
+    actor_id = fields.UUID(required=True, allow_none=True)
+    actor_name = fields.String(
+        required=True, allow_none=True, metadata={"description": "An agent's.", "example": "Mia"}
+    )
+    payload = fields.Dict(
+        required=True,
+        allow_none=True,
+        metadata={"description": "null once erased, or where `withheld`.", "example": {"channel": "EMAIL"}},
+    )
+    withheld = fields.Boolean(
+        required=True,
+        metadata={
+            "description": "What it says is not for this caller (offers, without `offer:read`).",
+            "example": False,
+        },
+    )
+    hash = fields.String(
+        required=True, metadata={"description": "Chained to the entry before.", "example": "9f2c" * 16}
+    )
+
+
+class BrokenLink(Schema):
+    stream_seq = fields.Integer(required=True, data_key="sequence")
+    kind = Choice(FAULTS, required=True, metadata={"example": "payload"})
+    what = fields.String(required=True, metadata={"example": "payload was changed"})
+
+
+class ChainReport(Schema):
+    valid = fields.Boolean(required=True)
+    events = fields.Integer(required=True)
+    broken = fields.List(fields.Nested(BrokenLink), required=True, metadata={"example": []})
