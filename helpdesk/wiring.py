@@ -24,9 +24,11 @@ from helpdesk.complaints.events import (
     ComplaintWithdrawn,
     IssueAdded,
     MessageAdded,
+    MessageRedacted,
     PersonAdded,
     PersonChanged,
     PersonRemoved,
+    TextRedacted,
 )
 from helpdesk.complaints.search_subscribers import follow_text
 from helpdesk.complaints.tracking_secret import Secrets
@@ -57,6 +59,7 @@ from helpdesk.sla.service import install_defaults
 SUBSCRIBERS: Final[Mapping[type[Event], tuple[Subscriber, ...]]] = {
     AgentChanged: (session_subscribers.end_sessions, leaving.owe_reassignment),
     **dict.fromkeys((ComplaintEdited, IssueAdded, PersonAdded, PersonChanged, PersonRemoved), (follow_text,)),
+    **dict.fromkeys((MessageRedacted, TextRedacted), (follow_text,)),
     ComplaintReceived: (sla.start_clocks,),
     **dict.fromkeys(BY_ACTION.values(), (sla.follow_complaint, listeners.moved, leaving.opened_again)),
     ComplaintWithdrawn: (sla.follow_complaint, recovery.complaint_withdrawn, listeners.moved),

@@ -167,7 +167,8 @@ def compose(
     message = EmailMessage(policy=_POLICY)
     message["From"] = sender
     message["To"] = name + at + (host if host.isascii() else host.encode("idna").decode())
-    message["Subject"] = " ".join(_CONTROL.sub(" ", subject).split())
+    # The standard library decodes what looks like an encoded word (RFC 2047), line breaks included, and writes it anew.
+    message["Subject"] = " ".join(_CONTROL.sub(" ", subject).replace("=?", "= ?").split())
     message["Message-ID"] = f"<{key}@{domain}>"
     message["Auto-Submitted"] = "auto-generated"
     message["X-Auto-Response-Suppress"] = "All"

@@ -62,6 +62,7 @@ class UnitOfWork:
         self._now = now
         self._pending: list[Recorded] = []
         self._recorded: list[Recorded] = []
+        self._happened: list[Recorded] = []
         self._last: dict[UUID, Chain] = {}
         self._rows: dict[Table, list[Mapping[str, Any]]] = defaultdict(list)
         self._duties: list[NewDuty] = []
@@ -98,12 +99,12 @@ class UnitOfWork:
 
     def recorded(self, event: Event) -> Recorded:
         """For a subscriber: its event with its circumstances (who, when, the id in the log)."""
-        return next(item for item in reversed(self._recorded) if item.event is event)
+        return next(item for item in reversed(self._happened) if item.event is event)
 
     @property
     def happened(self) -> Sequence[Recorded]:
         """Everything recorded so far whose subscribers have run: all of it, once it is finished."""
-        return tuple(self._recorded)
+        return tuple(self._happened)
 
     @contextmanager
     def rehearsal(self) -> Iterator["UnitOfWork"]:
@@ -168,6 +169,7 @@ class UnitOfWork:
         while self._pending:
             batch, self._pending = self._pending, []
             self._recorded += batch
+            self._happened += batch
             self._react(batch)
         self._write_events()
         self.session.flush()

@@ -255,6 +255,19 @@ class TestCopies:
         assert again.json["messages"][0]["body"] == MARK
         assert places_with(engine, "It is Li Wei.") == ["macro.steps"]
 
+    def test_it_is_found_no_more(self, agent: Caller, manager: Caller, complaint: dict[str, Any]) -> None:
+        message = said(agent, complaint, body="The xylophone is from Zanzibar.")
+
+        def found(word: str) -> int:
+            return len(agent.get(f"/complaints/search?q={word}").json["items"])
+
+        assert (found("xylophone"), found("promised"), found("week")) == (1, 1, 1)
+        done(redact(manager, complaint, message, strings=["xylophone"]))
+        done(redact(manager, complaint, part="description", strings=["promised"]))
+        done(redact(manager, complaint, part="subject", whole=True))
+        assert (found("xylophone"), found("promised"), found("week")) == (0, 0, 0)
+        assert (found("zanzibar"), found("monday")) == (1, 1)
+
     def test_drafts_that_quote_it_are_named_and_left(
         self, agent: Caller, manager: Caller, complaint: dict[str, Any]
     ) -> None:

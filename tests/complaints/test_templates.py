@@ -28,6 +28,11 @@ def at(complaint: dict[str, Any], *more: str) -> str:
     return "/".join(("/complaints", complaint["reference"], *more))
 
 
+def same(seen: dict[str, Any], answered: dict[str, Any]) -> bool:
+    """But for what is told once."""
+    return seen == {name: value for name, value in answered.items() if name != "tracking_secret"}
+
+
 def made(caller: Caller, path: str, body: dict[str, Any]) -> dict[str, Any]:
     answer = caller.post(path, body)
     assert answer.status_code == 201, answer.text
@@ -335,7 +340,7 @@ class TestApply:
         for preview in (True, False):
             refused = self.apply(join("auditor"), complaint, macro, preview=preview)
             assert (refused.status_code, refused.json["step"]) == (403, 0)
-        assert agent.get(at(complaint)).json == complaint
+        assert same(agent.get(at(complaint)).json, complaint)
 
     def test_all_of_it(self, agent: Caller, complaint: dict[str, Any], macro: Any, database: Database) -> None:
         answer = self.apply(agent, complaint, macro)
@@ -365,7 +370,7 @@ class TestApply:
         before = rows()
         tried = self.apply(agent, complaint, macro, preview=True).json
         assert rows() == before
-        assert agent.get(at(complaint)).json == complaint
+        assert same(agent.get(at(complaint)).json, complaint)
         assert agent.get(f"/macros/{macro['id']}").json["uses"] == 0
         done = self.apply(agent, complaint, macro).json
         assert tried["preview"] is True
@@ -383,7 +388,7 @@ class TestApply:
         assert (refused.status_code, refused.json["permission"], refused.json["step"]) == (403, "complaint:reopen", 2)
         assert refused.json["errors"][0]["pointer"] == "/steps/2"
         assert refused.json["detail"].startswith("Step 3 (reopen)")
-        assert agent.get(at(complaint)).json == complaint
+        assert same(agent.get(at(complaint)).json, complaint)
         assert agent.get(at(complaint, "messages")).json["items"] == []
 
     @pytest.mark.parametrize("preview", [True, False])

@@ -16,6 +16,8 @@ from uuid import UUID
 import pytest
 from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import AuthResult
+from hypothesis import given
+from hypothesis import strategies as st
 from sqlalchemy import text
 
 from helpdesk.identity.actors import SYSTEM
@@ -26,6 +28,23 @@ from helpdesk.kernel.mail import LogMailer, SmtpMailer, compose, mailer_for, que
 from helpdesk.kernel.settings import Settings
 from helpdesk.kernel.unit_of_work import Database
 from helpdesk.wiring import Program, assemble
+
+_HOSTILE = st.sampled_from(
+    [
+        *(
+            "",
+            "\r\nBcc: victim@x.example",
+            "\n\nBody",
+            "\r\n\r\n<script>",
+            "\x00",
+            "\u2028X: y",
+            "\x85X: y",
+            "\n.\nQUIT",
+        ),
+        *("=?utf-8?q?=0D=0AX:_y?=", "=?utf-8?b?DQpYOiB5?=", "==??utf-8?q?=0AX:_y?=?=", "=\x00?utf-8?q?=0AX:_y?="),
+        "\n--===============boundary==\nContent-Type: text/html",
+    ]
+)
 
 
 class Post:
@@ -249,6 +268,22 @@ class TestContent:
         [(_, recipients, message)] = post.mails
         assert recipients == ["li.wei@example.com"]
         assert message.get_content().replace("\r\n", "\n").rstrip("\n") == body.replace("\r\n", "\n").rstrip("\n")
+
+    @given(
+        subject=st.text(max_size=60), body=st.text(max_size=80), html=st.none() | st.text(max_size=80), extra=_HOSTILE
+    )
+    def test_no_text_becomes_a_header(self, subject: str, body: str, html: str | None, extra: str) -> None:
+        """Whatever stands in subject, text and HTML: the headers are ours, and the mail has the parts that it should."""
+        shown = None if html is None else html + extra
+        message = compose(
+            "Helpdesk <help@desk.example>", UUID(int=1), "a@x.example", subject + extra, body + extra, html=shown
+        )
+        read = message_from_bytes(message.as_bytes(), policy=default)
+        fixed = {"From", "To", "Subject", "Message-ID", "Auto-Submitted", "X-Auto-Response-Suppress", "MIME-Version"}
+        assert {name for name in read if not name.startswith("Content-")} == fixed
+        assert [str(read["To"]), str(read["From"])] == ["a@x.example", "Helpdesk <help@desk.example>"]
+        kinds = ["text/plain"] if html is None else ["multipart/alternative", "text/plain", "text/html"]
+        assert [part.get_content_type() for part in read.walk()] == kinds
 
     def test_domain_in_another_script(self, mailing: Program, post: Post) -> None:
         _, duty = queue(mailing.database, recipient="ana@bücher.example")
