@@ -17,6 +17,7 @@ from helpdesk.complaints.api import blp as complaints
 from helpdesk.complaints.assignment_api import blp as assignment
 from helpdesk.complaints.attachment_api import blp as attachments
 from helpdesk.complaints.attachment_models import SCAN_STATES
+from helpdesk.complaints.bulk_api import blp as bulk
 from helpdesk.complaints.change_queries import changes_since
 from helpdesk.complaints.custom_field_api import blp as custom_fields
 from helpdesk.complaints.custom_field_models import FIELD_TYPES
@@ -103,6 +104,7 @@ BLUEPRINTS = (
     tags,
     custom_fields,
     views,
+    bulk,
     sla,
     milestones,
     recovery,

@@ -11,8 +11,17 @@ from uuid import UUID
 from sqlalchemy import Engine
 
 from helpdesk.complaints import attachment_jobs as attachments
+from helpdesk.complaints import (
+    bulk_changes,
+    bulk_jobs,
+    notifications,
+    reassignment,
+    reassignment_jobs,
+    tag_jobs,
+    tagging,
+    tracking,
+)
 from helpdesk.complaints import notification_subscribers as listeners
-from helpdesk.complaints import notifications, reassignment, reassignment_jobs, tag_jobs, tagging, tracking
 from helpdesk.complaints import reassignment_subscribers as leaving
 from helpdesk.complaints import verification as complaint_verification
 from helpdesk.complaints.events import (
@@ -112,6 +121,7 @@ HANDLERS: Final[Handlers] = {
     password_service.TOPIC: Outside(door_jobs.send_reset, queue=mail.QUEUE, patience=40),
     issuance.TOPIC: Outside(issuance.issue, give_up=issuance.give_up),
     reassignment.TOPIC: Outside(reassignment_jobs.reassign, queue=BULK),
+    bulk_changes.TOPIC: Outside(bulk_jobs.change_many, give_up=bulk_jobs.give_up, queue=BULK),
     tagging.TOPIC: Outside(tag_jobs.retag, give_up=tag_jobs.give_up, queue=BULK),
     attachments.TOPIC: Outside(
         attachments.scan, give_up=attachments.give_up, queue=BULK, patience=20

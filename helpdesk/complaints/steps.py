@@ -32,10 +32,10 @@ Run = Callable[[UnitOfWork, Actor, Complaint, dict[str, Any]], object]
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """`permission`: what the actor needs, None where `run` itself asks. `body`: what must be given with it."""
+    """`permission`: what the actor needs in any case; `run` may ask for more. `body`: what must be given with it."""
 
     name: str
-    permission: str | None
+    permission: str
     body: type[Schema] | None
     run: Run
 
@@ -44,7 +44,7 @@ def _act(action: str) -> Step:
     def run(uow: UnitOfWork, actor: Actor, complaint: Complaint, given: dict[str, Any]) -> object:
         return acts.act(uow, actor, complaint, action, given)
 
-    return Step(action, None, BODIES[action], run)
+    return Step(action, LIFECYCLE.by_action(action).permission, BODIES[action], run)
 
 
 STEPS: Final[Mapping[str, Step]] = {
@@ -52,7 +52,7 @@ STEPS: Final[Mapping[str, Step]] = {
     for step in (
         *map(_act, LIFECYCLE.actions),
         Step("edit", "complaint:edit", ComplaintPatch, lambda uow, _, row, given: service.edit(uow, row, given)),
-        Step("write_message", None, MessageIn, service.write_message),
+        Step("write_message", "complaint:note", MessageIn, service.write_message),
         Step("assign", "complaint:assign", AssignmentIn, assignment.assign),
         Step("claim", "complaint:claim", ClaimIn, assignment.claim),
         Step("release", "complaint:claim", ReleaseIn, assignment.release),
@@ -89,16 +89,22 @@ def read_steps(items: Sequence[Mapping[str, Any]], pointer: str = "/steps") -> l
     problems: list[FieldError] = []
     found = []
     for place, item in enumerate(items):
-        step = STEPS[item["step"]]
         try:
-            body = (step.body or Schema)().load(item["given"])
-        except ma.ValidationError as error:
-            problems += _below(f"{pointer}/{place}/given", error.messages)
-        else:
-            found.append(Given(step, body))
+            found.append(read_step(item, f"{pointer}/{place}"))
+        except ValidationFailed as error:
+            problems += error.errors
     if problems:
         raise ValidationFailed(errors=problems)
     return found
+
+
+def read_step(item: Mapping[str, Any], pointer: str = "") -> Given:
+    """From one loaded `StepIn`, which stands at `pointer`."""
+    step = STEPS[item["step"]]
+    try:
+        return Given(step, (step.body or Schema)().load(item["given"]))
+    except ma.ValidationError as error:
+        raise ValidationFailed(errors=list(_below(f"{pointer}/given", error.messages))) from error
 
 
 def _below(pointer: str, messages: Any) -> Iterator[FieldError]:
@@ -108,6 +114,5 @@ def _below(pointer: str, messages: Any) -> Iterator[FieldError]:
 
 def perform(uow: UnitOfWork, actor: Actor, complaint: Complaint, given: Given) -> None:
     """One step on a locked complaint. Raises what its route would: `Forbidden`, `Conflict`, `ValidationFailed`."""
-    if given.step.permission is not None:
-        require(actor, given.step.permission)
+    require(actor, given.step.permission)
     given.step.run(uow, actor, complaint, given.body)

@@ -194,6 +194,7 @@ class _Write:
     enrolling: bool = False
     body_optional: bool = False
     or_nothing: bool = False
+    accepted: Callable[[Any], bool] | None = None
     by: Scheme | None = None
 
     def __call__(self, **path: Any) -> Response:
@@ -223,7 +224,8 @@ class _Write:
             return self._answered(shown)
 
     def _answered(self, shown: Any) -> Response:
-        response = _answer(self.answer, shown, self.status, self.location)
+        status = 202 if self.accepted is not None and self.accepted(shown) else self.status
+        response = _answer(self.answer, shown, status, self.location)
         for name, value in self.headers(shown).items() if self.headers is not None else ():
             response.headers[name] = value
         return response
@@ -238,6 +240,7 @@ class _Write:
                 kept = idempotency.earlier_answer(uow.session, tried)
                 if kept is not None:
                     return _replayed(kept)
+                uow.attempt = tried
             result = self._work(uow, actor, given, path)
             uow.finish()
             shown, response = self._shown(uow.session, actor, result)
@@ -421,6 +424,7 @@ class Blueprint(flask_smorest.Blueprint):  # type: ignore[misc]  # flask-smorest
         enrolling: bool = False,
         body_optional: bool = False,
         or_nothing: bool = False,
+        accepted: Callable[[Any], bool] | None = None,
         by: Scheme | None = None,
         errors: Sequence[type[DomainError]] = (),
         description: str | None = None,
@@ -443,7 +447,7 @@ class Blueprint(flask_smorest.Blueprint):  # type: ignore[misc]  # flask-smorest
         `enrolling`: also for a session that lacks its second factor.
 
         `body_optional`: a request without a body is one with an empty object. `or_nothing`: the view may return None,
-        which is a 204.
+        which is a 204. `accepted(shown)`: whether the work is still to be done, which is a 202.
         """
 
         def register(view: Callable[..., Any]) -> Callable[..., Any]:
@@ -468,6 +472,7 @@ class Blueprint(flask_smorest.Blueprint):  # type: ignore[misc]  # flask-smorest
                 enrolling=enrolling,
                 body_optional=body_optional,
                 or_nothing=or_nothing,
+                accepted=accepted,
                 by=by,
             )
             self._register(
@@ -478,7 +483,7 @@ class Blueprint(flask_smorest.Blueprint):  # type: ignore[misc]  # flask-smorest
                 summary=summary,
                 description=_saying_once(description or f"{summary}.", shown_once),
                 answer=run.answer,
-                statuses={status: HTTPStatus(status).phrase} | ({204: "There is none."} if or_nothing else {}),
+                statuses=_successes(status, or_nothing=or_nothing, accepted=accepted is not None),
                 body=run.body,
                 body_optional=body_optional,
                 errors=[*errors, *_refusals(rule, load if by is None else None, if_match)],
@@ -634,6 +639,15 @@ def _about(row: Any) -> set[UUID]:
     owner = getattr(row, "complaint", None)
     found = owner.id if isinstance(owner, EventStream) else getattr(row, "complaint_id", None)  # type: ignore[attr-defined]
     return {found} if isinstance(found, UUID) else set()
+
+
+def _successes(status: int, *, or_nothing: bool, accepted: bool) -> dict[int, str]:
+    found = {status: HTTPStatus(status).phrase}
+    if accepted:
+        found[202] = "The work goes on; the job tells how far it is."
+    if or_nothing:
+        found[204] = "There is none."
+    return found
 
 
 def _saying_once(description: str, secret: str | None) -> str:

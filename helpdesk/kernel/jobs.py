@@ -10,7 +10,7 @@ so an item happens once however often the duty is rung for. `places_left` tells 
 """
 
 from collections.abc import Mapping, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, Final, cast
 from uuid import UUID
 
@@ -79,10 +79,21 @@ class JobItem(Base):
 
 
 def begin(
-    uow: UnitOfWork, actor: Principal, *, kind: str, topic: str, given: Mapping[str, Any], total: int | None = None
+    uow: UnitOfWork,
+    actor: Principal,
+    *,
+    kind: str,
+    topic: str,
+    given: Mapping[str, Any],
+    total: int | None = None,
+    job_id: UUID | None = None,
+    not_before: datetime | None = None,
 ) -> UUID:
-    """A new job and the duty to do it; its id, which is also the duty's subject. `topic` is a row of `wiring.HANDLERS`."""
-    job_id = new_id()
+    """A new job and the duty to do it; its id, which is also the duty's subject. `topic` is a row of `wiring.HANDLERS`.
+
+    `not_before`: no worker takes it up earlier, since the caller is at it. `job_id`: where a repeat has to find it.
+    """
+    job_id = job_id or new_id()
     row = {
         "id": job_id,
         "kind": kind,
@@ -93,7 +104,7 @@ def begin(
         "created_at": uow.now,
     }
     uow.add_rows(Job, [row])
-    uow.duty(topic, job_id, dedupe_key=str(job_id))
+    uow.duty(topic, job_id, dedupe_key=str(job_id), not_before=not_before)
     return job_id
 
 
@@ -184,6 +195,13 @@ def cancel(uow: UnitOfWork, job: Job) -> UUID:
 def _visible_to(actor: Principal) -> Any:
     """One's own; everybody's for who may read them all."""
     return literal_column("true") if actor.may(READ_ALL) else Job.created_by == actor.id
+
+
+def outcomes(session: Session, job_id: UUID) -> Sequence[Mapping[str, Any]]:
+    """Of every item that has one, in order."""
+    columns: Sequence[Any] = (JobItem.place, JobItem.subject, JobItem.status, JobItem.code, JobItem.detail)
+    found = select(*columns).where(JobItem.job_id == job_id).order_by(JobItem.place)
+    return cast(Sequence[Mapping[str, Any]], session.execute(found).mappings().all())
 
 
 _SHOWN: Final = (

@@ -96,7 +96,7 @@ def register(app: Flask) -> None:
 
     @app.errorhandler(DBAPIError)
     def database(error: DBAPIError) -> Response:
-        return respond(_of_database(error))
+        return respond(of_database(error))
 
     @app.errorhandler(PoolTimeout)
     def pool(_: PoolTimeout) -> Response:
@@ -118,7 +118,8 @@ def register(app: Flask) -> None:
         return Response(text, mimetype="text/plain")
 
 
-def _of_database(error: DBAPIError) -> DomainError:
+def of_database(error: DBAPIError) -> DomainError:
+    """What a failure of the database is to whoever asked for something."""
     cause = error.orig
     if isinstance(cause, pg_errors.LockNotAvailable | pg_errors.QueryCanceled):
         return TemporarilyUnavailable("The request waited too long for another one.")

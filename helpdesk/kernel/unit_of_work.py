@@ -22,6 +22,7 @@ from sqlalchemy.orm import Session
 from helpdesk.kernel import bulk, event_log
 from helpdesk.kernel.db import utc
 from helpdesk.kernel.events import Event, Principal, Recorded, Stream
+from helpdesk.kernel.idempotency import Attempt
 from helpdesk.kernel.ids import new_id
 from helpdesk.kernel.outbox import Duty, NewDuty
 
@@ -58,6 +59,8 @@ class UnitOfWork:
         self.session = session
         self.actor = actor
         self.request_id = request_id
+        self.attempt: Attempt | None = None
+        """The request that came with an `Idempotency-Key`: for acts that go on beyond this unit of work."""
         self._consequences = consequences
         self._now = now
         self._pending: list[Recorded] = []
