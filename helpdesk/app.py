@@ -24,6 +24,9 @@ from helpdesk.complaints.custom_field_models import FIELD_TYPES
 from helpdesk.complaints.draft_api import blp as drafts
 from helpdesk.complaints.draft_models import DRAFT_KINDS
 from helpdesk.complaints.form_api import blp as forms
+from helpdesk.complaints.link_api import blp as links
+from helpdesk.complaints.link_models import LABELS as LINK_LABELS
+from helpdesk.complaints.merge_api import blp as merges
 from helpdesk.complaints.models import MESSAGE_KINDS
 from helpdesk.complaints.notification_api import blp as notifications
 from helpdesk.complaints.notification_models import NOTIFICATION_KINDS
@@ -90,6 +93,8 @@ BLUEPRINTS = (
     redactions,
     templates,
     attachments,
+    links,
+    merges,
     notifications,
     assignment,
     queues,
@@ -141,6 +146,7 @@ VOCABULARIES = {
     "IssueCode": taxonomy.ISSUES,
     "IssueOutcome": taxonomy.ISSUE_OUTCOMES,
     "JobState": jobs.STATES,
+    "LinkKind": LINK_LABELS,
     "MessageKind": MESSAGE_KINDS,
     "NotificationKind": NOTIFICATION_KINDS,
     "MilestoneKind": MILESTONES,
@@ -247,8 +253,8 @@ def create_app(settings: Settings | None = None, program: Program | None = None)
         settings.base_url,
         program.tools.store,
         changes_since,
-        Presence(settings.redis_url),
         settings,
+        Presence(settings.redis_url),
     )
     app.extensions["helpdesk_program"] = program
     app.extensions["helpdesk_sessions"] = SessionRules.of(settings)

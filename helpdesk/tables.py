@@ -4,6 +4,8 @@ from helpdesk.complaints import attachment_models
 from helpdesk.complaints import custom_field_models as custom_fields
 from helpdesk.complaints import draft_models as drafts
 from helpdesk.complaints import form_models as forms
+from helpdesk.complaints import link_models as complaint_links
+from helpdesk.complaints import merge_models as complaint_merges
 from helpdesk.complaints import models as complaints
 from helpdesk.complaints import notification_models as notifications
 from helpdesk.complaints import profile_models as profiles
@@ -26,6 +28,8 @@ from helpdesk.sla import models as sla
 __all__ = [
     "administration",
     "attachment_models",
+    "complaint_links",
+    "complaint_merges",
     "complaint_search",
     "complaints",
     "custom_fields",

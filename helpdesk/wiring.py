@@ -10,6 +10,7 @@ from uuid import UUID
 
 from sqlalchemy import Engine
 
+import helpdesk.tables  # noqa: F401  # every process knows every table: rows are written in the order of all foreign keys
 from helpdesk.complaints import attachment_jobs as attachments
 from helpdesk.complaints import (
     bulk_changes,
@@ -31,6 +32,8 @@ from helpdesk.complaints.events import (
     ComplaintEdited,
     ComplaintReceived,
     ComplaintWithdrawn,
+    DuplicateMerged,
+    DuplicateParted,
     IssueAdded,
     MessageAdded,
     MessageRedacted,
@@ -76,6 +79,8 @@ SUBSCRIBERS: Final[Mapping[type[Event], tuple[Subscriber, ...]]] = {
     ComplaintAssigned: (listeners.assigned,),
     MessageAdded: (listeners.message_added,),
     SlaBreached: (listeners.promise_broken,),
+    DuplicateMerged: (sla.join_clocks, recovery.duplicate_merged),
+    DuplicateParted: (sla.part_clocks, recovery.duplicate_parted),
 }
 
 

@@ -5,14 +5,14 @@ from typing import Any, Final
 from marshmallow import ValidationError, fields, validate, validates_schema
 
 from helpdesk.complaints.lifecycle import MAX_ISSUES, RECORD_TYPES
-from helpdesk.complaints.schemas import LONG, TEXT_FORMATS, issue_fits_category
+from helpdesk.complaints.schemas import LONG, REFERENCE, TEXT_FORMATS, issue_fits_category
 from helpdesk.complaints.taxonomy import (
     CATEGORIES,
     CHANNELS,
-    DISMISSALS,
     FAULTS,
     ISSUE_OUTCOMES,
     ISSUES,
+    NO_COMPLAINT,
     ROOT_CAUSES,
     TRACKS,
 )
@@ -126,6 +126,13 @@ class ResolveIn(Schema):
     outcomes = fields.List(fields.Nested(OutcomeIn), required=True, validate=validate.Length(1, MAX_ISSUES))
     letter = fields.Nested(LetterIn, required=True)
     remedy = fields.Nested(RemedyIn, required=True)
+    children_open_because = Text(
+        max_length=2000,
+        metadata={
+            "description": "Why it is decided before the complaints under it; needed only while some are open.",
+            "example": None,
+        },
+    )
 
 
 class ResolveOnTheSpotIn(ResolveIn):
@@ -158,8 +165,36 @@ class ReasonIn(Schema):
 
 
 class DismissIn(Schema):
-    reason_code = Choice(DISMISSALS, required=True, metadata={"example": "out_of_scope"})
+    reason_code = Choice(NO_COMPLAINT, required=True, metadata={"example": "out_of_scope"})
     note = Text(max_length=2000, metadata={"example": "About another company of the same name."})
+
+
+class MergeIn(Schema):
+    into = fields.String(
+        required=True,
+        validate=validate.Length(1, 100),
+        metadata={
+            "description": "Reference or id of the complaint that goes on; where that one was merged itself, its own "
+            "survivor is meant.",
+            "example": REFERENCE,
+        },
+    )
+    reason = Text(
+        required=True, max_length=2000, metadata={"example": "The same parcel, written about by mail and phone."}
+    )
+    silent = Flag(load_default=False, metadata={"description": "Do not tell the complainant.", "example": False})
+    other_complainant = Flag(
+        load_default=False,
+        metadata={
+            "description": "The two are of different people, who are to be answered together.",
+            "example": False,
+        },
+    )
+
+
+class UnmergeIn(Schema):
+    reason = Text(required=True, max_length=2000, metadata={"example": "They were two parcels after all."})
+    silent = Flag(load_default=False, metadata={"description": "Do not tell the complainant.", "example": False})
 
 
 class ReferIn(Schema):
@@ -182,6 +217,8 @@ BODIES: Final[dict[str, type[Schema]]] = {
     "withdraw": ReasonIn,
     "dismiss": DismissIn,
     "convert": ConvertIn,
+    "merge": MergeIn,
+    "unmerge": UnmergeIn,
     "escalate": ReasonIn,
     "de_escalate": ReasonIn,
     "refer_externally": ReferIn,

@@ -49,13 +49,24 @@ def check(session: Session, actor: Actor, complaint: Complaint, action: str) -> 
     LIFECYCLE.transition(action, complaint.status, complaint, actor.may)
 
 
-def carry_out(uow: UnitOfWork, actor: Actor, complaint: Complaint, action: str, given: dict[str, Any]) -> Complaint:
-    """`act` for whoever has called `check` in the same transaction (a route does, before it reads the body)."""
-    step = LIFECYCLE.transition(action, complaint.status, complaint, actor.may)
-    watch = Watch(uow.session, complaint)
+def carry_out(
+    uow: UnitOfWork,
+    actor: Actor,
+    complaint: Complaint,
+    action: str,
+    given: dict[str, Any],
+    *,
+    watch: Watch | None = None,
+) -> Complaint:
+    """`act` for whoever has called `check` in the same transaction (a route does, before it reads the body). `watch`: begun
+    earlier, by an act of which this is one part.
+    """
+    complaint.children_open = queries.open_children(uow.session, actor, complaint.id) if complaint.child_count else 0
+    step = LIFECYCLE.transition(action, complaint.status, complaint, actor.may, given)
+    watch = watch or Watch(uow.session, complaint)
     came_from = complaint.status
     _EFFECTS[action](uow, actor, complaint, given)
-    complaint.status = step.target or complaint.status
+    complaint.status = step.target or (given["back_to"] if step.back_to else came_from)
     complaint.transition_count += 1
     complaint.changed_at(uow.now)
     supplied = json_safe(given)
@@ -264,6 +275,20 @@ def _dismiss(_uow: UnitOfWork, _actor: Actor, complaint: Complaint, given: dict[
     complaint.waiting_on = "nobody"
 
 
+def _merge(_uow: UnitOfWork, _actor: Actor, complaint: Complaint, given: dict[str, Any]) -> None:
+    """Its own part; `merging` does the other complaint's, and gives `merged_into_id` beside the body."""
+    complaint.dismissal = "duplicate"
+    complaint.merged_into_id = given["merged_into_id"]
+    complaint.waiting_on = "nobody"
+
+
+def _unmerge(_uow: UnitOfWork, _actor: Actor, complaint: Complaint, given: dict[str, Any]) -> None:
+    """`merging` gives where it stood beside the body: `back_to` and `waiting_on`."""
+    complaint.dismissal = None
+    complaint.merged_into_id = None
+    complaint.waiting_on = given["waiting_on"]
+
+
 def _escalate(_uow: UnitOfWork, _actor: Actor, complaint: Complaint, _given: dict[str, Any]) -> None:
     complaint.escalation_level += 1
 
@@ -316,6 +341,8 @@ _EFFECTS: Final[dict[str, Callable[[UnitOfWork, Actor, Complaint, dict[str, Any]
     "withdraw": _withdraw,
     "dismiss": _dismiss,
     "convert": _convert,
+    "merge": _merge,
+    "unmerge": _unmerge,
     "escalate": _escalate,
     "de_escalate": _de_escalate,
     "refer_externally": _refer,

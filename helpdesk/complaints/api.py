@@ -18,10 +18,10 @@ from helpdesk.complaints import (
     tracking_schemas,
 )
 from helpdesk.complaints.action_schemas import BODIES
-from helpdesk.complaints.lifecycle import CLOSING, LIFECYCLE, OPEN
+from helpdesk.complaints.lifecycle import CLOSING, LIFECYCLE, OPEN, PAIRED
 from helpdesk.complaints.tracking_secret import Secrets
 from helpdesk.identity.actors import Actor
-from helpdesk.kernel.errors import ActionNotAllowed, Conflict, Forbidden
+from helpdesk.kernel.errors import ActionNotAllowed, Conflict, Forbidden, MovedMeanwhile
 from helpdesk.kernel.http import Blueprint, web
 from helpdesk.kernel.pagination import Page
 from helpdesk.kernel.schemas import Schema
@@ -138,7 +138,8 @@ def _action_route(action: str) -> None:
 
 
 for _action in LIFECYCLE.actions:
-    _action_route(_action)
+    if _action not in PAIRED:
+        _action_route(_action)
 
 
 def _open_only(_session: Session, _actor: Actor, complaint: models.Complaint) -> None:
@@ -178,7 +179,9 @@ def _person_route(role: str, path: str, body: type[Schema], summary: str) -> Non
         permission="complaint:edit",
         load=queries.complaint_for_update,
         if_match="honoured",
+        check=queries.refuse_merged,
         show=_show,
+        errors=(errors.ComplaintMerged,),
     )(run)
 
 
@@ -230,8 +233,9 @@ def remove_person(uow: UnitOfWork, _actor: Actor, part: queries.Part[models.Pers
     permission="complaint:edit",
     load=queries.complaint_for_update,
     if_match="honoured",
+    check=queries.refuse_merged,
     show=_show,
-    errors=(Conflict,),
+    errors=(Conflict, errors.ComplaintMerged),
 )
 def record_need(uow: UnitOfWork, _actor: Actor, complaint: models.Complaint, given: dict[str, Any]) -> UUID:
     return people.record_need(uow, complaint, given)
@@ -285,15 +289,15 @@ def _show_message(session: Session, _actor: Actor, message_id: UUID) -> dict[str
     operation_id="add_complaint_message",
     summary="Write to the complainant, note something, or record what they said",
     description="A `public_reply` is also mailed to the complainant where there is an address. An `inbound` message ends "
-    "the waiting for the complainant.",
+    "the waiting for the complainant; on a complaint that was merged it goes to the one in which that goes on.",
     body=schemas.MessageIn,
     answer=schemas.Message,
     status=201,
     permission="complaint:note",
-    load=queries.complaint_for_update,
+    load=queries.thread_for_update,
     if_match="honoured",
     show=_show_message,
-    errors=(Forbidden,),
+    errors=(Forbidden, errors.ComplaintMerged, MovedMeanwhile),
 )
 def add_message(uow: UnitOfWork, actor: Actor, complaint: models.Complaint, given: dict[str, Any]) -> UUID:
     return service.write_message(uow, actor, complaint, given)

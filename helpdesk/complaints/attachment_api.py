@@ -8,8 +8,9 @@ from helpdesk.complaints import attachment_errors as errors
 from helpdesk.complaints import attachment_queries as queries
 from helpdesk.complaints import attachment_schemas as schemas
 from helpdesk.complaints import attachments
+from helpdesk.complaints.errors import ComplaintMerged
 from helpdesk.complaints.models import Complaint
-from helpdesk.complaints.queries import complaint_for_update, visible_id
+from helpdesk.complaints.queries import complaint_for_update, refuse_merged, visible_id
 from helpdesk.identity.actors import Actor
 from helpdesk.kernel.downloads import Download
 from helpdesk.kernel.errors import Gone
@@ -50,6 +51,7 @@ def terms(actor: Actor) -> Terms:
 
 
 def check_room(session: Session, actor: Actor, complaint: Complaint) -> None:
+    refuse_merged(session, actor, complaint)
     attachments.check_room(session, complaint, attachments.Bounds.of(web().settings, actor))
 
 
@@ -68,7 +70,7 @@ def check_room(session: Session, actor: Actor, complaint: Complaint) -> None:
     permission="attachment:add",
     check=check_room,
     show=queries.shown,
-    errors=(errors.TooManyAttachments,),
+    errors=(errors.TooManyAttachments, ComplaintMerged),
 )
 def add_attachment(uow: UnitOfWork, actor: Actor, complaint: Complaint, given: dict[str, Any], upload: Upload) -> UUID:
     bounds = attachments.Bounds.of(web().settings, actor)

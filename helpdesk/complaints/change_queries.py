@@ -10,6 +10,7 @@ from sqlalchemy import and_, bindparam, select
 from sqlalchemy.orm import Session
 
 from helpdesk.complaints.models import Complaint
+from helpdesk.complaints.pair_queries import Pair
 from helpdesk.complaints.queries import Part
 from helpdesk.identity.actors import Actor
 from helpdesk.identity.models import Agent
@@ -47,7 +48,7 @@ def changes_since(session: Session, actor: Actor, row: Any, version: int | None)
     complaint = row if isinstance(row, Complaint) else getattr(row, "complaint", None)
     if not isinstance(complaint, Complaint) or actor.kind == "complainant" or not actor.may("complaint:read"):
         return {}
-    since = version if isinstance(row, Complaint | Part) else None
+    since = version if isinstance(row, Complaint | Part | Pair) else None
     found = _events(session, complaint.id, MOST + 1 if since is not None else LATELY, since)
     shown = [_shown(event) for event in found[:MOST] if event.type.partition(".")[0] != "offer" or _sees_offers(actor)]
     return {"changes": shown[::-1], "changes_left_off": len(found) > MOST}
@@ -64,6 +65,7 @@ def _sees_offers(actor: Actor) -> bool:
 
 
 def _shown(event: Any) -> dict[str, Any]:
+    said = event.payload or {}
     return {
         "sequence": event.sequence,
         "type": event.type,
@@ -71,5 +73,5 @@ def _shown(event: Any) -> dict[str, Any]:
         "actor_kind": event.actor_kind,
         "actor_id": None if event.actor_id is None else str(event.actor_id),
         "actor_name": event.actor_name,
-        "changes": (event.payload or {}).get("changes") or {},
+        "changes": {**(said.get("changes") or {}), **(said.get("complaint_changes") or {})},
     }

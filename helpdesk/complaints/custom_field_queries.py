@@ -82,3 +82,12 @@ def list_fields(session: Session, page: Page, given: Mapping[str, Any]) -> Liste
 
 def values_of(session: Session, complaint_id: UUID) -> Sequence[CustomValue]:
     return session.scalars(select(CustomValue).where(CustomValue.complaint_id == complaint_id)).all()
+
+
+def value_rows(session: Session, complaint_id: UUID, field_ids: Iterable[UUID] | None = None) -> list[dict[str, Any]]:
+    """Rows of `complaint_custom_value`, of these fields or of all."""
+    table = CustomValue.__table__
+    statement = select(table).where(table.c.complaint_id == complaint_id)
+    if field_ids is not None:
+        statement = statement.where(table.c.field_id.in_(list(field_ids)))
+    return [dict(row) for row in session.execute(statement).mappings()]

@@ -4,7 +4,7 @@ A complaint shows its values in `custom_fields`, by the field's key. What they a
 `Complaint.terms`) is written with them, in one place and one transaction.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 from uuid import UUID
@@ -47,6 +47,32 @@ def set_values(uow: UnitOfWork, complaint: Complaint, given: Mapping[str, Any]) 
     rows = _rows(complaint.id, complaint.received_at, fields, changed)
     if rows:
         uow.session.execute(insert(CustomValue), rows)
+
+
+def carry(uow: UnitOfWork, source: Complaint, complaint: Complaint, keys: Collection[str]) -> dict[str, UUID]:
+    """Give a locked complaint the values that another has in these fields, in which it has none; the caller records the
+    change. The fields, by key.
+    """
+    fields = custom_field_queries.fields_to_write(uow.session, keys)
+    found = {key: field.id for key, field in fields.items()}
+    taken = {key: source.custom_fields[key] for key in found}
+    complaint.custom_fields = dict(sorted({**complaint.custom_fields, **taken}.items()))
+    complaint.terms = sorted([*complaint.terms, *(term for term in source.terms if term.partition("=")[0] in found)])
+    rows = custom_field_queries.value_rows(uow.session, source.id, found.values())
+    moved = {"complaint_id": complaint.id, "received_at": complaint.received_at}
+    if rows:
+        uow.session.execute(insert(CustomValue), [row | moved for row in rows])
+    return found
+
+
+def drop(uow: UnitOfWork, complaint: Complaint, keys: Mapping[str, UUID]) -> None:
+    """Empty these fields of a locked complaint; the caller records the change."""
+    complaint.custom_fields = {key: value for key, value in complaint.custom_fields.items() if key not in keys}
+    complaint.terms = [term for term in complaint.terms if term.partition("=")[0] not in keys]
+    row = CustomValue.__table__.c
+    uow.session.execute(
+        delete(CustomValue).where(row.complaint_id == complaint.id, row.field_id.in_(list(keys.values())))
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -71,3 +71,99 @@ class NothingLeft(Conflict):
     code = "nothing_left"
     title = "All of it has been redacted already"
     advice = "Nothing remains to be taken out; GET /complaints/{ref}/redactions tells who did it."
+
+
+class AlreadyLinked(Conflict):
+    code = "already_linked"
+    title = "The two are linked in that way already"
+    advice = "A pair has one link of a kind, whichever side it was made from. Read the links."
+
+
+class SplitStays(Conflict):
+    code = "split_stays"
+    title = "That they were split stays written down"
+    advice = "This link tells where messages came from; it cannot be taken away."
+
+
+class ParentTaken(Conflict):
+    code = "parent_taken"
+    title = "It has a parent already"
+    advice = "A complaint has one parent. Take that link away first."
+
+
+class ParentRing(Conflict):
+    code = "parent_ring"
+    title = "A complaint cannot stand above itself"
+    advice = "The one that is to be the parent is below the other one, or there are too many above it already."
+
+
+class AlreadyMerged(Conflict):
+    code = "already_merged"
+    title = "That one was merged into this one already"
+    advice = "Nothing is to be done; or undo that merge first, to merge them the other way."
+
+
+class SurvivorClosed(Conflict):
+    code = "survivor_closed"
+    title = "The complaint to merge into is closed"
+    advice = "Reopen it first, or merge into one that is open."
+
+
+class OtherComplainant(Conflict):
+    code = "other_complainant"
+    title = "The two are of different people"
+    advice = (
+        "Link them (`related`), so that each gets an answer. Where they are to be answered together, say so with "
+        "`other_complainant`."
+    )
+
+
+class RegulatorSurvives(Conflict):
+    code = "regulator_survives"
+    title = "A regulator's complaint goes on under its own reference"
+    advice = "Merge the other one into it."
+
+
+class ComplaintSurvives(Conflict):
+    code = "complaint_survives"
+    title = "A complaint is not merged into what is none"
+    advice = "Merge the other one into it, or convert one of the two first."
+
+
+class TooMuchToMerge(Conflict):
+    code = "too_much_to_merge"
+    title = "Together they have more than one complaint can hold"
+    advice = "A complaint has at most 20 issues and 20 needs. Link the two instead."
+
+
+class OtherCurrency(Conflict):
+    code = "other_currency"
+    title = "A remedy in another currency was delivered on it"
+    advice = "A case is reckoned in one currency, so that nothing is paid twice. Link the two instead."
+
+
+class ComplaintMerged(Conflict):
+    code = "complaint_merged"
+    title = "It goes on in another complaint"
+    advice = "Write to the one named in `merged_into`; none is named when it is another team's."
+
+
+class MergeFinal(Conflict):
+    code = "merge_final"
+    title = "This merge cannot be undone any more"
+    advice = (
+        "It can be undone for some days, while the survivor is open and was not merged on. Split the survivor instead, or "
+        "take the matter in anew."
+    )
+
+
+class SurvivorElsewhere(Forbidden):
+    code = "survivor_elsewhere"
+    title = "The complaint that it was merged into is another team's"
+    advice = "Have it undone by somebody who sees both."
+
+
+class NoIssueLeft(Conflict):
+    code = "no_issue_left"
+    title = "One of the two would be left without an issue"
+    advice = "Every complaint has one issue at least."

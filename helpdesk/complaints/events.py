@@ -20,7 +20,9 @@ class ComplaintEvent(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ComplaintReceived(ComplaintEvent):
-    """`clock_starts`: name of a clock's start (`complaint_received`, `complaint_sent_to_company`) -> when."""
+    """`clock_starts`: name of a clock's start (`complaint_received`, `complaint_sent_to_company`) -> when. `split_from`: the
+    complaint that it was split off from, whose promises it goes on with; `acknowledged`: it has been by then.
+    """
 
     type: ClassVar[str] = "complaint.received"
     record_type: str
@@ -33,6 +35,8 @@ class ComplaintReceived(ComplaintEvent):
     team_id: UUID | None
     customer_id: UUID | None
     clock_starts: dict[str, datetime]
+    split_from: UUID | None = None
+    acknowledged: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -125,6 +129,20 @@ class ComplaintDismissed(ComplaintActed):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ComplaintMerged(ComplaintActed):
+    """On the duplicate: it goes on in the complaint named by `merged_into_id` of `changes`."""
+
+    type: ClassVar[str] = "complaint.merged"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ComplaintUnmerged(ComplaintActed):
+    """On the duplicate that was none: it goes on by itself, from where it stood."""
+
+    type: ClassVar[str] = "complaint.unmerged"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ComplaintEscalated(ComplaintActed):
     type: ClassVar[str] = "complaint.escalated"
 
@@ -154,6 +172,8 @@ BY_ACTION: Final[dict[str, type[ComplaintActed]]] = {
     "withdraw": ComplaintWithdrawn,
     "dismiss": ComplaintDismissed,
     "convert": ComplaintConverted,
+    "merge": ComplaintMerged,
+    "unmerge": ComplaintUnmerged,
     "escalate": ComplaintEscalated,
     "de_escalate": ComplaintDeEscalated,
     "refer_externally": ComplaintReferred,
@@ -357,3 +377,75 @@ class NeedEnded(ComplaintEvent):
     need_id: UUID
     changes: dict[str, list[Any]] = field(default_factory=dict)
     complaint_changes: dict[str, list[Any]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LinkEvent(ComplaintEvent):
+    """`kind`: what the complaint is to the other one. `changes`: of the complaint."""
+
+    link_id: UUID
+    kind: str
+    other_id: UUID
+    changes: dict[str, list[Any]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ComplaintLinked(LinkEvent):
+    type: ClassVar[str] = "complaint.linked"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ComplaintUnlinked(LinkEvent):
+    type: ClassVar[str] = "complaint.unlinked"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DuplicateEvent(ComplaintEvent):
+    """On the survivor of a merge. `changes`: of the survivor; `moved`: table -> how many rows came, or went back."""
+
+    personal: ClassVar[frozenset[str]] = frozenset({"changes"})
+    merge_id: UUID
+    source_id: UUID
+    source_reference: str
+    changes: dict[str, list[Any]]
+    moved: dict[str, int]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DuplicateMerged(DuplicateEvent):
+    """A duplicate was merged into this complaint. `one_customer`: both are the same customer's, or nobody's known."""
+
+    type: ClassVar[str] = "complaint.duplicate_merged"
+    one_customer: bool
+    source_record_type: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DuplicateParted(DuplicateEvent):
+    """That merge was undone."""
+
+    type: ClassVar[str] = "complaint.duplicate_parted"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ComplaintRedirected(ComplaintEvent):
+    """On a duplicate: the complaint in which it goes on was merged itself, or that was undone."""
+
+    type: ClassVar[str] = "complaint.redirected"
+    changes: dict[str, list[Any]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ComplaintSplit(ComplaintEvent):
+    """Part of it goes on by itself. `changes`: of the complaint; messages are named by their ids, those that were copied by
+    the ids they have here.
+    """
+
+    type: ClassVar[str] = "complaint.split"
+    new_id: UUID
+    new_reference: str
+    issue_ids: list[str]
+    moved_messages: list[str]
+    copied_messages: list[str]
+    reason: str
+    changes: dict[str, list[Any]]

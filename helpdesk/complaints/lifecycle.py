@@ -10,12 +10,16 @@ from helpdesk.kernel.state_machine import Lifecycle, Requirement, Transition, st
 
 OPEN: Final = states("received", "investigated")
 CLOSED: Final = states("resolved", "followed_up", "withdrawn", "dismissed")
-CLOSING: Final = frozenset({"resolve", "resolve_on_the_spot", "answer", "follow_up", "dismiss", "withdraw", "convert"})
+CLOSING: Final = frozenset(
+    {"resolve", "resolve_on_the_spot", "answer", "follow_up", "dismiss", "withdraw", "convert", "merge"}
+)
 """Actions that nobody takes on a complaint about themselves."""
 RECORD_TYPES: Final = ("complaint", "inquiry", "request", "suggestion", "compliment")
 """What comes in by one door: a complaint, and what is none. The latter is answered, and that is all: no severity is
 judged of it, nothing is found or offered, and no clock of a regulator or a policy runs.
 """
+PAIRED: Final = frozenset({"merge", "unmerge"})
+"""Acts on two complaints at once: with routes of their own, and never a step of a macro or a bulk change."""
 WAITING_ON: Final = ("us", "customer", "third_party", "nobody")
 STAGES: Final = ("1", "2", "external")
 MAX_LEVEL: Final = 3
@@ -57,6 +61,19 @@ def _empty_fields(row: Any, action: str) -> list[dict[str, str]]:
         if action in field["required_for"] and field["key"] not in row.custom_fields
     ]
 
+
+_CHILDREN: Final = Requirement(
+    "children_open",
+    "complaints under it are open; decide them first, or say in `children_open_because` why this one comes before them.",
+    lambda row: row.children_open == 0,
+    unless="children_open_because",
+)
+
+_BY_ITSELF: Final = Requirement(
+    "merged",
+    "it goes on in the complaint that it was merged into; undo the merge, or act on that one.",
+    lambda row: row.merged_into_id is None,
+)
 
 LIFECYCLE: Final = Lifecycle(
     name="complaint",
@@ -135,6 +152,7 @@ LIFECYCLE: Final = Lifecycle(
             "complaint:resolve",
             "Decide the outcome and tell the complainant",
             ("outcomes", "letter", "remedy"),
+            (_CHILDREN,),
             only=_COMPLAINTS,
         ),
         Transition(
@@ -155,6 +173,7 @@ LIFECYCLE: Final = Lifecycle(
                     "an offer on it is not approved; submit it (within your authority that approves it), or withdraw it.",
                     lambda row: row.offers_drafted == 0,
                 ),
+                _CHILDREN,
             ),
             only=_COMPLAINTS,
         ),
@@ -190,6 +209,7 @@ LIFECYCLE: Final = Lifecycle(
             "complaint:reopen",
             "Take a closed complaint up again (a double deviation)",
             ("reason",),
+            (_BY_ITSELF,),
         ),
         Transition(
             "withdraw",
@@ -221,6 +241,33 @@ LIFECYCLE: Final = Lifecycle(
             ),
             only=_UNDECIDED,
             also=_to_convert,
+        ),
+        Transition(
+            "merge",
+            OPEN,
+            "dismissed",
+            "complaint:merge",
+            "Merge a duplicate into the complaint that goes on",
+            ("into", "reason"),
+            (
+                Requirement(
+                    "remedies_unsettled",
+                    "an offer on it is not settled; have it delivered, or take it back.",
+                    lambda row: row.remedies_undelivered == 0,
+                ),
+            ),
+        ),
+        Transition(
+            "unmerge",
+            states("dismissed"),
+            None,
+            "complaint:merge",
+            "Undo a merge: the complaint goes on by itself, from where it stood",
+            ("reason",),
+            back_to=OPEN,
+            only=Requirement(
+                "not_merged", "it was not merged into another.", lambda row: row.merged_into_id is not None
+            ),
         ),
         Transition(
             "escalate",
@@ -255,6 +302,7 @@ LIFECYCLE: Final = Lifecycle(
             "complaint:refer",
             "Record that the complaint went to an outside body (ISO 10003)",
             ("body", "reference"),
+            (_BY_ITSELF,),
             only=_COMPLAINTS,
         ),
     ),

@@ -53,6 +53,10 @@ class Complaint(Identified, Versioned, EventStream, Stamped, Base):
         CheckConstraint("offers_approved BETWEEN 0 AND offers_live", name="offers_approved"),
         CheckConstraint("offers_drafted BETWEEN 0 AND offers_live", name="offers_drafted"),
         CheckConstraint("(status = 'dismissed') = (dismissal IS NOT NULL)", name="dismissed_with_reason"),
+        CheckConstraint(
+            "(dismissal IS NOT DISTINCT FROM 'duplicate') = (merged_into_id IS NOT NULL)", name="duplicate_of_one"
+        ),
+        CheckConstraint("merged_into_id <> id", name="not_its_own_duplicate"),
         CheckConstraint("external_id IS NULL OR source IS NOT NULL", name="external_id_of_source"),
         CheckConstraint(
             "(price_minor IS NULL AND loss_minor IS NULL) OR currency IS NOT NULL", name="amounts_have_currency"
@@ -116,6 +120,7 @@ class Complaint(Identified, Versioned, EventStream, Stamped, Base):
             "id",
             postgresql_where=text("awaits_agent"),
         ),
+        Index("ix_complaint_merged_into_id", "merged_into_id", postgresql_where=text("merged_into_id IS NOT NULL")),
     )
 
     reference: Mapped[str] = mapped_column(unique=True)
@@ -155,6 +160,10 @@ class Complaint(Identified, Versioned, EventStream, Stamped, Base):
     double_deviation: Mapped[bool] = mapped_column(default=False)
     reopened_count: Mapped[int] = mapped_column(default=0, server_default="0")
     dismissal: Mapped[str | None]
+    merged_into_id: Mapped[UUID | None] = mapped_column(ForeignKey("complaint.id", ondelete="NO ACTION"))
+    """The complaint in which a duplicate goes on: one that was not merged itself, so it is one step to there."""
+    child_count: Mapped[int] = mapped_column(default=0, server_default="0")
+    """How many complaints have this one as their parent."""
     outcome: Mapped[str | None]
     fault: Mapped[str | None]
     root_cause: Mapped[str | None]
@@ -192,6 +201,9 @@ class Complaint(Identified, Versioned, EventStream, Stamped, Base):
 
     demanded = cast("Sequence[dict[str, Any]] | None", None)
     """No column: the custom fields that actions wait for, as whoever locked the row found them (`queries.DEMANDED`)."""
+
+    children_open = 0
+    """How many of them are open in the sight of whoever is about to act: no column, looked up by `acts`."""
 
     @property
     def regulator(self) -> bool:

@@ -28,15 +28,18 @@ from sqlalchemy import (
     select,
     true,
 )
-from sqlalchemy.orm import Session
+from sqlalchemy.dialects.postgresql import array
+from sqlalchemy.orm import Session, aliased
 
 from helpdesk.complaints.custom_field_models import CustomField
-from helpdesk.complaints.errors import ConflictOfInterest
-from helpdesk.complaints.lifecycle import CLOSING, LIFECYCLE
+from helpdesk.complaints.errors import ComplaintMerged, ConflictOfInterest
+from helpdesk.complaints.lifecycle import CLOSING, LIFECYCLE, OPEN
+from helpdesk.complaints.link_models import Link
+from helpdesk.complaints.merge_models import Merge, MergedRow
 from helpdesk.complaints.models import Complaint, Issue, Need, Person
 from helpdesk.complaints.taxonomy import REGULATOR_CHANNELS
 from helpdesk.identity.actors import Actor
-from helpdesk.kernel.errors import NotFound
+from helpdesk.kernel.errors import MovedMeanwhile, NotFound
 from helpdesk.kernel.ids import parse_reference
 from helpdesk.kernel.pagination import AnySelect
 
@@ -187,6 +190,44 @@ def know_demands(session: Session, complaint: Complaint) -> None:
         complaint.demanded = session.execute(select(DEMANDED)).scalar_one()
 
 
+@cache
+def _thread(naming: str, sight: str) -> Any:
+    """One complaint and, where it was merged, the one in which it goes on; kept, as in `_of_one`."""
+    either = func.unnest(array([_COMPLAINT.id, _COMPLAINT.merged_into_id]))
+    return select(_THERE).where(_THERE.id.in_(_of_one(select(either), naming, sight))).order_by(_THERE.id)
+
+
+_THERE: Final = aliased(Complaint)
+
+
+def thread_for_update(session: Session, actor: Actor, ref: str) -> Complaint:
+    """As `complaint_for_update`, for what may be about to be written in another thread: the complaint in which a merged one
+    goes on is locked with it, in the order of ids, and `survivor_of` gives it. Raises `MovedMeanwhile`.
+    """
+    naming, named = _naming(ref)
+    kind, values = sight(actor)
+    rows = session.scalars(_thread(naming, kind).with_for_update(), {"named": named, **values}).all()
+    row: Complaint | None = next((row for row in rows if named in {row.id, row.reference}), None)
+    if row is None:
+        raise NotFound
+    if row.merged_into_id is not None and all(other.id != row.merged_into_id for other in rows):
+        raise MovedMeanwhile
+    return row
+
+
+def survivor_of(session: Session, complaint: Complaint) -> Complaint:
+    """Where a merged complaint goes on, locked; any other is its own."""
+    if complaint.merged_into_id is None:
+        return complaint
+    return complaint_by_id_for_update(session, complaint.merged_into_id)
+
+
+def get_one(session: Session, complaint_id: UUID) -> Complaint:
+    """For the program itself: no visibility, no lock."""
+    row: Complaint = session.execute(_of_one(_ROW, "id", "everything"), {"named": complaint_id}).scalar_one()
+    return row
+
+
 def get_visible(session: Session, actor: Actor, ref: str) -> Complaint:
     row: Complaint | None = _find(session, _ROW, actor, ref).scalar_one_or_none()
     return _found(row)
@@ -295,6 +336,8 @@ _DETAIL = select(
     _COMPLAINT.created_at,
     _COMPLAINT.double_deviation,
     _COMPLAINT.dismissal,
+    _COMPLAINT.merged_into_id,
+    _COMPLAINT.child_count,
     _COMPLAINT.outcome,
     _COMPLAINT.fault,
     _COMPLAINT.root_cause,
@@ -335,13 +378,49 @@ def detail(session: Session, actor: Actor, ref: str | UUID) -> dict[str, Any]:
         shown[name] = None if minor is None else (minor, currency)
     for need in shown["needs"]:  # JSON has no times
         need["expires_at"] = need["expires_at"] and datetime.fromisoformat(need["expires_at"])
-    facts = SimpleNamespace(**shown, regulator=shown["channel"] in REGULATOR_CHANNELS)
+    merged_into_id = shown["merged_into_id"]
+    shown["merged_into"] = None if merged_into_id is None else reference_of(session, actor, merged_into_id)
+    facts = SimpleNamespace(
+        **shown,
+        regulator=shown["channel"] in REGULATOR_CHANNELS,
+        children_open=open_children(session, actor, shown["id"]) if shown["child_count"] else 0,
+    )
     shown["allowed_actions"] = LIFECYCLE.allowed(shown["status"], facts, actor.may)
     if any(person["agent_id"] == str(actor.person_id) for person in shown["people"] if person["role"] == "subject"):
         for item in shown["allowed_actions"]:
             if item["action"] in CLOSING:
                 item["missing"] = [*item["missing"], _CONFLICT]
     return shown
+
+
+_REFERENCE: Final = select(_COMPLAINT.id, _COMPLAINT.reference)
+
+
+def reference_of(session: Session, actor: Actor, complaint_id: UUID) -> dict[str, Any] | None:
+    """`id` and `reference` of another complaint, None for who may not see it."""
+    row = _find(session, _REFERENCE, actor, str(complaint_id)).mappings().one_or_none()
+    return None if row is None else dict(row)
+
+
+def refuse_merged(session: Session, actor: Actor, complaint: Complaint) -> None:
+    """For what would be overlooked on a complaint that goes on in another. Raises `ComplaintMerged`."""
+    if complaint.merged_into_id is None:
+        return
+    goes_on = reference_of(session, actor, complaint.merged_into_id)
+    if goes_on is None:
+        raise ComplaintMerged
+    raise ComplaintMerged(f"It goes on in {goes_on['reference']}.", merged_into=goes_on)
+
+
+def open_children(session: Session, actor: Actor, complaint_id: UUID) -> int:
+    """How many of those that the actor may see are open."""
+    statement = (
+        select(func.count())
+        .select_from(Link)
+        .join(Complaint, Complaint.id == Link.from_id)
+        .where(Link.to_id == complaint_id, Link.kind == "child_of", Complaint.status.in_(OPEN), visible_to(actor))
+    )
+    return session.execute(statement).scalar_one()
 
 
 _CONFLICT: Final = {
@@ -369,20 +448,63 @@ class Recipient(NamedTuple):
     name: str | None
     email: str | None
     language: str | None
+    customer_id: UUID | None
+    merged_from: str | None
+    """The reference under which they know the matter, where it is not the complaint's own."""
 
 
 _PERSON: Final = Person.__table__.c
+_MERGED_FROM: Final = (
+    select(_COMPLAINT.reference)
+    .join(Merge, Merge.source_id == _COMPLAINT.id)
+    .join(MergedRow, MergedRow.merge_id == Merge.id)
+    .where(MergedRow.row_id == _PERSON.id, Merge.undone_at.is_(None))
+    .order_by(Merge.id)
+    .limit(1)
+    .correlate(Person.__table__)
+    .scalar_subquery()
+    .label("merged_from")
+)
+"""The first of the complaints that a person was moved from."""
+
 _WRITTEN_TO: Final = (
-    select(*(_PERSON[name] for name in Recipient._fields))
+    select(*(_PERSON[name] for name in Recipient._fields if name != "merged_from"), _MERGED_FROM)
     .where(_PERSON.complaint_id == bindparam("complaint_id"), _PERSON.role.in_(["representative", "complainant"]))
     .order_by(_PERSON.role.desc(), _PERSON.id)
 )
 
 
 def complainant_of(session: Session, complaint_id: UUID) -> Recipient | None:
-    """Whom to write to: the representative with authority where there is one, else the complainant."""
-    rows = map(Recipient._make, session.execute(_WRITTEN_TO, {"complaint_id": complaint_id}))
-    return next((row for row in rows if row.role == "complainant" or row.authority), None)
+    """Whose complaint it is, to write to: the representative with authority where there is one, else the complainant."""
+    return _correspondents(session, complaint_id).get(None)
+
+
+def recipients_of(session: Session, complaint_id: UUID) -> list[Recipient]:
+    """Everybody who is to read an answer: whose complaint it is, and those of the complaints that were merged into it; each
+    person once, at an address.
+    """
+    found: list[Recipient] = []
+    for person in _correspondents(session, complaint_id).values():
+        if person.email and not any(_same(person, other) for other in found):
+            found.append(person)
+    return found
+
+
+def _same(one: Recipient, other: Recipient) -> bool:
+    customers = one.customer_id, other.customer_id
+    return (one.email or "").casefold() == (other.email or "").casefold() or (
+        customers[0] is not None and customers[0] == customers[1]
+    )
+
+
+def _correspondents(session: Session, complaint_id: UUID) -> dict[str | None, Recipient]:
+    """By the reference under which they know the matter, None for the complaint's own, which comes first."""
+    rows = list(map(Recipient._make, session.execute(_WRITTEN_TO, {"complaint_id": complaint_id})))
+    found: dict[str | None, Recipient] = {}
+    for row in sorted(rows, key=lambda row: row.merged_from or ""):
+        if row.role == "complainant" or row.authority:
+            found.setdefault(row.merged_from, row)
+    return found
 
 
 PartRow = TypeVar("PartRow")

@@ -11,14 +11,14 @@ Of two at once one wins: the route asks for the version that was looked at.
 
 import hashlib
 import secrets
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 from uuid import UUID
 
 from marshmallow import fields
 
-from helpdesk.complaints import cutting, redaction_queries
+from helpdesk.complaints import cutting, merge_queries, redaction_queries
 from helpdesk.complaints.action_schemas import BODIES
 from helpdesk.complaints.cutting import MARK, Cut, NotThere
 from helpdesk.complaints.errors import NothingLeft
@@ -58,13 +58,14 @@ def redact_message(uow: UnitOfWork, actor: Actor, part: Part[Message], given: di
     message.body, message.html, message.html_given = cut.left, None, None
     message.redactions += 1
     message.redacted_at, message.redacted_whole = uow.now, cut.whole
-    found = redaction_queries.events_at(uow.session, complaint.id, message.created_at)
+    kin = merge_queries.kin_of(uow.session, complaint.id)  # it may have been written on another that was merged with it
+    found = redaction_queries.events_at(uow.session, kin, message.created_at)
     erased = event_log.erase(uow.session, [row.id for row in found if _holds(cut, row.payload)])
-    for transition in redaction_queries.transitions_at(uow.session, complaint.id, message.created_at):
+    for transition in redaction_queries.transitions_at(uow.session, kin, message.created_at):
         if _holds(cut, {"action": transition.action, "given": transition.given}):
             transition.given = {}  # whole, as the database allows it
     shown = {"body": cut.left, "body_html": None}
-    _rewrite_answers(uow, complaint, lambda item: item.get("id") == str(message.id) and "body" in item, shown)
+    _rewrite_answers(uow, kin, lambda item: item.get("id") == str(message.id) and "body" in item, shown)
     row = _note(
         uow,
         actor,
@@ -110,7 +111,7 @@ def redact_text(uow: UnitOfWork, actor: Actor, complaint: Complaint, given: dict
     erased = event_log.erase(uow.session, holding)
     _rewrite_answers(
         uow,
-        complaint,
+        [complaint.id],
         lambda item: name in item and str(complaint.id) in {item.get("id"), item.get("complaint_id")},
         {name: cut.left},
     )
@@ -169,7 +170,7 @@ def _told_of(payload: Mapping[str, Any], name: str) -> Iterator[str]:
 
 
 def _rewrite_answers(
-    uow: UnitOfWork, complaint: Complaint, concerns: Callable[[dict[str, Any]], bool], shown: dict[str, Any]
+    uow: UnitOfWork, complaint_ids: Iterable[UUID], concerns: Callable[[dict[str, Any]], bool], shown: dict[str, Any]
 ) -> None:
     def rewritten(value: Any) -> Any:
         if isinstance(value, dict):
@@ -177,7 +178,8 @@ def _rewrite_answers(
             return inner | shown if concerns(value) else inner
         return [rewritten(item) for item in value] if isinstance(value, list) else value
 
-    idempotency.rewrite(uow.session, complaint.id, rewritten)
+    for complaint_id in complaint_ids:
+        idempotency.rewrite(uow.session, complaint_id, rewritten)
 
 
 def _quoting(uow: UnitOfWork, complaint: Complaint, cut: Cut) -> list[UUID]:

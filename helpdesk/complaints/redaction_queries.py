@@ -1,6 +1,6 @@
 """Every select on redactions, and on what may hold a copy of what is redacted."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
@@ -53,10 +53,10 @@ def message_for_update(session: Session, actor: Actor, ref: str, message_id: UUI
     return Part(complaint, row)
 
 
-def events_at(session: Session, complaint_id: UUID, at: datetime) -> Sequence[Any]:
-    """`(id, payload)` of what was recorded of a complaint in one transaction, erased ones left out."""
+def events_at(session: Session, complaint_ids: Collection[UUID], at: datetime) -> Sequence[Any]:
+    """`(id, payload)` of what was recorded of complaints in one transaction, erased ones left out."""
     found = select(EventRow.id, EventRow.payload).where(
-        EventRow.stream_id == complaint_id, EventRow.occurred_at == at, EventRow.payload.is_not(None)
+        EventRow.stream_id.in_(complaint_ids), EventRow.occurred_at == at, EventRow.payload.is_not(None)
     )
     return session.execute(found).all()
 
@@ -71,8 +71,8 @@ def events_that_changed(session: Session, complaint_id: UUID, field: str) -> Seq
     return session.execute(found).all()
 
 
-def transitions_at(session: Session, complaint_id: UUID, at: datetime) -> Sequence[TransitionRow]:
-    found = select(TransitionRow).where(TransitionRow.complaint_id == complaint_id, TransitionRow.at == at)
+def transitions_at(session: Session, complaint_ids: Collection[UUID], at: datetime) -> Sequence[TransitionRow]:
+    found = select(TransitionRow).where(TransitionRow.complaint_id.in_(complaint_ids), TransitionRow.at == at)
     return session.scalars(found.with_for_update()).all()
 
 

@@ -49,7 +49,7 @@ TEXT_FORMATS = ("text", "html")
 
 EARLIEST = datetime(1990, 1, 1, tzinfo=UTC)
 
-_REFERENCE = "7K3M-9QX2-TAM"
+REFERENCE = "7K3M-9QX2-TAM"
 
 
 class PersonIn(Schema):
@@ -209,7 +209,7 @@ class ComplaintQuery(PageQuery):
     unassigned = fields.Boolean()
     source = Text(max_length=100)
     external_id = CommaList(metadata={"description": "Several, separated by commas.", "example": "shop-4711"})
-    ref = CommaList(metadata={"description": "Several references, separated by commas.", "example": _REFERENCE})
+    ref = CommaList(metadata={"description": "Several references, separated by commas.", "example": REFERENCE})
     category = Choice(CATEGORIES, metadata={"example": "DEL"})
     issue = Choice(ISSUES, metadata={"example": "DEL.LATE"})
     received_from = Timestamp(metadata={"description": "Received at or after."})
@@ -281,6 +281,9 @@ def sort_of(data: dict[str, Any]) -> str:
 class Requirement(Schema):
     code = fields.String(required=True, metadata={"example": "remedy_undelivered"})
     detail = fields.String(required=True, metadata={"example": "a remedy is not delivered yet."})
+    unless = fields.String(
+        metadata={"description": "A field of the body that lifts it, where there is one.", "example": "reason"}
+    )
 
 
 class AllowedAction(Schema):
@@ -326,7 +329,7 @@ class Need(Schema):
 
 class ComplaintSummary(Schema):
     id = fields.UUID(required=True)
-    reference = fields.String(required=True, metadata={"example": _REFERENCE})
+    reference = fields.String(required=True, metadata={"example": REFERENCE})
     record_type = Choice(RECORD_TYPES, required=True)
     status = Choice(LIFECYCLE.states, required=True)
     channel = Choice(CHANNELS, required=True, metadata={"example": "EMAIL"})
@@ -351,6 +354,11 @@ class ComplaintSummary(Schema):
     version = fields.Integer(required=True)
 
 
+class MergedInto(Schema):
+    id = fields.UUID(required=True)
+    reference = fields.String(required=True, metadata={"example": REFERENCE})
+
+
 class Complaint(ComplaintSummary):
     description = fields.String(required=True, metadata={"example": "My parcel came on Friday."})
     language = fields.String(required=True, allow_none=True, metadata={"example": "en"})
@@ -362,6 +370,12 @@ class Complaint(ComplaintSummary):
     created_at = Timestamp(required=True)
     double_deviation = fields.Boolean(required=True, metadata={"example": False})
     dismissal = Choice(DISMISSALS, required=True, allow_none=True, metadata={"example": None})
+    merged_into = fields.Nested(
+        MergedInto,
+        required=True,
+        allow_none=True,
+        metadata={"description": "Where a duplicate goes on; null for who may not see that one.", "example": None},
+    )
     outcome = Choice(ISSUE_OUTCOMES, required=True, allow_none=True, metadata={"example": None})
     fault = Choice(FAULTS, required=True, allow_none=True, metadata={"example": None})
     root_cause = Choice(ROOT_CAUSES, required=True, allow_none=True, metadata={"example": None})

@@ -68,10 +68,15 @@ def _said(uow: UnitOfWork, actor: Actor, complaint: Complaint, given: dict[str, 
 
 
 def write_message(uow: UnitOfWork, actor: Actor, complaint: Complaint, given: dict[str, Any]) -> UUID:
-    """Append to the thread. A message from the complainant ends the waiting for it. Raises `ValidationFailed` for an
-    answer to a message of another complaint, and for whom a note names who may not read it.
+    """Append to the thread. A message from the complainant ends the waiting for it; with a merged complaint it goes to the
+    survivor's (see `queries.thread_for_update`), while nobody else writes there by the old reference: raises
+    `ComplaintMerged`. Raises `ValidationFailed` for an answer to a message of another complaint, and for whom a note
+    names who may not read it.
     """
     require(actor, _MESSAGE_PERMISSION[given["kind"]])
+    if given["kind"] != "inbound":
+        queries.refuse_merged(uow.session, actor, complaint)
+    complaint = queries.survivor_of(uow.session, complaint)
     in_reply_to = given.get("in_reply_to")
     if in_reply_to is not None and not thread_queries.belongs(uow.session, complaint.id, in_reply_to):
         text = "There is no such message in this thread."

@@ -17,7 +17,7 @@ import marshmallow as ma
 from helpdesk.complaints import acts, assignment, service, tagging
 from helpdesk.complaints.action_schemas import BODIES
 from helpdesk.complaints.assignment_schemas import AssignmentIn, ClaimIn, ReleaseIn
-from helpdesk.complaints.lifecycle import LIFECYCLE
+from helpdesk.complaints.lifecycle import LIFECYCLE, PAIRED
 from helpdesk.complaints.models import Complaint
 from helpdesk.complaints.schemas import ComplaintPatch, MessageIn
 from helpdesk.complaints.tag_schemas import TagsIn
@@ -50,7 +50,7 @@ def _act(action: str) -> Step:
 STEPS: Final[Mapping[str, Step]] = {
     step.name: step
     for step in (
-        *map(_act, LIFECYCLE.actions),
+        *(_act(action) for action in LIFECYCLE.actions if action not in PAIRED),
         Step("edit", "complaint:edit", ComplaintPatch, lambda uow, _, row, given: service.edit(uow, row, given)),
         Step("write_message", "complaint:note", MessageIn, service.write_message),
         Step("assign", "complaint:assign", AssignmentIn, assignment.assign),

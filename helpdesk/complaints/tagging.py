@@ -4,7 +4,7 @@ A name means the tag that it is a name of, whatever its capitals, width and spac
 left. What a complaint shows (`Complaint.tags`) is always made anew from the rows, in the same transaction.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any, Final
 from uuid import UUID
 
@@ -29,6 +29,8 @@ from helpdesk.kernel.unit_of_work import UnitOfWork
 TOPIC: Final = "complaints.retag"
 RENAMED: Final = "renamed"
 MERGED: Final = "merged"
+DUPLICATE: Final = "duplicate"
+"""They are those of a duplicate, which was merged into the complaint or taken apart from it."""
 MOST: Final = 50
 """Tags on one complaint."""
 
@@ -59,6 +61,20 @@ def remove(uow: UnitOfWork, complaint: Complaint, given: Mapping[str, Any]) -> U
         _take_off(uow, complaint.id, [tag.id for tag in has if tag.id in wanted])
         _show(uow, complaint, left, None)
     return complaint.id
+
+
+def carry(uow: UnitOfWork, complaint: Complaint, tags: Sequence[KnownTag]) -> None:
+    """Put on a locked complaint tags that it does not have: those of a duplicate."""
+    if tags:
+        rows = [link(complaint.id, complaint.received_at, tag.id) for tag in tags]
+        uow.session.execute(insert(ComplaintTag).on_conflict_do_nothing(), rows)
+        _show(uow, complaint, [*tag_queries.tags_of(uow.session, complaint.id)], DUPLICATE)
+
+
+def drop(uow: UnitOfWork, complaint: Complaint, tag_ids: Collection[UUID]) -> None:
+    """Take them off a locked complaint again; those that it does not have any more are no change."""
+    _take_off(uow, complaint.id, list(tag_ids))
+    _show(uow, complaint, [*tag_queries.tags_of(uow.session, complaint.id)], DUPLICATE)
 
 
 def meant(

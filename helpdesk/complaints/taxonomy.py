@@ -14,8 +14,11 @@ SEVERITIES: Final = ("S1", "S2", "S3", "S4", "S5")
 TRACKS: Final = ("on_the_spot", "investigate")
 FAULTS: Final = ("firm", "shared", "none")
 ISSUE_OUTCOMES: Final = ("upheld", "partly_upheld", "not_upheld")
-DISMISSALS: Final = ("spam", "not_a_complaint", "out_of_scope")
-"""`duplicate` is not among them: a duplicate ends through a merge, which names the surviving complaint."""
+NO_COMPLAINT: Final = ("spam", "not_a_complaint", "out_of_scope")
+"""Why somebody dismisses a complaint."""
+
+DISMISSALS: Final = (*NO_COMPLAINT, "duplicate")
+"""A duplicate ends through a merge, which names the surviving complaint."""
 
 REGULATOR_CHANNELS: Final = frozenset({"REGULATOR", "OMBUDSMAN"})
 

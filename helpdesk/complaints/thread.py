@@ -91,16 +91,22 @@ def _correspondent(uow: UnitOfWork, complaint: Complaint) -> Sender | None:
 
 
 def _mail(uow: UnitOfWork, complaint: Complaint, said: RichText, purpose: str) -> UUID | None:
-    person = queries.complainant_of(uow.session, complaint.id)
-    if person is None or not person.email:
-        return None
-    return queue_mail(
-        uow,
-        subject_id=complaint.id,
-        reason=purpose,
-        recipient=person.email,
-        subject=f"Your {complaint.record_type} {complaint.reference}",
-        body=said.plain,
-        html=said.html,
-        completion=TRACKING if purpose == "acknowledgement" and complaint.tracking_number else None,
-    )
+    """To each who is to read it, under the reference that they know; the first mail's id."""
+    sent = [
+        queue_mail(
+            uow,
+            subject_id=complaint.id,
+            reason=purpose,
+            recipient=person.email or "",
+            subject=f"Your {complaint.record_type} {person.merged_from or complaint.reference}",
+            body=said.plain,
+            html=said.html,
+            completion=_completion(complaint, purpose) if person.merged_from is None else None,
+        )
+        for person in queries.recipients_of(uow.session, complaint.id)
+    ]
+    return sent[0] if sent else None
+
+
+def _completion(complaint: Complaint, purpose: str) -> str | None:
+    return TRACKING if purpose == "acknowledgement" and complaint.tracking_number else None

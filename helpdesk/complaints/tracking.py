@@ -75,6 +75,9 @@ def issue(uow: UnitOfWork, complaint: Complaint, secrets: Secrets, given: dict[s
 MAY: Final = frozenset({"complaint:read", "complaint:withdraw", "complaint:reopen"})
 """What somebody may do with their own complaint; what they write has a door of its own."""
 
+MAY_BESIDE: Final = frozenset({"complaint:read"})
+"""Where their complaint was merged into another person's."""
+
 _NO_REASON: Final = "The complainant withdrew it themselves."
 
 
@@ -89,11 +92,13 @@ def open_session(session: Session, reference: str, secret: str) -> Any:
 
 
 def complainant(session: Session, opened: Opened | None) -> Actor | None:
-    """Whoever holds a session that still counts: it has not ended, and its secret is in force."""
+    """Whoever holds a session that still counts: it has not ended, and its secret is in force. That of a complaint that was
+    merged leads to the one in which it goes on; where that is another person's, they read and write, and do not end it.
+    """
     row = None if opened is None else tracking_queries.opened(session, opened.complaint_id)
     if opened is None or row is None or row.seen_at >= opened.expires_at or row.tracking_number != opened.number:
         return None
-    return complainant_actor(opened.complaint_id, MAY, row.seen_at)
+    return complainant_actor(row.goes_on_id, MAY_BESIDE if row.of_another else MAY, row.seen_at)
 
 
 def seen_by(session: Session, actor: Actor, *, names: str, window_days: int) -> dict[str, Any]:
@@ -105,8 +110,8 @@ def seen_by(session: Session, actor: Actor, *, names: str, window_days: int) -> 
     until = None if closed_at is None or status in OPEN else closed_at + timedelta(days=window_days)
     can = {
         "write": True,
-        "withdraw": status in OPEN,
-        "reopen": until is not None and row.pop("seen_at") < until,
+        "withdraw": status in OPEN and actor.may("complaint:withdraw"),
+        "reopen": until is not None and row.pop("seen_at") < until and actor.may("complaint:reopen"),
     }
     waits = row.pop("waiting_on") == "customer" and status in OPEN
     word = "status_waiting" if waits else f"status_{status}"
@@ -127,7 +132,10 @@ def shown_entry(row: Any, names: str) -> dict[str, Any]:
 
 
 def write(uow: UnitOfWork, actor: Actor, complaint: Complaint, given: dict[str, Any]) -> UUID:
-    """A message from the complainant; it ends the waiting for it."""
+    """A message from the complainant; it ends the waiting for it. `complaint`: by `queries.thread_for_update`, since it may
+    just have been merged into another.
+    """
+    complaint = queries.survivor_of(uow.session, complaint)
     message_id = add_message(uow, actor, complaint, kind="inbound", body=given["body"], channel="WEB")
     if complaint.waiting_on == "customer" and complaint.status in OPEN:
         acts.act(uow, SYSTEM, complaint, "resume", {"note": "The complainant replied."})

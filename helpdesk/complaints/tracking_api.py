@@ -11,7 +11,7 @@ from helpdesk.complaints.tracking_errors import ReopenWindowOver, TrackingRefuse
 from helpdesk.complaints.tracking_secret import Secrets
 from helpdesk.identity.actors import Actor
 from helpdesk.kernel import limiting
-from helpdesk.kernel.errors import ActionNotAllowed
+from helpdesk.kernel.errors import ActionNotAllowed, MovedMeanwhile
 from helpdesk.kernel.http import Blueprint, Scheme, credentials, web
 from helpdesk.kernel.ids import parse_reference
 from helpdesk.kernel.pagination import Page
@@ -76,6 +76,10 @@ def theirs(session: Session, actor: Actor) -> models.Complaint:
     return queries.complaint_for_update(session, actor, str(actor.id))
 
 
+def _thread_of_theirs(session: Session, actor: Actor) -> models.Complaint:
+    return queries.thread_for_update(session, actor, str(actor.id))
+
+
 def _seen(session: Session, actor: Actor, _: object = None) -> dict[str, Any]:
     settings = web().settings
     return tracking.seen_by(session, actor, names=settings.tracking_names, window_days=settings.reopen_window_days)
@@ -118,8 +122,9 @@ def _entry(session: Session, actor: Actor, message_id: UUID) -> dict[str, Any]:
     answer=tracking_schemas.TrackedMessage,
     status=201,
     by=BY_SESSION,
-    load=theirs,
+    load=_thread_of_theirs,
     show=_entry,
+    errors=(MovedMeanwhile,),
 )
 def add_message(uow: UnitOfWork, actor: Actor, complaint: models.Complaint, given: dict[str, Any]) -> UUID:
     return tracking.write(uow, actor, complaint, given)

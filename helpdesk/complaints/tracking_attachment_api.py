@@ -13,6 +13,7 @@ from helpdesk.complaints import attachment_queries as queries
 from helpdesk.complaints import attachment_schemas as schemas
 from helpdesk.complaints import attachments
 from helpdesk.complaints.attachment_api import check_room, file_link, is_scanned, terms
+from helpdesk.complaints.errors import ComplaintMerged
 from helpdesk.complaints.models import Complaint
 from helpdesk.complaints.tracking_api import BY_SESSION, theirs
 from helpdesk.identity.actors import Actor
@@ -58,7 +59,7 @@ def _look(_session: Session, actor: Actor) -> Actor:
     load=theirs,
     check=check_room,
     show=queries.shown,
-    errors=(errors.TooManyAttachments,),
+    errors=(errors.TooManyAttachments, ComplaintMerged),
 )
 def add_attachment(uow: UnitOfWork, actor: Actor, complaint: Complaint, _given: dict[str, Any], upload: Upload) -> UUID:
     bounds = attachments.Bounds.of(web().settings, actor)

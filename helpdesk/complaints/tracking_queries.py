@@ -5,7 +5,7 @@ from typing import Any, Final
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, and_, bindparam, case, func, or_, select
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, aliased
 
 from helpdesk.complaints.lifecycle import CLOSED
 from helpdesk.complaints.models import Complaint, Message, Person, TransitionRow
@@ -18,14 +18,17 @@ _COMPLAINT: Final = Complaint.__table__.c
 _MESSAGE: Final = Message.__table__.c
 _STEP: Final = TransitionRow.__table__.c
 
+_GOES_ON: Final = aliased(Complaint.__table__)
 _SECRET: Final = select(
     _COMPLAINT.id,
+    func.coalesce(_COMPLAINT.merged_into_id, _COMPLAINT.id).label("goes_on_id"),
+    and_(_GOES_ON.c.customer_id.is_not(None), _GOES_ON.c.customer_id != _COMPLAINT.customer_id).label("of_another"),
     _COMPLAINT.reference,
     _COMPLAINT.language,
     _COMPLAINT.tracking_number,
     _COMPLAINT.tracking_hash,
     func.now().label("seen_at"),
-)
+).outerjoin_from(Complaint.__table__, _GOES_ON, _GOES_ON.c.id == _COMPLAINT.merged_into_id)
 _SECRET_BY_ID: Final = _SECRET.where(_COMPLAINT.id == bindparam("named"))
 _SECRET_BY_REFERENCE: Final = _SECRET.where(_COMPLAINT.reference == bindparam("named"))
 
@@ -36,7 +39,9 @@ def secret_of(session: Session, complaint_id: UUID) -> Any:
 
 
 def opened(session: Session, complaint_id: UUID) -> Any:
-    """The same, and `seen_at`: the moment; None for a complaint that is gone."""
+    """The same, and `seen_at`: the moment; None for a complaint that is gone. `goes_on_id`: the complaint in which a merged
+    one goes on, else its own; `of_another`: that one is another customer's.
+    """
     return session.execute(_SECRET_BY_ID, {"named": complaint_id}).one_or_none()
 
 
@@ -133,5 +138,6 @@ def thread(session: Session, actor: Actor, page: Page, given: dict[str, Any]) ->
 
 def entry(session: Session, actor: Actor, message_id: UUID) -> dict[str, Any]:
     """One of the thread, for whoever has just written it."""
-    of_theirs = _THREAD.where(_MESSAGE.complaint_id == actor.id, _MESSAGE.id == message_id)
+    # Not by the complaint: it may have been merged in the very moment before, and then it was written where that goes on.
+    of_theirs = _THREAD.where(_MESSAGE.author_id == actor.id, _MESSAGE.id == message_id)
     return dict(session.execute(of_theirs).mappings().one())

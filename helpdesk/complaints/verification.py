@@ -2,12 +2,15 @@
 
 from collections.abc import Iterator
 from itertools import groupby
+from typing import Final
 from uuid import UUID
 
-from sqlalchemy import func, select
-from sqlalchemy.orm import Session
+from sqlalchemy import func, select, text
+from sqlalchemy.orm import Session, aliased
 
 from helpdesk.complaints.lifecycle import LIFECYCLE
+from helpdesk.complaints.link_models import Link
+from helpdesk.complaints.merge_models import Merge
 from helpdesk.complaints.models import Complaint, Issue, TransitionRow
 from helpdesk.kernel.event_log import EventRow, verify_stream
 from helpdesk.kernel.state_machine import replay
@@ -101,5 +104,57 @@ def reopenings_are_counted(session: Session) -> Iterator[Violation]:
         yield Violation("reopened_count", f"complaint {row.id}", detail)
 
 
+def merges_lead_to_the_end(session: Session) -> Iterator[Violation]:
+    """A merged complaint points to one that was not merged itself, and has the one merge that says so; no other has one."""
+    end = aliased(Complaint)
+    strayed = select(Complaint.id, Complaint.merged_into_id).join(end, end.id == Complaint.merged_into_id)
+    for row in session.execute(strayed.where(end.merged_into_id.is_not(None))):
+        yield Violation("merge", f"complaint {row.id}", f"goes on in {row.merged_into_id}, which was merged itself")
+    standing = select(Merge.source_id, Merge.survivor_id).where(Merge.undone_at.is_(None)).subquery()
+    either = (
+        select(Complaint.id, Complaint.merged_into_id, standing.c.survivor_id)
+        .outerjoin(standing, standing.c.source_id == Complaint.id)
+        .where((Complaint.merged_into_id.is_(None)) != (standing.c.survivor_id.is_(None)))
+    )
+    for row in session.execute(either):
+        said = "says it was merged, and no merge does" if row.merged_into_id else "has a merge that it does not know of"
+        yield Violation("merge", f"complaint {row.id}", said)
+
+
+def children_are_counted(session: Session) -> Iterator[Violation]:
+    links = select(Link.to_id, func.count().label("n")).where(Link.kind == "child_of").group_by(Link.to_id).subquery()
+    wrong = (
+        select(Complaint.id, Complaint.child_count, func.coalesce(links.c.n, 0).label("n"))
+        .outerjoin(links, links.c.to_id == Complaint.id)
+        .where(Complaint.child_count != func.coalesce(links.c.n, 0))
+    )
+    for row in session.execute(wrong):
+        yield Violation("child_count", f"complaint {row.id}", f"says {row.child_count} children, has {row.n}")
+
+
+def parents_make_no_ring(session: Session) -> Iterator[Violation]:
+    for complaint_id in session.execute(_RINGS).scalars():
+        yield Violation("parents", f"complaint {complaint_id}", "stands above itself")
+
+
+_RINGS: Final = text("""
+    WITH RECURSIVE above(child, parent, path) AS (
+        SELECT from_id, to_id, ARRAY[from_id] FROM complaint_link WHERE kind = 'child_of'
+        UNION ALL
+        SELECT above.child, link.to_id, path || link.from_id FROM above
+        JOIN complaint_link link ON link.from_id = above.parent AND link.kind = 'child_of'
+        WHERE link.from_id <> ALL (path)
+    )
+    SELECT DISTINCT child FROM above WHERE parent = child ORDER BY child
+""")
+
+
 CHAIN_CHECKS = (chains_hold,)
-CHECKS = (history_replays, issues_are_counted, reopenings_are_counted)
+CHECKS = (
+    history_replays,
+    issues_are_counted,
+    reopenings_are_counted,
+    merges_lead_to_the_end,
+    children_are_counted,
+    parents_make_no_ring,
+)

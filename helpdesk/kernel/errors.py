@@ -115,6 +115,16 @@ class Conflict(DomainError):
     advice = "Read the resource again and decide anew."
 
 
+class MovedMeanwhile(Conflict):
+    """Raised where a row that was looked up turns out, once locked, to belong elsewhere by now. The request is repeated
+    from its beginning before anybody is told.
+    """
+
+    code = "moved_meanwhile"
+    title = "It was moved while the request waited for it"
+    advice = "Send the request again."
+
+
 class ActionNotAllowed(Conflict):
     code = "action_not_allowed"
     title = "That action is not possible from this state"

@@ -35,6 +35,7 @@ from helpdesk.kernel.errors import (
     DomainError,
     IdempotencyKeyRequired,
     MalformedRequest,
+    MovedMeanwhile,
     NotFound,
     PreconditionFailed,
     PreconditionRequired,
@@ -88,8 +89,8 @@ class Web:
     base_url: str
     store: Store
     changes_of: ChangesOf = _nothing_told
-    presence: Presence = field(default_factory=lambda: Presence(None))
     settings: Settings = field(default_factory=Settings)
+    presence: Presence = field(default_factory=lambda: Presence(None))
 
 
 def web() -> Web:
@@ -181,6 +182,7 @@ class _Write:
     permission: str | None
     public: bool
     load: Callable[..., Any] | None
+    body_names_rows: bool = False
     check: Callable[[Session, Any, Any], None] | None
     show: Callable[..., Any] | None
     location: Callable[[Any], str] | None
@@ -278,7 +280,7 @@ class _Write:
                 require(actor, self.permission)
             load_query(None)
             return self.view(uow, actor, *given.body(self.body), **path)
-        row = self.load(uow.session, actor, **path)
+        row = self.load(uow.session, actor, *((given.parsed,) if self.body_names_rows else ()), **path)
         uow.about |= _about(row)
         if self.permission is not None:
             require(actor, self.permission)
@@ -412,6 +414,7 @@ class Blueprint(flask_smorest.Blueprint):  # type: ignore[misc]  # flask-smorest
         permission: str | None = None,
         public: bool = False,
         load: Callable[..., Any] | None = None,
+        body_names_rows: bool = False,
         check: Callable[[Session, Any, Any], None] | None = None,
         show: Callable[..., Any] | None = None,
         location: Callable[[Any], str] | None = None,
@@ -432,7 +435,8 @@ class Blueprint(flask_smorest.Blueprint):  # type: ignore[misc]  # flask-smorest
         """A change: `view(uow, actor, [row], [body], **path)`; what it returns goes through `show` and `answer`.
 
         `load(session, actor, **path)` gives the locked row or raises `NotFound`; with it, the path's values go there
-        and not to the view. `check(session, actor, row)` refuses before the body is looked at. `if_match` is none,
+        and not to the view. With `body_names_rows`, rows that the body names are locked together with it, so `load(session,
+        actor, body, **path)` is given the body as it was parsed: any JSON, of which nothing is known yet. `check(session, actor, row)` refuses before the body is looked at. `if_match` is none,
         honoured or required. `shown_once` names a field of the answer (then a mapping) that is shown once: the kept
         answer has null in its place. `headers(shown)` are further ones of the answer. `limits`
         and `by` as in `read`.
@@ -459,6 +463,7 @@ class Blueprint(flask_smorest.Blueprint):  # type: ignore[misc]  # flask-smorest
                 permission=permission,
                 public=public,
                 load=load,
+                body_names_rows=body_names_rows,
                 check=check,
                 show=show,
                 location=location,
@@ -881,6 +886,8 @@ def _persistently(run: Callable[[], _Done]) -> _Done:
     for attempt in range(1, _ATTEMPTS):
         try:
             return run()
+        except MovedMeanwhile:
+            structlog.get_logger().info("request repeated", attempt=attempt, reason="MovedMeanwhile")
         except DBAPIError as error:
             if not _worth_repeating(error):
                 raise

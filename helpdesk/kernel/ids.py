@@ -6,6 +6,7 @@ through, and checkable, so that a slip on the telephone is noticed instead of fi
 """
 
 import secrets
+from datetime import datetime
 from uuid import UUID
 
 from uuid_utils.compat import uuid7 as _uuid7
@@ -19,6 +20,12 @@ _RANDOM_CHARS = 10
 
 def new_id() -> UUID:
     return _uuid7()
+
+
+def id_at(moment: datetime) -> UUID:
+    """An id that sorts where one made at that moment (to the millisecond) would."""
+    then = (int(moment.timestamp() * 1000) & (1 << 48) - 1) << 80
+    return UUID(int=new_id().int & (1 << 16) - 1 << 64 | secrets.randbits(62) | 0b10 << 62 | then)
 
 
 def check_character(body: str) -> str:

@@ -83,6 +83,7 @@ class Settings:
         default=False,
         metadata={"help": "1: downloads are redirected to the store, which must be reachable from outside"},
     )
+    merge_undo_days: int = field(default=7, metadata={"help": "days in which a merge can be undone, 0-365"})
     limits: bool = field(default=True, metadata={"help": "0: nobody is asked to slow down"})
     limit_credential: str = field(
         default="600/minute", metadata={"help": "requests of one token; `off`, or several: `5/minute;50/hour`"}
@@ -204,6 +205,7 @@ def _bad_limits(given: dict[str, object]) -> list[str]:
 _RANGES = (
     ("port", 1, 65535),
     ("trusted_proxies", 0, 10),
+    ("merge_undo_days", 0, 365),
     ("reopen_window_days", 0, 3650),
     ("session_idle_minutes", 1, 1440),
     ("session_hours", 1, 720),

@@ -6,7 +6,7 @@ diagram are read off that table, so there is no second list to keep alike. The e
 of a domain that writes its status asks `Lifecycle.transition` first.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -17,17 +17,24 @@ from helpdesk.kernel.errors import ActionNotAllowed
 class Requirement:
     """A fact about the row that must hold before an action, beside what its body supplies.
 
-    `holds` takes the row; False means that `detail` is told to the caller under `code`.
+    `holds` takes the row; False means that `detail` is told to the caller under `code`. `unless` names a field of the body
+    that lifts it: whoever goes on all the same says there why.
     """
 
     code: str
     detail: str
     holds: Callable[[Any], bool]
+    unless: str | None = None
+
+    def told(self) -> dict[str, str]:
+        return {"code": self.code, "detail": self.detail} | ({"unless": self.unless} if self.unless else {})
 
 
 @dataclass(frozen=True, slots=True)
 class Transition:
-    """One row of a lifecycle table. `target` None: the state stays as it is."""
+    """One row of a lifecycle table. `target` None: the state stays as it is, or is one of `back_to`, as the act says: what
+    undoes another act leads back to where that one began.
+    """
 
     action: str
     sources: frozenset[str]
@@ -37,6 +44,7 @@ class Transition:
     supplies: tuple[str, ...] = ()
     """Names of the body's fields that the action must be given, for `allowed_actions`."""
     requires: tuple[Requirement, ...] = field(default=())
+    back_to: frozenset[str] = frozenset()
     only: Requirement | None = None
     """Of rows of one kind; of others the action is neither possible nor listed."""
     also: Callable[[Any], str | None] = lambda _: None
@@ -51,8 +59,14 @@ class Transition:
         return (self.permission,) if more is None else (self.permission, more)
 
     def missing(self, row: Any) -> list[dict[str, str]]:
-        """What this row still lacks before the action is possible: `[{code, detail}]`, empty when nothing."""
-        return [{"code": need.code, "detail": need.detail} for need in self.requires if not need.holds(row)]
+        """What this row still lacks before the action is possible: `[{code, detail, unless}]`, empty when nothing; `unless`
+        only where a field of the body lifts it.
+        """
+        return [need.told() for need in self.requires if not need.holds(row)]
+
+    def leads_to(self, source: str) -> frozenset[str]:
+        """Where it may lead from `source`."""
+        return frozenset({self.target}) if self.target else self.back_to or frozenset({source})
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +86,7 @@ class Lifecycle:
             raise ValueError(f"{self.name}: an action stands twice")
         known = set(self.states)
         for transition in self.transitions:
-            unknown = (transition.sources | ({transition.target} if transition.target else set())) - known
+            unknown = (transition.sources | transition.back_to | {transition.target or self.initial}) - known
             if unknown:
                 raise ValueError(f"{self.name}.{transition.action}: unknown states {sorted(unknown)}")
 
@@ -103,10 +117,18 @@ class Lifecycle:
             if step.exists_for(row) and all(map(may, step.permissions(row)))
         ]
 
-    def transition(self, action: str, state: str, row: Any, may: Callable[[str], bool]) -> Transition:
-        """The guard: the row of the table, or `ActionNotAllowed` with what is allowed and what is missing."""
+    def transition(
+        self, action: str, state: str, row: Any, may: Callable[[str], bool], given: Mapping[str, Any] | None = None
+    ) -> Transition:
+        """The guard: the row of the table, or `ActionNotAllowed` with what is allowed and what is missing. `given`: the
+        body; before it is known, what it may lift is not asked for.
+        """
         step = self.by_action(action)
-        missing = self.missing(step, row)
+        missing = [
+            need
+            for need in self.missing(step, row)
+            if "unless" not in need or not (given is None or given.get(need["unless"]))
+        ]
         if state in step.sources and step.exists_for(row) and not missing:
             return step
         if step.only is not None and not step.exists_for(row):
@@ -130,10 +152,11 @@ class Lifecycle:
         stays: dict[str, list[str]] = {}
         for step in self.transitions:
             for source in sorted(step.sources, key=self.states.index):
-                if step.target is None:
-                    stays.setdefault(source, []).append(step.action)
-                else:
-                    arrows.setdefault((source, step.target), []).append(step.action)
+                for target in sorted(step.leads_to(source), key=self.states.index):
+                    if step.target is None and not step.back_to:
+                        stays.setdefault(source, []).append(step.action)
+                    else:
+                        arrows.setdefault((source, target), []).append(step.action)
         lines += [f"    {source} --> {target}: {', '.join(acts)}" for (source, target), acts in arrows.items()]
         for state, acts in stays.items():
             lines.append(f"    {state}: {state}\\n({', '.join(acts)})")
@@ -162,7 +185,7 @@ def replay(lifecycle: Lifecycle, steps: Iterable[tuple[str, str, str]]) -> str:
         step = lifecycle.by_action(action)
         if source != state:
             raise ValueError(f"step {number} ({action}) starts from {source!r}, but the row was {state!r}")
-        if source not in step.sources or target != (step.target or source):
+        if source not in step.sources or target not in step.leads_to(source):
             raise ValueError(f"step {number} ({action}) from {source!r} to {target!r} is not in the table")
         state = target
     return state

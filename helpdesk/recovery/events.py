@@ -32,6 +32,15 @@ class OfferDrafted(OfferEvent):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class OfferMoved(OfferEvent):
+    """With its complaint, which was merged into another, or back; told in both stories."""
+
+    type: ClassVar[str] = "offer.moved"
+    moved_from: UUID
+    moved_to: UUID
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class OfferActed(OfferEvent):
     """A step of the lifecycle. `given` is what the caller supplied."""
 

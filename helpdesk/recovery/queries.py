@@ -18,7 +18,7 @@ from helpdesk.complaints.queries import complaint_by_id_for_update, complaint_fo
 from helpdesk.customers.models import Customer
 from helpdesk.identity.actors import Actor
 from helpdesk.kernel import links
-from helpdesk.kernel.errors import NotFound
+from helpdesk.kernel.errors import MovedMeanwhile, NotFound
 from helpdesk.kernel.outbox import Duty
 from helpdesk.kernel.pagination import Listed, Order, Page, listed
 from helpdesk.recovery.authority import CUSTOMER_DAYS, Granted
@@ -67,14 +67,14 @@ def hold(session: Session, actor: Actor, offer_id: UUID) -> Held:
     """Lock the complaint, then the offer. Raises `NotFound` when this actor may not see the complaint."""
     complaint_id, now = _complaint_of(session, offer_id)
     complaint = complaint_for_update(session, actor, str(complaint_id))
-    return Held(complaint, _lock_offer(session, offer_id), now)
+    return Held(complaint, _lock_offer(session, offer_id, complaint.id), now)
 
 
 def hold_any(session: Session, offer_id: UUID) -> Held:
     """For the program itself: no visibility. Raises `NotFound` for an offer that is not there."""
     complaint_id, now = _complaint_of(session, offer_id)
     complaint = complaint_by_id_for_update(session, complaint_id)
-    return Held(complaint, _lock_offer(session, offer_id), now)
+    return Held(complaint, _lock_offer(session, offer_id, complaint.id), now)
 
 
 def hold_if_free(session: Session, offer_id: UUID) -> Held | None:
@@ -82,7 +82,7 @@ def hold_if_free(session: Session, offer_id: UUID) -> Held | None:
     complaint_id, now = _complaint_of(session, offer_id)
     locked = select(Complaint).where(Complaint.id == complaint_id).with_for_update(skip_locked=True)
     complaint = session.execute(locked).scalar_one_or_none()
-    return None if complaint is None else Held(complaint, _lock_offer(session, offer_id), now)
+    return None if complaint is None else Held(complaint, _lock_offer(session, offer_id, complaint.id), now)
 
 
 def hold_by_link(session: Session, key: str, token: str) -> Held:
@@ -111,8 +111,20 @@ def _complaint_of(session: Session, offer_id: UUID) -> tuple[UUID, datetime]:
     return row[0], row[1]
 
 
-def _lock_offer(session: Session, offer_id: UUID) -> Offer:
-    return session.execute(select(Offer).where(Offer.id == offer_id).with_for_update()).scalar_one()
+def _lock_offer(session: Session, offer_id: UUID, complaint_id: UUID) -> Offer:
+    """Raises `MovedMeanwhile` when its complaint was merged into another while that one's lock was waited for."""
+    offer = session.execute(select(Offer).where(Offer.id == offer_id).with_for_update()).scalar_one()
+    if offer.complaint_id != complaint_id:
+        raise MovedMeanwhile
+    return offer
+
+
+def offers_for_update(session: Session, complaint_id: UUID, offer_ids: Sequence[UUID] | None = None) -> list[Offer]:
+    """A complaint's offers, or those of them that are named; the complaint is locked by the caller."""
+    statement = select(Offer).where(Offer.complaint_id == complaint_id)
+    if offer_ids is not None:
+        statement = statement.where(Offer.id.in_(offer_ids))
+    return list(session.scalars(statement.order_by(Offer.id).with_for_update()))
 
 
 _OFFER: Final[Any] = (

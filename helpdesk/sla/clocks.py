@@ -260,6 +260,17 @@ def revive(uow: UnitOfWork, clock: Clock, at: datetime) -> None:
     _stand(uow, clock, _closed(clock), at)
 
 
+def restart(uow: UnitOfWork, clock: Clock, start: datetime, waits: Pauses, at: datetime) -> None:
+    """The promise counts from another start, as if it had always done so: two matters were found to be one, or one to be two.
+    A breach that was said stays in the log; whether the promise is broken is decided anew.
+    """
+    ring(uow, clock, at)
+    clock.started_at = start.replace(microsecond=0)
+    clock.stopped_at = clock.breached_at = clock.elapsed_seconds = None
+    clock.generation += 1
+    _stand(uow, clock, waits, at)
+
+
 def pause(uow: UnitOfWork, clock: Clock, at: datetime) -> None:
     """Only a running, pausable clock pauses, and only one that has time left: nothing is given back of what is used up."""
     if clock.state != "running" or not clock.pausable:

@@ -5,11 +5,17 @@ from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import and_, exists, func, select
+from sqlalchemy import and_, exists, func, or_, select, true
 from sqlalchemy.orm import Session
 
 from helpdesk.complaints import queries as complaints
-from helpdesk.complaints.events import ComplaintReceived, ComplaintReopened
+from helpdesk.complaints.events import (
+    ComplaintMerged,
+    ComplaintReceived,
+    ComplaintReopened,
+    DuplicateMerged,
+    DuplicateParted,
+)
 from helpdesk.complaints.models import Complaint
 from helpdesk.identity.actors import Actor
 from helpdesk.kernel.clock import parse_rfc3339
@@ -18,7 +24,7 @@ from helpdesk.kernel.event_log import EventRow
 from helpdesk.kernel.pagination import AnySelect, Listed, Order, Page, listed
 from helpdesk.sla.errors import NoPolicy
 from helpdesk.sla.models import Clock, SlaCalendar, SlaCalendarVersion, SlaPolicy, SlaPolicyVersion
-from helpdesk.sla.rounds import Act
+from helpdesk.sla.rounds import Act, Happening, History, Joined, Parted, Round, present_round
 from helpdesk.sla.specs import Policy, compiled, targets_of
 
 _POLICIES, _SPEC = SlaPolicy.__table__.c, SlaPolicyVersion.__table__.c
@@ -118,21 +124,50 @@ def regulated(session: Session, complaint_id: UUID) -> tuple[str | None, str | N
     return row.jurisdiction, row.sector, {"complaint_received": row.received_at, **starts}
 
 
-def history(session: Session, complaint_id: UUID) -> tuple[datetime, list[Act]]:
-    """When a complaint was received, and what was done to it before the present unit of work, in order."""
-    waiting_on = EventRow.payload["waiting_on"].astext
+_WAITING_ON: Final = EventRow.payload["waiting_on"].astext
+_TOLD: Final = (ComplaintReceived.type, DuplicateMerged.type, DuplicateParted.type)
+
+
+def history(session: Session, complaint_id: UUID, before: datetime | None = None) -> History:
+    """What was done to a complaint before the present unit of work, or before that time."""
+    told = or_(_WAITING_ON.is_not(None), EventRow.type.in_(_TOLD))
+    in_time = true() if before is None else EventRow.occurred_at < before
     rows = session.execute(
-        select(Complaint.received_at, EventRow.type, EventRow.occurred_at, waiting_on.label("waiting_on"))
-        .outerjoin(EventRow, and_(EventRow.stream_id == Complaint.id, waiting_on.is_not(None)))
+        select(Complaint.received_at, EventRow.type, EventRow.occurred_at, EventRow.payload)
+        .outerjoin(EventRow, and_(EventRow.stream_id == Complaint.id, told, in_time))
         .where(Complaint.id == complaint_id)
         .order_by(EventRow.stream_seq)
     ).all()
-    acts = [
-        Act(reopened=row.type == ComplaintReopened.type, at=row.occurred_at, waiting_on=row.waiting_on)
-        for row in rows
-        if row.type is not None
-    ]
-    return rows[0].received_at, acts
+    born, happenings = Round(rows[0].received_at, ()), list[Happening]()
+    for row in rows:
+        payload = row.payload or {}
+        if payload.get("split_from"):
+            born = present_round(history(session, UUID(payload["split_from"]), row.occurred_at)).ended(row.occurred_at)
+        elif row.type == DuplicateMerged.type and payload.get("source_record_type") == "complaint":
+            source_id = UUID(payload["source_id"])
+            happenings.append(Joined(source_id, present_round(history(session, source_id, row.occurred_at))))
+        elif row.type == DuplicateParted.type and payload:
+            happenings.append(Parted(UUID(payload["source_id"])))
+        elif payload.get("waiting_on"):
+            happenings.append(_act(row, payload["waiting_on"]))
+    return History(born, happenings)
+
+
+def _act(row: Any, waiting_on: str) -> Act:
+    return Act(
+        reopened=row.type == ComplaintReopened.type,
+        at=row.occurred_at,
+        waiting_on=waiting_on,
+        away=row.type == ComplaintMerged.type,
+    )
+
+
+def regulatory_starts(session: Session, complaint_ids: Sequence[UUID]) -> Sequence[tuple[UUID, str, datetime]]:
+    """`(complaint_id, kind, started_at)` of the regulators' clocks of these complaints."""
+    statement = select(Clock.complaint_id, Clock.kind, Clock.started_at).where(
+        Clock.complaint_id.in_(complaint_ids), Clock.rule_id.is_not(None)
+    )
+    return [(row.complaint_id, row.kind, row.started_at) for row in session.execute(statement)]
 
 
 def clocks_of(session: Session, actor: Actor, ref: str) -> Sequence[Clock]:

@@ -6,11 +6,11 @@ from functools import cache
 from typing import Any
 from uuid import UUID
 
-from helpdesk.complaints.events import ComplaintActed, ComplaintReceived
+from helpdesk.complaints.events import ComplaintActed, ComplaintReceived, DuplicateMerged, DuplicateParted
 from helpdesk.complaints.lifecycle import OPEN
 from helpdesk.complaints.models import NOTHING_DUE
 from helpdesk.kernel.unit_of_work import UnitOfWork
-from helpdesk.sla import clocks, queries
+from helpdesk.sla import clocks, joining, queries
 from helpdesk.sla.models import Clock
 from helpdesk.sla.rounds import WAITING, present_round
 from helpdesk.sla.specs import Policy, Rule, rule_by_id, rules_for
@@ -36,6 +36,11 @@ def start_clocks(uow: UnitOfWork, received: Sequence[ComplaintReceived]) -> None
     rows = []
     for event in received:
         if event.record_type != "complaint":
+            continue
+        if event.split_from is not None:
+            of_part = joining.clocks_of_part(uow, event, policy)
+            note_next_due(uow, event.complaint_id, (row["due_at"] for row in of_part))
+            rows += of_part
             continue
         starts = event.clock_starts
         terms = [
@@ -66,6 +71,17 @@ def follow_complaint(uow: UnitOfWork, acted: Sequence[ComplaintActed]) -> None:
             _convert(uow, event)
         elif event.record_type == "complaint" and _concerns_clocks(event):
             _follow(uow, event)
+
+
+def join_clocks(uow: UnitOfWork, events: Sequence[DuplicateMerged]) -> None:
+    """Two complaints are one matter from now on: the earlier promise wins. After the source's own clocks were cancelled."""
+    for event in events:
+        note_next_due(uow, event.complaint_id, joining.join(uow, event))
+
+
+def part_clocks(uow: UnitOfWork, events: Sequence[DuplicateParted]) -> None:
+    for event in events:
+        note_next_due(uow, event.complaint_id, joining.part(uow, event))
 
 
 def _convert(uow: UnitOfWork, event: ComplaintActed) -> None:
@@ -118,6 +134,8 @@ def _follow(uow: UnitOfWork, event: ComplaintActed) -> None:
     begun: list[dict[str, Any]] = []
     if event.action == "reopen":
         begun = _restart(uow, event)
+    elif event.action == "unmerge":
+        found = joining.take_up(uow, event)
     elif event.to_status == "resolved" and event.from_status != "resolved":
         begun = _start(uow, event, queries.default_policy(uow.session), ("follow_up",), uow.now)
     elif moves:
@@ -192,7 +210,7 @@ def _start(
 def _promise_anew(uow: UnitOfWork, event: ComplaintActed, found: Sequence[Clock]) -> list[dict[str, Any]]:
     """Another severity: its targets for what is still owed, counted from the beginning of the round."""
     policy = queries.default_policy(uow.session)
-    present = present_round(*queries.history(uow.session, event.complaint_id))
+    present = present_round(queries.history(uow.session, event.complaint_id))
     owed = _owed(event)
     for clock in found:
         if clock.kind in owed:

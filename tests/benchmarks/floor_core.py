@@ -165,6 +165,8 @@ _HIDDEN: Final = [
     "event_head",
     "transition_count",
     "reopened_count",
+    "child_count",
+    "merged_into_id",
 ]
 _ISSUE: Final = ["id", "category", "issue", "detail", "finding", "evidence", "no_evidence_reason", "cause", "outcome"]
 _PERSON: Final = [
@@ -379,7 +381,8 @@ def _detail(row: Any, caller: Caller) -> dict[str, Any]:
     shown["price"] = _money(row["price_minor"], row["currency"])
     shown["loss"] = _money(row["loss_minor"], row["currency"])
     shown["issues"], shown["people"], shown["needs"] = row["issues"], row["people"], row["needs"]
-    facts = SimpleNamespace(**row, regulator=row["channel"] in REGULATOR_CHANNELS)
+    shown["merged_into"] = row["merged_into_id"]  # nothing measured here is a duplicate, or has children
+    facts = SimpleNamespace(**row, regulator=row["channel"] in REGULATOR_CHANNELS, children_open=row["child_count"])
     shown["allowed_actions"] = LIFECYCLE.allowed(row["status"], facts, caller.may)
     return shown
 
@@ -460,6 +463,8 @@ def _create(connection: Connection, caller: Caller, given: dict[str, Any]) -> Re
         "double_deviation": False,
         "transition_count": 0,
         "reopened_count": 0,
+        "child_count": 0,
+        "merged_into_id": None,
         "offers_live": 0,
         "offers_drafted": 0,
         "offers_approved": 0,
@@ -497,7 +502,7 @@ def _create(connection: Connection, caller: Caller, given: dict[str, Any]) -> Re
         "complaint.received",
         {"complaint_id": row["id"], "customer_id": row["customer_id"]}
         | {name: row[name] for name in facts}
-        | {"clock_starts": {"complaint_received": caller.now}},
+        | {"clock_starts": {"complaint_received": caller.now}, "split_from": None, "acknowledged": False},
     )
     clocks = [
         policy_terms(policy, kind=kind, severity="S3", start=caller.now, now=caller.now)
@@ -584,7 +589,7 @@ def _act(connection: Connection, caller: Caller, ref: str, action: str, given: d
     if found is None:
         return _refused(404)
     row = dict(found)
-    LIFECYCLE.transition(action, row["status"], SimpleNamespace(**row, regulator=False), caller.may)
+    LIFECYCLE.transition(action, row["status"], SimpleNamespace(**row, regulator=False, children_open=0), caller.may)
     asked = action == "ask_customer"
     chain = _Chain(caller, row, row["version"] + 1)
     if asked:

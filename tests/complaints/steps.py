@@ -41,6 +41,8 @@ GOOD: Final[dict[str, dict[str, Any]]] = {
     "withdraw": {"reason": "They found the parcel."},
     "dismiss": {"reason_code": "out_of_scope"},
     "convert": {"record_type": "suggestion", "reason": "They only say what could be better."},
+    "merge": {"into": "7K3M-9QX2-TAM", "reason": "Written twice."},
+    "unmerge": {"reason": "They were two parcels."},
     "escalate": {"reason": "A director wrote."},
     "de_escalate": {"reason": "It was a misunderstanding."},
     "refer_externally": {"body": "Financial Ombudsman Service", "reference": "FOS-2026-0099"},

@@ -19,7 +19,7 @@ from sqlalchemy.orm import Session
 from helpdesk.complaints import acts, verification
 from helpdesk.complaints.action_schemas import BODIES
 from helpdesk.complaints.events import BY_ACTION
-from helpdesk.complaints.lifecycle import CLOSED, LIFECYCLE, MAX_LEVEL, OPEN
+from helpdesk.complaints.lifecycle import CLOSED, LIFECYCLE, MAX_LEVEL, OPEN, PAIRED
 from helpdesk.complaints.models import Complaint, Issue, Message, TransitionRow
 from helpdesk.kernel.errors import ActionNotAllowed, Forbidden, ValidationFailed
 from helpdesk.kernel.event_log import EventRow
@@ -34,6 +34,7 @@ WHILE_OPEN: Final = ANY_TIME | {
     "resume",
     "withdraw",
     "dismiss",
+    "merge",
     "escalate",
     "de_escalate",
 }
@@ -45,11 +46,11 @@ MOVES: Final[dict[str, set[str]]] = {
     "withdrawn": ANY_TIME | {"reopen"},
     "dismissed": ANY_TIME | {"reopen"},
 }
-"""What is possible from where with a complaint, written down once more from the design, not read off the table. Of what
+"""What is possible from where with a complaint that was never merged, written down once more from the design, not read off the table. Of what
 is none, `test_record_types` tells.
 """
 
-_OTHERS_OPEN: Final = {"ask_customer", "ask_third_party", "resume", "withdraw", "dismiss"}
+_OTHERS_OPEN: Final = {"ask_customer", "ask_third_party", "resume", "withdraw", "dismiss", "merge"}
 OTHER_MOVES: Final[dict[str, set[str]]] = {
     "received": _OTHERS_OPEN | {"acknowledge", "answer", "convert"},
     "resolved": {"reopen", "convert"},
@@ -68,7 +69,10 @@ LEADS_TO: Final = {
     "answer": "resolved",
     "withdraw": "withdrawn",
     "dismiss": "dismissed",
+    "merge": "dismissed",
 }
+ALONE: Final = [action for action in LIFECYCLE.actions if action not in PAIRED]
+"""Acts on one complaint; what takes two is done in `test_merging`."""
 GRID: Final = [(state, action) for state in LIFECYCLE.states for action in LIFECYCLE.actions]
 EVERYTHING: Final = ("complaint", "complaint_transition", "complaint_message", "complaint_issue", "event", "duty")
 
@@ -89,6 +93,8 @@ def ready(**more: Any) -> SimpleNamespace:
         "offers_drafted": 0,
         "remedies_undelivered": 0,
         "escalation_level": 1,
+        "merged_into_id": None,
+        "children_open": 0,
     }
     return SimpleNamespace(**(facts | more))
 
@@ -111,7 +117,7 @@ class TestTable:
         row = ready(status=state)
         if action in MOVES[state]:
             step = LIFECYCLE.transition(action, state, row, anybody)
-            assert (step.target or state) == LEADS_TO.get(action, state)
+            assert step.leads_to(state) == {LEADS_TO.get(action, state)}
             return
         with pytest.raises(ActionNotAllowed) as refused:
             LIFECYCLE.transition(action, state, row, anybody)
@@ -119,9 +125,21 @@ class TestTable:
         assert (extra["state"], extra["action"]) == (state, action)
         assert {item["action"] for item in extra["allowed_actions"]} == MOVES[state]
 
+    @pytest.mark.parametrize("state", LIFECYCLE.states)
+    def test_a_merged_one_leads_back_to_where_it_was(self, state: str) -> None:
+        row = ready(status=state, merged_into_id=1)
+        if state == "dismissed":
+            assert LIFECYCLE.transition("unmerge", state, row, anybody).leads_to(state) == OPEN
+            listed = {item["action"]: item["missing"] for item in LIFECYCLE.allowed(state, row, anybody)}
+            assert listed.keys() == {"unmerge", "reopen", "refer_externally"}
+            assert [need["code"] for need in listed["reopen"] + listed["refer_externally"]] == ["merged", "merged"]
+            return
+        with pytest.raises(ActionNotAllowed):
+            LIFECYCLE.transition("unmerge", state, row, anybody)
+
     def test_grid_knows_every_state_and_action(self) -> None:
         assert set(MOVES) == set(LIFECYCLE.states) == OPEN | CLOSED
-        assert set().union(*MOVES.values()) | {"answer"} == set(LIFECYCLE.actions)
+        assert set().union(*MOVES.values()) | {"answer", "unmerge"} == set(LIFECYCLE.actions)
         assert not OPEN & CLOSED
 
     def test_every_action_has_a_body_an_event_and_an_effect(self) -> None:
@@ -169,6 +187,8 @@ class TestRequirements:
             ("resolve_on_the_spot", "not_on_the_spot", {"regulator": True}),
             ("resolve_on_the_spot", "offer_not_approved", {"offers_drafted": 1}),
             ("follow_up", "remedy_undelivered", {"remedies_undelivered": 1}),
+            ("merge", "remedies_unsettled", {"remedies_undelivered": 1}),
+            ("reopen", "merged", {"merged_into_id": 1}),
             ("escalate", "highest_level", {"escalation_level": MAX_LEVEL}),
             ("de_escalate", "lowest_level", {"escalation_level": 0}),
         ],
@@ -223,7 +243,7 @@ class TestDoor:
 
     @pytest.mark.parametrize("state", LIFECYCLE.states)
     def test_grid(self, database: Database, engine: Engine, state: str) -> None:
-        for action in LIFECYCLE.actions:
+        for action in ALONE:
             complaint_id = brought_to(database, state, ready_for=action)
             if action in MOVES[state] or (state, action) in OF_AN_INQUIRY:
                 self._moves(database, complaint_id, state, action)
@@ -277,7 +297,7 @@ class TestDoor:
         refused: list[tuple[bool, str, list[dict[str, str]]]] = []
         for _ in range(120):
             complaint_id = chance.choice(list(model))
-            action = chance.choice(LIFECYCLE.actions)
+            action = chance.choice(ALONE)
             more: dict[str, Any] = (
                 {"record_type": "complaint" if complaint_id in others else "inquiry"} if action == "convert" else {}
             )

@@ -143,7 +143,7 @@ class Fuzz:
         body: Any = None
         if self.operation.body:
             body = deepcopy(next(iter(self.operation.body.values()))["example"])
-            self._make_real(body)
+            self._make_real(body, {})
             body = body.encode() if isinstance(body, str) else json.dumps(body).encode()
         answer = self.world.open(self.operation, fresh=True, body=body)
         self.statuses[answer.status_code] = self.statuses.get(answer.status_code, 0) + 1
@@ -171,13 +171,16 @@ class Fuzz:
         """Half of the ids in bodies and queries are of something that there is."""
         for given_values, where in ((case.body, ParameterLocation.BODY), (case.query, ParameterLocation.QUERY)):
             if isinstance(given_values, dict) and _is_good(case, where) and self.sent % 2:
-                self._make_real(given_values)
+                self._make_real(given_values, case.path_parameters or {})
 
-    def _make_real(self, given_values: Any) -> None:
+    def _make_real(self, given_values: Any, path: dict[str, str]) -> None:
         if isinstance(given_values, dict):
             for name, value in given_values.items():
                 if isinstance(value, str) and (real := self.world.named(self.operation, name)):
                     given_values[name] = real
+                if isinstance(value, list) and all(isinstance(item, str) for item in value):
+                    parts = self.world.parts_named(name, path)
+                    given_values[name] = value if parts is None else parts
 
     def _mind_the_headers(self, case: Case[Any]) -> None:
         headers = case.headers

@@ -2,7 +2,7 @@
 
 import itertools
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from io import BytesIO
 from typing import Any
 from urllib.parse import quote
@@ -78,6 +78,8 @@ class World:
             "tag_id": lambda _: self.tag(),
             "field_id": lambda _: self.custom_field(),
             "view_id": lambda _: str(self._created("/views", {"name": "Open ones", "filters": {"open": True}})),
+            "/api/v1/complaints/{ref}/unmerge": lambda _: self._merged(),
+            "/api/v1/complaints/{ref}/split": lambda _: self._of_two_matters(),
         }
         self._parts: dict[str, Callable[[str], str]] = {
             "person_id": self._person,
@@ -87,6 +89,7 @@ class World:
             "/complaints agent_id": self._watcher,
             "absence_id": self._absence,
             "draft_id": self._draft_message,
+            "link_id": self._link,
         }
         """Of the complaint, or the agent, that stands before them in the path."""
 
@@ -239,6 +242,22 @@ class World:
             helpers.act(self.caller, offer, "submit")  # within the caller's own authority: that approves it
         return found
 
+    def complaint(self) -> str:
+        return self._complaint("")
+
+    def _merged(self) -> str:
+        source, survivor = self._complaint(""), self._complaint("")
+        body = {"into": survivor, "reason": "Written twice.", "other_complainant": True}
+        answer = self.caller.post(f"/complaints/{source}/merge", body)
+        assert answer.status_code == 201, answer.text
+        return source
+
+    def _of_two_matters(self) -> str:
+        return str(steps.receive(self._program.database, issues=[{"category": "DEL"}, {"category": "COM"}]))
+
+    def _link(self, ref: str) -> str:
+        return str(self._created(f"/complaints/{ref}/links", {"kind": "related", "to": self._complaint("")}))
+
     def _person(self, ref: str) -> str:
         path = f"/complaints/{ref}"
         self._created(f"{path}/representatives", {"name": "Li Na", "authority": "Letter on file."})
@@ -388,6 +407,12 @@ class World:
         maker = _FIELDS.get(name)
         return self.visitors.field(operation.id, name) or (None if maker is None else maker(self))
 
+    def parts_named(self, name: str, values: Mapping[str, str]) -> list[str] | None:
+        """Real ids for a list in a body, of the row that the path names; None where it names no parts that we know."""
+        if name == "issues" and "ref" in values:
+            return [item["id"] for item in self.caller.get(f"/complaints/{values['ref']}").json["issues"][1:]]
+        return [] if name in {"move_messages", "copy_messages"} else None
+
 
 def _in_collection(path: str, name: str) -> str:
     return f"/{path.removeprefix('/api/v1/').partition('/')[0]} {name}"
@@ -407,6 +432,8 @@ _FIELDS: dict[str, Callable[[World], str]] = {
     "altcha": World.altcha,
     "reference": lambda world: world.tracked()[0],
     "secret": lambda world: world.tracked()[1],
+    "into": World.complaint,
+    "to": World.complaint,
 }
 
 

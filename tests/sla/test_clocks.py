@@ -18,7 +18,7 @@ from helpdesk.kernel.event_log import EventRow
 from helpdesk.kernel.unit_of_work import Database
 from helpdesk.sla import queries, service, verification
 from helpdesk.sla.models import Alarm, Clock, SlaPolicy
-from helpdesk.sla.rounds import Act, Round, present_round
+from helpdesk.sla.rounds import Act, History, Round, present_round
 from helpdesk.sla.sweep import ring_due
 from tests.conftest import Caller, Join, complaint_body
 
@@ -435,9 +435,10 @@ class TestRounds:
         hours = [MONDAY + timedelta(hours=number) for number in range(8)]
         waited = ["us", "customer", "third_party", "us", "us", "customer"]
         done = [Act(reopened=False, at=at, waiting_on=on) for at, on in zip(hours[1:], waited, strict=False)]
-        assert present_round(MONDAY, done).waits == ((hours[2], hours[4]), (hours[6], None))
-        done.append(Act(reopened=True, at=hours[7], waiting_on="us"))
-        assert present_round(MONDAY, done) == Round(hours[7], ())
+        story = History(Round(MONDAY, ()), done)
+        assert present_round(story).waits == ((hours[2], hours[4]), (hours[6], None))
+        reopened = story.and_then(Act(reopened=True, at=hours[7], waiting_on="us"))
+        assert present_round(reopened) == Round(hours[7], ())
 
 
 class TestOtherSeverityOtherPromises:

@@ -1,0 +1,185 @@
+"""Every select on merges, and the way to hold all that undoing one needs."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+from uuid import UUID
+
+from sqlalchemy import func, or_, select, text
+from sqlalchemy.orm import Session, aliased
+
+from helpdesk.complaints.merge_models import Merge, MergedRow
+from helpdesk.complaints.models import Complaint, Person
+from helpdesk.complaints.notification_models import Watcher
+from helpdesk.complaints.pair_queries import Pair, lock_together
+from helpdesk.complaints.queries import is_visible, visible_id, visible_to
+from helpdesk.identity.actors import Actor
+from helpdesk.kernel.errors import MovedMeanwhile, NotFound
+from helpdesk.kernel.event_log import EventRow
+from helpdesk.kernel.pagination import AnySelect, Listed, Order, Page, listed
+
+
+@dataclass(frozen=True, slots=True)
+class Merged(Pair):
+    """A complaint that was merged, its survivor as `other`, those that went with it `beside`, and the merge; None and
+    nobody where it was not merged. `in_time`: it can still be undone, by the clock.
+    """
+
+    merge: Merge | None = field(default=None, kw_only=True)
+    in_time: bool = field(default=False, kw_only=True)
+    sees_both: bool = field(default=False, kw_only=True)
+
+
+def merged_for_update(session: Session, actor: Actor, ref: str) -> Merged:
+    """Raises `NotFound`, and `MovedMeanwhile` when another merge, or undoing this one, came first."""
+    complaint_id = visible_id(session, actor, ref)
+    found = session.execute(_active(complaint_id)).one_or_none()
+    if found is None:
+        rows = lock_together(session, [complaint_id], visible_to(actor))
+        if complaint_id not in rows:
+            raise NotFound
+        if rows[complaint_id].merged_into_id is not None:
+            raise MovedMeanwhile
+        return Merged(rows[complaint_id], None)
+    merge, in_time = found
+    with_it = session.scalars(_rows_of(merge.id, "complaint")).all()
+    rows = lock_together(session, {complaint_id, merge.survivor_id, *with_it})
+    session.refresh(merge, with_for_update=True)
+    if merge.undone_at is not None:
+        raise MovedMeanwhile
+    return Merged(
+        rows[complaint_id],
+        rows[merge.survivor_id],
+        tuple(rows[row_id] for row_id in with_it),
+        merge=merge,
+        in_time=in_time,
+        sees_both=is_visible(session, actor, str(merge.survivor_id)),
+    )
+
+
+def _active(complaint_id: UUID) -> AnySelect:
+    in_time = (Merge.undo_until >= func.now()).label("in_time")
+    return select(Merge, in_time).where(Merge.source_id == complaint_id, Merge.undone_at.is_(None))
+
+
+def _rows_of(merge_id: UUID, kind: str) -> Any:
+    statement = select(MergedRow.row_id).where(MergedRow.merge_id == merge_id, MergedRow.kind == kind)
+    return statement.order_by(MergedRow.row_id)
+
+
+def merges_into(session: Session, survivor_id: UUID) -> Sequence[Merge]:
+    """Those that were not undone, in their order."""
+    statement = select(Merge).where(Merge.survivor_id == survivor_id, Merge.undone_at.is_(None)).order_by(Merge.id)
+    return session.scalars(statement).all()
+
+
+def ledger_of(session: Session, merge_id: UUID, kind: str) -> dict[UUID, dict[str, Any]]:
+    """Row id -> what was noted of it."""
+    statement = select(MergedRow.row_id, MergedRow.before).where(MergedRow.merge_id == merge_id, MergedRow.kind == kind)
+    return {row.row_id: row.before or {} for row in session.execute(statement)}
+
+
+def people_of(session: Session, complaint_id: UUID) -> Sequence[Person]:
+    return session.scalars(select(Person).where(Person.complaint_id == complaint_id).order_by(Person.id)).all()
+
+
+def watchers_of(session: Session, complaint_id: UUID) -> Sequence[Watcher]:
+    statement = select(Watcher).where(Watcher.complaint_id == complaint_id)
+    return session.scalars(statement.order_by(Watcher.agent_id)).all()
+
+
+def parts_still_there(session: Session, table: Any, row_ids: Sequence[UUID], complaint_id: UUID) -> Sequence[Any]:
+    """Of these rows of `Issue`, `Person` or `Need` those that are the complaint's."""
+    statement = select(table).where(table.id.in_(row_ids), table.complaint_id == complaint_id).order_by(table.id)
+    return session.scalars(statement).all()
+
+
+_KIN: Final = text("""
+    WITH RECURSIVE kin(id) AS (
+        SELECT CAST(:complaint_id AS uuid)
+        UNION
+        SELECT pair.far FROM kin JOIN LATERAL (
+            SELECT survivor_id AS far FROM complaint_merge WHERE source_id = kin.id
+            UNION ALL SELECT source_id FROM complaint_merge WHERE survivor_id = kin.id
+            UNION ALL SELECT to_id FROM complaint_link WHERE from_id = kin.id AND kind = 'split_from'
+            UNION ALL SELECT from_id FROM complaint_link WHERE to_id = kin.id AND kind = 'split_from'
+        ) pair ON true
+    )
+    SELECT id FROM kin ORDER BY id
+""")
+
+
+def kin_of(session: Session, complaint_id: UUID) -> list[UUID]:
+    """The complaint and all that messages may have come from or gone to, by merges, undone ones too, and splits."""
+    return list(session.execute(_KIN, {"complaint_id": complaint_id}).scalars())
+
+
+_ADDED: Final = {
+    "complaint.message_added": ("messages", "message_id"),
+    "complaint.issue_added": ("issues", "issue_id"),
+    "complaint.person_added": ("people", "person_id"),
+    "complaint.need_recorded": ("needs", "need_id"),
+}
+MOST_STAYED: Final = 500
+
+
+def added_since(session: Session, survivor_id: UUID, sequence: int) -> dict[str, list[str]]:
+    """Ids of what came to the complaint after that place of its story, by kind; the first 500."""
+    statement = (
+        select(EventRow.type, EventRow.payload)
+        .where(EventRow.stream_id == survivor_id, EventRow.stream_seq > sequence, EventRow.type.in_(_ADDED))
+        .order_by(EventRow.stream_seq)
+        .limit(MOST_STAYED)
+    )
+    found: dict[str, list[str]] = {name: [] for name, _ in _ADDED.values()}
+    for row in session.execute(statement):
+        name, key = _ADDED[row.type]
+        if row.payload is not None:
+            found[name].append(row.payload[key])
+    return found
+
+
+_SOURCE, _SURVIVOR = aliased(Complaint), aliased(Complaint)
+_BY_MERGE: Final = Order((Merge.id,), (UUID,))
+_SHOWN: Final[AnySelect] = (
+    select(
+        Merge.id,
+        Merge.merged_at,
+        Merge.merged_by,
+        Merge.reason,
+        Merge.undo_until,
+        Merge.undone_at,
+        Merge.undone_by,
+        Merge.source_id,
+        Merge.survivor_id,
+        _SOURCE.reference.label("source_reference"),
+        _SOURCE.subject.label("source_subject"),
+        _SURVIVOR.reference.label("survivor_reference"),
+        _SURVIVOR.subject.label("survivor_subject"),
+    )
+    .join(_SOURCE, _SOURCE.id == Merge.source_id)
+    .join(_SURVIVOR, _SURVIVOR.id == Merge.survivor_id)
+)
+
+
+def merges_of(session: Session, actor: Actor, page: Page, given: dict[str, Any], ref: str) -> Listed:
+    """Merges of and into a complaint, undone ones too, oldest first; those of which the caller may see both sides."""
+    complaint_id = visible_id(session, actor, ref)
+    far_id = func.nullif(Merge.source_id, complaint_id)
+    statement = _SHOWN.join(Complaint, Complaint.id == func.coalesce(far_id, Merge.survivor_id)).where(
+        or_(Merge.source_id == complaint_id, Merge.survivor_id == complaint_id), visible_to(actor)
+    )
+    rows, cursor, total = listed(session, page, statement, _BY_MERGE, given)
+    return [_shown(row) for row in rows], cursor, total
+
+
+def merge_detail(session: Session, _actor: Actor, merge_id: UUID) -> dict[str, Any]:
+    """For whoever has just made it."""
+    return _shown(session.execute(_SHOWN.where(Merge.id == merge_id)).mappings().one())
+
+
+def _shown(row: Any) -> dict[str, Any]:
+    shown = {name: value for name, value in row.items() if not name.startswith(("source_", "survivor_"))}
+    for side in ("source", "survivor"):
+        shown[side] = {name: row[f"{side}_{name}"] for name in ("id", "reference", "subject")}
+    return shown
