@@ -23,6 +23,7 @@ from helpdesk.complaints.custom_field_api import blp as custom_fields
 from helpdesk.complaints.custom_field_models import FIELD_TYPES
 from helpdesk.complaints.draft_api import blp as drafts
 from helpdesk.complaints.draft_models import DRAFT_KINDS
+from helpdesk.complaints.duplicate_api import blp as duplicates
 from helpdesk.complaints.form_api import blp as forms
 from helpdesk.complaints.link_api import blp as links
 from helpdesk.complaints.link_models import LABELS as LINK_LABELS
@@ -101,6 +102,7 @@ BLUEPRINTS = (
     profiles,
     timeline,
     tracking,
+    duplicates,
     tracked_files,
     search,
     forms,

@@ -5,6 +5,7 @@ from sqlalchemy.orm import Session
 
 from helpdesk.complaints import (
     acts,
+    duplicates,
     errors,
     filtering,
     intake,
@@ -52,7 +53,11 @@ def _secrets() -> Secrets:
 
 
 def _show_new(session: Session, actor: Actor, complaint_id: UUID) -> dict[str, Any]:
-    return queries.detail(session, actor, complaint_id) | {"tracking_secret": _secrets().of(complaint_id, 1)}
+    shown = queries.detail(session, actor, complaint_id)
+    return shown | {
+        "tracking_secret": _secrets().of(complaint_id, 1),
+        "possible_duplicates": duplicates.at_intake(session, actor, shown),
+    }
 
 
 @blp.write(

@@ -251,6 +251,13 @@ class Person(Identified, Base):
         CheckConstraint(f"role IN {PERSON_ROLES}", name="role"),
         CheckConstraint("role <> 'subject' OR agent_id IS NOT NULL", name="subject_is_agent"),
         Index("ix_complaint_person_complaint_id", "complaint_id"),
+        Index("ix_complaint_person_email", text("lower(email)"), "id", postgresql_where=text("email IS NOT NULL")),
+        Index(
+            "ix_complaint_person_phone",
+            text("\"right\"(regexp_replace(phone, '\\D', '', 'g'), 9)"),
+            "id",
+            postgresql_where=text("phone IS NOT NULL"),
+        ),
         Index("ix_complaint_person_agent_id", "agent_id", postgresql_where=text("agent_id IS NOT NULL")),
     )
 

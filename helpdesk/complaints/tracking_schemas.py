@@ -2,6 +2,7 @@
 
 from marshmallow import fields
 
+from helpdesk.complaints.duplicate_schemas import Duplicate
 from helpdesk.complaints.lifecycle import LIFECYCLE, RECORD_TYPES
 from helpdesk.complaints.schemas import LONG, Complaint
 from helpdesk.complaints.taxonomy import ISSUE_OUTCOMES
@@ -20,6 +21,11 @@ class NewComplaint(Complaint):
             "description": "For the complainant, who sees the complaint with it and the reference.",
             "example": SECRET,
         },
+    )
+    possible_duplicates = fields.List(
+        fields.Nested(Duplicate),
+        required=True,
+        metadata={"description": "Of those that the caller may see; nothing follows from it.", "example": []},
     )
 
 

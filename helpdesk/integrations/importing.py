@@ -30,7 +30,7 @@ from psycopg import errors as pg_errors
 from sqlalchemy import Connection, Engine, func, text, update
 from sqlalchemy.exc import DBAPIError
 
-from helpdesk.complaints import custom_fields, intake, tagging
+from helpdesk.complaints import custom_fields, duplicates, intake, tagging
 from helpdesk.integrations import queries, validation
 from helpdesk.integrations.errors import UnusableFile
 from helpdesk.integrations.events import ImportEnded, ImportStarted
@@ -252,7 +252,10 @@ class Runner:
         with self.database.unit_of_work(self.actor) as uow:
             fresh, skipped, report = _sort(uow, batch.ready, doubled)
             if not self._dry_run:
-                intake.receive_many(uow, tagging.in_many(uow, [item.given for item in fresh]))
+                ids = intake.receive_many(uow, tagging.in_many(uow, [item.given for item in fresh]))
+                if batch.looks_for_customers:
+                    uow.write()  # they are compared with what there is, and with each other
+                    report += _like_others(uow, dict(zip(ids, fresh, strict=True)))
             rows = [*batch.report, *report]
             uow.add_rows(ImportRejection, [{"id": new_id(), "job_id": self.job_id, **row} for row in rows])
             uow.finish()  # all but the position is written while the batch before is still on its way
@@ -393,6 +396,18 @@ def _sort(
         else:
             fresh.append(replace(item, given={**given, "custom_fields": values}) if values.values else item)
     return fresh, skipped, report
+
+
+def _like_others(uow: UnitOfWork, taken_in: Mapping[UUID, _Ready]) -> list[dict[str, Any]]:
+    """A hint for each that is like another one of its customer. Which one, only its own page tells: whoever reads the report
+    may not see everything.
+    """
+    hints = []
+    for complaint_id, reference, alike in duplicates.like_others(uow.session, list(taken_in)):
+        item = taken_in[complaint_id]
+        detail = f"{reference} is like another complaint of the same customer ({alike} of 100)."
+        hints.append(_report(item.line, "note", "possible_duplicate", detail, item.record.excerpt))
+    return hints
 
 
 def _of_the_future(given: Mapping[str, Any], now: datetime) -> str | None:

@@ -39,6 +39,8 @@ from sqlalchemy import (
     update,
 )
 
+from helpdesk.complaints import duplicates
+from helpdesk.complaints.duplicate_queries import comparing
 from helpdesk.complaints.lifecycle import LIFECYCLE
 from helpdesk.complaints.models import NOTHING_DUE, Complaint, Issue, Message, Need, Person, TransitionRow
 from helpdesk.complaints.search_index import APPEND, appended, received_rows
@@ -525,7 +527,11 @@ def _create(connection: Connection, caller: Caller, given: dict[str, Any]) -> Re
     connection.execute(NEW_CLOCKS, [new_clock(row["id"], terms) for terms in clocks if terms is not None])
     connection.execute(NEW_EVENTS, chain.rows)
     shown = _detail(row | {"issues": issues, "people": [complainant], "needs": []}, caller)
-    return _json(201, shown | {"tracking_secret": secret})
+    asked = {"complaint_id": row["id"], "days": duplicates.WINDOW_DAYS, "most": duplicates.AT_INTAKE + 1}
+    sight = {"actor_id": caller.id, "actor_teams": caller.team_ids}
+    found = connection.execute(comparing("own and open to all"), asked | sight).all()
+    likely = duplicates.judged(found)[: duplicates.SHOWN_AT_INTAKE]
+    return _json(201, shown | {"tracking_secret": secret, "possible_duplicates": likely})
 
 
 def _next_due(dues: list[datetime | None]) -> datetime:

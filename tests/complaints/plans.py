@@ -165,6 +165,7 @@ def _multiply(connection: Connection, values: dict[str, Any]) -> None:
             f"{', '.join(names)} FROM copy JOIN complaint_issue ON complaint_issue.complaint_id = copy.old_id"
         )
     )
+    connection.execute(text(_PEOPLE))
     connection.execute(text(_WORDED))
     connection.execute(text(_THREADS))
     for name, rule in TAGS.items():
@@ -190,6 +191,11 @@ SELECT new_id, segment, several, places, vector || array_to_tsvector(array_remov
 }], NULL))
 FROM copy JOIN complaint_search ON complaint_search.complaint_id = copy.old_id
 """
+_PEOPLE: Final = """
+INSERT INTO complaint_person (id, complaint_id, role, email, phone)
+SELECT gen_random_uuid(), new_id, 'complainant', 'li.' || h % 20000 || '@example.com', '+86 10 ' || 10000000 + h % 30000
+FROM copy
+"""
 _THREADS: Final = """
 INSERT INTO complaint_message (id, complaint_id, kind, purpose, author_kind, body, mentions)
 SELECT gen_random_uuid(), new_id, 'internal_note', 'message', 'agent', 'The parcel is late.', '[]'
@@ -198,6 +204,7 @@ FROM copy WHERE h / 53 % 4 = 0
 _TABLES: Final = (
     "complaint",
     "complaint_issue",
+    "complaint_person",
     "complaint_tag",
     "complaint_custom_value",
     "complaint_search",

@@ -17,7 +17,7 @@ from typing import Any, Final
 import pytest
 
 from helpdesk.app import create_app
-from helpdesk.complaints import filtering, list_queries, saved_views, searching, tag_queries
+from helpdesk.complaints import duplicates, filtering, list_queries, saved_views, searching, tag_queries
 from helpdesk.complaints.list_queries import SORTS
 from helpdesk.complaints.schemas import ComplaintQuery
 from helpdesk.kernel.pagination import Page
@@ -140,6 +140,12 @@ def tags(session: Any, _scene: Scene, actor: Any) -> None:
 USUAL: Final = ({"mine": True, "open": True}, {"unassigned": True}, {"tag": ["common"]}, {"custom": ["colour:black"]})
 
 
+def likely(session: Any, _scene: Scene, actor: Any) -> None:
+    """Of one whose customer has hundreds of others, and whose address and number are many others' too."""
+    complaint_id = session.connection().exec_driver_sql("SELECT id FROM complaint ORDER BY id LIMIT 1").scalar_one()
+    duplicates.possible(session, actor, complaint_id, days=90, most=duplicates.MOST)
+
+
 def views(session: Any, _scene: Scene, actor: Any) -> None:
     rows: list[dict[str, Any]] = [{"filters": filters, "sort": "-received_at", "columns": []} for filters in USUAL]
     assert all(view["broken"] == [] for view in saved_views.shown(session, actor, rows))
@@ -198,6 +204,7 @@ STATEMENTS: Final[Mapping[str, Ask]] = {
     **dict(searches()),
     **dict(lists()),
     "tags with counts": tags,
+    "possible duplicates": likely,
     "views with counts": views,
 }
 """Asked by everybody in the scene."""
