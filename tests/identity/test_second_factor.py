@@ -203,9 +203,9 @@ class TestSigningIn:
         assert moved.try_to_sign_in(member.email, code=phone.code()).status_code == 401
         assert moved.try_to_sign_in(member.email, code=codes[0]).status_code == 201
 
-    @pytest.mark.parametrize("code", ["٢٨٧٠٨٢", "      ", "0" * 40, "------", "\x00\x00\x00\x00\x00\x00", "💩" * 6])
-    def test_odd_codes(self, app: Flask, member: Member, phone: App, code: str) -> None:
-        assert Browser(app).try_to_sign_in(member.email, code=code).status_code == 401
+    def test_odd_codes(self, app: Flask, member: Member, phone: App) -> None:
+        for code in ["٢٨٧٠٨٢", "      ", "0" * 40, "------", "\x00\x00\x00\x00\x00\x00", "💩" * 6]:
+            assert Browser(app).try_to_sign_in(member.email, code=code).status_code == 401
 
 
 class TestRaising:
