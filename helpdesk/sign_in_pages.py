@@ -59,5 +59,6 @@ def _told(go: Callable[[], Response]) -> Response:
     try:
         return go()
     except DomainError as error:
-        text = f"Signing in did not work.\n\n{error.detail}\n\nWhat to do: {error.advice}\n"
+        said = " ".join(item["detail"] for item in error.errors) or error.detail
+        text = f"Signing in did not work.\n\n{said}\n\nWhat to do: {error.advice}\n"
         return Response(text, error.status, error.headers, mimetype="text/plain")

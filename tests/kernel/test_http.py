@@ -364,7 +364,7 @@ class TestEveryRoute:
 
     def test_anonymous_never_gets_in_by_accident(self, app: Flask, anonymous: Caller) -> None:
         """Whatever is not public says 401 before anything else; nothing is a 500, and every refusal is a problem."""
-        public = ("/health", "/metrics", "/problems", "/docs", "/api/v1/openapi.json", "/api/v1/public")
+        public = ("/health", "/metrics", "/problems", "/docs", "/api/v1/openapi.json", "/api/v1/public", "/sign-in")
         for path, methods in rules(app):
             for method in methods - {"OPTIONS", "HEAD"}:
                 answer = anonymous.client.open(path, method=method)
