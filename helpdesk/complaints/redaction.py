@@ -38,11 +38,14 @@ _SALT: Final = 16
 
 @dataclass(frozen=True, slots=True)
 class Redacted:
-    """What to show: the redaction, and the drafts that quote what was there. They are left alone: whose they are decides."""
+    """What to show: the redaction, and the drafts and messages that still say what was there. They are left alone: whoever
+    redacts decides about them, one by one.
+    """
 
     redaction_id: UUID
     message_id: UUID | None
     drafts: list[UUID]
+    messages: list[dict[str, Any]]
 
 
 def redact_message(uow: UnitOfWork, actor: Actor, part: Part[Message], given: dict[str, Any]) -> Redacted:
@@ -88,7 +91,8 @@ def redact_message(uow: UnitOfWork, actor: Actor, part: Part[Message], given: di
         ),
         stream=complaint,
     )
-    return Redacted(row["id"], message.id, _quoting(uow, complaint, cut))
+    quoting = _quoting(uow, actor, kin, cut, message.id)
+    return Redacted(row["id"], message.id, _drafts_quoting(uow, complaint, cut), quoting)
 
 
 def redact_text(uow: UnitOfWork, actor: Actor, complaint: Complaint, given: dict[str, Any]) -> Redacted:
@@ -103,6 +107,9 @@ def redact_text(uow: UnitOfWork, actor: Actor, complaint: Complaint, given: dict
         raise NothingLeft
     cut = _cut(before, given, past)
     setattr(complaint, name, cut.left)
+    submission = redaction_queries.submission_of(uow.session, complaint.id)
+    if submission is not None and submission.given is not None:
+        submission.given = cutting.mapped(submission.given, lambda text: cut.out_of(text) if cut.holds(text) else text)
     if complaint.source_data is not None:
         complaint.source_data = cutting.mapped(
             complaint.source_data, lambda text: cut.out_of(text) if cut.holds(text) else text
@@ -120,7 +127,8 @@ def redact_text(uow: UnitOfWork, actor: Actor, complaint: Complaint, given: dict
         TextRedacted(complaint_id=complaint.id, reference=complaint.reference, part=name, **_told(row)),
         stream=complaint,
     )
-    return Redacted(row["id"], None, _quoting(uow, complaint, cut))
+    kin = merge_queries.kin_of(uow.session, complaint.id)
+    return Redacted(row["id"], None, _drafts_quoting(uow, complaint, cut), _quoting(uow, actor, kin, cut, None))
 
 
 def _cut(text: str, given: dict[str, Any], past: Sequence[str] = ()) -> Cut:
@@ -182,8 +190,16 @@ def _rewrite_answers(
         idempotency.rewrite(uow.session, complaint_id, rewritten)
 
 
-def _quoting(uow: UnitOfWork, complaint: Complaint, cut: Cut) -> list[UUID]:
+def _drafts_quoting(uow: UnitOfWork, complaint: Complaint, cut: Cut) -> list[UUID]:
     return [row.id for row in redaction_queries.drafts_on(uow.session, complaint.id) if cut.quoted_in(row.body)]
+
+
+def _quoting(
+    uow: UnitOfWork, actor: Actor, kin: Sequence[UUID], cut: Cut, message_id: UUID | None
+) -> list[dict[str, Any]]:
+    """An answer that quotes it, a copy that a split made, the message in which a merge repeats a description."""
+    beside = redaction_queries.messages_beside(uow.session, actor, kin, message_id)
+    return [{"reference": row.reference, "message_id": row.message_id} for row in beside if cut.quoted_in(row.body)]
 
 
 def _note(

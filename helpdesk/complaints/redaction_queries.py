@@ -9,8 +9,9 @@ from sqlalchemy import func, or_, select
 from sqlalchemy.orm import Session
 
 from helpdesk.complaints.draft_models import Draft
-from helpdesk.complaints.models import Message, TransitionRow
-from helpdesk.complaints.queries import Part, complaint_for_update, visible_id
+from helpdesk.complaints.form_models import Quarantined
+from helpdesk.complaints.models import Complaint, Message, TransitionRow
+from helpdesk.complaints.queries import Part, complaint_for_update, visible_id, visible_to
 from helpdesk.complaints.redaction_models import Redaction
 from helpdesk.identity.actors import Actor
 from helpdesk.kernel.errors import NotFound
@@ -78,3 +79,21 @@ def transitions_at(session: Session, complaint_ids: Collection[UUID], at: dateti
 
 def drafts_on(session: Session, complaint_id: UUID) -> Sequence[Any]:
     return session.execute(select(Draft.id, Draft.body).where(Draft.complaint_id == complaint_id)).all()
+
+
+MOST_READ: Final = 2_000
+
+
+def messages_beside(session: Session, actor: Actor, kin: Sequence[UUID], message_id: UUID | None) -> Sequence[Any]:
+    """`(reference, message_id, body)` of the other messages on these complaints that the caller may see; the newest."""
+    found = (
+        select(Complaint.reference, Message.id.label("message_id"), Message.body)
+        .join(Complaint, Complaint.id == Message.complaint_id)
+        .where(Message.complaint_id.in_(kin), visible_to(actor), Message.id.is_distinct_from(message_id))
+    )
+    return session.execute(found.order_by(Message.id.desc()).limit(MOST_READ)).all()
+
+
+def submission_of(session: Session, complaint_id: UUID) -> Quarantined | None:
+    """What a form's trap had caught before it became this complaint: both have one id."""
+    return session.scalars(select(Quarantined).where(Quarantined.id == complaint_id).with_for_update()).one_or_none()

@@ -87,10 +87,24 @@ class Redaction(Schema):
     created_at = Timestamp(required=True)
 
 
+class Quoting(Schema):
+    reference = fields.String(required=True, metadata={"example": "7K3M-9QX2-TAM"})
+    message_id = fields.UUID(required=True)
+
+
 class RedactionDone(Redaction):
     drafts_quoting = fields.List(
         fields.UUID(),
         required=True,
         metadata={"description": "Drafts that quote what was there; they are left alone.", "example": []},
+    )
+    messages_quoting = fields.List(
+        fields.Nested(Quoting),
+        required=True,
+        metadata={
+            "description": "Other messages that still say what was there, here and on complaints that this one was merged "
+            "with or split from, as far as the caller sees them; they are left alone. Of very long threads the newest.",
+            "example": [],
+        },
     )
     message = fields.Nested(Message, required=True, allow_none=True)

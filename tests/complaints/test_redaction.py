@@ -255,6 +255,42 @@ class TestCopies:
         assert again.json["messages"][0]["body"] == MARK
         assert places_with(engine, "It is Li Wei.") == ["macro.steps"]
 
+    def test_messages_that_still_say_it_are_named_and_left(
+        self, agent: Caller, manager: Caller, join: Join, complaint: dict[str, Any]
+    ) -> None:
+        message = said(agent, complaint)
+        quoting = said(agent, complaint, kind="internal_note", body=f"They wrote {CARD}.")
+        said(agent, complaint, kind="internal_note", body="Nothing of it.")
+        shown = done(redact(manager, complaint, message, strings=[CARD]))
+        assert shown["messages_quoting"] == [{"reference": complaint["reference"], "message_id": quoting["id"]}]
+        assert agent.get(at(complaint, "messages", quoting["id"])).json == quoting
+        assert done(redact(manager, complaint, quoting, whole=True))["messages_quoting"] == []
+        repeats = said(agent, complaint, kind="internal_note", body=complaint["description"])
+        text_gone = done(redact(manager, complaint, part="description", whole=True))
+        assert [item["message_id"] for item in text_gone["messages_quoting"]] == [repeats["id"]]
+
+    def test_what_a_form_had_caught(
+        self, agent: Caller, manager: Caller, complaint: dict[str, Any], engine: Engine
+    ) -> None:
+        """Released from quarantine, a submission is kept under the complaint's own id."""
+        with engine.begin() as connection:
+            form = (
+                "INSERT INTO intake_form (id, name, key, channel, language, record_types, fields, hourly_limit, daily_limit, "
+                "difficulty, acknowledgements) VALUES (gen_random_uuid(), 'f', 'hdf_x', 'WEB', 'en', '{complaint}', '{}', 1, "
+                "1, 0, '{}') RETURNING id"
+            )
+            form_id = connection.execute(text(form)).scalar_one()
+            caught = (
+                "INSERT INTO intake_quarantine (id, form_id, reference, reason, given, decision, decided_at) "
+                "VALUES (:id, :form, :ref, 'honeypot', :given, 'released', now())"
+            )
+            given = '{"subject": "Parcel a week late", "description": "Other words."}'
+            values = {"id": complaint["id"], "form": form_id, "ref": complaint["reference"], "given": given}
+            connection.execute(text(caught), values)
+        done(redact(manager, complaint, part="subject", whole=True))
+        assert places_with(engine, "Parcel a week late") == []
+        assert "intake_quarantine.given" in places_with(engine, "Other words.")
+
     def test_it_is_found_no_more(self, agent: Caller, manager: Caller, complaint: dict[str, Any]) -> None:
         message = said(agent, complaint, body="The xylophone is from Zanzibar.")
 
