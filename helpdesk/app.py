@@ -19,6 +19,7 @@ from helpdesk.complaints.attachment_api import blp as attachments
 from helpdesk.complaints.attachment_models import SCAN_STATES
 from helpdesk.complaints.bulk_api import blp as bulk
 from helpdesk.complaints.change_queries import changes_since
+from helpdesk.complaints.choosing import LEVELS, REASONS, STRATEGIES
 from helpdesk.complaints.custom_field_api import blp as custom_fields
 from helpdesk.complaints.custom_field_models import FIELD_TYPES
 from helpdesk.complaints.draft_api import blp as drafts
@@ -37,6 +38,7 @@ from helpdesk.complaints.profile_models import AVAILABILITIES
 from helpdesk.complaints.queue_api import blp as queues
 from helpdesk.complaints.redaction_api import blp as redactions
 from helpdesk.complaints.redaction_models import MAIL_OUTCOMES, REDACTABLE
+from helpdesk.complaints.routing_api import blp as routing
 from helpdesk.complaints.search_api import blp as search
 from helpdesk.complaints.submission_api import blp as submissions
 from helpdesk.complaints.tag_api import blp as tags
@@ -99,6 +101,7 @@ BLUEPRINTS = (
     notifications,
     assignment,
     queues,
+    routing,
     profiles,
     timeline,
     tracking,
@@ -149,6 +152,7 @@ VOCABULARIES = {
     "IssueOutcome": taxonomy.ISSUE_OUTCOMES,
     "JobState": jobs.STATES,
     "LinkKind": LINK_LABELS,
+    "LanguageLevel": LEVELS,
     "MessageKind": MESSAGE_KINDS,
     "NotificationKind": NOTIFICATION_KINDS,
     "MilestoneKind": MILESTONES,
@@ -163,6 +167,8 @@ VOCABULARIES = {
     "RemedyKind": REMEDY_KINDS,
     "RootCause": taxonomy.ROOT_CAUSES,
     "Scope": SCOPES,
+    "RoutingReason": REASONS,
+    "RoutingStrategy": STRATEGIES,
     "Severity": taxonomy.SEVERITIES,
     "Stage": complaint_life.STAGES,
     "TemplateScope": TEMPLATE_SCOPES,

@@ -20,6 +20,7 @@ from helpdesk.complaints import notification_queries
 from helpdesk.complaints.attachment_jobs import scan_unscanned
 from helpdesk.complaints.jobs import end_needs, forget_challenges
 from helpdesk.complaints.reassignment_jobs import collect_left_behind
+from helpdesk.complaints.routing_jobs import route_waiting
 from helpdesk.complaints.search_jobs import index_unsearched
 from helpdesk.identity.door_jobs import forget_what_is_over
 from helpdesk.integrations.jobs import remove_leftovers
@@ -70,6 +71,12 @@ SCHEDULE: Final = (
         1,
         lambda program: ring_due(program.database),
         "SELECT EXISTS (SELECT FROM sla_clock WHERE next_alarm_at <= now())",
+    ),
+    Periodic(
+        "complaints.route_waiting",
+        5,
+        lambda program: route_waiting(program.database),
+        "SELECT EXISTS (SELECT FROM complaint WHERE awaits_agent)",
     ),
     Periodic(
         "complaints.end_needs",

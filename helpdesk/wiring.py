@@ -24,6 +24,7 @@ from helpdesk.complaints import (
 )
 from helpdesk.complaints import notification_subscribers as listeners
 from helpdesk.complaints import reassignment_subscribers as leaving
+from helpdesk.complaints import routing_subscribers as routing
 from helpdesk.complaints import verification as complaint_verification
 from helpdesk.complaints.events import (
     BY_ACTION,
@@ -70,14 +71,15 @@ from helpdesk.sla.service import install_defaults
 
 SUBSCRIBERS: Final[Mapping[type[Event], tuple[Subscriber, ...]]] = {
     AgentChanged: (session_subscribers.end_sessions, leaving.owe_reassignment),
-    **dict.fromkeys((ComplaintEdited, IssueAdded, PersonAdded, PersonChanged, PersonRemoved), (follow_text,)),
+    **dict.fromkeys((ComplaintEdited, IssueAdded, PersonChanged, PersonRemoved), (follow_text,)),
     **dict.fromkeys((MessageRedacted, TextRedacted), (follow_text,)),
-    ComplaintReceived: (sla.start_clocks,),
-    **dict.fromkeys(BY_ACTION.values(), (sla.follow_complaint, listeners.moved, leaving.opened_again)),
-    ComplaintWithdrawn: (sla.follow_complaint, recovery.complaint_withdrawn, listeners.moved),
-    ComplaintDismissed: (sla.follow_complaint, recovery.complaint_dismissed, listeners.moved),
-    ComplaintAssigned: (listeners.assigned,),
-    MessageAdded: (listeners.message_added,),
+    PersonAdded: (follow_text, routing.person_added),
+    ComplaintReceived: (sla.start_clocks, routing.received),
+    **dict.fromkeys(BY_ACTION.values(), (sla.follow_complaint, listeners.moved, leaving.opened_again, routing.acted)),
+    ComplaintWithdrawn: (sla.follow_complaint, recovery.complaint_withdrawn, listeners.moved, routing.acted),
+    ComplaintDismissed: (sla.follow_complaint, recovery.complaint_dismissed, listeners.moved, routing.acted),
+    ComplaintAssigned: (listeners.assigned, routing.assigned),
+    MessageAdded: (routing.message_added, listeners.message_added),  # so that it is told to whoever has it by then
     SlaBreached: (listeners.promise_broken,),
     DuplicateMerged: (sla.join_clocks, recovery.duplicate_merged),
     DuplicateParted: (sla.part_clocks, recovery.duplicate_parted),

@@ -23,6 +23,7 @@ from sqlalchemy import Engine, create_engine, event, text
 from sqlalchemy.engine import make_url
 
 from helpdesk.app import create_app
+from helpdesk.complaints.routing_rules import forget as forget_rules
 from helpdesk.identity.actors import SYSTEM, Actor, agent_actor
 from helpdesk.identity.authentication import new_token, token_hash
 from helpdesk.identity.models import Agent, Team, TeamMember, Token
@@ -145,6 +146,7 @@ def database_url(worker_database_url: str) -> str:
     """A fresh system's database."""
     _reset(worker_database_url)
     forget_versions()
+    forget_rules()
     return worker_database_url
 
 

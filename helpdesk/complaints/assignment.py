@@ -7,6 +7,7 @@ at once. A person can pass that limit over, with a reason that stands in the tim
 into their sight, and is refused only where no assignment could (their role may not read complaints at all).
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -147,7 +148,7 @@ def give(
     assignee_id: UUID | None,
     team_id: UUID | None,
     actor: Principal | None = None,
-    **columns: Any,
+    columns: Mapping[str, Any] | None = None,
 ) -> bool:
     """Write it down and say so; whether anything changed. The caller has locked the complaint, and the agent, and checked
     that they may have it. `columns`: others of the complaint that go with it.
@@ -159,7 +160,7 @@ def give(
         complaint.required_skills = None  # its new team may want others
     complaint.assignee_id, complaint.team_id = assignee_id, team_id
     complaint.awaits_agent = False
-    for name, value in columns.items():
+    for name, value in (columns or {}).items():
         setattr(complaint, name, value)
     changed = changes.since(before, complaint)
     if not changed:

@@ -27,6 +27,8 @@ UNTOLD: Final = frozenset(
         "event_head",
         "transition_count",  # the transition is the event
         "terms",  # made of tags, whose names are told
+        "awaits_agent",  # is what routing remembers of its decision, which is told
+        "required_skills",
         "assigned_at",  # is the time of the assignment's event
         "next_due_at",  # follows from the clocks, which have events of their own
         "tracking_hash",  # of what opens it; `tracking_number` says that there is a new one

@@ -49,6 +49,7 @@ _ON_THE_ROW: Final[Vocabulary] = {
     "source": Field(CODE, "the system that sent it"),
     "subject": Field(TEXT, "its title"),
     "description": Field(TEXT, "what the complainant wrote"),
+    "tags": Field(CODES, "its tags, by name"),
     "team_id": Field(ID, "the team that has it"),
     "assignee_id": Field(ID, "the agent who has it"),
     "customer_id": Field(ID, "the customer"),

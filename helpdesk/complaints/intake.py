@@ -37,6 +37,13 @@ class NewComplaint:
     """
 
     row: dict[str, Any] = field(default_factory=dict)
+    issues: Sequence[tuple[str | None, str | None]] = ()
+    """Category and code of each."""
+    to_route: bool = False
+
+    @property
+    def reference(self) -> str:
+        return self.row["reference"]  # type: ignore[no-any-return]
 
     @property
     def id(self) -> UUID:
@@ -96,7 +103,7 @@ def receive(uow: UnitOfWork, actor: Actor, given: Mapping[str, Any], secrets: Se
             if queries.is_visible(uow.session, actor, reference):
                 raise AlreadyReceived(reference=reference)
             raise AlreadyReceived
-    complaint_id = receive_many(uow, [given], secrets)[0]
+    complaint_id = receive_many(uow, [given], secrets, route=True)[0]
     if given.get("acknowledge"):
         _acknowledge(uow, complaint_id, given)
     return complaint_id
@@ -130,31 +137,43 @@ def _misfits(uow: UnitOfWork, actor: Actor, given: Mapping[str, Any]) -> Iterato
         yield FieldError.at("/customer_id", "unknown", "There is no such customer.")
 
 
-def receive_many(uow: UnitOfWork, many: Sequence[Mapping[str, Any]], secrets: Secrets | None = None) -> list[UUID]:
+def receive_many(
+    uow: UnitOfWork,
+    many: Sequence[Mapping[str, Any]],
+    secrets: Secrets | None = None,
+    *,
+    route: bool = False,
+    route_later: bool = False,
+) -> list[UUID]:
     """Take complaints in, in order. The caller has left out those whose `(source, external_id)` is known, and made tags of
     the names of tags (`tagging.meant`) and values of what is in custom fields (`custom_fields.prepare`).
     Without `secrets` nobody is given one: an import has nobody to give it to.
+
+    `route`: find each a team and a handler, in the same transaction. `route_later`: the sweep does, one by one; for many.
     """
     complainants = [dict(given.get("complainant") or {}) for given in many]
     unnamed = [{} if given.get("customer_id") else person for given, person in zip(many, complainants, strict=True)]
     customer_ids = customers.known_or_new(uow, unnamed)
     ids = []
     for given, person, customer_id in zip(many, complainants, customer_ids, strict=True):
-        ids.append(_receive(uow, given, person, given.get("customer_id") or customer_id, secrets))
+        born = _born(uow, given, given.get("customer_id") or customer_id)
+        born.to_route = route
+        born.row["awaits_agent"] = route_later
+        if secrets is not None:
+            born.row |= {"tracking_number": 1, "tracking_hash": hash_of(secrets.of(born.id, 1))}
+        ids.append(_receive(uow, given, person, born))
     return ids
 
 
-def _receive(
-    uow: UnitOfWork,
-    given: Mapping[str, Any],
-    complainant: dict[str, Any],
-    customer_id: UUID | None,
-    secrets: Secrets | None,
-) -> UUID:
+def _born(uow: UnitOfWork, given: Mapping[str, Any], customer_id: UUID | None) -> NewComplaint:
     issues = given.get("issues") or [{}]
-    born = NewComplaint(_row(uow.now, given, issues, customer_id))
-    if secrets is not None:
-        born.row |= {"tracking_number": 1, "tracking_hash": hash_of(secrets.of(born.id, 1))}
+    codes = [(issue.get("category"), issue.get("issue")) for issue in issues]
+    return NewComplaint(_row(uow.now, given, issues, customer_id), codes)
+
+
+def _receive(uow: UnitOfWork, given: Mapping[str, Any], complainant: dict[str, Any], born: NewComplaint) -> UUID:
+    issues = given.get("issues") or [{}]
+    customer_id = born.row["customer_id"]
     uow.add_rows(Complaint, [born.row])
     uow.add_rows(Issue, [_issue(born.id, place, issue) for place, issue in enumerate(issues, start=1)])
     people = [_person(born.id, "complainant", {**complainant, "customer_id": customer_id})]

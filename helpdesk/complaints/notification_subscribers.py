@@ -6,6 +6,7 @@ from typing import Any, Protocol
 from uuid import UUID
 
 from helpdesk.complaints.events import ComplaintActed, ComplaintAssigned, MessageAdded
+from helpdesk.complaints.intake import NewComplaint
 from helpdesk.complaints.models import Complaint
 from helpdesk.complaints.notifications import News, tell
 from helpdesk.kernel.clock import rfc3339
@@ -39,8 +40,13 @@ def message_added(uow: UnitOfWork, events: Sequence[MessageAdded]) -> None:
 def assigned(uow: UnitOfWork, events: Sequence[ComplaintAssigned]) -> None:
     for event in events:
         _, after = event.changes.get("assignee_id", (None, None))
-        if after is not None:
-            _tell(uow, event.complaint_id, event, News("assigned", [UUID(str(after))]))
+        if after is None:
+            continue
+        complaint = uow.stream_of(event.complaint_id)
+        if isinstance(complaint, NewComplaint):  # routed as it came in: they are told of it as it will be
+            complaint = Complaint(**complaint.row)
+        if isinstance(complaint, Complaint):
+            tell(uow, complaint, event, News("assigned", [UUID(str(after))]))
 
 
 def moved(uow: UnitOfWork, events: Sequence[ComplaintActed]) -> None:
@@ -67,5 +73,5 @@ def _tell_owner(uow: UnitOfWork, event: Event, kind: str, **more: Any) -> None:
 
 def _tell(uow: UnitOfWork, complaint_id: UUID, event: Event, news: News) -> None:
     complaint = uow.stream_of(complaint_id)
-    if isinstance(complaint, Complaint):  # nobody has or watches one that is just being taken in
+    if isinstance(complaint, Complaint):  # nobody watches one that is just being taken in
         tell(uow, complaint, event, news)

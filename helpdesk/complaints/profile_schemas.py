@@ -16,7 +16,7 @@ MAX_SKILLS: Final = 200
 MAX_WEIGHT: Final = 100
 
 
-class LanguageLevel(Schema):
+class KnownLanguage(Schema):
     tag = Text(required=True, max_length=35, validate=LANGUAGE, metadata={"example": "zh-CN"})
     level = Choice(LEVELS, load_default="good", metadata={"example": "native"})
 
@@ -55,7 +55,7 @@ class ProfilePatch(Schema):
         validate=validate.Length(max=MAX_SKILLS),
         metadata={"description": "Codes: categories, issues, or skills of your own.", "example": ["DEL", "BIL"]},
     )
-    languages = fields.List(fields.Nested(LanguageLevel), validate=validate.Length(max=50))
+    languages = fields.List(fields.Nested(KnownLanguage), validate=validate.Length(max=50))
     capacity = Whole(
         allow_none=True,
         validate=validate.Range(0, MAX_CAPACITY),
@@ -128,7 +128,7 @@ class Absence(Schema):
 class Profile(Schema):
     agent_id = fields.UUID(required=True)
     skills = fields.List(fields.String(), required=True, metadata={"example": ["DEL", "BIL"]})
-    languages = fields.List(fields.Nested(LanguageLevel), required=True)
+    languages = fields.List(fields.Nested(KnownLanguage), required=True)
     capacity = fields.Integer(required=True, allow_none=True, metadata={"example": 20})
     weights = fields.Dict(
         keys=Choice(SEVERITIES), values=fields.Integer(), required=True, metadata={"example": {"S1": 3, "S2": 2}}

@@ -69,9 +69,18 @@ def imports() -> None:
     "--batch", default=importing.BATCH, show_default=True, type=click.IntRange(1, 5000), help="Records per transaction."
 )
 @click.option("--again", is_flag=True, help="Import a file without external ids once more.")
+@click.option("--route", is_flag=True, help="Have each complaint routed to a team and somebody there, afterwards.")
 @click.pass_context
 def import_complaints(
-    ctx: click.Context, *, file: Path, mapping_name: str, dry_run: bool, report: Path | None, batch: int, again: bool
+    ctx: click.Context,
+    *,
+    file: Path,
+    mapping_name: str,
+    dry_run: bool,
+    report: Path | None,
+    batch: int,
+    again: bool,
+    route: bool,
 ) -> None:
     """Import complaints from FILE. Interrupted, the same command goes on where it stopped."""
     try:
@@ -84,7 +93,7 @@ def import_complaints(
     try:
         with ExitStack() as stack:
             job_id, session = stack.enter_context(
-                _taken_up(program.database, mapping, facts, file.name, dry_run=dry_run, again=again)
+                _taken_up(program.database, mapping, facts, file.name, dry_run=dry_run, again=again, route=route)
             )
             runner = importing.Runner(
                 database=program.database,
@@ -110,7 +119,14 @@ def import_complaints(
 
 @contextmanager
 def _taken_up(
-    database: Database, mapping: FileMapping, facts: FileFacts, file_name: str, *, dry_run: bool, again: bool
+    database: Database,
+    mapping: FileMapping,
+    facts: FileFacts,
+    file_name: str,
+    *,
+    dry_run: bool,
+    again: bool,
+    route: bool,
 ) -> Iterator[tuple[UUID, Connection]]:
     """An import of this file that was interrupted, else a new one, held by us. Raises `UnusableFile`."""
     with database.reader() as reader:
@@ -127,7 +143,7 @@ def _taken_up(
         if not (dry_run or again or mapping.repeatable):
             service.refuse_doubling(uow, mapping=mapping.name, checksum=facts.checksum)
         job_id = service.create_local(
-            uow, mapping=mapping.name, file_name=file_name, dry_run=dry_run, facts=facts, again=again
+            uow, mapping=mapping.name, file_name=file_name, dry_run=dry_run, facts=facts, again=again, route=route
         )
     with importing.hold(database.engine, job_id) as session:
         if session is None:

@@ -139,6 +139,7 @@ class Runner:
     _began: float = 0.0
     _from: tuple[int, int] = (0, 0)
     _dry_run: bool = False
+    _route: bool = False
     _renewed: float = 0.0
 
     def run(self) -> str:
@@ -178,6 +179,7 @@ class Runner:
             )
             start = Position(job.line_done, job.byte_done)
             self._from, self._dry_run = (job.records_read, job.byte_done), job.dry_run
+            self._route = job.route
         self.session.execute(
             text("CREATE TEMP TABLE import_seen (source text, external_id text, PRIMARY KEY (source, external_id))")
         )
@@ -252,7 +254,8 @@ class Runner:
         with self.database.unit_of_work(self.actor) as uow:
             fresh, skipped, report = _sort(uow, batch.ready, doubled)
             if not self._dry_run:
-                ids = intake.receive_many(uow, tagging.in_many(uow, [item.given for item in fresh]))
+                given = tagging.in_many(uow, [item.given for item in fresh])
+                ids = intake.receive_many(uow, given, route_later=self._route)
                 if batch.looks_for_customers:
                     uow.write()  # they are compared with what there is, and with each other
                     report += _like_others(uow, dict(zip(ids, fresh, strict=True)))

@@ -35,6 +35,8 @@ class ImportJob(Identified, Stamped, Base):
     dry_run: Mapped[bool] = mapped_column(default=False, server_default="false")
     again: Mapped[bool] = mapped_column(default=False, server_default="false")
     """Whether its file may be one that was imported before, although nothing tells its records from new ones."""
+    route: Mapped[bool] = mapped_column(default=False, server_default="false")
+    """Whether its complaints are routed, by the sweep."""
     checksum: Mapped[str | None]
     """SHA-256 of the file, hexadecimal."""
     size_bytes: Mapped[int | None] = mapped_column(BigInteger)

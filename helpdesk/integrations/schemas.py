@@ -23,6 +23,14 @@ class ImportIn(Schema):
             "example": False,
         },
     )
+    route = Flag(
+        load_default=False,
+        metadata={
+            "description": "Have each complaint routed to a team and somebody there, as if it had come in by itself. It is "
+            "done one by one, after they are taken in.",
+            "example": False,
+        },
+    )
     size = Whole(
         validate=validate.Range(1, 2**53),
         metadata={"description": "Bytes; another size of the content is then refused.", "example": 3899345},
@@ -46,6 +54,9 @@ class Import(Schema):
     again = fields.Boolean(
         required=True,
         metadata={"description": "Whether it may repeat an earlier import of the same file.", "example": False},
+    )
+    route = fields.Boolean(
+        required=True, metadata={"description": "Whether its complaints are routed.", "example": False}
     )
     checksum = fields.String(
         required=True,

@@ -24,7 +24,7 @@ def folder(data_dir: Path) -> Path:
 
 
 def create(uow: UnitOfWork, actor: Actor, given: Mapping[str, Any]) -> UUID:
-    """An import that waits for its content. `given`: mapping, file_name, dry_run, again, perhaps size in bytes."""
+    """An import that waits for its content. `given`: mapping, file_name, dry_run, again, route, perhaps size in bytes."""
     job = ImportJob(
         id=new_id(),
         created_at=uow.now,
@@ -32,6 +32,7 @@ def create(uow: UnitOfWork, actor: Actor, given: Mapping[str, Any]) -> UUID:
         file_name=given["file_name"],
         dry_run=given["dry_run"],
         again=given["again"],
+        route=given["route"],
         size_bytes=given.get("size"),
         created_by=actor.id,
     )
@@ -74,7 +75,14 @@ def cancel(uow: UnitOfWork, job: ImportJob) -> UUID:
 
 
 def create_local(
-    uow: UnitOfWork, *, mapping: str, file_name: str, dry_run: bool, facts: FileFacts, again: bool = False
+    uow: UnitOfWork,
+    *,
+    mapping: str,
+    file_name: str,
+    dry_run: bool,
+    facts: FileFacts,
+    again: bool = False,
+    route: bool = False,
 ) -> UUID:
     """An import of a file that is here already, from the command line."""
     job = ImportJob(
@@ -84,6 +92,7 @@ def create_local(
         file_name=file_name,
         dry_run=dry_run,
         again=again,
+        route=route,
         checksum=facts.checksum,
         size_bytes=facts.size,
     )

@@ -120,6 +120,9 @@ _SCATTERED: Final[Mapping[str, str]] = {
     "updated_at": "at + h % 1000 * interval '1 hour'",
     "status": f"CASE WHEN {_NEW} OR h % 33 = 0 THEN (ARRAY['received', 'investigated'])[1 + h / 7 % 2] "
     "ELSE (ARRAY['resolved', 'followed_up', 'followed_up', 'followed_up', 'withdrawn'])[1 + h / 7 % 5] END",
+    "next_due_at": f"CASE WHEN {_NEW} OR h % 33 = 0 THEN at + h % 2000 * interval '1 hour' ELSE '9999-12-31Z' END",
+    "assigned_at": "CASE WHEN h / 29 % 400 = 0 THEN at END",
+    "awaits_agent": f"h / 29 % 400 <> 0 AND h / 41 % 4 = 0 AND ({_NEW} OR h % 33 = 0)",
     "severity": "'S' || 1 + least(h / 11 % 6, 4)",
     "channel": f"({list(CHANNELS[:6])})[1 + h / 13 % 6]".replace("([", "(ARRAY["),
     "waiting_on": "(ARRAY['us', 'us', 'us', 'customer', 'third_party', 'nobody'])[1 + h / 17 % 6]",

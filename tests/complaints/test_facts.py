@@ -49,6 +49,7 @@ def told(database: Database, agent: Caller, team: UUID) -> dict[str, Any]:
     assert agent.post(f"/complaints/{complaint_id}/claim").status_code == 200
     steps.do(database, complaint_id, "triage")
     steps.do(database, complaint_id, "acknowledge")
+    agent.post(f"/complaints/{complaint_id}/tags", {"tags": ["vip"]})
     return dict(of(database, complaint_id, set(facts.VOCABULARY)).values)
 
 

@@ -9,7 +9,7 @@ statement by name to `STATEMENTS`.
 """
 
 import itertools
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
@@ -17,9 +17,22 @@ from typing import Any, Final
 import pytest
 
 from helpdesk.app import create_app
-from helpdesk.complaints import duplicates, filtering, list_queries, saved_views, searching, tag_queries
+from helpdesk.complaints import (
+    duplicates,
+    filtering,
+    handler_queries,
+    list_queries,
+    queue_queries,
+    routing_queries,
+    saved_views,
+    searching,
+    tag_queries,
+)
+from helpdesk.complaints.choosing import Handler
 from helpdesk.complaints.list_queries import SORTS
+from helpdesk.complaints.models import NOTHING_DUE
 from helpdesk.complaints.schemas import ComplaintQuery
+from helpdesk.complaints.taxonomy import SEVERITIES
 from helpdesk.kernel.pagination import Page
 from tests.benchmarks.conftest import fresh_program
 from tests.complaints.plans import COMPLAINTS, Ask, Scene, fill, look_at
@@ -200,12 +213,47 @@ def pairs() -> Iterator[tuple[str, Ask]]:
         yield f"count of {one} and {other}", counts_of(words)
 
 
+def of_queue(ask: Callable[..., object], **given: Any) -> Ask:
+    """`ask(session, actor, page, given, team_id)` of a team that the actor sees."""
+
+    def run(session: Any, scene: Scene, actor: Any) -> None:
+        ask(session, actor, Page.of(given, "key"), given, next(iter(actor.team_ids), scene.team_id))
+
+    return run
+
+
+def next_of_queue(session: Any, scene: Scene, actor: Any) -> None:
+    handler = Handler(id=scene.actors["agent"].id or scene.team_id, abilities=frozenset({"DEL", "lang:en:good"}))
+    team_id = next(iter(actor.team_ids), scene.team_id)
+    queue_queries.next_for_update(session, actor, team_id, handler, SEVERITIES)
+
+
+def what_waits(session: Any, scene: Scene, _actor: Any) -> None:
+    routing_queries.teams_waiting(session)
+    after = ("S3", NOTHING_DUE, scene.team_id)
+    routing_queries.waiting(session, scene.team_id, after, 100)
+
+
+def loads(session: Any, scene: Scene, _actor: Any) -> None:
+    handler_queries.handlers_of_team(session, scene.team_id, None)
+
+
+WORK: Final[Mapping[str, Ask]] = {
+    "queues, counted": lambda session, _, actor: queue_queries.list_queues(session, actor, Page.of({}, "key"), {}),
+    "queue of no team, counted": lambda session, _, actor: queue_queries.queue(session, actor, None),
+    "queue": of_queue(queue_queries.list_queued),
+    "unassigned of a queue": of_queue(queue_queries.list_queued, unassigned=True),
+    "next of a queue": next_of_queue,
+    "what waits for somebody": what_waits,
+    "what each of a team has": loads,
+}
 STATEMENTS: Final[Mapping[str, Ask]] = {
     **dict(searches()),
     **dict(lists()),
     "tags with counts": tags,
     "possible duplicates": likely,
     "views with counts": views,
+    **WORK,
 }
 """Asked by everybody in the scene."""
 MORE: Final[Mapping[str, Mapping[str, Ask]]] = {"agent": dict(pairs())}

@@ -80,6 +80,7 @@ class World:
             "view_id": lambda _: str(self._created("/views", {"name": "Open ones", "filters": {"open": True}})),
             "/api/v1/complaints/{ref}/unmerge": lambda _: self._merged(),
             "/api/v1/complaints/{ref}/split": lambda _: self._of_two_matters(),
+            "rule_id": lambda _: self.rule(),
         }
         self._parts: dict[str, Callable[[str], str]] = {
             "person_id": self._person,
@@ -296,6 +297,11 @@ class World:
         answer = colleague.post(f"/complaints/{self._complaint('')}/messages", body)
         assert answer.status_code == 201, answer.text
         return str(self.caller.get("/notifications?limit=1").json["items"][0]["id"])
+
+    def rule(self) -> str:
+        result = {"team_id": self.team(), "strategy": "queue_only"}
+        condition = {"field": "sector", "operator": "is", "value": "nobody's"}  # it takes nothing from the other rows
+        return str(self._created("/routing/rules", {"name": "A rule", "condition": condition, "result": result}))
 
     def _absence(self, agent_id: str) -> str:
         time = {"starts_at": "2999-01-01T00:00:00Z", "ends_at": "2999-01-31T00:00:00Z"}

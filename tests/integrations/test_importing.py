@@ -58,6 +58,10 @@ class TestCommand:
         assert "0 taken in, 30 skipped" in result.stderr
         assert ask(_COUNT) == 30
 
+    def test_routed_where_that_is_asked(self, command: Command, ask: Ask, cfpb_file: Any) -> None:
+        assert command(cfpb_file(5), "--mapping", "cfpb", "--route").exit_code == 0
+        assert ask("SELECT count(*) FROM complaint WHERE awaits_agent") == 5
+
     def test_a_dry_run_takes_nothing_in(self, command: Command, ask: Ask, cfpb_file: Any) -> None:
         result = command(cfpb_file(30), "--mapping", "cfpb", "--dry-run")
         assert "30 would be taken in" in result.stderr

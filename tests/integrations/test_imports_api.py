@@ -11,6 +11,7 @@ from flask import Flask
 
 from helpdesk.integrations import importing, jobs
 from helpdesk.integrations.uploads import received
+from helpdesk.schedule import SWEEPS
 from helpdesk.wiring import Program
 from tests.conftest import Caller, Join
 from tests.integrations.conftest import Ask, PerformAll, cfpb_row, create_job, csv_text, upload
@@ -169,6 +170,22 @@ class TestRunning:
         assert not list(uploads.iterdir())
         listed = agent.get("/complaints?external_id=1000003").json["items"]
         assert listed[0]["source"] == "cfpb"
+
+    def test_its_complaints_are_routed_where_that_is_asked(
+        self, manager: Caller, program: Program, perform_all: PerformAll, ask: Ask, agent: Caller
+    ) -> None:
+        team_id = str(agent.actor.team_ids[0])
+        given = {"name": "Everything", "result": {"team_id": team_id, "strategy": "least_loaded"}}
+        assert manager.post("/routing/rules", given).status_code == 201
+        for route, amount in ((False, 0), (True, 40)):
+            content = csv_text([cfpb_row(number + 100 * amount) for number in range(40)]).encode()
+            answer = manager.post("/imports", {"mapping": "cfpb", "file_name": "a.csv", "route": route})
+            assert answer.json["route"] is route
+            upload(manager, answer.json["id"], content)
+            perform_all()
+            assert ask("SELECT count(*) FROM complaint WHERE awaits_agent") == amount
+        assert SWEEPS["complaints.route_waiting"].work(program) == 40
+        assert ask("SELECT count(*) FROM complaint WHERE assignee_id IS NOT NULL AND NOT awaits_agent") == 40
 
     def test_twice_is_once(self, manager: Caller, program: Program, ask: Ask) -> None:
         upload(manager, create_job(manager), CONTENT)

@@ -1,0 +1,641 @@
+"""Routing: rules as data, who gets a complaint, and why.
+
+How it can fail: a complaint goes to somebody who is away, off hours, full, about whom it is, who lacks the skill or the
+language, or who may not handle any; a rule of one team moves another team's complaints; a rule that cannot be read stops
+every intake; intake costs statements where there is no rule; a decision cannot be explained, or is explained to whoever may
+not see agents; a rule's past is lost; one who comes back is given nothing; what waits for nobody is looked at for ever; an
+import routes thousands in one transaction, or not at all; a complaint that is sent to a team bounces back.
+"""
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
+from uuid import UUID
+
+import pytest
+from sqlalchemy import Engine, text
+
+from helpdesk.complaints import intake, routing_rules
+from helpdesk.complaints.routing_jobs import route_waiting
+from helpdesk.complaints.schemas import ComplaintIn
+from helpdesk.identity.actors import SYSTEM
+from helpdesk.kernel.clock import rfc3339
+from helpdesk.kernel.ids import new_id
+from helpdesk.kernel.unit_of_work import Database
+from helpdesk.schedule import SWEEPS
+from helpdesk.verifying import violations
+from helpdesk.wiring import Program
+from tests.complaints.work import arrive, assign, at, profile
+from tests.conftest import Caller, Join, complaint_body, make_team
+
+NOW: Final = datetime.now(UTC)
+
+
+def rule(caller: Caller, **given: Any) -> dict[str, Any]:
+    """A rule for every complaint: to the least loaded, unless `given` says otherwise. `result` is what differs."""
+    result = {"strategy": "least_loaded"} | given.pop("result", {})
+    body = {"name": "Everything", "result": result} | given
+    answer = caller.post("/routing/rules", {name: str(it) if isinstance(it, UUID) else it for name, it in body.items()})
+    assert answer.status_code == 201, answer.text
+    return dict(answer.json)
+
+
+def to(team: UUID, **more: Any) -> dict[str, Any]:
+    return {"team_id": str(team), **more}
+
+
+def of(field: str, operator: str, value: Any) -> dict[str, Any]:
+    return {"field": field, "operator": operator, "value": value}
+
+
+def decision(caller: Caller, complaint: dict[str, Any]) -> dict[str, Any]:
+    """The newest one."""
+    answer = caller.get(at(complaint, "routing"))
+    assert answer.status_code == 200, answer.text
+    return dict(answer.json["items"][0])
+
+
+def reasons(found: dict[str, Any]) -> dict[str, list[str]]:
+    return {item["agent_id"]: item["reasons"] for item in found["candidates"]}
+
+
+def now(caller: Caller, complaint: dict[str, Any]) -> tuple[str | None, str | None]:
+    shown = caller.get(at(complaint)).json
+    return shown["assignee_id"], shown["team_id"]
+
+
+class TestRules:
+    def test_who_may(self, anonymous: Caller, agent: Caller, senior: Caller, manager: Caller, join: Join) -> None:
+        made = rule(manager)
+        path = f"/routing/rules/{made['id']}"
+        for caller, read, write in (
+            (anonymous, 401, 401),
+            (agent, 403, 403),
+            (senior, 200, 403),
+            (join("auditor"), 200, 403),
+            (manager, 200, 200),
+        ):
+            for seen in ("/routing/rules", path, f"{path}/versions", "/routing/fields"):
+                assert caller.get(seen).status_code == read, seen
+            assert caller.patch(path, {"name": "Other"}, if_match="*").status_code == write
+        assert manager.get(f"/routing/rules/{new_id()}").status_code == 404
+
+    def test_made_changed_and_taken_away(self, manager: Caller, admin: Caller, team: UUID, database: Database) -> None:
+        made = rule(manager, condition=of("severity", "le", "S2"), result=to(team, required_skills=["B", "A", "B"]))
+        assert made["position"] == 10
+        assert made["result"]["required_skills"] == ["B", "A"]
+        assert rule(manager)["position"] == 20
+        path = f"/routing/rules/{made['id']}"
+        assert manager.patch(path, {"active": False}).status_code == 428
+        changed = manager.patch(path, {"active": False, "position": 30}, if_match='"v1"').json
+        assert (changed["version"], changed["condition"]) == (2, of("severity", "le", "S2"))
+        assert manager.patch(path, {"active": True}, if_match='"v1"').status_code == 412
+        assert [item["position"] for item in manager.get("/routing/rules").json["items"]] == [20, 30]
+        assert manager.delete(path, if_match='"v2"').status_code == 200
+        assert manager.patch(path, {"active": True}, if_match="*").status_code == 404
+        assert manager.get(path).json["removed_at"] is not None
+        assert len(manager.get("/routing/rules").json["items"]) == 1
+        assert [item["active"] for item in manager.get(f"{path}/versions").json["items"]] == [False, True]
+        told = [item["type"] for item in admin.get("/audit-log?limit=200").json["items"]]
+        assert {"routing.rule_created", "routing.rule_changed", "routing.rule_removed"} <= set(told)
+        assert list(violations(database, ["chain"])) == []
+
+    @pytest.mark.parametrize(
+        ("given", "pointer", "code"),
+        [
+            ({"condition": of("salary", "is", 1)}, "/condition/field", "unknown"),
+            ({"condition": {"all": [of("severity", "is", "S9")]}}, "/condition/all/0/value", "choice"),
+            ({"condition": {"field": "team_id", "operator": "changed"}}, "/condition", "changes"),
+            ({"condition": []}, "/condition", "invalid"),
+            ({"result": {"strategy": "lottery"}}, "/result/strategy", "choice"),
+            ({"result": {"team_id": str(UUID(int=7))}}, "/result/team_id", "unknown"),
+            ({"result": {"required_skills": ["a b"]}}, "/result/required_skills/0", "invalid"),
+            ({"result": {"match_language": "fluent"}}, "/result/match_language", "choice"),
+            ({"result": {"assignee_id": str(UUID(int=7))}}, "/result/assignee_id", "unknown_field"),
+            ({"team_id": str(UUID(int=7))}, "/team_id", "unknown"),
+            ({"position": -1}, "/position", "range"),
+            ({"name": ""}, "/name", "length"),
+        ],
+    )
+    def test_what_cannot_be_meant(self, manager: Caller, given: dict[str, Any], pointer: str, code: str) -> None:
+        body = {"name": "x", "result": {"strategy": "queue_only"}} | given
+        answer = manager.post("/routing/rules", body)
+        assert answer.status_code == 422, answer.text
+        assert [(item["pointer"], item["code"]) for item in answer.json["errors"]] == [(pointer, code)]
+
+    def test_a_deep_and_a_huge_condition(self, manager: Caller) -> None:
+        deep: dict[str, Any] = of("safety", "is", True)
+        for _ in range(200):
+            deep = {"not": deep}
+        for condition in (deep, {"all": [of("safety", "is", True)] * 5000}):
+            body = {"name": "x", "condition": condition, "result": {}}
+            assert manager.post("/routing/rules", body).status_code == 422
+
+    def test_whoever_sees_some_teams_rules_those(
+        self, manager: Caller, join: Join, admin: Caller, team: UUID, *, database: Database
+    ) -> None:
+        elsewhere = make_team(database, "Elsewhere")
+        for_all, of_other, of_own = rule(manager), rule(manager, team_id=elsewhere), rule(manager, team_id=team)
+        role = {"name": "lead", "description": "Leads.", "scope": "teams", "authority": "none"}
+        held = ["complaint:read", "routing:read", "routing:manage", "agent:read"]
+        assert admin.post("/roles", role | {"permissions": held}).status_code == 201
+        lead = join("senior")
+        assert admin.patch(f"/agents/{lead.id}", {"role": "lead"}, if_match="*").status_code == 200
+        assert {item["id"] for item in lead.get("/routing/rules").json["items"]} == {for_all["id"], of_own["id"]}
+        for made, status in ((for_all, 403), (of_other, 404), (of_own, 200)):
+            path = f"/routing/rules/{made['id']}"
+            assert lead.patch(path, {"name": "Mine"}, if_match="*").status_code == status
+            assert lead.delete(path, if_match="*").status_code == status
+        for given in ({}, {"team_id": str(elsewhere)}, {"team_id": str(team), "result": to(elsewhere)}):
+            assert lead.post("/routing/rules", {"name": "x", "result": {}} | given).status_code == 422
+        assert rule(lead, team_id=team, result=to(team))["team_id"] == str(team)
+
+    def test_fields(self, manager: Caller) -> None:
+        found = {item["name"]: item for item in manager.get("/routing/fields").json["items"]}
+        assert found["severity"]["choices"] == ["S1", "S2", "S3", "S4", "S5"]
+        assert "le" in found["severity"]["operators"]
+        assert not any(word.startswith("changed") for item in found.values() for word in item["operators"])
+
+
+class TestAtIntake:
+    def test_without_rules_it_costs_nothing(
+        self, agent: Caller, team: UUID, statements: Callable[[], Any], manager: Caller, join: Join
+    ) -> None:
+        arrive(agent, team)
+        with statements() as seen:
+            arrive(agent, team)
+        without = len(seen)
+        assert not any("routing_rule" in statement for statement in seen.seen)
+        rule(manager, result={"strategy": "queue_only"})
+        arrive(agent, team)
+        with statements() as seen:
+            queued = arrive(agent, team)
+        assert len(seen) == without, "a rule that gives it to nobody costs nothing either"
+        assert decision(manager, queued)["reason"] == "queue_only"
+        rule(manager, position=0, result={"strategy": "least_loaded"})
+        arrive(agent, team)
+        with statements() as seen:
+            given = arrive(agent, team)
+        assert given["assignee_id"] is not None
+        told = [
+            statement for statement in seen.seen if "notification" in statement or "FROM agent JOIN role" in statement
+        ]
+        assert len(seen) - len([item for item in told if "FOR NO KEY UPDATE" not in item]) <= without + 2, seen.seen
+
+    def test_to_a_team_and_the_least_loaded_there(
+        self, agent: Caller, manager: Caller, join: Join, database: Database, admin: Caller
+    ) -> None:
+        deliveries = make_team(database, "Deliveries")
+        ana, ben = (join(team_ids=[deliveries], name=name) for name in ("Ana", "Ben"))
+        made = rule(manager, condition=of("category", "is", "DEL"), result=to(deliveries))
+        first = arrive(agent, None)
+        assert (first["team_id"], first["assignee_id"]) == (str(deliveries), str(ana.id))
+        assert arrive(agent, None)["assignee_id"] == str(ben.id)
+        assert arrive(agent, None)["assignee_id"] == str(ana.id)
+        other = arrive(agent, None, issues=[{"category": "BIL"}])
+        assert (other["team_id"], other["assignee_id"]) == (None, None)
+        found = decision(manager, first)
+        told = {name: found[name] for name in ("cause", "rule_id", "rule_version", "strategy", "outcome", "reason")}
+        assert told == {
+            "cause": "received",
+            "rule_id": made["id"],
+            "rule_version": 1,
+            "strategy": "least_loaded",
+            "outcome": "assigned",
+            "reason": None,
+        }
+        assert found["candidates"][0] == {
+            "agent_id": str(ana.id),
+            "taken": True,
+            "reasons": [],
+            "load": 0,
+            "capacity": None,
+        }
+        assert found["considered"] == 2
+        held = manager.get(at(first, "assignments")).json["items"]
+        assert [(item["how"], item["assignee_id"]) for item in held] == [("received", None), ("routed", str(ana.id))]
+        assert list(violations(database, ["chain", "complaints", "clocks"])) == []
+
+    def test_whoever_is_given_one_is_told(self, agent: Caller, manager: Caller, team: UUID, join: Join) -> None:
+        rule(manager)
+        complaint = arrive(manager, team)
+        (taker,) = [one for one in (agent, manager) if str(one.id) == complaint["assignee_id"]]
+        told = taker.get("/notifications").json["items"]
+        assert [item["kind"] for item in told] == ["assigned"]
+
+    def test_why_not(self, manager: Caller, admin: Caller, join: Join, database: Database, *, engine: Engine) -> None:
+        team = make_team(database, "Second line")
+        away, absent, asleep, full, unskilled, foreign, reader, gone = (join(team_ids=[team]) for _ in range(8))
+        away.post(f"/agents/{away.id}/availability", {"availability": "away"})
+        week = {"starts_at": rfc3339(NOW - timedelta(days=1)), "ends_at": rfc3339(NOW + timedelta(days=6))}
+        absent.post(f"/agents/{absent.id}/absences", week)
+        hours = {"timezone": "UTC", "weekly": {}}
+        able = {"skills": ["DEL"], "languages": [{"tag": "zh-TW", "level": "native"}]}
+        for one, more in (
+            (away, {}),
+            (absent, {}),
+            (asleep, {"working_hours": hours}),
+            (full, {"capacity": 0}),
+            (unskilled, {"skills": []}),
+            (foreign, {"languages": [{"tag": "zh", "level": "basic"}]}),
+            (reader, {}),
+        ):
+            profile(admin, one, **(able | more))
+        admin.patch(f"/agents/{reader.id}", {"role": "auditor"}, if_match="*")
+        admin.patch(f"/agents/{gone.id}", {"active": False}, if_match="*")
+        rule(manager, result=to(team, match_category=True, match_language="good"))
+        complaint = arrive(manager, None, language="zh-CN")
+        assert (complaint["team_id"], complaint["assignee_id"]) == (str(team), None)
+        found = decision(manager, complaint)
+        assert (found["outcome"], found["reason"]) == ("queued", "nobody_ready")
+        assert found["required_skills"] == ["DEL", "lang:zh:good"]
+        assert reasons(found) == {
+            str(away.id): ["away"],
+            str(absent.id): ["out_of_office"],
+            str(asleep.id): ["outside_working_hours"],
+            str(full.id): ["at_capacity"],
+            str(unskilled.id): ["skill_missing"],
+            str(foreign.id): ["skill_missing"],
+            str(reader.id): ["may_not_handle"],
+        }
+        fit = join(team_ids=[team])
+        profile(admin, fit, **able)
+        assert arrive(manager, None, language="zh-CN")["assignee_id"] == str(fit.id)
+
+    def test_a_rule_of_a_team_comes_first_and_leaves_others_alone(
+        self, manager: Caller, agent: Caller, team: UUID, database: Database
+    ) -> None:
+        elsewhere = make_team(database, "Elsewhere")
+        rule(manager, name="all", position=1, result=to(elsewhere, strategy="queue_only"))
+        rule(manager, name="own", position=2, team_id=team, result={"strategy": "round_robin"})
+        assert decision(manager, own := arrive(manager, team))["rule_name"] == "own"
+        assert own["team_id"] == str(team)
+        assert arrive(manager, None)["team_id"] == str(elsewhere)
+
+    def test_the_strategy_of_the_team_that_it_is_sent_to(
+        self, manager: Caller, agent: Caller, team: UUID, admin: Caller
+    ) -> None:
+        rule(manager, name="sends", result=to(team, strategy=None, required_skills=["A"]))
+        rule(manager, name="chooses", team_id=team, result={"strategy": "longest_idle", "required_skills": ["B"]})
+        profile(admin, agent, skills=["A", "B"])
+        found = decision(manager, arrive(manager, None))
+        assert (found["rule_name"], found["strategy"]) == ("sends", "longest_idle")
+        assert found["required_skills"] == ["A", "B"]
+        assert found["assignee_id"] == str(agent.id)
+
+    def test_a_rule_that_cannot_be_read_decides_nothing_and_stops_nothing(
+        self, manager: Caller, agent: Caller, team: UUID, engine: Engine
+    ) -> None:
+        broken, _ = rule(manager, name="broken"), rule(manager, name="whole", result={"strategy": "queue_only"})
+        with engine.begin() as connection:
+            connection.execute(
+                text("UPDATE routing_rule SET spec = jsonb_set(spec, '{condition}', :condition) WHERE id = :id"),
+                {"condition": '{"field": "abolished", "operator": "is", "value": 1}', "id": broken["id"]},
+            )
+        routing_rules.forget()
+        assert decision(manager, arrive(agent, team))["rule_name"] == "whole"
+
+    def test_a_change_is_seen_without_being_told_of(
+        self, manager: Caller, agent: Caller, team: UUID, engine: Engine, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """As in another process: not told of it, it looks again when the second is over."""
+        arrive(agent, team)
+        monkeypatch.setattr(routing_rules, "forget", lambda: None)
+        rule(manager, result={"strategy": "queue_only"})
+        monkeypatch.setattr(routing_rules, "LOOKED_FOR_AGAIN", 0.0)
+        assert decision(manager, arrive(agent, team))["outcome"] == "queued"
+
+    def test_facts_of_a_new_customer_and_of_a_known_one(
+        self, manager: Caller, admin: Caller, agent: Caller, team: UUID, *, engine: Engine
+    ) -> None:
+        rule(manager, name="key", condition=of("customer_tier", "is", "key"), result={"strategy": "queue_only"})
+        rule(manager, name="ordinary", condition=of("customer_tier", "is", "ordinary"))
+        first = arrive(agent, team)
+        assert decision(manager, first)["rule_name"] == "ordinary"
+        with engine.begin() as connection:
+            connection.execute(text("UPDATE customer SET tier = 'key'"))
+        assert decision(manager, arrive(agent, team))["rule_name"] == "key"
+        assert manager.get(at(arrive(agent, team, complainant={}), "routing")).json["items"] == []
+
+    @pytest.mark.parametrize(
+        ("condition", "holds"),
+        [
+            (of("severity", "le", "S2"), False),
+            (of("channel", "is", "EMAIL"), True),
+            (of("language", "starts_with", "en"), True),
+            (of("jurisdiction", "is", "GB"), True),
+            (of("issues", "contains", "DEL.LATE"), True),
+            (of("tags", "contains", "vip"), True),
+            (of("price", "ge", {"amount": "200.00", "currency": "EUR"}), True),
+            ({"not": of("safety", "is", True)}, True),
+            ({"all": []}, True),
+        ],
+    )
+    def test_conditions(self, manager: Caller, team: UUID, condition: dict[str, Any], holds: bool) -> None:
+        rule(manager, condition=condition, result={"strategy": "queue_only"})
+        complaint = arrive(manager, team, jurisdiction="GB", tags=["vip"])
+        assert bool(manager.get(at(complaint, "routing")).json["items"]) is holds
+
+
+class TestWhoSees:
+    def test_decisions(
+        self,
+        anonymous: Caller,
+        manager: Caller,
+        agent: Caller,
+        join: Join,
+        database: Database,
+        *,
+        team: UUID,
+        admin: Caller,
+    ) -> None:
+        rule(manager)
+        complaint = arrive(manager, team)
+        stranger = join(team_ids=[make_team(database, "Elsewhere")])
+        for caller, status in ((anonymous, 401), (stranger, 404), (agent, 200), (join("auditor"), 200)):
+            for path in ("routing", "routing/preview"):
+                assert caller.get(at(complaint, path)).status_code == status
+        held = {"name": "blind", "description": "Sees no agents.", "scope": "teams", "authority": "none"}
+        assert admin.post("/roles", held | {"permissions": ["complaint:read"]}).status_code == 201
+        admin.patch(f"/agents/{agent.id}", {"role": "blind"}, if_match="*")
+        assert decision(agent, complaint)["candidates"] is None
+        assert agent.get(at(complaint, "routing/preview")).json["candidates"] is None
+
+    def test_preview_changes_nothing(
+        self, manager: Caller, agent: Caller, team: UUID, statements: Callable[[], Any]
+    ) -> None:
+        complaint = arrive(manager, team)
+        nothing = manager.get(at(complaint, "routing/preview")).json
+        assert (nothing["outcome"], nothing["rule_id"]) == ("no_rule", None)
+        rule(manager)
+        with statements() as seen:
+            found = manager.get(at(complaint, "routing/preview")).json
+        assert (found["outcome"], found["reason"]) == ("assigned", None)
+        assert not any("FOR" in statement and "UPDATE" in statement for statement in seen.seen)
+        assert now(manager, complaint) == (None, str(team))
+        assert manager.get(at(complaint)).json["version"] == complaint["version"]
+
+
+class TestLater:
+    def test_asked_for(self, manager: Caller, agent: Caller, senior: Caller, team: UUID) -> None:
+        complaint = arrive(agent, team)
+        assert agent.post(at(complaint, "routing")).status_code == 403
+        assert senior.post(at(complaint, "routing")).json["assignee_id"] is None
+        rule(manager, condition=of("category", "is", "DEL"))
+        routed = senior.post(at(complaint, "routing"))
+        assert routed.json["assignee_id"] is not None
+        assert senior.post(at(complaint, "routing")).status_code == 409
+        closed = arrive(agent, team, issues=[{"category": "BIL"}])
+        senior.post(at(closed, "actions/withdraw"), {"reason": "Found."})
+        assert senior.post(at(closed, "routing")).status_code == 409
+
+    def test_at_triage(self, manager: Caller, agent: Caller, team: UUID, database: Database, join: Join) -> None:
+        billing = make_team(database, "Billing")
+        ana = join(team_ids=[billing])
+        rule(manager, condition=of("category", "is", "BIL"), result=to(billing))
+        triage = {"impact": 3, "urgency": 2, "category": "BIL", "issue": "BIL.OVER", "track": "investigate"}
+        free, taken = arrive(agent, team), arrive(agent, team)
+        agent.post(at(taken, "claim"))
+        for complaint in (free, taken):
+            answer = agent.post(at(complaint, "actions/triage"), triage)
+            assert answer.status_code == 200, answer.text
+        assert now(manager, free) == (str(ana.id), str(billing))
+        assert now(manager, taken) == (str(agent.id), str(team)), "who has it keeps it"
+        assert decision(manager, free)["cause"] == "triaged"
+
+    def test_sent_to_a_team_it_is_routed_there_and_does_not_bounce(
+        self, manager: Caller, team: UUID, database: Database, join: Join
+    ) -> None:
+        billing = make_team(database, "Billing")
+        ana = join(team_ids=[billing])
+        rule(manager, name="all", result=to(team, strategy="queue_only"))
+        complaint = arrive(manager, None)
+        assert now(manager, complaint) == (None, str(team))
+        assign(manager, complaint, team_id=billing)
+        assert now(manager, complaint) == (None, str(billing)), "everybody's rules do not take it back"
+        rule(manager, name="own", team_id=billing)
+        assign(manager, complaint, team_id=team)
+        assign(manager, complaint, team_id=billing)
+        assert now(manager, complaint) == (str(ana.id), str(billing))
+        assert decision(manager, complaint)["cause"] == "team_changed"
+
+    def test_reopened(self, manager: Caller, admin: Caller, team: UUID, join: Join, agent: Caller) -> None:
+        def close_and_reopen(complaint: dict[str, Any]) -> tuple[str | None, str | None]:
+            manager.post(at(complaint, "actions/withdraw"), {"reason": "Found."})
+            answer = manager.post(at(complaint, "actions/reopen"), {"reason": "Lost again."})
+            assert answer.status_code == 200, answer.text
+            return now(manager, complaint)
+
+        ana = join()
+        complaint = arrive(agent, team)
+        assign(manager, complaint, assignee_id=ana.id)
+        assert close_and_reopen(complaint) == (str(ana.id), str(team)), "who had it goes on"
+        profile(admin, ana, capacity=0)
+        assert close_and_reopen(complaint) == (None, str(team)), "they have no room, and no rule looks for another"
+        assign(manager, complaint, assignee_id=ana.id, override=True, reason="Hers.")
+        rule(manager, condition=of("reopened_count", "ge", 1), result={"strategy": "least_loaded"})
+        found = close_and_reopen(complaint)
+        assert found[0] not in {None, str(ana.id)}
+        assert decision(manager, complaint)["cause"] == "reopened"
+
+    def test_who_turns_out_to_be_complained_about(self, manager: Caller, team: UUID, agent: Caller, join: Join) -> None:
+        rule(manager)
+        complaint = arrive(manager, team)
+        had = now(manager, complaint)[0]
+        answer = manager.post(at(complaint, "subjects"), {"agent_id": had})
+        assert answer.status_code == 201, answer.text
+        has = now(manager, complaint)[0]
+        assert has not in {None, had}
+        assert reasons(decision(manager, complaint))[str(had)] == ["complaint_is_about_them"]
+
+
+class TestWaiting:
+    def test_the_most_urgent_first_when_somebody_comes_back(
+        self, manager: Caller, agent: Caller, admin: Caller, database: Database, *, engine: Engine, join: Join
+    ) -> None:
+        team = make_team(database, "Second line")
+        ana = join(team_ids=[team])
+        profile(admin, ana, capacity=1)
+        rule(manager, result=to(team))
+        first = arrive(agent, None)
+        mild = arrive(agent, None, impact=1, urgency=1)
+        worst = arrive(agent, None, impact=5, urgency=4)
+        assert now(manager, first)[0] == str(ana.id)
+        assert route_waiting(database) == 0
+        assert manager.get(f"/queues/{team}/complaints?unassigned=true").json["items"][0]["awaits_agent"] is True
+        manager.post(at(first, "actions/withdraw"), {"reason": "Found."})
+        assert route_waiting(database) == 1
+        assert now(manager, worst)[0] == str(ana.id)
+        assert decision(manager, worst)["cause"] == "agent_available"
+        assert route_waiting(database) == 0
+        profile(admin, ana, capacity=5)
+        assert route_waiting(database) == 1
+        assert now(manager, mild)[0] == str(ana.id)
+        assert route_waiting(database) == 0
+        assert list(violations(database, ["chain", "complaints", "clocks"])) == []
+
+    def test_looking_in_vain_says_nothing_and_writes_nothing(
+        self, manager: Caller, agent: Caller, database: Database, statements: Callable[[], Any], join: Join
+    ) -> None:
+        team = make_team(database, "Second line")
+        ana = join(team_ids=[team])
+        ana.post(f"/agents/{ana.id}/availability", {"availability": "away"})
+        rule(manager, result=to(team))
+        complaint = arrive(agent, None)
+        version = manager.get(at(complaint)).json["version"]
+        route_waiting(database)
+        with statements() as seen:
+            assert route_waiting(database) == 0
+        assert all(statement.lstrip().startswith("SELECT") for statement in seen.seen)
+        assert not any("FOR UPDATE" in statement for statement in seen.seen)
+        assert len(manager.get(at(complaint, "routing")).json["items"]) == 1
+        assert manager.get(at(complaint)).json["version"] == version
+
+    def test_another_rule_is_asked_of_what_waits(
+        self, manager: Caller, agent: Caller, database: Database, join: Join, team: UUID
+    ) -> None:
+        empty = make_team(database, "Empty")
+        made = rule(manager, result=to(empty))
+        complaint = arrive(agent, None)
+        route_waiting(database)
+        manager.patch(f"/routing/rules/{made['id']}", {"result": to(team, strategy="least_loaded")}, if_match="*")
+        assert route_waiting(database) == 1
+        assert now(manager, complaint)[1] == str(team)
+
+    def test_one_somebody_is_at_work_on_waits_for_the_next_time(
+        self, manager: Caller, agent: Caller, admin: Caller, engine: Engine, *, database: Database, team: UUID
+    ) -> None:
+        for one in (manager, agent, admin):
+            one.post(f"/agents/{one.id}/availability", {"availability": "away"})
+        rule(manager)
+        complaint = arrive(agent, team)
+        agent.post(f"/agents/{agent.id}/availability", {"availability": "available"})
+        with engine.connect() as holder:
+            holder.execute(text("SELECT id FROM complaint FOR UPDATE"))
+            assert route_waiting(database) == 0
+            holder.rollback()
+        assert route_waiting(database) == 1
+        assert now(manager, complaint)[0] == str(agent.id)
+
+    def test_what_is_taken_or_closed_waits_no_more(
+        self, manager: Caller, agent: Caller, senior: Caller, database: Database, *, team: UUID, engine: Engine
+    ) -> None:
+        for one in (manager, agent, senior):
+            one.post(f"/agents/{one.id}/availability", {"availability": "away"})
+        rule(manager)
+        taken, closed = arrive(agent, team), arrive(agent, team)
+        agent.post(at(taken, "claim"))
+        agent.post(at(closed, "actions/withdraw"), {"reason": "Found."})
+        with engine.connect() as connection:
+            assert connection.execute(text("SELECT count(*) FROM complaint WHERE awaits_agent")).scalar_one() == 0
+            due = SWEEPS["complaints.route_waiting"].due
+            assert connection.execute(text(due or "")).scalar_one() is False
+
+    def test_an_import_is_routed_only_when_asked_and_one_by_one(
+        self, program: Program, database: Database, manager: Caller, agent: Caller, *, team: UUID, admin: Caller
+    ) -> None:
+        rule(manager, condition={"not": of("subject", "is", "Not mine")})
+        many = [ComplaintIn().load(complaint_body(team_id=str(team), subject=name)) for name in ("a", "b", "Not mine")]
+        with database.unit_of_work(SYSTEM) as uow:
+            plain = intake.receive_many(uow, many)
+            asked = intake.receive_many(uow, many, route_later=True)
+        assert now(manager, {"reference": str(plain[0])}) == (None, str(team))
+        assert SWEEPS["complaints.route_waiting"].work(program) == 2
+        assert all(now(manager, {"reference": str(one)})[0] is not None for one in asked[:2])
+        assert [now(manager, {"reference": str(one)})[0] for one in (*plain, asked[2])] == [None] * 4
+        assert SWEEPS["complaints.route_waiting"].work(program) == 0
+
+
+class TestSubstitutes:
+    @staticmethod
+    def away(caller: Caller, substitute: Caller | None) -> None:
+        body: dict[str, Any] = {
+            "starts_at": rfc3339(NOW - timedelta(days=1)),
+            "ends_at": rfc3339(NOW + timedelta(days=6)),
+            "substitute_id": None if substitute is None else str(substitute.id),
+        }
+        assert caller.post(f"/agents/{caller.id}/absences", body).status_code == 201
+
+    @pytest.fixture
+    def hers(self, agent: Caller, team: UUID) -> dict[str, Any]:
+        """A complaint that `agent` has."""
+        complaint = arrive(agent, team)
+        assert agent.post(at(complaint, "claim")).status_code == 200
+        return complaint
+
+    @staticmethod
+    def write(caller: Caller, complaint: dict[str, Any], kind: str = "inbound") -> None:
+        assert caller.post(at(complaint, "messages"), {"kind": kind, "body": "Well?"}).status_code == 201
+
+    def test_what_the_complainant_writes_goes_to_them(
+        self, agent: Caller, senior: Caller, join: Join, hers: dict[str, Any], database: Database
+    ) -> None:
+        ben = join()
+        self.away(agent, ben)
+        self.write(senior, hers, "internal_note")
+        assert now(senior, hers)[0] == str(agent.id)
+        self.write(senior, hers)
+        assert now(senior, hers)[0] == str(ben.id)
+        assert senior.get(at(hers, "assignments")).json["items"][-1]["how"] == "substituted"
+        assert {item["kind"] for item in ben.get("/notifications").json["items"]} == {"assigned", "inbound_message"}
+        self.write(senior, hers)
+        assert now(senior, hers)[0] == str(ben.id), "who is there keeps it"
+        assert list(violations(database, ["chain", "complaints"])) == []
+
+    def test_what_becomes_urgent(self, agent: Caller, senior: Caller, join: Join, hers: dict[str, Any]) -> None:
+        ben = join()
+        self.away(agent, ben)
+        body = {"impact": 1, "urgency": 1, "category": "DEL", "issue": "DEL.LATE", "track": "investigate"}
+        senior.post(at(hers, "actions/triage"), body)
+        assert now(senior, hers)[0] == str(agent.id), "mild: it can wait"
+        senior.post(at(hers, "actions/triage"), body | {"impact": 5, "urgency": 4})
+        assert now(senior, hers)[0] == str(ben.id)
+
+    def test_escalated(self, agent: Caller, senior: Caller, join: Join, hers: dict[str, Any]) -> None:
+        ben = join()
+        self.away(agent, ben)
+        senior.post(at(hers, "actions/escalate"), {"reason": "A director wrote."})
+        assert now(senior, hers)[0] == str(ben.id)
+
+    def test_a_chain_and_a_circle(self, agent: Caller, senior: Caller, join: Join, hers: dict[str, Any]) -> None:
+        ben, cleo = join(), join()
+        self.away(agent, ben)
+        self.away(ben, cleo)
+        self.write(senior, hers)
+        assert now(senior, hers)[0] == str(cleo.id)
+        self.away(cleo, ben)
+        self.write(senior, hers)
+        assert now(senior, hers)[0] == str(cleo.id), "a circle: it stays, and nothing hangs"
+        found = decision(senior, hers)
+        assert (found["outcome"], found["cause"]) == ("kept", "handler_absent")
+
+    def test_one_who_cannot_take_it(
+        self, agent: Caller, senior: Caller, admin: Caller, join: Join, hers: dict[str, Any], *, manager: Caller
+    ) -> None:
+        ben, cleo = join(), join()
+        self.away(agent, ben)
+        profile(admin, ben, capacity=0)
+        self.write(senior, hers)
+        assert now(senior, hers)[0] == str(agent.id), "no rule finds another"
+        found = decision(senior, hers)
+        assert (found["outcome"], reasons(found)) == ("kept", {str(ben.id): ["at_capacity"]})
+        for one in (senior, manager, admin):
+            one.post(f"/agents/{one.id}/availability", {"availability": "away"})
+        rule(manager, team_id=UUID(hers["team_id"]))
+        self.write(senior, hers)
+        assert now(senior, hers)[0] == str(cleo.id), "routed by the team's rules"
+
+    def test_nobody_stands_in(self, agent: Caller, senior: Caller, hers: dict[str, Any]) -> None:
+        self.away(agent, None)
+        self.write(senior, hers)
+        assert now(senior, hers)[0] == str(agent.id)
+
+    def test_not_beside_the_time(self, agent: Caller, senior: Caller, join: Join, hers: dict[str, Any]) -> None:
+        later = {
+            "starts_at": rfc3339(NOW + timedelta(days=1)),
+            "ends_at": rfc3339(NOW + timedelta(days=2)),
+            "substitute_id": str(join().id),
+        }
+        agent.post(f"/agents/{agent.id}/absences", later)
+        self.write(senior, hers)
+        assert now(senior, hers)[0] == str(agent.id)
