@@ -25,6 +25,9 @@ from helpdesk.complaints.custom_field_models import FIELD_TYPES
 from helpdesk.complaints.draft_api import blp as drafts
 from helpdesk.complaints.draft_models import DRAFT_KINDS
 from helpdesk.complaints.duplicate_api import blp as duplicates
+from helpdesk.complaints.evidence_api import blp as evidence
+from helpdesk.complaints.evidence_models import EVIDENCE_STATES
+from helpdesk.complaints.file_api import blp as files
 from helpdesk.complaints.form_api import blp as forms
 from helpdesk.complaints.link_api import blp as links
 from helpdesk.complaints.link_models import LABELS as LINK_LABELS
@@ -104,6 +107,8 @@ BLUEPRINTS = (
     routing,
     profiles,
     timeline,
+    evidence,
+    files,
     tracking,
     duplicates,
     tracked_files,
@@ -137,6 +142,7 @@ VOCABULARIES = {
     "Authority": AUTHORITIES,
     "Channel": taxonomy.CHANNELS,
     "ClockState": CLOCK_STATES,
+    "EvidenceState": EVIDENCE_STATES,
     "FileType": tuple(EXTENSIONS),
     "ScanState": SCAN_STATES,
     "ComplaintStatus": complaint_life.LIFECYCLE.states,

@@ -18,6 +18,7 @@ from sqlalchemy.exc import DBAPIError
 
 from helpdesk.complaints import notification_queries
 from helpdesk.complaints.attachment_jobs import scan_unscanned
+from helpdesk.complaints.evidence_jobs import expire_packs
 from helpdesk.complaints.jobs import end_needs, forget_challenges
 from helpdesk.complaints.reassignment_jobs import collect_left_behind
 from helpdesk.complaints.routing_jobs import route_waiting
@@ -89,6 +90,12 @@ SCHEDULE: Final = (
         300,
         lambda program: scan_unscanned(program.database) if program.tools.scanner.configured else 0,
         "SELECT EXISTS (SELECT FROM complaint_attachment WHERE scan = 'unscanned')",
+    ),
+    Periodic(
+        "complaints.expire_evidence",
+        600,
+        lambda program: expire_packs(program.database),
+        "SELECT EXISTS (SELECT FROM complaint_evidence WHERE state = 'ready' AND expires_at <= now())",
     ),
     Periodic(
         "files.remove_abandoned",

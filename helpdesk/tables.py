@@ -1,6 +1,6 @@
 """Imports every domain's tables, so that the metadata is whole. For migrations and tests."""
 
-from helpdesk.complaints import attachment_models
+from helpdesk.complaints import attachment_models, evidence_models
 from helpdesk.complaints import custom_field_models as custom_fields
 from helpdesk.complaints import draft_models as drafts
 from helpdesk.complaints import form_models as forms
@@ -36,6 +36,7 @@ __all__ = [
     "customers",
     "drafts",
     "event_log",
+    "evidence_models",
     "files",
     "forms",
     "idempotency",

@@ -15,6 +15,7 @@ from helpdesk.complaints import attachment_jobs as attachments
 from helpdesk.complaints import (
     bulk_changes,
     bulk_jobs,
+    evidence_jobs,
     notifications,
     reassignment,
     reassignment_jobs,
@@ -43,6 +44,7 @@ from helpdesk.complaints.events import (
     PersonRemoved,
     TextRedacted,
 )
+from helpdesk.complaints.evidence_contents import Parts
 from helpdesk.complaints.search_subscribers import follow_text
 from helpdesk.complaints.tracking_secret import Secrets
 from helpdesk.identity import door_jobs, password_service, session_subscribers
@@ -65,8 +67,10 @@ from helpdesk.kernel.unit_of_work import Consequences, Database, Subscriber, Uni
 from helpdesk.kernel.verification import Check
 from helpdesk.recovery import issuance
 from helpdesk.recovery import subscribers as recovery
+from helpdesk.recovery.evidence_queries import offers_as_evidence
 from helpdesk.sla import subscribers as sla
 from helpdesk.sla.events import SlaBreached
+from helpdesk.sla.evidence_queries import clocks_as_evidence
 from helpdesk.sla.service import install_defaults
 
 SUBSCRIBERS: Final[Mapping[type[Event], tuple[Subscriber, ...]]] = {
@@ -86,6 +90,10 @@ SUBSCRIBERS: Final[Mapping[type[Event], tuple[Subscriber, ...]]] = {
 }
 
 
+EVIDENCE: Final = Parts(clocks=clocks_as_evidence, offers=offers_as_evidence)
+"""What other domains tell in an evidence pack."""
+
+
 @dataclass(frozen=True, slots=True)
 class Tools:
     """What handlers with outside effects are given."""
@@ -98,6 +106,7 @@ class Tools:
     data_dir: Path
     store: Store
     scanner: Scanner
+    evidence: Parts = EVIDENCE
 
 
 def _deliver_mail(tools: Tools, duty_id: UUID, mail_id: UUID) -> None:
@@ -130,6 +139,7 @@ HANDLERS: Final[Handlers] = {
     reassignment.TOPIC: Outside(reassignment_jobs.reassign, queue=BULK),
     bulk_changes.TOPIC: Outside(bulk_jobs.change_many, give_up=bulk_jobs.give_up, queue=BULK),
     tagging.TOPIC: Outside(tag_jobs.retag, give_up=tag_jobs.give_up, queue=BULK),
+    evidence_jobs.TOPIC: Outside(evidence_jobs.build, give_up=evidence_jobs.give_up, queue=BULK),
     attachments.TOPIC: Outside(
         attachments.scan, give_up=attachments.give_up, queue=BULK, patience=20
     ),  # a scanner that starts loads its signatures for minutes

@@ -12,8 +12,6 @@ from helpdesk.complaints.errors import ComplaintMerged
 from helpdesk.complaints.models import Complaint
 from helpdesk.complaints.queries import complaint_for_update, refuse_merged, visible_id
 from helpdesk.identity.actors import Actor
-from helpdesk.kernel.downloads import Download
-from helpdesk.kernel.errors import Gone
 from helpdesk.kernel.http import Blueprint, web
 from helpdesk.kernel.pagination import Page
 from helpdesk.kernel.unit_of_work import UnitOfWork
@@ -158,15 +156,3 @@ def file_link(uow: UnitOfWork, actor: Actor, row: Mapping[str, Any], seconds: in
     """A fresh link for this actor, as it is shown."""
     made = attachments.link(web().signing_key, actor, row, seconds, uow.now, scanned=is_scanned())
     return {"url": f"{web().base_url}/api/v1/public/files/{made.token}", "expires_at": made.expires_at}
-
-
-@blp.download(
-    "/public/files/<link>",
-    operation_id="get_public_file",
-    summary="The file that a short-lived link leads to",
-    description="Whole, or a part of it (`Range`). Always something to save, never to be shown in a browser's own window.",
-    errors=(Gone, errors.AttachmentNotClean),
-)
-def get_file(session: Session, _actor: Actor, link: str) -> Download:
-    now = session.execute(queries.NOW).scalar_one()
-    return attachments.opened(session, web().signing_key, link, now, scanned=is_scanned())

@@ -5,13 +5,14 @@ The bytes are in the store before any of this begins (`kernel.uploads`), and eve
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, Final
 from uuid import UUID
 
 from sqlalchemy.orm import Session
 
 from helpdesk.complaints import attachment_queries as queries
+from helpdesk.complaints import file_links
 from helpdesk.complaints.attachment_errors import (
     AttachmentNotClean,
     AttachmentRedactedAlready,
@@ -28,10 +29,9 @@ from helpdesk.complaints.attachment_models import Attachment
 from helpdesk.complaints.attachment_queries import Held
 from helpdesk.complaints.models import Complaint
 from helpdesk.identity.actors import Actor
-from helpdesk.identity.recognition import recognised_again
-from helpdesk.kernel import files, links
+from helpdesk.kernel import files
 from helpdesk.kernel.downloads import Download
-from helpdesk.kernel.errors import FieldError, NotFound, ValidationFailed
+from helpdesk.kernel.errors import FieldError, ValidationFailed
 from helpdesk.kernel.ids import new_id
 from helpdesk.kernel.scanning import Finding
 from helpdesk.kernel.settings import Settings
@@ -41,8 +41,6 @@ from helpdesk.kernel.uploads import Terms, Upload
 
 SCAN: Final = "complaints.scan_attachment"
 """Topic of the duty to have an attachment scanned; its subject is the attachment."""
-
-LINK_PURPOSE: Final = "attachment"
 
 
 @dataclass(frozen=True, slots=True)
@@ -228,24 +226,16 @@ def note_scan(uow: UnitOfWork, held: Held, scan: str, finding: Finding | None = 
     )
 
 
-@dataclass(frozen=True, slots=True)
-class Linked:
-    """A signed link to one file."""
-
-    token: str
-    expires_at: Any
-
-
-def link(key: str, actor: Actor, row: Mapping[str, Any], seconds: int, now: Any, *, scanned: bool) -> Linked:
+def link(
+    key: str, actor: Actor, row: Mapping[str, Any], seconds: int, now: datetime, *, scanned: bool
+) -> file_links.Linked:
     """The right of this actor to this attachment of this complaint, for a short time. `row`: of
     `queries.attachment_detail`. Raises `AttachmentRedactedAlready`, `AttachmentNotClean`.
     """
     if row["redacted_at"] is not None:
         raise AttachmentRedactedAlready
     _check_clean(row["scan"], scanned=scanned)
-    expires_at = now + timedelta(seconds=seconds)
-    names = [actor.kind, str(actor.id), str(row["complaint_id"]), str(row["id"])]
-    return Linked(links.seal(key, LINK_PURPOSE, names, expires_at), expires_at)
+    return file_links.seal("attachment", key, actor, (row["complaint_id"], row["id"]), now + timedelta(seconds=seconds))
 
 
 def _check_clean(scan: str, *, scanned: bool) -> None:
@@ -253,12 +243,8 @@ def _check_clean(scan: str, *, scanned: bool) -> None:
         raise AttachmentNotClean(f"It is {scan}.", scan=scan)
 
 
-def opened(session: Session, key: str, token: str, now: Any, *, scanned: bool) -> Download:
-    """What a link leads to now. Its maker's rights are looked at again. Raises `NotFound`, `Gone`, `AttachmentNotClean`."""
-    kind, actor_id, complaint_id, attachment_id = links.unseal(key, LINK_PURPOSE, token, now, parts=4)
-    actor = recognised_again(session, kind, UUID(actor_id))
-    if actor is None:
-        raise NotFound
-    row = queries.file_to_give(session, actor, UUID(complaint_id), UUID(attachment_id))
+def given_out(session: Session, actor: Actor, complaint_id: UUID, attachment_id: UUID, *, scanned: bool) -> Download:
+    """What a link leads to now. Raises `NotFound`, `AttachmentNotClean`."""
+    row = queries.file_to_give(session, actor, complaint_id, attachment_id)
     _check_clean(row["scan"], scanned=scanned)
     return Download(row["file_id"], row["size"], row["sha256"], row["name"], row["type"])

@@ -39,6 +39,9 @@ PERMISSIONS: Final[dict[str, str]] = {
     "template:share": "write canned replies and macros for a team or for everybody",
     "attachment:add": "put files on complaints, and show them to the complainant or keep them from them",
     "attachment:redact": "remove a file for good",
+    "evidence:read": "have evidence packs of complaints",
+    "evidence:create": "ask for an evidence pack of a complaint",
+    "evidence:needs": "have what makes somebody vulnerable told in evidence packs",
     "view:edit": "keep lists for oneself",
     "view:share": "keep lists for a team or for everybody",
     "custom_field:manage": "define, change and delete custom fields",
@@ -112,6 +115,8 @@ _SENIOR = _AGENT | {
     "attachment:redact",
     "complaint:merge",
     "complaint:split",
+    "evidence:read",
+    "evidence:create",
     "offer:approve",
     "budget:read",
     "quarantine:review",
@@ -121,6 +126,7 @@ _SENIOR = _AGENT | {
     "routing:read",
 }
 _AUDITOR = _READING | {
+    "evidence:read",
     "budget:read",
     "provider:read",
     "event:read",
@@ -131,6 +137,7 @@ _AUDITOR = _READING | {
     "form:read",
 }
 _MANAGER = _SENIOR | {
+    "evidence:needs",
     "complaint:redact",
     "offer:revoke",
     "custom_field:manage",

@@ -32,6 +32,7 @@ from tests.conftest import Caller, complaint_body
 from tests.recovery import helpers
 
 OWN_BOOKS: Final = {
+    "complaint_search": "is derived from what is told",
     "complaint_transition": "is written beside the event, and replayed by `verify`",
     "sla_clock": "is derived from the complaint's own facts, with alarms of its own",
     "offer": "has a lifecycle and events of its own",

@@ -87,6 +87,7 @@ class World:
             "need_id": self._need,
             "message_id": self._message,
             "attachment_id": self.attachment,
+            "evidence_id": self._evidence,
             "/complaints agent_id": self._watcher,
             "absence_id": self._absence,
             "draft_id": self._draft_message,
@@ -316,6 +317,13 @@ class World:
         assert answer.status_code == 201, answer.text
         assert answer.json is not None
         return str(answer.json["id"])
+
+    def _evidence(self, ref: str) -> str:
+        """Ready to be had."""
+        answer = self.caller.post(f"/complaints/{ref}/evidence", {"reason": "Asked for by the ombudsman."})
+        assert answer.status_code == 202, answer.text
+        helpers.perform(self._program, "complaints.evidence")
+        return str(self.caller.get(f"/jobs/{answer.json['id']}").json["result"]["evidence_id"])
 
     def _tracked_attachment(self) -> str:
         """On the complaint of the session that the operation is called with."""

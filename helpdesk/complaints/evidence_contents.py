@@ -1,0 +1,262 @@
+"""What is in an evidence pack: all that is known of one complaint, as data and as something to read, and the proof.
+
+Everything but the files is read in one snapshot, so that the parts agree. What the one who asked may not have is left out or
+masked, and said to be: needs, unless they may have them; offers, likewise. Masked events keep their digests, so the chain
+can be checked all the same.
+"""
+
+import html
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import lru_cache
+from importlib import resources
+from typing import Any, Final
+from uuid import UUID
+
+from sqlalchemy.orm import Session
+
+from helpdesk.complaints import attachment_queries, evidence_queries, queries, timeline_queries
+from helpdesk.complaints.evidence_models import Evidence
+from helpdesk.complaints.evidence_pack import Pack
+from helpdesk.complaints.schemas import Complaint as ComplaintSchema
+from helpdesk.complaints.summaries import summary
+from helpdesk.identity.actors import SYSTEM
+from helpdesk.kernel.event_log import ChainCheck, EventRow
+from helpdesk.kernel.schemas import json_safe
+
+Provider = Callable[[Session, UUID], Sequence[Mapping[str, Any]]]
+"""What another domain knows of a complaint, JSON-safe; `wiring.EVIDENCE` lists them."""
+
+NEEDS: Final = ("complaint.need_recorded", "complaint.need_ended")
+OFFERS: Final = "offer."
+LETTERS: Final = frozenset({"decision_letter", "acknowledgement", "answer", "question"})
+_MASK: Final = "withheld"
+
+
+@lru_cache(maxsize=1)
+def _words() -> dict[str, dict[str, str]]:
+    """Language -> name -> text; shipped as data."""
+    text = resources.files("helpdesk.complaints").joinpath("data/evidence.json").read_text(encoding="utf-8")
+    return dict(json.loads(text))
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """Who tells of what. `offers` is told to nobody who may not read offers."""
+
+    clocks: Provider
+    offers: Provider
+
+
+@dataclass(frozen=True, slots=True)
+class End:
+    """Where the chain in the pack ends."""
+
+    count: int
+    head: str
+
+
+def write_texts(pack: Pack, session: Session, evidence: Evidence, parts: Parts) -> End:
+    """Everything but the files; `session` is one moment's."""
+    complaint_id = evidence.complaint_id
+    _add_complaint(pack, session, evidence)
+    _add_timeline(pack, session, evidence)
+    _add_thread(pack, session, evidence)
+    pack.add_list("clocks.json", parts.clocks(session, complaint_id))
+    if evidence.offers:
+        pack.add_list("offers.json", parts.offers(session, complaint_id))
+    end = _add_chain(pack, session, evidence)
+    _add_words(pack, evidence)
+    return end
+
+
+def _add_complaint(pack: Pack, session: Session, evidence: Evidence) -> None:
+    shown = ComplaintSchema().dump(queries.detail(session, SYSTEM, evidence.complaint_id))
+    shown.pop("allowed_actions", None)
+    people = shown.pop("people")
+    if not evidence.needs:
+        shown["needs"] = [{"id": need["id"], _MASK: True} for need in shown["needs"]]
+    pack.add_json("complaint.json", shown)
+    pack.add_json("people.json", people)
+
+
+def _masked(kind: str, evidence: Evidence) -> bool:
+    return (kind in NEEDS and not evidence.needs) or (kind.startswith(OFFERS) and not evidence.offers)
+
+
+def _entries(session: Session, evidence: Evidence) -> Iterator[dict[str, Any]]:
+    for row in timeline_queries.whole_timeline(session, evidence.complaint_id):
+        masked = _masked(row["type"], evidence)
+        payload = None if masked else row["payload"]
+        said = summary(row["type"], payload, evidence.language, withheld=masked)
+        yield {**row, "payload": payload, "withheld": masked, "summary": said}
+
+
+def _add_timeline(pack: Pack, session: Session, evidence: Evidence) -> None:
+    pack.add_list("timeline.json", _entries(session, evidence))
+    title = _words()[evidence.language]["timeline"]
+    lines = (_line(entry, evidence.language) for entry in _entries(session, evidence))
+    pack.add("timeline.html", _page(title, evidence.language, lines))
+    pack.add(
+        "timeline.txt", (f"{_plain(entry, evidence.language)}\n".encode() for entry in _entries(session, evidence))
+    )
+
+
+def _who(row: Mapping[str, Any], kind: str, name: str, language: str) -> str:
+    actors: Mapping[str, str] = _words()[language]
+    return str(row[name] or actors.get(row[kind], row[kind]))
+
+
+def _line(entry: Mapping[str, Any], language: str) -> str:
+    cells = (
+        str(entry["sequence"]),
+        _when(entry["occurred_at"]),
+        _who(entry, "actor_kind", "actor_name", language),
+        entry["summary"],
+    )
+    return "<tr>" + "".join(f"<td>{html.escape(cell)}</td>" for cell in cells) + "</tr>\n"
+
+
+def _plain(entry: Mapping[str, Any], language: str) -> str:
+    who = _who(entry, "actor_kind", "actor_name", language)
+    return f"{entry['sequence']:>4}  {_when(entry['occurred_at'])}  {who}  {entry['summary']}"
+
+
+def _when(moment: datetime) -> str:
+    return moment.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+
+
+_STYLE: Final = (
+    "body{font-family:sans-serif;margin:2em}table{border-collapse:collapse}"
+    "td{border-bottom:1px solid #ccc;padding:.3em .8em;vertical-align:top}pre{white-space:pre-wrap;margin:0}"
+)
+
+
+def _page(title: str, language: str, lines: Iterable[str]) -> Iterator[bytes]:
+    """A page without scripts, whatever is in the lines; they are escaped by who makes them."""
+    policy = "default-src 'none'; style-src 'unsafe-inline'"
+    head = (
+        f'<!doctype html>\n<html lang="{language}">\n<head>\n<meta charset="utf-8">\n'
+        f'<meta http-equiv="Content-Security-Policy" content="{policy}">\n<title>{html.escape(title)}</title>\n'
+        f"<style>{_STYLE}</style>\n</head>\n<body>\n<h1>{html.escape(title)}</h1>\n<table>\n"
+    )
+    yield head.encode()
+    for line in lines:
+        yield line.encode()
+    yield b"</table>\n</body>\n</html>\n"
+
+
+_SAID: Final = (
+    "id",
+    "kind",
+    "purpose",
+    "channel",
+    "author_kind",
+    "author_id",
+    "author_name",
+    "sender_name",
+    "sender_email",
+    "in_reply_to",
+    "created_at",
+    "redacted_at",
+    "body",
+)
+
+
+def _add_thread(pack: Pack, session: Session, evidence: Evidence) -> None:
+    complaint_id, language = evidence.complaint_id, evidence.language
+
+    def said() -> Iterator[Mapping[str, Any]]:
+        return evidence_queries.thread_of(session, complaint_id)
+
+    pack.add_list("thread.json", ({name: row[name] for name in _SAID} for row in said()))
+    lines = (_message(row, language) for row in said())
+    pack.add("thread.html", _page(_words()[language]["thread"], language, lines))
+    for place, row in enumerate(said(), start=1):
+        if row["kind"] == "public_reply" and row["purpose"] in LETTERS:
+            pack.add_text(f"letters/{place:04}-{row['purpose']}.txt", f"{_when(row['created_at'])}\n\n{row['body']}\n")
+
+
+def _message(row: Mapping[str, Any], language: str) -> str:
+    words = _words()[language]
+    cells = (
+        html.escape(_when(row["created_at"])),
+        html.escape(_who(row, "author_kind", "author_name", language)),
+        html.escape(words.get(row["kind"], row["kind"])),
+        f"<pre>{html.escape(row['body'])}</pre>",
+    )
+    return "<tr>" + "".join(f"<td>{cell}</td>" for cell in cells) + "</tr>\n"
+
+
+def _add_chain(pack: Pack, session: Session, evidence: Evidence) -> End:
+    """The proof: every header and digest, and what is not withheld of what they said; and what we found ourselves."""
+    known = evidence_queries.end_of_chain(session, evidence.complaint_id)
+    checked = ChainCheck(evidence.complaint_id)
+    broken = []
+
+    def proven() -> Iterator[dict[str, Any]]:
+        for row in evidence_queries.chain_of(session, evidence.complaint_id):
+            broken.extend(checked.go_on([row]))
+            yield _link(row, masked=_masked(row.type, evidence))
+
+    pack.add_lines("chain.jsonl", proven())
+    broken += checked.end(known.event_count, bytes(known.event_head))
+    end = End(known.event_count, bytes(known.event_head).hex())
+    pack.add_json("chain.json", {"stream_id": str(evidence.complaint_id), "count": end.count, "head": end.head})
+    found = [{"sequence": item.stream_seq, "kind": item.kind, "what": item.what} for item in broken]
+    pack.add_json("verification.json", {"valid": not found, "events": end.count, "broken": found})
+    return end
+
+
+def _link(row: EventRow, *, masked: bool) -> dict[str, Any]:
+    """As ALGORITHM.txt has it."""
+    return {
+        "id": str(row.id),
+        "stream_id": str(row.stream_id),
+        "stream_seq": row.stream_seq,
+        "type": row.type,
+        "subject_id": str(row.subject_id),
+        "occurred_at": row.occurred_at.astimezone(UTC).isoformat(timespec="microseconds"),
+        "actor_kind": row.actor_kind,
+        "actor_id": str(row.actor_id),
+        "digest": bytes(row.digest).hex(),
+        "prev_hash": bytes(row.prev_hash).hex(),
+        "hash": bytes(row.hash).hex(),
+        "payload": None if masked else row.payload,
+        "salt": None if masked or row.salt is None else bytes(row.salt).hex(),
+    }
+
+
+def _add_words(pack: Pack, evidence: Evidence) -> None:
+    ours = resources.files("helpdesk.complaints")
+    pack.add_text("ALGORITHM.txt", ours.joinpath("data/algorithm.txt").read_text(encoding="utf-8"))
+    pack.add_text("verify.py", ours.joinpath("pack_check.py").read_text(encoding="utf-8"))
+    pack.add_text("README.txt", _words()[evidence.language]["readme"])
+
+
+def attachments_of(session: Session, evidence: Evidence) -> list[dict[str, Any]]:
+    """What there is of files, in order. Those with a `file_id` go into the pack; of the others `left_out` says why not."""
+    found = []
+    for place, row in enumerate(attachment_queries.attachments_of(session, evidence.complaint_id), start=1):
+        told = dict(row)
+        told["left_out"] = _left_out(told, evidence)
+        if told["left_out"] is not None:
+            told["file_id"] = None
+        told["path"] = None if told["file_id"] is None else f"attachments/{place:04}-{told['name']}"
+        found.append(told)
+    return found
+
+
+def _left_out(row: Mapping[str, Any], evidence: Evidence) -> str | None:
+    if row["file_id"] is None:
+        return "redacted"
+    if row["scan"] not in {"clean", "unscanned"}:
+        return str(row["scan"])
+    return None if evidence.attachments else "not asked for"
+
+
+def add_attachment_list(pack: Pack, rows: Iterable[Mapping[str, Any]]) -> None:
+    listed = [{name: value for name, value in row.items() if name != "file_id"} for row in rows]
+    pack.add_list("attachments.json", (json_safe(row) for row in listed))
