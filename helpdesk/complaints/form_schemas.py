@@ -12,7 +12,7 @@ from helpdesk.complaints.lifecycle import RECORD_TYPES
 from helpdesk.complaints.schemas import LONG, issue_fits_category
 from helpdesk.complaints.submissions import TRAP
 from helpdesk.complaints.taxonomy import CATEGORIES, CHANNELS, ISSUES, VULNERABILITIES
-from helpdesk.complaints.tracking_schemas import REFERENCE, SECRET
+from helpdesk.complaints.tracking_schemas import REFERENCE
 from helpdesk.customers.schemas import LANGUAGE
 from helpdesk.kernel.ids import parse_reference
 from helpdesk.kernel.schemas import Choice, Email, Flag, MoneyField, PageQuery, Schema, Text, Timestamp, Whole
@@ -284,14 +284,3 @@ class SubmissionIn(Schema):
         metadata={"description": "Leave it empty: people do not see it.", "example": ""},
     )
     complaint = fields.Nested(Submitted, required=True)
-
-
-class Receipt(Schema):
-    reference = fields.String(required=True, metadata={"example": REFERENCE})
-    tracking_secret = fields.String(
-        required=True,
-        allow_none=True,
-        metadata={"description": "Shown once. Null in the answer to a repeat.", "example": SECRET},
-    )
-    received_at = Timestamp(required=True)
-    acknowledged = fields.Boolean(required=True)

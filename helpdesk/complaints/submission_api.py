@@ -6,6 +6,7 @@ from helpdesk.complaints import form_queries, form_schemas, forms, submissions, 
 from helpdesk.complaints.challenges import Challenges
 from helpdesk.complaints.form_errors import OriginNotAllowed
 from helpdesk.complaints.form_models import IntakeForm
+from helpdesk.complaints.tracking_schemas import Receipt
 from helpdesk.complaints.tracking_secret import Secrets
 from helpdesk.identity.actors import Actor
 from helpdesk.kernel import cors, limiting
@@ -68,7 +69,7 @@ def create_challenge(uow: UnitOfWork, _actor: Actor, given: dict[str, Any]) -> d
     description="Beside subject and description the form says what it asks (`GET /public/forms/{key}`). With an "
     "`Idempotency-Key` a repeat gets the first answer, without the secret.",
     body=form_schemas.SubmissionIn,
-    answer=form_schemas.Receipt,
+    answer=Receipt,
     status=201,
     public=True,
     limits=(limiting.INTAKE,),

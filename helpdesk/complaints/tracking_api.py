@@ -5,13 +5,22 @@ from uuid import UUID
 
 from sqlalchemy.orm import Session
 
-from helpdesk.complaints import acts, models, queries, tracking, tracking_queries, tracking_schemas, tracking_session
+from helpdesk.complaints import (
+    acts,
+    following_on,
+    models,
+    queries,
+    tracking,
+    tracking_queries,
+    tracking_schemas,
+    tracking_session,
+)
 from helpdesk.complaints.action_schemas import ReasonIn
-from helpdesk.complaints.tracking_errors import ReopenWindowOver, TrackingRefused, TrackingSessionEnded
+from helpdesk.complaints.tracking_errors import ReopenWindowOver, StillOpen, TrackingRefused, TrackingSessionEnded
 from helpdesk.complaints.tracking_secret import Secrets
 from helpdesk.identity.actors import Actor
 from helpdesk.kernel import limiting
-from helpdesk.kernel.errors import ActionNotAllowed, MovedMeanwhile
+from helpdesk.kernel.errors import ActionNotAllowed, Forbidden, MovedMeanwhile
 from helpdesk.kernel.http import Blueprint, Scheme, credentials, web
 from helpdesk.kernel.ids import parse_reference
 from helpdesk.kernel.pagination import Page
@@ -159,7 +168,7 @@ def withdraw(uow: UnitOfWork, actor: Actor, complaint: models.Complaint, given: 
     "/public/tracking/reopen",
     operation_id="reopen_tracked_complaint",
     summary="Ask for it to be taken up again, within the window",
-    description="After the window (`HELPDESK_REOPEN_WINDOW_DAYS`) a new complaint that names this one is suggested.",
+    description="After the window (`HELPDESK_REOPEN_WINDOW_DAYS`) a new complaint, linked to this one, is suggested.",
     body=ReasonIn,
     answer=tracking_schemas.TrackedComplaint,
     by=BY_SESSION,
@@ -170,3 +179,24 @@ def withdraw(uow: UnitOfWork, actor: Actor, complaint: models.Complaint, given: 
 )
 def reopen(uow: UnitOfWork, actor: Actor, complaint: models.Complaint, given: dict[str, Any]) -> None:
     acts.carry_out(uow, actor, complaint, "reopen", given)
+
+
+@blp.write(
+    "/public/tracking/complaints",
+    operation_id="submit_related_complaint",
+    summary="Complain again, once the one before is closed; the two are linked",
+    description="As the same person. For when it is too late to reopen it; what is still open takes a message instead.",
+    body=tracking_schemas.RelatedComplaintIn,
+    answer=tracking_schemas.Receipt,
+    status=201,
+    by=BY_SESSION,
+    limits=(limiting.INTAKE,),
+    load=theirs,
+    check=following_on.check_closed,
+    shown_once="tracking_secret",
+    errors=(StillOpen, Forbidden),
+)
+def complain_again(
+    uow: UnitOfWork, _actor: Actor, complaint: models.Complaint, given: dict[str, Any]
+) -> dict[str, Any]:
+    return following_on.hand_in(uow, complaint, given, Secrets(web().signing_key))

@@ -21,4 +21,12 @@ class TrackingSessionEnded(Unauthenticated):
 class ReopenWindowOver(Conflict):
     code = "reopen_window_over"
     title = "It was closed too long ago to be reopened"
-    advice = "Hand in a new complaint and name the reference in `related_to`; we can also reopen it for you."
+    advice = (
+        "Hand in a new complaint, which is linked to it (`POST /public/tracking/complaints`); we can also reopen it."
+    )
+
+
+class StillOpen(Conflict):
+    code = "still_open"
+    title = "It is still being worked on"
+    advice = "Write a message to it (`POST /public/tracking/messages`) instead of a new complaint."

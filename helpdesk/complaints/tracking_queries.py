@@ -91,6 +91,21 @@ def seen(session: Session, actor: Actor) -> dict[str, Any]:
     return dict(row)
 
 
+_GIVEN: Final = ("name", "email", "phone", "language", "region", "postcode")
+_COMPLAINANT: Final = (
+    select(*(Person.__table__.c[name] for name in _GIVEN))
+    .where(Person.complaint_id == bindparam("complaint_id"), Person.role == "complainant")
+    .order_by(Person.id)
+    .limit(1)
+)
+
+
+def complainant_as_given(session: Session, complaint_id: UUID) -> dict[str, Any]:
+    """What is known of the complainant, as intake takes it."""
+    row = session.execute(_COMPLAINANT, {"complaint_id": complaint_id}).mappings().one_or_none()
+    return {name: value for name, value in (row or {}).items() if value is not None}
+
+
 def closed_at(session: Session, complaint_id: UUID) -> datetime | None:
     found: datetime | None = session.execute(
         select(func.max(_STEP.at)).where(

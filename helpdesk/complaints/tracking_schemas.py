@@ -109,5 +109,23 @@ class TrackedMessageIn(Schema):
     body = Text(required=True, max_length=LONG, metadata={"example": "It came today, and it is damaged."})
 
 
+class RelatedComplaintIn(Schema):
+    subject = Text(required=True, max_length=500, metadata={"example": "It broke again"})
+    description = Text(required=True, max_length=LONG, metadata={"example": "The new parcel is damaged too."})
+
+
+class Receipt(Schema):
+    """What somebody is told who complains without an account."""
+
+    reference = fields.String(required=True, metadata={"example": REFERENCE})
+    tracking_secret = fields.String(
+        required=True,
+        allow_none=True,
+        metadata={"description": "Shown once. Null in the answer to a repeat.", "example": SECRET},
+    )
+    received_at = Timestamp(required=True)
+    acknowledged = fields.Boolean(required=True)
+
+
 class TrackedWithdrawIn(Schema):
     reason = Text(max_length=2000, metadata={"example": "The parcel came."})

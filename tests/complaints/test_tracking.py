@@ -623,6 +623,31 @@ class TestActing:
         assert (answer.json["suggestion"], answer.json["related_to"]) == ("new_complaint", shown["reference"])
         assert act(senior, shown, "reopen")["status"] == "received"  # an agent still can
 
+    def test_complaining_again_is_linked(self, senior: Caller, anonymous: Caller, database: Database) -> None:
+        person = {"name": "Li Wei", "email": "li.wei@example.com", "phone": "+86 10 5555 0100", "language": "zh"}
+        shown = new(senior, complainant=person, team_id=str(senior.actor.team_ids[0]))
+        theirs = Complainant(anonymous, shown)
+        again = {"subject": "It broke again", "description": "The new one is damaged too."}
+        refused = theirs.post("complaints", again)
+        assert (refused.status_code, refused.json["code"]) == (409, "still_open")
+        act(senior, shown, "withdraw")
+        assert theirs.post("complaints", {"subject": "x"}).status_code == 422
+        told = theirs.post("complaints", again, idempotency_key="k")
+        assert told.status_code == 201, told.text
+        assert theirs.post("complaints", again, idempotency_key="k").json == told.json | {"tracking_secret": None}
+        made = senior.get(f"/complaints/{told.json['reference']}").json
+        assert [made[name] for name in ("customer_id", "team_id", "language")] == [
+            shown["customer_id"],
+            shown["team_id"],
+            "zh",
+        ]
+        assert {name: made["people"][0][name] for name in person} == person
+        assert made["acknowledged_at"] is not None
+        links = senior.get(f"/complaints/{told.json['reference']}/links").json["items"]
+        assert [(item["kind"], item["complaint"]["reference"]) for item in links] == [("related", shown["reference"])]
+        assert Complainant(anonymous, told.json).get("complaint").json["subject"] == "It broke again"
+        assert not list(violations(database, ["chain", "complaints", "clocks"]))
+
     @staticmethod
     def turn_back(engine: Engine, days: int) -> None:
         with engine.begin() as connection:
@@ -652,8 +677,8 @@ class TestActing:
             assert secret not in told
 
 
-def test_app_is_flask(app: Flask) -> None:
-    """Addresses hold no reference and no secret: there is no place for one in any of these paths."""
-    rules = [rule.rule for rule in app.url_map.iter_rules() if "/public/tracking" in rule.rule]
-    assert len(rules) >= 6
-    assert not any("<" in rule for rule in rules)
+def test_addresses_hold_no_reference_and_no_secret(app: Flask) -> None:
+    """There is no place for one in any of these paths; what stands there are ids of files, which open nothing."""
+    rules = [rule for rule in app.url_map.iter_rules() if "/public/tracking" in rule.rule]
+    assert len(rules) >= 7
+    assert {name for rule in rules for name in rule.arguments} <= {"attachment_id"}

@@ -127,7 +127,8 @@ class World:
         if operation.path in self._makers:
             self.real(operation)  # which opens the session that fits it
         if operation.id not in self._sessions:
-            action = operation.path.rpartition("/")[2]
+            last = operation.path.rpartition("/")[2]
+            action = "reopen" if last == "complaints" else last  # which is for those that are closed too
             complaint_id = UUID(self._complaint(action if action in LIFECYCLE.actions else ""))
             self._sessions[operation.id] = self._session_of(complaint_id)
         return f"Tracking {self._sessions[operation.id]}"
