@@ -8,6 +8,7 @@ from typing import Final
 
 from sqlalchemy import text
 
+from helpdesk.complaints import assignment_verification as assignment
 from helpdesk.complaints import custom_field_verification as custom_fields
 from helpdesk.complaints import reassignment_verification as reassignment
 from helpdesk.complaints import search_verification as search
@@ -24,7 +25,7 @@ from helpdesk.wiring import CHAIN_CHECKS
 
 CHECKS: Final[dict[str, tuple[Check, ...]]] = {
     "chain": CHAIN_CHECKS,
-    "complaints": (*complaints.CHECKS, *tags.CHECKS, *custom_fields.CHECKS, *reassignment.CHECKS),
+    "complaints": (*complaints.CHECKS, *tags.CHECKS, *custom_fields.CHECKS, *reassignment.CHECKS, *assignment.CHECKS),
     "search": search.CHECKS,
     "clocks": sla.CHECKS,
     "recovery": recovery.CHECKS,

@@ -1,6 +1,7 @@
 """The facts of a complaint by name, with their kinds: what conditions of routing, triggers and SLA policies may ask for.
 
-Domains above add theirs: `{**VOCABULARY, **their_own}`, and values to those of `facts_of`. Facts that do not stand on the
+Custom fields are `custom.` and their key (`vocabulary`). Domains above add theirs: `{**vocabulary(session), **their_own}`,
+and values to those of `facts_of`. Facts that do not stand on the
 complaint's row cost a statement, and only where a condition asks for them.
 """
 
@@ -29,7 +30,22 @@ from helpdesk.complaints.taxonomy import (
 )
 from helpdesk.customers import models as customer_words
 from helpdesk.customers import queries as customers
-from helpdesk.kernel.facts import CODE, CODES, FLAG, ID, MONEY, TEXT, TIME, WHOLE, Facts, Field, Vocabulary
+from helpdesk.kernel.facts import (
+    CODE,
+    CODES,
+    DAY,
+    DECIMAL,
+    FLAG,
+    ID,
+    MONEY,
+    TEXT,
+    TIME,
+    WHOLE,
+    Facts,
+    Field,
+    Kind,
+    Vocabulary,
+)
 from helpdesk.kernel.money import Money
 
 _ON_THE_ROW: Final[Vocabulary] = {
@@ -96,10 +112,32 @@ _OF_THREAD: Final[Vocabulary] = {
     "minutes_since_inbound": Field(WHOLE, "whole minutes by the clock since the complainant wrote last"),
     "minutes_since_public_reply": Field(WHOLE, "whole minutes by the clock since we wrote to them last"),
 }
+CUSTOM: Final = "custom."
+_CUSTOM_KINDS: Final[Mapping[str, Kind]] = {
+    "text": TEXT,
+    "number": DECIMAL,
+    "date": DAY,
+    "choice": CODE,
+    "multi_choice": CODES,
+    "money": MONEY,
+    "boolean": FLAG,
+}
+
 VOCABULARY: Final[Vocabulary] = {**_ON_THE_ROW, **_OF_ISSUES, **_OF_CUSTOMER, **_OF_THREAD}
 
 NEW_CUSTOMER: Final = SimpleNamespace(tier="ordinary", kind="person")
 """What a customer is who has just become one."""
+
+
+def vocabulary(session: Session) -> Vocabulary:
+    """All that can be asked for now, with the operator's own fields; one statement."""
+    own = {
+        f"{CUSTOM}{row.key}": Field(
+            _CUSTOM_KINDS[row.type], row.label, tuple(option["code"] for option in row.options) or None
+        )
+        for row in fact_queries.custom_fields(session)
+    }
+    return {**VOCABULARY, **own}
 
 
 def facts_of(
@@ -126,6 +164,7 @@ def facts_of(
 def on_the_row(row: Any, now: datetime) -> dict[str, Any]:
     """`row`: anything with the attributes of a complaint; a column that it does not have yet is not known."""
     values = {name: getattr(row, name, None) for name in _ON_THE_ROW if name not in _COMPUTED}
+    values |= {f"{CUSTOM}{key}": value for key, value in (getattr(row, "custom_fields", None) or {}).items()}
     return values | {name: compute(row, now) for name, compute in _COMPUTED.items()}
 
 

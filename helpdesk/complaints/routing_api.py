@@ -16,7 +16,7 @@ from helpdesk.complaints import (
     routing_rules,
     schemas,
 )
-from helpdesk.complaints.facts import VOCABULARY
+from helpdesk.complaints.facts import vocabulary
 from helpdesk.complaints.routing_schemas import (
     RoutingDecision,
     RoutingFields,
@@ -51,7 +51,7 @@ def _show(session: Session, actor: Actor, rule_id: UUID) -> Any:
     answer=RoutingFields,
     permission="routing:read",
 )
-def list_fields(_session: Session, _actor: Actor) -> dict[str, Any]:
+def list_fields(session: Session, _actor: Actor) -> dict[str, Any]:
     items = [
         {
             "name": name,
@@ -60,7 +60,7 @@ def list_fields(_session: Session, _actor: Actor) -> dict[str, Any]:
             "operators": [item for item in field.operators if item not in CHANGES],
             "choices": None if field.choices is None else list(field.choices),
         }
-        for name, field in VOCABULARY.items()
+        for name, field in vocabulary(session).items()
     ]
     return {"items": items}
 

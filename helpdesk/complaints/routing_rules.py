@@ -20,7 +20,7 @@ from sqlalchemy.orm import Session
 
 from helpdesk.complaints import routing_queries
 from helpdesk.complaints.choosing import language_skill
-from helpdesk.complaints.facts import VOCABULARY
+from helpdesk.complaints.facts import CUSTOM, VOCABULARY, vocabulary
 from helpdesk.complaints.routing_events import RoutingRuleChanged, RoutingRuleCreated, RoutingRuleRemoved
 from helpdesk.complaints.routing_models import RoutingRule, RoutingRuleVersion
 from helpdesk.identity import queries as identity
@@ -28,7 +28,7 @@ from helpdesk.identity.actors import Actor
 from helpdesk.identity.administration import record_administration
 from helpdesk.kernel.errors import FieldError, Forbidden, ValidationFailed
 from helpdesk.kernel.expressions import Expression, read
-from helpdesk.kernel.facts import Facts
+from helpdesk.kernel.facts import Facts, Vocabulary
 from helpdesk.kernel.ids import new_id
 from helpdesk.kernel.schemas import json_safe
 from helpdesk.kernel.unit_of_work import UnitOfWork
@@ -108,11 +108,11 @@ def wanted_facts(rules: Sequence[Rule]) -> frozenset[str]:
     return frozenset(found)
 
 
-def read_rule(row: Any) -> Rule | None:
+def read_rule(row: Any, known: Vocabulary) -> Rule | None:
     """From a row; None where its condition asks for what is not known any more, which is logged."""
     result = row.spec["result"]
     try:
-        condition = read(row.spec["condition"], VOCABULARY, kept=True)
+        condition = read(row.spec["condition"], known, kept=True)
     except ValidationFailed as error:
         log.warning("routing rule cannot be read", rule=str(row.id), problems=[dict(item) for item in error.errors])
         return None
@@ -154,7 +154,8 @@ def in_force(session: Session) -> tuple[Rule, ...]:
     rows = routing_queries.rules_in_force(session)
     signature = tuple((row.id, row.version) for row in rows)
     if kept is None or kept.signature != signature:
-        kept = _Kept(looked_at, signature, tuple(rule for row in rows if (rule := read_rule(row)) is not None))
+        known = vocabulary(session) if any(CUSTOM in str(row.spec["condition"]) for row in rows) else VOCABULARY
+        kept = _Kept(looked_at, signature, tuple(rule for row in rows if (rule := read_rule(row, known)) is not None))
     with _lock:
         kept.looked_at = looked_at
         _kept[name] = kept
@@ -243,7 +244,7 @@ def _spec(
     condition, result = given["condition"], json_safe(given["result"])
     if "condition" in changed:
         try:
-            expression = read(condition, VOCABULARY, "/condition")
+            expression = read(condition, vocabulary(uow.session), "/condition")
         except ValidationFailed as error:
             problems += error.errors
         else:

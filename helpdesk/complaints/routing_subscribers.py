@@ -7,7 +7,7 @@ from helpdesk.complaints import routing
 from helpdesk.complaints.choosing import SUBJECT
 from helpdesk.complaints.events import ComplaintActed, ComplaintAssigned, ComplaintReceived, MessageAdded, PersonAdded
 from helpdesk.complaints.intake import NewComplaint
-from helpdesk.complaints.lifecycle import OPEN
+from helpdesk.complaints.lifecycle import CLOSED, OPEN
 from helpdesk.complaints.models import Complaint
 from helpdesk.kernel.unit_of_work import UnitOfWork
 
@@ -22,7 +22,7 @@ def received(uow: UnitOfWork, events: Sequence[ComplaintReceived]) -> None:
 
 
 def acted(uow: UnitOfWork, events: Sequence[ComplaintActed]) -> None:
-    """Triage says what it is, so that its team can be another; what is reopened needs its handler; what becomes urgent does
+    """Triage says what it is, so that its team can be another; what is open again needs its handler; what becomes urgent does
     not wait for one who is out of office. What is closed waits for nobody.
     """
     for event in events:
@@ -31,7 +31,7 @@ def acted(uow: UnitOfWork, events: Sequence[ComplaintActed]) -> None:
             continue
         if complaint.status not in OPEN:
             complaint.awaits_agent = False
-        elif event.action == "reopen":
+        elif event.from_status in CLOSED:
             routing.resume_with(uow, complaint)
         elif event.action == "triage" and complaint.assignee_id is None:
             routing.route(uow, complaint, "triaged")

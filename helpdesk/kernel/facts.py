@@ -9,7 +9,7 @@ import re
 import unicodedata
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import date, datetime
 from decimal import Decimal
 from typing import Any, Final
 from uuid import UUID
@@ -73,8 +73,9 @@ def _whole(value: Any) -> int:
 
 
 _NUMBER: Final = 'Write a number, or a decimal string such as "12.50".'
-_PLAIN_DECIMAL = re.compile(r"-?\d{1,16}(\.\d{1,20})?", re.ASCII)
+_PLAIN_DECIMAL = re.compile(r"-?\d{1,18}(\.\d{1,20})?", re.ASCII)
 _PLACES: Final = 20
+_PLAIN_DAY = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
 
 
 def _decimal(value: Any) -> Decimal:
@@ -84,7 +85,7 @@ def _decimal(value: Any) -> Decimal:
     if isinstance(value, str) and not _PLAIN_DECIMAL.fullmatch(value):
         raise ValueError(_NUMBER)
     number = Decimal(repr(value)) if isinstance(value, float) else Decimal(value)
-    if not number.is_finite() or abs(number) > MAX_WHOLE or abs(int(number.as_tuple().exponent)) > _PLACES:
+    if not number.is_finite() or abs(number) >= 10**18 or abs(int(number.as_tuple().exponent)) > _PLACES:
         raise ValueError("The number is too large, or has too many places.")
     return number
 
@@ -107,6 +108,14 @@ def _time(value: Any) -> datetime:
         return parse_rfc3339(value)
     except OverflowError as error:
         raise ValueError("That time is out of reach.") from error
+
+
+def _day(value: Any) -> date:
+    if isinstance(value, date) and not isinstance(value, datetime):
+        return value
+    if not isinstance(value, str) or not _PLAIN_DAY.fullmatch(value):
+        raise ValueError("Write a day, for example 2026-03-01.")
+    return date.fromisoformat(value)
 
 
 def _money(value: Any) -> Money:
@@ -144,6 +153,7 @@ DECIMAL: Final = Kind("decimal", (*_EQUAL, *_ORDERED, *SET, *CHANGES), _decimal,
 MONEY: Final = Kind("money", (*_EQUAL, *_ORDERED, *SET, *CHANGES), _money, _show_money)
 """Amounts in different currencies are neither more nor less nor the same."""
 FLAG: Final = Kind("flag", ("is", "is_not", *SET, *CHANGES), _flag, _as_it_is)
+DAY: Final = Kind("date", (*_EQUAL, *_ORDERED, *SET, *CHANGES), _day, date.isoformat)
 TIME: Final = Kind("time", (*_ORDERED, *SET, *CHANGES), _time, rfc3339)
 
 

@@ -12,6 +12,7 @@ from itertools import pairwise
 from typing import Any
 from uuid import UUID
 
+import pytest
 from flask import Flask
 from sqlalchemy import Engine, text
 
@@ -292,3 +293,22 @@ def test_what_it_costs(agent: Caller, senior: Caller, admin: Caller, team: UUID,
     with statements() as seen:
         agent.post(at(other, "claim"))
     assert len(seen) == without + 1, "only who has a limit is counted"
+
+
+@pytest.mark.parametrize(
+    ("tampered", "check"),
+    [
+        ("assigned_at = NULL", "assigned_at"),
+        ("awaits_agent = true", "awaits_agent"),
+        ("assignee_id = NULL", "assigned_at"),
+        ("awaits_agent = true, assignee_id = NULL, assigned_at = NULL, status = 'withdrawn'", "awaits_agent"),
+    ],
+)
+def test_what_must_hold_is_verified(
+    agent: Caller, complaint: dict[str, Any], database: Database, tampered: str, check: str
+) -> None:
+    agent.post(at(complaint, "claim"))
+    assert list(violations(database, ["complaints"])) == []
+    with database.engine.begin() as connection:
+        connection.execute(text(f"UPDATE complaint SET {tampered}"))
+    assert check in {item.check for item in violations(database, ["complaints"])}

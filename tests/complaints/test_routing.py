@@ -336,6 +336,32 @@ class TestAtIntake:
         complaint = arrive(manager, team, jurisdiction="GB", tags=["vip"])
         assert bool(manager.get(at(complaint, "routing")).json["items"]) is holds
 
+    def test_fields_of_the_operators_own(self, manager: Caller, admin: Caller, agent: Caller, team: UUID) -> None:
+        options = [{"code": code, "label": code} for code in ("north", "south")]
+        for key, more in (
+            ("region", {"type": "choice", "options": options}),
+            ("delay", {"type": "number"}),
+            ("promised", {"type": "date"}),
+        ):
+            answer = admin.post("/custom-fields", {"key": key, "label": key, **more})
+            assert answer.status_code == 201, answer.text
+        wrong = {"name": "x", "condition": of("custom.region", "is", "east"), "result": {}}
+        assert manager.post("/routing/rules", wrong).status_code == 422
+        condition = {
+            "all": [
+                of("custom.region", "is", "north"),
+                of("custom.delay", "gt", "2.5"),
+                of("custom.promised", "lt", "2026-03-02"),
+            ]
+        }
+        rule(manager, condition=condition, result={"strategy": "queue_only"})
+        names = {item["name"] for item in manager.get("/routing/fields").json["items"]}
+        assert {"custom.region", "custom.delay", "custom.promised"} <= names
+        for region, found in (("north", 1), ("south", 0)):
+            values = {"region": region, "delay": "3", "promised": "2026-03-01"}
+            complaint = arrive(agent, team, custom_fields=values)
+            assert len(manager.get(at(complaint, "routing")).json["items"]) == found
+
 
 class TestWhoSees:
     def test_decisions(

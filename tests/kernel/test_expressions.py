@@ -21,6 +21,7 @@ from helpdesk.kernel.expressions import ALWAYS, MAX_DEPTH, MAX_PARTS, MAX_VALUES
 from helpdesk.kernel.facts import (
     CODE,
     CODES,
+    DAY,
     DECIMAL,
     FLAG,
     ID,
@@ -46,6 +47,7 @@ VOCABULARY: Final = {
     "price": Field(MONEY, ""),
     "safety": Field(FLAG, ""),
     "at": Field(TIME, ""),
+    "day": Field(DAY, ""),
 }
 
 
@@ -106,6 +108,10 @@ def problems(condition: Any) -> dict[str, str]:
         (leaf("at", "lt", "2026-03-02T14:00:00+01:00"), NOON, True),
         (leaf("at", "ge", "2026-03-02T13:00:00+01:00"), NOON, True),
         (leaf("at", "is_set"), NOON, True),
+        (leaf("day", "is", "2026-03-02"), "2026-03-02", True),
+        (leaf("day", "lt", "2026-03-02"), "2026-03-01", True),
+        (leaf("day", "ge", "2026-03-02"), NOON.date(), True),
+        (leaf("day", "ge", "2026-03-02"), NOON, False),
     ],
 )
 def test_each_comparison(condition: dict[str, Any], found: Any, answer: bool) -> None:
@@ -124,6 +130,7 @@ def _some_leaf_of(name: str) -> list[dict[str, Any]]:
         "price": {"amount": "1.00", "currency": "EUR"},
         "safety": True,
         "at": "2026-03-02T12:00:00Z",
+        "day": "2026-03-02",
     }[name]
     found = []
     for word in VOCABULARY[name].operators:
@@ -218,6 +225,9 @@ def test_changes() -> None:
         (leaf("team", "is", 12), "/value", "invalid"),
         (leaf("at", "lt", "2026-03-02"), "/value", "invalid"),
         (leaf("at", "lt", 5), "/value", "invalid"),
+        (leaf("day", "lt", "2026-3-2"), "/value", "invalid"),
+        (leaf("day", "lt", "2026-02-30"), "/value", "invalid"),
+        (leaf("day", "lt", "2026-03-02T12:00:00Z"), "/value", "invalid"),
         ({"field": ["severity"], "operator": "is", "value": "S1"}, "/field", "unknown"),
         ({"field": "severity", "operator": {"is": 1}, "value": "S1"}, "/operator", "choice"),
     ],
