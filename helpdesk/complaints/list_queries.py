@@ -31,7 +31,7 @@ from sqlalchemy.sql.visitors import replacement_traverse
 
 from helpdesk.complaints import queries
 from helpdesk.complaints.custom_field_models import CustomValue
-from helpdesk.complaints.models import IS_CLOSED, IS_OPEN, IS_TAGGED, IS_UNTAGGED, Complaint, Issue
+from helpdesk.complaints.models import IS_CLOSED, IS_OPEN, IS_TAGGED, IS_UNTAGGED, NOTHING_DUE, Complaint, Issue
 from helpdesk.complaints.tag_models import TERM, ComplaintTag
 from helpdesk.identity.actors import Actor
 from helpdesk.kernel.ids import parse_reference
@@ -50,10 +50,20 @@ _BY_RECEIPT: Final = "received_at"
 _SORTS: Final[dict[str, tuple[Sequence[Any], Sequence[type]]]] = {
     _BY_RECEIPT: ((_COMPLAINT.received_at, _COMPLAINT.id), (datetime, UUID)),
     "updated_at": ((_COMPLAINT.updated_at, _COMPLAINT.id), (datetime, UUID)),
+    "next_due_at": ((_COMPLAINT.next_due_at, _COMPLAINT.id), (datetime, UUID)),
     "severity": ((_COMPLAINT.severity, _COMPLAINT.received_at, _COMPLAINT.id), (str, datetime, UUID)),
 }
 """`severity`: the worst first, and of those the oldest."""
-SORTS: Final = ("-received_at", "received_at", "-updated_at", "updated_at", "severity", "-severity")
+SORTS: Final = (
+    "-received_at",
+    "received_at",
+    "-updated_at",
+    "updated_at",
+    "severity",
+    "-severity",
+    "next_due_at",
+    "-next_due_at",
+)
 NEWEST_FIRST: Final = SORTS[0]
 
 _EQUAL: Final = (
@@ -83,6 +93,8 @@ _FILTERS: Final[Mapping[str, ColumnElement[bool]]] = {
     "closed": _sql(IS_CLOSED),
     "tagged": _sql(IS_TAGGED),
     "untagged": _sql(IS_UNTAGGED),
+    "overdue": _COMPLAINT.next_due_at < func.now(),
+    "not_overdue": _COMPLAINT.next_due_at >= func.now(),
     "mine": _COMPLAINT.assignee_id == bindparam("mine"),
     "unassigned": _COMPLAINT.assignee_id.is_(None),
     "received_from": _COMPLAINT.received_at >= bindparam("received_from"),
@@ -98,7 +110,7 @@ _OF_ISSUE: Final[Mapping[str, ColumnElement[bool]]] = {
     name: _ISSUE[name] == bindparam(name) for name in ("category", "issue")
 }
 """Filters that one and the same issue has to pass."""
-_EITHER: Final = {"open": ("open", "closed"), "has_tag": ("tagged", "untagged")}
+_EITHER: Final = {"open": ("open", "closed"), "has_tag": ("tagged", "untagged"), "overdue": ("overdue", "not_overdue")}
 """Filters that ask yes or no: which condition is meant by which."""
 
 
@@ -145,7 +157,7 @@ def listing(session: Session, actor: Actor, page: Page, wanted: Wanted, *, count
     statement, order = _statement(shape)
     rows = page.run(session, statement, order, values).mappings().all()
     names = [name.lstrip("-") for name in _key_of(shape.sort)]
-    shown, cursor = page.cut(rows, lambda row: [row[name] for name in names])
+    shown, cursor = page.cut(rows, lambda row: [NOTHING_DUE if row[name] is None else row[name] for name in names])
     total = None
     if count:
         total = counts(session, actor, [wanted])[0]

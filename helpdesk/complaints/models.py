@@ -66,6 +66,7 @@ class Complaint(Identified, Versioned, EventStream, Stamped, Base):
         # Unique, so that what is listed by the time of receipt in another table's index can refer to both.
         Index("uq_complaint_received_at_id", "received_at", "id", unique=True),
         Index("ix_complaint_updated_at_id", "updated_at", "id"),
+        Index("ix_complaint_next_due_at_id", "next_due_at", "id"),
         Index("ix_complaint_open", "received_at", "id", postgresql_where=text(IS_OPEN)),
         Index("ix_complaint_closed", "received_at", "id", postgresql_where=text(IS_CLOSED)),
         Index("ix_complaint_open_severity", "severity", "received_at", "id", postgresql_where=text(IS_OPEN)),

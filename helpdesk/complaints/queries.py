@@ -15,6 +15,7 @@ from uuid import UUID
 from sqlalchemy import (
     ARRAY,
     ColumnElement,
+    DateTime,
     Result,
     Row,
     Uuid,
@@ -36,7 +37,7 @@ from helpdesk.complaints.errors import ComplaintMerged, ConflictOfInterest
 from helpdesk.complaints.lifecycle import CLOSING, LIFECYCLE, OPEN
 from helpdesk.complaints.link_models import Link
 from helpdesk.complaints.merge_models import Merge, MergedRow
-from helpdesk.complaints.models import Complaint, Issue, Need, Person
+from helpdesk.complaints.models import NOTHING_DUE, Complaint, Issue, Need, Person
 from helpdesk.complaints.taxonomy import REGULATOR_CHANNELS
 from helpdesk.identity.actors import Actor
 from helpdesk.kernel.errors import MovedMeanwhile, NotFound
@@ -251,6 +252,11 @@ def _found(row: _Found | None) -> _Found:
     return row
 
 
+_NEXT_DUE: Final = literal_column(
+    f"nullif(complaint.next_due_at, timestamptz '{NOTHING_DUE.isoformat()}')", DateTime(timezone=True)
+).label("next_due_at")
+"""As it is shown: nothing where nothing is due."""
+
 SUMMARY: Final = (
     _COMPLAINT.id,
     _COMPLAINT.reference,
@@ -270,6 +276,7 @@ SUMMARY: Final = (
     _COMPLAINT.acknowledged_at,
     _COMPLAINT.resolved_at,
     _COMPLAINT.updated_at,
+    _NEXT_DUE,
     _COMPLAINT.escalation_level,
     _COMPLAINT.stage,
     _COMPLAINT.vulnerable,

@@ -217,6 +217,7 @@ class ComplaintQuery(PageQuery):
     updated_from = Timestamp(metadata={"description": "Changed at or after."})
     updated_before = Timestamp(metadata={"description": "Changed before."})
     open = fields.Boolean(metadata={"description": "true: still to be decided; false: closed."})
+    overdue = fields.Boolean(metadata={"description": "Whether a promise is open whose time is over."})
     tag = CommaList(
         most=AT_ONCE,
         metadata={"description": "Tags, separated by commas: those that carry all of them.", "example": "urgent"},
@@ -238,7 +239,7 @@ class ComplaintQuery(PageQuery):
         SORTS,
         metadata={
             "description": "`-received_at` when absent; with `updated_from` or `updated_before`, `-updated_at`. `severity`: "
-            "the worst first, and of those the oldest.",
+            "the worst first, and of those the oldest; `next_due_at`: what is to be done first.",
             "example": "-received_at",
         },
     )
@@ -267,7 +268,7 @@ def fitting_sort(data: dict[str, Any]) -> None:
     through to find the first. Raises `ValidationError`.
     """
     sort = data.get("sort", "").lstrip("-")
-    for cut, others in (("received", {"updated_at"}), ("updated", {"received_at", "severity"})):
+    for cut, others in (("received", {"updated_at"}), ("updated", {"received_at", "severity", "next_due_at"})):
         if {f"{cut}_from", f"{cut}_before"} & data.keys() and sort in others:
             raise ValidationError(f"{cut}_from and {cut}_before go with the order {cut}_at.", "sort")
 
@@ -346,6 +347,9 @@ class ComplaintSummary(Schema):
     acknowledged_at = Timestamp(required=True, allow_none=True, metadata={"example": None})
     resolved_at = Timestamp(required=True, allow_none=True, metadata={"example": None})
     updated_at = Timestamp(required=True)
+    next_due_at = Timestamp(
+        required=True, allow_none=True, metadata={"description": "The earliest promise that is still open."}
+    )
     escalation_level = fields.Integer(required=True, metadata={"example": 0})
     stage = Choice(STAGES, required=True)
     vulnerable = fields.Boolean(required=True, metadata={"example": False})

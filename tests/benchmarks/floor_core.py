@@ -126,6 +126,7 @@ _SUMMARY: Final = [
     "acknowledged_at",
     "resolved_at",
     "updated_at",
+    "next_due_at",
     "escalation_level",
     "stage",
     "vulnerable",
@@ -201,8 +202,12 @@ def _children(table: Table, order: str, names: list[str]) -> Any:
     return select(func.coalesce(func.json_agg(rows.c.item), func.json_build_array())).scalar_subquery()
 
 
+def _column(name: str) -> Any:
+    return func.nullif(c[name], NOTHING_DUE).label(name) if name == "next_due_at" else c[name]
+
+
 DETAIL = select(
-    *(c[name] for name in _SUMMARY + _REST + _HIDDEN),
+    *(_column(name) for name in _SUMMARY + _REST + _HIDDEN),
     _children(ISSUE, "position", _ISSUE).label("issues"),
     _children(PERSON, "id", _PERSON).label("people"),
     _children(NEED, "id", _NEED).label("needs"),
@@ -225,7 +230,9 @@ LOCKED = (
     .where(c.reference == bindparam("reference"), VISIBLE)
     .with_for_update(of=COMPLAINT)
 )
-_PAGE = select(*(c[name] for name in _SUMMARY)).where(VISIBLE).order_by(c.received_at.desc(), c.id.desc()).limit(26)
+_PAGE = (
+    select(*(_column(name) for name in _SUMMARY)).where(VISIBLE).order_by(c.received_at.desc(), c.id.desc()).limit(26)
+)
 LIST = _PAGE
 FILTERED = _PAGE.where(c.status == bindparam("status"), c.severity == bindparam("severity"))
 
@@ -378,6 +385,7 @@ def _money(minor: int | None, currency: str | None) -> dict[str, Any] | None:
 
 def _detail(row: Any, caller: Caller) -> dict[str, Any]:
     shown = {name: row[name] for name in _SUMMARY}
+    shown["next_due_at"] = None if row["next_due_at"] == NOTHING_DUE else row["next_due_at"]
     for name in _REST:
         shown[name] = row[name]
     shown["price"] = _money(row["price_minor"], row["currency"])
@@ -632,8 +640,9 @@ def _act(connection: Connection, caller: Caller, ref: str, action: str, given: d
     )
     connection.execute(NEW_EVENTS, chain.rows)
     after = {"new_waiting_on": row["waiting_on"], "new_transition_count": number}
-    connection.execute(ACTED, _head(chain, row) | after | {"new_next_due_at": _next_due(list(dues.values()))})
-    row |= {"version": row["version"] + 1, "updated_at": caller.now}
+    due = _next_due(list(dues.values()))
+    connection.execute(ACTED, _head(chain, row) | after | {"new_next_due_at": due})
+    row |= {"version": row["version"] + 1, "updated_at": caller.now, "next_due_at": due}
     return _json(200, _detail(row, caller))
 
 

@@ -72,6 +72,8 @@ FILTERS: Final[Mapping[str, str]] = {
     "updated_before": "updated_before={long_ago}",
     "open": "open=true",
     "closed": "open=false",
+    "overdue": "overdue=true",
+    "not_overdue": "overdue=false&open=true",
     "has_tag": "has_tag=true",
     "has_no_tag": "has_tag=false",
     "everywhere": "tag=everywhere",

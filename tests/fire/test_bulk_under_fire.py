@@ -4,6 +4,7 @@ Run by `make test-fire`.
 """
 
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -33,6 +34,10 @@ KILLED_AT = (100, 350, 700)
 """Items done when the worker is killed."""
 
 
+def _reached(system: System, path: str, done: int) -> bool:
+    return bool(system.call("GET", path).body["done"] >= done)
+
+
 def test_workers_are_killed(system: System) -> None:
     given = [ComplaintIn().load(complaint_body(subject="In bulk")) for _ in range(MOST)]
     with system.program.database.unit_of_work(SYSTEM) as uow:
@@ -43,7 +48,7 @@ def test_workers_are_killed(system: System) -> None:
     path = f"/jobs/{begun.body['id']}"
     for done in KILLED_AT:
         worker = system.start("worker", "--queue", BULK)
-        wait_until(lambda done=done: system.call("GET", path).body["done"] >= done, f"{done} items", timeout=300)
+        wait_until(partial(_reached, system, path, done), f"{done} items", timeout=300)
         system.kill(worker)
     system.start("worker", "--queue", BULK)
     wait_until(lambda: system.call("GET", path).body["state"] == "done", "the bulk change to be done", timeout=300)
