@@ -1,4 +1,4 @@
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, ClassVar
 from uuid import UUID
 
@@ -50,9 +50,12 @@ class AttachmentScanned(AttachmentEvent):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AttachmentRedacted(AttachmentEvent):
-    """Its bytes and its name are gone; size and digest stay with the row."""
+    """Its bytes and its name are gone, and what it was called is not said once more; size and digest stay with the row.
+    `changes`: field of the attachment -> [before, after].
+    """
 
     type: ClassVar[str] = "complaint.attachment_redacted"
     personal: ClassVar[frozenset[str]] = frozenset({"reason"})
     reason: str
     sha256: str
+    changes: dict[str, list[Any]] = field(default_factory=dict)

@@ -27,6 +27,7 @@ from helpdesk.complaints.attachment_events import (
 )
 from helpdesk.complaints.attachment_models import Attachment
 from helpdesk.complaints.attachment_queries import Held
+from helpdesk.complaints.changes import differences
 from helpdesk.complaints.models import Complaint
 from helpdesk.identity.actors import Actor
 from helpdesk.kernel import files
@@ -34,6 +35,7 @@ from helpdesk.kernel.downloads import Download
 from helpdesk.kernel.errors import FieldError, ValidationFailed
 from helpdesk.kernel.ids import new_id
 from helpdesk.kernel.scanning import Finding
+from helpdesk.kernel.schemas import json_safe
 from helpdesk.kernel.settings import Settings
 from helpdesk.kernel.sniffing import ACCEPTED
 from helpdesk.kernel.unit_of_work import UnitOfWork
@@ -195,7 +197,12 @@ def redact(uow: UnitOfWork, actor: Actor, held: Held, reason: str) -> UUID:
     complaint.changed_at(uow.now)
     if file_id is not None:
         files.let_go(uow, file_id)
-    uow.record(AttachmentRedacted(**_about(held), reason=reason, sha256=row.sha256), stream=complaint, actor=actor)
+    changes = {"redacted_at": json_safe([None, row.redacted_at]), "redacted_by": json_safe([None, row.redacted_by])}
+    uow.record(
+        AttachmentRedacted(**_about(held), reason=reason, sha256=row.sha256, changes=changes),
+        stream=complaint,
+        actor=actor,
+    )
     return row.id
 
 
@@ -215,11 +222,12 @@ def scan_anew(uow: UnitOfWork, held: Held, *, scanned: bool) -> UUID:
 def note_scan(uow: UnitOfWork, held: Held, scan: str, finding: Finding | None = None) -> None:
     """How the scan of a locked attachment stands. The complaint's version stays: nothing changed that an agent edits."""
     row = held.row
-    changes = {"scan": [row.scan, scan]}
+    before = {name: getattr(row, name) for name in ("scan", "signature", "scanned_at")}
     row.scan = scan
     row.signature = None if finding is None else finding.signature
     row.scanned_at = None if finding is None else uow.now
     row.touch()
+    changes = differences(before, {name: getattr(row, name) for name in before})
     uow.record(
         AttachmentScanned(**_about(held), changes=changes, signature=row.signature),
         stream=held.complaint,

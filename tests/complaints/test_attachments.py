@@ -784,7 +784,7 @@ class TestScan:
             attachment_jobs.scan(here.tools, duty, UUID(shown["id"]))  # rung for twice
             assert server.scanned == [PDF]
         timeline = agent.get(f"/complaints/{complaint['reference']}/timeline").json["items"]
-        assert timeline[-1]["payload"]["changes"] == {"scan": ["scanning", "clean"]}
+        assert timeline[-1]["payload"]["changes"]["scan"] == ["scanning", "clean"]
         assert agent.get(f"/complaints/{complaint['reference']}/timeline/verification").json["valid"]
 
     def test_infected(self, senior: Caller, complaint: dict[str, Any], program: Program) -> None:

@@ -15,7 +15,7 @@ from uuid import UUID
 import pytest
 from sqlalchemy import Table, select
 
-from helpdesk.complaints import people, queries, service, steps
+from helpdesk.complaints import attachment_queries, attachments, people, queries, service, steps
 from helpdesk.complaints.changes import TOLD, UNTOLD
 from helpdesk.complaints.jobs import end_needs
 from helpdesk.complaints.lifecycle import LIFECYCLE, PAIRED
@@ -24,10 +24,12 @@ from helpdesk.complaints.steps import STEPS
 from helpdesk.identity.actors import SYSTEM, Actor
 from helpdesk.kernel.db import Base
 from helpdesk.kernel.event_log import EventRow
+from helpdesk.kernel.scanning import Finding
 from helpdesk.kernel.schemas import json_safe
 from helpdesk.kernel.unit_of_work import Database, UnitOfWork
 from helpdesk.wiring import Program
 from tests.complaints.steps import GOOD, brought_to, do, receive
+from tests.complaints.test_attachments import sent
 from tests.conftest import Caller, complaint_body
 from tests.recovery import helpers
 
@@ -41,8 +43,11 @@ OWN_BOOKS: Final = {
 }
 """Tables that hang on a complaint and are told of elsewhere."""
 
-TEXTS: Final = {"complaint_message": {"body"}}
-"""Columns that stand in their row alone: an event outlives an erasure."""
+TEXTS: Final = {
+    "complaint_message": {"body"},
+    "complaint_attachment": {"name", "file_id", "version", "redaction_reason"},
+}
+"""Columns that stand in their row alone, because an event outlives an erasure; or in a field of their own in the event."""
 
 GIVEN: Final[dict[str, Callable[[Caller], dict[str, Any]]]] = {
     "edit": lambda agent: {
@@ -110,7 +115,10 @@ class Told:
         self.text = str([event.payload for event in events])
         for event in events:
             payload = event.payload or {}
-            part = next((payload[name] for name in ("issue_id", "person_id", "need_id") if name in payload), None)
+            part = next(
+                (payload[name] for name in ("issue_id", "person_id", "need_id", "attachment_id") if name in payload),
+                None,
+            )
             changes = payload.get("changes") or {}
             if part is None:
                 self._add(self.complaint, changes)
@@ -319,6 +327,27 @@ class TestPeopleAndNeeds:
         with Audit(database, complaint_id) as audit, _locked(database, complaint_id) as (uow, complaint):
             service.write_message(uow, SYSTEM, complaint, {"kind": "inbound", "body": "Friday."})
         assert audit.changed == {"waiting_on": ["customer", "us"]}
+
+
+def test_a_file_comes_is_shown_scanned_and_goes(program: Program, senior: Caller, complaint: dict[str, Any]) -> None:
+    complaint_id, database = UUID(complaint["id"]), program.database
+    with Audit(database, complaint_id):
+        row = sent(senior, complaint)
+    path = f"/complaints/{complaint['reference']}/attachments/{row['id']}"
+    with Audit(database, complaint_id):
+        assert senior.patch(path, {"internal": False}, if_match="*").status_code == 200
+    for scan, finding in (
+        ("scanning", None),
+        ("infected", Finding("Eicar")),
+        ("scanning", None),
+        ("clean", Finding(None)),
+    ):
+        with Audit(database, complaint_id), database.unit_of_work(SYSTEM) as uow:
+            held = attachment_queries.attachment_by_id_for_update(uow.session, UUID(row["id"]))
+            assert held is not None
+            attachments.note_scan(uow, held, scan, finding)
+    with Audit(database, complaint_id):
+        assert senior.post(f"{path}/redact", {"reason": "A mistake."}).status_code == 200
 
 
 class TestOffers:
