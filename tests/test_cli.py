@@ -205,9 +205,9 @@ class TestVerify:
         [
             ('UPDATE event SET payload = payload || \'{"channel": "FAX"}\'', "chain", "payload was changed"),
             ("UPDATE event SET occurred_at = occurred_at - interval '1 day'", "chain", "header was changed"),
-            ("DELETE FROM event WHERE stream_seq = 1", "chain", "place 1 holds event number 2"),
-            ("DELETE FROM event WHERE stream_seq = 3", "chain", "its owner knows of 3 events"),
-            ("UPDATE event SET stream_seq = 9 WHERE stream_seq = 2", "chain", "does not follow"),
+            ("DELETE FROM event WHERE stream_seq = 1", "chain", "event 1: is missing"),
+            ("DELETE FROM event WHERE stream_seq = 3", "chain", "event 3: is missing at the end"),
+            ("UPDATE event SET stream_seq = 9 WHERE stream_seq = 2", "chain", "event 2: is missing"),
             ("UPDATE complaint SET status = 'resolved'", "complaints", "history ends in received"),
             ("DELETE FROM complaint_transition", "complaints", ""),
             ("UPDATE complaint SET issue_count = 4", "complaints", "says 4 issues, has 1"),

@@ -14,8 +14,8 @@ class AttachmentIn(Schema):
 
     message_id = fields.UUID(metadata={"description": "The message it belongs to.", "example": None})
     internal = fields.Boolean(
-        truthy={"true", "True"},  # a form has no other than text
-        falsy={"false", "False"},
+        truthy={"true", "True", True},  # a form has no other than text; a generated client shows a Boolean
+        falsy={"false", "False", False},
         metadata={
             "description": "Not for the complainant. True when absent, except on a message that they can read.",
             "example": True,

@@ -22,10 +22,10 @@ class AgentIn(Schema):
     )
 
 
-class ReassignTo(Schema):
+class ReassignIn(Schema):
     """One of the two."""
 
-    agent_id = fields.UUID(metadata={"example": None})
+    agent_id = fields.UUID(metadata={"example": "0192f0c1-7d1e-7c3a-9a51-2f6f0f6f3a10"})
     team_id = fields.UUID(metadata={"example": None})
 
     @validates_schema
@@ -40,7 +40,7 @@ class AgentPatch(Schema):
     active = Flag(metadata={"description": "False ends tokens and sessions at once, and suspends API keys."})
     team_ids = fields.List(fields.UUID(), validate=validate.Length(max=100), metadata={"example": []})
     reassign_to = fields.Nested(
-        ReassignTo,
+        ReassignIn,
         allow_none=True,
         metadata={
             "description": "With `active: false`: who is to have the open complaints; null, or absent: each goes back to the "

@@ -50,6 +50,11 @@ def new(caller: Caller, **more: Any) -> dict[str, Any]:
     return dict(answer.json)
 
 
+def as_read(taken: dict[str, Any]) -> dict[str, Any]:
+    """A complaint as it is read again: without what is said only once."""
+    return {name: value for name, value in taken.items() if name not in {"tracking_secret", "possible_duplicates"}}
+
+
 def at(shown: dict[str, Any], *more: str) -> str:
     return "/".join(("/complaints", shown["reference"], *more))
 
@@ -163,7 +168,7 @@ class TestCreate:
             shown["customer_id"],
         )
         assert [issue["issue"] for issue in shown["issues"]] == ["DEL.LATE"]
-        assert agent.get(answer.headers["Location"]).json == shown
+        assert agent.get(answer.headers["Location"]).json == as_read(shown)
 
     def test_least(self, agent: Caller) -> None:
         shown = new(agent, complainant={}, issues=[{}], price={"amount": "1", "currency": "JPY"})
@@ -310,7 +315,7 @@ class TestGet:
     def test_sloppily_typed(self, agent: Caller, complaint: dict[str, Any]) -> None:
         for number, spelled in enumerate(SPELLINGS):
             answer = agent.get(f"/complaints/{spelled(complaint)}")
-            assert (answer.status_code, answer.json) == (200, complaint), number
+            assert (answer.status_code, answer.json) == (200, as_read(complaint)), number
 
     def test_nonsense_is_not_found(self, agent: Caller) -> None:
         for nonsense in NONSENSE:
@@ -483,7 +488,7 @@ class TestEdit:
             assert (answer.status_code, answer.headers["ETag"], answer.json["current_version"]) == (412, '"v1"', 1), (
                 wrong
             )
-        assert agent.get(at(complaint)).json == complaint
+        assert agent.get(at(complaint)).json == as_read(complaint)
 
     def test_good(self, agent: Caller, complaint: dict[str, Any]) -> None:
         body = {"subject": "Two weeks late", "loss": {"amount": "0", "currency": "EUR"}, "language": "zh-CN"}
@@ -1000,7 +1005,11 @@ class TestTimeline:
         done(agent, complaint, "acknowledge")
         past_the_trigger(engine, """UPDATE event SET payload = payload || '{"channel": "X"}' WHERE stream_seq = 2""")
         report = agent.get(at(complaint, "timeline/verification")).json
-        assert report == {"valid": False, "events": 3, "broken": [{"sequence": 2, "what": "payload was changed"}]}
+        assert report == {
+            "valid": False,
+            "events": 3,
+            "broken": [{"sequence": 2, "kind": "payload", "what": "payload was changed"}],
+        }
 
     def test_writing_meanwhile_is_no_tampering(
         self, app: Flask, agent: Caller, engine: Engine, complaint: dict[str, Any]

@@ -145,7 +145,9 @@ class Fuzz:
             body = deepcopy(next(iter(self.operation.body.values()))["example"])
             self._make_real(body, {})
             body = body.encode() if isinstance(body, str) else json.dumps(body).encode()
-        answer = self.world.open(self.operation, fresh=True, body=body)
+        needed = [item for item in self.operation.parameters if item["in"] == "query" and item.get("required")]
+        query = {item["name"]: item["schema"]["examples"][0] for item in needed}
+        answer = self.world.open(self.operation, fresh=True, body=body, query=query)
         self.statuses[answer.status_code] = self.statuses.get(answer.status_code, 0) + 1
         if answer.status_code >= 400:
             self._is_problem(answer.status_code, answer.content_type, answer.text)

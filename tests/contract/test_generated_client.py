@@ -121,7 +121,7 @@ def test_every_operation_has_its_module(package: Path) -> None:
 def test_shared_words_have_one_name(package: Path) -> None:
     """No `ComplaintSeverityType1` beside `ClockSeverityType1`."""
     names = [path.stem for path in (package / "models").glob("*.py")]
-    assert {"severity", "channel", "complaint_status", "offer_status", "money", "role_name"} <= set(names)
+    assert {"severity", "channel", "complaint_status", "offer_status", "money"} <= set(names)
     assert [name for name in names if "_type_1" in name or "_type_2" in name] == []
 
 

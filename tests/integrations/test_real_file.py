@@ -13,7 +13,7 @@ from sqlalchemy import Engine, select, text
 
 from helpdesk.complaints.models import Complaint
 from helpdesk.complaints.search_language import read
-from helpdesk.complaints.search_queries import AT_HAND, _some, _terms
+from helpdesk.complaints.search_queries import AT_HAND, Texts, _some, _terms, texts_of
 from helpdesk.complaints.search_text import tokens
 from helpdesk.kernel.unit_of_work import Database
 from helpdesk.wiring import Program
@@ -63,19 +63,31 @@ def _check_records(engine: Engine, rows: list[dict[str, str]]) -> None:
     assert sum("\n" in row["Consumer complaint narrative"] for row in rows) == 602
 
 
+def _words(text: Texts) -> set[str]:
+    people = [str(value) for person in text.people for value in person.values() if value]
+    said = [
+        text.subject,
+        text.description,
+        text.reference,
+        text.external_id or "",
+        *people,
+        *text.details,
+        *text.messages,
+    ]
+    return {token.text for token in tokens(" ".join(said))}
+
+
 def _check_search(database: Database, rows: list[dict[str, str]]) -> None:
     """Two words of a narrative find every complaint that has both somewhere, and no other; the oracle looks at them all."""
-    published = "No narrative was published. "  # what the mapping writes where there is none
-    texts = {row["Complaint ID"]: (row["Consumer complaint narrative"] or published) for row in rows}
-    words = {
-        row["Complaint ID"]: {token.text for token in tokens(" ".join([*row.values(), texts[row["Complaint ID"]]]))}
-        for row in rows
-    }
+    with database.reader() as session:
+        ids = session.scalars(select(Complaint.id)).all()
+        texts = {text.external_id: text for text in texts_of(session, ids)}
+    words = {number: _words(text) for number, text in texts.items()}
+    narratives = {number: {token.text for token in tokens(text.description)} for number, text in texts.items()}
     told = [row for row in rows if len(row["Consumer complaint narrative"].split()) > 20]
-    narratives = {number: {token.text for token in tokens(text)} for number, text in texts.items()}
     chance = random.Random(11)
     for row in chance.sample(told, 60):
-        there = sorted({token.text for token in tokens(row["Consumer complaint narrative"]) if not token.pair})
+        there = sorted({token.text for token in tokens(texts[row["Complaint ID"]].description) if not token.pair})
         one, other = chance.sample(there, 2)
         with database.reader() as session:
             ids = session.scalars(_some((2, 0)), _terms(read(f"{one} {other}"))).all()

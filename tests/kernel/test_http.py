@@ -18,6 +18,7 @@ from sqlalchemy import Engine, text
 from werkzeug.exceptions import default_exceptions
 
 from helpdesk.app import create_app
+from helpdesk.kernel import jobs
 from helpdesk.kernel.errors import DomainError, _walk, catalogue
 from helpdesk.kernel.settings import Settings
 from helpdesk.kernel.unit_of_work import Database
@@ -209,10 +210,12 @@ class TestBodies:
     def test_too_large(self, agent: Caller) -> None:
         is_problem(raw(agent, orjson.dumps({"name": "x" * 1_000_000})), 413, "body_too_large")
 
-    def test_a_body_where_none_is_taken(self, agent: Caller, complaint: dict[str, Any]) -> None:
-        path = f"/complaints/{complaint['reference']}/claim"
-        is_problem(raw(agent, b'{"assignee_id": null}', path), 400, "malformed_request")
-        for nothing in (b"", b"{}", b" {} "):
+    def test_a_body_where_none_is_taken(self, agent: Caller, database: Database) -> None:
+        with database.unit_of_work(agent.actor) as uow:
+            ids = [jobs.begin(uow, agent.actor, kind="test", topic="test", given={}) for _ in range(3)]
+        paths = [f"/jobs/{job_id}/cancel" for job_id in ids]
+        is_problem(raw(agent, b'{"state": "done"}', paths[0]), 400, "malformed_request")
+        for path, nothing in zip(paths, (b"", b"{}", b" {} "), strict=True):
             assert raw(agent, nothing, path).status_code == 200
 
 

@@ -53,12 +53,12 @@ def test_requests_by_route(agent: Caller, anonymous: Caller, complaint: dict[str
 
 
 def test_no_label_comes_from_a_caller(agent: Caller, anonymous: Caller, complaint: dict[str, Any]) -> None:
-    agent.get(f"/complaints/{complaint['reference']}?limit=secret")
-    anonymous.get("/secret/path/of/a/caller")
+    agent.get(f"/complaints/{complaint['reference']}?limit=whispered")
+    anonymous.get("/whispered/path/of/a/caller")
     anonymous.client.open("/api/v1/me", method="SECRET")
-    anonymous.client.open("/secret", method="SECRET-2")
+    anonymous.client.open("/whispered", method="WHISPERED-2")
     answer = anonymous.get("/metrics").text
-    for word in ("secret", "SECRET", complaint["reference"]):
+    for word in ("whispered", "WHISPERED", complaint["reference"]):
         assert word not in answer
     assert requests(scraped(anonymous), method="other", route="unknown", status="405") >= 1
 
