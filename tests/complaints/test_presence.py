@@ -62,8 +62,8 @@ def calling_as(app: Flask, actor: Actor) -> Iterator[None]:
     """Whoever calls is taken for `actor`."""
     held: Web = app.extensions["helpdesk"]
 
-    def authenticate(session: Session, **_: bool) -> Actor:
-        return replace(actor, seen_at=held.authenticate(session).seen_at)
+    def authenticate(session: Session, **more: bool) -> Actor:
+        return replace(actor, seen_at=held.authenticate(session, **more).seen_at)
 
     app.extensions["helpdesk"] = replace(held, authenticate=authenticate)
     yield
