@@ -126,7 +126,7 @@ def comparing(kind: str) -> AnySelect:
     itself = _COMPLAINT.id == _ID
     return (
         _FOUND.join(_CANDIDATES, _CANDIDATES.c.id == _COMPLAINT.id)
-        .where(_in_time(_COMPLAINT.received_at), SIGHTS[kind] | itself)
+        .where(_in_time(_COMPLAINT.received_at), (SIGHTS[kind] & _COMPLAINT.merged_into_id.is_(None)) | itself)
         .order_by(itself.desc(), _COMPLAINT.received_at.desc(), _COMPLAINT.id)
         .limit(bindparam("most", type_=Integer))
     )

@@ -45,6 +45,7 @@ class Limits:
     def health(self) -> dict[str, str]:
         if not self.on:
             return {"status": "off"}
+        self.counter.look()
         return {"status": "down" if self.counter.away else "ok", "limits": self.counter.counted_in}
 
 
@@ -55,7 +56,8 @@ def limits() -> Limits:
 
 def count_credential(who: str) -> None:
     """Count this request for whoever proved to be `who`. Raises `QuotaExceeded`."""
-    credential = request.headers.get("Authorization", "")
+    # As `authentication` reads it: however a token is written, it is one.
+    credential = request.headers.get("Authorization", "").partition(" ")[2].strip()
     _meet(_windows((CREDENTIAL,), credential or who))
 
 

@@ -285,12 +285,11 @@ class Counter:
     def _remember(self, windows: Sequence[Window], standings: Sequence[Standing]) -> None:
         """So that who hammers on costs no more round trips."""
         now = monotonic()
-        if len(self._refused) > _SHARED:
-            self._refused = {key: held for key, held in self._refused.items() if held[0] > now}
-        if len(self._refused) <= _KEPT:
-            for window, standing in zip(windows, standings, strict=True):
-                if standing.wait:
-                    self._refused[window.key] = (now + standing.wait, standing)
+        if len(self._refused) >= _KEPT:
+            self._refused.clear()  # it spares round trips, and is no more than that
+        for window, standing in zip(windows, standings, strict=True):
+            if standing.wait:
+                self._refused[window.key] = (now + standing.wait, standing)
 
     def _count(self, windows: Sequence[Window]) -> tuple[Sequence[Window], bool, list[Count]]:
         if self._shared is not None and self._may_ask():
@@ -299,14 +298,27 @@ class Counter:
             except redis.RedisError as error:
                 self._leave_alone(error)
             else:
-                if self._ask_again:
-                    self._ask_again = 0.0
-                    log.info("limits are counted in Redis again")
+                self._is_back()
                 return windows, passed, counts
         if self._shared is not None:
             windows = [window.tightened() for window in windows]
         passed, counts = self._own.take(windows)
         return windows, passed, counts
+
+    def look(self) -> None:
+        """Find out whether Redis is back, where nobody asks anything that would."""
+        if self._shared is not None and self._ask_again and self._may_ask():
+            try:
+                self._shared.take(())
+            except redis.RedisError as error:
+                self._leave_alone(error)
+            else:
+                self._is_back()
+
+    def _is_back(self) -> None:
+        if self._ask_again:
+            self._ask_again = 0.0
+            log.info("limits are counted in Redis again")
 
     def _may_ask(self) -> bool:
         """Always while it answers; after it did not, one request tries now and then, and the others do not wait for it."""

@@ -199,6 +199,13 @@ class TestAsking:
         assert set(sent.json) == {"reference", "tracking_secret", "received_at", "acknowledged"}
         assert len(found(agent, sent.json)) == 1
 
+    def test_one_that_was_merged_is_suggested_no_more(self, senior: Caller) -> None:
+        first, second = new(senior), new(senior)
+        body = {"into": first["reference"], "reason": "The same parcel."}
+        merged = senior.post(f"/complaints/{second['reference']}/merge", body, if_match="*")
+        assert merged.status_code == 201, merged.text
+        assert [item["reference"] for item in new(senior)["possible_duplicates"]] == [first["reference"]]
+
     def test_a_hostile_text_is_only_text(self, agent: Caller) -> None:
         hostile = "<script>alert(1)</script> '; DROP TABLE complaint; -- \u202e\ufeff %s {0} " * 50
         new(agent, description=hostile)

@@ -381,6 +381,13 @@ class TestRequests:
         assert [here.get().status_code for _ in range(2)] == [200, 429]
         assert here.get(token=join("agent").token).status_code == 200
 
+    def test_however_a_token_is_written_it_is_one(self, site: Open) -> None:
+        here = site(limit_credential="3/minute")
+        client = here.app.test_client()
+        written = ("Bearer {}", "bearer {}", "BEARER   {}  ", "bEaReR {}")
+        answers = [client.get("/api/v1/me", headers={"Authorization": it.format(here.token)}) for it in written]
+        assert [answer.status_code for answer in answers] == [200, 200, 200, 429]
+
     def test_strangers_use_up_nobodys(self, site: Open) -> None:
         here = site(limit_credential="1/minute")
         assert [here.get(token="nobody").status_code for _ in range(3)] == [401, 401, 401]
@@ -447,6 +454,17 @@ class TestRequests:
         assert (ready.status_code, ready.json["status"]) == (200, "degraded")
         assert ready.json["checks"]["limits"] == {"status": "down", "limits": "memory"}
         assert [here.get().status_code for _ in range(3)] == [200, 200, 429]
+
+    def test_that_it_is_back_is_seen_without_a_request(
+        self, site: Open, own_redis: EmbeddedRedis, moment: Moment
+    ) -> None:
+        here = site(redis_url=own_redis.start(), limit_credential="3/minute")
+        own_redis.stop()
+        here.get()
+        own_redis.start()
+        assert here.get("/health/ready").json["checks"]["limits"]["status"] == "down"
+        moment.now += 6
+        assert here.get("/health/ready").json["checks"]["limits"] == {"status": "ok", "limits": "redis"}
 
     def test_without_redis_memory_is_no_loss(self, site: Open) -> None:
         ready = site().get("/health/ready").json
