@@ -272,6 +272,8 @@ class Counter:
 
     def take(self, windows: Sequence[Window]) -> list[Standing]:
         """Count one. Raises `QuotaExceeded`, with every limit that has no room, and counts nothing then."""
+        if not windows:
+            return []
         known = self.refused(windows)
         if known is not None:
             raise exceeded([known])

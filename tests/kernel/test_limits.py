@@ -13,6 +13,8 @@ import itertools
 import math
 import random
 import socket
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -233,6 +235,20 @@ class TestRedis:
             with pytest.raises(QuotaExceeded):
                 take(counter, key=key)
             counter.close()
+
+    def test_a_process_of_its_own_counts_with_us(self, redis_url: str) -> None:
+        counter, key = Counter(redis_url), fresh()
+        take(counter, key=key)
+        program = (
+            "import sys; from helpdesk.kernel.limits import Counter, Limit, Rate\n"
+            "print(Counter(sys.argv[1]).take(list(Limit('few', (Rate(3, 60),)).windows(sys.argv[2])))[0].left)"
+        )
+        done = subprocess.run(
+            [sys.executable, "-c", program, redis_url, key], capture_output=True, text=True, check=True
+        )
+        assert done.stdout.strip() == "1"
+        assert take(counter, key=key).left == 0
+        counter.close()
 
     def test_one_round_trip(self, redis_url: str) -> None:
         counter = Counter(redis_url)
