@@ -43,6 +43,8 @@ from helpdesk.complaints.redaction_api import blp as redactions
 from helpdesk.complaints.redaction_models import MAIL_OUTCOMES, REDACTABLE
 from helpdesk.complaints.routing_api import blp as routing
 from helpdesk.complaints.search_api import blp as search
+from helpdesk.complaints.severity import RULE_NAMES, TEXTS
+from helpdesk.complaints.severity_models import CAUSES
 from helpdesk.complaints.submission_api import blp as submissions
 from helpdesk.complaints.tag_api import blp as tags
 from helpdesk.complaints.template_api import blp as templates
@@ -50,6 +52,7 @@ from helpdesk.complaints.template_models import TEMPLATE_SCOPES
 from helpdesk.complaints.timeline_api import blp as timeline
 from helpdesk.complaints.tracking_api import blp as tracking
 from helpdesk.complaints.tracking_attachment_api import blp as tracked_files
+from helpdesk.complaints.triage_api import blp as triage
 from helpdesk.complaints.view_api import blp as views
 from helpdesk.customers import models as customer_words
 from helpdesk.customers.api import blp as customers
@@ -120,6 +123,7 @@ BLUEPRINTS = (
     custom_fields,
     views,
     bulk,
+    triage,
     sla,
     milestones,
     recovery,
@@ -176,6 +180,8 @@ VOCABULARIES = {
     "RoutingReason": REASONS,
     "RoutingStrategy": STRATEGIES,
     "Severity": taxonomy.SEVERITIES,
+    "SeverityCause": CAUSES,
+    "SeverityRule": RULE_NAMES,
     "Stage": complaint_life.STAGES,
     "TemplateScope": TEMPLATE_SCOPES,
     "TextFormat": complaint_payloads.TEXT_FORMATS,
@@ -199,7 +205,9 @@ MEANINGS = {
     "Permission": "What each allows is in `GET /permissions`.",
     "RootCause": taxonomy.labelled("root_causes"),
     "Scope": "own: assigned to oneself; teams: those too of one's teams and of no team yet; everything.",
-    "Severity": "S1 is the worst. From impact and urgency at triage; S3 until then.",
+    "Severity": "S1 is the worst. From impact and urgency at triage, raised by rules; S3 until anything tells.",
+    "SeverityCause": "received: by what came with it; triaged; set by somebody; facts: something became known; converted.",
+    "SeverityRule": "; ".join(f"`{name}` {TEXTS[name]['en']}" for name in RULE_NAMES),
     "Stage": "1: first decision; 2: internal review; external: an outside body.",
     "Track": "on_the_spot: settled at the first contact; investigate: looked into first.",
     "Vulnerability": "What makes somebody vulnerable, or calls for an adjustment.",

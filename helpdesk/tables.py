@@ -12,6 +12,7 @@ from helpdesk.complaints import profile_models as profiles
 from helpdesk.complaints import redaction_models as redactions
 from helpdesk.complaints import routing_models as routing
 from helpdesk.complaints import search_models as complaint_search
+from helpdesk.complaints import severity_models as severities
 from helpdesk.complaints import tag_models as tags
 from helpdesk.complaints import template_models as templates
 from helpdesk.complaints import view_models as views
@@ -54,6 +55,7 @@ __all__ = [
     "redactions",
     "routing",
     "session_models",
+    "severities",
     "sla",
     "tags",
     "templates",

@@ -12,6 +12,7 @@ from helpdesk.complaints import assignment_verification as assignment
 from helpdesk.complaints import custom_field_verification as custom_fields
 from helpdesk.complaints import reassignment_verification as reassignment
 from helpdesk.complaints import search_verification as search
+from helpdesk.complaints import severity_verification as severities
 from helpdesk.complaints import tag_verification as tags
 from helpdesk.complaints import verification as complaints
 from helpdesk.kernel import verification as kernel
@@ -25,7 +26,14 @@ from helpdesk.wiring import CHAIN_CHECKS
 
 CHECKS: Final[dict[str, tuple[Check, ...]]] = {
     "chain": CHAIN_CHECKS,
-    "complaints": (*complaints.CHECKS, *tags.CHECKS, *custom_fields.CHECKS, *reassignment.CHECKS, *assignment.CHECKS),
+    "complaints": (
+        *complaints.CHECKS,
+        *tags.CHECKS,
+        *custom_fields.CHECKS,
+        *reassignment.CHECKS,
+        *assignment.CHECKS,
+        *severities.CHECKS,
+    ),
     "search": search.CHECKS,
     "clocks": sla.CHECKS,
     "recovery": recovery.CHECKS,

@@ -14,6 +14,7 @@ from helpdesk.complaints.taxonomy import (
     ISSUES,
     NO_COMPLAINT,
     ROOT_CAUSES,
+    SEVERITIES,
     TRACKS,
 )
 from helpdesk.kernel.schemas import Choice, Flag, Schema, Text, Whole, check_html
@@ -41,6 +42,11 @@ class TriageIn(Schema):
     @validates_schema
     def _belongs(self, data: dict[str, Any], **_: Any) -> None:
         issue_fits_category(data)
+
+
+class SetSeverityIn(Schema):
+    severity = Choice(SEVERITIES, required=True, metadata={"example": "S2"})
+    reason = Text(required=True, max_length=2000, metadata={"example": "A second family was hurt by the same model."})
 
 
 class AskCustomerIn(Schema):
@@ -205,6 +211,7 @@ class ReferIn(Schema):
 BODIES: Final[dict[str, type[Schema]]] = {
     "acknowledge": AcknowledgeIn,
     "triage": TriageIn,
+    "set_severity": SetSeverityIn,
     "ask_customer": AskCustomerIn,
     "ask_third_party": AskThirdPartyIn,
     "resume": ResumeIn,

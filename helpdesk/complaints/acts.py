@@ -9,14 +9,14 @@ from typing import Any, Final
 
 from sqlalchemy.orm import Session
 
-from helpdesk.complaints import queries
+from helpdesk.complaints import assessments, queries
 from helpdesk.complaints.changes import Watch
 from helpdesk.complaints.errors import ConflictOfInterest
 from helpdesk.complaints.events import BY_ACTION
 from helpdesk.complaints.lifecycle import CLOSING, LIFECYCLE
 from helpdesk.complaints.models import Complaint, Issue, TransitionRow
 from helpdesk.complaints.phrases import said
-from helpdesk.complaints.taxonomy import SAFETY_ISSUES, case_outcome, severity_of
+from helpdesk.complaints.taxonomy import SAFETY_ISSUES, case_outcome
 from helpdesk.complaints.thread import add_message
 from helpdesk.identity.actors import Actor
 from helpdesk.kernel.access import require
@@ -27,6 +27,9 @@ from helpdesk.kernel.schemas import json_safe
 from helpdesk.kernel.unit_of_work import UnitOfWork
 
 LETTER_PARTS: Final = ("finding", "reasons", "remedy", "next_stage")
+
+BY_FACTS: Final = "facts"
+"""`cause` in what the system gives to `set_severity`; a person gives none."""
 
 
 def act(uow: UnitOfWork, actor: Actor, complaint: Complaint, action: str, given: dict[str, Any]) -> Complaint:
@@ -46,6 +49,7 @@ def check(session: Session, actor: Actor, complaint: Complaint, action: str) -> 
     if action in CLOSING and _is_about(session, complaint, actor):
         raise ConflictOfInterest
     queries.know_demands(session, complaint)
+    complaint.authority = actor.authority
     LIFECYCLE.transition(action, complaint.status, complaint, actor.may)
 
 
@@ -62,6 +66,7 @@ def carry_out(
     earlier, by an act of which this is one part.
     """
     complaint.children_open = queries.open_children(uow.session, actor, complaint.id) if complaint.child_count else 0
+    complaint.authority = actor.authority
     step = LIFECYCLE.transition(action, complaint.status, complaint, actor.may, given)
     watch = watch or Watch(uow.session, complaint)
     came_from = complaint.status
@@ -130,15 +135,25 @@ def _acknowledge(uow: UnitOfWork, actor: Actor, complaint: Complaint, given: dic
     )
 
 
-def _triage(uow: UnitOfWork, _actor: Actor, complaint: Complaint, given: dict[str, Any]) -> None:
+def _triage(uow: UnitOfWork, actor: Actor, complaint: Complaint, given: dict[str, Any]) -> None:
     complaint.impact, complaint.urgency = given["impact"], given["urgency"]
-    complaint.severity = severity_of(given["impact"], given["urgency"])
     complaint.track = given["track"]
     complaint.triaged_at = uow.now
     issues = queries.issues_of(uow.session, complaint.id)
     if issues:
         issues[0].category, issues[0].issue = given["category"], given["issue"]
     complaint.safety = any(issue.issue in SAFETY_ISSUES for issue in issues)
+    assessments.triage(uow, actor, complaint)
+
+
+def _set_severity(uow: UnitOfWork, actor: Actor, complaint: Complaint, given: dict[str, Any]) -> None:
+    if given["severity"] == complaint.severity:
+        text = f"It is {complaint.severity} already."
+        raise ValidationFailed(errors=[FieldError.at("/severity", "unchanged", text)])
+    if given.get("cause") == BY_FACTS:
+        complaint.severity = given["severity"]  # `reassessment` keeps how
+    else:
+        assessments.set_by_person(uow, actor, complaint, given["severity"], given["reason"])
 
 
 def _ask_customer(uow: UnitOfWork, actor: Actor, complaint: Complaint, given: dict[str, Any]) -> None:
@@ -248,7 +263,7 @@ def _answer(uow: UnitOfWork, actor: Actor, complaint: Complaint, given: dict[str
     add_message(uow, actor, complaint, kind="public_reply", body=given["text"], purpose="answer")
 
 
-def _convert(_uow: UnitOfWork, _actor: Actor, complaint: Complaint, given: dict[str, Any]) -> None:
+def _convert(uow: UnitOfWork, actor: Actor, complaint: Complaint, given: dict[str, Any]) -> None:
     """It begins anew as what it is, with its reference, its thread and its time of receipt. What had been judged of it as
     a complaint stands in the history.
     """
@@ -261,6 +276,8 @@ def _convert(_uow: UnitOfWork, _actor: Actor, complaint: Complaint, given: dict[
     complaint.no_remedy_reason = None
     if complaint.waiting_on == "nobody":
         complaint.waiting_on = "us"
+    if complaint.record_type == "complaint":
+        assessments.convert(uow, actor, complaint)
 
 
 def _withdraw(_uow: UnitOfWork, _actor: Actor, complaint: Complaint, _given: dict[str, Any]) -> None:
@@ -329,6 +346,7 @@ def _per_issue(uow: UnitOfWork, complaint: Complaint, items: list[dict[str, Any]
 _EFFECTS: Final[dict[str, Callable[[UnitOfWork, Actor, Complaint, dict[str, Any]], None]]] = {
     "acknowledge": _acknowledge,
     "triage": _triage,
+    "set_severity": _set_severity,
     "ask_customer": _ask_customer,
     "ask_third_party": _ask_third_party,
     "resume": _resume,

@@ -106,6 +106,7 @@ def edit_complaint(uow: UnitOfWork, _actor: Actor, complaint: models.Complaint, 
 
 _NAMES = {
     "ask_customer": "ask_customer",
+    "set_severity": "set_complaint_severity",
     "ask_third_party": "ask_third_party",
     "resolve_on_the_spot": "resolve_complaint_on_the_spot",
     "refer_externally": "refer_complaint_externally",

@@ -70,6 +70,30 @@ class ComplaintTriaged(ComplaintActed):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SeveritySet(ComplaintActed):
+    """By somebody with a reason, or by the system because of a fact that has become known."""
+
+    type: ClassVar[str] = "complaint.severity_set"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SeverityAssessed(ComplaintEvent):
+    """How a severity came about. `judged`: what the rules give, null where nobody judged impact and urgency and no rule
+    holds; `rules`: those that hold; `reasons`: `{rule, severity}` of each, and what it found; `systemic`: many like it are open.
+    """
+
+    type: ClassVar[str] = "complaint.severity_assessed"
+    cause: str
+    severity: str
+    before: str | None
+    judged: str | None
+    rules_version: int
+    rules: list[str]
+    reasons: list[dict[str, Any]]
+    systemic: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CustomerAsked(ComplaintActed):
     type: ClassVar[str] = "complaint.customer_asked"
 
@@ -160,6 +184,7 @@ class ComplaintReferred(ComplaintActed):
 BY_ACTION: Final[dict[str, type[ComplaintActed]]] = {
     "acknowledge": ComplaintAcknowledged,
     "triage": ComplaintTriaged,
+    "set_severity": SeveritySet,
     "ask_customer": CustomerAsked,
     "ask_third_party": ThirdPartyAsked,
     "resume": ComplaintResumed,

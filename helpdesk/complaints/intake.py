@@ -10,13 +10,13 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from helpdesk.complaints import acts, custom_fields, queries, tagging
+from helpdesk.complaints import acts, assessments, custom_fields, queries, tagging
 from helpdesk.complaints.errors import AlreadyReceived
 from helpdesk.complaints.events import ComplaintReceived
 from helpdesk.complaints.models import NOTHING_DUE, Complaint, Issue, Need, Person
 from helpdesk.complaints.people import need_row
 from helpdesk.complaints.search_index import index_received
-from helpdesk.complaints.taxonomy import SAFETY_ISSUES, severity_of
+from helpdesk.complaints.taxonomy import SAFETY_ISSUES
 from helpdesk.complaints.tracking_secret import Secrets, hash_of
 from helpdesk.customers import service as customers
 from helpdesk.customers.queries import exists as customer_exists
@@ -174,13 +174,16 @@ def _born(uow: UnitOfWork, given: Mapping[str, Any], customer_id: UUID | None) -
 def _receive(uow: UnitOfWork, given: Mapping[str, Any], complainant: dict[str, Any], born: NewComplaint) -> UUID:
     issues = given.get("issues") or [{}]
     customer_id = born.row["customer_id"]
+    needs = [need_row(born.id, need) for need in given.get("needs") or ()]
+    judged = assessments.at_receipt(born.row, [issue["issue"] for issue in issues if issue.get("issue")], needs)
+    born.row["severity"] = judged.severity or PROVISIONAL_SEVERITY
     uow.add_rows(Complaint, [born.row])
     uow.add_rows(Issue, [_issue(born.id, place, issue) for place, issue in enumerate(issues, start=1)])
     people = [_person(born.id, "complainant", {**complainant, "customer_id": customer_id})]
     people += [_person(born.id, role, given[role]) for role in ("affected", "representative") if given.get(role)]
     uow.add_rows(Person, people)
-    if given.get("needs"):
-        uow.add_rows(Need, [need_row(born.id, need) for need in given["needs"]])
+    if needs:
+        uow.add_rows(Need, needs)
     row = born.row
     index_received(uow, row, people, [issue.get("detail") for issue in issues])
     uow.record(
@@ -200,6 +203,7 @@ def _receive(uow: UnitOfWork, given: Mapping[str, Any], complainant: dict[str, A
         ),
         stream=born,
     )
+    assessments.receive(uow, row, born, judged)
     if given.get("tags"):
         tagging.born_with(uow, row, given["tags"], born)
     if given.get("custom_fields"):
@@ -210,8 +214,6 @@ def _receive(uow: UnitOfWork, given: Mapping[str, Any], complainant: dict[str, A
 def _row(
     now: datetime, given: Mapping[str, Any], issues: Sequence[Mapping[str, Any]], customer_id: UUID | None
 ) -> dict[str, Any]:
-    impact, urgency = given.get("impact"), given.get("urgency")
-    judged = impact is not None and urgency is not None
     price, loss = given.get("price"), given.get("loss")
     money = price or loss
     return {
@@ -235,9 +237,9 @@ def _row(
         "awaits_agent": False,
         "required_skills": None,
         "next_due_at": NOTHING_DUE,
-        "impact": impact,
-        "urgency": urgency,
-        "severity": severity_of(impact, urgency) if judged else PROVISIONAL_SEVERITY,  # type: ignore[arg-type]
+        "impact": given.get("impact"),
+        "urgency": given.get("urgency"),
+        "severity": PROVISIONAL_SEVERITY,
         "waiting_on": "us",
         "escalation_level": 0,
         "stage": "1",
@@ -245,6 +247,7 @@ def _row(
         "offers_live": 0,
         "offers_drafted": 0,
         "offers_approved": 0,
+        "offers_minor": 0,
         "remedies_undelivered": 0,
         "issue_count": len(issues),
         "transition_count": 0,

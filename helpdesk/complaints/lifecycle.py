@@ -6,6 +6,7 @@ Source: the handling stages of ISO 10002:2018 (receipt, acknowledgement, assessm
 
 from typing import Any, Final
 
+from helpdesk.identity.allowances import within_case
 from helpdesk.kernel.state_machine import Lifecycle, Requirement, Transition, states
 
 OPEN: Final = states("received", "investigated")
@@ -49,8 +50,27 @@ def _to_convert(row: Any) -> str | None:
     return "complaint:dismiss" if row.record_type == "complaint" else None
 
 
-def _on_the_spot(row: Any) -> bool:
-    return row.severity in MILD and row.issue_count == 1 and not (row.vulnerable or row.safety or row.regulator)
+ON_THE_SPOT: Final = (
+    Requirement(
+        "too_severe",
+        "on the spot only severity S3 or milder.",
+        lambda row: row.severity in MILD,
+    ),
+    Requirement(
+        "several_issues",
+        "on the spot only one issue; each of several wants a finding of its own.",
+        lambda row: row.issue_count == 1,
+    ),
+    Requirement(
+        "amount_beyond_authority",
+        "the offers on it come to more than you may give on one complaint.",
+        lambda row: within_case(row.authority or "none", row.offers_minor, row.currency),
+    ),
+    Requirement("safety", "it is about safety, which is investigated.", lambda row: not row.safety),
+    Requirement("vulnerable", "a need is recorded; see first what it asks for.", lambda row: not row.vulnerable),
+    Requirement("regulator", "it came through a regulator or ombudsman.", lambda row: not row.regulator),
+)
+"""The triage rule: when a complaint may be settled at the first contact. `row.authority`: of who would settle it."""
 
 
 def _empty_fields(row: Any, action: str) -> list[dict[str, str]]:
@@ -103,6 +123,15 @@ LIFECYCLE: Final = Lifecycle(
             "complaint:triage",
             "Judge impact and urgency (which give the severity), category and track",
             ("impact", "urgency", "category", "issue", "track"),
+            only=_COMPLAINTS,
+        ),
+        Transition(
+            "set_severity",
+            OPEN,
+            None,
+            "complaint:triage",
+            "Set another severity than the one that follows from the rules, and say why",
+            ("severity", "reason"),
             only=_COMPLAINTS,
         ),
         Transition(
@@ -163,11 +192,7 @@ LIFECYCLE: Final = Lifecycle(
             "Settle a mild complaint at the first contact, with the complainant's acceptance",
             ("fault", "outcomes", "letter", "remedy", "accepted_by_complainant"),
             (
-                Requirement(
-                    "not_on_the_spot",
-                    "on the spot only severity S3 or milder, one issue, and no safety, vulnerability or regulator flag.",
-                    _on_the_spot,
-                ),
+                *ON_THE_SPOT,
                 Requirement(
                     "offer_not_approved",
                     "an offer on it is not approved; submit it (within your authority that approves it), or withdraw it.",

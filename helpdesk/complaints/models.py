@@ -171,9 +171,11 @@ class Complaint(Identified, Versioned, EventStream, Stamped, Base):
     contributing_causes: Mapped[list[str] | None] = mapped_column(JSONB(none_as_null=True))
     no_remedy_reason: Mapped[str | None]
     offers_live: Mapped[int] = mapped_column(default=0)
-    """Counted by the recovery domain, as the three below; see `remedies`."""
+    """Counted by the recovery domain, as the four below; see `remedies`."""
     offers_drafted: Mapped[int] = mapped_column(default=0, server_default="0")
     offers_approved: Mapped[int] = mapped_column(default=0, server_default="0")
+    offers_minor: Mapped[Minor] = mapped_column(default=0, server_default="0")
+    """What the live ones come to, in `currency`: there is one for all of them."""
     remedies_undelivered: Mapped[int] = mapped_column(default=0)
     issue_count: Mapped[int] = mapped_column(default=0)
     transition_count: Mapped[int] = mapped_column(default=0)
@@ -205,6 +207,9 @@ class Complaint(Identified, Versioned, EventStream, Stamped, Base):
 
     children_open = 0
     """How many of them are open in the sight of whoever is about to act: no column, looked up by `acts`."""
+
+    authority = cast("str | None", None)
+    """No column: whose limits apply to who acts on it now (`acts.check`); what is settled on the spot asks for it."""
 
     @property
     def regulator(self) -> bool:

@@ -7,7 +7,7 @@ erased.
 from typing import Any
 from uuid import UUID
 
-from helpdesk.complaints import changes, queries
+from helpdesk.complaints import changes, queries, reassessment
 from helpdesk.complaints.errors import ComplainantStays, ConflictOfInterest
 from helpdesk.complaints.events import NeedEnded, NeedRecorded, PersonAdded, PersonChanged, PersonRemoved
 from helpdesk.complaints.models import Complaint, Need, Person
@@ -132,6 +132,7 @@ def record_need(uow: UnitOfWork, complaint: Complaint, given: dict[str, Any]) ->
         ),
         stream=complaint,
     )
+    reassessment.reassess(uow, complaint, need=(row["flag"], row["id"]))
     return complaint.id
 
 

@@ -352,6 +352,7 @@ _DETAIL = select(
     _COMPLAINT.no_remedy_reason,
     _COMPLAINT.offers_live,
     _COMPLAINT.offers_drafted,
+    _COMPLAINT.offers_minor,
     _COMPLAINT.remedies_undelivered,
     _COMPLAINT.issue_count,
     _COMPLAINT.safety,
@@ -379,7 +380,7 @@ def detail(session: Session, actor: Actor, ref: str | UUID) -> dict[str, Any]:
     else:
         found = _find(session, _DETAIL, actor, ref)
     shown: dict[str, Any] = dict(_found(found.mappings().one_or_none()))
-    currency = shown.pop("currency")
+    currency = shown["currency"]
     for name in ("price", "loss"):
         minor = shown.pop(f"{name}_minor")
         shown[name] = None if minor is None else (minor, currency)
@@ -390,6 +391,7 @@ def detail(session: Session, actor: Actor, ref: str | UUID) -> dict[str, Any]:
     facts = SimpleNamespace(
         **shown,
         regulator=shown["channel"] in REGULATOR_CHANNELS,
+        authority=actor.authority,
         children_open=open_children(session, actor, shown["id"]) if shown["child_count"] else 0,
     )
     shown["allowed_actions"] = LIFECYCLE.allowed(shown["status"], facts, actor.may)

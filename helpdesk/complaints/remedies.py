@@ -1,6 +1,6 @@
 """What the recovery domain tells a complaint: how many offers it has, and how many remedies are still to arrive.
 
-The complaint does not know offers; it knows four numbers, because `resolve` asks for a remedy decision, and `follow_up`
+The complaint does not know offers; it knows five numbers, because `resolve` asks for a remedy decision, and `follow_up`
 waits for what was promised. The caller holds the complaint's lock (`queries.complaint_for_update`).
 """
 
@@ -8,15 +8,18 @@ from helpdesk.complaints import changes
 from helpdesk.complaints.models import Complaint
 
 
-def count(complaint: Complaint, *, live: int, drafts: int, approved: int, undelivered: int) -> changes.Changes:
+def count(
+    complaint: Complaint, *, live: int, drafts: int, approved: int, undelivered: int, amount: int | None
+) -> changes.Changes:
     """Changes, and what they changed. `live`: offers not withdrawn, declined, expired or undone. `drafts`: of these, not approved yet.
     `approved`: those that somebody with the authority has approved since the complaint was last reopened. `undelivered`:
-    of the live ones, those the customer has not got.
+    of the live ones, those the customer has not got. `amount`: of the offer, in minor units of the complaint's currency.
     """
     if not (live or drafts or approved or undelivered):
         return {}
     before = changes.values_of(complaint)
     complaint.offers_live += live
+    complaint.offers_minor += live * (amount or 0)
     complaint.offers_drafted += drafts
     complaint.offers_approved += approved
     complaint.remedies_undelivered += undelivered

@@ -3,7 +3,16 @@
 from typing import Any
 from uuid import UUID
 
-from helpdesk.complaints import acts, canned_replies, changes, custom_fields, mentions, queries, thread_queries
+from helpdesk.complaints import (
+    acts,
+    canned_replies,
+    changes,
+    custom_fields,
+    mentions,
+    queries,
+    reassessment,
+    thread_queries,
+)
 from helpdesk.complaints.events import ComplaintEdited, IssueAdded
 from helpdesk.complaints.lifecycle import MAX_ISSUES
 from helpdesk.complaints.models import Complaint, Issue
@@ -130,4 +139,6 @@ def add_issue(uow: UnitOfWork, complaint: Complaint, given: dict[str, Any]) -> U
         ),
         stream=complaint,
     )
+    if given.get("issue"):
+        reassessment.reassess(uow, complaint, issue=given["issue"])
     return complaint.id

@@ -62,6 +62,7 @@ ANEW: Final[Mapping[str, Any]] = {
     "offers_live": 0,
     "offers_drafted": 0,
     "offers_approved": 0,
+    "offers_minor": 0,
     "remedies_undelivered": 0,
     "transition_count": 0,
     "price_minor": None,

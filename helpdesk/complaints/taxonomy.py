@@ -74,6 +74,11 @@ def severity_of(impact: int, urgency: int) -> str:
     return level
 
 
+def worst(*levels: str) -> str:
+    """Of several severities; at least one."""
+    return min(levels, key=SEVERITIES.index)
+
+
 def case_outcome(outcomes: list[str]) -> str:
     """Derived from the issues': any upheld and any not makes partly."""
     kinds = set(outcomes)

@@ -11,25 +11,8 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import Final
 
+from helpdesk.identity.allowances import LIMITS, Limits
 from helpdesk.kernel.money import Money
-
-
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """Whole units of any currency: for one complaint, for one customer in 365 days, given by one person in a UTC day."""
-
-    case: int
-    customer: int
-    day: int
-
-
-LIMITS: Final[dict[str, Limits]] = {
-    "agent": Limits(50, 150, 500),
-    "senior": Limits(200, 400, 2_000),
-    "manager": Limits(1_000, 2_000, 5_000),
-    "director": Limits(10_000, 20_000, 50_000),
-}
-"""By the authority of a role (`identity.permissions.AUTHORITIES`). One that is not here may give nothing."""
 
 TOP: Final = "director"
 CUSTOMER_DAYS: Final = 365

@@ -73,4 +73,5 @@ def _count(complaint: Complaint, offer: Offer, times: int) -> Changes:
         drafts=times * counts["drafts"],
         approved=times * counts["approved"] * this_round,
         undelivered=times * counts["undelivered"],
+        amount=offer.amount_minor,
     )

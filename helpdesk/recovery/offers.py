@@ -97,7 +97,7 @@ def draft(uow: UnitOfWork, actor: Actor, complaint: Complaint, given: dict[str, 
     uow.session.add(offer)
     before = changes.values_of(complaint)
     complaint.currency = complaint.currency or offer.currency
-    remedies.count(complaint, **counted(offer.status))
+    remedies.count(complaint, **counted(offer.status), amount=offer.amount_minor)
     uow.record(
         OfferDrafted(
             complaint_id=complaint.id,
@@ -158,7 +158,9 @@ def advance(uow: UnitOfWork, actor: Actor, held: Held, action: str, given: Mappi
     offer.touch()
     _move_money(uow, actor, held, source, target)
     counts = remedies.count(
-        complaint, **complaint_effect(source, target, this_round=offer.granted_round == complaint.round)
+        complaint,
+        **complaint_effect(source, target, this_round=offer.granted_round == complaint.round),
+        amount=offer.amount_minor,
     )
     supplied = json_safe(given)
     uow.add_rows(

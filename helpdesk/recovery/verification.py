@@ -170,28 +170,29 @@ def _replayed(steps: list[Any], status: str, count: int) -> str | None:
 
 
 _COUNTERS: Final = text("""
-    SELECT c.id, c.offers_live, c.offers_drafted, c.offers_approved, c.remedies_undelivered,
-           o.live, o.drafts, o.approved, o.waiting
+    SELECT c.id, c.offers_live, c.offers_drafted, c.offers_approved, c.remedies_undelivered, c.offers_minor,
+           o.live, o.drafts, o.approved, o.waiting, o.minor
     FROM complaint c CROSS JOIN LATERAL (
         SELECT count(*) FILTER (WHERE status <> ALL(:ended)) AS live,
                count(*) FILTER (WHERE status <> ALL(:ended) AND status <> ALL(:granted)) AS drafts,
                count(*) FILTER (WHERE status = ANY(:granted) AND granted_round = c.reopened_count + 1) AS approved,
-               count(*) FILTER (WHERE status <> ALL(:settled)) AS waiting
+               count(*) FILTER (WHERE status <> ALL(:settled)) AS waiting,
+               coalesce(sum(amount_minor) FILTER (WHERE status <> ALL(:ended)), 0) AS minor
         FROM offer WHERE complaint_id = c.id) o
-    WHERE (c.offers_live, c.offers_drafted, c.offers_approved, c.remedies_undelivered)
-          <> (o.live, o.drafts, o.approved, o.waiting)
+    WHERE (c.offers_live, c.offers_drafted, c.offers_approved, c.remedies_undelivered,
+           c.offers_minor) <> (o.live, o.drafts, o.approved, o.waiting, o.minor)
     ORDER BY c.id
 """)
 
 
 def complaint_counters(session: Session) -> Iterator[Violation]:
-    """A complaint's four counters of offers are what its offers say."""
+    """A complaint's five counters of offers are what its offers say."""
     sets = {"ended": sorted(ENDED), "granted": sorted(GRANTED), "settled": sorted(ENDED | SPENT)}
     for row in session.execute(_COUNTERS, sets):
         detail = (
             f"counts {row.offers_live} live offers, {row.offers_drafted} drafts, {row.offers_approved} approved, "
-            f"{row.remedies_undelivered} undelivered; its offers are {row.live}, {row.drafts}, {row.approved} and "
-            f"{row.waiting}"
+            f"{row.remedies_undelivered} undelivered, {row.offers_minor} minor units; its offers are {row.live}, "
+            f"{row.drafts}, {row.approved}, {row.waiting} and {row.minor}"
         )
         yield Violation("recovery.complaint_counters", f"complaint {row.id}", detail)
 

@@ -158,6 +158,7 @@ _REST: Final = [
 _HIDDEN: Final = [
     "offers_live",
     "offers_drafted",
+    "offers_minor",
     "reopened_count",
     "price_minor",
     "loss_minor",
@@ -392,7 +393,9 @@ def _detail(row: Any, caller: Caller) -> dict[str, Any]:
     shown["loss"] = _money(row["loss_minor"], row["currency"])
     shown["issues"], shown["people"], shown["needs"] = row["issues"], row["people"], row["needs"]
     shown["merged_into"] = row["merged_into_id"]  # nothing measured here is a duplicate, or has children
-    facts = SimpleNamespace(**row, regulator=row["channel"] in REGULATOR_CHANNELS, children_open=row["child_count"])
+    facts = SimpleNamespace(
+        **row, regulator=row["channel"] in REGULATOR_CHANNELS, children_open=row["child_count"], authority="agent"
+    )
     shown["allowed_actions"] = LIFECYCLE.allowed(row["status"], facts, caller.may)
     return shown
 
@@ -478,6 +481,7 @@ def _create(connection: Connection, caller: Caller, given: dict[str, Any]) -> Re
         "offers_live": 0,
         "offers_drafted": 0,
         "offers_approved": 0,
+        "offers_minor": 0,
         "remedies_undelivered": 0,
         "issue_count": len(given["issues"]),
         "vulnerable": False,
@@ -603,7 +607,9 @@ def _act(connection: Connection, caller: Caller, ref: str, action: str, given: d
     if found is None:
         return _refused(404)
     row = dict(found)
-    LIFECYCLE.transition(action, row["status"], SimpleNamespace(**row, regulator=False, children_open=0), caller.may)
+    LIFECYCLE.transition(
+        action, row["status"], SimpleNamespace(**row, regulator=False, children_open=0, authority="agent"), caller.may
+    )
     asked = action == "ask_customer"
     chain = _Chain(caller, row, row["version"] + 1)
     if asked:

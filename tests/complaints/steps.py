@@ -25,6 +25,7 @@ _RESOLVE: Final = {
 GOOD: Final[dict[str, dict[str, Any]]] = {
     "acknowledge": {"channel": "EMAIL"},
     "triage": {"impact": 3, "urgency": 2, "category": "DEL", "issue": "DEL.LATE", "track": "investigate"},
+    "set_severity": {"severity": "S2", "reason": "A second family was hurt by the same model."},
     "ask_customer": {"message": "Which day suits you?"},
     "ask_third_party": {"note": "Asked the carrier for its scan."},
     "resume": {"note": "The carrier answered."},

@@ -38,6 +38,7 @@ LIFE: Final = [
     ("withdraw", "received"),
     ("dismiss", "received"),
     ("convert", "investigated"),
+    ("set_severity", "received"),
     ("escalate", "received"),
     ("de_escalate", "received"),
     ("refer_externally", "received"),
@@ -739,9 +740,9 @@ class TestIssues:
         answer = agent.post(at(complaint, "issues"), {"category": "PRD", "issue": "PRD.SAFETY", "detail": "It burns."})
         assert answer.status_code == 201
         assert [issue["issue"] for issue in answer.json["issues"]] == ["DEL.LATE", "PRD.SAFETY"]
-        assert answer.json["version"] == 2
+        assert (answer.json["version"], answer.json["severity"]) == (3, "S1")
         spot = next(item for item in answer.json["allowed_actions"] if item["action"] == "resolve_on_the_spot")
-        assert [need["code"] for need in spot["missing"]] == ["not_on_the_spot"]
+        assert [need["code"] for need in spot["missing"]] == ["too_severe", "several_issues", "safety"]
 
     def test_closed(self, senior: Caller) -> None:
         for state in sorted(CLOSED):

@@ -39,6 +39,7 @@ OWN_BOOKS: Final = {
     "sla_clock": "is derived from the complaint's own facts, with alarms of its own",
     "offer": "has a lifecycle and events of its own",
     "complaint_custom_value": "is what the complaint's own `custom_fields` shows",
+    "complaint_severity_assessment": "is told by `complaint.severity_assessed`",
     "complaint_tag": "is what the complaint's own `tags` shows",
 }
 """Tables that hang on a complaint and are told of elsewhere."""
@@ -362,7 +363,13 @@ class TestOffers:
         complaint_id = UUID(complaint["id"])
         with Audit(database, complaint_id) as audit:
             offer = helpers.draft(agent, complaint, helpers.voucher("40.00"))
-        assert audit.changed.keys() == {"currency", "offers_live", "offers_drafted", "remedies_undelivered"}
+        assert audit.changed.keys() == {
+            "currency",
+            "offers_live",
+            "offers_drafted",
+            "offers_minor",
+            "remedies_undelivered",
+        }
         for action in ("submit", "offer"):
             with Audit(database, complaint_id):
                 helpers.act(agent, offer, action)

@@ -22,10 +22,12 @@ from helpdesk.complaints import (
     filtering,
     handler_queries,
     list_queries,
+    queries,
     queue_queries,
     routing_queries,
     saved_views,
     searching,
+    severity_queries,
     tag_queries,
 )
 from helpdesk.complaints.choosing import Handler
@@ -249,7 +251,26 @@ WORK: Final[Mapping[str, Ask]] = {
     "what waits for somebody": what_waits,
     "what each of a team has": loads,
 }
+
+
+def rules_of_severity(session: Any, scene: Scene, actor: Any) -> None:
+    """For the newest complaint, of an issue that every third one is of and a customer who has them all."""
+    given = query(scene, "customer_id={customer}&limit=1")
+    newest, _, _ = list_queries.listing(session, actor, Page.of(given, "key"), filtering.wanted(session, given))
+    for row in newest:
+        complaint = queries.get_visible(session, actor, row["reference"])
+        severity_queries.repeats(session, complaint, ("DEL.LATE",))
+        severity_queries.alike(session, complaint, ("DEL.LATE", "DEL.LOST"), complaint.received_at)
+        severity_queries.last_assessment(session, complaint.id)
+
+
+def set_by_people(session: Any, _scene: Scene, actor: Any) -> None:
+    severity_queries.overrides(session, actor, Page.of({}, "key"), {})
+
+
 STATEMENTS: Final[Mapping[str, Ask]] = {
+    "rules of severity": rules_of_severity,
+    "severities that people set": set_by_people,
     **dict(searches()),
     **dict(lists()),
     "tags with counts": tags,

@@ -82,7 +82,7 @@ def test_create_does_not_grow_with_what_is_in_it(agent: Caller, statements: Coun
     ("action", "most"),
     [
         ("acknowledge", 14),  # 12 seen
-        ("triage", 14),  # 7 seen
+        ("triage", 14),  # 11 seen: repeats and others like it are looked up, and how the severity came about is kept
         ("ask_customer", 14),  # 12 seen
         ("ask_third_party", 14),  # 9 seen
         ("investigate", 14),  # 11 seen: who watches it is looked up

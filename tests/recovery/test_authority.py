@@ -2,8 +2,9 @@
 
 import pytest
 
+from helpdesk.identity.allowances import LIMITS
 from helpdesk.kernel.money import Money
-from helpdesk.recovery.authority import LIMITS, Granted, Verdict, excesses, judge
+from helpdesk.recovery.authority import Granted, Verdict, excesses, judge
 
 
 def euro(amount: int) -> Money:

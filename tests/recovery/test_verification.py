@@ -161,7 +161,7 @@ def test_nothing_is_issued_twice_even_without_the_constraint(database: Database,
 
 
 def test_a_complaints_counters(database: Database, story: dict[str, Any]) -> None:
-    for column in ("offers_live", "remedies_undelivered"):
+    for column in ("offers_live", "offers_minor", "remedies_undelivered"):
         damage = f"UPDATE complaint SET {column} = {column} + 1 WHERE id = :id"  # the column is ours
         (found,) = broken_by(database, damage, id=story["complaint"])
         assert found.startswith(f"recovery.complaint_counters: complaint {story['complaint']}:")

@@ -1,0 +1,160 @@
+"""The severity of a complaint, assessed and kept: at receipt, at triage, when a fact becomes known, when a person says so.
+
+What is found by itself raises a severity and never lowers it; only triage and people lower one. Nothing is silent: each
+assessment is a row and an event. What a person has passed over stays passed over: a later fact raises the severity only
+by a rule that did not hold when they looked.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+from uuid import UUID
+
+from sqlalchemy.orm import Session
+
+from helpdesk.complaints import queries, severity, severity_queries
+from helpdesk.complaints.events import SeverityAssessed
+from helpdesk.complaints.models import Complaint
+from helpdesk.complaints.severity import Facts, Judgement, Reason
+from helpdesk.complaints.severity_models import SeverityAssessment
+from helpdesk.complaints.taxonomy import worst
+from helpdesk.identity.actors import Actor
+from helpdesk.kernel.events import Principal, Stream
+from helpdesk.kernel.ids import new_id
+from helpdesk.kernel.unit_of_work import UnitOfWork
+
+_UNTOLD: Final = frozenset({"complaint_ids"})
+"""Evidence that an event does not repeat: not everybody who reads the timeline may see those complaints."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Came:
+    """How a severity came about. `reason`: a person's."""
+
+    cause: str
+    severity: str
+    before: str | None
+    judged: Judgement
+    reason: str | None = None
+
+
+def facts_of(
+    session: Session,
+    complaint: Complaint,
+    now: datetime,
+    *,
+    issue: str | None = None,
+    need: tuple[str, UUID] | None = None,
+) -> Facts:
+    """As they are in this transaction. `issue`, `need`: what is being added, and is written when the unit of work ends."""
+    found = [row.issue for row in queries.issues_of(session, complaint.id) if row.issue is not None]
+    issues = tuple(dict.fromkeys([*found, *([issue] if issue else [])]))
+    needs = [(row.flag, row.id) for row in queries.needs_of(session, complaint.id)] if complaint.vulnerable else []
+    return Facts(
+        complaint.channel,
+        issues,
+        (*needs, *([need] if need else [])),
+        tuple(severity_queries.repeats(session, complaint, issues)),
+        severity_queries.alike(session, complaint, issues, now),
+    )
+
+
+def triage(uow: UnitOfWork, actor: Actor, complaint: Complaint) -> None:
+    """The severity that follows from what was just judged (impact and urgency are set)."""
+    judged = severity.judge(facts_of(uow.session, complaint, uow.now), complaint.impact, complaint.urgency)
+    before, complaint.severity = complaint.severity, judged.severity or complaint.severity
+    _keep(uow, actor, complaint, _Came("triaged", complaint.severity, before, judged))
+
+
+def set_by_person(uow: UnitOfWork, actor: Actor, complaint: Complaint, level: str, reason: str) -> None:
+    """Whatever the rules say; what they say is kept beside it."""
+    judged = severity.judge(facts_of(uow.session, complaint, uow.now), complaint.impact, complaint.urgency)
+    before, complaint.severity = complaint.severity, level
+    _keep(uow, actor, complaint, _Came("set", level, before, judged, reason))
+
+
+def note_facts(uow: UnitOfWork, actor: Actor, complaint: Complaint, before: str, judged: Judgement) -> None:
+    """Facts have raised the severity from `before`; how, is kept."""
+    _keep(uow, actor, complaint, _Came("facts", complaint.severity, before, judged))
+
+
+def convert(uow: UnitOfWork, actor: Actor, complaint: Complaint) -> None:
+    """It is a complaint from now on, and the rules hold for it."""
+    judged = severity.judge(facts_of(uow.session, complaint, uow.now), complaint.impact, complaint.urgency)
+    if judged.severity is None:
+        return
+    before, complaint.severity = complaint.severity, worst(complaint.severity, judged.severity)
+    _keep(uow, actor, complaint, _Came("converted", complaint.severity, before, judged))
+
+
+def raising(uow: UnitOfWork, complaint: Complaint, facts: Facts) -> tuple[str, Judgement] | None:
+    """The level that something new asks for, where that is worse than what the complaint has; else None."""
+    judged = severity.judge(facts, complaint.impact, complaint.urgency)
+    last = severity_queries.last_assessment(uow.session, complaint.id)
+    known = {reason["rule"] for reason in last.reasons} if last is not None else frozenset[str]()
+    news = [reason.severity for reason in judged.reasons if reason.rule not in known and reason.severity is not None]
+    if not news or worst(complaint.severity, *news) == complaint.severity:
+        return None
+    return worst(*news), judged
+
+
+def at_receipt(row: dict[str, Any], issues: Sequence[str], needs: Sequence[dict[str, Any]]) -> Judgement:
+    """By what came with it alone: what was there before is looked up at triage, and receipt stays cheap."""
+    if row["record_type"] != "complaint":
+        return Judgement(None, ())
+    facts = Facts(row["channel"], tuple(dict.fromkeys(issues)), tuple((need["flag"], need["id"]) for need in needs))
+    return severity.judge(facts, row["impact"], row["urgency"])
+
+
+def receive(uow: UnitOfWork, row: dict[str, Any], born: Stream, judged: Judgement) -> None:
+    """For a complaint that is being born, with the severity that `judged` (`at_receipt`) gives, where it gives any."""
+    if judged.severity is None:
+        return
+    came = _Came("received", row["severity"], None, judged)
+    _write(uow, uow.actor, row["id"], came)
+    uow.record(_event(row["id"], row["reference"], came), stream=born)
+
+
+def _keep(uow: UnitOfWork, actor: Principal, complaint: Complaint, came: _Came) -> None:
+    _write(uow, actor, complaint.id, came)
+    uow.record(_event(complaint.id, complaint.reference, came), stream=complaint, actor=actor)
+
+
+def _write(uow: UnitOfWork, actor: Principal, complaint_id: UUID, came: _Came) -> None:
+    row = {
+        "id": new_id(),
+        "created_at": uow.now,
+        "complaint_id": complaint_id,
+        "cause": came.cause,
+        "severity": came.severity,
+        "before": came.before,
+        "judged": came.judged.severity,
+        "reasons": [found.as_data() for found in came.judged.reasons],
+        "systemic": came.judged.systemic,
+        "rules_version": severity.VERSION,
+        "reason": came.reason,
+        "actor_kind": actor.kind,
+        "actor_id": actor.id,
+    }
+    uow.add_rows(SeverityAssessment, [row])
+
+
+def _event(complaint_id: UUID, reference: str, came: _Came) -> SeverityAssessed:
+    return SeverityAssessed(
+        complaint_id=complaint_id,
+        reference=reference,
+        cause=came.cause,
+        severity=came.severity,
+        before=came.before,
+        judged=came.judged.severity,
+        rules_version=severity.VERSION,
+        rules=[found.rule for found in came.judged.reasons],
+        reasons=[_told(found) for found in came.judged.reasons],
+        systemic=came.judged.systemic,
+    )
+
+
+def _told(found: Reason) -> dict[str, Any]:
+    evidence = {name: what for name, what in found.evidence.items() if name not in _UNTOLD}
+    return {"rule": found.rule, "severity": found.severity, **evidence}
