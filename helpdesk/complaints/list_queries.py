@@ -53,7 +53,9 @@ _SORTS: Final[dict[str, tuple[Sequence[Any], Sequence[type]]]] = {
     "next_due_at": ((_COMPLAINT.next_due_at, _COMPLAINT.id), (datetime, UUID)),
     "severity": ((_COMPLAINT.severity, _COMPLAINT.received_at, _COMPLAINT.id), (str, datetime, UUID)),
 }
-"""`severity`: the worst first, and of those the oldest."""
+"""`severity`: the worst first, and of those the oldest. `next_due_at` has no other way round: that would begin with all
+that nothing is due of, which are most.
+"""
 SORTS: Final = (
     "-received_at",
     "received_at",
@@ -62,7 +64,6 @@ SORTS: Final = (
     "severity",
     "-severity",
     "next_due_at",
-    "-next_due_at",
 )
 NEWEST_FIRST: Final = SORTS[0]
 
