@@ -23,7 +23,7 @@ from helpdesk.complaints.lifecycle import CLOSING, LIFECYCLE, OPEN, PAIRED
 from helpdesk.complaints.tracking_secret import Secrets
 from helpdesk.identity.actors import Actor
 from helpdesk.kernel.errors import ActionNotAllowed, Conflict, Forbidden, MovedMeanwhile
-from helpdesk.kernel.http import Blueprint, web
+from helpdesk.kernel.http import Blueprint, include, web
 from helpdesk.kernel.pagination import Page
 from helpdesk.kernel.schemas import Schema
 from helpdesk.kernel.unit_of_work import UnitOfWork
@@ -42,6 +42,7 @@ def _show(session: Session, actor: Actor, complaint_id: UUID) -> dict[str, Any]:
     answer=schemas.ComplaintSummary,
     query=schemas.ComplaintQuery,
     permission="complaint:read",
+    sparse=True,
     paged=True,
 )
 def list_complaints(session: Session, actor: Actor, page: Page, given: dict[str, Any]) -> Any:
@@ -81,11 +82,19 @@ def create_complaint(uow: UnitOfWork, actor: Actor, given: dict[str, Any]) -> UU
     "/complaints/<ref>",
     operation_id="get_complaint",
     summary="One complaint, with what the caller can do with it",
+    description="With `include`, also what hangs on it: each as the list of its own address answers it, up to its first "
+    "page, whose `next_cursor` goes on there, and only to who may read it there.",
     answer=schemas.Complaint,
+    query=schemas.IncludeQuery,
     permission="complaint:read",
+    sparse=True,
 )
-def get_complaint(session: Session, actor: Actor, ref: str) -> Any:
-    return queries.detail(session, actor, ref)
+def get_complaint(session: Session, actor: Actor, given: dict[str, Any], ref: str) -> Any:
+    shown = queries.detail(session, actor, ref)
+    if schemas.INCLUDE in given:
+        names = given[schemas.INCLUDE]
+        shown["included"] = {name: include(session, actor, f"/complaints/<ref>/{name}", ref=ref) for name in names}
+    return shown
 
 
 @blp.write(

@@ -35,6 +35,7 @@ from helpdesk.kernel.schemas import (
     Flag,
     Html,
     MoneyField,
+    Names,
     PageQuery,
     Schema,
     Text,
@@ -395,6 +396,39 @@ class Complaint(ComplaintSummary):
     people = fields.List(fields.Nested(Person), required=True)
     needs = fields.List(fields.Nested(Need), required=True)
     allowed_actions = fields.List(fields.Nested(AllowedAction), required=True)
+    included = fields.Dict(
+        keys=fields.String(),
+        metadata={
+            "description": "With `include`: name -> what the address of that name answers, up to its first page.",
+            "example": {"attachments": {"items": [], "next_cursor": None}},
+        },
+    )
+
+
+INCLUDE = "include"
+INCLUDES = (
+    "assignments",
+    "attachments",
+    "clocks",
+    "drafts",
+    "evidence",
+    "links",
+    "messages",
+    "offers",
+    "timeline",
+    "watchers",
+)
+"""What hangs on a complaint and can come with it; each is an address below it."""
+
+
+class IncludeQuery(Schema):
+    include = Names(
+        INCLUDES,
+        metadata={
+            "description": f"Also these, separated by commas: {', '.join(INCLUDES)}.",
+            "example": "messages,clocks",
+        },
+    )
 
 
 class SenderIn(Schema):

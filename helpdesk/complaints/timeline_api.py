@@ -23,6 +23,7 @@ blp = Blueprint("timeline", __name__, description="Everything that happened to a
     query=schemas.TimelineQuery,
     permission="complaint:read",
     languages=LANGUAGES,
+    sparse=True,
     paged=True,
 )
 def get_timeline(session: Session, actor: Actor, page: Page, given: dict[str, Any], ref: str) -> Any:

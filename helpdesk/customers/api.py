@@ -19,6 +19,7 @@ blp = Blueprint("customers", __name__, description="People and organisations who
     answer=schemas.Customer,
     query=schemas.CustomerQuery,
     permission="customer:read",
+    sparse=True,
     paged=True,
 )
 def list_customers(session: Session, _actor: Actor, page: Page, given: dict[str, Any]) -> Any:

@@ -47,7 +47,7 @@ from helpdesk.kernel.multipart import MEDIA_TYPE
 from helpdesk.kernel.pagination import Count, Page
 from helpdesk.kernel.presence import Presence
 from helpdesk.kernel.problems import UnknownRoute, UnsupportedMediaType
-from helpdesk.kernel.schemas import BinaryFile, problems_of
+from helpdesk.kernel.schemas import SPARSE, BinaryFile, Names, Schema, problems_of
 from helpdesk.kernel.settings import Settings
 from helpdesk.kernel.storage import StorageFull, StorageUnavailable, Store
 from helpdesk.kernel.unit_of_work import Database, UnitOfWork
@@ -142,6 +142,7 @@ class _Read:
     limits: Sequence[str]
     enrolling: bool
     by: Scheme | None
+    sparse: bool
 
     def __call__(self, **path: Any) -> Response:
         return _persistently(lambda: self._once(path))
@@ -152,14 +153,18 @@ class _Read:
             if self.permission is not None:
                 require(actor, self.permission)
             given = load_query(self.query)
+            wanted = given.pop(FIELDS, None) if self.sparse else None
             if self.paged:
-                return self._page(session, actor, given, path)
+                body = self.page(session, actor, given, path, str(request.url_rule))
+                return _listed(body, body["next_cursor"], wanted)
             result = self.view(session, actor, *((given,) if self.query else ()), **path)
-        return result if isinstance(result, Response) else _conditional(self.answer, result)
+        return result if isinstance(result, Response) else _conditional(self.answer, result, wanted)
 
-    def _page(self, session: Session, actor: Caller, given: dict[str, Any], path: dict[str, Any]) -> Response:
+    def page(
+        self, session: Session, actor: Caller, given: dict[str, Any], path: dict[str, Any], rule: str
+    ) -> dict[str, Any]:
         # The route is part of what the cursor stands for: two lists without filters are not one list.
-        page = Page.of({**given, **path, "/": str(request.url_rule)}, web().signing_key)
+        page = Page.of({**given, **path, "/": rule}, web().signing_key)
         rows, cursor, total = self.view(session, actor, page, given, **path)
         body: dict[str, Any] = {"items": self.answer.dump(rows, many=True), "next_cursor": cursor}
         if isinstance(total, Count):
@@ -168,7 +173,30 @@ class _Read:
                 body["total_is_exact"] = False
         elif total is not None:
             body["total"] = total
-        return _listed(body, cursor)
+        return body
+
+    def included(self, session: Session, actor: Caller, path: dict[str, Any], rule: str) -> Any:
+        """What the route answers to who asks it for nothing in particular."""
+        if self.permission is not None:
+            require(actor, self.permission)
+        given: dict[str, Any] = {} if self.query is None else self.query.load({})
+        if self.paged:
+            return self.page(session, actor, given, path, rule)
+        return self.answer.dump(self.view(session, actor, *((given,) if self.query else ()), **path))
+
+
+FIELDS: Final = "fields"
+_reads: dict[str, _Read] = {}
+"""Every GET by its rule, for `include`."""
+
+
+def include(session: Session, actor: Caller, rule: str, **path: Any) -> Any:
+    """What another GET of ours answers to this caller, to be shown inside this one's answer: the same rights, the same
+    bounds, and its cursor goes on there. `rule` is as it was declared. Raises `Forbidden`.
+    """
+    own = str(request.url_rule)
+    prefix = own[: own.index("/", own.index("/", 1) + 1)]  # `/api/v1`
+    return _reads[rule].included(session, actor, path, f"{prefix}{rule}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -352,9 +380,12 @@ class Blueprint(flask_smorest.Blueprint):  # type: ignore[misc]  # flask-smorest
         enrolling: bool = False,
         by: Scheme | None = None,
         languages: Sequence[str] = (),
+        sparse: bool = False,
         description: str | None = None,
     ) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
         """A GET: `view(session, actor, [query], **path)` returns what `answer` dumps, or a whole `Response`.
+
+        `sparse`: callers may ask for some of its fields alone (`fields=`).
 
         `languages`: those of the texts for people in it; `language` tells which is wanted.
 
@@ -370,14 +401,16 @@ class Blueprint(flask_smorest.Blueprint):  # type: ignore[misc]  # flask-smorest
             run = _Read(
                 view=view,
                 answer=_instance(answer),
-                query=_instance(query),
+                query=_with_fields(_instance(query), _instance(answer)) if sparse else _instance(query),
                 permission=permission,
                 public=public,
                 paged=paged,
                 limits=limits,
                 enrolling=enrolling,
                 by=by,
+                sparse=sparse,
             )
+            _reads[rule] = run
             self._register(
                 rule,
                 "GET",
@@ -396,6 +429,7 @@ class Blueprint(flask_smorest.Blueprint):  # type: ignore[misc]  # flask-smorest
                 paged=paged,
                 single=not paged,
                 languages=languages,
+                sparse=sparse,
             )
             return view
 
@@ -655,6 +689,17 @@ def _successes(status: int, *, or_nothing: bool, accepted: bool) -> dict[int, st
     return found
 
 
+def _with_fields(query: ma.Schema | None, answer: ma.Schema) -> ma.Schema:
+    """The query, with the parameter that names fields of the answer."""
+    base = Schema if query is None else type(query)
+    names = Names(
+        answer.dump_fields,
+        metadata={"description": f"Only these fields, separated by commas; as `{SPARSE}`.", "example": None},
+    )
+    made: ma.Schema = type(base.__name__, (base,), {FIELDS: names})()
+    return made
+
+
 def _saying_once(description: str, secret: str | None) -> str:
     if secret is None:
         return description
@@ -816,23 +861,39 @@ def _looked_at() -> int | None:
     return max(_versions(request.headers.get("If-Match", "")), default=None)
 
 
-def _answer(schema: Any, shown: Any, status: int, location: Callable[[Any], str] | None) -> Response:
+def _answer(
+    schema: Any,
+    shown: Any,
+    status: int,
+    location: Callable[[Any], str] | None,
+    wanted: Sequence[str] | None = None,
+) -> Response:
+    """`wanted`: fields that there is to be nothing beside of."""
     dumped = None if schema is None else schema.dump(shown)
-    data = b"" if dumped is None else orjson.dumps(dumped, option=JSON)
+    version = dumped.get("version") if isinstance(dumped, dict) else None
+    data = b"" if dumped is None else orjson.dumps(_only(wanted, dumped), option=JSON)
     headers: dict[str, str] = {}
-    if isinstance(dumped, dict) and "version" in dumped:
-        headers["ETag"] = f'"v{dumped["version"]}-{_digest(data)}"'
+    if version is not None:
+        headers["ETag"] = f'"v{version}-{_digest(data)}"'
     if location is not None:
         headers["Location"] = location(shown)
-    return Response(data, status, headers, mimetype="application/json")
+    return Response(data, status, headers, mimetype=_json_or(wanted))
 
 
-def _conditional(schema: Any, result: Any) -> Response:
+def _only(wanted: Sequence[str] | None, dumped: dict[str, Any]) -> dict[str, Any]:
+    return dumped if wanted is None else {name: dumped[name] for name in wanted if name in dumped}
+
+
+def _json_or(wanted: Sequence[str] | None) -> str:
+    return "application/json" if wanted is None else SPARSE
+
+
+def _conditional(schema: Any, result: Any, wanted: Sequence[str] | None = None) -> Response:
     """200 with an ETag, or 304. A versioned resource is tagged by its version, for `If-Match`, and by its text, for
     `If-None-Match`: what is shown also changes while the version stays (the clock runs out, somebody else's rights), and
     a 304 must not hide it. Anything else is tagged by its text alone.
     """
-    response = _answer(schema, result, 200, None)
+    response = _answer(schema, result, 200, None, wanted)
     if "ETag" not in response.headers:
         response.headers["ETag"] = _text_tag(response.get_data())
     return _not_modified(response)
@@ -855,9 +916,11 @@ def _not_modified(response: Response) -> Response:
     return response
 
 
-def _listed(body: dict[str, Any], cursor: str | None) -> Response:
+def _listed(body: dict[str, Any], cursor: str | None, wanted: Sequence[str] | None = None) -> Response:
+    if wanted is not None:
+        body = {**body, "items": [_only(wanted, item) for item in body["items"]]}
     data = orjson.dumps(body, option=JSON)
-    response = Response(data, 200, mimetype="application/json", headers={"ETag": _text_tag(data)})
+    response = Response(data, 200, mimetype=_json_or(wanted), headers={"ETag": _text_tag(data)})
     if cursor is not None:
         args = request.args.to_dict() | {"cursor": cursor}
         response.headers["Link"] = f'<{web().base_url}{request.path}?{_encode(args)}>; rel="next"'
@@ -946,6 +1009,7 @@ __all__ = [
     "bind_request",
     "caller",
     "credentials",
+    "include",
     "language",
     "load_query",
     "request_cookie",

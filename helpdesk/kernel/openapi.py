@@ -35,7 +35,17 @@ from helpdesk.kernel.errors import (
 )
 from helpdesk.kernel.limits import QuotaExceeded
 from helpdesk.kernel.problems import InternalError, UnsupportedMediaType
-from helpdesk.kernel.schemas import BinaryFile, Choice, CommaList, MoneyField, Schema, Timestamp, example_of
+from helpdesk.kernel.schemas import (
+    SPARSE,
+    BinaryFile,
+    Choice,
+    CommaList,
+    MoneyField,
+    Names,
+    Schema,
+    Timestamp,
+    example_of,
+)
 from helpdesk.kernel.sniffing import EXTENSIONS
 
 TITLE = "Helpdesk"
@@ -157,6 +167,7 @@ class _Fields(MarshmallowPlugin):
         register.map_to_openapi_type(Timestamp, "string", "date-time")
         register.map_to_openapi_type(MoneyField, "object", None)
         register.map_to_openapi_type(CommaList, "string", None)
+        register.map_to_openapi_type(Names, "string", None)
         register.map_to_openapi_type(BinaryFile, "string", "binary")
 
 
@@ -278,6 +289,7 @@ def describe(
     form: Any = None,
     binary: bool = False,
     languages: Sequence[str] = (),
+    sparse: bool = False,
 ) -> dict[str, Any]:
     """What flask-smorest reads as a view's `_apidoc`, built through its own decorators."""
 
@@ -320,6 +332,7 @@ def describe(
         "responses": _error_responses(all_errors),
         "security": [] if public else [{"bearer": []}, {"cookie": []}] if by is None else [{by.name: []}],
         "x-problem-codes": sorted({kind.code for kind in all_errors}),
+        **({_ALSO_SPARSE: _sparse_content(paged=paged)} if sparse else {}),
     }
     if binary:
         manual["responses"] |= _file_responses()
@@ -367,6 +380,24 @@ def _headers(answer: Any, *, paged: bool, location: bool) -> dict[str, Any]:
     if location:
         found["Location"] = {"description": "Where the new resource is.", "schema": text}
     return found
+
+
+_ALSO_SPARSE = "x-also-sparse"
+"""Until the document is rendered: a second content of the answer, which flask-smorest has no place for."""
+
+
+def _sparse_content(*, paged: bool) -> dict[str, Any]:
+    """Some fields of the resource, whichever; each is as the schema of the whole has it."""
+    some: dict[str, Any] = {"type": "object", "description": "Those fields that were asked for."}
+    if not paged:
+        return {"schema": some, "example": {"reference": "7K3M-9QX2-TAM"}}
+    properties = {"items": {"type": "array", "items": some}, "next_cursor": {"type": ["string", "null"]}}
+    page = {
+        "type": "object",
+        "properties": {**properties, "total": {"type": "integer"}, "total_is_exact": {"type": "boolean"}},
+        "required": ["items", "next_cursor"],
+    }
+    return {"schema": page, "example": {"items": [{"reference": "7K3M-9QX2-TAM"}], "next_cursor": None}}
 
 
 def _headers_of_languages(languages: Sequence[str]) -> list[dict[str, Any]]:
@@ -532,6 +563,8 @@ def document(api: Api) -> dict[str, Any]:
         for operation in item.values():
             if isinstance(operation, dict):
                 operation.get("responses", {}).pop("default", None)
+                if _ALSO_SPARSE in operation:
+                    operation["responses"]["200"]["content"][SPARSE] = operation.pop(_ALSO_SPARSE)
     components = found["components"]
     used = {answer["$ref"].rpartition("/")[2] for answer in _answers(found) if "$ref" in answer}
     components["responses"] = {name: _refusals[name] for name in sorted(used)}

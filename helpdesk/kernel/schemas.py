@@ -13,7 +13,7 @@ import unicodedata
 from collections.abc import Callable, Iterable, Mapping
 from datetime import date, datetime
 from enum import Enum
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
 import marshmallow as ma
@@ -187,6 +187,24 @@ class CommaList(fields.Field[list[str]]):
         found = [part.strip() for part in str(value).split(",") if part.strip()]
         if not 1 <= len(found) <= self.most:
             raise ma.ValidationError(f"Give 1 to {self.most} values, separated by commas.")
+        return found
+
+
+SPARSE: Final = "application/vnd.helpdesk.sparse+json"
+"""The media type of an answer that has only the fields that were asked for: it is not what the schema of the whole says."""
+
+
+class Names(CommaList):
+    """Some of a fixed set of words, separated by commas; each once, in the order in which they were given."""
+
+    def __init__(self, names: Iterable[str], **kwargs: Any) -> None:
+        self.names = tuple(names)
+        super().__init__(**kwargs)
+
+    def _deserialize(self, value: Any, *args: Any, **kwargs: Any) -> list[str]:
+        found = list(dict.fromkeys(super()._deserialize(value, *args, **kwargs)))
+        if not set(found) <= set(self.names):
+            raise ma.ValidationError(f"Must be one of: {', '.join(self.names)}.")
         return found
 
 

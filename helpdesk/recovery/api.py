@@ -104,6 +104,7 @@ def draft_offer(uow: UnitOfWork, actor: Actor, complaint: Complaint, given: dict
     answer=schemas.OfferSummary,
     query=schemas.OfferQuery,
     permission="offer:read",
+    sparse=True,
     paged=True,
 )
 def list_offers(session: Session, actor: Actor, page: Page, given: dict[str, Any]) -> Any:

@@ -113,7 +113,7 @@ class TestUnknown:
         path = f"/complaints/{complaint['reference']}"
         for answer in (
             agent.get("/me?x=1"),
-            agent.get(f"{path}?fields=id"),
+            agent.get(f"{path}?extra=id"),
             agent.post("/customers?dry_run=true", {"name": "x"}),
             agent.post(f"{path}/claim?force=1"),
             agent.patch(f"{path}?x=1", {"subject": "x"}, if_match="*"),
