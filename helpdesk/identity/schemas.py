@@ -29,7 +29,7 @@ class ReassignIn(Schema):
     team_id = fields.UUID(metadata={"example": None})
 
     @validates_schema
-    def _one(self, data: dict[str, Any], **_: Any) -> None:
+    def _one_of_the_two(self, data: dict[str, Any], **_: Any) -> None:
         if len(data) != 1:
             raise ValidationError("Name an agent or a team.")
 
