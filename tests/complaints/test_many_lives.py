@@ -104,7 +104,7 @@ class Lives(RuleBasedStateMachine):
     @initialize(places=st.lists(st.integers(0, 2), min_size=2, max_size=3))
     def receive(self, places: list[int]) -> None:
         type(self).sequences += 1
-        self.model = Model()
+        self.models = [Model()]
         teams = [*self.cast.teams, None]
         # Words of their own: what two complaints have alike a merge does not double, and the model would have to know.
         bodies = [
@@ -125,6 +125,13 @@ class Lives(RuleBasedStateMachine):
             mine = {issue_id for owner, issue_id in issues if owner == complaint_id}
             self.model.complaints.append(Sketch(complaint_id, teams[place], mine))
 
+    @property
+    def model(self) -> Model:
+        """Any of those that fit. There are several where two orders look alike: a message that was said while its complaint
+        was merged is in the survivor's thread either way, and goes back with the undoing only in one of them.
+        """
+        return self.models[0]
+
     def _drawn(self, given: dict[str, Any], at: int, other: int, who: int) -> Try:
         count = len(self.model.complaints)
         merged = [number for number, one in enumerate(self.model.complaints) if one.merged_into is not None]
@@ -140,16 +147,13 @@ class Lives(RuleBasedStateMachine):
     @rule(given=TRIES, at=st.integers(0, 5), other=st.integers(0, 5), who=WHO)
     def one(self, given: dict[str, Any], at: int, other: int, who: int) -> None:
         it = self._drawn(given, at, other, who)
-        told = self.reality.attempt(it, self._ids)
-        assert told == self.model.expect(it), it
-        self.told[it.what or it.kind, told] += 1
-        self._name_new_ones()
+        self._compare([it], [self.reality.attempt(it, self._ids)])
 
     @rule(at=st.integers(0, 5), who=st.integers(0, 7))
     def claim(self, at: int, who: int) -> None:
         it = self._drawn({"kind": "claim"}, at, 0, who)
         if self.model.complaints[it.at].status in OPEN:
-            assert self.reality.attempt(it, self._ids) == self.model.expect(it), it
+            self._compare([it], [self.reality.attempt(it, self._ids)])
 
     @rule(
         first=TRIES,
@@ -176,25 +180,31 @@ class Lives(RuleBasedStateMachine):
         ]
         ids = self._ids
         told = at_once(*(self._call(it, ids) for it in tries))
-        found = []
-        for order in permutations((0, 1)):
-            model = self.model.copy()
-            expected = {place: model.expect(tries[place]) for place in order}
-            apart = self._differences(model) if [expected[0], expected[1]] == told else ["another answer"]
-            if not apart:
-                self.model = model
-                self.told.update((it.what or it.kind, code) for it, code in zip(tries, told, strict=True))
-                self._name_new_ones()
-                return
-            found.append((expected, apart))
-        raise AssertionError(f"{told}, and one after the other {found}, of {tries}")
+        self._compare(tries, told)
+
+    def _compare(self, tries: list[Try], told: list[str]) -> None:
+        """Keep the models that one order or another leads to what came of it."""
+        fitting, found = list[Model](), []
+        for before in self.models:
+            for order in permutations(range(len(tries))):
+                model = before.copy()
+                expected = {place: model.expect(tries[place]) for place in order}
+                same = [expected[place] for place in range(len(tries))] == told
+                apart = self._differences(model) if same else ["another answer"]
+                found.append((expected, apart))
+                fitting += [] if apart or model in fitting else [model]
+        assert fitting, f"{told}, and one after the other {found}, of {tries}"
+        self.models = fitting
+        self.told.update((it.what or it.kind, code) for it, code in zip(tries, told, strict=True))
+        for model in fitting:
+            self._name_new_ones(model)
 
     def _call(self, it: Try, ids: list[UUID]) -> Callable[[], str]:
         return lambda: self.reality.attempt(it, ids)
 
-    def _name_new_ones(self) -> None:
+    def _name_new_ones(self, model: Model) -> None:
         """A part that was split off is known by its issue."""
-        for one in self.model.complaints:
+        for one in model.complaints:
             if one.id is None:
                 with self.reality.database.reader() as session:
                     statement = text("SELECT complaint_id FROM complaint_issue WHERE id = :id")
@@ -202,7 +212,7 @@ class Lives(RuleBasedStateMachine):
 
     @invariant()
     def as_the_model_says(self) -> None:
-        if hasattr(self, "model"):
+        if hasattr(self, "models"):
             assert self._differences(self.model) == []
 
     def _differences(self, model: Model) -> list[str]:
@@ -247,7 +257,7 @@ class Lives(RuleBasedStateMachine):
         return found
 
     def teardown(self) -> None:
-        if not hasattr(self, "model"):
+        if not hasattr(self, "models"):
             return
         with self.reality.database.reader() as session:
             statement = text("SELECT id, event_count, event_head FROM complaint WHERE id = ANY(:ids)")
@@ -283,11 +293,11 @@ def run(machine: type[Lives], sequences: int) -> None:
     assert machine.sequences >= sequences
     happened = {what for what, code in machine.told if code == "ok"}
     refused = {code for _, code in machine.told}
-    assert {*OFTEN, *MESSAGE_KINDS, "merge", "unmerge", "split", "write"} - happened == set()
+    assert {*MESSAGE_KINDS, "investigate", "merge", "unmerge", "split", "write"} - happened == set()
     assert refused >= {"ok", "not_found", "forbidden", "action_not_allowed", "validation_failed"}
 
 
-@pytest.mark.fire  # until the model knows the rules of severity
+@pytest.mark.fire  # fails: a pair at once answers as neither order does, and why is not known yet
 def test_hundreds_of_lives(machine: type[Lives]) -> None:
     run(machine, 200)
 
