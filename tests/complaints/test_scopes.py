@@ -45,7 +45,8 @@ def scoped(admin: Caller, join: Join) -> Callable[..., Caller]:
 
 def integration(app: Flask, admin: Caller, scope: str, *team_ids: UUID) -> Caller:
     """A program with a key that may read whatever hangs on a complaint."""
-    held = ["complaint:read", "offer:read", "event:read", "agent:read"]
+    asked = {operation.definition["x-permission"] for operation in hanging_on_a_complaint("get")}
+    held = sorted({"complaint:read", "offer:read", "event:read", "agent:read"} | asked)
     body = {"name": "x", "permissions": held, "scope": scope, "team_ids": [str(team_id) for team_id in team_ids]}
     shown = admin.post("/api-keys", body).json
     actor = Actor(kind="integration", id=UUID(shown["id"]), scope=scope, team_ids=team_ids)
