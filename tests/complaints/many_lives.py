@@ -367,6 +367,8 @@ def _body(uow: UnitOfWork, complaint: Complaint, action: str) -> dict[str, Any]:
         body["outcomes"] = [{"issue_id": str(issue.id), "outcome": "upheld", **found} for issue in issues]
     if action == "convert":
         body["record_type"] = "inquiry" if complaint.record_type == "complaint" else "complaint"
+    if action == "set_severity":
+        body["severity"] = "S1" if complaint.severity != "S1" else "S2"  # the one that it has is refused
     loaded: dict[str, Any] = BODIES[action]().load(body)
     return loaded
 

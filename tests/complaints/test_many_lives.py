@@ -297,7 +297,6 @@ def run(machine: type[Lives], sequences: int) -> None:
     assert refused >= {"ok", "not_found", "forbidden", "action_not_allowed", "validation_failed"}
 
 
-@pytest.mark.fire  # fails: a pair at once answers as neither order does, and why is not known yet
 def test_hundreds_of_lives(machine: type[Lives]) -> None:
     run(machine, 200)
 
