@@ -44,7 +44,7 @@ def list_watchers(session: Session, actor: Actor, page: Page, given: dict[str, A
     answer=schemas.Watcher,
     permission="complaint:read",
     load=notification_queries.watching_for_update,
-    check=watchers.check,
+    allow=watchers.check,
     if_match="honoured",
     errors=(Forbidden, CannotSee, TooManyWatchers),
 )
@@ -60,7 +60,7 @@ def watch(uow: UnitOfWork, actor: Actor, part: Part[UUID]) -> dict[str, Any]:
     answer=schemas.Watcher,
     permission="complaint:read",
     load=notification_queries.watching_for_update,
-    check=watchers.check,
+    allow=watchers.check,
     if_match="honoured",
     errors=(Forbidden,),
 )

@@ -116,7 +116,7 @@ def get_rule(session: Session, actor: Actor, rule_id: UUID) -> Any:
     answer=RoutingRule,
     permission="routing:manage",
     load=routing_queries.rule_for_update,
-    check=routing_rules.check_own,
+    allow=routing_rules.check_own,
     show=_show,
     if_match="required",
 )
@@ -133,7 +133,7 @@ def change_rule(uow: UnitOfWork, actor: Actor, rule: routing_models.RoutingRule,
     answer=RoutingRule,
     permission="routing:manage",
     load=routing_queries.rule_for_update,
-    check=routing_rules.check_own,
+    allow=routing_rules.check_own,
     show=_show,
     if_match="required",
 )

@@ -76,7 +76,7 @@ def get_view(session: Session, actor: Actor, view_id: UUID) -> Mapping[str, Any]
     answer=View,
     permission="view:edit",
     load=view_queries.view_for_update,
-    check=saved_views.check,
+    allow=saved_views.check,
     if_match="required",
     show=_show,
     errors=(Forbidden, TooManyViews),
@@ -94,7 +94,7 @@ def replace_view(uow: UnitOfWork, actor: Actor, row: Row, given: dict[str, Any])
     answer=None,
     permission="view:edit",
     load=view_queries.view_for_update,
-    check=saved_views.check,
+    allow=saved_views.check,
     if_match="required",
     errors=(Forbidden,),
 )

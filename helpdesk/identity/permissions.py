@@ -65,6 +65,7 @@ PERMISSIONS: Final[dict[str, str]] = {
     "audit:read": "read the log of administrative acts",
     "import:run": "import complaints",
     "job:read_all": "see everybody's jobs, not only one's own",
+    "job:cancel_all": "cancel everybody's jobs, not only one's own",
     "agent:read": "see agents, teams and roles",
     "agent:manage": "create and change agents and teams",
     "role:manage": "create and change roles",

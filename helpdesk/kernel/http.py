@@ -211,6 +211,7 @@ class _Write:
     public: bool
     load: Callable[..., Any] | None
     body_names_rows: bool = False
+    allow: Callable[[Session, Any, Any], None] | None = None
     check: Callable[[Session, Any, Any], None] | None
     show: Callable[..., Any] | None
     location: Callable[[Any], str] | None
@@ -312,6 +313,8 @@ class _Write:
         uow.about |= _about(row)
         if self.permission is not None:
             require(actor, self.permission)
+        if self.allow is not None:
+            self.allow(uow.session, actor, row)
         try:
             return self._on(uow, actor, row, given)
         except (Conflict, PreconditionFailed) as refused:
@@ -449,6 +452,7 @@ class Blueprint(flask_smorest.Blueprint):  # type: ignore[misc]  # flask-smorest
         public: bool = False,
         load: Callable[..., Any] | None = None,
         body_names_rows: bool = False,
+        allow: Callable[[Session, Any, Any], None] | None = None,
         check: Callable[[Session, Any, Any], None] | None = None,
         show: Callable[..., Any] | None = None,
         location: Callable[[Any], str] | None = None,
@@ -470,8 +474,10 @@ class Blueprint(flask_smorest.Blueprint):  # type: ignore[misc]  # flask-smorest
 
         `load(session, actor, **path)` gives the locked row or raises `NotFound`; with it, the path's values go there
         and not to the view. With `body_names_rows`, rows that the body names are locked together with it, so `load(session,
-        actor, body, **path)` is given the body as it was parsed: any JSON, of which nothing is known yet. `check(session, actor, row)` refuses before the body is looked at. `if_match` is none,
-        honoured or required. `shown_once` names a field of the answer (then a mapping) that is shown once: the kept
+        actor, body, **path)` is given the body as it was parsed: any JSON, of which nothing is known yet.
+        `allow(session, actor, row)` raises `Forbidden` for whom the permission is not enough, because of whose row it
+        is; `check(session, actor, row)`, after If-Match, refuses for what state the row is in, before the body is
+        looked at. `if_match` is none, honoured or required. `shown_once` names a field of the answer (then a mapping) that is shown once: the kept
         answer has null in its place. `headers(shown)` are further ones of the answer. `limits`
         and `by` as in `read`.
 
@@ -498,6 +504,7 @@ class Blueprint(flask_smorest.Blueprint):  # type: ignore[misc]  # flask-smorest
                 public=public,
                 load=load,
                 body_names_rows=body_names_rows,
+                allow=allow,
                 check=check,
                 show=show,
                 location=location,

@@ -18,6 +18,7 @@ from sqlalchemy import CheckConstraint, Connection, ForeignKey, Index, delete, f
 from sqlalchemy.dialects.postgresql import JSONB, insert
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
+from helpdesk.kernel.access import require
 from helpdesk.kernel.db import Base, Identified, Stamped, Timestamp
 from helpdesk.kernel.errors import Conflict, NotFound
 from helpdesk.kernel.events import Principal
@@ -28,6 +29,7 @@ from helpdesk.kernel.unit_of_work import UnitOfWork
 STATES: Final = ("queued", "running", "done", "failed", "cancelled")
 ENDED: Final = ("done", "failed", "cancelled")
 READ_ALL: Final = "job:read_all"
+CANCEL_ALL: Final = "job:cancel_all"
 KEPT: Final = timedelta(days=30)
 """An ended job and the outcomes of its items are forgotten after that."""
 
@@ -179,6 +181,12 @@ def job_for_update(session: Session, actor: Principal, job_id: UUID) -> Job:
     if job is None:
         raise NotFound
     return job
+
+
+def check_own(_session: Session, actor: Principal, job: Job) -> None:
+    """Who reads everybody's does not thereby end them. Raises `Forbidden`."""
+    if job.created_by != actor.id:
+        require(actor, CANCEL_ALL)
 
 
 def check_running(_session: Session, _actor: Principal, job: Job) -> None:

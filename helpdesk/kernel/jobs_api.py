@@ -6,6 +6,7 @@ from marshmallow import fields
 from sqlalchemy.orm import Session
 
 from helpdesk.kernel import jobs
+from helpdesk.kernel.errors import Forbidden
 from helpdesk.kernel.events import Principal
 from helpdesk.kernel.http import Blueprint
 from helpdesk.kernel.pagination import Listed, Page
@@ -84,10 +85,12 @@ def _show(session: Session, actor: Principal, job_id: UUID) -> Mapping[str, Any]
     operation_id="cancel_job",
     summary="End a job where it stands; what it did stays done",
     answer=JobOut,
+    description="One's own; somebody else's with `job:cancel_all`.",
     load=jobs.job_for_update,
+    allow=jobs.check_own,
     check=jobs.check_running,
     show=_show,
-    errors=(jobs.JobEnded,),
+    errors=(Forbidden, jobs.JobEnded),
 )
 def cancel_job(uow: UnitOfWork, _actor: Principal, job: jobs.Job) -> UUID:
     return jobs.cancel(uow, job)

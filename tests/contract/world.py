@@ -116,7 +116,8 @@ class World:
 
     def forget(self, operation: Operation) -> None:
         """What was given for it has moved on, or is gone: the next gets anew."""
-        self._known.pop(operation.id, None)
+        if "form_id" in self._known.pop(operation.id, {}):
+            self._form = None  # its key may be another by now
         self.visitors.forget(operation.id)
         self._sessions.pop(operation.id, None)
 
