@@ -1,6 +1,7 @@
-"""How long a refused sign-in takes, for an account that exists and for one that does not: whether the one can be told from
-the other by a clock. A report, not a gate: on a machine that others use too, chance says yes now and then. That both do
-the same statements and make the same hash is what `tests/identity/test_sessions.py` holds on to.
+"""How long a refused sign-in takes, for an account that exists and for one that does not, and a refused look at a
+complaint: whether the one can be told from the other by a clock. A report, not a gate: on a machine that others use too, chance says yes now and then. That both do
+the same statements and make the same hash is what `tests/identity/test_sessions.py` and `tests/complaints/test_tracking.py`
+hold on to.
 """
 
 import os
@@ -15,7 +16,7 @@ from flask import Flask
 from sqlalchemy import Engine
 
 from helpdesk.kernel.unit_of_work import Database
-from tests.conftest import Caller
+from tests.conftest import Caller, complaint_body
 from tests.identity.doors import Browser, Member, execute
 
 pytestmark = pytest.mark.bench
@@ -41,7 +42,7 @@ def compared(what: str, left: Callable[[], float], right: Callable[[], float]) -
     pairs = [(left(), right()) for _ in range(SAMPLES)]
     kept = SAMPLES * 19 // 20
     first, second = (sorted(side)[:kept] for side in zip(*pairs, strict=True))
-    return f"{what:<34}{median(first):>10.2f}{median(second):>10.2f}{welch(first, second):>10.2f}"
+    return f"{what:<42}{median(first):>10.2f}{median(second):>10.2f}{welch(first, second):>10.2f}"
 
 
 def test_report(app: Flask, database: Database, engine: Engine, admin: Caller) -> None:
@@ -64,6 +65,11 @@ def test_report(app: Flask, database: Database, engine: Engine, admin: Caller) -
 
         return once
 
+    def look(reference: str) -> Callable[[], float]:
+        tried = {"reference": reference, "secret": "0" * 27}
+        return lambda: taken(lambda: browser.post("/public/tracking", tried).status_code, 403)
+
+    complaint = str(admin.post("/complaints", complaint_body()).json["reference"])
     nobody = "nobody@example.com"
     rows = [
         compared("sign-in: known, unknown", sign_in(known.email), sign_in(nobody)),
@@ -71,6 +77,7 @@ def test_report(app: Flask, database: Database, engine: Engine, admin: Caller) -
         compared("sign-in: no password, unknown", sign_in(without.email), sign_in(nobody)),
         compared("sign-in: unknown, unknown", sign_in(nobody), sign_in("somebody@example.com")),
         compared("password reset: known, unknown", reset(known.email), reset(nobody)),
+        compared("tracking: a complaint's, no complaint's", look(complaint), look("0000-0000-000")),
     ]
-    head = f"{'median milliseconds':<34}{'one':>10}{'other':>10}{'Welch t':>10}"
+    head = f"{'median milliseconds':<42}{'one':>10}{'other':>10}{'Welch t':>10}"
     print("\n" + "\n".join([head, *rows]))
