@@ -1,6 +1,6 @@
 """Payloads of bulk changes."""
 
-from typing import Any
+from typing import Any, Final
 
 from marshmallow import ValidationError, fields, validate, validates_schema
 
@@ -10,6 +10,7 @@ from helpdesk.complaints.view_schemas import ComplaintFilters
 from helpdesk.kernel.jobs_api import JobItemOut, JobOut
 from helpdesk.kernel.schemas import Flag, Text, Whole
 
+MAX_VERSION: Final = 2**31 - 1
 _WHICH = ("refs", "where", "view_id")
 
 
@@ -26,7 +27,7 @@ class BulkIn(StepIn):
     view_id = fields.UUID(metadata={"description": "Or all of a view.", "example": None})
     versions = fields.Dict(
         keys=fields.String(),
-        values=Whole(validate=validate.Range(min=1)),
+        values=Whole(validate=validate.Range(1, MAX_VERSION)),
         metadata={
             "description": "Of those in `refs`, as written there, the version that you looked at: another one is refused "
             "(412).",

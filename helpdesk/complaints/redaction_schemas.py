@@ -3,18 +3,18 @@ from typing import Any
 from marshmallow import ValidationError, fields, validate, validates_schema
 
 from helpdesk.complaints.redaction_models import MAIL_OUTCOMES, REDACTABLE
-from helpdesk.complaints.schemas import Message
+from helpdesk.complaints.schemas import LONG, Message
 from helpdesk.kernel.schemas import Choice, Flag, Schema, Text, Timestamp, Whole
 
 
 class RangeIn(Schema):
     start = Whole(
         required=True,
-        validate=validate.Range(0),
+        validate=validate.Range(0, LONG),
         metadata={"description": "The first character, from 0.", "example": 11},
     )
     end = Whole(
-        required=True, validate=validate.Range(1), metadata={"description": "Behind the last one.", "example": 30}
+        required=True, validate=validate.Range(1, LONG), metadata={"description": "Behind the last one.", "example": 30}
     )
 
 

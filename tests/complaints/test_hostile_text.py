@@ -23,7 +23,7 @@ HOSTILE: Final = {
     "attribute": "\"'><svg/onload=alert(1)>",
     "right to left": "\u202egnp.exe\u202c \u2066hidden\u2069 שלום",
     "zero width": "pay\u200bpal \u200d\u200c\ufeff 👨\u200d👩\u200d👧",
-    "formula": '=HYPERLINK("http://evil.example","click")',
+    "formula": '=HYPERLINK("http://evil.example")',
     "command": "+cmd|' /C calc'!A0",
     "template": "{{ 7*7 }} ${7*7} %(name)s {complainant}",
     "statement": "'); DROP TABLE complaint; --",

@@ -4,6 +4,7 @@ import json
 import re
 from collections import Counter
 from copy import deepcopy
+from functools import cache
 from typing import Any, Final
 
 import pytest
@@ -300,3 +301,35 @@ def made(caller: Caller, path: str, body: dict[str, Any]) -> dict[str, Any]:
     answer = caller.post(path, body)
     assert answer.status_code == 201, answer.text
     return dict(answer.json)
+
+
+def named_in(node: Any) -> set[str]:
+    """The components that a piece of the document refers to, those that they refer to among them."""
+    text = json.dumps(node)
+    found = set(re.findall(r'"#/components/schemas/(\w+)"', text))
+    while True:
+        more = {name for known in found for name in _components_of(known)} - found
+        if not more:
+            return found
+        found |= more
+
+
+@cache
+def _components_of(name: str) -> frozenset[str]:
+    return frozenset(
+        re.findall(r'"#/components/schemas/(\w+)"', json.dumps(committed()["components"]["schemas"][name]))
+    )
+
+
+def test_whole_numbers_that_are_sent_have_bounds() -> None:
+    """1e308 is a whole number too, and no column takes it."""
+    sent = [[operation.body, operation.parameters] for operation in OPERATIONS]
+    asked = {name: committed()["components"]["schemas"][name] for name in named_in(sent)}
+    places = [*schemas_in(sent, "sent"), *schemas_in({"components": {"schemas": asked}})]
+    unbounded = {
+        where
+        for where, schema in places
+        if "integer" in [schema.get("type"), *(schema["type"] if isinstance(schema.get("type"), list) else ())]
+        if not ({"minimum", "maximum"} <= schema.keys() or "enum" in schema)
+    }
+    assert unbounded == set()
