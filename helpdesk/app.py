@@ -86,6 +86,8 @@ from helpdesk.sla.models import CLOCK_STATES
 from helpdesk.sla.schemas import UNITS
 from helpdesk.sla.specs import DAYS
 from helpdesk.sla.tracking_api import blp as milestones
+from helpdesk.suggestions.api import blp as suggestions
+from helpdesk.suggestions.models import BASES
 from helpdesk.wiring import Program, assemble
 
 API = "/api/v1"
@@ -127,6 +129,7 @@ BLUEPRINTS = (
     sla,
     milestones,
     recovery,
+    suggestions,
     integrations,
     jobs_blueprint,
     log_verification,
@@ -186,6 +189,7 @@ VOCABULARIES = {
     "TemplateScope": TEMPLATE_SCOPES,
     "TextFormat": complaint_payloads.TEXT_FORMATS,
     "TimeUnit": UNITS,
+    "SuggestionBasis": BASES,
     "Track": taxonomy.TRACKS,
     "Vulnerability": taxonomy.VULNERABILITIES,
     "WaitingOn": complaint_life.WAITING_ON,
@@ -209,6 +213,7 @@ MEANINGS = {
     "SeverityCause": "received: by what came with it; triaged; set by somebody; facts: something became known; converted.",
     "SeverityRule": "; ".join(f"`{name}` {TEXTS[name]['en']}" for name in RULE_NAMES),
     "Stage": "1: first decision; 2: internal review; external: an outside body.",
+    "SuggestionBasis": "model: trained on what people categorised here; rules: a list of words that comes with the program.",
     "Track": "on_the_spot: settled at the first contact; investigate: looked into first.",
     "Vulnerability": "What makes somebody vulnerable, or calls for an adjustment.",
     "WaitingOn": "Who has to act next; clocks that may pause stand still while it is not us.",

@@ -28,6 +28,7 @@ from helpdesk.integrations.jobs import remove_leftovers
 from helpdesk.kernel import files, idempotency, jobs, outbox
 from helpdesk.recovery.jobs import expire_offers, fail_abandoned
 from helpdesk.sla.sweep import ring_due
+from helpdesk.suggestions import training_jobs
 from helpdesk.wiring import Program
 
 log = structlog.get_logger()
@@ -129,6 +130,12 @@ SCHEDULE: Final = (
         "SELECT EXISTS (SELECT FROM offer WHERE status = 'offered' AND valid_until <= now())",
     ),
     Periodic("recovery.fail_abandoned", 60, lambda program: fail_abandoned(program.database)),
+    Periodic(
+        "suggestions.train",
+        600,
+        lambda program: training_jobs.begin_due(program.database),
+        training_jobs.DUE,
+    ),
     Periodic(
         "integrations.remove_leftovers",
         3600,

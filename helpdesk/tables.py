@@ -25,6 +25,7 @@ from helpdesk.integrations import models as integrations
 from helpdesk.kernel import event_log, files, idempotency, jobs, mail, outbox
 from helpdesk.recovery import models as recovery
 from helpdesk.sla import models as sla
+from helpdesk.suggestions import models as suggestions
 
 __all__ = [
     "administration",
@@ -57,6 +58,7 @@ __all__ = [
     "session_models",
     "severities",
     "sla",
+    "suggestions",
     "tags",
     "templates",
     "views",

@@ -33,6 +33,7 @@ from helpdesk.complaints.events import (
     ComplaintDismissed,
     ComplaintEdited,
     ComplaintReceived,
+    ComplaintTriaged,
     ComplaintWithdrawn,
     DuplicateMerged,
     DuplicateParted,
@@ -72,6 +73,8 @@ from helpdesk.sla import subscribers as sla
 from helpdesk.sla.events import SlaBreached
 from helpdesk.sla.evidence_queries import clocks_as_evidence
 from helpdesk.sla.service import install_defaults
+from helpdesk.suggestions import subscribers as suggestions
+from helpdesk.suggestions import training, training_jobs
 
 SUBSCRIBERS: Final[Mapping[type[Event], tuple[Subscriber, ...]]] = {
     AgentChanged: (session_subscribers.end_sessions, leaving.owe_reassignment),
@@ -80,6 +83,13 @@ SUBSCRIBERS: Final[Mapping[type[Event], tuple[Subscriber, ...]]] = {
     PersonAdded: (follow_text, routing.person_added),
     ComplaintReceived: (sla.start_clocks, routing.received),
     **dict.fromkeys(BY_ACTION.values(), (sla.follow_complaint, listeners.moved, leaving.opened_again, routing.acted)),
+    ComplaintTriaged: (
+        sla.follow_complaint,
+        listeners.moved,
+        leaving.opened_again,
+        routing.acted,
+        suggestions.complaint_triaged,
+    ),
     ComplaintWithdrawn: (sla.follow_complaint, recovery.complaint_withdrawn, listeners.moved, routing.acted),
     ComplaintDismissed: (sla.follow_complaint, recovery.complaint_dismissed, listeners.moved, routing.acted),
     ComplaintAssigned: (listeners.assigned, routing.assigned),
@@ -144,6 +154,7 @@ HANDLERS: Final[Handlers] = {
         attachments.scan, give_up=attachments.give_up, queue=BULK, patience=20
     ),  # a scanner that starts loads its signatures for minutes
     files.TOPIC: Outside(files.remove, patience=40),  # a store may be away for hours
+    training.TOPIC: Outside(training_jobs.train, give_up=jobs.give_up, queue=BULK),
     imports.TOPIC: Outside(imports.run_import, give_up=imports.give_up, queue=BULK),
 }
 

@@ -17,7 +17,7 @@ from importlinter.cli import lint_imports
 import helpdesk
 
 ROOT: Final = Path(helpdesk.__file__).parent
-DOMAINS: Final = ("identity", "customers", "complaints", "sla", "recovery", "integrations")
+DOMAINS: Final = ("identity", "customers", "complaints", "sla", "recovery", "suggestions", "integrations")
 HEIGHT: Final = {
     "api": 6,
     "jobs": 6,

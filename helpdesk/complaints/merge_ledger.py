@@ -33,6 +33,7 @@ APART: Final[Mapping[str, str]] = {
     "complaint_link": "moved by `merging`, where that closes no ring and doubles none",
     "complaint_evidence": "stays: a pack is of the complaint that it was made of",
     "complaint_severity_assessment": "is the source's own history",
+    "category_suggestion": "stays: it tells what was shown of it, and what was chosen then",
     "complaint_merge": "is the book itself",
     "complaint": "`merged_into_id` of what was merged into the source earlier is moved by `merging`",
     "complaint_transition": "is the source's own history",

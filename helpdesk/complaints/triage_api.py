@@ -27,7 +27,8 @@ blp = Blueprint("triage", __name__, description="How severe complaints are and w
     permission="complaint:read",
 )
 def get_triage(session: Session, actor: Actor, ref: str) -> dict[str, Any]:
-    return triage_queries.triage_of(session, actor, ref)
+    shown = triage_queries.triage_of(session, actor, ref)
+    return {**shown, "category_suggestions": f"/api/v1/complaints/{shown['reference']}/category-suggestions"}
 
 
 @blp.read(

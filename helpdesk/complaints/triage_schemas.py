@@ -116,3 +116,10 @@ class Triage(Schema):
     systemic = fields.Boolean(required=True, metadata={"description": "Many like it are open now."})
     rules_version = fields.Integer(required=True, metadata={"example": 1})
     on_the_spot = fields.Nested(OnTheSpot, required=True)
+    category_suggestions = fields.String(
+        required=True,
+        metadata={
+            "description": "Where to ask which categories its text speaks for, and why.",
+            "example": "/api/v1/complaints/7K3M-9QX2-TAM/category-suggestions",
+        },
+    )

@@ -48,6 +48,8 @@ PERMISSIONS: Final[dict[str, str]] = {
     "complaint:link": "link complaints with each other, and unlink them",
     "complaint:merge": "merge duplicates, and undo that",
     "complaint:split": "split a complaint in two",
+    "category_model:read": "see how good the model is that suggests categories, and the words that it knows",
+    "category_model:train": "train the model that suggests categories",
     "customer:read": "see customers",
     "customer:edit": "create and change customers",
     "offer:read": "see recovery offers",
@@ -136,6 +138,7 @@ _AUDITOR = _READING | {
     "key:read",
     "routing:read",
     "form:read",
+    "category_model:read",
 }
 _MANAGER = _SENIOR | {
     "evidence:needs",
@@ -150,6 +153,8 @@ _MANAGER = _SENIOR | {
     "form:manage",
     "voucher:redeem",
     "routing:manage",
+    "category_model:read",
+    "category_model:train",
 }
 
 SCOPES: Final = ("own", "teams", "everything")

@@ -37,6 +37,7 @@ OWN_BOOKS: Final = {
     "complaint_search": "is derived from what is told",
     "complaint_transition": "is written beside the event, and replayed by `verify`",
     "sla_clock": "is derived from the complaint's own facts, with alarms of its own",
+    "category_suggestion": "tells of the model, and of who looked at it; the complaint is not changed",
     "offer": "has a lifecycle and events of its own",
     "complaint_custom_value": "is what the complaint's own `custom_fields` shows",
     "complaint_severity_assessment": "is told by `complaint.severity_assessed`",
