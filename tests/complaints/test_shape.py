@@ -11,7 +11,7 @@ from uuid import UUID
 import pytest
 
 from helpdesk.complaints.schemas import INCLUDES
-from helpdesk.kernel.http import _reads
+from helpdesk.kernel.handling import READS
 from helpdesk.kernel.schemas import SPARSE
 from helpdesk.kernel.unit_of_work import Database
 from helpdesk.wiring import Program
@@ -39,7 +39,7 @@ class TestInclude:
         assert join("agent", team_ids=[make_team(database, "Elsewhere")]).get(path).status_code == 404
 
     def test_every_name_has_an_address(self) -> None:
-        assert {f"/complaints/<ref>/{name}" for name in INCLUDES} <= _reads.keys()
+        assert {f"/complaints/<ref>/{name}" for name in INCLUDES} <= READS.keys()
 
     @pytest.mark.parametrize("name", INCLUDES)
     def test_is_what_its_own_address_answers(self, manager: Caller, story: dict[str, Any], name: str) -> None:

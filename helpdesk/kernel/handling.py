@@ -1,0 +1,301 @@
+"""Reads, changes and uploads as they run: the order of refusals, one transaction, one kept answer. How a route is
+declared is in `http`.
+"""
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final, TypeVar, cast
+from uuid import UUID
+
+import marshmallow as ma
+import structlog
+from flask import Response, g, request
+from psycopg import errors as pg_errors
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.orm import Session
+
+from helpdesk.kernel import idempotency
+from helpdesk.kernel.access import require
+from helpdesk.kernel.answers import answered, conditional, kept_headers, listed_answer, replayed
+from helpdesk.kernel.errors import Conflict, IdempotencyKeyRequired, MovedMeanwhile, PreconditionFailed
+from helpdesk.kernel.events import EventStream
+from helpdesk.kernel.incoming import Given, GivenFile, check_if_match, load_query, looked_at
+from helpdesk.kernel.multipart import MEDIA_TYPE
+from helpdesk.kernel.pagination import Count, Page
+from helpdesk.kernel.unit_of_work import UnitOfWork
+from helpdesk.kernel.uploads import FORM_ROOM, FormRequired, Sent, Terms, received, too_large
+from helpdesk.kernel.web import Caller, Scheme, caller, web, who_of
+
+_ATTEMPTS = 3
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Read:
+    """A GET as it runs. See `Blueprint.read`."""
+
+    view: Callable[..., Any]
+    answer: Any
+    query: ma.Schema | None
+    permission: str | None
+    public: bool
+    paged: bool
+    limits: Sequence[str]
+    enrolling: bool
+    by: Scheme | None
+    sparse: bool
+
+    def __call__(self, **path: Any) -> Response:
+        return persistently(lambda: self._once(path))
+
+    def _once(self, path: dict[str, Any]) -> Response:
+        with web().database.reader() as session:
+            actor = caller(session, public=self.public, limits=self.limits, enrolling=self.enrolling, by=self.by)
+            if self.permission is not None:
+                require(actor, self.permission)
+            given = load_query(self.query)
+            wanted = given.pop(FIELDS, None) if self.sparse else None
+            if self.paged:
+                body = self.page(session, actor, given, path, str(request.url_rule))
+                return listed_answer(body, body["next_cursor"], wanted)
+            result = self.view(session, actor, *((given,) if self.query else ()), **path)
+        return result if isinstance(result, Response) else conditional(self.answer, result, wanted)
+
+    def page(
+        self, session: Session, actor: Caller, given: dict[str, Any], path: dict[str, Any], rule: str
+    ) -> dict[str, Any]:
+        # The route is part of what the cursor stands for: two lists without filters are not one list.
+        page = Page.of({**given, **path, "/": rule}, web().signing_key)
+        rows, cursor, total = self.view(session, actor, page, given, **path)
+        body: dict[str, Any] = {"items": self.answer.dump(rows, many=True), "next_cursor": cursor}
+        if isinstance(total, Count):
+            body["total"] = total.number
+            if not total.exact:
+                body["total_is_exact"] = False
+        elif total is not None:
+            body["total"] = total
+        return body
+
+    def included(self, session: Session, actor: Caller, path: dict[str, Any], rule: str) -> Any:
+        """What the route answers to who asks it for nothing in particular."""
+        if self.permission is not None:
+            require(actor, self.permission)
+        given: dict[str, Any] = {} if self.query is None else self.query.load({})
+        if self.paged:
+            return self.page(session, actor, given, path, rule)
+        return self.answer.dump(self.view(session, actor, *((given,) if self.query else ()), **path))
+
+
+FIELDS: Final = "fields"
+
+
+READS: dict[str, Read] = {}
+"""Every GET by its rule, for `include`."""
+
+
+def include(session: Session, actor: Caller, rule: str, **path: Any) -> Any:
+    """What another GET of ours answers to this caller, to be shown inside this one's answer: the same rights, the same
+    bounds, and its cursor goes on there. `rule` is as it was declared. Raises `Forbidden`.
+    """
+    own = str(request.url_rule)
+    prefix = own[: own.index("/", own.index("/", 1) + 1)]  # `/api/v1`
+    return READS[rule].included(session, actor, path, f"{prefix}{rule}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Write:
+    """A change as it runs. See `Blueprint.write`."""
+
+    view: Callable[..., Any]
+    answer: Any
+    body: ma.Schema | None
+    status: int
+    permission: str | None
+    public: bool
+    load: Callable[..., Any] | None
+    body_names_rows: bool = False
+    allow: Callable[[Session, Any, Any], None] | None = None
+    check: Callable[[Session, Any, Any], None] | None
+    show: Callable[..., Any] | None
+    location: Callable[[Any], str] | None
+    if_match: str
+    key_required: bool
+    shown_once: str | None
+    limits: Sequence[str]
+    keyed: bool = True
+    first: Callable[..., Any] | None = None
+    headers: Callable[[Any], Mapping[str, str]] | None = None
+    enrolling: bool = False
+    body_optional: bool = False
+    or_nothing: bool = False
+    accepted: Callable[[Any], bool] | None = None
+    by: Scheme | None = None
+
+    def __call__(self, **path: Any) -> Response:
+        if self.first is not None:
+            return self._after_first(self.first, path)
+        return persistently(lambda: self._once(path))
+
+    def _known_caller(self) -> Caller:
+        with web().database.reader() as session:
+            return caller(session, public=self.public, limits=self.limits, enrolling=self.enrolling, by=self.by)
+
+    def _after_first(self, first: Callable[..., Any], path: dict[str, Any]) -> Response:
+        """Only the last part is done again where nothing of it happened: what `first` did has been done."""
+        actor = persistently(self._known_caller)
+        given = Given.read(self.body)
+        if self.permission is not None:
+            require(actor, self.permission)
+        load_query(None)
+        found = first(actor, *given.body(self.body), **path)
+        return persistently(lambda: self._concluded(actor, found))
+
+    def _concluded(self, actor: Caller, found: Any) -> Response:
+        with web().database.unit_of_work(actor, request_id=g.request_id) as uow:
+            result = self.view(uow, actor, found)
+            uow.finish()
+            shown = self.show(uow.session, actor, result) if self.show is not None else result
+            return self._answered(shown)
+
+    def _answered(self, shown: Any) -> Response:
+        status = 202 if self.accepted is not None and self.accepted(shown) else self.status
+        response = answered(self.answer, shown, status, self.location)
+        for name, value in self.headers(shown).items() if self.headers is not None else ():
+            response.headers[name] = value
+        return response
+
+    def _once(self, path: dict[str, Any]) -> Response:
+        return self._settled(self._known_caller(), Given.read(self.body, optional=self.body_optional), path)
+
+    def _settled(self, actor: Caller, given: "Given", path: dict[str, Any]) -> Response:
+        tried = self._attempt(actor, given)
+        with web().database.unit_of_work(actor, now=actor.seen_at, request_id=g.request_id) as uow:
+            if tried is not None:
+                kept = idempotency.earlier_answer(uow.session, tried)
+                if kept is not None:
+                    return replayed(kept)
+                uow.attempt = tried
+            result = self._work(uow, actor, given, path)
+            uow.finish()
+            shown, response = self._shown(uow.session, actor, result)
+            if tried is not None:
+                self._keep(uow.session, tried, response, shown, uow.about)
+        return response
+
+    def _shown(self, session: Session, actor: Caller, result: Any) -> tuple[Any, Response]:
+        if self.or_nothing and result is None:
+            return None, Response(status=204)
+        shown = self.show(session, actor, result) if self.show is not None else result
+        return shown, self._answered(shown)
+
+    def _keep(
+        self, session: Session, tried: idempotency.Attempt, response: Response, shown: Any, about: Collection[UUID]
+    ) -> None:
+        """For a repeat; without the secret, which is shown once and kept nowhere."""
+        if self.shown_once is not None:
+            response = answered(self.answer, {**shown, self.shown_once: None}, self.status, self.location)
+        headers = kept_headers(response)
+        idempotency.keep(session, tried, response.status_code, headers, response.get_data(), about=about)
+
+    def _attempt(self, actor: Caller, given: "Given") -> idempotency.Attempt | None:
+        key = request.headers.get("Idempotency-Key") if request.method == "POST" and self.keyed else None
+        if key is None:
+            if self.key_required:
+                raise IdempotencyKeyRequired
+            return None
+        return idempotency.attempt(who_of(actor), request.method, request.full_path, key, given.raw)
+
+    def _work(self, uow: UnitOfWork, actor: Caller, given: "Given", path: dict[str, Any]) -> Any:
+        """The order of refusals: 404, 403, 412/428, 409, 422."""
+        if self.load is None:
+            if self.permission is not None:
+                require(actor, self.permission)
+            load_query(None)
+            return self.view(uow, actor, *given.body(self.body), **path)
+        row = self.load(uow.session, actor, *((given.parsed,) if self.body_names_rows else ()), **path)
+        uow.about |= _about(row)
+        if self.permission is not None:
+            require(actor, self.permission)
+        if self.allow is not None:
+            self.allow(uow.session, actor, row)
+        try:
+            return self._on(uow, actor, row, given)
+        except (Conflict, PreconditionFailed) as refused:
+            refused.extra.update(web().changes_of(uow.session, actor, row, looked_at()))
+            raise
+
+    def _on(self, uow: UnitOfWork, actor: Caller, row: Any, given: "Given") -> Any:
+        if self.if_match != "none":
+            check_if_match(row, required=self.if_match == "required")
+        if self.check is not None:
+            self.check(uow.session, actor, row)
+        load_query(None)
+        return self.view(uow, actor, row, *given.body(self.body))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UploadWrite(Write):
+    """A POST with a file as it runs. See `Blueprint.upload`."""
+
+    look: Callable[..., Any]
+    terms: Callable[[Any], Terms]
+
+    def __call__(self, **path: Any) -> Response:
+        with web().database.reader() as session:
+            actor = caller(session, public=self.public, limits=self.limits, by=self.by)
+            terms = self._asked(session, actor, path)
+        # No connection is held from here on until all of it is there: a slow sender keeps nobody else waiting.
+        request.max_content_length = terms.max_bytes + FORM_ROOM
+        with received(web().database, web().store, actor, _sent(terms), terms) as upload:
+            given = GivenFile(upload.fingerprint(), dict(upload.fields), upload)
+            return persistently(lambda: self._settled(actor, given, path))
+
+    def _asked(self, session: Session, actor: Caller, path: dict[str, Any]) -> Terms:
+        """What can be refused before the file comes is refused then."""
+        seen = self.look(session, actor, **path)
+        if self.permission is not None:
+            require(actor, self.permission)
+        if request.mimetype != MEDIA_TYPE:
+            raise FormRequired
+        load_query(None)
+        return self.terms(seen)
+
+
+def _sent(terms: Terms) -> Sent:
+    if (request.content_length or 0) > terms.max_bytes + FORM_ROOM:
+        raise too_large(terms)
+    return Sent(request.stream, cast(Mapping[str, str], request.headers))
+
+
+def _about(row: Any) -> set[UUID]:
+    """The row with a chain that a loaded row is, or belongs to."""
+    if isinstance(row, EventStream):
+        return {row.id}  # type: ignore[attr-defined]  # every such row has one
+    owner = getattr(row, "complaint", None)
+    found = owner.id if isinstance(owner, EventStream) else getattr(row, "complaint_id", None)  # type: ignore[attr-defined]
+    return {found} if isinstance(found, UUID) else set()
+
+
+_Done = TypeVar("_Done")
+
+
+def persistently(run: Callable[[], _Done]) -> _Done:
+    """The whole request again, where nothing of it happened."""
+    for attempt in range(1, _ATTEMPTS):
+        try:
+            return run()
+        except MovedMeanwhile:
+            structlog.get_logger().info("request repeated", attempt=attempt, reason="MovedMeanwhile")
+        except DBAPIError as error:
+            if not _worth_repeating(error):
+                raise
+            structlog.get_logger().info("request repeated", attempt=attempt, reason=type(error.orig).__name__)
+    return run()
+
+
+def _worth_repeating(error: DBAPIError) -> bool:
+    """Errors after which the transaction certainly did not happen, so that the whole request can run again."""
+    if isinstance(error.orig, pg_errors.DeadlockDetected | pg_errors.SerializationFailure):
+        return True
+    # A connection that was dead before we used it: the server went away between two requests. A failure inside COMMIT
+    # itself has an open outcome and is told to the caller, who has an Idempotency-Key for that.
+    return error.connection_invalidated and error.statement is not None

@@ -1,0 +1,118 @@
+"""A request's body, query and preconditions, as they came and as they are understood."""
+
+import re
+from dataclasses import dataclass
+from typing import Any, cast
+
+import marshmallow as ma
+import orjson
+from flask import request
+
+from helpdesk.kernel.errors import MalformedRequest, PreconditionFailed, PreconditionRequired, ValidationFailed
+from helpdesk.kernel.problems import UnsupportedMediaType
+from helpdesk.kernel.schemas import problems_of
+from helpdesk.kernel.uploads import Upload
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """A request's body, read but not yet validated: what is wrong with it is said after 404, 403 and 409."""
+
+    raw: bytes
+    parsed: Any
+
+    @classmethod
+    def read(cls, schema: ma.Schema | None, *, optional: bool = False) -> "Given":
+        if schema is None:
+            raw = request.get_data()
+            if raw.strip() not in {b"", b"{}"}:
+                raise MalformedRequest("This request takes no body.")
+            return cls(b"", None)
+        if optional and not request.get_data().strip():
+            return cls(b"", {})
+        if request.mimetype not in {"application/json", "application/merge-patch+json"}:
+            raise UnsupportedMediaType
+        raw = request.get_data()
+        try:
+            parsed = orjson.loads(raw)
+        except orjson.JSONDecodeError as error:
+            raise MalformedRequest(f"The body is not well-formed JSON: {error}.") from error
+        return cls(raw, parsed)
+
+    def body(self, schema: ma.Schema | None) -> tuple[Any, ...]:
+        if schema is None:
+            return ()
+        try:
+            return (schema.load(self.parsed),)
+        except ma.ValidationError as error:
+            raise validation_failed(error.messages) from error
+
+
+@dataclass(frozen=True, slots=True)
+class GivenFile(Given):
+    """A form whose file is in the store by now."""
+
+    upload: Upload
+
+    def body(self, schema: ma.Schema | None) -> tuple[Any, ...]:
+        return (*Given.body(self, schema), self.upload)
+
+
+def validation_failed(messages: Any) -> ValidationFailed:
+    found = problems_of(messages)
+    return ValidationFailed(
+        "1 field needs attention." if len(found) == 1 else f"{len(found)} fields need attention.",
+        errors=cast(Any, found),
+    )
+
+
+def load_query(schema: ma.Schema | None) -> dict[str, Any]:
+    """The query's parameters. Raises `ValidationFailed`, also for any that `schema` does not know."""
+    given: dict[str, Any] = {}
+    problems = []
+    for name, values in request.args.lists():
+        if schema is None or name not in schema.load_fields:
+            problems.append({"parameter": name, "code": "unknown_parameter", "detail": "There is no such parameter."})
+        elif len(values) > 1:
+            problems.append({"parameter": name, "code": "repeated", "detail": "Give this parameter once."})
+        else:
+            given[name] = values[0]
+    if schema is not None:
+        try:
+            given = schema.load(given)
+        except ma.ValidationError as error:
+            for item in problems_of(error.messages):
+                name = item["pointer"].removeprefix("/").split("/")[0]
+                problems.append({"parameter": name, "code": item["code"], "detail": item["detail"]})
+    if problems:
+        raise ValidationFailed(f"{len(problems)} query parameters need attention.", errors=cast(Any, problems))
+    return given
+
+
+_TAG_VERSION = re.compile(r'"v([0-9]{1,9})(?:-[0-9a-f]+)?"')
+
+
+def check_if_match(row: Any, *, required: bool) -> None:
+    """Comparison with the locked row's version, which is the first part of its ETag (`"v7-..."`) and will do alone
+    (`"v7"`); `*` matches any. Strong (RFC 9110, 13.1.1): a weak tag matches nothing.
+    """
+    if "If-Match" not in request.headers:
+        if required:
+            raise PreconditionRequired
+        return
+    header = request.headers["If-Match"]
+    current = f'"{row.etag}"'
+    if header.strip() != "*" and row.version not in _versions(header):
+        raise PreconditionFailed(
+            f"You looked at {header[:80]}; it is now {current}.", current_etag=current, current_version=row.version
+        )
+
+
+def _versions(header: str) -> list[int]:
+    offered = [_TAG_VERSION.fullmatch(tag.strip()) for tag in header.split(",")]
+    return [int(tag.group(1)) for tag in offered if tag is not None]
+
+
+def looked_at() -> int | None:
+    """The version that the caller says they have seen, the newest where they name several."""
+    return max(_versions(request.headers.get("If-Match", "")), default=None)

@@ -1,0 +1,167 @@
+"""What a request has around it: the program it is put to, who is calling, its id, and the headers of every answer."""
+
+import re
+import secrets
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol, cast
+
+import structlog
+from flask import Flask, Response, current_app, g, request
+from sqlalchemy.orm import Session
+
+from helpdesk.kernel import limiting
+from helpdesk.kernel.errors import Unauthenticated
+from helpdesk.kernel.events import Principal
+from helpdesk.kernel.presence import Presence
+from helpdesk.kernel.settings import Settings
+from helpdesk.kernel.storage import Store
+from helpdesk.kernel.unit_of_work import Database
+
+
+class Caller(Principal, Protocol):
+    """A principal with the time at which the database knew it; the request's "now"."""
+
+    @property
+    def seen_at(self) -> Any: ...
+
+
+ChangesOf = Callable[[Session, Any, Any, int | None], Mapping[str, Any]]
+"""`(session, actor, row, version)`: members of a 409 or 412 that tell what happened to the row since that version, lately
+where it is None; none for a row whose story nobody keeps.
+"""
+
+
+def _nothing_told(_session: Session, _actor: Any, _row: Any, _version: int | None) -> Mapping[str, Any]:
+    return {}
+
+
+@dataclass(frozen=True, slots=True)
+class Web:
+    """What routes need of the program; put into `app.extensions["helpdesk"]` by `create_app`."""
+
+    database: Database
+    authenticate: Callable[..., Caller]
+    """`authenticate(session, enrolling=False)`; `enrolling`: a session that lacks its second factor will do."""
+    anonymous: Caller
+    signing_key: str
+    base_url: str
+    store: Store
+    changes_of: ChangesOf = _nothing_told
+    settings: Settings = field(default_factory=Settings)
+    presence: Presence = field(default_factory=lambda: Presence(None))
+
+
+def web() -> Web:
+    return cast(Web, current_app.extensions["helpdesk"])
+
+
+def request_id() -> str:
+    return str(g.request_id)
+
+
+def user_agent() -> str:
+    """What the caller's program says that it is, to be shown to people; at most 300 characters."""
+    return "".join(char for char in request.headers.get("User-Agent", "") if char.isprintable())[:300]
+
+
+def language(known: Sequence[str]) -> str:
+    """Which of these languages the caller likes best (`Accept-Language`, by RFC 4647's look-up: `zh-CN` is content with
+    `zh`); the first where it says nothing of them. The answer will say so.
+    """
+    liked = (tag.partition("-")[0].lower() for tag, quality in request.accept_languages if quality > 0)
+    found: str = next((tag for tag in liked if tag in known), known[0])
+    g.language = found
+    return found
+
+
+def request_cookie(name: str) -> str:
+    """Empty when it did not come along."""
+    return request.cookies.get(name, "")
+
+
+def credentials(scheme: str) -> str | None:
+    """What stands behind `Authorization: <scheme>`; None where it is not there, or longer than any of ours."""
+    given, _, token = request.headers.get("Authorization", "").partition(" ")
+    token = token.strip()
+    return token if given.lower() == scheme.lower() and 1 <= len(token) <= 512 else None
+
+
+@dataclass(frozen=True, slots=True)
+class Scheme:
+    """Another way than a bearer token by which the callers of a route are known. `name` is the document's; `authenticate`
+    raises `refused`, a 401.
+    """
+
+    name: str
+    authenticate: Callable[[Session], Caller]
+    refused: type[Unauthenticated]
+
+
+def caller(
+    session: Session,
+    *,
+    public: bool = False,
+    limits: Sequence[str] = (),
+    enrolling: bool = False,
+    by: Scheme | None = None,
+) -> Caller:
+    """Who is calling, counted. Raises `Unauthenticated`, `QuotaExceeded`."""
+    if public or by is not None:
+        limiting.count_address(limiting.PUBLIC, *limits)
+    if by is not None:
+        actor = by.authenticate(session)
+    else:
+        actor = web().anonymous if public else web().authenticate(session, enrolling=enrolling)
+    if not public and by is None:
+        limiting.count_credential(f"{actor.kind}:{actor.id}")
+    structlog.contextvars.bind_contextvars(actor=f"{actor.kind}:{actor.id or ''}")
+    return actor
+
+
+def who_of(actor: Principal) -> str:
+    """Whose keys they are. Of a public route's callers nothing is known that lasts (a telephone changes its address
+    between two tries), so there the path tells them apart, which holds the signed token.
+    """
+    return f"{actor.kind}:{actor.id or ''}"
+
+
+_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
+
+
+_TRACEPARENT = re.compile(r"00-([0-9a-f]{32})-([0-9a-f]{16})-[0-9a-f]{2}")
+
+
+def bind_request(app: Flask) -> None:
+    """Request ids, trace ids and security headers on everything."""
+
+    @app.before_request
+    def begin() -> None:
+        offered = request.headers.get("X-Request-ID", "")
+        g.request_id = offered if _REQUEST_ID.fullmatch(offered) else secrets.token_hex(12)
+        trace = _TRACEPARENT.fullmatch(request.headers.get("traceparent", ""))
+        structlog.contextvars.clear_contextvars()
+        structlog.contextvars.bind_contextvars(
+            request_id=g.request_id, **({"trace_id": trace.group(1)} if trace else {})
+        )
+
+    @app.after_request
+    def finish(response: Response) -> Response:
+        headers = response.headers
+        headers["X-Request-ID"] = g.get("request_id", "")
+        for name, value in _HEADERS:
+            headers.setdefault(name, value)
+        if "language" in g:
+            headers["Content-Language"] = g.language
+            headers["Vary"] += ", Accept-Language"
+        return response
+
+
+_HEADERS = (
+    ("Cache-Control", "no-store"),
+    ("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'"),
+    ("X-Content-Type-Options", "nosniff"),
+    ("Referrer-Policy", "no-referrer"),
+    ("Cross-Origin-Resource-Policy", "same-origin"),
+    ("Vary", "Authorization, Cookie"),
+)
