@@ -21,30 +21,41 @@ class InUse(NamedTuple):
     classifier: Classifier
 
 
+class _Unread:
+    """Nobody has read it yet, which is another thing than that it cannot be read."""
+
+
+_UNREAD: Final = _Unread()
 _read: Final[dict[UUID, Classifier | None]] = {}
-"""By the id of the version; None: it is damaged. At most as many as are kept."""
+"""The one in use, by its id, and those that are damaged: None."""
 
 
 def model_in_use(session: Session) -> InUse | None:
     """The newest version that can be read; None where nothing was learned yet."""
-    kept = queries.kept_versions(session)
-    for known in [known for known in _read if known not in {version.id for version in kept}]:
-        _read.pop(known, None)  # another thread may do the same
-    for version in kept:
-        classifier = _classifier(session, version.id, version.version)
+    for version in queries.kept_versions(session):
+        classifier = _read.get(version.id, _UNREAD)
+        if isinstance(classifier, _Unread):
+            classifier = _fresh(session, version.id, version.version)
         if classifier is not None:
+            _forget_all_but(version.id)
             return InUse(version.id, version.version, version.created_at, version.examples, classifier)
     return None
 
 
-def _classifier(session: Session, model_id: UUID, version: int) -> Classifier | None:
-    if model_id not in _read:
-        content = queries.content_of(session, model_id)
-        if content is None:
-            return None
-        try:
-            _read[model_id] = unpacked(*content)
-        except Damaged as error:
-            log.warning("a model cannot be read; the version before is used", version=version, reason=str(error))
-            _read[model_id] = None
-    return _read.get(model_id)
+def _fresh(session: Session, model_id: UUID, version: int) -> Classifier | None:
+    content = queries.content_of(session, model_id)
+    if content is None:
+        return None  # gone meanwhile
+    classifier = None
+    try:
+        classifier = unpacked(*content)
+    except Damaged as error:
+        log.warning("a model cannot be read; the version before is used", version=version, reason=str(error))
+    _read[model_id] = classifier
+    return classifier
+
+
+def _forget_all_but(model_id: UUID) -> None:
+    """One is enough to hold in memory."""
+    for known in [known for known, classifier in list(_read.items()) if known != model_id and classifier is not None]:
+        _read.pop(known, None)  # another thread may do the same
