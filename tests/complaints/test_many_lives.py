@@ -34,7 +34,7 @@ from helpdesk.kernel.unit_of_work import Database
 from helpdesk.sla.clocks import forget_versions
 from helpdesk.verifying import violations
 from tests.complaints.many_lives import Model, Reality, Sketch, Try
-from tests.conftest import _reset, complaint_body, make_agent, make_team
+from tests.conftest import Cleaner, complaint_body, make_agent, make_team
 from tests.racing import at_once
 
 ROLES: Final = ("agent", "senior", "manager", "director", "admin", "auditor")
@@ -57,8 +57,8 @@ _NOW: Final = text("""
 class Cast:
     """Who acts: every role inside and outside of the team, one who sees their own only, and the program."""
 
-    def __init__(self, app: Flask, database: Database) -> None:
-        self._app, self._database = app, database
+    def __init__(self, app: Flask, database: Database, cleaner: Cleaner) -> None:
+        self._app, self._database, self._cleaner = app, database, cleaner
         self.count = 0
         self.begin()
 
@@ -77,7 +77,7 @@ class Cast:
         self.count += 1
         if self.count % BETWEEN_CHECKS == 0:
             self.verify()
-            _reset(self._database.engine.url.render_as_string(hide_password=False))
+            self._cleaner.reset()
             forget_versions()
             self.begin()
 
@@ -272,8 +272,8 @@ class Lives(RuleBasedStateMachine):
 
 
 @pytest.fixture
-def machine(app: Flask, database: Database) -> Iterator[type[Lives]]:
-    Lives.cast = Cast(app, database)
+def machine(app: Flask, database: Database, cleaner: Cleaner) -> Iterator[type[Lives]]:
+    Lives.cast = Cast(app, database, cleaner)
     Lives.reality = Reality(database)
     Lives.sequences = 0
     Lives.told.clear()
