@@ -43,7 +43,6 @@ from helpdesk.complaints.redaction_api import blp as redactions
 from helpdesk.complaints.redaction_models import MAIL_OUTCOMES, REDACTABLE
 from helpdesk.complaints.routing_api import blp as routing
 from helpdesk.complaints.search_api import blp as search
-from helpdesk.complaints.severity import RULE_NAMES, TEXTS
 from helpdesk.complaints.severity_models import CAUSES
 from helpdesk.complaints.submission_api import blp as submissions
 from helpdesk.complaints.tag_api import blp as tags
@@ -88,6 +87,9 @@ from helpdesk.sla.specs import DAYS
 from helpdesk.sla.tracking_api import blp as milestones
 from helpdesk.suggestions.api import blp as suggestions
 from helpdesk.suggestions.models import BASES
+from helpdesk.taxonomy.api import blp as words
+from helpdesk.taxonomy.term_schemas import CODES
+from helpdesk.taxonomy.terms import KINDS as TERM_KINDS
 from helpdesk.wiring import Program, assemble
 
 API = "/api/v1"
@@ -126,6 +128,7 @@ BLUEPRINTS = (
     views,
     bulk,
     triage,
+    words,
     sla,
     milestones,
     recovery,
@@ -140,6 +143,7 @@ PATH_PARAMETERS = {
     "code": PathParameter("The voucher's code, however it is typed.", "7K3M-9QX2-TA5V-0C4E-0"),
     "reset_token": PathParameter("The last part of the mailed link.", "WyIwMTkyZjBjMTdkMWU3YzNhIl0.REPLACE-ME"),
     "link": PathParameter("The last part of a signed link to a file.", "WyJhIiwiMDE5MmYwYzEiXQ.REPLACE-ME"),
+    "version": PathParameter("Number of the version.", 1),
     "key": PathParameter("The form's public key.", "hdf_REPLACE-WITH-THE-KEY"),
     "token": PathParameter("The last part of the customer's signed link.", "WyIwMTkyZjBjMTdkMWU3YzNhIl0.REPLACE-ME"),
 }
@@ -147,7 +151,6 @@ PATH_PARAMETERS = {
 VOCABULARIES = {
     "AgentAvailability": AVAILABILITIES,
     "Authority": AUTHORITIES,
-    "Channel": taxonomy.CHANNELS,
     "ClockState": CLOCK_STATES,
     "EvidenceState": EVIDENCE_STATES,
     "FileType": tuple(EXTENSIONS),
@@ -160,8 +163,6 @@ VOCABULARIES = {
     "Dismissal": taxonomy.DISMISSALS,
     "DraftKind": DRAFT_KINDS,
     "Fault": taxonomy.FAULTS,
-    "IssueCategory": taxonomy.CATEGORIES,
-    "IssueCode": taxonomy.ISSUES,
     "IssueOutcome": taxonomy.ISSUE_OUTCOMES,
     "JobState": jobs.STATES,
     "LinkKind": LINK_LABELS,
@@ -178,20 +179,18 @@ VOCABULARIES = {
     "RedactablePart": REDACTABLE,
     "RedactedMail": MAIL_OUTCOMES,
     "RemedyKind": REMEDY_KINDS,
-    "RootCause": taxonomy.ROOT_CAUSES,
     "Scope": SCOPES,
     "RoutingReason": REASONS,
     "RoutingStrategy": STRATEGIES,
     "Severity": taxonomy.SEVERITIES,
     "SeverityCause": CAUSES,
-    "SeverityRule": RULE_NAMES,
     "Stage": complaint_life.STAGES,
     "TemplateScope": TEMPLATE_SCOPES,
+    "TermKind": TERM_KINDS,
     "TextFormat": complaint_payloads.TEXT_FORMATS,
     "TimeUnit": UNITS,
     "SuggestionBasis": BASES,
     "Track": taxonomy.TRACKS,
-    "Vulnerability": taxonomy.VULNERABILITIES,
     "WaitingOn": complaint_life.WAITING_ON,
     "Weekday": DAYS,
 }
@@ -199,23 +198,17 @@ VOCABULARIES = {
 
 MEANINGS = {
     "Authority": "Whose limits apply when money is given away. Each holds the ones before.",
-    "Channel": taxonomy.labelled("channels"),
     "Dismissal": "Why it is no complaint to us. A duplicate ends through a merge, not here.",
     "Fault": "Whose fault it was: the firm's, shared, or nobody's here.",
-    "IssueCategory": taxonomy.labelled("categories"),
-    "IssueCode": taxonomy.issues_labelled(),
     "IssueOutcome": "Whether the complaint was right; of the case, derived from its issues.",
     "RecordType": "A complaint, or what is none: that is answered, and has no clocks, findings or remedies.",
     "Permission": "What each allows is in `GET /permissions`.",
-    "RootCause": taxonomy.labelled("root_causes"),
     "Scope": "own: assigned to oneself; teams: those too of one's teams and of no team yet; everything.",
     "Severity": "S1 is the worst. From impact and urgency at triage, raised by rules; S3 until anything tells.",
     "SeverityCause": "received: by what came with it; triaged; set by somebody; facts: something became known; converted.",
-    "SeverityRule": "; ".join(f"`{name}` {TEXTS[name]['en']}" for name in RULE_NAMES),
     "Stage": "1: first decision; 2: internal review; external: an outside body.",
     "SuggestionBasis": "model: trained on what people categorised here; rules: a list of words that comes with the program.",
     "Track": "on_the_spot: settled at the first contact; investigate: looked into first.",
-    "Vulnerability": "What makes somebody vulnerable, or calls for an adjustment.",
     "WaitingOn": "Who has to act next; clocks that may pause stand still while it is not us.",
 }
 """What the words say, for whoever reads the document."""
@@ -288,7 +281,7 @@ def create_app(settings: Settings | None = None, program: Program | None = None)
     http.bind_request(app)
     limits = limiting.Limits.of(settings)
     problems.register(app)
-    api = configure(app, PATH_PARAMETERS, VOCABULARIES, MEANINGS)
+    api = configure(app, PATH_PARAMETERS, VOCABULARIES, MEANINGS, CODES)
     for blueprint in BLUEPRINTS:
         api.register_blueprint(blueprint, url_prefix=API)
     app.extensions["helpdesk_api"] = api

@@ -26,6 +26,7 @@ from helpdesk.kernel import event_log, files, idempotency, jobs, mail, outbox
 from helpdesk.recovery import models as recovery
 from helpdesk.sla import models as sla
 from helpdesk.suggestions import models as suggestions
+from helpdesk.taxonomy import models as taxonomy
 
 __all__ = [
     "administration",
@@ -60,6 +61,7 @@ __all__ = [
     "sla",
     "suggestions",
     "tags",
+    "taxonomy",
     "templates",
     "views",
 ]

@@ -26,6 +26,7 @@ from helpdesk.complaints import (
 from helpdesk.complaints import notification_subscribers as listeners
 from helpdesk.complaints import reassignment_subscribers as leaving
 from helpdesk.complaints import routing_subscribers as routing
+from helpdesk.complaints import taxonomy_subscribers as naming
 from helpdesk.complaints import verification as complaint_verification
 from helpdesk.complaints.events import (
     BY_ACTION,
@@ -75,6 +76,9 @@ from helpdesk.sla.evidence_queries import clocks_as_evidence
 from helpdesk.sla.service import install_defaults
 from helpdesk.suggestions import subscribers as suggestions
 from helpdesk.suggestions import training, training_jobs
+from helpdesk.taxonomy.events import TermRetired
+from helpdesk.taxonomy.in_force import look
+from helpdesk.taxonomy.installing import install_taxonomy
 
 SUBSCRIBERS: Final[Mapping[type[Event], tuple[Subscriber, ...]]] = {
     AgentChanged: (session_subscribers.end_sessions, leaving.owe_reassignment),
@@ -97,6 +101,7 @@ SUBSCRIBERS: Final[Mapping[type[Event], tuple[Subscriber, ...]]] = {
     SlaBreached: (listeners.promise_broken,),
     DuplicateMerged: (sla.join_clocks, recovery.duplicate_merged),
     DuplicateParted: (sla.part_clocks, recovery.duplicate_parted),
+    TermRetired: (naming.refuse_used,),
 }
 
 
@@ -183,7 +188,7 @@ def assemble(
     engine = make_engine(
         settings.database_url, pool_size=pool_size, statement_timeout_ms=statement_timeout_ms, name=name
     )
-    database = Database(engine, Consequences(SUBSCRIBERS))
+    database = Database(engine, Consequences(SUBSCRIBERS), look)
     tools = Tools(
         database,
         mailer_for(settings.smtp_url),
@@ -202,6 +207,7 @@ def install_shipped(uow: UnitOfWork) -> None:
     """What a system begins with, and what came with this version of the program. Safe to repeat."""
     install_permissions(uow)
     install_defaults(uow)
+    install_taxonomy(uow)
 
 
 def migrate(program: Program) -> None:

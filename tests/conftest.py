@@ -35,6 +35,7 @@ from helpdesk.kernel.ids import new_id
 from helpdesk.kernel.settings import Settings
 from helpdesk.kernel.unit_of_work import Consequences, Database
 from helpdesk.sla.clocks import forget_versions
+from helpdesk.taxonomy.in_force import forget as forget_taxonomy
 from helpdesk.wiring import Program, assemble, install_shipped
 from tests import s3
 
@@ -166,6 +167,7 @@ def database_url(worker_database_url: str, cleaner: Cleaner) -> str:
     cleaner.reset()
     forget_versions()
     forget_rules()
+    forget_taxonomy()
     return worker_database_url
 
 

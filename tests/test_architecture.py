@@ -17,7 +17,16 @@ from importlinter.cli import lint_imports
 import helpdesk
 
 ROOT: Final = Path(helpdesk.__file__).parent
-DOMAINS: Final = ("identity", "customers", "complaints", "sla", "recovery", "suggestions", "integrations")
+DOMAINS: Final = (
+    "identity",
+    "customers",
+    "taxonomy",
+    "complaints",
+    "sla",
+    "recovery",
+    "suggestions",
+    "integrations",
+)
 HEIGHT: Final = {
     "api": 6,
     "jobs": 6,

@@ -7,21 +7,18 @@ from marshmallow import ValidationError, fields, validate, validates_schema
 from helpdesk.complaints.lifecycle import MAX_ISSUES, RECORD_TYPES
 from helpdesk.complaints.schemas import LONG, REFERENCE, TEXT_FORMATS, issue_fits_category
 from helpdesk.complaints.taxonomy import (
-    CATEGORIES,
-    CHANNELS,
     FAULTS,
     ISSUE_OUTCOMES,
-    ISSUES,
     NO_COMPLAINT,
-    ROOT_CAUSES,
     SEVERITIES,
     TRACKS,
 )
 from helpdesk.kernel.schemas import Choice, Flag, Schema, Text, Whole, check_html
+from helpdesk.taxonomy.term_schemas import TermCode
 
 
 class AcknowledgeIn(Schema):
-    channel = Choice(CHANNELS, required=True, metadata={"example": "EMAIL"})
+    channel = TermCode("channel", required=True, metadata={"example": "EMAIL"})
     text = Text(
         max_length=LONG,
         metadata={"description": "The standard acknowledgement when absent.", "example": "Thank you, we are on it."},
@@ -35,8 +32,8 @@ class TriageIn(Schema):
     urgency = Whole(
         required=True, validate=validate.Range(1, 4), metadata={"description": "1 can wait, 4 now", "example": 2}
     )
-    category = Choice(CATEGORIES, required=True, metadata={"example": "DEL"})
-    issue = Choice(ISSUES, required=True, metadata={"example": "DEL.LATE"})
+    category = TermCode("category", required=True, metadata={"example": "DEL"})
+    issue = TermCode("issue", required=True, metadata={"example": "DEL.LATE"})
     track = Choice(TRACKS, required=True, metadata={"example": "investigate"})
 
     @validates_schema
@@ -64,7 +61,7 @@ class ResumeIn(Schema):
 class FindingIn(Schema):
     issue_id = fields.UUID(metadata={"description": "Not needed when there is one issue.", "example": None})
     finding = Text(required=True, max_length=LONG, metadata={"example": "The depot missed the scan."})
-    cause = Choice(ROOT_CAUSES, metadata={"description": "The root cause when absent.", "example": "RC.HAND"})
+    cause = TermCode("root_cause", metadata={"description": "The root cause when absent.", "example": "RC.HAND"})
     evidence = Text(max_length=LONG, metadata={"example": "Carrier log of 2 March."})
     no_evidence_reason = Text(max_length=2000, metadata={"example": None})
 
@@ -79,9 +76,9 @@ class FindingIn(Schema):
 
 class InvestigateIn(Schema):
     findings = fields.List(fields.Nested(FindingIn), required=True, validate=validate.Length(1, MAX_ISSUES))
-    root_cause = Choice(ROOT_CAUSES, required=True, metadata={"example": "RC.HAND"})
+    root_cause = TermCode("root_cause", required=True, metadata={"example": "RC.HAND"})
     contributing_causes = fields.List(
-        Choice(ROOT_CAUSES), validate=validate.Length(max=10), metadata={"example": ["RC.COMMS"]}
+        TermCode("root_cause"), validate=validate.Length(max=10), metadata={"example": ["RC.COMMS"]}
     )
     fault = Choice(FAULTS, required=True, metadata={"example": "firm"})
 
@@ -94,7 +91,7 @@ class OutcomeIn(FindingIn):
         max_length=LONG,
         metadata={"description": "For an issue that was added after the investigation.", "example": None},
     )
-    cause = Choice(ROOT_CAUSES, metadata={"description": "The root cause when absent.", "example": None})
+    cause = TermCode("root_cause", metadata={"description": "The root cause when absent.", "example": None})
     evidence = Text(max_length=LONG, metadata={"example": None})
 
     def _asked_for(self, data: dict[str, Any]) -> bool:

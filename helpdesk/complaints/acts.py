@@ -16,7 +16,7 @@ from helpdesk.complaints.events import BY_ACTION
 from helpdesk.complaints.lifecycle import CLOSING, LIFECYCLE
 from helpdesk.complaints.models import Complaint, Issue, TransitionRow
 from helpdesk.complaints.phrases import said
-from helpdesk.complaints.taxonomy import SAFETY_ISSUES, case_outcome
+from helpdesk.complaints.taxonomy import case_outcome
 from helpdesk.complaints.thread import add_message
 from helpdesk.identity.actors import Actor
 from helpdesk.kernel.access import require
@@ -25,6 +25,7 @@ from helpdesk.kernel.ids import new_id
 from helpdesk.kernel.rich_text import from_html, from_text, joined
 from helpdesk.kernel.schemas import json_safe
 from helpdesk.kernel.unit_of_work import UnitOfWork
+from helpdesk.taxonomy.in_force import in_force
 
 LETTER_PARTS: Final = ("finding", "reasons", "remedy", "next_stage")
 
@@ -142,7 +143,7 @@ def _triage(uow: UnitOfWork, actor: Actor, complaint: Complaint, given: dict[str
     issues = queries.issues_of(uow.session, complaint.id)
     if issues:
         issues[0].category, issues[0].issue = given["category"], given["issue"]
-    complaint.safety = any(issue.issue in SAFETY_ISSUES for issue in issues)
+    complaint.safety = any(issue.issue in in_force().safety_issues for issue in issues)
     assessments.triage(uow, actor, complaint)
 
 

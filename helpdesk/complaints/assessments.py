@@ -16,13 +16,14 @@ from sqlalchemy.orm import Session
 from helpdesk.complaints import queries, severity, severity_queries
 from helpdesk.complaints.events import SeverityAssessed
 from helpdesk.complaints.models import Complaint
-from helpdesk.complaints.severity import Facts, Judgement, Reason
+from helpdesk.complaints.severity import Facts, Judgement, Reason, burst_window
 from helpdesk.complaints.severity_models import SeverityAssessment
 from helpdesk.complaints.taxonomy import worst
 from helpdesk.identity.actors import Actor
 from helpdesk.kernel.events import Principal, Stream
 from helpdesk.kernel.ids import new_id
 from helpdesk.kernel.unit_of_work import UnitOfWork
+from helpdesk.taxonomy.in_force import in_force
 
 _UNTOLD: Final = frozenset({"complaint_ids"})
 """Evidence that an event does not repeat: not everybody who reads the timeline may see those complaints."""
@@ -48,6 +49,7 @@ def facts_of(
     need: tuple[str, UUID] | None = None,
 ) -> Facts:
     """As they are in this transaction. `issue`, `need`: what is being added, and is written when the unit of work ends."""
+    repeat, burst = in_force().severity.repeat, in_force().severity.burst
     found = [row.issue for row in queries.issues_of(session, complaint.id) if row.issue is not None]
     issues = tuple(dict.fromkeys([*found, *([issue] if issue else [])]))
     needs = [(row.flag, row.id) for row in queries.needs_of(session, complaint.id)] if complaint.vulnerable else []
@@ -55,21 +57,23 @@ def facts_of(
         complaint.channel,
         issues,
         (*needs, *([need] if need else [])),
-        tuple(severity_queries.repeats(session, complaint, issues)),
-        severity_queries.alike(session, complaint, issues, now),
+        () if repeat is None else tuple(severity_queries.repeats(session, complaint, issues, repeat.within)),
+        {}
+        if burst is None
+        else severity_queries.alike(session, complaint, issues, burst_window(burst, complaint.received_at, now)),
     )
 
 
 def triage(uow: UnitOfWork, actor: Actor, complaint: Complaint) -> None:
     """The severity that follows from what was just judged (impact and urgency are set)."""
-    judged = severity.judge(facts_of(uow.session, complaint, uow.now), complaint.impact, complaint.urgency)
+    judged = severity.judge(facts_of(uow.session, complaint, uow.now), complaint.impact, complaint.urgency, in_force())
     before, complaint.severity = complaint.severity, judged.severity or complaint.severity
     _keep(uow, actor, complaint, _Came("triaged", complaint.severity, before, judged))
 
 
 def set_by_person(uow: UnitOfWork, actor: Actor, complaint: Complaint, level: str, reason: str) -> None:
     """Whatever the rules say; what they say is kept beside it."""
-    judged = severity.judge(facts_of(uow.session, complaint, uow.now), complaint.impact, complaint.urgency)
+    judged = severity.judge(facts_of(uow.session, complaint, uow.now), complaint.impact, complaint.urgency, in_force())
     before, complaint.severity = complaint.severity, level
     _keep(uow, actor, complaint, _Came("set", level, before, judged, reason))
 
@@ -81,7 +85,7 @@ def note_facts(uow: UnitOfWork, actor: Actor, complaint: Complaint, before: str,
 
 def convert(uow: UnitOfWork, actor: Actor, complaint: Complaint) -> None:
     """It is a complaint from now on, and the rules hold for it."""
-    judged = severity.judge(facts_of(uow.session, complaint, uow.now), complaint.impact, complaint.urgency)
+    judged = severity.judge(facts_of(uow.session, complaint, uow.now), complaint.impact, complaint.urgency, in_force())
     if judged.severity is None:
         return
     before, complaint.severity = complaint.severity, worst(complaint.severity, judged.severity)
@@ -90,7 +94,7 @@ def convert(uow: UnitOfWork, actor: Actor, complaint: Complaint) -> None:
 
 def raising(uow: UnitOfWork, complaint: Complaint, facts: Facts) -> tuple[str, Judgement] | None:
     """The level that something new asks for, where that is worse than what the complaint has; else None."""
-    judged = severity.judge(facts, complaint.impact, complaint.urgency)
+    judged = severity.judge(facts, complaint.impact, complaint.urgency, in_force())
     last = severity_queries.last_assessment(uow.session, complaint.id)
     known = {reason["rule"] for reason in last.reasons} if last is not None else frozenset[str]()
     news = [reason.severity for reason in judged.reasons if reason.rule not in known and reason.severity is not None]
@@ -104,7 +108,7 @@ def at_receipt(row: dict[str, Any], issues: Sequence[str], needs: Sequence[dict[
     if row["record_type"] != "complaint":
         return Judgement(None, ())
     facts = Facts(row["channel"], tuple(dict.fromkeys(issues)), tuple((need["flag"], need["id"]) for need in needs))
-    return severity.judge(facts, row["impact"], row["urgency"])
+    return severity.judge(facts, row["impact"], row["urgency"], in_force())
 
 
 def receive(uow: UnitOfWork, row: dict[str, Any], born: Stream, judged: Judgement) -> None:
@@ -132,7 +136,8 @@ def _write(uow: UnitOfWork, actor: Principal, complaint_id: UUID, came: _Came) -
         "judged": came.judged.severity,
         "reasons": [found.as_data() for found in came.judged.reasons],
         "systemic": came.judged.systemic,
-        "rules_version": severity.VERSION,
+        "rules_version": came.judged.rules_version,
+        "taxonomy_version": came.judged.taxonomy_version,
         "reason": came.reason,
         "actor_kind": actor.kind,
         "actor_id": actor.id,
@@ -148,7 +153,8 @@ def _event(complaint_id: UUID, reference: str, came: _Came) -> SeverityAssessed:
         severity=came.severity,
         before=came.before,
         judged=came.judged.severity,
-        rules_version=severity.VERSION,
+        rules_version=came.judged.rules_version,
+        taxonomy_version=came.judged.taxonomy_version,
         rules=[found.rule for found in came.judged.reasons],
         reasons=[_told(found) for found in came.judged.reasons],
         systemic=came.judged.systemic,

@@ -4,8 +4,8 @@ from marshmallow import fields, validate, validates_schema
 
 from helpdesk.complaints.draft_models import DRAFT_KINDS
 from helpdesk.complaints.schemas import LONG, one_text
-from helpdesk.complaints.taxonomy import CHANNELS
 from helpdesk.kernel.schemas import Choice, Html, PageQuery, Schema, Text, Timestamp
+from helpdesk.taxonomy.term_schemas import TermCode
 
 
 class DraftIn(Schema):
@@ -18,7 +18,7 @@ class DraftIn(Schema):
         metadata={"description": "Plain text, as far as it goes. This or `body_html`.", "example": "We have found"},
     )
     body_html = Html(max_length=LONG, empty=True, metadata={"example": None})
-    channel = Choice(CHANNELS, metadata={"example": "EMAIL"})
+    channel = TermCode("channel", metadata={"example": "EMAIL"})
     in_reply_to = fields.UUID(metadata={"example": None})
     mentions = fields.List(
         fields.UUID(),

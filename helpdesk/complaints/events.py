@@ -88,6 +88,7 @@ class SeverityAssessed(ComplaintEvent):
     before: str | None
     judged: str | None
     rules_version: int
+    taxonomy_version: int
     rules: list[str]
     reasons: list[dict[str, Any]]
     systemic: bool

@@ -7,6 +7,7 @@ complaint's row cost a statement, and only where a condition asks for them.
 
 from collections.abc import Callable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
+from dataclasses import replace
 from datetime import datetime
 from types import SimpleNamespace
 from typing import Any, Final
@@ -17,14 +18,9 @@ from helpdesk.complaints import fact_queries, queries
 from helpdesk.complaints.lifecycle import LIFECYCLE, RECORD_TYPES, STAGES, WAITING_ON
 from helpdesk.complaints.models import NOTHING_DUE, Complaint
 from helpdesk.complaints.taxonomy import (
-    CATEGORIES,
-    CHANNELS,
     DISMISSALS,
     FAULTS,
     ISSUE_OUTCOMES,
-    ISSUES,
-    REGULATOR_CHANNELS,
-    ROOT_CAUSES,
     SEVERITIES,
     TRACKS,
 )
@@ -47,6 +43,7 @@ from helpdesk.kernel.facts import (
     Vocabulary,
 )
 from helpdesk.kernel.money import Money
+from helpdesk.taxonomy.in_force import in_force
 
 _ON_THE_ROW: Final[Vocabulary] = {
     "record_type": Field(CODE, "a complaint, or what is none", RECORD_TYPES),
@@ -54,7 +51,7 @@ _ON_THE_ROW: Final[Vocabulary] = {
     "severity": Field(CODE, "S1 is the worst and the least: `le S2` is S2 or worse", SEVERITIES, ordered=True),
     "impact": Field(WHOLE, "1 negligible to 5 critical"),
     "urgency": Field(WHOLE, "1 can wait to 4 now"),
-    "channel": Field(CODE, "the way it came in", CHANNELS),
+    "channel": Field(CODE, "the way it came in"),
     "track": Field(CODE, "on the spot, or investigated", TRACKS),
     "waiting_on": Field(CODE, "who has to act next", WAITING_ON),
     "stage": Field(CODE, "first decision, review, or an outside body", STAGES),
@@ -79,7 +76,7 @@ _ON_THE_ROW: Final[Vocabulary] = {
     "remedies_undelivered": Field(WHOLE, "remedies promised and not delivered yet"),
     "outcome": Field(CODE, "of the case", ISSUE_OUTCOMES),
     "fault": Field(CODE, "whose it was", FAULTS),
-    "root_cause": Field(CODE, "the primary one", ROOT_CAUSES),
+    "root_cause": Field(CODE, "the primary one"),
     "dismissal": Field(CODE, "why it is no complaint to us", DISMISSALS),
     "price": Field(MONEY, "what was paid for what failed"),
     "loss": Field(MONEY, "proven loss beside it"),
@@ -97,10 +94,10 @@ _ON_THE_ROW: Final[Vocabulary] = {
     "minutes_since_updated": Field(WHOLE, "whole minutes by the clock since it changed last"),
 }
 _OF_ISSUES: Final[Vocabulary] = {
-    "category": Field(CODE, "of its first issue, which triage judges", CATEGORIES),
-    "issue": Field(CODE, "the code of its first issue", ISSUES),
-    "categories": Field(CODES, "of all its issues", CATEGORIES),
-    "issues": Field(CODES, "the codes of all its issues", ISSUES),
+    "category": Field(CODE, "of its first issue, which triage judges"),
+    "issue": Field(CODE, "the code of its first issue"),
+    "categories": Field(CODES, "of all its issues"),
+    "issues": Field(CODES, "the codes of all its issues"),
 }
 _OF_CUSTOMER: Final[Vocabulary] = {
     "customer_tier": Field(CODE, "the customer's tier", customer_words.TIERS),
@@ -124,6 +121,15 @@ _CUSTOM_KINDS: Final[Mapping[str, Kind]] = {
 }
 
 VOCABULARY: Final[Vocabulary] = {**_ON_THE_ROW, **_OF_ISSUES, **_OF_CUSTOMER, **_OF_THREAD}
+OF_TAXONOMY: Final[Mapping[str, str]] = {
+    "channel": "channel",
+    "root_cause": "root_cause",
+    "category": "category",
+    "categories": "category",
+    "issue": "issue",
+    "issues": "issue",
+}
+"""Fields whose values are codes of a kind of the taxonomy: which ones there are, `vocabulary` says."""
 
 NEW_CUSTOMER: Final = SimpleNamespace(tier="ordinary", kind="person")
 """What a customer is who has just become one."""
@@ -137,7 +143,9 @@ def vocabulary(session: Session) -> Vocabulary:
         )
         for row in fact_queries.custom_fields(session)
     }
-    return {**VOCABULARY, **own}
+    taxonomy = in_force()
+    coded = {name: replace(VOCABULARY[name], choices=taxonomy.codes(kind)) for name, kind in OF_TAXONOMY.items()}
+    return {**VOCABULARY, **coded, **own}
 
 
 def facts_of(
@@ -208,7 +216,7 @@ def _money(row: Any, name: str) -> Money | None:
 
 
 _COMPUTED: Final[Mapping[str, Callable[[Any, datetime], Any]]] = {
-    "regulator": lambda row, _: row.channel in REGULATOR_CHANNELS,
+    "regulator": lambda row, _: row.channel in in_force().regulator_channels,
     "price": lambda row, _: _money(row, "price_minor"),
     "loss": lambda row, _: _money(row, "loss_minor"),
     "next_due_at": lambda row, _: _due(row),

@@ -1,11 +1,12 @@
 """Every select on forms and on what their traps caught."""
 
 import re
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, Final, NamedTuple, cast
 from uuid import UUID
 
-from sqlalchemy import CursorResult, and_, bindparam, delete, func, or_, select
+from sqlalchemy import CursorResult, Row, and_, bindparam, delete, func, or_, select
 from sqlalchemy.orm import Session
 
 from helpdesk.complaints.form_models import IntakeForm, Quarantined, UsedChallenge
@@ -46,6 +47,13 @@ def form_for_update(session: Session, _actor: Actor, form_id: UUID) -> IntakeFor
 def form_named(session: Session, name: str) -> UUID | None:
     """However it is written in capitals."""
     return session.scalars(select(IntakeForm.id).where(func.lower(IntakeForm.name) == name.lower())).one_or_none()
+
+
+def forms_of_channel(session: Session, channel: str) -> Sequence[Row[UUID, str]]:
+    """`(id, name)`, also of those that are switched off."""
+    return session.execute(
+        select(IntakeForm.id, IntakeForm.name).where(IntakeForm.channel == channel).order_by(IntakeForm.id)
+    ).all()
 
 
 class KeyedForm(NamedTuple):

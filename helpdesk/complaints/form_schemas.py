@@ -11,11 +11,11 @@ from helpdesk.complaints.forms import FIELDS, NEEDS
 from helpdesk.complaints.lifecycle import RECORD_TYPES
 from helpdesk.complaints.schemas import LONG, issue_fits_category
 from helpdesk.complaints.submissions import TRAP
-from helpdesk.complaints.taxonomy import CATEGORIES, CHANNELS, ISSUES, VULNERABILITIES
 from helpdesk.complaints.tracking_schemas import REFERENCE
 from helpdesk.customers.schemas import LANGUAGE
 from helpdesk.kernel.ids import parse_reference
 from helpdesk.kernel.schemas import Choice, Email, Flag, MoneyField, PageQuery, Schema, Text, Timestamp, Whole
+from helpdesk.taxonomy.term_schemas import TermCode
 
 _KEY: Final = "hdf_REPLACE-WITH-THE-KEY"
 _ORIGIN: Final = re.compile(r"https?://[a-z0-9.-]{1,253}(:[0-9]{1,5})?")
@@ -35,7 +35,7 @@ class FormPatch(Schema):
         validate=validate.Length(max=20),
         metadata={"description": "Sites whose pages may hold it.", "example": ["https://www.example.com"]},
     )
-    channel = Choice(CHANNELS, metadata={"example": "WEB"})
+    channel = TermCode("channel", metadata={"example": "WEB"})
     team_id = fields.UUID(allow_none=True, metadata={"example": None})
     language = Text(max_length=35, validate=LANGUAGE, metadata={"example": "en"})
     record_types = fields.List(
@@ -83,7 +83,7 @@ class FormIn(FormPatch):
         validate=validate.Length(max=20),
         metadata={"description": "Sites whose pages may hold it.", "example": ["https://www.example.com"]},
     )
-    channel = Choice(CHANNELS, load_default="WEB", metadata={"example": "WEB"})
+    channel = TermCode("channel", load_default="WEB", metadata={"example": "WEB"})
     team_id = fields.UUID(allow_none=True, load_default=None, metadata={"example": None})
     language = Text(max_length=35, load_default="en", validate=LANGUAGE, metadata={"example": "en"})
     record_types = fields.List(
@@ -136,7 +136,7 @@ class Form(Schema):
     previous_key_until = Timestamp(required=True, allow_none=True, metadata={"example": None})
     active = fields.Boolean(required=True)
     origins = fields.List(fields.String(), required=True, metadata={"example": ["https://www.example.com"]})
-    channel = Choice(CHANNELS, required=True, metadata={"example": "WEB"})
+    channel = TermCode("channel", required=True, metadata={"example": "WEB"})
     team_id = fields.UUID(required=True, allow_none=True, metadata={"example": None})
     language = fields.String(required=True, metadata={"example": "en"})
     record_types = fields.List(Choice(RECORD_TYPES), required=True, metadata={"example": ["complaint"]})
@@ -189,12 +189,12 @@ class AskedField(Schema):
 
 
 class OfferedIssue(Schema):
-    code = Choice(ISSUES, required=True, metadata={"example": "DEL.LATE"})
+    code = TermCode("issue", required=True, metadata={"example": "DEL.LATE"})
     label = fields.String(required=True, metadata={"example": "Late delivery"})
 
 
 class OfferedCategory(Schema):
-    code = Choice(CATEGORIES, required=True, metadata={"example": "DEL"})
+    code = TermCode("category", required=True, metadata={"example": "DEL"})
     label = fields.String(required=True, metadata={"example": "Delivery"})
     issues = fields.List(fields.Nested(OfferedIssue), required=True)
 
@@ -239,7 +239,7 @@ class Challenge(Schema):
 
 
 class SubmittedNeed(Schema):
-    flag = Choice(VULNERABILITIES, required=True, metadata={"example": "hearing"})
+    flag = TermCode("vulnerability", required=True, metadata={"example": "hearing"})
     adjustment = Text(max_length=1000, metadata={"example": "Write, do not call."})
 
 
@@ -255,8 +255,8 @@ class Submitted(Schema):
     language = Text(max_length=35, validate=LANGUAGE, metadata={"example": None})
     region = Text(max_length=100, metadata={"example": None})
     postcode = Text(max_length=20, metadata={"example": None})
-    category = Choice(CATEGORIES, metadata={"example": "DEL"})
-    issue = Choice(ISSUES, metadata={"example": None})
+    category = TermCode("category", metadata={"example": "DEL"})
+    issue = TermCode("issue", metadata={"example": None})
     price = MoneyField(metadata={"example": None})
     needs = fields.List(fields.Nested(SubmittedNeed), validate=validate.Length(max=20), metadata={"example": None})
     related_to = Text(max_length=40, metadata={"description": "The reference of an earlier one.", "example": None})

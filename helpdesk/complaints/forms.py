@@ -17,6 +17,7 @@ from helpdesk.kernel.ids import new_id
 from helpdesk.kernel.limits import Limit, Rate
 from helpdesk.kernel.schemas import json_safe
 from helpdesk.kernel.unit_of_work import UnitOfWork
+from helpdesk.taxonomy.in_force import in_force
 
 KEY_PREFIX: Final = "hdf_"
 FIELDS: Final = (
@@ -101,6 +102,8 @@ def _check(uow: UnitOfWork, given: dict[str, Any], wanted: dict[str, Any]) -> No
     problems = []
     if given.get("team_id") is not None and not identity.team_exists(uow.session, given["team_id"]):
         problems.append(FieldError.at("/team_id", "unknown", "There is no such team."))
+    if not in_force().offers("channel", wanted["channel"]):  # the one that is meant where nobody says, too
+        problems.append(FieldError.at("/channel", "choice", f"{wanted['channel']} was retired; name another."))
     if wanted["daily_limit"] < wanted["hourly_limit"]:
         problems.append(FieldError.at("/daily_limit", "range", "A day is not less than an hour."))
     if problems:

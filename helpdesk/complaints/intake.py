@@ -16,7 +16,6 @@ from helpdesk.complaints.events import ComplaintReceived
 from helpdesk.complaints.models import NOTHING_DUE, Complaint, Issue, Need, Person
 from helpdesk.complaints.people import need_row
 from helpdesk.complaints.search_index import index_received
-from helpdesk.complaints.taxonomy import SAFETY_ISSUES
 from helpdesk.complaints.tracking_secret import Secrets, hash_of
 from helpdesk.customers import service as customers
 from helpdesk.customers.queries import exists as customer_exists
@@ -25,6 +24,7 @@ from helpdesk.identity.actors import SYSTEM, Actor
 from helpdesk.kernel.errors import FieldError, ValidationFailed
 from helpdesk.kernel.ids import new_id, new_reference
 from helpdesk.kernel.unit_of_work import UnitOfWork
+from helpdesk.taxonomy.in_force import in_force
 
 PROVISIONAL_SEVERITY = "S3"
 """Until triage: the middle, so that the clocks run neither on a promise we cannot judge nor on none."""
@@ -252,7 +252,7 @@ def _row(
         "issue_count": len(issues),
         "transition_count": 0,
         "vulnerable": bool(given.get("needs")),
-        "safety": any(issue.get("issue") in SAFETY_ISSUES for issue in issues),
+        "safety": any(issue.get("issue") in in_force().safety_issues for issue in issues),
         "price_minor": price.minor if price else None,
         "loss_minor": loss.minor if loss else None,
         "currency": money.currency if money else None,

@@ -43,7 +43,6 @@ from helpdesk.complaints.pair_queries import Pair
 from helpdesk.complaints.people import MAX_NEEDS, PERSON_FIELDS
 from helpdesk.complaints.phrases import said
 from helpdesk.complaints.search_index import text_changed
-from helpdesk.complaints.taxonomy import SAFETY_ISSUES
 from helpdesk.complaints.thread import add_message
 from helpdesk.identity.actors import Actor
 from helpdesk.kernel.clock import parse_rfc3339
@@ -51,6 +50,7 @@ from helpdesk.kernel.errors import FieldError, ValidationFailed
 from helpdesk.kernel.ids import id_at, new_id
 from helpdesk.kernel.schemas import json_safe
 from helpdesk.kernel.unit_of_work import UnitOfWork
+from helpdesk.taxonomy.in_force import in_force
 
 
 def check_merge(session: Session, actor: Actor, pair: Pair) -> None:
@@ -407,8 +407,9 @@ def _move_home(uow: UnitOfWork, row: Merge, source: Complaint, survivor: Complai
     for part, _ in (*people, *needs):
         part.complaint_id = source.id
     uow.session.flush()  # what each has now is looked at below
+    safety_issues = in_force().safety_issues
     for complaint in (source, survivor):
-        complaint.safety = any(item.issue in SAFETY_ISSUES for item in queries.issues_of(uow.session, complaint.id))
+        complaint.safety = any(item.issue in safety_issues for item in queries.issues_of(uow.session, complaint.id))
         complaint.vulnerable = bool(queries.needs_of(uow.session, complaint.id))
     return moved | {
         "complaint_issue": len(issues),

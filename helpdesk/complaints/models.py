@@ -10,9 +10,10 @@ from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
 from helpdesk.complaints.lifecycle import LIFECYCLE, MAX_LEVEL, OPEN, RECORD_TYPES, STAGES, WAITING_ON
-from helpdesk.complaints.taxonomy import DISMISSALS, FAULTS, ISSUE_OUTCOMES, REGULATOR_CHANNELS, SEVERITIES, TRACKS
+from helpdesk.complaints.taxonomy import DISMISSALS, FAULTS, ISSUE_OUTCOMES, SEVERITIES, TRACKS
 from helpdesk.kernel.db import Base, Identified, Json, Minor, Stamped, Timestamp, Versioned
 from helpdesk.kernel.events import EventStream
+from helpdesk.taxonomy.in_force import in_force
 
 PERSON_ROLES = ("complainant", "affected", "representative", "subject")
 """`subject` is who is complained about, where that is one of us."""
@@ -213,7 +214,7 @@ class Complaint(Identified, Versioned, EventStream, Stamped, Base):
 
     @property
     def regulator(self) -> bool:
-        return self.channel in REGULATOR_CHANNELS
+        return self.channel in in_force().regulator_channels
 
     @property
     def round(self) -> int:

@@ -38,11 +38,11 @@ from helpdesk.complaints.lifecycle import CLOSING, LIFECYCLE, OPEN
 from helpdesk.complaints.link_models import Link
 from helpdesk.complaints.merge_models import Merge, MergedRow
 from helpdesk.complaints.models import NOTHING_DUE, Complaint, Issue, Need, Person
-from helpdesk.complaints.taxonomy import REGULATOR_CHANNELS
 from helpdesk.identity.actors import Actor
 from helpdesk.kernel.errors import MovedMeanwhile, NotFound
 from helpdesk.kernel.ids import parse_reference
 from helpdesk.kernel.pagination import AnySelect
+from helpdesk.taxonomy.in_force import in_force
 
 _COMPLAINT: Final = Complaint.__table__.c
 """Columns as the table has them: a row of columns is read without SQLAlchemy's ORM around it."""
@@ -390,7 +390,7 @@ def detail(session: Session, actor: Actor, ref: str | UUID) -> dict[str, Any]:
     shown["merged_into"] = None if merged_into_id is None else reference_of(session, actor, merged_into_id)
     facts = SimpleNamespace(
         **shown,
-        regulator=shown["channel"] in REGULATOR_CHANNELS,
+        regulator=shown["channel"] in in_force().regulator_channels,
         authority=actor.authority,
         children_open=open_children(session, actor, shown["id"]) if shown["child_count"] else 0,
     )

@@ -1,8 +1,9 @@
 from marshmallow import fields
 
 from helpdesk.complaints.lifecycle import LIFECYCLE, WAITING_ON
-from helpdesk.complaints.taxonomy import CHANNELS, SEVERITIES
+from helpdesk.complaints.taxonomy import SEVERITIES
 from helpdesk.kernel.schemas import Choice, PageQuery, Schema, Timestamp
+from helpdesk.taxonomy.term_schemas import TermCode
 
 
 class Queue(Schema):
@@ -30,7 +31,7 @@ class QueueItem(Schema):
     id = fields.UUID(required=True)
     reference = fields.String(required=True, metadata={"example": "7K3M-9QX2-TAM"})
     status = Choice(LIFECYCLE.states, required=True)
-    channel = Choice(CHANNELS, required=True, metadata={"example": "EMAIL"})
+    channel = TermCode("channel", required=True, metadata={"example": "EMAIL"})
     subject = fields.String(required=True, metadata={"example": "Parcel a week late"})
     severity = Choice(SEVERITIES, required=True, metadata={"example": "S2"})
     waiting_on = Choice(WAITING_ON, required=True)

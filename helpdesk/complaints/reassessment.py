@@ -5,9 +5,10 @@ from uuid import UUID
 from helpdesk.complaints import acts, assessments
 from helpdesk.complaints.lifecycle import OPEN
 from helpdesk.complaints.models import Complaint
-from helpdesk.complaints.severity import TEXTS
+from helpdesk.complaints.severity import words_of
 from helpdesk.identity.actors import SYSTEM
 from helpdesk.kernel.unit_of_work import UnitOfWork
+from helpdesk.taxonomy.in_force import in_force
 
 
 def reassess(
@@ -21,7 +22,9 @@ def reassess(
     if found is None:
         return
     level, judged = found
-    reason = "; ".join(TEXTS[item.rule]["en"] for item in judged.reasons if item.severity == level)
+    reason = "; ".join(
+        words_of(item.rule, in_force().severity, "en") for item in judged.reasons if item.severity == level
+    )
     before = complaint.severity
     acts.act(uow, SYSTEM, complaint, "set_severity", {"severity": level, "reason": reason, "cause": acts.BY_FACTS})
     assessments.note_facts(uow, SYSTEM, complaint, before, judged)

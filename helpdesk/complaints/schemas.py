@@ -13,16 +13,11 @@ from helpdesk.complaints.list_queries import NEWEST_FIRST, SORTS
 from helpdesk.complaints.models import MESSAGE_KINDS
 from helpdesk.complaints.tag_schemas import AT_ONCE, TagName
 from helpdesk.complaints.taxonomy import (
-    CATEGORIES,
-    CHANNELS,
     DISMISSALS,
     FAULTS,
     ISSUE_OUTCOMES,
-    ISSUES,
-    ROOT_CAUSES,
     SEVERITIES,
     TRACKS,
-    VULNERABILITIES,
 )
 from helpdesk.complaints.thread_queries import SORTS as MESSAGE_SORTS
 from helpdesk.customers.schemas import LANGUAGE
@@ -42,6 +37,8 @@ from helpdesk.kernel.schemas import (
     Timestamp,
     Whole,
 )
+from helpdesk.taxonomy.term_schemas import TermCode
+from helpdesk.taxonomy.terms import category_of
 
 LONG = 100_000
 """Characters a description or a message may have; the longest real narrative seen had 21 928."""
@@ -91,8 +88,8 @@ class SubjectIn(Schema):
 
 
 class IssueIn(Schema):
-    category = Choice(CATEGORIES, metadata={"example": "DEL"})
-    issue = Choice(ISSUES, metadata={"example": "DEL.LATE"})
+    category = TermCode("category", metadata={"example": "DEL"})
+    issue = TermCode("issue", metadata={"example": "DEL.LATE"})
     detail = Text(max_length=2000, metadata={"example": "Promised for Monday, came on Friday."})
 
     @validates_schema
@@ -103,12 +100,12 @@ class IssueIn(Schema):
 def issue_fits_category(data: dict[str, Any]) -> None:
     """An issue code begins with its category's: `DEL.LATE` is of `DEL`."""
     category, issue = data.get("category"), data.get("issue")
-    if issue and category and issue.split(".")[0] != category:
+    if issue and category and category_of(issue) != category:
         raise ValidationError(f"{issue} is not an issue of the category {category}.", "issue")
 
 
 class NeedIn(Schema):
-    flag = Choice(VULNERABILITIES, required=True, metadata={"example": "hearing"})
+    flag = TermCode("vulnerability", required=True, metadata={"example": "hearing"})
     adjustment = Text(max_length=1000, metadata={"example": "Write, do not call."})
     consent = Flag(load_default=False, metadata={"description": "Whether they agreed that this is recorded."})
     ground = Text(max_length=500, metadata={"description": "Why it is recorded without consent.", "example": None})
@@ -126,7 +123,7 @@ class ComplaintIn(Schema):
         load_default="complaint",
         metadata={"description": "Only a complaint has clocks, findings and remedies.", "example": "complaint"},
     )
-    channel = Choice(CHANNELS, required=True, metadata={"example": "EMAIL"})
+    channel = TermCode("channel", required=True, metadata={"example": "EMAIL"})
     subject = Text(required=True, max_length=500, metadata={"example": "Parcel a week late"})
     description = Text(
         required=True,
@@ -200,7 +197,7 @@ class ComplaintQuery(PageQuery):
     record_type = Choice(RECORD_TYPES, metadata={"description": "All of them when absent.", "example": "complaint"})
     status = Choice(LIFECYCLE.states, metadata={"example": "received"})
     severity = Choice(SEVERITIES, metadata={"example": "S2"})
-    channel = Choice(CHANNELS, metadata={"example": "EMAIL"})
+    channel = TermCode("channel", ever=True, metadata={"example": "EMAIL"})
     waiting_on = Choice(WAITING_ON, metadata={"example": "us"})
     stage = Choice(STAGES)
     team_id = fields.UUID()
@@ -211,8 +208,8 @@ class ComplaintQuery(PageQuery):
     source = Text(max_length=100)
     external_id = CommaList(metadata={"description": "Several, separated by commas.", "example": "shop-4711"})
     ref = CommaList(metadata={"description": "Several references, separated by commas.", "example": REFERENCE})
-    category = Choice(CATEGORIES, metadata={"example": "DEL"})
-    issue = Choice(ISSUES, metadata={"example": "DEL.LATE"})
+    category = TermCode("category", ever=True, metadata={"example": "DEL"})
+    issue = TermCode("issue", ever=True, metadata={"example": "DEL.LATE"})
     received_from = Timestamp(metadata={"description": "Received at or after."})
     received_before = Timestamp(metadata={"description": "Received before."})
     updated_from = Timestamp(metadata={"description": "Changed at or after."})
@@ -296,13 +293,13 @@ class AllowedAction(Schema):
 
 class Issue(Schema):
     id = fields.UUID(required=True)
-    category = Choice(CATEGORIES, required=True, allow_none=True, metadata={"example": "DEL"})
-    issue = Choice(ISSUES, required=True, allow_none=True, metadata={"example": "DEL.LATE"})
+    category = TermCode("category", required=True, allow_none=True, metadata={"example": "DEL"})
+    issue = TermCode("issue", required=True, allow_none=True, metadata={"example": "DEL.LATE"})
     detail = fields.String(required=True, allow_none=True)
     finding = fields.String(required=True, allow_none=True, metadata={"example": None})
     evidence = fields.String(required=True, allow_none=True, metadata={"example": None})
     no_evidence_reason = fields.String(required=True, allow_none=True, metadata={"example": None})
-    cause = Choice(ROOT_CAUSES, required=True, allow_none=True, metadata={"example": None})
+    cause = TermCode("root_cause", required=True, allow_none=True, metadata={"example": None})
     outcome = Choice(ISSUE_OUTCOMES, required=True, allow_none=True, metadata={"example": None})
 
 
@@ -322,7 +319,7 @@ class Person(Schema):
 
 class Need(Schema):
     id = fields.UUID(required=True)
-    flag = Choice(VULNERABILITIES, required=True, metadata={"example": "hearing"})
+    flag = TermCode("vulnerability", required=True, metadata={"example": "hearing"})
     adjustment = fields.String(required=True, allow_none=True, metadata={"example": "Write, do not call."})
     consent = fields.Boolean(required=True)
     ground = fields.String(required=True, allow_none=True, metadata={"example": None})
@@ -334,7 +331,7 @@ class ComplaintSummary(Schema):
     reference = fields.String(required=True, metadata={"example": REFERENCE})
     record_type = Choice(RECORD_TYPES, required=True)
     status = Choice(LIFECYCLE.states, required=True)
-    channel = Choice(CHANNELS, required=True, metadata={"example": "EMAIL"})
+    channel = TermCode("channel", required=True, metadata={"example": "EMAIL"})
     subject = fields.String(required=True, metadata={"example": "Parcel a week late"})
     severity = Choice(SEVERITIES, required=True, metadata={"example": "S3"})
     track = Choice(TRACKS, required=True, allow_none=True, metadata={"example": None})
@@ -383,7 +380,7 @@ class Complaint(ComplaintSummary):
     )
     outcome = Choice(ISSUE_OUTCOMES, required=True, allow_none=True, metadata={"example": None})
     fault = Choice(FAULTS, required=True, allow_none=True, metadata={"example": None})
-    root_cause = Choice(ROOT_CAUSES, required=True, allow_none=True, metadata={"example": None})
+    root_cause = TermCode("root_cause", required=True, allow_none=True, metadata={"example": None})
     contributing_causes = fields.List(fields.String(), required=True, allow_none=True, metadata={"example": None})
     no_remedy_reason = fields.String(required=True, allow_none=True, metadata={"example": None})
     remedies_undelivered = fields.Integer(required=True, metadata={"example": 0})
@@ -449,7 +446,7 @@ class MessageIn(Schema):
             "example": None,
         },
     )
-    channel = Choice(CHANNELS, metadata={"example": "EMAIL"})
+    channel = TermCode("channel", metadata={"example": "EMAIL"})
     in_reply_to = fields.UUID(metadata={"description": "A message of this thread that it answers.", "example": None})
     mentions = fields.List(
         fields.UUID(),

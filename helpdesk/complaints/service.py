@@ -16,7 +16,6 @@ from helpdesk.complaints import (
 from helpdesk.complaints.events import ComplaintEdited, IssueAdded
 from helpdesk.complaints.lifecycle import MAX_ISSUES
 from helpdesk.complaints.models import Complaint, Issue
-from helpdesk.complaints.taxonomy import SAFETY_ISSUES
 from helpdesk.complaints.thread import Sender, add_message
 from helpdesk.identity.actors import SYSTEM, Actor
 from helpdesk.kernel.access import require
@@ -24,6 +23,7 @@ from helpdesk.kernel.errors import Conflict, FieldError, ValidationFailed
 from helpdesk.kernel.ids import new_id
 from helpdesk.kernel.rich_text import RichText, from_html, from_text
 from helpdesk.kernel.unit_of_work import UnitOfWork
+from helpdesk.taxonomy.in_force import in_force
 
 _MESSAGE_PERMISSION = {
     "public_reply": "complaint:reply",
@@ -125,7 +125,7 @@ def add_issue(uow: UnitOfWork, complaint: Complaint, given: dict[str, Any]) -> U
     row = {name: given.get(name) for name in ("category", "issue", "detail")} | {"position": position}
     uow.add_rows(Issue, [{"id": issue_id, "complaint_id": complaint.id, **row}])
     complaint.issue_count += 1
-    complaint.safety = complaint.safety or given.get("issue") in SAFETY_ISSUES
+    complaint.safety = complaint.safety or given.get("issue") in in_force().safety_issues
     complaint.changed_at(uow.now)
     uow.record(
         IssueAdded(

@@ -1,41 +1,39 @@
 """How severe a complaint is: impact and urgency give a level by the matrix, and rules raise it, each for a stated reason.
 
 Pure; `assessments` looks the facts up and keeps what came out. The matrix and the rules are data
-(`data/taxonomy.json`, `severity_rules`), with a version that is kept with every assessment.
+(`taxonomy.terms.SeverityRules`), with versions that are kept with every assessment.
 
 **How the rules go together.** A repeat raises by a level what was judged; then every rule that asks for a level at least
 holds. So the order of the rules says nothing, and a repeat does not carry a complaint beyond what a regulator's channel
 asks for. Many like it (a burst) is a flag, and raises nothing by itself.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
-from helpdesk.complaints.taxonomy import SEVERITIES, severity_of, taxonomy, worst
+from helpdesk.complaints.taxonomy import SEVERITIES, worst
+from helpdesk.taxonomy.terms import Burst, Floor, Repeat, SeverityRules, Taxonomy, label_in
 
 MATRIX: Final = "matrix"
+REPEAT: Final = "repeat"
 BURST: Final = "burst"
 PERSON: Final = "person"
 """Somebody set it, and said why."""
-RULES: Final[Mapping[str, Any]] = taxonomy()["severity_rules"]
-VERSION: Final[int] = RULES["version"]
-OVERRIDES: Final[Sequence[Mapping[str, Any]]] = RULES["overrides"]
-RULE_NAMES: Final = (MATRIX, *(rule["rule"] for rule in OVERRIDES), BURST, PERSON)
-REPEAT: Final = next(rule for rule in OVERRIDES if "levels" in rule)
-REPEAT_WITHIN: Final = timedelta(days=REPEAT["days"])
-BURST_WITHIN: Final = timedelta(hours=RULES["burst"]["hours"])
-BURST_OF: Final[int] = RULES["burst"]["count"]
 
-TEXTS: Final[Mapping[str, Mapping[str, str]]] = {
+_OWN_WORDS: Final[Mapping[str, Mapping[str, str]]] = {
     MATRIX: {"en": "impact and urgency as they were judged", "zh": "按影响与紧急程度判定"},
     PERSON: {"en": "somebody set it, with a reason", "zh": "人工设定并说明理由"},
-    BURST: RULES["burst"],
-    **{rule["rule"]: rule for rule in OVERRIDES},
 }
-"""What each rule says, in the languages there are."""
+
+
+def words_of(rule: str, rules: SeverityRules, language: str) -> str:
+    """What a rule says; its name where there is no such rule any more."""
+    labels = {**_OWN_WORDS, **{floor.rule: floor.labels for floor in rules.floors}}
+    labels |= {name: part.labels for name, part in ((REPEAT, rules.repeat), (BURST, rules.burst)) if part is not None}
+    return label_in(labels[rule], language) if rule in labels else rule
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +69,8 @@ class Judgement:
 
     severity: str | None
     reasons: tuple[Reason, ...]
+    rules_version: int = 0
+    taxonomy_version: int = 0
 
     @property
     def systemic(self) -> bool:
@@ -81,53 +81,52 @@ class Judgement:
         return frozenset(reason.rule for reason in self.reasons)
 
 
-def judge(facts: Facts, impact: int | None, urgency: int | None) -> Judgement:
+def judge(facts: Facts, impact: int | None, urgency: int | None, taxonomy: Taxonomy) -> Judgement:
     """By the matrix where impact and urgency are known, and by every rule that holds."""
+    rules = taxonomy.severity
     reasons: list[Reason] = []
     base = None
     if impact is not None and urgency is not None:
-        base = severity_of(impact, urgency)
+        base = rules.severity_of(impact, urgency)
         reasons.append(Reason(MATRIX, base, {"impact": impact, "urgency": urgency}))
-    for rule in OVERRIDES:
-        reason = _repeated(rule, facts, base) if "levels" in rule else _at_least(rule, facts)
-        if reason is not None:
-            reasons.append(reason)
+    reasons += filter(None, (_at_least(floor, facts) for floor in rules.floors))
+    if rules.repeat is not None and facts.repeats:
+        reasons.append(_repeated(rules.repeat, facts, base))
     levels = [reason.severity for reason in reasons if reason.severity is not None]
-    reasons += _burst(facts)
-    return Judgement(worst(*levels) if levels else None, tuple(reasons))
+    if rules.burst is not None:
+        reasons += _burst(rules.burst, facts)
+    return Judgement(worst(*levels) if levels else None, tuple(reasons), rules.version, taxonomy.version)
 
 
-def _at_least(rule: Mapping[str, Any], facts: Facts) -> Reason | None:
-    issues = [issue for issue in facts.issues if issue in rule.get("issues", ())]
-    needs = [str(need_id) for flag, need_id in facts.needs if flag in rule.get("needs", ())]
-    channels = [channel for channel in (facts.channel,) if channel in rule.get("channels", ())]
-    if not (issues or needs or channels) or (rule.get("vulnerable") and not facts.needs):
+def _at_least(floor: Floor, facts: Facts) -> Reason | None:
+    issues = [issue for issue in facts.issues if issue in floor.issues]
+    needs = [str(need_id) for flag, need_id in facts.needs if flag in floor.needs]
+    channels = [channel for channel in (facts.channel,) if channel in floor.channels]
+    if not (issues or needs or channels) or (floor.vulnerable and not facts.needs):
         return None
     found = {"issues": issues, "need_ids": needs, "channels": channels}
-    return Reason(rule["rule"], rule["at_least"], {name: what for name, what in found.items() if what})
+    return Reason(floor.rule, floor.at_least, {name: what for name, what in found.items() if what})
 
 
-def _repeated(rule: Mapping[str, Any], facts: Facts, base: str | None) -> Reason | None:
+def _repeated(rule: Repeat, facts: Facts, base: str | None) -> Reason:
     """Without a judgement there is nothing to raise; the reason is told all the same."""
-    if not facts.repeats:
-        return None
-    level = None if base is None else SEVERITIES[max(SEVERITIES.index(base) - rule["levels"], 0)]
+    level = None if base is None else SEVERITIES[max(SEVERITIES.index(base) - rule.levels, 0)]
     evidence = {
         "complaint_ids": [str(complaint_id) for complaint_id in facts.repeats],
         "count": len(facts.repeats),
-        "days": rule["days"],
+        "days": rule.days,
     }
-    return Reason(rule["rule"], level, evidence)
+    return Reason(REPEAT, level, evidence)
 
 
-def _burst(facts: Facts) -> list[Reason]:
-    many = {issue: count for issue, count in sorted(facts.alike.items()) if count >= BURST_OF}
+def _burst(rule: Burst, facts: Facts) -> list[Reason]:
+    many = {issue: count for issue, count in sorted(facts.alike.items()) if count >= rule.count}
     if not many:
         return []
-    return [Reason(BURST, None, {"issues": list(many), "count": max(many.values()), "hours": RULES["burst"]["hours"]})]
+    return [Reason(BURST, None, {"issues": list(many), "count": max(many.values()), "hours": rule.hours})]
 
 
-def burst_window(received_at: datetime, now: datetime) -> tuple[datetime, datetime]:
+def burst_window(rule: Burst, received_at: datetime, now: datetime) -> tuple[datetime, datetime]:
     """The hours in which others like it count: the last ones, or, of what came in earlier, those before its receipt."""
-    end = now if now - received_at <= BURST_WITHIN else received_at
-    return end - BURST_WITHIN, end
+    end = now if now - received_at <= rule.within else received_at
+    return end - rule.within, end

@@ -38,6 +38,8 @@ class SeverityAssessment(Identified, Stamped, Base):
     reasons: Mapped[list[dict[str, Any]]] = mapped_column(JSONB)
     systemic: Mapped[bool]
     rules_version: Mapped[int]
+    taxonomy_version: Mapped[int]
+    """Of the whole, in which those rules stood (`GET /taxonomy?version=`)."""
     reason: Mapped[str | None]
     actor_kind: Mapped[str]
     actor_id: Mapped[UUID | None]

@@ -1,7 +1,7 @@
 """What the rules of severity look up, and the assessments there were."""
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Final
 from uuid import UUID
 
@@ -10,7 +10,6 @@ from sqlalchemy.orm import Session
 
 from helpdesk.complaints.models import IS_OPEN, Complaint, Issue
 from helpdesk.complaints.queries import visible_id, visible_to
-from helpdesk.complaints.severity import REPEAT_WITHIN, burst_window
 from helpdesk.complaints.severity_models import SeverityAssessment
 from helpdesk.identity.actors import Actor
 from helpdesk.kernel.pagination import AnySelect, Listed, Order, Page, listed
@@ -18,7 +17,7 @@ from helpdesk.kernel.pagination import AnySelect, Listed, Order, Page, listed
 REPEATS_SHOWN: Final = 10
 
 
-def repeats(session: Session, complaint: Complaint, issues: Sequence[str]) -> list[UUID]:
+def repeats(session: Session, complaint: Complaint, issues: Sequence[str], within: timedelta) -> list[UUID]:
     """Complaints of the same customer of one of the same issues, received in the days before this one; newest first. What
     was found to be none of ours (dismissed) is no repeat.
     """
@@ -29,7 +28,7 @@ def repeats(session: Session, complaint: Complaint, issues: Sequence[str]) -> li
         select(Complaint.id)
         .where(
             Complaint.customer_id == complaint.customer_id,
-            Complaint.received_at >= complaint.received_at - REPEAT_WITHIN,
+            Complaint.received_at >= complaint.received_at - within,
             Complaint.received_at <= complaint.received_at,
             Complaint.id != complaint.id,
             Complaint.record_type == "complaint",
@@ -42,11 +41,13 @@ def repeats(session: Session, complaint: Complaint, issues: Sequence[str]) -> li
     return list(session.scalars(statement))
 
 
-def alike(session: Session, complaint: Complaint, issues: Sequence[str], now: datetime) -> dict[str, int]:
+def alike(
+    session: Session, complaint: Complaint, issues: Sequence[str], window: tuple[datetime, datetime]
+) -> dict[str, int]:
     """Issue -> how many open complaints of it were received in the window, this one included."""
     if not issues:
         return {}
-    since, until = burst_window(complaint.received_at, now)
+    since, until = window
     statement = (
         select(Issue.issue, func.count(distinct(Complaint.id)))
         .join(Complaint, Complaint.id == Issue.complaint_id)
@@ -79,6 +80,7 @@ _SHOWN: Final = (
     _ASSESSMENT.reasons,
     _ASSESSMENT.systemic,
     _ASSESSMENT.rules_version,
+    _ASSESSMENT.taxonomy_version,
     _ASSESSMENT.reason,
     _ASSESSMENT.actor_kind,
     _ASSESSMENT.actor_id,

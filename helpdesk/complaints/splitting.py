@@ -29,12 +29,12 @@ from helpdesk.complaints.models import Complaint, Issue, Message, Need, Person
 from helpdesk.complaints.phrases import said
 from helpdesk.complaints.search_index import text_changed
 from helpdesk.complaints.tag_models import ComplaintTag
-from helpdesk.complaints.taxonomy import SAFETY_ISSUES
 from helpdesk.complaints.thread import add_message
 from helpdesk.identity.actors import Actor
 from helpdesk.kernel.errors import FieldError, ValidationFailed
 from helpdesk.kernel.ids import id_at, new_id, new_reference
 from helpdesk.kernel.unit_of_work import UnitOfWork
+from helpdesk.taxonomy.in_force import in_force
 
 ANEW: Final[Mapping[str, Any]] = {
     "status": LIFECYCLE.initial,
@@ -170,7 +170,7 @@ def _bear(uow: UnitOfWork, complaint: Complaint, given: Mapping[str, Any], issue
 
 
 def _is_safety(issues: Sequence[Issue]) -> bool:
-    return any(issue.issue in SAFETY_ISSUES for issue in issues)
+    return any(issue.issue in in_force().safety_issues for issue in issues)
 
 
 def _move_issues(uow: UnitOfWork, complaint: Complaint, new: Complaint, issues: Sequence[Issue]) -> None:

@@ -2,7 +2,7 @@ from typing import Any, Final
 
 from sqlalchemy.orm import Session
 
-from helpdesk.complaints import form_queries, form_schemas, forms, submissions, taxonomy
+from helpdesk.complaints import form_queries, form_schemas, forms, submissions
 from helpdesk.complaints.challenges import Challenges
 from helpdesk.complaints.form_errors import OriginNotAllowed
 from helpdesk.complaints.form_models import IntakeForm
@@ -14,6 +14,8 @@ from helpdesk.kernel.errors import NotFound
 from helpdesk.kernel.http import Blueprint, web
 from helpdesk.kernel.limits import Limit, Rate
 from helpdesk.kernel.unit_of_work import UnitOfWork
+from helpdesk.taxonomy.in_force import in_force
+from helpdesk.taxonomy.views import offered
 
 blp = Blueprint("submissions", __name__, description="Complaining without an account, through a form.")
 cors.share(blp, form_queries.some_form_allows)
@@ -42,7 +44,7 @@ def get_form(session: Session, _actor: Actor, key: str) -> dict[str, Any]:
         "asked": [
             {"name": name, "required": form.fields[name] == "required"} for name in forms.FIELDS if name in form.fields
         ],
-        "categories": taxonomy.offered(form.language) if form.fields.keys() & {"category", "issue"} else [],
+        "categories": offered(in_force(), form.language) if form.fields.keys() & {"category", "issue"} else [],
         "challenge": form.difficulty > 0,
         "trap": submissions.TRAP,
     }

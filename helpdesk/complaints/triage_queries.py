@@ -11,6 +11,7 @@ from helpdesk.complaints.lifecycle import LIFECYCLE
 from helpdesk.complaints.models import Complaint
 from helpdesk.complaints.severity_models import SeverityAssessment
 from helpdesk.identity.actors import Actor
+from helpdesk.taxonomy.in_force import in_force
 
 _SETTLE: Final = LIFECYCLE.by_action("resolve_on_the_spot")
 
@@ -22,7 +23,7 @@ def triage_of(session: Session, actor: Actor, ref: str) -> dict[str, Any]:
     judged = severity.Judgement(None, ())
     if complaint.record_type == "complaint":
         facts = assessments.facts_of(session, complaint, now)
-        judged = severity.judge(facts, complaint.impact, complaint.urgency)
+        judged = severity.judge(facts, complaint.impact, complaint.urgency, in_force())
     holding = {"reasons": [reason.as_data() for reason in judged.reasons]}
     shown = [holding] if last is None else [holding, _row(last)]
     named = severity_queries.named(session, actor, shown)
@@ -39,7 +40,8 @@ def triage_of(session: Session, actor: Actor, ref: str) -> dict[str, Any]:
         "judged_now": judged.severity,
         "reasons_now": named[0]["reasons"],
         "systemic": judged.systemic,
-        "rules_version": severity.VERSION,
+        "rules_version": in_force().severity.version,
+        "taxonomy_version": in_force().version,
         "on_the_spot": _on_the_spot(session, actor, complaint),
     }
 

@@ -3,10 +3,10 @@ from typing import Any
 from marshmallow import ValidationError, fields, validates_schema
 
 from helpdesk.complaints.schemas import Requirement
-from helpdesk.complaints.severity import RULE_NAMES
 from helpdesk.complaints.severity_models import CAUSES
-from helpdesk.complaints.taxonomy import CHANNELS, ISSUES, SEVERITIES, TRACKS
+from helpdesk.complaints.taxonomy import SEVERITIES, TRACKS
 from helpdesk.kernel.schemas import Choice, PageQuery, Schema, Timestamp
+from helpdesk.taxonomy.term_schemas import TermCode
 
 
 class SeverityEvidence(Schema):
@@ -14,8 +14,8 @@ class SeverityEvidence(Schema):
 
     impact = fields.Integer(metadata={"example": 3})
     urgency = fields.Integer(metadata={"example": 2})
-    issues = fields.List(Choice(ISSUES), metadata={"example": ["DEL.LATE"]})
-    channels = fields.List(Choice(CHANNELS), metadata={"example": []})
+    issues = fields.List(TermCode("issue"), metadata={"example": ["DEL.LATE"]})
+    channels = fields.List(TermCode("channel"), metadata={"example": []})
     need_ids = fields.List(fields.UUID(), metadata={"description": "Of needs on the complaint.", "example": []})
     references = fields.List(
         fields.String(),
@@ -27,7 +27,13 @@ class SeverityEvidence(Schema):
 
 
 class SeverityReason(Schema):
-    rule = Choice(RULE_NAMES, required=True, metadata={"example": "repeat"})
+    rule = fields.String(
+        required=True,
+        metadata={
+            "description": "matrix (impact and urgency), repeat, burst, or one of the rules in `GET /taxonomy/severity`.",
+            "example": "repeat",
+        },
+    )
     severity = Choice(
         SEVERITIES,
         required=True,
@@ -54,6 +60,9 @@ class SeverityAssessment(Schema):
     reasons = fields.List(fields.Nested(SeverityReason), required=True)
     systemic = fields.Boolean(required=True, metadata={"example": False})
     rules_version = fields.Integer(required=True, metadata={"example": 1})
+    taxonomy_version = fields.Integer(
+        required=True, metadata={"description": "In which these rules stood.", "example": 1}
+    )
     reason = fields.String(
         required=True, allow_none=True, metadata={"description": "Of whoever set it.", "example": None}
     )
@@ -115,6 +124,9 @@ class Triage(Schema):
     reasons_now = fields.List(fields.Nested(SeverityReason), required=True)
     systemic = fields.Boolean(required=True, metadata={"description": "Many like it are open now."})
     rules_version = fields.Integer(required=True, metadata={"example": 1})
+    taxonomy_version = fields.Integer(
+        required=True, metadata={"description": "In which these rules stood.", "example": 1}
+    )
     on_the_spot = fields.Nested(OnTheSpot, required=True)
     category_suggestions = fields.String(
         required=True,

@@ -39,6 +39,7 @@ from helpdesk.complaints.schemas import EARLIEST, ComplaintIn, IssueIn, NeedIn, 
 from helpdesk.integrations.errors import UnusableMapping
 from helpdesk.kernel.clock import parse_rfc3339, rfc3339
 from helpdesk.kernel.schemas import Choice, Schema, problems_of
+from helpdesk.taxonomy.term_schemas import TermCode
 
 FORMATS: Final = ("csv", "jsonl")
 ENCODINGS: Final = ("utf-8", "gb18030")
@@ -330,6 +331,8 @@ def _field_of(target: str) -> Any:
 
 
 def _refused(key: str, known: Any, value: Any) -> Iterator[str]:
+    if isinstance(known, TermCode):
+        known = known.of_any_time()  # one that was retired since is told of each record that would get it
     try:
         if known is not None:
             known.deserialize(value)

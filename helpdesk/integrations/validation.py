@@ -16,6 +16,7 @@ from marshmallow import fields
 
 from helpdesk.complaints.schemas import ComplaintIn
 from helpdesk.kernel.schemas import problems_of
+from helpdesk.taxonomy.in_force import in_force
 
 _SCHEMA: Final = ComplaintIn()
 _OWN: Final[dict[str, Any]] = {
@@ -40,6 +41,7 @@ def load(payload: dict[str, Any]) -> Loaded:
 
     Parts of the result are shared between calls: do not change them.
     """
+    version = in_force().version  # what is kept was checked by one taxonomy
     loaded: dict[str, Any] = {}
     problems: list[dict[str, str]] = []
     flat = {}
@@ -47,13 +49,13 @@ def load(payload: dict[str, Any]) -> Loaded:
         if name in _OWN:
             found, wrong = _field(name, value)
         elif name in _NESTED:
-            found, wrong = _kept_field(name, orjson.dumps(value))
+            found, wrong = _kept_field(version, name, orjson.dumps(value))
         else:
             flat[name] = value
             continue
         loaded |= found
         problems += wrong
-    found, wrong = _kept_flat(orjson.dumps(flat), tuple(name for name in _OWN if name in payload))
+    found, wrong = _kept_flat(version, orjson.dumps(flat), tuple(name for name in _OWN if name in payload))
     return (loaded | found, []) if not (problems or wrong) else ({}, problems + wrong)
 
 
@@ -65,12 +67,12 @@ def _field(name: str, value: Any) -> Loaded:
 
 
 @lru_cache(maxsize=8192)
-def _kept_field(name: str, text: bytes) -> Loaded:
+def _kept_field(_taxonomy: int, name: str, text: bytes) -> Loaded:
     return _field(name, orjson.loads(text))
 
 
 @lru_cache(maxsize=8192)
-def _kept_flat(text: bytes, own: tuple[str, ...]) -> Loaded:
+def _kept_flat(_taxonomy: int, text: bytes, own: tuple[str, ...]) -> Loaded:
     try:
         loaded = _SCHEMA.load(orjson.loads(text) | {name: _OWN[name] for name in own})
     except ma.ValidationError as error:

@@ -211,7 +211,7 @@ class Blueprint(flask_smorest.Blueprint):  # type: ignore[misc]  # flask-smorest
                 statuses=_successes(status, or_nothing=or_nothing, accepted=accepted is not None),
                 body=run.body,
                 body_optional=body_optional,
-                errors=[*errors, *_refusals(rule, load if by is None else None, if_match)],
+                errors=[*errors, *_refusals(rule, if_match)],
                 permission=permission,
                 public=public,
                 enrolling=enrolling,
@@ -282,7 +282,7 @@ class Blueprint(flask_smorest.Blueprint):  # type: ignore[misc]  # flask-smorest
                 answer=run.answer,
                 statuses={201: "Created"},
                 form=_with_file(form)(),
-                errors=[*errors, *_refusals(rule, load if by is None else None, if_match), *_OF_FILES],
+                errors=[*errors, *_refusals(rule, if_match), *_OF_FILES],
                 permission=permission,
                 public=public,
                 by=by,
@@ -384,8 +384,8 @@ def _saying_once(description: str, secret: str | None) -> str:
     )
 
 
-def _refusals(rule: str, load: object, if_match: str) -> list[type[DomainError]]:
-    found: list[type[DomainError]] = [NotFound] if load is not None or "<" in rule else []
+def _refusals(rule: str, if_match: str) -> list[type[DomainError]]:
+    found: list[type[DomainError]] = [NotFound] if "<" in rule else []
     if if_match != "none":
         found.append(PreconditionFailed)
     if if_match == "required":

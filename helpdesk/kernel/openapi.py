@@ -39,6 +39,7 @@ from helpdesk.kernel.schemas import (
     SPARSE,
     BinaryFile,
     Choice,
+    Code,
     CommaList,
     MoneyField,
     Names,
@@ -121,7 +122,7 @@ class PathParameter:
     """What a path's `<name>` is; for those that are no UUID."""
 
     description: str
-    example: str
+    example: str | int
 
 
 SESSION_COOKIE: Final = "__Host-helpdesk"
@@ -176,8 +177,9 @@ def configure(
     path_parameters: Mapping[str, PathParameter],
     vocabularies: Vocabularies,
     meanings: Mapping[str, str],
+    codes: Mapping[str, Mapping[str, Any]],
 ) -> Api:
-    """`vocabularies` are the sets of words that several payloads use: each becomes one schema of its own, described by
+    """`codes`: the schema of each set of words that may change while the program runs (`schemas.Code`). `vocabularies` are the sets of words that several payloads use: each becomes one schema of its own, described by
     `meanings` where its words do not speak for themselves.
     """
     api = Api(
@@ -201,6 +203,8 @@ def configure(
     for name, words in vocabularies.items():
         described = {"description": meanings[name]} if name in meanings else {}
         api.spec.components.schema(name, {"type": "string", "enum": list(words), **described})
+    for name, schema in codes.items():
+        api.spec.components.schema(name, dict(schema))
     api.spec.components.security_scheme(
         "bearer",
         {
@@ -232,6 +236,8 @@ def _repairs_with(names: Mapping[tuple[str, ...], str]) -> Callable[..., dict[st
         """Runs last, on what apispec has found (`ret`)."""
         if isinstance(field, MoneyField):
             return _named("Money", field, ret) | _repairs(field, ret)
+        if isinstance(field, Code):
+            return _named(field.name_of_all, field, ret) | _repairs(field, ret)
         if isinstance(field, Choice):
             name = names.get(field.choices)
             words = {"type": "string", "enum": list(field.choices)}

@@ -131,6 +131,25 @@ class Choice(fields.String):
         super().__init__(validate=validate.OneOf(self.choices), **kwargs)
 
 
+class Code(fields.String):
+    """One of a set of words that may change while the program runs. `name`: what the document calls them."""
+
+    def __init__(self, name: str, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.name_of_all = name
+
+    def wrong(self, value: str) -> str | None:
+        """Why it is none of them, beginning with "Must be one of"; None where it is one."""
+        raise NotImplementedError
+
+    def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any) -> str:
+        given: str = super()._deserialize(value, attr, data, **kwargs)
+        wrong = self.wrong(given)
+        if wrong is not None:
+            raise ma.ValidationError(wrong)
+        return given
+
+
 class MoneyField(fields.Field[Money]):
     """`{"amount": "25.00", "currency": "EUR"}`. In Python a `Money`, or a pair (minor units, currency)."""
 

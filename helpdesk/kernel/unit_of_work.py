@@ -225,12 +225,22 @@ class UnitOfWork:
             self.session.flush()  # the chains' new ends
 
 
+def _nothing(_session: Session) -> None:
+    """There is nothing to keep up with."""
+
+
 class Database:
     """An engine and what follows from what: makes units of work (which write) and readers (which do not)."""
 
-    def __init__(self, engine: Engine, consequences: Consequences) -> None:
+    def __init__(
+        self, engine: Engine, consequences: Consequences, keep_up: Callable[[Session], None] = _nothing
+    ) -> None:
+        """`keep_up(session)` is called with each new session: whatever this process keeps a copy of can be compared with
+        the database there. It sends a statement now and then, not each time.
+        """
         self.engine = engine
         self.consequences = consequences
+        self._keep_up = keep_up
         self._reading = engine.execution_options(isolation_level="AUTOCOMMIT")
 
     @contextmanager
@@ -239,6 +249,7 @@ class Database:
     ) -> Iterator[UnitOfWork]:
         """Commits on leaving, rolls back on an exception. Not to be nested: the outer one's locks would be waited for."""
         with Session(self.engine, autoflush=False, expire_on_commit=False) as session:
+            self._keep_up(session)
             uow = UnitOfWork(session, actor, self.consequences, now=now, request_id=request_id)
             yield uow
             uow.finish()
@@ -248,6 +259,7 @@ class Database:
     def reader(self) -> Iterator[Session]:
         """A session for selects only: each statement is its own transaction, which spares a BEGIN and a ROLLBACK."""
         with Session(self._reading, autoflush=False) as session:
+            self._keep_up(session)
             yield session
 
     @contextmanager

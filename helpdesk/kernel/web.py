@@ -2,7 +2,7 @@
 
 import re
 import secrets
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol, cast
 
@@ -65,14 +65,23 @@ def user_agent() -> str:
     return "".join(char for char in request.headers.get("User-Agent", "") if char.isprintable())[:300]
 
 
-def language(known: Sequence[str]) -> str:
-    """Which of these languages the caller likes best (`Accept-Language`, by RFC 4647's look-up: `zh-CN` is content with
-    `zh`); the first where it says nothing of them. The answer will say so.
+def language(known: Sequence[str], wanted: str | None = None) -> str:
+    """Which of these languages the caller likes best (`wanted`, or by `Accept-Language`; RFC 4647's look-up: `zh-CN` is
+    content with `zh`); the first where it says nothing of them. The answer will say so.
     """
-    liked = (tag.partition("-")[0].lower() for tag, quality in request.accept_languages if quality > 0)
-    found: str = next((tag for tag in liked if tag in known), known[0])
+    asked = [wanted] if wanted else [tag for tag, quality in request.accept_languages if quality > 0]
+    spelled = {tag.lower(): tag for tag in known}
+    liked = (spelled.get(shorter) for tag in asked for shorter in _shortened(tag.lower()))
+    found: str = next((tag for tag in liked if tag is not None), known[0])
     g.language = found
     return found
+
+
+def _shortened(tag: str) -> Iterator[str]:
+    """`zh-hant-tw`, `zh-hant`, `zh`."""
+    while tag:
+        yield tag
+        tag = tag.rpartition("-")[0]
 
 
 def request_cookie(name: str) -> str:

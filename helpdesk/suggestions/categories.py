@@ -1,21 +1,20 @@
 """The categories that may be suggested, as the taxonomy has them: the one place that asks for them."""
 
-from typing import Any, NamedTuple
+from collections.abc import Mapping
+from typing import NamedTuple
 
-from sqlalchemy.orm import Session
-
-from helpdesk.complaints import taxonomy
+from helpdesk.taxonomy.in_force import in_force
+from helpdesk.taxonomy.terms import label_in
 
 
 class Labels(NamedTuple):
-    en: str
-    zh: str
+    by_language: Mapping[str, str]
 
     def in_language(self, language: str) -> str:
-        return self.zh if language == "zh" else self.en
+        return label_in(self.by_language, language)
 
 
-def in_use(_session: Session) -> dict[str, Labels]:
+def in_use() -> dict[str, Labels]:
     """Code -> labels, in the order of the taxonomy. One that is retired is not among them, and so never suggested."""
-    found: list[dict[str, Any]] = taxonomy.taxonomy()["categories"]
-    return {item["code"]: Labels(item["en"], item["zh"]) for item in found}
+    taxonomy = in_force()
+    return {code: Labels(taxonomy.known("category")[code].labels) for code in taxonomy.codes("category")}

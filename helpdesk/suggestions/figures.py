@@ -27,7 +27,7 @@ def model_figures(session: Session, language: str) -> dict[str, Any]:
     row = None if known is None else queries.version_in_full(session, known.id)
     return {
         "in_use": None if row is None else _version(row),
-        "categories": [] if row is None or known is None else _categories(session, row, known.classifier, language),
+        "categories": [] if row is None or known is None else _categories(row, known.classifier, language),
         "confused": [] if row is None else [_confusion(*pair) for pair in row["figures"]["confused"]],
         "followed": queries.followed(session),
         "needed": training.LEAST_EXAMPLES,
@@ -46,10 +46,8 @@ def _version(row: Mapping[str, Any]) -> dict[str, Any]:
     return shown | {name: row["figures"][name] for name in _TOLD}
 
 
-def _categories(
-    session: Session, row: Mapping[str, Any], model: classifier.Classifier, language: str
-) -> list[dict[str, Any]]:
-    labels, figures, typical = categories.in_use(session), row["figures"], model.typical(TYPICAL)
+def _categories(row: Mapping[str, Any], model: classifier.Classifier, language: str) -> list[dict[str, Any]]:
+    labels, figures, typical = categories.in_use(), row["figures"], model.typical(TYPICAL)
     found = []
     for code, examples in figures["examples"].items():
         held_out, right, guessed = figures["per_category"].get(code, (0, 0, 0))

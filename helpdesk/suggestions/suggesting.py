@@ -80,7 +80,7 @@ def for_complaint(session: Session, actor: Actor, ref: str, language: str) -> di
     whether they follow.
     """
     complaint = complaint_queries.get_visible(session, actor, ref)
-    allowed = categories.in_use(session)
+    allowed = categories.in_use()
     model = model_in_use(session)
     text = features.whole(complaint.subject, complaint.description)
     suggestions = suggest(text, None if model is None else model.classifier, allowed)

@@ -79,7 +79,7 @@ def _train(database: Database, duty_id: UUID, job_id: UUID) -> None:
 
 def _read(database: Database, job_id: UUID) -> tuple[Lesson, int]:
     with database.snapshot() as session:
-        lesson = Lesson(categories.in_use(session))
+        lesson = Lesson(categories.in_use())
         redactions = queries.redactions(session)
         for batch in queries.examples(session, training.MOST_EXAMPLES, BATCH):
             lesson.add(batch)

@@ -45,7 +45,6 @@ from helpdesk.complaints.lifecycle import LIFECYCLE
 from helpdesk.complaints.models import NOTHING_DUE, Complaint, Issue, Message, Need, Person, TransitionRow
 from helpdesk.complaints.search_index import APPEND, appended, received_rows
 from helpdesk.complaints.search_models import SearchSegment
-from helpdesk.complaints.taxonomy import REGULATOR_CHANNELS, SAFETY_ISSUES
 from helpdesk.complaints.tracking_secret import Secrets, hash_of
 from helpdesk.customers.models import Customer
 from helpdesk.identity.models import Agent, Role, TeamMember, Token
@@ -62,6 +61,7 @@ from helpdesk.sla.calendar_spec import Calendar
 from helpdesk.sla.clocks import first_alarm, new_clock, policy_terms
 from helpdesk.sla.models import Clock, SlaCalendar, SlaCalendarVersion, SlaPolicy, SlaPolicyVersion
 from helpdesk.sla.specs import Policy, compiled, targets_of
+from helpdesk.taxonomy.terms import shipped
 
 JSON = orjson.OPT_UTC_Z
 
@@ -268,6 +268,7 @@ OPEN_CLOCKS = (
 
 NEW_COMPLAINT = insert(COMPLAINT)
 NEW_CUSTOMER = insert(CUSTOMER)
+TERMS = shipped()
 NEW_ISSUES = insert(ISSUE)
 NEW_PERSON = insert(PERSON)
 NEW_CLOCKS = insert(CLOCK)
@@ -394,7 +395,7 @@ def _detail(row: Any, caller: Caller) -> dict[str, Any]:
     shown["issues"], shown["people"], shown["needs"] = row["issues"], row["people"], row["needs"]
     shown["merged_into"] = row["merged_into_id"]  # nothing measured here is a duplicate, or has children
     facts = SimpleNamespace(
-        **row, regulator=row["channel"] in REGULATOR_CHANNELS, children_open=row["child_count"], authority="agent"
+        **row, regulator=row["channel"] in TERMS.regulator_channels, children_open=row["child_count"], authority="agent"
     )
     shown["allowed_actions"] = LIFECYCLE.allowed(row["status"], facts, caller.may)
     return shown
@@ -485,7 +486,7 @@ def _create(connection: Connection, caller: Caller, given: dict[str, Any]) -> Re
         "remedies_undelivered": 0,
         "issue_count": len(given["issues"]),
         "vulnerable": False,
-        "safety": any(issue["issue"] in SAFETY_ISSUES for issue in given["issues"]),
+        "safety": any(issue["issue"] in TERMS.safety_issues for issue in given["issues"]),
         "price_minor": price.minor,
         "loss_minor": None,
         "currency": price.currency,

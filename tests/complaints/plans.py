@@ -18,8 +18,8 @@ from helpdesk.complaints import custom_fields, intake
 from helpdesk.complaints.custom_field_schemas import CustomFieldIn
 from helpdesk.complaints.models import Complaint, Issue
 from helpdesk.complaints.schemas import ComplaintIn
-from helpdesk.complaints.taxonomy import CHANNELS
 from helpdesk.identity.actors import SYSTEM, Actor
+from helpdesk.taxonomy.terms import shipped
 from helpdesk.wiring import Program
 from tests.conftest import complaint_body, make_team
 
@@ -104,6 +104,7 @@ def fill(program: Program, actors: Callable[[list[UUID]], Mapping[str, Actor]]) 
     return Scene(program, team_ids[0], customer_id, people)
 
 
+_CHANNELS = shipped().codes("channel")[:6]
 _NEW: Final = f"n > {COMPLAINTS} - 4000"
 
 
@@ -124,7 +125,7 @@ _SCATTERED: Final[Mapping[str, str]] = {
     "assigned_at": "CASE WHEN h / 29 % 400 = 0 THEN at END",
     "awaits_agent": f"h / 29 % 400 <> 0 AND h / 41 % 4 = 0 AND ({_NEW} OR h % 33 = 0)",
     "severity": "'S' || 1 + least(h / 11 % 6, 4)",
-    "channel": f"({list(CHANNELS[:6])})[1 + h / 13 % 6]".replace("([", "(ARRAY["),
+    "channel": f"({list(shipped().codes('channel')[:6])})[1 + h / 13 % 6]".replace("([", "(ARRAY["),
     "waiting_on": "(ARRAY['us', 'us', 'us', 'customer', 'third_party', 'nobody'])[1 + h / 17 % 6]",
     "stage": "(ARRAY['1', '1', '1', '1', '1', '1', '1', '1', '1', '1', '2', 'external'])[1 + h / 19 % 12]",
     "team_id": "(CAST(:teams AS uuid[]))[1 + h / 23 % 5]",

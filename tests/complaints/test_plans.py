@@ -259,8 +259,9 @@ def rules_of_severity(session: Any, scene: Scene, actor: Any) -> None:
     newest, _, _ = list_queries.listing(session, actor, Page.of(given, "key"), filtering.wanted(session, given))
     for row in newest:
         complaint = queries.get_visible(session, actor, row["reference"])
-        severity_queries.repeats(session, complaint, ("DEL.LATE",))
-        severity_queries.alike(session, complaint, ("DEL.LATE", "DEL.LOST"), complaint.received_at)
+        received = complaint.received_at
+        severity_queries.repeats(session, complaint, ("DEL.LATE",), timedelta(days=90))
+        severity_queries.alike(session, complaint, ("DEL.LATE", "DEL.LOST"), (received - timedelta(days=1), received))
         severity_queries.last_assessment(session, complaint.id)
 
 

@@ -81,6 +81,8 @@ class World:
             "/api/v1/complaints/{ref}/unmerge": lambda _: self._merged(),
             "/api/v1/complaints/{ref}/split": lambda _: self._of_two_matters(),
             "rule_id": lambda _: self.rule(),
+            "term_id": lambda _: self.term(),
+            "version": lambda _: "1",
         }
         self._parts: dict[str, Callable[[str], str]] = {
             "person_id": self._person,
@@ -305,6 +307,10 @@ class World:
         result = {"team_id": self.team(), "strategy": "queue_only"}
         condition = {"field": "sector", "operator": "is", "value": "nobody's"}  # it takes nothing from the other rows
         return str(self._created("/routing/rules", {"name": "A rule", "condition": condition, "result": result}))
+
+    def term(self) -> str:
+        body = {"kind": "issue", "code": f"DEL.OWN{next(self._numbers)}", "labels": {"en": "Something of our own"}}
+        return str(self._created("/taxonomy/terms", body))
 
     def _absence(self, agent_id: str) -> str:
         time = {"starts_at": "2999-01-01T00:00:00Z", "ends_at": "2999-01-31T00:00:00Z"}

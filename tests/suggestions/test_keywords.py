@@ -9,14 +9,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from helpdesk.complaints.taxonomy import CATEGORIES
 from helpdesk.suggestions import features, keywords
 from helpdesk.suggestions.categories import Labels
 from helpdesk.suggestions.suggesting import MOST, Suggestion, suggest
+from helpdesk.taxonomy.terms import shipped
 from tests.suggestions.examples import SAID
 from tests.suggestions.test_classifier import corpus, model_of
 
-ALL = {code: Labels(code, code) for code in CATEGORIES}
+CATEGORIES = shipped().codes("category")
+ALL = {code: Labels({"en": code}) for code in CATEGORIES}
 
 
 def by_list(text: str) -> list[keywords.Found]:

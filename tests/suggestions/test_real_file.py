@@ -17,7 +17,7 @@ pytestmark = needs_data
 
 def lesson_of(deal: int = 0) -> Lesson:
     examples = real.examples(deal)
-    lesson = Lesson({one.category: Labels(one.category, one.category) for one in examples})
+    lesson = Lesson({one.category: Labels({"en": one.category}) for one in examples})
     lesson.add(examples)
     return lesson
 

@@ -1,0 +1,31 @@
+"""One version after the other: whoever has changed something says so here, and the whole as it then is is kept."""
+
+from typing import Any
+
+from helpdesk.kernel.unit_of_work import UnitOfWork
+from helpdesk.taxonomy import queries
+from helpdesk.taxonomy.in_force import forget
+from helpdesk.taxonomy.models import SeveritySpec, TaxonomyVersion
+
+
+def keep(uow: UnitOfWork, severity: SeveritySpec) -> int:
+    """Begin a version with what stands there now; its number. `severity`: the row, which the caller has locked."""
+    uow.session.flush()  # what was changed is read below
+    version = queries.last_version(uow.session) + 1
+    content: dict[str, Any] = {
+        "terms": [
+            {
+                "kind": row.kind,
+                "code": row.code,
+                "labels": row.labels,
+                "traits": row.traits,
+                "retired": row.retired_at is not None,
+            }
+            for row in queries.all_terms(uow.session)
+        ],
+        "severity": {**severity.spec, "version": severity.version},
+    }
+    row = {"version": version, "content": content, "created_at": uow.now}
+    uow.add_rows(TaxonomyVersion, [{**row, "actor_kind": uow.actor.kind, "actor_id": uow.actor.id}])
+    forget()
+    return version
