@@ -22,6 +22,7 @@ from helpdesk.kernel.unit_of_work import Database
 from helpdesk.kernel.verification import Check, Violation
 from helpdesk.recovery import verification as recovery
 from helpdesk.sla import verification as sla
+from helpdesk.suggestions import verification as suggestions
 from helpdesk.wiring import CHAIN_CHECKS
 
 CHECKS: Final[dict[str, tuple[Check, ...]]] = {
@@ -33,6 +34,7 @@ CHECKS: Final[dict[str, tuple[Check, ...]]] = {
         *reassignment.CHECKS,
         *assignment.CHECKS,
         *severities.CHECKS,
+        *suggestions.CHECKS,
     ),
     "search": search.CHECKS,
     "clocks": sla.CHECKS,

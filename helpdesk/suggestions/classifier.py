@@ -145,7 +145,7 @@ class Classifier:
 
 
 def learned(counts: Counts, sharpness: int = SHARPNESS) -> Classifier | None:
-    """None where fewer than two categories have enough examples: there is nothing to tell apart."""
+    """None where fewer than two categories have enough examples, or no word is in enough: there is nothing to tell apart."""
     wanted = sorted(category for category, count in counts.examples.items() if count >= LEAST_EXAMPLES)
     if len(wanted) < 2:
         return None
@@ -154,6 +154,8 @@ def learned(counts: Counts, sharpness: int = SHARPNESS) -> Classifier | None:
         found = {place: count for place, category in enumerate(wanted) if (count := counts.of(word, category))}
         if sum(found.values()) >= LEAST_COMPLAINTS:
             words[word] = found
+    if not words:
+        return None
     sums = tuple(sum(found.get(place, 0) for found in words.values()) for place in range(len(wanted)))
     return Classifier({category: counts.examples[category] for category in wanted}, words, sums, sharpness)
 

@@ -1,14 +1,15 @@
 """Whether people follow what was suggested to them: what each was last shown of a complaint, until they judge it."""
 
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, cast
 from uuid import UUID
 
-from sqlalchemy import bindparam, func, or_, update
+from sqlalchemy import Table, bindparam, func, or_, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from helpdesk.identity.actors import Actor
 from helpdesk.kernel.unit_of_work import UnitOfWork
+from helpdesk.suggestions import queries
 from helpdesk.suggestions.models import CategorySuggestion
 
 
@@ -20,15 +21,10 @@ class Shown(NamedTuple):
     categories: list[str]
 
 
-_TABLE: Final = CategorySuggestion.__table__
-_NEW: Final = insert(CategorySuggestion)
-_SHOW: Final = _NEW.values(
-    complaint_id=bindparam("complaint_id"),
-    agent_id=bindparam("agent_id"),
-    shown_at=func.now(),
-    basis=bindparam("basis"),
-    model_version=bindparam("model_version"),
-    categories=bindparam("categories"),
+_TABLE: Final = cast(Table, CategorySuggestion.__table__)
+_NEW: Final = insert(_TABLE)
+_SHOW: Final = _NEW.from_select(
+    ["complaint_id", "agent_id", "shown_at", "basis", "model_version", "categories"], queries.SHOWN_NOW
 ).on_conflict_do_update(
     index_elements=["complaint_id", "agent_id"],
     set_={name: _NEW.excluded[name] for name in ("shown_at", "basis", "model_version", "categories")},
@@ -55,8 +51,8 @@ _DECIDE: Final = (
 
 
 def note_shown(session: Session, actor: Actor, complaint_id: UUID, shown: Shown) -> None:
-    """Of agents who may judge it. To look again changes nothing, nor does it when they have judged it already. One
-    statement, which a session for selects commits by itself.
+    """Of agents who may judge it. To look again changes nothing, nor does it when they have judged it already; while
+    somebody changes the complaint nothing is noted. One statement, which a session for selects commits by itself.
     """
     if actor.kind == "agent" and actor.may("complaint:triage"):
         session.execute(_SHOW, {"complaint_id": complaint_id, "agent_id": actor.id, **shown._asdict()})

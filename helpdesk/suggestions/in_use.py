@@ -21,41 +21,31 @@ class InUse(NamedTuple):
     classifier: Classifier
 
 
-class _Unread:
-    """Nobody has read it yet, which is another thing than that it cannot be read."""
-
-
-_UNREAD: Final = _Unread()
-_read: Final[dict[UUID, Classifier | None]] = {}
-"""The one in use, by its id, and those that are damaged: None."""
+_held: Final[dict[UUID, Classifier]] = {}
+"""The one in use, by its id."""
+_damaged: Final[set[UUID]] = set()
+"""Not to be read, and complained of, with every request."""
 
 
 def model_in_use(session: Session) -> InUse | None:
     """The newest version that can be read; None where nothing was learned yet."""
     for version in queries.kept_versions(session):
-        classifier = _read.get(version.id, _UNREAD)
-        if isinstance(classifier, _Unread):
-            classifier = _fresh(session, version.id, version.version)
+        classifier = _held.get(version.id) or _read(session, version)
         if classifier is not None:
-            _forget_all_but(version.id)
             return InUse(version.id, version.version, version.created_at, version.examples, classifier)
     return None
 
 
-def _fresh(session: Session, model_id: UUID, version: int) -> Classifier | None:
-    content = queries.content_of(session, model_id)
+def _read(session: Session, version: queries.Kept) -> Classifier | None:
+    content = None if version.id in _damaged else queries.content_of(session, version.id)
     if content is None:
-        return None  # gone meanwhile
-    classifier = None
+        return None  # damaged, or gone meanwhile
     try:
         classifier = unpacked(*content)
     except Damaged as error:
-        log.warning("a model cannot be read; the version before is used", version=version, reason=str(error))
-    _read[model_id] = classifier
+        log.warning("a model cannot be read; the version before is used", version=version.version, reason=str(error))
+        _damaged.add(version.id)
+        return None
+    _held.clear()  # one is enough to hold in memory
+    _held[version.id] = classifier
     return classifier
-
-
-def _forget_all_but(model_id: UUID) -> None:
-    """One is enough to hold in memory."""
-    for known in [known for known, classifier in list(_read.items()) if known != model_id and classifier is not None]:
-        _read.pop(known, None)  # another thread may do the same

@@ -12,7 +12,7 @@ from datetime import datetime
 from typing import Any, Final, NamedTuple, cast
 from uuid import UUID
 
-from sqlalchemy import and_, func, literal, literal_column, or_, select, text
+from sqlalchemy import ARRAY, Integer, String, Uuid, and_, bindparam, func, literal, literal_column, or_, select, text
 from sqlalchemy.orm import Session
 
 from helpdesk.complaints.models import Complaint, Issue, Person, TransitionRow
@@ -171,6 +171,21 @@ _NEWEST_FIRST: Final = Order((CategoryModel.version,), (int,), descending=True)
 
 def list_versions(session: Session, page: Page, given: dict[str, Any]) -> Listed:
     return listed(session, page, select(*_SHOWN), _NEWEST_FIRST, given)
+
+
+SHOWN_NOW: Final = (
+    select(
+        _C.id,
+        bindparam("agent_id", type_=Uuid()),
+        func.now(),
+        bindparam("basis", type_=String()),
+        bindparam("model_version", type_=Integer()),
+        bindparam("categories", type_=ARRAY(String())),
+    )
+    .where(_C.id == bindparam("complaint_id"))
+    .with_for_update(read=True, key_share=True, skip_locked=True)
+)
+"""What is to be noted as shown: nothing while somebody changes the complaint, since whoever only looks waits for nobody."""
 
 
 def followed(session: Session) -> Sequence[Mapping[str, Any]]:

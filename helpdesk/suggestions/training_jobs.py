@@ -22,8 +22,8 @@ FAULT_POINTS: Final = (LEARNED, BEFORE_COMMIT)
 DUE: Final = (
     "SELECT EXISTS (SELECT FROM category_model WHERE redactions < "
     "(SELECT count(*) FROM complaint_redaction WHERE part <> 'message')) OR "
-    "(EXISTS (SELECT FROM complaint WHERE updated_at > "
-    "coalesce((SELECT max(created_at) FROM category_model), '-infinity')) AND "
+    "((SELECT max(updated_at) FROM complaint) > "
+    "coalesce((SELECT max(created_at) FROM category_model), '-infinity') AND "
     "NOT EXISTS (SELECT FROM job WHERE created_by IS NULL AND kind = 'suggestions.train' AND created_at >= "
     "date_trunc('day', now() - interval '2 hours') + interval '2 hours'))"
 )

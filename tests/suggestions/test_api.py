@@ -9,10 +9,12 @@ from typing import Any
 
 import pytest
 from flask import Flask
+from sqlalchemy import Engine
 from sqlalchemy import text as sql
 
 from helpdesk.kernel.unit_of_work import Database
-from helpdesk.suggestions.in_use import _read
+from helpdesk.suggestions.in_use import _held
+from helpdesk.verifying import violations
 from helpdesk.wiring import Program
 from tests.complaints.test_scopes import integration
 from tests.conftest import Caller, Join, make_team
@@ -177,6 +179,16 @@ class TestFollowed:
         )
         assert followed(manager) == [("rules", 1, 1, 1, 1)]
 
+    def test_who_only_looks_waits_for_nobody(self, agent: Caller, manager: Caller, engine: Engine) -> None:
+        complaint = arrived(agent, PARCEL)
+        with engine.connect() as changing:
+            changing.execute(sql("SELECT FROM complaint WHERE id = :id FOR UPDATE"), {"id": complaint["id"]})
+            assert suggested(agent, complaint)["suggestions"]
+            assert followed(manager) == []
+            changing.rollback()
+        suggested(agent, complaint)
+        assert followed(manager) == [("rules", 1, 0, 0, 0)]
+
     def test_long_ago_is_not_lately(self, agent: Caller, manager: Caller, database: Database) -> None:
         suggested(agent, arrived(agent, PARCEL))
         helpers.execute(database, "UPDATE category_suggestion SET shown_at = now() - interval '91 days'")
@@ -226,13 +238,28 @@ class TestModel:
         complaint = arrived(agent, PARCEL)
         assert suggested(agent, complaint)["model"]["version"] == 2
         helpers.execute(program.database, "UPDATE category_model SET content = '\\x00' WHERE version = 2")
-        _read.clear()  # another process
+        _held.clear()  # another process
         assert suggested(agent, complaint)["model"]["version"] == 1
         helpers.execute(program.database, "UPDATE category_model SET content = substr(content, 1, 40)")
-        _read.clear()
+        _held.clear()
         shown = suggested(agent, complaint)
         assert (shown["model"], shown["suggestions"][0]["basis"]) == (None, "rules")
         assert manager.get("/category-model").json["in_use"] is None
+
+    def test_verify_finds_what_is_damaged_or_miscounted(self, agent: Caller, manager: Caller, program: Program) -> None:
+        teach(program.database)
+        trained(program, manager)
+        complaint = arrived(agent, PARCEL)
+        suggested(agent, complaint)
+        triage(agent, complaint, "DEL", "DEL.LATE")
+        assert list(violations(program.database, ["complaints"])) == []
+        helpers.execute(program.database, "UPDATE category_model SET checksum = substr(checksum, 2)")
+        helpers.execute(program.database, "UPDATE category_suggestion SET place = 0")
+        found = [(item.check, item.subject) for item in violations(program.database, ["complaints"])]
+        assert found == [
+            ("suggestions.model_readable", "category model 1"),
+            ("suggestions.place_right", f"complaint {complaint['id']}"),
+        ]
 
     @pytest.mark.parametrize("query", ["?x=1", "?limit=0", "?cursor=nonsense"])
     def test_what_is_not_known_is_refused(self, manager: Caller, query: str) -> None:

@@ -130,6 +130,14 @@ class TestWhatIsKept:
         assert learned(counted([("DEL", frozenset({"parcel"}))] * 100)) is None
         assert learned(Counts()) is None
 
+    def test_complaints_without_a_common_word_are_nothing_to_learn_from(self) -> None:
+        numbers = [
+            ("DEL" if number % 2 else "BIL", features.words_of(f"{number} {number * 7}")) for number in range(60)
+        ]
+        assert learned(counted(numbers)) is None
+        alone = [(category, frozenset({f"word{chr(97 + place)}"})) for place, (category, _) in enumerate(numbers[:26])]
+        assert learned(counted(alone)) is None
+
     def test_the_vocabulary_is_capped_by_what_tells(self, monkeypatch: pytest.MonkeyPatch) -> None:
         counts = counted(corpus())
         monkeypatch.setattr(classifier, "MOST_WORDS", 10)

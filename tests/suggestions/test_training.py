@@ -142,6 +142,13 @@ class TestJob:
         teach(program.database, 60, ("DEL",))
         assert trained(program, manager)["trained"] is False
 
+    def test_texts_without_words_teach_nothing(self, program: Program, manager: Caller) -> None:
+        with program.database.unit_of_work(SYSTEM) as uow:
+            for number in range(60):
+                given = body("DEL" if number % 2 else "BIL", f"{number}", subject="4711")
+                intake.receive(uow, SYSTEM, ComplaintIn().load(given))
+        assert trained(program, manager) == {"trained": False, "examples": 60, "needed": 50}
+
     def test_the_same_complaints_give_the_same_bytes(self, program: Program, manager: Caller) -> None:
         teach(program.database)
         first, second = trained(program, manager), trained(program, manager)
@@ -273,17 +280,13 @@ class TestSchedule:
         assert self.sweep(program) == 0
 
     def test_where_too_little_is_left_nothing_stays(self, program: Program, agent: Caller, manager: Caller) -> None:
-        teach(program.database, 17, ("DEL", "BIL"))  # 34
-        told = [arrived(agent, f"{text('PRV', number)} xylograph") for number in range(16)]
-        for complaint in told:
-            triage(agent, complaint, "PRV", "PRV.FRAUD")
+        last = [*teach(program.database, 16), *teach(program.database, 1, ("DEL", "BIL"))][-1]
         assert trained(program, manager)["trained"] is True
         cut = {"part": "description", "whole": True, "reason": "Asked for."}
-        path = f"/complaints/{told[0]['reference']}/redact"
-        assert manager.post(path, cut, if_match="*").status_code == 200
+        assert manager.post(f"/complaints/{last}/redact", cut, if_match="*").status_code == 200
         assert self.sweep(program) == 1
         assert versions(program.database) == []
-        assert suggested(agent, told[1])["model"] is None
+        assert suggested(agent, arrived(agent, "parcel"))["model"] is None
 
     def test_looks_at_little(self, program: Program) -> None:
         """What the scheduler asks every ten minutes goes through no table of complaints or jobs."""
