@@ -2,6 +2,7 @@ from marshmallow import fields
 
 from helpdesk.kernel.schemas import Choice, Schema, Timestamp
 from helpdesk.suggestions.models import BASES
+from helpdesk.taxonomy.term_schemas import TermCode
 
 
 class SuggestionEvidence(Schema):
@@ -28,7 +29,7 @@ class SuggestionEvidence(Schema):
 
 
 class CategorySuggestion(Schema):
-    category = fields.String(required=True, metadata={"example": "DEL"})
+    category = TermCode("category", required=True, metadata={"example": "DEL"})
     label = fields.String(
         required=True,
         metadata={"description": "In the language of `Accept-Language`.", "example": "Delivery & fulfilment"},
@@ -53,7 +54,9 @@ class ModelInUse(Schema):
 class CategorySuggestions(Schema):
     complaint_id = fields.UUID(required=True)
     reference = fields.String(required=True, metadata={"example": "7K3M-9QX2-TAM"})
-    category = fields.String(
+    category = TermCode(
+        "category",
+        ever=True,
         required=True,
         allow_none=True,
         metadata={"description": "Of its first issue as it is now.", "example": None},
@@ -72,7 +75,7 @@ class CategorySuggestions(Schema):
 
 
 class CategoryFigures(Schema):
-    code = fields.String(required=True, metadata={"example": "DEL"})
+    code = TermCode("category", ever=True, required=True, metadata={"example": "DEL"})
     label = fields.String(
         required=True,
         allow_none=True,
@@ -95,8 +98,8 @@ class CategoryFigures(Schema):
 
 
 class Confusion(Schema):
-    actual = fields.String(required=True, metadata={"example": "CPL"})
-    guessed = fields.String(required=True, metadata={"example": "PRV"})
+    actual = TermCode("category", ever=True, required=True, metadata={"example": "CPL"})
+    guessed = TermCode("category", ever=True, required=True, metadata={"example": "PRV"})
     count = fields.Integer(required=True, metadata={"example": 7})
 
 

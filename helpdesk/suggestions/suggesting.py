@@ -17,6 +17,7 @@ from helpdesk.suggestions import categories, features, following, keywords
 from helpdesk.suggestions.categories import Labels
 from helpdesk.suggestions.classifier import Classifier
 from helpdesk.suggestions.in_use import model_in_use
+from helpdesk.taxonomy.terms import category_of
 
 LANGUAGES: Final = ("en", "zh")
 MOST: Final = 3
@@ -101,7 +102,7 @@ def for_complaint(session: Session, actor: Actor, ref: str, language: str) -> di
 
 
 def _category_of(issue: Issue) -> str | None:
-    return issue.category or (None if issue.issue is None else issue.issue.partition(".")[0])
+    return issue.category or (None if issue.issue is None else category_of(issue.issue))
 
 
 def _shown(item: Suggestion, label: str) -> dict[str, Any]:

@@ -23,12 +23,14 @@ from helpdesk.schedule import SWEEPS
 from helpdesk.suggestions import queries, training, training_jobs
 from helpdesk.suggestions.classifier import unpacked
 from helpdesk.suggestions.queries import Example
+from helpdesk.taxonomy.in_force import forget
 from helpdesk.wiring import Program
 from tests.complaints.submitting import Page
 from tests.conftest import Caller
 from tests.racing import at_once
 from tests.recovery import helpers
 from tests.suggestions.examples import arrived, body, suggested, teach, text, trained, triage
+from tests.taxonomy.helpers import add, retire
 
 
 def learned_from(database: Database) -> dict[UUID, Example]:
@@ -130,6 +132,39 @@ class TestWhatCounts:
         known = words_known(program.database)
         assert "yours" in known
         assert {"zebulon", "quixley", "zq"}.isdisjoint(known)
+
+
+class TestTaxonomy:
+    """Categories are the operator's to change."""
+
+    def test_a_retired_one_is_suggested_no_more_by_model_or_list(
+        self, program: Program, agent: Caller, manager: Caller
+    ) -> None:
+        teach(program.database)
+        trained(program, manager)
+        said = f"{text('DEL', 1)} they were rude"
+        complaint = arrived(agent, said)
+        assert [one["category"] for one in suggested(agent, complaint)["suggestions"]][:1] == ["DEL"]
+        for code in ("DEL", "STF"):
+            assert retire(manager, "category", code).status_code == 200
+        forget()  # what another process sees after a second
+        shown = suggested(agent, complaint)["suggestions"]
+        assert {"DEL", "STF"}.isdisjoint(one["category"] for one in shown)
+        (row,) = [item for item in manager.get("/category-model").json["categories"] if item["code"] == "DEL"]
+        assert (row["label"], row["examples"]) == (None, 20)
+        assert trained(program, manager) == {"trained": False, "examples": 40, "needed": 50}
+
+    def test_a_new_one_is_learned(self, program: Program, agent: Caller, manager: Caller) -> None:
+        add(manager, "category", "GAS", labels={"en": "Gas supply", "zh": "燃气"})
+        add(manager, "issue", "GAS.LEAK")
+        forget()
+        teach(program.database)
+        for number in range(5):
+            complaint = arrived(agent, f"smell of gas at the meter {number} and the boiler is off")
+            triage(agent, complaint, "GAS", "GAS.LEAK")
+        assert trained(program, manager)["examples"] == 65
+        (first, *_) = suggested(agent, arrived(agent, "The meter smells of gas!"), accept_language="zh")["suggestions"]
+        assert (first["category"], first["label"], first["basis"]) == ("GAS", "燃气", "model")
 
 
 class TestJob:
