@@ -10,6 +10,8 @@ from flask.json.provider import JSONProvider
 from werkzeug.wrappers import Response as BaseResponse
 
 from helpdesk import sign_in_pages
+from helpdesk.automation.api import blp as automation
+from helpdesk.automation.models import OUTCOMES as FIRING_OUTCOMES
 from helpdesk.complaints import lifecycle as complaint_life
 from helpdesk.complaints import schemas as complaint_payloads
 from helpdesk.complaints import taxonomy
@@ -133,6 +135,7 @@ BLUEPRINTS = (
     milestones,
     recovery,
     suggestions,
+    automation,
     integrations,
     jobs_blueprint,
     log_verification,
@@ -153,6 +156,7 @@ VOCABULARIES = {
     "Authority": AUTHORITIES,
     "ClockState": CLOCK_STATES,
     "EvidenceState": EVIDENCE_STATES,
+    "FiringOutcome": FIRING_OUTCOMES,
     "FileType": tuple(EXTENSIONS),
     "ScanState": SCAN_STATES,
     "ComplaintStatus": complaint_life.LIFECYCLE.states,

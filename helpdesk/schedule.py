@@ -16,6 +16,7 @@ import structlog
 from sqlalchemy import Connection, Engine, text
 from sqlalchemy.exc import DBAPIError
 
+from helpdesk.automation import jobs as automation
 from helpdesk.complaints import notification_queries
 from helpdesk.complaints.attachment_jobs import scan_unscanned
 from helpdesk.complaints.evidence_jobs import expire_packs
@@ -135,6 +136,17 @@ SCHEDULE: Final = (
         600,
         lambda program: training_jobs.begin_due(program.database),
         training_jobs.DUE,
+    ),
+    Periodic(
+        "automation.run_timed",
+        20,
+        lambda program: automation.run_timed(program.database),
+        "SELECT EXISTS (SELECT FROM automation_trigger WHERE timed AND active AND removed_at IS NULL)",
+    ),
+    Periodic(
+        "automation.forget_firings",
+        3600,
+        lambda program: automation.forget_firings(program.engine, program.settings.automation_log_days),
     ),
     Periodic(
         "integrations.remove_leftovers",

@@ -1,5 +1,6 @@
 """Imports every domain's tables, so that the metadata is whole. For migrations and tests."""
 
+from helpdesk.automation import models as automation
 from helpdesk.complaints import attachment_models, evidence_models
 from helpdesk.complaints import custom_field_models as custom_fields
 from helpdesk.complaints import draft_models as drafts
@@ -31,6 +32,7 @@ from helpdesk.taxonomy import models as taxonomy
 __all__ = [
     "administration",
     "attachment_models",
+    "automation",
     "complaint_links",
     "complaint_merges",
     "complaint_search",

@@ -11,6 +11,11 @@ from uuid import UUID
 from sqlalchemy import Engine
 
 import helpdesk.tables  # noqa: F401  # every process knows every table: rows are written in the order of all foreign keys
+from helpdesk.automation import dry_running
+from helpdesk.automation import jobs as automation
+from helpdesk.automation import subscribers as triggers
+from helpdesk.automation.events import AgentsNotified, TriggerPaused
+from helpdesk.automation.happenings import WATCHED
 from helpdesk.complaints import attachment_jobs as attachments
 from helpdesk.complaints import (
     bulk_changes,
@@ -80,7 +85,7 @@ from helpdesk.taxonomy.events import TermRetired
 from helpdesk.taxonomy.in_force import look
 from helpdesk.taxonomy.installing import install_taxonomy
 
-SUBSCRIBERS: Final[Mapping[type[Event], tuple[Subscriber, ...]]] = {
+_FOLLOWING: Final[Mapping[type[Event], tuple[Subscriber, ...]]] = {
     AgentChanged: (session_subscribers.end_sessions, leaving.owe_reassignment),
     **dict.fromkeys((ComplaintEdited, IssueAdded, PersonChanged, PersonRemoved), (follow_text,)),
     **dict.fromkeys((MessageRedacted, TextRedacted), (follow_text,)),
@@ -102,7 +107,14 @@ SUBSCRIBERS: Final[Mapping[type[Event], tuple[Subscriber, ...]]] = {
     DuplicateMerged: (sla.join_clocks, recovery.duplicate_merged),
     DuplicateParted: (sla.part_clocks, recovery.duplicate_parted),
     TermRetired: (naming.refuse_used,),
+    AgentsNotified: (triggers.tell_named,),
+    TriggerPaused: (triggers.tell_paused,),
 }
+SUBSCRIBERS: Final[Mapping[type[Event], tuple[Subscriber, ...]]] = {
+    **_FOLLOWING,
+    **{kind: (*_FOLLOWING.get(kind, ()), triggers.listen) for kind in WATCHED.values()},
+}
+"""And of whatever triggers can listen to, whether any does."""
 
 
 EVIDENCE: Final = Parts(clocks=clocks_as_evidence, offers=offers_as_evidence)
@@ -160,6 +172,9 @@ HANDLERS: Final[Handlers] = {
     ),  # a scanner that starts loads its signatures for minutes
     files.TOPIC: Outside(files.remove, patience=40),  # a store may be away for hours
     training.TOPIC: Outside(training_jobs.train, give_up=jobs.give_up, queue=BULK),
+    triggers.TOPIC: Outside(automation.react),
+    triggers.MANY_TOPIC: Outside(automation.react, queue=BULK),
+    dry_running.TOPIC: Outside(automation.dry_run, give_up=automation.give_up, queue=BULK),
     imports.TOPIC: Outside(imports.run_import, give_up=imports.give_up, queue=BULK),
 }
 

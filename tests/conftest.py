@@ -23,6 +23,7 @@ from sqlalchemy import Engine, create_engine, event, text
 from sqlalchemy.engine import make_url
 
 from helpdesk.app import create_app
+from helpdesk.automation.rules import forget as forget_triggers
 from helpdesk.complaints.routing_rules import forget as forget_rules
 from helpdesk.identity.actors import SYSTEM, Actor, agent_actor
 from helpdesk.identity.authentication import new_token, token_hash
@@ -168,6 +169,7 @@ def database_url(worker_database_url: str, cleaner: Cleaner) -> str:
     forget_versions()
     forget_rules()
     forget_taxonomy()
+    forget_triggers()
     return worker_database_url
 
 

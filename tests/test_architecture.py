@@ -25,6 +25,7 @@ DOMAINS: Final = (
     "sla",
     "recovery",
     "suggestions",
+    "automation",
     "integrations",
 )
 HEIGHT: Final = {

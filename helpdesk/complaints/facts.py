@@ -165,7 +165,7 @@ def facts_of(
     if wanted & _OF_CUSTOMER.keys() and complaint.customer_id is not None:
         values |= of_customer(customers.get(session, complaint.customer_id))
     if wanted & _OF_THREAD.keys():
-        values |= _of_thread(fact_queries.last_messages(session, complaint.id), now)
+        values |= of_thread(fact_queries.last_messages(session, complaint.id), now)
     return Facts(values, changes or {})
 
 
@@ -191,7 +191,8 @@ def of_customer(customer: Any) -> dict[str, Any]:
     return {"customer_tier": customer.tier, "customer_kind": customer.kind}
 
 
-def _of_thread(last: Mapping[str, datetime], now: datetime) -> dict[str, Any]:
+def of_thread(last: Mapping[str, datetime], now: datetime) -> dict[str, Any]:
+    """`last`: when the last message of each kind was written."""
     inbound, reply = last.get("inbound"), last.get("public_reply")
     return {
         "last_inbound_at": inbound,

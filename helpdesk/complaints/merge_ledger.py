@@ -38,6 +38,8 @@ APART: Final[Mapping[str, str]] = {
     "complaint": "`merged_into_id` of what was merged into the source earlier is moved by `merging`",
     "complaint_transition": "is the source's own history",
     "sla_clock": "stays with its complaint; the SLA domain follows the events",
+    "automation_firing": "stays: it tells what was done, and where",
+    "automation_occurrence": "stays: what was done about a moment of it is done",
     "offer": "moved by the recovery domain, which follows the events",
 }
 """Every other table, with what becomes of its rows."""

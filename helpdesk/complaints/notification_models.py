@@ -9,7 +9,15 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from helpdesk.kernel.db import Base, Identified, Json, Stamped, Timestamp
 
-NOTIFICATION_KINDS: Final = ("inbound_message", "assigned", "mentioned", "status_changed", "sla_breached")
+NOTIFICATION_KINDS: Final = (
+    "inbound_message",
+    "assigned",
+    "mentioned",
+    "status_changed",
+    "sla_breached",
+    "trigger_fired",
+    "trigger_paused",
+)
 
 
 class Watcher(Stamped, Base):

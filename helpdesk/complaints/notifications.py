@@ -29,6 +29,8 @@ _SAID: Final = {
     "mentioned": "You are mentioned in a note.",
     "status_changed": "The complaint that you watch has moved on.",
     "sla_breached": "A promise about time was broken.",
+    "trigger_fired": "A trigger has a word for you about it.",
+    "trigger_paused": "A trigger failed again and again, the last time on this complaint, and was paused.",
 }
 
 

@@ -64,7 +64,7 @@ def _sights(actor_id: Any, actor_teams: Any) -> dict[str, ColumnElement[bool]]:
 SIGHTS: Final = _sights(bindparam("actor_id"), bindparam("actor_teams", type_=ARRAY(Uuid())))
 """With places for the values, for statements that are kept."""
 
-_READERS: Final = frozenset({"agent", "integration", "system"})
+_READERS: Final = frozenset({"agent", "integration", "automation", "system"})
 
 
 def sight(actor: Actor, team_id: UUID | None = None) -> tuple[str, dict[str, Any]]:

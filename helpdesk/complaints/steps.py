@@ -24,7 +24,7 @@ from helpdesk.complaints.tag_schemas import TagsIn
 from helpdesk.identity.actors import Actor
 from helpdesk.kernel.access import require
 from helpdesk.kernel.errors import FieldError, ValidationFailed
-from helpdesk.kernel.schemas import Choice, Schema, problems_of
+from helpdesk.kernel.schemas import Choice, Schema, problems_of, shallow
 from helpdesk.kernel.unit_of_work import UnitOfWork
 
 Run = Callable[[UnitOfWork, Actor, Complaint, dict[str, Any]], object]
@@ -69,6 +69,7 @@ class StepIn(Schema):
     given = ma.fields.Dict(
         keys=ma.fields.String(),
         load_default=dict,
+        validate=shallow,
         metadata={
             "description": "The body that the route of the same name takes.",
             "example": {"assignee_id": None},
@@ -84,13 +85,15 @@ class Given:
     body: dict[str, Any]
 
 
-def read_steps(items: Sequence[Mapping[str, Any]], pointer: str = "/steps") -> list[Given]:
-    """From loaded `StepIn`s. Raises `ValidationFailed` that names every bad field at once."""
+def read_steps(
+    items: Sequence[Mapping[str, Any]], pointer: str = "/steps", known: Mapping[str, Step] = STEPS
+) -> list[Given]:
+    """From loaded `StepIn`s. Raises `ValidationFailed` that names every bad field at once. `known`: the steps there are."""
     problems: list[FieldError] = []
     found = []
     for place, item in enumerate(items):
         try:
-            found.append(read_step(item, f"{pointer}/{place}"))
+            found.append(read_step(item, f"{pointer}/{place}", known))
         except ValidationFailed as error:
             problems += error.errors
     if problems:
@@ -98,9 +101,9 @@ def read_steps(items: Sequence[Mapping[str, Any]], pointer: str = "/steps") -> l
     return found
 
 
-def read_step(item: Mapping[str, Any], pointer: str = "") -> Given:
+def read_step(item: Mapping[str, Any], pointer: str = "", known: Mapping[str, Step] = STEPS) -> Given:
     """From one loaded `StepIn`, which stands at `pointer`."""
-    step = STEPS[item["step"]]
+    step = known[item["step"]]
     try:
         return Given(step, (step.body or Schema)().load(item["given"]))
     except ma.ValidationError as error:

@@ -12,7 +12,7 @@ _NOBODY: Final[frozenset[str]] = frozenset()
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Actor:
-    """`kind` is agent, integration, complainant, system or anonymous. `scope` says which complaints an agent sees, `authority` whose
+    """`kind` is agent, integration, complainant, automation, system or anonymous. `scope` says which complaints an agent sees, `authority` whose
     limits apply when they give money away (both: `permissions`). `seen_at` is the database's time when it was recognised,
     None when it was not by a request.
     """
@@ -53,6 +53,11 @@ SYSTEM: Final = Actor(kind="system", name="Helpdesk", permissions=frozenset(PERM
 """The program itself: alarms, issuance, imports started from the command line."""
 
 ANONYMOUS: Final = Actor(kind="anonymous")
+
+
+def automation_actor(trigger_id: UUID, name: str, permissions: frozenset[str]) -> Actor:
+    """A rule that acts by itself: on every complaint, with what its kind of acts needs, and no authority over money."""
+    return Actor(kind="automation", id=trigger_id, name=name, permissions=permissions, scope="everything")
 
 
 def agent_actor(

@@ -75,6 +75,8 @@ PERMISSIONS: Final[dict[str, str]] = {
     "team:lead": "set skills, languages, capacity and absences of the agents of one's own teams",
     "routing:read": "see routing rules",
     "routing:manage": "change the routing rules of the teams whose complaints one sees",
+    "automation:read": "see triggers, and what they did",
+    "automation:manage": "make, change and try triggers",
     "token:manage": "make and revoke other agents' tokens",
     "session:manage": "see and end other agents' sessions",
     "key:read": "see API keys, never their secrets",
@@ -138,6 +140,7 @@ _AUDITOR = _READING | {
     "job:read_all",
     "key:read",
     "routing:read",
+    "automation:read",
     "form:read",
     "category_model:read",
 }
@@ -157,6 +160,8 @@ _MANAGER = _SENIOR | {
     "routing:manage",
     "category_model:read",
     "category_model:train",
+    "automation:read",
+    "automation:manage",
 }
 
 SCOPES: Final = ("own", "teams", "everything")

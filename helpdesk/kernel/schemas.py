@@ -150,6 +150,26 @@ class Code(fields.String):
         return given
 
 
+MAX_LEVELS: Final = 32
+
+
+def shallow(value: Any) -> None:
+    """For JSON that is kept as it came: what is nested deeper than `MAX_LEVELS` is refused, since what writes JSON again
+    stops at some depth. Not by recursion, for the same reason.
+    """
+    level = [value]
+    for _ in range(MAX_LEVELS):
+        level = [
+            child
+            for item in level
+            for child in (item.values() if isinstance(item, Mapping) else item if isinstance(item, list) else ())
+            if isinstance(child, Mapping | list)
+        ]
+        if not level:
+            return
+    raise ma.ValidationError(f"It is nested more than {MAX_LEVELS} deep.")
+
+
 class MoneyField(fields.Field[Money]):
     """`{"amount": "25.00", "currency": "EUR"}`. In Python a `Money`, or a pair (minor units, currency)."""
 

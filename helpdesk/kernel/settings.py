@@ -93,6 +93,9 @@ class Settings:
     limit_tracking: str = field(
         default="10/10minutes", metadata={"help": "tries to find a complaint, of one address and for one reference"}
     )
+    automation_log_days: int = field(
+        default=90, metadata={"help": "days for which it is kept what triggers did, and why"}
+    )
     reopen_window_days: int = field(
         default=90, metadata={"help": "how long after it was closed a complainant can reopen a complaint"}
     )
@@ -206,6 +209,7 @@ _RANGES = (
     ("port", 1, 65535),
     ("trusted_proxies", 0, 10),
     ("merge_undo_days", 0, 365),
+    ("automation_log_days", 1, 3650),
     ("reopen_window_days", 0, 3650),
     ("session_idle_minutes", 1, 1440),
     ("session_hours", 1, 720),

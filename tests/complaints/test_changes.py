@@ -39,6 +39,8 @@ OWN_BOOKS: Final = {
     "sla_clock": "is derived from the complaint's own facts, with alarms of its own",
     "category_suggestion": "tells of the model, and of who looked at it; the complaint is not changed",
     "offer": "has a lifecycle and events of its own",
+    "automation_firing": "is told by `automation.fired` and by what it did",
+    "automation_occurrence": "is what triggers remember",
     "complaint_custom_value": "is what the complaint's own `custom_fields` shows",
     "complaint_severity_assessment": "is told by `complaint.severity_assessed`",
     "complaint_tag": "is what the complaint's own `tags` shows",

@@ -29,7 +29,15 @@ from tests.conftest import Caller, Join, complaint_body, make_team
 from tests.recovery import helpers
 from tests.tampering import past_the_trigger
 
-ON_A_COMPLAINT = ("complaint.", "offer.", "sla.warned", "sla.breached")
+ON_A_COMPLAINT = (
+    "complaint.",
+    "offer.",
+    "sla.warned",
+    "sla.breached",
+    "automation.fired",
+    "automation.notified",
+    "automation.event_raised",
+)
 """Events that are recorded on a complaint's chain."""
 
 

@@ -83,6 +83,8 @@ class World:
             "rule_id": lambda _: self.rule(),
             "term_id": lambda _: self.term(),
             "version": lambda _: "1",
+            "trigger_id": lambda _: self.trigger(),
+            "dry_run_id": lambda _: self._dry_run(),
         }
         self._parts: dict[str, Callable[[str], str]] = {
             "person_id": self._person,
@@ -312,6 +314,25 @@ class World:
         body = {"kind": "issue", "code": f"DEL.OWN{next(self._numbers)}", "labels": {"en": "Something of our own"}}
         return str(self._created("/taxonomy/terms", body))
 
+    def trigger(self) -> str:
+        condition = {"field": "sector", "operator": "is", "value": "nobody's"}  # it does nothing to the other rows
+        actions = [{"step": "add_tags", "given": {"tags": ["seen"]}}]
+        body = {
+            "name": "A trigger",
+            "on": {"events": ["complaint.received"]},
+            "condition": condition,
+            "actions": actions,
+        }
+        return str(self._created("/triggers", body))
+
+    def _dry_run(self) -> str:
+        """That has ended."""
+        body = {"trigger_id": self.trigger(), "since": "2026-01-01T00:00:00Z"}
+        answer = self.caller.post("/triggers/dry-run", body)
+        assert answer.status_code == 202, answer.text
+        helpers.perform(self._program, "automation.dry_run")
+        return str(answer.json["id"])
+
     def _absence(self, agent_id: str) -> str:
         time = {"starts_at": "2999-01-01T00:00:00Z", "ends_at": "2999-01-31T00:00:00Z"}
         return self._created(f"/agents/{agent_id}/absences", time)
@@ -450,6 +471,7 @@ _FIELDS: dict[str, Callable[[World], str]] = {
     "calendar_id": World.calendar,
     "into_id": World.tag,
     "canned_reply_id": World.canned_reply,
+    "trigger_id": World.trigger,
     "form": lambda world: world.form()["key"],
     "altcha": World.altcha,
     "reference": lambda world: world.tracked()[0],

@@ -6,7 +6,7 @@ import pytest
 from tests.system import System, running
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def system(own_database_url: str, redis_server_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
     """API, relay, worker and scheduler, each a process of its own."""
     folder: Path = tmp_path_factory.mktemp("system")

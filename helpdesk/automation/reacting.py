@@ -1,0 +1,78 @@
+"""Looking at what happened: which triggers it concerns, and which of them fire.
+
+A look costs the complaint's row and what the conditions ask for, without a lock; only what then holds is locked and asked
+again. Facts are those of the moment of the look, changes are those of the event. What was dealt with before is not dealt
+with again, so that a look that was broken off goes on where it stood.
+"""
+
+from collections.abc import Sequence
+from uuid import UUID
+
+from sqlalchemy.orm import Session
+
+from helpdesk.automation import facts, queries, rules
+from helpdesk.automation.firing import fire
+from helpdesk.automation.guard import Cause
+from helpdesk.automation.happenings import Happened
+from helpdesk.automation.rules import Rule
+from helpdesk.kernel.facts import Facts
+from helpdesk.kernel.unit_of_work import Database
+
+
+def react(database: Database, event_ids: Sequence[UUID]) -> int:
+    """How often a trigger fired. Raises only where the database is away: the duty then brings the rest back."""
+    with database.reader() as session:
+        events = queries.events(session, event_ids)
+        settled = queries.settled(session, event_ids)
+        known = queries.causes(session, {event.firing_id for event in events if event.firing_id is not None})
+    count = 0
+    for event in events:
+        depth, chain = known.get(event.firing_id, (0, ())) if event.firing_id is not None else (0, ())
+        cause = Cause(event=event, depth=depth, chain=chain)
+        count += _One(database, event, cause, settled).go()
+    return count
+
+
+class _One:
+    """One event, and the triggers that listen to it, in their order."""
+
+    def __init__(
+        self, database: Database, event: Happened, cause: Cause, settled: dict[tuple[UUID, UUID], str]
+    ) -> None:
+        self._database = database
+        self._event = event
+        self._cause = cause
+        self._settled = settled
+        self._facts: Facts | None = None
+
+    def go(self) -> int:
+        count = 0
+        with self._database.reader() as session:
+            listening = rules.in_force(session).listening.get(self._event.type, ())
+            # What was there before a trigger was, is not its business.
+            concerned = [rule for rule in listening if rule.created_at <= self._event.occurred_at]
+            for rule in concerned:
+                outcome = self._settled.get((self._event.id, rule.id)) or self._ask(session, rule, concerned)
+                if outcome == "done":
+                    count += 1
+                    self._facts = None  # it is another complaint now
+                    if rule.stop_after:
+                        break
+        return count
+
+    def _ask(self, session: Session, rule: Rule, concerned: Sequence[Rule]) -> str | None:
+        found = self._look(session, concerned)
+        if found is None or not rule.condition.holds(found):
+            return None
+        return fire(self._database, rule, self._event.complaint_id, self._cause)
+
+    def _look(self, session: Session, concerned: Sequence[Rule]) -> Facts | None:
+        """None where the complaint is not there any more."""
+        if self._facts is None:
+            complaint = queries.complaint(session, self._event.complaint_id)
+            if complaint is None:
+                return None
+            wanted = frozenset[str]().union(*(rule.condition.fields for rule in concerned))
+            now = queries.clock_time(session)
+            self._facts = facts.facts_of(session, complaint, wanted, now, self._event)
+        return self._facts
