@@ -36,8 +36,8 @@ def get_suggestions(session: Session, actor: Actor, ref: str) -> dict[str, Any]:
     "/category-model",
     operation_id="get_category_model",
     summary="The model that suggests categories: how good it is, what it confuses, whether people follow",
-    description="Accuracy is of a fifth of the complaints, which the model did not know when it was tried on them, beside a "
-    "guess of the most frequent category and beside the lists of words.",
+    description="Accuracy is on complaints that the model did not know (the newest 2 000, in five parts, each tried by a model "
+    "that learned from all but that part), beside a guess of the most frequent category and beside the lists of words.",
     answer=schemas.CategoryModel,
     permission="category_model:read",
     languages=LANGUAGES,

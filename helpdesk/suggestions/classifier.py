@@ -86,7 +86,11 @@ class Classifier:
 
     def judge(self, words: Collection[str]) -> list[Judged]:
         """Every category, the likeliest first; equals by their code."""
-        found = zip(self.categories, self.probabilities(*self.evidence_sums(words)), strict=True)
+        return self.ranked(*self.evidence_sums(words))
+
+    def ranked(self, sums: Iterable[float], known: int) -> list[Judged]:
+        """`judge`, from the `evidence_sums`."""
+        found = zip(self.categories, self.probabilities(sums, known), strict=True)
         return sorted((Judged(*pair) for pair in found), key=lambda item: (-item.probability, item.category))
 
     def witnesses(self, category: str, words: Collection[str], most: int) -> list[Witness]:
@@ -129,6 +133,10 @@ class Classifier:
 
     def sharpened(self, sharpness: int) -> "Classifier":
         return replace(self, sharpness=sharpness)
+
+    def without_words(self) -> "Classifier":
+        """What is left for whoever has the `evidence_sums` already: little to hold in memory."""
+        return replace(self, words={})
 
     @property
     def content(self) -> bytes:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from math import log
 from typing import Final
 
-MOST_COUNTED: Final = 200_000
+MOST_COUNTED: Final = 100_000
 """Different words that are counted at once; above that the rarest are forgotten, so memory stays bounded."""
 
 
@@ -42,6 +42,11 @@ class Counts:
                 del self.words[word]
                 for counted in self.by_category.values():
                     counted.pop(word, None)
+
+    def copy(self) -> "Counts":
+        """To be counted on in another way."""
+        by_category = {category: counted.copy() for category, counted in self.by_category.items()}
+        return Counts(self.examples.copy(), self.words.copy(), by_category, self.most)
 
     def of(self, word: str, category: str) -> int:
         return self.by_category[category][word] if category in self.by_category else 0

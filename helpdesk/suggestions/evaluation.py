@@ -1,10 +1,13 @@
 """How good a model is, on complaints that it has not learned from: beside the guess that everything is of the most
 frequent category, and beside the lists of words that it replaces.
+
+The newest complaints are dealt into five parts by their ids, and each part is held out once: a model that has learned from
+all others is tried on it (cross-validation). So each is tried once, and none by a model that knows it.
 """
 
 import hashlib
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from math import log, sqrt
 from typing import Any, Final, NamedTuple
@@ -12,30 +15,30 @@ from uuid import UUID
 
 from helpdesk.suggestions.classifier import SHARPNESS, Classifier
 
-SHARE: Final = 5
-"""One in so many is held out."""
+FOLDS: Final = 5
 MOST: Final = 2_000
-"""Held out at most; more would tell no more, and each is kept in memory."""
+"""Complaints that are tried; more would tell no more, and each is kept in memory."""
 GRID: Final = (25, 50, 75, 100, 150, 200, 300, 500)
 """Values of the sharpness that are tried, in hundredths."""
 ENOUGH: Final = 30
-"""With fewer held out, the sharpness stays as it is shipped."""
+"""With fewer tried, the sharpness stays as it is shipped."""
 PAIRS: Final = 10
 _Z: Final = 1.959964
 """Of the standard normal distribution, for 95 %."""
 
 
 class HeldOut(NamedTuple):
-    """`by_rules`: what the lists of words would have said first."""
+    """`fold`: its part; `by_rules`: what the lists of words would have said first."""
 
+    fold: int
     category: str
     words: frozenset[str]
     by_rules: str | None
 
 
-def is_held_out(complaint_id: UUID) -> bool:
-    """By its id alone: the same complaint is on the same side each time."""
-    return int.from_bytes(hashlib.blake2b(complaint_id.bytes, digest_size=4).digest()) % SHARE == 0
+def fold_of(complaint_id: UUID) -> int:
+    """By its id alone: the same complaint is in the same part each time."""
+    return int.from_bytes(hashlib.blake2b(complaint_id.bytes, digest_size=4).digest()) % FOLDS
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,11 +60,6 @@ class Figures:
         """The mean of F1 over the categories that were held out; None without any."""
         found = [2 * right / (actual + guessed) for actual, right, guessed in self.per_category.values() if actual]
         return sum(found) / len(found) if found else None
-
-    @classmethod
-    def none(cls) -> "Figures":
-        """Nothing could be tried."""
-        return cls(0, 0, 0, 0, 0, {}, [])
 
     def as_data(self) -> dict[str, Any]:
         low, high = interval(self.right, self.count)
@@ -95,38 +93,65 @@ def _rounded(value: float | None) -> float | None:
     return None if value is None else round(value, 4)
 
 
-def sharpest(model: Classifier, held_out: Sequence[HeldOut]) -> int:
+class Scored(NamedTuple):
+    """`sums`, `known`: the model's `evidence_sums`."""
+
+    one: HeldOut
+    sums: list[float]
+    known: int
+
+
+class Trial(NamedTuple):
+    """What a model, of which the words are not kept, says of complaints that it has not learned from."""
+
+    model: Classifier
+    scored: Sequence[Scored]
+
+
+def trial(model: Classifier, held_out: Iterable[HeldOut]) -> Trial:
+    return Trial(model.without_words(), [Scored(one, *model.evidence_sums(one.words)) for one in held_out])
+
+
+def sharpest(trials: Sequence[Trial]) -> int:
     """The sharpness whose probabilities fit these complaints best (the least log loss)."""
-    known = [(model.categories.index(one.category), model.evidence_sums(one.words)) for one in held_out
-             if one.category in model.categories]  # fmt: skip
-    if len(known) < ENOUGH:
-        return SHARPNESS
-    losses = {}
-    for sharpness in GRID:
-        tried = model.sharpened(sharpness)
-        losses[sharpness] = -sum(log(max(tried.probabilities(*sums)[place], 1e-12)) for place, sums in known)
-    return min(losses, key=lambda sharpness: (losses[sharpness], sharpness))
+    losses = dict.fromkeys(GRID, 0.0)
+    count = 0
+    for model, scored in trials:
+        places = {category: place for place, category in enumerate(model.categories)}
+        told = [(places[one.category], sums, known) for one, sums, known in scored if one.category in places]
+        count += len(told)
+        for sharpness in GRID:
+            sharp = model.sharpened(sharpness)
+            losses[sharpness] -= sum(
+                log(max(sharp.probabilities(sums, known)[place], 1e-12)) for place, sums, known in told
+            )
+    return min(losses, key=lambda sharpness: (losses[sharpness], sharpness)) if count >= ENOUGH else SHARPNESS
 
 
-def evaluate(model: Classifier, held_out: Sequence[HeldOut]) -> Figures:
-    usual = min(model.examples, key=lambda category: (-model.examples[category], category))
+def evaluate(trials: Sequence[Trial], sharpness: int) -> Figures:
+    """All of them together."""
     actual, right, guessed, confused = Counter[str](), Counter[str](), Counter[str](), Counter[tuple[str, str]]()
-    among = 0
-    for one in held_out:
-        order = [judged.category for judged in model.judge(one.words)]
-        actual[one.category] += 1
-        guessed[order[0]] += 1
-        among += one.category in order[:3]
-        if order[0] == one.category:
-            right[one.category] += 1
-        else:
-            confused[one.category, order[0]] += 1
+    among = baseline = by_rules = 0
+    for model, scored in trials:
+        sharp = model.sharpened(sharpness)
+        usual = min(model.examples, key=lambda category: (-model.examples[category], category))
+        for one, sums, known in scored:
+            order = [judged.category for judged in sharp.ranked(sums, known)]
+            actual[one.category] += 1
+            guessed[order[0]] += 1
+            among += one.category in order[:3]
+            baseline += one.category == usual
+            by_rules += one.category == one.by_rules
+            if order[0] == one.category:
+                right[one.category] += 1
+            else:
+                confused[one.category, order[0]] += 1
     return Figures(
-        len(held_out),
+        actual.total(),
         right.total(),
         among,
-        actual[usual],
-        sum(one.by_rules == one.category for one in held_out),
+        baseline,
+        by_rules,
         {code: (actual[code], right[code], guessed[code]) for code in sorted({*actual, *guessed})},
         [(*pair, count) for pair, count in sorted(confused.items(), key=lambda item: (-item[1], item[0]))[:PAIRS]],
     )

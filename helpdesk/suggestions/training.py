@@ -1,11 +1,11 @@
 """Training: what is read, what is made of it, and how a new version comes into use.
 
 The whole of what was categorised is read each time (the newest `MOST_EXAMPLES`): counting is quick, and only then is what
-was judged anew, redacted or dismissed since not in the counts any more. Of a fifth of the complaints, chosen by their ids,
-the model knows nothing while it is tried on them; then they are counted too.
+was judged anew, redacted or dismissed since not in the counts any more. The newest are also what it is tried on
+(`evaluation`), by models that are made for that alone; the one that comes into use has learned from all.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 from uuid import UUID
@@ -21,7 +21,7 @@ from helpdesk.suggestions.categories import Labels
 from helpdesk.suggestions.classifier import Classifier, learned, packed
 from helpdesk.suggestions.counting import Counts
 from helpdesk.suggestions.errors import TrainingInProgress
-from helpdesk.suggestions.evaluation import Figures, HeldOut
+from helpdesk.suggestions.evaluation import Figures, HeldOut, Trial
 from helpdesk.suggestions.events import CategoryModelTrained
 from helpdesk.suggestions.models import CategoryModel
 from helpdesk.suggestions.queries import Example
@@ -46,11 +46,13 @@ def ask(uow: UnitOfWork, actor: Actor) -> UUID:
 
 @dataclass(slots=True)
 class Lesson:
-    """What is learned from the examples it is told, in their order."""
+    """What is learned from the examples it is told, the newest first. `tried`: the words of those that the model is tried on;
+    all others are only counted.
+    """
 
     allowed: Mapping[str, Labels]
     counts: Counts = field(default_factory=Counts)
-    held_out: list[HeldOut] = field(default_factory=list)
+    tried: list[HeldOut] = field(default_factory=list)
 
     def add(self, examples: Iterable[Example]) -> None:
         """Those of a category that is not in use any more teach nothing."""
@@ -61,34 +63,40 @@ class Lesson:
     def _add(self, one: Example) -> None:
         text = one.description if one.subject is None else features.whole(one.subject, one.description)
         words = features.without(features.words_of(text), one.names)
-        if evaluation.is_held_out(one.id) and len(self.held_out) < evaluation.MOST:
+        if len(self.tried) < evaluation.MOST:
             ruled = keywords.judge(text, features.read(text), self.allowed)
-            self.held_out.append(HeldOut(one.category, words, ruled[0].category if ruled else None))
+            by_rules = ruled[0].category if ruled else None
+            self.tried.append(HeldOut(evaluation.fold_of(one.id), one.category, words, by_rules))
         else:
             self.counts.add(one.category, words)
 
     @property
     def size(self) -> int:
-        return self.counts.examples.total() + len(self.held_out)
+        return self.counts.examples.total() + len(self.tried)
 
     def learn(self) -> "Learned | None":
-        """None where there is too little to learn from. It is at its end then: what was held out is counted too."""
-        if self.size < LEAST_EXAMPLES:
-            return None
-        tried = learned(self.counts)
-        figures = Figures.none()
-        if tried is not None:
-            tried = tried.sharpened(evaluation.sharpest(tried, self.held_out))
-            figures = evaluation.evaluate(tried, self.held_out)
-        for one in self.held_out:
-            self.counts.add(one.category, one.words)
-        self.held_out = []
-        model = learned(self.counts)
+        """None where there is too little to learn from."""
+        counts = self._all_but(None)
+        model = learned(counts) if self.size >= LEAST_EXAMPLES else None
         if model is None:
             return None
-        return Learned(
-            model if tried is None else model.sharpened(tried.sharpness), figures, dict(self.counts.examples)
-        )
+        trials = list(self._trials())
+        sharpness = evaluation.sharpest(trials)
+        figures = evaluation.evaluate(trials, sharpness)
+        return Learned(model.sharpened(sharpness), figures, dict(counts.examples))
+
+    def _trials(self) -> Iterator[Trial]:
+        for fold in range(evaluation.FOLDS):
+            model = learned(self._all_but(fold))
+            if model is not None:
+                yield evaluation.trial(model, (one for one in self.tried if one.fold == fold))
+
+    def _all_but(self, fold: int | None) -> Counts:
+        counts = self.counts.copy()
+        for one in self.tried:
+            if one.fold != fold:
+                counts.add(one.category, one.words)
+        return counts
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,26 +16,29 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from helpdesk.suggestions import classifier, evaluation, features
+from helpdesk.suggestions.categories import Labels
 from helpdesk.suggestions.classifier import Classifier, Damaged, learned, packed, unpacked
 from helpdesk.suggestions.counting import Counts, information
-from helpdesk.suggestions.evaluation import HeldOut, evaluate, interval, is_held_out, sharpest
+from helpdesk.suggestions.evaluation import HeldOut, evaluate, fold_of, interval, sharpest, trial
+from helpdesk.suggestions.queries import Example
+from helpdesk.suggestions.training import Lesson
 from tests.suggestions.examples import SAID, text
 
-Example = tuple[str, frozenset[str]]
+Judged = tuple[str, frozenset[str]]
 
 
-def corpus(count: int = 30) -> list[Example]:
+def corpus(count: int = 30) -> list[Judged]:
     return [(category, features.words_of(text(category, number))) for number in range(count) for category in SAID]
 
 
-def counted(examples: list[Example], most: int = 1_000) -> Counts:
+def counted(examples: list[Judged], most: int = 1_000) -> Counts:
     counts = Counts(most=most)
     for category, words in examples:
         counts.add(category, words)
     return counts
 
 
-def model_of(examples: list[Example]) -> Classifier:
+def model_of(examples: list[Judged]) -> Classifier:
     model = learned(counted(examples))
     assert model is not None
     return model
@@ -199,12 +202,12 @@ class TestFigures:
     def test_by_hand(self) -> None:
         model = model_of(corpus(10))
         held = [
-            HeldOut("DEL", frozenset({"parcel"}), "DEL"),
-            HeldOut("DEL", frozenset({"parcel"}), None),
-            HeldOut("BIL", frozenset({"parcel"}), "BIL"),
-            HeldOut("COM", frozenset({"fee"}), "BIL"),  # not learned: always wrong
+            HeldOut(0, "DEL", frozenset({"parcel"}), "DEL"),
+            HeldOut(0, "DEL", frozenset({"parcel"}), None),
+            HeldOut(1, "BIL", frozenset({"parcel"}), "BIL"),
+            HeldOut(1, "COM", frozenset({"fee"}), "BIL"),  # not learned: always wrong
         ]
-        found = evaluate(model, held)
+        found = evaluate([trial(model, held[:2]), trial(model, held[2:])], 100)
         assert (found.count, found.right, found.by_rules) == (4, 2, 2)
         assert found.baseline == 1  # all are equally frequent, and BIL is the first
         assert found.among == 3
@@ -213,7 +216,7 @@ class TestFigures:
         assert found.macro_f1 == pytest.approx((0 + 0 + 4 / 5) / 3)
 
     def test_of_none_there_are_none(self) -> None:
-        told = evaluate(model_of(corpus(10)), []).as_data()
+        told = evaluate([trial(model_of(corpus(10)), [])], 100).as_data()
         assert (told["accuracy"], told["accuracy_low"], told["baseline"], told["macro_f1"]) == (None, None, None, None)
 
     @pytest.mark.parametrize(
@@ -224,18 +227,43 @@ class TestFigures:
         """Against Newcombe, Two-sided confidence intervals for the single proportion (1998), table I, method 3."""
         assert interval(right, count) == (low, high)
 
-    def test_a_fifth_is_held_out_and_always_the_same(self) -> None:
+    def test_the_parts_are_alike_and_always_the_same(self) -> None:
         ids = [UUID(int=number) for number in range(2_000)]
-        out = [one for one in ids if is_held_out(one)]
-        assert 330 < len(out) < 470
-        assert out == list(filter(is_held_out, ids))
+        dealt = [fold_of(one) for one in ids]
+        assert dealt == [fold_of(one) for one in ids]
+        assert all(330 < dealt.count(fold) < 470 for fold in range(evaluation.FOLDS))
+
+    def test_nobody_is_tried_by_a_model_that_knows_them(self) -> None:
+        """The words of each part are of that part alone: who has not learned from it can only guess."""
+        tried = [
+            HeldOut(fold, category, frozenset({f"{category}{'vwxyz'[fold]}", "both"}), None)
+            for fold in range(evaluation.FOLDS)
+            for category in ("DEL", "BIL")
+            for _ in range(10)
+        ]
+        made = Lesson({}, tried=tried).learn()
+        assert made is not None
+        assert (made.figures.count, made.figures.right, made.figures.baseline) == (100, 50, 50)
+        assert all(made.model.judge(one.words)[0].category == one.category for one in tried)  # as if it had peeped
+        assert made.examples == {"DEL": 50, "BIL": 50}
+
+    def test_only_the_newest_are_tried_and_all_are_learned(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(evaluation, "MOST", 10)
+        lesson = Lesson({"DEL": Labels({}), "BIL": Labels({})})
+        for number in range(60):
+            category = "DEL" if number % 2 else "BIL"
+            lesson.add([Example(UUID(int=number), None, SAID[category][0], category, ())])
+        assert (lesson.size, len(lesson.tried)) == (60, 10)
+        made = lesson.learn()
+        assert made is not None
+        assert (made.size, made.figures.count, made.figures.right) == (60, 10, 10)
 
     def test_the_sharpness_is_the_one_that_fits(self) -> None:
         """Held-out complaints that say what was learned ask for a sharp one, those with random words for a blunt one."""
         examples, chance = corpus(60), random.Random(3)
         model = model_of(examples)
-        clear = list(starmap(lambda category, words: HeldOut(category, words, None), corpus(40)))
-        noise = [HeldOut(chance.choice(list(SAID)), one.words, None) for one in clear]
-        assert sharpest(model, clear) == 300  # the first of those at which seven words count in full
-        assert sharpest(model, noise) == evaluation.GRID[0]
-        assert sharpest(model, clear[:10]) == classifier.SHARPNESS  # too few to tell
+        clear = list(starmap(lambda category, words: HeldOut(0, category, words, None), corpus(40)))
+        noise = [HeldOut(0, chance.choice(list(SAID)), one.words, None) for one in clear]
+        assert sharpest([trial(model, clear)]) == 300  # the first of those at which seven words count in full
+        assert sharpest([trial(model, noise)]) == evaluation.GRID[0]
+        assert sharpest([trial(model, clear[:10])]) == classifier.SHARPNESS  # too few to tell

@@ -1,7 +1,7 @@
 """What the model is worth on 1 532 real complaints, where they lie beside the project.
 
 How it can fail: it is no better than the guess of the most frequent category, or than the lists of words; it only looks
-good because it read the answer (the subject of an imported complaint, or what was held out).
+good because it read the answer in the subject that the import made.
 """
 
 from functools import cache
@@ -30,25 +30,15 @@ def learned() -> Learned:
 
 
 def test_better_than_guessing_and_than_lists() -> None:
-    """Seen: 0.603 right at first and 0.861 among three, of 310; the most frequent category 0.381, the lists 0.390."""
+    """Seen: 0.582 right at first and 0.877 among three; the most frequent category 0.351, the lists 0.349."""
     made = learned()
     told = made.figures.as_data()
-    assert (made.size, made.figures.count) == (1532, 310)
+    assert (made.size, made.figures.count) == (1532, 1532)
     assert told["accuracy"] > 0.55
-    assert told["among_three"] > 0.83
+    assert told["among_three"] > 0.84
     assert told["accuracy_low"] > told["baseline"] + 0.15
     assert told["accuracy_low"] > told["by_rules"] + 0.15
     assert told["macro_f1"] > 0.37
-
-
-def test_it_does_not_know_what_it_is_tried_on() -> None:
-    """A word that is in one held-out complaint alone tells its category to whoever peeped."""
-    lesson = lesson_of()
-    assert lesson.held_out
-    assert lesson.counts.examples.total() == 1532 - len(lesson.held_out)
-    peeped = learned()
-    right = sum(peeped.model.judge(one.words)[0].category == one.category for one in lesson.held_out)
-    assert right / len(lesson.held_out) > 0.7 > peeped.figures.right / peeped.figures.count
 
 
 def test_nothing_of_one_person_is_kept() -> None:
