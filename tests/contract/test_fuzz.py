@@ -12,6 +12,7 @@ import contextlib
 import itertools
 import json
 import os
+from collections import Counter
 from copy import deepcopy
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -47,6 +48,9 @@ LEAST: Final = 20
 GOOD: Final = 3
 """So many good ones beside the documented example, at most."""
 MANY: Final = int(os.environ.get("HELPDESK_FUZZ_EXAMPLES", "200"))
+ENOUGH: Final = 20_000
+SENT: Final[Counter[str]] = Counter()
+"""Cases by operation, of the long run."""
 SHOWN: Final = 12
 NOT_HERE: Final = {"scan_complaint_attachment": "there is no virus scanner"}
 """Operations that this installation refuses whatever is sent."""
@@ -159,7 +163,9 @@ class Fuzz:
             fresh = _is_meant_well(case) and self.operation.method != "get"
             case.path_parameters = dict(self.world.real(self.operation, fresh=fresh))
         self._name_real_things(case)
-        if case.media_type == "multipart/form-data" and isinstance(case.body, dict):  # a form cannot say "an empty list"
+        if case.media_type == "multipart/form-data" and isinstance(
+            case.body, dict
+        ):  # a form cannot say "an empty list"
             case.body.update({name: [""] for name, value in case.body.items() if value == []})
         self._mind_the_headers(case)
         try:
@@ -300,3 +306,11 @@ def test_much_bad_and_good_input(operation: Operation, world: World, schema: Ope
     for mode in GenerationMode:
         fuzz.random(mode, MANY)
     assert not fuzz.wrong, fuzz.report()
+    SENT[operation.id] = fuzz.sent
+
+
+@pytest.mark.fire
+def test_that_was_much() -> None:
+    if len(SENT) < len(OPERATIONS):
+        pytest.skip("only some of the operations were tried")
+    assert SENT.total() >= ENOUGH
