@@ -90,6 +90,7 @@ from helpdesk.sla.tracking_api import blp as milestones
 from helpdesk.suggestions.api import blp as suggestions
 from helpdesk.suggestions.models import BASES
 from helpdesk.taxonomy.api import blp as words
+from helpdesk.taxonomy.code_map_api import blp as code_maps
 from helpdesk.taxonomy.term_schemas import CODES
 from helpdesk.taxonomy.terms import KINDS as TERM_KINDS
 from helpdesk.wiring import Program, assemble
@@ -131,6 +132,7 @@ BLUEPRINTS = (
     bulk,
     triage,
     words,
+    code_maps,
     sla,
     milestones,
     recovery,

@@ -27,12 +27,14 @@ from helpdesk.kernel import event_log, files, idempotency, jobs, mail, outbox
 from helpdesk.recovery import models as recovery
 from helpdesk.sla import models as sla
 from helpdesk.suggestions import models as suggestions
+from helpdesk.taxonomy import code_map_models as code_maps
 from helpdesk.taxonomy import models as taxonomy
 
 __all__ = [
     "administration",
     "attachment_models",
     "automation",
+    "code_maps",
     "complaint_links",
     "complaint_merges",
     "complaint_search",

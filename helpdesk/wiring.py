@@ -60,6 +60,7 @@ from helpdesk.identity.actors import SYSTEM
 from helpdesk.identity.authentication import ensure_bootstrap_administrator
 from helpdesk.identity.events import AgentChanged
 from helpdesk.identity.roles import install_permissions
+from helpdesk.integrations import code_map_subscribers as mappings
 from helpdesk.integrations import jobs as imports
 from helpdesk.kernel import files, jobs, log_verification, mail, migrations, verification
 from helpdesk.kernel.db import make_engine
@@ -81,6 +82,8 @@ from helpdesk.sla.evidence_queries import clocks_as_evidence
 from helpdesk.sla.service import install_defaults
 from helpdesk.suggestions import subscribers as suggestions
 from helpdesk.suggestions import training, training_jobs
+from helpdesk.taxonomy.code_map_events import CodeMapDeleted
+from helpdesk.taxonomy.code_maps import install_code_maps
 from helpdesk.taxonomy.events import TermRetired
 from helpdesk.taxonomy.in_force import look
 from helpdesk.taxonomy.installing import install_taxonomy
@@ -109,6 +112,7 @@ _FOLLOWING: Final[Mapping[type[Event], tuple[Subscriber, ...]]] = {
     TermRetired: (naming.refuse_used,),
     AgentsNotified: (triggers.tell_named,),
     TriggerPaused: (triggers.tell_paused,),
+    CodeMapDeleted: (mappings.refuse_named,),
 }
 SUBSCRIBERS: Final[Mapping[type[Event], tuple[Subscriber, ...]]] = {
     **_FOLLOWING,
@@ -223,6 +227,7 @@ def install_shipped(uow: UnitOfWork) -> None:
     install_permissions(uow)
     install_defaults(uow)
     install_taxonomy(uow)
+    install_code_maps(uow)
 
 
 def migrate(program: Program) -> None:

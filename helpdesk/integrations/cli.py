@@ -25,6 +25,7 @@ from helpdesk.integrations.errors import ImportedBefore, UnusableFile, UnusableM
 from helpdesk.integrations.mapping import FileMapping, load_mapping
 from helpdesk.integrations.reading import FileFacts, examine
 from helpdesk.kernel.unit_of_work import Database
+from helpdesk.taxonomy.code_maps import words_from
 
 _REPORT_PAGE: Final = 1000
 _LINE_SECONDS: Final = 5.0
@@ -84,11 +85,12 @@ def import_complaints(
 ) -> None:
     """Import complaints from FILE. Interrupted, the same command goes on where it stopped."""
     try:
-        mapping = load_mapping(mapping_name)
+        program: Program = ctx.obj()
+        with program.database.reader() as reader:
+            mapping = load_mapping(mapping_name, words_from(reader))
         facts = examine(file, mapping.encodings)
     except (UnusableMapping, OSError) as error:
         raise Unusable(str(error)) from error
-    program: Program = ctx.obj()
     gc.freeze()  # what is loaded by now stays; looking through it again and again took a tenth of the time
     try:
         with ExitStack() as stack:

@@ -15,6 +15,7 @@ from helpdesk.integrations.reading import examine
 from helpdesk.kernel import outbox
 from helpdesk.kernel.duties import GiveUp
 from helpdesk.kernel.unit_of_work import Database, UnitOfWork
+from helpdesk.taxonomy.code_maps import words_from
 
 log = structlog.get_logger()
 
@@ -47,13 +48,13 @@ def run_import(tools: Tools, duty_id: UUID, job_id: UUID) -> None:
             job = queries.job_or_none(reader, job_id)
             actor = named_again(reader, None if job is None else job.created_by)
             still_owed = outbox.peek(reader, duty_id) is not None
-        if job is None:
+            mapping = None if job is None else load_mapping(job.mapping, words_from(reader))
+        if job is None or mapping is None:
             raise GiveUp("there is no such import")
         if not still_owed:
             return
         if job.state not in ENDED and not path.is_file():
             raise GiveUp("the content is not there; do all processes share the data folder?")
-        mapping = load_mapping(job.mapping)
         runner = importing.Runner(
             database=tools.database,
             session=session,

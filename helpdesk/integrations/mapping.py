@@ -8,6 +8,7 @@ needs a condition or a calculation belongs before the import. Whatever has no fi
     column = "Submitted via"          # or columns = [...] with joined_by, or constant values under [constants]
     values = { Web = "WEB" }          # translation; what is not in it counts as blank
     otherwise = "REGULATOR"           # instead of what is not in `values`
+    code_map = "cfpb"                 # or the words of a system whose code map there is, instead of `values`
 
     [fields.description]
     column = "Narrative"
@@ -39,6 +40,7 @@ from helpdesk.complaints.schemas import EARLIEST, ComplaintIn, IssueIn, NeedIn, 
 from helpdesk.integrations.errors import UnusableMapping
 from helpdesk.kernel.clock import parse_rfc3339, rfc3339
 from helpdesk.kernel.schemas import Choice, Schema, problems_of
+from helpdesk.taxonomy.code_maps import Words, shipped_words
 from helpdesk.taxonomy.term_schemas import TermCode
 
 FORMATS: Final = ("csv", "jsonl")
@@ -127,6 +129,7 @@ class _Field(_Dated):
     joined_by = fields.String(load_default=": ")
     before = fields.String(load_default="")
     values = fields.Dict(fields.String(), fields.String())
+    code_map = fields.String()
     otherwise = fields.String()
     only_with = Choice(TARGETS)
     only_without = Choice(TARGETS)
@@ -136,9 +139,12 @@ class _Field(_Dated):
     def _one_source(self, data: dict[str, Any], **_: Any) -> None:
         if ("column" in data) == ("columns" in data):
             raise ma.ValidationError("Give either column or columns.", "column")
-        if "values" in data and "column" not in data:
-            raise ma.ValidationError("Values are translated from one column.", "values")
-        if "otherwise" in data and "values" not in data:
+        if {"values", "code_map"} <= data.keys():
+            raise ma.ValidationError("Give values or a code map.", "code_map")
+        translated = {"values", "code_map"} & data.keys()
+        if translated and "column" not in data:
+            raise ma.ValidationError("Values are translated from one column.", translated.pop())
+        if "otherwise" in data and not translated:
             raise ma.ValidationError("This belongs to values.", "otherwise")
 
 
@@ -150,8 +156,14 @@ class _ExternalId(Schema):
 class _Needs(Schema):
     column = fields.String(required=True)
     separator = fields.String(load_default=",", validate=validate.Length(1))
-    values = fields.Dict(fields.String(), fields.String(), required=True)
+    values = fields.Dict(fields.String(), fields.String())
+    code_map = fields.String()
     ground = fields.String(required=True)
+
+    @validates_schema
+    def _one_of_both(self, data: dict[str, Any], **_: Any) -> None:
+        if ("values" in data) == ("code_map" in data):
+            raise ma.ValidationError("Give either values or a code map.", "values")
 
 
 class _File(Schema):
@@ -225,6 +237,8 @@ class FileMapping:
     carried: frozenset[str]
     """Columns that reach a field as they stand, so that `source_data` need not repeat them."""
     constants: Mapping[str, Any]
+    code_maps: tuple[str, ...]
+    """Systems by whose words it translates."""
     steps: tuple[Step, ...]
 
     @property
@@ -256,23 +270,25 @@ def shipped() -> list[str]:
     return sorted(item.name.removesuffix(".toml") for item in folder.iterdir() if item.name.endswith(".toml"))
 
 
-def load_mapping(name: str) -> FileMapping:
-    """A shipped mapping by its name, or a file of one's own by its path (`./ours.toml`). Raises `UnusableMapping`."""
+def load_mapping(name: str, words: Words = shipped_words) -> FileMapping:
+    """A shipped mapping by its name, or a file of one's own by its path (`./ours.toml`). `words`: of the code maps that it
+    names, as they are now (`code_maps.words_from`) or as they are shipped. Raises `UnusableMapping`.
+    """
     if name.endswith(".toml"):
         path = Path(name)
         try:
             text = path.read_text(encoding="utf-8")
         except (OSError, UnicodeDecodeError) as error:
             raise UnusableMapping(f"{name} cannot be read: {error}.") from error
-        return parse_mapping(path.stem, text)
+        return parse_mapping(path.stem, text, words)
     if name not in shipped():
         raise UnusableMapping(f"There is no mapping {name!r}; there are {', '.join(shipped())}, or give a .toml file.")
     return parse_mapping(
-        name, resources.files("helpdesk.integrations").joinpath("mappings", f"{name}.toml").read_text("utf-8")
+        name, resources.files("helpdesk.integrations").joinpath("mappings", f"{name}.toml").read_text("utf-8"), words
     )
 
 
-def parse_mapping(name: str, text: str) -> FileMapping:
+def parse_mapping(name: str, text: str, words: Words = shipped_words) -> FileMapping:
     """Raises `UnusableMapping` naming every key that is wrong."""
     try:
         data = _File().load(tomllib.loads(text))
@@ -283,7 +299,8 @@ def parse_mapping(name: str, text: str) -> FileMapping:
             f"{item['pointer'].strip('/').replace('/', '.')}: {item['detail']}" for item in problems_of(error.messages)
         ]
         raise UnusableMapping(f"{name}: " + "; ".join(wrong)) from error
-    wrong = list(_wrong_words(data))
+    systems = tuple(sorted({spec["code_map"] for _, _, spec in _mapped(data)}))
+    wrong = [*_without_words(data, words), *_wrong_words(data)]
     if wrong:
         raise UnusableMapping(f"{name}: " + "; ".join(wrong))
     constants = {**data["constants"], **({"source": data["source"]} if "source" in data else {})}
@@ -296,8 +313,34 @@ def parse_mapping(name: str, text: str) -> FileMapping:
         external_id_required=data.get("external_id", {}).get("required", False),
         carried=_carried(data),
         constants=constants,
+        code_maps=systems,
         steps=tuple(_steps(data)),
     )
+
+
+_KIND_OF: Final[Mapping[str, str]] = {"channel": "channel", "issue.category": "category", "issue.issue": "issue"}
+"""What kind of code a field takes."""
+
+
+def _mapped(data: Mapping[str, Any]) -> Iterator[tuple[str, str | None, dict[str, Any]]]:
+    """Key, kind of code and spec of whatever is translated by a code map."""
+    for target, spec in data["fields_"].items():
+        if "code_map" in spec:
+            yield f"fields.{target}.code_map", _KIND_OF.get(target), spec
+    if "code_map" in data.get("needs", {}):
+        yield "needs.code_map", "vulnerability", data["needs"]
+
+
+def _without_words(data: Mapping[str, Any], words: Words) -> Iterator[str]:
+    """Puts the words of code maps in the place of their names; what cannot be."""
+    for key, kind, spec in _mapped(data):
+        found = words(spec.pop("code_map"))
+        if kind is None:
+            yield f"{key}: This field takes no codes; these do: {', '.join(_KIND_OF)}."
+        elif found is None:
+            yield f"{key}: There is no code map of this system."
+        else:
+            spec["values"] = found.get(kind, {})
 
 
 def _wrong_words(data: Mapping[str, Any]) -> Iterator[str]:

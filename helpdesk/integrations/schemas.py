@@ -113,6 +113,11 @@ class FileMapping(Schema):
         required=True,
         metadata={"description": "Columns that must be there.", "example": ["Date received", "Complaint ID"]},
     )
+    code_maps = fields.List(
+        fields.String(),
+        required=True,
+        metadata={"description": "Systems whose words it goes by (`GET /code-maps`).", "example": ["cfpb"]},
+    )
     repeatable = fields.Boolean(
         required=True,
         metadata={"description": "Every record has an external id, so importing a file twice doubles nothing."},

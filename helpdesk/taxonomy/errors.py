@@ -13,6 +13,12 @@ class CodeInUse(Conflict):
     advice = "Change what `uses` names first, then retire it."
 
 
+class SystemTaken(Conflict):
+    code = "system_taken"
+    title = "There is a map of this system already"
+    advice = "Change that one."
+
+
 class LastOfItsKind(Conflict):
     code = "last_of_its_kind"
     title = "Nothing of this kind would be left to choose"

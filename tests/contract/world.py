@@ -85,6 +85,7 @@ class World:
             "version": lambda _: "1",
             "trigger_id": lambda _: self.trigger(),
             "dry_run_id": lambda _: self._dry_run(),
+            "map_id": lambda _: self.code_map(),
         }
         self._parts: dict[str, Callable[[str], str]] = {
             "person_id": self._person,
@@ -339,6 +340,11 @@ class World:
         assert answer.status_code == 202, answer.text
         helpers.perform(self._program, "automation.dry_run")
         return str(answer.json["id"])
+
+    def code_map(self) -> str:
+        codes = [{"kind": "issue", "external": "It came late", "code": "DEL.LATE"}]
+        body = {"system": f"system-{next(self._numbers)}", "title": "Another system", "codes": codes}
+        return str(self._created("/code-maps", body))
 
     def _absence(self, agent_id: str) -> str:
         time = {"starts_at": "2999-01-01T00:00:00Z", "ends_at": "2999-01-31T00:00:00Z"}
