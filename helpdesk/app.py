@@ -211,7 +211,8 @@ MEANINGS = {
     "Permission": "What each allows is in `GET /permissions`.",
     "Scope": "own: assigned to oneself; teams: those too of one's teams and of no team yet; everything.",
     "Severity": "S1 is the worst. From impact and urgency at triage, raised by rules; S3 until anything tells.",
-    "SeverityCause": "received: by what came with it; triaged; set by somebody; facts: something became known; converted.",
+    "SeverityCause": "received: by what came with it; triaged; set by somebody; facts: something became known; converted; merged: a "
+    "duplicate came into it; unmerged: it was taken out again; split from another.",
     "Stage": "1: first decision; 2: internal review; external: an outside body.",
     "SuggestionBasis": "model: trained on what people categorised here; rules: a list of words that comes with the program.",
     "Track": "on_the_spot: settled at the first contact; investigate: looked into first.",

@@ -1,8 +1,8 @@
 """The severity of a complaint, assessed and kept: at receipt, at triage, when a fact becomes known, when a person says so.
 
-What is found by itself raises a severity and never lowers it; only triage and people lower one. Nothing is silent: each
-assessment is a row and an event. What a person has passed over stays passed over: a later fact raises the severity only
-by a rule that did not hold when they looked.
+What is found by itself raises a severity and never lowers it; only triage, people and the undoing of a merge lower one.
+Nothing is silent: each assessment is a row and an event. What a person has passed over stays passed over: a later fact
+raises the severity only by a rule that did not hold when they looked.
 """
 
 from collections.abc import Sequence
@@ -95,12 +95,74 @@ def convert(uow: UnitOfWork, actor: Actor, complaint: Complaint) -> None:
 def raising(uow: UnitOfWork, complaint: Complaint, facts: Facts) -> tuple[str, Judgement] | None:
     """The level that something new asks for, where that is worse than what the complaint has; else None."""
     judged = severity.judge(facts, complaint.impact, complaint.urgency, in_force())
-    last = severity_queries.last_assessment(uow.session, complaint.id)
-    known = {reason["rule"] for reason in last.reasons} if last is not None else frozenset[str]()
-    news = [reason.severity for reason in judged.reasons if reason.rule not in known and reason.severity is not None]
-    if not news or worst(complaint.severity, *news) == complaint.severity:
+    known = _known_rules(uow.session, complaint)
+    level = _news(judged, known)
+    if level is None or worst(complaint.severity, level) == complaint.severity:
         return None
-    return worst(*news), judged
+    return level, judged
+
+
+def merge(uow: UnitOfWork, survivor: Complaint, source: Complaint) -> tuple[Judgement, str | None]:
+    """What it is judged to be together with the `source` that was merged into it, which is written by now and no complaint by
+    itself any more; and the level that this asks for beyond what the survivor was assessed by, None where it asks for none.
+    What somebody passed over in the source stays passed over.
+    """
+    judged = _judged(uow, survivor)
+    known = _known_rules(uow.session, survivor) | _passed_over(uow.session, source)
+    return judged, _news(judged, known)
+
+
+def split(uow: UnitOfWork, new: Complaint, origin: Complaint) -> Judgement:
+    """Judge it by what went over, which is written by now. Only upwards, and not by what somebody passed over before; that the
+    rest of it is another complaint of the same customer is no repeat.
+    """
+    judged = _judged(uow, new)
+    level = _news(judged, _passed_over(uow.session, origin) | {severity.REPEAT})
+    new.severity = new.severity if level is None else worst(new.severity, level)
+    return judged
+
+
+def note_split(uow: UnitOfWork, new: Complaint, origin: Complaint, judged: Judgement) -> None:
+    """Keep how a severity came about that is more than the guess which the origin had too."""
+    if judged.severity is not None or severity_queries.last_assessment(uow.session, origin.id) is not None:
+        _keep(uow, uow.actor, new, _Came("split", new.severity, None, judged))
+
+
+def _judged(uow: UnitOfWork, complaint: Complaint) -> Judgement:
+    if complaint.record_type != "complaint":
+        return Judgement(None, ())
+    facts = facts_of(uow.session, complaint, uow.now)
+    return severity.judge(facts, complaint.impact, complaint.urgency, in_force())
+
+
+def _known_rules(session: Session, complaint: Complaint) -> frozenset[str]:
+    """What held when it was assessed last."""
+    last = severity_queries.last_assessment(session, complaint.id)
+    return frozenset(reason["rule"] for reason in last.reasons) if last is not None else frozenset()
+
+
+def _passed_over(session: Session, complaint: Complaint) -> frozenset[str]:
+    """What asked for more when it was assessed last, and did not get it."""
+    last = severity_queries.last_assessment(session, complaint.id)
+    asked = [] if last is None else [(reason["rule"], reason["severity"]) for reason in last.reasons]
+    return frozenset(
+        rule
+        for rule, level in asked
+        if last is not None and level is not None and worst(level, last.severity) != last.severity
+    )
+
+
+def _news(judged: Judgement, known: frozenset[str]) -> str | None:
+    """The worst level that a rule asks for which is not among the known ones."""
+    levels = [reason.severity for reason in judged.reasons if reason.rule not in known and reason.severity is not None]
+    return worst(*levels) if levels else None
+
+
+def note_change(uow: UnitOfWork, complaint: Complaint, cause: str, before: str, judged: Judgement | None) -> None:
+    """Keep how the severity came to be what it is: `cause` merged or unmerged. Nothing where it is as it was before."""
+    if complaint.severity != before:
+        found = judged or _judged(uow, complaint)
+        _keep(uow, uow.actor, complaint, _Came(cause, complaint.severity, before, found))
 
 
 def at_receipt(row: dict[str, Any], issues: Sequence[str], needs: Sequence[dict[str, Any]]) -> Judgement:

@@ -15,7 +15,7 @@ from uuid import UUID
 
 from sqlalchemy.orm import Session
 
-from helpdesk.complaints import acts, changes, combining, link_queries, merge_queries, queries
+from helpdesk.complaints import acts, assessments, changes, combining, link_queries, merge_queries, queries
 from helpdesk.complaints.changes import Watch
 from helpdesk.complaints.combining import COMBINED, Combining
 from helpdesk.complaints.errors import (
@@ -43,6 +43,8 @@ from helpdesk.complaints.pair_queries import Pair
 from helpdesk.complaints.people import MAX_NEEDS, PERSON_FIELDS
 from helpdesk.complaints.phrases import said
 from helpdesk.complaints.search_index import text_changed
+from helpdesk.complaints.severity import Judgement
+from helpdesk.complaints.taxonomy import worst
 from helpdesk.complaints.thread import add_message
 from helpdesk.identity.actors import Actor
 from helpdesk.kernel.clock import parse_rfc3339
@@ -85,6 +87,7 @@ def merge(uow: UnitOfWork, actor: Actor, pair: Pair, given: Mapping[str, Any], u
     _redirect(uow, row.id, pair.beside, survivor.id)
     supplied = {"into": survivor.reference, "reason": given["reason"], "merged_into_id": survivor.id}
     acts.carry_out(uow, actor, source, "merge", supplied, watch=watch)
+    judged = _judge_together(uow, row, source, survivor)
     _find_anew(uow, source, survivor)
     survivor.changed_at(uow.now)
     uow.record(
@@ -101,7 +104,20 @@ def merge(uow: UnitOfWork, actor: Actor, pair: Pair, given: Mapping[str, Any], u
         ),
         stream=survivor,
     )
+    assessments.note_change(uow, survivor, "merged", before["severity"], judged)
     return row.id
+
+
+def _judge_together(uow: UnitOfWork, row: Merge, source: Complaint, survivor: Complaint) -> Judgement:
+    """What the rules find in both together counts as what the source brought, so that undoing takes it back."""
+    uow.session.flush()  # it is judged by what it has now; the source is a duplicate by now, and no repeat
+    judged, level = assessments.merge(uow, survivor, source)
+    if level is not None:
+        brought = worst(level, source.severity) if row.source_facts["judged"] else level
+        survivor.severity = worst(survivor.severity, level)
+        row.source_facts = {**row.source_facts, "severity": brought, "judged": True}
+        row.facts_after = {**row.facts_after, "severity": survivor.severity}
+    return judged
 
 
 def _find_anew(uow: UnitOfWork, *complaints: Complaint) -> None:
@@ -383,6 +399,9 @@ def unmerge(uow: UnitOfWork, actor: Actor, held: Merged, given: Mapping[str, Any
         ),
         stream=survivor,
     )
+    if survivor.severity != before["severity"]:
+        uow.session.flush()  # it is judged by what it has left
+    assessments.note_change(uow, survivor, "unmerged", before["severity"], None)
     if not given.get("silent"):
         uow.session.flush()  # its people are to be found with it again
         _tell(uow, actor, source, survivor, "unmerged")

@@ -10,8 +10,10 @@ from sqlalchemy.orm import Mapped, mapped_column
 from helpdesk.complaints.taxonomy import SEVERITIES
 from helpdesk.kernel.db import Base, Identified, Stamped
 
-CAUSES: Final = ("received", "triaged", "set", "facts", "converted")
-"""It came in; somebody judged it; somebody set it; something became known; it turned out to be a complaint."""
+CAUSES: Final = ("received", "triaged", "set", "facts", "converted", "merged", "unmerged", "split")
+"""It came in; somebody judged it; somebody set it; something became known; it turned out to be a complaint; a duplicate was
+merged into it, or taken out again; it was split from another.
+"""
 
 
 class SeverityAssessment(Identified, Stamped, Base):

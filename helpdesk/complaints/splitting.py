@@ -12,6 +12,7 @@ from uuid import UUID
 from sqlalchemy import update
 
 from helpdesk.complaints import (
+    assessments,
     changes,
     custom_field_queries,
     linking,
@@ -99,8 +100,10 @@ def split(uow: UnitOfWork, actor: Actor, complaint: Complaint, given: Mapping[st
     uow.add_rows(CustomValue, [row | {"complaint_id": new.id} for row in values])
     for watching in merge_queries.watchers_of(uow.session, complaint.id):
         uow.session.add(_copied(watching, new.id))
-    uow.session.flush()  # its people are to be found by their complaint
+    uow.session.flush()  # its people are to be found by their complaint, and it is judged by what it has
+    judged = assessments.split(uow, new, complaint)
     _record_birth(uow, complaint, new)
+    assessments.note_split(uow, new, complaint, judged)
     complaint.changed_at(uow.now)
     uow.record(
         ComplaintSplit(

@@ -1,15 +1,22 @@
-"""What our codes are called by other systems"""
+"""What our codes are called by other systems; a merge, its undoing and a split are causes of a severity"""
 
 import sqlalchemy as sa
 from alembic import op
 
 revision = "0101_code_maps"
-down_revision = "0100_taxonomy"
+down_revision = "0120_automation"
 branch_labels = None
 depends_on = None
 
 
+_BEFORE = "('received', 'triaged', 'set', 'facts', 'converted')"
+_CAUSES = "('received', 'triaged', 'set', 'facts', 'converted', 'merged', 'unmerged', 'split')"
+_CAUSE = "ck_complaint_severity_assessment_cause"
+
+
 def upgrade() -> None:
+    op.drop_constraint(op.f(_CAUSE), "complaint_severity_assessment")
+    op.create_check_constraint(op.f(_CAUSE), "complaint_severity_assessment", f"cause IN {_CAUSES}")
     op.create_table(
         "code_map",
         sa.Column("system", sa.String(), nullable=False),
@@ -51,5 +58,10 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
+    op.execute(
+        "UPDATE complaint_severity_assessment SET cause = 'facts' WHERE cause IN ('merged', 'unmerged', 'split')"
+    )
+    op.drop_constraint(op.f(_CAUSE), "complaint_severity_assessment")
+    op.create_check_constraint(op.f(_CAUSE), "complaint_severity_assessment", f"cause IN {_BEFORE}")
     op.drop_table("external_code_map")
     op.drop_table("code_map")
