@@ -23,6 +23,7 @@ from helpdesk.kernel.verification import Check, Violation
 from helpdesk.recovery import verification as recovery
 from helpdesk.sla import verification as sla
 from helpdesk.suggestions import verification as suggestions
+from helpdesk.taxonomy import verification as taxonomy
 from helpdesk.wiring import CHAIN_CHECKS
 
 CHECKS: Final[dict[str, tuple[Check, ...]]] = {
@@ -36,6 +37,7 @@ CHECKS: Final[dict[str, tuple[Check, ...]]] = {
         *severities.CHECKS,
         *suggestions.CHECKS,
     ),
+    "taxonomy": taxonomy.CHECKS,
     "search": search.CHECKS,
     "clocks": sla.CHECKS,
     "recovery": recovery.CHECKS,

@@ -14,6 +14,7 @@ import helpdesk.tables  # noqa: F401  # every process knows every table: rows ar
 from helpdesk.automation import dry_running
 from helpdesk.automation import jobs as automation
 from helpdesk.automation import subscribers as triggers
+from helpdesk.automation import taxonomy_subscribers as triggering
 from helpdesk.automation.events import AgentsNotified, TriggerPaused
 from helpdesk.automation.happenings import WATCHED
 from helpdesk.complaints import attachment_jobs as attachments
@@ -109,7 +110,7 @@ _FOLLOWING: Final[Mapping[type[Event], tuple[Subscriber, ...]]] = {
     SlaBreached: (listeners.promise_broken,),
     DuplicateMerged: (sla.join_clocks, recovery.duplicate_merged),
     DuplicateParted: (sla.part_clocks, recovery.duplicate_parted),
-    TermRetired: (naming.refuse_used,),
+    TermRetired: (naming.refuse_used, triggering.refuse_used),
     AgentsNotified: (triggers.tell_named,),
     TriggerPaused: (triggers.tell_paused,),
     CodeMapDeleted: (mappings.refuse_named,),

@@ -38,6 +38,7 @@ from helpdesk.complaints.lifecycle import CLOSING, LIFECYCLE, OPEN
 from helpdesk.complaints.link_models import Link
 from helpdesk.complaints.merge_models import Merge, MergedRow
 from helpdesk.complaints.models import NOTHING_DUE, Complaint, Issue, Need, Person
+from helpdesk.complaints.severity_models import SeverityAssessment
 from helpdesk.identity.actors import Actor
 from helpdesk.kernel.errors import MovedMeanwhile, NotFound
 from helpdesk.kernel.ids import parse_reference
@@ -331,6 +332,17 @@ _PEOPLE = _children(
 ).label("people")
 _NEEDS = _children(Need, "id", "id", "flag", "adjustment", "consent", "ground", "expires_at").label("needs")
 
+_ASSESSED: Final = (
+    select(SeverityAssessment.reasons)
+    .where(SeverityAssessment.complaint_id == _COMPLAINT.id)
+    .order_by(SeverityAssessment.id.desc())
+    .limit(1)
+    .correlate(Complaint.__table__)
+    .scalar_subquery()
+    .label("assessed")
+)
+"""How the present severity came about; None where nothing told."""
+
 _DETAIL = select(
     *SUMMARY,
     _COMPLAINT.description,
@@ -365,6 +377,7 @@ _DETAIL = select(
     _ISSUES,
     _PEOPLE,
     _NEEDS,
+    _ASSESSED,
     DEMANDED,
 )
 
@@ -386,6 +399,9 @@ def detail(session: Session, actor: Actor, ref: str | UUID) -> dict[str, Any]:
         shown[name] = None if minor is None else (minor, currency)
     for need in shown["needs"]:  # JSON has no times
         need["expires_at"] = need["expires_at"] and datetime.fromisoformat(need["expires_at"])
+    # What each rule found is not told here: not everybody may see the complaints that it found.
+    reasons = shown.pop("assessed") or ()
+    shown["severity_reasons"] = [{"rule": reason["rule"], "severity": reason["severity"]} for reason in reasons]
     merged_into_id = shown["merged_into_id"]
     shown["merged_into"] = None if merged_into_id is None else reference_of(session, actor, merged_into_id)
     facts = SimpleNamespace(

@@ -356,6 +356,18 @@ class ComplaintSummary(Schema):
     version = fields.Integer(required=True)
 
 
+class SeverityGround(Schema):
+    """A rule by which the severity came about; what it found: `GET /complaints/{ref}/triage`."""
+
+    rule = fields.String(required=True, metadata={"example": "breach"})
+    severity = Choice(
+        SEVERITIES,
+        required=True,
+        allow_none=True,
+        metadata={"description": "What it asks for at least.", "example": "S2"},
+    )
+
+
 class MergedInto(Schema):
     id = fields.UUID(required=True)
     reference = fields.String(required=True, metadata={"example": REFERENCE})
@@ -370,6 +382,11 @@ class Complaint(ComplaintSummary):
     investigated_at = Timestamp(required=True, allow_none=True, metadata={"example": None})
     followed_up_at = Timestamp(required=True, allow_none=True, metadata={"example": None})
     created_at = Timestamp(required=True)
+    severity_reasons = fields.List(
+        fields.Nested(SeverityGround),
+        required=True,
+        metadata={"description": "As it was assessed last; none: nothing has told yet how severe it is."},
+    )
     double_deviation = fields.Boolean(required=True, metadata={"example": False})
     dismissal = Choice(DISMISSALS, required=True, allow_none=True, metadata={"example": None})
     merged_into = fields.Nested(

@@ -8,7 +8,7 @@ from helpdesk.kernel.http import Blueprint, language
 from helpdesk.kernel.pagination import Page
 from helpdesk.kernel.schemas import PageQuery
 from helpdesk.kernel.unit_of_work import UnitOfWork
-from helpdesk.taxonomy import editing, errors, models, queries, schemas, views
+from helpdesk.taxonomy import code_map_queries, editing, errors, models, queries, schemas, views
 from helpdesk.taxonomy.terms import Taxonomy
 
 blp = Blueprint(
@@ -68,7 +68,7 @@ def get_version(session: Session, _actor: Actor, given: dict[str, Any], version:
     "/taxonomy/terms",
     operation_id="list_taxonomy_terms",
     summary="Terms to be edited: every code with all its labels",
-    answer=schemas.TermDetail,
+    answer=schemas.TermSummary,
     query=schemas.TermQuery,
     paged=True,
 )
@@ -76,8 +76,10 @@ def list_terms(session: Session, _actor: Actor, page: Page, given: dict[str, Any
     return queries.list_terms(session, page, given)
 
 
-def _show(session: Session, _actor: Actor, term_id: UUID) -> Any:
-    return queries.term_detail(session, term_id)
+def _show(session: Session, _actor: Actor, term_id: UUID) -> dict[str, Any]:
+    term = queries.term_detail(session, term_id)
+    maps = code_map_queries.maps_naming(session, term["kind"], term["code"])
+    return {**term, "code_maps": [row.system for row in maps]}
 
 
 @blp.write(
@@ -103,8 +105,8 @@ def create_term(uow: UnitOfWork, _actor: Actor, given: dict[str, Any]) -> UUID:
     summary="One term",
     answer=schemas.TermDetail,
 )
-def get_term(session: Session, _actor: Actor, term_id: UUID) -> Any:
-    return queries.term_detail(session, term_id)
+def get_term(session: Session, actor: Actor, term_id: UUID) -> dict[str, Any]:
+    return _show(session, actor, term_id)
 
 
 @blp.write(
@@ -112,7 +114,8 @@ def get_term(session: Session, _actor: Actor, term_id: UUID) -> Any:
     operation_id="change_taxonomy_term",
     summary="Change a term's labels and traits, retire it, or bring it back",
     description=f"{_HOLDS} With a category its issues are retired too, and come back with it. What would go on giving the code "
-    "to something new (a form, a routing rule, a code map) is named in `uses`, and the code stays until that is changed.",
+    "to something new, or waits for it (a form, a routing rule, a trigger), is named in `uses`, and the code stays until that is "
+    "changed. Code maps keep their words for it (`code_maps`), which count as words for nothing meanwhile.",
     method="PATCH",
     body=schemas.TermPatch,
     answer=schemas.TermDetail,

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Row, RowMapping, and_, delete, func, or_, select
+from sqlalchemy import Row, RowMapping, delete, func, select
 from sqlalchemy.orm import Session
 
 from helpdesk.identity.actors import Actor
@@ -82,22 +82,8 @@ def words_of(session: Session, system: str) -> dict[str, dict[str, str]] | None:
     return found
 
 
-def preferred_words(session: Session, system: str) -> dict[str, dict[str, str]] | None:
-    """Kind -> our code -> what they are told; None where there is no map of that system."""
-    map_id = session.execute(select(_MAP.id).where(_MAP.system == system)).scalar_one_or_none()
-    if map_id is None:
-        return None
-    found: dict[str, dict[str, str]] = {}
-    for row in codes_of(session, map_id):
-        if row["preferred"]:
-            found.setdefault(row["kind"], {})[row["code"]] = row["external"]
-    return found
-
-
 def maps_naming(session: Session, kind: str, code: str) -> Sequence[Row[UUID, str]]:
-    """`(id, system)` of maps that give this code to a word; of a category, those too that give it one of its issues."""
-    named: ColumnElement[bool] = and_(_CODE.kind == kind, _CODE.code == code)
-    if kind == "category":
-        named = or_(named, and_(_CODE.kind == "issue", func.starts_with(_CODE.code, f"{code}.")))
-    statement = select(_MAP.id, _MAP.system).where(_MAP.id.in_(select(_CODE.map_id).where(named)))
+    """`(id, system)` of maps that have a word for this code."""
+    named = select(_CODE.map_id).where(_CODE.kind == kind, _CODE.code == code)
+    statement = select(_MAP.id, _MAP.system).where(_MAP.id.in_(named))
     return session.execute(statement.order_by(_MAP.system)).all()

@@ -2,7 +2,8 @@
 
 A word of theirs is one code of ours; of several words for one code one is preferred, and is what they are told. An import
 mapping may name a system instead of listing its words (`helpdesk.integrations.mapping`); an import goes by the words as they
-were when it was begun, or gone on with.
+were when it was begun, or gone on with. A retired code may stay in a map: until it is brought back, what has no other word
+counts as having none.
 """
 
 import json
@@ -23,6 +24,7 @@ from helpdesk.taxonomy import code_map_queries, queries
 from helpdesk.taxonomy.code_map_events import CodeMapChanged, CodeMapCreated, CodeMapDeleted
 from helpdesk.taxonomy.code_map_models import CodeMap, ExternalCode
 from helpdesk.taxonomy.errors import SystemTaken
+from helpdesk.taxonomy.in_force import in_force
 
 MOST: Final = 2_000
 """Words in one map."""
@@ -32,8 +34,18 @@ Words = Callable[[str], Mapping[str, Mapping[str, str]] | None]
 
 
 def words_from(session: Session) -> Words:
-    """As the maps are now."""
-    return lambda system: code_map_queries.words_of(session, system)
+    """As the maps are now. A word for a code that was retired is one for nothing."""
+
+    def words(system: str) -> Mapping[str, Mapping[str, str]] | None:
+        found, taxonomy = code_map_queries.words_of(session, system), in_force()
+        if found is None:
+            return None
+        return {
+            kind: {word: code for word, code in known.items() if taxonomy.offers(kind, code)}
+            for kind, known in found.items()
+        }
+
+    return words
 
 
 def shipped_words(system: str) -> Mapping[str, Mapping[str, str]] | None:

@@ -13,8 +13,8 @@ from helpdesk.kernel.errors import FieldError, ValidationFailed
 from helpdesk.kernel.ids import new_id
 from helpdesk.kernel.schemas import json_safe
 from helpdesk.kernel.unit_of_work import UnitOfWork
-from helpdesk.taxonomy import code_map_queries, queries, versions
-from helpdesk.taxonomy.errors import CodeInUse, CodeTaken, LastOfItsKind
+from helpdesk.taxonomy import queries, versions
+from helpdesk.taxonomy.errors import CodeTaken, LastOfItsKind
 from helpdesk.taxonomy.events import (
     SeverityRulesChanged,
     TermChanged,
@@ -72,7 +72,7 @@ def _check_code(uow: UnitOfWork, kind: str, code: str) -> None:
 
 def change_term(uow: UnitOfWork, term: TaxonomyTerm, given: Mapping[str, Any]) -> UUID:
     """`given`: any of labels, traits, position, retired. `term`: as by `queries.term_for_update`. Raises
-    `LastOfItsKind` and `CodeInUse` for one that cannot be retired, and `ValidationFailed` for traits that its kind has not.
+    `LastOfItsKind` for one that cannot be retired, and `ValidationFailed` for traits that its kind has not.
     """
     check_traits(term.kind, given.get("traits", {}))
     severity = queries.severity_for_update(uow.session)
@@ -108,7 +108,9 @@ def check_traits(kind: str, traits: Mapping[str, Any]) -> None:
 
 
 def _check_retirement(uow: UnitOfWork, term: TaxonomyTerm) -> None:
-    """What else would give the code to something new is asked by the domains that know it (`TermRetired`)."""
+    """What else would give the code to something new is asked by the domains that know it (`TermRetired`). Code maps may name
+    it: words for it count as words for nothing.
+    """
     others = [
         row
         for row in queries.all_terms(uow.session)
@@ -116,9 +118,6 @@ def _check_retirement(uow: UnitOfWork, term: TaxonomyTerm) -> None:
     ]
     if not others:
         raise LastOfItsKind
-    maps = code_map_queries.maps_naming(uow.session, term.kind, term.code)
-    if maps:
-        raise CodeInUse(uses=[{"what": "code_map", "id": str(row.id), "name": row.system} for row in maps])
 
 
 def _record(

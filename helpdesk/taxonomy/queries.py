@@ -40,6 +40,10 @@ def severity_if_installed(session: Session) -> SeveritySpec | None:
     return session.scalars(select(SeveritySpec).where(SeveritySpec.id == SEVERITY).with_for_update()).one_or_none()
 
 
+def severity_as_it_is(session: Session) -> SeveritySpec | None:
+    return session.scalars(select(SeveritySpec).where(SeveritySpec.id == SEVERITY)).one_or_none()
+
+
 def severity_detail(session: Session) -> dict[str, Any]:
     row = session.execute(select(SeveritySpec.version, SeveritySpec.spec)).one()
     return {**row.spec, "version": row.version}

@@ -74,7 +74,7 @@ class TermPatch(Schema):
     )
 
 
-class TermDetail(Schema):
+class TermSummary(Schema):
     id = fields.UUID(required=True)
     kind = Choice(KINDS, required=True, metadata={"example": "issue"})
     code = fields.String(required=True, metadata={"example": "DEL.LATE"})
@@ -84,6 +84,14 @@ class TermDetail(Schema):
     retired_at = Timestamp(required=True, allow_none=True, metadata={"example": None})
     created_at = Timestamp(required=True)
     version = fields.Integer(required=True)
+
+
+class TermDetail(TermSummary):
+    code_maps = fields.List(
+        fields.String(),
+        required=True,
+        metadata={"description": "Systems that have a word for it (`GET /code-maps`).", "example": ["cfpb"]},
+    )
 
 
 class TermQuery(PageQuery):

@@ -45,6 +45,7 @@ from helpdesk.complaints.lifecycle import LIFECYCLE
 from helpdesk.complaints.models import NOTHING_DUE, Complaint, Issue, Message, Need, Person, TransitionRow
 from helpdesk.complaints.search_index import APPEND, appended, received_rows
 from helpdesk.complaints.search_models import SearchSegment
+from helpdesk.complaints.severity_models import SeverityAssessment
 from helpdesk.complaints.tracking_secret import Secrets, hash_of
 from helpdesk.customers.models import Customer
 from helpdesk.identity.models import Agent, Role, TeamMember, Token
@@ -71,6 +72,7 @@ def _table(model: Any) -> Table:
 
 
 COMPLAINT, ISSUE, PERSON, NEED = map(_table, (Complaint, Issue, Person, Need))
+ASSESSMENT = _table(SeverityAssessment)
 MESSAGE, TRANSITION, CLOCK = map(_table, (Message, TransitionRow, Clock))
 AGENT, ROLE, TOKEN, MEMBER, CUSTOMER = map(_table, (Agent, Role, Token, TeamMember, Customer))
 EVENT, MAIL, DUTY = map(_table, (EventRow, OutboundMail, Duty))
@@ -212,6 +214,13 @@ DETAIL = select(
     _children(ISSUE, "position", _ISSUE).label("issues"),
     _children(PERSON, "id", _PERSON).label("people"),
     _children(NEED, "id", _NEED).label("needs"),
+    select(ASSESSMENT.c.reasons)
+    .where(ASSESSMENT.c.complaint_id == c.id)
+    .order_by(ASSESSMENT.c.id.desc())
+    .limit(1)
+    .correlate(COMPLAINT)
+    .scalar_subquery()
+    .label("assessed"),
 ).where(c.reference == bindparam("reference"), VISIBLE)
 LOCKED_DETAIL = DETAIL.with_for_update(of=COMPLAINT)
 LOCKED = (
@@ -393,6 +402,8 @@ def _detail(row: Any, caller: Caller) -> dict[str, Any]:
     shown["price"] = _money(row["price_minor"], row["currency"])
     shown["loss"] = _money(row["loss_minor"], row["currency"])
     shown["issues"], shown["people"], shown["needs"] = row["issues"], row["people"], row["needs"]
+    reasons = row.get("assessed") or ()
+    shown["severity_reasons"] = [{"rule": reason["rule"], "severity": reason["severity"]} for reason in reasons]
     shown["merged_into"] = row["merged_into_id"]  # nothing measured here is a duplicate, or has children
     facts = SimpleNamespace(
         **row, regulator=row["channel"] in TERMS.regulator_channels, children_open=row["child_count"], authority="agent"

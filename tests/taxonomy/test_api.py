@@ -306,6 +306,37 @@ class TestRetiring:
         assert manager.delete(f"/routing/rules/{rule['id']}", if_match='"v1"').status_code == 200
         assert retire(manager, "channel", "STORE").status_code == 200
 
+    @pytest.mark.parametrize(
+        ("kind", "code", "condition", "given"),
+        [
+            ("channel", "FAX", {"field": "channel", "operator": "is", "value": "FAX"}, None),
+            ("category", "DEL", {"not": {"field": "issues", "operator": "in", "value": ["DEL.LATE"]}}, None),
+            ("issue", "DEL.LATE", {"all": []}, GOOD["triage"]),
+            ("category", "DEL", {"all": []}, GOOD["triage"]),
+        ],
+    )
+    def test_triggers_that_wait_for_it_or_give_it(
+        self, manager: Caller, kind: str, code: str, condition: Any, given: dict[str, Any] | None
+    ) -> None:
+        tag = {"step": "add_tags", "given": {"tags": ["seen"]}}
+        step = tag if given is None else {"step": "triage", "given": given}
+        body = {"name": "Seen", "on": {"events": ["complaint.received"]}, "condition": condition, "actions": [step]}
+        trigger = manager.post("/triggers", body)
+        assert trigger.status_code == 201, trigger.text
+        answer = retire(manager, kind, code)
+        assert (answer.status_code, answer.json["code"]) == (409, "code_in_use")
+        assert answer.json["uses"] == [{"what": "trigger", "id": trigger.json["id"], "name": "Seen"}]
+        assert retire(manager, "issue", "DEL.LOST").status_code == 200
+
+    def test_a_macro_that_gives_it_says_so_when_it_is_applied(
+        self, manager: Caller, agent: Caller, complaint: dict[str, Any]
+    ) -> None:
+        steps = [{"step": "triage", "given": GOOD["triage"]}]
+        macro = agent.post("/macros", {"name": "Late", "steps": steps}).json
+        assert retire(manager, "issue", "DEL.LATE").status_code == 200
+        answer = agent.post(f"/complaints/{complaint['reference']}/macros/{macro['id']}/apply", {})
+        assert ("/steps/0/given/issue", "choice") in codes_of(answer), answer.json
+
     def test_conditions_and_forms_take_no_retired_code(self, manager: Caller, team: UUID) -> None:
         retire(manager, "channel", "FAX")
         rule = {

@@ -32,7 +32,7 @@ def test_twice_is_once(program: Program, admin: Caller) -> None:
 
 def test_by_two_at_once_into_an_empty_system(program: Program, engine: Engine, admin: Caller) -> None:
     with engine.begin() as connection:
-        for table in ("taxonomy_version", "taxonomy_term", "taxonomy_severity"):
+        for table in ("code_map", "taxonomy_version", "taxonomy_term", "taxonomy_severity"):
             connection.execute(text(f"DELETE FROM {table}"))
 
     def installed() -> None:
