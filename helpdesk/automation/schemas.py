@@ -48,7 +48,7 @@ class TriggerTime(Schema):
             raise ValidationError("Before it, minutes count by the clock.", "counted")
 
 
-class TriggerOn(Schema):
+class TriggerListens(Schema):
     """Either events or time."""
 
     events = fields.List(
@@ -104,7 +104,7 @@ class TriggerPatch(Schema):
             "example": True,
         }
     )
-    on = fields.Nested(TriggerOn)
+    on = fields.Nested(TriggerListens)
     condition = fields.Dict(metadata={"description": CONDITION, "example": _EXAMPLE})
     actions = fields.List(
         fields.Nested(TriggerActionIn),
@@ -128,7 +128,7 @@ class TriggerPatch(Schema):
 class TriggerIn(TriggerPatch):
     name = Text(required=True, max_length=200, metadata={"example": "Key customers wait"})
     active = Flag(load_default=True, metadata={"example": True})
-    on = fields.Nested(TriggerOn, required=True)
+    on = fields.Nested(TriggerListens, required=True)
     condition = fields.Dict(load_default=lambda: dict(ALWAYS), metadata={"description": CONDITION, "example": _EXAMPLE})
     actions = fields.List(
         fields.Nested(TriggerActionIn),
