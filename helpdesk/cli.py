@@ -35,6 +35,7 @@ from helpdesk.kernel.schemas import problems_of
 from helpdesk.kernel.settings import Settings, SettingsError, own_command
 from helpdesk.kernel.unit_of_work import UnitOfWork
 from helpdesk.schedule import Scheduler
+from helpdesk.sla.cli import sla
 from helpdesk.up import first_agent, run_everything
 from helpdesk.wiring import HANDLERS, Program, assemble, migrate
 
@@ -81,6 +82,7 @@ def main(context: click.Context) -> None:
 
 main.add_command(imports)
 main.add_command(search)
+main.add_command(sla)
 
 
 @main.command()

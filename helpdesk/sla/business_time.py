@@ -24,73 +24,66 @@ Decisions, where the domain's conventions leave room:
   including those in the extension itself. A pause that has used no business time before the due time moves nothing.
 - `calendar_days` and `weeks` (regulatory) never pause.
 - No due time lies before its start. Every search ends `SEARCH_DAYS` after its start.
-
-Speed: local dates are converted in blocks of 128 and united in windows of 2**23 seconds (97 days) with running sums, so
-that a warm call is a few bisections. Blocks are cached by calendar value; building one twice in two threads is harmless.
 """
 
-from bisect import bisect_left, bisect_right
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
 from fractions import Fraction
-from functools import lru_cache
-from itertools import accumulate
 from math import isfinite
-from typing import Literal, NamedTuple, TypeVar, get_args
-from zoneinfo import ZoneInfo
+from typing import Literal, NamedTuple, get_args
 
-from helpdesk.sla.calendar_spec import (
-    EPOCH_ORDINAL,
-    FIRST_ORDINAL,
-    LAST_ORDINAL,
-    SECONDS_PER_DAY,
-    Calendar,
-    date_exists,
-    shifts_starting_on,
-    wall_clock_to_epoch,
+from helpdesk.sla.calendar_spec import SECONDS_PER_DAY, Calendar
+from helpdesk.sla.open_hours import (
+    EPOCH,
+    LAST_SECOND,
+    SEARCH_DAYS,
+    SEARCH_SECONDS,
+    BusinessTimeError,
+    CalendarExhaustedError,
+    OpenHours,
+    open_hours,
+    union,
 )
+
+__all__ = [
+    "SEARCH_DAYS",
+    "Boundary",
+    "BusinessDay",
+    "BusinessTimeError",
+    "CalendarDay",
+    "CalendarExhaustedError",
+    "Conventions",
+    "InvalidTargetError",
+    "Kind",
+    "Pauses",
+    "Segment",
+    "StillPausedError",
+    "Target",
+    "Unit",
+    "add_business_seconds",
+    "due_at",
+    "elapsed",
+    "next_opening",
+    "remaining",
+    "segments",
+    "threshold_at",
+]
 
 Unit = Literal["minutes", "business_days", "calendar_days", "weeks"]
 Boundary = Literal["earliest", "next_opening"]
 BusinessDay = Literal["close_of_nth_day", "same_time_nth_day", "end_of_nth_day"]
 CalendarDay = Literal["end_of_nth_day", "same_time"]
-
-SEARCH_DAYS = 14_610  # forty years: longer than any promise, short enough to answer at once
-
-T = TypeVar("T")
+Kind = Literal["counted", "paused", "closed"]
 
 Spans = tuple[tuple[int, int], ...]  # half-open stretches of epoch seconds
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_SEARCH_SECONDS = SEARCH_DAYS * SECONDS_PER_DAY
-_LAST_SECOND = int(datetime.max.replace(tzinfo=UTC, microsecond=0).timestamp())
-_NEVER = _LAST_SECOND + 1  # the end of a pause that is still running
-_BLOCK_BITS = 7  # local dates per block: 128
-_WINDOW_BITS = 23  # seconds per window: 97 days
-_MAX_CACHED = 256  # blocks and windows kept per calendar: more than the widest search touches
-
-
-class BusinessTimeError(ValueError):
-    """Base of what this module refuses."""
+_NEVER = LAST_SECOND + 1  # the end of a pause that is still running
 
 
 class InvalidTargetError(BusinessTimeError):
     """The target or the conventions say something that has no meaning; correct the policy."""
-
-
-class CalendarExhaustedError(BusinessTimeError):
-    """The answer lies beyond the bound of the search: the calendar is (nearly) never open, or the amount is absurd."""
-
-    def __init__(self, calendar: Calendar, after: int) -> None:
-        self.calendar = calendar.label
-        self.bound_days = SEARCH_DAYS
-        begin = _EPOCH + timedelta(seconds=after)
-        super().__init__(
-            f"calendar {self.calendar!r} gives no answer within {SEARCH_DAYS} days after {begin:%Y-%m-%d %H:%M:%S} UTC:"
-            " check its hours, its holidays and the amount of the target"
-        )
 
 
 class StillPausedError(BusinessTimeError):
@@ -111,7 +104,8 @@ class Target:
     def __post_init__(self) -> None:
         if self.unit not in get_args(Unit):
             raise InvalidTargetError(f"unknown unit {self.unit!r}: use one of {', '.join(get_args(Unit))}")
-        if not isfinite(self.amount) or self.amount < 0:
+        # A whole number is finite, and may be greater than what `isfinite` can look at.
+        if not (isinstance(self.amount, int) or isfinite(self.amount)) or self.amount < 0:
             raise InvalidTargetError(f"an amount is a number from zero up, not {self.amount}")
         if self.unit != "minutes" and self.amount != int(self.amount):
             raise InvalidTargetError(f"{self.unit} are whole, not {self.amount}: use minutes for parts of a day")
@@ -174,7 +168,7 @@ def due_at(
 
     Raises `CalendarExhaustedError`, and `StillPausedError` where a running pause leaves the due time open.
     """
-    hours = _open_hours(calendar)
+    hours = open_hours(calendar)
     return _instant(_due(hours, _epoch(start), target, _applicable(target, pauses, conventions), conventions))
 
 
@@ -187,7 +181,7 @@ def add_business_seconds(
     """
     if seconds < 0:
         raise InvalidTargetError(f"business seconds are added from zero up, not {seconds}")
-    return _instant(_advance(_open_hours(calendar), _epoch(start), seconds, (), boundary))
+    return _instant(_advance(open_hours(calendar), _epoch(start), seconds, (), boundary))
 
 
 def next_opening(calendar: Calendar, instant: datetime) -> datetime:
@@ -195,7 +189,7 @@ def next_opening(calendar: Calendar, instant: datetime) -> datetime:
 
     Raises `CalendarExhaustedError`.
     """
-    return _instant(_open_hours(calendar).next_open(_epoch(instant)))
+    return _instant(open_hours(calendar).next_open(_epoch(instant)))
 
 
 def elapsed(calendar: Calendar, start: datetime, end: datetime, pauses: Pauses = ()) -> int:
@@ -203,7 +197,37 @@ def elapsed(calendar: Calendar, start: datetime, end: datetime, pauses: Pauses =
 
     Raises `CalendarExhaustedError` when the two are further apart than the bound.
     """
-    return _counted(_open_hours(calendar), _epoch(start), _epoch(end), _united(pauses))
+    return _counted(open_hours(calendar), _epoch(start), _epoch(end), _united(pauses))
+
+
+class Segment(NamedTuple):
+    """`[start, end)` of one kind, never empty."""
+
+    kind: Kind
+    start: datetime
+    end: datetime
+
+    @property
+    def seconds(self) -> int:
+        return (self.end - self.start) // timedelta(seconds=1)
+
+
+def segments(calendar: Calendar, start: datetime, end: datetime, pauses: Pauses = ()) -> list[Segment]:
+    """`[start, end)` cut where business time begins or ends to count, in order and without gaps; no two neighbours are of
+    one kind. What is counted adds up to `elapsed`. Empty when the end is not after the start.
+
+    Raises `CalendarExhaustedError` when the two are further apart than the bound.
+    """
+    hours, begin, until = open_hours(calendar), _epoch(start), _epoch(end)
+    found: list[tuple[Kind, int, int]] = []
+    for kind, since, to in _pieces(hours.open_spans(begin, until), begin, until, _united(pauses)):
+        if since >= to:
+            continue
+        if found and found[-1][0] == kind:
+            found[-1] = (kind, found[-1][1], to)
+        else:
+            found.append((kind, since, to))
+    return [Segment(kind, _instant(since), _instant(to)) for kind, since, to in found]
 
 
 def remaining(
@@ -224,7 +248,7 @@ def remaining(
 
     Raises `CalendarExhaustedError`.
     """
-    hours, begin, moment = _open_hours(calendar), _epoch(start), _epoch(now)
+    hours, begin, moment = open_hours(calendar), _epoch(start), _epoch(now)
     breaks = _cut_off(_applicable(target, pauses, conventions), moment)
     if target.unit == "minutes":
         return target.business_seconds - _counted(hours, begin, moment, breaks)
@@ -244,7 +268,7 @@ def threshold_at(calendar: Calendar, start: datetime, due: datetime, percent: in
     """
     if not 0 <= percent <= 100:
         raise InvalidTargetError(f"a threshold is a percentage from 0 to 100, not {percent}")
-    hours, begin, end = _open_hours(calendar), _epoch(start), _epoch(due)
+    hours, begin, end = open_hours(calendar), _epoch(start), _epoch(due)
     if percent == 100 or end <= begin:
         return _instant(end)
     breaks = _cut_off(_united(pauses), end)
@@ -260,19 +284,19 @@ def threshold_at(calendar: Calendar, start: datetime, due: datetime, percent: in
 def _epoch(instant: datetime) -> int:
     if instant.tzinfo is None:
         raise BusinessTimeError(f"{instant} has no time zone: business time needs aware instants")
-    since = instant - _EPOCH
+    since = instant - EPOCH
     return since.days * SECONDS_PER_DAY + since.seconds
 
 
 def _instant(epoch: int) -> datetime:
-    return _EPOCH + timedelta(seconds=epoch)
+    return EPOCH + timedelta(seconds=epoch)
 
 
 def _united(pauses: Pauses) -> Spans:
     """Pauses in order, without overlap and without empty ones; a running one ends at `_NEVER`."""
     if not pauses:
         return ()
-    return tuple(_union((_epoch(start), _NEVER if end is None else _epoch(end)) for start, end in pauses))
+    return tuple(union((_epoch(start), _NEVER if end is None else _epoch(end)) for start, end in pauses))
 
 
 def _applicable(target: Target, pauses: Pauses, conventions: Conventions) -> Spans:
@@ -283,20 +307,28 @@ def _cut_off(breaks: Spans, moment: int) -> Spans:
     return tuple((start, min(end, moment)) for start, end in breaks if start < moment)
 
 
-def _union(spans: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
-    """In order, joined where they touch or overlap, empty ones dropped."""
-    united: list[tuple[int, int]] = []
-    for start, end in sorted(spans):
-        if start >= end:
-            continue
-        if united and start <= united[-1][1]:
-            united[-1] = (united[-1][0], max(end, united[-1][1]))
-        else:
-            united.append((start, end))
-    return united
+def _pieces(spans: Sequence[tuple[int, int]], begin: int, end: int, breaks: Spans) -> Iterator[tuple[Kind, int, int]]:
+    """In order; some are empty."""
+    at, first = begin, 0
+    for opens, closes in spans:
+        yield "closed", at, opens
+        at = opens
+        while first < len(breaks) and breaks[first][1] <= opens:
+            first += 1
+        index = first
+        while index < len(breaks) and breaks[index][0] < closes:
+            since, until = breaks[index]
+            yield "counted", at, since
+            at = max(at, since)
+            yield "paused", at, min(until, closes)
+            at = min(until, closes)
+            index += 1
+        yield "counted", at, closes
+        at = closes
+    yield "closed", at, end
 
 
-def _due(hours: "_OpenHours", begin: int, target: Target, breaks: Spans, conventions: Conventions) -> int:
+def _due(hours: OpenHours, begin: int, target: Target, breaks: Spans, conventions: Conventions) -> int:
     if target.unit == "minutes":
         return _advance(hours, begin, target.business_seconds, breaks, conventions.boundary)
     if target.unit == "business_days":
@@ -306,14 +338,14 @@ def _due(hours: "_OpenHours", begin: int, target: Target, breaks: Spans, convent
     return _calendar_day_due(hours, begin, target.days, conventions.calendar_day)
 
 
-def _advance(hours: "_OpenHours", begin: int, seconds: int, breaks: Spans, boundary: Boundary) -> int:
+def _advance(hours: OpenHours, begin: int, seconds: int, breaks: Spans, boundary: Boundary) -> int:
     """The instant at which so many counted seconds have passed since `begin`."""
     due = _use_up(hours, begin, seconds, breaks) if seconds else begin
     return _next_counted(hours, due, breaks) if boundary == "next_opening" else due
 
 
-def _use_up(hours: "_OpenHours", begin: int, seconds: int, breaks: Spans) -> int:
-    at, limit = begin, begin + _SEARCH_SECONDS
+def _use_up(hours: OpenHours, begin: int, seconds: int, breaks: Spans) -> int:
+    at, limit = begin, begin + SEARCH_SECONDS
     for start, end in breaks:
         if end <= at:
             continue
@@ -326,7 +358,7 @@ def _use_up(hours: "_OpenHours", begin: int, seconds: int, breaks: Spans) -> int
     return hours.use_up(at, seconds)
 
 
-def _next_counted(hours: "_OpenHours", at: int, breaks: Spans) -> int:
+def _next_counted(hours: OpenHours, at: int, breaks: Spans) -> int:
     at = hours.next_open(at)
     for start, end in breaks:
         if start <= at < end:
@@ -340,12 +372,12 @@ def _resumed(end: int) -> int:
     return end
 
 
-def _counted(hours: "_OpenHours", begin: int, end: int, breaks: Spans) -> int:
+def _counted(hours: OpenHours, begin: int, end: int, breaks: Spans) -> int:
     paused = sum(hours.open_seconds(max(start, begin), min(stop, end)) for start, stop in breaks)
     return hours.open_seconds(begin, end) - paused
 
 
-def _business_day_due(hours: "_OpenHours", begin: int, days: int, convention: BusinessDay) -> int:
+def _business_day_due(hours: OpenHours, begin: int, days: int, convention: BusinessDay) -> int:
     received, time_of_day = hours.wall_clock(begin)
     # Zero days: the day of receipt if it is a working day, else the first one after.
     day = hours.nth_working_day(begin, received, days) if days else hours.nth_working_day(begin, received - 1, 1)
@@ -357,176 +389,9 @@ def _business_day_due(hours: "_OpenHours", begin: int, days: int, convention: Bu
     return close if close >= begin else hours.close_of(hours.nth_working_day(begin, day, 1))
 
 
-def _calendar_day_due(hours: "_OpenHours", begin: int, days: int, convention: CalendarDay) -> int:
+def _calendar_day_due(hours: OpenHours, begin: int, days: int, convention: CalendarDay) -> int:
     received, time_of_day = hours.wall_clock(begin)
     day = hours.nth_local_day(begin, received, days) if days else received
     if convention == "end_of_nth_day":
         return max(begin, hours.at(day + 1, 0))
     return max(begin, hours.at(day, time_of_day)) if days else begin
-
-
-class _Block(NamedTuple):
-    """128 local dates, by ordinal: those that exist, those that work, when each of these closes, and all shifts."""
-
-    local_days: list[int]
-    working_days: list[int]
-    closes: dict[int, int]
-    shifts: list[tuple[int, int]]
-
-
-class _Window(NamedTuple):
-    """The open stretches within 2**23 seconds, and the open seconds of the window up to each one's start and end."""
-
-    starts: list[int]
-    ends: list[int]
-    before: list[int]
-    after: list[int]
-
-    @property
-    def total(self) -> int:
-        return self.after[-1] if self.after else 0
-
-    def open_until(self, at: int) -> int:
-        index = bisect_right(self.starts, at) - 1
-        return self.before[index] + min(at, self.ends[index]) - self.starts[index] if index >= 0 else 0
-
-
-class _OpenHours:
-    """A calendar compiled on demand into sorted epoch seconds.
-
-    Safe in threads without a lock: an entry is complete before it is stored and never changed after; losing a race
-    or an entry costs a rebuild.
-    """
-
-    def __init__(self, calendar: Calendar) -> None:
-        self.calendar = calendar
-        self.zone = ZoneInfo(calendar.timezone)
-        self._blocks: dict[int, _Block] = {}
-        self._windows: dict[int, _Window] = {}
-
-    def wall_clock(self, at: int) -> tuple[int, int]:
-        """The local date (ordinal) and the wall-clock seconds since its midnight."""
-        if not FIRST_ORDINAL < at // SECONDS_PER_DAY + EPOCH_ORDINAL < LAST_ORDINAL:
-            raise CalendarExhaustedError(self.calendar, at)
-        wall = datetime.fromtimestamp(at, self.zone)
-        return wall.toordinal(), wall.hour * 3600 + wall.minute * 60 + wall.second
-
-    def at(self, ordinal: int, second: int) -> int:
-        return wall_clock_to_epoch(self.zone, ordinal, second)
-
-    def open_seconds(self, begin: int, end: int) -> int:
-        """Open seconds in `[begin, end)`; zero when that is empty."""
-        if begin >= end:
-            return 0
-        self._check_bound(begin, end)
-        first, last = begin >> _WINDOW_BITS, end >> _WINDOW_BITS
-        whole = sum(self._window(index).total for index in range(first, last))
-        return whole + self._window(last).open_until(end) - self._window(first).open_until(begin)
-
-    def use_up(self, begin: int, seconds: int) -> int:
-        """The earliest instant at which so many (at least one) open seconds have passed since `begin`."""
-        index = begin >> _WINDOW_BITS
-        window = self._window(index)
-        left = seconds + window.open_until(begin)
-        while left > window.total:
-            left -= window.total
-            index += 1
-            self._check_bound(begin, index << _WINDOW_BITS)
-            window = self._window(index)
-        found = bisect_left(window.after, left)
-        return self._check_bound(begin, window.starts[found] + left - window.before[found])
-
-    def next_open(self, begin: int) -> int:
-        index = begin >> _WINDOW_BITS
-        while True:
-            window = self._window(index)
-            found = bisect_right(window.ends, begin)
-            if found < len(window.ends):
-                return self._check_bound(begin, max(begin, window.starts[found]))
-            index += 1
-            self._check_bound(begin, index << _WINDOW_BITS)
-
-    def nth_working_day(self, begin: int, ordinal: int, count: int) -> int:
-        """The Nth working day (N from one) after a local date; `begin` is where the whole search began."""
-        return self._nth(begin, ordinal, count, lambda block: block.working_days)
-
-    def nth_local_day(self, begin: int, ordinal: int, count: int) -> int:
-        """The Nth local date (N from one) after a local date, not counting those that the zone skipped."""
-        return self._nth(begin, ordinal, count, lambda block: block.local_days)
-
-    def close_of(self, working_day: int) -> int:
-        return self._block(working_day >> _BLOCK_BITS).closes[working_day]
-
-    def _nth(self, begin: int, ordinal: int, count: int, days_of: Callable[[_Block], list[int]]) -> int:
-        index = ordinal >> _BLOCK_BITS
-        days = days_of(self._block(index))
-        left = count + bisect_right(days, ordinal)
-        while left > len(days):
-            left -= len(days)
-            index += 1
-            if (index << _BLOCK_BITS) > ordinal + SEARCH_DAYS:
-                raise CalendarExhaustedError(self.calendar, begin)
-            days = days_of(self._block(index))
-        found = days[left - 1]
-        if found > ordinal + SEARCH_DAYS:
-            raise CalendarExhaustedError(self.calendar, begin)
-        return found
-
-    def _check_bound(self, begin: int, reached: int) -> int:
-        if reached > min(begin + _SEARCH_SECONDS, _LAST_SECOND):
-            raise CalendarExhaustedError(self.calendar, begin)
-        return reached
-
-    def _block(self, index: int) -> _Block:
-        block = self._blocks.get(index)
-        return block if block is not None else _remember(self._blocks, index, self._build_block(index))
-
-    def _window(self, index: int) -> _Window:
-        window = self._windows.get(index)
-        return window if window is not None else _remember(self._windows, index, self._build_window(index))
-
-    def _build_block(self, index: int) -> _Block:
-        block = _Block([], [], {}, [])
-        first = max(index << _BLOCK_BITS, FIRST_ORDINAL)
-        last = min((index + 1) << _BLOCK_BITS, LAST_ORDINAL + 1)
-        for ordinal in range(first, last):
-            if not date_exists(self.zone, ordinal):
-                continue
-            block.local_days.append(ordinal)
-            shifts = shifts_starting_on(self.calendar, self.zone, ordinal)
-            if shifts:
-                block.working_days.append(ordinal)
-                block.closes[ordinal] = max(closes for _, closes in shifts)
-                block.shifts.extend(shifts)
-        return block
-
-    def _build_window(self, index: int) -> _Window:
-        begin, end = index << _WINDOW_BITS, (index + 1) << _WINDOW_BITS
-        # A shift that reaches into the window starts on a local date at most three days off the UTC date of its edges:
-        # a day for the zone, a day for the night shift, a day for a skipped date.
-        first = (begin // SECONDS_PER_DAY + EPOCH_ORDINAL - 3) >> _BLOCK_BITS
-        last = (end // SECONDS_PER_DAY + EPOCH_ORDINAL + 3) >> _BLOCK_BITS
-        open_spans = _union(
-            (max(opens, begin), min(closes, end))
-            for number in range(first, last + 1)
-            for opens, closes in self._block(number).shifts
-        )
-        after = list(accumulate(closes - opens for opens, closes in open_spans))
-        return _Window(
-            starts=[opens for opens, _ in open_spans],
-            ends=[closes for _, closes in open_spans],
-            before=[0, *after[:-1]] if after else [],
-            after=after,
-        )
-
-
-def _remember(cache: dict[int, T], index: int, made: T) -> T:
-    if len(cache) >= _MAX_CACHED:
-        cache.clear()
-    cache[index] = made
-    return made
-
-
-@lru_cache(maxsize=256)
-def _open_hours(calendar: Calendar) -> _OpenHours:
-    return _OpenHours(calendar)

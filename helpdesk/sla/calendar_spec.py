@@ -155,18 +155,29 @@ def validate(calendar: Calendar, now: datetime) -> list[Problem]:
     `now` (aware) is the beginning of the coming year in which there must be at least one open second. Overlaps and
     opening are judged only where the single statements they rest on are sound.
     """
+    problems, sound = contradictions(calendar)
+    return [*problems, *never_open(calendar, now)] if sound else problems
+
+
+def contradictions(calendar: Calendar) -> tuple[list[Problem], bool]:
+    """What is wrong with a calendar whatever the time is, and whether its single statements are sound."""
     problems = [
         *_zone_problems(calendar),
         *_hours_problems(calendar),
         *_holiday_problems(calendar),
         *_working_day_problems(calendar),
     ]
-    if not problems:
-        problems += [*_weekly_overlaps(calendar), *_working_day_overlaps(calendar)]
-        if not _opens_in_coming_year(calendar, now):
-            message = f"there is no open second in the {COMING_YEAR_DAYS} days after {now.date()}: add hours"
-            problems.append(Problem("/weekly_hours", "never_open", message))
-    return problems
+    if problems:
+        return problems, False
+    return [*_weekly_overlaps(calendar), *_working_day_overlaps(calendar)], True
+
+
+def never_open(calendar: Calendar, now: datetime) -> list[Problem]:
+    """Of a calendar whose single statements are sound: that it has no open second in the coming year."""
+    if _opens_in_coming_year(calendar, now):
+        return []
+    message = f"there is no open second in the {COMING_YEAR_DAYS} days after {now.date()}: add hours"
+    return [Problem("/weekly_hours", "never_open", message)]
 
 
 def _zone_problems(calendar: Calendar) -> Iterator[Problem]:
@@ -235,14 +246,11 @@ def _weekly_overlaps(calendar: Calendar) -> Iterator[Problem]:
         for pointer, interval in ((f"/weekly_hours/{weekday}/{index}", each) for index, each in enumerate(intervals))
     )
     # What still runs from the week before: no shift is longer than a day, so looking at each end is enough.
-    busy_until, busy_with = max(
-        ((start + length - week, pointer) for start, length, pointer in shifts), default=(0, "")
-    )
+    busy_until = max((start + length - week for start, length, _ in shifts), default=0)
     for start, length, pointer in shifts:
         if start < busy_until:
-            yield Problem(pointer, "overlap", f"it begins before {busy_with} has ended: join or shorten them")
-        if start + length > busy_until:
-            busy_until, busy_with = start + length, pointer
+            yield Problem(pointer, "overlap", "it begins before an earlier shift has ended: join or shorten them")
+        busy_until = max(busy_until, start + length)
 
 
 def _working_day_overlaps(calendar: Calendar) -> Iterator[Problem]:

@@ -34,6 +34,7 @@ from helpdesk.sla.business_time import (
     elapsed,
     next_opening,
     remaining,
+    segments,
     threshold_at,
 )
 from helpdesk.sla.calendar_spec import Calendar, Interval, validate
@@ -478,6 +479,42 @@ class TestElapsed:
         assert elapsed(BERLIN, instant, utc("2026-11-19T10:00"), [pause(utc("2026-11-18"), utc("2026-11-21"))]) == 0
 
 
+class TestSegments:
+    def test_what_adds_up_to_a_deadline(self) -> None:
+        start, pauses = berlin("2026-11-20T15:00"), [pause(berlin("2026-11-20T16:30"), berlin("2026-11-23T10:00"))]
+        due = due_at(BERLIN, start, Target(120, "minutes"), pauses)
+        found = segments(BERLIN, start, due, pauses)
+        assert [(each.kind, each.seconds) for each in found] == [
+            ("counted", 5400),
+            ("paused", 1800),
+            ("closed", 64 * 3600),
+            ("paused", 3600),
+            ("counted", 1800),
+        ]
+        assert (found[0].start, found[-1].end) == (start, due)
+        assert all(before.end == after.start for before, after in pairwise(found))
+
+    def test_nothing_and_nothing_open(self) -> None:
+        noon, evening = berlin("2026-11-21T12:00"), berlin("2026-11-21T20:00")  # a Saturday
+        assert segments(BERLIN, noon, noon) == segments(BERLIN, evening, noon) == []
+        assert [each.kind for each in segments(BERLIN, noon, evening, [pause(noon)])] == ["closed"]
+
+    def test_neighbours_are_of_different_kinds(self) -> None:
+        # Pauses that touch, shifts that touch, and a window's edge in between.
+        calendar = weekdays("UTC", (Interval(0, 600), Interval(600, 1440)), range(7))
+        middle = datetime.fromtimestamp(200 << 23, UTC)
+        pauses = [
+            pause(middle, middle + timedelta(hours=1)),
+            pause(middle + timedelta(hours=1), middle + timedelta(days=1)),
+        ]
+        found = segments(calendar, middle - timedelta(days=1), middle + timedelta(days=2), pauses)
+        assert [(each.kind, each.seconds) for each in found] == [
+            ("counted", 86400),
+            ("paused", 86400),
+            ("counted", 86400),
+        ]
+
+
 class TestRefusals:
     @pytest.mark.parametrize("target", [Target(1, "minutes"), Target(1, "business_days"), Target(0, "business_days")])
     def test_a_calendar_that_never_opens(self, target: Target) -> None:
@@ -692,7 +729,12 @@ def cases(draw: st.DrawFn, zone: str) -> Case:
 
 
 def check_spans(case: Case, oracle: Oracle) -> None:
-    for since, until, kind in oracle.stretches(case.start, case.end, case.breaks):
+    found = segments(case.calendar, at(case.start), at(case.end), case.pauses)
+    expected_spans = oracle.stretches(case.start, case.end, case.breaks)
+    assert [(each.start, each.end, each.kind) for each in found] == [
+        (at(a), at(b), kind) for a, b, kind in expected_spans
+    ]
+    for since, until, kind in expected_spans:
         expected = until - since if kind == "counted" else 0
         assert elapsed(case.calendar, at(since), at(until), case.pauses) == expected
     counted = elapsed(case.calendar, at(case.start), at(case.end), case.pauses)
