@@ -49,7 +49,8 @@ def facts_of(
     need: tuple[str, UUID] | None = None,
 ) -> Facts:
     """As they are in this transaction. `issue`, `need`: what is being added, and is written when the unit of work ends."""
-    repeat, burst = in_force().severity.repeat, in_force().severity.burst
+    rules = in_force().severity
+    repeat, burst = rules.repeat, rules.burst
     found = [row.issue for row in queries.issues_of(session, complaint.id) if row.issue is not None]
     issues = tuple(dict.fromkeys([*found, *([issue] if issue else [])]))
     needs = [(row.flag, row.id) for row in queries.needs_of(session, complaint.id)] if complaint.vulnerable else []
@@ -66,14 +67,14 @@ def facts_of(
 
 def triage(uow: UnitOfWork, actor: Actor, complaint: Complaint) -> None:
     """The severity that follows from what was just judged (impact and urgency are set)."""
-    judged = severity.judge(facts_of(uow.session, complaint, uow.now), complaint.impact, complaint.urgency, in_force())
+    judged = _judged(uow, complaint)
     before, complaint.severity = complaint.severity, judged.severity or complaint.severity
     _keep(uow, actor, complaint, _Came("triaged", complaint.severity, before, judged))
 
 
 def set_by_person(uow: UnitOfWork, actor: Actor, complaint: Complaint, level: str, reason: str) -> None:
     """Whatever the rules say; what they say is kept beside it."""
-    judged = severity.judge(facts_of(uow.session, complaint, uow.now), complaint.impact, complaint.urgency, in_force())
+    judged = _judged(uow, complaint)
     before, complaint.severity = complaint.severity, level
     _keep(uow, actor, complaint, _Came("set", level, before, judged, reason))
 
@@ -129,10 +130,11 @@ def note_split(uow: UnitOfWork, new: Complaint, origin: Complaint, judged: Judge
 
 
 def _judged(uow: UnitOfWork, complaint: Complaint) -> Judgement:
+    taxonomy = in_force()
     if complaint.record_type != "complaint":
-        return Judgement(None, ())
+        return Judgement(None, (), taxonomy.severity.version, taxonomy.version)
     facts = facts_of(uow.session, complaint, uow.now)
-    return severity.judge(facts, complaint.impact, complaint.urgency, in_force())
+    return severity.judge(facts, complaint.impact, complaint.urgency, taxonomy)
 
 
 def _known_rules(session: Session, complaint: Complaint) -> frozenset[str]:

@@ -19,10 +19,10 @@ blp = Blueprint("triage", __name__, description="How severe complaints are and w
     operation_id="get_complaint_triage",
     summary="How severe it is and why, and whether it may be settled on the spot",
     description="`assessment` is how the present severity came about, `judged_now` what the rules would give now: where "
-    "they differ, triage anew. The rules: the matrix of impact and urgency; safety and safeguarding are S1; somebody "
-    "vulnerable without an essential service, the channel of a regulator, ombudsman or executive office, and disclosed data "
-    "are S2 at least; the same issue of the same customer within 90 days is a level more. `on_the_spot` is the rule that "
-    "guards `resolve_on_the_spot`, with every reason against it.",
+    "they differ, triage anew. The rules are in `GET /taxonomy/severity`; as they ship: the matrix of impact and urgency; "
+    "safety and safeguarding are S1; somebody vulnerable without an essential service, the channel of a regulator, ombudsman "
+    "or executive office, and disclosed data are S2 at least; the same issue of the same customer within 90 days is a level "
+    "more. `on_the_spot` is the rule that guards `resolve_on_the_spot`, with every reason against it.",
     answer=Triage,
     permission="complaint:read",
 )

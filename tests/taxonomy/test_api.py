@@ -347,6 +347,25 @@ class TestRetiring:
         assert codes_of(manager.post("/routing/rules", rule)) == {("/condition/value", "choice")}
         assert codes_of(manager.post("/intake/forms", {"name": "Kiosk", "channel": "FAX"})) == {("/channel", "choice")}
 
+    def test_what_is_offered_to_choose_from(self, manager: Caller, anonymous: Caller) -> None:
+        form = manager.post("/intake/forms", {"name": "Website", "language": "zh-CN"}).json
+        retire(manager, "issue", "DEL.LATE")
+        add(manager, "issue", "DEL.THEFT", labels=LABELS)
+        offered = anonymous.get(f"/public/forms/{form['key']}").json["categories"][0]
+        assert offered["label"] == "配送履约"
+        assert "DEL.LATE" not in {issue["code"] for issue in offered["issues"]}
+        assert offered["issues"][-1] == {"code": "DEL.THEFT", "label": "途中被盗"}
+        asked = {field["name"]: field["choices"] for field in manager.get("/routing/fields").json["items"]}
+        assert "DEL.LATE" not in asked["issues"]
+        assert {"DEL.THEFT"} <= set(asked["issue"]) <= {*asked["issues"]}
+
+    def test_a_saved_view_goes_on_finding_what_has_it(self, manager: Caller, agent: Caller) -> None:
+        old = agent.post("/complaints", complaint_body(channel="FAX")).json
+        view = agent.post("/views", {"name": "Faxes", "filters": {"channel": "FAX"}}).json
+        retire(manager, "channel", "FAX")
+        found = agent.get(f"/views/{view['id']}/complaints").json["items"]
+        assert [row["reference"] for row in found] == [old["reference"]]
+
     def test_a_form_without_a_channel_gets_none_that_was_retired(self, manager: Caller) -> None:
         retire(manager, "channel", "WEB")
         assert codes_of(manager.post("/intake/forms", {"name": "Website"})) == {("/channel", "choice")}

@@ -127,6 +127,23 @@ class TestJudging:
         kept = manager.get("/taxonomy/versions/1").json["severity"]
         assert (kept["matrix"][2], kept["version"]) == (["S4", "S3", "S3", "S2"], 1)
 
+    def test_the_complaint_tells_by_which_rules(self, manager: Caller) -> None:
+        """And not what they found: not everybody may see that."""
+        made = manager.post("/complaints", complaint_body()).json
+        assert made["severity_reasons"] == []
+        again = manager.post("/complaints", complaint_body(channel="REGULATOR")).json
+        assert again["severity_reasons"] == [{"rule": "regulator", "severity": "S2"}]
+        manager.post(f"/complaints/{again['reference']}/actions/triage", GOOD["triage"])
+        told = manager.get(f"/complaints/{again['reference']}").json
+        assert told["severity_reasons"] == [
+            {"rule": "matrix", "severity": "S3"},
+            {"rule": "regulator", "severity": "S2"},
+            {"rule": "repeat", "severity": "S2"},
+        ]
+        assert manager.get(f"/complaints/{again['reference']}?fields=severity_reasons").json == {
+            "severity_reasons": told["severity_reasons"]
+        }
+
     def test_by_a_rule_of_ones_own_at_receipt(self, manager: Caller) -> None:
         body = rules(manager)
         own = {
