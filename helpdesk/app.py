@@ -239,6 +239,10 @@ GAUGES = {
         "Submissions through forms that wait to be looked at",
         "SELECT count(*) FROM intake_quarantine WHERE decision IS NULL",
     ),
+    "helpdesk_triggers_paused": (
+        "Triggers out of force because they failed too often in a row",
+        "SELECT count(*) FROM automation_trigger WHERE paused_at IS NOT NULL AND removed_at IS NULL",
+    ),
     "helpdesk_alarms_due": (
         "SLA alarms due and not rung",
         "SELECT count(*) FROM sla_clock WHERE next_alarm_at <= now()",

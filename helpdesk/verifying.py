@@ -8,6 +8,7 @@ from typing import Final
 
 from sqlalchemy import text
 
+from helpdesk.automation import verification as automation
 from helpdesk.complaints import assignment_verification as assignment
 from helpdesk.complaints import custom_field_verification as custom_fields
 from helpdesk.complaints import reassignment_verification as reassignment
@@ -41,6 +42,7 @@ CHECKS: Final[dict[str, tuple[Check, ...]]] = {
     "search": search.CHECKS,
     "clocks": sla.CHECKS,
     "recovery": recovery.CHECKS,
+    "automation": automation.CHECKS,
     "duties": kernel.CHECKS,
 }
 

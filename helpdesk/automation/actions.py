@@ -8,11 +8,16 @@ claim a complaint, since a trigger is nobody who could have one.
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
+from sqlalchemy.orm import Session
+
 from helpdesk.automation.action_schemas import NotifyIn, RaiseEventIn, WriteIn
 from helpdesk.automation.events import AgentsNotified, EventRaised
 from helpdesk.complaints.models import Complaint
 from helpdesk.complaints.steps import STEPS, Given, Step, read_steps
-from helpdesk.identity.actors import Actor
+from helpdesk.complaints.template_queries import reply_if_usable
+from helpdesk.identity.actor_queries import active_actors
+from helpdesk.identity.actors import SYSTEM, Actor
+from helpdesk.identity.queries import team_exists
 from helpdesk.kernel.errors import FieldError, ValidationFailed
 from helpdesk.kernel.unit_of_work import UnitOfWork
 from helpdesk.recovery import offers
@@ -97,6 +102,37 @@ def needed(given: Given) -> Iterator[str]:
 def read_actions(items: Sequence[Mapping[str, Any]], pointer: str = "/actions") -> list[Given]:
     """With their bodies read by their schemas. Raises `ValidationFailed` that names every bad field at once."""
     return read_steps(items, pointer, ACTIONS)
+
+
+_AGENTS: Final = ("agent_ids", "mentions")
+
+
+def check_named(session: Session, found: Sequence[Given]) -> None:
+    """Whom and what the actions name has to be there, today at least. Raises `ValidationFailed`."""
+    problems = [
+        FieldError.at(f"/actions/{place}/given/{name}", "unknown", text)
+        for place, given in enumerate(found)
+        for name, text in _not_there(session, given.body)
+    ]
+    if problems:
+        raise ValidationFailed(errors=problems)
+
+
+def _not_there(session: Session, body: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    agents = [(f"{name}/{place}", one) for name in _AGENTS for place, one in enumerate(body.get(name) or ())]
+    if body.get("assignee_id") is not None:
+        agents.append(("assignee_id", body["assignee_id"]))
+    there = {actor.id for actor in active_actors(session, [agent_id for _, agent_id in agents])}
+    yield from ((name, "There is no such active agent.") for name, agent_id in agents if agent_id not in there)
+    teams = [(f"team_ids/{place}", one) for place, one in enumerate(body.get("team_ids") or ())]
+    if body.get("team_id") is not None:
+        teams.append(("team_id", body["team_id"]))
+    yield from ((name, "There is no such team.") for name, team_id in teams if not team_exists(session, team_id))
+    reply_id = body.get("canned_reply_id")
+    if reply_id is not None:
+        reply = reply_if_usable(session, SYSTEM, reply_id)
+        if reply is None or reply.scope != "shared":
+            yield "canned_reply_id", "There is no such canned reply for everybody."
 
 
 def check_within(actor: Actor, found: Sequence[Given]) -> None:

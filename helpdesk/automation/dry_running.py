@@ -183,9 +183,10 @@ class _Trial:
         return True
 
     def _one(self, session: Session, rule: Rule, complaint_id: UUID, items: list[Any]) -> None:
-        complaint = queries.complaint(session, complaint_id)
-        if complaint is None:
+        row = queries.complaint_now(session, complaint_id)
+        if row is None:
             return
+        complaint, _ = row
         past = Past(complaint, queries.story(session, complaint_id))
         today: dict[str, Any] | None = None
         for item in items:

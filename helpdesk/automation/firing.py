@@ -4,8 +4,8 @@ Who calls has looked whether the condition holds; here it is asked again under t
 the actions run by the doors that people use. The row of the log is written with them, and there is one for each event (or
 moment) and trigger: of two who come to it at once the second finds it done, and one that was killed has done nothing.
 
-What is refused stays refused (the log says why), since to repeat it would change nothing; what failed because two met in
-the database is repeated here; what failed because the database is away is repeated by the duty.
+What is refused stays refused (the log says why), since to repeat it would change nothing. What failed because two met in
+the database is repeated, here first and then by whoever called; what failed because the database is away, by the duty.
 """
 
 from collections.abc import Mapping, Sequence
@@ -28,7 +28,7 @@ from helpdesk.complaints.models import Complaint
 from helpdesk.complaints.steps import Given, perform
 from helpdesk.identity.actors import Actor
 from helpdesk.kernel import faults
-from helpdesk.kernel.errors import Conflict, DomainError, MovedMeanwhile
+from helpdesk.kernel.errors import DomainError, MovedMeanwhile
 from helpdesk.kernel.ids import new_id
 from helpdesk.kernel.problems import InternalError, of_database
 from helpdesk.kernel.unit_of_work import Database, UnitOfWork
@@ -45,6 +45,8 @@ FAULT_POINTS: Final = (BEGUN, PERFORMED, FIRED)
 
 NOT_MET: Final = "not_met"
 """The condition does not hold any more, or another was quicker."""
+AGAIN: Final = "again"
+"""It met with others every time: nothing was done, and it is to be tried later."""
 
 
 class _Undone(Exception):
@@ -97,25 +99,22 @@ class _Attempt:
 
 
 def fire(database: Database, rule: Rule, complaint_id: UUID, cause: Cause) -> str:
-    """`done`, `failed`, `stopped`, or `NOT_MET`. Raises only where the database is away."""
-    for _ in range(_ATTEMPTS - 1):
-        outcome = _try(database, _Attempt(rule, complaint_id, cause), last=False)
-        if outcome is not None:
+    """`done`, `failed`, `stopped`, `NOT_MET` or `AGAIN`. Raises only where the database is away."""
+    for _ in range(_ATTEMPTS):
+        outcome = _try(database, _Attempt(rule, complaint_id, cause))
+        if outcome != AGAIN:
             return outcome
-    return _try(database, _Attempt(rule, complaint_id, cause), last=True) or NOT_MET
+    return AGAIN
 
 
-def _try(database: Database, tried: _Attempt, *, last: bool) -> str | None:
-    """None: it is to be tried again, which it is not after the `last` time."""
+def _try(database: Database, tried: _Attempt) -> str:
     try:
         outcome = _in_one_go(database, tried)
     except _Undone:
         return NOT_MET
     except (DomainError, DBAPIError) as error:
         problem = _problem(error)
-        if problem is None and not last:
-            return None
-        return _failed(database, tried, problem or Conflict("It met with others, again and again."))
+        return AGAIN if problem is None else _failed(database, tried, problem)
     except Exception:
         log.exception("a trigger failed", trigger=str(tried.rule.id), complaint=str(tried.complaint_id))
         return _failed(database, tried, InternalError())

@@ -15,7 +15,8 @@ from sqlalchemy.orm import Session
 from helpdesk.automation.happenings import Happened, happened
 from helpdesk.automation.models import DryRun, Firing, Occurrence, Trigger, TriggerVersion
 from helpdesk.complaints.models import Complaint
-from helpdesk.complaints.queries import complaint_by_id_for_update, visible_id, visible_to
+from helpdesk.complaints.queries import complaint_by_id_for_update, visible_to
+from helpdesk.complaints.timeline_queries import visible_timeline
 from helpdesk.identity.actors import Actor
 from helpdesk.identity.models import Agent, Role
 from helpdesk.kernel.errors import NotFound
@@ -148,9 +149,13 @@ def complaint_locked(session: Session, complaint_id: UUID) -> Complaint:
     return complaint_by_id_for_update(session, complaint_id)
 
 
-def complaint(session: Session, complaint_id: UUID) -> Complaint | None:
-    """As it stands now, without a lock."""
-    return session.get(Complaint, complaint_id, populate_existing=True)
+_NOW: Final = select(Complaint, func.clock_timestamp().label("now")).where(_COMPLAINT.id == bindparam("id"))
+
+
+def complaint_now(session: Session, complaint_id: UUID) -> tuple[Complaint, datetime] | None:
+    """As it stands now, without a lock, and what now is."""
+    row = session.execute(_NOW, {"id": complaint_id}, execution_options={"populate_existing": True}).one_or_none()
+    return None if row is None else (row[0], row[1])
 
 
 def events(session: Session, event_ids: Sequence[UUID]) -> list[Happened]:
@@ -232,7 +237,7 @@ def forget_failures(session: Session, trigger_id: UUID) -> None:
     session.execute(_BEGIN_ANEW, {"trigger_id": trigger_id})
 
 
-def forget_firings(connection: Connection, days: int, limit: int = 10_000) -> int:
+def forget_firings(connection: Connection, days: int, limit: int) -> int:
     """Delete what is older; how many."""
     old = select(_FIRING.id).where(_FIRING.at < func.now() - timedelta(days=days)).limit(limit)
     return connection.execute(delete(Firing).where(_FIRING.id.in_(old))).rowcount
@@ -258,7 +263,8 @@ def list_firings(session: Session, actor: Actor, page: Page, given: Mapping[str,
 
 
 def list_of_complaint(session: Session, actor: Actor, page: Page, given: Mapping[str, Any], ref: str) -> Listed:
-    statement: AnySelect = _FIRINGS.where(_FIRING.complaint_id == visible_id(session, actor, ref))
+    """Seen with the timeline, and not by the complainant."""
+    statement: AnySelect = _FIRINGS.where(_FIRING.complaint_id == visible_timeline(session, actor, ref))
     return _firings(session, actor, page, statement, given)
 
 

@@ -11,7 +11,7 @@ from uuid import UUID
 from sqlalchemy.orm import Session
 
 from helpdesk.automation import facts, queries, rules
-from helpdesk.automation.firing import fire
+from helpdesk.automation.firing import AGAIN, fire
 from helpdesk.automation.guard import Cause
 from helpdesk.automation.happenings import Happened
 from helpdesk.automation.rules import Rule
@@ -19,17 +19,27 @@ from helpdesk.kernel.facts import Facts
 from helpdesk.kernel.unit_of_work import Database
 
 
+class Unsettled(Exception):
+    """Some of it met with others every time; the rest is done. Whoever looks again later settles it."""
+
+
 def react(database: Database, event_ids: Sequence[UUID]) -> int:
-    """How often a trigger fired. Raises only where the database is away: the duty then brings the rest back."""
+    """How often a trigger fired. Raises `Unsettled`, or what the driver does where the database is away: the duty then
+    brings back what is left.
+    """
     with database.reader() as session:
         events = queries.events(session, event_ids)
         settled = queries.settled(session, event_ids)
         known = queries.causes(session, {event.firing_id for event in events if event.firing_id is not None})
-    count = 0
+    count, unsettled = 0, 0
     for event in events:
         depth, chain = known.get(event.firing_id, (0, ())) if event.firing_id is not None else (0, ())
         cause = Cause(event=event, depth=depth, chain=chain)
-        count += _One(database, event, cause, settled).go()
+        one = _One(database, event, cause, settled)
+        count += one.go()
+        unsettled += one.unsettled
+    if unsettled:
+        raise Unsettled(f"{unsettled} events are not settled")
     return count
 
 
@@ -44,6 +54,7 @@ class _One:
         self._cause = cause
         self._settled = settled
         self._facts: Facts | None = None
+        self.unsettled = False
 
     def go(self) -> int:
         count = 0
@@ -53,6 +64,9 @@ class _One:
             concerned = [rule for rule in listening if rule.created_at <= self._event.occurred_at]
             for rule in concerned:
                 outcome = self._settled.get((self._event.id, rule.id)) or self._ask(session, rule, concerned)
+                if outcome == AGAIN:
+                    self.unsettled = True  # those after it wait for it: their order is promised
+                    break
                 if outcome == "done":
                     count += 1
                     self._facts = None  # it is another complaint now
@@ -69,10 +83,11 @@ class _One:
     def _look(self, session: Session, concerned: Sequence[Rule]) -> Facts | None:
         """None where the complaint is not there any more."""
         if self._facts is None:
-            complaint = queries.complaint(session, self._event.complaint_id)
-            if complaint is None:
+            session.expunge_all()  # rows that were looked at before a trigger changed them
+            found = queries.complaint_now(session, self._event.complaint_id)
+            if found is None:
                 return None
             wanted = frozenset[str]().union(*(rule.condition.fields for rule in concerned))
-            now = queries.clock_time(session)
+            complaint, now = found
             self._facts = facts.facts_of(session, complaint, wanted, now, self._event)
         return self._facts

@@ -19,7 +19,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
 from helpdesk.automation import facts, moment_queries, queries, rules
-from helpdesk.automation.firing import fire
+from helpdesk.automation.firing import AGAIN, fire
 from helpdesk.automation.guard import Cause
 from helpdesk.automation.rules import Rule
 from helpdesk.automation.timing import Timer
@@ -56,7 +56,10 @@ def _sweep(database: Database, rule: Rule, end: float) -> int:
             if begun is None or begun >= now:
                 break
             until = min(now, begun + STRETCH)
-            count += _Stretch(database, rule, begun - OVERLAP, until, now).go()
+            stretch = _Stretch(database, rule, begun - OVERLAP, until, now)
+            count += stretch.go()
+            if stretch.unsettled:
+                break  # the next sweep looks at it once more; what is settled is remembered
             with database.unit_of_work(SYSTEM) as uow:
                 queries.note_swept(uow.session, rule.id, until)
             if until == now:
@@ -81,6 +84,7 @@ class _Stretch:
         self._until = until
         self._now = now
         self._calendar: Calendar | None = None
+        self.unsettled = False
 
     def go(self) -> int:
         with self._database.reader() as session:
@@ -98,9 +102,10 @@ class _Stretch:
         """Without a lock; what then holds is asked again under one."""
         rule, since = self._rule, self._timer.since
         with self._database.reader() as session:
-            complaint = queries.complaint(session, complaint_id)
-            if complaint is None:
+            row = queries.complaint_now(session, complaint_id)
+            if row is None:
                 return 0
+            complaint, _ = row
             found = facts.facts_of(session, complaint, rule.condition.fields | {since}, self._now)
             start = found.values.get(since)
             if start is None or self._timer.due(start, self._calendar) > self._now or not rule.condition.holds(found):
@@ -108,7 +113,9 @@ class _Stretch:
             if queries.is_remembered(session, rule.id, complaint_id, start):
                 return 0
             cause = Cause(occurrence_at=start, chain=self._chain(session, complaint_id))
-        return int(fire(self._database, rule, complaint_id, cause) == "done")
+        outcome = fire(self._database, rule, complaint_id, cause)
+        self.unsettled = self.unsettled or outcome == AGAIN
+        return int(outcome == "done")
 
     def _chain(self, session: Session, complaint_id: UUID) -> tuple[UUID, ...]:
         """Where nothing happened since the trigger itself did the last thing, that is what it waits after."""

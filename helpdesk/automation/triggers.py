@@ -13,7 +13,7 @@ import structlog
 from sqlalchemy.orm import Session
 
 from helpdesk.automation import facts, queries, rules
-from helpdesk.automation.actions import check_within, read_actions
+from helpdesk.automation.actions import check_named, check_within, read_actions
 from helpdesk.automation.errors import TooManyTriggers
 from helpdesk.automation.events import TriggerChanged, TriggerCreated, TriggerPaused, TriggerRemoved
 from helpdesk.automation.models import Trigger, TriggerVersion
@@ -171,6 +171,8 @@ def spec_of(
     try:
         found = read_actions(actions)
         check_within(actor, found)
+        if "actions" in changed:
+            check_named(session, found)
     except ValidationFailed as error:
         problems += error.errors
     if problems:

@@ -67,7 +67,7 @@ class TestOnEvents:
         }
         (told,) = agent.get(f"/complaints/{complaint['reference']}/messages").json["items"]
         assert (told["author_kind"], told["author_id"]) == ("automation", made["id"])
-        assert list(violations(program.database, ["chain", "complaints"])) == []
+        assert list(violations(program.database, ["chain", "complaints", "automation"])) == []
 
     def test_the_log(self, manager: Caller, team: UUID, program: Program) -> None:
         condition = {"all": [of("severity", "le", "S3"), {"not": of("channel", "is", "PHONE")}]}
@@ -287,6 +287,28 @@ class TestOnce:
         react(program)
         assert (outcomes(manager, made), len(times)) == ([("done", None)], 2)
 
+    def test_what_meets_with_others_every_time_is_done_later(
+        self, manager: Caller, program: Program, database: Database, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """It is no failure of the trigger's; the others wait for it, and other complaints do not."""
+        first, second = trigger(manager), trigger(manager, condition=of("tags", "contains", "seen"), actions=[NOTE])
+        one, other = arrive(manager), arrive(manager)
+        perform = steps.perform
+
+        def deadlock(uow: Any, actor: Any, complaint: Any, given: Any) -> None:
+            if str(complaint.id) == one["id"]:
+                uow.session.execute(text("DO $$ BEGIN RAISE EXCEPTION USING ERRCODE = 'lock_not_available'; END $$"))
+            perform(uow, actor, complaint, given)
+
+        with monkeypatch.context() as patched:
+            patched.setattr(firing, "perform", deadlock)
+            found = program.performer.perform(helpers.duties(database, TOPIC))
+        assert found == {"done": 1, "skipped": 0, "failed": 1}
+        assert (shown(manager, one)["tags"], shown(manager, other)["tags"]) == ([], ["seen"])
+        assert manager.get(f"/triggers/{first['id']}").json["failures"] == 0
+        react(program)
+        assert outcomes(manager, first) == outcomes(manager, second) == [("done", None)] * 2
+
     def test_many_failures_in_a_row_pause_it(
         self, manager: Caller, admin: Caller, program: Program, join: Join
     ) -> None:
@@ -349,6 +371,19 @@ class TestOnce:
         after = shown(manager, complaint)
         assert (after["escalation_level"], after["tags"]) == (1, ["at once"])
         assert outcomes(manager, made) == [("done", None)]
+
+
+class TestVerify:
+    def test_what_was_done_is_told(self, manager: Caller, program: Program, database: Database) -> None:
+        made = trigger(manager)
+        arrive(manager)
+        react(program)
+        (done,) = firings(manager, made)
+        helpers.execute(database, "UPDATE automation_firing SET id = gen_random_uuid()")
+        helpers.execute(database, "UPDATE automation_trigger SET spec = jsonb_set(spec, '{stop_after}', 'true')")
+        found = list(violations(database, ["automation"]))
+        assert {item.check for item in found} == {"trigger_version", "trigger_firing"}
+        assert done["id"] not in str(found)
 
 
 class TestTelling:

@@ -169,6 +169,30 @@ class TestWriting:
         for pointer, code in problems:
             assert not code or (pointer, code) in found, found
 
+    def test_whom_and_what_it_names_is_there(self, manager: Caller, agent: Caller, team: UUID) -> None:
+        nobody, reply = (
+            str(UUID(int=7)),
+            {"title": "We look", "scope": "own", "variants": [{"language": "en", "body": "x"}]},
+        )
+        own = manager.post("/canned-replies", reply).json["id"]
+        shared = manager.post("/canned-replies", reply | {"scope": "shared"}).json["id"]
+        message = {"kind": "public_reply"}
+        for step, given, pointer in (
+            ("assign", {"assignee_id": nobody}, "assignee_id"),
+            ("assign", {"team_id": nobody}, "team_id"),
+            ("notify", {"text": "x", "agent_ids": [str(agent.id), nobody]}, "agent_ids/1"),
+            ("notify", {"text": "x", "team_ids": [nobody]}, "team_ids/0"),
+            ("write_message", {"kind": "internal_note", "body": "x", "mentions": [nobody]}, "mentions/0"),
+            ("write_message", message | {"canned_reply_id": nobody}, "canned_reply_id"),
+            ("write_message", message | {"canned_reply_id": own}, "canned_reply_id"),
+            ("assign", {"assignee_id": str(agent.id), "team_id": str(team)}, None),
+            ("assign", {"assignee_id": None}, None),
+            ("write_message", message | {"canned_reply_id": shared}, None),
+        ):
+            answer = manager.post("/triggers", body(actions=[{"step": step, "given": given}]))
+            found = [item["pointer"] for item in answer.json.get("errors", [])]
+            assert found == ([] if pointer is None else [f"/actions/0/given/{pointer}"]), answer.text
+
     def test_time_has_no_event(self, manager: Caller) -> None:
         on = {"time": {"since": "received_at", "minutes": 5}}
         for condition, code in (
