@@ -15,6 +15,7 @@ from helpdesk.automation.events import AgentsNotified, EventRaised
 from helpdesk.complaints.models import Complaint
 from helpdesk.complaints.steps import STEPS, Given, Step, read_steps
 from helpdesk.complaints.template_queries import reply_if_usable
+from helpdesk.complaints.wording import names_in
 from helpdesk.identity.actor_queries import active_actors
 from helpdesk.identity.actors import SYSTEM, Actor
 from helpdesk.identity.queries import team_exists
@@ -133,6 +134,8 @@ def _not_there(session: Session, body: Mapping[str, Any]) -> Iterator[tuple[str,
         reply = reply_if_usable(session, SYSTEM, reply_id)
         if reply is None or reply.scope != "shared":
             yield "canned_reply_id", "There is no such canned reply for everybody."
+        elif any("agent.name" in names_in(item["body"] or item["body_html"]) for item in reply.variants):
+            yield "canned_reply_id", "It names who writes, and a trigger is nobody."
 
 
 def check_within(actor: Actor, found: Sequence[Given]) -> None:

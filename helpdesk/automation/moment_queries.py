@@ -1,4 +1,4 @@
-"""Which complaints a timed trigger has to look at: found by indexes, asked one by one afterwards.
+"""Which complaints a timed trigger has to look at, and from when on: found by indexes, asked one by one afterwards.
 
 Ids are made of the time, so that a stretch of time is a range of the log's primary key. The clocks of the machines that
 make ids may differ: the range is wider by a margin, and the event's own time, which is the database's, decides.
@@ -7,9 +7,8 @@ make ids may differ: the range is wider by a margin, and the event's own time, w
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any, Final
-from uuid import UUID
 
-from sqlalchemy import ColumnElement, select
+from sqlalchemy import ColumnElement, func, select, text
 from sqlalchemy.orm import Session
 
 from helpdesk.automation.timing import Anchor
@@ -22,28 +21,16 @@ MARGIN: Final = timedelta(minutes=5)
 _COMPLAINT, _EVENT = Complaint.__table__.c, EventRow.__table__.c
 
 
-def started(session: Session, anchor: Anchor, after: datetime, until: datetime) -> Sequence[UUID]:
-    """Complaints whose time of this name may lie in `(after, until]`."""
-    if anchor.column is not None:
-        column: Any = _COMPLAINT[anchor.column]
-        return session.scalars(select(_COMPLAINT.id).where(column > after, column <= until).order_by(column)).all()
-    found = select(_EVENT.stream_id).where(*_set(anchor, after, until), _EVENT.stream_id.is_not(None)).distinct()
-    return [complaint_id for complaint_id in session.scalars(found) if complaint_id is not None]
-
-
 def starts(session: Session, anchor: Anchor, after: datetime, until: datetime, limit: int) -> Sequence[Any]:
-    """`(complaint_id, at)` of each, the oldest first."""
+    """`(complaint_id, at)`: of complaints whose time of this name may lie in `(after, until]`, the oldest first."""
     if anchor.column is not None:
-        column: Any = _COMPLAINT[anchor.column]
-        found = select(_COMPLAINT.id.label("complaint_id"), column.label("at")).where(column > after, column <= until)
-        return session.execute(found.order_by(column, _COMPLAINT.id).limit(limit)).all()
-    told = select(_EVENT.stream_id.label("complaint_id"), _EVENT.occurred_at.label("at"))
-    return session.execute(told.where(*_set(anchor, after, until)).order_by(_EVENT.id).limit(limit)).all()
-
-
-def _set(anchor: Anchor, after: datetime, until: datetime) -> list[ColumnElement[bool]]:
-    told = [_EVENT.payload[name].astext == value for name, value in (anchor.where or {}).items()]
-    return [*within(after, until), _EVENT.type.in_(anchor.events), *told]
+        return _by_column(session, anchor.column, after, until, limit)
+    told = select(_EVENT.stream_id.label("complaint_id"), _EVENT.occurred_at.label("at")).where(
+        *within(after, until), _EVENT.type.in_(anchor.events), _EVENT.stream_id.is_not(None)
+    )
+    for name, value in (anchor.where or {}).items():
+        told = told.where(_EVENT.payload[name].astext == value)
+    return session.execute(told.order_by(_EVENT.occurred_at, _EVENT.id).limit(limit)).all()
 
 
 def within(after: datetime, until: datetime) -> list[ColumnElement[bool]]:
@@ -55,7 +42,29 @@ def within(after: datetime, until: datetime) -> list[ColumnElement[bool]]:
     ]
 
 
-def changed(session: Session, after: datetime, until: datetime) -> Sequence[UUID]:
-    """Complaints of which anything changed last in `(after, until]`: what did not hold may hold now."""
-    column = _COMPLAINT.updated_at
-    return session.scalars(select(_COMPLAINT.id).where(column > after, column <= until).order_by(column)).all()
+def changed(session: Session, after: datetime, until: datetime, limit: int) -> Sequence[Any]:
+    """`(complaint_id, at)`: of complaints of which anything changed last in `(after, until]`: what did not hold may hold now."""
+    return _by_column(session, "updated_at", after, until, limit)
+
+
+def _by_column(session: Session, name: str, after: datetime, until: datetime, limit: int) -> Sequence[Any]:
+    column: Any = _COMPLAINT[name]
+    found = select(_COMPLAINT.id.label("complaint_id"), column.label("at")).where(column > after, column <= until)
+    return session.execute(found.order_by(column, _COMPLAINT.id).limit(limit)).all()
+
+
+_HORIZON: Final = select(
+    func.clock_timestamp().label("now"),
+    text(
+        "(SELECT min(xact_start) FROM pg_stat_activity WHERE backend_xid IS NOT NULL AND datname = current_database() "
+        "AND pid <> pg_backend_pid()) AS oldest"
+    ),
+)
+
+
+def horizon(session: Session) -> tuple[datetime, datetime]:
+    """What now is, and since when a transaction runs that may still write: what it writes bears that time, and is not there
+    yet. Now, where there is none.
+    """
+    row = session.execute(_HORIZON).one()
+    return row.now, min(row.now, row.oldest or row.now)

@@ -128,11 +128,6 @@ def managers(session: Session, limit: int = 100) -> Sequence[UUID]:
     return session.scalars(holding.order_by(Agent.id).limit(limit)).all()
 
 
-def clock_time(session: Session) -> datetime:
-    now: datetime = session.execute(select(func.clock_timestamp())).scalar_one()
-    return now
-
-
 def swept_to(session: Session, trigger_id: UUID) -> datetime | None:
     """Of a timed trigger in force."""
     found = select(_TRIGGER.swept_to).where(_TRIGGER.id == trigger_id, _TRIGGER.active, _TRIGGER.removed_at.is_(None))

@@ -1,15 +1,18 @@
 """Timed triggers: so many minutes after a time that a complaint has, once for each such time.
 
 A sweep looks at complaints whose moment has come since the sweep before, and at those that have changed since, whose moment
-had come already (then what did not hold may hold now). Both are found by indexes. Each is asked, and if the condition holds
-the trigger fires and remembers the moment, for good. So a moment counts from when the condition became true, and a
-complaint that changes in nothing is looked at once.
+had come already (then what did not hold may hold now). Both are found by indexes, and looked at in the order of time, so
+that a sweep which is broken off is gone on with. Each is asked, and if the condition holds the trigger fires and remembers
+the moment, for good. So a moment counts from when the condition became true, and a complaint that changes in nothing is
+looked at once.
 
-What is committed late is not missed: each sweep begins a little before the end of the last one. Facts that change without a
-change of the complaint (the customer's tier, a clock's state) are seen when the moment comes, or at the next change.
+What is committed late is not missed: what a running transaction writes bears the time at which it began, and the next sweep
+begins there, and a little before. Facts that change without a change of the complaint (the customer's tier, a clock's
+state) are seen when the moment comes, or at the next change.
 """
 
 import time
+from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import Final
 from uuid import UUID
@@ -31,12 +34,14 @@ from helpdesk.sla.queries import default_policy
 
 log = structlog.get_logger()
 
-OVERLAP: Final = timedelta(minutes=2)
-"""Longer than any transaction takes."""
-STRETCH: Final = timedelta(hours=1)
-"""What is looked at before it is noted how far it has come: after days without a sweep."""
-PATIENCE: Final = 120.0
-"""Seconds after which the next sweep goes on."""
+OVERLAP: Final = timedelta(seconds=15)
+"""An act takes its time from the request, which was recognised a moment before the transaction began."""
+LONGEST: Final = timedelta(minutes=2)
+"""No transaction of ours takes longer; others (a migration, a dump) are not waited for."""
+PATIENCE: Final = 30.0
+"""Seconds for all of them together, after which the next sweep goes on: there are alarms to ring."""
+MOST: Final = 20_000
+"""Complaints of one kind that one sweep of one trigger looks at."""
 
 
 def run_timed(database: Database) -> int:
@@ -44,78 +49,97 @@ def run_timed(database: Database) -> int:
     end = time.monotonic() + PATIENCE
     with database.reader() as session:
         timed = rules.in_force(session).timed
-    return sum(_sweep(database, rule, end) for rule in timed)
+    return sum(_sweep(database, rule, end) for rule in timed if rule.timer is not None)
 
 
 def _sweep(database: Database, rule: Rule, end: float) -> int:
-    count = 0
     try:
-        while time.monotonic() < end:
-            with database.reader() as session:
-                begun, now = queries.swept_to(session, rule.id), queries.clock_time(session)
-            if begun is None or begun >= now:
-                break
-            until = min(now, begun + STRETCH)
-            stretch = _Stretch(database, rule, begun - OVERLAP, until, now)
-            count += stretch.go()
-            if stretch.unsettled:
-                break  # the next sweep looks at it once more; what is settled is remembered
-            with database.unit_of_work(SYSTEM) as uow:
-                queries.note_swept(uow.session, rule.id, until)
-            if until == now:
-                break
+        with database.reader() as session:
+            begun = queries.swept_to(session, rule.id)
+            now, oldest = moment_queries.horizon(session)
+        if begun is None:
+            return 0
+        sweep = _Sweep(database, rule, begun, now, end)
+        count = sweep.go()
+        settled = max(oldest, now - LONGEST) - OVERLAP
+        with database.unit_of_work(SYSTEM) as uow:
+            queries.note_swept(uow.session, rule.id, min(sweep.reached, settled))
     except DBAPIError as error:
         if error.connection_invalidated:
             raise
         log.exception("a timed trigger could not look", trigger=str(rule.id))
+        return 0
     return count
 
 
-class _Stretch:
-    """What came due, or changed, in `(after, until]`."""
+class _Sweep:
+    """What came due, or changed, in `(after, now]`. `reached`: up to when it has looked at all."""
 
-    def __init__(self, database: Database, rule: Rule, after: datetime, until: datetime, now: datetime) -> None:
+    def __init__(self, database: Database, rule: Rule, after: datetime, now: datetime, end: float) -> None:
         if rule.timer is None:
             raise LookupError(f"the trigger {rule.id} waits for no time")
         self._database = database
         self._rule = rule
         self._timer: Timer = rule.timer
-        self._after = after
-        self._until = until
         self._now = now
+        self._end = end
         self._calendar: Calendar | None = None
-        self.unsettled = False
+        self._after = after
+        self.reached = now
 
     def go(self) -> int:
         with self._database.reader() as session:
             if self._timer.counted == "business":
                 self._calendar = calendar_of(session)
-                if self._calendar is None:
-                    return 0
-            first = self._timer.last_start(self._after, self._calendar)
-            last = self._timer.last_start(self._until, self._calendar)
-            came = moment_queries.started(session, self._timer.anchor, first, last)
-            changed = moment_queries.changed(session, self._after, self._until)
-        return sum(self._look(complaint_id) for complaint_id in dict.fromkeys((*came, *changed)))
+            candidates = sorted(self._candidates(session), key=lambda pair: pair[0])
+        count, seen = 0, set[UUID]()
+        for moment, complaint_id in candidates:
+            if moment > self.reached:
+                break
+            if time.monotonic() > self._end:
+                self._before(moment)
+                break
+            if complaint_id in seen:
+                continue
+            seen.add(complaint_id)
+            outcome = self._look(complaint_id)
+            count += outcome == "done"
+            if outcome == AGAIN:
+                self._before(moment)  # the next sweep begins with it; what is settled is remembered
+        return count
 
-    def _look(self, complaint_id: UUID) -> int:
+    def _before(self, moment: datetime) -> None:
+        """It has looked at what came before that."""
+        self.reached = min(self.reached, moment - timedelta(microseconds=1))
+
+    def _candidates(self, session: Session) -> Iterator[tuple[datetime, UUID]]:
+        """With the moment at which there was reason to look."""
+        timer, calendar = self._timer, self._calendar
+        first, last = (timer.last_start(at, calendar) for at in (self._after, self._now))
+        came = moment_queries.starts(session, timer.anchor, first, last, MOST)
+        changed = moment_queries.changed(session, self._after, self._now, MOST)
+        if len(came) == MOST:
+            self._before(timer.due(came[-1].at, calendar))
+        if len(changed) == MOST:
+            self._before(changed[-1].at)
+        yield from ((timer.due(row.at, calendar), row.complaint_id) for row in came)
+        yield from ((row.at, row.complaint_id) for row in changed)
+
+    def _look(self, complaint_id: UUID) -> str | None:
         """Without a lock; what then holds is asked again under one."""
         rule, since = self._rule, self._timer.since
         with self._database.reader() as session:
             row = queries.complaint_now(session, complaint_id)
             if row is None:
-                return 0
-            complaint, _ = row
-            found = facts.facts_of(session, complaint, rule.condition.fields | {since}, self._now)
+                return None
+            found = facts.facts_of(session, row[0], rule.condition.fields | {since}, self._now)
             start = found.values.get(since)
             if start is None or self._timer.due(start, self._calendar) > self._now or not rule.condition.holds(found):
-                return 0
+                return None
             if queries.is_remembered(session, rule.id, complaint_id, start):
-                return 0
+                return None
             cause = Cause(occurrence_at=start, chain=self._chain(session, complaint_id))
-        outcome = fire(self._database, rule, complaint_id, cause)
-        self.unsettled = self.unsettled or outcome == AGAIN
-        return int(outcome == "done")
+        return fire(self._database, rule, complaint_id, cause)
 
     def _chain(self, session: Session, complaint_id: UUID) -> tuple[UUID, ...]:
         """Where nothing happened since the trigger itself did the last thing, that is what it waits after."""
@@ -126,7 +150,7 @@ class _Stretch:
 
 
 def calendar_of(session: Session) -> Calendar | None:
-    """Of the default policy; None where there is none."""
+    """Of the default policy; None where there is none: then minutes count by the clock."""
     try:
         return default_policy(session).calendar
     except NoPolicy:

@@ -87,7 +87,7 @@ def fill(
         "complaint.subject": complaint.subject,
         "complaint.received_on": _day(complaint.received_at, variant["language"]),
         "complainant.name": person.name if person else None,
-        "agent.name": actor.name,
+        "agent.name": None if actor.kind == "automation" else actor.name,  # the name of a rule is none of theirs
         "today": _day(uow.now, variant["language"]),
     }
     if complaint.team_id is not None and "team.name" in wording.names_in(text):

@@ -14,10 +14,10 @@ from hypothesis import strategies as st
 from sqlalchemy import Engine, event, text
 from sqlalchemy.orm import Session
 
-from helpdesk.automation import moment_queries
+from helpdesk.automation import moment_queries, sweeping
 from helpdesk.automation.jobs import run_timed
 from helpdesk.automation.rules import forget
-from helpdesk.automation.sweeping import OVERLAP
+from helpdesk.automation.sweeping import LONGEST, OVERLAP
 from helpdesk.automation.timing import ANCHORS, Timer
 from helpdesk.kernel.clock import rfc3339
 from helpdesk.kernel.unit_of_work import Database
@@ -172,19 +172,51 @@ class TestSweeps:
         assert run_timed(database) == 3, "the oldest had come due before the last sweep"
         assert len(firings(manager, made)) == 3
 
-    def test_what_is_committed_late(self, manager: Caller, database: Database) -> None:
-        """A transaction that began before the last sweep and ended after it."""
-        made = timed(manager, "received_at", 0)
+    def test_what_is_committed_late(self, manager: Caller, database: Database, engine: Engine) -> None:
+        """A transaction that began before a sweep and ends after it."""
+        made = timed(manager, "received_at", 0, condition=of("severity", "is", "S1"))
         arrive(manager)
-        late = OVERLAP - timedelta(seconds=20)
-        helpers.execute(
-            database,
-            "UPDATE complaint SET updated_at = now() - :late, received_at = now() - :late",
-            late=late,
-        )
-        look_back(database, seconds=0)
+        with engine.connect() as late:
+            late.execute(text("UPDATE complaint SET severity = 'S1', updated_at = now() - interval '1 second'"))
+            helpers.execute(database, "UPDATE automation_trigger SET swept_to = now() - interval '1 minute'")
+            assert run_timed(database) == 0
+            held = helpers.scalar(database, "SELECT swept_to FROM automation_trigger")
+            assert held == late.execute(text("SELECT now()")).scalar_one() - OVERLAP
+            late.commit()
         assert run_timed(database) == 1
         assert len(firings(manager, made)) == 1
+
+    def test_one_that_never_ends_is_not_waited_for(self, manager: Caller, database: Database) -> None:
+        timed(manager, "received_at", 0)
+        assert run_timed(database) == 0
+        with database.reader() as session:
+            now, oldest = moment_queries.horizon(session)
+        assert oldest <= now
+        assert max(oldest, now - LONGEST) > now - LONGEST - timedelta(seconds=1)
+
+    def test_broken_off_it_goes_on_where_it_stood(
+        self, manager: Caller, database: Database, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        made = timed(manager, "received_at", 60)
+        hours = [7, 6, 5, 4, 3, 2]
+        for number in hours:
+            arrive(manager, received_at=ago(hours=number))
+        helpers.execute(database, "UPDATE complaint SET updated_at = received_at")
+        look_back(database, hours=8)
+        with monkeypatch.context() as patched:
+            patched.setattr(sweeping, "MOST", 2)
+            counts = [run_timed(database) for _ in range(len(hours) + 2)]
+        assert sum(counts) == len(hours)
+        assert max(counts) <= 2
+        look_back(database, hours=8)
+        with monkeypatch.context() as patched:
+            patched.setattr(sweeping, "PATIENCE", -1.0)
+            helpers.execute(database, "DELETE FROM automation_occurrence")
+            assert run_timed(database) == 0
+            reached = helpers.scalar(database, "SELECT swept_to FROM automation_trigger")
+        assert reached < datetime.now(UTC) - timedelta(hours=5)
+        assert run_timed(database) == len(hours)
+        assert len(firings(manager, made)) == 2 * len(hours)
 
     def test_what_fails_is_not_tried_for_ever(self, manager: Caller, database: Database) -> None:
         made = timed(manager, "received_at", 0, actions=[{"step": "resume", "given": {"note": "x"}}])
@@ -252,8 +284,8 @@ class TestSweeps:
         try:
             with Session(engine) as session:
                 for anchor in ANCHORS.values():
-                    moment_queries.started(session, anchor, now - timedelta(minutes=1), now)
-                moment_queries.changed(session, now - timedelta(minutes=1), now)
+                    moment_queries.starts(session, anchor, now - timedelta(minutes=1), now, 100)
+                moment_queries.changed(session, now - timedelta(minutes=1), now, 100)
         finally:
             event.remove(engine, "before_cursor_execute", note)
         with engine.connect() as connection:

@@ -176,6 +176,8 @@ class TestWriting:
         )
         own = manager.post("/canned-replies", reply).json["id"]
         shared = manager.post("/canned-replies", reply | {"scope": "shared"}).json["id"]
+        signed = [{"language": "en", "body": "Yours, {{agent.name}}"}]
+        by_name = manager.post("/canned-replies", reply | {"scope": "shared", "variants": signed}).json["id"]
         message = {"kind": "public_reply"}
         for step, given, pointer in (
             ("assign", {"assignee_id": nobody}, "assignee_id"),
@@ -185,6 +187,7 @@ class TestWriting:
             ("write_message", {"kind": "internal_note", "body": "x", "mentions": [nobody]}, "mentions/0"),
             ("write_message", message | {"canned_reply_id": nobody}, "canned_reply_id"),
             ("write_message", message | {"canned_reply_id": own}, "canned_reply_id"),
+            ("write_message", message | {"canned_reply_id": by_name}, "canned_reply_id"),
             ("assign", {"assignee_id": str(agent.id), "team_id": str(team)}, None),
             ("assign", {"assignee_id": None}, None),
             ("write_message", message | {"canned_reply_id": shared}, None),
