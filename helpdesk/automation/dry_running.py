@@ -7,7 +7,7 @@ says whether it is of then or of today.
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 from typing import Any, Final
 from uuid import UUID
@@ -37,6 +37,10 @@ MOST: Final = 10_000
 """Events, or moments, looked at in one trial."""
 DEFAULT_DAYS: Final = 7
 _TOLD_EVERY: Final = 200
+_FIRST: Final = datetime(2000, 1, 1, tzinfo=UTC)
+"""Nothing here is older."""
+_STRETCH: Final = timedelta(days=1)
+"""Looked for in one statement."""
 
 
 def begin(uow: UnitOfWork, actor: Actor, given: Mapping[str, Any]) -> UUID:
@@ -44,10 +48,10 @@ def begin(uow: UnitOfWork, actor: Actor, given: Mapping[str, Any]) -> UUID:
     `ValidationFailed`.
     """
     triggers.check_sees_all(actor)
-    until = given.get("until") or uow.now
-    since = given["since"]
+    until = min(given.get("until") or uow.now, uow.now)
+    since = max(given["since"], _FIRST)
     if since >= until:
-        raise ValidationFailed(errors=[FieldError.at("/since", "range", "It is to be before `until`.")])
+        raise ValidationFailed(errors=[FieldError.at("/since", "range", "It is to be before `until`, and past.")])
     if "trigger" in given:
         definition = given["trigger"]
         try:
@@ -155,8 +159,12 @@ class _Trial:
         return rule
 
     def _events(self, session: Session, rule: Rule) -> Iterator[tuple[UUID, Happened]]:
-        found = dry_run_queries.events(session, rule.events, self._since, self._until, self._limit + 1)
-        self.cut_off = len(found) > self._limit
+        found: list[Happened] = []
+        for after, until in _stretches(self._since, self._until):
+            found += dry_run_queries.events(session, rule.events, after, until, self._limit + 1 - len(found))
+            self.cut_off = len(found) > self._limit
+            if self.cut_off:
+                break
         for event in found[: self._limit]:
             yield event.complaint_id, event
 
@@ -166,8 +174,12 @@ class _Trial:
             return
         first = rule.timer.last_start(self._since, self._calendar)
         last = rule.timer.last_start(self._until, self._calendar)
-        found = moment_queries.starts(session, rule.timer.anchor, first, last, self._limit + 1)
-        self.cut_off = len(found) > self._limit
+        found: list[Any] = []
+        for after, until in _stretches(first, last):
+            found += moment_queries.starts(session, rule.timer.anchor, after, until, self._limit + 1 - len(found))
+            self.cut_off = len(found) > self._limit
+            if self.cut_off:
+                break
         for row in found[: self._limit]:
             yield row.complaint_id, row.at
 
@@ -225,6 +237,13 @@ class _Trial:
                 }
             ),
         )
+
+
+def _stretches(since: datetime, until: datetime) -> Iterator[tuple[datetime, datetime]]:
+    while since < until:
+        end = min(since + _STRETCH, until)
+        yield since, end
+        since = end
 
 
 def _still(rule: Rule, then: Then, start: datetime) -> bool:

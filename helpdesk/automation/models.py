@@ -73,6 +73,7 @@ class Firing(Identified, Base):
             postgresql_where=text("event_id IS NOT NULL"),
         ),
         Index("ix_automation_firing_trigger_id_id", "trigger_id", "id"),
+        Index("ix_automation_firing_trigger_id_outcome_id", "trigger_id", "outcome", "id"),
         Index("ix_automation_firing_complaint_id_id", "complaint_id", "id"),
         Index("ix_automation_firing_at", "at"),
     )

@@ -146,6 +146,15 @@ class TestEvents:
             answer = manager.post("/triggers/dry-run", given)
             assert (answer.status_code, [item["pointer"] for item in answer.json["errors"]]) == (422, [pointer])
 
+    def test_all_of_the_past_and_the_future(self, manager: Caller, program: Program, team: UUID) -> None:
+        arrive(manager, team)
+        found = tried(manager, program, body(), since="0001-01-01T00:00:00Z", until="9999-12-31T23:59:59Z")
+        assert counts(found) == (1, 1, 1)
+        on = {"time": {"since": "last_inbound_at", "minutes": 525_600, "counted": "business"}}
+        assert counts(tried(manager, program, body(on=on), since="0001-01-01T00:00:00Z")) == (0, 0, 0)
+        answer = manager.post("/triggers/dry-run", {"trigger": body(), "since": "9999-01-01T00:00:00Z"})
+        assert answer.status_code == 422
+
     def test_a_sample_is_no_more_than_that(self, manager: Caller, program: Program, team: UUID) -> None:
         for _ in range(SAMPLE + 2):
             arrive(manager, team)

@@ -290,6 +290,13 @@ class TestMacros:
         found = pointers(agent.post("/macros", MACRO | {"steps": steps}))
         assert expected.items() <= found.items() if isinstance(expected, dict) else expected <= found.keys()
 
+    def test_what_is_nested_too_deep_to_be_kept(self, agent: Caller) -> None:
+        deep: dict[str, Any] = {}
+        for _ in range(240):  # a JSON writer gives up at 255
+            deep = {"a": deep}
+        steps = [{"step": "edit", "given": {"custom_fields": {"a": deep}}}]
+        assert pointers(agent.post("/macros", MACRO | {"steps": steps})) == {"/steps/0/given": "invalid"}
+
     def test_every_bad_field_of_every_step(self, agent: Caller) -> None:
         steps = [{"step": "escalate"}, NOTE, {"step": "write_message", "given": {"kind": "shout", "body": "x"}}]
         found = pointers(agent.post("/macros", MACRO | {"steps": steps}))
