@@ -158,7 +158,7 @@ class TriggerVersion(Schema):
     description = fields.String(required=True, allow_none=True, metadata={"example": None})
     position = fields.Integer(required=True, metadata={"example": 10})
     active = fields.Boolean(required=True)
-    on = fields.Nested(TriggerOn, required=True)
+    on = fields.Nested(TriggerListens, required=True, metadata={"example": {"events": ["complaint.received"]}})
     condition = fields.Dict(required=True, metadata={"example": _EXAMPLE})
     actions = fields.List(fields.Nested(TriggerAction), required=True)
     stop_after = fields.Boolean(required=True, metadata={"example": False})
