@@ -5,7 +5,7 @@ A condition is asked about the complaint as it was at that moment (`past`), as f
 says whether it is of then or of today.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
@@ -40,7 +40,8 @@ _TOLD_EVERY: Final = 200
 _FIRST: Final = datetime(2000, 1, 1, tzinfo=UTC)
 """Nothing here is older."""
 _STRETCH: Final = timedelta(days=1)
-"""Looked for in one statement."""
+_LONGEST: Final = timedelta(days=366)
+"""Looked through in one statement."""
 
 
 def begin(uow: UnitOfWork, actor: Actor, given: Mapping[str, Any]) -> UUID:
@@ -159,29 +160,39 @@ class _Trial:
         return rule
 
     def _events(self, session: Session, rule: Rule) -> Iterator[tuple[UUID, Happened]]:
-        found: list[Happened] = []
-        for after, until in _stretches(self._since, self._until):
-            found += dry_run_queries.events(session, rule.events, after, until, self._limit + 1 - len(found))
-            self.cut_off = len(found) > self._limit
-            if self.cut_off:
-                break
-        for event in found[: self._limit]:
+        def find(after: datetime, until: datetime, most: int) -> Sequence[Happened]:
+            return dry_run_queries.events(session, rule.events, after, until, most)
+
+        for event in self._gathered(find, self._since, self._until):
             yield event.complaint_id, event
 
     def _moments(self, session: Session, rule: Rule) -> Iterator[tuple[UUID, datetime]]:
         """What the time is counted from, of moments that came in the period."""
-        if rule.timer is None:
+        timer = rule.timer
+        if timer is None:
             return
-        first = rule.timer.last_start(self._since, self._calendar)
-        last = rule.timer.last_start(self._until, self._calendar)
-        found: list[Any] = []
-        for after, until in _stretches(first, last):
-            found += moment_queries.starts(session, rule.timer.anchor, after, until, self._limit + 1 - len(found))
-            self.cut_off = len(found) > self._limit
-            if self.cut_off:
-                break
-        for row in found[: self._limit]:
+
+        def find(after: datetime, until: datetime, most: int) -> Sequence[Any]:
+            return moment_queries.starts(session, timer.anchor, after, until, most)
+
+        first, last = (timer.last_start(at, self._calendar) for at in (self._since, self._until))
+        for row in self._gathered(find, first, last):
             yield row.complaint_id, row.at
+
+    def _gathered(
+        self, find: Callable[[datetime, datetime, int], Sequence[Any]], since: datetime, until: datetime
+    ) -> Any:
+        """Stretch by stretch, so that no statement takes long; longer ones while there is nothing."""
+        found: list[Any] = []
+        stretch = _STRETCH
+        while since < until and len(found) <= self._limit:
+            end = min(since + stretch, until)
+            came = find(since, end, self._limit + 1 - len(found))
+            found += came
+            stretch = _STRETCH if came else min(2 * stretch, _LONGEST)
+            since = end
+        self.cut_off = len(found) > self._limit
+        return found[: self._limit]
 
     def _wanted(self) -> bool:
         """Asked now and then, and told how far it is."""
@@ -198,22 +209,21 @@ class _Trial:
         row = queries.complaint_now(session, complaint_id)
         if row is None:
             return
-        complaint, _ = row
+        complaint, now = row
         past = Past(complaint, queries.story(session, complaint_id))
         today: dict[str, Any] | None = None
         for item in items:
             event = item if isinstance(item, Happened) else None
             if event is not None:
-                moment, then = event.occurred_at, past.after(event)
+                then = past.after(event)
             elif rule.timer is not None:
-                moment = rule.timer.due(item, self._calendar)
-                then = past.at(moment)
+                then = past.at(rule.timer.due(item, self._calendar))
                 if not _still(rule, then, item):
                     continue
             else:
                 continue
             if today is None:
-                today = dict(facts.facts_of(session, complaint, rule.condition.fields, moment).values)
+                today = dict(facts.facts_of(session, complaint, rule.condition.fields, now).values)
             known = _facts(session, rule, today, then, event)
             self._note(rule, complaint, then, known, event=event)
 
@@ -237,13 +247,6 @@ class _Trial:
                 }
             ),
         )
-
-
-def _stretches(since: datetime, until: datetime) -> Iterator[tuple[datetime, datetime]]:
-    while since < until:
-        end = min(since + _STRETCH, until)
-        yield since, end
-        since = end
 
 
 def _still(rule: Rule, then: Then, start: datetime) -> bool:

@@ -172,14 +172,25 @@ def last_actor(session: Session, complaint_id: UUID) -> tuple[str, UUID | None] 
     return None if row is None else (row.actor_kind, row.actor_id)
 
 
-def causes(session: Session, firing_ids: Collection[UUID]) -> dict[UUID, tuple[int, tuple[UUID, ...]]]:
-    """Of firings: how deep they were, and the triggers that led to them, themselves last."""
-    if not firing_ids:
+def causes(session: Session, found: Sequence[Happened]) -> dict[UUID, tuple[int, tuple[UUID, ...]]]:
+    """Of events that a firing recorded: how deep it was, and the triggers that led there, its own last. A caller may give a
+    request any id; what a firing recorded bears the firing's time, to the microsecond.
+    """
+    named: dict[UUID, list[Happened]] = {}
+    for event in found:
+        if event.firing_id is not None:
+            named.setdefault(event.firing_id, []).append(event)
+    if not named:
         return {}
     rows = session.execute(
-        select(_FIRING.id, _FIRING.depth, _FIRING.chain, _FIRING.trigger_id).where(_FIRING.id.in_(firing_ids))
+        select(_FIRING.id, _FIRING.at, _FIRING.depth, _FIRING.chain, _FIRING.trigger_id).where(_FIRING.id.in_(named))
     )
-    return {row.id: (row.depth, (*map(UUID, row.chain), row.trigger_id)) for row in rows}
+    return {
+        event.id: (row.depth, (*map(UUID, row.chain), row.trigger_id))
+        for row in rows
+        for event in named[row.id]
+        if event.occurred_at == row.at
+    }
 
 
 def settled(session: Session, event_ids: Sequence[UUID]) -> dict[tuple[UUID, UUID], str]:

@@ -30,10 +30,10 @@ def react(database: Database, event_ids: Sequence[UUID]) -> int:
     with database.reader() as session:
         events = queries.events(session, event_ids)
         settled = queries.settled(session, event_ids)
-        known = queries.causes(session, {event.firing_id for event in events if event.firing_id is not None})
+        known = queries.causes(session, events)
     count, unsettled = 0, 0
     for event in events:
-        depth, chain = known.get(event.firing_id, (0, ())) if event.firing_id is not None else (0, ())
+        depth, chain = known.get(event.id, (0, ()))
         cause = Cause(event=event, depth=depth, chain=chain)
         one = _One(database, event, cause, settled)
         count += one.go()

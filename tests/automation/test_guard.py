@@ -113,14 +113,25 @@ class TestLoops:
         assert outcomes(manager, made) == [("done", None)] * 3
         assert {item["depth"] for item in firings(manager, made)} == {1}
 
-    def test_nobody_forges_a_cause(self, manager: Caller, program: Program) -> None:
-        """A caller names its request as it likes: that of a firing that is not there means nothing."""
+    def test_nobody_forges_a_cause(self, manager: Caller, program: Program, database: Database) -> None:
+        """A caller names its request as it likes: that of a firing that is not there means nothing, nor that of one that was
+        at another time.
+        """
         made = trigger(manager, "complaint.tagged", actions=[NOTE])
         complaint = arrive(manager)
         forged = request_id_of(new_id())
         manager.post(f"/complaints/{complaint['reference']}/tags", {"tags": ["a"]}, x_request_id=forged)
         react(program)
-        assert [(item["outcome"], item["depth"]) for item in firings(manager, made)] == [("done", 1)]
+        (first,) = firings(manager, made)
+        manager.post(
+            f"/complaints/{complaint['reference']}/tags",
+            {"tags": ["b"]},
+            x_request_id=request_id_of(UUID(first["id"])),
+        )
+        react(program)
+        assert [(item["outcome"], item["depth"]) for item in firings(manager, made)] == [("done", 1), ("done", 1)]
+        named = "SELECT count(*) FROM event WHERE type = 'complaint.tagged' AND request_id LIKE 'automation-%'"
+        assert helpers.scalar(database, named) == 2, "it is the name that the log has"
 
     def test_the_id_of_a_request(self) -> None:
         firing_id = new_id()
