@@ -344,13 +344,14 @@ class TestConditional:
 def rules(app: Flask) -> Iterator[tuple[str, set[str]]]:
     """Every address with something in its places, and the methods it takes."""
     for rule in app.url_map.iter_rules():
-        values = {
-            name: "00000000-0000-0000-0000-000000000000" if "UUID" in type(converter).__name__ else "x"
-            for name, converter in rule._converters.items()
-        }
+        values = {name: _NOBODYS.get(type(converter).__name__, "x") for name, converter in rule._converters.items()}
         built = rule.build(values)
         assert built is not None
         yield built[1], set(rule.methods or ())
+
+
+_NOBODYS = {"UUIDConverter": "00000000-0000-0000-0000-000000000000", "IntegerConverter": 1}
+"""A value for what a path names, by the kind that it takes."""
 
 
 class TestEveryRoute:
