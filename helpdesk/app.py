@@ -82,6 +82,7 @@ from helpdesk.recovery.lifecycle import LIFECYCLE as OFFER_LIFE
 from helpdesk.recovery.playbook import ISSUABLE
 from helpdesk.recovery.playbook import KINDS as REMEDY_KINDS
 from helpdesk.sla.api import blp as sla
+from helpdesk.sla.calendar_api import blp as calendars
 from helpdesk.sla.milestones import MILESTONES
 from helpdesk.sla.models import CLOCK_STATES
 from helpdesk.sla.schemas import UNITS
@@ -134,6 +135,7 @@ BLUEPRINTS = (
     words,
     code_maps,
     sla,
+    calendars,
     milestones,
     recovery,
     suggestions,

@@ -10,7 +10,7 @@ from helpdesk.kernel.schemas import PageQuery
 from helpdesk.kernel.unit_of_work import UnitOfWork
 from helpdesk.sla import models, queries, schemas, service, specs
 
-blp = Blueprint("sla", __name__, description="Promises about time: calendars, policies, regimes and clocks.")
+blp = Blueprint("sla", __name__, description="Promises about time: policies, regimes and clocks.")
 
 
 @blp.read(
@@ -22,68 +22,6 @@ blp = Blueprint("sla", __name__, description="Promises about time: calendars, po
 )
 def list_clocks(session: Session, actor: Actor, ref: str) -> dict[str, Any]:
     return {"items": queries.clocks_of(session, actor, ref)}
-
-
-@blp.read(
-    "/sla/calendars",
-    operation_id="list_sla_calendars",
-    summary="Business calendars",
-    answer=schemas.Calendar,
-    query=PageQuery,
-    permission="sla:read",
-    paged=True,
-)
-def list_calendars(session: Session, _actor: Actor, page: Page, given: dict[str, Any]) -> Any:
-    return queries.list_calendars(session, page, given)
-
-
-def _show_calendar(session: Session, _actor: Actor, calendar_id: UUID) -> dict[str, Any]:
-    return queries.calendar_detail(session, calendar_id)
-
-
-@blp.write(
-    "/sla/calendars",
-    operation_id="create_sla_calendar",
-    summary="Create a business calendar",
-    body=schemas.CalendarIn,
-    answer=schemas.Calendar,
-    status=201,
-    permission="sla:manage",
-    show=_show_calendar,
-    location=lambda shown: f"/api/v1/sla/calendars/{shown['id']}",
-)
-def create_calendar(uow: UnitOfWork, _actor: Actor, given: dict[str, Any]) -> UUID:
-    name = given.pop("name")
-    return service.create_calendar(uow, name, given)
-
-
-@blp.read(
-    "/sla/calendars/<uuid:calendar_id>",
-    operation_id="get_sla_calendar",
-    summary="One business calendar",
-    answer=schemas.Calendar,
-    permission="sla:read",
-)
-def get_calendar(session: Session, _actor: Actor, calendar_id: UUID) -> dict[str, Any]:
-    return queries.calendar_detail(session, calendar_id)
-
-
-@blp.write(
-    "/sla/calendars/<uuid:calendar_id>",
-    operation_id="change_sla_calendar",
-    summary="Give a calendar new hours, as a new version",
-    description="Clocks that run go on by the version that made them; new clocks, and those whose severity changes, use the "
-    "new one.",
-    method="PUT",
-    body=schemas.CalendarBody,
-    answer=schemas.Calendar,
-    permission="sla:manage",
-    load=queries.calendar_for_update,
-    show=_show_calendar,
-    if_match="required",
-)
-def change_calendar(uow: UnitOfWork, _actor: Actor, calendar: models.SlaCalendar, given: dict[str, Any]) -> UUID:
-    return service.change_calendar(uow, calendar, given)
 
 
 @blp.read(

@@ -55,7 +55,8 @@ class Calendar:
 
     `weekly_hours`: weekday (0 is Monday, 6 is Sunday) -> shifts that start on it; a missing weekday has none.
     `holidays`: local dates without shifts. `working_days`: make-up working days, local date -> the weekday whose hours
-    it has (a Saturday that works as a Monday: `{date(2026, 2, 14): 0}`). `name`: for messages only.
+    it has (a Saturday that works as a Monday: `{date(2026, 2, 14): 0}`). `name`: for messages only. `seasons`: what holds
+    instead on some local dates; the first that covers a date has it. All are of the one time zone.
     """
 
     timezone: str
@@ -63,6 +64,7 @@ class Calendar:
     holidays: frozenset[date] = frozenset()
     working_days: Mapping[date, int] = field(default_factory=dict)
     name: str = ""
+    seasons: tuple["Season", ...] = ()
 
     def __post_init__(self) -> None:
         # Own copies behind a read-only view: a change after the first use would silently miss the compiled form.
@@ -76,7 +78,8 @@ class Calendar:
 
     def __reduce__(self) -> tuple[type["Calendar"], tuple[object, ...]]:
         # Read-only views can be neither pickled nor deep-copied; what they show can.
-        return Calendar, (self.timezone, dict(self.weekly_hours), self.holidays, dict(self.working_days), self.name)
+        mappings = dict(self.weekly_hours), self.holidays, dict(self.working_days)
+        return Calendar, (self.timezone, *mappings, self.name, self.seasons)
 
     @property
     def label(self) -> str:
@@ -85,16 +88,28 @@ class Calendar:
     @cached_property
     def _hash(self) -> int:
         hours, working_days = frozenset(self.weekly_hours.items()), frozenset(self.working_days.items())
-        return hash((self.timezone, hours, self.holidays, working_days, self.name))
+        return hash((self.timezone, hours, self.holidays, working_days, self.name, self.seasons))
 
     def hours_on(self, day: date) -> tuple[Interval, ...]:
         """The shifts that start on this local date, after holidays and make-up working days; empty when none."""
+        for season in self.seasons:
+            if season.first <= day <= season.last:
+                return season.calendar.hours_on(day)
         weekday = self.working_days.get(day)
         if weekday is None:
             if day in self.holidays:
                 return ()
             weekday = day.weekday()
         return self.weekly_hours.get(weekday, ())
+
+
+@dataclass(frozen=True, slots=True)
+class Season:
+    """Local dates, both ends included, on which another calendar's hours hold: `date.min` and `date.max` are no end."""
+
+    first: date
+    last: date
+    calendar: Calendar
 
 
 @dataclass(frozen=True, slots=True)

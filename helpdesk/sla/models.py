@@ -24,7 +24,16 @@ class SlaCalendar(Identified, Versioned, Stamped, Base):
 
 
 class SlaCalendarVersion(Stamped, Base):
+    """`spec` says all of it, also what holds on the days on which its own hours do not (`specs.calendar_of`)."""
+
     __tablename__ = "sla_calendar_version"
+    __table_args__ = (
+        CheckConstraint("spec ->> 'valid_until' >= spec ->> 'valid_from'", name="valid_forwards"),
+        CheckConstraint(
+            "coalesce(spec ->> 'valid_from', spec ->> 'valid_until') IS NULL OR coalesce(jsonb_array_length(spec -> 'otherwise'), 0) > 0",
+            name="holds_every_day",
+        ),
+    )
 
     calendar_id: Mapped[UUID] = mapped_column(ForeignKey("sla_calendar.id", ondelete="RESTRICT"), primary_key=True)
     version: Mapped[int] = mapped_column(primary_key=True)
@@ -68,6 +77,12 @@ class Clock(Identified, Base):
         CheckConstraint("state <> 'breached' OR breached_at IS NOT NULL", name="breached_when"),
         Index("ix_sla_clock_armed", "next_alarm_at", postgresql_where=text("next_alarm_at IS NOT NULL")),
         Index("ix_sla_clock_complaint_id", "complaint_id"),
+        Index(
+            "ix_sla_clock_calendar",
+            "calendar_id",
+            "calendar_version",
+            postgresql_where=text("stopped_at IS NULL AND calendar_id IS NOT NULL"),
+        ),
     )
 
     complaint_id: Mapped[UUID] = mapped_column(ForeignKey("complaint.id", ondelete="CASCADE"))

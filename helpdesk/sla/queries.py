@@ -194,12 +194,6 @@ def due_complaints(session: Session, limit: int, skip: Collection[UUID] = ()) ->
     ).all()
 
 
-_CALENDAR = select(
-    SlaCalendar.id, SlaCalendar.name, SlaCalendar.version, SlaCalendar.created_at, SlaCalendarVersion.spec
-).join(
-    SlaCalendarVersion,
-    and_(SlaCalendarVersion.calendar_id == SlaCalendar.id, SlaCalendarVersion.version == SlaCalendar.version),
-)
 _POLICY = select(
     SlaPolicy.id,
     SlaPolicy.name,
@@ -214,13 +208,7 @@ _POLICY = select(
 )
 
 
-_CALENDAR_ORDER: Final = Order((SlaCalendar.id,), (UUID,))
 _POLICY_ORDER: Final = Order((SlaPolicy.id,), (UUID,))
-
-
-def list_calendars(session: Session, page: Page, given: Mapping[str, Any]) -> Listed:
-    rows, cursor, total = listed(session, page, _CALENDAR, _CALENDAR_ORDER, given)
-    return [_flat(row) for row in rows], cursor, total
 
 
 def list_policies(session: Session, page: Page, given: Mapping[str, Any]) -> Listed:
@@ -234,10 +222,6 @@ def _flat(row: Any) -> dict[str, Any]:
     return found
 
 
-def calendar_detail(session: Session, calendar_id: UUID) -> dict[str, Any]:
-    return _one(session, _CALENDAR.where(SlaCalendar.id == calendar_id))
-
-
 def policy_detail(session: Session, policy_id: UUID) -> dict[str, Any]:
     return _one(session, _POLICY.where(SlaPolicy.id == policy_id))
 
@@ -247,23 +231,6 @@ def _one(session: Session, statement: AnySelect) -> dict[str, Any]:
     if row is None:
         raise NotFound
     return _flat(row)
-
-
-def specs_using(session: Session, calendar_id: UUID) -> Sequence[dict[str, Any]]:
-    """The current specs of the policies on a calendar."""
-    current = and_(SlaPolicyVersion.policy_id == SlaPolicy.id, SlaPolicyVersion.version == SlaPolicy.version)
-    return session.scalars(
-        select(SlaPolicyVersion.spec).join(SlaPolicy, current).where(SlaPolicyVersion.calendar_id == calendar_id)
-    ).all()
-
-
-def calendar_for_update(session: Session, _actor: Actor, calendar_id: UUID) -> SlaCalendar:
-    row = session.execute(
-        select(SlaCalendar).where(SlaCalendar.id == calendar_id).with_for_update()
-    ).scalar_one_or_none()
-    if row is None:
-        raise NotFound
-    return row
 
 
 def policy_for_update(session: Session, _actor: Actor, policy_id: UUID) -> SlaPolicy:

@@ -4,7 +4,7 @@ from typing import Any
 from marshmallow import ValidationError, fields, validate, validates_schema
 
 from helpdesk.complaints.taxonomy import SEVERITIES
-from helpdesk.kernel.schemas import Choice, Schema, Text, Timestamp, Whole
+from helpdesk.kernel.schemas import Choice, Schema, Timestamp, Whole
 from helpdesk.sla.models import CLOCK_STATES, POLICY_KINDS
 from helpdesk.sla.specs import DAYS
 
@@ -58,46 +58,6 @@ class Clock(Schema):
 
 class Clocks(Schema):
     items = fields.List(fields.Nested(Clock), required=True)
-
-
-class CalendarBody(Schema):
-    timezone = Text(required=True, max_length=64, metadata={"example": "Europe/Berlin"})
-    weekly_hours = fields.Dict(
-        keys=Choice(DAYS),
-        values=fields.List(
-            fields.List(fields.String(), validate=validate.Length(equal=2)), validate=validate.Length(max=12)
-        ),
-        required=True,
-        metadata={
-            "description": "Day -> shifts [start, end] in local time; an end not after its start is next morning.",
-            "example": _HOURS_EXAMPLE,
-        },
-    )
-    holidays = fields.List(
-        fields.String(validate=validate.Regexp(_DATE, error="Write YYYY-MM-DD.")),
-        load_default=list,
-        validate=validate.Length(max=2000),
-        metadata={"example": ["2026-12-25"]},
-    )
-    working_days = fields.Dict(
-        keys=fields.String(validate=validate.Regexp(_DATE, error="Write YYYY-MM-DD.")),
-        values=Choice(DAYS),
-        load_default=dict,
-        metadata={
-            "description": "Make-up working days: date -> the weekday whose hours it has.",
-            "example": {"2026-02-14": "mon"},
-        },
-    )
-
-
-class CalendarIn(CalendarBody):
-    name = Text(required=True, max_length=100, metadata={"example": "Berlin office"})
-
-
-class Calendar(CalendarIn):
-    id = fields.UUID(required=True)
-    version = fields.Integer(required=True)
-    created_at = Timestamp(required=True)
 
 
 class PolicyIn(Schema):

@@ -2,7 +2,7 @@
 
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from functools import lru_cache
 from importlib import resources
@@ -10,7 +10,8 @@ from typing import Any, Final
 from uuid import UUID
 
 from helpdesk.sla.business_time import Target
-from helpdesk.sla.calendar_spec import Calendar, Interval
+from helpdesk.sla.calendar_spec import Calendar, Interval, Season
+from helpdesk.sla.public_holidays import holidays_of, working_days_of
 
 DAYS: Final = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 
@@ -59,16 +60,40 @@ def minute_of(text: str) -> int:
 
 
 def calendar_of(spec: Mapping[str, Any], name: str) -> Calendar:
-    """From JSON: timezone, weekly_hours `{"mon": [["09:00", "17:00"]]}`, holidays `["2026-12-25"]`, working_days
-    `{"2026-02-14": "mon"}`. Raises ValueError for text that is no time or date; see `validate` for the rest.
+    """From JSON as it is kept: timezone, weekly_hours `{"mon": [["09:00", "17:00"]]}`, holidays `["2026-12-25"]`, working_days
+    `{"2026-02-14": "mon"}`, public_holidays with what they were expanded to, and the dates on which all of that holds
+    (valid_from, valid_until) with what holds otherwise. It was read and checked when it was written.
     """
+    layers = layers_of(spec)
+    *above, lowest = [_own_words(layer, name) for layer in layers]
+    if not above:
+        return lowest
+    return replace(
+        lowest, seasons=tuple(Season(*validity_of(layer), own) for layer, own in zip(layers, above, strict=False))
+    )
+
+
+def layers_of(spec: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """A version's own words and those that hold where they do not, the first that covers a date being right. The last always
+    does.
+    """
+    own = {name: value for name, value in spec.items() if name != "otherwise"}
+    return [own, *spec.get("otherwise", [])]
+
+
+def validity_of(spec: Mapping[str, Any]) -> tuple[date, date]:
+    """The first and the last local date on which a version's own words hold."""
+    since, until = spec.get("valid_from"), spec.get("valid_until")
+    return date.fromisoformat(since) if since else date.min, date.fromisoformat(until) if until else date.max
+
+
+def _own_words(spec: Mapping[str, Any], name: str) -> Calendar:
     hours = {
         DAYS.index(day): tuple(Interval(minute_of(start), minute_of(end)) for start, end in shifts)
         for day, shifts in spec["weekly_hours"].items()
     }
-    holidays = frozenset(date.fromisoformat(day) for day in spec.get("holidays", []))
-    made_up = {date.fromisoformat(day): DAYS.index(like) for day, like in spec.get("working_days", {}).items()}
-    return Calendar(spec["timezone"], hours, holidays, made_up, name)
+    made_up = {day: DAYS.index(like) for day, like in working_days_of(spec).items()}
+    return Calendar(spec["timezone"], hours, frozenset(holidays_of(spec)), made_up, name)
 
 
 _calendars: dict[tuple[UUID, int], Calendar] = {}

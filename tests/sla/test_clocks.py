@@ -704,7 +704,7 @@ class TestCalendarsApi:
             ({"weekly_hours": {"moon": [["09:00", "17:00"]]}}, "/weekly_hours"),
             ({"weekly_hours": {"mon": [["09:00"]]}}, "/weekly_hours"),
             ({"holidays": ["25.12.2026"]}, "/holidays"),
-            ({"holidays": ["2026-02-30"]}, "/weekly_hours"),
+            ({"holidays": ["2026-02-30"]}, "/holidays/0"),
             ({"holidays": ["0001-01-01"]}, "/holidays"),
             ({"holidays": ["9999-12-31"]}, "/holidays"),
             ({"working_days": {"0001-01-01": "mon"}}, "/working_days/0001-01-01"),

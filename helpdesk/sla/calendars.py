@@ -1,0 +1,216 @@
+"""What a manager can do with business calendars. A change is a new version; clocks go on by the one that made them.
+
+A version may hold on some local dates only (summer hours, next year's hours). On the others holds what was there before it,
+layer by layer, and a version says all of it (`otherwise`), so that a deadline that reaches from one season into the next
+counts each day by its own hours, and a version alone tells how. One without dates replaces everything, also for days past.
+
+Public holidays are expanded here, once, and kept (`public_holidays`).
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, date, datetime, time
+from typing import Any, Final
+from uuid import UUID
+
+from helpdesk.identity.administration import record_administration
+from helpdesk.kernel.errors import FieldError, ValidationFailed
+from helpdesk.kernel.ids import new_id
+from helpdesk.kernel.unit_of_work import UnitOfWork
+from helpdesk.sla import calendar_queries, public_holidays, queries, specs
+from helpdesk.sla.business_time import BusinessTimeError, Target, due_at
+from helpdesk.sla.calendar_reading import UnreadableCalendarError, in_json, read_calendar, read_date
+from helpdesk.sla.calendar_spec import Calendar, Problem, contradictions, never_open
+from helpdesk.sla.events import CalendarChanged
+from helpdesk.sla.models import SlaCalendar, SlaCalendarVersion
+
+MAX_SEASONS: Final = 50
+Spec = dict[str, Any]
+
+
+def create(uow: UnitOfWork, name: str, given: Spec) -> UUID:
+    """Raises `ValidationFailed` naming everything that is wrong with the hours, or a name that is taken."""
+    spec = _own_words(uow, given)
+    _check(uow, spec, name)
+    if queries.calendar_name_taken(uow.session, name):
+        raise ValidationFailed(errors=[FieldError.at("/name", "taken", "Another calendar has this name.")])
+    calendar = SlaCalendar(id=new_id(), name=name, version=1)
+    uow.session.add(calendar)
+    _keep(uow, calendar, spec, changes({}, {"name": name, **spec}))
+    return calendar.id
+
+
+def change(uow: UnitOfWork, calendar: SlaCalendar, given: Spec) -> UUID:
+    """A new version. `valid_from`, `valid_until`: the first and the last local date on which it holds; without both always."""
+    before = queries.calendar_version(uow.session, calendar.id, calendar.version).spec
+    own = _own_words(uow, given)
+    spec = own | {"otherwise": below} if (below := _below(own, before)) else own
+    _check(uow, spec, calendar.name)
+    _check_users(uow, calendar, spec)
+    calendar.touch()
+    _keep(uow, calendar, spec, changes(before, spec))
+    return calendar.id
+
+
+def refresh(uow: UnitOfWork, calendar: SlaCalendar) -> UUID:
+    """Take over the public holidays as the installed release of the package has them: a new version where any differ, with all
+    else as it was; where none does, nothing.
+    """
+    before = queries.calendar_version(uow.session, calendar.id, calendar.version).spec
+    if not holiday_changes(before, uow.now)["differs"]:
+        return calendar.id
+    top, *below = [_expanded(layer, uow.now) for layer in specs.layers_of(before)]
+    spec = top | {"otherwise": below} if below else top
+    _check(uow, spec, calendar.name)
+    _check_users(uow, calendar, spec)
+    calendar.touch()
+    _keep(uow, calendar, spec, changes(before, spec))
+    return calendar.id
+
+
+def holiday_changes(spec: Mapping[str, Any], now: datetime) -> Spec:
+    """What `refresh` would change: see `public_holidays.differences`, added up over the seasons of the calendar."""
+    told: Spec = {
+        "kept_release": None,
+        "release": public_holidays.release(),
+        "differs": False,
+        **{f"{what}_{how}": {} for what in ("holidays", "working_days") for how in ("added", "removed")},
+    }
+    for layer in specs.layers_of(spec):
+        if layer.get("public_holidays"):
+            kept, now_said = layer["public_holidays"]["expanded"], _expanded(layer, now)["public_holidays"]["expanded"]
+            found = public_holidays.differences(kept, now_said)
+            told["kept_release"] = told["kept_release"] or found["kept_release"]
+            told["differs"] |= found["differs"]
+            for part in ("holidays_added", "holidays_removed", "working_days_added", "working_days_removed"):
+                told[part] |= found[part]
+    return told
+
+
+def changes(before: Mapping[str, Any], after: Mapping[str, Any]) -> dict[str, list[Any]]:
+    """Field -> [before, after], None where it was not there or is not any more."""
+    names = sorted(before.keys() | after.keys())
+    pairs = {name: [before.get(name), after.get(name)] for name in names}
+    return {name: pair for name, pair in pairs.items() if pair[0] != pair[1]}
+
+
+def uncomputable(calendar: Calendar, start: datetime, target: Target) -> str | None:
+    """Why a target has no due time on a calendar, None where it has."""
+    try:
+        due_at(calendar, start, target)
+    except BusinessTimeError as error:
+        return str(error)
+    return None
+
+
+def _keep(uow: UnitOfWork, calendar: SlaCalendar, spec: Spec, changed: dict[str, list[Any]]) -> None:
+    uow.add_rows(SlaCalendarVersion, [{"calendar_id": calendar.id, "version": calendar.version, "spec": spec}])
+    event = CalendarChanged(calendar_id=calendar.id, version=calendar.version, spec=spec, changes=changed)
+    record_administration(uow, event)
+
+
+def _own_words(uow: UnitOfWork, given: Spec) -> Spec:
+    """What is kept of what a caller said, its public holidays expanded. Raises `ValidationFailed`."""
+    try:
+        read_calendar(given)
+    except UnreadableCalendarError as error:
+        _refuse(error.problems)
+    _refuse(list(_validity_problems(given)))
+    spec = {name: value for name, value in given.items() if value is not None}
+    if (public := given.get("public_holidays")) is not None:
+        wrong = public_holidays.problems_of(public)
+        wrong = wrong or public_holidays.idle_exceptions(public, uow.now.year)
+        _refuse([Problem(f"/public_holidays{each.pointer}", each.code, each.message) for each in wrong])
+        spec = _expanded(spec, uow.now)
+    return spec
+
+
+def _expanded(spec: Mapping[str, Any], now: datetime) -> Spec:
+    if not spec.get("public_holidays"):
+        return dict(spec)
+    wanted = {name: value for name, value in spec["public_holidays"].items() if name != "expanded"}
+    found = public_holidays.expand(wanted, spec["weekly_hours"], now.year)
+    return {**spec, "public_holidays": {**wanted, "expanded": found}}
+
+
+def _validity_problems(given: Mapping[str, Any]) -> Iterator[Problem]:
+    for name in ("valid_from", "valid_until"):
+        if given.get(name) is not None:
+            try:
+                read_date(given[name])
+            except ValueError as error:
+                yield Problem(f"/{name}", "bad_date", str(error))
+                return
+    since, until = given.get("valid_from"), given.get("valid_until")
+    if since is not None and until is not None and until < since:
+        yield Problem("/valid_until", "backwards", "it is the last day, so it is not before the first")
+
+
+def _below(own: Mapping[str, Any], before: Mapping[str, Any]) -> list[Spec]:
+    """What holds on the days on which a new version does not: all that it does not cover wholly."""
+    first, last = specs.validity_of(own)
+    if (first, last) == (date.min, date.max):
+        return []
+    below = []
+    for layer in specs.layers_of(before):
+        since, until = specs.validity_of(layer)
+        if since < first or until > last:
+            below.append(layer)
+    if own["timezone"] != before["timezone"]:
+        message = f"a calendar of which something else holds on other days stays in its time zone, {before['timezone']}"
+        _refuse([Problem("/timezone", "other_timezone", message)])
+    if len(below) > MAX_SEASONS:
+        message = f"more than {MAX_SEASONS} seasons lie one over the other: write one without dates, then begin anew"
+        _refuse([Problem("/valid_from", "too_many", message)])
+    return below
+
+
+def _check(uow: UnitOfWork, spec: Spec, name: str) -> None:
+    """Refuses what contradicts itself, and a calendar that is never open in the coming year, or in the year in which it begins
+    to hold: its deadlines could not be computed.
+    """
+    own, whole = specs.calendar_of({**spec, "otherwise": []}, name), specs.calendar_of(spec, name)
+    problems, _ = contradictions(own)
+    _refuse([_as_written(spec, problem) for problem in problems])
+    for moment in _moments(uow, spec):
+        _refuse(never_open(whole, moment))
+
+
+def _moments(uow: UnitOfWork, spec: Mapping[str, Any]) -> list[datetime]:
+    """Now, and where a version is for later its first day."""
+    first, _ = specs.validity_of(spec)
+    begins = datetime.combine(first, time(), UTC)
+    return [uow.now, begins] if begins > uow.now else [uow.now]
+
+
+def _as_written(spec: Mapping[str, Any], problem: Problem) -> Problem:
+    """Where it stands in what the caller wrote: a make-up day may come from the country's."""
+    written = {f"/working_days/{day}" for day in spec.get("working_days", {})}
+    if problem.pointer.startswith("/working_days/") and problem.pointer not in written:
+        day = problem.pointer.rpartition("/")[2]
+        return Problem("/public_holidays/work_like", problem.code, f"{day} is a make-up day there: {problem.message}")
+    return Problem(in_json(problem.pointer), problem.code, problem.message)
+
+
+def _check_users(uow: UnitOfWork, calendar: SlaCalendar, spec: Spec) -> None:
+    """The policies that use a calendar must be able to go on with its new hours."""
+    changed = specs.calendar_of(spec, calendar.name)
+    for policy in calendar_queries.specs_using(uow.session, calendar.id):
+        for kinds in specs.targets_of(policy).values():
+            for kind, target in kinds.items():
+                for moment in _moments(uow, spec):
+                    why = uncomputable(changed, moment, target)
+                    if why is not None:
+                        message = f"the target {kind!r} of a policy that uses it could not be computed: {why}"
+                        _refuse([Problem("/weekly_hours", "too_few", message)])
+
+
+def _refuse(problems: Sequence[Problem]) -> None:
+    """Nothing where there are none; each place once."""
+    if problems:
+        once = {problem.pointer: problem for problem in reversed(problems)}
+        raise ValidationFailed(
+            errors=[
+                FieldError.at(each.pointer, each.code, f"{each.message[:1].upper()}{each.message[1:]}.")
+                for each in reversed(once.values())
+            ]
+        )
