@@ -19,7 +19,8 @@ REPEATS_SHOWN: Final = 10
 
 def repeats(session: Session, complaint: Complaint, issues: Sequence[str], within: timedelta) -> list[UUID]:
     """Complaints of the same customer of one of the same issues, received in the days before this one; newest first. What
-    was found to be none of ours (dismissed) is no repeat.
+    was found to be none of ours (dismissed) is no repeat, and neither is what was received with it: the other part of a
+    complaint that was split.
     """
     if complaint.customer_id is None or not issues:
         return []
@@ -29,8 +30,7 @@ def repeats(session: Session, complaint: Complaint, issues: Sequence[str], withi
         .where(
             Complaint.customer_id == complaint.customer_id,
             Complaint.received_at >= complaint.received_at - within,
-            Complaint.received_at <= complaint.received_at,
-            Complaint.id != complaint.id,
+            Complaint.received_at < complaint.received_at,
             Complaint.record_type == "complaint",
             Complaint.status != "dismissed",
             same.exists(),

@@ -368,7 +368,8 @@ def _body(uow: UnitOfWork, complaint: Complaint, action: str) -> dict[str, Any]:
     if action == "convert":
         body["record_type"] = "inquiry" if complaint.record_type == "complaint" else "complaint"
     if action == "set_severity":
-        body["severity"] = "S1" if complaint.severity != "S1" else "S2"  # the one that it has is refused
+        # The one that it has is refused; and none that bars settling on the spot, or the model would have to judge too.
+        body["severity"] = "S4" if complaint.severity != "S4" else "S5"
     loaded: dict[str, Any] = BODIES[action]().load(body)
     return loaded
 

@@ -29,6 +29,7 @@ from helpdesk.complaints.models import MESSAGE_KINDS
 from helpdesk.complaints.schemas import ComplaintIn
 from helpdesk.identity.actors import SYSTEM, Actor
 from helpdesk.kernel.event_log import EventRow, verify_stream
+from helpdesk.kernel.ids import new_id
 from helpdesk.kernel.state_machine import replay
 from helpdesk.kernel.unit_of_work import Database
 from helpdesk.sla.clocks import forget_versions
@@ -107,8 +108,13 @@ class Lives(RuleBasedStateMachine):
         self.models = [Model()]
         teams = [*self.cast.teams, None]
         # Words of their own: what two complaints have alike a merge does not double, and the model would have to know.
+        # A customer for each life: one who has complained before of the same is heard otherwise.
+        customer = {"name": "Li Wei", "email": f"{new_id().hex}@example.com"}
         bodies = [
-            complaint_body(issues=[{"category": "DEL", "detail": f"{number} {place}"} for place in range(2)])
+            complaint_body(
+                issues=[{"category": "DEL", "detail": f"{number} {place}"} for place in range(2)],
+                complainant=customer,
+            )
             for number in range(len(places))
         ]
         with self.reality.database.unit_of_work(SYSTEM) as uow:
@@ -148,6 +154,13 @@ class Lives(RuleBasedStateMachine):
     def one(self, given: dict[str, Any], at: int, other: int, who: int) -> None:
         it = self._drawn(given, at, other, who)
         self._compare([it], [self.reality.attempt(it, self._ids)])
+
+    @rule(at=st.integers(0, 5), other=st.integers(0, 5))
+    def merge_and_undo(self, at: int, other: int) -> None:
+        """By one who sees and may do both: chance seldom draws the two in a row."""
+        for kind in ("merge", "unmerge"):
+            it = replace(self._drawn({"kind": kind}, at, other, 2), at=at % len(self.model.complaints))
+            self._compare([it], [self.reality.attempt(it, self._ids)])
 
     @rule(at=st.integers(0, 5), who=st.integers(0, 7))
     def claim(self, at: int, who: int) -> None:

@@ -144,6 +144,14 @@ class TestTriage:
         arrive(agent, **more)
         assert triage(agent, arrive(agent), impact=3, urgency=2)["severity"] == "S3"
 
+    def test_the_parts_of_one_that_was_split_repeat_nothing(self, agent: Caller, senior: Caller) -> None:
+        late = {"category": "DEL", "issue": "DEL.LATE"}
+        whole = arrive(agent, issues=[late, late | {"detail": "The second parcel too."}])
+        moved = max(issue["id"] for issue in whole["issues"])
+        body = {"issues": [moved], "reason": "Two carriers.", "silent": True}
+        assert senior.post(at(whole, "split"), body).status_code == 201
+        assert triage(agent, whole, impact=3, urgency=2)["severity"] == "S3"
+
     def test_the_evidence_names_only_what_the_caller_sees(
         self, agent: Caller, join: Join, manager: Caller, database: Database
     ) -> None:
