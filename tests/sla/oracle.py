@@ -19,12 +19,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from functools import lru_cache
-from itertools import groupby
+from itertools import accumulate, groupby
 from typing import Literal
 from zoneinfo import ZoneInfo
 
 from helpdesk.sla.business_time import Boundary, BusinessDay, CalendarDay
-from helpdesk.sla.calendar_spec import Calendar
+from helpdesk.sla.calendar_spec import Calendar, Interval
 
 Breaks = list[tuple[int, int]]
 Kind = Literal["counted", "paused", "closed"]
@@ -58,20 +58,29 @@ def minutes_of(day: date) -> int:
 
 @lru_cache(maxsize=256)
 def watch(timezone: str, first_day: date, days: int) -> WallClock:
-    zone = ZoneInfo(timezone)
     first = int(datetime(first_day.year, first_day.month, first_day.day, tzinfo=UTC).timestamp()) // 60
-    shown: list[int] = []
-    latest: list[int] = []
+    shown = [now for day in range(days) for now in watch_a_day(timezone, first + day * 1440)]
     first_seen: dict[int, int] = {}
-    best = 0
-    for minute in range(days * 1440):
-        wall = datetime.fromtimestamp((first + minute) * 60, zone)
-        now = wall.toordinal() * 1440 + wall.hour * 60 + wall.minute
-        best = max(best, now)
-        shown.append(now)
-        latest.append(best)
+    for minute, now in enumerate(shown):
         first_seen.setdefault(now, minute)
-    return WallClock(first, shown, latest, first_seen)
+    return WallClock(first, shown, list(accumulate(shown, max)), first_seen)
+
+
+@lru_cache(maxsize=1024)
+def watch_a_day(timezone: str, first: int) -> list[int]:
+    """What the wall shows at each minute of a UTC day."""
+    zone = ZoneInfo(timezone)
+    walls = (datetime.fromtimestamp((first + minute) * 60, zone) for minute in range(1440))
+    return [wall.toordinal() * 1440 + wall.hour * 60 + wall.minute for wall in walls]
+
+
+def shifts_on(calendar: Calendar, day: date) -> tuple[Interval, ...]:
+    """Said without the program's own `hours_on`."""
+    holding = [season.calendar for season in calendar.seasons if season.first <= day <= season.last]
+    said = holding[0] if holding else calendar
+    if day in said.working_days:
+        return said.weekly_hours.get(said.working_days[day], ())
+    return () if day in said.holidays else said.weekly_hours.get(day.weekday(), ())
 
 
 class Oracle:
@@ -84,7 +93,7 @@ class Oracle:
         self.days = [date.fromordinal(ordinal) for ordinal in sorted({wall // 1440 for wall in self.clock.shown})]
         owners: dict[int, list[tuple[int, int, date]]] = {}
         for day in self.days:
-            for interval in calendar.hours_on(day):
+            for interval in shifts_on(calendar, day):
                 # "End not after start" and "end beyond 1440" said without the program's own helper.
                 overnight = 1440 if interval.end_minute <= interval.start_minute else 0
                 opens = minutes_of(day) + interval.start_minute
