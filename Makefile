@@ -28,7 +28,7 @@ run: $(RUN_STAMP) ## start Helpdesk here, with a PostgreSQL and a Redis of its o
 test: $(DEV_STAMP) ## run the tests (ARGS="-k word" for some of them)
 	@exec $(BIN)/python -m pytest -n 2 -m "not ($(NOT_ORDINARY))" $(ARGS)
 
-test-fire: $(DEV_STAMP) ## run the long fault tests: processes killed under load
+test-fire: $(DEV_STAMP) ## run the long tests: processes killed under load, deadlines against every minute
 	@exec $(BIN)/python -m pytest -n 0 -m fire --timeout 3600 $(ARGS)
 
 test-import: $(DEV_STAMP) ## time the import of a whole real file

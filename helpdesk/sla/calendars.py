@@ -125,10 +125,12 @@ def _own_words(uow: UnitOfWork, given: Spec) -> Spec:
 
 
 def _expanded(spec: Mapping[str, Any], now: datetime) -> Spec:
+    """Its public holidays worked out, anew where they were before: of the years that were, none is forgotten."""
     if not spec.get("public_holidays"):
         return dict(spec)
     wanted = {name: value for name, value in spec["public_holidays"].items() if name != "expanded"}
-    found = public_holidays.expand(wanted, spec["weekly_hours"], now.year)
+    kept = spec["public_holidays"].get("expanded", {})
+    found = public_holidays.expand(wanted, spec["weekly_hours"], now.year, since=kept.get("from_year"))
     return {**spec, "public_holidays": {**wanted, "expanded": found}}
 
 

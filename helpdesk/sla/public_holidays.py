@@ -83,12 +83,18 @@ def problems_of(wanted: Wanted) -> list[Problem]:
     return problems
 
 
-def expand(wanted: Wanted, weekly_hours: Mapping[str, Any], this_year: int) -> dict[str, Any]:
+def expand(
+    wanted: Wanted, weekly_hours: Mapping[str, Any], this_year: int, *, since: int | None = None
+) -> dict[str, Any]:
     """What is kept with a version: `release`, `from_year`, `until_year`, `holidays` (date -> name) and `working_days` (date ->
     weekday whose hours it has); dates as text, in order. Call `problems_of` first.
+
+    `since`: the first year of an earlier version, from which on it is worked out again where no first year is wanted: old
+    complaints come in late, and their deadlines rest on it.
     """
-    found = _entity(wanted, this_year)
-    first, last = (min(found.years), max(found.years)) if found.years else _span(wanted, this_year)
+    span = _span(wanted, this_year, since)
+    found = _entity(wanted, span)
+    first, last = (min(found.years), max(found.years)) if found.years else span
     without = set(wanted["without"])
     named = {day.isoformat(): str(name) for day, name in sorted(found.items()) if first <= day.year <= last}
     like = wanted.get("work_like") or next((day for day, shifts in weekly_hours.items() if shifts), None)
@@ -124,13 +130,12 @@ def differences(kept: Mapping[str, Any], now: Mapping[str, Any]) -> dict[str, An
     return {"kept_release": kept["release"], "release": now["release"], "differs": any(found.values()), **found}
 
 
-def _entity(wanted: Wanted, this_year: int) -> Any:
+def _entity(wanted: Wanted, span: tuple[int, int]) -> Any:
     import holidays  # noqa: PLC0415  # see above
 
     country = wanted["country"]
     known = holidays.country_holidays(country)
-    since, until = _span(wanted, this_year)
-    years = range(max(since, known.start_year), min(until, known.end_year) + 1)
+    years = range(max(span[0], known.start_year), min(span[1], known.end_year) + 1)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # that some years of some kinds are not known: what is known is kept
         return holidays.country_holidays(
@@ -148,13 +153,13 @@ def _in_order(categories: Iterable[str]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(categories))
 
 
-def _span(wanted: Wanted, this_year: int) -> tuple[int, int]:
+def _span(wanted: Wanted, this_year: int, before: int | None) -> tuple[int, int]:
     """The years that are worked out, both included; what is not given moves with the time."""
     since, until = wanted.get("from_year"), wanted.get("until_year")
-    if since is None:
-        since = (this_year if until is None else min(this_year, until)) - YEARS_BACK
     if until is None:
-        until = max(this_year, since) + YEARS_AHEAD
+        until = max(this_year, since or this_year) + YEARS_AHEAD
+    if since is None:
+        since = max(min(this_year, until) - YEARS_BACK if before is None else before, until - MAX_YEARS + 1)
     return since, min(until, since + MAX_YEARS - 1)
 
 

@@ -244,8 +244,10 @@ def calendar_name_taken(session: Session, name: str) -> bool:
     return session.execute(select(exists().where(SlaCalendar.name == name))).scalar_one()
 
 
-def calendar_exists(session: Session, calendar_id: UUID) -> bool:
-    return session.execute(select(exists().where(SlaCalendar.id == calendar_id))).scalar_one()
+def calendar_held(session: Session, calendar_id: UUID) -> bool:
+    """Whether there is such a calendar, unchanged to the end of the transaction: whoever changes it waits."""
+    held = select(SlaCalendar.id).where(SlaCalendar.id == calendar_id).with_for_update(read=True)
+    return session.execute(held).scalar_one_or_none() is not None
 
 
 def default_policy_installed(session: Session) -> bool:

@@ -15,7 +15,8 @@ from helpdesk.sla.models import SlaPolicy, SlaPolicyVersion
 
 def change_policy(uow: UnitOfWork, policy: SlaPolicy, given: dict[str, Any]) -> UUID:
     """`given`: calendar_id, thresholds, targets. Holds for clocks that start, or change severity, from now on."""
-    if not queries.calendar_exists(uow.session, given["calendar_id"]):
+    # Held, so that nobody gives it hours in the meantime that this could not be promised on.
+    if not queries.calendar_held(uow.session, given["calendar_id"]):
         raise ValidationFailed(errors=[FieldError.at("/calendar_id", "unknown", "There is no such calendar.")])
     spec = {"thresholds": given["thresholds"], "targets": given["targets"]}
     try:

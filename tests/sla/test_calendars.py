@@ -23,7 +23,7 @@ from helpdesk.sla.business_time import Target, due_at, elapsed
 from helpdesk.sla.calendar_spec import Calendar, Season
 from helpdesk.sla.clocks import forget_versions
 from tests.conftest import Caller, complaint_body
-from tests.racing import at_once
+from tests.racing import at_once, behind_lock
 
 WORKWEEK = ("mon", "tue", "wed", "thu", "fri")
 SCOTLAND = {"country": "GB", "subdivision": "SCT", "from_year": 2025, "until_year": 2028}
@@ -178,6 +178,14 @@ class TestPublicHolidays:
         ):
             kept = public_holidays.expand(wanted | given, hours(), 2026)
             assert (kept["from_year"], kept["until_year"]) == span
+
+    def test_years_that_were_worked_out_are_not_forgotten(self) -> None:
+        wanted = {"country": "GB", "categories": ["public"], "observed": True, "without": []}
+        for this_year, since, span in ((2029, 2016, (2016, 2039)), (2070, 2016, (2021, 2080))):
+            kept = public_holidays.expand(wanted, hours(), this_year, since=since)
+            assert (kept["from_year"], kept["until_year"]) == span
+        bounded = public_holidays.expand(wanted | {"from_year": 2025}, hours(), 2026, since=2016)
+        assert bounded["from_year"] == 2025
 
 
 def as_by_an_older_release(database: Database, calendar: dict[str, Any]) -> None:
@@ -394,3 +402,21 @@ class TestClocks:
 
         assert sorted(at_once(edit, edit)) == [200, 412]
         assert manager.get(f"{PATH}/{calendar['id']}").json["version"] == 2
+
+    def test_a_promise_and_hours_that_it_could_not_be_kept_in_at_once(self, database: Database, admin: Caller) -> None:
+        calendar = made(admin)
+        policy = next(item for item in admin.get("/sla/policies").json["items"] if item["is_default"])
+        promise = {
+            "calendar_id": calendar["id"],
+            "thresholds": [50],
+            "targets": {"S3": {"resolve": [100_000, "minutes"]}},
+        }
+        minute = {"timezone": "Europe/London", "weekly_hours": {"mon": [["09:00", "09:01"]]}}
+        answers = behind_lock(
+            database.engine,
+            "SELECT 1 FROM sla_calendar WHERE id = :id FOR UPDATE",
+            lambda: admin.put(f"/sla/policies/{policy['id']}", promise, if_match="*").status_code,
+            lambda: admin.put(f"{PATH}/{calendar['id']}", minute, if_match="*").status_code,
+            id=calendar["id"],
+        )
+        assert sorted(answers) == [200, 422]
