@@ -56,7 +56,7 @@ def minutes_of(day: date) -> int:
     return day.toordinal() * 1440
 
 
-@lru_cache(maxsize=256)
+@lru_cache(maxsize=16)  # 4 MB each
 def watch(timezone: str, first_day: date, days: int) -> WallClock:
     first = int(datetime(first_day.year, first_day.month, first_day.day, tzinfo=UTC).timestamp()) // 60
     shown = [now for day in range(days) for now in watch_a_day(timezone, first + day * 1440)]
