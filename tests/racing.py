@@ -37,6 +37,22 @@ def behind_lock(engine: Engine, lock: str, *calls: Callable[[], Any], **values: 
         return [future.result() for future in running]
 
 
+def while_it_waits(engine: Engine, lock: str, call: Callable[[], Any], *meanwhile: str, **values: Any) -> Any:
+    """Take a lock, start the call, wait until it stands in the queue, do what happens meanwhile, commit; its result."""
+    with engine.connect() as holder, ThreadPoolExecutor(1) as pool:
+        holder.execute(text(lock), values)
+        running = pool.submit(call)
+        try:
+            with engine.connect() as watcher:
+                until(lambda: waiting(watcher) >= 1)
+            for statement in meanwhile:
+                holder.execute(text(statement))
+            holder.commit()
+        finally:
+            holder.rollback()
+        return running.result()
+
+
 def waiting(connection: Connection) -> int:
     """How many sessions of this database wait for a lock."""
     connection.rollback()  # a new look at the statistics

@@ -19,7 +19,7 @@ from helpdesk.automation.happenings import Happened
 from helpdesk.automation.models import DryRun
 from helpdesk.automation.past import Past, Then
 from helpdesk.automation.rules import Rule
-from helpdesk.automation.sweeping import calendar_of
+from helpdesk.automation.timing import calendar_of
 from helpdesk.identity.actors import SYSTEM, Actor
 from helpdesk.kernel import jobs
 from helpdesk.kernel.clock import parse_rfc3339

@@ -1,7 +1,7 @@
 """A trigger fires: one complaint, one transaction, all of its actions or none.
 
-Who calls has looked whether the condition holds; here it is asked again under the complaint's lock, then the guard, then
-the actions run by the doors that people use. The row of the log is written with them, and there is one for each event (or
+Who calls has looked whether the condition holds; here it is asked again under the complaint's lock (with the moment, where one
+came due, and whether the trigger is what it was), then the guard, then the actions run by the doors that people use. The row of the log is written with them, and there is one for each event (or
 moment) and trigger: of two who come to it at once the second finds it done, and one that was killed has done nothing.
 
 What is refused stays refused (the log says why), since to repeat it would change nothing. What failed because two met in
@@ -29,6 +29,7 @@ from helpdesk.complaints.steps import Given, perform
 from helpdesk.identity.actors import Actor
 from helpdesk.kernel import faults
 from helpdesk.kernel.errors import DomainError, MovedMeanwhile
+from helpdesk.kernel.facts import Facts
 from helpdesk.kernel.ids import new_id
 from helpdesk.kernel.problems import InternalError, of_database
 from helpdesk.kernel.unit_of_work import Database, UnitOfWork
@@ -45,6 +46,8 @@ FAULT_POINTS: Final = (BEGUN, PERFORMED, FIRED)
 
 NOT_MET: Final = "not_met"
 """The condition does not hold any more, or another was quicker."""
+CHANGED: Final = "changed"
+"""The trigger was changed, paused or taken away since it was read: whoever goes on reads it anew."""
 AGAIN: Final = "again"
 """It met with others every time: nothing was done, and it is to be tried later."""
 
@@ -99,7 +102,9 @@ class _Attempt:
 
 
 def fire(database: Database, rule: Rule, complaint_id: UUID, cause: Cause) -> str:
-    """`done`, `failed`, `stopped`, `NOT_MET` or `AGAIN`. Raises only where the database is away."""
+    """`done`, `failed`, `stopped`, `NOT_MET`, `CHANGED` or `AGAIN`. Raises where the database is away, and where not even the
+    failure can be noted: then nothing of it happened, and it is to be tried later.
+    """
     for _ in range(_ATTEMPTS):
         outcome = _try(database, _Attempt(rule, complaint_id, cause))
         if outcome != AGAIN:
@@ -137,8 +142,10 @@ def _in_one_go(database: Database, tried: _Attempt) -> str:
     rule, actor = tried.rule, tried.rule.actor
     with database.unit_of_work(actor, request_id=request_id_of(tried.id)) as uow:
         complaint = queries.complaint_locked(uow.session, tried.complaint_id)
-        known = facts.facts_of(uow.session, complaint, rule.condition.fields, uow.now, tried.cause.event)
-        if not rule.condition.holds(known):
+        if not queries.is_in_force(uow.session, rule.id, rule.version):
+            return CHANGED
+        known = _known(uow, complaint, tried)
+        if known is None or not rule.condition.holds(known):
             return NOT_MET
         tried.why = facts.explained(rule.condition.explain(known), rule.told)
         recent = queries.recent_firings(uow.session, rule.id, complaint.id, uow.now - HOUR)
@@ -156,6 +163,15 @@ def _in_one_go(database: Database, tried: _Attempt) -> str:
         if not queries.keep_firing(uow.session, tried.row(uow.now, "done")):
             raise _Undone
     return "done"
+
+
+def _known(uow: UnitOfWork, complaint: Complaint, tried: _Attempt) -> Facts | None:
+    """The facts now; None where the moment that came due is none any more: what it was counted from has moved."""
+    timer, cause = tried.rule.timer, tried.cause
+    since = None if timer is None or cause.occurrence_at is None else timer.since
+    wanted = tried.rule.condition.fields | (frozenset() if since is None else {since})
+    known = facts.facts_of(uow.session, complaint, wanted, uow.now, cause.event)
+    return known if since is None or known.values.get(since) == cause.occurrence_at else None
 
 
 def _perform(uow: UnitOfWork, actor: Actor, complaint: Complaint, tried: _Attempt) -> None:

@@ -128,6 +128,20 @@ def managers(session: Session, limit: int = 100) -> Sequence[UUID]:
     return session.scalars(holding.order_by(Agent.id).limit(limit)).all()
 
 
+def longest_waiting(session: Session) -> Sequence[UUID]:
+    """Timed triggers in force, first those that have not looked for the longest time."""
+    timed = select(_TRIGGER.id).where(_TRIGGER.timed, _TRIGGER.active, _TRIGGER.removed_at.is_(None))
+    return session.scalars(timed.order_by(_TRIGGER.swept_to, _TRIGGER.position, _TRIGGER.id)).all()
+
+
+def is_in_force(session: Session, trigger_id: UUID, version: int) -> bool:
+    """Whether it still is, and in this version."""
+    found = select(_TRIGGER.id).where(
+        _TRIGGER.id == trigger_id, _TRIGGER.version == version, _TRIGGER.active, _TRIGGER.removed_at.is_(None)
+    )
+    return session.execute(found).first() is not None
+
+
 def swept_to(session: Session, trigger_id: UUID) -> datetime | None:
     """Of a timed trigger in force."""
     found = select(_TRIGGER.swept_to).where(_TRIGGER.id == trigger_id, _TRIGGER.active, _TRIGGER.removed_at.is_(None))

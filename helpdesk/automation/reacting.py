@@ -6,21 +6,31 @@ with again, so that a look that was broken off goes on where it stood.
 """
 
 from collections.abc import Sequence
+from typing import Final
 from uuid import UUID
 
+import structlog
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
 from helpdesk.automation import facts, queries, rules
-from helpdesk.automation.firing import AGAIN, fire
+from helpdesk.automation.firing import AGAIN, CHANGED, NOT_MET, fire
 from helpdesk.automation.guard import Cause
 from helpdesk.automation.happenings import Happened
 from helpdesk.automation.rules import Rule
 from helpdesk.kernel.facts import Facts
 from helpdesk.kernel.unit_of_work import Database
 
+log = structlog.get_logger()
+
+_LOOKS: Final = 3
+"""At one event, while triggers are being changed."""
+
 
 class Unsettled(Exception):
-    """Some of it met with others every time; the rest is done. Whoever looks again later settles it."""
+    """Some of it met with others every time, or could not be looked at; the rest is done. Whoever looks again later settles
+    it.
+    """
 
 
 def react(database: Database, event_ids: Sequence[UUID]) -> int:
@@ -36,7 +46,13 @@ def react(database: Database, event_ids: Sequence[UUID]) -> int:
         depth, chain = known.get(event.id, (0, ()))
         cause = Cause(event=event, depth=depth, chain=chain)
         one = _One(database, event, cause, settled)
-        count += one.go()
+        try:
+            count += one.go()
+        except Exception as error:
+            if isinstance(error, DBAPIError) and error.connection_invalidated:
+                raise
+            log.exception("an event could not be looked at", event_id=str(event.id), type=event.type)
+            one.unsettled = True  # it keeps no other from being looked at
         unsettled += one.unsettled
     if unsettled:
         raise Unsettled(f"{unsettled} events are not settled")
@@ -59,20 +75,40 @@ class _One:
     def go(self) -> int:
         count = 0
         with self._database.reader() as session:
-            listening = rules.in_force(session).listening.get(self._event.type, ())
-            # What was there before a trigger was, is not its business.
-            concerned = [rule for rule in listening if rule.created_at <= self._event.occurred_at]
-            for rule in concerned:
-                outcome = self._settled.get((self._event.id, rule.id)) or self._ask(session, rule, concerned)
-                if outcome == AGAIN:
-                    self.unsettled = True  # those after it wait for it: their order is promised
-                    break
-                if outcome == "done":
-                    count += 1
-                    self._facts = None  # it is another complaint now
-                    if rule.stop_after:
-                        break
+            for _ in range(_LOOKS):
+                done, changed = self._through(session)
+                count += done
+                if not changed:
+                    return count
+                rules.forget()
+                self._facts = None  # others may be asked for
+                self._settled = queries.settled(session, [self._event.id])
+        self.unsettled = True
         return count
+
+    def _through(self, session: Session) -> tuple[int, bool]:
+        """How often one fired, and whether one of them is another by now: then it begins anew, and finds done what is."""
+        count = 0
+        listening = rules.in_force(session).listening.get(self._event.type, ())
+        # What was there before a trigger was, is not its business.
+        concerned = [rule for rule in listening if rule.created_at <= self._event.occurred_at]
+        for rule in concerned:
+            outcome = self._settled.get((self._event.id, rule.id))
+            if outcome is None:
+                outcome = self._ask(session, rule, concerned)
+                count += outcome == "done"
+            if outcome == CHANGED:
+                return count, True
+            if outcome == AGAIN:
+                self.unsettled = True  # those after it wait for it: their order is promised
+                break
+            if outcome == NOT_MET:  # another may have been quicker, and its firing ends the asking all the same
+                outcome = queries.settled(session, [self._event.id]).get((self._event.id, rule.id))
+            if outcome == "done":
+                self._facts = None  # it is another complaint now
+                if rule.stop_after:
+                    break
+        return count, False
 
     def _ask(self, session: Session, rule: Rule, concerned: Sequence[Rule]) -> str | None:
         found = self._look(session, concerned)

@@ -7,7 +7,8 @@ the moment, for good. So a moment counts from when the condition became true, an
 looked at once.
 
 What is committed late is not missed: what a running transaction writes bears the time at which it began, and the next sweep
-begins there, and a little before. Facts that change without a change of the complaint (the customer's tier, a clock's
+begins there, and a little before. One trigger that cannot look, whatever the reason, keeps no other from looking: those that
+have waited longest come first, and each has its share of the time. Facts that change without a change of the complaint (the customer's tier, a clock's
 state) are seen when the moment comes, or at the next change.
 """
 
@@ -22,15 +23,13 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
 from helpdesk.automation import facts, moment_queries, queries, rules
-from helpdesk.automation.firing import AGAIN, fire
+from helpdesk.automation.firing import AGAIN, CHANGED, fire
 from helpdesk.automation.guard import Cause
 from helpdesk.automation.rules import Rule
-from helpdesk.automation.timing import Timer
+from helpdesk.automation.timing import Timer, calendar_of
 from helpdesk.identity.actors import SYSTEM
 from helpdesk.kernel.unit_of_work import Database
 from helpdesk.sla.calendar_spec import Calendar
-from helpdesk.sla.errors import NoPolicy
-from helpdesk.sla.queries import default_policy
 
 log = structlog.get_logger()
 
@@ -48,8 +47,13 @@ def run_timed(database: Database) -> int:
     """How often one fired. Any number of workers may run it at once: each moment is dealt with once."""
     end = time.monotonic() + PATIENCE
     with database.reader() as session:
-        timed = rules.in_force(session).timed
-    return sum(_sweep(database, rule, end) for rule in timed if rule.timer is not None)
+        timed = {rule.id: rule for rule in rules.in_force(session).timed}
+        waiting = [timed[trigger_id] for trigger_id in queries.longest_waiting(session) if trigger_id in timed]
+    count = 0
+    for place, rule in enumerate(waiting):
+        now = time.monotonic()
+        count += _sweep(database, rule, now + (end - now) / (len(waiting) - place))
+    return count
 
 
 def _sweep(database: Database, rule: Rule, end: float) -> int:
@@ -64,8 +68,8 @@ def _sweep(database: Database, rule: Rule, end: float) -> int:
         settled = max(oldest, now - LONGEST) - OVERLAP
         with database.unit_of_work(SYSTEM) as uow:
             queries.note_swept(uow.session, rule.id, min(sweep.reached, settled))
-    except DBAPIError as error:
-        if error.connection_invalidated:
+    except Exception as error:
+        if isinstance(error, DBAPIError) and error.connection_invalidated:
             raise
         log.exception("a timed trigger could not look", trigger=str(rule.id))
         return 0
@@ -104,8 +108,11 @@ class _Sweep:
             seen.add(complaint_id)
             outcome = self._look(complaint_id)
             count += outcome == "done"
-            if outcome == AGAIN:
+            if outcome in {AGAIN, CHANGED}:
                 self._before(moment)  # the next sweep begins with it; what is settled is remembered
+            if outcome == CHANGED:
+                rules.forget()
+                break
         return count
 
     def _before(self, moment: datetime) -> None:
@@ -122,6 +129,7 @@ class _Sweep:
             self._before(timer.due(came[-1].at, calendar))
         if len(changed) == MOST:
             self._before(changed[-1].at)
+        # What began by `last` is due by now, so that its moment can be computed.
         yield from ((timer.due(row.at, calendar), row.complaint_id) for row in came)
         yield from ((row.at, row.complaint_id) for row in changed)
 
@@ -134,7 +142,9 @@ class _Sweep:
                 return None
             found = facts.facts_of(session, row[0], rule.condition.fields | {since}, self._now)
             start = found.values.get(since)
-            if start is None or self._timer.due(start, self._calendar) > self._now or not rule.condition.holds(found):
+            if start is None or not self._timer.is_due(start, self._now, self._calendar):
+                return None
+            if not rule.condition.holds(found):
                 return None
             if queries.is_remembered(session, rule.id, complaint_id, start):
                 return None
@@ -147,11 +157,3 @@ class _Sweep:
             return ()
         by = queries.last_actor(session, complaint_id)
         return (self._rule.id,) if by == ("automation", self._rule.id) else ()
-
-
-def calendar_of(session: Session) -> Calendar | None:
-    """Of the default policy; None where there is none: then minutes count by the clock."""
-    try:
-        return default_policy(session).calendar
-    except NoPolicy:
-        return None

@@ -2,6 +2,9 @@
 
 Minutes count by the clock, or in business time. The arithmetic of business time runs forwards only, so that from which
 start a moment is reached is found by bisection: to the second, in some thirty steps.
+
+Hours may become so few that a moment lies beyond what can be computed (`CalendarExhaustedError`): then it is not due, and a
+trigger that is being written is told so (`problem_with`).
 """
 
 from collections.abc import Mapping
@@ -9,9 +12,13 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
+from sqlalchemy.orm import Session
+
 from helpdesk.complaints import events as happened
-from helpdesk.sla.business_time import SEARCH_DAYS, Target, due_at
+from helpdesk.sla.business_time import SEARCH_DAYS, BusinessTimeError, CalendarExhaustedError, Target, due_at
 from helpdesk.sla.calendar_spec import Calendar
+from helpdesk.sla.errors import NoPolicy
+from helpdesk.sla.queries import default_policy
 
 COUNTED: Final = ("clock", "business")
 MOST_MINUTES: Final = 525_600
@@ -68,10 +75,25 @@ class Timer:
         return ANCHORS[self.since]
 
     def due(self, start: datetime, calendar: Calendar | None) -> datetime:
-        """`calendar`: None counts by the clock."""
+        """`calendar`: None counts by the clock. Raises `CalendarExhaustedError`."""
         if self.counted == "clock" or calendar is None:
             return start + timedelta(minutes=self.minutes)
         return due_at(calendar, start, Target(self.minutes, "minutes"))
+
+    def is_due(self, start: datetime, now: datetime, calendar: Calendar | None) -> bool:
+        """Not, where the calendar gives no answer: its search goes further than from any start of ours to now."""
+        try:
+            return self.due(start, calendar) <= now
+        except CalendarExhaustedError:
+            return False
+
+    def problem_with(self, now: datetime, calendar: Calendar | None) -> str | None:
+        """Why the calendar cannot compute its moment, counted from now; None where it can."""
+        try:
+            self.due(now, calendar)
+        except BusinessTimeError as error:
+            return str(error)
+        return None
 
     def last_start(self, end: datetime, calendar: Calendar | None) -> datetime:
         """The latest second from which the moment is not after `end`: whoever started later is not due by then."""
@@ -80,9 +102,17 @@ class Timer:
         low, high = int(end.timestamp()) - SEARCH_DAYS * 86_400, int(end.timestamp())
         while low < high:
             middle = (low + high + 1) // 2
-            if self.due(datetime.fromtimestamp(middle, UTC), calendar) <= end:
+            if self.is_due(datetime.fromtimestamp(middle, UTC), end, calendar):
                 low = middle
             else:
                 high = middle - 1
         # A part of a second more starts in the same second, by which business time counts.
         return datetime.fromtimestamp(low, UTC) + timedelta(microseconds=999_999)
+
+
+def calendar_of(session: Session) -> Calendar | None:
+    """Of the default policy; None where there is none: then minutes count by the clock."""
+    try:
+        return default_policy(session).calendar
+    except NoPolicy:
+        return None

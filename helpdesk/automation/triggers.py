@@ -6,6 +6,7 @@ action.
 """
 
 from collections.abc import Collection, Mapping
+from datetime import UTC, datetime
 from typing import Any, Final
 from uuid import UUID
 
@@ -17,6 +18,7 @@ from helpdesk.automation.actions import check_named, check_within, read_actions
 from helpdesk.automation.errors import TooManyTriggers
 from helpdesk.automation.events import TriggerChanged, TriggerCreated, TriggerPaused, TriggerRemoved
 from helpdesk.automation.models import Trigger, TriggerVersion
+from helpdesk.automation.timing import Timer, calendar_of
 from helpdesk.complaints.models import Complaint
 from helpdesk.identity.actors import Actor
 from helpdesk.identity.administration import record_administration
@@ -168,6 +170,8 @@ def spec_of(
     if expression is not None:
         condition = expression.as_json()
         problems += _misfits(on, expression)
+    if "on" in changed:
+        problems += _uncomputable(session, on)
     try:
         found = read_actions(actions)
         check_within(actor, found)
@@ -194,6 +198,14 @@ def _misfits(on: Mapping[str, Any], expression: Any) -> list[FieldError]:
     if any(name.startswith("event.") for name in expression.fields):
         return [FieldError.at("/condition", "event", "Where time is the cause there is no event to ask about.")]
     return []
+
+
+def _uncomputable(session: Session, on: Mapping[str, Any]) -> list[FieldError]:
+    if "time" not in on:
+        return []
+    timer = Timer.of(on["time"])
+    why = timer.problem_with(datetime.now(UTC), calendar_of(session))
+    return [] if why is None else [FieldError.at("/on/time/minutes", "uncomputable", f"{why[:1].upper()}{why[1:]}.")]
 
 
 def _whole(trigger: Trigger) -> dict[str, Any]:
