@@ -23,6 +23,7 @@ from helpdesk.automation.timing import calendar_of
 from helpdesk.identity.actors import SYSTEM, Actor
 from helpdesk.kernel import jobs
 from helpdesk.kernel.clock import parse_rfc3339
+from helpdesk.kernel.duties import GiveUp
 from helpdesk.kernel.errors import FieldError, NotFound, ValidationFailed
 from helpdesk.kernel.facts import Facts
 from helpdesk.kernel.ids import new_id
@@ -35,7 +36,6 @@ TOPIC: Final = "automation.dry_run"
 SAMPLE: Final = 20
 MOST: Final = 10_000
 """Events, or moments, looked at in one trial."""
-DEFAULT_DAYS: Final = 7
 _TOLD_EVERY: Final = 200
 _FIRST: Final = datetime(2000, 1, 1, tzinfo=UTC)
 """Nothing here is older."""
@@ -56,7 +56,7 @@ def begin(uow: UnitOfWork, actor: Actor, given: Mapping[str, Any]) -> UUID:
     if "trigger" in given:
         definition = given["trigger"]
         try:
-            spec = triggers.spec_of(uow.session, actor, definition)
+            spec = triggers.spec_of(uow, actor, definition)
         except ValidationFailed as error:
             raise ValidationFailed(errors=[_below("/trigger", item) for item in error.errors]) from None
         name = definition["name"]
@@ -105,7 +105,7 @@ class _Found:
 
 
 def run(database: Database, job_id: UUID) -> None:
-    """Bring the trial to its end; nothing where it has ended."""
+    """Bring the trial to its end; nothing where it has ended. Raises `GiveUp` where it cannot be made any more."""
     with database.unit_of_work(SYSTEM) as uow:
         job = jobs.start(uow.session, job_id)
         given = None if job is None else job.given
@@ -156,7 +156,7 @@ class _Trial:
         )
         rule = rules.rule_of(row, facts.vocabulary(session))
         if rule is None:
-            raise ValidationFailed("Its condition asks for a field that is not there any more.")
+            raise GiveUp("its condition asks for a field that is not there any more")
         return rule
 
     def _events(self, session: Session, rule: Rule) -> Iterator[tuple[UUID, Happened]]:

@@ -81,7 +81,7 @@ class _Attempt:
             "occurrence_at": self.cause.occurrence_at,
             "outcome": outcome,
             "reason": reason if problem is None else problem.code,
-            "detail": None if problem is None else _told(problem),
+            "detail": None if problem is None else problem.in_one_text,
             "depth": self.cause.depth + 1,
             "chain": [str(trigger_id) for trigger_id in self.cause.chain],
             "why": self.why or {},
@@ -216,8 +216,3 @@ def _failed(database: Database, tried: _Attempt, problem: DomainError) -> str:
         if trigger is not None:
             triggers.note_failure(uow, trigger, complaint, problem.detail)
     return "failed"
-
-
-def _told(problem: DomainError) -> str:
-    fields = [f"{item.get('pointer', '')}: {item['detail']}" for item in problem.errors]
-    return " ".join([problem.detail, *fields])[:2000]

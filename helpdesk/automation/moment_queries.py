@@ -56,8 +56,9 @@ def _by_column(session: Session, name: str, after: datetime, until: datetime, li
 _HORIZON: Final = select(
     func.clock_timestamp().label("now"),
     text(
-        "(SELECT min(xact_start) FROM pg_stat_activity WHERE backend_xid IS NOT NULL AND datname = current_database() "
-        "AND pid <> pg_backend_pid()) AS oldest"
+        # Also of those that have only read so far: what they write later bears the time at which they began.
+        "(SELECT min(xact_start) FROM pg_stat_activity WHERE backend_type = 'client backend' "
+        "AND datname = current_database() AND pid <> pg_backend_pid()) AS oldest"
     ),
 )
 

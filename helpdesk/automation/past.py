@@ -5,6 +5,7 @@ the event itself. Of other rows (the customer, issues, clocks, offers) only toda
 """
 
 from collections.abc import Sequence
+from collections.abc import Set as AbstractSet
 from datetime import datetime
 from types import SimpleNamespace
 from typing import Any, Final
@@ -39,19 +40,26 @@ class Past:
 
     def _then(self, was: Any, moment: datetime) -> "Then":
         before = [event for event in self._story if was(event)]
-        since = self._story[len(before) :]
+        since = [event for event in self._story if not was(event)]
         # What was said may have been erased: then nobody knows what it changed.
         known = all(event.payload is not None for event in since)
-        return Then(self._row(before, since), before, moment, exact=known)
+        return Then(self._row(before, {event.place for event in since}), before, moment, exact=known)
 
-    def _row(self, before: Sequence[Happened], since: Sequence[Happened]) -> Any:
+    def _row(self, before: Sequence[Happened], since: AbstractSet[int]) -> Any:
+        """`since`: places of what is to be undone. It need not be the end of the story: an act that waited for another's
+        lock comes after it, and bears the time at which it began.
+        """
         values = {name: getattr(self._complaint, name) for name in TOLD}
         values |= {"next_due_at": self._complaint.next_due_at, "assigned_at": self._complaint.assigned_at}
         values["updated_at"] = before[-1].occurred_at if before else self._complaint.created_at
         undone: dict[str, Any] = {}
-        for event in since:
+        stands: set[str] = set()
+        for event in reversed(self._story):
             for name, (was, _) in columns_changed(event).items():
-                undone.setdefault(name, was)
+                if event.place not in since:
+                    stands.add(name)  # what it said is not undone by what stands before it
+                elif name not in stands:
+                    undone[name] = was
         values |= {name: _read(name, was) for name, was in undone.items() if name in values}
         return SimpleNamespace(**values, id=self._complaint.id)
 

@@ -103,8 +103,8 @@ def last_position(session: Session) -> int:
     return found
 
 
-def count_triggers(session: Session) -> int:
-    """Of those that were not taken away; whoever makes another waits for who is about to."""
+def lock_and_count_triggers(session: Session) -> int:
+    """Those that were not taken away; whoever else is about to make one waits for the end of the transaction."""
     session.execute(select(func.pg_advisory_xact_lock(0x48445452)))
     counted = select(func.count()).select_from(Trigger).where(_TRIGGER.removed_at.is_(None))
     return session.execute(counted).scalar_one()

@@ -4,6 +4,7 @@ from typing import Any, Final
 
 from marshmallow import ValidationError, fields, validate, validates_schema
 
+from helpdesk.automation.action_schemas import MOST_DATA
 from helpdesk.automation.actions import ACTIONS
 from helpdesk.automation.actions import MOST as MOST_ACTIONS
 from helpdesk.automation.dry_running import MOST as MOST_LOOKED_AT
@@ -16,6 +17,11 @@ from helpdesk.kernel.schemas import Choice, Flag, PageQuery, Schema, Text, Times
 CONDITION: Final = (
     '`{"all": [...]}`, `{"any": [...]}`, `{"not": ...}` or `{"field": ..., "operator": ..., "value": ...}`, nested up to 8 '
     "deep. Fields and operators: `GET /triggers/vocabulary`. Everything, when absent."
+)
+GIVEN: Final = (
+    "The body that the route of the same name takes; `draft_offer`: that of `POST /complaints/{ref}/offers`; `notify`: "
+    "`text`, and whom to tell: any of `agent_ids`, `team_ids` (lists of ids), `assignee`, `watchers` (true or false); "
+    f"`raise_event`: `name` (a word like `crm.call_back`), and `data`: at most {MOST_DATA} texts by name."
 )
 _EXAMPLE: Final = {"all": [{"field": "severity", "operator": "le", "value": "S2"}]}
 _NOTE: Final = {"kind": "internal_note", "body": "Please call them today."}
@@ -76,7 +82,7 @@ class TriggerActionIn(Schema):
         load_default=dict,
         validate=shallow,
         metadata={
-            "description": "The body that the route of the same name takes; of `notify` and `raise_event`: see the README.",
+            "description": GIVEN,
             "example": _NOTE,
         },
     )
@@ -333,6 +339,8 @@ class DryRunCase(Schema):
 
 
 class DryRun(Schema):
+    """The counts are of all complaints, also of those that the reader does not see; of the sample only those seen are shown."""
+
     id = fields.UUID(required=True)
     looked_at = fields.Integer(required=True, metadata={"description": "Events, or moments.", "example": 310})
     matched = fields.Integer(

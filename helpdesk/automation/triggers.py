@@ -6,7 +6,6 @@ action.
 """
 
 from collections.abc import Collection, Mapping
-from datetime import UTC, datetime
 from typing import Any, Final
 from uuid import UUID
 
@@ -43,8 +42,8 @@ _OWN: Final = ("name", "description", "position", "active")
 def create(uow: UnitOfWork, actor: Actor, given: dict[str, Any]) -> UUID:
     """Raises `ValidationFailed` that names every bad place, `TooManyTriggers`."""
     check_sees_all(actor)
-    spec = spec_of(uow.session, actor, given)
-    if queries.count_triggers(uow.session) >= MOST:
+    spec = spec_of(uow, actor, given)
+    if queries.lock_and_count_triggers(uow.session) >= MOST:
         raise TooManyTriggers(f"There are {MOST} already.")
     position = given.get("position")
     timed = "time" in spec["on"]
@@ -76,7 +75,7 @@ def change(uow: UnitOfWork, actor: Actor, trigger: Trigger, given: dict[str, Any
     """
     before = _whole(trigger)
     if given.keys() & set(_SPEC):
-        trigger.spec = spec_of(uow.session, actor, {**trigger.spec, **given}, changed=given.keys())
+        trigger.spec = spec_of(uow, actor, {**trigger.spec, **given}, changed=given.keys())
     elif given.get("active") and not trigger.active:
         check_within(actor, read_actions(trigger.spec["actions"]))
     for name in _OWN:
@@ -154,7 +153,7 @@ def check_own(_session: Session, actor: Actor, _trigger: Trigger) -> None:
 
 
 def spec_of(
-    session: Session, actor: Actor, given: Mapping[str, Any], changed: Collection[str] = _SPEC
+    uow: UnitOfWork, actor: Actor, given: Mapping[str, Any], changed: Collection[str] = _SPEC
 ) -> dict[str, Any]:
     """What a trigger does, in one spelling. What is not `changed` was checked when it was written, but for whether it goes
     together, and whether the writer may do it. Raises `ValidationFailed` that names every bad place at once.
@@ -164,19 +163,19 @@ def spec_of(
     expression = None
     try:
         kept = "condition" not in changed
-        expression = read(condition, facts.vocabulary(session), "/condition", kept=kept)
+        expression = read(condition, facts.vocabulary(uow.session), "/condition", kept=kept)
     except ValidationFailed as error:
         problems += error.errors
     if expression is not None:
         condition = expression.as_json()
         problems += _misfits(on, expression)
     if "on" in changed:
-        problems += _uncomputable(session, on)
+        problems += _uncomputable(uow, on)
     try:
         found = read_actions(actions)
         check_within(actor, found)
         if "actions" in changed:
-            check_named(session, found)
+            check_named(uow.session, found)
     except ValidationFailed as error:
         problems += error.errors
     if problems:
@@ -200,11 +199,11 @@ def _misfits(on: Mapping[str, Any], expression: Any) -> list[FieldError]:
     return []
 
 
-def _uncomputable(session: Session, on: Mapping[str, Any]) -> list[FieldError]:
+def _uncomputable(uow: UnitOfWork, on: Mapping[str, Any]) -> list[FieldError]:
     if "time" not in on:
         return []
     timer = Timer.of(on["time"])
-    why = timer.problem_with(datetime.now(UTC), calendar_of(session))
+    why = timer.problem_with(uow.now, calendar_of(uow.session))
     return [] if why is None else [FieldError.at("/on/time/minutes", "uncomputable", f"{why[:1].upper()}{why[1:]}.")]
 
 

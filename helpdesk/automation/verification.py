@@ -4,10 +4,11 @@ complaint's story, under the trigger's name.
 
 from collections.abc import Iterator
 
-from sqlalchemy import String, and_, cast, select
+from sqlalchemy import String, and_, cast, literal, select
 from sqlalchemy.orm import Session
 
 from helpdesk.automation.events import TriggerFired
+from helpdesk.automation.happenings import FIRING
 from helpdesk.automation.models import Firing, Trigger, TriggerVersion
 from helpdesk.kernel.event_log import EventRow
 from helpdesk.kernel.verification import Check, Violation
@@ -29,12 +30,12 @@ def versions_are_kept(session: Session) -> Iterator[Violation]:
 
 
 def firings_are_told(session: Session) -> Iterator[Violation]:
-    """What is `done` was recorded on that complaint, in the same transaction."""
+    """What is `done` was recorded on that complaint, in the same transaction, whose name stays where what was said is erased."""
     told = and_(
         EventRow.stream_id == Firing.complaint_id,
         EventRow.type == TriggerFired.type,
         EventRow.actor_id == Firing.trigger_id,
-        EventRow.payload["firing_id"].astext == cast(Firing.id, String),
+        EventRow.request_id == literal(FIRING).concat(cast(Firing.id, String)),
     )
     rows = session.execute(
         select(Firing.id, Firing.complaint_id)

@@ -220,18 +220,14 @@ class _Work:
     def _note(self, place: int, error: DomainError) -> None:
         with self.database.unit_of_work(SYSTEM) as uow:
             ref = self.plan.refs[place]
-            jobs.note_item(uow.session, self.job_id, place, ref, error.status, code=error.code, detail=_told(error))
+            jobs.note_item(
+                uow.session, self.job_id, place, ref, error.status, code=error.code, detail=error.in_one_text
+            )
 
 
 def _check_version(wanted: int | None, current: int) -> None:
     if wanted is not None and wanted != current:
         raise PreconditionFailed(f"You looked at version {wanted}; it is now {current}.")
-
-
-def _told(error: DomainError) -> str:
-    """What is wrong, in one text; the fields of the body with it."""
-    fields = [f"{problem.get('pointer', '')}: {problem['detail']}" for problem in error.errors]
-    return " ".join([error.detail, *fields])[:2000]
 
 
 def shown(database: Database, job_id: UUID) -> dict[str, Any]:

@@ -29,6 +29,12 @@ class DomainError(Exception):
     def headers(self) -> dict[str, str]:
         return {}
 
+    @property
+    def in_one_text(self) -> str:
+        """What is wrong, the fields with it: for a row that keeps it."""
+        fields = [f"{item.get('pointer', '')}: {item['detail']}" for item in self.errors]
+        return " ".join([self.detail, *fields])[:2000]
+
 
 class FieldError(dict[str, str]):
     """One bad field: `pointer` (JSON Pointer into the body), or `parameter`, or `header`; a stable `code`; `detail`."""

@@ -10,7 +10,7 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import Engine, text
 
 from helpdesk.automation import dry_running
 from helpdesk.automation.dry_running import SAMPLE, TOPIC
@@ -122,7 +122,19 @@ class TestEvents:
             )
         found = tried(manager, program, body(condition=of("severity", "is", "S3")))
         assert leaf(found) == ("S2", False, "today")
-        assert past_the_trigger is not None
+
+    def test_a_field_that_is_gone_by_then(
+        self, admin: Caller, manager: Caller, program: Program, database: Database
+    ) -> None:
+        field = admin.post("/custom-fields", {"key": "region", "label": "Region", "type": "text"}).json
+        asked = {"trigger": body(condition=of("custom.region", "is", "north")), "since": ago(days=1)}
+        job = manager.post("/triggers/dry-run", asked).json
+        assert admin.delete(f"/custom-fields/{field['id']}", if_match="*").status_code == 204
+        (duty_id,) = helpers.duties(database, TOPIC)
+        assert program.performer.perform([duty_id]) == {"done": 0, "skipped": 0, "failed": 1}
+        ended = manager.get(f"/jobs/{job['id']}").json
+        assert (ended["state"], helpers.duties(database, TOPIC)) == ("failed", [])
+        assert "not there any more" in ended["error"]
 
     def test_a_period_and_a_limit(self, manager: Caller, program: Program, team: UUID) -> None:
         for _ in range(3):
@@ -180,6 +192,25 @@ class TestTime:
             manager.post(path, {"kind": "inbound", "body": "Hello?"})
         on = {"time": {"since": "last_inbound_at", "minutes": 0}}
         assert counts(tried(manager, program, body(on=on))) == (2, 2, 1)
+
+    def test_what_waited_for_another_bears_an_earlier_time(
+        self, manager: Caller, program: Program, engine: Engine
+    ) -> None:
+        """It stands later in the story, and had happened by then all the same."""
+        complaint = arrive(manager, received_at=ago(hours=3))
+        path = f"/complaints/{complaint['reference']}"
+        manager.post(f"{path}/actions/set_severity", GOOD["set_severity"])
+        manager.post(f"{path}/tags", {"tags": ["early"]})
+        past_the_trigger(
+            engine,
+            "UPDATE event SET occurred_at = now() - interval '180 minutes' WHERE type <> 'complaint.severity_set'",
+            "UPDATE event SET occurred_at = now() - interval '150 minutes' WHERE type = 'complaint.tagged'",
+            "UPDATE event SET occurred_at = now() - interval '60 minutes' WHERE type = 'complaint.severity_set'",
+        )
+        on = {"time": {"since": "received_at", "minutes": 60}}
+        condition = {"all": [of("severity", "is", "S3"), of("tags", "contains", "early")]}
+        found = tried(manager, program, body(on=on, condition=condition))
+        assert counts(found) == (1, 1, 1), found["sample"]
 
     def test_in_business_time(self, manager: Caller, program: Program, team: UUID) -> None:
         arrive(manager, team, received_at=ago(days=20))

@@ -385,6 +385,14 @@ class TestVerify:
         assert {item.check for item in found} == {"trigger_version", "trigger_firing"}
         assert done["id"] not in str(found)
 
+    def test_what_was_erased_was_done_all_the_same(self, manager: Caller, program: Program, database: Database) -> None:
+        made = trigger(manager)
+        arrive(manager)
+        react(program)
+        assert outcomes(manager, made) == [("done", None)]
+        helpers.execute(database, "UPDATE event SET payload = NULL, salt = NULL WHERE type = 'automation.fired'")
+        assert list(violations(database, ["automation"])) == []
+
 
 class TestTelling:
     def test_whom_it_names_and_who_may_see_it(

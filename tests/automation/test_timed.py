@@ -5,6 +5,7 @@ twice; business time is counted by the clock, or backwards wrongly; a complaint 
 waits after its own change fires for ever; a trigger that was out of force makes up for everything that it missed.
 """
 
+import re
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -17,7 +18,7 @@ from sqlalchemy.orm import Session
 from helpdesk.automation import moment_queries, sweeping
 from helpdesk.automation.jobs import run_timed
 from helpdesk.automation.rules import forget
-from helpdesk.automation.sweeping import LONGEST, OVERLAP
+from helpdesk.automation.sweeping import OVERLAP
 from helpdesk.automation.timing import ANCHORS, Timer
 from helpdesk.kernel.clock import rfc3339
 from helpdesk.kernel.unit_of_work import Database
@@ -121,7 +122,8 @@ class TestMoments:
                 answer = manager.post(f"{path}/actions/{step}", GOOD[step])
             assert answer.status_code in {200, 201}, answer.text
         # Only its own moment leads to it: nothing changed lately.
-        helpers.execute(database, "UPDATE complaint SET updated_at = now() - interval '30 minutes'") if steps else None
+        if steps:
+            helpers.execute(database, "UPDATE complaint SET updated_at = now() - interval '30 minutes'")
         look_back(database, seconds=30)
         assert run_timed(database) == 1
         assert outcomes(manager, made) == [("done", None)]
@@ -186,13 +188,38 @@ class TestSweeps:
         assert run_timed(database) == 1
         assert len(firings(manager, made)) == 1
 
-    def test_one_that_never_ends_is_not_waited_for(self, manager: Caller, database: Database) -> None:
-        timed(manager, "received_at", 0)
-        assert run_timed(database) == 0
-        with database.reader() as session:
-            now, oldest = moment_queries.horizon(session)
-        assert oldest <= now
-        assert max(oldest, now - LONGEST) > now - LONGEST - timedelta(seconds=1)
+    def test_what_is_committed_late_and_has_only_read_so_far(
+        self, manager: Caller, database: Database, engine: Engine, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """What it writes after the sweep bears the time at which it began."""
+        monkeypatch.setattr(sweeping, "OVERLAP", timedelta(microseconds=1))
+        made = timed(manager, "received_at", 0, condition=of("severity", "is", "S1"))
+        arrive(manager)
+        helpers.execute(database, "UPDATE complaint SET updated_at = now() - interval '1 hour', received_at = now()")
+        with engine.connect() as late:
+            begun = late.execute(text("SELECT now()")).scalar_one()
+            assert run_timed(database) == 0
+            assert helpers.scalar(database, "SELECT swept_to FROM automation_trigger") < begun
+            late.execute(text("UPDATE complaint SET severity = 'S1', updated_at = now()"))
+            late.commit()
+        assert run_timed(database) == 1
+        assert len(firings(manager, made)) == 1
+
+    def test_one_that_never_ends_is_not_waited_for(
+        self, manager: Caller, database: Database, engine: Engine, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        swept = "SELECT swept_to FROM automation_trigger"
+        timed(manager, "received_at", 0, condition=of("severity", "is", "S1"))
+        arrive(manager)
+        with engine.connect() as stuck:
+            stuck.execute(text("UPDATE complaint SET subject = subject"))
+            begun = stuck.execute(text("SELECT now()")).scalar_one()
+            look_back(database, minutes=1)
+            run_timed(database)
+            assert helpers.scalar(database, swept) == begun - OVERLAP
+            monkeypatch.setattr(sweeping, "LONGEST", timedelta())
+            run_timed(database)
+            assert helpers.scalar(database, swept) > begun - OVERLAP
 
     def test_broken_off_it_goes_on_where_it_stood(
         self, manager: Caller, database: Database, monkeypatch: pytest.MonkeyPatch
@@ -273,8 +300,11 @@ class TestSweeps:
         assert SWEEPS["automation.forget_firings"].work(program) == 0
 
     def test_nobody_is_looked_for_row_by_row(self, manager: Caller, engine: Engine) -> None:
-        """Every search of a sweep goes by an index."""
+        """Every search of a sweep goes by an index, of which it reads the stretch of time that it asks for."""
         seen: list[tuple[str, Any]] = []
+        by = {None: "pk_event", "received_at": "uq_complaint_received_at_id"}
+        by |= {name: f"ix_complaint_{name}_id" for name in ("updated_at", "next_due_at")}
+        wanted = [by[anchor.column] for anchor in ANCHORS.values()] + [by["updated_at"]]
 
         def note(_c: Any, _cursor: Any, statement: str, parameters: Any, *_: Any) -> None:
             seen.append((statement, parameters))
@@ -290,9 +320,11 @@ class TestSweeps:
             event.remove(engine, "before_cursor_execute", note)
         with engine.connect() as connection:
             connection.execute(text("SET enable_seqscan = off"))
-            for statement, parameters in seen:
+            for (statement, parameters), index in zip(seen, wanted, strict=True):
                 plan = "\n".join(connection.exec_driver_sql(f"EXPLAIN {statement}", parameters).scalars())
-                assert "Seq Scan" not in plan, plan
+                assert re.search(rf"Index (Only )?Scan (using|on) {index}\b", plan), plan
+                column = "id" if index == "pk_event" else index.removesuffix("_id").partition("complaint_")[2]
+                assert re.search(rf"Index Cond: \(\({column} >=? .*\) AND \({column} <= ", plan), plan
 
 
 class TestArithmetic:
