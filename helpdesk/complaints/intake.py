@@ -185,7 +185,6 @@ def _receive(uow: UnitOfWork, given: Mapping[str, Any], complainant: dict[str, A
     if needs:
         uow.add_rows(Need, needs)
     row = born.row
-    index_received(uow, row, people, [issue.get("detail") for issue in issues])
     uow.record(
         ComplaintReceived(
             complaint_id=row["id"],
@@ -208,6 +207,7 @@ def _receive(uow: UnitOfWork, given: Mapping[str, Any], complainant: dict[str, A
         tagging.born_with(uow, row, given["tags"], born)
     if given.get("custom_fields"):
         custom_fields.born_with(uow, row, given["custom_fields"], born)
+    index_received(uow, row, people, [issue.get("detail") for issue in issues])  # when the row shows its tags
     return born.id
 
 

@@ -31,7 +31,7 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class Fragment:
-    """`field`: subject, person, description or message; `message_id` of the last."""
+    """`field`: subject, tag, person, description or message; `message_id` of the last."""
 
     field: str
     message_id: UUID | None
@@ -40,10 +40,10 @@ class Fragment:
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """A text to look through. `weight` is the one it has in the index."""
+    """A text to look through. `within`: its weight in the index; `TAGGED` for a tag."""
 
     field: str
-    weight: str
+    within: str
     text: str
     message_id: UUID | None = None
 
@@ -52,7 +52,7 @@ def fragments(sources: Sequence[Source], query: Query) -> list[Fragment]:
     """One for each source with a match, in order, at most `MOST`."""
     found = []
     for source in sources:
-        terms = [term for term in query.wanted if term.weight in {"", source.weight}]
+        terms = [term for term in query.wanted if term.within in {"", source.within}]
         fragment = _fragment(source, terms) if terms else None
         if fragment is not None:
             found.append(fragment)

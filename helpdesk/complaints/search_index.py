@@ -1,7 +1,7 @@
 """Keeps the index of complaints in step with their text, in the same transaction.
 
 A new complaint brings its row with it, a message is put at the end of the last one; whatever else changes (the subject, a
-name, a redaction) makes the complaint's rows anew when the unit of work has written everything. So an act need not know
+name, a tag, a redaction) makes the complaint's rows anew when the unit of work has written everything. So an act need not know
 what is indexed: it calls `text_changed`, or an event of it is listed in `wiring.SUBSCRIBERS`.
 """
 
@@ -15,10 +15,21 @@ from sqlalchemy.dialects.postgresql import TSVECTOR, insert
 
 from helpdesk.complaints import search_queries
 from helpdesk.complaints.search_models import SearchSegment, Unsearched
-from helpdesk.complaints.search_text import GAP, MAX_LEXEMES, MAX_PLACES, Segment, Weighted, digits, segments, tokens
+from helpdesk.complaints.search_text import (
+    GAP,
+    MAX_LEXEMES,
+    MAX_PLACES,
+    TAGGED,
+    Segment,
+    Weighted,
+    digits,
+    segments,
+    tokens,
+)
 from helpdesk.kernel.unit_of_work import UnitOfWork
 
 _WEIGHT_SUBJECT: Final = "A"
+_WEIGHT_TAGS: Final = "B"
 _WEIGHT_PEOPLE: Final = "B"
 _WEIGHT_DESCRIPTION: Final = "C"
 _WEIGHT_THREAD: Final = "D"
@@ -32,14 +43,14 @@ def index_received(
     people: Iterable[Mapping[str, Any]],
     details: Iterable[str | None],
 ) -> None:
-    """A complaint that is being born: `row` as for its table, `details` of its issues."""
+    """A complaint that is being born: `row` as for its table, with its tags in it, `details` of its issues."""
     uow.add_rows(SearchSegment, received_rows(row, people, details))
 
 
 def received_rows(
     row: Mapping[str, Any], people: Iterable[Mapping[str, Any]], details: Iterable[str | None]
 ) -> list[dict[str, Any]]:
-    head = _head(row["subject"], row["reference"], row["external_id"], people)
+    head = _head(row["subject"], row["reference"], row["external_id"], row["tags"], people)
     body = [Weighted(text, _WEIGHT_DESCRIPTION) for text in (row["description"], *details) if text]
     return _rows(row["id"], segments(head, body))
 
@@ -102,15 +113,22 @@ def forget_all(uow: UnitOfWork) -> int:
 
 
 def segments_of(found: "search_queries.Texts") -> list[Segment]:
-    head = _head(found.subject, found.reference, found.external_id, found.people)
+    head = _head(found.subject, found.reference, found.external_id, found.tags, found.people)
     body = [Weighted(text, _WEIGHT_DESCRIPTION) for text in (found.description, *found.details) if text]
     return segments(head, [*body, *(Weighted(text, _WEIGHT_THREAD) for text in found.messages)])
 
 
-def _head(subject: str, reference: str, external_id: str | None, people: Iterable[Mapping[str, Any]]) -> list[Weighted]:
+def _head(
+    subject: str,
+    reference: str,
+    external_id: str | None,
+    tags: Iterable[str],
+    people: Iterable[Mapping[str, Any]],
+) -> list[Weighted]:
     head = [Weighted(subject, _WEIGHT_SUBJECT), Weighted(reference, _WEIGHT_SUBJECT)]
     if external_id:
         head.append(Weighted(external_id, _WEIGHT_SUBJECT))
+    head += [Weighted(tag, _WEIGHT_TAGS, TAGGED) for tag in tags]  # before the people, whose names may leave no room
     for person in people:
         said = [person[name] for name in PERSON if person[name]]
         if person["phone"]:

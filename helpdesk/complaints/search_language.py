@@ -4,7 +4,7 @@
     "late parcel"        these words next to each other
     late*                words that begin so
     -refund              without this word
-    subject:late         in the subject; from: in a name, an address, a telephone number
+    subject:late         in the subject; tag: in a tag; from: in a name, an address, a telephone number
     7k3m9qx2tam          a reference, however it is typed
 
 A word that holds marks (`li.wei@example.com`) is a phrase of its parts. Chinese, Japanese, Korean and Thai are found by
@@ -14,25 +14,27 @@ any part of two characters or more.
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import chain, pairwise
 from typing import Final
 
-from helpdesk.complaints.search_text import Span, Token, tokens
+from helpdesk.complaints.search_text import TAGGED, Span, Token, tokens
 from helpdesk.kernel.ids import parse_reference
 
 MAX_TERMS: Final = 20
 MIN_PREFIX: Final = 2
-_WEIGHTS: Final = {"subject": "A", "from": "B"}
-_ITEM: Final = re.compile(r'(-?)(?:(subject|from):)?(?:"([^"]*)("?)(\*?)|(\S+))', re.IGNORECASE)
+_WITHIN: Final = {"subject": "A", "tag": TAGGED, "from": "B"}
+_ITEM: Final = re.compile(r'(-?)(?:(subject|tag|from):)?(?:"([^"]*)("?)(\*?)|(\S+))', re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
 class Term:
-    """Tokens that stand next to each other, the last perhaps only begun. `weight`: the only one that counts, or empty."""
+    """Tokens that stand next to each other, the last perhaps only begun. `within`: a weight, the only one that counts; or
+    `TAGGED`, in tags only; or empty, anywhere.
+    """
 
     tokens: tuple[Token, ...]
     prefix: bool
-    weight: str
+    within: str
 
     def stands_at(self, found: Sequence[Span], place: int) -> int | None:
         """Whether it stands in a text from this place (an index into its spans) on: the index of its last span, or None."""
@@ -59,15 +61,19 @@ class Term:
     @property
     def tsquery(self) -> str:
         """PostgreSQL's text of it, to be cast to `tsquery`."""
-        shown = _without_single_ends(self.tokens)
-        said = self._lexeme(shown[0], last=len(shown) == 1)
-        for before, token in pairwise(shown):
-            said = f"{said} <{token.place - before.place}> {self._lexeme(token, last=token is shown[-1])}"
-        return f"({said})"
+        if self.within:
+            return f"({self._said(TAGGED) if self.within == TAGGED else self._said('', self.within)})"
+        return f"({self._said('')} | {self._said(TAGGED)})"  # <-> binds closer than |
 
-    def _lexeme(self, token: Token, *, last: bool) -> str:
-        label = ("*" if self._begun(token, last=last) else "") + self.weight
-        return f"'{token.text}'" + (f":{label}" if label else "")
+    def _said(self, mark: str, weight: str = "") -> str:
+        shown = _without_single_ends(self.tokens)
+        lexemes = [self._lexeme(token, mark, weight, last=token is shown[-1]) for token in shown]
+        gaps = [f" <{token.place - before.place}> " for before, token in pairwise(shown)]
+        return "".join(chain.from_iterable(zip(lexemes, [*gaps, ""], strict=True)))
+
+    def _lexeme(self, token: Token, mark: str, weight: str, *, last: bool) -> str:
+        label = ("*" if self._begun(token, last=last) else "") + weight
+        return f"'{mark}{token.text}'" + (f":{label}" if label else "")
 
     def _begun(self, token: Token, *, last: bool) -> bool:
         if token.pair:
@@ -125,4 +131,4 @@ def _term(item: re.Match[str]) -> Term | None:
     body = phrase if phrase is not None else word
     begun = bool(phrase_begun) or (phrase is None and body.endswith("*"))
     found = tuple(tokens(body))
-    return Term(found, begun, _WEIGHTS.get((name or "").lower(), "")) if found else None
+    return Term(found, begun, _WITHIN.get((name or "").lower(), "")) if found else None

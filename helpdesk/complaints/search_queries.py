@@ -1,6 +1,6 @@
 """Every select on the text of complaints: what is indexed, what matches, and in which order it is shown.
 
-**Order.** Up to `RANKED` complaints that match are ranked by weight (subject, people, description, thread) and then by
+**Order.** Up to `RANKED` complaints that match are ranked by weight (subject, people and tags, description, thread) and then by
 how new they are. A search that matches more says little about what is meant, and to rank tens of thousands of texts
 takes longer than anybody waits: those are shown newest first, and the answer says so.
 """
@@ -65,6 +65,7 @@ class Texts(NamedTuple):
     external_id: str | None
     subject: str
     description: str
+    tags: Sequence[str]
     people: Sequence[Mapping[str, Any]]
     details: Sequence[str]
     messages: Sequence[str]
@@ -94,6 +95,7 @@ _TEXTS: Final = select(
     Complaint.external_id,
     Complaint.subject,
     Complaint.description,
+    Complaint.tags,
     _gathered(Person, _PERSON, Person.id),
     _gathered(Issue, Issue.detail, Issue.position, Issue.detail.is_not(None)),
     _gathered(Message, Message.body, Message.id),
@@ -293,6 +295,7 @@ _NEWEST_MESSAGES: Final = (
 _SHOWN: Final = select(
     Complaint.id,
     Complaint.subject,
+    Complaint.tags,
     func.left(Complaint.description, _SHOWN_LENGTH).label("description"),
     _gathered(Person, func.concat_ws(" ", Person.name, Person.email, Person.phone), Person.id).label("people"),
     select(

@@ -5,7 +5,7 @@ from marshmallow import fields
 from helpdesk.complaints.schemas import ComplaintQuery, ComplaintSummary
 from helpdesk.kernel.schemas import Choice, Schema, Text
 
-FIELDS = ("subject", "person", "description", "message")
+FIELDS = ("subject", "tag", "person", "description", "message")
 
 
 class SearchQuery(ComplaintQuery):
@@ -17,7 +17,7 @@ class SearchQuery(ComplaintQuery):
         max_length=1000,
         metadata={
             "description": 'Words that must all be there; `"these next to each other"`, `begin*`, `-without`, '
-            "`subject:` and `from:` before a word. A reference, however it is typed, finds its complaint.",
+            "`subject:`, `tag:` and `from:` before a word. A reference, however it is typed, finds its complaint.",
             "example": "late parcel",
         },
     )

@@ -150,13 +150,20 @@ GAP: Final = 10
 OVERLAP: Final = 32
 """Places that two segments of one text share, so that a phrase across their border is found in the second."""
 
+TAGGED: Final = "#"
+"""Before each token of a tag in the index, which no token of a text begins with: one index holds both, and a name is not
+taken for a tag or a tag for a name.
+"""
+
 MAX_LEXEMES: Final = 4_000
 """Different tokens in one segment that is still written to: each message writes all of its segment anew."""
 
 
 @dataclass(slots=True)
 class Segment:
-    """One `tsvector` in the making. `A` is the heaviest weight: subject; `B` people; `C` description; `D` thread."""
+    """One `tsvector` in the making. `A` is the heaviest weight: subject; `B` people and tags; `C` description; `D`
+    thread.
+    """
 
     last: int = 0
     places: dict[str, list[str]] = field(default_factory=dict)
@@ -169,32 +176,37 @@ class Segment:
 
     @property
     def vector(self) -> str:
-        """PostgreSQL's text of it. Tokens are letters and digits, so nothing in them needs an escape but the quotes."""
+        """PostgreSQL's text of it. Tokens are letters and digits, perhaps after a mark: in quotes nothing of them needs an
+        escape.
+        """
         return " ".join(f"'{token}':{','.join(places)}" for token, places in self.places.items())
 
 
 class Weighted(NamedTuple):
+    """`mark` stands before each of its tokens: `TAGGED`, or nothing."""
+
     text: str
     weight: str
+    mark: str = ""
 
 
 def segments(head: list[Weighted], rest: list[Weighted]) -> list[Segment]:
-    """All of a complaint's text. The head stands in every segment, so that words of the subject or a name are found
+    """All of a complaint's text. The head stands in every segment, so that words of the subject, a tag or a name are found
     together with any others; the rest is spread over as many as it needs, one for almost every complaint.
     """
     found = [_headed(head)]
-    for text, weight in rest:
+    for text, weight, _ in rest:
         _spread(found, text, weight, head)
     return found
 
 
 def _headed(head: list[Weighted]) -> Segment:
     segment = Segment()
-    for text, weight in head:
+    for text, weight, mark in head:
         for token, place, _ in tokens(text, segment.last + GAP):
             if place > MAX_PLACES // 2:
                 return segment  # names without end would leave no room for the rest
-            segment.put(token, place, weight)
+            segment.put(mark + token, place, weight)
     return segment
 
 

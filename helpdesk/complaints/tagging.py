@@ -1,7 +1,8 @@
 """Tags on a complaint, and their vocabulary.
 
 A name means the tag that it is a name of, whatever its capitals, width and spacing, and after a merge the one that is
-left. What a complaint shows (`Complaint.tags`) is always made anew from the rows, in the same transaction.
+left. What a complaint shows (`Complaint.tags`), and is found by, is always made anew from the rows, in the same
+transaction.
 """
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -14,6 +15,7 @@ from sqlalchemy.dialects.postgresql import insert
 from helpdesk.complaints import tag_queries
 from helpdesk.complaints.folding import fold
 from helpdesk.complaints.models import Complaint
+from helpdesk.complaints.search_index import text_changed
 from helpdesk.complaints.tag_errors import TagChanging, TagInUse, TagMergedAway, TagTaken
 from helpdesk.complaints.tag_events import ComplaintTagged, TagChanged, TagCreated, TagDeleted, TagMerged
 from helpdesk.complaints.tag_models import TERM, ComplaintTag, Tag
@@ -170,6 +172,7 @@ def _show(uow: UnitOfWork, complaint: Complaint, tags: Iterable[KnownTag], becau
     if before == after:
         return
     complaint.tags = after
+    text_changed(uow, complaint.id)
     complaint.changed_at(uow.now)
     event = ComplaintTagged(
         complaint_id=complaint.id, reference=complaint.reference, because=because, changes={"tags": [before, after]}
