@@ -189,7 +189,7 @@ class MergeIn(Schema):
     other_complainant = Flag(
         load_default=False,
         metadata={
-            "description": "The two are of different people, who are to be answered together.",
+            "description": "The two are of different people, or nobody knows whether they are, and are answered together.",
             "example": False,
         },
     )

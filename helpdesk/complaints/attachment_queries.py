@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, and_, func, or_, select, true
+from sqlalchemy import ColumnElement, and_, func, select, true
 from sqlalchemy.orm import Session
 
-from helpdesk.complaints import queries
+from helpdesk.complaints import queries, sharing_queries
 from helpdesk.complaints.attachment_models import Attachment
 from helpdesk.complaints.models import Complaint, Message
 from helpdesk.identity.actors import Actor
@@ -49,8 +49,10 @@ def open_to(actor: Actor) -> ColumnElement[bool]:
     """Of a visible complaint's attachments, those that this actor may see."""
     if actor.kind != "complainant":
         return true()
+    own = _ATTACHMENT.author_kind == "complainant"
+    ours = and_(_ATTACHMENT.internal.is_(False), ~own)
     return and_(
-        or_(_ATTACHMENT.internal.is_(False), _ATTACHMENT.author_kind == "complainant"),
+        sharing_queries.of_the_complainant(_ATTACHMENT, actor.beside_id, ours=ours, own=own),
         _ATTACHMENT.redacted_at.is_(None),
     )
 

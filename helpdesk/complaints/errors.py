@@ -111,7 +111,7 @@ class SurvivorClosed(Conflict):
 
 class OtherComplainant(Conflict):
     code = "other_complainant"
-    title = "The two are of different people"
+    title = "The two are not known to be of one person"
     advice = (
         "Link them (`related`), so that each gets an answer. Where they are to be answered together, say so with "
         "`other_complainant`."

@@ -15,6 +15,7 @@ from helpdesk.complaints import attachments
 from helpdesk.complaints.attachment_api import check_room, file_link, is_scanned, terms
 from helpdesk.complaints.errors import ComplaintMerged
 from helpdesk.complaints.models import Complaint
+from helpdesk.complaints.tracking import note_theirs
 from helpdesk.complaints.tracking_api import BY_SESSION, theirs
 from helpdesk.identity.actors import Actor
 from helpdesk.kernel import limiting
@@ -64,7 +65,9 @@ def _look(_session: Session, actor: Actor) -> Actor:
 def add_attachment(uow: UnitOfWork, actor: Actor, complaint: Complaint, _given: dict[str, Any], upload: Upload) -> UUID:
     bounds = attachments.Bounds.of(web().settings, actor)
     given = {"internal": False}
-    return attachments.add(uow, actor, complaint, upload, given, bounds=bounds, scanned=is_scanned())
+    attachment_id = attachments.add(uow, actor, complaint, upload, given, bounds=bounds, scanned=is_scanned())
+    note_theirs(uow, actor, "complaint_attachment", attachment_id)
+    return attachment_id
 
 
 def _load(session: Session, actor: Actor, attachment_id: UUID) -> Mapping[str, Any]:

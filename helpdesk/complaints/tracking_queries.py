@@ -5,10 +5,11 @@ from typing import Any, Final
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, and_, bindparam, case, func, or_, select
-from sqlalchemy.orm import Session, aliased
+from sqlalchemy.orm import Session
 
 from helpdesk.complaints.lifecycle import CLOSED
 from helpdesk.complaints.models import Complaint, Message, Person, TransitionRow
+from helpdesk.complaints.sharing_queries import brought_by_others, of_the_complainant, theirs_beside
 from helpdesk.identity.actors import Actor
 from helpdesk.identity.models import Agent, Team
 from helpdesk.kernel.errors import NotFound
@@ -18,17 +19,15 @@ _COMPLAINT: Final = Complaint.__table__.c
 _MESSAGE: Final = Message.__table__.c
 _STEP: Final = TransitionRow.__table__.c
 
-_GOES_ON: Final = aliased(Complaint.__table__)
 _SECRET: Final = select(
     _COMPLAINT.id,
     func.coalesce(_COMPLAINT.merged_into_id, _COMPLAINT.id).label("goes_on_id"),
-    and_(_GOES_ON.c.customer_id.is_not(None), _GOES_ON.c.customer_id != _COMPLAINT.customer_id).label("of_another"),
     _COMPLAINT.reference,
     _COMPLAINT.language,
     _COMPLAINT.tracking_number,
     _COMPLAINT.tracking_hash,
     func.now().label("seen_at"),
-).outerjoin_from(Complaint.__table__, _GOES_ON, _GOES_ON.c.id == _COMPLAINT.merged_into_id)
+)
 _SECRET_BY_ID: Final = _SECRET.where(_COMPLAINT.id == bindparam("named"))
 _SECRET_BY_REFERENCE: Final = _SECRET.where(_COMPLAINT.reference == bindparam("named"))
 
@@ -40,7 +39,7 @@ def secret_of(session: Session, complaint_id: UUID) -> Any:
 
 def opened(session: Session, complaint_id: UUID) -> Any:
     """The same, and `seen_at`: the moment; None for a complaint that is gone. `goes_on_id`: the complaint in which a merged
-    one goes on, else its own; `of_another`: that one is another customer's.
+    one goes on, else its own.
     """
     return session.execute(_SECRET_BY_ID, {"named": complaint_id}).one_or_none()
 
@@ -83,12 +82,26 @@ _SEEN: Final = (
 
 def seen(session: Session, actor: Actor) -> dict[str, Any]:
     """The complaint that the actor's session is for. `closed_at`: when it was last decided or given up, None while it
-    never was.
+    never was. Of one that goes on in another person's: how that stands, and else what they know.
     """
     row = session.execute(_SEEN, {"complaint_id": actor.id}).mappings().one_or_none()
     if row is None:
         raise NotFound
-    return dict(row)
+    if actor.beside_id is None:
+        return dict(row)
+    known = session.execute(_SEEN, {"complaint_id": actor.beside_id}).mappings().one()
+    return dict(row) | {name: known[name] for name in _THEIR_OWN}
+
+
+_THEIR_OWN: Final = (
+    "reference",
+    "record_type",
+    "subject",
+    "description",
+    "language",
+    "received_at",
+    "acknowledged_at",
+)
 
 
 _GIVEN: Final = ("name", "email", "phone", "language", "region", "postcode")
@@ -100,10 +113,26 @@ _COMPLAINANT: Final = (
 )
 
 
+_BROUGHT_ALONG: Final = (
+    select(Person.name, Person.email)
+    .where(Person.role == "complainant", theirs_beside(Person.id, bindparam("source_id")))
+    .order_by(Person.id)
+    .limit(1)
+)
+
+
 def complainant_as_given(session: Session, complaint_id: UUID) -> dict[str, Any]:
     """What is known of the complainant, as intake takes it."""
     row = session.execute(_COMPLAINANT, {"complaint_id": complaint_id}).mappings().one_or_none()
     return {name: value for name, value in (row or {}).items() if value is not None}
+
+
+def complainant_of_merged(session: Session, source_id: UUID) -> dict[str, Any]:
+    """The complainant whom a complaint brought along when it was merged, as they are known by now; empty where they were on
+    the other before.
+    """
+    row = session.execute(_BROUGHT_ALONG, {"source_id": source_id}).mappings().first()
+    return {} if row is None else dict(row)
 
 
 def closed_at(session: Session, complaint_id: UUID) -> datetime | None:
@@ -118,10 +147,15 @@ def closed_at(session: Session, complaint_id: UUID) -> datetime | None:
 _OURS: Final = _MESSAGE.kind == "public_reply"
 _OF_THE_PEOPLE: Final = (
     select(Person.id)
-    .where(Person.complaint_id == _MESSAGE.complaint_id, func.lower(Person.email) == func.lower(_MESSAGE.sender_email))
+    .where(
+        Person.complaint_id == _MESSAGE.complaint_id,
+        func.lower(Person.email) == func.lower(_MESSAGE.sender_email),
+        ~brought_by_others(Person.id),
+    )
     .exists()
 )
-_THEIRS: Final = and_(_MESSAGE.kind == "inbound", or_(_MESSAGE.sender_email.is_(None), _OF_THE_PEOPLE))
+_INBOUND: Final = _MESSAGE.kind == "inbound"
+_THEIRS: Final = and_(_INBOUND, or_(_MESSAGE.sender_email.is_(None), _OF_THE_PEOPLE))
 """What somebody else wrote (a carrier who was asked) came in as well, and is not theirs to read."""
 
 _THREAD: Final = (
@@ -141,18 +175,19 @@ _THREAD: Final = (
         Agent.__table__, and_(Agent.__table__.c.id == _MESSAGE.author_id, _MESSAGE.author_kind == "agent", _OURS)
     )
     .outerjoin(Team.__table__, and_(Team.__table__.c.id == _COMPLAINT.team_id, _OURS))
-    .where(or_(_OURS, _THEIRS))
 )
 _BY_TIME: Final = Order((_MESSAGE.id,), (UUID,))
 
 
 def thread(session: Session, actor: Actor, page: Page, given: dict[str, Any]) -> Listed:
     """What was said between them and us, oldest first; never what was noted among ourselves."""
-    return listed(session, page, _THREAD.where(_MESSAGE.complaint_id == actor.id), _BY_TIME, given)
+    own = _THEIRS if actor.beside_id is None else _INBOUND
+    readable = of_the_complainant(_MESSAGE, actor.beside_id, ours=_OURS, own=own)
+    return listed(session, page, _THREAD.where(_MESSAGE.complaint_id == actor.id, readable), _BY_TIME, given)
 
 
 def entry(session: Session, actor: Actor, message_id: UUID) -> dict[str, Any]:
     """One of the thread, for whoever has just written it."""
     # Not by the complaint: it may have been merged in the very moment before, and then it was written where that goes on.
-    of_theirs = _THREAD.where(_MESSAGE.author_id == actor.id, _MESSAGE.id == message_id)
+    of_theirs = _THREAD.where(_INBOUND, _MESSAGE.author_id == actor.id, _MESSAGE.id == message_id)
     return dict(session.execute(of_theirs).mappings().one())

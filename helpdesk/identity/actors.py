@@ -12,9 +12,9 @@ _NOBODY: Final[frozenset[str]] = frozenset()
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Actor:
-    """`kind` is agent, integration, complainant, automation, system or anonymous. `scope` says which complaints an agent sees, `authority` whose
-    limits apply when they give money away (both: `permissions`). `seen_at` is the database's time when it was recognised,
-    None when it was not by a request.
+    """`kind` is agent, integration, complainant, automation, system or anonymous. `scope` says which complaints an agent
+    sees, `authority` whose limits apply when they give money away (both: `permissions`). `seen_at` is the database's time
+    when it was recognised, None when it was not by a request.
     """
 
     kind: str
@@ -30,6 +30,8 @@ class Actor:
     seen_at: datetime | None = None
     session_id: UUID | None = None
     """The session that the request was made with; None where it was a token."""
+    beside_id: UUID | None = None
+    """Of a complainant whose complaint was merged into another person's, that of `id`: their own."""
 
     def may(self, permission: str) -> bool:
         return permission in self.permissions
@@ -105,6 +107,12 @@ def recognised_key(row: Any) -> Actor:
     )
 
 
-def complainant_actor(complaint_id: UUID, permissions: frozenset[str], seen_at: datetime | None = None) -> Actor:
+def complainant_actor(
+    complaint_id: UUID,
+    permissions: frozenset[str],
+    seen_at: datetime | None = None,
+    *,
+    beside_id: UUID | None = None,
+) -> Actor:
     """The customer, known only by a signed link to something of one complaint."""
-    return Actor(kind="complainant", id=complaint_id, permissions=permissions, seen_at=seen_at)
+    return Actor(kind="complainant", id=complaint_id, permissions=permissions, seen_at=seen_at, beside_id=beside_id)

@@ -6,7 +6,7 @@ holds in every process (web, worker, import) within a second. Until then somethi
 retired, which is as if it had come a second earlier; a code that nobody knows is never taken.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from time import monotonic
 from typing import Any, Final
 
@@ -54,7 +54,14 @@ def look(session: Session) -> None:
     _kept = _Kept(url, until, known or shipped())
 
 
+def look_again() -> None:
+    """For whoever has changed it: the next session compares at once. Until then the copy holds, for every thread."""
+    global _kept  # noqa: PLW0603
+    kept = _kept
+    _kept = None if kept is None else replace(kept, until=0.0)
+
+
 def forget() -> None:
-    """Look again at once. For whoever has changed it, and for tests, which put databases back under a process."""
+    """For tests, which put databases back under a process."""
     global _kept  # noqa: PLW0603
     _kept = None

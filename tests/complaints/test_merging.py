@@ -156,7 +156,8 @@ class TestMerge:
         bare = {"channel": "EMAIL", "subject": "Late", "description": "Late."}
         survivor = senior.post("/complaints", {**bare, "team_id": str(team)}).json
         assert (survivor["price"], survivor["customer_id"]) == (None, None)
-        merge(senior, source, survivor)
+        merge(senior, source, survivor, expect=409)
+        merge(senior, source, survivor, other_complainant=True)
         goes_on = read(senior, survivor)
         assert goes_on["price"] == {"amount": "50.00", "currency": "EUR"}
         assert goes_on["customer_id"] == source["customer_id"]
@@ -773,6 +774,43 @@ class TestTracking:
         assert anonymous.post("/public/tracking/withdraw", {}, authorization=authorization).status_code == 403
         own = f"Tracking {opened(anonymous, survivor)}"
         assert anonymous.post("/public/tracking/withdraw", {}, authorization=own).status_code == 200
+
+    @pytest.mark.parametrize("people", [(NA, {}), ({"name": "A voice"}, {}), (NA, {"name": "A voice"})])
+    def test_nobody_reads_what_is_another_persons(
+        self, senior: Caller, anonymous: Caller, team: UUID, people: Any, database: Database
+    ) -> None:
+        """Not the words of the complaint, nor what either wrote or was written to before; the answers to both, both."""
+        source_of, survivor_of = people
+        source = new(senior, team, subject="Hers", description="Her words.", complainant=source_of)
+        more = {"complainant": survivor_of} if survivor_of else {}
+        survivor = new(senior, team, subject="His", description="His words.", **more)
+        ways = {"hers": f"Tracking {opened(anonymous, source)}", "his": f"Tracking {opened(anonymous, survivor)}"}
+
+        def say(who: str, body: str) -> None:
+            answer = anonymous.post("/public/tracking/messages", {"body": body}, authorization=ways[who])
+            assert answer.status_code == 201, answer.text
+
+        def read_by(who: str) -> list[str]:
+            items = anonymous.get("/public/tracking/messages", authorization=ways[who]).json["items"]
+            return [item["body"] for item in items]
+
+        for who, complaint in (("hers", source), ("his", survivor)):
+            say(who, f"{who} before")
+            write(senior, complaint, "public_reply", f"to {who}")
+        merge(senior, source, survivor, expect=409)
+        merge(senior, source, survivor, other_complainant=True, silent=True)
+        write(senior, survivor, "public_reply", "to both")
+        for who in ways:
+            say(who, f"{who} after")
+        assert read_by("his") == ["his before", "to his", "to both", "his after"]
+        assert read_by("hers") == ["Hers\n\nHer words.", "hers before", "to hers", "to both", "hers after"]
+        seen = anonymous.get("/public/tracking/complaint", authorization=ways["hers"])
+        assert (seen.json["reference"], seen.json["subject"]) == (source["reference"], "Hers")
+        assert "His" not in seen.text
+        unmerge(senior, source, silent=True)
+        assert read_by("his") == ["his before", "to his", "to both", "his after"]
+        assert read_by("hers") == ["hers before", "to hers", "hers after"]
+        verified(database)
 
 
 class TestVerification:

@@ -90,6 +90,21 @@ def test_the_same_version_is_kept_as_it_is(program: Program, looked_for: Callabl
     assert kept[0] is kept[1]
 
 
+def test_who_checks_something_while_another_thread_changes_it_goes_on_with_what_was_known(
+    program: Program, manager: Caller
+) -> None:
+    """Not with what ships: the operator's own codes would be refused for that moment."""
+    retire(manager, "channel", "FAX")
+    with program.database.reader():
+        known = in_force()
+    body = {"kind": "channel", "code": "PIGEON", "labels": {"en": "by pigeon"}}
+    assert manager.post("/taxonomy/terms", body).status_code == 201
+    assert in_force() is known
+    assert not in_force().offers("channel", "FAX")
+    with program.database.reader():
+        assert in_force().offers("channel", "PIGEON")
+
+
 def test_what_ships_holds_where_nobody_looked() -> None:
     forget()
     assert in_force() is shipped()
