@@ -41,7 +41,7 @@ CLOSE_UP: Final = "; ".join(f"UPDATE event SET stream_seq = {n - 1} WHERE stream
 _NOWHERE: Final = "stands at a place that there is none of"
 _ON_TOP: Final = "was put on at the end, with all that follow: its owner knows of 4 events"
 SWAP: Final = "; ".join(
-    f"UPDATE event SET stream_seq = {new} WHERE stream_seq = {old}" for old, new in ((2, 9), (3, 2), (9, 3))
+    f"UPDATE event SET stream_seq = {new} WHERE stream_seq = {old}" for old, new in ((2, 999), (3, 2), (999, 3))
 )
 
 
@@ -73,7 +73,7 @@ class TestAppendOnly:
             "TRUNCATE event",
             "TRUNCATE event CASCADE",
             f"UPDATE event SET type = 'x' WHERE {ONE}",
-            f"UPDATE event SET stream_seq = 9 WHERE {ONE}",
+            f"UPDATE event SET stream_seq = 999 WHERE {ONE}",
             f"UPDATE event SET occurred_at = now() WHERE {ONE}",
             f"UPDATE event SET payload = '{{}}' WHERE {ONE}",
             f"UPDATE event SET payload = NULL WHERE {ONE}",
@@ -149,8 +149,8 @@ class TestChain:
             ),
             ("UPDATE event SET stream_seq = -1 WHERE stream_seq = 2", {(-1, _NOWHERE), (2, "is missing")}),
             (
-                "UPDATE event SET stream_seq = 9 WHERE stream_seq = 4",
-                {(4, "and all up to 8 are missing"), (9, "was event number 4"), (5, _ON_TOP)},
+                "UPDATE event SET stream_seq = 999 WHERE stream_seq = 4",
+                {(4, "and all up to 998 are missing"), (999, "was event number 4"), (5, _ON_TOP)},
             ),
         ],
     )

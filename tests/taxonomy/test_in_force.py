@@ -70,6 +70,7 @@ def test_a_look_holds_for_a_while(
     program: Program, statements: Callable[[], Any], looked_for: Callable[[float], None]
 ) -> None:
     looked_for(3600.0)
+    forget()
     with statements() as seen:
         for _ in range(3):
             with program.database.reader():
