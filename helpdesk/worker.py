@@ -4,9 +4,11 @@ Not the `rq worker` command: that imports the program in every forked job, liste
 minutes before it notices a dead colleague. Jobs run in this process; a supervisor starts a new one when it dies.
 """
 
-from typing import Any
+import time
+from typing import Any, Final
 from uuid import UUID
 
+import redis
 import structlog
 from rq import SimpleWorker
 from rq.serializers import JSONSerializer
@@ -16,6 +18,9 @@ from helpdesk.schedule import SWEEPS
 from helpdesk.wiring import Program
 
 log = structlog.get_logger()
+
+_PAUSES: Final = (1.0, 2.0, 5.0, 15.0)
+"""Seconds between two looks for a Redis that is away; the last again and again."""
 
 _program: Program | None = None
 
@@ -72,5 +77,22 @@ def run(program: Program, queue: str = QUEUES[0], *, burst: bool = False) -> Non
             "HELPDESK_REDIS_URL is not set; without Redis the relay does the work and no worker is needed"
         )
     _program = program
+    wait_for(program.doorbell.connection)
     worker = HelpdeskWorker([queue], connection=program.doorbell.connection)
     worker.work(burst=burst, logging_level="WARNING", with_scheduler=False)
+
+
+def wait_for(connection: redis.Redis) -> None:
+    """Until Redis answers. A worker that ended instead, again and again, would be taken for one that cannot start, and
+    `helpdesk up` would stop the API with it.
+    """
+    tries = 0
+    while True:
+        try:
+            connection.ping()
+        except redis.RedisError as error:
+            log.warning("Redis is away; this worker waits for it", reason=type(error).__name__)
+            time.sleep(_PAUSES[min(tries, len(_PAUSES) - 1)])
+            tries += 1
+        else:
+            return
