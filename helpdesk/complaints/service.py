@@ -5,6 +5,7 @@ from uuid import UUID
 
 from helpdesk.complaints import (
     acts,
+    beside,
     canned_replies,
     changes,
     custom_fields,
@@ -85,12 +86,15 @@ def write_message(uow: UnitOfWork, actor: Actor, complaint: Complaint, given: di
     require(actor, _MESSAGE_PERMISSION[given["kind"]])
     if given["kind"] != "inbound":
         queries.refuse_merged(uow.session, actor, complaint)
+    beside_id = beside.beside(uow.session, complaint)
     complaint = queries.survivor_of(uow.session, complaint)
     in_reply_to = given.get("in_reply_to")
     if in_reply_to is not None and not thread_queries.belongs(uow.session, complaint.id, in_reply_to):
         text = "There is no such message in this thread."
         raise ValidationFailed(errors=[FieldError.at("/in_reply_to", "unknown", text)])
-    sender = given.get("sender")
+    sender = Sender(**{"name": None, "email": None} | given["sender"]) if given.get("sender") else None
+    if sender is None and beside_id is not None:
+        sender = beside.sender_of(uow.session, beside_id)
     said = _said(uow, actor, complaint, given)
     named = []
     if given["kind"] == "internal_note":
@@ -104,8 +108,10 @@ def write_message(uow: UnitOfWork, actor: Actor, complaint: Complaint, given: di
         channel=given.get("channel"),
         in_reply_to=in_reply_to,
         mentions=named,
-        sender=Sender(sender.get("name"), sender.get("email")) if sender else None,
+        sender=sender,
     )
+    if beside_id is not None:
+        beside.note_theirs(uow, beside_id, "complaint_message", message_id)
     if given["kind"] == "inbound" and complaint.waiting_on == "customer":
         acts.act(uow, SYSTEM, complaint, "resume", {"note": "The complainant replied."})
     else:

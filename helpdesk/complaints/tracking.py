@@ -10,12 +10,12 @@ from uuid import UUID
 
 from sqlalchemy.orm import Session
 
-from helpdesk.complaints import acts, changes, merge_ledger, queries, sharing_queries, tracking_queries
+from helpdesk.complaints import acts, beside, changes, queries, sharing_queries, tracking_queries
 from helpdesk.complaints.events import TrackingSecretIssued
 from helpdesk.complaints.lifecycle import OPEN
 from helpdesk.complaints.models import Complaint
 from helpdesk.complaints.phrases import said
-from helpdesk.complaints.thread import TRACKING, Sender, add_message
+from helpdesk.complaints.thread import TRACKING, add_message
 from helpdesk.complaints.tracking_errors import ReopenWindowOver, TrackingRefused
 from helpdesk.complaints.tracking_secret import Secrets, fits, hash_of
 from helpdesk.complaints.tracking_session import Session as Opened
@@ -139,27 +139,15 @@ def write(uow: UnitOfWork, actor: Actor, complaint: Complaint, given: dict[str, 
     just have been merged into another.
     """
     complaint = queries.survivor_of(uow.session, complaint)
-    sender = None if actor.beside_id is None else _sender_beside(uow.session, actor.beside_id)
+    sender = None if actor.beside_id is None else beside.sender_of(uow.session, actor.beside_id)
     message_id = add_message(uow, actor, complaint, kind="inbound", body=given["body"], channel="WEB", sender=sender)
-    note_theirs(uow, actor, "complaint_message", message_id)
+    if actor.beside_id is not None:
+        beside.note_theirs(uow, actor.beside_id, "complaint_message", message_id)
     if complaint.waiting_on == "customer" and complaint.status in OPEN:
         acts.act(uow, SYSTEM, complaint, "resume", {"note": "The complainant replied."})
     else:
         complaint.changed_at(uow.now)
     return message_id
-
-
-def _sender_beside(session: Session, beside_id: UUID) -> Sender:
-    given = tracking_queries.complainant_of_merged(session, beside_id)
-    return Sender(given.get("name"), given.get("email"))
-
-
-def note_theirs(uow: UnitOfWork, actor: Actor, kind: str, row_id: UUID) -> None:
-    """What comes from somebody whose complaint goes on in another person's is theirs: they see it, the other does not, and
-    it goes home with their complaint. `kind`: its table.
-    """
-    if actor.beside_id is not None:
-        merge_ledger.note(uow, sharing_queries.merge_of(uow.session, actor.beside_id), kind, {row_id: None})
 
 
 def withdraw(uow: UnitOfWork, actor: Actor, complaint: Complaint, given: dict[str, Any]) -> None:

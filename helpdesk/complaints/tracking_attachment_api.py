@@ -11,11 +11,10 @@ from sqlalchemy.orm import Session
 from helpdesk.complaints import attachment_errors as errors
 from helpdesk.complaints import attachment_queries as queries
 from helpdesk.complaints import attachment_schemas as schemas
-from helpdesk.complaints import attachments
+from helpdesk.complaints import attachments, beside
 from helpdesk.complaints.attachment_api import check_room, file_link, is_scanned, terms
 from helpdesk.complaints.errors import ComplaintMerged
 from helpdesk.complaints.models import Complaint
-from helpdesk.complaints.tracking import note_theirs
 from helpdesk.complaints.tracking_api import BY_SESSION, theirs
 from helpdesk.identity.actors import Actor
 from helpdesk.kernel import limiting
@@ -66,7 +65,8 @@ def add_attachment(uow: UnitOfWork, actor: Actor, complaint: Complaint, _given: 
     bounds = attachments.Bounds.of(web().settings, actor)
     given = {"internal": False}
     attachment_id = attachments.add(uow, actor, complaint, upload, given, bounds=bounds, scanned=is_scanned())
-    note_theirs(uow, actor, "complaint_attachment", attachment_id)
+    if actor.beside_id is not None:
+        beside.note_theirs(uow, actor.beside_id, "complaint_attachment", attachment_id)
     return attachment_id
 
 

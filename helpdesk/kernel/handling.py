@@ -247,7 +247,8 @@ class UploadWrite(Write):
         request.max_content_length = terms.max_bytes + FORM_ROOM
         with received(web().database, web().store, actor, _sent(terms), terms) as upload:
             given = GivenFile(upload.fingerprint(), dict(upload.fields), upload)
-            return persistently(lambda: self._settled(actor, given, path))
+            # Recognised once more: a slow line took minutes, in which a right may have ended, and "now" is when it is done.
+            return persistently(lambda: self._settled(self._known_caller(), given, path))
 
     def _asked(self, session: Session, actor: Caller, path: dict[str, Any]) -> Terms:
         """What can be refused before the file comes is refused then."""

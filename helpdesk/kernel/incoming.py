@@ -102,10 +102,15 @@ def check_if_match(row: Any, *, required: bool) -> None:
         return
     header = request.headers["If-Match"]
     current = f'"{row.etag}"'
-    if header.strip() != "*" and row.version not in _versions(header):
-        raise PreconditionFailed(
-            f"You looked at {header[:80]}; it is now {current}.", current_etag=current, current_version=row.version
+    named = _versions(header)
+    if header.strip() != "*" and row.version not in named:
+        # Who is told "read it again" for a slip of the pen reads the same again, and slips again.
+        text = (
+            f"You looked at {header[:80]}; it is now {current}."
+            if named
+            else f"{header[:80]} names no version. Write it as the ETag is, with its quotes and without W/: {current}."
         )
+        raise PreconditionFailed(text, current_etag=current, current_version=row.version)
 
 
 def _versions(header: str) -> list[int]:

@@ -67,21 +67,25 @@ class OutboundMail(Identified, Stamped, Base):
     """Why the last try failed."""
 
 
+NO_SERVER: Final = "No mail server is configured (HELPDESK_SMTP_URL); nobody was written to."
+
+
 class TlsNotOfferedError(smtplib.SMTPNotSupportedError):
     """The mail server would take our password in the clear only."""
 
 
 class Mailer(Protocol):
-    def send(self, message: EmailMessage) -> None:
-        """Hand the message over. Raises when it was not taken."""
+    def send(self, message: EmailMessage) -> bool:
+        """Hand the message over; False where there is nobody to hand it to. Raises when it was not taken."""
 
 
 @dataclass(frozen=True, slots=True)
 class LogMailer:
     """For development: says that a mail would have gone out, without its text (it is in the table)."""
 
-    def send(self, message: EmailMessage) -> None:
+    def send(self, message: EmailMessage) -> bool:
         log.info("mail not sent: no HELPDESK_SMTP_URL", name=str(message["Message-ID"]))
+        return False
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +94,7 @@ class SmtpMailer:
 
     url: str
 
-    def send(self, message: EmailMessage) -> None:
+    def send(self, message: EmailMessage) -> bool:
         """Certificates are verified, and a password is never sent in the clear: it opens what all our mail says."""
         parts = urlsplit(self.url)
         context = _tls()
@@ -105,6 +109,7 @@ class SmtpMailer:
             # Not `send_message`: it writes ">From" where a line of the letter begins with "From".
             recipients = [address.addr_spec for address in message["To"].addresses]
             server.sendmail(parseaddr(str(message["From"]))[1], recipients, message.as_bytes())
+        return True
 
 
 @cache
@@ -201,10 +206,11 @@ def deliver(
         )
         if wanted:
             mail.tried_at, mail.failure = uow.now, None
+    handed_over = False
     if wanted:
         try:
             body, html = _completed(mail, text)
-            mailer.send(compose(sender, mail.id, mail.recipient, mail.subject, body, html=html))
+            handed_over = mailer.send(compose(sender, mail.id, mail.recipient, mail.subject, body, html=html))
         except Exception as error:
             with database.unit_of_work(system) as uow:
                 _locked(uow, mail_id).failure = described(error)
@@ -213,8 +219,12 @@ def deliver(
         if outbox.take(uow.session, duty_id) is not None:
             row = _locked(uow, mail_id)
             if wanted and row.sent_at is None:
-                row.sent_at = uow.session.execute(select(func.now())).scalar_one()
+                now = uow.session.execute(select(func.now())).scalar_one()
                 row.failed_at = None  # it was tried again after it had been given up
+                if handed_over:
+                    row.sent_at = now
+                else:
+                    row.cancelled_at, row.failure = now, NO_SERVER
                 if row.secret:
                     row.body = ""
             outbox.mark_done(uow.session, duty_id)

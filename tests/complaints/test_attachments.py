@@ -13,7 +13,7 @@ import subprocess
 import tracemalloc
 import urllib.request
 from base64 import b64encode
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -1018,3 +1018,60 @@ class TestTracked:
             li_wei = Complainant(Caller(app.test_client(), None, None), complaint)
             assert li_wei.send(b"x" * 1_001).status_code == 413
             assert [li_wei.send(b"x" * 1_000).status_code for _ in range(3)] == [201, 201, 409]
+
+
+class Slow(io.BytesIO):
+    """A body that takes its time: `meanwhile` happens when its last piece comes."""
+
+    def __init__(self, body: bytes, meanwhile: Callable[[], None]) -> None:
+        super().__init__(body)
+        self._length = len(body)
+        self._meanwhile: Callable[[], None] | None = meanwhile
+
+    def read(self, size: int | None = -1) -> bytes:
+        found = super().read(size)
+        self._look()
+        return found
+
+    def readinto(self, buffer: Any) -> int:
+        given = super().readinto(buffer)
+        self._look()
+        return given
+
+    def _look(self) -> None:
+        if self._meanwhile is not None and self.tell() == self._length:
+            meanwhile, self._meanwhile = self._meanwhile, None
+            meanwhile()
+
+
+def slowly(caller: Caller, complaint: dict[str, Any], meanwhile: Callable[[], None]) -> Any:
+    body = form(PDF, "Invoice.pdf")
+    stream = {"input_stream": Slow(body, meanwhile), "content_length": len(body), "content_type": KIND}
+    return caller.client.post(path_of(complaint), headers={"Authorization": f"Bearer {caller.token}"}, **stream)
+
+
+def test_a_file_is_there_when_all_of_it_is_there(agent: Caller, senior: Caller, complaint: dict[str, Any]) -> None:
+    """Not when it began to come: what happened meanwhile is before it, in the story and in the time of the last change."""
+    claimed = []
+
+    def meanwhile() -> None:
+        claimed.append(senior.post(f"/complaints/{complaint['reference']}/claim").status_code)
+
+    assert slowly(agent, complaint, meanwhile).status_code == 201
+    assert claimed == [200]
+    events = agent.get(f"/complaints/{complaint['reference']}/timeline?limit=200").json["items"]
+    times = [event["occurred_at"] for event in events]
+    assert times == sorted(times)
+    assert agent.get(f"/complaints/{complaint['reference']}").json["updated_at"] == times[-1]
+
+
+def test_whose_right_ends_meanwhile_adds_nothing(
+    agent: Caller, complaint: dict[str, Any], engine: Engine, senior: Caller
+) -> None:
+    def meanwhile() -> None:
+        with engine.begin() as connection:
+            connection.execute(text("UPDATE token SET revoked_at = now() WHERE agent_id = :id"), {"id": agent.id})
+
+    answer = slowly(agent, complaint, meanwhile)
+    assert answer.status_code == 401, answer.text
+    assert senior.get(path_of(complaint)).json["items"] == []

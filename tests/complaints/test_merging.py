@@ -802,14 +802,19 @@ class TestTracking:
         write(senior, survivor, "public_reply", "to both")
         for who in ways:
             say(who, f"{who} after")
+        write(senior, source, "inbound", "hers by phone")
         assert read_by("his") == ["his before", "to his", "to both", "his after"]
-        assert read_by("hers") == ["Hers\n\nHer words.", "hers before", "to hers", "to both", "hers after"]
+        theirs = ["hers before", "to hers", "to both", "hers after", "hers by phone"]
+        assert read_by("hers") == ["Hers\n\nHer words.", *theirs]
+        if source_of is NA:
+            shown = senior.get(f"{path_of(survivor)}/messages?limit=200").json["items"]
+            assert {item["sender"]["name"] for item in shown if "hers" in item["body"] and item["sender"]} == {"Li Na"}
         seen = anonymous.get("/public/tracking/complaint", authorization=ways["hers"])
         assert (seen.json["reference"], seen.json["subject"]) == (source["reference"], "Hers")
         assert "His" not in seen.text
         unmerge(senior, source, silent=True)
         assert read_by("his") == ["his before", "to his", "to both", "his after"]
-        assert read_by("hers") == ["hers before", "to hers", "hers after"]
+        assert read_by("hers") == ["hers before", "to hers", "hers after", "hers by phone"]
         verified(database)
 
 

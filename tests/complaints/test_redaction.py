@@ -322,10 +322,11 @@ class Taking:
         self.refuse = refuse
         self.mails: list[EmailMessage] = []
 
-    def send(self, message: EmailMessage) -> None:
+    def send(self, message: EmailMessage) -> bool:
         if self.refuse:
             raise ConnectionRefusedError("nobody there")
         self.mails.append(message)
+        return True
 
 
 def post(program: Program, mailer: Taking) -> None:
@@ -375,9 +376,9 @@ class TestMail:
         told: list[str] = []
 
         class Redacting(Taking):
-            def send(self, message_sent: EmailMessage) -> None:
+            def send(self, message_sent: EmailMessage) -> bool:
                 told.append(done(redact(manager, complaint, message, whole=True))["mail"])
-                super().send(message_sent)
+                return super().send(message_sent)
 
         mailer = Redacting()
         post(program, mailer)

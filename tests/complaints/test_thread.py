@@ -20,6 +20,7 @@ from helpdesk.kernel.unit_of_work import Database
 from helpdesk.wiring import Program
 from tests.complaints.steps import GOOD
 from tests.conftest import Caller, Join, complaint_body, make_team
+from tests.recovery import helpers
 
 LETTER_HTML = {
     "finding": "<p>Your parcel was <b>late</b>.",
@@ -37,10 +38,11 @@ class Taking:
         self.refuse = refuse
         self.mails: list[EmailMessage] = []
 
-    def send(self, message: EmailMessage) -> None:
+    def send(self, message: EmailMessage) -> bool:
         if self.refuse:
             raise ConnectionRefusedError("nobody there")
         self.mails.append(message)
+        return True
 
 
 def post(program: Program, mailer: Taking) -> None:
@@ -271,3 +273,14 @@ class TestItStands:
         said(agent, complaint, body="x")
         with engine.begin() as connection, pytest.raises(IntegrityError, match="never changed"):
             connection.execute(text(f"UPDATE complaint_message SET {change}"))
+
+
+def test_without_a_mail_server_nobody_was_written_to(
+    agent: Caller, complaint: dict[str, Any], program: Program
+) -> None:
+    """And the answer says so: the text stands in the table, and the log says that it went nowhere."""
+    answer = agent.post(f"/complaints/{complaint['reference']}/messages", {"kind": "public_reply", "body": "Friday."})
+    helpers.perform(program, "mail.deliver")
+    shown = agent.get(f"/complaints/{complaint['reference']}/messages/{answer.json['id']}").json["delivery"]
+    assert (shown["state"], shown["sent_at"]) == ("cancelled", None)
+    assert "HELPDESK_SMTP_URL" in shown["reason"]

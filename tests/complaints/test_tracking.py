@@ -199,8 +199,9 @@ class Post:
         self._database = program.database
         self._performer = replace(program.performer, tools=replace(program.tools, mailer=self))
 
-    def send(self, message: Any) -> None:
+    def send(self, message: Any) -> bool:
         self.sent.append(message)
+        return True
 
     def deliver(self) -> None:
         self._performer.perform(helpers.duties(self._database, mail.TOPIC))

@@ -155,7 +155,7 @@ class TestDelivery:
 
         def send_and_die(tools: Any, duty_id: UUID, subject: UUID) -> None:
             class Dying(SmtpMailer):
-                def send(self, message: EmailMessage) -> None:
+                def send(self, message: EmailMessage) -> bool:
                     super().send(message)
                     raise RuntimeError("the power went")
 
@@ -308,4 +308,6 @@ class TestWithoutAServer:
         assert mailer_for("smtp://h") == SmtpMailer("smtp://h")
         mail_id, duty = queue(program.database)
         assert program.performer.perform([duty])["done"] == 1
-        assert row(program.database, "outbound_mail", mail_id)["sent_at"] is not None
+        kept = row(program.database, "outbound_mail", mail_id)
+        assert (kept["sent_at"], kept["failure"]) == (None, mail.NO_SERVER)
+        assert kept["cancelled_at"] is not None
