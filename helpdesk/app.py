@@ -77,6 +77,7 @@ from helpdesk.kernel.presence import STATES as PRESENCES
 from helpdesk.kernel.presence import Presence
 from helpdesk.kernel.settings import Settings
 from helpdesk.kernel.sniffing import EXTENSIONS
+from helpdesk.kernel.web import API
 from helpdesk.recovery.api import blp as recovery
 from helpdesk.recovery.lifecycle import LIFECYCLE as OFFER_LIFE
 from helpdesk.recovery.playbook import ISSUABLE
@@ -96,7 +97,6 @@ from helpdesk.taxonomy.term_schemas import CODES
 from helpdesk.taxonomy.terms import KINDS as TERM_KINDS
 from helpdesk.wiring import Program, assemble
 
-API = "/api/v1"
 BLUEPRINTS = (
     identity,
     roles,

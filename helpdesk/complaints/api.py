@@ -35,6 +35,10 @@ def _show(session: Session, actor: Actor, complaint_id: UUID) -> dict[str, Any]:
     return queries.detail(session, actor, complaint_id)
 
 
+def _at(shown: dict[str, Any]) -> str:
+    return f"/api/v1/complaints/{shown['reference']}"
+
+
 @blp.read(
     "/complaints",
     operation_id="list_complaints",
@@ -71,7 +75,7 @@ def _show_new(session: Session, actor: Actor, complaint_id: UUID) -> dict[str, A
     permission="complaint:create",
     show=_show_new,
     shown_once="tracking_secret",
-    location=lambda shown: f"/api/v1/complaints/{shown['reference']}",
+    location=_at,
     errors=(errors.AlreadyReceived,),
 )
 def create_complaint(uow: UnitOfWork, actor: Actor, given: dict[str, Any]) -> UUID:
@@ -174,6 +178,7 @@ def _open_only(_session: Session, _actor: Actor, complaint: models.Complaint) ->
     if_match="honoured",
     check=_open_only,
     show=_show,
+    location=_at,
     errors=(Conflict,),
 )
 def add_issue(uow: UnitOfWork, _actor: Actor, complaint: models.Complaint, given: dict[str, Any]) -> UUID:
@@ -196,6 +201,7 @@ def _person_route(role: str, path: str, body: type[Schema], summary: str) -> Non
         if_match="honoured",
         check=queries.refuse_merged,
         show=_show,
+        location=_at,
         errors=(errors.ComplaintMerged,),
     )(run)
 
@@ -250,6 +256,7 @@ def remove_person(uow: UnitOfWork, _actor: Actor, part: queries.Part[models.Pers
     if_match="honoured",
     check=queries.refuse_merged,
     show=_show,
+    location=_at,
     errors=(Conflict, errors.ComplaintMerged),
 )
 def record_need(uow: UnitOfWork, _actor: Actor, complaint: models.Complaint, given: dict[str, Any]) -> UUID:
@@ -295,8 +302,14 @@ def get_message(session: Session, actor: Actor, ref: str, message_id: UUID) -> d
     return thread_queries.message_of(session, actor, ref, message_id)
 
 
-def _show_message(session: Session, _actor: Actor, message_id: UUID) -> dict[str, Any]:
-    return thread_queries.message(session, message_id)
+def _show_message(session: Session, actor: Actor, message_id: UUID) -> dict[str, Any]:
+    """It may have gone to another complaint than that in the path, of which not everybody is to learn."""
+    shown = thread_queries.message(session, message_id)
+    return shown | {"seen": queries.sees_held(session, actor, shown["complaint_id"])}
+
+
+def _message_at(shown: dict[str, Any]) -> str | None:
+    return f"/api/v1/complaints/{shown['complaint_id']}/messages/{shown['id']}" if shown["seen"] else None
 
 
 @blp.write(
@@ -312,6 +325,7 @@ def _show_message(session: Session, _actor: Actor, message_id: UUID) -> dict[str
     load=queries.thread_for_update,
     if_match="honoured",
     show=_show_message,
+    location=_message_at,
     errors=(Forbidden, errors.ComplaintMerged, MovedMeanwhile),
 )
 def add_message(uow: UnitOfWork, actor: Actor, complaint: models.Complaint, given: dict[str, Any]) -> UUID:

@@ -68,6 +68,7 @@ def check_room(session: Session, actor: Actor, complaint: Complaint) -> None:
     permission="attachment:add",
     check=check_room,
     show=queries.shown,
+    location=lambda shown: f"/api/v1/complaints/{shown['complaint_id']}/attachments/{shown['id']}",
     errors=(errors.TooManyAttachments, ComplaintMerged),
 )
 def add_attachment(uow: UnitOfWork, actor: Actor, complaint: Complaint, given: dict[str, Any], upload: Upload) -> UUID:
@@ -130,6 +131,7 @@ def redact_attachment(uow: UnitOfWork, actor: Actor, held: queries.Held, given: 
     load=queries.attachment_for_update,
     check=attachments.check_there,
     show=queries.shown,
+    if_match="honoured",
     errors=(errors.AttachmentRedactedAlready, errors.ScannerNotConfigured),
 )
 def scan_attachment(uow: UnitOfWork, _actor: Actor, held: queries.Held) -> UUID:

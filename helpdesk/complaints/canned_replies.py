@@ -51,13 +51,11 @@ def change(uow: UnitOfWork, actor: Actor, row: CannedReply, given: dict[str, Any
     return row.id
 
 
-def delete(uow: UnitOfWork, row: CannedReply) -> dict[str, Any]:
-    """What was there. A macro that uses it says so when it is applied."""
-    shown = template_queries.reply_detail(uow.session, row.id)
+def delete(uow: UnitOfWork, row: CannedReply) -> None:
+    """A macro that uses it says so when it is applied."""
     changes = templates.differences(templates.told(row, _TOLD), None)
     templates.record(uow, CannedReplyDeleted(template_id=row.id, changes=changes), row.scope)
     uow.session.delete(row)
-    return shown
 
 
 def _write(uow: UnitOfWork, actor: Actor, row: CannedReply, given: dict[str, Any]) -> None:

@@ -45,6 +45,7 @@ def _show(session: Session, _actor: Actor, draft_id: UUID) -> dict[str, Any]:
     load=queries.complaint_for_update,
     if_match="honoured",
     show=_show,
+    location=lambda draft: f"/api/v1/complaints/{draft['complaint_id']}/drafts/{draft['id']}",
     errors=(Forbidden, Conflict),
 )
 def begin_draft(uow: UnitOfWork, actor: Actor, complaint: models.Complaint, given: dict[str, Any]) -> UUID:
@@ -86,15 +87,16 @@ def save_draft(uow: UnitOfWork, actor: Actor, writing: Writing, given: dict[str,
     summary="Throw a draft away",
     description="One's own; a colleague's with `complaint:assign`.",
     method="DELETE",
-    answer=schemas.Draft,
+    answer=None,
+    status=204,
     permission="complaint:note",
     load=draft_queries.to_be_written,
     allow=drafts.check_removal,
     if_match="required",
     errors=(Forbidden,),
 )
-def remove_draft(uow: UnitOfWork, _actor: Actor, writing: Writing) -> dict[str, Any]:
-    return drafts.remove(uow, writing)
+def remove_draft(uow: UnitOfWork, _actor: Actor, writing: Writing) -> None:
+    drafts.remove(uow, writing)
 
 
 def _show_message(session: Session, _actor: Actor, message_id: UUID) -> dict[str, Any]:
@@ -115,6 +117,7 @@ def _show_message(session: Session, _actor: Actor, message_id: UUID) -> dict[str
     allow=drafts.check_own,
     if_match="honoured",
     show=_show_message,
+    location=lambda message: f"/api/v1/complaints/{message['complaint_id']}/messages/{message['id']}",
     errors=(Forbidden, ThreadMovedOn),
 )
 def send_draft(uow: UnitOfWork, actor: Actor, writing: Writing, given: dict[str, Any]) -> UUID:

@@ -59,11 +59,8 @@ def save(uow: UnitOfWork, actor: Actor, writing: Writing, given: dict[str, Any])
     return writing.draft.id
 
 
-def remove(uow: UnitOfWork, writing: Writing) -> dict[str, Any]:
-    """What was there."""
-    shown = draft_queries.draft(uow.session, writing.draft.id)
+def remove(uow: UnitOfWork, writing: Writing) -> None:
     uow.session.delete(writing.draft)
-    return shown
 
 
 def send(uow: UnitOfWork, actor: Actor, writing: Writing, given: dict[str, Any]) -> UUID:

@@ -56,12 +56,10 @@ def change(uow: UnitOfWork, actor: Actor, row: Macro, given: dict[str, Any]) -> 
     return row.id
 
 
-def delete(uow: UnitOfWork, row: Macro) -> dict[str, Any]:
-    shown = template_queries.macro_detail(uow.session, row.id)
+def delete(uow: UnitOfWork, row: Macro) -> None:
     changes = templates.differences(templates.told(row, _TOLD), None)
     templates.record(uow, MacroDeleted(template_id=row.id, changes=changes), row.scope)
     uow.session.delete(row)
-    return shown
 
 
 def _write(uow: UnitOfWork, actor: Actor, row: Macro, given: dict[str, Any]) -> None:

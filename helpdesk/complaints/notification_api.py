@@ -57,15 +57,16 @@ def watch(uow: UnitOfWork, actor: Actor, part: Part[UUID]) -> dict[str, Any]:
     operation_id="unwatch_complaint",
     summary="Watch a complaint no more",
     method="DELETE",
-    answer=schemas.Watcher,
+    answer=None,
+    status=204,
     permission="complaint:read",
     load=notification_queries.watching_for_update,
     allow=watchers.check,
     if_match="honoured",
     errors=(Forbidden,),
 )
-def unwatch(uow: UnitOfWork, _actor: Actor, part: Part[UUID]) -> dict[str, Any]:
-    return watchers.unwatch(uow, part)
+def unwatch(uow: UnitOfWork, _actor: Actor, part: Part[UUID]) -> None:
+    watchers.unwatch(uow, part)
 
 
 @blp.read(

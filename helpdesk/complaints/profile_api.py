@@ -109,10 +109,24 @@ def list_absences(session: Session, actor: Actor, page: Page, given: dict[str, A
     load=profile_queries.profile_for_update,
     allow=profiles.check_own,
     show=_show_absence,
+    location=lambda absence: f"/api/v1/agents/{absence['agent_id']}/absences/{absence['id']}",
+    if_match="honoured",
     errors=(Forbidden, Conflict),
 )
 def plan_absence(uow: UnitOfWork, _actor: Actor, profile: profile_models.AgentProfile, given: dict[str, Any]) -> UUID:
     return profiles.plan_absence(uow, profile, given)
+
+
+@blp.read(
+    "/agents/<uuid:agent_id>/absences/<uuid:absence_id>",
+    operation_id="get_agent_absence",
+    summary="One absence",
+    description="Of oneself, or with `agent:read`.",
+    answer=Absence,
+    errors=(Forbidden,),
+)
+def get_absence(session: Session, actor: Actor, agent_id: UUID, absence_id: UUID) -> Any:
+    return profile_queries.absence_of(session, actor, agent_id, absence_id)
 
 
 @blp.write(
@@ -137,11 +151,12 @@ def change_absence(uow: UnitOfWork, _actor: Actor, absence: profile_models.Agent
     operation_id="cancel_agent_absence",
     summary="An agent will be there after all",
     method="DELETE",
-    answer=Absence,
+    answer=None,
+    status=204,
     load=profile_queries.absence_for_update,
     allow=profiles.check_own,
     if_match="required",
     errors=(Forbidden,),
 )
-def cancel_absence(uow: UnitOfWork, _actor: Actor, absence: profile_models.AgentAbsence) -> profile_models.AgentAbsence:
-    return profiles.cancel_absence(uow, absence)
+def cancel_absence(uow: UnitOfWork, _actor: Actor, absence: profile_models.AgentAbsence) -> None:
+    profiles.cancel_absence(uow, absence)

@@ -89,6 +89,16 @@ def absence_detail(session: Session, absence_id: UUID) -> Any:
     return session.execute(select(AgentAbsence.__table__).where(AgentAbsence.id == absence_id)).mappings().one()
 
 
+def absence_of(session: Session, actor: Actor, agent_id: UUID, absence_id: UUID) -> Any:
+    """Raises `Forbidden`, `NotFound`."""
+    check_sight(session, actor, agent_id)
+    found = select(AgentAbsence.__table__).where(AgentAbsence.id == absence_id, AgentAbsence.agent_id == agent_id)
+    row = session.execute(found).mappings().one_or_none()
+    if row is None:
+        raise NotFound
+    return row
+
+
 def absence_for_update(session: Session, actor: Actor, agent_id: UUID, absence_id: UUID) -> AgentAbsence:
     check_sight(session, actor, agent_id)
     belongs = select(AgentAbsence).where(AgentAbsence.id == absence_id, AgentAbsence.agent_id == agent_id)

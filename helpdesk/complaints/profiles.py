@@ -102,11 +102,10 @@ def change_absence(uow: UnitOfWork, absence: AgentAbsence, given: dict[str, Any]
     return absence.id
 
 
-def cancel_absence(uow: UnitOfWork, absence: AgentAbsence) -> AgentAbsence:
+def cancel_absence(uow: UnitOfWork, absence: AgentAbsence) -> None:
     uow.session.delete(absence)
     changes = {name: json_safe([getattr(absence, name), None]) for name in _ABSENCE if getattr(absence, name)}
     uow.record(AgentAbsenceCancelled(agent_id=absence.agent_id, absence_id=absence.id, changes=changes))
-    return absence
 
 
 def _check_absence(uow: UnitOfWork, absence: AgentAbsence, given: dict[str, Any]) -> None:

@@ -111,6 +111,11 @@ def sees(actor: Actor, row: Complaint) -> bool:
     return _SEES[name](actor, row)
 
 
+def sees_held(session: Session, actor: Actor, complaint_id: UUID) -> bool:
+    """`sees`, of one that this transaction has locked, so that it is at hand."""
+    return sees(actor, session.get_one(Complaint, complaint_id))
+
+
 _NAMED: Final[dict[str, ColumnElement[bool]]] = {
     "id": _COMPLAINT.id == bindparam("named"),
     "reference": _COMPLAINT.reference == bindparam("named"),

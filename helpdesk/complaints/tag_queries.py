@@ -80,12 +80,21 @@ def tag_for_update(session: Session, _actor: Actor, tag_id: UUID) -> Tag:
     return tag
 
 
-def visible_tag(session: Session, _actor: Actor, tag_id: UUID) -> Tag:
-    """Without a lock."""
-    tag = session.get(Tag, tag_id)
-    if tag is None:
+def tag_to_merge(session: Session, _actor: Actor, body: Any, tag_id: UUID) -> Tag:
+    """Locked together with the one that the body names, of which nothing is known yet."""
+    named = body.get("into_id") if isinstance(body, dict) else None
+    found = tags_for_update(session, [tag_id, *_ids_in(named)])
+    if tag_id not in found:
         raise NotFound
-    return tag
+    return found[tag_id]
+
+
+def _ids_in(given: Any) -> list[UUID]:
+    """The id that was given, if it is one."""
+    try:
+        return [UUID(given)] if isinstance(given, str) else []
+    except ValueError:
+        return []
 
 
 def tags_for_update(session: Session, tag_ids: Sequence[UUID]) -> dict[UUID, Tag]:

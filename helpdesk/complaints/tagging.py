@@ -249,7 +249,7 @@ def merge(uow: UnitOfWork, actor: Actor, tag: Tag, given: Mapping[str, Any]) -> 
     """Into `given["into_id"]`: the tag's name means that one from now on, and a job puts it on the complaints; the job's id.
     Once more is to go on with a merge that was cancelled.
 
-    `tag` is not locked yet. Raises `ValidationFailed` for one that cannot be merged into, `TagMergedAway`, `TagChanging`.
+    Both are locked. Raises `ValidationFailed` for one that cannot be merged into, `TagMergedAway`, `TagChanging`.
     """
     both = tag_queries.tags_for_update(uow.session, [tag.id, given["into_id"]])
     into = both.get(given["into_id"])

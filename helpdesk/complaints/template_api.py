@@ -85,15 +85,16 @@ def replace_reply(uow: UnitOfWork, actor: Actor, row: rows.CannedReply, given: d
     operation_id="delete_canned_reply",
     summary="Throw a canned reply away",
     method="DELETE",
-    answer=schemas.CannedReply,
+    answer=None,
+    status=204,
     permission="complaint:note",
     load=template_queries.reply_for_update,
     allow=templates.check,
     if_match="required",
     errors=(Forbidden,),
 )
-def delete_reply(uow: UnitOfWork, _actor: Actor, row: rows.CannedReply) -> dict[str, Any]:
-    return canned_replies.delete(uow, row)
+def delete_reply(uow: UnitOfWork, _actor: Actor, row: rows.CannedReply) -> None:
+    canned_replies.delete(uow, row)
 
 
 @blp.write(
@@ -188,15 +189,16 @@ def replace_macro(uow: UnitOfWork, actor: Actor, row: rows.Macro, given: dict[st
     operation_id="delete_macro",
     summary="Throw a macro away",
     method="DELETE",
-    answer=schemas.Macro,
+    answer=None,
+    status=204,
     permission="complaint:note",
     load=template_queries.macro_for_update,
     allow=templates.check,
     if_match="required",
     errors=(Forbidden,),
 )
-def delete_macro(uow: UnitOfWork, _actor: Actor, row: rows.Macro) -> dict[str, Any]:
-    return macros.delete(uow, row)
+def delete_macro(uow: UnitOfWork, _actor: Actor, row: rows.Macro) -> None:
+    macros.delete(uow, row)
 
 
 def _show_outcome(_session: Session, actor: Actor, outcome: macros.Applied | dict[str, Any]) -> dict[str, Any]:

@@ -59,6 +59,7 @@ def _look(_session: Session, actor: Actor) -> Actor:
     load=theirs,
     check=check_room,
     show=queries.shown,
+    if_match="none",  # they are shown no version of it
     errors=(errors.TooManyAttachments, ComplaintMerged),
 )
 def add_attachment(uow: UnitOfWork, actor: Actor, complaint: Complaint, _given: dict[str, Any], upload: Upload) -> UUID:

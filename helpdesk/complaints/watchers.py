@@ -47,14 +47,13 @@ def watch(uow: UnitOfWork, actor: Actor, part: Part[UUID]) -> dict[str, Any]:
     return {"agent_id": agent_id, "name": watching[0].name, "added_by": actor.id, "created_at": uow.now}
 
 
-def unwatch(uow: UnitOfWork, part: Part[UUID]) -> dict[str, Any]:
-    """What was there. Raises `NotFound` for who does not watch it."""
+def unwatch(uow: UnitOfWork, part: Part[UUID]) -> None:
+    """Raises `NotFound` for who does not watch it."""
     complaint, agent_id = part.complaint, part.row
-    known = notification_queries.watcher(uow.session, complaint.id, agent_id)
-    if known is None:
+    watcher = uow.session.get(Watcher, (complaint.id, agent_id))
+    if watcher is None:
         raise NotFound
-    uow.session.delete(uow.session.get_one(Watcher, (complaint.id, agent_id)))
+    uow.session.delete(watcher)
     uow.record(
         WatcherRemoved(complaint_id=complaint.id, reference=complaint.reference, agent_id=agent_id), stream=complaint
     )
-    return known

@@ -99,13 +99,14 @@ def change_identity_provider(uow: UnitOfWork, actor: Actor, row: IdentityProvide
     operation_id="delete_identity_provider",
     summary="Delete an identity provider, and who is whom there",
     method="DELETE",
-    answer=provider_schemas.DeletedProvider,
+    answer=None,
+    status=204,
     permission="provider:manage",
     load=provider_queries.provider_for_update,
     if_match="required",
 )
-def delete_identity_provider(uow: UnitOfWork, _actor: Actor, row: IdentityProvider) -> dict[str, Any]:
-    return {"id": provider_service.delete(uow, row)}
+def delete_identity_provider(uow: UnitOfWork, _actor: Actor, row: IdentityProvider) -> None:
+    provider_service.delete(uow, row)
 
 
 @blp.read(
@@ -125,11 +126,12 @@ def list_identities(session: Session, actor: Actor, page: Page, given: dict[str,
     operation_id="unlink_identity",
     summary="Undo the link between an agent and who that is at a provider",
     method="DELETE",
-    answer=provider_schemas.Unlinked,
+    answer=None,
+    status=204,
     load=provider_queries.identity_for_update,
 )
-def unlink_identity(uow: UnitOfWork, _actor: Actor, row: AgentIdentity) -> dict[str, Any]:
-    return {"id": provider_service.unlink(uow, row)}
+def unlink_identity(uow: UnitOfWork, _actor: Actor, row: AgentIdentity) -> None:
+    provider_service.unlink(uow, row)
 
 
 @blp.read(
@@ -191,6 +193,7 @@ def _prove(_actor: Actor, given: dict[str, Any]) -> Arrival:
     answer=session_schemas.NewSession,
     status=201,
     public=True,
+    location=lambda _: "/api/v1/session",
     idempotency_key="none",
     first=_prove,
     headers=cookie,

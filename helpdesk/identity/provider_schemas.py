@@ -136,11 +136,3 @@ class Identity(Schema):
     issuer = fields.String(required=True, metadata={"example": "https://login.example.com"})
     subject = fields.String(required=True, metadata={"description": "Who that is there.", "example": "248289761001"})
     created_at = Timestamp(required=True)
-
-
-class Unlinked(Schema):
-    id = fields.UUID(required=True)
-
-
-class DeletedProvider(Schema):
-    id = fields.UUID(required=True)

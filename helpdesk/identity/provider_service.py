@@ -67,19 +67,17 @@ def change(uow: UnitOfWork, door: Door, actor: Actor, row: IdentityProvider, giv
     return row.id
 
 
-def delete(uow: UnitOfWork, row: IdentityProvider) -> UUID:
+def delete(uow: UnitOfWork, row: IdentityProvider) -> None:
     """And with it who is whom there."""
     changes: dict[str, list[object]] = {name: [getattr(row, name), None] for name in _FIELDS}
     record_administration(uow, ProviderDeleted(provider_id=row.id, name=row.name, changes=changes))
     uow.session.delete(row)
-    return row.id
 
 
-def unlink(uow: UnitOfWork, row: AgentIdentity) -> UUID:
+def unlink(uow: UnitOfWork, row: AgentIdentity) -> None:
     event = IdentityUnlinked(agent_id=row.agent_id, provider_id=row.provider_id, issuer=row.issuer, subject=row.subject)
     record_administration(uow, event)
     uow.session.delete(row)
-    return row.id
 
 
 def _check(uow: UnitOfWork, door: Door, actor: Actor, given: dict[str, Any]) -> None:

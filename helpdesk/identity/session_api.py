@@ -74,6 +74,7 @@ def _prove(_actor: Actor, given: dict[str, Any]) -> Proof:
     answer=session_schemas.NewSession,
     status=201,
     public=True,
+    location=lambda _: "/api/v1/session",
     idempotency_key="none",
     first=_prove,
     headers=cookie,
@@ -102,12 +103,12 @@ def list_sessions(session: Session, actor: Actor, page: Page, given: dict[str, A
     operation_id="end_session",
     summary="End a session at once",
     method="DELETE",
-    answer=session_schemas.EndedSessions,
+    answer=None,
+    status=204,
     load=session_queries.session_for_update,
 )
-def end_session(uow: UnitOfWork, _actor: Actor, row: AgentSession) -> dict[str, Any]:
+def end_session(uow: UnitOfWork, _actor: Actor, row: AgentSession) -> None:
     session_service.end(uow, row, "revoked")
-    return {"ended": 1}
 
 
 @blp.write(
@@ -237,6 +238,7 @@ def reset_password(uow: UnitOfWork, _actor: Actor, new: password_service.NewPass
     status=202,
     permission="agent:manage",
     load=queries.agent_for_update,
+    if_match="honoured",
     errors=(session_errors.NotActive, session_errors.HasPassword),
 )
 def invite_agent(uow: UnitOfWork, _actor: Actor, agent: Agent) -> dict[str, Any]:
@@ -295,6 +297,7 @@ def _prove_password(actor: Actor, given: dict[str, Any]) -> UUID:
     body=session_schemas.OwnPassword,
     answer=session_schemas.Enrolment,
     status=201,
+    location=lambda _: "/api/v1/me/second-factor",
     idempotency_key="none",
     first=_prove_password,
     enrolling=True,
@@ -369,6 +372,7 @@ def disable_second_factor(uow: UnitOfWork, _actor: Actor, agent_id: UUID) -> UUI
     answer=session_schemas.SecondFactorState,
     permission="agent:manage",
     load=queries.agent_for_update,
+    if_match="honoured",
     show=_show_state,
     errors=(session_errors.SecondFactorMissing, BeyondOwnRights),
 )

@@ -129,7 +129,8 @@ def put_import_content(job_id: UUID) -> Response:
     except OSError as error:
         structlog.get_logger().error("upload not stored", reason=str(error))
         raise TemporarilyUnavailable("The file could not be stored.") from error
-    return Response(orjson.dumps(schemas.Import().dump(shown), option=JSON), 202, mimetype="application/json")
+    told = {"Location": f"/api/v1/imports/{job_id}"}
+    return Response(orjson.dumps(schemas.Import().dump(shown), option=JSON), 202, told, mimetype="application/json")
 
 
 def _settings() -> Settings:
@@ -161,6 +162,7 @@ def _declare_content_route() -> None:
         f"`again`. The content type may also be {' or '.join(CONTENT_TYPES[1:])}.",
         answer=schemas.Import(),
         statuses={202: "Accepted"},
+        location=True,
         errors=[
             NotFound,
             UnknownRoute,

@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
+from urllib.parse import urlencode
 
 import orjson
 from flask import Response, request
@@ -18,7 +19,7 @@ def answered(
     schema: Any,
     shown: Any,
     status: int,
-    location: Callable[[Any], str] | None,
+    location: Callable[[Any], str | None] | None,
     wanted: Sequence[str] | None = None,
 ) -> Response:
     """`wanted`: fields that there is to be nothing beside of."""
@@ -28,8 +29,9 @@ def answered(
     headers: dict[str, str] = {}
     if version is not None:
         headers["ETag"] = f'"v{version}-{_digest(data)}"'
-    if location is not None:
-        headers["Location"] = location(shown)
+    address = None if location is None else location(shown)
+    if address is not None:
+        headers["Location"] = address
     return Response(data, status, headers, mimetype=_json_or(wanted))
 
 
@@ -81,8 +83,6 @@ def listed_answer(body: dict[str, Any], cursor: str | None, wanted: Sequence[str
 
 
 def _encode(args: Mapping[str, str]) -> str:
-    from urllib.parse import urlencode  # noqa: PLC0415  # only on pages that go on
-
     return urlencode(args)
 
 

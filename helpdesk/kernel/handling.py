@@ -24,7 +24,7 @@ from helpdesk.kernel.multipart import MEDIA_TYPE
 from helpdesk.kernel.pagination import Count, Page
 from helpdesk.kernel.unit_of_work import UnitOfWork
 from helpdesk.kernel.uploads import FORM_ROOM, FormRequired, Sent, Terms, received, too_large
-from helpdesk.kernel.web import Caller, Scheme, caller, web, who_of
+from helpdesk.kernel.web import API, Caller, Scheme, caller, web, who_of
 
 _ATTEMPTS = 3
 
@@ -96,9 +96,7 @@ def include(session: Session, actor: Caller, rule: str, **path: Any) -> Any:
     """What another GET of ours answers to this caller, to be shown inside this one's answer: the same rights, the same
     bounds, and its cursor goes on there. `rule` is as it was declared. Raises `Forbidden`.
     """
-    own = str(request.url_rule)
-    prefix = own[: own.index("/", own.index("/", 1) + 1)]  # `/api/v1`
-    return READS[rule].included(session, actor, path, f"{prefix}{rule}")
+    return READS[rule].included(session, actor, path, f"{API}{rule}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,7 +114,7 @@ class Write:
     allow: Callable[[Session, Any, Any], None] | None = None
     check: Callable[[Session, Any, Any], None] | None
     show: Callable[..., Any] | None
-    location: Callable[[Any], str] | None
+    location: Callable[[Any], str | None] | None
     if_match: str
     key_required: bool
     shown_once: str | None

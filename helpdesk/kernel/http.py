@@ -134,7 +134,7 @@ class Blueprint(flask_smorest.Blueprint):  # type: ignore[misc]  # flask-smorest
         allow: Callable[[Session, Any, Any], None] | None = None,
         check: Callable[[Session, Any, Any], None] | None = None,
         show: Callable[..., Any] | None = None,
-        location: Callable[[Any], str] | None = None,
+        location: Callable[[Any], str | None] | None = None,
         if_match: str = "none",
         idempotency_key: str = "optional",
         shown_once: str | None = None,
@@ -159,6 +159,8 @@ class Blueprint(flask_smorest.Blueprint):  # type: ignore[misc]  # flask-smorest
         looked at. `if_match` is none, honoured or required. `shown_once` names a field of the answer (then a mapping) that is shown once: the kept
         answer has null in its place. `headers(shown)` are further ones of the answer. `limits`
         and `by` as in `read`.
+
+        `location(shown)`: where a GET finds what was made; None where this caller finds it nowhere.
 
         `idempotency_key` is optional, required or none: no trace is kept of a body that holds a password or a code, and
         a kept answer would tell whoever guesses the key whether the guess in the body was right.
@@ -240,7 +242,7 @@ class Blueprint(flask_smorest.Blueprint):  # type: ignore[misc]  # flask-smorest
         by: Scheme | None = None,
         check: Callable[[Session, Any, Any], None] | None = None,
         show: Callable[..., Any] | None = None,
-        location: Callable[[Any], str] | None = None,
+        location: Callable[[Any], str | None] | None = None,
         if_match: str = "honoured",
         limits: Sequence[str] = (),
         errors: Sequence[type[DomainError]] = (),

@@ -4,7 +4,7 @@ import re
 import secrets
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol, cast
+from typing import Any, Final, Protocol, cast
 
 import structlog
 from flask import Flask, Response, current_app, g, request
@@ -17,6 +17,9 @@ from helpdesk.kernel.presence import Presence
 from helpdesk.kernel.settings import Settings
 from helpdesk.kernel.storage import Store
 from helpdesk.kernel.unit_of_work import Database
+
+API: Final = "/api/v1"
+"""Where every route stands that the OpenAPI document tells of."""
 
 
 class Caller(Principal, Protocol):

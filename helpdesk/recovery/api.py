@@ -297,6 +297,7 @@ def get_budget(session: Session, _actor: Actor, budget_id: UUID) -> dict[str, An
     permission="budget:manage",
     load=queries.budget_for_update,
     show=_show_budget,
+    location=lambda budget: f"/api/v1/budgets/{budget['id']}",
     if_match="required",
     idempotency_key="required",
 )

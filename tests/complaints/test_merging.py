@@ -389,8 +389,12 @@ class TestOldReference:
         refused = write(senior, complaint, "internal_note", "x", expect=409)
         assert "merged_into" not in refused
         assert theirs["reference"] not in str(refused)
-        write(senior, complaint, "inbound", "Hello?")  # never lost
-        assert thread(manager, theirs)[-1] == ("inbound", "Hello?")
+        said = {"kind": "inbound", "body": "Hello?"}
+        unseen, seen = (caller.post(f"{path_of(complaint)}/messages", said) for caller in (senior, manager))
+        assert thread(manager, theirs)[-2:] == [("inbound", "Hello?")] * 2  # never lost
+        assert "Location" not in unseen.headers
+        assert theirs["id"] not in unseen.text
+        assert manager.get(seen.headers["Location"]).json == seen.json
 
     @pytest.mark.parametrize(
         ("path", "body"),

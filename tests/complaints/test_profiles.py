@@ -186,13 +186,18 @@ class TestAbsences:
             assert caller.post(of(agent, "absences"), self.body()).status_code == status
         (first, _) = join().get(of(agent, "absences")).json["items"]
         path = of(agent, f"absences/{first['id']}")
+        assert anonymous.get(path).status_code == 401
+        assert join().get(path).json == agent.get(path).json == first
+        assert agent.get(of(senior, f"absences/{first['id']}")).status_code == 404
         assert agent.delete(path).status_code == 428
         assert join().delete(path, if_match="*").status_code == 403
         assert agent.delete(of(senior, f"absences/{first['id']}"), if_match="*").status_code == 404
 
     def test_planned_changed_and_cancelled(self, agent: Caller, join: Join) -> None:
         other = join()
-        planned = agent.post(of(agent, "absences"), self.body(substitute_id=str(other.id), note="Leave")).json
+        answer = agent.post(of(agent, "absences"), self.body(substitute_id=str(other.id), note="Leave"))
+        planned = answer.json
+        assert agent.get(answer.headers["Location"]).json == planned
         shown = agent.get(of(agent)).json
         assert (shown["unready"], shown["substitute_id"]) == (["out_of_office"], str(other.id))
         path = of(agent, f"absences/{planned['id']}")
@@ -200,7 +205,8 @@ class TestAbsences:
         assert agent.patch(path, later, if_match='"v1"').json["version"] == 2
         assert agent.patch(path, later, if_match='"v1"').status_code == 412
         assert agent.get(of(agent)).json["ready"] is True
-        assert agent.delete(path, if_match='"v2"').status_code == 200
+        assert agent.delete(path, if_match='"v2"').status_code == 204
+        assert agent.get(path).status_code == 404
         assert agent.get(of(agent, "absences")).json["items"] == []
 
     def test_what_cannot_be_meant(self, agent: Caller, admin: Caller, join: Join) -> None:

@@ -2,10 +2,11 @@
 
 import re
 from collections.abc import Callable, Iterator
+from functools import cache
 from typing import Any, Final
 
 from helpdesk.identity.permissions import PERMISSIONS
-from tests.contract.document import PROBLEM, Operation, committed, faults
+from tests.contract.document import OPERATIONS, PROBLEM, Operation, committed, faults
 
 Rule = Callable[[Operation], Iterator[str]]
 
@@ -153,6 +154,74 @@ def takes_the_headers_of_its_method(operation: Operation) -> Iterator[str]:
         yield "428 is for a required If-Match"
 
 
+UNGUARDED: Final = {
+    "end_complaint_presence",
+    "link_complaint_attachment",
+    "link_complaint_evidence",
+    "note_complaint_presence",
+    "preview_canned_reply",
+}
+"""They change nothing that has a version."""
+
+
+def takes_the_version_where_there_is_one(operation: Operation) -> Iterator[str]:
+    """`If-Match`: required to edit what a GET shows with its version, honoured by every other change beneath that."""
+    match = operation.parameter("header", "If-Match")
+    if (
+        operation.method in {"put", "patch", "delete"}
+        and operation.path in versioned()
+        and not (match or {}).get("required")
+    ):
+        yield "edits a row with a version, and does not ask for it"
+    beneath = operation.method != "get" and any(
+        operation.path.startswith(f"{path}/") for path in versioned() if "{" in path
+    )
+    if beneath and (match is None) != (operation.id in UNGUARDED):
+        yield "changes a row with a version, and does not heed it"
+
+
+def deletes_what_is_gone(operation: Operation) -> Iterator[str]:
+    """204, or 200 with the row that stays, or with what it was taken from: as a GET at the address, or above it, answers."""
+    if operation.method != "delete" or operation.path == "/api/v1/sessions":  # several at once: how many they were
+        return
+    statuses = list(_responses(operation, "200", "300"))
+    above = [shown for path, shown in singles().items() if f"{operation.path}/".startswith(f"{path}/")]
+    if statuses != ["204"] and not (statuses == ["200"] and _schema(operation, "200") in above):
+        yield "answers neither 204 nor with what a GET shows"
+
+
+def says_where_it_is(operation: Operation) -> Iterator[str]:
+    """201 and 202 with `Location`, wherever there is a GET for what was made."""
+    for status, said in _responses(operation, "201", "203").items():
+        made = _schema(operation, status)
+        if made in singles().values() and "Location" not in said.get("headers", {}):
+            yield f"{status} has no Location"
+
+
+def _schema(operation: Operation, status: str) -> str:
+    said = operation.definition["responses"][status].get("content", {}).get("application/json", {})
+    return str(said.get("schema", {}).get("$ref", "")).rpartition("/")[2]
+
+
+@cache
+def singles() -> dict[str, str]:
+    """Path -> the schema of the one resource that a GET there answers with."""
+    gets = [operation for operation in OPERATIONS if operation.method == "get"]
+    found = {
+        operation.path: _schema(operation, "200") for operation in gets if "200" in operation.definition["responses"]
+    }
+    return {path: name for path, name in found.items() if name and "next_cursor" not in _fields(name)}
+
+
+def _fields(name: str) -> set[str]:
+    return set(committed()["components"]["schemas"][name].get("properties", {}))
+
+
+@cache
+def versioned() -> frozenset[str]:
+    return frozenset(path for path, name in singles().items() if "version" in _fields(name) and "{version}" not in path)
+
+
 def may_not_find_its_row(operation: Operation) -> Iterator[str]:
     if bool(operation.path_names()) != ("404" in operation.definition["responses"]):
         yield "404 is for paths that name a row"
@@ -182,6 +251,9 @@ RULES: Final[tuple[Rule, ...]] = (
     says_who_may_call_it,
     describes_its_parameters,
     takes_the_headers_of_its_method,
+    takes_the_version_where_there_is_one,
+    deletes_what_is_gone,
+    says_where_it_is,
     may_not_find_its_row,
     lists_are_pages,
 )
