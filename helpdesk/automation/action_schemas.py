@@ -5,12 +5,12 @@ from typing import Any, Final
 from marshmallow import ValidationError, fields, validate, validates_schema
 
 from helpdesk.complaints.schemas import MessageIn
-from helpdesk.kernel.schemas import Flag, Schema, Text
+from helpdesk.kernel.schemas import Flag, Pattern, Schema, Text
 
 MOST_NAMED: Final = 50
 MOST_DATA: Final = 20
-_NAME: Final = validate.Regexp(
-    r"^[a-z][a-z0-9_]*(\.[a-z][a-z0-9_]*)*\Z", error="Write words of small letters, digits and _, with dots between."
+_NAME: Final = Pattern(
+    r"^[a-z][a-z0-9_]*(\.[a-z][a-z0-9_]*)*$", error="Write words of small letters, digits and _, with dots between."
 )
 
 

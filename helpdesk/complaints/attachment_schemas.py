@@ -1,7 +1,7 @@
 from marshmallow import fields, validate
 
 from helpdesk.complaints.attachment_models import SCAN_STATES
-from helpdesk.kernel.schemas import Choice, Flag, PageQuery, Schema, Text, Timestamp, Whole
+from helpdesk.kernel.schemas import Choice, Flag, PageQuery, Pattern, Schema, Text, Timestamp, Whole
 from helpdesk.kernel.sniffing import EXTENSIONS
 
 LINK_SECONDS = 120
@@ -22,7 +22,7 @@ class AttachmentIn(Schema):
         },
     )
     sha256 = fields.String(
-        validate=validate.Regexp("^[0-9A-Fa-f]{64}$", error="Write 64 hexadecimal digits."),
+        validate=Pattern("^[0-9A-Fa-f]{64}$", error="Write 64 hexadecimal digits."),
         metadata={"description": "Digest of the file: refused where another one arrives.", "example": None},
     )
 
@@ -31,7 +31,7 @@ class PublicAttachmentIn(Schema):
     """The fields beside the file."""
 
     sha256 = fields.String(
-        validate=validate.Regexp("^[0-9A-Fa-f]{64}$", error="Write 64 hexadecimal digits."),
+        validate=Pattern("^[0-9A-Fa-f]{64}$", error="Write 64 hexadecimal digits."),
         metadata={"description": "Digest of the file: refused where another one arrives.", "example": None},
     )
 

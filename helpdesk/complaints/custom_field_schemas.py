@@ -9,15 +9,15 @@ from marshmallow import ValidationError, fields, validate
 from helpdesk.complaints.custom_field_models import FIELD_TYPES
 from helpdesk.complaints.custom_values import FOUND_TO, LONGEST
 from helpdesk.complaints.lifecycle import LIFECYCLE
-from helpdesk.kernel.schemas import Choice, CommaList, Flag, PageQuery, Schema, Text, Timestamp, Whole
+from helpdesk.kernel.schemas import Choice, CommaList, Flag, PageQuery, Pattern, Schema, Text, Timestamp, Whole
 
-_KEY: Final = validate.Regexp(
-    r"^[a-z][a-z0-9_]{0,39}\Z", error="Write lower-case letters, digits and underscores, a letter first; 40 at most."
+_KEY: Final = Pattern(
+    r"^[a-z][a-z0-9_]{0,39}$", error="Write lower-case letters, digits and underscores, a letter first; 40 at most."
 )
-_CODE: Final = validate.Regexp(
-    r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,39}\Z", error="Write letters, digits, underscores, dots and hyphens; 40 at most."
+_CODE: Final = Pattern(
+    r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,39}$", error="Write letters, digits, underscores, dots and hyphens; 40 at most."
 )
-_CURRENCY: Final = validate.Regexp(r"^[A-Z]{3}\Z", error="Write an ISO 4217 currency, for example EUR.")
+_CURRENCY: Final = Pattern(r"^[A-Z]{3}$", error="Write an ISO 4217 currency, for example EUR.")
 MOST_OPTIONS: Final = 200
 MOST_VALUES: Final = 100
 """Values that one request may bring."""

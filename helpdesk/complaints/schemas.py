@@ -32,6 +32,7 @@ from helpdesk.kernel.schemas import (
     MoneyField,
     Names,
     PageQuery,
+    Pattern,
     Schema,
     Text,
     Timestamp,
@@ -153,7 +154,7 @@ class ComplaintIn(Schema):
     loss = MoneyField(positive=False, metadata={"description": "Proven loss beside it.", "example": None})
     jurisdiction = Text(
         max_length=2,
-        validate=validate.Regexp("^[A-Z]{2}$", error="Write an ISO 3166 country code, for example GB."),
+        validate=Pattern("^[A-Z]{2}$", error="Write an ISO 3166 country code, for example GB."),
         metadata={"description": "Whose regulatory deadlines apply.", "example": None},
     )
     sector = Text(max_length=50, metadata={"example": None})

@@ -6,13 +6,13 @@ from typing import Any, Final
 from marshmallow import fields, validate
 
 from helpdesk.complaints.folding import fold, misleads
-from helpdesk.kernel.schemas import Flag, PageQuery, Schema, Text, Timestamp
+from helpdesk.kernel.schemas import Flag, PageQuery, Pattern, Schema, Text, Timestamp
 
 TAG_LENGTH: Final = 50
 AT_ONCE: Final = 20
 """Tags that one request may name."""
 
-_COLOUR: Final = validate.Regexp(r"^#[0-9a-f]{6}\Z", error="Write a colour like #c0392b.")
+_COLOUR: Final = Pattern(r"^#[0-9a-f]{6}$", error="Write a colour like #c0392b.")
 
 
 class TagName(Text):

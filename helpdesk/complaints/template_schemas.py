@@ -7,10 +7,10 @@ from helpdesk.complaints.schemas import Complaint, Message, one_text
 from helpdesk.complaints.steps import STEPS, StepIn
 from helpdesk.complaints.template_models import TEMPLATE_SCOPES
 from helpdesk.customers.schemas import LANGUAGE
-from helpdesk.kernel.schemas import Choice, Flag, Html, PageQuery, Schema, Text, Timestamp
+from helpdesk.kernel.schemas import Choice, Flag, Html, PageQuery, Pattern, Schema, Text, Timestamp
 
 _LONGEST = 20_000
-_SHORTCUT = validate.Regexp(r"^[a-z0-9][a-z0-9_-]{0,39}\Z", error="Small letters, digits, - and _; at most 40.")
+_SHORTCUT = Pattern(r"^[a-z0-9][a-z0-9_-]{0,39}$", error="Small letters, digits, - and _; at most 40.")
 _PLACES = (
     "`{{complaint.reference}}`, or with a word for when there is none: `{{complainant.name|there}}`. There are "
     + (", ".join(f"`{name}`" for name in wording.VARIABLES) + ".")

@@ -1,11 +1,9 @@
-from marshmallow import fields, validate
+from marshmallow import fields
 
 from helpdesk.customers.models import KINDS, TIERS
-from helpdesk.kernel.schemas import Choice, Email, PageQuery, Schema, Text, Timestamp
+from helpdesk.kernel.schemas import Choice, Email, PageQuery, Pattern, Schema, Text, Timestamp
 
-LANGUAGE = validate.Regexp(
-    r"^[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8}){0,3}$", error="Write a BCP 47 tag, for example en or zh-CN."
-)
+LANGUAGE = Pattern(r"^[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8}){0,3}$", error="Write a BCP 47 tag, for example en or zh-CN.")
 
 
 class CustomerQuery(PageQuery):

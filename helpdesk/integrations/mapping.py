@@ -39,7 +39,7 @@ from marshmallow import fields, validate, validates_schema
 from helpdesk.complaints.schemas import EARLIEST, ComplaintIn, IssueIn, NeedIn, PersonIn
 from helpdesk.integrations.errors import UnusableMapping
 from helpdesk.kernel.clock import parse_rfc3339, rfc3339
-from helpdesk.kernel.schemas import Choice, Schema, problems_of
+from helpdesk.kernel.schemas import Choice, Pattern, Schema, problems_of
 from helpdesk.taxonomy.code_maps import Words, shipped_words
 from helpdesk.taxonomy.term_schemas import TermCode
 
@@ -181,7 +181,7 @@ class _File(Schema):
     whole = fields.List(fields.String(validate=validate.OneOf(WHOLE)), load_default=list)
     needs = fields.Nested(_Needs)
     clock_starts = fields.Dict(
-        fields.String(validate=validate.Regexp("^[a-z][a-z_]{0,60}$")), fields.Nested(_ClockStart), load_default=dict
+        fields.String(validate=Pattern("^[a-z][a-z_]{0,60}$")), fields.Nested(_ClockStart), load_default=dict
     )
 
     @validates_schema

@@ -88,6 +88,20 @@ class Email(fields.Email):
         return text
 
 
+class Pattern(validate.Regexp):
+    r"""The whole text, as `^...$` in JSON Schema: a `$` of Python's lets a line break through behind it, and its `\Z` is not
+    known to readers of the document. `\d` is 0 to 9.
+    """
+
+    def __init__(self, expression: str, *, error: str | None = None) -> None:
+        super().__init__(re.compile(expression, re.ASCII), error=error)
+
+    def __call__(self, value: Any) -> Any:
+        if self.regex.fullmatch(value) is None:
+            raise ma.ValidationError(self.error)
+        return value
+
+
 class Whole(fields.Integer):
     """A whole number as JSON Schema has it: 3 and 3.0. Marshmallow's own would make 2 of 2.9, 1 of true and 3 of "3"."""
 

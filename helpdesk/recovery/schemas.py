@@ -7,7 +7,7 @@ from marshmallow import ValidationError, fields, validate, validates_schema
 
 from helpdesk.complaints.taxonomy import FAULTS
 from helpdesk.kernel.money import currencies
-from helpdesk.kernel.schemas import Choice, Flag, MoneyField, PageQuery, Schema, Text, Timestamp, Whole
+from helpdesk.kernel.schemas import Choice, Flag, MoneyField, PageQuery, Pattern, Schema, Text, Timestamp, Whole
 from helpdesk.recovery.lifecycle import CUSTOMER_STATES, LIFECYCLE
 from helpdesk.recovery.models import ENTRY_KINDS, LANGUAGES
 from helpdesk.recovery.offers import DEFAULT_VALID_DAYS
@@ -213,7 +213,7 @@ class PublicDeclineIn(Schema):
     reason = Text(max_length=2000, metadata={"example": "I should like my money back instead."})
 
 
-_DECIMAL: Final = validate.Regexp(r"^\d{1,16}(\.\d{1,8})?$", error="Write a plain decimal, for example 25.00.")
+_DECIMAL: Final = Pattern(r"^\d{1,16}(\.\d{1,8})?$", error="Write a plain decimal, for example 25.00.")
 
 
 def _amount(what: str, example: str) -> fields.String:

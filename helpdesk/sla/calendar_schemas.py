@@ -1,14 +1,13 @@
-import re
 from typing import Final
 
 from marshmallow import fields, validate
 
-from helpdesk.kernel.schemas import Choice, Flag, Schema, Text, Timestamp, Whole
+from helpdesk.kernel.schemas import Choice, Flag, Pattern, Schema, Text, Timestamp, Whole
 from helpdesk.sla.public_holidays import FIRST_YEAR, LAST_YEAR
 from helpdesk.sla.specs import DAYS
 
 _HOURS_EXAMPLE: Final = {day: [["09:00", "17:00"]] for day in DAYS[:5]}
-_DATE: Final = validate.Regexp(re.compile(r"\d{4}-\d{2}-\d{2}\Z"), error="Write YYYY-MM-DD.")
+_DATE: Final = Pattern(r"^\d{4}-\d{2}-\d{2}$", error="Write YYYY-MM-DD.")
 _YEAR: Final = validate.Range(FIRST_YEAR, LAST_YEAR)
 _CLOSED: Final = {"2026-12-25": "Christmas Day"}
 

@@ -4,11 +4,11 @@ from typing import Final
 
 from marshmallow import fields, validate
 
-from helpdesk.kernel.schemas import Choice, Flag, PageQuery, Schema, Text, Timestamp
+from helpdesk.kernel.schemas import Choice, Flag, PageQuery, Pattern, Schema, Text, Timestamp
 from helpdesk.taxonomy.code_maps import MOST
 from helpdesk.taxonomy.terms import KINDS
 
-_SYSTEM: Final = validate.Regexp(
+_SYSTEM: Final = Pattern(
     "^[a-z][a-z0-9_-]{0,39}$", error="Write small letters, digits, - and _, beginning with a letter."
 )
 

@@ -6,7 +6,7 @@ from typing import Any, Final
 from marshmallow import ValidationError, fields, validate, validates_schema
 
 from helpdesk.customers.schemas import LANGUAGE
-from helpdesk.kernel.schemas import Choice, Flag, PageQuery, Schema, Text, Timestamp, Whole
+from helpdesk.kernel.schemas import Choice, Flag, PageQuery, Pattern, Schema, Text, Timestamp, Whole
 from helpdesk.taxonomy.severities import IMPACTS, SEVERITIES, URGENCIES, milder_cells
 from helpdesk.taxonomy.term_schemas import Labels, TermCode
 from helpdesk.taxonomy.terms import KINDS
@@ -14,10 +14,10 @@ from helpdesk.taxonomy.terms import KINDS
 LABELS: Final = {"en": "late or missed promise", "zh": "延误或未按承诺送达"}
 OWN_RULES: Final = ("matrix", "repeat", "burst", "person")
 """Names that reasons have by themselves."""
-RULE_NAME: Final = validate.Regexp(
+RULE_NAME: Final = Pattern(
     "^[a-z][a-z0-9_]{0,39}$", error="Write small letters, digits and _, beginning with a letter."
 )
-_WORD: Final = validate.Regexp("^[a-z][a-z0-9_]{0,39}$", error="Write small letters, digits and _.")
+_WORD: Final = Pattern("^[a-z][a-z0-9_]{0,39}$", error="Write small letters, digits and _.")
 
 
 class Traits(Schema):

@@ -5,7 +5,7 @@ from typing import Any, Final
 
 from marshmallow import ValidationError, fields, validate
 
-from helpdesk.kernel.schemas import Code, Text
+from helpdesk.kernel.schemas import Code, Pattern, Text
 from helpdesk.taxonomy.in_force import in_force
 from helpdesk.taxonomy.terms import PATTERNS, REQUIRED_LANGUAGE
 
@@ -65,7 +65,7 @@ class Labels(fields.Dict):
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(
             keys=fields.String(
-                validate=validate.Regexp(
+                validate=Pattern(
                     r"^[a-z]{2,3}(-[A-Za-z0-9]{2,8}){0,3}$", error="Write a BCP 47 tag, for example en or zh-TW."
                 )
             ),

@@ -146,6 +146,12 @@ class TestWhole:
         without = [where for where, schema in schemas_in(committed()) if schema != {} and not known & schema.keys()]
         assert without == []
 
+    def test_patterns_are_of_the_whole_and_for_every_reader(self) -> None:
+        """`^...$`, and nothing that only Python knows."""
+        patterns = {schema["pattern"] for _, schema in schemas_in(committed()) if "pattern" in schema}
+        assert len(patterns) > 10
+        assert [text for text in patterns if not re.fullmatch(r"\^(?!.*(?:\\[AZ]|\(\?[P<])).*\$", text)] == []
+
     def test_no_schema_says_what_3_1_has_dropped(self) -> None:
         old = {"nullable", "example"}
         assert [where for where, schema in schemas_in(committed()) if old & schema.keys()] == []

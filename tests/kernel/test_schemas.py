@@ -29,6 +29,7 @@ from helpdesk.kernel.schemas import (
     CommaList,
     Email,
     MoneyField,
+    Pattern,
     Schema,
     Text,
     Timestamp,
@@ -199,6 +200,21 @@ class TestText:
             return
         with pytest.raises(ma.ValidationError):
             loaded(Text(), value)
+
+
+class TestPattern:
+    @pytest.mark.parametrize("given", ["", "d", "DE", "de\n", "\nde", "de\nfr", " de", "d\u0435", "de "])
+    def test_is_of_the_whole_text(self, given: str) -> None:
+        wanted = fields.String(validate=Pattern("^[a-z]{2}$", error="Write two letters."))
+        assert loaded(wanted, "de") == "de"
+        with pytest.raises(ma.ValidationError, match="Write two letters"):
+            loaded(wanted, given)
+
+    def test_digits_are_those_of_json_schema(self) -> None:
+        wanted = fields.String(validate=Pattern(r"^\d{2}$"))
+        assert loaded(wanted, "25") == "25"
+        with pytest.raises(ma.ValidationError):
+            loaded(wanted, "\u0662\u0665")
 
 
 class TestMoney:

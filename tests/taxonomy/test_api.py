@@ -152,6 +152,7 @@ class TestAdding:
             ({"labels": {"en": "x" * 201}}, ("/labels/en/value", "length")),
             ({"labels": {"en": "a\u0000b"}}, ("/labels/en/value", "invalid")),
             ({"labels": {"en": "x", "not a tag": "y"}}, ("/labels/not a tag/key", "invalid")),
+            ({"labels": {"en": "x", "de\n": "y"}}, ("/labels/de\n/key", "invalid")),
             ({"traits": {"regulator": True}}, ("/traits/regulator", "unknown_field")),
             ({"traits": {"safety": "yes"}}, ("/traits/safety", "invalid")),
             ({"traits": {"colour": "red"}}, ("/traits/colour", "unknown_field")),
@@ -355,7 +356,7 @@ class TestRetiring:
         assert offered["label"] == "配送履约"
         assert "DEL.LATE" not in {issue["code"] for issue in offered["issues"]}
         assert offered["issues"][-1] == {"code": "DEL.THEFT", "label": "途中被盗"}
-        asked = {field["name"]: field["choices"] for field in manager.get("/routing/fields").json["items"]}
+        asked = {field["name"]: field["choices"] for field in manager.get("/routing/vocabulary").json["fields"]}
         assert "DEL.LATE" not in asked["issues"]
         assert {"DEL.THEFT"} <= set(asked["issue"]) <= {*asked["issues"]}
 
