@@ -1,5 +1,6 @@
 """Who is looking at a complaint, and who is writing. Only whoever may see the complaint learns it, and of others only
-whoever may see agents. Nothing is written to the database, and no answer of another route depends on it.
+whoever may see agents. Nothing is written to the database, and no answer of another route depends on it. Redis is asked
+while no transaction is open.
 """
 
 from collections.abc import Sequence
@@ -43,6 +44,20 @@ def _find(session: Session, actor: Actor, ref: str) -> UUID:
     return queries.visible_id(session, actor, ref)
 
 
+def _own(actor: Actor) -> UUID:
+    if actor.kind != "agent" or actor.id is None:
+        raise Forbidden("Only an agent is present; a program is not.")
+    return actor.id
+
+
+def _note(actor: Actor, given: dict[str, Any], row: UUID) -> Sequence[Seen] | None:
+    return web().presence.note(row, _own(actor), given["state"])
+
+
+def _leave(actor: Actor, row: UUID) -> Sequence[Seen] | None:
+    return web().presence.leave(row, _own(actor))
+
+
 @blp.read(
     "/complaints/<ref>/presence",
     operation_id="get_complaint_presence",
@@ -64,10 +79,11 @@ def get_presence(session: Session, actor: Actor, ref: str) -> dict[str, Any]:
     answer=Presence,
     permission="complaint:read",
     load=_find,
+    first=_note,
     show=_shown,
 )
-def note_presence(_uow: UnitOfWork, actor: Actor, complaint_id: UUID, given: dict[str, Any]) -> Sequence[Seen] | None:
-    return web().presence.note(complaint_id, _own(actor), given["state"])
+def note_presence(_uow: UnitOfWork, _actor: Actor, found: Sequence[Seen] | None) -> Sequence[Seen] | None:
+    return found
 
 
 @blp.write(
@@ -78,13 +94,8 @@ def note_presence(_uow: UnitOfWork, actor: Actor, complaint_id: UUID, given: dic
     answer=Presence,
     permission="complaint:read",
     load=_find,
+    first=_leave,
     show=_shown,
 )
-def end_presence(_uow: UnitOfWork, actor: Actor, complaint_id: UUID) -> Sequence[Seen] | None:
-    return web().presence.leave(complaint_id, _own(actor))
-
-
-def _own(actor: Actor) -> UUID:
-    if actor.kind != "agent" or actor.id is None:
-        raise Forbidden("Only an agent is present; a program is not.")
-    return actor.id
+def end_presence(_uow: UnitOfWork, _actor: Actor, found: Sequence[Seen] | None) -> Sequence[Seen] | None:
+    return found

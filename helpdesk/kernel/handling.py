@@ -141,11 +141,21 @@ class Write:
         """Only the last part is done again where nothing of it happened: what `first` did has been done."""
         actor = persistently(self._known_caller)
         given = Given.read(self.body)
+        seen = {"row": self._looked_up(actor, path)} if self.load is not None else path
         if self.permission is not None:
             require(actor, self.permission)
         load_query(None)
-        found = first(actor, *given.body(self.body), **path)
+        found = first(actor, *given.body(self.body), **seen)
         return persistently(lambda: self._concluded(actor, found))
+
+    def _looked_up(self, actor: Caller, path: dict[str, Any]) -> Any:
+        load = cast(Callable[..., Any], self.load)
+
+        def once() -> Any:
+            with web().database.reader() as session:
+                return load(session, actor, **path)
+
+        return persistently(once)
 
     def _concluded(self, actor: Caller, found: Any) -> Response:
         with web().database.unit_of_work(actor, request_id=g.request_id) as uow:

@@ -167,7 +167,8 @@ class Blueprint(flask_smorest.Blueprint):  # type: ignore[misc]  # flask-smorest
 
         `first(actor, [body], **path)` runs before the unit of work, with no transaction open: what takes long (a
         password's hash, another system) or must last though the request is refused (a failure that is counted). What
-        it returns is all that the view gets: `view(uow, actor, found)`. It goes without `load` and a key.
+        it returns is all that the view gets: `view(uow, actor, found)`. It goes without a key. With `load`, which then
+        locks nothing, it is `first(actor, [body], row=...)`.
 
         `enrolling`: also for a session that lacks its second factor.
 

@@ -8,17 +8,18 @@ it; a complainant or a program is shown as an agent.
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from flask import Flask
-from sqlalchemy import Engine, text
+from sqlalchemy import Engine, QueuePool, text
 from sqlalchemy.orm import Session
 
 from helpdesk.app import create_app
 from helpdesk.identity.actors import SYSTEM, Actor, complainant_actor
 from helpdesk.kernel.http import Web, web
 from helpdesk.kernel.ids import new_id
+from helpdesk.kernel.presence import Presence
 from helpdesk.kernel.settings import Settings
 from helpdesk.kernel.unit_of_work import Database
 from helpdesk.wiring import assemble
@@ -82,6 +83,7 @@ class TestPresence:
                 caller.delete(of(complaint)),
             ):
                 assert answer.status_code == status, answer.text
+        assert stranger.put(of(complaint), {"state": "dancing"}).status_code == 404
         assert agent.put(of(complaint), {"state": "dancing"}).status_code == 422
         assert agent.put(of(complaint), {}).status_code == 422
         assert agent.get("/complaints/0/presence").status_code == 404
@@ -109,6 +111,22 @@ class TestPresence:
             with calling_as(app, actor):
                 assert agent.put(of(complaint), {"state": "viewing"}).status_code == 403
                 assert agent.delete(of(complaint)).status_code == 403
+
+    def test_redis_is_asked_while_no_connection_is_held(
+        self, agent: Caller, complaint: dict[str, Any], app: Flask, engine: Engine, redis_url: str
+    ) -> None:
+        """Redis may take its time; the database must not wait with it."""
+        held: list[int] = []
+
+        class Watched(Presence):
+            def _ask(self, *asked: Any) -> Any:
+                held.append(cast(QueuePool, engine.pool).checkedout())
+                return super()._ask(*asked)
+
+        app.extensions["helpdesk"] = replace(app.extensions["helpdesk"], presence=Watched(redis_url))
+        assert seen(agent.put(of(complaint), {"state": "writing"})) == {agent.actor.name: "writing"}
+        assert seen(agent.delete(of(complaint))) == {}
+        assert held == [0, 0]
 
     def test_writes_nothing_and_waits_for_nobody(
         self, agent: Caller, complaint: dict[str, Any], engine: Engine, statements: Callable[[], Any]
