@@ -62,7 +62,9 @@ from helpdesk.identity.api import blp as identity
 from helpdesk.identity.audit_api import blp as audit
 from helpdesk.identity.authentication import authenticate
 from helpdesk.identity.door import SessionRules
+from helpdesk.identity.factor_api import blp as second_factor
 from helpdesk.identity.key_api import blp as keys
+from helpdesk.identity.password_api import blp as passwords
 from helpdesk.identity.permissions import AUTHORITIES, PERMISSIONS, SCOPES
 from helpdesk.identity.provider_api import blp as providers
 from helpdesk.identity.role_api import blp as roles
@@ -101,6 +103,8 @@ BLUEPRINTS = (
     identity,
     roles,
     sessions,
+    passwords,
+    second_factor,
     keys,
     providers,
     audit,

@@ -335,19 +335,6 @@ class Message(Identified, Stamped, Base):
     redacted_whole: Mapped[bool] = mapped_column(default=False, server_default="false")
 
 
-MESSAGE_TRIGGER_DDL: Final = """
-CREATE FUNCTION complaint_message_stands() RETURNS trigger LANGUAGE plpgsql AS $$
-BEGIN
-    IF NEW.redactions = OLD.redactions + 1 THEN
-        RETURN NEW;
-    END IF;
-    RAISE EXCEPTION 'what was said is never changed; it may only be redacted' USING ERRCODE = 'restrict_violation';
-END $$;
-CREATE TRIGGER complaint_message_stands BEFORE UPDATE OF kind, author_kind, author_id, body, html, html_given, created_at
-    ON complaint_message FOR EACH ROW EXECUTE FUNCTION complaint_message_stands();
-"""
-
-
 class TransitionRow(Identified, Base):
     """One act of the lifecycle, state kept or changed: what `verify` replays to the present state."""
 

@@ -117,11 +117,6 @@ def caller_with(session: Session, hashed: bytes) -> Any:
     return session.execute(_BY_HASH, {"hash": hashed}).one_or_none()
 
 
-def caller_of(session: Session, key_id: UUID) -> Any:
-    """`caller_with`, for who goes on later with what the key began."""
-    return session.execute(_CALLER.where(_C.id == key_id)).one_or_none()
-
-
 FREE: Final = (
     select(ApiKey.id)
     .where(func.coalesce(ApiKey.last_used_at < func.now() - text("interval '1 minute'"), True))

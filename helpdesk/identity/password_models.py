@@ -7,8 +7,6 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from helpdesk.kernel.db import Base, Identified, Stamped, Timestamp
 
-LINK_KINDS: tuple[str, ...] = ("invitation", "reset")
-
 
 class AgentPassword(Base):
     __tablename__ = "agent_password"

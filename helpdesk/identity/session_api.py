@@ -1,17 +1,13 @@
-"""Signing in, and what one does with one's own account. Bodies hold passwords and codes, so no trace of them is kept for
-an `Idempotency-Key`.
-"""
+"""Signing in, and one's sessions. Bodies hold passwords and codes, so no trace of them is kept for an `Idempotency-Key`."""
 
 from collections.abc import Mapping
 from typing import Any, Final, cast
-from uuid import UUID
 
 from sqlalchemy.orm import Session
 
 from helpdesk.identity import (
     factor_service,
     password_service,
-    queries,
     session_errors,
     session_queries,
     session_schemas,
@@ -21,21 +17,20 @@ from helpdesk.identity import (
 from helpdesk.identity.actors import Actor
 from helpdesk.identity.authentication import session_rules
 from helpdesk.identity.door import Door, Where
-from helpdesk.identity.errors import BeyondOwnRights
-from helpdesk.identity.models import Agent
 from helpdesk.identity.session_errors import NoPassword, NoSession, PasswordRefused, TooManyAttempts
 from helpdesk.identity.session_models import AgentSession
 from helpdesk.identity.signing_in import Proof
-from helpdesk.kernel.errors import Gone, NotFound, SecondFactorRequired
+from helpdesk.kernel.errors import SecondFactorRequired
 from helpdesk.kernel.http import Blueprint, request_id, user_agent, web
 from helpdesk.kernel.limiting import client_address
 from helpdesk.kernel.openapi import SESSION_COOKIE
 from helpdesk.kernel.pagination import Listed, Page
 from helpdesk.kernel.unit_of_work import UnitOfWork
 
-blp = Blueprint("sessions", __name__, description="Signing in: sessions, passwords and the second factor.")
+blp = Blueprint("sessions", __name__, description="Signing in, and who is signed in where.")
 
-_OWN: Final = (NoPassword, PasswordRefused, TooManyAttempts)
+OWN: Final = (NoPassword, PasswordRefused, TooManyAttempts)
+"""Of what asks for one's own password."""
 
 
 def door() -> Door:
@@ -54,7 +49,7 @@ def cookie(shown: Mapping[str, Any]) -> dict[str, str]:
     return {"Set-Cookie": f"{SESSION_COOKIE}={shown['secret']}; Path=/; Secure; HttpOnly; SameSite=Lax"}
 
 
-def _cookie_of_session(shown: Mapping[str, Any]) -> dict[str, str]:
+def cookie_of_session(shown: Mapping[str, Any]) -> dict[str, str]:
     return cookie(shown["session"]) if shown["session"] is not None else {}
 
 
@@ -176,208 +171,3 @@ def _prove_second_factor(actor: Actor, given: dict[str, Any]) -> None:
 )
 def prove_second_factor(uow: UnitOfWork, actor: Actor, _proved: None) -> dict[str, Any]:
     return cast(dict[str, Any], session_service.raise_by_code(uow, actor))
-
-
-# --- passwords ---
-
-
-@blp.write(
-    "/public/password-resets",
-    operation_id="request_password_reset",
-    summary="Ask for a link to set a new password",
-    body=session_schemas.PasswordResetIn,
-    answer=session_schemas.Accepted,
-    status=202,
-    public=True,
-    errors=(TooManyAttempts,),
-    description="The answer is always the same. A link is mailed, for an hour and for once, if an active agent who has a "
-    "password has this address.",
-)
-def request_password_reset(uow: UnitOfWork, _actor: Actor, given: dict[str, Any]) -> dict[str, Any]:
-    password_service.ask_for_reset(uow, door(), given["email"], where())
-    return {"detail": "If an account has this address, a link is on its way to it."}
-
-
-@blp.read(
-    "/public/password-resets/<reset_token>",
-    operation_id="get_password_reset",
-    summary="Whose password a link sets, and until when",
-    answer=session_schemas.PasswordLink,
-    public=True,
-    errors=(Gone,),
-)
-def get_password_reset(session: Session, _actor: Actor, reset_token: str) -> Any:
-    return password_service.link_of(session, web().signing_key, reset_token)
-
-
-def _prepare_reset(_actor: Actor, given: dict[str, Any], reset_token: str) -> password_service.NewPassword:
-    return password_service.prepare_by_link(door(), reset_token, given["password"])
-
-
-@blp.write(
-    "/public/password-resets/<reset_token>",
-    operation_id="reset_password",
-    summary="Set a password with the link of an invitation or a reset",
-    body=session_schemas.PasswordByLink,
-    answer=session_schemas.PasswordWritten,
-    public=True,
-    idempotency_key="none",
-    first=_prepare_reset,
-    errors=(NotFound, Gone, session_errors.NotActive),
-    description="The link counts once. Every session of the agent is ended, and failed attempts are forgiven.",
-)
-def reset_password(uow: UnitOfWork, _actor: Actor, new: password_service.NewPassword) -> dict[str, Any]:
-    return password_service.set_by_link(uow, door(), new, where())
-
-
-@blp.write(
-    "/agents/<uuid:agent_id>/invitation",
-    operation_id="invite_agent",
-    summary="Mail an agent the link to a first password",
-    answer=session_schemas.Invitation,
-    status=202,
-    permission="agent:manage",
-    load=queries.agent_for_update,
-    if_match="honoured",
-    errors=(session_errors.NotActive, session_errors.HasPassword),
-)
-def invite_agent(uow: UnitOfWork, _actor: Actor, agent: Agent) -> dict[str, Any]:
-    return password_service.invite(uow, agent, web().signing_key, web().base_url)
-
-
-def _prepare_change(actor: Actor, given: dict[str, Any]) -> password_service.NewPassword:
-    return password_service.prepare_change(door(), actor, where(), given["current_password"], given["new_password"])
-
-
-@blp.write(
-    "/me/password",
-    operation_id="change_password",
-    summary="Change one's password",
-    method="PUT",
-    body=session_schemas.PasswordChange,
-    answer=session_schemas.RenewedSession,
-    first=_prepare_change,
-    headers=_cookie_of_session,
-    errors=_OWN,
-    description="All other sessions are ended, and the session of this request gets another token.",
-)
-def change_password(uow: UnitOfWork, actor: Actor, new: password_service.NewPassword) -> dict[str, Any]:
-    return password_service.change(uow, actor, new)
-
-
-# --- the second factor ---
-
-
-@blp.read(
-    "/me/second-factor",
-    operation_id="get_second_factor",
-    summary="Whether one has a second factor",
-    answer=session_schemas.SecondFactorState,
-    enrolling=True,
-    errors=(NoPassword,),
-)
-def get_second_factor(session: Session, actor: Actor) -> dict[str, Any]:
-    return _show_state(session, actor, password_service.agent_of(actor))
-
-
-def _show_state(session: Session, _actor: Actor, agent_id: UUID) -> dict[str, Any]:
-    state = session_queries.second_factor_state(session, agent_id)
-    return {**state, "required": state["required"] or session_rules().second_factor_required}
-
-
-def _prove_password(actor: Actor, given: dict[str, Any]) -> UUID:
-    password_service.prove_own(door(), actor, where(), given.get("password"))
-    return password_service.agent_of(actor)
-
-
-@blp.write(
-    "/me/second-factor",
-    operation_id="enrol_second_factor",
-    summary="Begin with a second factor: the seed for an app",
-    body=session_schemas.OwnPassword,
-    answer=session_schemas.Enrolment,
-    status=201,
-    location=lambda _: "/api/v1/me/second-factor",
-    idempotency_key="none",
-    first=_prove_password,
-    enrolling=True,
-    errors=(*_OWN, session_errors.SecondFactorEnabled),
-    description="The seed is shown this once. It is asked for after `POST /me/second-factor/confirm` with its first code.",
-)
-def enrol_second_factor(uow: UnitOfWork, _actor: Actor, agent_id: UUID) -> dict[str, Any]:
-    return factor_service.enrol(uow, door(), agent_id)
-
-
-@blp.write(
-    "/me/second-factor/confirm",
-    operation_id="confirm_second_factor",
-    summary="Enable the second factor with its first code",
-    body=session_schemas.Code,
-    answer=session_schemas.EnabledSecondFactor,
-    idempotency_key="none",
-    enrolling=True,
-    headers=_cookie_of_session,
-    errors=(
-        NoPassword,
-        session_errors.SecondFactorMissing,
-        session_errors.SecondFactorEnabled,
-        session_errors.CodeRefused,
-    ),
-    description="The session of this request gets another token; all others have to prove the second factor.",
-)
-def confirm_second_factor(uow: UnitOfWork, actor: Actor, given: dict[str, Any]) -> dict[str, Any]:
-    return factor_service.confirm(uow, door(), actor, password_service.agent_of(actor), given["code"])
-
-
-def _prove_both(actor: Actor, given: dict[str, Any]) -> UUID:
-    agent_id = _prove_password(actor, given)
-    factor_service.prove_enabled(door(), actor, agent_id, given["code"], where())
-    return agent_id
-
-
-@blp.write(
-    "/me/second-factor/recovery-codes",
-    operation_id="renew_recovery_codes",
-    summary="Make new recovery codes; the old ones stop to count",
-    body=session_schemas.PasswordAndCode,
-    answer=session_schemas.RecoveryCodes,
-    idempotency_key="none",
-    first=_prove_both,
-    errors=(*_OWN, session_errors.SecondFactorMissing, session_errors.CodeRefused),
-)
-def renew_recovery_codes(uow: UnitOfWork, _actor: Actor, agent_id: UUID) -> dict[str, Any]:
-    return factor_service.renew_codes(uow, agent_id)
-
-
-@blp.write(
-    "/me/second-factor/disable",
-    operation_id="disable_second_factor",
-    summary="Disable one's second factor",
-    body=session_schemas.PasswordAndCode,
-    answer=session_schemas.SecondFactorState,
-    idempotency_key="none",
-    first=_prove_both,
-    show=_show_state,
-    errors=(*_OWN, session_errors.SecondFactorMissing, session_errors.CodeRefused),
-)
-def disable_second_factor(uow: UnitOfWork, _actor: Actor, agent_id: UUID) -> UUID:
-    factor_service.disable(uow, agent_id)
-    return agent_id
-
-
-@blp.write(
-    "/agents/<uuid:agent_id>/second-factor/remove",
-    operation_id="remove_second_factor",
-    summary="Take an agent's second factor away, for one who lost it",
-    answer=session_schemas.SecondFactorState,
-    permission="agent:manage",
-    load=queries.agent_for_update,
-    if_match="honoured",
-    show=_show_state,
-    errors=(session_errors.SecondFactorMissing, BeyondOwnRights),
-)
-def remove_second_factor(uow: UnitOfWork, actor: Actor, agent: Agent) -> UUID:
-    return factor_service.remove(uow, actor, agent)
-
-
-__all__ = ["blp", "cookie", "door", "where"]
