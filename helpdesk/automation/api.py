@@ -8,6 +8,7 @@ from sqlalchemy.orm import Session
 from helpdesk.automation import dry_running, errors, facts, models, queries, rules, schemas, timing, triggers
 from helpdesk.automation.actions import ACTIONS
 from helpdesk.automation.happenings import WATCHED
+from helpdesk.complaints.facts import described
 from helpdesk.identity.actors import Actor
 from helpdesk.kernel import jobs
 from helpdesk.kernel.http import Blueprint
@@ -40,16 +41,7 @@ def _show(session: Session, _actor: Actor, trigger_id: UUID) -> Any:
 def get_vocabulary(session: Session, _actor: Actor) -> dict[str, Any]:
     return {
         "events": list(WATCHED),
-        "fields": [
-            {
-                "name": name,
-                "kind": field.kind.name,
-                "summary": field.summary,
-                "operators": list(field.operators),
-                "choices": None if field.choices is None else list(field.choices),
-            }
-            for name, field in facts.vocabulary(session).items()
-        ],
+        "fields": described(facts.vocabulary(session)),
         "steps": list(ACTIONS),
         "times": list(timing.ANCHORS),
     }
@@ -178,7 +170,7 @@ def _show_job(session: Session, actor: Actor, job_id: UUID) -> Any:
 
 
 @blp.write(
-    "/triggers/dry-run",
+    "/triggers/dry-runs",
     operation_id="try_trigger",
     summary="Try a trigger on what has happened already",
     description="A job looks through the events (or moments) of a period, and tells how often the condition would have held, "

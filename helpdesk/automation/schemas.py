@@ -11,6 +11,7 @@ from helpdesk.automation.dry_running import MOST as MOST_LOOKED_AT
 from helpdesk.automation.happenings import WATCHED
 from helpdesk.automation.models import OUTCOMES
 from helpdesk.automation.timing import ANCHORS, COUNTED, MOST_MINUTES
+from helpdesk.complaints.fact_schemas import Vocabulary
 from helpdesk.kernel.expressions import ALWAYS
 from helpdesk.kernel.schemas import Choice, Flag, PageQuery, Schema, Text, Timestamp, Whole, shallow
 
@@ -272,19 +273,10 @@ class Firing(Schema):
     duration_ms = fields.Integer(required=True, metadata={"example": 12})
 
 
-class VocabularyField(Schema):
-    name = fields.String(required=True, metadata={"example": "clock.resolve.percent_used"})
-    kind = fields.String(required=True, metadata={"example": "integer"})
-    summary = fields.String(required=True, metadata={"example": "how much of the time to resolve is used"})
-    operators = fields.List(fields.String(), required=True, metadata={"example": ["is", "in", "le"]})
-    choices = fields.List(fields.String(), required=True, allow_none=True, metadata={"example": None})
-
-
-class TriggerVocabulary(Schema):
+class TriggerVocabulary(Vocabulary):
     """All that a trigger can be made of."""
 
     events = fields.List(fields.String(), required=True, metadata={"example": ["complaint.received"]})
-    fields_ = fields.List(fields.Nested(VocabularyField), required=True, data_key="fields", attribute="fields")
     steps = fields.List(fields.String(), required=True, metadata={"example": ["write_message", "notify"]})
     times = fields.List(fields.String(), required=True, metadata={"example": ["received_at", "last_inbound_at"]})
 

@@ -148,6 +148,20 @@ def vocabulary(session: Session) -> Vocabulary:
     return {**VOCABULARY, **coded, **own}
 
 
+def described(known: Vocabulary, *, without: Sequence[str] = ()) -> list[dict[str, Any]]:
+    """As it is shown (`fact_schemas`). `without`: operators that make no sense where there is no change to ask about."""
+    return [
+        {
+            "name": name,
+            "kind": field.kind.name,
+            "summary": field.summary,
+            "operators": [item for item in field.operators if item not in without],
+            "choices": None if field.choices is None else list(field.choices),
+        }
+        for name, field in known.items()
+    ]
+
+
 def facts_of(
     session: Session,
     complaint: Complaint,

@@ -16,10 +16,10 @@ from helpdesk.complaints import (
     routing_rules,
     schemas,
 )
-from helpdesk.complaints.facts import vocabulary
+from helpdesk.complaints.fact_schemas import Vocabulary
+from helpdesk.complaints.facts import described, vocabulary
 from helpdesk.complaints.routing_schemas import (
     RoutingDecision,
-    RoutingFields,
     RoutingPreview,
     RoutingRule,
     RoutingRuleIn,
@@ -45,24 +45,14 @@ def _show(session: Session, actor: Actor, rule_id: UUID) -> Any:
 
 
 @blp.read(
-    "/routing/fields",
-    operation_id="list_routing_fields",
-    summary="What conditions may ask for, and how",
-    answer=RoutingFields,
+    "/routing/vocabulary",
+    operation_id="get_routing_vocabulary",
+    summary="What conditions of rules can be made of: fields, and how to ask for them",
+    answer=Vocabulary,
     permission="routing:read",
 )
-def list_fields(session: Session, _actor: Actor) -> dict[str, Any]:
-    items = [
-        {
-            "name": name,
-            "kind": field.kind.name,
-            "summary": field.summary,
-            "operators": [item for item in field.operators if item not in CHANGES],
-            "choices": None if field.choices is None else list(field.choices),
-        }
-        for name, field in vocabulary(session).items()
-    ]
-    return {"items": items}
+def get_vocabulary(session: Session, _actor: Actor) -> dict[str, Any]:
+    return {"fields": described(vocabulary(session), without=CHANGES)}
 
 
 @blp.read(

@@ -10,7 +10,7 @@ from helpdesk.kernel.schemas import Choice, Flag, PageQuery, Schema, Text, Times
 
 CONDITION: Final = (
     '`{"all": [...]}`, `{"any": [...]}`, `{"not": ...}` or `{"field": ..., "operator": ..., "value": ...}`, nested up to 8 '
-    "deep. Fields and operators: `GET /routing/fields`. Everything, when absent."
+    "deep. Fields and operators: `GET /routing/vocabulary`. Everything, when absent."
 )
 _EXAMPLE: Final = {"all": [{"field": "category", "operator": "in", "value": ["DEL", "BIL"]}]}
 
@@ -103,20 +103,6 @@ class RoutingRuleVersion(Schema):
 class RoutingRule(RoutingRuleVersion):
     id = fields.UUID(required=True)
     removed_at = Timestamp(required=True, allow_none=True, metadata={"example": None})
-
-
-class RoutingField(Schema):
-    name = fields.String(required=True, metadata={"example": "severity"})
-    kind = fields.String(required=True, metadata={"example": "code"})
-    summary = fields.String(required=True, metadata={"example": "S1 is the worst and the least"})
-    operators = fields.List(fields.String(), required=True, metadata={"example": ["is", "in", "le"]})
-    choices = fields.List(
-        fields.String(), required=True, allow_none=True, metadata={"example": ["S1", "S2", "S3", "S4", "S5"]}
-    )
-
-
-class RoutingFields(Schema):
-    items = fields.List(fields.Nested(RoutingField), required=True)
 
 
 class Candidate(Schema):

@@ -4,6 +4,7 @@ from uuid import UUID
 from sqlalchemy.orm import Session
 
 from helpdesk.identity.actors import Actor
+from helpdesk.identity.errors import NameTaken
 from helpdesk.kernel.http import Blueprint
 from helpdesk.kernel.pagination import Page
 from helpdesk.kernel.schemas import PageQuery
@@ -46,6 +47,7 @@ def _show_calendar(session: Session, _actor: Actor, calendar_id: UUID) -> dict[s
     permission="sla:manage",
     show=_show_calendar,
     location=lambda shown: f"/api/v1/sla/calendars/{shown['id']}",
+    errors=(NameTaken,),
 )
 def create_calendar(uow: UnitOfWork, _actor: Actor, given: dict[str, Any]) -> UUID:
     name = given.pop("name")

@@ -13,6 +13,7 @@ from typing import Any, Final
 from uuid import UUID
 
 from helpdesk.identity.administration import record_administration
+from helpdesk.identity.errors import NameTaken
 from helpdesk.kernel.errors import FieldError, ValidationFailed
 from helpdesk.kernel.ids import new_id
 from helpdesk.kernel.unit_of_work import UnitOfWork
@@ -28,11 +29,11 @@ Spec = dict[str, Any]
 
 
 def create(uow: UnitOfWork, name: str, given: Spec) -> UUID:
-    """Raises `ValidationFailed` naming everything that is wrong with the hours, or a name that is taken."""
+    """Raises `ValidationFailed` naming everything that is wrong with the hours, `NameTaken`."""
+    if queries.calendar_name_taken(uow.session, name):
+        raise NameTaken
     spec = _own_words(uow, given)
     _check(uow, spec, name)
-    if queries.calendar_name_taken(uow.session, name):
-        raise ValidationFailed(errors=[FieldError.at("/name", "taken", "Another calendar has this name.")])
     calendar = SlaCalendar(id=new_id(), name=name, version=1)
     uow.session.add(calendar)
     _keep(uow, calendar, spec, changes({}, {"name": name, **spec}))

@@ -31,7 +31,7 @@ def ago(**time: float) -> str:
 def tried(caller: Caller, program: Program, trigger_: dict[str, Any] | str, **given: Any) -> dict[str, Any]:
     """What a trial found, run to its end."""
     which = {"trigger_id": trigger_} if isinstance(trigger_, str) else {"trigger": trigger_}
-    answer = caller.post("/triggers/dry-run", {**which, "since": ago(days=1), **given})
+    answer = caller.post("/triggers/dry-runs", {**which, "since": ago(days=1), **given})
     assert answer.status_code == 202, answer.text
     job_id = answer.json["id"]
     assert caller.get(f"/triggers/dry-runs/{job_id}").status_code == 404, "not yet"
@@ -128,7 +128,7 @@ class TestEvents:
     ) -> None:
         field = admin.post("/custom-fields", {"key": "region", "label": "Region", "type": "text"}).json
         asked = {"trigger": body(condition=of("custom.region", "is", "north")), "since": ago(days=1)}
-        job = manager.post("/triggers/dry-run", asked).json
+        job = manager.post("/triggers/dry-runs", asked).json
         assert admin.delete(f"/custom-fields/{field['id']}", if_match="*").status_code == 204
         (duty_id,) = helpers.duties(database, TOPIC)
         assert program.performer.perform([duty_id]) == {"done": 0, "skipped": 0, "failed": 1}
@@ -155,7 +155,7 @@ class TestEvents:
             ({"since": ago(days=1), "trigger": body(actions=[{"step": "claim"}])}, "/trigger/actions/0/step"),
             ({"since": ago(days=1), "trigger": body(), "limit": 0}, "/limit"),
         ):
-            answer = manager.post("/triggers/dry-run", given)
+            answer = manager.post("/triggers/dry-runs", given)
             assert (answer.status_code, [item["pointer"] for item in answer.json["errors"]]) == (422, [pointer])
 
     def test_all_of_the_past_and_the_future(self, manager: Caller, program: Program, team: UUID) -> None:
@@ -164,7 +164,7 @@ class TestEvents:
         assert counts(found) == (1, 1, 1)
         on = {"time": {"since": "last_inbound_at", "minutes": 525_600, "counted": "business"}}
         assert counts(tried(manager, program, body(on=on), since="0001-01-01T00:00:00Z")) == (0, 0, 0)
-        answer = manager.post("/triggers/dry-run", {"trigger": body(), "since": "9999-01-01T00:00:00Z"})
+        answer = manager.post("/triggers/dry-runs", {"trigger": body(), "since": "9999-01-01T00:00:00Z"})
         assert answer.status_code == 422
 
     def test_a_sample_is_no_more_than_that(self, manager: Caller, program: Program, team: UUID) -> None:
@@ -253,7 +253,7 @@ class TestAsAJob:
         found = tried(manager, program, body())
         dry_running.run(database, UUID(found["id"]))
         assert helpers.scalar(database, "SELECT count(*) FROM automation_dry_run") == 1
-        job = manager.post("/triggers/dry-run", {"trigger": body(), "since": ago(days=1)}).json
+        job = manager.post("/triggers/dry-runs", {"trigger": body(), "since": ago(days=1)}).json
         looked = dry_running._Found.add
 
         def cancelled(self: Any, matched: bool, told: dict[str, Any]) -> None:

@@ -41,7 +41,7 @@ class TestWriting:
             assert caller.patch(path, {"name": "Other"}, if_match="*").status_code == write
             made_anew = caller.post("/triggers", body())
             assert made_anew.status_code == (201 if write == 200 else write)
-            tried = caller.post("/triggers/dry-run", {"trigger": body(), "since": "2026-01-01T00:00:00Z"})
+            tried = caller.post("/triggers/dry-runs", {"trigger": body(), "since": "2026-01-01T00:00:00Z"})
             assert tried.status_code == (202 if write == 200 else write)
         assert agent.delete(path, if_match="*").status_code == 403
         assert manager.get(f"/triggers/{new_id()}").status_code == 404
@@ -58,7 +58,7 @@ class TestWriting:
         assert lead.patch(f"/triggers/{made['id']}", {"active": False}, if_match="*").status_code == 403
         assert lead.delete(f"/triggers/{made['id']}", if_match="*").status_code == 403
         dry = {"trigger": body(), "since": "2026-01-01T00:00:00Z"}
-        assert lead.post("/triggers/dry-run", dry).status_code == 403
+        assert lead.post("/triggers/dry-runs", dry).status_code == 403
 
     def test_nobody_has_it_do_what_they_may_not(self, admin: Caller, join: Join, manager: Caller) -> None:
         role = {"name": "tagger", "description": "Tags.", "scope": "everything", "authority": "none"}
@@ -256,6 +256,7 @@ class TestWriting:
     def test_vocabulary(self, manager: Caller) -> None:
         found = manager.get("/triggers/vocabulary").json
         names = {item["name"]: item for item in found["fields"]}
+        assert names.keys() >= {item["name"] for item in manager.get("/routing/vocabulary").json["fields"]}
         assert {
             "severity",
             "event.type",

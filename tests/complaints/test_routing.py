@@ -75,7 +75,7 @@ class TestRules:
             (join("auditor"), 200, 403),
             (manager, 200, 200),
         ):
-            for seen in ("/routing/rules", path, f"{path}/versions", "/routing/fields"):
+            for seen in ("/routing/rules", path, f"{path}/versions", "/routing/vocabulary"):
                 assert caller.get(seen).status_code == read, seen
             assert caller.patch(path, {"name": "Other"}, if_match="*").status_code == write
         assert manager.get(f"/routing/rules/{new_id()}").status_code == 404
@@ -151,7 +151,7 @@ class TestRules:
         assert rule(lead, team_id=team, result=to(team))["team_id"] == str(team)
 
     def test_fields(self, manager: Caller) -> None:
-        found = {item["name"]: item for item in manager.get("/routing/fields").json["items"]}
+        found = {item["name"]: item for item in manager.get("/routing/vocabulary").json["fields"]}
         assert found["severity"]["choices"] == ["S1", "S2", "S3", "S4", "S5"]
         assert "le" in found["severity"]["operators"]
         assert not any(word.startswith("changed") for item in found.values() for word in item["operators"])
@@ -355,7 +355,7 @@ class TestAtIntake:
             ]
         }
         rule(manager, condition=condition, result={"strategy": "queue_only"})
-        names = {item["name"] for item in manager.get("/routing/fields").json["items"]}
+        names = {item["name"] for item in manager.get("/routing/vocabulary").json["fields"]}
         assert {"custom.region", "custom.delay", "custom.promised"} <= names
         for region, found in (("north", 1), ("south", 0)):
             values = {"region": region, "delay": "3", "promised": "2026-03-01"}

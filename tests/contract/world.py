@@ -336,7 +336,7 @@ class World:
     def _dry_run(self) -> str:
         """That has ended."""
         body = {"trigger_id": self.trigger(), "since": "2026-01-01T00:00:00Z"}
-        answer = self.caller.post("/triggers/dry-run", body)
+        answer = self.caller.post("/triggers/dry-runs", body)
         assert answer.status_code == 202, answer.text
         helpers.perform(self._program, "automation.dry_run")
         return str(answer.json["id"])

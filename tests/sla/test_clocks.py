@@ -691,7 +691,7 @@ class TestCalendarsApi:
         assert created.json["weekly_hours"] == self.BODY["weekly_hours"]
         assert agent.get(f"/sla/calendars/{created.json['id']}").json["version"] == 1
         again = manager.post("/sla/calendars", self.BODY)
-        assert (again.status_code, again.json["errors"][0]["code"]) == (422, "taken")
+        assert (again.status_code, again.json["code"]) == (409, "name_taken")
 
     @pytest.mark.parametrize(
         ("change", "pointer"),
