@@ -130,4 +130,6 @@ def _holds(field: CustomField, words: str) -> Holds:
     low, high = (custom_values.bound(definition, end) if end else None for end in ends)
     if low is None and high is None:
         raise Unfit("invalid", "Give one end at least.")
+    if low is not None and high is not None and low > high:
+        raise Unfit("range", "Give the lower end first.")
     return Holds(field.id, field.key, low=low, high=high)

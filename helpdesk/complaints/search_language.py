@@ -7,7 +7,10 @@
     subject:late         in the subject; tag: in a tag; from: in a name, an address, a telephone number
     7k3m9qx2tam          a reference, however it is typed
 
-A word that holds marks (`li.wei@example.com`) is a phrase of its parts. Chinese, Japanese, Korean and Thai are found by
+A word that holds marks (`li.wei@example.com`) is a phrase of its parts; so is one with another name before a colon
+(`re:parcel`), which means nothing here, as it stands in texts that are pasted. The beginning of a reference, with its dash,
+is such a phrase that is only begun (`7K3M-9Q*`). A beginning has at least `MIN_PREFIX` letters or digits: half the index
+begins with any one. Chinese, Japanese, Korean and Thai are found by
 any part of two characters or more.
 """
 
@@ -23,7 +26,7 @@ from helpdesk.kernel.ids import parse_reference
 MAX_TERMS: Final = 20
 MIN_PREFIX: Final = 2
 _WITHIN: Final = {"subject": "A", "tag": TAGGED, "from": "B"}
-_ITEM: Final = re.compile(r'(-?)(?:(subject|tag|from):)?(?:"([^"]*)("?)(\*?)|(\S+))', re.IGNORECASE)
+_ITEM: Final = re.compile(r'(-?)(?:(subject|tag|from):)?(?:"([^"]*)("?)(\*?)|(\S+?:(?=")|\S+))', re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +81,7 @@ class Term:
     def _begun(self, token: Token, *, last: bool) -> bool:
         if token.pair:
             return len(token.text) == 1
-        return last and self.prefix and len(token.text) >= MIN_PREFIX
+        return last and self.prefix
 
 
 def _without_single_ends(found: Sequence[Token]) -> list[Token]:
@@ -111,7 +114,7 @@ class Query:
 
 
 def read(text: str) -> Query:
-    """Raises ValueError, with what to do, for a text in which there is nothing to look for."""
+    """Raises ValueError, with what to do, for a text in which there is nothing, too little or too much to look for."""
     wanted: list[Term] = []
     unwanted: list[Term] = []
     for item in _ITEM.finditer(text):
@@ -131,4 +134,6 @@ def _term(item: re.Match[str]) -> Term | None:
     body = phrase if phrase is not None else word
     begun = bool(phrase_begun) or (phrase is None and body.endswith("*"))
     found = tuple(tokens(body))
+    if begun and found and not found[-1].pair and sum(len(token.text) for token in found) < MIN_PREFIX:
+        raise ValueError(f"Give at least {MIN_PREFIX} letters or digits before a *.")
     return Term(found, begun, _WITHIN.get((name or "").lower(), "")) if found else None

@@ -17,7 +17,9 @@ class SearchQuery(ComplaintQuery):
         max_length=1000,
         metadata={
             "description": 'Words that must all be there; `"these next to each other"`, `begin*`, `-without`, '
-            "`subject:`, `tag:` and `from:` before a word. A reference, however it is typed, finds its complaint.",
+            "`subject:`, `tag:` and `from:` right before a word or a phrase. Before `*` stand at least two letters or "
+            "digits. Any other name before a colon is a word like others: `re:parcel` looks for `re` and `parcel` next to "
+            "each other. A reference, however it is typed, finds its complaint; its beginning does with the dash and `*`.",
             "example": "late parcel",
         },
     )

@@ -1,12 +1,14 @@
 from marshmallow import fields
 
+from helpdesk.complaints.summaries import shipped
 from helpdesk.kernel.event_log import FAULTS
-from helpdesk.kernel.schemas import Choice, CommaList, PageQuery, Schema, Text, Timestamp
+from helpdesk.kernel.schemas import Choice, Names, PageQuery, Schema, Text, Timestamp
 
 
 class TimelineQuery(PageQuery):
-    type = CommaList(
-        metadata={"description": "Events of these types, separated by commas.", "example": "complaint.resolved"}
+    type = Names(
+        sorted(shipped()["events"]),
+        metadata={"description": "Events of these types, separated by commas.", "example": "complaint.resolved"},
     )
     actor_kind = Text(max_length=50, metadata={"description": "By agents, complainants, the system ..."})
     actor_id = fields.UUID(metadata={"description": "By this one."})

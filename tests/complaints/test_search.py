@@ -68,6 +68,8 @@ class TestSearch:
 
     def test_what_is_given_must_be_something_to_look_for(self, agent: Caller) -> None:
         assert agent.get("/complaints/search").status_code == 422
+        (short,) = refused(agent, "parcel p*")["errors"]
+        assert (short["parameter"], short["detail"]) == ("q", "Give at least 2 letters or digits before a *.")
         problem = refused(agent, "— …")
         assert problem["errors"][0] | {"detail": ""} == {
             "parameter": "q", "code": "nothing_to_look_for", "detail": ""
@@ -107,6 +109,9 @@ class TestSearch:
             "subject:defekt from:zoe",
             ref,
             ref.replace("-", "").lower(),
+            f"{ref[:6]}*",
+            f"{ref[:7].lower()}*",
+            f"{ref[:11]}*",
         ):
             assert hits(agent, q) == [ref], q
         for q in ("kuhl", '"hums motor"', "motor -techniker", "subject:motor", "from:motor", "冷制"):

@@ -107,7 +107,13 @@ class TestLanguage:
             ('"late parcel"', "('late' <1> 'parcel' | '#late' <1> '#parcel')"),
             ("late*", "('late':* | '#late':*)"),
             ('"late par"*', "('late' <1> 'par':* | '#late' <1> '#par':*)"),
-            ("l*", "('l' | '#l')"),
+            ("迟*", "('迟':* | '#迟':*)"),
+            ("XPE9-W*", "('xpe9' <1> 'w':* | '#xpe9' <1> '#w':*)"),
+            ("tag:lä*", "('#la':*)"),
+            ("re:parcel", "('re' <1> 'parcel' | '#re' <1> '#parcel')"),
+            ("tags:", "('tags' | '#tags')"),
+            ('re:"late parcel"', "('re' | '#re') & ('late' <1> 'parcel' | '#late' <1> '#parcel')"),
+            ('from:"li wei"', "('li':B <1> 'wei':B)"),
             ("late -parcel", "('late' | '#late') & !('parcel' | '#parcel')"),
             ("subject:late", "('late':A)"),
             ("tag:late", "('#late')"),
@@ -128,6 +134,11 @@ class TestLanguage:
     @pytest.mark.parametrize("typed", ["", '""', "-late", "—", "🎉", "* *", ":", "\u200b", "- -", "a " * 21])
     def test_refuses_with_a_reason(self, typed: str) -> None:
         with pytest.raises(ValueError, match=r"Give at least|at most"):
+            read(typed)
+
+    @pytest.mark.parametrize("typed", ["l*", "late -p*", '"p"*', "subject:7*", "é*"])
+    def test_refuses_a_beginning_of_one_letter(self, typed: str) -> None:
+        with pytest.raises(ValueError, match="at least 2 letters"):
             read(typed)
 
     @pytest.mark.parametrize("typed", ["7K3M-9QX2-TAM", "7k3m9qx2tam", "7K3M 9QX2 TAM"])
