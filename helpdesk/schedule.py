@@ -53,21 +53,6 @@ def _forget_done(program: Program) -> int:
         return outbox.forget_done(connection, DONE_KEPT)
 
 
-def _forget_answers(program: Program) -> int:
-    with program.engine.begin() as connection:
-        return idempotency.forget_old(connection)
-
-
-def _forget_jobs(program: Program) -> int:
-    with program.engine.begin() as connection:
-        return jobs.forget_ended(connection)
-
-
-def _forget_notifications(program: Program) -> int:
-    with program.engine.begin() as connection:
-        return notification_queries.forget_old(connection)
-
-
 SCHEDULE: Final = (
     Periodic(
         "sla.ring_due",
@@ -157,9 +142,9 @@ SCHEDULE: Final = (
     # Entries of their own: one that fails keeps none of the others from its work.
     Periodic("duties.bury_silent", 300, lambda program: program.performer.bury_silent()),
     Periodic("duties.forget_done", 300, _forget_done),
-    Periodic("idempotency.forget_old", 300, _forget_answers),
-    Periodic("complaints.forget_notifications", 3600, _forget_notifications),
-    Periodic("jobs.forget_ended", 3600, _forget_jobs),
+    Periodic("idempotency.forget_old", 300, lambda program: idempotency.forget_old(program.engine)),
+    Periodic("complaints.forget_notifications", 3600, lambda program: notification_queries.forget_old(program.engine)),
+    Periodic("jobs.forget_ended", 3600, lambda program: jobs.forget_ended(program.engine)),
 )
 
 SWEEPS: Final = {entry.name: entry for entry in SCHEDULE}

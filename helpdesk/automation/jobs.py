@@ -1,6 +1,6 @@
 """What workers do for triggers: look at what happened, at what came due, and at what would have happened."""
 
-from typing import Final, Protocol
+from typing import Protocol
 from uuid import UUID
 
 from sqlalchemy import Engine
@@ -9,10 +9,6 @@ from helpdesk.automation import dry_running, queries, reacting, sweeping
 from helpdesk.identity.actors import SYSTEM
 from helpdesk.kernel import jobs, outbox
 from helpdesk.kernel.unit_of_work import Database, UnitOfWork
-
-_TOGETHER: Final = 5_000
-_STEPS: Final = 40
-"""So many times that, in one go: the next one goes on."""
 
 
 class Tools(Protocol):
@@ -48,12 +44,5 @@ def run_timed(database: Database) -> int:
 
 
 def forget_firings(engine: Engine, days: int) -> int:
-    """What the log keeps no longer, in short transactions; how many."""
-    count = 0
-    for _ in range(_STEPS):
-        with engine.begin() as connection:
-            gone = queries.forget_firings(connection, days, _TOGETHER)
-        count += gone
-        if gone < _TOGETHER:
-            break
-    return count
+    """For the schedule: what the log keeps no longer; how many."""
+    return queries.forget_firings(engine, days)

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from typing import Any, Final, cast
 from uuid import UUID
 
-from sqlalchemy import Connection, Table, any_, bindparam, delete, func, literal, select, update
+from sqlalchemy import Engine, Table, any_, bindparam, func, literal, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
@@ -21,6 +21,7 @@ from helpdesk.identity.actors import Actor
 from helpdesk.identity.models import Agent, Role
 from helpdesk.kernel.errors import NotFound
 from helpdesk.kernel.event_log import EventRow
+from helpdesk.kernel.forgetting import forget
 from helpdesk.kernel.pagination import AnySelect, Listed, Order, Page, listed
 
 _TRIGGER, _VERSION, _FIRING = (kind.__table__.c for kind in (Trigger, TriggerVersion, Firing))
@@ -257,10 +258,9 @@ def forget_failures(session: Session, trigger_id: UUID) -> None:
     session.execute(_BEGIN_ANEW, {"trigger_id": trigger_id})
 
 
-def forget_firings(connection: Connection, days: int, limit: int) -> int:
-    """Delete what is older; how many."""
-    old = select(_FIRING.id).where(_FIRING.at < func.now() - timedelta(days=days)).limit(limit)
-    return connection.execute(delete(Firing).where(_FIRING.id.in_(old))).rowcount
+def forget_firings(engine: Engine, days: int) -> int:
+    """What the log keeps no longer; how many."""
+    return forget(engine, Firing, Firing.at < func.now() - timedelta(days=days))
 
 
 _NEWEST: Final = Order((_FIRING.id,), (UUID,), descending=True)

@@ -6,7 +6,7 @@ from datetime import timedelta
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Connection, Uuid, bindparam, delete, func, select, union_all, update
+from sqlalchemy import ColumnElement, Engine, Uuid, bindparam, func, select, union_all, update
 from sqlalchemy.dialects.postgresql import ARRAY, insert
 from sqlalchemy.orm import Session
 
@@ -16,6 +16,7 @@ from helpdesk.complaints.queries import Part, complaint_for_update, visible_id, 
 from helpdesk.identity.actors import Actor
 from helpdesk.identity.models import Agent
 from helpdesk.kernel.errors import NotFound
+from helpdesk.kernel.forgetting import forget
 from helpdesk.kernel.pagination import AnySelect, Listed, Order, Page, listed
 
 KEPT: Final = timedelta(days=90)
@@ -171,7 +172,6 @@ def to_be_mailed(session: Session, notification_id: UUID) -> Any:
     return session.execute(found).one_or_none()
 
 
-def forget_old(connection: Connection) -> int:
+def forget_old(engine: Engine) -> int:
     """For the schedule: what is older than `KEPT`, read or not."""
-    old = select(Notification.id).where(Notification.created_at < func.now() - KEPT).limit(10_000)
-    return connection.execute(delete(Notification).where(Notification.id.in_(old))).rowcount
+    return forget(engine, Notification, Notification.created_at < func.now() - KEPT)

@@ -4,7 +4,7 @@ from datetime import timedelta
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import delete, func
+from sqlalchemy import ColumnElement, func
 
 from helpdesk.identity import password_service
 from helpdesk.identity.actors import SYSTEM
@@ -12,6 +12,8 @@ from helpdesk.identity.password_models import PasswordLink
 from helpdesk.identity.provider_models import ProviderSignIn
 from helpdesk.identity.session_models import AgentSession, KnownPlace, SignInThrottle
 from helpdesk.kernel import outbox
+from helpdesk.kernel.db import Base
+from helpdesk.kernel.forgetting import forget
 from helpdesk.kernel.unit_of_work import Database
 
 KEPT: Final = timedelta(days=30)
@@ -33,16 +35,11 @@ def send_reset(tools: Any, duty_id: UUID, _subject_id: UUID) -> None:
 
 def forget_what_is_over(database: Database) -> int:
     """Sessions and links long over, places long unseen, failures long ago; how many rows."""
-    forgotten = (
-        delete(AgentSession).where(AgentSession.expires_at < func.now() - KEPT),
-        delete(PasswordLink).where(PasswordLink.expires_at < func.now() - KEPT),
-        delete(ProviderSignIn).where(ProviderSignIn.expires_at < func.now()),
-        delete(KnownPlace).where(KnownPlace.seen_at < func.now() - PLACES_KEPT),
-        delete(SignInThrottle).where(SignInThrottle.failed_at < func.now() - COUNTS_KEPT),
+    over: tuple[tuple[type[Base], ColumnElement[bool]], ...] = (
+        (AgentSession, AgentSession.expires_at < func.now() - KEPT),
+        (PasswordLink, PasswordLink.expires_at < func.now() - KEPT),
+        (ProviderSignIn, ProviderSignIn.expires_at < func.now()),
+        (KnownPlace, KnownPlace.seen_at < func.now() - PLACES_KEPT),
+        (SignInThrottle, SignInThrottle.failed_at < func.now() - COUNTS_KEPT),
     )
-    count = 0
-    for statement in forgotten:
-        with database.unit_of_work(SYSTEM) as uow:
-            done = uow.session.execute(statement.execution_options(synchronize_session=False))
-            count += done.rowcount  # type: ignore[attr-defined]  # what a DELETE gives has it
-    return count
+    return sum(forget(database.engine, model, condition) for model, condition in over)

@@ -14,12 +14,13 @@ from typing import Any, Final
 from uuid import UUID
 
 import orjson
-from sqlalchemy import Connection, Index, LargeBinary, Uuid, delete, func, select
+from sqlalchemy import Engine, Index, LargeBinary, Uuid, func, select
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from helpdesk.kernel.db import Base, Stamped
 from helpdesk.kernel.errors import IdempotencyKeyInvalid, IdempotencyKeyReused, RequestInProgress
+from helpdesk.kernel.forgetting import forget
 
 KEPT = timedelta(hours=48)
 
@@ -109,5 +110,6 @@ def rewrite(session: Session, about: UUID, change: Callable[[Any], Any]) -> None
 _DIGEST: Final = re.compile(r'-[0-9a-f]+"')
 
 
-def forget_old(connection: Connection) -> int:
-    return connection.execute(delete(IdempotentAnswer).where(IdempotentAnswer.created_at < func.now() - KEPT)).rowcount
+def forget_old(engine: Engine) -> int:
+    """For the schedule."""
+    return forget(engine, IdempotentAnswer, IdempotentAnswer.created_at < func.now() - KEPT)

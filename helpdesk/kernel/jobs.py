@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 from typing import Any, Final, cast
 from uuid import UUID
 
-from sqlalchemy import CheckConstraint, Connection, ForeignKey, Index, delete, func, literal_column, select, update
+from sqlalchemy import CheckConstraint, Engine, ForeignKey, Index, func, literal_column, select, update
 from sqlalchemy.dialects.postgresql import JSONB, insert
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
@@ -22,6 +22,7 @@ from helpdesk.kernel.access import require
 from helpdesk.kernel.db import Base, Identified, Stamped, Timestamp
 from helpdesk.kernel.errors import Conflict, NotFound
 from helpdesk.kernel.events import Principal
+from helpdesk.kernel.forgetting import forget
 from helpdesk.kernel.ids import new_id
 from helpdesk.kernel.pagination import Listed, Order, Page, listed
 from helpdesk.kernel.unit_of_work import UnitOfWork
@@ -32,6 +33,7 @@ READ_ALL: Final = "job:read_all"
 CANCEL_ALL: Final = "job:cancel_all"
 KEPT: Final = timedelta(days=30)
 """An ended job and the outcomes of its items are forgotten after that."""
+_FORGOTTEN_TOGETHER: Final = 100
 
 
 class JobEnded(Conflict):
@@ -250,6 +252,6 @@ def list_items(session: Session, actor: Principal, page: Page, given: dict[str, 
     return listed(session, page, select(*columns).where(JobItem.job_id == job_id), _BY_PLACE, given)
 
 
-def forget_ended(connection: Connection) -> int:
-    """For the schedule."""
-    return connection.execute(delete(Job).where(Job.finished_at < func.now() - KEPT)).rowcount
+def forget_ended(engine: Engine) -> int:
+    """For the schedule. Each may have thousands of items, which go with it: few at a time."""
+    return forget(engine, Job, Job.finished_at < func.now() - KEPT, together=_FORGOTTEN_TOGETHER)

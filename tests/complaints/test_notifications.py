@@ -365,8 +365,7 @@ class TestReading:
                 {"id": three[2]["id"]},
             )
         for expected in (1, 0):
-            with engine.begin() as connection:
-                assert notification_queries.forget_old(connection) == expected
+            assert notification_queries.forget_old(engine) == expected
         assert [item["id"] for item in agent.get("/notifications").json["items"]] == [item["id"] for item in three[:2]]
 
     def test_preferences(self, agent: Caller) -> None:

@@ -87,5 +87,6 @@ def test_old_ones_are_forgotten(database: Database, agent: Caller, age: str, lef
     agent.post(f"/jobs/{job_id}/cancel")
     with database.engine.begin() as connection:
         connection.execute(text("UPDATE job SET finished_at = now() - CAST(:age AS interval)"), {"age": age})
-        jobs.forget_ended(connection)
+    assert jobs.forget_ended(database.engine) == 1 - left
+    with database.engine.connect() as connection:
         assert connection.execute(text("SELECT count(*) FROM job")).scalar_one() == left
