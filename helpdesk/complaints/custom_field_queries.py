@@ -63,6 +63,8 @@ def is_used(session: Session, field_id: UUID) -> bool:
 
 
 def how_many(session: Session) -> int:
+    """Definitions, in use or not; whoever makes another waits for who is about to."""
+    session.execute(select(func.pg_advisory_xact_lock(0x48444346)))
     return session.execute(select(func.count()).select_from(CustomField)).scalar_one()
 
 

@@ -27,7 +27,7 @@ from tests.complaints.steps import GOOD
 from tests.complaints.test_api import at, done, everything, new, problems
 from tests.conftest import Caller, Join, complaint_body, make_team
 from tests.racing import behind_lock
-from tests.recovery.helpers import execute, violations
+from tests.recovery.helpers import another, execute, violations
 
 OPTIONS: Final = [{"code": "red", "label": "Red", "label_zh": "红"}, {"code": "blue", "label": "Blue"}]
 FIELDS: Final[dict[str, dict[str, Any]]] = {
@@ -137,6 +137,21 @@ class TestDefinitions:
         )
         answer = manager.post("/custom-fields", {"key": "note", "label": "Note", "type": "text"})
         assert answer.json["code"] == "too_many_custom_fields"
+
+    def test_never_too_many_by_two_at_once(self, manager: Caller, database: Database, engine: Engine) -> None:
+        execute(
+            database,
+            "INSERT INTO custom_field (id, key, label, type) "
+            "SELECT gen_random_uuid(), 'f' || n, 'F', 'text' FROM generate_series(2, :most) AS n",
+            most=custom_fields.MOST,
+        )
+        answers = behind_lock(
+            engine,
+            "LOCK TABLE custom_field IN SHARE ROW EXCLUSIVE MODE",
+            lambda: manager.post("/custom-fields", {"key": "note", "label": "Note", "type": "text"}),
+            lambda: another(manager).post("/custom-fields", {"key": "weight", "label": "Weight", "type": "number"}),
+        )
+        assert sorted(answer.status_code for answer in answers) == [201, 409]
 
     def test_type_stays_while_there_are_values(self, manager: Caller, agent: Caller, complaint: Any) -> None:
         made = define(manager, "weight")
@@ -453,6 +468,8 @@ class TestFilters:
             ("story:x", "not_filterable"),
             ("weight:heavy", "invalid"),
             ("weight:..", "invalid"),
+            ("weight:2..1", "range"),
+            ("due:2026-03-02..2026-03-01", "range"),
             ("weight:1...2", "invalid"),
             ("due:yesterday", "invalid"),
             ("colour:green", "choice"),

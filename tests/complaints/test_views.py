@@ -7,6 +7,7 @@ another by now; two write one at once.
 """
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -20,7 +21,7 @@ from tests.complaints.test_api import at, everything, new, problems
 from tests.complaints.test_custom_fields import define
 from tests.conftest import Caller, Join, make_team
 from tests.racing import behind_lock
-from tests.recovery.helpers import execute, perform
+from tests.recovery.helpers import another, execute, perform
 
 
 def view(caller: Caller, **more: Any) -> dict[str, Any]:
@@ -135,6 +136,20 @@ class TestWrite:
             agent=agent.id,
         )
         assert agent.post("/views", {"name": "One more"}).json["code"] == "too_many_views"
+
+    def test_never_too_many_by_two_at_once(self, agent: Caller, database: Database, engine: Engine) -> None:
+        execute(
+            database,
+            "INSERT INTO complaint_view (id, name, scope, agent_id, sort) "
+            "SELECT gen_random_uuid(), 'v' || n, 'own', :agent, '-received_at' FROM generate_series(1, 99) AS n",
+            agent=agent.id,
+        )
+        answers = behind_lock(
+            engine,
+            "LOCK TABLE complaint_view IN SHARE ROW EXCLUSIVE MODE",
+            *(partial(each.post, "/views", {"name": "One more"}) for each in (agent, another(agent))),
+        )
+        assert sorted(answer.status_code for answer in answers) == [201, 409]
 
     def test_only_shared_ones_are_on_the_record(self, senior: Caller, join: Join) -> None:
         view(senior)
