@@ -14,9 +14,10 @@ from uuid import UUID
 
 from sqlalchemy.orm import Session
 
-from helpdesk.automation import dry_run_queries, facts, happenings, moment_queries, queries, rules, triggers
+from helpdesk.automation import dry_run_queries, facts, happenings, imports, moment_queries, queries, rules, triggers
+from helpdesk.automation.guard import Cause
 from helpdesk.automation.happenings import Happened
-from helpdesk.automation.models import DryRun
+from helpdesk.automation.models import PARTS, DryRun
 from helpdesk.automation.past import Past, Then
 from helpdesk.automation.rules import Rule
 from helpdesk.automation.timing import calendar_of
@@ -66,10 +67,7 @@ def begin(uow: UnitOfWork, actor: Actor, given: Mapping[str, Any]) -> UUID:
         except NotFound:
             text = "There is no such trigger."
             raise ValidationFailed(errors=[FieldError.at("/trigger_id", "unknown", text)]) from None
-        spec, name = (
-            {part: row[part] for part in ("on", "condition", "actions", "stop_after", "own_changes")},
-            row["name"],
-        )
+        spec, name = {part: row[part] for part in PARTS}, row["name"]
     kept = json_safe({"spec": spec, "name": name, "since": since, "until": until, "limit": given["limit"]})
     return jobs.begin(uow, actor, kind=KIND, topic=TOPIC, given=kept)
 
@@ -211,9 +209,12 @@ class _Trial:
             return
         complaint, now = row
         past = Past(complaint, queries.story(session, complaint_id))
+        imported_at = None if rule.imports else queries.imported_at(session, complaint_id)
         today: dict[str, Any] | None = None
         for item in items:
             event = item if isinstance(item, Happened) else None
+            if imports.brought(imported_at, Cause(event=event, occurrence_at=item if event is None else None)):
+                continue
             if event is not None:
                 then = past.after(event)
             elif rule.timer is not None:

@@ -13,7 +13,7 @@ from helpdesk.complaints.facts import CUSTOM
 from helpdesk.complaints.lifecycle import LIFECYCLE
 from helpdesk.complaints.models import MESSAGE_KINDS
 from helpdesk.kernel.events import Event
-from helpdesk.kernel.facts import CODE, MONEY, WHOLE, Field, Vocabulary
+from helpdesk.kernel.facts import CODE, FLAG, MONEY, WHOLE, Field, Vocabulary
 from helpdesk.kernel.money import Money
 from helpdesk.recovery import events as offer_events
 from helpdesk.sla import events as clock_events
@@ -54,6 +54,7 @@ VOCABULARY: Final[Vocabulary] = {
     "event.offer_kind": Field(CODE, "of an offer: what is offered"),
     "event.offer_status": Field(CODE, "of an offer: where it stands after it"),
     "event.offer_amount": Field(MONEY, "of an offer: how much"),
+    "event.imported": Field(FLAG, "of a complaint that is received: whether an import brought it"),
 }
 
 
@@ -117,6 +118,8 @@ def facts_of_event(event: Happened) -> dict[str, Any]:
     told = event.told
     found: dict[str, Any] = {"event.type": event.type, "event.actor": event.actor_kind}
     found |= {"event.action": told.get("action"), "event.how": told.get("how")}
+    if event.type == complaint_events.ComplaintReceived.type:
+        found["event.imported"] = bool(told.get("imported"))
     if event.type.startswith("offer."):
         minor = told.get("amount_minor")
         found["event.offer_kind"] = told.get("kind")

@@ -9,14 +9,14 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from helpdesk.kernel.db import Base, Identified, Json, Stamped, Timestamp, Versioned
 
+PARTS: Final = ("on", "condition", "actions", "stop_after", "own_changes", "imports")
+"""Of what a trigger does: its `spec`."""
 OUTCOMES: Final = ("done", "failed", "stopped")
 """Of a firing. `failed`: nothing of it was done. `stopped`: the guard did not let it begin."""
 
 
 class Trigger(Identified, Versioned, Stamped, Base):
-    """`spec`: `{on, condition, actions, stop_after, own_changes}`. A trigger that was taken away keeps its row, because
-    firings and events name it.
-    """
+    """`spec`: by the names of `PARTS`. A trigger that was taken away keeps its row, because firings and events name it."""
 
     __tablename__ = "automation_trigger"
     __table_args__ = (

@@ -13,7 +13,8 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from helpdesk.automation.happenings import Happened, happened
-from helpdesk.automation.models import DryRun, Firing, Occurrence, Trigger, TriggerVersion
+from helpdesk.automation.models import PARTS, DryRun, Firing, Occurrence, Trigger, TriggerVersion
+from helpdesk.complaints.events import ComplaintReceived
 from helpdesk.complaints.models import Complaint
 from helpdesk.complaints.queries import complaint_by_id_for_update, visible_to
 from helpdesk.complaints.timeline_queries import visible_timeline
@@ -53,14 +54,13 @@ def triggers_in_force(session: Session) -> Sequence[Any]:
 
 
 _BY_POSITION: Final = Order((_TRIGGER.position, _TRIGGER.id), (int, UUID))
-_PARTS: Final = ("on", "condition", "actions", "stop_after", "own_changes")
 _TRIGGERS: Final = select(
     _TRIGGER.id,
     _TRIGGER.name,
     _TRIGGER.description,
     _TRIGGER.position,
     _TRIGGER.active,
-    *(_TRIGGER.spec[name].label(name) for name in _PARTS),
+    *(_TRIGGER.spec[name].label(name) for name in PARTS),
     _TRIGGER.failures,
     _TRIGGER.paused_at,
     _TRIGGER.paused_because,
@@ -117,7 +117,7 @@ _BY_VERSION: Final = Order((_VERSION.version,), (int,), descending=True)
 def list_versions(session: Session, page: Page, given: Mapping[str, Any], trigger_id: UUID) -> Listed:
     """The newest first, also of a trigger that was taken away."""
     trigger_detail(session, trigger_id)
-    told = [_VERSION.spec[name].label(name) for name in ("name", "description", "position", "active", *_PARTS)]
+    told = [_VERSION.spec[name].label(name) for name in ("name", "description", "position", "active", *PARTS)]
     statement: AnySelect = select(_VERSION.version, _VERSION.created_at, *told).where(_VERSION.trigger_id == trigger_id)
     return listed(session, page, statement, _BY_VERSION, given)
 
@@ -178,6 +178,17 @@ def story(session: Session, complaint_id: UUID) -> list[Happened]:
     """All of one complaint, in order."""
     rows = session.execute(select(*EVENT_COLUMNS).where(_EVENT.stream_id == complaint_id).order_by(_EVENT.stream_seq))
     return [happened(row) for row in rows]
+
+
+def imported_at(session: Session, complaint_id: UUID) -> datetime | None:
+    """When an import brought it; None for one that came in otherwise."""
+    first = select(_EVENT.occurred_at).where(
+        _EVENT.stream_id == complaint_id,
+        _EVENT.stream_seq == 1,
+        _EVENT.type == ComplaintReceived.type,
+        _EVENT.payload["imported"].astext == "true",
+    )
+    return session.execute(first).scalar_one_or_none()
 
 
 def last_actor(session: Session, complaint_id: UUID) -> tuple[str, UUID | None] | None:

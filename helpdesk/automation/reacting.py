@@ -13,7 +13,7 @@ import structlog
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
-from helpdesk.automation import facts, queries, rules
+from helpdesk.automation import facts, imports, queries, rules
 from helpdesk.automation.firing import AGAIN, CHANGED, NOT_MET, fire
 from helpdesk.automation.guard import Cause
 from helpdesk.automation.happenings import Happened
@@ -113,6 +113,8 @@ class _One:
     def _ask(self, session: Session, rule: Rule, concerned: Sequence[Rule]) -> str | None:
         found = self._look(session, concerned)
         if found is None or not rule.condition.holds(found):
+            return None
+        if not rule.imports and imports.brought(queries.imported_at(session, self._event.complaint_id), self._cause):
             return None
         return fire(self._database, rule, self._event.complaint_id, self._cause)
 

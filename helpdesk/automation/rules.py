@@ -50,6 +50,7 @@ class Rule:
     actions: Sequence[Mapping[str, Any]]
     stop_after: bool
     own_changes: bool
+    imports: bool
 
     @property
     def actor(self) -> Actor:
@@ -138,6 +139,7 @@ def rule_of(row: Any, known: Vocabulary) -> Rule | None:
         actions=tuple(row.spec["actions"]),
         stop_after=row.spec["stop_after"],
         own_changes=row.spec["own_changes"],
+        imports=row.spec.get("imports", False),  # an older release, which runs on while this one starts, writes none
     )
 
 

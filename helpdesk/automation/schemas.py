@@ -24,6 +24,10 @@ GIVEN: Final = (
     "`text`, and whom to tell: any of `agent_ids`, `team_ids` (lists of ids), `assignee`, `watchers` (true or false); "
     f"`raise_event`: `name` (a word like `crm.call_back`), and `data`: at most {MOST_DATA} texts by name."
 )
+IMPORTS: Final = (
+    "It also answers to what an import brings: events recorded with the complaint, promises that were over by then, and moments "
+    "that count from a time before. What happens afterwards, it answers to in any case."
+)
 _EXAMPLE: Final = {"all": [{"field": "severity", "operator": "le", "value": "S2"}]}
 _NOTE: Final = {"kind": "internal_note", "body": "Please call them today."}
 PARTS_OF_ACTIONS: Final = ("done", "undone", "refused", "not_tried")
@@ -130,6 +134,7 @@ class TriggerPatch(Schema):
             "example": False,
         }
     )
+    imports = Flag(metadata={"description": IMPORTS, "example": False})
 
 
 class TriggerIn(TriggerPatch):
@@ -157,6 +162,7 @@ class TriggerIn(TriggerPatch):
             "example": False,
         },
     )
+    imports = Flag(load_default=False, metadata={"description": IMPORTS, "example": False})
 
 
 class TriggerVersion(Schema):
@@ -170,6 +176,7 @@ class TriggerVersion(Schema):
     actions = fields.List(fields.Nested(TriggerAction), required=True)
     stop_after = fields.Boolean(required=True, metadata={"example": False})
     own_changes = fields.Boolean(required=True, metadata={"example": False})
+    imports = fields.Boolean(required=True, metadata={"description": IMPORTS, "example": False})
     created_at = Timestamp(required=True)
 
 

@@ -3,11 +3,12 @@ agents who were named.
 """
 
 from collections.abc import Sequence
-from typing import Final
+from typing import Final, TypeGuard
 from uuid import UUID
 
 from helpdesk.automation import queries, rules
 from helpdesk.automation.events import AgentsNotified, TriggerPaused
+from helpdesk.complaints.events import ComplaintReceived
 from helpdesk.complaints.models import Complaint
 from helpdesk.complaints.notifications import News, tell
 from helpdesk.identity.queries import members_of
@@ -32,11 +33,21 @@ def listen(uow: UnitOfWork, events: Sequence[Event]) -> None:
 
 def owe(uow: UnitOfWork) -> None:
     listening = rules.in_force(uow.session).listening
-    ids = [str(item.id) for item in uow.happened if item.event.type in listening and item.stream is not None]
+    imported = {item.event.complaint_id for item in uow.happened if _was_imported(item.event)}
+    ids = [
+        str(item.id)
+        for item in uow.happened
+        if item.stream is not None
+        and any(rule.imports or item.stream.id not in imported for rule in listening.get(item.event.type, ()))
+    ]
     topic = TOPIC if len(ids) <= FEW else MANY_TOPIC
     for start in range(0, len(ids), TOGETHER):
         batch = ids[start : start + TOGETHER]
         uow.duty(topic, UUID(batch[0]), payload={"events": batch})
+
+
+def _was_imported(event: Event) -> TypeGuard[ComplaintReceived]:
+    return isinstance(event, ComplaintReceived) and event.imported
 
 
 def tell_named(uow: UnitOfWork, events: Sequence[AgentsNotified]) -> None:

@@ -22,7 +22,7 @@ import structlog
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
-from helpdesk.automation import facts, moment_queries, queries, rules
+from helpdesk.automation import facts, imports, moment_queries, queries, rules
 from helpdesk.automation.firing import AGAIN, CHANGED, fire
 from helpdesk.automation.guard import Cause
 from helpdesk.automation.rules import Rule
@@ -149,6 +149,8 @@ class _Sweep:
             if queries.is_remembered(session, rule.id, complaint_id, start):
                 return None
             cause = Cause(occurrence_at=start, chain=self._chain(session, complaint_id))
+            if not rule.imports and imports.brought(queries.imported_at(session, complaint_id), cause):
+                return None
         return fire(self._database, rule, complaint_id, cause)
 
     def _chain(self, session: Session, complaint_id: UUID) -> tuple[UUID, ...]:

@@ -16,7 +16,7 @@ from helpdesk.automation import facts, queries, rules
 from helpdesk.automation.actions import check_named, check_within, read_actions
 from helpdesk.automation.errors import TooManyTriggers
 from helpdesk.automation.events import TriggerChanged, TriggerCreated, TriggerPaused, TriggerRemoved
-from helpdesk.automation.models import Trigger, TriggerVersion
+from helpdesk.automation.models import PARTS, Trigger, TriggerVersion
 from helpdesk.automation.timing import Timer, calendar_of
 from helpdesk.complaints.models import Complaint
 from helpdesk.identity.actors import Actor
@@ -35,7 +35,6 @@ MOST: Final = 1_000
 PAUSED_AFTER: Final = 10
 """Failures in a row."""
 
-_SPEC: Final = ("on", "condition", "actions", "stop_after", "own_changes")
 _OWN: Final = ("name", "description", "position", "active")
 
 
@@ -74,7 +73,7 @@ def change(uow: UnitOfWork, actor: Actor, trigger: Trigger, given: dict[str, Any
     one looks from now on.
     """
     before = _whole(trigger)
-    if given.keys() & set(_SPEC):
+    if given.keys() & set(PARTS):
         trigger.spec = spec_of(uow, actor, {**trigger.spec, **given}, changed=given.keys())
     elif given.get("active") and not trigger.active:
         check_within(actor, read_actions(trigger.spec["actions"]))
@@ -153,7 +152,7 @@ def check_own(_session: Session, actor: Actor, _trigger: Trigger) -> None:
 
 
 def spec_of(
-    uow: UnitOfWork, actor: Actor, given: Mapping[str, Any], changed: Collection[str] = _SPEC
+    uow: UnitOfWork, actor: Actor, given: Mapping[str, Any], changed: Collection[str] = PARTS
 ) -> dict[str, Any]:
     """What a trigger does, in one spelling. What is not `changed` was checked when it was written, but for whether it goes
     together, and whether the writer may do it. Raises `ValidationFailed` that names every bad place at once.
@@ -186,6 +185,7 @@ def spec_of(
         "actions": [{"step": item["step"], "given": item["given"]} for item in actions],
         "stop_after": given["stop_after"],
         "own_changes": given["own_changes"],
+        "imports": given["imports"],
     }
 
 

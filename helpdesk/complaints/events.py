@@ -21,7 +21,8 @@ class ComplaintEvent(Event):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ComplaintReceived(ComplaintEvent):
     """`clock_starts`: name of a clock's start (`complaint_received`, `complaint_sent_to_company`) -> when. `split_from`: the
-    complaint that it was split off from, whose promises it goes on with; `acknowledged`: it has been by then.
+    complaint that it was split off from, whose promises it goes on with; `acknowledged`: it has been by then. `imported`: a
+    file brought it, with all that was recorded with it.
     """
 
     type: ClassVar[str] = "complaint.received"
@@ -37,6 +38,7 @@ class ComplaintReceived(ComplaintEvent):
     clock_starts: dict[str, datetime]
     split_from: UUID | None = None
     acknowledged: bool = False
+    imported: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

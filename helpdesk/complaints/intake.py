@@ -40,6 +40,7 @@ class NewComplaint:
     issues: Sequence[tuple[str | None, str | None]] = ()
     """Category and code of each."""
     to_route: bool = False
+    imported: bool = False
 
     @property
     def reference(self) -> str:
@@ -144,12 +145,14 @@ def receive_many(
     *,
     route: bool = False,
     route_later: bool = False,
+    imported: bool = False,
 ) -> list[UUID]:
     """Take complaints in, in order. The caller has left out those whose `(source, external_id)` is known, and made tags of
     the names of tags (`tagging.meant`) and values of what is in custom fields (`custom_fields.prepare`).
     Without `secrets` nobody is given one: an import has nobody to give it to.
 
     `route`: find each a team and a handler, in the same transaction. `route_later`: the sweep does, one by one; for many.
+    `imported`: said of each, so that what follows from its coming in can be told from what follows from a file.
     """
     complainants = [dict(given.get("complainant") or {}) for given in many]
     unnamed = [{} if given.get("customer_id") else person for given, person in zip(many, complainants, strict=True)]
@@ -157,7 +160,7 @@ def receive_many(
     ids = []
     for given, person, customer_id in zip(many, complainants, customer_ids, strict=True):
         born = _born(uow, given, given.get("customer_id") or customer_id)
-        born.to_route = route
+        born.to_route, born.imported = route, imported
         born.row["awaits_agent"] = route_later
         if secrets is not None:
             born.row |= {"tracking_number": 1, "tracking_hash": hash_of(secrets.of(born.id, 1))}
@@ -199,6 +202,7 @@ def _receive(uow: UnitOfWork, given: Mapping[str, Any], complainant: dict[str, A
             team_id=row["team_id"],
             customer_id=customer_id,
             clock_starts={"complaint_received": row["received_at"], **(given.get("clock_starts") or {})},
+            imported=born.imported,
         ),
         stream=born,
     )

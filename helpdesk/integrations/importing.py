@@ -255,7 +255,7 @@ class Runner:
             fresh, skipped, report = _sort(uow, batch.ready, doubled)
             if not self._dry_run:
                 given = tagging.in_many(uow, [item.given for item in fresh])
-                ids = intake.receive_many(uow, given, route_later=self._route)
+                ids = intake.receive_many(uow, given, route_later=self._route, imported=True)
                 if batch.looks_for_customers:
                     uow.write()  # they are compared with what there is, and with each other
                     report += _like_others(uow, dict(zip(ids, fresh, strict=True)))

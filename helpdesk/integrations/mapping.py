@@ -55,7 +55,9 @@ _NESTED: Final = ("complainant", "affected", "representative", "issues", "needs"
 _ROWS: Final = ("team_id", "customer_id")
 """Ids of rows of ours: the API checks each against the database, a file has no business to know them."""
 _NEVER: Final = frozenset({"external_id", "acknowledge"})
-"""The first has a place of its own in a mapping; and nobody is written to because of an import."""
+"""The first has a place of its own in a mapping; and nobody is written to because of an import:
+triggers answer to one only where they ask for it (`imports`).
+"""
 _TOP: Final = tuple(name for name in _COMPLAINT.fields if name not in {*_NESTED, *_ROWS, *_NEVER})
 TARGETS: Final = (
     *_TOP,

@@ -528,7 +528,12 @@ def _create(connection: Connection, caller: Caller, given: dict[str, Any]) -> Re
         "complaint.received",
         {"complaint_id": row["id"], "customer_id": row["customer_id"]}
         | {name: row[name] for name in facts}
-        | {"clock_starts": {"complaint_received": caller.now}, "split_from": None, "acknowledged": False},
+        | {
+            "clock_starts": {"complaint_received": caller.now},
+            "split_from": None,
+            "acknowledged": False,
+            "imported": False,
+        },
     )
     clocks = [
         policy_terms(policy, kind=kind, severity="S3", start=caller.now, now=caller.now)

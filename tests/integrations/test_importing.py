@@ -42,6 +42,7 @@ class TestCommand:
             "They ask for a debt, number 7,\nthat I never had."
         )
         assert ask("SELECT count(*) FROM event WHERE type = 'complaint.received' AND stream_seq = 1") == 60
+        assert ask("SELECT count(*) FROM event WHERE payload->'imported' = 'true'") == 60
         starts = ask("SELECT payload->'clock_starts' FROM event WHERE type = 'complaint.received' LIMIT 1")
         assert starts == {
             "complaint_received": "2020-03-18T04:00:00Z",
