@@ -11,6 +11,7 @@ from uuid import UUID
 from sqlalchemy import Engine
 
 import helpdesk.tables  # noqa: F401  # every process knows every table: rows are written in the order of all foreign keys
+from helpdesk.automation import custom_field_subscribers as waiting_for
 from helpdesk.automation import dry_running
 from helpdesk.automation import jobs as automation
 from helpdesk.automation import subscribers as triggers
@@ -29,11 +30,13 @@ from helpdesk.complaints import (
     tagging,
     tracking,
 )
+from helpdesk.complaints import custom_field_subscribers as asking_for
 from helpdesk.complaints import notification_subscribers as listeners
 from helpdesk.complaints import reassignment_subscribers as leaving
 from helpdesk.complaints import routing_subscribers as routing
 from helpdesk.complaints import taxonomy_subscribers as naming
 from helpdesk.complaints import verification as complaint_verification
+from helpdesk.complaints.custom_field_events import CustomFieldDeleted
 from helpdesk.complaints.events import (
     BY_ACTION,
     ComplaintAssigned,
@@ -111,6 +114,7 @@ _FOLLOWING: Final[Mapping[type[Event], tuple[Subscriber, ...]]] = {
     DuplicateMerged: (sla.join_clocks, recovery.duplicate_merged),
     DuplicateParted: (sla.part_clocks, recovery.duplicate_parted),
     TermRetired: (naming.refuse_used, triggering.refuse_used),
+    CustomFieldDeleted: (asking_for.refuse_named, waiting_for.refuse_named),
     AgentsNotified: (triggers.tell_named,),
     TriggerPaused: (triggers.tell_paused,),
     CodeMapDeleted: (mappings.refuse_named,),

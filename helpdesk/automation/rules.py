@@ -22,6 +22,7 @@ from sqlalchemy.orm import Session
 from helpdesk.automation import facts, queries
 from helpdesk.automation.actions import RIGHTS
 from helpdesk.automation.timing import Timer
+from helpdesk.complaints import custom_field_queries
 from helpdesk.complaints.facts import CUSTOM
 from helpdesk.identity.actors import Actor, automation_actor
 from helpdesk.kernel.errors import ValidationFailed
@@ -72,6 +73,7 @@ _NONE: Final = InForce({}, ())
 class _Kept:
     looked_at: float
     signature: tuple[tuple[UUID, int], ...]
+    """Of triggers, and of custom fields where any of them asks for one: of another type it is read otherwise."""
     found: InForce
 
 
@@ -80,7 +82,7 @@ _lock = threading.Lock()
 
 
 def in_force(session: Session) -> InForce:
-    """A statement at most once a second."""
+    """A statement at most once a second, and another where custom fields are asked for."""
     bind = session.get_bind()
     name = str((bind if isinstance(bind, Engine) else bind.engine).url)
     kept = _kept.get(name)
@@ -88,9 +90,12 @@ def in_force(session: Session) -> InForce:
         return kept.found
     looked_at = monotonic()
     rows = queries.triggers_in_force(session)
-    signature = tuple((row.id, row.version) for row in rows)
+    asked_for_own = any(CUSTOM in str(row.spec["condition"]) for row in rows)
+    own = custom_field_queries.versions(session) if asked_for_own else ()
+    signature = (*((row.id, row.version) for row in rows), *own)
     if kept is None or kept.signature != signature:
-        kept = _Kept(looked_at, signature, _sorted(_readable(session, rows)) if rows else _NONE)
+        known = facts.vocabulary(session) if asked_for_own else facts.SHIPPED
+        kept = _Kept(looked_at, signature, _sorted(_readable(rows, known)) if rows else _NONE)
     with _lock:
         kept.looked_at = looked_at
         _kept[name] = kept
@@ -102,9 +107,7 @@ def forget() -> None:
     _kept.clear()
 
 
-def _readable(session: Session, rows: Sequence[Any]) -> Iterable[Rule]:
-    asked_for_own = any(CUSTOM in str(row.spec["condition"]) for row in rows)
-    known = facts.vocabulary(session) if asked_for_own else facts.SHIPPED
+def _readable(rows: Sequence[Any], known: Vocabulary) -> Iterable[Rule]:
     for row in rows:
         rule = rule_of(row, known)
         if rule is not None:

@@ -90,7 +90,7 @@ def change_field(uow: UnitOfWork, _actor: Actor, field: models.CustomField, give
     permission="custom_field:manage",
     load=queries.field_for_update,
     if_match="required",
-    errors=(errors.FieldInUse,),
+    errors=(errors.FieldInUse, errors.FieldNamed),
 )
 def delete_field(uow: UnitOfWork, _actor: Actor, field: models.CustomField) -> None:
     custom_fields.remove_definition(uow, field)

@@ -13,6 +13,12 @@ class FieldInUse(Conflict):
     advice = "Its type, its currency and how long a text that is looked for may be stay as they are; put it out of use instead of deleting it."
 
 
+class FieldNamed(Conflict):
+    code = "custom_field_named"
+    title = "Something still asks for this field, or sets it"
+    advice = "Change what `uses` names first, then delete the field."
+
+
 class TooManyFields(Conflict):
     code = "too_many_custom_fields"
     title = "There are as many custom fields as one can work with"

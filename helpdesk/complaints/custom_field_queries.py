@@ -62,6 +62,12 @@ def is_used(session: Session, field_id: UUID) -> bool:
     return session.execute(statement).first() is not None
 
 
+def versions(session: Session) -> tuple[tuple[UUID, int], ...]:
+    """Of every field: another one, or one that was changed, gives another answer."""
+    rows = session.execute(select(CustomField.id, CustomField.version).order_by(CustomField.id))
+    return tuple((row.id, row.version) for row in rows)
+
+
 def how_many(session: Session) -> int:
     """Definitions, in use or not; whoever makes another waits for who is about to."""
     session.execute(select(func.pg_advisory_xact_lock(0x48444346)))

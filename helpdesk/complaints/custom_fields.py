@@ -289,7 +289,9 @@ def _bad_bounds(field: CustomField) -> Iterable[tuple[str, str, str]]:
 
 
 def remove_definition(uow: UnitOfWork, field: CustomField) -> UUID:
-    """One that no complaint has a value in. Raises `FieldInUse`."""
+    """One that no complaint has a value in, and that no rule in force names. Raises `FieldInUse`; `FieldNamed`, whoever names
+    it.
+    """
     if custom_field_queries.is_used(uow.session, field.id):
         raise FieldInUse
     uow.session.delete(field)

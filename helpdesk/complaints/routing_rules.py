@@ -18,7 +18,7 @@ import structlog
 from sqlalchemy import Engine
 from sqlalchemy.orm import Session
 
-from helpdesk.complaints import routing_queries
+from helpdesk.complaints import custom_field_queries, routing_queries
 from helpdesk.complaints.choosing import language_skill
 from helpdesk.complaints.facts import CUSTOM, VOCABULARY, vocabulary
 from helpdesk.complaints.routing_events import RoutingRuleChanged, RoutingRuleCreated, RoutingRuleRemoved
@@ -136,6 +136,7 @@ class _Kept:
 
     looked_at: float
     signature: tuple[tuple[UUID, int], ...]
+    """Of rules, and of custom fields where any of them asks for one: of another type it is read otherwise."""
     rules: tuple[Rule, ...]
 
 
@@ -144,7 +145,7 @@ _lock = threading.Lock()
 
 
 def in_force(session: Session) -> tuple[Rule, ...]:
-    """In their order; a statement at most once a second."""
+    """In their order; a statement at most once a second, and another where custom fields are asked for."""
     bind = session.get_bind()
     name = str((bind if isinstance(bind, Engine) else bind.engine).url)
     kept = _kept.get(name)
@@ -152,9 +153,11 @@ def in_force(session: Session) -> tuple[Rule, ...]:
         return kept.rules
     looked_at = monotonic()
     rows = routing_queries.rules_in_force(session)
-    signature = tuple((row.id, row.version) for row in rows)
+    asked_for_own = any(CUSTOM in str(row.spec["condition"]) for row in rows)
+    own = custom_field_queries.versions(session) if asked_for_own else ()
+    signature = (*((row.id, row.version) for row in rows), *own)
     if kept is None or kept.signature != signature:
-        known = vocabulary(session) if any(CUSTOM in str(row.spec["condition"]) for row in rows) else VOCABULARY
+        known = vocabulary(session) if asked_for_own else VOCABULARY
         kept = _Kept(looked_at, signature, tuple(rule for row in rows if (rule := read_rule(row, known)) is not None))
     with _lock:
         kept.looked_at = looked_at

@@ -12,15 +12,14 @@ from uuid import UUID
 import orjson
 import pytest
 
-from helpdesk.automation import jobs, triggers
+from helpdesk.automation import jobs, rules, triggers
 from helpdesk.automation.actions import ACTIONS, NOT_FOR_TRIGGERS
-from helpdesk.automation.rules import forget
 from helpdesk.complaints.steps import STEPS
 from helpdesk.kernel.ids import new_id
 from helpdesk.kernel.unit_of_work import Database
 from helpdesk.verifying import violations
 from helpdesk.wiring import Program
-from tests.automation.rules import ESCALATE, NOTE, arrive, body, firings, of, react, shown, tag, timed, trigger
+from tests.automation.rules import ESCALATE, NOTE, arrive, body, firings, of, react, tag, timed, trigger
 from tests.conftest import Caller, Join, make_team
 from tests.recovery import helpers
 
@@ -240,18 +239,48 @@ class TestWriting:
         assert set(STEPS) - set(ACTIONS) == NOT_FOR_TRIGGERS
         assert set(ACTIONS) - set(STEPS) == {"draft_offer", "notify", "raise_event"}
 
-    def test_a_field_that_is_gone(self, manager: Caller, admin: Caller, program: Program) -> None:
+    def test_a_field_that_changes_its_type(
+        self, manager: Caller, admin: Caller, program: Program, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Each process notices by itself, with its next look."""
+        monkeypatch.setattr(rules, "LOOKED_FOR_AGAIN", 0.0)
         field = admin.post("/custom-fields", {"key": "region", "label": "Region", "type": "text"}).json
-        gone = trigger(manager, condition=of("custom.region", "is", "north"))
-        other = trigger(manager)
-        assert admin.delete(f"/custom-fields/{field['id']}", if_match="*").status_code == 204
-        forget()
-        complaint = arrive(manager)
+        asks = trigger(manager, condition={"not": of("custom.region", "contains", "north")})
+        other = trigger(manager, actions=[NOTE])
+        arrive(manager)
         react(program)
-        assert shown(manager, complaint)["tags"] == ["seen"]
-        assert (len(firings(manager, gone)), len(firings(manager, other))) == (0, 1)
-        assert manager.get(f"/triggers/{gone['id']}").json["unreadable"] is True
+        assert (len(firings(manager, asks)), len(firings(manager, other))) == (1, 1)
+        answer = admin.patch(f"/custom-fields/{field['id']}", {"type": "number"}, if_match="*")
+        assert answer.status_code == 200, answer.text
+        arrive(manager)
+        react(program)
+        assert (len(firings(manager, asks)), len(firings(manager, other))) == (1, 2)
+        assert manager.get(f"/triggers/{asks['id']}").json["unreadable"] is True
         assert manager.get(f"/triggers/{other['id']}").json["unreadable"] is False
+
+    @pytest.mark.parametrize(
+        "given",
+        [
+            {"condition": {"all": [{"not": of("custom.region", "is", "north")}]}},
+            {"actions": [{"step": "edit", "given": {"custom_fields": {"region": "north"}}}]},
+        ],
+    )
+    def test_a_field_that_it_names_stays(self, manager: Caller, admin: Caller, given: dict[str, Any]) -> None:
+        fields = [
+            admin.post("/custom-fields", {"key": key, "label": key, "type": "text"}).json
+            for key in ("region", "regional")
+        ]
+        made = trigger(manager, **given)
+        path = f"/custom-fields/{fields[0]['id']}"
+        answer = admin.delete(path, if_match="*")
+        assert (answer.status_code, answer.json["code"]) == (409, "custom_field_named")
+        assert answer.json["uses"] == [{"what": "trigger", "id": made["id"], "name": made["name"]}]
+        assert admin.get(path).status_code == 200
+        assert admin.delete(f"/custom-fields/{fields[1]['id']}", if_match="*").status_code == 204
+        manager.patch(f"/triggers/{made['id']}", {"active": False}, if_match="*")
+        assert admin.delete(path, if_match="*").status_code == 204
+        shown = manager.get(f"/triggers/{made['id']}").json
+        assert shown["unreadable"] is ("condition" in given)
 
     def test_vocabulary(self, manager: Caller) -> None:
         found = manager.get("/triggers/vocabulary").json

@@ -362,6 +362,25 @@ class TestAtIntake:
             complaint = arrive(agent, team, custom_fields=values)
             assert len(manager.get(at(complaint, "routing")).json["items"]) == found
 
+    def test_a_field_that_a_rule_asks_for_stays_and_may_change_its_type(
+        self, manager: Caller, admin: Caller, agent: Caller, team: UUID, *, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Each process notices by itself: it is read anew with the next look."""
+        monkeypatch.setattr(routing_rules, "LOOKED_FOR_AGAIN", 0.0)
+        field = admin.post("/custom-fields", {"key": "region", "label": "Region", "type": "text"}).json
+        condition = {"not": of("custom.region", "contains", "north")}
+        asks = rule(manager, name="asks", position=1, condition=condition, result={"strategy": "queue_only"})
+        rule(manager, name="other", position=2, result={"strategy": "queue_only"})
+        assert decision(manager, arrive(agent, team))["rule_name"] == "asks"
+        path = f"/custom-fields/{field['id']}"
+        refused = admin.delete(path, if_match="*")
+        assert (refused.status_code, refused.json["code"]) == (409, "custom_field_named")
+        assert refused.json["uses"] == [{"what": "routing_rule", "id": asks["id"], "name": "asks"}]
+        assert admin.patch(path, {"type": "number"}, if_match="*").status_code == 200
+        assert decision(manager, arrive(agent, team))["rule_name"] == "other"
+        assert manager.delete(f"/routing/rules/{asks['id']}", if_match="*").status_code == 200
+        assert admin.delete(path, if_match="*").status_code == 204
+
 
 class TestWhoSees:
     def test_decisions(
