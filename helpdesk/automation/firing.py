@@ -15,7 +15,7 @@ from typing import Any, Final
 from uuid import UUID
 
 import structlog
-from psycopg import errors as pg_errors
+from psycopg.errors import LockNotAvailable
 from sqlalchemy.exc import DBAPIError
 
 from helpdesk.automation import facts, queries, triggers
@@ -32,12 +32,10 @@ from helpdesk.kernel.errors import DomainError, MovedMeanwhile
 from helpdesk.kernel.facts import Facts
 from helpdesk.kernel.ids import new_id
 from helpdesk.kernel.problems import InternalError, of_database
+from helpdesk.kernel.retrying import again, met_others
 from helpdesk.kernel.unit_of_work import Database, UnitOfWork
 
 log = structlog.get_logger()
-
-_ATTEMPTS: Final = 3
-_REPEATABLE: Final = (pg_errors.DeadlockDetected, pg_errors.SerializationFailure, pg_errors.LockNotAvailable)
 
 BEGUN: Final = "automation.begun"
 PERFORMED: Final = "automation.performed"
@@ -105,11 +103,17 @@ def fire(database: Database, rule: Rule, complaint_id: UUID, cause: Cause) -> st
     """`done`, `failed`, `stopped`, `NOT_MET`, `CHANGED` or `AGAIN`. Raises where the database is away, and where not even the
     failure can be noted: then nothing of it happened, and it is to be tried later.
     """
-    for _ in range(_ATTEMPTS):
-        outcome = _try(database, _Attempt(rule, complaint_id, cause))
-        if outcome != AGAIN:
-            return outcome
-    return AGAIN
+    try:
+        return again(lambda: _try(database, _Attempt(rule, complaint_id, cause)), what="trigger", worth=_passes)
+    except (MovedMeanwhile, DBAPIError) as error:
+        if _passes(error):
+            return AGAIN
+        raise
+
+
+def _passes(error: Exception) -> bool:
+    """Also a lock that was not to be had: nobody waits for the answer."""
+    return met_others(error, LockNotAvailable)
 
 
 def _try(database: Database, tried: _Attempt) -> str:
@@ -118,8 +122,7 @@ def _try(database: Database, tried: _Attempt) -> str:
     except _Undone:
         return NOT_MET
     except (DomainError, DBAPIError) as error:
-        problem = _problem(error)
-        return AGAIN if problem is None else _failed(database, tried, problem)
+        return _failed(database, tried, _problem(error))
     except Exception:
         log.exception("a trigger failed", trigger=str(tried.rule.id), complaint=str(tried.complaint_id))
         return _failed(database, tried, InternalError())
@@ -127,15 +130,15 @@ def _try(database: Database, tried: _Attempt) -> str:
     return outcome
 
 
-def _problem(error: DomainError | DBAPIError) -> DomainError | None:
-    """What the log says of it; None for what passes. Raises it where the database is away."""
-    if isinstance(error, MovedMeanwhile):
-        return None
+def _problem(error: DomainError | DBAPIError) -> DomainError:
+    """What the log says of it. Raises what passes, and where the database is away."""
+    if _passes(error):
+        raise error
     if isinstance(error, DomainError):
         return error
     if error.connection_invalidated:
         raise error
-    return None if isinstance(error.orig, _REPEATABLE) else of_database(error)
+    return of_database(error)
 
 
 def _in_one_go(database: Database, tried: _Attempt) -> str:

@@ -16,7 +16,6 @@ from typing import Any, Final
 from uuid import UUID
 
 import structlog
-from psycopg import errors as pg_errors
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
@@ -39,6 +38,7 @@ from helpdesk.kernel.errors import (
 )
 from helpdesk.kernel.idempotency import Attempt
 from helpdesk.kernel.problems import InternalError, of_database
+from helpdesk.kernel.retrying import again
 from helpdesk.kernel.unit_of_work import Database, UnitOfWork
 
 log = structlog.get_logger()
@@ -52,8 +52,6 @@ PATIENCE: Final = 20.0
 """Seconds after which the caller is told that workers go on with the rest."""
 _TAKEN_UP_AFTER: Final = timedelta(seconds=60)
 _LOOKED_UP_EVERY: Final = 50
-_ATTEMPTS: Final = 3
-_REPEATABLE: Final = (pg_errors.DeadlockDetected, pg_errors.SerializationFailure)
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,23 +173,19 @@ class _Work:
 
     def do(self, actor: Actor | None, place: int) -> None:
         """One item, and its outcome."""
-        for attempt in range(1, _ATTEMPTS + 1):
-            try:
-                self._try(actor, place)
-            except _Undone:
-                pass  # another had the item first
-            except DomainError as error:
-                self._note(place, error)
-            except DBAPIError as error:
-                if attempt < _ATTEMPTS and isinstance(error.orig, _REPEATABLE):
-                    continue
-                if error.connection_invalidated:
-                    raise  # the database is away: the duty brings the rest back
-                self._note(place, of_database(error))
-            except Exception:
-                log.exception("an item of a bulk change failed", job=str(self.job_id), place=place)
-                self._note(place, InternalError())
-            return
+        try:
+            again(lambda: self._try(actor, place), what="item of a bulk change")
+        except _Undone:
+            pass  # another had the item first
+        except DomainError as error:
+            self._note(place, error)
+        except DBAPIError as error:
+            if error.connection_invalidated:
+                raise  # the database is away: the duty brings the rest back
+            self._note(place, of_database(error))
+        except Exception:
+            log.exception("an item of a bulk change failed", job=str(self.job_id), place=place)
+            self._note(place, InternalError())
 
     def _try(self, actor: Actor | None, place: int) -> None:
         """The order of refusals is that of a request of its own: 401, 404, 403, 412, 409, 422."""

@@ -28,7 +28,6 @@ from uuid import UUID
 import structlog
 from psycopg import errors as pg_errors
 from sqlalchemy import Connection, Engine, func, text, update
-from sqlalchemy.exc import DBAPIError
 
 from helpdesk.complaints import custom_fields, duplicates, intake, tagging
 from helpdesk.integrations import queries, validation
@@ -41,6 +40,7 @@ from helpdesk.kernel import outbox
 from helpdesk.kernel.errors import ValidationFailed
 from helpdesk.kernel.events import Principal
 from helpdesk.kernel.ids import new_id
+from helpdesk.kernel.retrying import again, met_others
 from helpdesk.kernel.unit_of_work import Database, UnitOfWork
 
 log = structlog.get_logger()
@@ -51,13 +51,6 @@ _BATCH_BYTES: Final = 8_388_608
 _ATTEMPTS: Final = 6
 _RENEW_SECONDS: Final = 5.0
 _LEASE: Final = text("now() + interval '1 minute'")
-
-_REPEATABLE: Final = (
-    pg_errors.UniqueViolation,
-    pg_errors.DeadlockDetected,
-    pg_errors.SerializationFailure,
-    pg_errors.LockNotAvailable,
-)
 
 
 class Overtaken(Exception):
@@ -237,16 +230,11 @@ class Runner:
         return _Ready(item.line, given, item)
 
     def _write(self, batch: _Batch, doubled: Mapping[int, str], earlier: Future[None] | None) -> None:
-        for attempt in range(1, _ATTEMPTS + 1):
-            try:
-                shown = self._write_once(batch, doubled, earlier)
-            except (DBAPIError, *_REPEATABLE) as error:
-                if attempt == _ATTEMPTS or not isinstance(getattr(error, "orig", error), _REPEATABLE):
-                    raise
-                log.info("import batch done again", job=str(self.job_id), line=batch.begins.line, attempt=attempt)
-            else:
-                self.tell(shown)
-                return
+        what = f"batch of import {self.job_id} from line {batch.begins.line}"
+        shown = again(
+            lambda: self._write_once(batch, doubled, earlier), what=what, attempts=_ATTEMPTS, worth=_worth_repeating
+        )
+        self.tell(shown)
 
     def _write_once(self, batch: _Batch, doubled: Mapping[int, str], earlier: Future[None] | None) -> Progress:
         if batch.looks_for_customers:
@@ -356,6 +344,11 @@ def end(uow: UnitOfWork, job: ImportJob, state: str, error: str | None = None) -
             error=error,
         )
     )
+
+
+def _worth_repeating(error: Exception) -> bool:
+    """Also where another import has just written a record that this one was to write: with a fresh look it is known."""
+    return met_others(error, pg_errors.UniqueViolation, pg_errors.LockNotAvailable)
 
 
 def _wait(earlier: Future[None] | None) -> None:

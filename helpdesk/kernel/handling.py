@@ -8,25 +8,22 @@ from typing import Any, Final, TypeVar, cast
 from uuid import UUID
 
 import marshmallow as ma
-import structlog
 from flask import Response, g, request
-from psycopg import errors as pg_errors
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
 from helpdesk.kernel import idempotency
 from helpdesk.kernel.access import require
 from helpdesk.kernel.answers import answered, conditional, kept_headers, listed_answer, replayed
-from helpdesk.kernel.errors import Conflict, IdempotencyKeyRequired, MovedMeanwhile, PreconditionFailed
+from helpdesk.kernel.errors import Conflict, IdempotencyKeyRequired, PreconditionFailed
 from helpdesk.kernel.events import EventStream
 from helpdesk.kernel.incoming import Given, GivenFile, check_if_match, load_query, looked_at
 from helpdesk.kernel.multipart import MEDIA_TYPE
 from helpdesk.kernel.pagination import Count, Page
+from helpdesk.kernel.retrying import again, met_others
 from helpdesk.kernel.unit_of_work import UnitOfWork
 from helpdesk.kernel.uploads import FORM_ROOM, FormRequired, Sent, Terms, received, too_large
 from helpdesk.kernel.web import API, Caller, Scheme, caller, web, who_of
-
-_ATTEMPTS = 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -289,22 +286,13 @@ _Done = TypeVar("_Done")
 
 def persistently(run: Callable[[], _Done]) -> _Done:
     """The whole request again, where nothing of it happened."""
-    for attempt in range(1, _ATTEMPTS):
-        try:
-            return run()
-        except MovedMeanwhile:
-            structlog.get_logger().info("request repeated", attempt=attempt, reason="MovedMeanwhile")
-        except DBAPIError as error:
-            if not _worth_repeating(error):
-                raise
-            structlog.get_logger().info("request repeated", attempt=attempt, reason=type(error.orig).__name__)
-    return run()
+    return again(run, what="request", worth=_worth_repeating)
 
 
-def _worth_repeating(error: DBAPIError) -> bool:
+def _worth_repeating(error: Exception) -> bool:
     """Errors after which the transaction certainly did not happen, so that the whole request can run again."""
-    if isinstance(error.orig, pg_errors.DeadlockDetected | pg_errors.SerializationFailure):
+    if met_others(error):
         return True
     # A connection that was dead before we used it: the server went away between two requests. A failure inside COMMIT
     # itself has an open outcome and is told to the caller, who has an Idempotency-Key for that.
-    return error.connection_invalidated and error.statement is not None
+    return isinstance(error, DBAPIError) and error.connection_invalidated and error.statement is not None

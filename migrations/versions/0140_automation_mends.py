@@ -3,7 +3,7 @@
 from alembic import op
 
 revision = "0140_automation_mends"
-down_revision = "0130_calendar_versions"
+down_revision = "0150_search_tags"
 branch_labels = None
 depends_on = None
 

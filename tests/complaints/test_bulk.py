@@ -13,11 +13,12 @@ from uuid import UUID
 import pytest
 from flask import Flask
 
-from helpdesk.complaints import bulk_changes, intake
+from helpdesk.complaints import bulk_changes, intake, steps
 from helpdesk.complaints.bulk_changes import AT_ONCE, MOST, TOPIC, Plan
 from helpdesk.complaints.schemas import ComplaintIn
 from helpdesk.complaints.steps import STEPS
 from helpdesk.identity.actors import SYSTEM
+from helpdesk.kernel.errors import MovedMeanwhile
 from helpdesk.kernel.idempotency import attempt
 from helpdesk.kernel.unit_of_work import Database
 from helpdesk.wiring import Program
@@ -196,6 +197,20 @@ class TestAtOnce:
         assert answer.json["items"][1]["subject"] == rows[1]["reference"]
         assert scalar(database, "SELECT count(*) FROM event") == before
         assert agent.get(at(rows[1])).json["escalation_level"] == 1
+
+    def test_one_that_was_moved_while_it_waited(self, agent: Caller, monkeypatch: pytest.MonkeyPatch) -> None:
+        """It is looked up anew, as a request of its own would be."""
+        row, times = new(agent), list[int]()
+
+        def moved(*given: Any) -> None:
+            times.append(1)
+            if len(times) == 1:
+                raise MovedMeanwhile
+            steps.perform(*given)
+
+        monkeypatch.setattr(bulk_changes, "perform", moved)
+        assert outcomes(change(agent, refs=[row["reference"]])) == [(200, None)]
+        assert len(times) == 2
 
     def test_a_program(self, app: Flask, admin: Caller) -> None:
         """With the rights of its key."""
