@@ -244,6 +244,10 @@ def worker_program(worker_settings: Settings) -> Iterator[Program]:
 
 @pytest.fixture
 def program(worker_program: Program, database_url: str) -> Program:
+    """A fresh system, with an empty store of files too."""
+    for path in (worker_program.settings.data_dir / "files").rglob("*"):
+        if path.is_file():
+            path.unlink()
     return worker_program
 
 
