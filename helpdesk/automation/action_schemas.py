@@ -58,3 +58,11 @@ class WriteIn(MessageIn):
     def _not_inbound(self, data: dict[str, Any], **_: Any) -> None:
         if data.get("kind") == "inbound":
             raise ValidationError("A trigger does not speak for the complainant.", "kind")
+
+    @validates_schema
+    def _nothing_to_be_filled_in(self, data: dict[str, Any], **_: Any) -> None:
+        """Variables are of canned replies; here the complainant would read the braces."""
+        for name in ("body", "body_html"):
+            if "{{" in (data.get(name) or ""):
+                text = "Variables are filled in from canned replies only: write one, and name it in canned_reply_id."
+                raise ValidationError(text, name)

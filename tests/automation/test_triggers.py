@@ -182,6 +182,7 @@ class TestWriting:
             ("notify", {"text": "x", "agent_ids": [str(agent.id), nobody]}, "agent_ids/1"),
             ("notify", {"text": "x", "team_ids": [nobody]}, "team_ids/0"),
             ("write_message", {"kind": "internal_note", "body": "x", "mentions": [nobody]}, "mentions/0"),
+            ("write_message", message | {"body": "Dear {{complainant.name}}"}, "body"),
             ("write_message", message | {"canned_reply_id": nobody}, "canned_reply_id"),
             ("write_message", message | {"canned_reply_id": own}, "canned_reply_id"),
             ("write_message", message | {"canned_reply_id": by_name}, "canned_reply_id"),
