@@ -56,7 +56,7 @@ class Duty(Identified, Stamped, Base):
     not_before: Mapped[Timestamp] = mapped_column(server_default=func.now())
     next_at: Mapped[Timestamp] = mapped_column(server_default=func.now())
     attempts: Mapped[int] = mapped_column(default=0, server_default="0")
-    """How often it was rung for; the leases between grow with it."""
+    """How often it was rung for, since Redis last lost its memory; the leases between grow with it."""
     begun: Mapped[int] = mapped_column(default=0, server_default="0")
     """How often a worker began since the last outcome."""
     failures: Mapped[int] = mapped_column(default=0, server_default="0")
@@ -198,11 +198,13 @@ def silent(session: Session) -> Sequence[UUID]:
 
 
 def ring_everything(connection: Connection) -> int:
-    """Redis lost its memory: ring for everything still owed, now. The number of duties."""
+    """Redis lost its memory: ring for everything still owed, now. The number of duties. The rings that were lost do not
+    count: none of them says that the workers are behind.
+    """
     return connection.execute(
         update(Duty)
         .where(Duty.done_at.is_(None), Duty.dead_at.is_(None), Duty.not_before <= func.now())
-        .values(next_at=func.now())
+        .values(next_at=func.now(), attempts=0)
     ).rowcount
 
 

@@ -21,7 +21,7 @@ from sqlalchemy import text
 from helpdesk.app import create_app
 from helpdesk.complaints import intake
 from helpdesk.identity.actors import SYSTEM
-from helpdesk.kernel.doorbell import MAIL
+from helpdesk.kernel.doorbell import BULK, MAIL, MAIN, QUEUES
 from helpdesk.kernel.embedded import EmbeddedRedis
 from helpdesk.verifying import violations
 from tests.conftest import complaint_body
@@ -33,7 +33,8 @@ OFFERS = 200
 COMPLAINTS_WITH_ALARMS = 334
 """Three clocks each: 1 002 breaches."""
 ROUNDS = 12
-WORKERS = 2
+WORKERS = {MAIN: 2, BULK: 1, MAIL: 1}
+"""Every queue has one: the scheduler owes long work too, such as training."""
 
 
 class Fire:
@@ -43,8 +44,7 @@ class Fire:
         self.system = system
         self.server = server
         self.random = random.Random(20260302)
-        self.mail: subprocess.Popen[bytes] | None = None
-        """Mails have a worker of their own."""
+        self.workers: dict[str, list[subprocess.Popen[bytes]]] = {queue: [] for queue in QUEUES}
         self.done: dict[str, int] = {"kill a worker": 0, "flush redis": 0, "restart redis": 0}
 
     def burn(self, feed: Callable[[int], None] = lambda _: None) -> None:
@@ -80,11 +80,10 @@ class Fire:
 
     def keep_workers(self) -> None:
         """What a supervisor does."""
-        alive = self.system.running("worker")
-        for _ in range(WORKERS - len([child for child in alive if child is not self.mail])):
-            self.system.start("worker")
-        if self.mail not in alive:
-            self.mail = self.system.start("worker", "--queue", MAIL)
+        for queue, children in self.workers.items():
+            children[:] = [child for child in children if child.poll() is None]
+            for _ in range(WORKERS[queue] - len(children)):
+                children.append(self.system.start("worker", "--queue", queue))
 
     def put_out(self, query: str, expected: int, what: str) -> None:
         """The fire is over: wait until the query gives the expected number, while a supervisor goes on doing its work."""
@@ -96,8 +95,21 @@ class Fire:
         try:
             wait_until(there, f"{what}; fire: {self.done}", timeout=600)
         except AssertionError:
-            print(self.system.logs())
+            print(self._left(), self.system.logs(), sep="\n")
             raise
+
+    def _left(self) -> str:
+        """What is still owed, and what Redis holds, for whoever reads of a fire that did not end."""
+        with self.system.program.engine.connect() as connection:
+            rows = connection.execute(
+                text(
+                    "SELECT topic, attempts, begun, failures, last_error, next_at - now() AS rung_in, dead_at FROM duty"
+                    " WHERE done_at IS NULL ORDER BY number LIMIT 20"
+                )
+            ).all()
+        with contextlib.closing(redis.Redis.from_url(self.server.url)) as connection:
+            queued = {name: connection.llen(f"rq:queue:{name}") for name in QUEUES}
+        return "\n".join(["owed:", *map(str, rows), f"queued: {queued}"])
 
 
 @pytest.fixture
