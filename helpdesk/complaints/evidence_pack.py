@@ -50,13 +50,16 @@ class _Tap:
     def flush(self) -> None:
         self._sink.flush()
 
+    def close(self) -> None:
+        """Nothing: the sink belongs to whoever opened it."""
+
 
 class Pack:
     """A context manager; left without an exception, the archive is whole, with its manifest as the last entries."""
 
     def __init__(self, sink: Sink, moment: datetime, about: Mapping[str, Any]) -> None:
         self._tap = _Tap(sink)
-        self._archive = zipfile.ZipFile(self._tap, "w")  # type: ignore[call-overload]
+        self._archive = zipfile.ZipFile(self._tap, "w")
         self._time = moment.astimezone(UTC).timetuple()[:6]
         self._about = about
         self.entries: list[Entry] = []

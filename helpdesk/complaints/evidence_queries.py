@@ -2,7 +2,7 @@
 offers only by who may read those.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final
 from uuid import UUID
 
@@ -100,7 +100,8 @@ def thread_of(session: Session, complaint_id: UUID) -> Iterator[Mapping[str, Any
         Agent, and_(Agent.id == Message.author_id, Message.author_kind == "agent")
     )
     ordered = said.where(Message.complaint_id == complaint_id).order_by(Message.id)
-    yield from session.execute(ordered.execution_options(yield_per=_FEW)).mappings()  # type: ignore[misc]
+    rows: Iterable[Any] = session.execute(ordered.execution_options(yield_per=_FEW)).mappings()
+    yield from rows
 
 
 def chain_of(session: Session, complaint_id: UUID) -> Iterator[EventRow]:

@@ -7,7 +7,7 @@ complaint is a list of one. Whoever calls has validated the payload (`schemas.Co
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import Any, cast
 from uuid import UUID
 
 from helpdesk.complaints import acts, assessments, custom_fields, queries, tagging
@@ -44,15 +44,15 @@ class NewComplaint:
 
     @property
     def reference(self) -> str:
-        return self.row["reference"]  # type: ignore[no-any-return]
+        return cast(str, self.row["reference"])
 
     @property
     def id(self) -> UUID:
-        return self.row["id"]  # type: ignore[no-any-return]
+        return cast(UUID, self.row["id"])
 
     @property
     def next_due_at(self) -> datetime:
-        return self.row["next_due_at"]  # type: ignore[no-any-return]
+        return cast(datetime, self.row["next_due_at"])
 
     @next_due_at.setter
     def next_due_at(self, value: datetime) -> None:
@@ -60,11 +60,11 @@ class NewComplaint:
 
     @property
     def version(self) -> int:
-        return self.row["version"]  # type: ignore[no-any-return]
+        return cast(int, self.row["version"])
 
     @property
     def event_count(self) -> int:
-        return self.row["event_count"]  # type: ignore[no-any-return]
+        return cast(int, self.row["event_count"])
 
     @event_count.setter
     def event_count(self, value: int) -> None:
@@ -72,7 +72,7 @@ class NewComplaint:
 
     @property
     def event_head(self) -> bytes:
-        return self.row["event_head"]  # type: ignore[no-any-return]
+        return cast(bytes, self.row["event_head"])
 
     @event_head.setter
     def event_head(self, value: bytes) -> None:

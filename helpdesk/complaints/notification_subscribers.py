@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 from uuid import UUID
 
 from helpdesk.complaints.events import ComplaintActed, ComplaintAssigned, MessageAdded
@@ -59,7 +59,7 @@ def moved(uow: UnitOfWork, events: Sequence[ComplaintActed]) -> None:
 
 def promise_broken(uow: UnitOfWork, events: Sequence[Event]) -> None:
     for event in events:
-        promise: BrokenPromise = event  # type: ignore[assignment]  # wired for such events only
+        promise = cast(BrokenPromise, event)  # wired for such events only
         detail = {"promise": promise.kind, "due_at": rfc3339(promise.due_at)}
         _tell_owner(uow, event, "sla_breached", detail=detail)
 

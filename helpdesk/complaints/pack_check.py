@@ -17,24 +17,22 @@ import sys
 import zipfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, Protocol
 
 MANIFEST = "manifest.json"
 CHAIN = "chain.jsonl"
 HEAD = "chain.json"
 
 
-class Reader:
+class Reader(Protocol):
     """Whatever has named files: `names`, and `open` one of them."""
 
-    def names(self) -> set[str]:
-        raise NotImplementedError
+    def names(self) -> set[str]: ...
 
-    def open(self, name: str) -> IO[bytes]:
-        raise NotImplementedError
+    def open(self, name: str) -> IO[bytes]: ...
 
 
-class Folder(Reader):
+class Folder:
     """An unpacked pack."""
 
     def __init__(self, path: str | Path) -> None:
@@ -47,7 +45,7 @@ class Folder(Reader):
         return (self.path / name).open("rb")
 
 
-class Archive(Reader):
+class Archive:
     """A pack as it came."""
 
     def __init__(self, path: str | Path) -> None:

@@ -43,7 +43,7 @@ def pair_for_update(session: Session, actor: Actor, ref: str, named: object) -> 
     """
     complaint_id = visible_id(session, actor, ref)
     other_id = _named(session, actor, named)
-    rows = lock_together(session, {complaint_id, other_id} - {None}, visible_to(actor))  # type: ignore[arg-type]
+    rows = lock_together(session, {complaint_id} if other_id is None else {complaint_id, other_id}, visible_to(actor))
     return Pair(_of(rows, complaint_id), rows.get(other_id) if other_id is not None else None)
 
 

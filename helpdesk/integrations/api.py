@@ -14,7 +14,7 @@ from helpdesk.integrations.uploads import received
 from helpdesk.kernel.access import require
 from helpdesk.kernel.errors import CursorExpired, MalformedRequest, NotFound, TemporarilyUnavailable
 from helpdesk.kernel.http import JSON, Blueprint, caller, load_query, web
-from helpdesk.kernel.openapi import describe
+from helpdesk.kernel.openapi import describe, document_view
 from helpdesk.kernel.pagination import Page
 from helpdesk.kernel.problems import BodyTooLarge, UnknownRoute
 from helpdesk.kernel.settings import Settings
@@ -185,7 +185,7 @@ def _declare_content_route() -> None:
             }
         },
     }
-    put_import_content._apidoc = apidoc  # type: ignore[attr-defined]  # noqa: SLF001  # where flask-smorest looks for it
+    document_view(put_import_content, apidoc)
     blp.add_url_rule("/imports/<uuid:job_id>/content", "put_import_content", put_import_content, methods=["PUT"])
 
 

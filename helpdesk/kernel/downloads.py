@@ -52,10 +52,10 @@ def respond(store: Store, file: Download) -> Response:
     headers = {**_HEADERS, "ETag": tag, "Content-Disposition": disposition(file.name)}
     if request.if_none_match.contains(file.sha256):
         return Response(status=304, headers={"ETag": tag})
-    if store.redirects:
-        kept = {"Content-Type": file.type, "Content-Disposition": headers["Content-Disposition"]}
-        headers["Location"] = store.link(file.file_id.hex, _REDIRECT_SECONDS, kept)
-        return Response(status=302, headers=headers)
+    kept = {"Content-Type": file.type, "Content-Disposition": headers["Content-Disposition"]}
+    elsewhere = store.link(file.file_id.hex, _REDIRECT_SECONDS, kept)
+    if elsewhere is not None:
+        return Response(status=302, headers=headers | {"Location": elsewhere})
     start, length = _part(file)
     whole = length == file.size
     if not whole:

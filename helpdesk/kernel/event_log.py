@@ -386,19 +386,3 @@ def after_position(position: FeedPosition, epoch: str) -> Any:
 
 
 FEED_ORDER = text("event.xid, event.seq")
-
-TRIGGER_DDL = """
-CREATE FUNCTION event_append_only() RETURNS trigger LANGUAGE plpgsql AS $$
-BEGIN
-    IF TG_OP = 'UPDATE' AND NEW.payload IS NULL AND NEW.salt IS NULL
-       AND (to_jsonb(NEW) - 'payload' - 'salt') = (to_jsonb(OLD) - 'payload' - 'salt') THEN
-        RETURN NEW;
-    END IF;
-    RAISE EXCEPTION 'events are never changed or removed; only a payload may be erased'
-        USING ERRCODE = 'restrict_violation';
-END $$;
-CREATE TRIGGER event_append_only BEFORE UPDATE OR DELETE ON event
-    FOR EACH ROW EXECUTE FUNCTION event_append_only();
-CREATE TRIGGER event_no_truncate BEFORE TRUNCATE ON event
-    FOR EACH STATEMENT EXECUTE FUNCTION event_append_only();
-"""

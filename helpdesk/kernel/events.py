@@ -4,17 +4,18 @@ An event's fields are strings, integers, booleans, UUIDs, datetimes, None, and t
 floats: their text is not the same everywhere, and the hash chain is over text.
 """
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass, fields
 from datetime import datetime
-from typing import Any, ClassVar, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 from uuid import UUID
 
 from sqlalchemy.orm import Mapped, mapped_column
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Event:
-    """Base of every event. `subject_id` is the id of the row it is about; it is a field of the subclass."""
+class Event(ABC):
+    """Base of every event. `subject_id` is the id of the row it is about, which stands in a field of the subclass."""
 
     type: ClassVar[str]
     """Stable dotted name, `complaint.resolved`; it is what webhooks and the feed call it."""
@@ -23,8 +24,8 @@ class Event:
     """Fields that may hold personal data, which an erasure must reach."""
 
     @property
-    def subject_id(self) -> UUID:
-        raise NotImplementedError
+    @abstractmethod
+    def subject_id(self) -> UUID: ...
 
     def payload(self) -> dict[str, Any]:
         """The fields by name. Values are as given; `event_log` writes them as JSON."""
@@ -56,6 +57,8 @@ class EventStream:
     stream_seq)` is unique, and the second one fails.
     """
 
+    if TYPE_CHECKING:  # every such row has one, as a column of its own
+        id: Mapped[UUID]
     event_count: Mapped[int] = mapped_column(default=0, server_default="0")
     event_head: Mapped[bytes] = mapped_column(default=b"", server_default="")
 

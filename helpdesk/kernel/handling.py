@@ -275,9 +275,9 @@ def _sent(terms: Terms) -> Sent:
 def _about(row: Any) -> set[UUID]:
     """The row with a chain that a loaded row is, or belongs to."""
     if isinstance(row, EventStream):
-        return {row.id}  # type: ignore[attr-defined]  # every such row has one
+        return {row.id}
     owner = getattr(row, "complaint", None)
-    found = owner.id if isinstance(owner, EventStream) else getattr(row, "complaint_id", None)  # type: ignore[attr-defined]
+    found = owner.id if isinstance(owner, EventStream) else getattr(row, "complaint_id", None)
     return {found} if isinstance(found, UUID) else set()
 
 

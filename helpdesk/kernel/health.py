@@ -7,6 +7,7 @@ database that cannot be reached or whose schema is not the program's.
 from collections.abc import Callable, Mapping
 from typing import Any
 
+import orjson
 import redis
 from flask import Blueprint, Flask, Response
 from sqlalchemy import Engine, text
@@ -16,8 +17,6 @@ from helpdesk.kernel.doorbell import Doorbell
 
 
 def _json(body: Mapping[str, Any], status: int) -> Response:
-    import orjson  # noqa: PLC0415  # the same encoder as everything else
-
     return Response(orjson.dumps(body), status, mimetype="application/json")
 
 

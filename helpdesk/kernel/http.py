@@ -23,7 +23,7 @@ from helpdesk.kernel.downloads import RangeNotSatisfiable, respond
 from helpdesk.kernel.errors import DomainError, NotFound, PreconditionFailed, PreconditionRequired
 from helpdesk.kernel.handling import FIELDS, READS, Read, UploadWrite, Write, include, persistently
 from helpdesk.kernel.incoming import load_query, validation_failed
-from helpdesk.kernel.openapi import describe
+from helpdesk.kernel.openapi import describe, document_view
 from helpdesk.kernel.problems import UnknownRoute
 from helpdesk.kernel.schemas import SPARSE, BinaryFile, Names, Schema
 from helpdesk.kernel.storage import StorageFull, StorageUnavailable
@@ -346,7 +346,7 @@ class Blueprint(flask_smorest.Blueprint):  # type: ignore[misc]  # flask-smorest
 
         if "<" in rule:
             what["errors"] = [*what["errors"], UnknownRoute]  # a value that cannot stand there is another address
-        view._apidoc = describe(self, operation_id=operation_id, **what)  # type: ignore[attr-defined]  # noqa: SLF001  # where flask-smorest looks for it
+        document_view(view, describe(self, operation_id=operation_id, **what))
         self.add_url_rule(rule, operation_id, view, methods=[method])
 
 

@@ -31,7 +31,7 @@ class MigrationBlocked(Exception):
 
 
 def _config() -> Any:
-    from alembic.config import Config  # noqa: PLC0415  # see the module
+    from alembic.config import Config  # noqa: PLC0415  # start-up time: see the module
 
     here = Path(__file__).resolve().parent.parent
     packed, beside = here / "_migrations", here.parent / "migrations"
@@ -42,7 +42,7 @@ def _config() -> Any:
 
 @lru_cache(maxsize=1)
 def head() -> str | None:
-    from alembic.script import ScriptDirectory  # noqa: PLC0415  # see the module
+    from alembic.script import ScriptDirectory  # noqa: PLC0415  # start-up time: see the module
 
     return ScriptDirectory.from_config(_config()).get_current_head()
 
@@ -69,7 +69,7 @@ def upgrade(engine: Engine) -> None:
 
 
 def _persist(connection: Connection) -> None:
-    from alembic import command  # noqa: PLC0415  # see the module
+    from alembic import command  # noqa: PLC0415  # start-up time: see the module
 
     config = _config()
     config.attributes["connection"] = connection

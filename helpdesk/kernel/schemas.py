@@ -10,6 +10,7 @@ itself, so most fields are passed through as they are. A test compares it with m
 
 import re
 import unicodedata
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping
 from datetime import date, datetime
 from enum import Enum
@@ -145,16 +146,16 @@ class Choice(fields.String):
         super().__init__(validate=validate.OneOf(self.choices), **kwargs)
 
 
-class Code(fields.String):
+class Code(fields.String, ABC):
     """One of a set of words that may change while the program runs. `name`: what the document calls them."""
 
     def __init__(self, name: str, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.name_of_all = name
 
+    @abstractmethod
     def wrong(self, value: str) -> str | None:
         """Why it is none of them, beginning with "Must be one of"; None where it is one."""
-        raise NotImplementedError
 
     def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any) -> str:
         given: str = super()._deserialize(value, attr, data, **kwargs)

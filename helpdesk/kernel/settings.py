@@ -10,6 +10,7 @@ import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 from helpdesk.kernel.limits import rates
@@ -120,7 +121,7 @@ class Settings:
     def from_environment(cls, environ: Mapping[str, str] | None = None) -> "Settings":
         """Read `HELPDESK_*`. Raises `SettingsError` naming every variable that cannot be used, at once."""
         environ = os.environ if environ is None else environ
-        given: dict[str, object] = {}
+        given: dict[str, Any] = {}
         problems: list[str] = []
         for spec in fields(cls):
             name = f"HELPDESK_{spec.name.upper()}"
@@ -134,7 +135,7 @@ class Settings:
         problems += [f"HELPDESK_{name.upper()}: {why}" for name, why in _range_problems(given)]
         if problems:
             raise SettingsError("Settings cannot be used:\n  " + "\n  ".join(problems))
-        return cls(**given)  # type: ignore[arg-type]  # parsed by each field's own type above
+        return cls(**given)
 
     @property
     def base_url(self) -> str:

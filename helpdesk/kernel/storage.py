@@ -70,10 +70,6 @@ class Pieces(Protocol):
 class Store(Protocol):
     """Raises `StorageUnavailable` or `StorageFull` where the store itself fails."""
 
-    @property
-    def redirects(self) -> bool:
-        """Whether `link` gives addresses that a reader is sent to."""
-
     def writing(self, name: str) -> Sink: ...
 
     def reading(self, name: str, start: int = 0, length: int | None = None) -> Pieces:
@@ -82,8 +78,10 @@ class Store(Protocol):
     def remove(self, name: str) -> None:
         """Also what an unfinished writing has left. That there is nothing is no error."""
 
-    def link(self, name: str, seconds: int, headers: dict[str, str]) -> str:
-        """An address at the store itself, for a short time; `headers`: Content-Type and Content-Disposition."""
+    def link(self, name: str, seconds: int, headers: dict[str, str]) -> str | None:
+        """An address at the store itself, for a short time, that a reader is sent to; None where the bytes are to go through
+        us. `headers`: Content-Type and Content-Disposition.
+        """
 
 
 def read_all(store: Store, name: str, start: int, length: int) -> bytes:
@@ -109,8 +107,6 @@ def store_for(settings: Settings) -> Store:
 
 class FolderStore:
     """Files in a folder that is ours alone, spread over 256 by the beginning of their names."""
-
-    redirects = False
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -139,8 +135,8 @@ class FolderStore:
         except OSError as error:
             raise _of_system(error) from error
 
-    def link(self, name: str, seconds: int, headers: dict[str, str]) -> str:
-        raise NotImplementedError("a folder has no addresses")
+    def link(self, name: str, seconds: int, headers: dict[str, str]) -> None:  # as a `Store`
+        """A folder has no addresses."""
 
 
 def _unfinished(place: Path) -> Path:
@@ -234,7 +230,7 @@ class _FolderPieces:
 def _s3_client(settings: Settings) -> Any:
     try:
         import boto3  # noqa: PLC0415  # an extra, and slow to import
-        from botocore.config import Config  # noqa: PLC0415
+        from botocore.config import Config  # noqa: PLC0415  # comes with it
     except ImportError as error:
         raise SettingsError(
             "HELPDESK_S3_BUCKET is set, and the package that speaks S3 is not there: pip install 'helpdesk[s3]'."
@@ -264,7 +260,7 @@ class S3Store:
         self._make = make
         self._bucket = bucket
         self._prefix = prefix
-        self.redirects = redirects
+        self._redirects = redirects
         self._lock = threading.Lock()
         self._made: tuple[int, Any] | None = None
 
@@ -305,7 +301,9 @@ class S3Store:
         except Exception as error:
             raise _of_s3(error) from error
 
-    def link(self, name: str, seconds: int, headers: dict[str, str]) -> str:
+    def link(self, name: str, seconds: int, headers: dict[str, str]) -> str | None:
+        if not self._redirects:
+            return None
         shown = {f"Response{key.replace('-', '')}": value for key, value in headers.items()}
         made: str = self.client.generate_presigned_url(
             "get_object", Params=self._named(name) | shown, ExpiresIn=seconds

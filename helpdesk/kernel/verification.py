@@ -54,7 +54,7 @@ def loose_events_hold(session: Session) -> Iterator[Violation]:
 
 def streams_have_owners(session: Session) -> Iterator[Violation]:
     """No chain is left without the row that it hangs on: nobody would verify it."""
-    owned = (select(kind.id).where(kind.id == EventRow.stream_id).exists() for kind in _owners())  # type: ignore[attr-defined]
+    owned = (select(kind.id).where(kind.id == EventRow.stream_id).exists() for kind in _owners())
     statement = (
         select(EventRow.stream_id, func.count())
         .where(EventRow.stream_id.is_not(None), *(~one for one in owned))

@@ -197,28 +197,3 @@ class Letter(Identified, Stamped, Base):
     subject: Mapped[str]
     body: Mapped[str]
     mail_id: Mapped[UUID | None]
-
-
-TRIGGER_DDL: Final = """
-CREATE FUNCTION budget_entry_append_only() RETURNS trigger LANGUAGE plpgsql AS $$
-BEGIN
-    RAISE EXCEPTION 'the ledger of a budget is never changed; make an entry that puts it right'
-        USING ERRCODE = 'restrict_violation';
-END $$;
-CREATE TRIGGER budget_entry_append_only BEFORE UPDATE OR DELETE ON budget_entry
-    FOR EACH ROW EXECUTE FUNCTION budget_entry_append_only();
-CREATE TRIGGER budget_entry_no_truncate BEFORE TRUNCATE ON budget_entry
-    FOR EACH STATEMENT EXECUTE FUNCTION budget_entry_append_only();
-CREATE FUNCTION offer_transition_append_only() RETURNS trigger LANGUAGE plpgsql AS $$
-BEGIN
-    IF TG_OP = 'UPDATE' AND NEW.given = '{}'::jsonb AND (to_jsonb(NEW) - 'given') = (to_jsonb(OLD) - 'given') THEN
-        RETURN NEW;
-    END IF;
-    RAISE EXCEPTION 'steps of an offer are never changed or removed; only what was given may be erased'
-        USING ERRCODE = 'restrict_violation';
-END $$;
-CREATE TRIGGER offer_transition_append_only BEFORE UPDATE OR DELETE ON offer_transition
-    FOR EACH ROW EXECUTE FUNCTION offer_transition_append_only();
-CREATE TRIGGER offer_transition_no_truncate BEFORE TRUNCATE ON offer_transition
-    FOR EACH STATEMENT EXECUTE FUNCTION offer_transition_append_only();
-"""

@@ -1,4 +1,4 @@
-"""`helpdesk sla`: promises about time, from the command line. Starts quickly: what a command alone needs it imports itself."""
+"""`helpdesk sla`: promises about time, from the command line. Knows no database, so that it starts quickly."""
 
 import json
 import sys
@@ -60,31 +60,6 @@ def compute(files: tuple[str, ...]) -> None:
             click.echo(f"{name}: {error.strerror or error}", err=True)
             unread = True
     sys.exit(1 if unread else 0)
-
-
-@sla.command()
-@click.option("--refresh", is_flag=True, help="Take the differences over, as new versions.")
-@click.pass_context
-def holidays(context: click.Context, *, refresh: bool) -> None:
-    """Say which calendars would have other public holidays by the installed release of the package that knows them."""
-    from helpdesk.identity.actors import SYSTEM  # noqa: PLC0415  # `compute` does without a database
-    from helpdesk.sla import calendar_queries, calendars  # noqa: PLC0415
-
-    database = context.obj().database
-    with database.unit_of_work(SYSTEM) as uow:
-        now, found = uow.now, calendar_queries.calendars_by_name(uow.session)
-    told = [(row, calendars.holiday_changes(row.spec, now)) for row in found]
-    differing = [(row, changes) for row, changes in told if changes["differs"]]
-    for row, changes in differing:
-        click.echo(f"{row.name}: worked out by release {changes['kept_release']}, {changes['release']} is installed")
-        for sign, how in (("+", "added"), ("-", "removed")):
-            for day, text in (*changes[f"holidays_{how}"].items(), *changes[f"working_days_{how}"].items()):
-                click.echo(f"  {sign} {day} {text}")
-        if refresh:
-            with database.unit_of_work(SYSTEM) as uow:
-                calendars.refresh(uow, calendar_queries.calendar_for_update(uow.session, SYSTEM, row.id))
-    done = "refreshed" if refresh else "would differ"
-    click.echo(f"{len(differing)} of {len(found)} calendars {done}.")
 
 
 def _answer_all(name: str, output: IO[bytes], *, named: bool) -> None:

@@ -198,7 +198,7 @@ def forget_versions() -> None:
 
 
 def target_of(clock: Clock) -> Target:
-    return Target(clock.target_amount, clock.target_unit)  # type: ignore[arg-type]  # the table holds known units
+    return Target(clock.target_amount, clock.target_unit)
 
 
 def pauses_of(clock: Clock) -> list[tuple[datetime, datetime | None]]:

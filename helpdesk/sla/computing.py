@@ -16,7 +16,7 @@ Decisions, where the shapes leave room:
 
 import codecs
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from functools import lru_cache
 from typing import Any, Final, NoReturn, get_args
@@ -175,9 +175,17 @@ def _check_depth(found: Any) -> None:
 def _object(pairs: list[tuple[str, Any]]) -> _Object:
     found = _Object(pairs)
     if len(found) < len(pairs):
-        seen: set[str] = set()
-        found.repeated = next(key for key, _ in pairs if key in seen or seen.add(key))  # type: ignore[func-returns-value]
+        found.repeated = _first_repeated(key for key, _ in pairs)
     return found
+
+
+def _first_repeated(keys: Iterable[str]) -> str | None:
+    seen: set[str] = set()
+    for key in keys:
+        if key in seen:
+            return key
+        seen.add(key)
+    return None
 
 
 def _no_constant(name: str) -> NoReturn:

@@ -3,11 +3,12 @@
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, UniqueConstraint, text
+from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, String, UniqueConstraint, text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
 from helpdesk.kernel.db import Base, Identified, Json, Stamped, Timestamp, Versioned
+from helpdesk.sla.business_time import Unit
 
 CLOCK_STATES = ("running", "paused", "met", "breached", "cancelled")
 POLICY_KINDS = ("acknowledge", "investigate", "resolve", "follow_up")
@@ -95,7 +96,7 @@ class Clock(Identified, Base):
     rule_id: Mapped[str | None]
     severity: Mapped[str | None]
     target_amount: Mapped[int]
-    target_unit: Mapped[str]
+    target_unit: Mapped[Unit] = mapped_column(String)
     pausable: Mapped[bool]
     state: Mapped[str]
     started_at: Mapped[Timestamp]

@@ -20,6 +20,7 @@ from collections.abc import Iterable, Mapping
 from datetime import date
 from functools import lru_cache
 from importlib.metadata import version
+from types import ModuleType
 from typing import Any, Final
 
 from helpdesk.sla.calendar_spec import Problem
@@ -39,18 +40,23 @@ def release() -> str:
     return version("holidays")
 
 
+def _package() -> ModuleType:
+    """`helpdesk sla compute` reads calendars that are worked out already, and does not wait until it is loaded."""
+    import holidays  # noqa: PLC0415  # see above
+
+    return holidays
+
+
 @lru_cache(maxsize=1)
 def _regions() -> dict[str, tuple[str, ...]]:
-    import holidays  # noqa: PLC0415  # slow to load, and only who writes a calendar needs it
-
+    holidays = _package()
     found = holidays.list_supported_countries(include_aliases=False)
     return {country: tuple(sorted(found[country])) for country in sorted(found)}
 
 
 @lru_cache(maxsize=512)
 def _categories(country: str) -> tuple[str, ...]:
-    import holidays  # noqa: PLC0415  # see above
-
+    holidays = _package()
     known = holidays.country_holidays(country).supported_categories
     return tuple(sorted(str(category) for category in known if category not in _NOT_CLOSING))
 
@@ -131,8 +137,7 @@ def differences(kept: Mapping[str, Any], now: Mapping[str, Any]) -> dict[str, An
 
 
 def _entity(wanted: Wanted, span: tuple[int, int]) -> Any:
-    import holidays  # noqa: PLC0415  # see above
-
+    holidays = _package()
     country = wanted["country"]
     known = holidays.country_holidays(country)
     years = range(max(span[0], known.start_year), min(span[1], known.end_year) + 1)
