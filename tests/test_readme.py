@@ -103,7 +103,7 @@ def test_every_command_runs_as_it_stands_and_in_order(
 
     assert of("new_complaint() {")[-3:] == ["followed_up", "complaint.followed_up", "True"]
     assert of("set_severity")[1] == "S1"
-    assert of("verify.py evidence.zip") == ["All holds."]
+    assert of("verify.py evidence.zip")[-1] == "All holds."
     assert of("/queues/")[-1] == "1"
     assert of("/unmerge") == ["{'messages': [], 'issues': [], 'people': [], 'needs': []}"]
     assert of("/triggers/dry-run")[2] == "done"

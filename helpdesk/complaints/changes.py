@@ -31,6 +31,7 @@ UNTOLD: Final = frozenset(
         "required_skills",
         "assigned_at",  # is the time of the assignment's event
         "next_due_at",  # follows from the clocks, which have events of their own
+        "text_salt",  # of digests, which are told
         "tracking_hash",  # of what opens it; `tracking_number` says that there is a new one
     }
 )

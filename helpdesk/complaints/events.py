@@ -22,7 +22,8 @@ class ComplaintEvent(Event):
 class ComplaintReceived(ComplaintEvent):
     """`clock_starts`: name of a clock's start (`complaint_received`, `complaint_sent_to_company`) -> when. `split_from`: the
     complaint that it was split off from, whose promises it goes on with; `acknowledged`: it has been by then. `imported`: a
-    file brought it, with all that was recorded with it.
+    file brought it, with all that was recorded with it. `texts`: digests (`text_seals`) of subject and description;
+    `message_texts`: id of a message that it was born with -> digests of its texts.
     """
 
     type: ClassVar[str] = "complaint.received"
@@ -39,6 +40,8 @@ class ComplaintReceived(ComplaintEvent):
     split_from: UUID | None = None
     acknowledged: bool = False
     imported: bool = False
+    texts: dict[str, str] = field(default_factory=dict)
+    message_texts: dict[str, dict[str, str]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -210,11 +213,12 @@ BY_ACTION: Final[dict[str, type[ComplaintActed]]] = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ComplaintEdited(ComplaintEvent):
-    """`changes`: field -> [before, after]."""
+    """`changes`: field -> [before, after]; `texts`: digests of subject and description, where one of them is another."""
 
     type: ClassVar[str] = "complaint.edited"
     personal: ClassVar[frozenset[str]] = frozenset({"changes"})
     changes: dict[str, list[Any]]
+    texts: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -262,8 +266,8 @@ class ComplaintRouted(ComplaintEvent):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MessageAdded(ComplaintEvent):
-    """The text is in the thread, under `message_id`; an event outlives an erasure, so it does not repeat it. `mentions`:
-    ids of the agents whom a note names.
+    """The text is in the thread, under `message_id`; an event outlives an erasure, so it does not repeat it, and has a
+    salted digest of each of its forms in `texts`. `mentions`: ids of the agents whom a note names.
     """
 
     type: ClassVar[str] = "complaint.message_added"
@@ -273,6 +277,7 @@ class MessageAdded(ComplaintEvent):
     channel: str | None
     in_reply_to: UUID | None
     mentions: list[str]
+    texts: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -288,7 +293,9 @@ class MacroApplied(ComplaintEvent):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Redacted(ComplaintEvent):
-    """Text was taken out for good, `whole` or at so many `places`. `digest`: salted, of the text as it was before."""
+    """Text was taken out for good, `whole` or at so many `places`. `digest`: salted, of the text as it was before;
+    `texts`: salted anew, of what is left.
+    """
 
     personal: ClassVar[frozenset[str]] = frozenset({"reason"})
     redaction_id: UUID
@@ -297,6 +304,7 @@ class Redacted(ComplaintEvent):
     reason: str
     digest: str
     erased_events: int
+    texts: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -441,11 +449,14 @@ class DuplicateEvent(ComplaintEvent):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DuplicateMerged(DuplicateEvent):
-    """A duplicate was merged into this complaint. `one_customer`: both are the same customer's, or nobody's known."""
+    """A duplicate was merged into this complaint. `one_customer`: both are the same customer's, or nobody's known.
+    `message_texts`: digests of the message that repeats what the duplicate said, by its id.
+    """
 
     type: ClassVar[str] = "complaint.duplicate_merged"
     one_customer: bool
     source_record_type: str
+    message_texts: dict[str, dict[str, str]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -17,7 +17,7 @@ from uuid import UUID
 
 from sqlalchemy.orm import Session
 
-from helpdesk.complaints import attachment_queries, evidence_queries, queries, timeline_queries
+from helpdesk.complaints import attachment_queries, evidence_queries, queries, text_queries, timeline_queries
 from helpdesk.complaints.evidence_models import Evidence
 from helpdesk.complaints.evidence_pack import Pack
 from helpdesk.complaints.schemas import Complaint as ComplaintSchema
@@ -78,7 +78,8 @@ def _add_complaint(pack: Pack, session: Session, evidence: Evidence) -> None:
     people = shown.pop("people")
     if not evidence.needs:
         shown["needs"] = [{"id": need["id"], _MASK: True} for need in shown["needs"]]
-    pack.add_json("complaint.json", shown)
+    salt = session.execute(evidence_queries.TEXT_SALT, {"complaint_id": evidence.complaint_id}).scalar_one()
+    pack.add_json("complaint.json", shown | {"text_salt": salt and bytes(salt).hex()})
     pack.add_json("people.json", people)
 
 
@@ -171,12 +172,16 @@ def _add_thread(pack: Pack, session: Session, evidence: Evidence) -> None:
     def said() -> Iterator[Mapping[str, Any]]:
         return evidence_queries.thread_of(session, complaint_id)
 
-    pack.add_list("thread.json", ({name: row[name] for name in _SAID} for row in said()))
+    pack.add_list("thread.json", (_said(row) for row in said()))
     lines = (_message(row, language) for row in said())
     pack.add("thread.html", _page(_words()[language]["thread"], language, lines))
     for place, row in enumerate(said(), start=1):
         if row["kind"] == "public_reply" and row["purpose"] in LETTERS:
             pack.add_text(f"letters/{place:04}-{row['purpose']}.txt", f"{_when(row['created_at'])}\n\n{row['body']}\n")
+
+
+def _said(row: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: row[name] for name in _SAID} | {"salt": row["salt"] and bytes(row["salt"]).hex()}
 
 
 def _message(row: Mapping[str, Any], language: str) -> str:
@@ -204,7 +209,10 @@ def _add_chain(pack: Pack, session: Session, evidence: Evidence) -> End:
     pack.add_lines("chain.jsonl", proven())
     broken += checked.end(known.event_count, bytes(known.event_head))
     end = End(known.event_count, bytes(known.event_head).hex())
+    elsewhere = text_queries.seals_elsewhere(session, evidence.complaint_id)
+    pack.add_lines("elsewhere.jsonl", (_link(row, masked=False) for row in elsewhere))
     pack.add_json("chain.json", {"stream_id": str(evidence.complaint_id), "count": end.count, "head": end.head})
+    broken += text_queries.broken_texts(text_queries.texts_of(session, [evidence.complaint_id]))
     found = [{"sequence": item.stream_seq, "kind": item.kind, "what": item.what} for item in broken]
     pack.add_json("verification.json", {"valid": not found, "events": end.count, "broken": found})
     return end

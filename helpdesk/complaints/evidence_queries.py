@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, and_, false, func, select, true
+from sqlalchemy import ColumnElement, and_, bindparam, false, func, select, true
 from sqlalchemy.orm import Session
 
 from helpdesk.complaints import queries
@@ -110,6 +110,9 @@ def chain_of(session: Session, complaint_id: UUID) -> Iterator[EventRow]:
     for row in session.scalars(ordered.execution_options(yield_per=_FEW)):
         yield row
         session.expunge(row)
+
+
+TEXT_SALT: Final = select(Complaint.text_salt).where(Complaint.id == bindparam("complaint_id"))
 
 
 def end_of_chain(session: Session, complaint_id: UUID) -> Any:

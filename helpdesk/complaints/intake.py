@@ -16,6 +16,7 @@ from helpdesk.complaints.events import ComplaintReceived
 from helpdesk.complaints.models import NOTHING_DUE, Complaint, Issue, Need, Person
 from helpdesk.complaints.people import need_row
 from helpdesk.complaints.search_index import index_received
+from helpdesk.complaints.text_seals import OF_COMPLAINT, new_salt, seal
 from helpdesk.complaints.tracking_secret import Secrets, hash_of
 from helpdesk.customers import service as customers
 from helpdesk.customers.queries import exists as customer_exists
@@ -203,6 +204,7 @@ def _receive(uow: UnitOfWork, given: Mapping[str, Any], complainant: dict[str, A
             customer_id=customer_id,
             clock_starts={"complaint_received": row["received_at"], **(given.get("clock_starts") or {})},
             imported=born.imported,
+            texts=seal(row["text_salt"], {name: row[name] for name in OF_COMPLAINT}),
         ),
         stream=born,
     )
@@ -228,6 +230,7 @@ def _row(
         "channel": given["channel"],
         "subject": given["subject"],
         "description": given["description"],
+        "text_salt": new_salt(),
         "language": given.get("language") or (given.get("complainant") or {}).get("language"),
         "received_at": given.get("received_at") or now,
         "created_at": now,

@@ -45,6 +45,7 @@ from helpdesk.complaints.phrases import said
 from helpdesk.complaints.search_index import text_changed
 from helpdesk.complaints.severity import Judgement
 from helpdesk.complaints.taxonomy import worst
+from helpdesk.complaints.text_seals import OF_MESSAGE, Seals, new_salt, seal_row
 from helpdesk.complaints.thread import add_message
 from helpdesk.identity.actors import Actor
 from helpdesk.kernel.clock import parse_rfc3339
@@ -84,6 +85,7 @@ def merge(uow: UnitOfWork, actor: Actor, pair: Pair, given: Mapping[str, Any], u
     _combine(row, source, survivor)
     share_fields(uow, row.id, source, survivor)
     moved = _move(uow, row.id, source, survivor)
+    opening = _repeat_opening(uow, row.id, source, survivor)
     _redirect(uow, row.id, pair.beside, survivor.id)
     supplied = {"into": survivor.reference, "reason": given["reason"], "merged_into_id": survivor.id}
     acts.carry_out(uow, actor, source, "merge", supplied, watch=watch)
@@ -101,6 +103,7 @@ def merge(uow: UnitOfWork, actor: Actor, pair: Pair, given: Mapping[str, Any], u
             moved=moved,
             one_customer=not _of_different_people(source, survivor),
             source_record_type=source.record_type,
+            message_texts=opening,
         ),
         stream=survivor,
     )
@@ -178,14 +181,14 @@ def _move(uow: UnitOfWork, merge_id: UUID, source: Complaint, survivor: Complain
     moved["complaint_person"] = _move_people(uow, merge_id, source, survivor)
     moved["complaint_need"] = _move_needs(uow, merge_id, source, survivor)
     moved["complaint_link"] = _move_links(uow, merge_id, source, survivor)
-    _repeat_opening(uow, merge_id, source, survivor)
     return moved
 
 
-def _repeat_opening(uow: UnitOfWork, merge_id: UUID, source: Complaint, survivor: Complaint) -> None:
+def _repeat_opening(uow: UnitOfWork, merge_id: UUID, source: Complaint, survivor: Complaint) -> dict[str, Seals]:
     """What the duplicate said is no message of its thread, and must not be missing in the survivor's: it stands there at
-    its time, before the messages that followed it.
+    its time, before the messages that followed it. Its id, with the digests of its texts.
     """
+    salt = new_salt()
     opening = Message(
         id=id_at(source.created_at),
         complaint_id=survivor.id,
@@ -195,10 +198,12 @@ def _repeat_opening(uow: UnitOfWork, merge_id: UUID, source: Complaint, survivor
         author_kind="complainant",
         author_id=None,
         body=f"{source.subject}\n\n{source.description}",
+        salt=salt,
         created_at=source.created_at,
     )
     uow.session.add(opening)
     note(uow, merge_id, "complaint_message", {opening.id: {"made": True}})
+    return {str(opening.id): seal_row(salt, opening, OF_MESSAGE)}
 
 
 def _move_issues(uow: UnitOfWork, merge_id: UUID, source: Complaint, survivor: Complaint) -> int:

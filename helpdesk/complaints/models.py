@@ -131,6 +131,8 @@ class Complaint(Identified, Versioned, EventStream, Stamped, Base):
     channel: Mapped[str]
     subject: Mapped[str]
     description: Mapped[str]
+    text_salt: Mapped[bytes | None]
+    """Of the digests of both in the chain; None: from before there were any."""
     language: Mapped[str | None]
     received_at: Mapped[Timestamp]
     updated_at: Mapped[Timestamp]
@@ -323,6 +325,8 @@ class Message(Identified, Stamped, Base):
     """Sanitised; what is shown."""
     html_given: Mapped[str | None]
     """As it came; evidence, never served."""
+    salt: Mapped[bytes | None]
+    """Of the digests of these three in the chain; None: from before there were any."""
     in_reply_to: Mapped[UUID | None] = mapped_column(ForeignKey("complaint_message.id", ondelete="SET NULL"))
     mentions: Mapped[list[str]] = mapped_column(JSONB, default=list, server_default="[]")
     """Ids of the agents whom an internal note names."""

@@ -1,4 +1,5 @@
-"""Checks an evidence pack: that every file in it is as the manifest says, and that the chain of events holds.
+"""Checks an evidence pack: that every file in it is as the manifest says, that the chain of events holds, and that subject,
+description and messages are what the events have the digests of.
 
 Needs Python 3.8 or newer and nothing else, and believes nothing that it can compute. Put beside the unpacked files, or
 given the pack itself:
@@ -22,6 +23,9 @@ from typing import IO, Any, Protocol
 MANIFEST = "manifest.json"
 CHAIN = "chain.jsonl"
 HEAD = "chain.json"
+ELSEWHERE = "elsewhere.jsonl"
+COMPLAINT = "complaint.json"
+THREAD = "thread.json"
 
 
 class Reader(Protocol):
@@ -102,6 +106,24 @@ def files_wrong(pack: Reader) -> Iterator[str]:
             yield name + " is not what the manifest says"
 
 
+def event_wrong(event: dict[str, Any]) -> Iterator[str]:
+    """What is wrong with one event by itself."""
+    if hash_of(event) != event["hash"]:
+        yield "its header was changed"
+    if event["payload"] is not None and event["salt"] is not None:
+        salted = bytes.fromhex(event["salt"]) + text_of(event["payload"])
+        if hashlib.sha256(salted).hexdigest() != event["digest"]:
+            yield "its payload was changed"
+
+
+def events_of(pack: Reader, name: str) -> Iterator[dict[str, Any]]:
+    if name not in pack.names():
+        return
+    with pack.open(name) as file:
+        for line in file:
+            yield json.loads(line.decode("utf-8"))
+
+
 def chain_wrong(pack: Reader) -> Iterator[str]:
     """Every fault of the chain of events."""
     with pack.open(HEAD) as file:
@@ -116,21 +138,107 @@ def chain_wrong(pack: Reader) -> Iterator[str]:
                 yield f"{name} stands at place {place}"
             if event["prev_hash"] != prev:
                 yield name + " does not follow from the event before it"
-            if hash_of(event) != event["hash"]:
-                yield name + ": its header was changed"
-            if event["payload"] is not None and event["salt"] is not None:
-                salted = bytes.fromhex(event["salt"]) + text_of(event["payload"])
-                if hashlib.sha256(salted).hexdigest() != event["digest"]:
-                    yield name + ": its payload was changed"
+            for fault in event_wrong(event):
+                yield name + ": " + fault
             prev = event["hash"]
     if (place, prev) != (known["count"], known["head"]):
         yield f"the chain has {place} events, and its owner knows of {known['count']}"
+
+
+OF_A_COMPLAINT = {"complaint.received", "complaint.edited", "complaint.text_redacted"}
+OF_A_MESSAGE = {"complaint.message_added", "complaint.message_redacted"}
+
+
+class Digests:
+    """What the events say of texts: of each the last digest counts, for a redaction is one more event with one more."""
+
+    def __init__(self, pack: Reader) -> None:
+        self.complaint: dict[str, str] | None = None
+        self.messages: dict[str, tuple[str, dict[str, str]]] = {}
+        self.complaint_erased = self.message_erased = False
+        for event in events_of(pack, CHAIN):
+            self.hear(event, own=True)
+        for event in events_of(pack, ELSEWHERE):
+            self.hear(event, own=False)
+
+    def hear(self, event: dict[str, Any], *, own: bool) -> None:
+        kind, payload = event["type"], event["payload"]
+        if payload is None:
+            self.message_erased = self.message_erased or kind in OF_A_MESSAGE | OF_A_COMPLAINT
+            self.complaint_erased = self.complaint_erased or kind in OF_A_COMPLAINT
+            return
+        for message, texts in payload.get("message_texts", {}).items():
+            self.tell(message, event["occurred_at"], texts)
+        texts = payload.get("texts")
+        if texts and kind in OF_A_MESSAGE:
+            self.tell(payload["message_id"], event["occurred_at"], texts)
+        if texts and kind in OF_A_COMPLAINT and own:
+            self.complaint, self.complaint_erased = texts, False
+
+    def tell(self, message: str, at: str, texts: dict[str, str]) -> None:
+        if message not in self.messages or at >= self.messages[message][0]:
+            self.messages[message] = (at, texts)
+
+
+def digest_of(salt: str, name: str, text: str) -> str:
+    """SHA-256 of the salt, the text's name, a zero byte and the text."""
+    return hashlib.sha256(bytes.fromhex(salt) + name.encode("utf-8") + b"\0" + text.encode("utf-8")).hexdigest()
+
+
+class Texts:
+    """The texts of a pack beside their digests: what is wrong, and how many of them there is nothing to compare with."""
+
+    def __init__(self, pack: Reader) -> None:
+        self.compared = self.silent = 0
+        self.wrong: list[str] = []
+        digests = Digests(pack)
+        names = sorted(pack.names())
+        with pack.open(COMPLAINT) as file:
+            complaint = json.load(file)
+        for name in ("subject", "description"):
+            said, erased = digests.complaint, digests.complaint_erased
+            self.compare(name, complaint[name], name, complaint["text_salt"], said=said, erased=erased)
+        with pack.open(THREAD) as file:
+            for place, message in enumerate(json.load(file), start=1):
+                _, said = digests.messages.get(message["id"], ("", None))
+                erased = said is None and digests.message_erased
+                self.compare(
+                    "message " + message["id"], message["body"], "body", message["salt"], said=said, erased=erased
+                )
+                for letter in (each for each in names if each.startswith(f"letters/{place:04}-")):
+                    with pack.open(letter) as letters:
+                        text = letters.read().decode("utf-8").split("\n\n", 1)[-1]
+                    if text != message["body"] + "\n":
+                        self.wrong.append(letter + " is not what the thread has")
+
+    def compare(
+        self, what: str, text: str, name: str, salt: str | None, *, said: dict[str, str] | None, erased: bool
+    ) -> None:
+        if erased or (said is None and salt is None):
+            self.silent += 1
+            return
+        self.compared += 1
+        if said is None:
+            self.wrong.append(what + ": no event knows of it")
+        elif salt is None:
+            self.wrong.append(what + ": its salt was removed")
+        elif digest_of(salt, name, text) != said.get(name):
+            self.wrong.append(what + " is not what was written: its digest is another")
+
+
+def elsewhere_wrong(pack: Reader) -> Iterator[str]:
+    """Events of other complaints' chains, each by itself: their places are shown by the packs of those."""
+    for event in events_of(pack, ELSEWHERE):
+        for fault in event_wrong(event):
+            yield f"event {event['stream_seq']} of {event['stream_id']}: {fault}"
 
 
 def faults(pack: Reader) -> Iterator[str]:
     """All that is wrong with a pack."""
     yield from files_wrong(pack)
     yield from chain_wrong(pack)
+    yield from elsewhere_wrong(pack)
+    yield from Texts(pack).wrong
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -138,6 +246,8 @@ def main(arguments: Sequence[str]) -> int:
     found = list(faults(pack))
     for fault in found:
         sys.stdout.write("WRONG: " + fault + "\n")
+    texts = Texts(pack)
+    sys.stdout.write(f"{texts.compared} texts compared with their digests, {texts.silent} have none.\n")
     sys.stdout.write("All holds.\n" if not found else f"{len(found)} things do not hold.\n")
     return 1 if found else 0
 

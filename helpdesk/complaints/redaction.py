@@ -26,6 +26,7 @@ from helpdesk.complaints.events import MessageRedacted, TextRedacted
 from helpdesk.complaints.models import Complaint, Message
 from helpdesk.complaints.queries import Part
 from helpdesk.complaints.redaction_models import Redaction
+from helpdesk.complaints.text_seals import OF_COMPLAINT, OF_MESSAGE, new_salt, seal_row
 from helpdesk.identity.actors import Actor
 from helpdesk.kernel import event_log, idempotency, mail
 from helpdesk.kernel.errors import FieldError, ValidationFailed
@@ -61,6 +62,7 @@ def redact_message(uow: UnitOfWork, actor: Actor, part: Part[Message], given: di
     message.body, message.html, message.html_given = cut.left, None, None
     message.redactions += 1
     message.redacted_at, message.redacted_whole = uow.now, cut.whole
+    message.salt = new_salt()  # the old one would let anybody try out what was taken
     kin = merge_queries.kin_of(uow.session, complaint.id)  # it may have been written on another that was merged with it
     found = redaction_queries.events_at(uow.session, kin, message.created_at)
     erased = event_log.erase(uow.session, [row.id for row in found if _holds(cut, row.payload)])
@@ -87,6 +89,7 @@ def redact_message(uow: UnitOfWork, actor: Actor, part: Part[Message], given: di
             reference=complaint.reference,
             message_id=message.id,
             mail=posted,
+            texts=seal_row(message.salt, message, OF_MESSAGE),
             **_told(row),
         ),
         stream=complaint,
@@ -107,6 +110,8 @@ def redact_text(uow: UnitOfWork, actor: Actor, complaint: Complaint, given: dict
         raise NothingLeft
     cut = _cut(before, given, past)
     setattr(complaint, name, cut.left)
+    complaint.text_salt = new_salt()
+    left = seal_row(complaint.text_salt, complaint, OF_COMPLAINT)
     submission = redaction_queries.submission_of(uow.session, complaint.id)
     if submission is not None and submission.given is not None:
         submission.given = cutting.mapped(submission.given, lambda text: cut.out_of(text) if cut.holds(text) else text)
@@ -124,7 +129,7 @@ def redact_text(uow: UnitOfWork, actor: Actor, complaint: Complaint, given: dict
     )
     row = _note(uow, actor, complaint, given, cut, before=before, part=name, message_id=None, mail=None, erased=erased)
     uow.record(
-        TextRedacted(complaint_id=complaint.id, reference=complaint.reference, part=name, **_told(row)),
+        TextRedacted(complaint_id=complaint.id, reference=complaint.reference, part=name, texts=left, **_told(row)),
         stream=complaint,
     )
     kin = merge_queries.kin_of(uow.session, complaint.id)

@@ -17,6 +17,7 @@ from helpdesk.complaints import (
 from helpdesk.complaints.events import ComplaintEdited, IssueAdded
 from helpdesk.complaints.lifecycle import MAX_ISSUES
 from helpdesk.complaints.models import Complaint, Issue
+from helpdesk.complaints.text_seals import OF_COMPLAINT, Seals, new_salt, seal_row
 from helpdesk.complaints.thread import Sender, add_message
 from helpdesk.identity.actors import SYSTEM, Actor
 from helpdesk.kernel.access import require
@@ -61,9 +62,21 @@ def edit(uow: UnitOfWork, complaint: Complaint, given: dict[str, Any]) -> UUID:
     if changed:
         complaint.changed_at(uow.now)
         uow.record(
-            ComplaintEdited(complaint_id=complaint.id, reference=complaint.reference, changes=changed), stream=complaint
+            ComplaintEdited(
+                complaint_id=complaint.id,
+                reference=complaint.reference,
+                changes=changed,
+                texts=_seals(complaint) if changed.keys() & set(OF_COMPLAINT) else {},
+            ),
+            stream=complaint,
         )
     return complaint.id
+
+
+def _seals(complaint: Complaint) -> Seals:
+    """With the salt that it has: what stood there before is in the event's changes, for everybody to compare."""
+    complaint.text_salt = complaint.text_salt or new_salt()
+    return seal_row(complaint.text_salt, complaint, OF_COMPLAINT)
 
 
 def _said(uow: UnitOfWork, actor: Actor, complaint: Complaint, given: dict[str, Any]) -> RichText:

@@ -30,6 +30,7 @@ from helpdesk.complaints.models import Complaint, Issue, Message, Need, Person
 from helpdesk.complaints.phrases import said
 from helpdesk.complaints.search_index import text_changed
 from helpdesk.complaints.tag_models import ComplaintTag
+from helpdesk.complaints.text_seals import OF_COMPLAINT, OF_MESSAGE, new_salt, seal_row
 from helpdesk.complaints.thread import add_message
 from helpdesk.identity.actors import Actor
 from helpdesk.kernel.errors import FieldError, ValidationFailed
@@ -69,6 +70,7 @@ ANEW: Final[Mapping[str, Any]] = {
     "price_minor": None,
     "loss_minor": None,
     "currency": None,
+    "text_salt": None,
     "event_count": 0,
     "event_head": b"",
     "version": 1,
@@ -89,8 +91,8 @@ def split(uow: UnitOfWork, actor: Actor, complaint: Complaint, given: Mapping[st
         named = Message.id.in_([row.id for row in moved])
         uow.session.execute(update(Message).where(named).values(complaint_id=new.id))
         follow_messages(uow, complaint.id, new.id)
-    for row in copied:
-        uow.session.add(_copied(row, new.id, id=id_at(row.created_at)))
+    copies = [_copied(row, new.id, id=id_at(row.created_at), salt=new_salt()) for row in copied]
+    uow.session.add_all(copies)
     for table in (Person, Need):
         for row in split_queries.rows_of(uow.session, table, complaint.id):
             uow.session.add(_copied(row, new.id, id=new_id()))
@@ -102,7 +104,7 @@ def split(uow: UnitOfWork, actor: Actor, complaint: Complaint, given: Mapping[st
         uow.session.add(_copied(watching, new.id))
     uow.session.flush()  # its people are to be found by their complaint, and it is judged by what it has
     judged = assessments.split(uow, new, complaint)
-    _record_birth(uow, complaint, new)
+    _record_birth(uow, complaint, new, copies)
     assessments.note_split(uow, new, complaint, judged)
     complaint.changed_at(uow.now)
     uow.record(
@@ -160,6 +162,7 @@ def _bear(uow: UnitOfWork, complaint: Complaint, given: Mapping[str, Any], issue
         "reference": new_reference(),
         "subject": given.get("subject") or complaint.subject,
         "description": given.get("description") or complaint.description,
+        "text_salt": new_salt(),
         "created_at": uow.now,
         "updated_at": uow.now,
         "issue_count": len(issues),
@@ -189,7 +192,7 @@ def _copied(row: Any, complaint_id: UUID, **other: Any) -> Any:
     return type(row)(**(values | {"complaint_id": complaint_id} | other))
 
 
-def _record_birth(uow: UnitOfWork, complaint: Complaint, new: Complaint) -> None:
+def _record_birth(uow: UnitOfWork, complaint: Complaint, new: Complaint, copies: Sequence[Message]) -> None:
     uow.record(
         ComplaintReceived(
             complaint_id=new.id,
@@ -206,6 +209,8 @@ def _record_birth(uow: UnitOfWork, complaint: Complaint, new: Complaint) -> None
             clock_starts={"complaint_received": new.received_at},
             split_from=complaint.id,
             acknowledged=new.acknowledged_at is not None,
+            texts=seal_row(new.text_salt or b"", new, OF_COMPLAINT),
+            message_texts={str(copy.id): seal_row(copy.salt or b"", copy, OF_MESSAGE) for copy in copies},
         ),
         stream=new,
     )

@@ -8,6 +8,7 @@ from helpdesk.complaints import queries
 from helpdesk.complaints.events import MessageAdded
 from helpdesk.complaints.models import Complaint, Message
 from helpdesk.complaints.search_index import index_message
+from helpdesk.complaints.text_seals import OF_MESSAGE, new_salt, seal
 from helpdesk.identity.actors import Actor
 from helpdesk.kernel.ids import new_id
 from helpdesk.kernel.mail import queue_mail
@@ -49,6 +50,7 @@ def add_message(
     said = from_text(body) if isinstance(body, str) else body
     if kind == "inbound" and sender is None:
         sender = _correspondent(uow, complaint)
+    salt = new_salt()
     row: dict[str, Any] = {
         "id": message_id,
         "complaint_id": complaint.id,
@@ -60,6 +62,7 @@ def add_message(
         "body": said.plain,
         "html": said.html,
         "html_given": said.given,
+        "salt": salt,
         "in_reply_to": in_reply_to,
         "mentions": [str(agent_id) for agent_id in mentions],
         "sender_name": sender.name if sender else None,
@@ -79,6 +82,7 @@ def add_message(
             channel=channel,
             in_reply_to=in_reply_to,
             mentions=row["mentions"],
+            texts=seal(salt, {name: row[name] for name in OF_MESSAGE}),
         ),
         stream=complaint,
     )

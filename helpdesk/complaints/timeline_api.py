@@ -5,10 +5,12 @@ from sqlalchemy.orm import Session
 from helpdesk.complaints import timeline_queries as queries
 from helpdesk.complaints import timeline_schemas as schemas
 from helpdesk.complaints.summaries import LANGUAGES
+from helpdesk.complaints.text_queries import broken_texts, counted, texts_of
 from helpdesk.identity.actors import Actor
 from helpdesk.kernel.event_log import verify_stream
 from helpdesk.kernel.http import Blueprint, language
 from helpdesk.kernel.pagination import Page
+from helpdesk.kernel.unit_of_work import one_moment
 
 blp = Blueprint("timeline", __name__, description="Everything that happened to a complaint, chained.")
 
@@ -34,11 +36,16 @@ def get_timeline(session: Session, actor: Actor, page: Page, given: dict[str, An
     "/complaints/<ref>/timeline/verification",
     operation_id="verify_complaint_timeline",
     summary="Recompute the hash chain of the timeline",
-    description="An event that was changed, removed, put in or put elsewhere is found and named.",
+    description="An event that was changed, removed, put in or put elsewhere is found and named, and so is a text (subject, "
+    "description, what a message says) that is not what its event has the salted digest of. Texts that have no digest (from "
+    "before there were any, or redacted then) are counted in `texts_without_digest`: nothing can be said of them.",
     answer=schemas.ChainReport,
     permission="complaint:read",
 )
 def verify_timeline(session: Session, actor: Actor, ref: str) -> dict[str, Any]:
-    complaint, rows = queries.chain_of(session, actor, ref)
+    with one_moment(session) as still:
+        complaint, rows = queries.chain_of(still, actor, ref)
+        texts = list(texts_of(still, [complaint.id]))
     broken = verify_stream(rows, stream_id=complaint.id, count=complaint.event_count, head=bytes(complaint.event_head))
-    return {"valid": not broken, "events": len(rows), "broken": broken}
+    broken += broken_texts(texts)
+    return {"valid": not broken, "events": len(rows), "broken": broken, **counted(texts)}

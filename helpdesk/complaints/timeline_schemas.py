@@ -51,7 +51,13 @@ class TimelineEntry(Schema):
 
 
 class BrokenLink(Schema):
-    stream_seq = fields.Integer(required=True, data_key="sequence")
+    stream_seq = fields.Integer(
+        required=True,
+        data_key="sequence",
+        metadata={
+            "description": "Of the event. 0: none of this timeline, where a message came from another complaint."
+        },
+    )
     kind = Choice(FAULTS, required=True, metadata={"example": "payload"})
     what = fields.String(required=True, metadata={"example": "payload was changed"})
 
@@ -59,4 +65,15 @@ class BrokenLink(Schema):
 class ChainReport(Schema):
     valid = fields.Boolean(required=True)
     events = fields.Integer(required=True)
+    texts = fields.Integer(
+        required=True,
+        metadata={
+            "description": "How many were compared with their digests: the complaint is one, each message one.",
+            "example": 7,
+        },
+    )
+    texts_without_digest = fields.Integer(
+        required=True,
+        metadata={"description": "From before there were digests, or their event was erased.", "example": 0},
+    )
     broken = fields.List(fields.Nested(BrokenLink), required=True, metadata={"example": []})

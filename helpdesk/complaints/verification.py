@@ -12,11 +12,14 @@ from helpdesk.complaints.lifecycle import LIFECYCLE
 from helpdesk.complaints.link_models import Link
 from helpdesk.complaints.merge_models import Merge
 from helpdesk.complaints.models import Complaint, Issue, TransitionRow
+from helpdesk.complaints.text_queries import texts_of
 from helpdesk.kernel.event_log import EventRow, verify_stream
 from helpdesk.kernel.state_machine import replay
 from helpdesk.kernel.verification import Violation
 
 _BATCH = 1_000
+_TEXTS: Final = 200
+"""Complaints whose whole threads are held at a time."""
 
 
 def chains_hold(session: Session) -> Iterator[Violation]:
@@ -40,6 +43,20 @@ def _verify(session: Session, owners: dict[UUID, tuple[int, bytes]]) -> Iterator
         for broken in verify_stream(streams.get(stream_id, []), count=count, head=head, stream_id=stream_id):
             yield Violation("chain", f"complaint {stream_id}", f"event {broken.stream_seq}: {broken.what}")
     session.expunge_all()
+
+
+def texts_hold(session: Session) -> Iterator[Violation]:
+    """What was said is what the events have the digests of; every text that was changed is named."""
+    last: UUID | None = None
+    while True:
+        ids = select(Complaint.id).order_by(Complaint.id).limit(_TEXTS)
+        batch = session.scalars(ids if last is None else ids.where(Complaint.id > last)).all()
+        if not batch:
+            return
+        last = batch[-1]
+        for text_of in texts_of(session, batch):
+            for fault in text_of.faults:
+                yield Violation("text", f"complaint {text_of.complaint_id}", f"{text_of.subject}: {fault}")
 
 
 def history_replays(session: Session) -> Iterator[Violation]:
@@ -149,7 +166,7 @@ _RINGS: Final = text("""
 """)
 
 
-CHAIN_CHECKS = (chains_hold,)
+CHAIN_CHECKS = (chains_hold, texts_hold)
 CHECKS = (
     history_replays,
     issues_are_counted,

@@ -198,9 +198,10 @@ def erase(session: Session, event_ids: Sequence[UUID]) -> int:
     return len(session.execute(made.returning(EventRow.id)).all())
 
 
-FAULTS: Final = ("missing", "moved", "payload", "header", "link", "foreign", "head")
+FAULTS: Final = ("missing", "moved", "payload", "header", "link", "foreign", "head", "text")
 """What can be wrong with a chain: events are gone; one stands in another's place; one's payload or header was changed;
-one does not follow from the one before; there are some that its owner does not know of; the owner knows of another end.
+one does not follow from the one before; there are some that its owner does not know of; the owner knows of another end;
+a text is not what its event has the digest of (told by who keeps the texts).
 """
 
 

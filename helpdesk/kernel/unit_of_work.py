@@ -229,6 +229,22 @@ def _nothing(_session: Session) -> None:
     """There is nothing to keep up with."""
 
 
+@contextmanager
+def one_moment(reader: Session) -> Iterator[Session]:
+    """For a reader, each of whose statements is by itself: a session in which everything is of one moment. The reader's
+    connection is given back first, so that nobody waits for a second one while holding the first.
+    """
+    engine = reader.get_bind().engine
+    reader.close()
+    # Of the connection, not of the engine: there the reader's own level would win.
+    repeatable = {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
+    with (
+        engine.connect() as connection,
+        Session(connection.execution_options(**repeatable), autoflush=False) as session,
+    ):
+        yield session
+
+
 class Database:
     """An engine and what follows from what: makes units of work (which write) and readers (which do not)."""
 

@@ -46,6 +46,7 @@ from helpdesk.complaints.models import NOTHING_DUE, Complaint, Issue, Message, N
 from helpdesk.complaints.search_index import APPEND, appended, received_rows
 from helpdesk.complaints.search_models import SearchSegment
 from helpdesk.complaints.severity_models import SeverityAssessment
+from helpdesk.complaints.text_seals import OF_COMPLAINT, new_salt, seal
 from helpdesk.complaints.tracking_secret import Secrets, hash_of
 from helpdesk.customers.models import Customer
 from helpdesk.identity.models import Agent, Role, TeamMember, Token
@@ -504,6 +505,7 @@ def _create(connection: Connection, caller: Caller, given: dict[str, Any]) -> Re
         "tags": [],
         "custom_fields": {},
         "terms": [],
+        "text_salt": new_salt(),
         "version": 1,
     }
     secret = Secrets("floor").of(row["id"], 1)
@@ -533,6 +535,8 @@ def _create(connection: Connection, caller: Caller, given: dict[str, Any]) -> Re
             "split_from": None,
             "acknowledged": False,
             "imported": False,
+            "texts": seal(row["text_salt"], {name: row[name] for name in OF_COMPLAINT}),
+            "message_texts": {},
         },
     )
     clocks = [
@@ -584,12 +588,14 @@ def _add_reply(
         "in_reply_to": None,
         "created_at": caller.now,
     }
+    salt = new_salt()
     connection.execute(NEW_MAIL, mail | {"subject": f"Your complaint {to['reference']}", "body": given["body"]})
-    connection.execute(NEW_MESSAGE, message | {"complaint_id": chain.stream_id, "mail_id": mail["id"]})
+    connection.execute(NEW_MESSAGE, message | {"complaint_id": chain.stream_id, "mail_id": mail["id"], "salt": salt})
     connection.execute(APPEND, appended(chain.stream_id, given["body"]))
     chain.add(
         "complaint.message_added",
         {"complaint_id": chain.stream_id, "reference": to["reference"], "message_id": message["id"], "mentions": []}
+        | {"texts": seal(salt, {"body": given["body"]})}
         | {name: message[name] for name in ("kind", "purpose", "channel", "in_reply_to")},
     )
     due = {"not_before": caller.now, "next_at": caller.now}

@@ -39,6 +39,7 @@ _NEVER_TWICE: Final = re.compile(
     r"|([0-9A-Z]{4}-){6}[0-9A-Z]{3}\b"  # secrets
     r"|[0-9A-Z]{4}-[0-9A-Z]{4}-[0-9A-Z]{3}\b"  # references
     r"|\\\\x[0-9a-f]+"  # salts and hashes
+    r"|(?<=\": \")[0-9a-f]{64}(?=\")"  # digests of texts
     r"|(?<=\"request_id\": \")[0-9a-f]{24}"
     r"|(?<=\"(xid|seq)\": )\"?\d+\"?"
     r"|(?<=\"number\": )\d+(?=, \"dead_at\")"  # a duty's

@@ -187,6 +187,7 @@ class TestContents:
             "offers.json",
             "chain.jsonl",
             "chain.json",
+            "elsewhere.jsonl",
             "verification.json",
             "ALGORITHM.txt",
             "verify.py",
@@ -322,7 +323,8 @@ class TestProof:
         bare = [sys.executable, "-I", "-S", str(script)]
         for arguments in ([], [str(tmp_path / "pack.zip")]):
             done = subprocess.run([*bare, *arguments], capture_output=True, text=True, check=False)
-            assert (done.returncode, done.stdout, done.stderr) == (0, "All holds.\n", "")
+            told = "5 texts compared with their digests, 0 have none.\nAll holds.\n"
+            assert (done.returncode, done.stdout, done.stderr) == (0, told, "")
         sums = subprocess.run(
             ["sha256sum", "-c", "--strict", SUMS],
             cwd=tmp_path / "unpacked",
@@ -339,6 +341,10 @@ class TestProof:
             ("chain.jsonl", '"type":"complaint.triaged"', '"type":"complaint.received"', "header was changed"),
             ("chain.jsonl", '"DEL.LATE"', '"DEL.LOST"', "payload was changed"),
             ("chain.json", '"count": ', '"count": 1', "its owner knows of"),
+            ("complaint.json", "alert(1)", "alert(2)", "subject is not what was written"),
+            ("thread.json", "alert(1)", "alert(2)", "is not what was written"),
+            ("thread.json", '"salt":"', '"salt":"00', "is not what was written"),
+            ("letters/0001-acknowledgement.txt", "\n\n", "\n\nNo. ", "is not what the thread has"),
         ],
     )
     def test_what_was_changed_is_found(  # noqa: PLR0917

@@ -252,7 +252,7 @@ class TestVerification:
     @pytest.mark.parametrize(
         ("statements", "named"),
         [
-            (["DELETE FROM event WHERE {ours} AND stream_seq = 2"], {(2, "missing")}),
+            (["DELETE FROM event WHERE {ours} AND stream_seq = 2"], {(2, "missing"), (0, "text")}),
             (["DELETE FROM event WHERE {ours} AND stream_seq = {last}"], {("last", "missing")}),
             (
                 [
@@ -282,7 +282,13 @@ class TestVerification:
     ) -> None:
         path = f"/complaints/{story['reference']}/timeline/verification"
         before = agent.get(path).json
-        assert before == {"valid": True, "events": before["events"], "broken": []}
+        assert before == {
+            "valid": True,
+            "events": before["events"],
+            "broken": [],
+            "texts": 4,
+            "texts_without_digest": 0,
+        }
         last = before["events"]
         past_the_trigger(program.engine, *(one.format(ours=OURS, last=last) for one in statements))
         report = agent.get(path).json
@@ -327,9 +333,9 @@ class TestWholeLog:
         past_the_trigger(engine, f"DELETE FROM event WHERE {OURS} AND stream_seq = 2")
         result = verified()["result"]
         assert not result["valid"]
-        assert result["violations"] == [
-            {"check": "chain", "subject": f"complaint {story['id']}", "detail": "event 2: is missing"}
-        ]
+        first, of_the_message = result["violations"]
+        assert first == {"check": "chain", "subject": f"complaint {story['id']}", "detail": "event 2: is missing"}
+        assert of_the_message["detail"].endswith("no event knows of it")
 
     def test_more_than_are_named(self, verified: Callable[[], dict[str, Any]], agent: Caller, engine: Engine) -> None:
         for _ in range(3):
