@@ -29,14 +29,13 @@ from helpdesk.identity.actors import SYSTEM, Actor, agent_actor
 from helpdesk.identity.authentication import new_token, token_hash
 from helpdesk.identity.models import Agent, Team, TeamMember, Token
 from helpdesk.identity.role_queries import rights_of_role
-from helpdesk.kernel import migrations
+from helpdesk.kernel import in_force, migrations
 from helpdesk.kernel.db import Base, make_engine, normalised_url
 from helpdesk.kernel.embedded import EmbeddedPostgres, EmbeddedRedis
 from helpdesk.kernel.ids import new_id
 from helpdesk.kernel.settings import Settings
 from helpdesk.kernel.unit_of_work import Consequences, Database
 from helpdesk.sla.clocks import forget_versions
-from helpdesk.taxonomy import in_force
 from helpdesk.taxonomy.in_force import forget as forget_taxonomy
 from helpdesk.wiring import Program, assemble, install_shipped
 from tests import s3

@@ -80,7 +80,7 @@ class _One:
                 count += done
                 if not changed:
                     return count
-                rules.forget()
+                rules.look_again()
                 self._facts = None  # others may be asked for
                 self._settled = queries.settled(session, [self._event.id])
         self.unsettled = True

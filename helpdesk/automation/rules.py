@@ -1,22 +1,18 @@
 """Triggers in force, as this process knows them.
 
-Each process keeps them and looks for others at most once a second, as it does with routing rules: so what happens to a
-complaint costs no statement for triggers, and a change holds everywhere within a second.
+Each process keeps them (`kernel.in_force`), so that what happens to a complaint costs no statement for triggers.
 
 **Order.** By position, then by age. For one event each trigger whose condition holds fires in a transaction of its own, and
 the next one is asked about the complaint as that one left it.
 """
 
-import threading
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from time import monotonic
 from typing import Any, Final
 from uuid import UUID
 
 import structlog
-from sqlalchemy import Engine
 from sqlalchemy.orm import Session
 
 from helpdesk.automation import facts, queries
@@ -28,11 +24,9 @@ from helpdesk.identity.actors import Actor, automation_actor
 from helpdesk.kernel.errors import ValidationFailed
 from helpdesk.kernel.expressions import Expression, read
 from helpdesk.kernel.facts import Vocabulary
+from helpdesk.kernel.in_force import Kept, Known
 
 log = structlog.get_logger()
-
-LOOKED_FOR_AGAIN: Final = 1.0
-"""Seconds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,42 +63,34 @@ class InForce:
 _NONE: Final = InForce({}, ())
 
 
-@dataclass(slots=True)
-class _Kept:
-    looked_at: float
-    signature: tuple[tuple[UUID, int], ...]
-    """Of triggers, and of custom fields where any of them asks for one: of another type it is read otherwise."""
-    found: InForce
+def _look(session: Session, known: Known[InForce] | None) -> Known[InForce]:
+    rows = queries.triggers_in_force(session)
+    asked_for_own = any(CUSTOM in str(row.spec["condition"]) for row in rows)
+    # Also of custom fields where any of them asks for one: of another type it is read otherwise.
+    own = custom_field_queries.versions(session) if asked_for_own else ()
+    signature = (*((row.id, row.version) for row in rows), *own)
+    if known is not None and known.signature == signature:
+        return known
+    words = facts.vocabulary(session) if asked_for_own else facts.SHIPPED
+    return Known(signature, _sorted(_readable(rows, words)) if rows else _NONE)
 
 
-_kept: dict[str, _Kept] = {}
-_lock = threading.Lock()
+_kept: Final = Kept(_look)
 
 
 def in_force(session: Session) -> InForce:
     """A statement at most once a second, and another where custom fields are asked for."""
-    bind = session.get_bind()
-    name = str((bind if isinstance(bind, Engine) else bind.engine).url)
-    kept = _kept.get(name)
-    if kept is not None and monotonic() < kept.looked_at + LOOKED_FOR_AGAIN:
-        return kept.found
-    looked_at = monotonic()
-    rows = queries.triggers_in_force(session)
-    asked_for_own = any(CUSTOM in str(row.spec["condition"]) for row in rows)
-    own = custom_field_queries.versions(session) if asked_for_own else ()
-    signature = (*((row.id, row.version) for row in rows), *own)
-    if kept is None or kept.signature != signature:
-        known = facts.vocabulary(session) if asked_for_own else facts.SHIPPED
-        kept = _Kept(looked_at, signature, _sorted(_readable(rows, known)) if rows else _NONE)
-    with _lock:
-        kept.looked_at = looked_at
-        _kept[name] = kept
-    return kept.found
+    return _kept.compared(session)
+
+
+def look_again() -> None:
+    """For whoever has changed them."""
+    _kept.look_again()
 
 
 def forget() -> None:
-    """Look again at once. For whoever has changed them, and for tests, which put databases back under a process."""
-    _kept.clear()
+    """For tests, which put databases back under a process."""
+    _kept.forget()
 
 
 def _readable(rows: Sequence[Any], known: Vocabulary) -> Iterable[Rule]:

@@ -111,7 +111,7 @@ class _Sweep:
             if outcome in {AGAIN, CHANGED}:
                 self._before(moment)  # the next sweep begins with it; what is settled is remembered
             if outcome == CHANGED:
-                rules.forget()
+                rules.look_again()
                 break
         return count
 

@@ -216,7 +216,7 @@ _FORGET: Final = "automation.forget"
 
 
 def _forget(_uow: UnitOfWork) -> None:
-    rules.forget()
+    rules.look_again()
 
 
 def _note(uow: UnitOfWork, trigger: Trigger, spec: dict[str, Any]) -> None:

@@ -1,21 +1,17 @@
 """Routing rules: which complaints go to which team, and how one of its agents is chosen. Data, in every version.
 
-**In force.** Each process keeps the rules and looks for others at most once a second, so that a complaint that comes in
-costs no statement for rules, and a change holds everywhere within a second. Only then is it looked at how they read.
+**In force.** Each process keeps the rules (`kernel.in_force`), so that a complaint that comes in costs no statement for them.
 
 **Order.** First the rules of the complaint's own team, then everybody's, each in the order of their positions; the first
 that holds decides. A rule that leaves the strategy open leaves it to the rules of the team that it sends to.
 """
 
-import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from time import monotonic
 from typing import Any, Final
 from uuid import UUID
 
 import structlog
-from sqlalchemy import Engine
 from sqlalchemy.orm import Session
 
 from helpdesk.complaints import custom_field_queries, routing_queries
@@ -30,13 +26,12 @@ from helpdesk.kernel.errors import FieldError, Forbidden, ValidationFailed
 from helpdesk.kernel.expressions import Expression, read
 from helpdesk.kernel.facts import Facts, Vocabulary
 from helpdesk.kernel.ids import new_id
+from helpdesk.kernel.in_force import Kept, Known
 from helpdesk.kernel.schemas import json_safe
 from helpdesk.kernel.unit_of_work import UnitOfWork
 
 log = structlog.get_logger()
 
-LOOKED_FOR_AGAIN: Final = 1.0
-"""Seconds."""
 STEP: Final = 10
 """Between the positions of two rules, so that another fits between them."""
 
@@ -130,44 +125,34 @@ def read_rule(row: Any, known: Vocabulary) -> Rule | None:
     )
 
 
-@dataclass(slots=True)
-class _Kept:
-    """The rules of one database, and when they were looked at."""
+def _look(session: Session, known: Known[tuple[Rule, ...]] | None) -> Known[tuple[Rule, ...]]:
+    rows = routing_queries.rules_in_force(session)
+    asked_for_own = any(CUSTOM in str(row.spec["condition"]) for row in rows)
+    # Also of custom fields where any of them asks for one: of another type it is read otherwise.
+    own = custom_field_queries.versions(session) if asked_for_own else ()
+    signature = (*((row.id, row.version) for row in rows), *own)
+    if known is not None and known.signature == signature:
+        return known
+    words = vocabulary(session) if asked_for_own else VOCABULARY
+    return Known(signature, tuple(rule for row in rows if (rule := read_rule(row, words)) is not None))
 
-    looked_at: float
-    signature: tuple[tuple[UUID, int], ...]
-    """Of rules, and of custom fields where any of them asks for one: of another type it is read otherwise."""
-    rules: tuple[Rule, ...]
 
-
-_kept: dict[str, _Kept] = {}
-_lock = threading.Lock()
+_kept: Final = Kept(_look)
 
 
 def in_force(session: Session) -> tuple[Rule, ...]:
     """In their order; a statement at most once a second, and another where custom fields are asked for."""
-    bind = session.get_bind()
-    name = str((bind if isinstance(bind, Engine) else bind.engine).url)
-    kept = _kept.get(name)
-    if kept is not None and monotonic() < kept.looked_at + LOOKED_FOR_AGAIN:
-        return kept.rules
-    looked_at = monotonic()
-    rows = routing_queries.rules_in_force(session)
-    asked_for_own = any(CUSTOM in str(row.spec["condition"]) for row in rows)
-    own = custom_field_queries.versions(session) if asked_for_own else ()
-    signature = (*((row.id, row.version) for row in rows), *own)
-    if kept is None or kept.signature != signature:
-        known = vocabulary(session) if asked_for_own else VOCABULARY
-        kept = _Kept(looked_at, signature, tuple(rule for row in rows if (rule := read_rule(row, known)) is not None))
-    with _lock:
-        kept.looked_at = looked_at
-        _kept[name] = kept
-    return kept.rules
+    return _kept.compared(session)
+
+
+def look_again() -> None:
+    """For whoever has changed them."""
+    _kept.look_again()
 
 
 def forget() -> None:
-    """Look again at once. For whoever has changed them, and for tests, which put databases back under a process."""
-    _kept.clear()
+    """For tests, which put databases back under a process."""
+    _kept.forget()
 
 
 def create(uow: UnitOfWork, actor: Actor, given: dict[str, Any]) -> UUID:
@@ -214,7 +199,7 @@ def remove(uow: UnitOfWork, rule: RoutingRule) -> UUID:
     """It decides nothing any more; what it decided still names it."""
     rule.removed_at = uow.now
     rule.touch()
-    forget()
+    look_again()
     changes = {"removed_at": json_safe([None, uow.now])}
     record_administration(uow, RoutingRuleRemoved(rule_id=rule.id, version=rule.version, changes=changes))
     return rule.id
@@ -230,7 +215,7 @@ def _note(uow: UnitOfWork, rule: RoutingRule, spec: dict[str, Any]) -> None:
     uow.add_rows(
         RoutingRuleVersion, [{"rule_id": rule.id, "version": rule.version, "spec": spec, "created_at": uow.now}]
     )
-    forget()
+    look_again()
 
 
 def _whole(rule: RoutingRule) -> dict[str, Any]:

@@ -12,9 +12,10 @@ from uuid import UUID
 import orjson
 import pytest
 
-from helpdesk.automation import jobs, rules, triggers
+from helpdesk.automation import jobs, triggers
 from helpdesk.automation.actions import ACTIONS, NOT_FOR_TRIGGERS
 from helpdesk.complaints.steps import STEPS
+from helpdesk.kernel import in_force
 from helpdesk.kernel.ids import new_id
 from helpdesk.kernel.unit_of_work import Database
 from helpdesk.verifying import violations
@@ -244,7 +245,7 @@ class TestWriting:
         self, manager: Caller, admin: Caller, program: Program, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         """Each process notices by itself, with its next look."""
-        monkeypatch.setattr(rules, "LOOKED_FOR_AGAIN", 0.0)
+        monkeypatch.setattr(in_force, "LOOKED_FOR_AGAIN", 0.0)
         field = admin.post("/custom-fields", {"key": "region", "label": "Region", "type": "text"}).json
         asks = trigger(manager, condition={"not": of("custom.region", "contains", "north")})
         other = trigger(manager, actions=[NOTE])

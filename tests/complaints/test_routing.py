@@ -19,6 +19,7 @@ from helpdesk.complaints import intake, routing_rules
 from helpdesk.complaints.routing_jobs import route_waiting
 from helpdesk.complaints.schemas import ComplaintIn
 from helpdesk.identity.actors import SYSTEM
+from helpdesk.kernel import in_force
 from helpdesk.kernel.clock import rfc3339
 from helpdesk.kernel.ids import new_id
 from helpdesk.kernel.unit_of_work import Database
@@ -300,9 +301,9 @@ class TestAtIntake:
     ) -> None:
         """As in another process: not told of it, it looks again when the second is over."""
         arrive(agent, team)
-        monkeypatch.setattr(routing_rules, "forget", lambda: None)
+        monkeypatch.setattr(routing_rules, "look_again", lambda: None)
         rule(manager, result={"strategy": "queue_only"})
-        monkeypatch.setattr(routing_rules, "LOOKED_FOR_AGAIN", 0.0)
+        monkeypatch.setattr(in_force, "LOOKED_FOR_AGAIN", 0.0)
         assert decision(manager, arrive(agent, team))["outcome"] == "queued"
 
     def test_facts_of_a_new_customer_and_of_a_known_one(
@@ -366,7 +367,7 @@ class TestAtIntake:
         self, manager: Caller, admin: Caller, agent: Caller, team: UUID, *, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         """Each process notices by itself: it is read anew with the next look."""
-        monkeypatch.setattr(routing_rules, "LOOKED_FOR_AGAIN", 0.0)
+        monkeypatch.setattr(in_force, "LOOKED_FOR_AGAIN", 0.0)
         field = admin.post("/custom-fields", {"key": "region", "label": "Region", "type": "text"}).json
         condition = {"not": of("custom.region", "contains", "north")}
         asks = rule(manager, name="asks", position=1, condition=condition, result={"strategy": "queue_only"})

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import pytest
 
-from helpdesk.taxonomy import in_force
+from helpdesk.kernel import in_force
 from helpdesk.wiring import Program
 from tests.complaints.steps import GOOD
 from tests.conftest import Caller, complaint_body

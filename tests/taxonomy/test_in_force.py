@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine
 
-from helpdesk.taxonomy import in_force as module
-from helpdesk.taxonomy.in_force import forget, in_force
+from helpdesk.kernel import in_force as keeping
+from helpdesk.taxonomy.in_force import forget, in_force, look
 from helpdesk.taxonomy.terms import SHIPPED_VERSION, Taxonomy, shipped
 from helpdesk.wiring import Program
 from tests.conftest import Caller
@@ -63,7 +63,7 @@ def test_another_process_sees_a_change(manager: Caller, database_url: str) -> No
 @pytest.fixture
 def looked_for(monkeypatch: pytest.MonkeyPatch) -> Callable[[float], None]:
     """Sets for how many seconds a look holds."""
-    return lambda seconds: monkeypatch.setattr(module, "LOOKED_FOR_AGAIN", seconds)
+    return lambda seconds: monkeypatch.setattr(keeping, "LOOKED_FOR_AGAIN", seconds)
 
 
 def test_a_look_holds_for_a_while(
@@ -142,7 +142,7 @@ def test_another_database_is_looked_at_by_itself(
             return None
 
     session: Any = Elsewhere()
-    module.look(session)
+    look(session)
     assert in_force() is shipped()
     with program.database.reader():
         assert not in_force().offers("channel", "FAX")
