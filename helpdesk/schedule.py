@@ -26,7 +26,7 @@ from helpdesk.complaints.routing_jobs import route_waiting
 from helpdesk.complaints.search_jobs import index_unsearched
 from helpdesk.identity.door_jobs import forget_what_is_over
 from helpdesk.integrations.jobs import remove_leftovers
-from helpdesk.kernel import files, idempotency, jobs, outbox
+from helpdesk.kernel import advisory, files, idempotency, jobs, outbox
 from helpdesk.recovery.jobs import expire_offers, fail_abandoned
 from helpdesk.sla.sweep import ring_due
 from helpdesk.suggestions import training_jobs
@@ -34,7 +34,6 @@ from helpdesk.wiring import Program
 
 log = structlog.get_logger()
 
-_LOCK: Final = 0x48445343
 DONE_KEPT: Final = timedelta(days=7)
 
 
@@ -171,7 +170,9 @@ class Scheduler:
     def _hold_and_tick(self, engine: Engine) -> None:
         # The lock belongs to this one session and goes with it: a scheduler that dies is followed by the next at once.
         with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-            if not connection.execute(text(f"SELECT pg_try_advisory_lock({_LOCK})")).scalar_one():
+            if not connection.execute(
+                text(f"SELECT pg_try_advisory_lock({advisory.Alone.SCHEDULING.value})")
+            ).scalar_one():
                 return
             try:
                 while not self._stop.is_set():

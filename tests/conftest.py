@@ -85,6 +85,17 @@ def _execute(url: str, *statements: str) -> None:
         engine.dispose()
 
 
+@event.listens_for(Engine, "before_cursor_execute")
+def a_reader_reads(connection: Any, _cursor: Any, statement: str, _values: Any, context: Any, _many: Any) -> None:
+    """In every test: what is written through a reader commits by itself, so only what is noted in passing may be."""
+    if connection.get_execution_options().get("reading") and statement.lstrip()[:6].upper() in {
+        "INSERT",
+        "UPDATE",
+        "DELETE",
+    }:
+        assert context.execution_options.get("noted"), statement
+
+
 @pytest.fixture(scope="session")
 def worker_database_url(server_url: str) -> Iterator[str]:
     """One database per test process, migrated to head. Each test finds it as a fresh system would be (`Cleaner`): that

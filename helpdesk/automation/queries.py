@@ -20,6 +20,7 @@ from helpdesk.complaints.queries import complaint_by_id_for_update, visible_to
 from helpdesk.complaints.timeline_queries import visible_timeline
 from helpdesk.identity.actors import Actor
 from helpdesk.identity.models import Agent, Role
+from helpdesk.kernel import advisory
 from helpdesk.kernel.errors import NotFound
 from helpdesk.kernel.event_log import EventRow
 from helpdesk.kernel.forgetting import forget
@@ -106,7 +107,7 @@ def last_position(session: Session) -> int:
 
 def lock_and_count_triggers(session: Session) -> int:
     """Those that were not taken away; whoever else is about to make one waits for the end of the transaction."""
-    session.execute(select(func.pg_advisory_xact_lock(0x48445452)))
+    advisory.lock(session, advisory.Alone.TRIGGERS)
     counted = select(func.count()).select_from(Trigger).where(_TRIGGER.removed_at.is_(None))
     return session.execute(counted).scalar_one()
 

@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 from helpdesk.complaints.custom_field_models import CustomField, CustomValue
 from helpdesk.complaints.custom_values import Definition
 from helpdesk.identity.actors import Actor
+from helpdesk.kernel import advisory
 from helpdesk.kernel.errors import NotFound
 from helpdesk.kernel.pagination import AnySelect, Listed, Order, Page, listed
 
@@ -70,7 +71,7 @@ def versions(session: Session) -> tuple[tuple[UUID, int], ...]:
 
 def how_many(session: Session) -> int:
     """Definitions, in use or not; whoever makes another waits for who is about to."""
-    session.execute(select(func.pg_advisory_xact_lock(0x48444346)))
+    advisory.lock(session, advisory.Alone.CUSTOM_FIELDS)
     return session.execute(select(func.count()).select_from(CustomField)).scalar_one()
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import Uuid, case, func, literal, or_, select, text
+from sqlalchemy import Uuid, case, literal, or_, select, text
 from sqlalchemy.orm import Session
 
 from helpdesk.complaints.link_models import THERE, Link
@@ -14,6 +14,7 @@ from helpdesk.complaints.models import Complaint
 from helpdesk.complaints.pair_queries import Pair, lock_together
 from helpdesk.complaints.queries import visible_id, visible_to
 from helpdesk.identity.actors import Actor
+from helpdesk.kernel import advisory
 from helpdesk.kernel.errors import NotFound
 from helpdesk.kernel.pagination import AnySelect, Listed, Order, Page, listed
 
@@ -100,7 +101,6 @@ def parent_of(session: Session, complaint_id: UUID) -> UUID | None:
     return session.execute(statement).scalar_one_or_none()
 
 
-_PARENTS_LOCK: Final = 0x4844504C
 MAX_DEPTH: Final = 50
 """Parents above a complaint. Deeper trees are a mistake, and every look upwards has an end."""
 
@@ -120,7 +120,7 @@ def ancestors(session: Session, complaint_id: UUID) -> list[UUID]:
     """Parent, grandparent and so on. Nobody else makes a parent until the transaction ends: two who each add one link
     could close a ring of which neither sees the other's half, and share no complaint that one could lock.
     """
-    session.execute(select(func.pg_advisory_xact_lock(_PARENTS_LOCK)))
+    advisory.lock(session, advisory.Alone.PARENTS)
     return list(session.execute(_ANCESTORS, {"complaint_id": complaint_id, "most": MAX_DEPTH}).scalars())
 
 

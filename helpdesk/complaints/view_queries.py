@@ -10,12 +10,12 @@ from sqlalchemy.orm import Session
 from helpdesk.complaints.view_models import View
 from helpdesk.identity.actors import Actor
 from helpdesk.identity.models import Agent, Team
+from helpdesk.kernel import advisory
 from helpdesk.kernel.errors import NotFound
 from helpdesk.kernel.pagination import AnySelect, Listed, Order, Page, listed
 
 _SHOWN: Final = tuple(View.__table__.columns)
 _BY_PLACE: Final = Order((View.position, View.id), (int, UUID))
-_OF_ONE_OWNER: Final = 0x48445657
 
 
 def usable_by(actor: Actor) -> ColumnElement[bool]:
@@ -54,7 +54,7 @@ def view_for_update(session: Session, actor: Actor, view_id: UUID) -> View:
 def how_many(session: Session, row: View) -> int:
     """Of the same agent, of the same team, or of those that are shared; whoever writes another waits for who is about to."""
     owner = f"{row.scope} {row.agent_id} {row.team_id}"
-    session.execute(select(func.pg_advisory_xact_lock(func.hashtextextended(owner, _OF_ONE_OWNER))))
+    advisory.lock_each(session, advisory.Each.VIEWS_OF_ONE_OWNER, owner)
     alike = select(func.count()).where(
         View.scope == row.scope,
         View.agent_id.is_not_distinct_from(row.agent_id),

@@ -7,6 +7,7 @@ from sqlalchemy.orm import Session
 
 from helpdesk.customers.models import Customer
 from helpdesk.identity.actors import Actor
+from helpdesk.kernel import advisory
 from helpdesk.kernel.errors import NotFound
 from helpdesk.kernel.pagination import AnySelect, Listed, Order, Page, listed
 
@@ -49,7 +50,9 @@ _WANTED: Final = bindparam("wanted", type_=ARRAY(String))
 _IN_ORDER: Final = (
     select(column("address")).select_from(func.unnest(_WANTED).alias("address")).order_by(column("address")).subquery()
 )
-_ALONE: Final = select(func.pg_advisory_xact_lock(func.hashtextextended(_IN_ORDER.c.address, 0x48444355)))
+_ALONE: Final = select(
+    func.pg_advisory_xact_lock(advisory.key_of(advisory.Each.CUSTOMERS_ADDRESS, _IN_ORDER.c.address))
+)
 _BY_EMAIL: Final = (
     select(func.lower(_CUSTOMER.email), _CUSTOMER.id)
     .where(func.lower(_CUSTOMER.email) == any_(_WANTED))

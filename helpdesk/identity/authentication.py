@@ -31,7 +31,7 @@ from helpdesk.kernel import limiting
 from helpdesk.kernel.errors import SecondFactorRequired, Unauthenticated
 from helpdesk.kernel.ids import new_id
 from helpdesk.kernel.openapi import SESSION_COOKIE
-from helpdesk.kernel.unit_of_work import Database, UnitOfWork
+from helpdesk.kernel.unit_of_work import Database, UnitOfWork, note
 
 PREFIX = "hd_"
 SESSION_PREFIX: Final = "hds_"
@@ -110,7 +110,8 @@ def session_rules() -> SessionRules:
 
 def _note_presence(session: Session, session_id: Any, rules: SessionRules) -> None:
     """At most once a minute, whoever comes at the same moment."""
-    session.execute(
+    note(
+        session,
         update(AgentSession)
         .where(
             AgentSession.id == session_id,
@@ -118,7 +119,7 @@ def _note_presence(session: Session, session_id: Any, rules: SessionRules) -> No
             AgentSession.ended_at.is_(None),
         )
         .values(last_seen_at=func.now(), idle_until=func.now() + rules.idle, address=limiting.client_address())
-        .execution_options(synchronize_session=False)
+        .execution_options(synchronize_session=False),
     )
 
 
@@ -143,11 +144,12 @@ def _actor_of_key(session: Session, key: str) -> Actor:
 def _note_use(session: Session, key_id: UUID) -> None:
     """At most once a minute. Not while somebody changes the key: the call does not wait for that."""
     free = key_queries.FREE.where(ApiKey.id == key_id).scalar_subquery()
-    session.execute(
+    note(
+        session,
         update(ApiKey)
         .where(ApiKey.id == free)
         .values(last_used_at=func.now(), last_used_from=limiting.client_address())
-        .execution_options(synchronize_session=False)
+        .execution_options(synchronize_session=False),
     )
 
 

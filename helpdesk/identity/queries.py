@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 
 from helpdesk.identity.actors import Actor
 from helpdesk.identity.models import Agent, Role, Team, TeamMember, Token
+from helpdesk.kernel import advisory
 from helpdesk.kernel.errors import NotFound
 from helpdesk.kernel.pagination import AnySelect, Listed, Order, Page, listed
 
@@ -67,14 +68,11 @@ def _one(session: Session, statement: AnySelect) -> Any:
     return row
 
 
-_MEMBERSHIP_LOCK: Final = 0x48444147
-
-
 def lock_membership(session: Session) -> None:
     """Who changes agents and teams does it alone, and before any row is locked. Memberships are changed from both sides,
     and administrators change each other: with row locks alone two of them meet in opposite order.
     """
-    session.execute(select(func.pg_advisory_xact_lock(_MEMBERSHIP_LOCK)))
+    advisory.lock(session, advisory.Alone.AGENTS_AND_TEAMS)
 
 
 def agent_for_update(session: Session, _actor: Actor, agent_id: UUID) -> Agent:
@@ -184,10 +182,7 @@ def caller_with(session: Session, hashed: bytes) -> Any:
     return session.execute(_BY_TOKEN_HASH, {"hash": hashed}).one_or_none()
 
 
-_BOOTSTRAP_LOCK: Final = 0x48444144
-
-
 def bootstrap_tokens(session: Session, hashed: bytes) -> Sequence[Token]:
     """Every token made from the environment, and the one with this hash; one process at a time from here on."""
-    session.execute(select(func.pg_advisory_xact_lock(_BOOTSTRAP_LOCK)))
+    advisory.lock(session, advisory.Alone.BOOTSTRAP_TOKENS)
     return session.scalars(select(Token).where(or_(Token.bootstrap, Token.hash == hashed))).all()

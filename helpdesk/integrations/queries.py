@@ -29,6 +29,7 @@ from helpdesk.complaints.queries import visible_to as complaints_visible_to
 from helpdesk.identity.actors import Actor
 from helpdesk.identity.administration_models import ADMINISTRATION
 from helpdesk.integrations.models import ImportJob, ImportRejection
+from helpdesk.kernel import advisory
 from helpdesk.kernel.errors import NotFound
 from helpdesk.kernel.event_log import (
     BELOW_HORIZON,
@@ -44,7 +45,6 @@ from helpdesk.kernel.pagination import Listed, Order, Page, listed
 FEED_WINDOW: Final = 10_000
 """Events looked at for one page, so that a rare type among millions of events costs nobody a time-out."""
 
-_ONE_FILE: Final = 0x48444946
 _NEWEST = Order((ImportJob.id,), (UUID,), descending=True)
 _BY_LINE = Order((ImportRejection.line, ImportRejection.id), (int, UUID))
 
@@ -124,7 +124,7 @@ def imported_before(session: Session, *, checksum: str, mapping: str) -> UUID | 
     file the second sees what the first did about it. One from the command line counts from its first batch, as a killed
     one that never began is taken up by nobody.
     """
-    session.execute(select(func.pg_advisory_xact_lock(func.hashtextextended(f"{mapping} {checksum}", _ONE_FILE))))
+    advisory.lock_each(session, advisory.Each.IMPORTED_FILE, f"{mapping} {checksum}")
     going = and_(ImportJob.state == "queued", ImportJob.created_by.is_not(None))
     statement = _of_file(checksum, mapping, dry_run=False).where(or_(ImportJob.state.in_(("running", "done")), going))
     return session.scalars(statement.limit(1)).first()
@@ -261,5 +261,5 @@ def _feed_filter(actor: Actor, given: Mapping[str, Any]) -> list[ColumnElement[b
 
 def take_import(connection: Connection, job_id: UUID) -> bool:
     """Try the lock that says who runs this import; it is held until the session ends."""
-    attempt = select(func.pg_try_advisory_lock(int.from_bytes(job_id.bytes[8:], signed=True)))
+    attempt = select(func.pg_try_advisory_lock(advisory.key_of_import(job_id)))
     return bool(connection.execute(attempt).scalar_one())

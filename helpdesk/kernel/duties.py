@@ -10,7 +10,6 @@ it. The lock dies with the process. From time to time the lease is renewed over 
 rings in vain; when the worker dies the lease runs out, and the next one finds the lock free.
 """
 
-import hashlib
 import smtplib
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -23,7 +22,7 @@ import structlog
 from sqlalchemy import Connection, Engine, text
 from sqlalchemy.exc import SQLAlchemyError
 
-from helpdesk.kernel import outbox
+from helpdesk.kernel import advisory, outbox
 from helpdesk.kernel.events import Principal
 from helpdesk.kernel.unit_of_work import Database, UnitOfWork
 
@@ -85,8 +84,7 @@ class _Fence:
         self._engine = engine
         self._duty_id = duty_id
         self._period = period
-        digest = hashlib.blake2b(duty_id.bytes, digest_size=8, person=b"helpdesk duty").digest()
-        self._key = {"key": int.from_bytes(digest, signed=True)}
+        self._key = {"key": advisory.key_of_duty(duty_id)}
         self._connection: Connection | None = None
         self._ended = threading.Event()
         self._keeper = threading.Thread(target=self._renew, name="duty-fence", daemon=True)
@@ -181,7 +179,7 @@ class Performer:
 
     def _attempt(self, duty_id: UUID) -> str:
         try:
-            with self.database.reader() as session:
+            with self.database.noting() as session:
                 begun = outbox.begin(session, duty_id)
             if begun is None:
                 return "skipped"

@@ -18,6 +18,7 @@ from sqlalchemy import Engine, Index, LargeBinary, Uuid, func, select
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
+from helpdesk.kernel import advisory
 from helpdesk.kernel.db import Base, Stamped
 from helpdesk.kernel.errors import IdempotencyKeyInvalid, IdempotencyKeyReused, RequestInProgress
 from helpdesk.kernel.forgetting import forget
@@ -64,7 +65,7 @@ def earlier_answer(session: Session, given: Attempt) -> IdempotentAnswer | None:
     """Lock the key for this transaction and look it up. Two statements on purpose: the look-up needs a snapshot taken
     after the lock, or it would not see what the holder before has just committed.
     """
-    lock = int.from_bytes(given.scope[:8], signed=True)
+    lock = advisory.key_of_request(given.scope)
     if not session.execute(select(func.pg_try_advisory_xact_lock(lock))).scalar_one():
         raise RequestInProgress
     found = session.execute(select(IdempotentAnswer).where(IdempotentAnswer.scope == given.scope)).scalar_one_or_none()

@@ -11,7 +11,9 @@ from typing import Any, Final
 from sqlalchemy import Connection, Engine, text
 from sqlalchemy.exc import DBAPIError
 
-_LOCK: Final = 0x48444D47
+from helpdesk.kernel.advisory import Alone
+
+_LOCK: Final = Alone.MIGRATING.value
 _PATIENCE = "5s"
 _TRIES = 5
 _PAUSE = 2.0

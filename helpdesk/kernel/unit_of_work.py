@@ -15,7 +15,7 @@ from datetime import datetime
 from typing import Any, cast
 from uuid import UUID
 
-from sqlalchemy import Engine, Table, func, select
+from sqlalchemy import Engine, Table, UpdateBase, func, select
 from sqlalchemy.dialects.postgresql import insert as pg_insert
 from sqlalchemy.orm import Session
 
@@ -245,6 +245,14 @@ def one_moment(reader: Session) -> Iterator[Session]:
         yield session
 
 
+def note(session: Session, statement: UpdateBase, values: Mapping[str, Any] | None = None) -> None:
+    """Write down in passing that somebody was here, or saw something: the only writing there is through a reader. One
+    statement, which commits by itself there, and with the rest in a unit of work; so it is for nothing that has to hold
+    together with anything else.
+    """
+    session.execute(statement, values, execution_options={"noted": True})
+
+
 class Database:
     """An engine and what follows from what: makes units of work (which write) and readers (which do not)."""
 
@@ -257,7 +265,8 @@ class Database:
         self.engine = engine
         self.consequences = consequences
         self._keep_up = keep_up
-        self._reading = engine.execution_options(isolation_level="AUTOCOMMIT")
+        self._noting = engine.execution_options(isolation_level="AUTOCOMMIT")
+        self._reading = self._noting.execution_options(reading=True)
 
     @contextmanager
     def unit_of_work(
@@ -273,8 +282,17 @@ class Database:
 
     @contextmanager
     def reader(self) -> Iterator[Session]:
-        """A session for selects only: each statement is its own transaction, which spares a BEGIN and a ROLLBACK."""
+        """A session for selects only (and for `note`): each statement is its own transaction, which spares a BEGIN and a
+        ROLLBACK.
+        """
         with Session(self._reading, autoflush=False) as session:
+            self._keep_up(session)
+            yield session
+
+    @contextmanager
+    def noting(self) -> Iterator[Session]:
+        """A session for one statement that writes and hangs together with nothing: it commits by itself."""
+        with Session(self._noting, autoflush=False) as session:
             self._keep_up(session)
             yield session
 

@@ -17,7 +17,7 @@ from helpdesk.complaints.models import Complaint, Issue
 from helpdesk.complaints.queries import complaint_by_id_for_update, complaint_for_update, visible_id, visible_to
 from helpdesk.customers.models import Customer
 from helpdesk.identity.actors import Actor
-from helpdesk.kernel import links
+from helpdesk.kernel import advisory, links
 from helpdesk.kernel.errors import MovedMeanwhile, NotFound
 from helpdesk.kernel.outbox import Duty
 from helpdesk.kernel.pagination import Listed, Order, Page, listed
@@ -256,7 +256,7 @@ def take_turns(session: Session, customer_id: UUID | None, approver_id: UUID | N
     for kind, subject in (("customer", customer_id), ("approver", approver_id)):
         if subject is not None:
             name = f"helpdesk.authority:{kind}:{subject}"
-            session.execute(select(func.pg_advisory_xact_lock(func.hashtextextended(name, 0))))
+            advisory.lock_each(session, advisory.Each.AUTHORITY, name)
 
 
 def granted(

@@ -18,6 +18,7 @@ from helpdesk.complaints.events import (
 )
 from helpdesk.complaints.models import Complaint
 from helpdesk.identity.actors import Actor
+from helpdesk.kernel import advisory
 from helpdesk.kernel.clock import parse_rfc3339
 from helpdesk.kernel.errors import NotFound
 from helpdesk.kernel.event_log import EventRow
@@ -252,7 +253,7 @@ def calendar_held(session: Session, calendar_id: UUID) -> bool:
 
 def default_policy_installed(session: Session) -> bool:
     """Whether there is a default policy, to the end of the transaction: whoever else asks waits for it."""
-    session.execute(select(func.pg_advisory_xact_lock(0x48445341)))
+    advisory.lock(session, advisory.Alone.DEFAULT_POLICY)
     return session.execute(select(exists().where(SlaPolicy.is_default))).scalar_one()
 
 

@@ -8,7 +8,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from helpdesk.identity.actors import Actor
-from helpdesk.kernel.unit_of_work import UnitOfWork
+from helpdesk.kernel.unit_of_work import UnitOfWork, note
 from helpdesk.suggestions import queries
 from helpdesk.suggestions.models import CategorySuggestion
 
@@ -52,10 +52,10 @@ _DECIDE: Final = (
 
 def note_shown(session: Session, actor: Actor, complaint_id: UUID, shown: Shown) -> None:
     """Of agents who may judge it. To look again changes nothing, nor does it when they have judged it already; while
-    somebody changes the complaint nothing is noted. One statement, which a session for selects commits by itself.
+    somebody changes the complaint nothing is noted.
     """
     if actor.kind == "agent" and actor.may("complaint:triage"):
-        session.execute(_SHOW, {"complaint_id": complaint_id, "agent_id": actor.id, **shown._asdict()})
+        note(session, _SHOW, {"complaint_id": complaint_id, "agent_id": actor.id, **shown._asdict()})
 
 
 def decide(uow: UnitOfWork, complaint_id: UUID, agent_id: UUID, category: str) -> None:

@@ -17,12 +17,12 @@ from sqlalchemy.orm import Session
 
 from helpdesk.complaints.models import Complaint, Issue, Person, TransitionRow
 from helpdesk.complaints.redaction_models import Redaction
+from helpdesk.kernel import advisory
 from helpdesk.kernel.event_log import EventRow
 from helpdesk.kernel.jobs import ENDED, Job
 from helpdesk.kernel.pagination import Listed, Order, Page, listed
 from helpdesk.suggestions.models import CategoryModel, CategorySuggestion
 
-_LOCK: Final = 0x48444354
 FOLLOWED_DAYS: Final = 90
 _C: Final = Complaint.__table__.c
 
@@ -39,7 +39,7 @@ class Example(NamedTuple):
 
 def lock_training(session: Session) -> None:
     """Trainings begin and end one at a time; until the end of the transaction."""
-    session.execute(select(func.pg_advisory_xact_lock(_LOCK)))
+    advisory.lock(session, advisory.Alone.TRAINING)
 
 
 def training_under_way(session: Session, kind: str) -> UUID | None:

@@ -19,6 +19,7 @@ from helpdesk.identity import permissions, roles
 from helpdesk.identity.actors import SYSTEM
 from helpdesk.identity.permissions import ADMINISTERING, AUTHORITIES, PERMISSIONS, SCOPES, SHIPPED, Rights
 from helpdesk.identity.roles import install_permissions
+from helpdesk.kernel.advisory import Alone
 from helpdesk.kernel.unit_of_work import Database
 from helpdesk.wiring import install_shipped
 from tests.conftest import Caller, Join, complaint_body, make_team
@@ -325,7 +326,7 @@ class TestDelete:
         role, other = make(), join("admin")
         hired, deleted = behind_lock(
             engine,
-            "SELECT pg_advisory_xact_lock(1212432711)",  # queries._MEMBERSHIP_LOCK
+            f"SELECT pg_advisory_xact_lock({Alone.AGENTS_AND_TEAMS.value})",
             lambda: admin.post("/agents", ANA | {"role": "helpers"}),
             lambda: other.delete(f"/roles/{role['id']}", if_match="*"),
         )
@@ -367,7 +368,7 @@ class TestLastAdministrator:
         role = role_named(second, "second")
         answers = behind_lock(
             engine,
-            "SELECT pg_advisory_xact_lock(1212432711)",
+            f"SELECT pg_advisory_xact_lock({Alone.AGENTS_AND_TEAMS.value})",
             lambda: keeper.patch(f"/roles/{role['id']}", {"permissions": []}, if_match="*"),
             lambda: second.patch(f"/agents/{keeper.id}", {"active": False}, if_match="*"),
         )
