@@ -44,12 +44,12 @@ from helpdesk.complaints.queue_api import blp as queues
 from helpdesk.complaints.redaction_api import blp as redactions
 from helpdesk.complaints.redaction_models import MAIL_OUTCOMES, REDACTABLE
 from helpdesk.complaints.routing_api import blp as routing
+from helpdesk.complaints.scoped_models import SCOPES as KEPT_FOR
 from helpdesk.complaints.search_api import blp as search
 from helpdesk.complaints.severity_models import CAUSES
 from helpdesk.complaints.submission_api import blp as submissions
 from helpdesk.complaints.tag_api import blp as tags
 from helpdesk.complaints.template_api import blp as templates
-from helpdesk.complaints.template_models import TEMPLATE_SCOPES
 from helpdesk.complaints.timeline_api import blp as timeline
 from helpdesk.complaints.tracking_api import blp as tracking
 from helpdesk.complaints.tracking_attachment_api import blp as tracked_files
@@ -197,7 +197,7 @@ VOCABULARIES = {
     "Severity": taxonomy.SEVERITIES,
     "SeverityCause": CAUSES,
     "Stage": complaint_life.STAGES,
-    "TemplateScope": TEMPLATE_SCOPES,
+    "TemplateScope": KEPT_FOR,
     "TermKind": TERM_KINDS,
     "TextFormat": complaint_payloads.TEXT_FORMATS,
     "TimeUnit": UNITS,

@@ -1,5 +1,6 @@
 """Answers that are written once and used often, in several languages, with places for what differs."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
@@ -8,18 +9,18 @@ from uuid import UUID
 from babel import Locale, UnknownLocaleError
 from babel.dates import format_date
 
-from helpdesk.complaints import queries, template_queries, templates, wording
+from helpdesk.complaints import queries, template_queries, wording
 from helpdesk.complaints.errors import ShortcutTaken
 from helpdesk.complaints.models import Complaint
+from helpdesk.complaints.scoped import Shelf
 from helpdesk.complaints.template_events import CannedReplyChanged, CannedReplyCreated, CannedReplyDeleted
 from helpdesk.complaints.template_models import CannedReply
 from helpdesk.identity.actors import Actor
 from helpdesk.kernel.errors import FieldError, ValidationFailed
-from helpdesk.kernel.ids import new_id
 from helpdesk.kernel.rich_text import RichText, from_text, plain_text, sanitised
 from helpdesk.kernel.unit_of_work import UnitOfWork
 
-_TOLD: Final = ("title", "shortcut", "variants")
+SHARE: Final = "template:share"
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,40 +32,23 @@ class Filled:
     missing: list[str]
 
 
-def create(uow: UnitOfWork, actor: Actor, given: dict[str, Any]) -> UUID:
-    row = CannedReply(id=new_id(), version=1, uses=0, last_used_at=None, created_at=uow.now)
-    _write(uow, actor, row, given)
-    uow.session.add(row)
-    changes = templates.differences(None, templates.told(row, _TOLD))
-    templates.record(uow, CannedReplyCreated(template_id=row.id, changes=changes), row.scope)
-    return row.id
-
-
-def change(uow: UnitOfWork, actor: Actor, row: CannedReply, given: dict[str, Any]) -> UUID:
-    """All of it anew; `row`: locked, and the caller may change it (`templates.check`)."""
-    before, scope = templates.told(row, _TOLD), row.scope
-    _write(uow, actor, row, given)
-    changes = templates.differences(before, templates.told(row, _TOLD))
-    if changes:
-        row.touch()
-        templates.record(uow, CannedReplyChanged(template_id=row.id, changes=changes), scope, row.scope)
-    return row.id
-
-
-def delete(uow: UnitOfWork, row: CannedReply) -> None:
-    """A macro that uses it says so when it is applied."""
-    changes = templates.differences(templates.told(row, _TOLD), None)
-    templates.record(uow, CannedReplyDeleted(template_id=row.id, changes=changes), row.scope)
-    uow.session.delete(row)
-
-
-def _write(uow: UnitOfWork, actor: Actor, row: CannedReply, given: dict[str, Any]) -> None:
-    for name, value in templates.owner(uow, actor, given).items():
-        setattr(row, name, value)
-    row.scope, row.title, row.shortcut = given["scope"], given["title"], given.get("shortcut")
+def _write(uow: UnitOfWork, _actor: Actor, row: CannedReply, given: Mapping[str, Any]) -> None:
+    row.title, row.shortcut = given["title"], given.get("shortcut")
     if row.shortcut is not None and template_queries.shortcut_taken(uow.session, row):
         raise ShortcutTaken
     row.variants = [_variant(item) for item in given["variants"]]
+
+
+SHELF: Final = Shelf(
+    kind=CannedReply,
+    share=SHARE,
+    told=("title", "shortcut", "variants"),
+    write=_write,
+    created=lambda row_id, changes: CannedReplyCreated(template_id=row_id, changes=changes),
+    changed=lambda row_id, changes: CannedReplyChanged(template_id=row_id, changes=changes),
+    deleted=lambda row_id, changes: CannedReplyDeleted(template_id=row_id, changes=changes),
+)
+"""A macro that uses one that was thrown away says so when it is applied."""
 
 
 def _variant(item: dict[str, Any]) -> dict[str, Any]:

@@ -4,21 +4,21 @@ A macro does nothing that its user could not do step by step: each step asks for
 can be tried first: then everything is done, shown, and undone.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 from uuid import UUID
 
-from helpdesk.complaints import canned_replies, queries, template_queries, templates, thread_queries
+from helpdesk.complaints import canned_replies, queries, template_queries, thread_queries
 from helpdesk.complaints.events import MacroApplied, MessageAdded
 from helpdesk.complaints.models import Complaint
 from helpdesk.complaints.queries import Part
+from helpdesk.complaints.scoped import Shelf
 from helpdesk.complaints.steps import Given, perform, read_steps
 from helpdesk.complaints.template_events import MacroChanged, MacroCreated, MacroDeleted
 from helpdesk.complaints.template_models import Macro
 from helpdesk.identity.actors import Actor
 from helpdesk.kernel.errors import DomainError, FieldError, ValidationFailed
-from helpdesk.kernel.ids import new_id
 from helpdesk.kernel.rich_text import RichText
 from helpdesk.kernel.schemas import json_safe
 from helpdesk.kernel.unit_of_work import UnitOfWork
@@ -32,46 +32,27 @@ TEXT_OF: Final = {
 }
 """Steps whose text a canned reply can be, and the field that it then is."""
 
-_TOLD: Final = ("name", "description", "steps")
 
-
-def create(uow: UnitOfWork, actor: Actor, given: dict[str, Any]) -> UUID:
+def _write(uow: UnitOfWork, actor: Actor, row: Macro, given: Mapping[str, Any]) -> None:
     """Raises `ValidationFailed` naming every bad field of every step."""
-    row = Macro(id=new_id(), version=1, uses=0, last_used_at=None, created_at=uow.now)
-    _write(uow, actor, row, given)
-    uow.session.add(row)
-    changes = templates.differences(None, templates.told(row, _TOLD))
-    templates.record(uow, MacroCreated(template_id=row.id, changes=changes), row.scope)
-    return row.id
-
-
-def change(uow: UnitOfWork, actor: Actor, row: Macro, given: dict[str, Any]) -> UUID:
-    """All of it anew; `row`: locked, and the caller may change it (`templates.check`)."""
-    before, scope = templates.told(row, _TOLD), row.scope
-    _write(uow, actor, row, given)
-    changes = templates.differences(before, templates.told(row, _TOLD))
-    if changes:
-        row.touch()
-        templates.record(uow, MacroChanged(template_id=row.id, changes=changes), scope, row.scope)
-    return row.id
-
-
-def delete(uow: UnitOfWork, row: Macro) -> None:
-    changes = templates.differences(templates.told(row, _TOLD), None)
-    templates.record(uow, MacroDeleted(template_id=row.id, changes=changes), row.scope)
-    uow.session.delete(row)
-
-
-def _write(uow: UnitOfWork, actor: Actor, row: Macro, given: dict[str, Any]) -> None:
-    for name, value in templates.owner(uow, actor, given).items():
-        setattr(row, name, value)
-    row.scope, row.name, row.description = given["scope"], given["name"], given.get("description")
+    row.name, row.description = given["name"], given.get("description")
     row.steps = [
         {"step": item["step"], "given": item["given"], "canned_reply_id": json_safe(item.get("canned_reply_id"))}
         for item in given["steps"]
     ]
     _check_replies(uow, actor, row)
     _read(row.steps)
+
+
+SHELF: Final = Shelf(
+    kind=Macro,
+    share=canned_replies.SHARE,
+    told=("name", "description", "steps"),
+    write=_write,
+    created=lambda row_id, changes: MacroCreated(template_id=row_id, changes=changes),
+    changed=lambda row_id, changes: MacroChanged(template_id=row_id, changes=changes),
+    deleted=lambda row_id, changes: MacroDeleted(template_id=row_id, changes=changes),
+)
 
 
 def _check_replies(uow: UnitOfWork, actor: Actor, row: Macro) -> None:

@@ -16,16 +16,13 @@ from helpdesk.complaints import custom_field_queries, filtering, list_queries, v
 from helpdesk.complaints.filtering import Fault, Known
 from helpdesk.complaints.list_queries import Wanted
 from helpdesk.complaints.schemas import sort_of
+from helpdesk.complaints.scoped import Shelf
 from helpdesk.complaints.view_errors import TooManyViews, ViewBroken
-from helpdesk.complaints.view_events import ViewChanged, ViewCreated, ViewDeleted, ViewEvent
+from helpdesk.complaints.view_events import ViewChanged, ViewCreated, ViewDeleted
 from helpdesk.complaints.view_models import View
 from helpdesk.complaints.view_schemas import ComplaintFilters
-from helpdesk.identity import queries as identity
 from helpdesk.identity.actors import Actor
-from helpdesk.identity.administration import record_administration
-from helpdesk.kernel.access import require
-from helpdesk.kernel.errors import FieldError, Forbidden, ValidationFailed
-from helpdesk.kernel.ids import new_id
+from helpdesk.kernel.errors import FieldError, ValidationFailed
 from helpdesk.kernel.schemas import json_safe, problems_of
 from helpdesk.kernel.unit_of_work import UnitOfWork
 
@@ -34,7 +31,6 @@ MOST: Final = 100
 """Views of one agent, of one team, or shared by all."""
 
 _OWN_FIELD: Final = "custom_fields."
-_TOLD: Final = ("name", "scope", "team_id", "filters", "sort", "columns", "position")
 _FILTERS: Final = ComplaintFilters()
 
 
@@ -49,40 +45,8 @@ class _World:
     """Keys of custom fields in use, of those that columns name."""
 
 
-def create(uow: UnitOfWork, actor: Actor, given: Mapping[str, Any]) -> UUID:
-    """Raises `Forbidden` without the right to share, `ValidationFailed` for what is not there, `TooManyViews`."""
-    row = View(id=new_id(), version=1, created_at=uow.now)
-    _write(uow, actor, row, given)
-    uow.session.add(row)
-    _record(uow, ViewCreated(view_id=row.id, changes=_differences({}, _told(row))), row.scope)
-    return row.id
-
-
-def change(uow: UnitOfWork, actor: Actor, row: View, given: Mapping[str, Any]) -> UUID:
-    """All of it anew; `row`: locked, and the caller may change it (`check`)."""
-    before, scope = _told(row), row.scope
-    _write(uow, actor, row, given)
-    changes = _differences(before, _told(row))
-    if changes:
-        row.touch()
-        _record(uow, ViewChanged(view_id=row.id, changes=changes), scope, row.scope)
-    return row.id
-
-
-def delete(uow: UnitOfWork, row: View) -> None:
-    _record(uow, ViewDeleted(view_id=row.id, changes=_differences(_told(row), {})), row.scope)
-    uow.session.delete(row)
-
-
-def check(_session: Session, actor: Actor, row: View) -> None:
-    """Whether the caller may change what they see. Raises `Forbidden`."""
-    if row.scope != "own":
-        require(actor, SHARE)
-
-
-def _write(uow: UnitOfWork, actor: Actor, row: View, given: Mapping[str, Any]) -> None:
-    row.scope = given["scope"]
-    row.agent_id, row.team_id = _owner(uow, actor, given)
+def _write(uow: UnitOfWork, _actor: Actor, row: View, given: Mapping[str, Any]) -> None:
+    """Raises `ValidationFailed` for what is not there, `TooManyViews`."""
     row.name, row.position, row.columns = given["name"], given["position"], list(given["columns"])
     row.sort = sort_of({**given["filters"], **({"sort": given["sort"]} if "sort" in given else {})})
     row.filters = json_safe(given["filters"])
@@ -93,34 +57,15 @@ def _write(uow: UnitOfWork, actor: Actor, row: View, given: Mapping[str, Any]) -
         raise TooManyViews
 
 
-def _owner(uow: UnitOfWork, actor: Actor, given: Mapping[str, Any]) -> tuple[UUID | None, UUID | None]:
-    """Agent and team."""
-    team_id = given.get("team_id")
-    if given["scope"] == "own":
-        if actor.kind != "agent":
-            raise Forbidden("Only agents have some of their own.")
-        return actor.id, None
-    require(actor, SHARE)
-    if team_id is not None and team_id not in actor.team_ids:
-        there = actor.sees_all and identity.team_exists(uow.session, team_id)
-        if not there:
-            raise ValidationFailed(errors=[FieldError.at("/team_id", "unknown", "You are in no such team.")])
-    return None, team_id
-
-
-def _told(row: View) -> dict[str, Any]:
-    return {name: json_safe(getattr(row, name)) for name in _TOLD}
-
-
-def _differences(before: Mapping[str, Any], after: Mapping[str, Any]) -> dict[str, list[Any]]:
-    pairs = {name: [before.get(name), after.get(name)] for name in _TOLD}
-    return {name: pair for name, pair in pairs.items() if pair[0] != pair[1]}
-
-
-def _record(uow: UnitOfWork, event: ViewEvent, *scopes: str) -> None:
-    """What an agent looks at by themselves is nobody else's business."""
-    if set(scopes) != {"own"}:
-        record_administration(uow, event)
+SHELF: Final = Shelf(
+    kind=View,
+    share=SHARE,
+    told=("name", "filters", "sort", "columns", "position"),
+    write=_write,
+    created=lambda row_id, changes: ViewCreated(view_id=row_id, changes=changes),
+    changed=lambda row_id, changes: ViewChanged(view_id=row_id, changes=changes),
+    deleted=lambda row_id, changes: ViewDeleted(view_id=row_id, changes=changes),
+)
 
 
 def shown(

@@ -3,7 +3,7 @@ from uuid import UUID
 
 from sqlalchemy.orm import Session
 
-from helpdesk.complaints import canned_replies, macros, template_queries, templates
+from helpdesk.complaints import canned_replies, macros, template_queries
 from helpdesk.complaints import template_models as rows
 from helpdesk.complaints import template_schemas as schemas
 from helpdesk.complaints.errors import ShortcutTaken
@@ -48,7 +48,7 @@ def _show_reply(session: Session, _actor: Actor, reply_id: UUID) -> dict[str, An
     errors=(Forbidden, ShortcutTaken),
 )
 def create_reply(uow: UnitOfWork, actor: Actor, given: dict[str, Any]) -> UUID:
-    return canned_replies.create(uow, actor, given)
+    return canned_replies.SHELF.create(uow, actor, given)
 
 
 @blp.read(
@@ -71,13 +71,13 @@ def get_reply(session: Session, actor: Actor, canned_reply_id: UUID) -> Any:
     answer=schemas.CannedReply,
     permission="complaint:note",
     load=template_queries.reply_for_update,
-    allow=templates.check,
+    allow=canned_replies.SHELF.check,
     if_match="required",
     show=_show_reply,
     errors=(Forbidden, ShortcutTaken),
 )
 def replace_reply(uow: UnitOfWork, actor: Actor, row: rows.CannedReply, given: dict[str, Any]) -> UUID:
-    return canned_replies.change(uow, actor, row, given)
+    return canned_replies.SHELF.change(uow, actor, row, given)
 
 
 @blp.write(
@@ -89,12 +89,12 @@ def replace_reply(uow: UnitOfWork, actor: Actor, row: rows.CannedReply, given: d
     status=204,
     permission="complaint:note",
     load=template_queries.reply_for_update,
-    allow=templates.check,
+    allow=canned_replies.SHELF.check,
     if_match="required",
     errors=(Forbidden,),
 )
 def delete_reply(uow: UnitOfWork, _actor: Actor, row: rows.CannedReply) -> None:
-    canned_replies.delete(uow, row)
+    canned_replies.SHELF.delete(uow, row)
 
 
 @blp.write(
@@ -152,7 +152,7 @@ def _show_macro(session: Session, _actor: Actor, macro_id: UUID) -> dict[str, An
     errors=(Forbidden,),
 )
 def create_macro(uow: UnitOfWork, actor: Actor, given: dict[str, Any]) -> UUID:
-    return macros.create(uow, actor, given)
+    return macros.SHELF.create(uow, actor, given)
 
 
 @blp.read(
@@ -175,13 +175,13 @@ def get_macro(session: Session, actor: Actor, macro_id: UUID) -> Any:
     answer=schemas.Macro,
     permission="complaint:note",
     load=template_queries.macro_for_update,
-    allow=templates.check,
+    allow=macros.SHELF.check,
     if_match="required",
     show=_show_macro,
     errors=(Forbidden,),
 )
 def replace_macro(uow: UnitOfWork, actor: Actor, row: rows.Macro, given: dict[str, Any]) -> UUID:
-    return macros.change(uow, actor, row, given)
+    return macros.SHELF.change(uow, actor, row, given)
 
 
 @blp.write(
@@ -193,12 +193,12 @@ def replace_macro(uow: UnitOfWork, actor: Actor, row: rows.Macro, given: dict[st
     status=204,
     permission="complaint:note",
     load=template_queries.macro_for_update,
-    allow=templates.check,
+    allow=macros.SHELF.check,
     if_match="required",
     errors=(Forbidden,),
 )
 def delete_macro(uow: UnitOfWork, _actor: Actor, row: rows.Macro) -> None:
-    macros.delete(uow, row)
+    macros.SHELF.delete(uow, row)
 
 
 def _show_outcome(_session: Session, actor: Actor, outcome: macros.Applied | dict[str, Any]) -> dict[str, Any]:

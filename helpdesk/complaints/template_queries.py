@@ -1,34 +1,25 @@
 """Every select on canned replies and macros, and which of them exist for whom."""
 
 from dataclasses import dataclass
-from typing import Any, Final, TypeVar
+from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, func, or_, select, true, update
+from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 
 from helpdesk.complaints import queries
 from helpdesk.complaints.models import Complaint
 from helpdesk.complaints.queries import Part
+from helpdesk.complaints.scoped_queries import one, one_for_update, usable_by
 from helpdesk.complaints.template_models import CannedReply, Macro
 from helpdesk.identity.actors import Actor
 from helpdesk.identity.models import Team
-from helpdesk.kernel.errors import NotFound
 from helpdesk.kernel.pagination import AnySelect, Listed, Order, Page, listed
-
-Template = TypeVar("Template", CannedReply, Macro)
 
 _REPLY: Final = select(*CannedReply.__table__.c)
 _MACRO: Final = select(*Macro.__table__.c)
 _BY_REPLY: Final = Order((CannedReply.__table__.c.id,), (UUID,))
 _BY_MACRO: Final = Order((Macro.__table__.c.id,), (UUID,))
-
-
-def usable_by(actor: Actor, kind: type[CannedReply | Macro]) -> ColumnElement[bool]:
-    """One's own, one's teams' (every team's for who sees everything), and what is shared."""
-    of_team = true() if actor.sees_all else kind.team_id.in_(actor.team_ids)
-    mine = kind.agent_id == actor.id if actor.kind == "agent" else kind.agent_id.is_(None)
-    return or_(kind.scope == "shared", (kind.scope == "team") & of_team, (kind.scope == "own") & mine)
 
 
 def list_replies(session: Session, actor: Actor, page: Page, given: dict[str, Any]) -> Listed:
@@ -60,7 +51,7 @@ def macro_detail(session: Session, macro_id: UUID) -> dict[str, Any]:
 
 
 def reply(session: Session, actor: Actor, reply_id: UUID) -> CannedReply:
-    return _one(session, actor, CannedReply, reply_id)
+    return one(session, actor, CannedReply, reply_id)
 
 
 def reply_if_usable(session: Session, actor: Actor, reply_id: UUID) -> CannedReply | None:
@@ -69,23 +60,15 @@ def reply_if_usable(session: Session, actor: Actor, reply_id: UUID) -> CannedRep
 
 
 def macro(session: Session, actor: Actor, macro_id: UUID) -> Macro:
-    return _one(session, actor, Macro, macro_id)
+    return one(session, actor, Macro, macro_id)
 
 
 def reply_for_update(session: Session, actor: Actor, canned_reply_id: UUID) -> CannedReply:
-    return _one(session, actor, CannedReply, canned_reply_id, lock=True)
+    return one_for_update(session, actor, CannedReply, canned_reply_id)
 
 
 def macro_for_update(session: Session, actor: Actor, macro_id: UUID) -> Macro:
-    return _one(session, actor, Macro, macro_id, lock=True)
-
-
-def _one(session: Session, actor: Actor, kind: type[Template], row_id: UUID, *, lock: bool = False) -> Template:
-    statement = select(kind).where(kind.id == row_id, usable_by(actor, kind))
-    row = session.scalars(statement.with_for_update() if lock else statement).one_or_none()
-    if row is None:
-        raise NotFound
-    return row
+    return one_for_update(session, actor, Macro, macro_id)
 
 
 def shortcut_taken(session: Session, row: CannedReply) -> bool:

@@ -4,8 +4,8 @@ from marshmallow import ValidationError, fields, validate, validates_schema
 
 from helpdesk.complaints import macros, wording
 from helpdesk.complaints.schemas import Complaint, Message, one_text
+from helpdesk.complaints.scoped_models import SCOPES
 from helpdesk.complaints.steps import STEPS, StepIn
-from helpdesk.complaints.template_models import TEMPLATE_SCOPES
 from helpdesk.customers.schemas import LANGUAGE
 from helpdesk.kernel.schemas import Choice, Flag, Html, PageQuery, Pattern, Schema, Text, Timestamp
 
@@ -18,7 +18,7 @@ _PLACES = (
 
 
 class ScopeIn(Schema):
-    scope = Choice(TEMPLATE_SCOPES, load_default="own", metadata={"example": "own"})
+    scope = Choice(SCOPES, load_default="own", metadata={"example": "own"})
     team_id = fields.UUID(metadata={"description": "Of the scope `team`: whose.", "example": None})
 
     @validates_schema
@@ -74,7 +74,7 @@ class Variant(Schema):
 
 class Template(Schema):
     id = fields.UUID(required=True)
-    scope = Choice(TEMPLATE_SCOPES, required=True, metadata={"example": "own"})
+    scope = Choice(SCOPES, required=True, metadata={"example": "own"})
     agent_id = fields.UUID(required=True, allow_none=True)
     team_id = fields.UUID(required=True, allow_none=True, metadata={"example": None})
     uses = fields.Integer(required=True, metadata={"description": "How often it was used.", "example": 12})
@@ -90,7 +90,7 @@ class CannedReply(Template):
 
 
 class TemplateQuery(PageQuery):
-    scope = Choice(TEMPLATE_SCOPES)
+    scope = Choice(SCOPES)
     team_id = fields.UUID()
 
 

@@ -53,7 +53,7 @@ def _show(session: Session, actor: Actor, view_id: UUID) -> Mapping[str, Any]:
     errors=(Forbidden, TooManyViews),
 )
 def create_view(uow: UnitOfWork, actor: Actor, given: dict[str, Any]) -> UUID:
-    return saved_views.create(uow, actor, given)
+    return saved_views.SHELF.create(uow, actor, given)
 
 
 @blp.read(
@@ -76,13 +76,13 @@ def get_view(session: Session, actor: Actor, view_id: UUID) -> Mapping[str, Any]
     answer=View,
     permission="view:edit",
     load=view_queries.view_for_update,
-    allow=saved_views.check,
+    allow=saved_views.SHELF.check,
     if_match="required",
     show=_show,
     errors=(Forbidden, TooManyViews),
 )
 def replace_view(uow: UnitOfWork, actor: Actor, row: Row, given: dict[str, Any]) -> UUID:
-    return saved_views.change(uow, actor, row, given)
+    return saved_views.SHELF.change(uow, actor, row, given)
 
 
 @blp.write(
@@ -94,12 +94,12 @@ def replace_view(uow: UnitOfWork, actor: Actor, row: Row, given: dict[str, Any])
     answer=None,
     permission="view:edit",
     load=view_queries.view_for_update,
-    allow=saved_views.check,
+    allow=saved_views.SHELF.check,
     if_match="required",
     errors=(Forbidden,),
 )
 def delete_view(uow: UnitOfWork, _actor: Actor, row: Row) -> None:
-    saved_views.delete(uow, row)
+    saved_views.SHELF.delete(uow, row)
 
 
 @blp.read(

@@ -4,9 +4,10 @@ from collections.abc import Collection, Mapping
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, func, or_, select, true
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
+from helpdesk.complaints.scoped_queries import one_for_update, usable_by
 from helpdesk.complaints.view_models import View
 from helpdesk.identity.actors import Actor
 from helpdesk.identity.models import Agent, Team
@@ -18,22 +19,15 @@ _SHOWN: Final = tuple(View.__table__.columns)
 _BY_PLACE: Final = Order((View.position, View.id), (int, UUID))
 
 
-def usable_by(actor: Actor) -> ColumnElement[bool]:
-    """One's own, one's teams' (every team's for who sees everything), and what is shared."""
-    of_team = true() if actor.sees_all else View.team_id.in_(actor.team_ids)
-    mine = View.agent_id == actor.id if actor.kind == "agent" else View.agent_id.is_(None)
-    return or_(View.scope == "shared", (View.scope == "team") & of_team, (View.scope == "own") & mine)
-
-
 def list_views(session: Session, actor: Actor, page: Page, given: Mapping[str, Any]) -> Listed:
-    statement: AnySelect = select(*_SHOWN).where(usable_by(actor))
+    statement: AnySelect = select(*_SHOWN).where(usable_by(actor, View))
     if "scope" in given:
         statement = statement.where(View.scope == given["scope"])
     return listed(session, page, statement, _BY_PLACE, given)
 
 
 def view(session: Session, actor: Actor, view_id: UUID) -> Mapping[str, Any]:
-    row = session.execute(select(*_SHOWN).where(View.id == view_id, usable_by(actor))).mappings().one_or_none()
+    row = session.execute(select(*_SHOWN).where(View.id == view_id, usable_by(actor, View))).mappings().one_or_none()
     if row is None:
         raise NotFound
     return dict(row)
@@ -45,10 +39,7 @@ def written(session: Session, view_id: UUID) -> Mapping[str, Any]:
 
 
 def view_for_update(session: Session, actor: Actor, view_id: UUID) -> View:
-    row = session.scalars(select(View).where(View.id == view_id, usable_by(actor)).with_for_update()).one_or_none()
-    if row is None:
-        raise NotFound
-    return row
+    return one_for_update(session, actor, View, view_id)
 
 
 def how_many(session: Session, row: View) -> int:

@@ -8,7 +8,7 @@ from marshmallow import ValidationError, fields, validate, validates_schema
 from helpdesk.complaints.custom_field_schemas import CONDITION_LENGTH, MOST_CONDITIONS, Conditions, checked_conditions
 from helpdesk.complaints.list_queries import COUNTED_TO, NEWEST_FIRST, SORTS
 from helpdesk.complaints.schemas import ComplaintQuery, ComplaintSummary, fitting_sort, sound_filters
-from helpdesk.complaints.view_models import VIEW_SCOPES
+from helpdesk.complaints.scoped_models import SCOPES
 from helpdesk.kernel.schemas import Choice, CommaList, Flag, PageQuery, Schema, Text, Timestamp, Whole
 
 COLUMNS: Final = tuple(ComplaintSummary().fields)
@@ -62,7 +62,7 @@ ComplaintFilters: Final[Any] = type(
 
 class ViewIn(Schema):
     name = Text(required=True, max_length=200, metadata={"example": "My urgent ones"})
-    scope = Choice(VIEW_SCOPES, load_default="own", metadata={"example": "own"})
+    scope = Choice(SCOPES, load_default="own", metadata={"example": "own"})
     team_id = fields.UUID(metadata={"description": "Of the scope `team`: whose.", "example": None})
     filters = fields.Nested(
         ComplaintFilters, load_default=dict, metadata={"example": {"mine": True, "open": True, "severity": "S1"}}
@@ -93,7 +93,7 @@ class ViewIn(Schema):
 
 
 class ViewQuery(PageQuery):
-    scope = Choice(VIEW_SCOPES, metadata={"example": "own"})
+    scope = Choice(SCOPES, metadata={"example": "own"})
     counts = fields.Boolean(
         load_default=True, metadata={"description": "false: do not count; then they are null.", "example": True}
     )
@@ -108,7 +108,7 @@ class BrokenFilter(Schema):
 class View(Schema):
     id = fields.UUID(required=True)
     name = fields.String(required=True, metadata={"example": "My urgent ones"})
-    scope = Choice(VIEW_SCOPES, required=True, metadata={"example": "own"})
+    scope = Choice(SCOPES, required=True, metadata={"example": "own"})
     agent_id = fields.UUID(required=True, allow_none=True)
     team_id = fields.UUID(required=True, allow_none=True, metadata={"example": None})
     filters = fields.Dict(required=True, metadata={"example": {"mine": True, "open": True, "severity": "S1"}})
