@@ -21,6 +21,7 @@ from helpdesk.automation.timing import Timer, calendar_of
 from helpdesk.complaints.models import Complaint
 from helpdesk.identity.actors import Actor
 from helpdesk.identity.administration import record_administration
+from helpdesk.kernel.differences import differences
 from helpdesk.kernel.errors import FieldError, Forbidden, ValidationFailed
 from helpdesk.kernel.expressions import read
 from helpdesk.kernel.ids import new_id
@@ -85,7 +86,7 @@ def change(uow: UnitOfWork, actor: Actor, trigger: Trigger, given: dict[str, Any
     trigger.timed = "time" in trigger.spec["on"]
     _look_from_now(uow, trigger, before)
     after = _whole(trigger)
-    changes = {name: [before[name], value] for name, value in after.items() if before[name] != value}
+    changes = differences(before, after)
     if changes:
         trigger.changed_by = actor.id
         trigger.touch()

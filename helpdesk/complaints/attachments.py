@@ -27,10 +27,10 @@ from helpdesk.complaints.attachment_events import (
 )
 from helpdesk.complaints.attachment_models import Attachment
 from helpdesk.complaints.attachment_queries import Held
-from helpdesk.complaints.changes import differences
 from helpdesk.complaints.models import Complaint
 from helpdesk.identity.actors import Actor
 from helpdesk.kernel import files
+from helpdesk.kernel.differences import differences
 from helpdesk.kernel.downloads import Download
 from helpdesk.kernel.errors import FieldError, ValidationFailed
 from helpdesk.kernel.ids import new_id

@@ -12,10 +12,8 @@ from sqlalchemy import inspect
 from sqlalchemy.orm import Session
 
 from helpdesk.complaints.models import Complaint, Issue
+from helpdesk.kernel.differences import Changes, differences
 from helpdesk.kernel.schemas import json_safe
-
-Changes = dict[str, list[Any]]
-"""Field -> [before, after], JSON-safe."""
 
 UNTOLD: Final = frozenset(
     {
@@ -48,10 +46,6 @@ def values_of(complaint: Complaint) -> dict[str, Any]:
 
 def since(before: dict[str, Any], complaint: Complaint) -> Changes:
     return differences(before, values_of(complaint))
-
-
-def differences(before: dict[str, Any], after: dict[str, Any]) -> Changes:
-    return {name: json_safe([value, after[name]]) for name, value in before.items() if value != after[name]}
 
 
 def born(row: dict[str, Any], *names: str) -> Changes:

@@ -14,6 +14,7 @@ from helpdesk.complaints.models import Complaint, Need, Person
 from helpdesk.complaints.queries import Part
 from helpdesk.identity import queries as identity
 from helpdesk.identity.actors import Actor
+from helpdesk.kernel.differences import differences
 from helpdesk.kernel.errors import Conflict, FieldError, ValidationFailed
 from helpdesk.kernel.ids import new_id
 from helpdesk.kernel.unit_of_work import UnitOfWork
@@ -52,7 +53,7 @@ def change(uow: UnitOfWork, part: Part[Person], given: dict[str, Any]) -> UUID:
     if "authority" in given and (person.role == "representative") != (given["authority"] is not None):
         text = "A representative must have it." if person.role == "representative" else "Only a representative has it."
         raise ValidationFailed(errors=[FieldError.at("/authority", "authority", text)])
-    changed = changes.differences({name: getattr(person, name) for name in given}, given)
+    changed = differences({name: getattr(person, name) for name in given}, given)
     for name, value in given.items():
         setattr(person, name, value)
     if changed:
@@ -90,7 +91,7 @@ def remove(uow: UnitOfWork, part: Part[Person]) -> UUID:
             reference=complaint.reference,
             person_id=person.id,
             role=person.role,
-            changes=changes.differences(known, dict.fromkeys(known)),
+            changes=differences(known, dict.fromkeys(known)),
         ),
         stream=complaint,
     )
@@ -149,7 +150,7 @@ def end_need(uow: UnitOfWork, part: Part[Need]) -> UUID:
             complaint_id=complaint.id,
             reference=complaint.reference,
             need_id=need.id,
-            changes=changes.differences(plain, dict.fromkeys(plain)),
+            changes=differences(plain, dict.fromkeys(plain)),
             complaint_changes=changes.since(before, complaint),
         ),
         stream=complaint,

@@ -6,11 +6,12 @@ waits for what was promised. The caller holds the complaint's lock (`queries.com
 
 from helpdesk.complaints import changes
 from helpdesk.complaints.models import Complaint
+from helpdesk.kernel.differences import Changes
 
 
 def count(
     complaint: Complaint, *, live: int, drafts: int, approved: int, undelivered: int, amount: int | None
-) -> changes.Changes:
+) -> Changes:
     """Changes, and what they changed. `live`: offers not withdrawn, declined, expired or undone. `drafts`: of these, not approved yet.
     `approved`: those that somebody with the authority has approved since the complaint was last reopened. `undelivered`:
     of the live ones, those the customer has not got. `amount`: of the offer, in minor units of the complaint's currency.

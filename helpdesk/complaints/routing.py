@@ -17,7 +17,7 @@ from uuid import UUID
 
 from sqlalchemy.orm import Session
 
-from helpdesk.complaints import assignment, changes, facts, handler_queries, routing_rules
+from helpdesk.complaints import assignment, facts, handler_queries, routing_rules
 from helpdesk.complaints.assignment import How
 from helpdesk.complaints.choosing import INACTIVE, OFF_HOURS, Choice, Handler, choose
 from helpdesk.complaints.errors import AlreadyAssigned
@@ -28,6 +28,7 @@ from helpdesk.complaints.models import Complaint
 from helpdesk.complaints.routing_rules import Verdict
 from helpdesk.customers import queries as customers
 from helpdesk.identity.actors import SYSTEM, Actor
+from helpdesk.kernel.differences import differences
 from helpdesk.kernel.errors import Conflict, NotFound
 from helpdesk.kernel.facts import Facts
 from helpdesk.kernel.unit_of_work import UnitOfWork
@@ -184,7 +185,7 @@ def route_new(uow: UnitOfWork, born: NewComplaint) -> Decision | None:
         "awaits_agent": decision.reason == NOBODY_READY,
         "assigned_at": None if decision.handler is None else uow.now,
     }
-    changed = changes.differences(before, {name: row[name] for name in names})
+    changed = differences(before, {name: row[name] for name in names})
     _tell(uow, born, decision.told(verdict.team_id))
     if changed:
         uow.record(

@@ -22,6 +22,7 @@ from helpdesk.complaints.routing_models import RoutingRule, RoutingRuleVersion
 from helpdesk.identity import queries as identity
 from helpdesk.identity.actors import Actor
 from helpdesk.identity.administration import record_administration
+from helpdesk.kernel.differences import differences
 from helpdesk.kernel.errors import FieldError, Forbidden, ValidationFailed
 from helpdesk.kernel.expressions import Expression, read
 from helpdesk.kernel.facts import Facts, Vocabulary
@@ -187,7 +188,7 @@ def change(uow: UnitOfWork, actor: Actor, rule: RoutingRule, given: dict[str, An
         if name in given:
             setattr(rule, name, given[name])
     after = _whole(rule)
-    changes = {name: [before[name], value] for name, value in after.items() if before[name] != value}
+    changes = differences(before, after)
     if changes:
         rule.touch()
         _note(uow, rule, after)

@@ -15,6 +15,7 @@ from helpdesk.identity import queries as identity
 from helpdesk.identity.actors import Actor
 from helpdesk.identity.administration import record_administration
 from helpdesk.kernel.access import require
+from helpdesk.kernel.differences import Changes, differences
 from helpdesk.kernel.errors import FieldError, Forbidden, ValidationFailed
 from helpdesk.kernel.events import Event
 from helpdesk.kernel.ids import new_id
@@ -22,8 +23,6 @@ from helpdesk.kernel.schemas import json_safe
 from helpdesk.kernel.unit_of_work import UnitOfWork
 
 Row = TypeVar("Row", bound=Scoped)
-
-Changes = dict[str, list[Any]]
 
 MakeEvent = Callable[[UUID, Changes], Event]
 
@@ -52,14 +51,14 @@ class Shelf(Generic[Row]):
         row = self.kind(id=new_id(), version=1, created_at=uow.now)
         self._write(uow, actor, row, given)
         uow.session.add(row)
-        _record(uow, self.created(row.id, _differences({}, self._told(row))), row.scope)
+        _record(uow, self.created(row.id, differences({}, self._told(row))), row.scope)
         return row.id
 
     def change(self, uow: UnitOfWork, actor: Actor, row: Row, given: Mapping[str, Any]) -> UUID:
         """All of it anew; `row`: locked, and the caller may change it (`check`)."""
         before, scope = self._told(row), row.scope
         self._write(uow, actor, row, given)
-        changes = _differences(before, self._told(row))
+        changes = differences(before, self._told(row))
         if changes:
             row.touch()
             _record(uow, self.changed(row.id, changes), scope, row.scope)
@@ -67,7 +66,7 @@ class Shelf(Generic[Row]):
 
     def delete(self, uow: UnitOfWork, row: Row) -> None:
         """`row`: as for `change`."""
-        _record(uow, self.deleted(row.id, _differences(self._told(row), {})), row.scope)
+        _record(uow, self.deleted(row.id, differences(self._told(row), {})), row.scope)
         uow.session.delete(row)
 
     def _write(self, uow: UnitOfWork, actor: Actor, row: Row, given: Mapping[str, Any]) -> None:
@@ -91,12 +90,6 @@ class Shelf(Generic[Row]):
 
     def _told(self, row: Row) -> dict[str, Any]:
         return {name: json_safe(getattr(row, name)) for name in ("scope", "team_id", *self.told)}
-
-
-def _differences(before: dict[str, Any], after: dict[str, Any]) -> Changes:
-    """Empty: it was not there before, or is not afterwards."""
-    pairs = {name: [before.get(name), after.get(name)] for name in before or after}
-    return {name: pair for name, pair in pairs.items() if pair[0] != pair[1]}
 
 
 def _record(uow: UnitOfWork, event: Event, *scopes: str) -> None:

@@ -7,10 +7,10 @@ from typing import Final
 
 from helpdesk.complaints import merge_queries, remedies
 from helpdesk.complaints import queries as complaints
-from helpdesk.complaints.changes import Changes
 from helpdesk.complaints.events import DuplicateMerged, DuplicateParted
 from helpdesk.complaints.merge_ledger import note
 from helpdesk.complaints.models import Complaint
+from helpdesk.kernel.differences import Changes
 from helpdesk.kernel.unit_of_work import UnitOfWork
 from helpdesk.recovery import queries
 from helpdesk.recovery.events import OfferMoved

@@ -14,6 +14,7 @@ from uuid import UUID
 
 from helpdesk.identity.administration import record_administration
 from helpdesk.identity.errors import NameTaken
+from helpdesk.kernel.differences import differences
 from helpdesk.kernel.errors import FieldError, ValidationFailed
 from helpdesk.kernel.ids import new_id
 from helpdesk.kernel.unit_of_work import UnitOfWork
@@ -36,7 +37,7 @@ def create(uow: UnitOfWork, name: str, given: Spec) -> UUID:
     _check(uow, spec, name)
     calendar = SlaCalendar(id=new_id(), name=name, version=1)
     uow.session.add(calendar)
-    _keep(uow, calendar, spec, changes({}, {"name": name, **spec}))
+    _keep(uow, calendar, spec, differences({}, {"name": name, **spec}))
     return calendar.id
 
 
@@ -48,7 +49,7 @@ def change(uow: UnitOfWork, calendar: SlaCalendar, given: Spec) -> UUID:
     _check(uow, spec, calendar.name)
     _check_users(uow, calendar, spec)
     calendar.touch()
-    _keep(uow, calendar, spec, changes(before, spec))
+    _keep(uow, calendar, spec, differences(before, spec))
     return calendar.id
 
 
@@ -64,7 +65,7 @@ def refresh(uow: UnitOfWork, calendar: SlaCalendar) -> UUID:
     _check(uow, spec, calendar.name)
     _check_users(uow, calendar, spec)
     calendar.touch()
-    _keep(uow, calendar, spec, changes(before, spec))
+    _keep(uow, calendar, spec, differences(before, spec))
     return calendar.id
 
 
@@ -85,13 +86,6 @@ def holiday_changes(spec: Mapping[str, Any], now: datetime) -> Spec:
             for part in ("holidays_added", "holidays_removed", "working_days_added", "working_days_removed"):
                 told[part] |= found[part]
     return told
-
-
-def changes(before: Mapping[str, Any], after: Mapping[str, Any]) -> dict[str, list[Any]]:
-    """Field -> [before, after], None where it was not there or is not any more."""
-    names = sorted(before.keys() | after.keys())
-    pairs = {name: [before.get(name), after.get(name)] for name in names}
-    return {name: pair for name, pair in pairs.items() if pair[0] != pair[1]}
 
 
 def uncomputable(calendar: Calendar, start: datetime, target: Target) -> str | None:

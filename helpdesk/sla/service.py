@@ -4,6 +4,7 @@ from typing import Any
 from uuid import UUID
 
 from helpdesk.identity.administration import record_administration
+from helpdesk.kernel.differences import differences
 from helpdesk.kernel.errors import FieldError, ValidationFailed
 from helpdesk.kernel.ids import new_id
 from helpdesk.kernel.unit_of_work import UnitOfWork
@@ -25,7 +26,7 @@ def change_policy(uow: UnitOfWork, policy: SlaPolicy, given: dict[str, Any]) -> 
         raise ValidationFailed(errors=[FieldError.at("/targets", "invalid", str(error))]) from error
     _check_targets(uow, given["calendar_id"], spec)
     was = queries.policy_spec(uow.session, policy.id, policy.version)
-    changes = calendars.changes(
+    changes = differences(
         {"calendar_id": str(was.calendar_id), **was.spec}, {"calendar_id": str(given["calendar_id"]), **spec}
     )
     policy.touch()
@@ -62,6 +63,6 @@ def install_defaults(uow: UnitOfWork) -> bool:
     uow.session.add(policy)
     spec = {name: shipped["policy"][name] for name in ("thresholds", "targets")}
     uow.add_rows(SlaPolicyVersion, [{"policy_id": policy.id, "version": 1, "calendar_id": calendar_id, "spec": spec}])
-    changes = calendars.changes({}, {"name": policy.name, "calendar_id": str(calendar_id), **spec})
+    changes = differences({}, {"name": policy.name, "calendar_id": str(calendar_id), **spec})
     record_administration(uow, PolicyChanged(policy_id=policy.id, version=1, spec=spec, changes=changes))
     return True
