@@ -8,7 +8,8 @@ again; old versions pile up.
 """
 
 import os
-from typing import Any
+import re
+from typing import Any, Final
 from uuid import UUID
 
 import pytest
@@ -31,6 +32,9 @@ from tests.racing import at_once
 from tests.recovery import helpers
 from tests.suggestions.examples import arrived, body, suggested, teach, text, trained, triage
 from tests.taxonomy.helpers import add, retire
+
+AS_OF_TODAY: Final = "UPDATE job SET created_at = now() + interval '1 minute'"
+"""Whatever the time: a day of the schedule begins at two o'clock UTC, which may come while a test runs."""
 
 
 def learned_from(database: Database) -> dict[UUID, Example]:
@@ -284,6 +288,7 @@ class TestSchedule:
         assert versions(program.database) == [1]
         assert admin.get("/category-model").json["in_use"]["trained_by"] is None
         teach(program.database, 1)
+        helpers.execute(program.database, AS_OF_TODAY)
         assert self.sweep(program) == 0
         yesterday = "UPDATE job SET created_at = created_at - interval '1 day', started_at = NULL"
         helpers.execute(program.database, yesterday)
@@ -293,7 +298,9 @@ class TestSchedule:
 
     def test_too_little_is_tried_once_a_day_too(self, program: Program) -> None:
         teach(program.database, 1)
-        assert [self.sweep(program), self.sweep(program)] == [1, 0]
+        assert self.sweep(program) == 1
+        helpers.execute(program.database, AS_OF_TODAY)
+        assert self.sweep(program) == 0
 
     def test_redacted_words_are_gone_from_every_version(self, program: Program, agent: Caller, manager: Caller) -> None:
         """Three complaints named the same secret, so it was learned. One of them is redacted: the other two are too few."""
@@ -327,8 +334,8 @@ class TestSchedule:
         """What the scheduler asks every ten minutes goes through no table of complaints or jobs."""
         with program.database.reader() as session:
             session.execute(sql("SET enable_seqscan = off"))
-            plan = "\n".join(session.execute(sql(f"EXPLAIN {training_jobs.DUE}")).scalars())
+            plan = "\n".join(session.execute(sql(f"EXPLAIN (COSTS OFF) {training_jobs.DUE}")).scalars())
             session.execute(sql("RESET enable_seqscan"))
-        assert "Seq Scan on complaint\n" not in plan
+        assert not re.search(r"Seq Scan on (complaint|job)\b", plan), plan
         assert "ix_complaint_updated_at_id" in plan
         assert "ix_job_created_by_id" in plan
