@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from sqlalchemy.orm import Session
 
-from helpdesk.complaints import assessments, queries
+from helpdesk.complaints import assessments, person_queries, queries
 from helpdesk.complaints.changes import Watch
 from helpdesk.complaints.errors import ConflictOfInterest
 from helpdesk.complaints.events import BY_ACTION
@@ -116,7 +116,7 @@ def carry_out(
 
 
 def _is_about(session: Session, complaint: Complaint, actor: Actor) -> bool:
-    return actor.person_id is not None and queries.is_subject(session, complaint.id, actor.person_id)
+    return actor.person_id is not None and person_queries.is_subject(session, complaint.id, actor.person_id)
 
 
 def _acknowledge(uow: UnitOfWork, actor: Actor, complaint: Complaint, given: dict[str, Any]) -> None:

@@ -5,6 +5,7 @@ from sqlalchemy.orm import Session
 
 from helpdesk.complaints import (
     acts,
+    detail_queries,
     duplicates,
     errors,
     filtering,
@@ -12,6 +13,7 @@ from helpdesk.complaints import (
     list_queries,
     models,
     people,
+    person_queries,
     queries,
     schemas,
     service,
@@ -32,7 +34,7 @@ blp = Blueprint("complaints", __name__, description="Complaints and their life."
 
 
 def _show(session: Session, actor: Actor, complaint_id: UUID) -> dict[str, Any]:
-    return queries.detail(session, actor, complaint_id)
+    return detail_queries.detail(session, actor, complaint_id)
 
 
 def _at(shown: dict[str, Any]) -> str:
@@ -58,7 +60,7 @@ def _secrets() -> Secrets:
 
 
 def _show_new(session: Session, actor: Actor, complaint_id: UUID) -> dict[str, Any]:
-    shown = queries.detail(session, actor, complaint_id)
+    shown = detail_queries.detail(session, actor, complaint_id)
     return shown | {
         "tracking_secret": _secrets().of(complaint_id, 1),
         "possible_duplicates": duplicates.at_intake(session, actor, shown),
@@ -94,7 +96,7 @@ def create_complaint(uow: UnitOfWork, actor: Actor, given: dict[str, Any]) -> UU
     sparse=True,
 )
 def get_complaint(session: Session, actor: Actor, given: dict[str, Any], ref: str) -> Any:
-    shown = queries.detail(session, actor, ref)
+    shown = detail_queries.detail(session, actor, ref)
     if schemas.INCLUDE in given:
         names = given[schemas.INCLUDE]
         shown["included"] = {name: include(session, actor, f"/complaints/<ref>/{name}", ref=ref) for name in names}
@@ -219,7 +221,7 @@ _person_route("subject", "subjects", schemas.SubjectIn, "Name the agent whom the
     body=schemas.PersonPatch,
     answer=schemas.Complaint,
     permission="complaint:edit",
-    load=queries.person_for_update,
+    load=person_queries.person_for_update,
     if_match="required",
     show=_show,
 )
@@ -234,7 +236,7 @@ def change_person(uow: UnitOfWork, _actor: Actor, part: queries.Part[models.Pers
     method="DELETE",
     answer=schemas.Complaint,
     permission="complaint:edit",
-    load=queries.person_for_update,
+    load=person_queries.person_for_update,
     if_match="required",
     check=people.check_removal,
     show=_show,
@@ -270,7 +272,7 @@ def record_need(uow: UnitOfWork, _actor: Actor, complaint: models.Complaint, giv
     method="DELETE",
     answer=schemas.Complaint,
     permission="complaint:edit",
-    load=queries.need_for_update,
+    load=person_queries.need_for_update,
     if_match="required",
     show=_show,
 )

@@ -13,7 +13,7 @@ from uuid import UUID
 
 from sqlalchemy.orm import Session
 
-from helpdesk.complaints import queries, severity, severity_queries
+from helpdesk.complaints import person_queries, queries, severity, severity_queries
 from helpdesk.complaints.events import SeverityAssessed
 from helpdesk.complaints.models import Complaint
 from helpdesk.complaints.severity import Facts, Judgement, Reason, burst_window
@@ -53,7 +53,9 @@ def facts_of(
     repeat, burst = rules.repeat, rules.burst
     found = [row.issue for row in queries.issues_of(session, complaint.id) if row.issue is not None]
     issues = tuple(dict.fromkeys([*found, *([issue] if issue else [])]))
-    needs = [(row.flag, row.id) for row in queries.needs_of(session, complaint.id)] if complaint.vulnerable else []
+    needs = (
+        [(row.flag, row.id) for row in person_queries.needs_of(session, complaint.id)] if complaint.vulnerable else []
+    )
     return Facts(
         complaint.channel,
         issues,

@@ -3,7 +3,7 @@ from uuid import UUID
 
 from sqlalchemy.orm import Session
 
-from helpdesk.complaints import assignment, assignment_queries, errors, models, queries, schemas
+from helpdesk.complaints import assignment, assignment_queries, detail_queries, errors, models, queries, schemas
 from helpdesk.complaints.assignment_schemas import AssignmentIn, AssignmentPeriod, ClaimIn, ReleaseIn
 from helpdesk.identity.actors import Actor
 from helpdesk.kernel.errors import Forbidden
@@ -16,7 +16,7 @@ blp = Blueprint("assignment", __name__, description="Who has a complaint: given,
 
 
 def _show(session: Session, actor: Actor, complaint_id: UUID) -> dict[str, Any]:
-    return queries.detail(session, actor, complaint_id)
+    return detail_queries.detail(session, actor, complaint_id)
 
 
 @blp.write(

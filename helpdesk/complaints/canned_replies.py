@@ -9,7 +9,7 @@ from uuid import UUID
 from babel import Locale, UnknownLocaleError
 from babel.dates import format_date
 
-from helpdesk.complaints import queries, template_queries, wording
+from helpdesk.complaints import person_queries, template_queries, wording
 from helpdesk.complaints.errors import ShortcutTaken
 from helpdesk.complaints.models import Complaint
 from helpdesk.complaints.scoped import Shelf
@@ -61,7 +61,7 @@ def fill(
 ) -> Filled:
     """The text for this complaint, in the language of who is written to unless another is asked for."""
     session = uow.session
-    person = queries.complainant_of(session, complaint.id)
+    person = person_queries.complainant_of(session, complaint.id)
     variant = wording.choose(reply.variants, (language, person.language if person else None, complaint.language))
     text = variant["body"] or variant["body_html"]
     values: dict[str, str | None] = {

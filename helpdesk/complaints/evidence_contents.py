@@ -17,7 +17,7 @@ from uuid import UUID
 
 from sqlalchemy.orm import Session
 
-from helpdesk.complaints import attachment_queries, evidence_queries, queries, text_queries, timeline_queries
+from helpdesk.complaints import attachment_queries, detail_queries, evidence_queries, text_queries, timeline_queries
 from helpdesk.complaints.evidence_models import Evidence
 from helpdesk.complaints.evidence_pack import Pack
 from helpdesk.complaints.schemas import Complaint as ComplaintSchema
@@ -73,7 +73,7 @@ def write_texts(pack: Pack, session: Session, evidence: Evidence, parts: Parts) 
 
 
 def _add_complaint(pack: Pack, session: Session, evidence: Evidence) -> None:
-    shown = ComplaintSchema().dump(queries.detail(session, SYSTEM, evidence.complaint_id))
+    shown = ComplaintSchema().dump(detail_queries.detail(session, SYSTEM, evidence.complaint_id))
     shown.pop("allowed_actions", None)
     people = shown.pop("people")
     if not evidence.needs:

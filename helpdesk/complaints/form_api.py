@@ -3,7 +3,7 @@ from uuid import UUID
 
 from sqlalchemy.orm import Session
 
-from helpdesk.complaints import form_models, form_queries, form_schemas, forms, queries, schemas, submissions
+from helpdesk.complaints import detail_queries, form_models, form_queries, form_schemas, forms, schemas, submissions
 from helpdesk.complaints.form_errors import AlreadyDecided
 from helpdesk.complaints.tracking_secret import Secrets
 from helpdesk.identity.actors import Actor
@@ -106,7 +106,7 @@ def list_quarantine(session: Session, _actor: Actor, page: Page, given: dict[str
 
 
 def _show_complaint(session: Session, actor: Actor, complaint_id: UUID) -> dict[str, Any]:
-    return queries.detail(session, actor, complaint_id)
+    return detail_queries.detail(session, actor, complaint_id)
 
 
 @blp.write(

@@ -6,7 +6,7 @@ from typing import Final
 
 import structlog
 
-from helpdesk.complaints import form_queries, people, queries
+from helpdesk.complaints import form_queries, people, person_queries
 from helpdesk.identity.actors import SYSTEM
 from helpdesk.kernel.unit_of_work import Database
 
@@ -24,12 +24,12 @@ def forget_challenges(database: Database) -> int:
 def end_needs(database: Database) -> int:
     """End the needs whose time is over; how many. Rows in other hands wait for the next round."""
     with database.reader() as session:
-        over = queries.needs_ended(session, BATCH)
+        over = person_queries.needs_ended(session, BATCH)
     count = 0
     for complaint_id, need_id in over:
         try:
             with database.unit_of_work(SYSTEM) as uow:
-                part = queries.need_if_free(uow.session, complaint_id, need_id)
+                part = person_queries.need_if_free(uow.session, complaint_id, need_id)
                 if part is not None:
                     people.end_need(uow, part)
                     count += 1

@@ -3,7 +3,7 @@ from uuid import UUID
 
 from sqlalchemy.orm import Session
 
-from helpdesk.complaints import errors, link_queries, link_schemas, linking, pair_queries, queries, schemas
+from helpdesk.complaints import detail_queries, errors, link_queries, link_schemas, linking, pair_queries, schemas
 from helpdesk.complaints.link_queries import LinkedPair
 from helpdesk.complaints.pair_queries import Pair
 from helpdesk.identity.actors import Actor
@@ -68,7 +68,7 @@ def link_complaint(uow: UnitOfWork, actor: Actor, pair: Pair, given: dict[str, A
     check=linking.check_unlink,
     if_match="required",
     errors=(errors.SplitStays,),
-    show=queries.detail,
+    show=detail_queries.detail,
 )
 def unlink_complaint(uow: UnitOfWork, _actor: Actor, pair: LinkedPair) -> UUID:
     return linking.unlink(uow, pair)

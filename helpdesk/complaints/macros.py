@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 from uuid import UUID
 
-from helpdesk.complaints import canned_replies, queries, template_queries, thread_queries
+from helpdesk.complaints import canned_replies, detail_queries, template_queries, thread_queries
 from helpdesk.complaints.events import MacroApplied, MessageAdded
 from helpdesk.complaints.models import Complaint
 from helpdesk.complaints.queries import Part
@@ -177,5 +177,5 @@ def show(actor: Actor, applied: Applied) -> dict[str, Any]:
             {"type": item.event.type, "changes": json_safe(getattr(item.event, "changes", {}))} for item in happened
         ],
         "messages": thread_queries.messages(session, ids),
-        "complaint": queries.detail(session, actor, applied.complaint_id),
+        "complaint": detail_queries.detail(session, actor, applied.complaint_id),
     }

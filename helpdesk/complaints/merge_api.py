@@ -6,6 +6,7 @@ from sqlalchemy.orm import Session
 
 from helpdesk.complaints import (
     action_schemas,
+    detail_queries,
     errors,
     merge_queries,
     merge_schemas,
@@ -69,7 +70,7 @@ def merge_complaint(uow: UnitOfWork, actor: Actor, pair: Pair, given: dict[str, 
 
 
 def _show_parted(session: Session, actor: Actor, done: dict[str, Any]) -> dict[str, Any]:
-    return done | {"complaint": queries.detail(session, actor, done["complaint_id"])}
+    return done | {"complaint": detail_queries.detail(session, actor, done["complaint_id"])}
 
 
 @blp.write(
@@ -125,7 +126,7 @@ def _open_only(_session: Session, _actor: Actor, complaint: models.Complaint) ->
     load=queries.complaint_for_update,
     check=_open_only,
     if_match="honoured",
-    show=queries.detail,
+    show=detail_queries.detail,
     location=lambda shown: f"/api/v1/complaints/{shown['reference']}",
     errors=(Conflict,),
 )

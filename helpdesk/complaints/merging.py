@@ -15,7 +15,16 @@ from uuid import UUID
 
 from sqlalchemy.orm import Session
 
-from helpdesk.complaints import acts, assessments, changes, combining, link_queries, merge_queries, queries
+from helpdesk.complaints import (
+    acts,
+    assessments,
+    changes,
+    combining,
+    link_queries,
+    merge_queries,
+    person_queries,
+    queries,
+)
 from helpdesk.complaints.changes import Watch
 from helpdesk.complaints.combining import COMBINED, Combining
 from helpdesk.complaints.errors import (
@@ -168,7 +177,7 @@ def _opened(
 
 def _tell(uow: UnitOfWork, actor: Actor, source: Complaint, survivor: Complaint, what: str) -> None:
     """In the source's own thread, to its own complainant. `what`: merged or unmerged."""
-    person = queries.complainant_of(uow.session, source.id)
+    person = person_queries.complainant_of(uow.session, source.id)
     language = (person and person.language) or source.language
     body = said(what, language, source=source.reference, survivor=survivor.reference)
     add_message(uow, actor, source, kind="public_reply", body=body, purpose=what)
@@ -253,11 +262,11 @@ def _knows(there: Person, person: Person) -> bool:
 
 
 def _move_needs(uow: UnitOfWork, merge_id: UUID, source: Complaint, survivor: Complaint) -> int:
-    there = queries.needs_of(uow.session, survivor.id)
+    there = person_queries.needs_of(uow.session, survivor.id)
     known = [(need.flag, need.adjustment, need.ground, need.consent, need.expires_at) for need in there]
     wanted = [
         need
-        for need in queries.needs_of(uow.session, source.id)
+        for need in person_queries.needs_of(uow.session, source.id)
         if (need.flag, need.adjustment, need.ground, need.consent, need.expires_at) not in known
     ]
     if len(there) + len(wanted) > MAX_NEEDS:
@@ -435,7 +444,7 @@ def _move_home(uow: UnitOfWork, row: Merge, source: Complaint, survivor: Complai
     safety_issues = in_force().safety_issues
     for complaint in (source, survivor):
         complaint.safety = any(item.issue in safety_issues for item in queries.issues_of(uow.session, complaint.id))
-        complaint.vulnerable = bool(queries.needs_of(uow.session, complaint.id))
+        complaint.vulnerable = bool(person_queries.needs_of(uow.session, complaint.id))
     return moved | {
         "complaint_issue": len(issues),
         "complaint_person": len(people),

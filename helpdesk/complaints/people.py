@@ -7,7 +7,7 @@ erased.
 from typing import Any
 from uuid import UUID
 
-from helpdesk.complaints import changes, queries, reassessment
+from helpdesk.complaints import changes, person_queries, reassessment
 from helpdesk.complaints.errors import ComplainantStays, ConflictOfInterest
 from helpdesk.complaints.events import NeedEnded, NeedRecorded, PersonAdded, PersonChanged, PersonRemoved
 from helpdesk.complaints.models import Complaint, Need, Person
@@ -112,7 +112,7 @@ def need_row(complaint_id: UUID, given: dict[str, Any]) -> dict[str, Any]:
 
 def record_need(uow: UnitOfWork, complaint: Complaint, given: dict[str, Any]) -> UUID:
     """A vulnerability that has become known."""
-    if len(queries.needs_of(uow.session, complaint.id)) >= MAX_NEEDS:
+    if len(person_queries.needs_of(uow.session, complaint.id)) >= MAX_NEEDS:
         raise Conflict(f"A complaint has at most {MAX_NEEDS} needs; end one that no longer holds.")
     if given.get("expires_at") and given["expires_at"] <= uow.now:
         text = "It is over already; there is nothing to record."
@@ -142,7 +142,7 @@ def end_need(uow: UnitOfWork, part: Part[Need]) -> UUID:
     complaint, need = part.complaint, part.row
     before = changes.values_of(complaint)
     uow.session.delete(need)
-    complaint.vulnerable = any(other.id != need.id for other in queries.needs_of(uow.session, complaint.id))
+    complaint.vulnerable = any(other.id != need.id for other in person_queries.needs_of(uow.session, complaint.id))
     complaint.changed_at(uow.now)
     plain = {name: value for name in ("consent", "expires_at") if (value := getattr(need, name)) is not None}
     uow.record(

@@ -6,10 +6,8 @@ condition, so there is no side door. Nobody is told that a row they may not see 
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from functools import cache
-from types import SimpleNamespace
-from typing import Any, Final, Generic, NamedTuple, TypeVar
+from typing import Any, Final, Generic, TypeVar
 from uuid import UUID
 
 from sqlalchemy import (
@@ -17,7 +15,6 @@ from sqlalchemy import (
     ColumnElement,
     DateTime,
     Result,
-    Row,
     Uuid,
     any_,
     bindparam,
@@ -33,17 +30,14 @@ from sqlalchemy.dialects.postgresql import array
 from sqlalchemy.orm import Session, aliased
 
 from helpdesk.complaints.custom_field_models import CustomField
-from helpdesk.complaints.errors import ComplaintMerged, ConflictOfInterest
-from helpdesk.complaints.lifecycle import CLOSING, LIFECYCLE, OPEN
+from helpdesk.complaints.errors import ComplaintMerged
+from helpdesk.complaints.lifecycle import OPEN
 from helpdesk.complaints.link_models import Link
-from helpdesk.complaints.merge_models import Merge, MergedRow
-from helpdesk.complaints.models import NOTHING_DUE, Complaint, Issue, Need, Person
-from helpdesk.complaints.severity_models import SeverityAssessment
+from helpdesk.complaints.models import NOTHING_DUE, Complaint, Issue
 from helpdesk.identity.actors import Actor
 from helpdesk.kernel.errors import MovedMeanwhile, NotFound
 from helpdesk.kernel.ids import parse_reference
 from helpdesk.kernel.pagination import AnySelect
-from helpdesk.taxonomy.in_force import in_force
 
 _COMPLAINT: Final = Complaint.__table__.c
 """Columns as the table has them: a row of columns is read without SQLAlchemy's ORM around it."""
@@ -134,17 +128,20 @@ def _naming(ref: str) -> tuple[str, str | UUID]:
 
 
 @cache
-def _of_one(statement: AnySelect, naming: str, sight: str) -> AnySelect:
+def of_one(statement: AnySelect, naming: str, sight: str) -> AnySelect:
     """The statement for one complaint, if it is visible. Kept: putting one together again, and SQLAlchemy's finding out
     that it has seen it before, take longer than everything else that a request does with it.
     """
     return statement.where(_NAMED[naming], SIGHTS[sight])
 
 
-def _find(session: Session, statement: AnySelect, actor: Actor, ref: str) -> Result[Any]:
+def find(session: Session, statement: AnySelect, actor: Actor, ref: str) -> Result[Any]:
+    """What a statement on complaints gives of the one that a path names, if the actor may see it. Raises `NotFound` for a
+    `ref` that can be none.
+    """
     naming, named = _naming(ref)
     kind, values = sight(actor)
-    return session.execute(_of_one(statement, naming, kind), {"named": named, **values})
+    return session.execute(of_one(statement, naming, kind), {"named": named, **values})
 
 
 _ROW: Final = select(Complaint)
@@ -177,12 +174,12 @@ _ID: Final = select(_COMPLAINT.id)
 
 def complaint_for_update(session: Session, actor: Actor, ref: str) -> Complaint:
     """The row, locked, if this actor may see it. Lock order: complaint, then what hangs on it."""
-    return _with_demands(_found(_find(session, _LOCKED, actor, ref).one_or_none()))
+    return _with_demands(existing(find(session, _LOCKED, actor, ref).one_or_none()))
 
 
 def complaint_by_id_for_update(session: Session, complaint_id: UUID) -> Complaint:
     """For the program itself: no visibility."""
-    return _with_demands(session.execute(_of_one(_LOCKED, "id", "everything"), {"named": complaint_id}).one())
+    return _with_demands(session.execute(of_one(_LOCKED, "id", "everything"), {"named": complaint_id}).one())
 
 
 def _with_demands(row: Any) -> Complaint:
@@ -199,9 +196,9 @@ def know_demands(session: Session, complaint: Complaint) -> None:
 
 @cache
 def _thread(naming: str, sight: str) -> Any:
-    """One complaint and, where it was merged, the one in which it goes on; kept, as in `_of_one`."""
+    """One complaint and, where it was merged, the one in which it goes on; kept, as in `of_one`."""
     either = func.unnest(array([_COMPLAINT.id, _COMPLAINT.merged_into_id]))
-    return select(_THERE).where(_THERE.id.in_(_of_one(select(either), naming, sight))).order_by(_THERE.id)
+    return select(_THERE).where(_THERE.id.in_(of_one(select(either), naming, sight))).order_by(_THERE.id)
 
 
 _THERE: Final = aliased(Complaint)
@@ -231,28 +228,29 @@ def survivor_of(session: Session, complaint: Complaint) -> Complaint:
 
 def get_one(session: Session, complaint_id: UUID) -> Complaint:
     """For the program itself: no visibility, no lock."""
-    row: Complaint = session.execute(_of_one(_ROW, "id", "everything"), {"named": complaint_id}).scalar_one()
+    row: Complaint = session.execute(of_one(_ROW, "id", "everything"), {"named": complaint_id}).scalar_one()
     return row
 
 
 def get_visible(session: Session, actor: Actor, ref: str) -> Complaint:
-    row: Complaint | None = _find(session, _ROW, actor, ref).scalar_one_or_none()
-    return _found(row)
+    row: Complaint | None = find(session, _ROW, actor, ref).scalar_one_or_none()
+    return existing(row)
 
 
 def visible_id(session: Session, actor: Actor, ref: str) -> UUID:
-    found: UUID | None = _find(session, _ID, actor, ref).scalar_one_or_none()
-    return _found(found)
+    found: UUID | None = find(session, _ID, actor, ref).scalar_one_or_none()
+    return existing(found)
 
 
 def is_visible(session: Session, actor: Actor, ref: str) -> bool:
-    return _find(session, _ID, actor, ref).first() is not None
+    return find(session, _ID, actor, ref).first() is not None
 
 
 _Found = TypeVar("_Found")
 
 
-def _found(row: _Found | None) -> _Found:
+def existing(row: _Found | None) -> _Found:
+    """Raises `NotFound`."""
     if row is None:
         raise NotFound
     return row
@@ -292,143 +290,12 @@ SUMMARY: Final = (
 )
 
 
-def _children(model: type[Any], order: str, *names: str) -> Any:
-    """A sub-resource as one JSON array column, so that a complaint with all that belongs to it is one statement."""
-    pairs: list[Any] = []
-    for name in names:
-        pairs += [literal_column(f"'{name}'"), model.__table__.c[name]]
-    rows = (
-        select(func.json_build_object(*pairs).label("item"))
-        .where(model.__table__.c.complaint_id == _COMPLAINT.id)
-        .order_by(model.__table__.c[order])
-        .correlate(Complaint.__table__)
-        .subquery()
-    )
-    return select(func.coalesce(func.json_agg(rows.c.item), func.json_build_array())).scalar_subquery()
-
-
-_ISSUES = _children(
-    Issue,
-    "position",
-    "id",
-    "category",
-    "issue",
-    "detail",
-    "finding",
-    "evidence",
-    "no_evidence_reason",
-    "cause",
-    "outcome",
-).label("issues")
-_PEOPLE = _children(
-    Person,
-    "id",
-    "id",
-    "role",
-    "name",
-    "email",
-    "phone",
-    "language",
-    "region",
-    "postcode",
-    "authority",
-    "customer_id",
-    "agent_id",
-).label("people")
-_NEEDS = _children(Need, "id", "id", "flag", "adjustment", "consent", "ground", "expires_at").label("needs")
-
-_ASSESSED: Final = (
-    select(SeverityAssessment.reasons)
-    .where(SeverityAssessment.complaint_id == _COMPLAINT.id)
-    .order_by(SeverityAssessment.id.desc())
-    .limit(1)
-    .correlate(Complaint.__table__)
-    .scalar_subquery()
-    .label("assessed")
-)
-"""How the present severity came about; None where nothing told."""
-
-_DETAIL = select(
-    *SUMMARY,
-    _COMPLAINT.description,
-    _COMPLAINT.language,
-    _COMPLAINT.impact,
-    _COMPLAINT.urgency,
-    _COMPLAINT.triaged_at,
-    _COMPLAINT.investigated_at,
-    _COMPLAINT.followed_up_at,
-    _COMPLAINT.created_at,
-    _COMPLAINT.double_deviation,
-    _COMPLAINT.dismissal,
-    _COMPLAINT.merged_into_id,
-    _COMPLAINT.child_count,
-    _COMPLAINT.outcome,
-    _COMPLAINT.fault,
-    _COMPLAINT.root_cause,
-    _COMPLAINT.contributing_causes,
-    _COMPLAINT.no_remedy_reason,
-    _COMPLAINT.offers_live,
-    _COMPLAINT.offers_drafted,
-    _COMPLAINT.offers_minor,
-    _COMPLAINT.remedies_undelivered,
-    _COMPLAINT.issue_count,
-    _COMPLAINT.safety,
-    _COMPLAINT.price_minor,
-    _COMPLAINT.loss_minor,
-    _COMPLAINT.currency,
-    _COMPLAINT.jurisdiction,
-    _COMPLAINT.sector,
-    _COMPLAINT.source_data,
-    _ISSUES,
-    _PEOPLE,
-    _NEEDS,
-    _ASSESSED,
-    DEMANDED,
-)
-
-
-def detail(session: Session, actor: Actor, ref: str | UUID) -> dict[str, Any]:
-    """A complaint with its issues, people, needs, and what this caller can do with it; one statement.
-
-    By id (`UUID`) it is shown to whoever has just changed it, even where the change (another team) took it out of
-    their sight; by `ref` only to whom it is visible.
-    """
-    if isinstance(ref, UUID):
-        found = session.execute(_of_one(_DETAIL, "id", "everything"), {"named": ref})
-    else:
-        found = _find(session, _DETAIL, actor, ref)
-    shown: dict[str, Any] = dict(_found(found.mappings().one_or_none()))
-    currency = shown["currency"]
-    for name in ("price", "loss"):
-        minor = shown.pop(f"{name}_minor")
-        shown[name] = None if minor is None else (minor, currency)
-    for need in shown["needs"]:  # JSON has no times
-        need["expires_at"] = need["expires_at"] and datetime.fromisoformat(need["expires_at"])
-    # What each rule found is not told here: not everybody may see the complaints that it found.
-    reasons = shown.pop("assessed") or ()
-    shown["severity_reasons"] = [{"rule": reason["rule"], "severity": reason["severity"]} for reason in reasons]
-    merged_into_id = shown["merged_into_id"]
-    shown["merged_into"] = None if merged_into_id is None else reference_of(session, actor, merged_into_id)
-    facts = SimpleNamespace(
-        **shown,
-        regulator=shown["channel"] in in_force().regulator_channels,
-        authority=actor.authority,
-        children_open=open_children(session, actor, shown["id"]) if shown["child_count"] else 0,
-    )
-    shown["allowed_actions"] = LIFECYCLE.allowed(shown["status"], facts, actor.may)
-    if any(person["agent_id"] == str(actor.person_id) for person in shown["people"] if person["role"] == "subject"):
-        for item in shown["allowed_actions"]:
-            if item["action"] in CLOSING:
-                item["missing"] = [*item["missing"], _CONFLICT]
-    return shown
-
-
 _REFERENCE: Final = select(_COMPLAINT.id, _COMPLAINT.reference)
 
 
 def reference_of(session: Session, actor: Actor, complaint_id: UUID) -> dict[str, Any] | None:
     """`id` and `reference` of another complaint, None for who may not see it."""
-    row = _find(session, _REFERENCE, actor, str(complaint_id)).mappings().one_or_none()
+    row = find(session, _REFERENCE, actor, str(complaint_id)).mappings().one_or_none()
     return None if row is None else dict(row)
 
 
@@ -453,12 +320,6 @@ def open_children(session: Session, actor: Actor, complaint_id: UUID) -> int:
     return session.execute(statement).scalar_one()
 
 
-_CONFLICT: Final = {
-    "code": ConflictOfInterest.code,
-    "detail": "the complaint is about you; have a colleague decide it.",
-}
-
-
 def issues_of(session: Session, complaint_id: UUID) -> Sequence[Issue]:
     """In order of position; the complaint is locked by the caller when they are to be changed."""
     return session.scalars(select(Issue).where(Issue.complaint_id == complaint_id).order_by(Issue.position)).all()
@@ -468,73 +329,6 @@ def last_position(session: Session, complaint_id: UUID) -> int:
     """Of the complaint's issues; 0 when it has none."""
     highest = select(func.coalesce(func.max(Issue.position), 0)).where(Issue.complaint_id == complaint_id)
     return session.execute(highest).scalar_one()
-
-
-class Recipient(NamedTuple):
-    """Whom to write to, and how they wish to be written to."""
-
-    role: str
-    authority: str | None
-    name: str | None
-    email: str | None
-    language: str | None
-    customer_id: UUID | None
-    merged_from: str | None
-    """The reference under which they know the matter, where it is not the complaint's own."""
-
-
-_PERSON: Final = Person.__table__.c
-_MERGED_FROM: Final = (
-    select(_COMPLAINT.reference)
-    .join(Merge, Merge.source_id == _COMPLAINT.id)
-    .join(MergedRow, MergedRow.merge_id == Merge.id)
-    .where(MergedRow.row_id == _PERSON.id, Merge.undone_at.is_(None))
-    .order_by(Merge.id)
-    .limit(1)
-    .correlate(Person.__table__)
-    .scalar_subquery()
-    .label("merged_from")
-)
-"""The first of the complaints that a person was moved from."""
-
-_WRITTEN_TO: Final = (
-    select(*(_PERSON[name] for name in Recipient._fields if name != "merged_from"), _MERGED_FROM)
-    .where(_PERSON.complaint_id == bindparam("complaint_id"), _PERSON.role.in_(["representative", "complainant"]))
-    .order_by(_PERSON.role.desc(), _PERSON.id)
-)
-
-
-def complainant_of(session: Session, complaint_id: UUID) -> Recipient | None:
-    """Whose complaint it is, to write to: the representative with authority where there is one, else the complainant."""
-    return _correspondents(session, complaint_id).get(None)
-
-
-def recipients_of(session: Session, complaint_id: UUID) -> list[Recipient]:
-    """Everybody who is to read an answer: whose complaint it is, and those of the complaints that were merged into it; each
-    person once, at an address.
-    """
-    found: list[Recipient] = []
-    for person in _correspondents(session, complaint_id).values():
-        if person.email and not any(_same(person, other) for other in found):
-            found.append(person)
-    return found
-
-
-def _same(one: Recipient, other: Recipient) -> bool:
-    customers = one.customer_id, other.customer_id
-    return (one.email or "").casefold() == (other.email or "").casefold() or (
-        customers[0] is not None and customers[0] == customers[1]
-    )
-
-
-def _correspondents(session: Session, complaint_id: UUID) -> dict[str | None, Recipient]:
-    """By the reference under which they know the matter, None for the complaint's own, which comes first."""
-    rows = list(map(Recipient._make, session.execute(_WRITTEN_TO, {"complaint_id": complaint_id})))
-    found: dict[str | None, Recipient] = {}
-    for row in sorted(rows, key=lambda row: row.merged_from or ""):
-        if row.role == "complainant" or row.authority:
-            found.setdefault(row.merged_from, row)
-    return found
 
 
 PartRow = TypeVar("PartRow")
@@ -556,44 +350,11 @@ class Part(Generic[PartRow]):
         return self.complaint.etag
 
 
-def person_for_update(session: Session, actor: Actor, ref: str, person_id: UUID) -> Part[Person]:
-    return _part(session, actor, ref, Person, person_id)
-
-
-def need_for_update(session: Session, actor: Actor, ref: str, need_id: UUID) -> Part[Need]:
-    return _part(session, actor, ref, Need, need_id)
-
-
-def _part(session: Session, actor: Actor, ref: str, table: Any, part_id: UUID) -> Part[Any]:
+def part_for_update(session: Session, actor: Actor, ref: str, table: Any, part_id: UUID) -> Part[Any]:
+    """A row of `table` with its complaint, which is locked. Raises `NotFound`."""
     complaint = complaint_for_update(session, actor, ref)
     belongs = select(table).where(table.id == part_id, table.complaint_id == complaint.id)
-    return Part(complaint, _found(session.scalars(belongs).one_or_none()))
-
-
-def needs_ended(session: Session, limit: int) -> Sequence[Row[UUID, UUID]]:
-    """`(complaint_id, need_id)` of needs whose time is over."""
-    over = select(Need.complaint_id, Need.id).where(Need.expires_at <= func.now())
-    return session.execute(over.order_by(Need.expires_at).limit(limit)).all()
-
-
-def need_if_free(session: Session, complaint_id: UUID, need_id: UUID) -> Part[Need] | None:
-    """For the sweep: None when it is gone, lasts longer by now, or somebody is at work on its complaint."""
-    locked = select(Complaint).where(Complaint.id == complaint_id).with_for_update(skip_locked=True)
-    complaint = session.scalars(locked).one_or_none()
-    need = session.scalars(select(Need).where(Need.id == need_id, Need.expires_at <= func.now())).one_or_none()
-    return None if complaint is None or need is None else Part(complaint, need)
-
-
-def needs_of(session: Session, complaint_id: UUID) -> Sequence[Need]:
-    return session.scalars(select(Need).where(Need.complaint_id == complaint_id)).all()
-
-
-def is_subject(session: Session, complaint_id: UUID, agent_id: UUID) -> bool:
-    """Whether the complaint is about this agent."""
-    statement = select(Person.id).where(
-        Person.complaint_id == complaint_id, Person.role == "subject", Person.agent_id == agent_id
-    )
-    return session.execute(statement).first() is not None
+    return Part(complaint, existing(session.scalars(belongs).one_or_none()))
 
 
 def known_external_ids(session: Session, source: str, external_ids: Sequence[str]) -> dict[str, str]:

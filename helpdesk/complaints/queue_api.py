@@ -6,7 +6,7 @@ from uuid import UUID
 
 from sqlalchemy.orm import Session
 
-from helpdesk.complaints import assignment, errors, queries, queue_queries, schemas
+from helpdesk.complaints import assignment, detail_queries, errors, queue_queries, schemas
 from helpdesk.complaints.queue_schemas import Queue, QueueItem, QueueQuery
 from helpdesk.identity.actors import Actor
 from helpdesk.kernel.errors import Forbidden
@@ -33,7 +33,7 @@ def list_queues(session: Session, actor: Actor, page: Page, given: dict[str, Any
 
 
 def _show(session: Session, actor: Actor, complaint_id: UUID) -> dict[str, Any]:
-    return queries.detail(session, actor, complaint_id)
+    return detail_queries.detail(session, actor, complaint_id)
 
 
 def _routes(path: str, name: str, whose: str, team_of: Callable[..., UUID | None]) -> None:

@@ -7,6 +7,7 @@ from uuid import UUID
 from sqlalchemy.orm import Session
 
 from helpdesk.complaints import (
+    detail_queries,
     errors,
     models,
     queries,
@@ -172,7 +173,7 @@ def preview_routing(session: Session, actor: Actor, ref: str) -> dict[str, Any]:
 
 
 def _show_complaint(session: Session, actor: Actor, complaint_id: UUID) -> dict[str, Any]:
-    return queries.detail(session, actor, complaint_id)
+    return detail_queries.detail(session, actor, complaint_id)
 
 
 @blp.write(

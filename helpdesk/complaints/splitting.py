@@ -17,6 +17,7 @@ from helpdesk.complaints import (
     custom_field_queries,
     linking,
     merge_queries,
+    person_queries,
     queries,
     split_queries,
     tag_queries,
@@ -217,7 +218,7 @@ def _record_birth(uow: UnitOfWork, complaint: Complaint, new: Complaint, copies:
 
 
 def _tell(uow: UnitOfWork, actor: Actor, complaint: Complaint, new: Complaint) -> None:
-    person = queries.complainant_of(uow.session, new.id)
+    person = person_queries.complainant_of(uow.session, new.id)
     language = (person and person.language) or new.language
     body = said("split", language, old=complaint.reference, new=new.reference)
     add_message(uow, actor, new, kind="public_reply", body=body, purpose="split")

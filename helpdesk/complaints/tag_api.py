@@ -4,7 +4,17 @@ from uuid import UUID
 
 from sqlalchemy.orm import Session
 
-from helpdesk.complaints import models, queries, schemas, tag_errors, tag_models, tag_queries, tag_schemas, tagging
+from helpdesk.complaints import (
+    detail_queries,
+    models,
+    queries,
+    schemas,
+    tag_errors,
+    tag_models,
+    tag_queries,
+    tag_schemas,
+    tagging,
+)
 from helpdesk.identity.actors import Actor
 from helpdesk.kernel import jobs
 from helpdesk.kernel.http import Blueprint
@@ -16,7 +26,7 @@ blp = Blueprint("tags", __name__, description="Words of one's own to sort compla
 
 
 def _show(session: Session, actor: Actor, complaint_id: UUID) -> dict[str, Any]:
-    return queries.detail(session, actor, complaint_id)
+    return detail_queries.detail(session, actor, complaint_id)
 
 
 @blp.write(

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any, Final, NamedTuple
 from uuid import UUID
 
-from helpdesk.complaints import queries
+from helpdesk.complaints import person_queries
 from helpdesk.complaints.events import MessageAdded
 from helpdesk.complaints.models import Complaint, Message
 from helpdesk.complaints.search_index import index_message
@@ -90,7 +90,7 @@ def add_message(
 
 
 def _correspondent(uow: UnitOfWork, complaint: Complaint) -> Sender | None:
-    person = queries.complainant_of(uow.session, complaint.id)
+    person = person_queries.complainant_of(uow.session, complaint.id)
     return None if person is None else Sender(person.name, person.email)
 
 
@@ -107,7 +107,7 @@ def _mail(uow: UnitOfWork, complaint: Complaint, said: RichText, purpose: str) -
             html=said.html,
             completion=_completion(complaint, purpose) if person.merged_from is None else None,
         )
-        for person in queries.recipients_of(uow.session, complaint.id)
+        for person in person_queries.recipients_of(uow.session, complaint.id)
     ]
     return sent[0] if sent else None
 

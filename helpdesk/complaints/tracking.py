@@ -10,7 +10,7 @@ from uuid import UUID
 
 from sqlalchemy.orm import Session
 
-from helpdesk.complaints import acts, beside, changes, queries, sharing_queries, tracking_queries
+from helpdesk.complaints import acts, beside, changes, person_queries, queries, sharing_queries, tracking_queries
 from helpdesk.complaints.events import TrackingSecretIssued
 from helpdesk.complaints.lifecycle import OPEN
 from helpdesk.complaints.models import Complaint
@@ -35,7 +35,7 @@ def issue(uow: UnitOfWork, complaint: Complaint, secrets: Secrets, given: dict[s
     """A new secret for a locked complaint, mailed to whom we write to, or shown this once. `given`: delivery. Raises
     `ValidationFailed` where it is to be mailed and there is no address.
     """
-    recipient = queries.complainant_of(uow.session, complaint.id) if given["delivery"] == "mail" else None
+    recipient = person_queries.complainant_of(uow.session, complaint.id) if given["delivery"] == "mail" else None
     if given["delivery"] == "mail" and (recipient is None or not recipient.email):
         text = "There is no address to mail it to; show it, and tell it to them."
         raise ValidationFailed(errors=[FieldError.at("/delivery", "no_address", text)])

@@ -5,7 +5,7 @@ from typing import Any, Final
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from helpdesk.complaints import assessments, queries, severity, severity_queries
+from helpdesk.complaints import assessments, person_queries, queries, severity, severity_queries
 from helpdesk.complaints.errors import ConflictOfInterest
 from helpdesk.complaints.lifecycle import LIFECYCLE
 from helpdesk.complaints.models import Complaint
@@ -65,6 +65,6 @@ def _on_the_spot(session: Session, actor: Actor, complaint: Complaint) -> dict[s
         )
     if not all(map(actor.may, _SETTLE.permissions(complaint))):
         reasons.append({"code": "forbidden", "detail": "your role may not decide the outcome."})
-    elif actor.person_id is not None and queries.is_subject(session, complaint.id, actor.person_id):
+    elif actor.person_id is not None and person_queries.is_subject(session, complaint.id, actor.person_id):
         reasons.append({"code": ConflictOfInterest.code, "detail": "the complaint is about you."})
     return {"allowed": not reasons, "reasons": reasons, "checks": checks}

@@ -8,7 +8,7 @@ from uuid import UUID
 from sqlalchemy.orm import Session
 
 from helpdesk.complaints.errors import ConflictOfInterest
-from helpdesk.complaints.queries import is_subject
+from helpdesk.complaints.person_queries import is_subject
 from helpdesk.identity.actors import Actor
 from helpdesk.kernel.errors import Forbidden
 from helpdesk.kernel.money import Money

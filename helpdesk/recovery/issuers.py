@@ -14,7 +14,7 @@ from uuid import UUID
 from sqlalchemy import func
 from sqlalchemy.dialects.postgresql import insert
 
-from helpdesk.complaints.queries import complainant_of
+from helpdesk.complaints.person_queries import complainant_of
 from helpdesk.identity.actors import SYSTEM
 from helpdesk.kernel import faults
 from helpdesk.kernel.duties import GiveUp

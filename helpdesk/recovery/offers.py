@@ -16,7 +16,7 @@ from sqlalchemy.orm import Session
 
 from helpdesk.complaints import changes, remedies
 from helpdesk.complaints.models import Complaint
-from helpdesk.complaints.queries import complainant_of
+from helpdesk.complaints.person_queries import complainant_of
 from helpdesk.identity.actors import SYSTEM, Actor
 from helpdesk.kernel import links
 from helpdesk.kernel.access import require

@@ -15,7 +15,7 @@ from uuid import UUID
 import pytest
 from sqlalchemy import Table, select
 
-from helpdesk.complaints import attachment_queries, attachments, people, queries, service, steps
+from helpdesk.complaints import attachment_queries, attachments, people, person_queries, queries, service, steps
 from helpdesk.complaints.changes import TOLD, UNTOLD
 from helpdesk.complaints.jobs import end_needs
 from helpdesk.complaints.lifecycle import LIFECYCLE, PAIRED
@@ -277,10 +277,10 @@ class TestPeopleAndNeeds:
             people.add(uow, complaint, "representative", given)
         person_id = self._person(database, complaint_id, "representative")
         with Audit(database, complaint_id), database.unit_of_work(SYSTEM) as uow:
-            part = queries.person_for_update(uow.session, SYSTEM, str(complaint_id), person_id)
+            part = person_queries.person_for_update(uow.session, SYSTEM, str(complaint_id), person_id)
             people.change(uow, part, {"phone": None, "name": "Li Na Wang"})
         with Audit(database, complaint_id) as audit, database.unit_of_work(SYSTEM) as uow:
-            people.remove(uow, queries.person_for_update(uow.session, SYSTEM, str(complaint_id), person_id))
+            people.remove(uow, person_queries.person_for_update(uow.session, SYSTEM, str(complaint_id), person_id))
         assert audit.events[-1].payload["changes"]["authority"] == ["Letter on file.", None]  # type: ignore[index]
 
     def test_a_subject(self, database: Database, agent: Caller) -> None:
@@ -317,7 +317,7 @@ class TestPeopleAndNeeds:
         assert audit.changed == {"vulnerable": [False, True]}
         need_id = next(row["id"] for key, row in rows_of(database, complaint_id).items() if "need" in key.table)
         with Audit(database, complaint_id), database.unit_of_work(SYSTEM) as uow:
-            people.end_need(uow, queries.need_for_update(uow.session, SYSTEM, str(complaint_id), need_id))
+            people.end_need(uow, person_queries.need_for_update(uow.session, SYSTEM, str(complaint_id), need_id))
 
     def test_an_issue_is_added(self, database: Database) -> None:
         complaint_id = receive(database)
