@@ -79,7 +79,7 @@ from helpdesk.kernel.presence import STATES as PRESENCES
 from helpdesk.kernel.presence import Presence
 from helpdesk.kernel.settings import Settings
 from helpdesk.kernel.sniffing import EXTENSIONS
-from helpdesk.kernel.web import API
+from helpdesk.kernel.web import API, RowId
 from helpdesk.recovery.api import blp as recovery
 from helpdesk.recovery.lifecycle import LIFECYCLE as OFFER_LIFE
 from helpdesk.recovery.playbook import ISSUABLE
@@ -279,6 +279,7 @@ def create_app(settings: Settings | None = None, program: Program | None = None)
     app = Flask("helpdesk", static_folder=None)
     app.json = _OrjsonProvider(app)
     app.url_map.strict_slashes = False
+    app.url_map.converters["uuid"] = RowId
     app.config["MAX_CONTENT_LENGTH"] = settings.max_body_bytes
     app.config["OPENAPI_URL_PREFIX"] = API
     app.config["OPENAPI_JSON_PATH"] = "openapi.json"
@@ -302,7 +303,7 @@ def create_app(settings: Settings | None = None, program: Program | None = None)
     for blueprint in BLUEPRINTS:
         api.register_blueprint(blueprint, url_prefix=API)
     app.extensions["helpdesk_api"] = api
-    health.register(app, program.engine, program.doorbell, AGES, limits.health)
+    health.register(app, program.engine, program.doorbell, AGES, limits.health, mails=settings.smtp_url is not None)
     metrics.register(app, program.engine, GAUGES)
     limiting.register(app, limits)  # last, so that it sees an answer first and may refuse it
     sign_in_pages.register(app)

@@ -20,6 +20,11 @@ from helpdesk.kernel.errors import DomainError
 
 AFTERWARDS: Final = "/"
 _NO_BINDING: Final = f"{BINDING_COOKIE}=; Path=/; Secure; HttpOnly; SameSite=Lax; Max-Age=0"
+_ADVICE: Final = (
+    "Begin again from the sign-in page, in this browser, and finish within ten minutes. If it goes on, an administrator can "
+    "see whether you are known here by your account at the provider (GET /api/v1/identities)."
+)
+"""The refusal's own speaks of passwords, which nobody gave here."""
 _LONGEST: Final = {"state": 200, "code": 4000, "iss": 500}
 
 
@@ -60,5 +65,6 @@ def _told(go: Callable[[], Response]) -> Response:
         return go()
     except DomainError as error:
         said = " ".join(item["detail"] for item in error.errors) or error.detail
-        text = f"Signing in did not work.\n\n{said}\n\nWhat to do: {error.advice}\n"
+        advice = _ADVICE if isinstance(error, SignInFailed) else error.advice
+        text = f"Signing in did not work.\n\n{said}\n\nWhat to do: {advice}\n"
         return Response(text, error.status, error.headers, mimetype="text/plain")

@@ -91,6 +91,7 @@ from helpdesk.taxonomy.code_maps import install_code_maps
 from helpdesk.taxonomy.events import TermRetired
 from helpdesk.taxonomy.in_force import look
 from helpdesk.taxonomy.installing import install_taxonomy
+from helpdesk.taxonomy.uses import refuse_used
 
 _FOLLOWING: Final[Mapping[type[Event], tuple[Subscriber, ...]]] = {
     AgentChanged: (session_subscribers.end_sessions, leaving.owe_reassignment),
@@ -113,8 +114,8 @@ _FOLLOWING: Final[Mapping[type[Event], tuple[Subscriber, ...]]] = {
     SlaBreached: (listeners.promise_broken,),
     DuplicateMerged: (sla.join_clocks, recovery.duplicate_merged),
     DuplicateParted: (sla.part_clocks, recovery.duplicate_parted),
-    TermRetired: (naming.refuse_used, triggering.refuse_used),
-    CustomFieldDeleted: (asking_for.refuse_named, waiting_for.refuse_named),
+    TermRetired: (refuse_used(naming.uses, triggering.uses),),
+    CustomFieldDeleted: (asking_for.refuse_named(asking_for.uses, waiting_for.uses),),
     AgentsNotified: (triggers.tell_named,),
     TriggerPaused: (triggers.tell_paused,),
     CodeMapDeleted: (mappings.refuse_named,),

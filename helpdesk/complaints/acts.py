@@ -41,6 +41,10 @@ def act(uow: UnitOfWork, actor: Actor, complaint: Complaint, action: str, given:
     return carry_out(uow, actor, complaint, action, given)
 
 
+BY_MAIL: Final = "EMAIL"
+"""The channel by which nobody can have been told who has no address; of any other the agent's word counts."""
+
+
 def check(session: Session, actor: Actor, complaint: Complaint, action: str) -> None:
     """What can be said before the body is looked at: `Forbidden` or `ConflictOfInterest` (403), then `ActionNotAllowed`
     (409).
@@ -123,6 +127,9 @@ def _acknowledge(uow: UnitOfWork, actor: Actor, complaint: Complaint, given: dic
     body = given.get("text") or said(
         "acknowledgement", complaint.language, reference=complaint.reference, record_type=complaint.record_type
     )
+    if given["channel"] == BY_MAIL and not person_queries.recipients_of(uow.session, complaint.id):
+        text = "There is no address to write to, and nobody would be told. Name the channel by which they were."
+        raise ValidationFailed(errors=[FieldError.at("/channel", "no_address", text)])
     complaint.acknowledged_at = uow.now
     add_message(
         uow,

@@ -3,10 +3,11 @@ search for the reason.
 """
 
 from collections.abc import Mapping
+from datetime import timedelta
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import and_, bindparam, select
+from sqlalchemy import Uuid, and_, bindparam, func, or_, select
 from sqlalchemy.orm import Session
 
 from helpdesk.complaints.models import Complaint
@@ -18,8 +19,10 @@ from helpdesk.kernel.clock import rfc3339
 from helpdesk.kernel.event_log import EventRow
 
 MOST: Final = 20
-LATELY: Final = 5
-"""Told to whoever did not say which version they looked at."""
+LATELY: Final = timedelta(minutes=10)
+"""Whoever did not say which version they looked at is told what others did since then: who lost a race learns to whom, and
+who is merely refused is not told old things, or their own, as if they were news.
+"""
 
 _LAST: Final = (
     select(
@@ -35,13 +38,20 @@ _LAST: Final = (
     .outerjoin(Agent, and_(Agent.id == EventRow.actor_id, EventRow.actor_kind == "agent"))
     .where(EventRow.stream_id == bindparam("complaint_id"))
     .order_by(EventRow.stream_seq.desc())
-    .limit(bindparam("most"))
+    .limit(MOST + 1)
+)
+_BY_OTHERS: Final = _LAST.where(
+    EventRow.occurred_at > func.now() - LATELY,
+    or_(
+        EventRow.actor_kind != bindparam("actor_kind"),
+        EventRow.actor_id.is_distinct_from(bindparam("actor_id", type_=Uuid)),
+    ),
 )
 
 
 def changes_since(session: Session, actor: Actor, row: Any, version: int | None) -> Mapping[str, Any]:
     """`changes`, oldest first, and whether some were left off. `row`: the complaint, or something of it that knows it
-    (`.complaint`); a part with a version of its own says nothing of the complaint's, so that what happened lately is told.
+    (`.complaint`); a part with a version of its own says nothing of the complaint's, so that what others did lately is told.
 
     Complainants learn nothing here: what is internal is not theirs.
     """
@@ -49,15 +59,18 @@ def changes_since(session: Session, actor: Actor, row: Any, version: int | None)
     if not isinstance(complaint, Complaint) or actor.kind == "complainant" or not actor.may("complaint:read"):
         return {}
     since = version if isinstance(row, Complaint | Part | Pair) else None
-    found = _events(session, complaint.id, MOST + 1 if since is not None else LATELY, since)
+    found = _events(session, actor, complaint.id, since)
     shown = [_shown(event) for event in found[:MOST] if event.type.partition(".")[0] != "offer" or _sees_offers(actor)]
     return {"changes": shown[::-1], "changes_left_off": len(found) > MOST}
 
 
-def _events(session: Session, complaint_id: UUID, most: int, since: int | None) -> list[Any]:
+def _events(session: Session, actor: Actor, complaint_id: UUID, since: int | None) -> list[Any]:
     """The newest first. Versions only grow along a stream, so what is new stands at its end."""
-    rows = session.execute(_LAST, {"complaint_id": complaint_id, "most": most}).all()
-    return [row for row in rows if since is None or (row.stream_version or 0) > since]
+    if since is None:
+        by = {"actor_kind": actor.kind, "actor_id": actor.id}
+        return list(session.execute(_BY_OTHERS, {"complaint_id": complaint_id} | by).all())
+    rows = session.execute(_LAST, {"complaint_id": complaint_id}).all()
+    return [row for row in rows if (row.stream_version or 0) > since]
 
 
 def _sees_offers(actor: Actor) -> bool:

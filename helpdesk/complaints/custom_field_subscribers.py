@@ -1,6 +1,6 @@
 """What names a custom field in the settings of this domain: routing rules, in their conditions. Others ask `names` of theirs."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from helpdesk.complaints import routing_queries
@@ -9,17 +9,26 @@ from helpdesk.complaints.custom_field_events import CustomFieldDeleted
 from helpdesk.complaints.facts import CUSTOM
 from helpdesk.kernel.unit_of_work import UnitOfWork
 
+Uses = Callable[[UnitOfWork, Sequence[CustomFieldDeleted]], Iterator[dict[str, str]]]
+"""Each as what it is, its id and its name."""
 
-def refuse_named(uow: UnitOfWork, events: Sequence[CustomFieldDeleted]) -> None:
-    """Raises `FieldNamed`: a rule that asks for a field which is not there decides nothing, and nobody is told."""
-    found = [
-        {"what": "routing_rule", "id": str(rule.id), "name": rule.name}
-        for event in events
-        for rule in routing_queries.rules_in_force(uow.session)
-        if names(rule.spec["condition"], event.key)
-    ]
-    if found:
-        raise FieldNamed(uses=found)
+
+def refuse_named(*askable: Uses) -> Callable[[UnitOfWork, Sequence[Any]], None]:
+    """A subscriber that raises `FieldNamed`, naming all that any of them knows."""
+
+    def refuse(uow: UnitOfWork, events: Sequence[CustomFieldDeleted]) -> None:
+        found = [use for uses in askable for use in uses(uow, events)]
+        if found:
+            raise FieldNamed(uses=found)
+
+    return refuse
+
+
+def uses(uow: UnitOfWork, events: Sequence[CustomFieldDeleted]) -> Iterator[dict[str, str]]:
+    """A rule that asks for a field which is not there decides nothing, and nobody is told."""
+    for rule in routing_queries.rules_in_force(uow.session):
+        if any(names(rule.spec["condition"], event.key) for event in events):
+            yield {"what": "routing_rule", "id": str(rule.id), "name": rule.name}
 
 
 def names(written: Any, key: str) -> bool:

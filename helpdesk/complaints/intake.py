@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Any, cast
 from uuid import UUID
 
-from helpdesk.complaints import acts, assessments, custom_fields, queries, tagging
+from helpdesk.complaints import acts, assessments, custom_fields, person_queries, queries, tagging
 from helpdesk.complaints.errors import AlreadyReceived
 from helpdesk.complaints.events import ComplaintReceived
 from helpdesk.complaints.models import NOTHING_DUE, Complaint, Issue, Need, Person
@@ -83,7 +83,7 @@ class NewComplaint:
 def receive(uow: UnitOfWork, actor: Actor, given: Mapping[str, Any], secrets: Secrets | None = None) -> UUID:
     """Take one complaint in. With `secrets` the complainant gets the first one (`secrets.of(id, 1)`). With `acknowledge`
     in what is given, receipt is acknowledged at once, in the same transaction: in the words of `acknowledgement`, and not
-    by mail where `mailed` says so. `id` and `reference` are those that somebody was told before.
+    by mail where `mailed` says so; `shown`: whoever complains reads it in the answer. `id` and `reference` are those that somebody was told before.
 
     Raises `AlreadyReceived` when its external id is known, and `ValidationFailed` for what does not fit what there is: a
     team, a customer, a time of receipt in the future.
@@ -115,6 +115,11 @@ def _acknowledge(uow: UnitOfWork, complaint_id: UUID, given: Mapping[str, Any]) 
     """Through the ordinary door, by the system, for which the complaint has to be there."""
     uow.write()
     complaint = queries.complaint_by_id_for_update(uow.session, complaint_id)
+    if not given.get("shown") and not person_queries.recipients_of(uow.session, complaint_id):
+        text = (
+            "There is no address to write to. Leave this out, and acknowledge with the channel by which they were told."
+        )
+        raise ValidationFailed(errors=[FieldError.at("/acknowledge", "no_address", text)])
     told = {"channel": given["channel"], "text": given.get("acknowledgement")}
     if not given.get("mailed", True):
         told["mailed"] = False

@@ -7,7 +7,7 @@ from sqlalchemy.orm import Session
 from helpdesk.complaints import notification_queries, notifications, watchers
 from helpdesk.complaints import notification_schemas as schemas
 from helpdesk.complaints.errors import CannotSee, TooManyWatchers
-from helpdesk.complaints.notification_models import Notification
+from helpdesk.complaints.notification_models import Notification, NotificationPreference
 from helpdesk.complaints.queries import Part
 from helpdesk.identity.actors import Actor
 from helpdesk.kernel.errors import Forbidden
@@ -134,15 +134,23 @@ def get_preferences(session: Session, actor: Actor) -> Mapping[str, Any]:
     return notification_queries.preferences(session, notifications.listener_id(actor))
 
 
+def _own_preferences(session: Session, actor: Actor) -> NotificationPreference:
+    return notification_queries.preferences_for_update(session, notifications.listener_id(actor))
+
+
 @blp.write(
     "/notifications/preferences",
     operation_id="set_notification_preferences",
     summary="Choose what to be told, and what also by mail",
     method="PUT",
-    body=schemas.Preferences,
+    body=schemas.PreferencesIn,
     answer=schemas.Preferences,
     permission="complaint:read",
+    load=_own_preferences,
+    if_match="required",
     errors=(Forbidden,),
 )
-def set_preferences(uow: UnitOfWork, actor: Actor, given: dict[str, Any]) -> dict[str, Any]:
-    return notifications.prefer(uow, notifications.listener_id(actor), given)
+def set_preferences(
+    uow: UnitOfWork, _actor: Actor, row: NotificationPreference, given: dict[str, Any]
+) -> NotificationPreference:
+    return notifications.prefer(uow, row, given)

@@ -7,7 +7,7 @@ from sqlalchemy import CheckConstraint, ForeignKey, Index, UniqueConstraint, tex
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
-from helpdesk.kernel.db import Base, Identified, Json, Stamped, Timestamp
+from helpdesk.kernel.db import Base, Identified, Json, Stamped, Timestamp, Versioned
 
 NOTIFICATION_KINDS: Final = (
     "inbound_message",
@@ -56,8 +56,8 @@ class Notification(Identified, Stamped, Base):
     read_at: Mapped[Timestamp | None]
 
 
-class NotificationPreference(Base):
-    """Without a row: everything is told, nothing is mailed."""
+class NotificationPreference(Versioned, Base):
+    """Without a row: everything is told, nothing is mailed; that is version 0."""
 
     __tablename__ = "notification_preference"
 

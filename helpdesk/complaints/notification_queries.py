@@ -7,7 +7,7 @@ from typing import Any, Final
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, Engine, Uuid, bindparam, func, select, union_all, update
-from sqlalchemy.dialects.postgresql import ARRAY, insert
+from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import Session
 
 from helpdesk.complaints.models import Complaint
@@ -58,7 +58,7 @@ class Listener:
     muted: Collection[str]
 
 
-_PREFERRED: Final = select(NotificationPreference.mail, NotificationPreference.muted)
+_PREFERRED: Final = select(NotificationPreference.mail, NotificationPreference.muted, NotificationPreference.version)
 _ALSO: Final = func.unnest(bindparam("also", type_=ARRAY(Uuid()))).column_valued("agent_id")
 _HEARING: Final = union_all(
     select(Watcher.agent_id).where(Watcher.complaint_id == bindparam("complaint_id")), select(_ALSO)
@@ -79,12 +79,14 @@ def listeners(session: Session, complaint_id: UUID | None, also: Collection[UUID
 
 def preferences(session: Session, agent_id: UUID) -> Mapping[str, Any]:
     row = session.execute(_PREFERRED.where(NotificationPreference.agent_id == agent_id)).mappings().one_or_none()
-    return {"mail": [], "muted": []} if row is None else dict(row)
+    return {"mail": [], "muted": [], "version": 0} if row is None else dict(row)
 
 
-def keep_preferences(session: Session, agent_id: UUID, wanted: Mapping[str, Any]) -> None:
-    row = insert(NotificationPreference).values(agent_id=agent_id, **wanted)
-    session.execute(row.on_conflict_do_update(index_elements=["agent_id"], set_=dict(wanted)))
+def preferences_for_update(session: Session, agent_id: UUID) -> NotificationPreference:
+    """The agent is locked, so that of two that find none the second sees what the first has written."""
+    session.execute(select(Agent.id).where(Agent.id == agent_id).with_for_update(key_share=True)).one()
+    found = session.get(NotificationPreference, agent_id)
+    return found or NotificationPreference(agent_id=agent_id, mail=[], muted=[], version=0)
 
 
 _SHOWN: Final = (

@@ -63,6 +63,10 @@ def _kinds(description: str, example: list[str]) -> fields.List[str]:
     )
 
 
-class Preferences(Schema):
+class PreferencesIn(Schema):
     mail = _kinds("Also told by mail, unless it is read before.", ["mentioned"])
     muted = _kinds("Not told at all.", [])
+
+
+class Preferences(PreferencesIn):
+    version = fields.Integer(required=True, metadata={"description": "0 where nothing was chosen yet.", "example": 1})

@@ -11,7 +11,7 @@ from uuid import UUID
 
 from helpdesk.complaints import notification_queries, queries
 from helpdesk.complaints.models import Complaint
-from helpdesk.complaints.notification_models import Notification
+from helpdesk.complaints.notification_models import Notification, NotificationPreference
 from helpdesk.identity.actor_queries import active_actors
 from helpdesk.identity.actors import SYSTEM, Actor
 from helpdesk.kernel import outbox
@@ -132,8 +132,11 @@ def listener_id(actor: Actor) -> UUID:
     return actor.id
 
 
-def prefer(uow: UnitOfWork, agent_id: UUID, given: dict[str, Any]) -> dict[str, Any]:
-    """`given`: mail and muted, lists of kinds, both whole. Of two at once the last one holds."""
+def prefer(uow: UnitOfWork, row: NotificationPreference, given: dict[str, Any]) -> NotificationPreference:
+    """`row`: as by `notification_queries.preferences_for_update`; `given`: mail and muted, lists of kinds, both whole."""
     wanted = {name: sorted(set(given[name])) for name in ("mail", "muted")}
-    notification_queries.keep_preferences(uow.session, agent_id, wanted)
-    return wanted
+    if row.version == 0 or any(getattr(row, name) != value for name, value in wanted.items()):
+        row.mail, row.muted = wanted["mail"], wanted["muted"]
+        row.touch()
+        uow.session.add(row)
+    return row

@@ -1,4 +1,5 @@
-"""What an agent who has left leaves behind: their open complaints go to whoever was named, or back to the queue.
+"""What an agent who has left leaves behind: their open complaints go to whoever was named, or are routed anew:
+to whoever the rules find, else back to the queue.
 
 The rows are the truth: a complaint is still to be given on as long as it is open and its assignee is not active. So it
 happens once to each, whoever does it (the duty, a sweep, two of them at once) and wherever a worker is killed.
@@ -8,7 +9,7 @@ from collections.abc import Mapping
 from typing import Final
 from uuid import UUID
 
-from helpdesk.complaints import assignment, handler_queries, queries
+from helpdesk.complaints import assignment, handler_queries, queries, routing
 from helpdesk.complaints.assignment import How
 from helpdesk.complaints.lifecycle import OPEN
 from helpdesk.complaints.models import Complaint
@@ -34,7 +35,10 @@ def give_on(uow: UnitOfWork, complaint_id: UUID, agent_id: UUID, to: Mapping[str
     team_id = UUID(to["team_id"]) if "team_id" in to else complaint.team_id
     heir = _heir(uow, complaint, to)
     how = How("reassigned", LEFT, override=heir is not None)
-    return assignment.give(uow, complaint, how, assignee_id=heir, team_id=team_id, actor=SYSTEM)
+    given = assignment.give(uow, complaint, how, assignee_id=heir, team_id=team_id, actor=SYSTEM)
+    if heir is None:
+        routing.route(uow, complaint, "handler_gone", wide="team_id" not in to)  # a team that was named keeps it
+    return given
 
 
 def _heir(uow: UnitOfWork, complaint: Complaint, to: Mapping[str, str]) -> UUID | None:

@@ -161,7 +161,8 @@ class ComplaintIn(Schema):
     acknowledge = Flag(
         load_default=False,
         metadata={
-            "description": "Acknowledge receipt at once, with the reference and the way to follow it.",
+            "description": "Acknowledge receipt at once, by mail, with the reference and the way to follow it. Refused where there "
+            "is no address: whoever was told otherwise is acknowledged by the action, with the channel.",
             "example": True,
         },
     )

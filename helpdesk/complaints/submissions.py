@@ -130,7 +130,7 @@ def _as_complaint(form: IntakeForm, asked: Mapping[str, Any], *, mailed: bool) -
     }
     if form.acknowledge:
         text = forms.acknowledgement_of(form, language, reference=asked["reference"], record_type=record_type)
-        found |= {"acknowledge": True, "acknowledgement": text, "mailed": mailed}
+        found |= {"acknowledge": True, "acknowledgement": text, "mailed": mailed, "shown": True}
     return found
 
 

@@ -31,10 +31,16 @@ COMPLETION: Final = TRACKING
 DELIVERIES: Final = ("mail", "show")
 
 
-def issue(uow: UnitOfWork, complaint: Complaint, secrets: Secrets, given: dict[str, Any]) -> dict[str, Any]:
-    """A new secret for a locked complaint, mailed to whom we write to, or shown this once. `given`: delivery. Raises
-    `ValidationFailed` where it is to be mailed and there is no address.
+def issue(
+    uow: UnitOfWork, complaint: Complaint, secrets: Secrets, given: dict[str, Any], *, mails: bool
+) -> dict[str, Any]:
+    """A new secret for a locked complaint, mailed to whom we write to, or shown this once. `given`: delivery; `mails`:
+    there is a server for it. Raises `ValidationFailed` where it is to be mailed and cannot be: the one before it would open
+    nothing any more, and nobody would know the new one.
     """
+    if given["delivery"] == "mail" and not mails:
+        text = "No mail server is set up (HELPDESK_SMTP_URL); show it, and tell it to them."
+        raise ValidationFailed(errors=[FieldError.at("/delivery", "no_mail_server", text)])
     recipient = person_queries.complainant_of(uow.session, complaint.id) if given["delivery"] == "mail" else None
     if given["delivery"] == "mail" and (recipient is None or not recipient.email):
         text = "There is no address to mail it to; show it, and tell it to them."

@@ -34,6 +34,8 @@ blp = Blueprint("tracking", __name__, description="What a complainant sees and d
     "/complaints/<ref>/tracking-secret",
     operation_id="issue_tracking_secret",
     summary="Give the complainant a new secret; the one before it opens nothing any more",
+    description="By mail (`delivery: mail`), where there is an address and a mail server is set up; else it is shown here, "
+    "once, to be told to them.",
     body=tracking_schemas.TrackingSecretIn,
     answer=tracking_schemas.TrackingSecret,
     status=201,
@@ -43,7 +45,8 @@ blp = Blueprint("tracking", __name__, description="What a complainant sees and d
     shown_once="tracking_secret",
 )
 def issue_secret(uow: UnitOfWork, _actor: Actor, complaint: models.Complaint, given: dict[str, Any]) -> dict[str, Any]:
-    return tracking.issue(uow, complaint, Secrets(web().signing_key), given)
+    mails = web().settings.smtp_url is not None
+    return tracking.issue(uow, complaint, Secrets(web().signing_key), given, mails=mails)
 
 
 @blp.write(

@@ -8,7 +8,7 @@ from helpdesk.complaints import list_queries, saved_views, view_queries
 from helpdesk.complaints.schemas import ComplaintSummary
 from helpdesk.complaints.view_errors import TooManyViews, ViewBroken
 from helpdesk.complaints.view_models import View as Row
-from helpdesk.complaints.view_schemas import View, ViewIn, ViewQuery
+from helpdesk.complaints.view_schemas import View, ViewIn, ViewPut, ViewQuery
 from helpdesk.identity.actors import Actor
 from helpdesk.kernel.errors import Forbidden
 from helpdesk.kernel.http import Blueprint
@@ -71,8 +71,10 @@ def get_view(session: Session, actor: Actor, view_id: UUID) -> Mapping[str, Any]
     "/views/<uuid:view_id>",
     operation_id="replace_view",
     summary="Write a view anew",
+    description="What is left out is what it is in a new view; only `filters` has to be given, because without them a view shows "
+    "every complaint.",
     method="PUT",
-    body=ViewIn,
+    body=ViewPut,
     answer=View,
     permission="view:edit",
     load=view_queries.view_for_update,

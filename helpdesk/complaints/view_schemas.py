@@ -92,6 +92,14 @@ class ViewIn(Schema):
                 )
 
 
+class ViewPut(ViewIn):
+    """All of it anew. `filters` is to be said, be it `{}`: a view that lost them for not being named would show everything."""
+
+    filters = fields.Nested(
+        ComplaintFilters, required=True, metadata={"example": {"mine": True, "open": True, "severity": "S1"}}
+    )
+
+
 class ViewQuery(PageQuery):
     scope = Choice(SCOPES, metadata={"example": "own"})
     counts = fields.Boolean(

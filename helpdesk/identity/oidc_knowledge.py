@@ -1,14 +1,15 @@
 """What each process knows of identity providers: where they are asked what, and the keys that they sign with.
 
-Both are asked for when they are needed and kept for a while; of several that need the same, one asks. After a failure
-nobody asks for some seconds: a provider that is away costs one thread its patience, and not all of them.
+Both are asked for when they are needed and kept for a while; of several that need the same, one asks, with no lock held that
+others would wait for: they go by what was known. After a failure nobody asks for some seconds. So a provider that is slow or
+away costs one thread its patience, and not all of them.
 """
 
 import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final, TypeVar
+from typing import Any, Final, Generic, TypeVar
 
 from joserfc.errors import JoseError
 from joserfc.jwk import ECKey, Key, KeySet, OKPKey, RSAKey
@@ -22,6 +23,8 @@ _KEYS_KEPT: Final = 900.0
 _KEYS_ASKED_EVERY: Final = 60.0
 """However many tokens name keys that nobody knows, the provider is asked for its keys no more often than this."""
 _AWAY_FOR: Final = 5.0
+_WAITS: Final = 2.0
+"""Seconds that somebody waits for another who is asking what nobody knows yet."""
 _SMALLEST_RSA: Final = 2048
 
 
@@ -48,14 +51,28 @@ class Metadata:
     names_itself: bool
 
 
+_Asked = TypeVar("_Asked")
+
+
+@dataclass(slots=True)
+class _Kept(Generic[_Asked]):
+    """One thing that is known of a provider. `asking`: held by the one that asks; nobody else waits for it for long."""
+
+    lasts: float
+    asking: threading.Lock = field(default_factory=threading.Lock)
+    value: _Asked | None = None
+    known_at: float = float("-inf")
+    asked_at: float = float("-inf")
+
+    @property
+    def fresh(self) -> bool:
+        return self.value is not None and time.monotonic() - self.known_at <= self.lasts
+
+
 @dataclass(slots=True)
 class _Known:
-    lock: threading.Lock = field(default_factory=threading.Lock)
-    metadata: Metadata | None = None
-    metadata_at: float = 0.0
-    keys: KeySet | None = None
-    keys_at: float = 0.0
-    keys_asked_at: float = float("-inf")
+    metadata: _Kept[Metadata] = field(default_factory=lambda: _Kept(_METADATA_KEPT))
+    keys: _Kept[KeySet] = field(default_factory=lambda: _Kept(_KEYS_KEPT))
     failed_at: float = float("-inf")
 
 
@@ -74,11 +91,7 @@ def _of(issuer: str) -> _Known:
         return _known.setdefault(issuer, _Known())
 
 
-_Asked = TypeVar("_Asked")
-
-
 def _unless_away(known: _Known, asking: Callable[[], _Asked]) -> _Asked:
-    """Call it with the lock held."""
     if time.monotonic() - known.failed_at < _AWAY_FOR:
         raise ProviderUnavailable
     try:
@@ -88,14 +101,33 @@ def _unless_away(known: _Known, asking: Callable[[], _Asked]) -> _Asked:
         raise
 
 
+def _known_or_asked(
+    known: _Known, kept: _Kept[_Asked], ask_for: Callable[[], _Asked], *, unless: Callable[[], bool]
+) -> _Asked:
+    """What is kept, asked for anew unless `unless` says that it will do. One asks. Whoever comes meanwhile takes what was
+    known until then, and where nothing was, waits a little: a slow provider must not take every thread that there is.
+    Raises `ProviderUnavailable`.
+    """
+    if kept.value is not None and unless():
+        return kept.value
+    if not kept.asking.acquire(timeout=0 if kept.value is not None else _WAITS):
+        if kept.value is None:
+            raise ProviderUnavailable("The provider is slow; it is being asked.")
+        return kept.value
+    try:
+        if kept.value is None or not unless():  # who waited finds it there
+            kept.asked_at = time.monotonic()
+            kept.value = _unless_away(known, ask_for)
+            kept.known_at = time.monotonic()
+        return kept.value
+    finally:
+        kept.asking.release()
+
+
 def metadata_of(client: Client) -> Metadata:
     """Raises `ProviderUnavailable`."""
     known = _of(client.issuer)
-    with known.lock:
-        if known.metadata is None or time.monotonic() - known.metadata_at > _METADATA_KEPT:
-            known.metadata = _unless_away(known, lambda: _discovered(client))
-            known.metadata_at = time.monotonic()
-        return known.metadata
+    return _known_or_asked(known, known.metadata, lambda: _discovered(client), unless=lambda: known.metadata.fresh)
 
 
 def _discovered(client: Client) -> Metadata:
@@ -128,20 +160,17 @@ def key_for(client: Client, metadata: Metadata, kid: object, algorithm: str) -> 
     `ProviderUnavailable`.
     """
     known = _of(client.issuer)
-    with known.lock:
-        if known.keys is None or time.monotonic() - known.keys_at > _KEYS_KEPT:
-            _fetch_keys(client, metadata, known)
-        found = _fitting(known.keys, kid, algorithm)
-        if not found and time.monotonic() - known.keys_asked_at > _KEYS_ASKED_EVERY:
-            _fetch_keys(client, metadata, known)  # it may have begun to use another
-            found = _fitting(known.keys, kid, algorithm)
+    keys = known.keys
+
+    def asked(unless: Callable[[], bool]) -> list[Key]:
+        return _fitting(
+            _known_or_asked(known, keys, lambda: _published(client, metadata), unless=unless), kid, algorithm
+        )
+
+    found = asked(lambda: keys.fresh)
+    if not found:  # it may have begun to use another
+        found = asked(lambda: time.monotonic() - keys.asked_at <= _KEYS_ASKED_EVERY)
     return found[0] if len(found) == 1 else None
-
-
-def _fetch_keys(client: Client, metadata: Metadata, known: _Known) -> None:
-    known.keys_asked_at = time.monotonic()
-    known.keys = _unless_away(known, lambda: _published(client, metadata))
-    known.keys_at = time.monotonic()
 
 
 def _published(client: Client, metadata: Metadata) -> KeySet:
@@ -152,11 +181,11 @@ def _published(client: Client, metadata: Metadata) -> KeySet:
         raise ProviderUnavailable("The provider's keys cannot be read.") from error
 
 
-def _fitting(keys: KeySet | None, kid: object, algorithm: str) -> list[Key]:
+def _fitting(keys: KeySet, kid: object, algorithm: str) -> list[Key]:
     """Keys to verify this algorithm with, of this id, or of any where the token names none."""
     return [
         key
-        for key in keys or ()
+        for key in keys
         if (kid is None or kid == key.kid) and key.alg in {None, algorithm} and _is_for(key, algorithm)
     ]
 

@@ -8,7 +8,10 @@ class SignInFailed(Unauthenticated):
 
     code = "sign_in_failed"
     title = "That is not who may come in"
-    advice = "Check the address, the password and the code. Forgotten it? `POST /api/v1/public/password-resets`."
+    advice = (
+        "With a password: check the address, the password and the code; forgotten it? `POST /api/v1/public/password-resets`. "
+        "Through an identity provider: begin again, where it is to end."
+    )
 
 
 class TooManyAttempts(DomainError):

@@ -120,7 +120,6 @@ class Write:
     first: Callable[..., Any] | None = None
     headers: Callable[[Any], Mapping[str, str]] | None = None
     enrolling: bool = False
-    body_optional: bool = False
     or_nothing: bool = False
     accepted: Callable[[Any], bool] | None = None
     by: Scheme | None = None
@@ -169,7 +168,7 @@ class Write:
         return response
 
     def _once(self, path: dict[str, Any]) -> Response:
-        return self._settled(self._known_caller(), Given.read(self.body, optional=self.body_optional), path)
+        return self._settled(self._known_caller(), Given.read(self.body), path)
 
     def _settled(self, actor: Caller, given: "Given", path: dict[str, Any]) -> Response:
         tried = self._attempt(actor, given)

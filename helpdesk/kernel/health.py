@@ -21,10 +21,16 @@ def _json(body: Mapping[str, Any], status: int) -> Response:
 
 
 def register(
-    app: Flask, engine: Engine, doorbell: Doorbell | None, ages: Mapping[str, str], limits: Callable[[], dict[str, Any]]
+    app: Flask,
+    engine: Engine,
+    doorbell: Doorbell | None,
+    ages: Mapping[str, str],
+    limits: Callable[[], dict[str, Any]],
+    *,
+    mails: bool,
 ) -> None:
     """`ages`: name -> SQL for the age in seconds of the oldest overdue row of some kind, NULL when there is none.
-    `limits`: how requests are counted at the moment.
+    `limits`: how requests are counted at the moment. `mails`: a mail server is set up; whether it is there is not asked.
     """
     blueprint = Blueprint("health", __name__)
 
@@ -37,6 +43,7 @@ def register(
         checks: dict[str, Any] = {"database": _try(lambda: _database(engine, ages))}
         checks["redis"] = {"status": "absent"} if doorbell is None else _try(lambda: _redis(doorbell))
         checks["limits"] = limits()
+        checks["mail"] = {"status": "set_up" if mails else "absent"}
         down = checks["database"]["status"] != "ok"
         degraded = "down" in {checks["redis"]["status"], checks["limits"]["status"]}
         status = "down" if down else "degraded" if degraded else "ready"

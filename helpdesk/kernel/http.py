@@ -142,7 +142,6 @@ class Blueprint(flask_smorest.Blueprint):  # type: ignore[misc]  # flask-smorest
         first: Callable[..., Any] | None = None,
         headers: Callable[[Any], Mapping[str, str]] | None = None,
         enrolling: bool = False,
-        body_optional: bool = False,
         or_nothing: bool = False,
         accepted: Callable[[Any], bool] | None = None,
         by: Scheme | None = None,
@@ -172,7 +171,7 @@ class Blueprint(flask_smorest.Blueprint):  # type: ignore[misc]  # flask-smorest
 
         `enrolling`: also for a session that lacks its second factor.
 
-        `body_optional`: a request without a body is one with an empty object. `or_nothing`: the view may return None,
+        Where `body` requires nothing, no body is the same as `{}`. `or_nothing`: the view may return None,
         which is a 204. `accepted(shown)`: whether the work is still to be done, which is a 202.
         """
 
@@ -198,7 +197,6 @@ class Blueprint(flask_smorest.Blueprint):  # type: ignore[misc]  # flask-smorest
                 first=first,
                 headers=headers,
                 enrolling=enrolling,
-                body_optional=body_optional,
                 or_nothing=or_nothing,
                 accepted=accepted,
                 by=by,
@@ -213,7 +211,6 @@ class Blueprint(flask_smorest.Blueprint):  # type: ignore[misc]  # flask-smorest
                 answer=run.answer,
                 statuses=_successes(status, or_nothing=or_nothing, accepted=accepted is not None),
                 body=run.body,
-                body_optional=body_optional,
                 errors=[*errors, *_refusals(rule, if_match)],
                 permission=permission,
                 public=public,

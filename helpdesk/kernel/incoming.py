@@ -22,13 +22,14 @@ class Given:
     parsed: Any
 
     @classmethod
-    def read(cls, schema: ma.Schema | None, *, optional: bool = False) -> "Given":
+    def read(cls, schema: ma.Schema | None) -> "Given":
+        """Where nothing has to be given, no body at all (and no `Content-Type`) and `{}` are one and the same, everywhere."""
         if schema is None:
             raw = request.get_data()
             if raw.strip() not in {b"", b"{}"}:
                 raise MalformedRequest("This request takes no body.")
             return cls(b"", None)
-        if optional and not request.get_data().strip():
+        if may_be_empty(schema) and not request.mimetype and not request.get_data():
             return cls(b"", {})
         if request.mimetype not in {"application/json", "application/merge-patch+json"}:
             raise UnsupportedMediaType
@@ -46,6 +47,11 @@ class Given:
             return (schema.load(self.parsed),)
         except ma.ValidationError as error:
             raise validation_failed(error.messages) from error
+
+
+def may_be_empty(schema: ma.Schema) -> bool:
+    """Whether a request's body has to say nothing."""
+    return not any(field.required for field in schema.load_fields.values())
 
 
 @dataclass(frozen=True, slots=True)

@@ -35,6 +35,7 @@ from helpdesk.kernel.errors import (
     Unauthenticated,
     ValidationFailed,
 )
+from helpdesk.kernel.incoming import may_be_empty
 from helpdesk.kernel.limits import QuotaExceeded
 from helpdesk.kernel.problems import InternalError, UnsupportedMediaType
 from helpdesk.kernel.schemas import (
@@ -111,7 +112,8 @@ class Problem(Schema):
         fields.Nested(Change),
         metadata={
             "description": "With 409 and 412 on a complaint: what happened since the version in `If-Match`, oldest first, at "
-            "most the last 20; without `If-Match` the last 5."
+            "most the last 20. Without `If-Match` (or with one that names no version of the complaint) what others than the caller "
+            "did in the last ten minutes: there is nothing else that could be news to them."
         },
     )
     changes_left_off = fields.Boolean(
@@ -284,7 +286,6 @@ def describe(
     public: bool,
     by: Any = None,
     body: Any = None,
-    body_optional: bool = False,
     query: Any = None,
     paged: bool = False,
     single: bool = False,
@@ -314,7 +315,7 @@ def describe(
     for schema, where in ((query, "query"), (body, "json"), (form, "files")):
         if schema is not None:
             extra: dict[str, Any] = {} if where == "query" else {"example": example_of(schema, loading=True)}
-            if where == "json" and body_optional:
+            if where == "json" and may_be_empty(schema):
                 extra["required"] = False
             documented = blueprint.arguments(schema, location=where, **extra)(documented)
     reads = single or paged

@@ -74,7 +74,7 @@ def document(error: DomainError) -> dict[str, Any]:
         "type": f"/problems/{error.code}" if has_page else "about:blank",
         "title": error.title,
         "status": error.status,
-        "detail": error.detail,
+        "detail": error.advice if error.detail == error.title else error.detail,  # not the title once more
         "code": error.code,
         "instance": request.path,
         "request_id": g.get("request_id", ""),

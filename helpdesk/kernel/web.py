@@ -5,10 +5,12 @@ import secrets
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, Protocol, cast
+from uuid import UUID
 
 import structlog
 from flask import Flask, Response, current_app, g, request
 from sqlalchemy.orm import Session
+from werkzeug.routing import UUIDConverter
 
 from helpdesk.kernel import limiting
 from helpdesk.kernel.errors import Unauthenticated
@@ -30,8 +32,8 @@ class Caller(Principal, Protocol):
 
 
 ChangesOf = Callable[[Session, Any, Any, int | None], Mapping[str, Any]]
-"""`(session, actor, row, version)`: members of a 409 or 412 that tell what happened to the row since that version, lately
-where it is None; none for a row whose story nobody keeps.
+"""`(session, actor, row, version)`: members of a 409 or 412 that tell what happened to the row since that version, or
+what others did lately where it is None; none for a row whose story nobody keeps.
 """
 
 
@@ -53,6 +55,23 @@ class Web:
     changes_of: ChangesOf = _nothing_told
     settings: Settings = field(default_factory=Settings)
     presence: Presence = field(default_factory=lambda: Presence(None))
+
+
+class RowId(UUIDConverter):
+    """The id of a row in a path. What is none is the id of no row: so whoever asks is told, in the order of all refusals, that
+    there is no such row, and not that there is no such address.
+    """
+
+    regex = "[^/]+"
+    part_isolating = True
+
+    def to_python(self, value: str) -> UUID:
+        return UUID(value) if _ROW_ID.fullmatch(value) else NO_ROW
+
+
+_ROW_ID: Final = re.compile(UUIDConverter.regex)
+NO_ROW: Final = UUID(int=0)
+"""Ids of rows have a time in them and are never this one."""
 
 
 def web() -> Web:

@@ -24,6 +24,7 @@ from helpdesk.taxonomy.events import (
     TermRetired,
 )
 from helpdesk.taxonomy.models import SeveritySpec, TaxonomyTerm
+from helpdesk.taxonomy.term_schemas import MOST_LABELS
 from helpdesk.taxonomy.terms import PATTERNS, TRAITS, category_of, fits
 
 MOST: Final = 1_000
@@ -71,12 +72,14 @@ def _check_code(uow: UnitOfWork, kind: str, code: str) -> None:
 
 
 def change_term(uow: UnitOfWork, term: TaxonomyTerm, given: Mapping[str, Any]) -> UUID:
-    """`given`: any of labels, traits, position, retired. `term`: as by `queries.term_for_update`. Raises
+    """`given`: any of labels (of some languages, null for none), traits, position, retired. `term`: as by `queries.term_for_update`. Raises
     `LastOfItsKind` for one that cannot be retired, and `ValidationFailed` for traits that its kind has not.
     """
     check_traits(term.kind, given.get("traits", {}))
     severity = queries.severity_for_update(uow.session)
-    wanted: dict[str, Any] = {name: given[name] for name in ("labels", "traits", "position") if name in given}
+    wanted: dict[str, Any] = {name: given[name] for name in ("traits", "position") if name in given}
+    if "labels" in given:
+        wanted["labels"] = _labels(term, given["labels"])
     retired = given.get("retired")
     if retired is not None and retired != (term.retired_at is not None):
         if retired:
@@ -94,6 +97,14 @@ def change_term(uow: UnitOfWork, term: TaxonomyTerm, given: Mapping[str, Any]) -
             kind = TermRetired if retired else TermReinstated
         _record(uow, kind, term, changes, severity)
     return term.id
+
+
+def _labels(term: TaxonomyTerm, changes: Mapping[str, str | None]) -> dict[str, str]:
+    found = {tag: text for tag, text in {**term.labels, **changes}.items() if text is not None}
+    if len(found) > MOST_LABELS:
+        text = f"There would be labels in more than {MOST_LABELS} languages."
+        raise ValidationFailed(errors=[FieldError.at("/labels", "too_many", text)])
+    return found
 
 
 def check_traits(kind: str, traits: Mapping[str, Any]) -> None:

@@ -8,7 +8,7 @@ from marshmallow import ValidationError, fields, validate, validates_schema
 from helpdesk.customers.schemas import LANGUAGE
 from helpdesk.kernel.schemas import Choice, Flag, PageQuery, Pattern, Schema, Text, Timestamp, Whole
 from helpdesk.taxonomy.severities import IMPACTS, SEVERITIES, URGENCIES, milder_cells
-from helpdesk.taxonomy.term_schemas import Labels, TermCode
+from helpdesk.taxonomy.term_schemas import LabelChanges, Labels, TermCode
 from helpdesk.taxonomy.terms import KINDS
 
 LABELS: Final = {"en": "late or missed promise", "zh": "延误或未按承诺送达"}
@@ -61,9 +61,14 @@ class TermIn(Schema):
 
 
 class TermPatch(Schema):
-    """What is left out stays; labels and traits are given whole."""
+    """What is left out stays, a language of the labels too; traits are given whole."""
 
-    labels = Labels(metadata={"description": "All of them: what is left out is gone.", "example": LABELS})
+    labels = LabelChanges(
+        metadata={
+            "description": "Language -> text; null takes that language away (English stays). Languages that are left out stay.",
+            "example": {"zh": LABELS["zh"]},
+        }
+    )
     traits = fields.Nested(Traits)
     position = Whole(validate=validate.Range(0, 1_000_000), metadata={"example": 6})
     retired = Flag(

@@ -59,20 +59,37 @@ class TermCode(Code):
         return TermCode(self.kind, ever=True, allow_none=self.allow_none)
 
 
+MOST_LABELS: Final = 50
+_TAG: Final = Pattern(r"^[a-z]{2,3}(-[A-Za-z0-9]{2,8}){0,3}$", error="Write a BCP 47 tag, for example en or zh-TW.")
+
+
 class Labels(fields.Dict):
     """Language -> text; English at least."""
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(
-            keys=fields.String(
-                validate=Pattern(
-                    r"^[a-z]{2,3}(-[A-Za-z0-9]{2,8}){0,3}$", error="Write a BCP 47 tag, for example en or zh-TW."
-                )
-            ),
+            keys=fields.String(validate=_TAG),
             values=Text(max_length=200),
-            validate=[validate.Length(1, 50), _in_english],
+            validate=[validate.Length(1, MOST_LABELS), _in_english],
             **kwargs,
         )
+
+
+class LabelChanges(fields.Dict):
+    """Language -> text, or null to take it away. What is left out stays."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(
+            keys=fields.String(validate=_TAG),
+            values=Text(max_length=200, allow_none=True),
+            validate=[validate.Length(1, MOST_LABELS), _english_stays],
+            **kwargs,
+        )
+
+
+def _english_stays(labels: Mapping[str, str | None]) -> None:
+    if REQUIRED_LANGUAGE in labels and labels[REQUIRED_LANGUAGE] is None:
+        raise ValidationError(f"The label in English ({REQUIRED_LANGUAGE}) stays; give another one.")
 
 
 def _in_english(labels: Mapping[str, str]) -> None:

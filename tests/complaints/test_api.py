@@ -1006,7 +1006,7 @@ class TestTimeline:
         assert len({entry["hash"] for entry in entries}) == len(entries)
         assert "secret words" not in str(entries)  # an event outlives an erasure
         report = agent.get(at(complaint, "timeline/verification")).json
-        assert report == {"valid": True, "events": len(entries), "broken": []}
+        assert report == {"valid": True, "events": len(entries), "broken": [], "texts": 4, "texts_without_digest": 0}
 
     def test_tampering_is_found(self, agent: Caller, complaint: dict[str, Any], engine: Engine) -> None:
         done(agent, complaint, "acknowledge")
@@ -1016,6 +1016,8 @@ class TestTimeline:
             "valid": False,
             "events": 3,
             "broken": [{"sequence": 2, "kind": "payload", "what": "payload was changed"}],
+            "texts": 2,
+            "texts_without_digest": 0,
         }
 
     def test_writing_meanwhile_is_no_tampering(

@@ -207,7 +207,7 @@ class TestTold:
 
     def test_muted(self, agent: Caller, senior: Caller, complaint: dict[str, Any]) -> None:
         agent.post(at(complaint, "claim"))
-        agent.put("/notifications/preferences", {"mail": [], "muted": ["inbound_message"]})
+        agent.put("/notifications/preferences", {"mail": [], "muted": ["inbound_message"]}, if_match="*")
         write(senior, complaint, "inbound")
         write(senior, complaint, "internal_note", "look", mentions=[str(agent.id)])
         assert told(agent) == ["mentioned"]
@@ -370,21 +370,31 @@ class TestReading:
 
     def test_preferences(self, agent: Caller) -> None:
         path = "/notifications/preferences"
-        assert agent.get(path).json == {"mail": [], "muted": []}
+        assert agent.get(path).json == {"mail": [], "muted": [], "version": 0}
         chosen = {"mail": ["mentioned", "assigned", "mentioned"], "muted": []}
         kept = {"mail": ["assigned", "mentioned"], "muted": []}
-        assert agent.put(path, chosen).json == kept == agent.get(path).json
-        assert agent.put(path, kept | {"mail": []}).json["mail"] == []
-        assert pointers(agent.put(path, {"mail": ["everything"], "muted": []})) == {"/mail/0": "choice"}
-        assert pointers(agent.put(path, {"mail": []})) == {"/muted": "required"}
-        assert at_once(*[lambda: agent.put(path, kept).status_code] * 3) == [200] * 3
+        assert agent.put(path, chosen).status_code == 428
+        seen = agent.get(path).headers["ETag"]
+        assert agent.put(path, chosen, if_match=seen).json == kept | {"version": 1} == agent.get(path).json
+        assert agent.put(path, chosen, if_match='"v1"').json["version"] == 1  # nothing changed
+        assert agent.put(path, kept | {"mail": []}, if_match='"v1"').json["mail"] == []
+        assert agent.put(path, kept, if_match=seen).status_code == 412
+        assert pointers(agent.put(path, {"mail": ["everything"], "muted": []}, if_match="*")) == {"/mail/0": "choice"}
+        assert pointers(agent.put(path, {"mail": []}, if_match="*")) == {"/muted": "required"}
+
+    def test_of_two_that_choose_for_the_first_time_one_wins(self, agent: Caller, senior: Caller) -> None:
+        path = "/notifications/preferences"
+        assert senior.get(path).json["version"] == 0
+        wanted = [{"mail": ["mentioned"], "muted": []}, {"mail": [], "muted": ["assigned"]}]
+        answers = at_once(*(lambda body=body: agent.put(path, body, if_match='"v0"').status_code for body in wanted))
+        assert sorted(answers) == [200, 412]
 
 
 class TestMail:
     @pytest.fixture
     def owed(self, agent: Caller, senior: Caller, database: Database, complaint: dict[str, Any]) -> UUID:
         """A duty to mail a mention."""
-        agent.put("/notifications/preferences", {"mail": ["mentioned"], "muted": []})
+        agent.put("/notifications/preferences", {"mail": ["mentioned"], "muted": []}, if_match="*")
         write(senior, complaint, "internal_note", "confidential", mentions=[str(agent.id)])
         write(senior, complaint, "inbound")
         with database.reader() as session:

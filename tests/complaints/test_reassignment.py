@@ -147,6 +147,40 @@ class TestGivenOn:
         shown = admin.get(path).json
         assert (shown["assignee_id"], shown["team_id"]) == (None, str(other))
 
+    def test_nobody_named_it_is_routed_anew(
+        self, admin: Caller, join: Join, program: Program, database: Database
+    ) -> None:
+        """As one that has just come in: to whoever the rules find, or to wait for them."""
+        team = make_team(database, "Elsewhere")
+        agent = join("agent", team_ids=[team])
+        path = new(admin, agent, team_id=str(team))
+        result = {"team_id": str(team), "strategy": "least_loaded"}
+        assert admin.post("/routing/rules", {"name": "Everything", "result": result}).status_code == 201
+        other = join("agent", team_ids=[team])
+        leave(admin, agent)
+        perform(program)
+        perform(program)
+        assert admin.get(path).json["assignee_id"] == str(other.id)
+        assert [item["how"] for item in assigned(admin, path)] == ["assigned", "reassigned", "routed"]
+        leave(admin, other)
+        perform(program)
+        shown = admin.get(path).json
+        assert (shown["assignee_id"], shown["team_id"]) == (None, str(team))
+        decided = admin.get(f"{path}/timeline?type=complaint.routed&limit=200").json["items"][-1]["payload"]
+        assert (decided["cause"], decided["outcome"], decided["reason"]) == ("handler_gone", "queued", "nobody_ready")
+        assert list(violations(program.database)) == []
+
+    def test_a_team_that_was_named_keeps_it(
+        self, admin: Caller, agent: Caller, team: UUID, program: Program, database: Database
+    ) -> None:
+        elsewhere = make_team(database, "Elsewhere")
+        path = new(admin, agent, team_id=str(team))
+        result = {"team_id": str(team), "strategy": "queue_only"}
+        assert admin.post("/routing/rules", {"name": "Everything", "result": result}).status_code == 201
+        leave(admin, agent, reassign_to={"team_id": str(elsewhere)})
+        perform(program)
+        assert admin.get(path).json["team_id"] == str(elsewhere)
+
     def test_whom_it_is_about_and_who_has_left_are_passed_over(
         self, admin: Caller, agent: Caller, join: Join, team: UUID, program: Program
     ) -> None:

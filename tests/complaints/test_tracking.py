@@ -53,6 +53,11 @@ def opened(caller: Caller, shown: dict[str, Any]) -> str:
     return str(answer.json["token"])
 
 
+def with_mail(program: Program) -> Program:
+    """The same with a server set up; nothing is sent by the API itself."""
+    return replace(program, settings=replace(program.settings, smtp_url="smtp://127.0.0.1:1"))
+
+
 class Complainant:
     """Somebody with a session."""
 
@@ -172,11 +177,20 @@ class TestIntake:
             for table in ("complaint", "customer", "outbound_mail", "duty", "event WHERE type LIKE 'complaint.%'"):
                 assert connection.execute(text(f"SELECT count(*) FROM {table}")).scalar_one() == 0, table
 
-    def test_without_an_address_it_is_acknowledged_all_the_same(self, agent: Caller, engine: Engine) -> None:
-        shown = new(agent, acknowledge=True, complainant={"name": "Li Wei"})
-        assert shown["acknowledged_at"] is not None
+    def test_nobody_is_told_without_an_address(self, agent: Caller, engine: Engine) -> None:
+        """So that the clock of the acknowledgement goes on until somebody was."""
+        body = complaint_body(acknowledge=True, complainant={"name": "Li Wei"})
+        answer = agent.post("/complaints", body)
+        assert answer.status_code == 422
+        assert [(item["pointer"], item["code"]) for item in answer.json["errors"]] == [("/acknowledge", "no_address")]
         with engine.connect() as connection:
-            assert connection.execute(text("SELECT count(*) FROM outbound_mail")).scalar_one() == 0
+            assert connection.execute(text("SELECT count(*) FROM complaint")).scalar_one() == 0
+        shown = new(agent, complainant={"name": "Li Wei"})
+        action = f"/complaints/{shown['reference']}/actions/acknowledge"
+        by_mail = agent.post(action, {"channel": "EMAIL"})
+        assert [(item["pointer"], item["code"]) for item in by_mail.json["errors"]] == [("/channel", "no_address")]
+        told = agent.post(action, {"channel": "PHONE", "text": "Told her on the phone."})
+        assert (told.status_code, told.json["acknowledged_at"] is not None) == (200, True)
 
     def test_only_when_asked_for(self, agent: Caller) -> None:
         assert new(agent)["acknowledged_at"] is None
@@ -294,18 +308,32 @@ class TestIssuing:
         assert anonymous.post("/public/tracking", old).status_code == 403
         assert opened(anonymous, first.json)
 
+    def test_not_lost_without_a_mail_server(
+        self, agent: Caller, shown: dict[str, Any], anonymous: Caller, program: Program
+    ) -> None:
+        """The old one goes on opening the complaint, and a new one can be had."""
+        answer = agent.post(self.path(shown), {"delivery": "mail"})
+        assert [(item["pointer"], item["code"]) for item in answer.json["errors"]] == [("/delivery", "no_mail_server")]
+        assert opened(anonymous, shown)
+        assert agent.post(self.path(shown), {"delivery": "show"}).json["tracking_secret"]
+        assert anonymous.get("/health/ready").json["checks"]["mail"] == {"status": "absent"}
+        mailing = Caller(create_app(program=with_mail(program)).test_client(), agent.actor, agent.token)
+        assert mailing.get("/health/ready").json["checks"]["mail"] == {"status": "set_up"}
+
     def test_mailed(
         self, program: Program, post: Post, agent: Caller, shown: dict[str, Any], anonymous: Caller
     ) -> None:
+        agent = Caller(create_app(program=with_mail(program)).test_client(), agent.actor, agent.token)
         answer = agent.post(self.path(shown), {})
         assert (answer.status_code, answer.json["tracking_secret"], answer.json["delivery"]) == (201, None, "mail")
         post.deliver()
         [secret] = re.findall(r"Secret: (\S+)", post.sent[0].get_content())
         assert opened(anonymous, shown | {"tracking_secret": secret})
 
-    def test_no_address_to_mail_it_to(self, agent: Caller) -> None:
+    def test_no_address_to_mail_it_to(self, agent: Caller, program: Program) -> None:
         nameless = new(agent, complainant={"name": "Li Wei"})
-        answer = agent.post(self.path(nameless), {})
+        mailing = Caller(create_app(program=with_mail(program)).test_client(), agent.actor, agent.token)
+        answer = mailing.post(self.path(nameless), {})
         assert [item["pointer"] for item in answer.json["errors"]] == ["/delivery"]
         assert agent.post(self.path(nameless), {"delivery": "show"}).status_code == 201
 

@@ -116,14 +116,26 @@ class TestWrite:
         assert agent.delete(path, if_match='"v2"').status_code == 204
         assert agent.get(path).status_code == 404
 
+    def test_filters_are_never_lost_for_not_being_named(self, agent: Caller) -> None:
+        shown = view(agent, filters={"mine": True})
+        path = f"/views/{shown['id']}"
+        answer = agent.put(path, {"name": "Other"}, if_match='"v1"')
+        assert (answer.status_code, [item["pointer"] for item in answer.json["errors"]]) == (422, ["/filters"])
+        assert agent.get(path).json["filters"] == {"mine": True}
+        assert agent.put(path, {"name": "Other", "filters": {}}, if_match='"v1"').json["filters"] == {}
+
     def test_two_write_at_once(self, senior: Caller, join: Join, engine: Engine) -> None:
         other = join("senior")
         shown = view(senior, scope="shared")
         answers = behind_lock(
             engine,
             "SELECT FROM complaint_view WHERE id = :id FOR UPDATE",
-            lambda: senior.put(f"/views/{shown['id']}", {"name": "A", "scope": "shared"}, if_match='"v1"'),
-            lambda: other.put(f"/views/{shown['id']}", {"name": "B", "scope": "shared"}, if_match='"v1"'),
+            lambda: senior.put(
+                f"/views/{shown['id']}", {"name": "A", "scope": "shared", "filters": {}}, if_match='"v1"'
+            ),
+            lambda: other.put(
+                f"/views/{shown['id']}", {"name": "B", "scope": "shared", "filters": {}}, if_match='"v1"'
+            ),
             id=shown["id"],
         )
         assert sorted(answer.status_code for answer in answers) == [200, 412]

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine, text
 
-from helpdesk.complaints.change_queries import LATELY, MOST, changes_since
+from helpdesk.complaints.change_queries import MOST, changes_since
 from helpdesk.complaints.queries import get_visible
 from helpdesk.identity.actors import complainant_actor
 from helpdesk.identity.permissions import ROLES
@@ -20,6 +20,7 @@ from helpdesk.kernel.unit_of_work import Database
 from tests.complaints.steps import GOOD
 from tests.conftest import Caller, Join, complaint_body
 from tests.recovery import helpers
+from tests.tampering import past_the_trigger
 
 
 def told(answer: Any) -> list[tuple[str, dict[str, Any]]]:
@@ -70,12 +71,14 @@ class TestStale:
         assert len(told(agent.patch(path, {"subject": "two"}, if_match=tag))) == 1
 
     @pytest.mark.parametrize(
-        ("tag", "number"), [('"v999999999"', 0), ('"v0"', 2), ('"v99999999999999999999"', 2), ('W/"v2"', 2), ("v1", 2)]
+        ("tag", "number"), [('"v999999999"', 0), ('"v0"', 2), ('"v99999999999999999999"', 1), ('W/"v2"', 1), ("v1", 1)]
     )
-    def test_a_version_that_never_was(self, agent: Caller, complaint: dict[str, Any], tag: str, number: int) -> None:
-        """What is no version of ours says nothing of what was seen: then what happened lately is told."""
+    def test_a_version_that_never_was(
+        self, agent: Caller, senior: Caller, complaint: dict[str, Any], tag: str, number: int
+    ) -> None:
+        """What is no version of ours says nothing of what was seen: then what others did lately is told."""
         path = path_of(complaint)
-        assert agent.patch(path, {"subject": "one"}, if_match="*").status_code == 200
+        assert senior.patch(path, {"subject": "one"}, if_match="*").status_code == 200
         answer = agent.patch(path, {"subject": "two"}, if_match=tag)
         assert answer.status_code == 412
         assert len(told(answer)) == number
@@ -108,23 +111,40 @@ class TestConflict:
         assert answer.status_code == 409
         assert told(answer)[-1] == ("complaint.assigned", {"assignee_id": [None, str(senior.id)]})
 
-    def test_only_the_last_without_a_version(self, agent: Caller, complaint: dict[str, Any]) -> None:
+    def test_what_one_did_oneself_is_no_news_without_a_version(self, agent: Caller, complaint: dict[str, Any]) -> None:
         path = path_of(complaint)
-        for number in range(LATELY + 3):
-            assert agent.patch(path, {"subject": str(number)}, if_match="*").status_code == 200
+        assert agent.patch(path, {"subject": "one"}, if_match="*").status_code == 200
         answer = agent.post(f"{path}/actions/resolve", GOOD["resolve"])
-        assert answer.status_code == 409
-        assert len(told(answer)) == LATELY
+        assert (answer.status_code, told(answer)) == (409, [])
         assert answer.json["changes_left_off"] is False
+
+    def test_nor_is_what_others_did_long_ago(
+        self, agent: Caller, senior: Caller, engine: Engine, complaint: dict[str, Any]
+    ) -> None:
+        path = path_of(complaint)
+        assert senior.patch(path, {"subject": "one"}, if_match="*").status_code == 200
+        past_the_trigger(engine, "UPDATE event SET occurred_at = occurred_at - interval '10 minutes'")
+        assert senior.patch(path, {"subject": "two"}, if_match="*").status_code == 200
+        answer = agent.post(f"{path}/actions/resolve", GOOD["resolve"])
+        assert told(answer) == [("complaint.edited", {"subject": ["one", "two"]})]
+
+    def test_of_very_much_the_last_without_a_version(
+        self, agent: Caller, senior: Caller, complaint: dict[str, Any]
+    ) -> None:
+        path = path_of(complaint)
+        for number in range(MOST + 2):
+            assert senior.patch(path, {"subject": str(number)}, if_match="*").status_code == 200
+        answer = agent.post(f"{path}/actions/resolve", GOOD["resolve"])
+        assert (len(told(answer)), answer.json["changes_left_off"]) == (MOST, True)
 
     def test_nothing_is_new_to_who_has_seen_all(self, agent: Caller, complaint: dict[str, Any]) -> None:
         answer = agent.post(f"{path_of(complaint)}/actions/resolve", GOOD["resolve"], if_match='"v1"')
         assert (answer.status_code, told(answer)) == (409, [])
 
-    def test_of_an_offer(self, agent: Caller, complaint: dict[str, Any]) -> None:
-        """An offer counts its own versions; its complaint's story is told as it was lately."""
+    def test_of_an_offer(self, agent: Caller, senior: Caller, complaint: dict[str, Any]) -> None:
+        """An offer counts its own versions; of its complaint's story it is told what others did lately."""
         offer = helpers.draft(agent, complaint, {"kind": "apology_letter"})
-        helpers.act(agent, offer, "submit")
+        helpers.act(senior, offer, "submit")
         answer = agent.pay(f"/offers/{offer['id']}/actions/submit", {})
         assert answer.status_code == 409
         assert told(answer)[-1][0] == "offer.approved"

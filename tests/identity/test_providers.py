@@ -7,7 +7,9 @@ one's; the provider is asked inside a transaction, without end, or led somewhere
 keys becomes a flood of requests; the client's secret can be read; who may set providers up gives themselves more.
 """
 
+import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import Any
 from urllib.parse import parse_qs, urlencode, urlsplit
@@ -20,6 +22,8 @@ from helpdesk.app import create_app
 from helpdesk.identity import oidc_calls, oidc_knowledge
 from helpdesk.identity.door_jobs import forget_what_is_over
 from helpdesk.identity.oidc_calls import is_acceptable_url
+from helpdesk.identity.oidc_knowledge import Client, Metadata
+from helpdesk.identity.provider_errors import ProviderUnavailable
 from helpdesk.kernel.unit_of_work import Database
 from helpdesk.wiring import Program
 from tests.conftest import Caller, Join
@@ -573,11 +577,12 @@ class TestPages:
         ):
             answer = self.visit(browser, f"/sign-in/callback?{query}")
             assert (answer.status_code, answer.mimetype) == (401, "text/plain"), query
+            assert "assword" not in answer.text  # nobody gave one here
             assert "<" not in answer.text
 
     def test_providers_that_are_none(self, browser: Browser, admin: Caller, lying: Lying) -> None:
         assert self.visit(browser, f"/sign-in/{SOMEBODY}").status_code == 422
-        assert self.visit(browser, "/sign-in/x").status_code == 404
+        assert self.visit(browser, "/sign-in/x").status_code == 422
         admin.patch(f"/identity-providers/{lying.id}", {"active": False}, if_match="*")
         assert self.visit(browser, f"/sign-in/{lying.id}").status_code == 409
         assert self.visit(browser, "/sign-in/callback").headers["Content-Security-Policy"]
@@ -594,6 +599,50 @@ ANSWERS: dict[str, tuple[int, dict[str, str], bytes]] = {
     "too much": (200, {}, b" " * 300_000 + b"{}"),
     "an issuer that is another": (200, {}, b'{"issuer": "https://login.evil.example"}'),
 }
+
+
+class TestProvidersThatAreSlow:
+    """One thread waits for the provider; all others go by what was known, or wait a little."""
+
+    CLIENT: Client = Client("https://login.example.com", "x", None, "https://desk.example/back", insecure=False)
+    METADATA: Metadata = Metadata("a", "b", "c", None, (), names_itself=False)
+
+    @pytest.fixture
+    def slow(self, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[threading.Event, threading.Event]]:
+        """Whoever asks says so and waits to be let go; nobody else waits for them for long."""
+        asked, answers = threading.Event(), threading.Event()
+
+        def discovered(_: Client) -> Metadata:
+            asked.set()
+            assert answers.wait(30)
+            return replace(self.METADATA, jwks_uri="new")
+
+        monkeypatch.setattr(oidc_knowledge, "_discovered", discovered)
+        monkeypatch.setattr(oidc_knowledge, "_WAITS", 0.01)
+        oidc_knowledge.forget_providers()
+        yield asked, answers
+        answers.set()
+
+    def test_nobody_waits_for_what_nobody_knows(self, slow: tuple[threading.Event, threading.Event]) -> None:
+        asked, answers = slow
+        with ThreadPoolExecutor(1) as pool:
+            first = pool.submit(oidc_knowledge.metadata_of, self.CLIENT)
+            assert asked.wait(30)
+            with pytest.raises(ProviderUnavailable):
+                oidc_knowledge.metadata_of(self.CLIENT)
+            answers.set()
+            assert first.result(30).jwks_uri == "new"
+        assert oidc_knowledge.metadata_of(self.CLIENT).jwks_uri == "new"
+
+    def test_what_was_known_will_do(self, slow: tuple[threading.Event, threading.Event]) -> None:
+        asked, answers = slow
+        oidc_knowledge._of(self.CLIENT.issuer).metadata.value = self.METADATA  # known long ago
+        with ThreadPoolExecutor(1) as pool:
+            first = pool.submit(oidc_knowledge.metadata_of, self.CLIENT)
+            assert asked.wait(30)
+            assert oidc_knowledge.metadata_of(self.CLIENT) == self.METADATA
+            answers.set()
+            assert first.result(30).jwks_uri == "new"
 
 
 class TestProvidersThatAreAway:

@@ -22,6 +22,7 @@ from helpdesk.kernel import jobs
 from helpdesk.kernel.errors import DomainError, _walk, catalogue
 from helpdesk.kernel.settings import Settings
 from helpdesk.kernel.unit_of_work import Database
+from helpdesk.kernel.web import NO_ROW
 from helpdesk.wiring import Program, assemble
 from tests.conftest import SIGNING_KEY, Caller, Join, complaint_body, make_team
 
@@ -132,9 +133,34 @@ class TestUnknown:
         assert {item["parameter"] for item in answer.json["errors"]} == {"limit", "colour", "email"}
 
     def test_route(self, agent: Caller, anonymous: Caller) -> None:
-        for path in ("/nothing", "/complaints/x/y/z", "/agents/not-a-uuid", "/%00"):
+        for path in ("/nothing", "/complaints/x/y/z", "/%00"):
             is_problem(agent.get(path), 404, "unknown_route")
             is_problem(anonymous.get(path), 404, "unknown_route")
+
+    @pytest.mark.parametrize("row_id", ["not-a-uuid", "1", "{x}", "%00", "%F0%9F%A7%80", "0" * 3000, "0" * 32, NO_ROW])
+    def test_what_is_no_id_is_the_id_of_no_row(self, agent: Caller, anonymous: Caller, row_id: Any) -> None:
+        """In the order of all refusals: a stranger learns nothing, not even that."""
+        for path in (f"/agents/{row_id}", f"/jobs/{row_id}"):
+            is_problem(agent.get(path), 404, "not_found")
+            is_problem(anonymous.get(path), 401, "unauthenticated")
+        is_problem(agent.delete(f"/views/{row_id}", if_match="*"), 404, "not_found")
+
+    def test_a_refusal_says_what_to_do_and_not_the_title_twice(self, agent: Caller, anonymous: Caller) -> None:
+        for answer in (agent.get("/nothing"), agent.get(f"/jobs/{NO_ROW}"), anonymous.get("/complaints")):
+            assert answer.json["detail"] != answer.json["title"]
+            assert answer.json["detail"]
+
+    def test_no_body_is_an_empty_one_wherever_nothing_has_to_be_given(
+        self, agent: Caller, complaint: dict[str, Any]
+    ) -> None:
+        path = f"/api/v1/complaints/{complaint['reference']}"
+        authorization = {"Authorization": f"Bearer {agent.token}"}
+        refused = agent.client.post(f"{path}/actions/withdraw", headers=authorization)
+        assert refused.status_code == 415  # it asks for a reason
+        resumed = agent.post(f"/complaints/{complaint['reference']}/actions/ask_customer", {"message": "When?"})
+        assert resumed.status_code == 200
+        assert agent.client.post(f"{path}/actions/resume", headers=authorization).status_code == 200
+        assert agent.client.patch(path, headers=authorization | {"If-Match": "*"}).status_code == 200
 
     def test_method(self, agent: Caller) -> None:
         answer = agent.client.delete("/api/v1/complaints")

@@ -183,7 +183,24 @@ class TestChanging:
         assert manager.patch(path, {"labels": {"en": "telefax"}}, if_match='"v1"').status_code == 200
         stale = manager.patch(path, {"labels": {"en": "facsimile"}}, if_match='"v1"')
         assert (stale.status_code, stale.headers["ETag"].startswith('"v2')) == (412, True)
-        assert term(manager, "channel", "FAX")["labels"] == {"en": "telefax"}
+        assert term(manager, "channel", "FAX")["labels"] == {"en": "telefax", "zh": "传真"}
+
+    def test_labels_language_by_language(self, manager: Caller) -> None:
+        """Whoever corrects one has not to know the others."""
+        assert change(manager, "channel", "FAX", {"labels": {"de": "Telefax"}}).json["labels"] == {
+            "en": "fax",
+            "zh": "传真",
+            "de": "Telefax",
+        }
+        assert change(manager, "channel", "FAX", {"labels": {"zh": None, "fr": None}}).json["labels"] == {
+            "en": "fax",
+            "de": "Telefax",
+        }
+        assert codes_of(change(manager, "channel", "FAX", {"labels": {"en": None}})) == {("/labels", "invalid")}
+        many = {f"{one}{other}": "fax" for one in "abcdef" for other in "abcdefgh"}
+        assert change(manager, "channel", "FAX", {"labels": many}).status_code == 200
+        more = {"zz": "fax", "zy": "fax"}  # with English there are fifty by then
+        assert codes_of(change(manager, "channel", "FAX", {"labels": more})) == {("/labels", "too_many")}
 
     def test_twice_at_once_one_is_refused(self, manager: Caller, admin: Caller) -> None:
         row = term(manager, "channel", "FAX")
@@ -227,7 +244,7 @@ class TestChanging:
         change(manager, "channel", "FAX", {"labels": {"en": "telefax"}})
         act = admin.get("/audit-log?type=taxonomy.term_changed").json["items"][0]
         assert UUID(act["actor_id"]) == manager.id
-        assert act["payload"]["changes"] == {"labels": [{"en": "fax", "zh": "传真"}, {"en": "telefax"}]}
+        assert act["payload"]["changes"] == {"labels": [{"en": "fax", "zh": "传真"}, {"en": "telefax", "zh": "传真"}]}
         assert act["payload"]["taxonomy_version"] == 2
 
 
@@ -296,15 +313,26 @@ class TestRetiring:
             "/routing/rules",
             {"name": "Shops", "condition": condition, "result": {"team_id": str(team), "strategy": "queue_only"}},
         ).json
+        trigger = manager.post(
+            "/triggers",
+            {
+                "name": "Seen",
+                "on": {"events": ["complaint.received"]},
+                "condition": {"field": "channel", "operator": "is", "value": "STORE"},
+                "actions": [{"step": "add_tags", "given": {"tags": ["seen"]}}],
+            },
+        ).json
         answer = retire(manager, "channel", "STORE")
         assert (answer.status_code, answer.json["code"]) == (409, "code_in_use")
         assert answer.json["uses"] == [
             {"what": "form", "id": form["id"], "name": "Kiosk"},
             {"what": "routing_rule", "id": rule["id"], "name": "Shops"},
+            {"what": "trigger", "id": trigger["id"], "name": "Seen"},
         ]
         assert manager.get("/taxonomy").json["version"] == 1
         manager.patch(f"/intake/forms/{form['id']}", {"channel": "WEB"}, if_match='"v1"')
         assert manager.delete(f"/routing/rules/{rule['id']}", if_match='"v1"').status_code == 200
+        assert manager.delete(f"/triggers/{trigger['id']}", if_match="*").status_code == 200
         assert retire(manager, "channel", "STORE").status_code == 200
 
     @pytest.mark.parametrize(
