@@ -13,7 +13,18 @@ from helpdesk.kernel.money import Money, MoneyError
 from helpdesk.kernel.pagination import Page
 from helpdesk.kernel.schemas import PageQuery
 from helpdesk.kernel.unit_of_work import UnitOfWork
-from helpdesk.recovery import budgets, errors, models, offers, queries, schemas, suggestions, views
+from helpdesk.recovery import (
+    budget_queries,
+    budgets,
+    errors,
+    models,
+    offers,
+    queries,
+    schemas,
+    suggestions,
+    views,
+    voucher_queries,
+)
 from helpdesk.recovery.lifecycle import LIFECYCLE, moves_money
 from helpdesk.recovery.queries import Held
 
@@ -251,11 +262,11 @@ def decline_public_offer(uow: UnitOfWork, _actor: Actor, held: Held, given: dict
     paged=True,
 )
 def list_budgets(session: Session, _actor: Actor, page: Page, given: dict[str, Any]) -> Any:
-    return queries.list_budgets(session, page, given)
+    return budget_queries.list_budgets(session, page, given)
 
 
 def _show_budget(session: Session, _actor: Actor, budget_id: UUID) -> dict[str, Any]:
-    return queries.budget_detail(session, budget_id)
+    return budget_queries.budget_detail(session, budget_id)
 
 
 @blp.write(
@@ -284,7 +295,7 @@ def open_budget(uow: UnitOfWork, _actor: Actor, given: dict[str, Any]) -> UUID:
     permission="budget:read",
 )
 def get_budget(session: Session, _actor: Actor, budget_id: UUID) -> dict[str, Any]:
-    return queries.budget_detail(session, budget_id)
+    return budget_queries.budget_detail(session, budget_id)
 
 
 @blp.write(
@@ -295,7 +306,7 @@ def get_budget(session: Session, _actor: Actor, budget_id: UUID) -> dict[str, An
     answer=schemas.Budget,
     status=201,
     permission="budget:manage",
-    load=queries.budget_for_update,
+    load=budget_queries.budget_for_update,
     show=_show_budget,
     location=lambda budget: f"/api/v1/budgets/{budget['id']}",
     if_match="required",
@@ -315,7 +326,7 @@ def allocate_budget(uow: UnitOfWork, actor: Actor, budget: models.Budget, given:
     paged=True,
 )
 def list_entries(session: Session, _actor: Actor, page: Page, given: dict[str, Any], budget_id: UUID) -> Any:
-    return queries.list_entries(session, page, given, budget_id)
+    return budget_queries.list_entries(session, page, given, budget_id)
 
 
 @blp.read(
@@ -326,7 +337,7 @@ def list_entries(session: Session, _actor: Actor, page: Page, given: dict[str, A
     permission="voucher:redeem",
 )
 def get_voucher(session: Session, _actor: Actor, code: str) -> dict[str, Any]:
-    return views.voucher(*queries.voucher_by_code(session, code))
+    return views.voucher(*voucher_queries.voucher_by_code(session, code))
 
 
 def _check_voucher(_session: Session, _actor: Actor, found: tuple[Held, models.Voucher]) -> None:
@@ -339,7 +350,7 @@ def _check_voucher(_session: Session, _actor: Actor, found: tuple[Held, models.V
     summary="Use a voucher, whole and once",
     answer=schemas.Voucher,
     permission="voucher:redeem",
-    load=queries.hold_voucher,
+    load=voucher_queries.hold_voucher,
     check=_check_voucher,
     show=get_voucher,
     idempotency_key="required",

@@ -17,7 +17,7 @@ from helpdesk.kernel.errors import FieldError, ValidationFailed
 from helpdesk.kernel.ids import new_id
 from helpdesk.kernel.money import MAX_MINOR, Money
 from helpdesk.kernel.unit_of_work import UnitOfWork
-from helpdesk.recovery import queries
+from helpdesk.recovery import budget_queries
 from helpdesk.recovery.errors import BudgetExhausted, BudgetExists, NoBudget
 from helpdesk.recovery.events import BudgetAllocated, BudgetOpened
 from helpdesk.recovery.models import Budget, BudgetEntry, Offer
@@ -28,7 +28,7 @@ def open_budget(uow: UnitOfWork, given: dict[str, Any]) -> UUID:
     team_id = given.get("team_id")
     if team_id is not None and not identity.team_exists(uow.session, team_id):
         raise ValidationFailed(errors=[FieldError.at("/team_id", "unknown", "There is no such team.")])
-    existing = queries.same_budget(uow.session, given)
+    existing = budget_queries.same_budget(uow.session, given)
     if existing is not None:
         raise BudgetExists(budget_id=existing)
     budget = Budget(
@@ -83,7 +83,7 @@ def allocate(uow: UnitOfWork, actor: Actor, budget: Budget, amount: Money, note:
 def reserve(uow: UnitOfWork, actor: Actor, offer: Offer, team_id: UUID | None) -> None:
     """Set the offer's money aside in the budget that pays today. Raises `NoBudget` or `BudgetExhausted`."""
     amount, currency = _amount(offer)
-    candidates = queries.paying_budgets(uow.session, team_id, currency, uow.now.date())
+    candidates = budget_queries.paying_budgets(uow.session, team_id, currency, uow.now.date())
     if not candidates:
         raise NoBudget(f"There is no budget in {currency} for {uow.now.date().isoformat()}.", currency=currency)
     for budget_id in candidates:

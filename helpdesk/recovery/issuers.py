@@ -22,7 +22,7 @@ from helpdesk.kernel.ids import new_id
 from helpdesk.kernel.mail import queue_mail
 from helpdesk.kernel.money import Money
 from helpdesk.kernel.unit_of_work import Database, UnitOfWork
-from helpdesk.recovery import queries, texts
+from helpdesk.recovery import queries, texts, voucher_queries
 from helpdesk.recovery.codes import new_code
 from helpdesk.recovery.models import Letter, Offer, Voucher
 from helpdesk.recovery.queries import Held
@@ -80,11 +80,11 @@ class VoucherIssuer:
             faults.point(IN_PROVIDER)
         # Read back in any case: of two workers that tried, one wrote, and both must name the same code.
         with tools.database.reader() as session:
-            return queries.voucher_of(session, order.offer_id).code
+            return voucher_queries.voucher_of(session, order.offer_id).code
 
     def tell(self, uow: UnitOfWork, held: Held) -> None:
         offer = held.offer
-        voucher = queries.voucher_of(uow.session, offer.id)
+        voucher = voucher_queries.voucher_of(uow.session, offer.id)
         _mail(
             uow,
             offer,

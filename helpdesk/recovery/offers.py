@@ -26,7 +26,7 @@ from helpdesk.kernel.mail import queue_mail
 from helpdesk.kernel.money import Money
 from helpdesk.kernel.schemas import json_safe
 from helpdesk.kernel.unit_of_work import UnitOfWork
-from helpdesk.recovery import approvals, budgets, playbook, queries, suggestions, texts
+from helpdesk.recovery import approvals, budgets, playbook, queries, suggestions, texts, voucher_queries
 from helpdesk.recovery.authority import Verdict
 from helpdesk.recovery.errors import ComplaintTakesNoOffers, DuplicateOffer, VoucherNotValid
 from helpdesk.recovery.events import BY_ACTION, OfferDrafted
@@ -334,13 +334,13 @@ _SPECIAL: Final[dict[str, Callable[[UnitOfWork, Actor, Held, Mapping[str, Any], 
 
 
 def check_voucher(held: Held, voucher: Voucher) -> None:
-    status = queries.voucher_status(voucher, held.offer.status, held.now)
+    status = voucher_queries.voucher_status(voucher, held.offer.status, held.now)
     if status != "valid":
         raise VoucherNotValid(f"The voucher is {status.replace('_', ' ')}.", voucher_status=status)
 
 
 def redeem(uow: UnitOfWork, actor: Actor, held: Held, voucher: Voucher) -> UUID:
-    """Use a voucher, whole and once; both rows are locked (`queries.hold_voucher`). Raises `VoucherNotValid`."""
+    """Use a voucher, whole and once; both rows are locked (`voucher_queries.hold_voucher`). Raises `VoucherNotValid`."""
     check_voucher(held, voucher)
     voucher.redeemed_at = uow.now
     voucher.redeemed_by = actor.id if actor.kind == "agent" else None

@@ -1,4 +1,4 @@
-"""Every select on offers, budgets and what was issued, and the one way to lock an offer.
+"""Every select on offers and what was issued, and the one way to lock an offer.
 
 An offer exists for whom its complaint exists (`complaints.queries.visible_to`). Locks are taken in one order everywhere:
 complaint, offer, budget; `hold` is the only function that locks an offer, so nobody can take them the other way round.
@@ -6,7 +6,7 @@ complaint, offer, budget; `hold` is the only function that locks an offer, so no
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any, Final
 from uuid import UUID
 
@@ -22,7 +22,6 @@ from helpdesk.kernel.errors import MovedMeanwhile, NotFound
 from helpdesk.kernel.outbox import Duty
 from helpdesk.kernel.pagination import Listed, Order, Page, listed
 from helpdesk.recovery.authority import CUSTOMER_DAYS, Granted
-from helpdesk.recovery.codes import parse_code
 from helpdesk.recovery.lifecycle import (
     ENDED,
     GRANTED,
@@ -31,7 +30,7 @@ from helpdesk.recovery.lifecycle import (
     Situation,
     told_to_customer,
 )
-from helpdesk.recovery.models import Budget, BudgetEntry, Letter, Offer, OfferTransition, Voucher
+from helpdesk.recovery.models import Letter, Offer, OfferTransition, Voucher
 
 LINK_PURPOSE: Final = "offer"
 
@@ -160,7 +159,7 @@ _OFFER: Final[Any] = (
 _BY_OFFER: Final = Order((Offer.id,), (UUID,), descending=True)
 
 
-def _with_amount(row: Mapping[Any, Any]) -> dict[str, Any]:
+def with_amount(row: Mapping[Any, Any]) -> dict[str, Any]:
     shown = dict(row)
     minor, currency = shown.pop("amount_minor"), shown.pop("currency")
     shown["amount"] = None if minor is None else (minor, currency)
@@ -173,7 +172,7 @@ def offer_detail(session: Session, actor: Actor | None, offer_id: UUID) -> dict[
     row = session.execute(_OFFER.where(condition)).mappings().one_or_none()
     if row is None:
         raise NotFound
-    return _with_amount(row)
+    return with_amount(row)
 
 
 def list_offers(session: Session, actor: Actor, page: Page, given: dict[str, Any]) -> Listed:
@@ -190,7 +189,7 @@ def offers_of(session: Session, actor: Actor, page: Page, given: dict[str, Any],
 
 def _offers(session: Session, page: Page, statement: Any, given: dict[str, Any]) -> Listed:
     rows, cursor, total = listed(session, page, statement, _BY_OFFER, given)
-    return [_with_amount(row) for row in rows], cursor, total
+    return [with_amount(row) for row in rows], cursor, total
 
 
 def shown_to_customer(session: Session, offer_id: UUID) -> dict[str, Any]:
@@ -216,7 +215,7 @@ def shown_to_customer(session: Session, offer_id: UUID) -> dict[str, Any]:
     found = row.one_or_none()
     if found is None:
         raise NotFound
-    shown = _with_amount(found)
+    shown = with_amount(found)
     in_time = shown["valid_until"] is None or shown["now"] < shown["valid_until"]
     if shown["status"] != "issued":
         # A voucher that is being made, was used or was taken back is not one to spend.
@@ -292,145 +291,6 @@ def granted(
     return Granted(int(row[0]), int(row[1]), int(row[2]))
 
 
-def paying_budgets(session: Session, team_id: UUID | None, currency: str, day: date) -> Sequence[UUID]:
-    """Budgets that may pay, the one that ends first before the others: the team's where it has any, else the firm's."""
-    rows = session.execute(
-        select(Budget.id, Budget.team_id)
-        .where(
-            Budget.currency == currency,
-            Budget.starts_on <= day,
-            Budget.ends_on >= day,
-            or_(Budget.team_id.is_(None), Budget.team_id == team_id),
-        )
-        .order_by(Budget.ends_on, Budget.id)
-    ).all()
-    own = [row.id for row in rows if row.team_id is not None]
-    return own or [row.id for row in rows]
-
-
-_BUDGET: Final[Any] = select(
-    Budget.id,
-    Budget.name,
-    Budget.team_id,
-    Budget.starts_on,
-    Budget.ends_on,
-    Budget.currency,
-    Budget.allocated_minor,
-    Budget.reserved_minor,
-    Budget.committed_minor,
-    Budget.version,
-    Budget.created_at,
-)
-_BY_BUDGET: Final = Order((Budget.id,), (UUID,))
-_BY_ENTRY: Final = Order((BudgetEntry.id,), (UUID,))
-
-
-def _with_sums(row: Mapping[Any, Any]) -> dict[str, Any]:
-    shown = dict(row)
-    currency = shown["currency"]
-    sums = {name: shown.pop(f"{name}_minor") for name in ("allocated", "reserved", "committed")}
-    sums["available"] = sums["allocated"] - sums["reserved"] - sums["committed"]
-    return shown | {name: (minor, currency) for name, minor in sums.items()}
-
-
-def list_budgets(session: Session, page: Page, given: dict[str, Any]) -> Listed:
-    statement = _BUDGET
-    if "currency" in given:
-        statement = statement.where(Budget.currency == given["currency"])
-    if "team_id" in given:
-        statement = statement.where(Budget.team_id == given["team_id"])
-    if "on" in given:
-        statement = statement.where(Budget.starts_on <= given["on"], Budget.ends_on >= given["on"])
-    rows, cursor, total = listed(session, page, statement, _BY_BUDGET, given)
-    return [_with_sums(row) for row in rows], cursor, total
-
-
-def budget_detail(session: Session, budget_id: UUID) -> dict[str, Any]:
-    row = session.execute(_BUDGET.where(Budget.id == budget_id)).mappings().one_or_none()
-    if row is None:
-        raise NotFound
-    return _with_sums(row)
-
-
-def budget_for_update(session: Session, _actor: Actor, budget_id: UUID) -> Budget:
-    row = session.execute(select(Budget).where(Budget.id == budget_id).with_for_update()).scalar_one_or_none()
-    if row is None:
-        raise NotFound
-    return row
-
-
-def same_budget(session: Session, given: Mapping[str, Any]) -> UUID | None:
-    return session.execute(
-        select(Budget.id).where(
-            Budget.team_id.is_not_distinct_from(given.get("team_id")),
-            Budget.starts_on == given["starts_on"],
-            Budget.ends_on == given["ends_on"],
-            Budget.currency == given["currency"],
-            Budget.name == given["name"],
-        )
-    ).scalar_one_or_none()
-
-
-def list_entries(session: Session, page: Page, given: dict[str, Any], budget_id: UUID) -> Listed:
-    """The ledger, oldest first."""
-    currency = budget_detail(session, budget_id)["currency"]
-    statement: Any = select(
-        BudgetEntry.id,
-        BudgetEntry.kind,
-        BudgetEntry.amount_minor,
-        BudgetEntry.offer_id,
-        BudgetEntry.round,
-        BudgetEntry.at,
-        BudgetEntry.actor_kind,
-        BudgetEntry.actor_id,
-        BudgetEntry.note,
-    ).where(BudgetEntry.budget_id == budget_id)
-    rows, cursor, total = listed(session, page, statement, _BY_ENTRY, given)
-    return [_with_amount({**row, "currency": currency}) for row in rows], cursor, total
-
-
-def voucher_by_code(session: Session, typed: str) -> tuple[Voucher, str, datetime]:
-    """The voucher, its offer's status and the time. Raises `NotFound` for what is no code of ours."""
-    row = session.execute(
-        select(Voucher, Offer.status, func.now())
-        .join(Offer, Offer.id == Voucher.offer_id)
-        .where(Voucher.code == _code(typed))
-    ).one_or_none()
-    if row is None:
-        raise NotFound
-    return row[0], row[1], row[2]
-
-
-def hold_voucher(session: Session, _actor: Actor, code: str) -> tuple[Held, Voucher]:
-    """For the till, which may see no complaint: the code is the right to the voucher, and to nothing else."""
-    offer_id = session.execute(select(Voucher.offer_id).where(Voucher.code == _code(code))).scalar_one_or_none()
-    if offer_id is None:
-        raise NotFound
-    held = hold_any(session, offer_id)
-    return held, session.execute(select(Voucher).where(Voucher.offer_id == offer_id).with_for_update()).scalar_one()
-
-
-def _code(typed: str) -> str:
-    code = parse_code(typed)
-    if code is None:
-        raise NotFound("This is not a voucher code; check it for a slip.")
-    return code
-
-
-def voucher_status(voucher: Voucher, offer_status: str, now: datetime) -> str:
-    """valid, redeemed, expired, withdrawn or not_issued."""
-    if voucher.redeemed_at is not None:
-        return "redeemed"
-    if offer_status in ENDED:
-        return "withdrawn"
-    if offer_status != "issued":
-        return "not_issued"
-    return "valid" if now < voucher.expires_at else "expired"
-
-
-VOUCHER_STATES: Final = ("valid", "redeemed", "expired", "withdrawn", "not_issued")
-
-
 def tier_of(session: Session, customer_id: UUID | None) -> str | None:
     if customer_id is None:
         return None
@@ -466,10 +326,6 @@ def due_to_expire(session: Session, limit: int) -> Sequence[UUID]:
         .order_by(Offer.valid_until)
         .limit(limit)
     ).all()
-
-
-def voucher_of(session: Session, offer_id: UUID) -> Voucher:
-    return session.execute(select(Voucher).where(Voucher.offer_id == offer_id)).scalar_one()
 
 
 def letter_of(session: Session, offer_id: UUID) -> Letter:

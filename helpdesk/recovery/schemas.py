@@ -12,7 +12,7 @@ from helpdesk.recovery.lifecycle import CUSTOMER_STATES, LIFECYCLE
 from helpdesk.recovery.models import ENTRY_KINDS, LANGUAGES
 from helpdesk.recovery.offers import DEFAULT_VALID_DAYS
 from helpdesk.recovery.playbook import ISSUABLE, KINDS, LINE_KINDS
-from helpdesk.recovery.queries import VOUCHER_STATES
+from helpdesk.recovery.voucher_queries import VOUCHER_STATES
 
 _REFERENCE: Final = "7K3M-9QX2-TAM"
 _CODE: Final = "7K3M-9QX2-TA5V-0C4E-0"

@@ -7,7 +7,7 @@ from sqlalchemy.orm import Session
 
 from helpdesk.identity.actors import Actor
 from helpdesk.kernel.money import Money
-from helpdesk.recovery import approvals, queries
+from helpdesk.recovery import approvals, queries, voucher_queries
 from helpdesk.recovery.lifecycle import LIFECYCLE, PAYING
 from helpdesk.recovery.models import Voucher
 from helpdesk.recovery.offers import Links
@@ -57,7 +57,7 @@ def voucher(row: Voucher, offer_status: str, now: datetime) -> dict[str, Any]:
     return {
         "code": row.code,
         "amount": (row.amount_minor, row.currency),
-        "status": queries.voucher_status(row, offer_status, now),
+        "status": voucher_queries.voucher_status(row, offer_status, now),
         "expires_at": row.expires_at,
         "redeemed_at": row.redeemed_at,
     }
