@@ -16,6 +16,7 @@ from helpdesk.complaints import (
     queries,
     schemas,
     splitting,
+    unmerging,
 )
 from helpdesk.complaints.lifecycle import OPEN
 from helpdesk.complaints.merge_queries import Merged
@@ -84,13 +85,13 @@ def _show_parted(session: Session, actor: Actor, done: dict[str, Any]) -> dict[s
     answer=merge_schemas.Unmerge,
     permission="complaint:merge",
     load=merge_queries.merged_for_update,
-    check=merging.check_unmerge,
+    check=unmerging.check_unmerge,
     if_match="honoured",
     show=_show_parted,
     errors=(ActionNotAllowed, errors.SurvivorElsewhere, errors.MergeFinal, errors.NoIssueLeft, MovedMeanwhile),
 )
 def unmerge_complaint(uow: UnitOfWork, actor: Actor, held: Merged, given: dict[str, Any]) -> dict[str, Any]:
-    return merging.unmerge(uow, actor, held, given)
+    return unmerging.unmerge(uow, actor, held, given)
 
 
 @blp.read(

@@ -1,6 +1,7 @@
 from marshmallow import fields, validate
 
-from helpdesk.integrations.mapping import ENCODINGS, FORMATS, shipped
+from helpdesk.integrations.mapping import shipped
+from helpdesk.integrations.mapping_schemas import ENCODINGS, FORMATS
 from helpdesk.integrations.models import OUTCOMES, STATES
 from helpdesk.kernel.schemas import Choice, CommaList, Flag, PageQuery, Schema, Text, Timestamp, Whole
 

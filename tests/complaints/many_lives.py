@@ -13,7 +13,18 @@ from uuid import UUID
 
 from sqlalchemy.exc import DBAPIError
 
-from helpdesk.complaints import acts, merge_queries, merging, pair_queries, queries, service, splitting, steps, tracking
+from helpdesk.complaints import (
+    acts,
+    merge_queries,
+    merging,
+    pair_queries,
+    queries,
+    service,
+    splitting,
+    steps,
+    tracking,
+    unmerging,
+)
 from helpdesk.complaints.action_schemas import BODIES
 from helpdesk.complaints.combining import COMBINED, Combining, combine, without
 from helpdesk.complaints.lifecycle import LIFECYCLE, OPEN
@@ -403,8 +414,8 @@ def _do_merge(uow: UnitOfWork, actor: Actor, it: Try, ids: list[UUID]) -> None:
 
 def _do_unmerge(uow: UnitOfWork, actor: Actor, it: Try, ids: list[UUID]) -> None:
     held = merge_queries.merged_for_update(uow.session, actor, str(ids[it.at]))
-    merging.check_unmerge(uow.session, actor, held)
-    merging.unmerge(uow, actor, held, {"reason": "x", "silent": True})
+    unmerging.check_unmerge(uow.session, actor, held)
+    unmerging.unmerge(uow, actor, held, {"reason": "x", "silent": True})
 
 
 def _do_split(uow: UnitOfWork, actor: Actor, it: Try, ids: list[UUID]) -> None:

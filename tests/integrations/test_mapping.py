@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from helpdesk.integrations.errors import UnusableMapping
-from helpdesk.integrations.mapping import NOTES, FileMapping, load_mapping, parse_mapping, shipped
+from helpdesk.integrations.mapping import FileMapping, load_mapping, parse_mapping, shipped
+from helpdesk.integrations.mapping_steps import NOTES
 from tests.integrations.conftest import cfpb_row
 
 GOOD = """

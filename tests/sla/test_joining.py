@@ -12,7 +12,7 @@ from uuid import uuid4
 
 import pytest
 
-from helpdesk.complaints import merge_queries, merging, pair_queries, queries, splitting
+from helpdesk.complaints import merge_queries, merging, pair_queries, queries, splitting, unmerging
 from helpdesk.identity.actors import SYSTEM
 from helpdesk.kernel.unit_of_work import Database
 from helpdesk.sla.models import Clock
@@ -42,7 +42,7 @@ def join(source: Story, survivor: Story, at: datetime) -> None:
 def part(source: Story, at: datetime) -> None:
     with source.database.unit_of_work(SYSTEM, now=at) as uow:
         held = merge_queries.merged_for_update(uow.session, SYSTEM, str(source.id))
-        merging.unmerge(uow, SYSTEM, held, {"reason": "Two.", "silent": True})
+        unmerging.unmerge(uow, SYSTEM, held, {"reason": "Two.", "silent": True})
 
 
 def violations(database: Database) -> list[str]:

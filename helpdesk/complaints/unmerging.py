@@ -1,0 +1,103 @@
+"""Undoing a merge: what its book names and is still there goes back. What came afterwards stays with the survivor."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from sqlalchemy.orm import Session
+
+from helpdesk.complaints import (
+    acts,
+    assessments,
+    changes,
+    combining,
+    merge_queries,
+)
+from helpdesk.complaints.changes import Watch
+from helpdesk.complaints.combining import Combining
+from helpdesk.complaints.errors import (
+    MergeFinal,
+    SurvivorElsewhere,
+)
+from helpdesk.complaints.events import DuplicateParted
+from helpdesk.complaints.lifecycle import OPEN
+from helpdesk.complaints.merge_models import Merge
+from helpdesk.complaints.merge_moving import move_home
+from helpdesk.complaints.merge_queries import Merged
+from helpdesk.complaints.merge_sharing import unshare, unshare_fields
+from helpdesk.complaints.merging import facts_of, find_anew, redirect, set_facts, tell
+from helpdesk.complaints.models import Complaint
+from helpdesk.identity.actors import Actor
+from helpdesk.kernel.unit_of_work import UnitOfWork
+
+
+def check_unmerge(session: Session, actor: Actor, held: Merged) -> None:
+    """Raises `Forbidden`, `SurvivorElsewhere`, `ActionNotAllowed` where it was not merged, and `MergeFinal`."""
+    acts.check(session, actor, held.complaint, "unmerge")
+    survivor, row = held.other, held.merge
+    if survivor is None or row is None:
+        raise LookupError("a merged complaint has its merge")
+    if not held.sees_both:
+        raise SurvivorElsewhere
+    if not held.in_time:
+        raise MergeFinal("The time in which it could be undone is over.", undo_until=row.undo_until)
+    if survivor.merged_into_id is not None:
+        raise MergeFinal(f"{survivor.reference} was merged into another one since; undo that first.")
+    if survivor.status not in OPEN:
+        raise MergeFinal(f"{survivor.reference} is {survivor.status} by now.", state=survivor.status)
+
+
+def unmerge(uow: UnitOfWork, actor: Actor, held: Merged, given: Mapping[str, Any]) -> dict[str, Any]:
+    """Undo a merge; `check_unmerge` comes first. What went back, and the ids of what came since and stays."""
+    source, survivor, row = held.complaint, held.other, held.merge
+    if survivor is None or row is None:
+        raise LookupError("a merged complaint has its merge")
+    for complaint in (source, survivor, *held.beside):
+        uow.know_stream(complaint)
+    others = [item for item in merge_queries.merges_into(uow.session, survivor.id) if item.id != row.id]
+    unshare(uow, row, survivor, others)
+    watch, before = Watch(uow.session, source), changes.values_of(survivor)
+    stayed = merge_queries.added_since(uow.session, survivor.id, row.survivor_sequence)
+    moved = move_home(uow, row, source, survivor)
+    _part(uow, row, survivor)
+    unshare_fields(uow, row, survivor, others)
+    redirect(uow, None, held.beside, source.id)
+    row.undone_at, row.undone_by = uow.now, actor.id if actor.kind == "agent" else None
+    stood = {"back_to": row.source_status, "waiting_on": row.source_waiting_on}
+    find_anew(uow, source, survivor)
+    acts.carry_out(uow, actor, source, "unmerge", {"reason": given["reason"], **stood}, watch=watch)
+    survivor.changed_at(uow.now)
+    uow.record(
+        DuplicateParted(
+            complaint_id=survivor.id,
+            reference=survivor.reference,
+            merge_id=row.id,
+            source_id=source.id,
+            source_reference=source.reference,
+            changes=changes.since(before, survivor),
+            moved=moved,
+        ),
+        stream=survivor,
+    )
+    if survivor.severity != before["severity"]:
+        uow.session.flush()  # it is judged by what it has left
+    assessments.note_change(uow, survivor, "unmerged", before["severity"], None)
+    if not given.get("silent"):
+        uow.session.flush()  # its people are to be found with it again
+        tell(uow, actor, source, survivor, "unmerged")
+    return {
+        "complaint_id": source.id,
+        "survivor": {"id": survivor.id, "reference": survivor.reference, "subject": survivor.subject},
+        "returned": moved,
+        "stayed": stayed,
+    }
+
+
+def _part(uow: UnitOfWork, row: Merge, survivor: Complaint) -> None:
+    """The survivor's facts without this merge."""
+    rows = list(merge_queries.merges_into(uow.session, survivor.id))
+    done = [Combining(item.source_facts, item.facts_before, item.facts_after) for item in rows]
+    place = next(number for number, item in enumerate(rows) if item.id == row.id)
+    facts, rest = combining.without(done, place, facts_of(survivor))
+    for item, now in zip((item for item in rows if item.id != row.id), rest, strict=True):
+        item.facts_before, item.facts_after = dict(now.before), dict(now.after)
+    set_facts(survivor, facts)
