@@ -45,17 +45,14 @@ from helpdesk.complaints.events import (
     ComplaintReceived,
     ComplaintTriaged,
     ComplaintWithdrawn,
-    DuplicateMerged,
-    DuplicateParted,
     IssueAdded,
     MessageAdded,
     MessageRedacted,
-    PersonAdded,
-    PersonChanged,
-    PersonRemoved,
     TextRedacted,
 )
 from helpdesk.complaints.evidence_contents import Parts
+from helpdesk.complaints.link_events import DuplicateMerged, DuplicateParted
+from helpdesk.complaints.person_events import PersonAdded, PersonChanged, PersonRemoved
 from helpdesk.complaints.search_subscribers import follow_text
 from helpdesk.complaints.tracking_secret import Secrets
 from helpdesk.identity import door_jobs, password_service, session_subscribers

@@ -7,7 +7,7 @@ from types import ModuleType
 from typing import Any, Final
 from uuid import UUID
 
-from helpdesk.complaints import attachment_events, tag_events
+from helpdesk.complaints import attachment_events, link_events, person_events, tag_events
 from helpdesk.complaints import events as complaint_events
 from helpdesk.complaints.facts import CUSTOM
 from helpdesk.complaints.lifecycle import LIFECYCLE
@@ -32,7 +32,9 @@ def _of_complaints(*modules: ModuleType) -> Iterator[type[Event]]:
 WATCHED: Final[Mapping[str, type[Event]]] = {
     kind.type: kind
     for kind in sorted(
-        _of_complaints(complaint_events, attachment_events, tag_events, clock_events, offer_events),
+        _of_complaints(
+            complaint_events, person_events, link_events, attachment_events, tag_events, clock_events, offer_events
+        ),
         key=lambda kind: kind.type,
     )
 }

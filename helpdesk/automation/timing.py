@@ -15,6 +15,7 @@ from typing import Any, Final
 from sqlalchemy.orm import Session
 
 from helpdesk.complaints import events as happened
+from helpdesk.complaints import link_events
 from helpdesk.sla.business_time import SEARCH_DAYS, BusinessTimeError, CalendarExhaustedError, Target, due_at
 from helpdesk.sla.calendar_spec import Calendar
 from helpdesk.sla.errors import NoPolicy
@@ -45,7 +46,7 @@ ANCHORS: Final[Mapping[str, Anchor]] = {
             happened.ComplaintAcknowledged.type,
             happened.ComplaintResolved.type,
             happened.ComplaintAnswered.type,
-            happened.DuplicateMerged.type,
+            link_events.DuplicateMerged.type,
         )
     ),
     "triaged_at": Anchor(events=(happened.ComplaintTriaged.type,)),

@@ -2,20 +2,14 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar
 from uuid import UUID
 
-from helpdesk.kernel.events import Event
+from helpdesk.complaints.events import ComplaintEvent
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class AttachmentEvent(Event):
+class AttachmentEvent(ComplaintEvent):
     """The file's name stands in its row alone: an event outlives a redaction."""
 
-    complaint_id: UUID
-    reference: str
     attachment_id: UUID
-
-    @property
-    def subject_id(self) -> UUID:
-        return self.complaint_id
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

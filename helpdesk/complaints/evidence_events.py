@@ -2,18 +2,12 @@ from dataclasses import dataclass
 from typing import ClassVar
 from uuid import UUID
 
-from helpdesk.kernel.events import Event
+from helpdesk.complaints.events import ComplaintEvent
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class EvidenceEvent(Event):
-    complaint_id: UUID
-    reference: str
+class EvidenceEvent(ComplaintEvent):
     evidence_id: UUID
-
-    @property
-    def subject_id(self) -> UUID:
-        return self.complaint_id
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,7 +7,7 @@ from sqlalchemy.orm import Session
 
 from helpdesk.complaints import link_queries
 from helpdesk.complaints.errors import AlreadyLinked, ParentRing, ParentTaken, SplitStays
-from helpdesk.complaints.events import ComplaintLinked, ComplaintUnlinked
+from helpdesk.complaints.link_events import ComplaintLinked, ComplaintUnlinked
 from helpdesk.complaints.link_models import THERE, TURNED, Link
 from helpdesk.complaints.link_queries import LinkedPair
 from helpdesk.complaints.models import Complaint

@@ -30,8 +30,8 @@ from helpdesk.complaints.errors import (
     RegulatorSurvives,
     SurvivorClosed,
 )
-from helpdesk.complaints.events import ComplaintRedirected, DuplicateMerged
 from helpdesk.complaints.lifecycle import OPEN
+from helpdesk.complaints.link_events import ComplaintRedirected, DuplicateMerged
 from helpdesk.complaints.linking import UNKNOWN
 from helpdesk.complaints.merge_ledger import note
 from helpdesk.complaints.merge_models import Merge

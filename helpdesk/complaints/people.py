@@ -9,8 +9,8 @@ from uuid import UUID
 
 from helpdesk.complaints import changes, person_queries, reassessment
 from helpdesk.complaints.errors import ComplainantStays, ConflictOfInterest
-from helpdesk.complaints.events import NeedEnded, NeedRecorded, PersonAdded, PersonChanged, PersonRemoved
 from helpdesk.complaints.models import Complaint, Need, Person
+from helpdesk.complaints.person_events import NeedEnded, NeedRecorded, PersonAdded, PersonChanged, PersonRemoved
 from helpdesk.complaints.queries import Part
 from helpdesk.identity import queries as identity
 from helpdesk.identity.actors import Actor

@@ -5,10 +5,11 @@ from typing import Final
 
 from helpdesk.complaints import routing
 from helpdesk.complaints.choosing import SUBJECT
-from helpdesk.complaints.events import ComplaintActed, ComplaintAssigned, ComplaintReceived, MessageAdded, PersonAdded
+from helpdesk.complaints.events import ComplaintActed, ComplaintAssigned, ComplaintReceived, MessageAdded
 from helpdesk.complaints.intake import NewComplaint
 from helpdesk.complaints.lifecycle import CLOSED, OPEN
 from helpdesk.complaints.models import Complaint
+from helpdesk.complaints.person_events import PersonAdded
 from helpdesk.kernel.unit_of_work import UnitOfWork
 
 URGENT: Final = frozenset({"S1", "S2"})

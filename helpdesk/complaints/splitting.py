@@ -24,8 +24,9 @@ from helpdesk.complaints import (
     tagging,
 )
 from helpdesk.complaints.custom_field_models import CustomValue
-from helpdesk.complaints.events import ComplaintReceived, ComplaintSplit
+from helpdesk.complaints.events import ComplaintReceived
 from helpdesk.complaints.lifecycle import LIFECYCLE
+from helpdesk.complaints.link_events import ComplaintSplit
 from helpdesk.complaints.merge_ledger import follow_messages
 from helpdesk.complaints.models import Complaint, Issue, Message, Need, Person
 from helpdesk.complaints.phrases import said

@@ -18,8 +18,8 @@ from helpdesk.complaints.errors import (
     MergeFinal,
     SurvivorElsewhere,
 )
-from helpdesk.complaints.events import DuplicateParted
 from helpdesk.complaints.lifecycle import OPEN
+from helpdesk.complaints.link_events import DuplicateParted
 from helpdesk.complaints.merge_models import Merge
 from helpdesk.complaints.merge_moving import move_home
 from helpdesk.complaints.merge_queries import Merged

@@ -7,7 +7,7 @@ from typing import Final
 
 from helpdesk.complaints import merge_queries, remedies
 from helpdesk.complaints import queries as complaints
-from helpdesk.complaints.events import DuplicateMerged, DuplicateParted
+from helpdesk.complaints.link_events import DuplicateMerged, DuplicateParted
 from helpdesk.complaints.merge_ledger import note
 from helpdesk.complaints.models import Complaint
 from helpdesk.kernel.differences import Changes

@@ -2,7 +2,8 @@
 
 from collections.abc import Sequence
 
-from helpdesk.complaints.events import ComplaintDismissed, ComplaintWithdrawn, DuplicateMerged, DuplicateParted
+from helpdesk.complaints.events import ComplaintDismissed, ComplaintWithdrawn
+from helpdesk.complaints.link_events import DuplicateMerged, DuplicateParted
 from helpdesk.kernel.unit_of_work import UnitOfWork
 from helpdesk.recovery import moving, offers
 

@@ -17,7 +17,8 @@ from uuid import UUID
 
 from helpdesk.complaints import merge_queries
 from helpdesk.complaints import queries as complaints
-from helpdesk.complaints.events import ComplaintActed, ComplaintReceived, DuplicateMerged, DuplicateParted
+from helpdesk.complaints.events import ComplaintActed, ComplaintReceived
+from helpdesk.complaints.link_events import DuplicateMerged, DuplicateParted
 from helpdesk.complaints.merge_ledger import note
 from helpdesk.complaints.models import Complaint
 from helpdesk.kernel.clock import parse_rfc3339, rfc3339

@@ -9,13 +9,8 @@ from sqlalchemy import and_, exists, func, or_, select, true
 from sqlalchemy.orm import Session
 
 from helpdesk.complaints import queries as complaints
-from helpdesk.complaints.events import (
-    ComplaintMerged,
-    ComplaintReceived,
-    ComplaintReopened,
-    DuplicateMerged,
-    DuplicateParted,
-)
+from helpdesk.complaints.events import ComplaintMerged, ComplaintReceived, ComplaintReopened
+from helpdesk.complaints.link_events import DuplicateMerged, DuplicateParted
 from helpdesk.complaints.models import Complaint
 from helpdesk.identity.actors import Actor
 from helpdesk.kernel import advisory

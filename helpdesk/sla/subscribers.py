@@ -6,8 +6,9 @@ from functools import cache
 from typing import Any
 from uuid import UUID
 
-from helpdesk.complaints.events import ComplaintActed, ComplaintReceived, DuplicateMerged, DuplicateParted
+from helpdesk.complaints.events import ComplaintActed, ComplaintReceived
 from helpdesk.complaints.lifecycle import OPEN
+from helpdesk.complaints.link_events import DuplicateMerged, DuplicateParted
 from helpdesk.complaints.models import NOTHING_DUE
 from helpdesk.kernel.unit_of_work import UnitOfWork
 from helpdesk.sla import clocks, joining, queries

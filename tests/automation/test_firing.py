@@ -45,7 +45,9 @@ from tests.recovery import helpers
 
 def events_owed(database: Database, topic: str = TOPIC) -> list[UUID]:
     with database.reader() as session:
-        rows = session.execute(text("SELECT payload FROM duty WHERE topic = :t AND done_at IS NULL"), {"t": topic})
+        rows = session.execute(
+            text("SELECT payload FROM duty WHERE topic = :t AND done_at IS NULL ORDER BY number"), {"t": topic}
+        )
         return [UUID(event_id) for row in rows for event_id in row.payload["events"]]
 
 
