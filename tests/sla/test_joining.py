@@ -17,8 +17,8 @@ from helpdesk.identity.actors import SYSTEM
 from helpdesk.kernel.unit_of_work import Database
 from helpdesk.sla.models import Clock
 from helpdesk.sla.rounds import Act, History, Joined, Parted, Round, present_round
-from tests.sla.test_clocks import MONDAY, Story, promise
-from tests.sla.test_clocks import violations as everything_wrong
+from tests.sla.watching import MONDAY, Story, promise
+from tests.sla.watching import violations as everything_wrong
 
 DAY: Final = timedelta(days=1)
 HOUR: Final = timedelta(hours=1)

@@ -1,0 +1,188 @@
+"""How it can fail: what they write to the old reference reaches nobody; the old link shows another's matter; words that
+were cut stand in the other complaint.
+"""
+
+from typing import Any
+from uuid import UUID
+
+import pytest
+from sqlalchemy import Engine
+
+from helpdesk.kernel.unit_of_work import Database
+from tests.complaints.merges.acting import NA, Complaint, act
+from tests.complaints.merging import (
+    merge,
+    new,
+    path_of,
+    read,
+    thread,
+    unmerge,
+    verified,
+    write,
+)
+from tests.complaints.test_redaction import places_with
+from tests.complaints.test_tracking import opened
+from tests.conftest import Caller, Join
+
+
+class TestOldReference:
+    """What is written to the duplicate, once it is merged."""
+
+    def test_what_the_complainant_says_reaches_the_survivor(
+        self, senior: Caller, two: tuple[Complaint, Complaint], database: Database
+    ) -> None:
+        source, survivor = two
+        merge(senior, source, survivor)
+        act(senior, survivor, "ask_customer")
+        written = write(senior, source, "inbound", "On Friday.")
+        assert thread(senior, survivor)[-1] == ("inbound", "On Friday.")
+        assert read(senior, survivor)["waiting_on"] == "us"
+        assert ("inbound", "On Friday.") not in thread(senior, source)
+        assert written["kind"] == "inbound"
+        verified(database)
+
+    @pytest.mark.parametrize("kind", ["public_reply", "internal_note"])
+    def test_nobody_else_writes_there(
+        self, senior: Caller, join: Join, two: tuple[Complaint, Complaint], kind: str
+    ) -> None:
+        source, survivor = two
+        merge(senior, source, survivor)
+        refused = write(senior, source, kind, "x", expect=409)
+        assert refused["code"] == "complaint_merged"
+        assert refused["merged_into"] == {"id": survivor["id"], "reference": survivor["reference"]}
+
+    def test_where_it_goes_on_is_told_to_who_may_see_it(
+        self, senior: Caller, manager: Caller, team: UUID, theirs: Complaint, complaint: Complaint
+    ) -> None:
+        merge(manager, complaint, theirs)
+        assert read(senior, complaint)["merged_into"] is None
+        refused = write(senior, complaint, "internal_note", "x", expect=409)
+        assert "merged_into" not in refused
+        assert theirs["reference"] not in str(refused)
+        said = {"kind": "inbound", "body": "Hello?"}
+        unseen, seen = (caller.post(f"{path_of(complaint)}/messages", said) for caller in (senior, manager))
+        assert thread(manager, theirs)[-2:] == [("inbound", "Hello?")] * 2  # never lost
+        assert "Location" not in unseen.headers
+        assert theirs["id"] not in unseen.text
+        assert manager.get(seen.headers["Location"]).json == seen.json
+
+    @pytest.mark.parametrize(
+        ("path", "body"),
+        [
+            ("needs", {"flag": "hearing", "consent": True}),
+            ("affected", {"name": "Mother"}),
+            ("representatives", {"name": "Li Na", "authority": "Letter on file."}),
+        ],
+    )
+    def test_nothing_is_added_where_it_would_be_overlooked(
+        self, senior: Caller, two: tuple[Complaint, Complaint], path: str, body: Complaint
+    ) -> None:
+        source, survivor = two
+        merge(senior, source, survivor)
+        answer = senior.post(f"{path_of(source)}/{path}", body)
+        assert (answer.status_code, answer.json["code"]) == (409, "complaint_merged")
+
+    def test_it_is_not_reopened_by_itself(self, senior: Caller, two: tuple[Complaint, Complaint]) -> None:
+        merge(senior, *two)
+        refused = act(senior, two[0], "reopen", expect=409)
+        assert [need["code"] for need in refused["missing"]] == ["merged"]
+
+
+class TestRedaction:
+    def test_a_moved_message_is_gone_where_it_was_written_too(
+        self, manager: Caller, team: UUID, engine: Engine, database: Database
+    ) -> None:
+        a, b, c = (new(manager, team) for _ in range(3))
+        act(manager, a, "ask_customer", message="canary")
+        merge(manager, a, b)
+        merge(manager, b, c)
+        items = manager.get(f"{path_of(c)}/messages").json["items"]
+        (message,) = (item for item in items if item["body"] == "canary")
+        assert places_with(engine, "canary")
+        answer = manager.post(
+            f"{path_of(c)}/messages/{message['id']}/redact", {"whole": True, "reason": "x"}, if_match="*"
+        )
+        assert answer.status_code == 200, answer.text
+        assert places_with(engine, "canary") == []
+        verified(database)
+
+
+class TestTracking:
+    """The complainant's own way in goes on working, and leads to where the matter goes on."""
+
+    def test_leads_to_the_survivor_and_back(
+        self, senior: Caller, anonymous: Caller, two: tuple[Complaint, Complaint], database: Database
+    ) -> None:
+        source, survivor = two
+        before = opened(anonymous, source)  # a session from before the merge
+        merge(senior, source, survivor)
+        write(senior, survivor, "public_reply", "It comes on Friday.")
+        write(senior, survivor, "internal_note", "For us.")
+        ways = [f"Tracking {token}" for token in (before, opened(anonymous, source))]
+        for authorization in ways:
+            seen = anonymous.get("/public/tracking/complaint", authorization=authorization).json
+            assert (seen["reference"], seen["status"]) == (survivor["reference"], "received")
+            items = anonymous.get("/public/tracking/messages", authorization=authorization).json["items"]
+            assert items[-1]["body"] == "It comes on Friday."
+            assert "For us." not in str(items)
+        said = anonymous.post("/public/tracking/messages", {"body": "Thank you."}, authorization=ways[0])
+        assert said.status_code == 201, said.text
+        assert thread(senior, survivor)[-1] == ("inbound", "Thank you.")
+        unmerge(senior, source)
+        seen = anonymous.get("/public/tracking/complaint", authorization=ways[0]).json
+        assert seen["reference"] == source["reference"]
+        verified(database)
+
+    def test_another_persons_is_not_theirs_to_end(
+        self, senior: Caller, anonymous: Caller, team: UUID, engine: Engine
+    ) -> None:
+        source, survivor = new(senior, team, complainant=NA), new(senior, team)
+        merge(senior, source, survivor, other_complainant=True)
+        authorization = f"Tracking {opened(anonymous, source)}"
+        seen = anonymous.get("/public/tracking/complaint", authorization=authorization).json
+        assert seen["can"] == ["write"]
+        assert anonymous.post("/public/tracking/withdraw", {}, authorization=authorization).status_code == 403
+        own = f"Tracking {opened(anonymous, survivor)}"
+        assert anonymous.post("/public/tracking/withdraw", {}, authorization=own).status_code == 200
+
+    @pytest.mark.parametrize("people", [(NA, {}), ({"name": "A voice"}, {}), (NA, {"name": "A voice"})])
+    def test_nobody_reads_what_is_another_persons(
+        self, senior: Caller, anonymous: Caller, team: UUID, people: Any, database: Database
+    ) -> None:
+        """Not the words of the complaint, nor what either wrote or was written to before; the answers to both, both."""
+        source_of, survivor_of = people
+        source = new(senior, team, subject="Hers", description="Her words.", complainant=source_of)
+        more = {"complainant": survivor_of} if survivor_of else {}
+        survivor = new(senior, team, subject="His", description="His words.", **more)
+        ways = {"hers": f"Tracking {opened(anonymous, source)}", "his": f"Tracking {opened(anonymous, survivor)}"}
+
+        def say(who: str, body: str) -> None:
+            answer = anonymous.post("/public/tracking/messages", {"body": body}, authorization=ways[who])
+            assert answer.status_code == 201, answer.text
+
+        def read_by(who: str) -> list[str]:
+            items = anonymous.get("/public/tracking/messages", authorization=ways[who]).json["items"]
+            return [item["body"] for item in items]
+
+        for who, complaint in (("hers", source), ("his", survivor)):
+            say(who, f"{who} before")
+            write(senior, complaint, "public_reply", f"to {who}")
+        merge(senior, source, survivor, expect=409)
+        merge(senior, source, survivor, other_complainant=True, silent=True)
+        write(senior, survivor, "public_reply", "to both")
+        for who in ways:
+            say(who, f"{who} after")
+        write(senior, source, "inbound", "hers by phone")
+        assert read_by("his") == ["his before", "to his", "to both", "his after"]
+        theirs = ["hers before", "to hers", "to both", "hers after", "hers by phone"]
+        assert read_by("hers") == ["Hers\n\nHer words.", *theirs]
+        if source_of is NA:
+            shown = senior.get(f"{path_of(survivor)}/messages?limit=200").json["items"]
+            assert {item["sender"]["name"] for item in shown if "hers" in item["body"] and item["sender"]} == {"Li Na"}
+        seen = anonymous.get("/public/tracking/complaint", authorization=ways["hers"])
+        assert (seen.json["reference"], seen.json["subject"]) == (source["reference"], "Hers")
+        assert "His" not in seen.text
+        unmerge(senior, source, silent=True)
+        assert read_by("his") == ["his before", "to his", "to both", "his after"]
+        assert read_by("hers") == ["hers before", "to hers", "hers after", "hers by phone"]
+        verified(database)

@@ -1,0 +1,115 @@
+"""Complaints whose clocks are watched."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from sqlalchemy import select, update
+from sqlalchemy.orm import Session
+
+from helpdesk.complaints import acts, intake
+from helpdesk.complaints.models import NOTHING_DUE, Complaint
+from helpdesk.identity.actors import SYSTEM
+from helpdesk.kernel.unit_of_work import Database
+from helpdesk.sla import queries, service, verification
+from helpdesk.sla.models import Alarm, Clock, SlaPolicy
+from tests.conftest import Caller
+
+LETTER = {"finding": "It was late.", "reasons": "A scan was missed.", "remedy": "None.", "next_stage": "Write to us."}
+
+
+def clocks_of(caller: Caller, ref: str) -> dict[str, dict[str, Any]]:
+    """Kind -> the newest clock of that kind."""
+    answer = caller.get(f"/complaints/{ref}/clocks")
+    assert answer.status_code == 200, answer.text
+    return {clock["kind"]: clock for clock in answer.json["items"]}
+
+
+def act(caller: Caller, ref: str, action: str, **body: Any) -> dict[str, Any]:
+    answer = caller.post(f"/complaints/{ref}/actions/{action}", body)
+    assert answer.status_code == 200, answer.text
+    return dict(answer.json)
+
+
+def resolve(caller: Caller, ref: str) -> None:
+    finding = {"finding": "The scan was missed.", "evidence": "Carrier log."}
+    act(caller, ref, "investigate", findings=[finding], root_cause="RC.HAND", fault="firm")
+    outcome = {"outcomes": [{"outcome": "upheld"}], "letter": LETTER, "remedy": {"none_because": "They wanted none."}}
+    act(caller, ref, "resolve", **outcome)
+
+
+def move_clocks(database: Database, ref: str, **by: Any) -> None:
+    """Let time pass for one complaint: everything its clocks stand on moves into the past together."""
+    delta = timedelta(**by)
+    with database.engine.begin() as connection:
+        complaint_id = select(Complaint.id).where(Complaint.reference == ref).scalar_subquery()
+        connection.execute(
+            update(Clock)
+            .where(Clock.complaint_id == complaint_id)
+            .values(
+                started_at=Clock.started_at - delta,
+                due_at=Clock.due_at - delta,
+                next_alarm_at=Clock.next_alarm_at - delta,
+            )
+        )
+        moved = {"next_due_at": Complaint.next_due_at - delta}
+        due = Complaint.next_due_at < NOTHING_DUE
+        connection.execute(update(Complaint).where(Complaint.reference == ref, due).values(moved))
+
+
+def violations(database: Database) -> list[str]:
+    with database.snapshot() as session:
+        return [
+            f"{item.check} {item.subject} {item.detail}" for check in verification.CHECKS for item in check(session)
+        ]
+
+
+MONDAY = datetime(2026, 3, 2, 9, tzinfo=UTC)
+"""Opening time. The shipped policy gives S3 240 minutes to acknowledge, 3 business days to investigate, 5 to resolve."""
+
+
+class Story:
+    """One complaint whose every act happens when the test says: what is due when does not depend on today."""
+
+    def __init__(self, database: Database, received_at: datetime = MONDAY, **more: Any) -> None:
+        self.database = database
+        given = {"channel": "EMAIL", "subject": "Late", "description": "It came late."} | more
+        with database.unit_of_work(SYSTEM, now=received_at) as uow:
+            self.id = intake.receive(uow, SYSTEM, given)
+
+    def act(self, action: str, at: datetime, **given: Any) -> None:
+        with self.database.unit_of_work(SYSTEM, now=at) as uow:
+            complaint = uow.session.get_one(Complaint, self.id, with_for_update=True)
+            acts.act(uow, SYSTEM, complaint, action, given)
+
+    def triage(self, at: datetime, severity: str = "S1") -> None:
+        impact, urgency = {"S1": (5, 4), "S3": (3, 2), "S5": (1, 1)}[severity]
+        given = {"category": "DEL", "issue": "DEL.LATE", "track": "investigate"}
+        self.act("triage", at, impact=impact, urgency=urgency, **given)
+
+    def clock(self, kind: str, round_: int = 1) -> Clock:
+        with Session(self.database.engine) as session:
+            return session.scalars(
+                select(Clock).where(Clock.complaint_id == self.id, Clock.kind == kind, Clock.round == round_)
+            ).one()
+
+    def kinds(self, state: str) -> set[str]:
+        with Session(self.database.engine) as session:
+            found = select(Clock.kind).where(Clock.complaint_id == self.id, Clock.state == state)
+            return set(session.scalars(found))
+
+    def rang(self, kind: str) -> list[int]:
+        with Session(self.database.engine) as session:
+            found = select(Alarm.threshold).join(Clock, Clock.id == Alarm.clock_id).where(Clock.complaint_id == self.id)
+            return list(session.scalars(found.where(Clock.kind == kind).order_by(Alarm.generation, Alarm.threshold)))
+
+
+def promise(database: Database, **targets: dict[str, tuple[int, str]]) -> None:
+    """Put the targets of these severities in the place of those that the policy has for them."""
+    with database.unit_of_work(SYSTEM) as uow:
+        policy = uow.session.scalars(select(SlaPolicy).with_for_update()).one()
+        present = queries.policy_detail(uow.session, policy.id)
+        given = {name: present[name] for name in ("calendar_id", "thresholds", "targets")}
+        changed = {
+            severity: {kind: list(target) for kind, target in kinds.items()} for severity, kinds in targets.items()
+        }
+        service.change_policy(uow, policy, given | {"targets": given["targets"] | changed})
