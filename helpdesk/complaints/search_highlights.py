@@ -3,8 +3,9 @@ whatever stands in a text is shown as text.
 """
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import Final
 from uuid import UUID
 
@@ -48,36 +49,54 @@ class Source:
     message_id: UUID | None = None
 
 
-def fragments(sources: Sequence[Source], query: Query) -> list[Fragment]:
-    """One for each source with a match, in order, at most `MOST`."""
-    found = []
-    for source in sources:
-        terms = [term for term in query.wanted if term.within in {"", source.within}]
-        fragment = _fragment(source, terms) if terms else None
-        if fragment is not None:
-            found.append(fragment)
-            if len(found) == MOST:
-                break
-    return found
+class Finder:
+    """Finds the wanted words of one query in the texts of many complaints."""
+
+    def __init__(self, query: Query) -> None:
+        self._query = query
+        self._within: dict[str, _Wanted | None] = {}
+
+    def fragments(self, sources: Iterable[Source]) -> list[Fragment]:
+        """One for each source with a match, in order, at most `MOST`."""
+        found = (self._fragment(source) for source in sources)
+        return list(islice((fragment for fragment in found if fragment is not None), MOST))
+
+    def _fragment(self, source: Source) -> Fragment | None:
+        if source.within not in self._within:
+            self._within[source.within] = _Wanted.of(self._query, source.within)
+        wanted = self._within[source.within]
+        return None if wanted is None else _fragment(source, wanted)
 
 
-def _fragment(source: Source, terms: Sequence[Term]) -> Fragment | None:
+@dataclass(frozen=True, slots=True)
+class _Wanted:
+    """The terms that count in texts of one weight. `ascii`: finds any of them in lower case ASCII."""
+
+    terms: Sequence[Term]
+    ascii: re.Pattern[str]
+
+    @classmethod
+    def of(cls, query: Query, within: str) -> "_Wanted | None":
+        terms = [term for term in query.wanted if term.within in {"", within}]
+        patterns = filter(None, (term.pattern for term in terms))
+        return cls(terms, re.compile("|".join(patterns) or "(?!)")) if terms else None
+
+
+def _fragment(source: Source, wanted: _Wanted) -> Fragment | None:
     if source.text.isascii():
-        marks = _marks_of_ascii(source.text, terms)
+        marks = _marks_of_ascii(source.text, wanted.ascii)
         return Fragment(source.field, source.message_id, _cut(source.text, marks)) if marks else None
     for text in _slices(source.text):
-        if not _worth_looking(text, terms):
+        if not _worth_looking(text, wanted.terms):
             continue
-        marks = _marks(text, terms)
+        marks = _marks(text, wanted.terms)
         if marks:
             return Fragment(source.field, source.message_id, _cut(text, marks))
     return None
 
 
-def _marks_of_ascii(text: str, terms: Sequence[Term]) -> list[tuple[int, int]]:
+def _marks_of_ascii(text: str, either: re.Pattern[str]) -> list[tuple[int, int]]:
     """As `_marks`, of the first match and what is near it, by one regular expression: most texts are of this kind."""
-    patterns = [term.pattern for term in terms]
-    either = re.compile("|".join(pattern for pattern in patterns if pattern) or "(?!)")
     lower = text.lower()
     first = either.search(lower)
     if first is None:

@@ -6,6 +6,7 @@ what is indexed: it calls `text_changed`, or an event of it is listed in `wiring
 """
 
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
 from functools import partial
 from typing import Any, Final
 from uuid import UUID
@@ -26,6 +27,7 @@ from helpdesk.complaints.search_text import (
     segments,
     tokens,
 )
+from helpdesk.complaints.search_text_queries import Texts, texts_of
 from helpdesk.kernel.unit_of_work import UnitOfWork
 
 _WEIGHT_SUBJECT: Final = "A"
@@ -52,7 +54,7 @@ def received_rows(
 ) -> list[dict[str, Any]]:
     head = _head(row["subject"], row["reference"], row["external_id"], row["tags"], people)
     body = [Weighted(text, _WEIGHT_DESCRIPTION) for text in (row["description"], *details) if text]
-    return _rows(row["id"], segments(head, body))
+    return _rows(row["id"], row["received_at"], segments(head, body))
 
 
 _TABLE: Final = SearchSegment.__table__.c
@@ -97,8 +99,8 @@ def rebuild(uow: UnitOfWork, complaint_ids: Sequence[UUID]) -> None:
     session = uow.session
     session.execute(delete(SearchSegment).where(SearchSegment.complaint_id.in_(complaint_ids)))
     rows = []
-    for found in search_queries.texts_of(session, complaint_ids):
-        rows += _rows(found.id, segments_of(found))
+    for found in texts_of(session, complaint_ids):
+        rows += _rows(found.id, found.received_at, segments_of(found))
     if rows:
         session.execute(SearchSegment.__table__.insert(), rows)  # type: ignore[attr-defined]  # it is a Table
     session.execute(delete(Unsearched).where(Unsearched.complaint_id.in_(complaint_ids)))
@@ -112,7 +114,7 @@ def forget_all(uow: UnitOfWork) -> int:
     return int(done.rowcount)  # type: ignore[attr-defined]  # of an INSERT
 
 
-def segments_of(found: "search_queries.Texts") -> list[Segment]:
+def segments_of(found: Texts) -> list[Segment]:
     head = _head(found.subject, found.reference, found.external_id, found.tags, found.people)
     body = [Weighted(text, _WEIGHT_DESCRIPTION) for text in (found.description, *found.details) if text]
     return segments(head, [*body, *(Weighted(text, _WEIGHT_THREAD) for text in found.messages)])
@@ -137,11 +139,12 @@ def _head(
     return head
 
 
-def _rows(complaint_id: UUID, found: Sequence[Segment]) -> list[dict[str, Any]]:
+def _rows(complaint_id: UUID, received_at: datetime, found: Sequence[Segment]) -> list[dict[str, Any]]:
     return [
         {
             "complaint_id": complaint_id,
             "segment": number,
+            "received_at": received_at,
             "several": len(found) > 1,
             "places": segment.last,
             "vector": segment.vector,

@@ -64,9 +64,12 @@ class Term:
     @property
     def tsquery(self) -> str:
         """PostgreSQL's text of it, to be cast to `tsquery`."""
-        if self.within:
-            return f"({self._said(TAGGED) if self.within == TAGGED else self._said('', self.within)})"
-        return f"({self._said('')} | {self._said(TAGGED)})"  # <-> binds closer than |
+        return f"({self._said(TAGGED) if self.within == TAGGED else self._said('', self.within)})"
+
+    @property
+    def ranking(self) -> str:
+        """As `tsquery`, to rank by: a tag with the weight of tags."""
+        return self.tsquery if self.within else f"({self._said('')} | {self._said(TAGGED)})"  # <-> binds closer than |
 
     def _said(self, mark: str, weight: str = "") -> str:
         shown = _without_single_ends(self.tokens)
@@ -110,7 +113,7 @@ class Query:
 
     @property
     def any_of(self) -> str:
-        return " | ".join(term.tsquery for term in self.wanted)
+        return " | ".join(term.ranking for term in self.wanted)
 
 
 def read(text: str) -> Query:

@@ -5,19 +5,17 @@ how new they are. A search that matches more says little about what is meant, an
 takes longer than anybody waits: those are shown newest first, and the answer says so.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 from uuid import UUID
 
 from sqlalchemy import (
     ARRAY,
     ColumnElement,
     Integer,
-    Select,
-    String,
     Uuid,
     and_,
     bindparam,
@@ -31,80 +29,37 @@ from sqlalchemy import (
     select,
     union_all,
 )
-from sqlalchemy.dialects.postgresql import TSQUERY, aggregate_order_by
+from sqlalchemy.dialects.postgresql import TSQUERY
 from sqlalchemy.orm import Session, aliased
 
 from helpdesk.complaints.list_queries import Wanted, narrowed
-from helpdesk.complaints.models import Complaint, Issue, Message, Person
+from helpdesk.complaints.models import Complaint
 from helpdesk.complaints.search_language import Query
 from helpdesk.complaints.search_models import SearchSegment, Unsearched
 from helpdesk.identity.actors import Actor
 from helpdesk.kernel.errors import CursorMismatch
 from helpdesk.kernel.pagination import AnySelect, Order, Page
 
-RANKED: Final = 300
+RANKED: Final = 200
 """Complaints that are ranked; with more that match, the newest come first."""
 
 AT_HAND: Final = 3_000
-"""So many that match are put in order by themselves; with more, it is quicker to go through all from the newest on."""
-
-GLANCE: Final = 300
-"""The newest complaints, which are looked through first: where they fill a page, what is looked for is in so many that
-there is nothing to rank.
+"""So many of the newest that match are looked through by themselves for those that may be seen. Where they do not fill a page,
+each complaint that may be seen is asked whether it matches.
 """
+
+GLANCE: Final = 500
+"""So many of the newest complaints are looked at first: they tell how frequent is what is looked for."""
+
+FAR: Final = 5_000
+"""Where so many looked at, newest first, should be enough, that is quicker than to gather all that match. The least favourable
+share of matches, one in 25, takes as long either way at 100 000 complaints."""
+_UNEVEN: Final = 3
+"""And so many times as many are looked at before that is given up: what is looked for may be rarer in what came before."""
 
 _COMPLAINT, _SEGMENT = Complaint.__table__.c, SearchSegment.__table__.c
 _WEIGHTS: Final[Any] = literal_column("ARRAY[0.1, 0.3, 0.6, 1.0]::float4[]")
 """Of D, C, B and A."""
-
-
-class Texts(NamedTuple):
-    """All of a complaint's text that is found. `people`: name, email, phone of each."""
-
-    id: UUID
-    reference: str
-    external_id: str | None
-    subject: str
-    description: str
-    tags: Sequence[str]
-    people: Sequence[Mapping[str, Any]]
-    details: Sequence[str]
-    messages: Sequence[str]
-
-
-def _gathered(model: type[Any], what: Any, order: Any, *conditions: ColumnElement[bool]) -> Any:
-    rows = (
-        select(func.json_agg(aggregate_order_by(what, order)))
-        .where(model.complaint_id == Complaint.id, *conditions)
-        .correlate(Complaint)
-        .scalar_subquery()
-    )
-    return func.coalesce(rows, literal_column("'[]'::json"))
-
-
-_PERSON: Final = func.json_build_object(
-    literal_column("'name'"),
-    Person.name,
-    literal_column("'email'"),
-    Person.email,
-    literal_column("'phone'"),
-    Person.phone,
-)
-_TEXTS: Final = select(
-    Complaint.id,
-    Complaint.reference,
-    Complaint.external_id,
-    Complaint.subject,
-    Complaint.description,
-    Complaint.tags,
-    _gathered(Person, _PERSON, Person.id),
-    _gathered(Issue, Issue.detail, Issue.position, Issue.detail.is_not(None)),
-    _gathered(Message, Message.body, Message.id),
-)
-
-
-def texts_of(session: Session, complaint_ids: Sequence[UUID]) -> list[Texts]:
-    return [Texts(*row) for row in session.execute(_TEXTS.where(Complaint.id.in_(complaint_ids)))]
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,26 +80,61 @@ def search(session: Session, actor: Actor, page: Page, query: Query, wanted: Wan
         found = session.execute(_by_reference(statement), {**values, "typed": query.reference}).mappings().all()
         if found or not query.wanted:
             return Found(found, None, len(found), ranked=True)
-    kind, terms = (len(query.wanted), len(query.unwanted)), _terms(query)
-    if page.cursor is None:
-        glance = session.execute(
-            _glance(statement, newest_first, kind), {**values, **terms, "rows_of_page": page.limit + 1}
-        )
-        newest = glance.mappings().all()
-        if len(newest) > page.limit:
-            return _page_of(page, newest)
-    elif page.holds(newest_first):
-        return _page_of(
-            page, page.run(session, _among(statement, kind), newest_first, {**values, **terms}).mappings().all()
-        )
-    ids = list(session.scalars(_some(kind), terms))
-    if len(ids) <= RANKED:
+    look = _Look(session, (len(query.wanted), len(query.unwanted)), _terms(query))
+    by_rank = page.cursor is None or not page.holds(newest_first)
+    newest = look.newest(RANKED + 1, None if by_rank else page.position(newest_first))
+    if by_rank and len(newest) <= RANKED:
+        ids = [place.complaint_id for place in newest]
         places = session.execute(_places(statement), {**values, "any_of": query.any_of, "ids": ids}).all()
         return _ranked(session, page, statement, values, places)
-    if page.cursor is not None and page.holds(_BY_RANK):
+    if by_rank and page.cursor is not None:
         raise CursorMismatch("More match by now than are ranked; begin without a cursor.")
-    chosen, more = (_these(statement), {"ids": ids}) if len(ids) <= AT_HAND else (_among(statement, kind), terms)
-    return _page_of(page, page.run(session, chosen, newest_first, {**values, **more}).mappings().all())
+    return _page_of(page, _seen_of(look, page, (statement, newest_first, values), newest))
+
+
+def _seen_of(
+    look: "_Look", page: Page, listed: tuple[AnySelect, Order, dict[str, Any]], newest: Sequence[Any]
+) -> Sequence[Any]:
+    """The page, of the `newest` that match, all or `RANKED` and one; and of those after them, until it is full."""
+    statement, order, values = listed
+    rows: list[Any] = []
+    most, looked = RANKED + 1, 0
+    while True:
+        given = {**values, "ids": [place.complaint_id for place in newest]}
+        rows += page.run(look.session, _these(statement), order, given).mappings()
+        if len(rows) > page.limit or len(newest) < most:
+            return rows
+        looked += most
+        if looked > AT_HAND:
+            given = {**values, **look.terms}
+            return page.run(look.session, _among(statement, look.kind), order, given).mappings().all()
+        most *= 2
+        newest = look.newest(most, (newest[-1].received_at, newest[-1].complaint_id))
+
+
+@dataclass(frozen=True, slots=True)
+class _Look:
+    """What is looked for, whoever asks."""
+
+    session: Session
+    kind: "Kind"
+    terms: Mapping[str, str]
+
+    def newest(self, most: int, after: Sequence[Any] | None = None) -> Sequence[Any]:
+        """`(complaint_id, received_at)` of those that match, newest first, `most` at most; `after`: where they begin."""
+        found = self._walked(most, after, GLANCE)
+        if len(found) < most <= len(found) * FAR // GLANCE:
+            found = self._walked(most, after, FAR * _UNEVEN)
+        return found if len(found) >= most else self._run(_looked_up, after, most=most)
+
+    def _walked(self, most: int, after: Sequence[Any] | None, rows: int) -> Sequence[Any]:
+        return self._run(_walked, after, most=most, looked_at=rows)
+
+    def _run(
+        self, statement: Callable[["Kind", bool], Any], after: Sequence[Any] | None, **numbers: int
+    ) -> Sequence[Any]:
+        place = {} if after is None else dict(zip(("after_0", "after_1"), after, strict=True))
+        return self.session.execute(statement(self.kind, bool(place)), {**self.terms, **place, **numbers}).all()
 
 
 def _page_of(page: Page, rows: Sequence[Any]) -> Found:
@@ -165,84 +155,95 @@ def _terms(query: Query) -> dict[str, str]:
     }
 
 
-def _matches(name: str, *, told: bool = False) -> ColumnElement[bool]:
-    """`told`: the planner is to see what is looked for. A prepared statement's general plan, which knows no words, walks the
-    whole table for rare ones: a hundred times as long. The words are tokens, of letters and digits only.
-    """
-    return _SEGMENT.vector.op("@@", is_comparison=True)(
-        cast(bindparam(name, type_=String, literal_execute=told), TSQUERY)
-    )
+def _told_by(vector: Any, name: str) -> ColumnElement[bool]:
+    found: ColumnElement[bool] = vector.op("@@", is_comparison=True)(cast(bindparam(name), TSQUERY))
+    return found
+
+
+def _matches(name: str) -> ColumnElement[bool]:
+    return _told_by(_SEGMENT.vector, name)
 
 
 Kind = tuple[int, int]
 """How many terms are wanted, and how many are not."""
 
 
+_BY_RECEIPT: Final = Order((_SEGMENT.received_at, _SEGMENT.complaint_id), (datetime, UUID), descending=True)
+_PLACE: Final = (_SEGMENT.complaint_id, _SEGMENT.received_at)
+
+
 @lru_cache(maxsize=1000)
-def _some(kind: Kind) -> Any:
-    """Ids of complaints that match, one more than are `AT_HAND`, in no order. What stands in one segment is told by the
-    index at once. The few complaints with several segments are asked for each term by itself, for two words may stand in
-    two of them.
+def _walked(kind: Kind, going_on: bool) -> Any:
+    """Places of complaints that match, among the newest `looked_at`."""
+    newest = select(SearchSegment.__table__)
+    if going_on:
+        newest = newest.where(_BY_RECEIPT.after_named)
+    looked_at = _BY_RECEIPT.apply(newest).limit(_number("looked_at")).subquery()
+    return (
+        select(looked_at.c.complaint_id, looked_at.c.received_at).where(_told(kind, looked_at.c)).limit(_number("most"))
+    )
+
+
+_IN_NO_INDEX: Final[Any] = literal_column("interval '0'")
+"""Keeps the planner from going through all in this order, which it does for few that match where it thinks that they are many."""
+
+
+@lru_cache(maxsize=1000)
+def _looked_up(kind: Kind, going_on: bool) -> Any:
+    """Places of complaints that match, newest first. What stands in one segment is told by the index at once. The few
+    complaints with several segments are asked for each term by itself, for two words may stand in two of them.
     """
     wanted, unwanted = kind
-    # In the order of the primary key: what is in nearly every text is then taken from there, not from the whole table.
-    alone = (
-        select(_SEGMENT.complaint_id)
-        .where(_matches("all_of", told=True))
-        .order_by(_SEGMENT.complaint_id)
-        .limit(AT_HAND + 1)
-    )
+    alone = select(*_PLACE).where(_matches("all_of"))
+    if kind != (1, 0):
+        alone = alone.where(_SEGMENT.several.is_(False))
+    if going_on:
+        alone = alone.where(_BY_RECEIPT.after_named)
+    alone = alone.order_by((_SEGMENT.received_at + _IN_NO_INDEX).desc(), _SEGMENT.complaint_id.desc())
+    alone = alone.limit(_number("most"))
     if kind == (1, 0):
         return alone
-    alone = alone.where(_SEGMENT.several.is_(False))
-    spread: Any = intersect(*(_somewhere(f"wanted_{place}") for place in range(wanted)))
+    spread: Any = intersect(*(_somewhere(f"wanted_{place}", going_on) for place in range(wanted)))
     if unwanted:
-        spread = except_(spread, *(_somewhere(f"unwanted_{place}") for place in range(unwanted)))
-    found = union_all(select(alone.subquery().c.complaint_id), select(spread.subquery().c.complaint_id)).subquery()
-    return select(found.c.complaint_id).limit(AT_HAND + 1)
+        spread = except_(spread, *(_somewhere(f"unwanted_{place}", going_on) for place in range(unwanted)))
+    found = union_all(select(alone.subquery()), select(spread.subquery())).subquery()
+    return select(found).order_by(found.c.received_at.desc(), found.c.complaint_id.desc()).limit(_number("most"))
 
 
-def _somewhere(name: str) -> Select[tuple[UUID]]:
-    return select(_SEGMENT.complaint_id).where(_matches(name, told=True), _SEGMENT.several)
+def _number(name: str) -> Any:
+    return bindparam(name, type_=Integer)
+
+
+def _somewhere(name: str, going_on: bool) -> Any:
+    """In any segment of a complaint that has several."""
+    found = select(*_PLACE).where(_matches(name), _SEGMENT.several)
+    return found.where(_BY_RECEIPT.after_named) if going_on else found
 
 
 @lru_cache(maxsize=1000)
 def _among(statement: AnySelect, kind: Kind) -> AnySelect:
     """Each complaint is asked whether it matches."""
-    return statement.where(_stands(kind, Complaint.__table__))
+    # OFFSET 0 keeps the planner from asking the index for all that match.
+    there: Any = select(literal_column("1")).where(_SEGMENT.complaint_id == Complaint.id, _told(kind, _SEGMENT))
+    return statement.where(there.correlate(Complaint).offset(0).exists())
 
 
-def _stands(kind: Kind, of: Any) -> ColumnElement[bool]:
-    """In the segments of the row at hand of the table `of`, which has complaints' ids. OFFSET 0 keeps the planner from
-    asking the index for all that match.
-    """
-    there: Any = select(literal_column("1")).where(_SEGMENT.complaint_id == of.c.id, _told(kind, of))
-    found: ColumnElement[bool] = there.correlate(of).offset(0).exists()
-    return found
-
-
-def _told(kind: Kind, of: Any) -> ColumnElement[bool]:
+def _told(kind: Kind, segment: Any) -> ColumnElement[bool]:
+    """Whether the complaint of this segment matches, if this is all of it or it has several."""
     wanted, unwanted = kind
+    whole = _told_by(segment.vector, "all_of")
     if kind == (1, 0):
-        return _matches("all_of")
-    spread = [_elsewhere(f"wanted_{place}", of) for place in range(wanted)]
-    spread += [~_elsewhere(f"unwanted_{place}", of) for place in range(unwanted)]
-    return or_(and_(~_SEGMENT.several, _matches("all_of")), and_(_SEGMENT.several, *spread))
+        return whole
+    spread = [_elsewhere(f"wanted_{place}", segment) for place in range(wanted)]
+    spread += [~_elsewhere(f"unwanted_{place}", segment) for place in range(unwanted)]
+    return or_(and_(~segment.several, whole), and_(segment.several, *spread))
 
 
-def _elsewhere(name: str, of: Any) -> ColumnElement[bool]:
-    """In any segment of the complaint at hand."""
+def _elsewhere(name: str, segment: Any) -> ColumnElement[bool]:
+    """In any segment of the complaint of this one."""
     other = aliased(SearchSegment)
-    matches = other.vector.op("@@", is_comparison=True)(cast(bindparam(name), TSQUERY))
-    return exists().where(other.complaint_id == of.c.id, matches).correlate(of)
-
-
-@lru_cache(maxsize=1000)
-def _glance(statement: AnySelect, newest_first: Order, kind: Kind) -> AnySelect:
-    newest = newest_first.apply(statement).limit(GLANCE).subquery()
-    order = (newest.c.received_at.desc(), newest.c.id.desc())
-    rows = bindparam("rows_of_page", type_=Integer)
-    return select(newest).where(_stands(kind, newest)).order_by(*order).limit(rows)
+    here = other.complaint_id == segment.complaint_id
+    return exists().where(here, _told_by(other.vector, name)).correlate(segment.complaint_id.table)
 
 
 _RANK: Final = cast(
@@ -287,45 +288,6 @@ def _ranked(
 @lru_cache(maxsize=1000)
 def _these(statement: AnySelect) -> AnySelect:
     return statement.where(_AMONG_IDS)
-
-
-_MESSAGES_SHOWN: Final = 20
-_SHOWN_LENGTH: Final = 20_000
-"""Of each complaint's thread, the newest; of each text, the beginning: what is looked through for fragments. A match
-beyond is found all the same, and shown without one.
-"""
-
-_NEWEST_MESSAGES: Final = (
-    select(Message.id, func.left(Message.body, _SHOWN_LENGTH).label("body"))
-    .where(Message.complaint_id == Complaint.id)
-    .order_by(Message.id.desc())
-    .limit(_MESSAGES_SHOWN)
-    .correlate(Complaint)
-    .subquery()
-)
-_SHOWN: Final = select(
-    Complaint.id,
-    Complaint.subject,
-    Complaint.tags,
-    func.left(Complaint.description, _SHOWN_LENGTH).label("description"),
-    _gathered(Person, func.concat_ws(" ", Person.name, Person.email, Person.phone), Person.id).label("people"),
-    select(
-        func.coalesce(
-            func.json_agg(
-                func.json_build_object(
-                    literal_column("'id'"), _NEWEST_MESSAGES.c.id, literal_column("'body'"), _NEWEST_MESSAGES.c.body
-                )
-            ),
-            literal_column("'[]'::json"),
-        )
-    )
-    .scalar_subquery()
-    .label("messages"),
-)
-
-
-def shown_texts(session: Session, complaint_ids: Sequence[UUID]) -> Sequence[Any]:
-    return session.execute(_SHOWN.where(Complaint.id.in_(complaint_ids))).all()
 
 
 EVERY_COMPLAINT: Final = select(Complaint.id)

@@ -152,8 +152,10 @@ OVERLAP: Final = 32
 
 TAGGED: Final = "#"
 """Before each token of a tag in the index, which no token of a text begins with: one index holds both, and a name is not
-taken for a tag or a tag for a name.
+taken for a tag. Its tokens stand there without it too, so that a word is looked for once, wherever it is: with a weight
+that nobody asks for by itself, else a tag would be taken for a name.
 """
+_WEIGHT_UNASKED: Final = "D"
 
 MAX_LEXEMES: Final = 4_000
 """Different tokens in one segment that is still written to: each message writes all of its segment anew."""
@@ -207,6 +209,8 @@ def _headed(head: list[Weighted]) -> Segment:
             if place > MAX_PLACES // 2:
                 return segment  # names without end would leave no room for the rest
             segment.put(mark + token, place, weight)
+            if mark:
+                segment.put(token, place, _WEIGHT_UNASKED)
     return segment
 
 

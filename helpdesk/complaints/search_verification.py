@@ -4,13 +4,13 @@ from collections.abc import Iterator, Sequence
 from typing import Final
 from uuid import UUID
 
-from sqlalchemy import func, select
+from sqlalchemy import Select, func, select
 from sqlalchemy.orm import Session
 
 from helpdesk.complaints.models import Complaint
 from helpdesk.complaints.search_index import segments_of
 from helpdesk.complaints.search_models import SearchSegment, Unsearched
-from helpdesk.complaints.search_queries import texts_of
+from helpdesk.complaints.search_text_queries import texts_of
 from helpdesk.kernel.verification import Check, Violation
 
 _BATCH: Final = 500
@@ -30,6 +30,18 @@ def index_is_of_the_text(session: Session) -> Iterator[Violation]:
         for found in texts_of(session, batch):
             wanted = {token for segment in segments_of(found) for token in segment.places}
             yield from _differences(found.reference, wanted, indexed.get(found.id, set()))
+        for reference in session.scalars(_misplaced(batch)):
+            yield Violation("search", f"complaint {reference}", "is not found at the time when it was received")
+
+
+def _misplaced(complaint_ids: Sequence[UUID]) -> Select[str]:
+    """References of those whose place among the newest is not their own."""
+    return (
+        select(Complaint.reference)
+        .join(SearchSegment, SearchSegment.complaint_id == Complaint.id)
+        .where(Complaint.id.in_(complaint_ids), SearchSegment.received_at != Complaint.received_at)
+        .distinct()
+    )
 
 
 def _indexed(session: Session, complaint_ids: Sequence[UUID]) -> dict[UUID, set[str]]:

@@ -7,9 +7,10 @@ from uuid import UUID
 from sqlalchemy.orm import Session
 
 from helpdesk.complaints import filtering, search_queries
-from helpdesk.complaints.search_highlights import Source, fragments
+from helpdesk.complaints.search_highlights import Finder, Source
 from helpdesk.complaints.search_language import Query, read
 from helpdesk.complaints.search_text import TAGGED
+from helpdesk.complaints.search_text_queries import shown_texts
 from helpdesk.identity.actors import Actor
 from helpdesk.kernel.errors import ValidationFailed
 from helpdesk.kernel.pagination import Page
@@ -38,12 +39,13 @@ def _parameter(name: str, detail: str) -> Any:
 def _fragments(session: Session, complaint_ids: Sequence[UUID], query: Query) -> dict[UUID, list[Any]]:
     if not complaint_ids or not query.wanted:
         return {}
+    finder = Finder(query)
     found = {}
-    for row in search_queries.shown_texts(session, complaint_ids):
+    for row in shown_texts(session, complaint_ids):
         sources = [Source("subject", "A", row.subject)]
         sources += [Source("tag", TAGGED, tag) for tag in row.tags]
         sources += [Source("person", "B", text) for text in row.people if text]
         sources.append(Source("description", "C", row.description))
         sources += [Source("message", "D", item["body"], UUID(item["id"])) for item in row.messages]
-        found[row.id] = fragments(sources, query)
+        found[row.id] = finder.fragments(sources)
     return found

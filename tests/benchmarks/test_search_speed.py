@@ -114,5 +114,5 @@ def _table(size: int, results: dict[str, list[Result]]) -> str:
     ]
     for name, rounds in results.items():
         p50, p95 = (report.percentile(rounds, percent) for percent in (50, 95))
-        lines.append(f"{name:24}{p50 * 1000:8.1f}{p95 * 1000:8.1f}{p95 / read:12.2f}")
+        lines.append(f"{name:24}{p50:8.1f}{p95:8.1f}{p95 / read:12.2f}")
     return "\n".join(lines)

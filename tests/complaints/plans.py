@@ -189,8 +189,8 @@ def _multiply(connection: Connection, values: dict[str, Any]) -> None:
 WORDS: Final[Mapping[str, int]] = {"second": 2, "twentieth": 20, "hundredth": 100, "thousandth": 1000}
 """Words of the text, and of how many complaints one has each."""
 _WORDED: Final = f"""
-INSERT INTO complaint_search (complaint_id, segment, several, places, vector)
-SELECT new_id, segment, several, places, vector || array_to_tsvector(array_remove(ARRAY[{
+INSERT INTO complaint_search (complaint_id, segment, received_at, several, places, vector)
+SELECT new_id, segment, at, several, places, vector || array_to_tsvector(array_remove(ARRAY[{
     ", ".join(f"CASE WHEN h / 47 % {number} = 0 THEN '{word}' END" for word, number in WORDS.items())
 }], NULL))
 FROM copy JOIN complaint_search ON complaint_search.complaint_id = copy.old_id

@@ -13,8 +13,9 @@ from sqlalchemy import Engine, select, text
 
 from helpdesk.complaints.models import Complaint
 from helpdesk.complaints.search_language import read
-from helpdesk.complaints.search_queries import AT_HAND, Texts, _some, _terms, texts_of
+from helpdesk.complaints.search_queries import AT_HAND, _Look, _terms
 from helpdesk.complaints.search_text import tokens
+from helpdesk.complaints.search_text_queries import Texts, texts_of
 from helpdesk.kernel.unit_of_work import Database
 from helpdesk.wiring import Program
 from tests.integrations.conftest import PREAMBLE, SAMPLE, Ask, Command, needs_data
@@ -90,7 +91,10 @@ def _check_search(database: Database, rows: list[dict[str, str]]) -> None:
         there = sorted({token.text for token in tokens(texts[row["Complaint ID"]].description) if not token.pair})
         one, other = chance.sample(there, 2)
         with database.reader() as session:
-            ids = session.scalars(_some((2, 0)), _terms(read(f"{one} {other}"))).all()
+            ids = [
+                place.complaint_id
+                for place in _Look(session, (2, 0), _terms(read(f"{one} {other}"))).newest(AT_HAND + 1)
+            ]
             found = set(session.scalars(select(Complaint.external_id).where(Complaint.id.in_(ids))))
         expected = {number for number, held in words.items() if {one, other} <= held}
         assert row["Complaint ID"] in found or len(ids) > AT_HAND, (one, other)

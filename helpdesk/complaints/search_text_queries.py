@@ -1,0 +1,102 @@
+"""Selects on the texts of complaints: all that is indexed, and what is shown of those that were found."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any, Final, NamedTuple
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, func, literal_column, select
+from sqlalchemy.dialects.postgresql import aggregate_order_by
+from sqlalchemy.orm import Session
+
+from helpdesk.complaints.models import Complaint, Issue, Message, Person
+
+
+class Texts(NamedTuple):
+    """All of a complaint's text that is found. `people`: name, email, phone of each."""
+
+    id: UUID
+    received_at: datetime
+    reference: str
+    external_id: str | None
+    subject: str
+    description: str
+    tags: Sequence[str]
+    people: Sequence[Mapping[str, Any]]
+    details: Sequence[str]
+    messages: Sequence[str]
+
+
+def _gathered(model: type[Any], what: Any, order: Any, *conditions: ColumnElement[bool]) -> Any:
+    rows = (
+        select(func.json_agg(aggregate_order_by(what, order)))
+        .where(model.complaint_id == Complaint.id, *conditions)
+        .correlate(Complaint)
+        .scalar_subquery()
+    )
+    return func.coalesce(rows, literal_column("'[]'::json"))
+
+
+_PERSON: Final = func.json_build_object(
+    literal_column("'name'"),
+    Person.name,
+    literal_column("'email'"),
+    Person.email,
+    literal_column("'phone'"),
+    Person.phone,
+)
+_TEXTS: Final = select(
+    Complaint.id,
+    Complaint.received_at,
+    Complaint.reference,
+    Complaint.external_id,
+    Complaint.subject,
+    Complaint.description,
+    Complaint.tags,
+    _gathered(Person, _PERSON, Person.id),
+    _gathered(Issue, Issue.detail, Issue.position, Issue.detail.is_not(None)),
+    _gathered(Message, Message.body, Message.id),
+)
+
+
+def texts_of(session: Session, complaint_ids: Sequence[UUID]) -> list[Texts]:
+    return [Texts(*row) for row in session.execute(_TEXTS.where(Complaint.id.in_(complaint_ids)))]
+
+
+_MESSAGES_SHOWN: Final = 20
+_SHOWN_LENGTH: Final = 20_000
+"""Of each complaint's thread, the newest; of each text, the beginning: what is looked through for fragments. A match
+beyond is found all the same, and shown without one.
+"""
+
+_NEWEST_MESSAGES: Final = (
+    select(Message.id, func.left(Message.body, _SHOWN_LENGTH).label("body"))
+    .where(Message.complaint_id == Complaint.id)
+    .order_by(Message.id.desc())
+    .limit(_MESSAGES_SHOWN)
+    .correlate(Complaint)
+    .subquery()
+)
+_SHOWN: Final = select(
+    Complaint.id,
+    Complaint.subject,
+    Complaint.tags,
+    func.left(Complaint.description, _SHOWN_LENGTH).label("description"),
+    _gathered(Person, func.concat_ws(" ", Person.name, Person.email, Person.phone), Person.id).label("people"),
+    select(
+        func.coalesce(
+            func.json_agg(
+                func.json_build_object(
+                    literal_column("'id'"), _NEWEST_MESSAGES.c.id, literal_column("'body'"), _NEWEST_MESSAGES.c.body
+                )
+            ),
+            literal_column("'[]'::json"),
+        )
+    )
+    .scalar_subquery()
+    .label("messages"),
+)
+
+
+def shown_texts(session: Session, complaint_ids: Sequence[UUID]) -> Sequence[Any]:
+    return session.execute(_SHOWN.where(Complaint.id.in_(complaint_ids))).all()
