@@ -4,7 +4,7 @@ from typing import Any, Final
 
 from marshmallow import ValidationError, fields, validate, validates_schema
 
-from helpdesk.complaints.schemas import MessageIn
+from helpdesk.complaints.message_schemas import MessageIn
 from helpdesk.kernel.schemas import Flag, Pattern, Schema, Text
 
 MOST_NAMED: Final = 50

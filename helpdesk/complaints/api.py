@@ -11,9 +11,11 @@ from helpdesk.complaints import (
     filtering,
     intake,
     list_queries,
+    message_schemas,
     models,
     people,
     person_queries,
+    person_schemas,
     queries,
     schemas,
     service,
@@ -208,9 +210,11 @@ def _person_route(role: str, path: str, body: type[Schema], summary: str) -> Non
     )(run)
 
 
-_person_route("affected", "affected", schemas.PersonIn, "Add a person who was harmed")
-_person_route("representative", "representatives", schemas.RepresentativeIn, "Add a representative, with the authority")
-_person_route("subject", "subjects", schemas.SubjectIn, "Name the agent whom the complaint is about")
+_person_route("affected", "affected", person_schemas.PersonIn, "Add a person who was harmed")
+_person_route(
+    "representative", "representatives", person_schemas.RepresentativeIn, "Add a representative, with the authority"
+)
+_person_route("subject", "subjects", person_schemas.SubjectIn, "Name the agent whom the complaint is about")
 
 
 @blp.write(
@@ -218,7 +222,7 @@ _person_route("subject", "subjects", schemas.SubjectIn, "Name the agent whom the
     operation_id="change_complaint_person",
     summary="Correct what is known of a person on a complaint",
     method="PATCH",
-    body=schemas.PersonPatch,
+    body=person_schemas.PersonPatch,
     answer=schemas.Complaint,
     permission="complaint:edit",
     load=person_queries.person_for_update,
@@ -250,7 +254,7 @@ def remove_person(uow: UnitOfWork, _actor: Actor, part: queries.Part[models.Pers
     "/complaints/<ref>/needs",
     operation_id="record_complaint_need",
     summary="Record a vulnerability and the adjustment it asks for",
-    body=schemas.NeedIn,
+    body=person_schemas.NeedIn,
     answer=schemas.Complaint,
     status=201,
     permission="complaint:edit",
@@ -284,8 +288,8 @@ def end_need(uow: UnitOfWork, _actor: Actor, part: queries.Part[models.Need]) ->
     "/complaints/<ref>/messages",
     operation_id="list_complaint_messages",
     summary="The thread, oldest first unless asked otherwise",
-    answer=schemas.Message,
-    query=schemas.MessageQuery,
+    answer=message_schemas.Message,
+    query=message_schemas.MessageQuery,
     permission="complaint:read",
     paged=True,
 )
@@ -297,7 +301,7 @@ def list_messages(session: Session, actor: Actor, page: Page, given: dict[str, A
     "/complaints/<ref>/messages/<uuid:message_id>",
     operation_id="get_complaint_message",
     summary="One message of the thread",
-    answer=schemas.Message,
+    answer=message_schemas.Message,
     permission="complaint:read",
 )
 def get_message(session: Session, actor: Actor, ref: str, message_id: UUID) -> dict[str, Any]:
@@ -320,8 +324,8 @@ def _message_at(shown: dict[str, Any]) -> str | None:
     summary="Write to the complainant, note something, or record what they said",
     description="A `public_reply` is also mailed to the complainant where there is an address. An `inbound` message ends "
     "the waiting for the complainant; on a complaint that was merged it goes to the one in which that goes on.",
-    body=schemas.MessageIn,
-    answer=schemas.Message,
+    body=message_schemas.MessageIn,
+    answer=message_schemas.Message,
     status=201,
     permission="complaint:note",
     load=queries.thread_for_update,

@@ -7,7 +7,7 @@ from helpdesk.complaints import draft_queries, drafts, models, queries, thread_q
 from helpdesk.complaints import draft_schemas as schemas
 from helpdesk.complaints.draft_queries import Writing
 from helpdesk.complaints.errors import ThreadMovedOn
-from helpdesk.complaints.schemas import Message
+from helpdesk.complaints.message_schemas import Message
 from helpdesk.identity.actors import Actor
 from helpdesk.kernel.errors import Conflict, Forbidden
 from helpdesk.kernel.http import Blueprint

@@ -3,7 +3,8 @@ from typing import Any
 from marshmallow import fields, validate, validates_schema
 
 from helpdesk.complaints.draft_models import DRAFT_KINDS
-from helpdesk.complaints.schemas import LONG, one_text
+from helpdesk.complaints.message_schemas import one_text
+from helpdesk.complaints.schemas import LONG
 from helpdesk.kernel.schemas import Choice, Html, PageQuery, Schema, Text, Timestamp
 from helpdesk.taxonomy.term_schemas import TermCode
 

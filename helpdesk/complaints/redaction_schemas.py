@@ -2,8 +2,9 @@ from typing import Any
 
 from marshmallow import ValidationError, fields, validate, validates_schema
 
+from helpdesk.complaints.message_schemas import Message
 from helpdesk.complaints.redaction_models import MAIL_OUTCOMES, REDACTABLE
-from helpdesk.complaints.schemas import LONG, Message
+from helpdesk.complaints.schemas import LONG
 from helpdesk.kernel.schemas import Choice, Flag, Schema, Text, Timestamp, Whole
 
 

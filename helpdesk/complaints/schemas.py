@@ -10,7 +10,7 @@ from helpdesk.complaints.custom_field_schemas import EXAMPLE as CUSTOM_EXAMPLE
 from helpdesk.complaints.custom_field_schemas import Conditions, CustomValues
 from helpdesk.complaints.lifecycle import LIFECYCLE, MAX_ISSUES, RECORD_TYPES, STAGES, WAITING_ON
 from helpdesk.complaints.list_queries import NEWEST_FIRST, SORTS
-from helpdesk.complaints.models import MESSAGE_KINDS
+from helpdesk.complaints.person_schemas import Need, NeedIn, Person, PersonIn, RepresentativeIn
 from helpdesk.complaints.tag_schemas import AT_ONCE, TagName
 from helpdesk.complaints.taxonomy import (
     DISMISSALS,
@@ -19,16 +19,12 @@ from helpdesk.complaints.taxonomy import (
     SEVERITIES,
     TRACKS,
 )
-from helpdesk.complaints.thread_queries import SORTS as MESSAGE_SORTS
 from helpdesk.customers.schemas import LANGUAGE
 from helpdesk.kernel.ids import parse_reference
-from helpdesk.kernel.mail import STATES as DELIVERY_STATES
 from helpdesk.kernel.schemas import (
     Choice,
     CommaList,
-    Email,
     Flag,
-    Html,
     MoneyField,
     Names,
     PageQuery,
@@ -51,43 +47,6 @@ EARLIEST = datetime(1990, 1, 1, tzinfo=UTC)
 REFERENCE = "7K3M-9QX2-TAM"
 
 
-class PersonIn(Schema):
-    name = Text(max_length=200, metadata={"example": "Li Wei"})
-    email = Email(metadata={"example": "li.wei@example.com"})
-    phone = Text(max_length=50, metadata={"example": "+86 10 5555 0100"})
-    language = Text(max_length=35, validate=LANGUAGE, metadata={"example": "zh-CN"})
-    region = Text(max_length=100, metadata={"example": "Beijing"})
-    postcode = Text(max_length=20, metadata={"example": "100000"})
-
-
-class RepresentativeIn(PersonIn):
-    authority = Text(
-        required=True,
-        max_length=1000,
-        metadata={"description": "How their authority is recorded.", "example": "Signed letter of 2 March, on file."},
-    )
-
-
-class PersonPatch(Schema):
-    """What is left out stays; null forgets it."""
-
-    name = Text(max_length=200, allow_none=True, metadata={"example": "Li Wei"})
-    email = Email(allow_none=True, metadata={"example": "li.wei@example.com"})
-    phone = Text(max_length=50, allow_none=True, metadata={"example": "+86 10 5555 0100"})
-    language = Text(max_length=35, validate=LANGUAGE, allow_none=True, metadata={"example": "zh-CN"})
-    region = Text(max_length=100, allow_none=True, metadata={"example": "Beijing"})
-    postcode = Text(max_length=20, allow_none=True, metadata={"example": "100000"})
-    authority = Text(
-        max_length=1000,
-        allow_none=True,
-        metadata={"description": "A representative's; nobody else has it.", "example": "Signed letter of 2 March."},
-    )
-
-
-class SubjectIn(Schema):
-    agent_id = fields.UUID(required=True, metadata={"description": "The agent whom the complaint is about."})
-
-
 class IssueIn(Schema):
     category = TermCode("category", metadata={"example": "DEL"})
     issue = TermCode("issue", metadata={"example": "DEL.LATE"})
@@ -103,19 +62,6 @@ def issue_fits_category(data: dict[str, Any]) -> None:
     category, issue = data.get("category"), data.get("issue")
     if issue and category and category_of(issue) != category:
         raise ValidationError(f"{issue} is not an issue of the category {category}.", "issue")
-
-
-class NeedIn(Schema):
-    flag = TermCode("vulnerability", required=True, metadata={"example": "hearing"})
-    adjustment = Text(max_length=1000, metadata={"example": "Write, do not call."})
-    consent = Flag(load_default=False, metadata={"description": "Whether they agreed that this is recorded."})
-    ground = Text(max_length=500, metadata={"description": "Why it is recorded without consent.", "example": None})
-    expires_at = Timestamp(metadata={"example": None})
-
-    @validates_schema
-    def _lawful(self, data: dict[str, Any], **_: Any) -> None:
-        if not data.get("consent") and not data.get("ground"):
-            raise ValidationError("Give consent, or the ground on which it is recorded without.", "ground")
 
 
 class ComplaintIn(Schema):
@@ -305,29 +251,6 @@ class Issue(Schema):
     outcome = Choice(ISSUE_OUTCOMES, required=True, allow_none=True, metadata={"example": None})
 
 
-class Person(Schema):
-    id = fields.UUID(required=True)
-    role = fields.String(required=True, metadata={"example": "complainant"})
-    name = fields.String(required=True, allow_none=True, metadata={"example": "Li Wei"})
-    email = fields.String(required=True, allow_none=True, metadata={"example": "li.wei@example.com"})
-    phone = fields.String(required=True, allow_none=True, metadata={"example": None})
-    language = fields.String(required=True, allow_none=True, metadata={"example": "zh-CN"})
-    region = fields.String(required=True, allow_none=True, metadata={"example": None})
-    postcode = fields.String(required=True, allow_none=True, metadata={"example": None})
-    authority = fields.String(required=True, allow_none=True, metadata={"example": None})
-    customer_id = fields.UUID(required=True, allow_none=True)
-    agent_id = fields.UUID(required=True, allow_none=True, metadata={"example": None})
-
-
-class Need(Schema):
-    id = fields.UUID(required=True)
-    flag = TermCode("vulnerability", required=True, metadata={"example": "hearing"})
-    adjustment = fields.String(required=True, allow_none=True, metadata={"example": "Write, do not call."})
-    consent = fields.Boolean(required=True)
-    ground = fields.String(required=True, allow_none=True, metadata={"example": None})
-    expires_at = Timestamp(required=True, allow_none=True, metadata={"example": None})
-
-
 class ComplaintSummary(Schema):
     id = fields.UUID(required=True)
     reference = fields.String(required=True, metadata={"example": REFERENCE})
@@ -445,127 +368,3 @@ class IncludeQuery(Schema):
             "example": "messages,clocks",
         },
     )
-
-
-class SenderIn(Schema):
-    name = Text(max_length=200, metadata={"example": "Li Wei"})
-    email = Email(metadata={"example": "li.wei@example.com"})
-
-
-class MessageIn(Schema):
-    kind = Choice(MESSAGE_KINDS, required=True)
-    body = Text(
-        max_length=LONG,
-        metadata={"description": "In plain words. This or `body_html`.", "example": "We have found your parcel."},
-    )
-    body_html = Html(
-        max_length=LONG,
-        metadata={
-            "description": "HTML instead of `body`, which is then made from it. What can do anything is taken out.",
-            "example": None,
-        },
-    )
-    channel = TermCode("channel", metadata={"example": "EMAIL"})
-    in_reply_to = fields.UUID(metadata={"description": "A message of this thread that it answers.", "example": None})
-    mentions = fields.List(
-        fields.UUID(),
-        validate=validate.Length(max=20),
-        metadata={
-            "description": "Of an internal note: agents whom it is for, who are told. `@handle` in the text does the same: "
-            "an e-mail address, what stands before its @, or the name with dots for blanks.",
-            "example": [],
-        },
-    )
-    sender = fields.Nested(
-        SenderIn,
-        metadata={"description": "Of an inbound message: who said it, if not the complainant.", "example": None},
-    )
-
-    canned_reply_id = fields.UUID(
-        metadata={
-            "description": "The canned reply that was used. Without a text of its own the message is that reply, in the "
-            "language of who is written to.",
-            "example": None,
-        }
-    )
-
-    @validates_schema
-    def _one_text(self, data: dict[str, Any], **_: Any) -> None:
-        if data.get("canned_reply_id") is None or {"body", "body_html"} <= data.keys():
-            one_text(data)
-        if "sender" in data and data.get("kind") not in {None, "inbound"}:
-            raise ValidationError("Only an inbound message has a sender.", "sender")
-        if data.get("mentions") and data.get("kind") not in {None, "internal_note"}:
-            raise ValidationError("Only an internal note mentions agents.", "mentions")
-
-
-def one_text(data: dict[str, Any]) -> None:
-    """Plain or HTML."""
-    if "body" in data and "body_html" in data:
-        raise ValidationError("Give `body` or `body_html`; the other is made from it.", "body_html")
-    if "body" not in data and "body_html" not in data:
-        raise ValidationError(fields.Field.default_error_messages["required"], "body")
-
-
-class MessageQuery(PageQuery):
-    sort = Choice(
-        MESSAGE_SORTS, load_default="created_at", metadata={"description": "Oldest first, or newest (`-`) first."}
-    )
-
-
-class Delivery(Schema):
-    state = Choice(DELIVERY_STATES, required=True)
-    recipient = fields.String(required=True, metadata={"example": "li.wei@example.com"})
-    sent_at = Timestamp(required=True, allow_none=True, metadata={"example": None})
-    reason = fields.String(
-        required=True,
-        allow_none=True,
-        metadata={"description": "Why the last try failed, or all of them.", "example": None},
-    )
-
-
-class Sender(Schema):
-    name = fields.String(required=True, allow_none=True, metadata={"example": "Li Wei"})
-    email = fields.String(required=True, allow_none=True, metadata={"example": "li.wei@example.com"})
-
-
-class Redacted(Schema):
-    at = Timestamp(required=True, metadata={"description": "The last time."})
-    whole = fields.Boolean(required=True, metadata={"description": "Nothing of the text is left."})
-    times = fields.Integer(required=True)
-
-
-class Message(Schema):
-    id = fields.UUID(required=True)
-    kind = Choice(MESSAGE_KINDS, required=True)
-    purpose = fields.String(required=True, metadata={"example": "message"})
-    channel = fields.String(required=True, allow_none=True, metadata={"example": "EMAIL"})
-    author_kind = fields.String(required=True, metadata={"example": "agent"})
-    author_id = fields.UUID(required=True, allow_none=True)
-    body = fields.String(
-        required=True,
-        metadata={"description": "Always there, in plain words.", "example": "We have found your parcel."},
-    )
-    body_html = fields.String(
-        required=True,
-        allow_none=True,
-        metadata={
-            "description": "Sanitised: tags without attributes but links, and nothing that could be executed or loaded.",
-            "example": None,
-        },
-    )
-    in_reply_to = fields.UUID(required=True, allow_none=True, metadata={"example": None})
-    mentions = fields.List(fields.UUID(), required=True, metadata={"example": []})
-    sender = fields.Nested(
-        Sender, required=True, allow_none=True, metadata={"description": "Of an inbound message.", "example": None}
-    )
-    delivery = fields.Nested(
-        Delivery,
-        required=True,
-        allow_none=True,
-        metadata={"description": "The mail of a public reply; null where there was no address.", "example": None},
-    )
-    redacted = fields.Nested(
-        Redacted, required=True, allow_none=True, metadata={"description": "null: never.", "example": None}
-    )
-    created_at = Timestamp(required=True)

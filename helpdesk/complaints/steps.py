@@ -18,8 +18,9 @@ from helpdesk.complaints import acts, assignment, service, tagging
 from helpdesk.complaints.action_schemas import BODIES
 from helpdesk.complaints.assignment_schemas import AssignmentIn, ClaimIn, ReleaseIn
 from helpdesk.complaints.lifecycle import LIFECYCLE, PAIRED
+from helpdesk.complaints.message_schemas import MessageIn
 from helpdesk.complaints.models import Complaint
-from helpdesk.complaints.schemas import ComplaintPatch, MessageIn
+from helpdesk.complaints.schemas import ComplaintPatch
 from helpdesk.complaints.tag_schemas import TagsIn
 from helpdesk.identity.actors import Actor
 from helpdesk.kernel.access import require

@@ -3,7 +3,8 @@ from typing import Any
 from marshmallow import ValidationError, fields, validate, validates_schema
 
 from helpdesk.complaints import macros, wording
-from helpdesk.complaints.schemas import Complaint, Message, one_text
+from helpdesk.complaints.message_schemas import Message, one_text
+from helpdesk.complaints.schemas import Complaint
 from helpdesk.complaints.scoped_models import SCOPES
 from helpdesk.complaints.steps import STEPS, StepIn
 from helpdesk.customers.schemas import LANGUAGE

@@ -32,7 +32,7 @@ from typing import Any, Final
 
 import marshmallow as ma
 
-from helpdesk.complaints.schemas import NeedIn
+from helpdesk.complaints.person_schemas import NeedIn
 from helpdesk.integrations.errors import UnusableMapping
 from helpdesk.integrations.mapping_schemas import COMPLAINT, CONDITIONS, MONEY, PARTS, TOP, MappingFile
 from helpdesk.integrations.mapping_steps import NOTES, Mapped, Problem, Row, Step, as_number, steps_of

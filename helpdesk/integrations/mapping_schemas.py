@@ -7,7 +7,8 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 import marshmallow as ma
 from marshmallow import fields, validate, validates_schema
 
-from helpdesk.complaints.schemas import ComplaintIn, IssueIn, PersonIn
+from helpdesk.complaints.person_schemas import PersonIn
+from helpdesk.complaints.schemas import ComplaintIn, IssueIn
 from helpdesk.kernel.schemas import Choice, Pattern, Schema
 
 FORMATS: Final = ("csv", "jsonl")
