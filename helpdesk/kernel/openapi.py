@@ -5,7 +5,7 @@ money as one named schema, path parameters that say what they are, and headers (
 come and go.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -14,43 +14,33 @@ from typing import Any, Final
 import flask_smorest
 import marshmallow as ma
 import orjson
-from apispec.ext.marshmallow import MarshmallowPlugin
 from flask import Flask, Response
 from marshmallow import fields
 
 from helpdesk.kernel import problems
 from helpdesk.kernel.errors import (
-    CursorMismatch,
     DomainError,
-    Forbidden,
-    IdempotencyKeyInvalid,
-    IdempotencyKeyRequired,
-    IdempotencyKeyReused,
-    MalformedRequest,
-    PreconditionFailed,
-    PreconditionRequired,
-    RequestInProgress,
     SecondFactorRequired,
-    TemporarilyUnavailable,
-    Unauthenticated,
-    ValidationFailed,
 )
 from helpdesk.kernel.incoming import may_be_empty
-from helpdesk.kernel.limits import QuotaExceeded
-from helpdesk.kernel.problems import InternalError, UnsupportedMediaType
+from helpdesk.kernel.openapi_answers import (
+    ALSO_SPARSE,
+    REFUSALS,
+    all_errors,
+    answer_example,
+    answer_schema,
+    error_responses,
+    file_responses,
+    sparse_content,
+)
+from helpdesk.kernel.openapi_fields import Fields, Vocabularies
+from helpdesk.kernel.openapi_headers import header_parameters, headers_of_answer, headers_of_files, headers_of_languages
 from helpdesk.kernel.schemas import (
     SPARSE,
-    BinaryFile,
-    Choice,
-    Code,
-    CommaList,
-    MoneyField,
-    Names,
     Schema,
     Timestamp,
     example_of,
 )
-from helpdesk.kernel.sniffing import EXTENSIONS
 
 TITLE = "Helpdesk"
 VERSION = "1"
@@ -138,8 +128,6 @@ _COOKIE: Final[dict[str, Any]] = {
     "`X-Requested-With` (any text) and from our own pages; a request with `Authorization` ignores it.",
 }
 
-Vocabularies = Mapping[str, Iterable[str]]
-
 
 class Api(flask_smorest.Api):  # type: ignore[misc]  # flask-smorest ships no types
     ERROR_SCHEMA = Problem
@@ -155,25 +143,6 @@ class Api(flask_smorest.Api):  # type: ignore[misc]  # flask-smorest ships no ty
         return Response(self._rendered, mimetype="application/json")
 
 
-class _Fields(MarshmallowPlugin):
-    """apispec's reading of our fields. Set up in `init_spec`: flask-smorest renders its first schema right after it."""
-
-    def __init__(self, vocabularies: Vocabularies) -> None:
-        super().__init__(schema_name_resolver=_name)
-        self._names = {tuple(words): name for name, words in vocabularies.items()}
-
-    def init_spec(self, spec: Any) -> None:
-        super().init_spec(spec)
-        converter: Any = self.converter
-        converter.add_attribute_function(_repairs_with(self._names))
-        register: Any = self  # apispec annotates only half of its methods
-        register.map_to_openapi_type(Timestamp, "string", "date-time")
-        register.map_to_openapi_type(MoneyField, "object", None)
-        register.map_to_openapi_type(CommaList, "string", None)
-        register.map_to_openapi_type(Names, "string", None)
-        register.map_to_openapi_type(BinaryFile, "string", "binary")
-
-
 def configure(
     app: Flask,
     path_parameters: Mapping[str, PathParameter],
@@ -187,7 +156,7 @@ def configure(
     api = Api(
         app,
         spec_kwargs={
-            "marshmallow_plugin": _Fields(vocabularies),
+            "marshmallow_plugin": Fields(vocabularies),
             "title": TITLE,
             "version": VERSION,
             "openapi_version": "3.1.0",
@@ -228,51 +197,6 @@ def configure(
     return api
 
 
-def _name(schema: Any) -> str:
-    kind = schema if isinstance(schema, type) else type(schema)
-    return str(kind.__name__)
-
-
-def _repairs_with(names: Mapping[tuple[str, ...], str]) -> Callable[..., dict[str, Any]]:
-    def repairs(_converter: Any, field: fields.Field[Any], ret: dict[str, Any], **_: Any) -> dict[str, Any]:
-        """Runs last, on what apispec has found (`ret`)."""
-        if isinstance(field, MoneyField):
-            return _named("Money", field, ret) | _repairs(field, ret)
-        if isinstance(field, Code):
-            return _named(field.name_of_all, field, ret) | _repairs(field, ret)
-        if isinstance(field, Choice):
-            name = names.get(field.choices)
-            words = {"type": "string", "enum": list(field.choices)}
-            return (_one_of(words, field, ret) if name is None else _named(name, field, ret)) | _repairs(field, ret)
-        return _repairs(field, ret)
-
-    return repairs
-
-
-def _named(name: str, field: fields.Field[Any], ret: dict[str, Any]) -> dict[str, Any]:
-    return _one_of({"$ref": f"#/components/schemas/{name}"}, field, ret)
-
-
-def _one_of(schema: dict[str, Any], field: fields.Field[Any], ret: dict[str, Any]) -> dict[str, Any]:
-    """The schema in place of what apispec said of the type. "Or null" as an alternative: generators make one type of it."""
-    for key in ("type", "enum"):
-        ret.pop(key, None)
-    return {"anyOf": [schema, {"type": "null"}]} if field.allow_none else schema
-
-
-def _repairs(field: fields.Field[Any], ret: dict[str, Any]) -> dict[str, Any]:
-    found: dict[str, Any] = {}
-    for rule in field.validators:
-        if isinstance(rule, ma.validate.Range) and rule.min is not None and not rule.min_inclusive:
-            found["exclusiveMinimum"] = rule.min
-    # `example` is deprecated in 3.1. Its None means "leave it out" to `example_of`, and is an example only of what may be null.
-    if "example" in ret:
-        example = ret.pop("example")
-        if example is not None or field.allow_none:
-            found["examples"] = [example]
-    return found
-
-
 def describe(
     blueprint: Any,
     *,
@@ -307,10 +231,10 @@ def describe(
         said = None if status == HTTPStatus.NO_CONTENT else answer
         documented = blueprint.response(
             status,
-            _answer_schema(said, operation_id, paged=paged),
+            answer_schema(said, operation_id, paged=paged),
             description=phrase,
-            example=_answer_example(said, paged=paged),
-            headers=_headers(said, paged=paged, location=location),
+            example=answer_example(said, paged=paged),
+            headers=headers_of_answer(said, paged=paged, location=location),
         )(documented)
     for schema, where in ((query, "query"), (body, "json"), (form, "files")):
         if schema is not None:
@@ -325,10 +249,10 @@ def describe(
         *([] if known or enrolling else [SecondFactorRequired]),
         *([by.refused] if by is not None else []),
     ]
-    all_errors = _all_errors(refusals, body, query, permission, idempotency_key, public=known, reads=reads)
-    extra_parameters = _header_parameters(if_match, idempotency_key, single=reads)
-    extra_parameters += _headers_of_files(sent=form is not None, given=binary)
-    extra_parameters += _headers_of_languages(languages)
+    refused = all_errors(refusals, body, query, permission, idempotency_key, public=known, reads=reads)
+    extra_parameters = header_parameters(if_match, idempotency_key, single=reads)
+    extra_parameters += headers_of_files(sent=form is not None, given=binary)
+    extra_parameters += headers_of_languages(languages)
     apidoc: dict[str, Any] = getattr(documented, "_apidoc", {})  # flask-smorest's own place for it
     apidoc.setdefault("arguments", {}).setdefault("parameters", []).extend(extra_parameters)
     apidoc["arguments"].pop("responses", None)
@@ -336,13 +260,13 @@ def describe(
         "operationId": operation_id,
         "summary": summary,
         "description": description or summary + ".",
-        "responses": _error_responses(all_errors),
+        "responses": error_responses(refused),
         "security": [] if public else [{"bearer": []}, {"cookie": []}] if by is None else [{by.name: []}],
-        "x-problem-codes": sorted({kind.code for kind in all_errors}),
-        **({_ALSO_SPARSE: _sparse_content(paged=paged)} if sparse else {}),
+        "x-problem-codes": sorted({kind.code for kind in refused}),
+        **({ALSO_SPARSE: sparse_content(paged=paged)} if sparse else {}),
     }
     if binary:
-        manual["responses"] |= _file_responses()
+        manual["responses"] |= file_responses()
     if reads:
         manual["responses"]["304"] = {"description": "Not modified since the ETag in `If-None-Match`."}
     if permission:
@@ -358,210 +282,6 @@ def document_view(view: Any, described: Mapping[str, Any]) -> None:
     view._apidoc = described  # noqa: SLF001  # its only way in
 
 
-def _answer_schema(answer: Any, operation_id: str, *, paged: bool) -> Any:
-    if not paged:
-        return answer
-    name = "".join(part.capitalize() for part in operation_id.split("_")) + "Page"
-    page: type[ma.Schema] = type(
-        name,
-        (Schema,),
-        {
-            "items": fields.List(fields.Nested(type(answer)), required=True),
-            "next_cursor": fields.String(required=True, allow_none=True),
-            "total": fields.Integer(),
-        },
-    )
-    return page()
-
-
-def _answer_example(answer: Any, *, paged: bool) -> Any:
-    if answer is None:
-        return None
-    one = example_of(answer, loading=False)
-    return {"items": [one], "next_cursor": None} if paged else one
-
-
-def _headers(answer: Any, *, paged: bool, location: bool) -> dict[str, Any]:
-    text = {"type": "string"}
-    found: dict[str, Any] = {"X-Request-ID": {"description": "Name it when you report a problem.", "schema": text}}
-    found |= {name: {"description": what, "schema": text} for name, what in _LIMITS.items()}
-    if paged:
-        found["Link"] = {"description": 'The next page, `rel="next"`; absent at the end.', "schema": text}
-    if answer is not None:
-        found["ETag"] = {"description": _ETAG, "schema": text}
-    if location:
-        found["Location"] = {"description": "Where the new resource is.", "schema": text}
-    return found
-
-
-_ALSO_SPARSE = "x-also-sparse"
-"""Until the document is rendered: a second content of the answer, which flask-smorest has no place for."""
-
-
-def _sparse_content(*, paged: bool) -> dict[str, Any]:
-    """Some fields of the resource, whichever; each is as the schema of the whole has it."""
-    some: dict[str, Any] = {"type": "object", "description": "Those fields that were asked for."}
-    if not paged:
-        return {"schema": some, "example": {"reference": "7K3M-9QX2-TAM"}}
-    properties = {"items": {"type": "array", "items": some}, "next_cursor": {"type": ["string", "null"]}}
-    page = {
-        "type": "object",
-        "properties": {**properties, "total": {"type": "integer"}, "total_is_exact": {"type": "boolean"}},
-        "required": ["items", "next_cursor"],
-    }
-    return {"schema": page, "example": {"items": [{"reference": "7K3M-9QX2-TAM"}], "next_cursor": None}}
-
-
-def _headers_of_languages(languages: Sequence[str]) -> list[dict[str, Any]]:
-    if not languages:
-        return []
-    what = f"Language of texts for people: {', '.join(languages)}. The first, where none of them is asked for."
-    return [_header("Accept-Language", what, {"type": "string", "examples": [languages[-1]]})]
-
-
-def _headers_of_files(*, sent: bool, given: bool) -> list[dict[str, Any]]:
-    digest = _header("Content-Digest", _DIGEST, {"type": "string", "examples": [_DIGESTED]})
-    part = _header("Range", "A part of it: `bytes=0-1023`. Several at once get the whole.", {"type": "string"})
-    of = _header("If-Range", "The ETag of what the part belongs to; of another file, all of it comes.", _TAG)
-    return [*([digest] if sent else []), *([part, of] if given else [])]
-
-
-_DIGEST = "Digest of the whole body (RFC 9530), sha-256 or sha-512: a body that was changed on the way is refused."
-_DIGESTED = "sha-256=:X48E9qOokqqrvdts8nOJRJN3OWDUoyWxBf7kbu9DBPE=:"
-
-
-def _file_responses() -> dict[str, Any]:
-    text = {"type": "string"}
-    content = {kind: {"schema": {"type": "string", "format": "binary"}, "example": "bytes"} for kind in EXTENSIONS}
-    headers = _headers(None, paged=False, location=False) | {
-        "ETag": {"description": "Strong: the digest of the file.", "schema": text},
-        "Content-Disposition": {"description": "`attachment`, with the file's name.", "schema": text},
-        "Accept-Ranges": {"description": "`bytes`.", "schema": text},
-    }
-    part = {"Content-Range": {"description": "Which part of how much.", "schema": text}}
-    to = {"Location": {"description": "A short-lived address of the file in its store.", "schema": text}}
-    _refusals["file"] = {"description": "The file, as its own media type", "content": content, "headers": headers}
-    _refusals["file_part"] = {
-        "description": "The part that was asked for",
-        "content": content,
-        "headers": headers | part,
-    }
-    return {
-        "200": {"$ref": "#/components/responses/file"},
-        "206": {"$ref": "#/components/responses/file_part"},
-        "302": {"description": "The store gives it out itself", "headers": headers | to},
-    }
-
-
-_LIMITS = {
-    "RateLimit-Policy": 'How much is allowed: `"credential";q=600;w=60` are 600 requests in any 60 seconds.',
-    "RateLimit": 'How much is left: `"credential";r=588;t=42` are 588 requests in the next 42 seconds.',
-}
-_ETAG = (
-    'Of a versioned resource `"v<version>-<digest>"`: `If-Match` compares the version, `If-None-Match` all of it. Of '
-    "anything else a weak tag of the text, for `If-None-Match`."
-)
-_TAG = {"type": "string", "examples": ['"v3-8d5e957f297893487bd98fa8"']}
-_KEY = {"type": "string", "pattern": "^[!-~]{1,255}$", "examples": ["8e03978e-40d5-43e8-bc93-6894a57f9324"]}
-
-
-def _header_parameters(if_match: str, idempotency_key: str | None, *, single: bool) -> list[dict[str, Any]]:
-    found = []
-    if single:
-        found.append(_header("If-None-Match", "An ETag seen before: 304 when it is still current.", _TAG))
-    if if_match != "none":
-        what = 'The ETag of the version you looked at; `"v3"` is enough.'
-        found.append(_header("If-Match", what, _TAG, required=if_match == "required"))
-    if idempotency_key in {"optional", "required"}:
-        what = "A fresh random value per intent; a repeat with the same value gets the first answer (kept 48 h)."
-        found.append(_header("Idempotency-Key", what, _KEY, required=idempotency_key == "required"))
-    return found
-
-
-def _header(name: str, description: str, schema: dict[str, Any], *, required: bool = False) -> dict[str, Any]:
-    return {"in": "header", "name": name, "required": required, "description": description, "schema": schema}
-
-
-def _all_errors(
-    errors: Sequence[type[DomainError]],
-    body: Any,
-    query: Any,
-    permission: str | None,
-    idempotency_key: str | None,
-    *,
-    public: bool,
-    reads: bool,
-) -> list[type[DomainError]]:
-    found = [*errors, ValidationFailed, InternalError, TemporarilyUnavailable, QuotaExceeded]
-    if not public:
-        found.append(Unauthenticated)
-    if permission:
-        found.append(Forbidden)
-    if not reads:  # also where no body is taken: it is read to see that
-        found += [MalformedRequest, problems.BodyTooLarge]
-    if body is not None:
-        found.append(UnsupportedMediaType)
-    if query is not None and "cursor" in query.fields:
-        found.append(CursorMismatch)
-    if idempotency_key in {"optional", "required"}:
-        found += [IdempotencyKeyInvalid, IdempotencyKeyReused, RequestInProgress]
-    if idempotency_key == "required":
-        found.append(IdempotencyKeyRequired)
-    return found
-
-
-_refusals: dict[str, dict[str, Any]] = {}
-"""Every answer that refuses, by its name under `components`: most operations share theirs with many others; and files."""
-
-
-def _error_responses(errors: Sequence[type[DomainError]]) -> dict[str, Any]:
-    by_status: dict[int, dict[str, type[DomainError]]] = {}
-    for kind in errors:
-        by_status.setdefault(kind.status, {})[kind.code] = kind
-    found = {}
-    for status, kinds in sorted(by_status.items()):
-        name = ".".join(sorted(kinds))
-        _refusals.setdefault(name, _error_response(kinds))
-        found[str(status)] = {"$ref": f"#/components/responses/{name}"}
-    return found
-
-
-def _error_response(kinds: dict[str, type[DomainError]]) -> dict[str, Any]:
-    headers: dict[str, dict[str, Any]] = {
-        name: {"schema": {"type": "string"}} for kind in kinds.values() for name in kind().headers
-    }
-    response: dict[str, Any] = {
-        "description": "; ".join(kind.title for _, kind in sorted(kinds.items())),
-        "content": {
-            problems.MEDIA_TYPE: {
-                "schema": {"$ref": "#/components/schemas/Problem"},
-                "examples": {code: {"value": _problem_example(kind)} for code, kind in sorted(kinds.items())},
-            }
-        },
-    }
-    if {PreconditionFailed, PreconditionRequired} & set(kinds.values()):
-        headers.setdefault("ETag", {"schema": {"type": "string"}})
-    if QuotaExceeded in kinds.values():
-        headers |= {name: {"description": what, "schema": {"type": "string"}} for name, what in _LIMITS.items()}
-    if headers:
-        response["headers"] = headers
-    return response
-
-
-def _problem_example(kind: type[DomainError]) -> dict[str, Any]:
-    body: dict[str, Any] = {
-        "type": f"/problems/{kind.code}",
-        "title": kind.title,
-        "status": kind.status,
-        "detail": kind.title,
-        "code": kind.code,
-        "request_id": "0f3f9a5c2b7d4e61a8c0d2e4",
-    }
-    if kind is ValidationFailed:
-        body["errors"] = [{"pointer": "/channel", "code": "required", "detail": "Missing data for required field."}]
-    return body
-
-
 def document(api: Api) -> dict[str, Any]:
     """The whole document, in a stable order, without what flask-smorest adds and nothing uses."""
     if "Problem" not in api.spec.components.schemas:
@@ -573,11 +293,11 @@ def document(api: Api) -> dict[str, Any]:
         for operation in item.values():
             if isinstance(operation, dict):
                 operation.get("responses", {}).pop("default", None)
-                if _ALSO_SPARSE in operation:
-                    operation["responses"]["200"]["content"][SPARSE] = operation.pop(_ALSO_SPARSE)
+                if ALSO_SPARSE in operation:
+                    operation["responses"]["200"]["content"][SPARSE] = operation.pop(ALSO_SPARSE)
     components = found["components"]
     used = {answer["$ref"].rpartition("/")[2] for answer in _answers(found) if "$ref" in answer}
-    components["responses"] = {name: _refusals[name] for name in sorted(used)}
+    components["responses"] = {name: REFUSALS[name] for name in sorted(used)}
     components["schemas"].pop("PaginationMetadataSchema", None)
     found["tags"] = sorted(found.get("tags", []), key=lambda tag: str(tag["name"]))
     return found
