@@ -22,8 +22,8 @@ from helpdesk.kernel.errors import MovedMeanwhile
 from helpdesk.kernel.idempotency import attempt
 from helpdesk.kernel.unit_of_work import Database
 from helpdesk.wiring import Program
+from tests.complaints.calling import at, everything, new, problems
 from tests.complaints.steps import GOOD
-from tests.complaints.test_api import at, everything, new, problems
 from tests.complaints.test_custom_fields import define
 from tests.complaints.test_scopes import integration
 from tests.complaints.test_tags import references

@@ -23,8 +23,8 @@ from helpdesk.complaints.schemas import ComplaintIn
 from helpdesk.identity.actors import SYSTEM
 from helpdesk.kernel.errors import ValidationFailed
 from helpdesk.kernel.unit_of_work import Database
+from tests.complaints.calling import at, done, everything, new, problems
 from tests.complaints.steps import GOOD
-from tests.complaints.test_api import at, done, everything, new, problems
 from tests.conftest import Caller, Join, complaint_body, make_team
 from tests.racing import behind_lock
 from tests.recovery.helpers import another, execute, violations

@@ -13,7 +13,7 @@ import pytest
 
 from helpdesk.complaints.list_queries import SORTS
 from helpdesk.kernel.unit_of_work import Database
-from tests.complaints.test_api import at, done, everything, new
+from tests.complaints.calling import at, done, everything, new
 from tests.complaints.test_tags import references
 from tests.conftest import Caller
 from tests.recovery.helpers import execute

@@ -13,7 +13,7 @@ import pytest
 from flask import Flask
 
 from helpdesk.kernel.unit_of_work import Database
-from tests.complaints.test_api import everything, new
+from tests.complaints.calling import everything, new
 from tests.complaints.test_custom_fields import define
 from tests.complaints.test_scopes import exists_for, integration, scoped
 from tests.complaints.test_search import hits

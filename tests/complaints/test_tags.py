@@ -25,7 +25,7 @@ from helpdesk.identity.actors import SYSTEM
 from helpdesk.kernel.errors import ValidationFailed
 from helpdesk.kernel.unit_of_work import Database
 from helpdesk.wiring import Program
-from tests.complaints.test_api import at, everything, new, problems
+from tests.complaints.calling import at, everything, new, problems
 from tests.conftest import Caller, Join, complaint_body, make_team
 from tests.racing import at_once, behind_lock
 from tests.recovery.helpers import execute, perform, scalar, violations

@@ -17,7 +17,7 @@ from sqlalchemy import Engine
 from helpdesk.complaints import list_queries, tagging
 from helpdesk.kernel.unit_of_work import Database
 from helpdesk.wiring import Program
-from tests.complaints.test_api import at, everything, new, problems
+from tests.complaints.calling import at, everything, new, problems
 from tests.complaints.test_custom_fields import define
 from tests.conftest import Caller, Join, make_team
 from tests.racing import behind_lock
