@@ -5,10 +5,10 @@ What a trigger did is shown with its complaint: to whom that is visible, in ever
 
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import Any, Final, cast
+from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import Engine, Table, any_, bindparam, func, literal, select, update
+from sqlalchemy import Engine, any_, bindparam, func, literal, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
@@ -239,10 +239,8 @@ def recent_firings(session: Session, trigger_id: UUID, complaint_id: UUID, since
     return session.execute(counted).scalar_one()
 
 
-_KEEP_FIRING: Final = insert(cast(Table, Firing.__table__)).on_conflict_do_nothing().returning(_FIRING.id)
-_KEEP_OCCURRENCE: Final = (
-    insert(cast(Table, Occurrence.__table__)).on_conflict_do_nothing().returning(_OCCURRENCE.trigger_id)
-)
+_KEEP_FIRING: Final = insert(Firing.__table__).on_conflict_do_nothing().returning(_FIRING.id)
+_KEEP_OCCURRENCE: Final = insert(Occurrence.__table__).on_conflict_do_nothing().returning(_OCCURRENCE.trigger_id)
 
 
 def keep_firing(session: Session, row: Mapping[str, Any]) -> bool:
@@ -260,9 +258,7 @@ def is_remembered(session: Session, trigger_id: UUID, complaint_id: UUID, occurr
 
 
 _BEGIN_ANEW: Final = (
-    update(cast(Table, Trigger.__table__))
-    .where(_TRIGGER.id == bindparam("trigger_id"), _TRIGGER.failures > 0)
-    .values(failures=0)
+    update(Trigger.__table__).where(_TRIGGER.id == bindparam("trigger_id"), _TRIGGER.failures > 0).values(failures=0)
 )
 
 

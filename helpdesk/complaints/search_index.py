@@ -59,7 +59,7 @@ def received_rows(
 
 _TABLE: Final = SearchSegment.__table__.c
 APPEND: Final = (
-    update(SearchSegment.__table__)  # type: ignore[arg-type]  # it is a Table
+    update(SearchSegment.__table__)
     .where(
         _TABLE.complaint_id == bindparam("of"),
         _TABLE.segment == search_queries.LAST_SEGMENT,
@@ -102,7 +102,7 @@ def rebuild(uow: UnitOfWork, complaint_ids: Sequence[UUID]) -> None:
     for found in texts_of(session, complaint_ids):
         rows += _rows(found.id, found.received_at, segments_of(found))
     if rows:
-        session.execute(SearchSegment.__table__.insert(), rows)  # type: ignore[attr-defined]  # it is a Table
+        session.execute(SearchSegment.__table__.insert(), rows)
     session.execute(delete(Unsearched).where(Unsearched.complaint_id.in_(complaint_ids)))
 
 

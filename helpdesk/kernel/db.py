@@ -7,11 +7,11 @@ engine is made per process and thrown away in a forked child: two processes on o
 import os
 import weakref
 from datetime import UTC, datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 from uuid import UUID
 
 import orjson
-from sqlalchemy import BigInteger, DateTime, Engine, MetaData, create_engine, func
+from sqlalchemy import BigInteger, DateTime, Engine, MetaData, Table, create_engine, func
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 from sqlalchemy.types import UserDefinedType
@@ -34,6 +34,7 @@ Minor = Annotated[int, mapped_column(BigInteger)]
 
 class Base(DeclarativeBase):
     metadata = MetaData(naming_convention=NAMING)
+    __table__: ClassVar[Table]
 
 
 class Xid8(UserDefinedType[int]):

@@ -18,7 +18,7 @@ import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from time import monotonic, time
-from typing import Final, NamedTuple, Protocol
+from typing import Final, NamedTuple
 
 import limits
 import redis
@@ -137,11 +137,6 @@ def _wait(rate: Rate, count: Count) -> int:
     return math.floor(max(0.0, left)) + 1
 
 
-class Windows(Protocol):
-    def take(self, windows: Sequence[Window]) -> tuple[bool, list[Count]]:
-        """Count one in all of them, if all have room for it: whether they had, and how each stands after it."""
-
-
 class MemoryWindows:
     """Of this process."""
 
@@ -152,6 +147,7 @@ class MemoryWindows:
         self._tidied = 0.0
 
     def take(self, windows: Sequence[Window]) -> tuple[bool, list[Count]]:
+        """Count one in all of them, if all have room for it: whether they had, and how each stands after it."""
         now = time()
         with self._lock:
             self._tidy(now)
@@ -232,6 +228,7 @@ class RedisWindows:
         self._script = self._redis.register_script(self._SCRIPT)
 
     def take(self, windows: Sequence[Window]) -> tuple[bool, list[Count]]:
+        """As `MemoryWindows.take`."""
         values = [number for window in windows for number in (window.rate.amount, window.rate.seconds)]
         free, *rest = self._script([f"helpdesk:limit:{window.key}" for window in windows], values)
         counts = [Count(rest[at], rest[at + 1], rest[at + 2] / 1_000_000) for at in range(0, len(rest), 3)]

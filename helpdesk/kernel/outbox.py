@@ -250,14 +250,4 @@ def forget_done(connection: Connection, older_than: timedelta, limit: int = 10_0
     # A dead one that a later one has done would count again when the later one is forgotten.
     connection.execute(_SETTLE_SUPERSEDED)
     old = select(Duty.id).where(Duty.done_at < func.now() - older_than).limit(limit)
-    return connection.execute(Duty.__table__.delete().where(Duty.id.in_(old))).rowcount  # type: ignore[attr-defined]
-
-
-TRIGGER_DDL = f"""
-CREATE FUNCTION duty_ring() RETURNS trigger LANGUAGE plpgsql AS $$
-BEGIN
-    PERFORM pg_notify('{CHANNEL}', '');
-    RETURN NULL;
-END $$;
-CREATE TRIGGER duty_ring AFTER INSERT ON duty FOR EACH STATEMENT EXECUTE FUNCTION duty_ring();
-"""
+    return connection.execute(Duty.__table__.delete().where(Duty.id.in_(old))).rowcount

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import Any, cast
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import Engine, Table, UpdateBase, func, select
@@ -40,7 +40,7 @@ class Consequences:
     subscribers: Mapping[type[Event], Sequence[Subscriber]] = field(default_factory=dict)
 
 
-_DUTY = cast(Table, Duty.__table__)
+_DUTY = Duty.__table__
 _OWE = pg_insert(_DUTY).on_conflict_do_nothing(index_elements=["topic", "dedupe_key"])
 
 
@@ -204,7 +204,7 @@ class UnitOfWork:
         rows = event_log.rows_for((item for item in self._recorded if item.id not in self._last), self.request_id)
         self._recorded = [item for item in self._recorded if item.id in self._last]
         if rows:
-            self._rows[event_log.EventRow.__table__].extend(rows)  # type: ignore[index]  # it is a Table
+            self._rows[event_log.EventRow.__table__].extend(rows)
 
     def _write_duties(self) -> None:
         if not self._duties:
@@ -220,7 +220,7 @@ class UnitOfWork:
             stream = chain(self.session)
             items = [replace(item, stream=stream) for item in self._recorded if self._last.get(item.id) is chain]
             rows = event_log.rows_for(items, self.request_id)
-            bulk.write_rows(self.session, {cast(Table, event_log.EventRow.__table__): rows})
+            bulk.write_rows(self.session, {event_log.EventRow.__table__: rows})
         if self._last:
             self.session.flush()  # the chains' new ends
 

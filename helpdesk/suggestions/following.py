@@ -1,9 +1,9 @@
 """Whether people follow what was suggested to them: what each was last shown of a complaint, until they judge it."""
 
-from typing import Final, NamedTuple, cast
+from typing import Final, NamedTuple
 from uuid import UUID
 
-from sqlalchemy import Table, bindparam, func, or_, update
+from sqlalchemy import bindparam, func, or_, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
@@ -21,7 +21,7 @@ class Shown(NamedTuple):
     categories: list[str]
 
 
-_TABLE: Final = cast(Table, CategorySuggestion.__table__)
+_TABLE: Final = CategorySuggestion.__table__
 _NEW: Final = insert(_TABLE)
 _SHOW: Final = _NEW.from_select(
     ["complaint_id", "agent_id", "shown_at", "basis", "model_version", "categories"], queries.SHOWN_NOW

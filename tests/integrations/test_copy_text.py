@@ -52,7 +52,7 @@ class TestCopy:
     def test_text_json_times_and_numbers(self, program: Program, drawn: list[dict[str, Any]]) -> None:
         rows = _rows(drawn)
         with Session(program.engine) as session:
-            bulk.write_rows(session, {Duty.__table__: rows})  # type: ignore[dict-item]  # it is a Table
+            bulk.write_rows(session, {Duty.__table__: rows})
             found = {row.id: row for row in session.scalars(select(Duty))}
             for row in rows:
                 assert {name: getattr(found[row["id"]], name) for name in row} == row
@@ -66,7 +66,7 @@ class TestCopy:
             for place in range(bulk.COPY_FROM)
         ]
         with Session(program.engine) as session:
-            bulk.write_rows(session, {IdempotentAnswer.__table__: rows})  # type: ignore[dict-item]
+            bulk.write_rows(session, {IdempotentAnswer.__table__: rows})
             found = {row.scope: row for row in session.scalars(select(IdempotentAnswer))}
             for row in rows:
                 assert {name: getattr(found[row["scope"]], name) for name in row} == row
@@ -78,7 +78,7 @@ class TestCopy:
             for place in range(bulk.COPY_FROM)
         ]
         with Session(program.engine) as session:
-            bulk.write_rows(session, {ImportJob.__table__: rows})  # type: ignore[dict-item]
+            bulk.write_rows(session, {ImportJob.__table__: rows})
             found = {row.id: row for row in session.scalars(select(ImportJob))}
             assert [(found[row["id"]].dry_run, found[row["id"]].size_bytes) for row in rows] == [
                 (row["dry_run"], row["size_bytes"]) for row in rows
