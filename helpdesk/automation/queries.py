@@ -21,6 +21,7 @@ from helpdesk.complaints.timeline_queries import visible_timeline
 from helpdesk.identity.actors import Actor
 from helpdesk.identity.models import Agent, Role
 from helpdesk.kernel import advisory
+from helpdesk.kernel.access import existing
 from helpdesk.kernel.errors import NotFound
 from helpdesk.kernel.event_log import EventRow
 from helpdesk.kernel.forgetting import forget
@@ -79,19 +80,13 @@ def list_triggers(session: Session, page: Page, given: Mapping[str, Any]) -> Lis
 
 
 def trigger_detail(session: Session, trigger_id: UUID) -> Any:
-    found = session.execute(_TRIGGERS.where(_TRIGGER.id == trigger_id)).mappings().one_or_none()
-    if found is None:
-        raise NotFound
-    return found
+    return existing(session.execute(_TRIGGERS.where(_TRIGGER.id == trigger_id)).mappings().one_or_none())
 
 
 def trigger_for_update(session: Session, _actor: Actor, trigger_id: UUID) -> Trigger:
     """One that is there. Raises `NotFound`."""
     statement = select(Trigger).where(_TRIGGER.id == trigger_id, _TRIGGER.removed_at.is_(None))
-    found = session.execute(statement.with_for_update()).scalar_one_or_none()
-    if found is None:
-        raise NotFound
-    return found
+    return existing(session.execute(statement.with_for_update()).scalar_one_or_none())
 
 
 def trigger_if_there_for_update(session: Session, trigger_id: UUID) -> Trigger | None:

@@ -11,6 +11,7 @@ from helpdesk.complaints.custom_field_models import CustomField, CustomValue
 from helpdesk.complaints.custom_values import Definition
 from helpdesk.identity.actors import Actor
 from helpdesk.kernel import advisory
+from helpdesk.kernel.access import existing
 from helpdesk.kernel.errors import NotFound
 from helpdesk.kernel.pagination import AnySelect, Listed, Order, Page, listed
 
@@ -52,10 +53,9 @@ def fields_to_write(session: Session, keys: Iterable[str]) -> dict[str, CustomFi
 
 def field_for_update(session: Session, _actor: Actor, field_id: UUID) -> CustomField:
     """Locked also against those who are about to write a value."""
-    field = session.scalars(select(CustomField).where(CustomField.id == field_id).with_for_update()).one_or_none()
-    if field is None:
-        raise NotFound
-    return field
+    return existing(
+        session.scalars(select(CustomField).where(CustomField.id == field_id).with_for_update()).one_or_none()
+    )
 
 
 def is_used(session: Session, field_id: UUID) -> bool:

@@ -15,9 +15,10 @@ from sqlalchemy.orm import Session
 from helpdesk.complaints.errors import ConflictOfInterest
 from helpdesk.complaints.lifecycle import CLOSING, LIFECYCLE
 from helpdesk.complaints.models import Complaint, Issue, Need, Person
-from helpdesk.complaints.queries import DEMANDED, SUMMARY, existing, find, of_one, open_children, reference_of
+from helpdesk.complaints.queries import DEMANDED, SUMMARY, find, of_one, open_children, reference_of
 from helpdesk.complaints.severity_models import SeverityAssessment
 from helpdesk.identity.actors import Actor
+from helpdesk.kernel.access import existing
 from helpdesk.taxonomy.in_force import in_force
 
 _COMPLAINT: Final = Complaint.__table__.c

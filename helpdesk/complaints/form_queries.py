@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from helpdesk.complaints.form_models import IntakeForm, Quarantined, UsedChallenge
 from helpdesk.identity.actors import Actor
-from helpdesk.kernel.errors import NotFound
+from helpdesk.kernel.access import existing
 from helpdesk.kernel.pagination import AnySelect, Listed, Order, Page, listed
 
 _WAITING: Final = (
@@ -31,17 +31,11 @@ def list_forms(session: Session, page: Page, given: dict[str, Any]) -> Listed:
 
 
 def form_detail(session: Session, form_id: UUID) -> Any:
-    row = session.execute(_FORM.where(IntakeForm.id == form_id)).mappings().one_or_none()
-    if row is None:
-        raise NotFound
-    return row
+    return existing(session.execute(_FORM.where(IntakeForm.id == form_id)).mappings().one_or_none())
 
 
 def form_for_update(session: Session, _actor: Actor, form_id: UUID) -> IntakeForm:
-    row = session.scalars(select(IntakeForm).where(IntakeForm.id == form_id).with_for_update()).one_or_none()
-    if row is None:
-        raise NotFound
-    return row
+    return existing(session.scalars(select(IntakeForm).where(IntakeForm.id == form_id).with_for_update()).one_or_none())
 
 
 def form_named(session: Session, name: str) -> UUID | None:
@@ -104,17 +98,13 @@ def list_quarantine(session: Session, page: Page, given: dict[str, Any]) -> List
 
 
 def entry_detail(session: Session, entry_id: UUID) -> Any:
-    row = session.execute(_ENTRY.where(Quarantined.id == entry_id)).mappings().one_or_none()
-    if row is None:
-        raise NotFound
-    return row
+    return existing(session.execute(_ENTRY.where(Quarantined.id == entry_id)).mappings().one_or_none())
 
 
 def entry_for_update(session: Session, _actor: Actor, entry_id: UUID) -> Quarantined:
-    row = session.scalars(select(Quarantined).where(Quarantined.id == entry_id).with_for_update()).one_or_none()
-    if row is None:
-        raise NotFound
-    return row
+    return existing(
+        session.scalars(select(Quarantined).where(Quarantined.id == entry_id).with_for_update()).one_or_none()
+    )
 
 
 def form_of(session: Session, entry: Quarantined) -> IntakeForm:

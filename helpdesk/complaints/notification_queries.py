@@ -15,6 +15,7 @@ from helpdesk.complaints.notification_models import Notification, NotificationPr
 from helpdesk.complaints.queries import Part, complaint_for_update, visible_id, visible_to
 from helpdesk.identity.actors import Actor
 from helpdesk.identity.models import Agent
+from helpdesk.kernel.access import existing
 from helpdesk.kernel.errors import NotFound
 from helpdesk.kernel.forgetting import forget
 from helpdesk.kernel.pagination import AnySelect, Listed, Order, Page, listed
@@ -147,10 +148,7 @@ def notification_for_update(session: Session, actor: Actor, notification_id: UUI
         .where(Notification.id == notification_id, _of(actor))
         .with_for_update(of=Notification)
     )
-    row = session.scalars(found).one_or_none()
-    if row is None:
-        raise NotFound
-    return row
+    return existing(session.scalars(found).one_or_none())
 
 
 def mark_all_read(session: Session, actor: Actor, up_to: UUID | None) -> int:

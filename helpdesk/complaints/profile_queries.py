@@ -12,7 +12,7 @@ from helpdesk.complaints.choosing import FULL, INACTIVE
 from helpdesk.complaints.profile_models import AgentAbsence, AgentProfile
 from helpdesk.identity.actors import Actor
 from helpdesk.identity.models import Agent, TeamMember
-from helpdesk.kernel.access import require
+from helpdesk.kernel.access import existing, require
 from helpdesk.kernel.errors import NotFound
 from helpdesk.kernel.ids import new_id
 from helpdesk.kernel.pagination import Listed, Order, Page, listed
@@ -93,19 +93,13 @@ def absence_of(session: Session, actor: Actor, agent_id: UUID, absence_id: UUID)
     """Raises `Forbidden`, `NotFound`."""
     check_sight(session, actor, agent_id)
     found = select(AgentAbsence.__table__).where(AgentAbsence.id == absence_id, AgentAbsence.agent_id == agent_id)
-    row = session.execute(found).mappings().one_or_none()
-    if row is None:
-        raise NotFound
-    return row
+    return existing(session.execute(found).mappings().one_or_none())
 
 
 def absence_for_update(session: Session, actor: Actor, agent_id: UUID, absence_id: UUID) -> AgentAbsence:
     check_sight(session, actor, agent_id)
     belongs = select(AgentAbsence).where(AgentAbsence.id == absence_id, AgentAbsence.agent_id == agent_id)
-    found = session.execute(belongs.with_for_update()).scalar_one_or_none()
-    if found is None:
-        raise NotFound
-    return found
+    return existing(session.execute(belongs.with_for_update()).scalar_one_or_none())
 
 
 def absences_to_come(session: Session, agent_id: UUID) -> int:

@@ -35,6 +35,7 @@ from helpdesk.complaints.lifecycle import OPEN
 from helpdesk.complaints.link_models import Link
 from helpdesk.complaints.models import NOTHING_DUE, Complaint, Issue
 from helpdesk.identity.actors import Actor
+from helpdesk.kernel.access import existing
 from helpdesk.kernel.errors import MovedMeanwhile, NotFound
 from helpdesk.kernel.ids import parse_reference
 from helpdesk.kernel.pagination import AnySelect
@@ -244,16 +245,6 @@ def visible_id(session: Session, actor: Actor, ref: str) -> UUID:
 
 def is_visible(session: Session, actor: Actor, ref: str) -> bool:
     return find(session, _ID, actor, ref).first() is not None
-
-
-_Found = TypeVar("_Found")
-
-
-def existing(row: _Found | None) -> _Found:
-    """Raises `NotFound`."""
-    if row is None:
-        raise NotFound
-    return row
 
 
 _NEXT_DUE: Final = literal_column(

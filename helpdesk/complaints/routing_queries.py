@@ -14,7 +14,7 @@ from helpdesk.complaints.queries import visible_id
 from helpdesk.complaints.queue_queries import BY_URGENCY, IS_OPEN, of_team
 from helpdesk.complaints.routing_models import RoutingRule, RoutingRuleVersion
 from helpdesk.identity.actors import Actor
-from helpdesk.kernel.errors import NotFound
+from helpdesk.kernel.access import existing
 from helpdesk.kernel.event_log import EventRow
 from helpdesk.kernel.pagination import AnySelect, Listed, Order, Page, listed
 
@@ -62,19 +62,13 @@ def list_rules(session: Session, actor: Actor, page: Page, given: Mapping[str, A
 
 
 def rule_detail(session: Session, actor: Actor, rule_id: UUID) -> Any:
-    found = session.execute(_RULES.where(_RULE.id == rule_id, visible_to(actor))).mappings().one_or_none()
-    if found is None:
-        raise NotFound
-    return found
+    return existing(session.execute(_RULES.where(_RULE.id == rule_id, visible_to(actor))).mappings().one_or_none())
 
 
 def rule_for_update(session: Session, actor: Actor, rule_id: UUID) -> RoutingRule:
     """One that is there. Raises `NotFound`."""
     statement = select(RoutingRule).where(_RULE.id == rule_id, _RULE.removed_at.is_(None), visible_to(actor))
-    found = session.execute(statement.with_for_update()).scalar_one_or_none()
-    if found is None:
-        raise NotFound
-    return found
+    return existing(session.execute(statement.with_for_update()).scalar_one_or_none())
 
 
 _BY_VERSION: Final = Order((_VERSION.version,), (int,), descending=True)

@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 
 from helpdesk.complaints.scoped_models import Scoped
 from helpdesk.identity.actors import Actor
-from helpdesk.kernel.errors import NotFound
+from helpdesk.kernel.access import existing
 
 Row = TypeVar("Row", bound=Scoped)
 
@@ -22,16 +22,10 @@ def usable_by(actor: Actor, kind: type[Scoped]) -> ColumnElement[bool]:
 
 def one(session: Session, actor: Actor, kind: type[Row], row_id: UUID) -> Row:
     """Raises `NotFound`."""
-    return _found(session.scalars(select(kind).where(kind.id == row_id, usable_by(actor, kind))).one_or_none())
+    return existing(session.scalars(select(kind).where(kind.id == row_id, usable_by(actor, kind))).one_or_none())
 
 
 def one_for_update(session: Session, actor: Actor, kind: type[Row], row_id: UUID) -> Row:
     """Locked. Raises `NotFound`."""
     statement = select(kind).where(kind.id == row_id, usable_by(actor, kind)).with_for_update()
-    return _found(session.scalars(statement).one_or_none())
-
-
-def _found(row: Row | None) -> Row:
-    if row is None:
-        raise NotFound
-    return row
+    return existing(session.scalars(statement).one_or_none())

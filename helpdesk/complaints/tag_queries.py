@@ -13,6 +13,7 @@ from helpdesk.complaints.list_queries import Wanted
 from helpdesk.complaints.models import Complaint
 from helpdesk.complaints.tag_models import ComplaintTag, Tag
 from helpdesk.identity.actors import Actor
+from helpdesk.kernel.access import existing
 from helpdesk.kernel.errors import NotFound
 from helpdesk.kernel.pagination import AnySelect, Count, Listed, Order, Page, listed
 
@@ -74,10 +75,7 @@ def known(session: Session, names: Iterable[str]) -> dict[str, KnownTag]:
 
 def tag_for_update(session: Session, _actor: Actor, tag_id: UUID) -> Tag:
     """Locked also against those who are about to use it (see `known`)."""
-    tag = session.scalars(select(Tag).where(Tag.id == tag_id).with_for_update()).one_or_none()
-    if tag is None:
-        raise NotFound
-    return tag
+    return existing(session.scalars(select(Tag).where(Tag.id == tag_id).with_for_update()).one_or_none())
 
 
 def tag_to_merge(session: Session, _actor: Actor, body: Any, tag_id: UUID) -> Tag:

@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 from helpdesk.customers.models import Customer
 from helpdesk.identity.actors import Actor
 from helpdesk.kernel import advisory
-from helpdesk.kernel.errors import NotFound
+from helpdesk.kernel.access import existing
 from helpdesk.kernel.pagination import AnySelect, Listed, Order, Page, listed
 
 _CUSTOMER: Final = Customer.__table__.c
@@ -25,10 +25,7 @@ def list_customers(session: Session, page: Page, given: dict[str, Any]) -> Liste
 
 
 def get(session: Session, customer_id: UUID) -> Customer:
-    row = session.get(Customer, customer_id)
-    if row is None:
-        raise NotFound
-    return row
+    return existing(session.get(Customer, customer_id))
 
 
 def exists(session: Session, customer_id: UUID) -> bool:
@@ -36,10 +33,9 @@ def exists(session: Session, customer_id: UUID) -> bool:
 
 
 def for_update(session: Session, _actor: Actor, customer_id: UUID) -> Customer:
-    row = session.execute(select(Customer).where(Customer.id == customer_id).with_for_update()).scalar_one_or_none()
-    if row is None:
-        raise NotFound
-    return row
+    return existing(
+        session.execute(select(Customer).where(Customer.id == customer_id).with_for_update()).scalar_one_or_none()
+    )
 
 
 def by_external_id(session: Session, external_id: str) -> Customer | None:

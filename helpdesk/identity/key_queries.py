@@ -11,6 +11,7 @@ from helpdesk.identity.key_models import ApiKey, ApiKeyTeam
 from helpdesk.identity.models import Agent
 from helpdesk.identity.permissions import PERMISSIONS
 from helpdesk.identity.queries import CALLER
+from helpdesk.kernel.access import existing
 from helpdesk.kernel.errors import NotFound
 from helpdesk.kernel.pagination import AnySelect, Listed, Order, Page, listed
 
@@ -68,10 +69,7 @@ def _shown(row: Any) -> dict[str, Any]:
 
 
 def key_for_update(session: Session, _actor: Actor, key_id: UUID) -> ApiKey:
-    key = session.scalars(select(ApiKey).where(ApiKey.id == key_id).with_for_update()).one_or_none()
-    if key is None:
-        raise NotFound
-    return key
+    return existing(session.scalars(select(ApiKey).where(ApiKey.id == key_id).with_for_update()).one_or_none())
 
 
 def is_key(session: Session, key_id: UUID) -> bool:

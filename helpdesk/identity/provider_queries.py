@@ -11,6 +11,7 @@ from helpdesk.identity.models import Agent, Role
 from helpdesk.identity.password_models import SecondFactor
 from helpdesk.identity.provider_models import AgentIdentity, IdentityProvider
 from helpdesk.identity.queries import lock_membership
+from helpdesk.kernel.access import existing
 from helpdesk.kernel.errors import NotFound
 from helpdesk.kernel.pagination import AnySelect, Listed, Order, Page, listed
 
@@ -42,10 +43,7 @@ def list_doors(session: Session, page: Page, given: dict[str, Any]) -> Listed:
 
 
 def provider_detail(session: Session, provider_id: UUID) -> Any:
-    row = session.execute(_PROVIDER.where(IdentityProvider.id == provider_id)).mappings().one_or_none()
-    if row is None:
-        raise NotFound
-    return row
+    return existing(session.execute(_PROVIDER.where(IdentityProvider.id == provider_id)).mappings().one_or_none())
 
 
 def provider_exists(session: Session, provider_id: UUID) -> bool:
@@ -56,10 +54,7 @@ def provider_for_update(session: Session, _actor: Actor, provider_id: UUID) -> I
     """Locked, and before it what decides about roles and agents (`lock_membership`): sign-ins lock in that order too."""
     lock_membership(session)
     found = select(IdentityProvider).where(IdentityProvider.id == provider_id).with_for_update()
-    row = session.execute(found).scalar_one_or_none()
-    if row is None:
-        raise NotFound
-    return row
+    return existing(session.execute(found).scalar_one_or_none())
 
 
 def provider_named(session: Session, name: str) -> IdentityProvider | None:

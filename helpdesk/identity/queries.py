@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 from helpdesk.identity.actors import Actor
 from helpdesk.identity.models import Agent, Role, Team, TeamMember, Token
 from helpdesk.kernel import advisory
+from helpdesk.kernel.access import existing
 from helpdesk.kernel.errors import NotFound
 from helpdesk.kernel.pagination import AnySelect, Listed, Order, Page, listed
 
@@ -62,10 +63,7 @@ def list_tokens(session: Session, actor: Actor, page: Page, given: dict[str, Any
 
 
 def _one(session: Session, statement: AnySelect) -> Any:
-    row = session.execute(statement).mappings().one_or_none()
-    if row is None:
-        raise NotFound
-    return row
+    return existing(session.execute(statement).mappings().one_or_none())
 
 
 def lock_membership(session: Session) -> None:
@@ -96,10 +94,7 @@ _Row = TypeVar("_Row", Agent, Team, Token)
 
 
 def _locked(session: Session, kind: type[_Row], row_id: UUID) -> _Row:
-    row = session.execute(select(kind).where(kind.id == row_id).with_for_update()).scalar_one_or_none()
-    if row is None:
-        raise NotFound
-    return row
+    return existing(session.execute(select(kind).where(kind.id == row_id).with_for_update()).scalar_one_or_none())
 
 
 def valid_tokens_of(session: Session, agent_id: UUID) -> Sequence[Token]:

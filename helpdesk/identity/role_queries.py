@@ -12,6 +12,7 @@ from helpdesk.identity.models import Agent, KnownPermission, Role
 from helpdesk.identity.permissions import ADMINISTERING, PERMISSIONS, Rights, rights
 from helpdesk.identity.provider_models import IdentityProvider
 from helpdesk.identity.queries import lock_membership
+from helpdesk.kernel.access import existing
 from helpdesk.kernel.errors import NotFound
 from helpdesk.kernel.pagination import AnySelect, Listed, Order, Page, listed
 
@@ -52,10 +53,7 @@ def _shown(row: Any) -> dict[str, Any]:
 def role_for_update(session: Session, _actor: Actor, role_id: UUID) -> Role:
     """Locked, and with it everything that decides who administers (`lock_membership`)."""
     lock_membership(session)
-    row = session.scalars(select(Role).where(Role.id == role_id).with_for_update()).one_or_none()
-    if row is None:
-        raise NotFound
-    return row
+    return existing(session.scalars(select(Role).where(Role.id == role_id).with_for_update()).one_or_none())
 
 
 def role_named(session: Session, name: str) -> Role | None:

@@ -30,6 +30,7 @@ from helpdesk.identity.actors import Actor
 from helpdesk.identity.administration_models import ADMINISTRATION
 from helpdesk.integrations.models import ImportJob, ImportRejection
 from helpdesk.kernel import advisory
+from helpdesk.kernel.access import existing
 from helpdesk.kernel.errors import NotFound
 from helpdesk.kernel.event_log import (
     BELOW_HORIZON,
@@ -95,10 +96,7 @@ def job_for_update(session: Session, actor: Actor, job_id: UUID) -> ImportJob:
     (its rejections) and waits for the one before, which would wait for it.
     """
     statement = select(ImportJob).where(ImportJob.id == job_id, visible_to(actor)).with_for_update(key_share=True)
-    row = session.execute(statement).scalar_one_or_none()
-    if row is None:
-        raise NotFound
-    return row
+    return existing(session.execute(statement).scalar_one_or_none())
 
 
 def locked_job(session: Session, job_id: UUID) -> ImportJob:

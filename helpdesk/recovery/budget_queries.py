@@ -9,6 +9,7 @@ from sqlalchemy import or_, select
 from sqlalchemy.orm import Session
 
 from helpdesk.identity.actors import Actor
+from helpdesk.kernel.access import existing
 from helpdesk.kernel.errors import NotFound
 from helpdesk.kernel.pagination import Listed, Order, Page, listed
 from helpdesk.recovery.models import Budget, BudgetEntry
@@ -76,10 +77,9 @@ def budget_detail(session: Session, budget_id: UUID) -> dict[str, Any]:
 
 
 def budget_for_update(session: Session, _actor: Actor, budget_id: UUID) -> Budget:
-    row = session.execute(select(Budget).where(Budget.id == budget_id).with_for_update()).scalar_one_or_none()
-    if row is None:
-        raise NotFound
-    return row
+    return existing(
+        session.execute(select(Budget).where(Budget.id == budget_id).with_for_update()).scalar_one_or_none()
+    )
 
 
 def same_budget(session: Session, given: Mapping[str, Any]) -> UUID | None:

@@ -8,6 +8,7 @@ from sqlalchemy import and_, func, select
 from sqlalchemy.orm import Session
 
 from helpdesk.identity.actors import Actor
+from helpdesk.kernel.access import existing
 from helpdesk.kernel.errors import NotFound
 from helpdesk.kernel.pagination import AnySelect, Listed, Order, Page, listed
 from helpdesk.sla.models import Clock, SlaCalendar, SlaCalendarVersion, SlaPolicy, SlaPolicyVersion
@@ -73,12 +74,9 @@ def calendars_by_name(session: Session) -> Sequence[Any]:
 
 
 def calendar_for_update(session: Session, _actor: Actor, calendar_id: UUID) -> SlaCalendar:
-    row = session.execute(
-        select(SlaCalendar).where(SlaCalendar.id == calendar_id).with_for_update()
-    ).scalar_one_or_none()
-    if row is None:
-        raise NotFound
-    return row
+    return existing(
+        session.execute(select(SlaCalendar).where(SlaCalendar.id == calendar_id).with_for_update()).scalar_one_or_none()
+    )
 
 
 _CURRENT_POLICY: Final = and_(SlaPolicyVersion.policy_id == SlaPolicy.id, SlaPolicyVersion.version == SlaPolicy.version)

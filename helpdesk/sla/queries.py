@@ -14,6 +14,7 @@ from helpdesk.complaints.link_events import DuplicateMerged, DuplicateParted
 from helpdesk.complaints.models import Complaint
 from helpdesk.identity.actors import Actor
 from helpdesk.kernel import advisory
+from helpdesk.kernel.access import existing
 from helpdesk.kernel.clock import parse_rfc3339
 from helpdesk.kernel.errors import NotFound
 from helpdesk.kernel.event_log import EventRow
@@ -230,10 +231,9 @@ def _one(session: Session, statement: AnySelect) -> dict[str, Any]:
 
 
 def policy_for_update(session: Session, _actor: Actor, policy_id: UUID) -> SlaPolicy:
-    row = session.execute(select(SlaPolicy).where(SlaPolicy.id == policy_id).with_for_update()).scalar_one_or_none()
-    if row is None:
-        raise NotFound
-    return row
+    return existing(
+        session.execute(select(SlaPolicy).where(SlaPolicy.id == policy_id).with_for_update()).scalar_one_or_none()
+    )
 
 
 def calendar_name_taken(session: Session, name: str) -> bool:

@@ -8,6 +8,7 @@ from sqlalchemy import Row, RowMapping, delete, func, select
 from sqlalchemy.orm import Session
 
 from helpdesk.identity.actors import Actor
+from helpdesk.kernel.access import existing
 from helpdesk.kernel.errors import NotFound
 from helpdesk.kernel.pagination import AnySelect, Listed, Order, Page, listed
 from helpdesk.taxonomy.code_map_models import CodeMap, ExternalCode
@@ -57,10 +58,7 @@ def list_codes(session: Session, page: Page, given: Mapping[str, Any], map_id: U
 
 
 def map_for_update(session: Session, _actor: Actor, map_id: UUID) -> CodeMap:
-    found = session.scalars(select(CodeMap).where(_MAP.id == map_id).with_for_update()).one_or_none()
-    if found is None:
-        raise NotFound
-    return found
+    return existing(session.scalars(select(CodeMap).where(_MAP.id == map_id).with_for_update()).one_or_none())
 
 
 def systems(session: Session) -> set[str]:

@@ -8,7 +8,7 @@ from sqlalchemy import bindparam, case, func, null, select
 from sqlalchemy.orm import Session, aliased
 
 from helpdesk.identity.actors import Actor
-from helpdesk.kernel.errors import NotFound
+from helpdesk.kernel.access import existing
 from helpdesk.kernel.pagination import AnySelect, Listed, Order, Page, listed
 from helpdesk.taxonomy.models import SEVERITY, SeveritySpec, TaxonomyTerm, TaxonomyVersion
 
@@ -85,19 +85,13 @@ def list_terms(session: Session, page: Page, given: Mapping[str, Any]) -> Listed
 
 
 def term_detail(session: Session, term_id: UUID) -> Any:
-    found = session.execute(select(*_SHOWN).where(_TERM.id == term_id)).mappings().one_or_none()
-    if found is None:
-        raise NotFound
-    return found
+    return existing(session.execute(select(*_SHOWN).where(_TERM.id == term_id)).mappings().one_or_none())
 
 
 def term_for_update(session: Session, _actor: Actor, term_id: UUID) -> TaxonomyTerm:
     """Locked, and before it the whole taxonomy."""
     severity_for_update(session)
-    found = session.scalars(select(TaxonomyTerm).where(_TERM.id == term_id).with_for_update()).one_or_none()
-    if found is None:
-        raise NotFound
-    return found
+    return existing(session.scalars(select(TaxonomyTerm).where(_TERM.id == term_id).with_for_update()).one_or_none())
 
 
 def term_known(session: Session, kind: str, code: str) -> bool:
@@ -139,7 +133,4 @@ def version_detail(session: Session, version: int | None) -> Any:
         statement = statement.order_by(_VERSION.version.desc()).limit(1)
     else:
         statement = statement.where(_VERSION.version == version)
-    found = session.execute(statement).one_or_none()
-    if found is None:
-        raise NotFound
-    return found
+    return existing(session.execute(statement).one_or_none())
