@@ -20,7 +20,7 @@ from helpdesk.complaints.tracking_errors import ReopenWindowOver, TrackingRefuse
 from helpdesk.complaints.tracking_secret import Secrets, fits, hash_of
 from helpdesk.complaints.tracking_session import Session as Opened
 from helpdesk.identity.actors import SYSTEM, Actor, complainant_actor
-from helpdesk.kernel.errors import FieldError, ValidationFailed
+from helpdesk.kernel.errors import FieldError, MovedMeanwhile, ValidationFailed
 from helpdesk.kernel.ids import parse_reference
 from helpdesk.kernel.mail import queue_mail
 from helpdesk.kernel.unit_of_work import UnitOfWork
@@ -106,8 +106,28 @@ def complainant(session: Session, opened: Opened | None) -> Actor | None:
     if opened is None or row is None or row.seen_at >= opened.expires_at or row.tracking_number != opened.number:
         return None
     if row.goes_on_id != row.id and not sharing_queries.is_of_one_person(session, row.id):
-        return complainant_actor(row.goes_on_id, MAY_BESIDE, row.seen_at, beside_id=row.id)
-    return complainant_actor(row.goes_on_id, MAY, row.seen_at)
+        return complainant_actor(row.goes_on_id, MAY_BESIDE, row.seen_at, beside_id=row.id, opened_id=row.id)
+    return complainant_actor(row.goes_on_id, MAY, row.seen_at, opened_id=row.id)
+
+
+def theirs(session: Session, actor: Actor) -> Complaint:
+    """The complaint in which that of the actor's session goes on, locked. Raises `MovedMeanwhile` where it was merged, or its
+    merge undone, before the lock was had: what they do would be done to another person's.
+    """
+    return _still_theirs(session, actor, queries.complaint_for_update(session, actor, str(actor.id)))
+
+
+def thread_of_theirs(session: Session, actor: Actor) -> Complaint:
+    """The same, by `queries.thread_for_update`."""
+    return _still_theirs(session, actor, queries.thread_for_update(session, actor, str(actor.id)))
+
+
+def _still_theirs(session: Session, actor: Actor, complaint: Complaint) -> Complaint:
+    if actor.opened_id is not None:
+        row = tracking_queries.opened(session, actor.opened_id)
+        if row is None or row.goes_on_id != complaint.id:
+            raise MovedMeanwhile
+    return complaint
 
 
 def seen_by(session: Session, actor: Actor, *, names: str, window_days: int) -> dict[str, Any]:

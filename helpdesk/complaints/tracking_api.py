@@ -83,15 +83,6 @@ BY_SESSION = Scheme("tracking", complainant, TrackingSessionEnded)
 """For everything that hangs on a complaint and is the complainant's too. The actor sees that one complaint."""
 
 
-def theirs(session: Session, actor: Actor) -> models.Complaint:
-    """The complaint of the session, locked."""
-    return queries.complaint_for_update(session, actor, str(actor.id))
-
-
-def _thread_of_theirs(session: Session, actor: Actor) -> models.Complaint:
-    return queries.thread_for_update(session, actor, str(actor.id))
-
-
 def _seen(session: Session, actor: Actor, _: object = None) -> dict[str, Any]:
     settings = web().settings
     return tracking.seen_by(session, actor, names=settings.tracking_names, window_days=settings.reopen_window_days)
@@ -134,7 +125,7 @@ def _entry(session: Session, actor: Actor, message_id: UUID) -> dict[str, Any]:
     answer=tracking_schemas.TrackedMessage,
     status=201,
     by=BY_SESSION,
-    load=_thread_of_theirs,
+    load=tracking.thread_of_theirs,
     show=_entry,
     errors=(MovedMeanwhile,),
 )
@@ -158,10 +149,10 @@ def _possible(action: str) -> Any:
     body=tracking_schemas.TrackedWithdrawIn,
     answer=tracking_schemas.TrackedComplaint,
     by=BY_SESSION,
-    load=theirs,
+    load=tracking.theirs,
     check=_possible("withdraw"),
     show=_seen,
-    errors=(ActionNotAllowed,),
+    errors=(ActionNotAllowed, MovedMeanwhile),
 )
 def withdraw(uow: UnitOfWork, actor: Actor, complaint: models.Complaint, given: dict[str, Any]) -> None:
     tracking.withdraw(uow, actor, complaint, given)
@@ -175,10 +166,10 @@ def withdraw(uow: UnitOfWork, actor: Actor, complaint: models.Complaint, given: 
     body=ReasonIn,
     answer=tracking_schemas.TrackedComplaint,
     by=BY_SESSION,
-    load=theirs,
+    load=tracking.theirs,
     check=_possible("reopen"),
     show=_seen,
-    errors=(ActionNotAllowed, ReopenWindowOver),
+    errors=(ActionNotAllowed, ReopenWindowOver, MovedMeanwhile),
 )
 def reopen(uow: UnitOfWork, actor: Actor, complaint: models.Complaint, given: dict[str, Any]) -> None:
     acts.carry_out(uow, actor, complaint, "reopen", given)
@@ -194,10 +185,10 @@ def reopen(uow: UnitOfWork, actor: Actor, complaint: models.Complaint, given: di
     status=201,
     by=BY_SESSION,
     limits=(limiting.INTAKE,),
-    load=theirs,
+    load=tracking.theirs,
     check=following_on.check_closed,
     shown_once="tracking_secret",
-    errors=(StillOpen, Forbidden),
+    errors=(StillOpen, Forbidden, MovedMeanwhile),
 )
 def complain_again(
     uow: UnitOfWork, _actor: Actor, complaint: models.Complaint, given: dict[str, Any]

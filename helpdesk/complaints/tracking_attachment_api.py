@@ -11,13 +11,14 @@ from sqlalchemy.orm import Session
 from helpdesk.complaints import attachment_errors as errors
 from helpdesk.complaints import attachment_queries as queries
 from helpdesk.complaints import attachment_schemas as schemas
-from helpdesk.complaints import attachments, beside
+from helpdesk.complaints import attachments, beside, tracking
 from helpdesk.complaints.attachment_api import check_room, file_link, is_scanned, terms
 from helpdesk.complaints.errors import ComplaintMerged
 from helpdesk.complaints.models import Complaint
-from helpdesk.complaints.tracking_api import BY_SESSION, theirs
+from helpdesk.complaints.tracking_api import BY_SESSION
 from helpdesk.identity.actors import Actor
 from helpdesk.kernel import limiting
+from helpdesk.kernel.errors import MovedMeanwhile
 from helpdesk.kernel.http import Blueprint, web
 from helpdesk.kernel.pagination import Page
 from helpdesk.kernel.schemas import PageQuery
@@ -56,11 +57,11 @@ def _look(_session: Session, actor: Actor) -> Actor:
     limits=(limiting.INTAKE,),
     look=_look,
     terms=terms,
-    load=theirs,
+    load=tracking.theirs,
     check=check_room,
     show=queries.shown,
     if_match="none",  # they are shown no version of it
-    errors=(errors.TooManyAttachments, ComplaintMerged),
+    errors=(errors.TooManyAttachments, ComplaintMerged, MovedMeanwhile),
 )
 def add_attachment(uow: UnitOfWork, actor: Actor, complaint: Complaint, _given: dict[str, Any], upload: Upload) -> UUID:
     bounds = attachments.Bounds.of(web().settings, actor)

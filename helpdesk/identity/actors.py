@@ -32,6 +32,8 @@ class Actor:
     """The session that the request was made with; None where it was a token."""
     beside_id: UUID | None = None
     """Of a complainant whose complaint was merged into another person's, that of `id`: their own."""
+    opened_id: UUID | None = None
+    """Of a complainant with a session of tracking: the complaint that it is for, that of `id` or one that was merged into it."""
 
     def may(self, permission: str) -> bool:
         return permission in self.permissions
@@ -113,6 +115,14 @@ def complainant_actor(
     seen_at: datetime | None = None,
     *,
     beside_id: UUID | None = None,
+    opened_id: UUID | None = None,
 ) -> Actor:
     """The customer, known only by a signed link to something of one complaint."""
-    return Actor(kind="complainant", id=complaint_id, permissions=permissions, seen_at=seen_at, beside_id=beside_id)
+    return Actor(
+        kind="complainant",
+        id=complaint_id,
+        permissions=permissions,
+        seen_at=seen_at,
+        beside_id=beside_id,
+        opened_id=opened_id,
+    )

@@ -358,7 +358,7 @@ class Reality:
     def _complainant(self, complaint_id: UUID) -> Actor:
         with self.database.reader() as session:
             row = queries.get_one(session, complaint_id)
-        return complainant_actor(row.merged_into_id or row.id, MAY)
+        return complainant_actor(row.merged_into_id or row.id, MAY, opened_id=row.id)
 
 
 def _do_act(uow: UnitOfWork, actor: Actor, it: Try, ids: list[UUID]) -> None:
@@ -396,12 +396,10 @@ def _do_say(uow: UnitOfWork, actor: Actor, it: Try, ids: list[UUID]) -> None:
 
 
 def _do_track(uow: UnitOfWork, actor: Actor, it: Try, _ids: list[UUID]) -> None:
-    complaint = queries.thread_for_update(uow.session, actor, str(actor.id))
     if it.what == "write":
-        tracking.write(uow, actor, complaint, {"body": "Friday."})
+        tracking.write(uow, actor, tracking.thread_of_theirs(uow.session, actor), {"body": "Friday."})
         return
-    if complaint.merged_into_id is not None:
-        raise MovedMeanwhile
+    complaint = tracking.theirs(uow.session, actor)
     acts.check(uow.session, actor, complaint, it.what)
     acts.carry_out(uow, actor, complaint, it.what, {"reason": "x"})
 

@@ -2,12 +2,15 @@
 were cut stand in the other complaint.
 """
 
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 from uuid import UUID
 
 import pytest
 from sqlalchemy import Engine
 
+from helpdesk.complaints import merge_queries, unmerging
+from helpdesk.identity.actors import SYSTEM
 from helpdesk.kernel.unit_of_work import Database
 from tests.complaints.merges.acting import NA, Complaint, act
 from tests.complaints.merging import (
@@ -23,6 +26,7 @@ from tests.complaints.merging import (
 from tests.complaints.test_redaction import places_with
 from tests.complaints.test_tracking import opened
 from tests.conftest import Caller, Join
+from tests.racing import until, waiting
 
 
 class TestOldReference:
@@ -186,3 +190,27 @@ class TestTracking:
         assert read_by("his") == ["his before", "to his", "to both", "his after"]
         assert read_by("hers") == ["hers before", "to hers", "hers after", "hers by phone"]
         verified(database)
+
+
+@pytest.mark.parametrize("path", ["withdraw", "messages"])
+def test_while_the_merge_is_undone(
+    senior: Caller, anonymous: Caller, two: tuple[Complaint, Complaint], database: Database, path: str
+) -> None:
+    """What they do was meant for their own: it had gone home by the time it could be done."""
+    source, survivor = two
+    merge(senior, source, survivor)
+    way = f"Tracking {opened(anonymous, source)}"
+    body = {"withdraw": {}, "messages": {"body": "Thank you."}}[path]
+    with ThreadPoolExecutor(1) as pool, database.engine.connect() as watcher:
+        with database.unit_of_work(SYSTEM) as uow:
+            held = merge_queries.merged_for_update(uow.session, SYSTEM, source["reference"])
+            unmerging.unmerge(uow, SYSTEM, held, {"reason": "They were two.", "silent": True})
+            uow.session.flush()
+            running = pool.submit(anonymous.post, f"/public/tracking/{path}", body, authorization=way)
+            until(lambda: waiting(watcher) >= 1)
+        assert running.result().status_code in {200, 201}, running.result().text
+    assert read(senior, survivor)["status"] == "received"
+    assert (read(senior, source)["status"] == "withdrawn") == (path == "withdraw")
+    assert (("inbound", "Thank you.") in thread(senior, source)) == (path == "messages")
+    assert ("inbound", "Thank you.") not in thread(senior, survivor)
+    verified(database)
