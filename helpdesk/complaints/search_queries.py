@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 from uuid import UUID
 
 from sqlalchemy import (
@@ -40,7 +40,7 @@ from helpdesk.identity.actors import Actor
 from helpdesk.kernel.errors import CursorMismatch
 from helpdesk.kernel.pagination import AnySelect, Order, Page
 
-RANKED: Final = 200
+RANKED: Final = 100
 """Complaints that are ranked; with more that match, the newest come first."""
 
 AT_HAND: Final = 3_000
@@ -51,11 +51,14 @@ each complaint that may be seen is asked whether it matches.
 GLANCE: Final = 500
 """So many of the newest complaints are looked at first: they tell how frequent is what is looked for."""
 
-FAR: Final = 5_000
+FAR: Final = 3_500
 """Where so many looked at, newest first, should be enough, that is quicker than to gather all that match. The least favourable
-share of matches, one in 25, takes as long either way at 100 000 complaints."""
+share of matches, one in 40, takes as long either way at 100 000 complaints."""
 _UNEVEN: Final = 3
 """And so many times as many are looked at before that is given up: what is looked for may be rarer in what came before."""
+
+_AT_NO_COST: Final = 4
+"""Where all that match are gathered, so many times as many as are wanted cost nothing more."""
 
 _COMPLAINT, _SEGMENT = Complaint.__table__.c, SearchSegment.__table__.c
 _WEIGHTS: Final[Any] = literal_column("ARRAY[0.1, 0.3, 0.6, 1.0]::float4[]")
@@ -83,9 +86,8 @@ def search(session: Session, actor: Actor, page: Page, query: Query, wanted: Wan
     look = _Look(session, (len(query.wanted), len(query.unwanted)), _terms(query))
     by_rank = page.cursor is None or not page.holds(newest_first)
     newest = look.newest(RANKED + 1, None if by_rank else page.position(newest_first))
-    if by_rank and len(newest) <= RANKED:
-        ids = [place.complaint_id for place in newest]
-        places = session.execute(_places(statement), {**values, "any_of": query.any_of, "ids": ids}).all()
+    if by_rank and len(newest.ids) <= RANKED:
+        places = session.execute(_places(statement), {**values, "any_of": query.any_of, "ids": newest.ids}).all()
         return _ranked(session, page, statement, values, places)
     if by_rank and page.cursor is not None:
         raise CursorMismatch("More match by now than are ranked; begin without a cursor.")
@@ -93,23 +95,32 @@ def search(session: Session, actor: Actor, page: Page, query: Query, wanted: Wan
 
 
 def _seen_of(
-    look: "_Look", page: Page, listed: tuple[AnySelect, Order, dict[str, Any]], newest: Sequence[Any]
+    look: "_Look", page: Page, listed: tuple[AnySelect, Order, dict[str, Any]], newest: "_Newest"
 ) -> Sequence[Any]:
-    """The page, of the `newest` that match, all or `RANKED` and one; and of those after them, until it is full."""
+    """The page, of the `newest` that match and of those after them, until it is full."""
     statement, order, values = listed
     rows: list[Any] = []
     most, looked = RANKED + 1, 0
     while True:
-        given = {**values, "ids": [place.complaint_id for place in newest]}
-        rows += page.run(look.session, _these(statement), order, given).mappings()
-        if len(rows) > page.limit or len(newest) < most:
+        for ids in filter(None, (newest.ids[:most], newest.ids[most:])):
+            rows += page.run(look.session, _these(statement), order, {**values, "ids": ids}).mappings()
+            if len(rows) > page.limit:
+                return rows
+        if newest.end is None:
             return rows
-        looked += most
+        looked += len(newest.ids)
         if looked > AT_HAND:
             given = {**values, **look.terms}
             return page.run(look.session, _among(statement, look.kind), order, given).mappings().all()
         most *= 2
-        newest = look.newest(most, (newest[-1].received_at, newest[-1].complaint_id))
+        newest = look.newest(most, newest.end)
+
+
+class _Newest(NamedTuple):
+    """`end`: the place after which there may be more that match, None where these are the last."""
+
+    ids: Sequence[UUID]
+    end: Sequence[Any] | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,12 +131,18 @@ class _Look:
     kind: "Kind"
     terms: Mapping[str, str]
 
-    def newest(self, most: int, after: Sequence[Any] | None = None) -> Sequence[Any]:
-        """`(complaint_id, received_at)` of those that match, newest first, `most` at most; `after`: where they begin."""
+    def newest(self, most: int, after: Sequence[Any] | None = None) -> _Newest:
+        """Those that match, newest first, beginning after the place `after`: `most` at least, or all."""
         found = self._walked(most, after, GLANCE)
         if len(found) < most <= len(found) * FAR // GLANCE:
             found = self._walked(most, after, FAR * _UNEVEN)
-        return found if len(found) >= most else self._run(_looked_up, after, most=most)
+        if len(found) >= most:
+            return self._cut(found, most)
+        return self._cut(self._run(_looked_up, after, most=most * _AT_NO_COST), most * _AT_NO_COST)
+
+    def _cut(self, found: Sequence[Any], most: int) -> _Newest:
+        last = found[-1] if len(found) >= most else None
+        return _Newest([row.complaint_id for row in found], None if last is None else (last.received_at, last[0]))
 
     def _walked(self, most: int, after: Sequence[Any] | None, rows: int) -> Sequence[Any]:
         return self._run(_walked, after, most=most, looked_at=rows)

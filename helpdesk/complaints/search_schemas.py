@@ -55,5 +55,5 @@ class SearchResult(Schema):
     )
     ranked = fields.Boolean(
         required=True,
-        metadata={"description": "false: more than 200 match, and they are shown newest first.", "example": True},
+        metadata={"description": "false: more than 100 match, and they are shown newest first.", "example": True},
     )

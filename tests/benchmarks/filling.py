@@ -126,14 +126,18 @@ def _multiply(connection: Connection, times: int) -> None:
     _references(connection, times)
     numbered = f"FROM {{table}} CROSS JOIN generate_series(1, {times - 1}) AS k"
     _copy(connection, Customer, numbered, {"email": "'c' || k || '.' || email"})
-    # Each copy among the copies of others, written in that order, as complaints come: else what one word finds lies all in
-    # one place, and what came in one minute all over the table.
-    mixed = {"received_at": "received_at - k * interval '1370 milliseconds'"}
     by_reference = "FROM complaint JOIN bench_copy ON bench_copy.source = complaint.id"
-    _copy(connection, Complaint, by_reference, {"reference": "bench_copy.reference", **mixed})
-    _copy(connection, SearchSegment, numbered, mixed)
+    # Each copy somewhere among the copies of others, written in that order, as complaints come: else what one word finds lies
+    # all in one place, and what came in one minute all over the table.
+    _copy(connection, Complaint, by_reference, {"reference": "bench_copy.reference", "received_at": _some_time("id")})
+    _copy(connection, SearchSegment, numbered, {"received_at": _some_time("complaint_id")})
     for model in (Issue, Person, Clock, TransitionRow, EventRow):
         _copy(connection, model, numbered, {})
+
+
+def _some_time(complaint_id: str) -> str:
+    """When a copy was received, the same wherever it stands."""
+    return f"received_at - abs(hashtextextended({complaint_id}::text, k)) % 300000 * interval '1 millisecond'"
 
 
 def _references(connection: Connection, times: int) -> None:

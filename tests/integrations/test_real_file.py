@@ -91,10 +91,7 @@ def _check_search(database: Database, rows: list[dict[str, str]]) -> None:
         there = sorted({token.text for token in tokens(texts[row["Complaint ID"]].description) if not token.pair})
         one, other = chance.sample(there, 2)
         with database.reader() as session:
-            ids = [
-                place.complaint_id
-                for place in _Look(session, (2, 0), _terms(read(f"{one} {other}"))).newest(AT_HAND + 1)
-            ]
+            ids = _Look(session, (2, 0), _terms(read(f"{one} {other}"))).newest(AT_HAND + 1).ids
             found = set(session.scalars(select(Complaint.external_id).where(Complaint.id.in_(ids))))
         expected = {number for number, held in words.items() if {one, other} <= held}
         assert row["Complaint ID"] in found or len(ids) > AT_HAND, (one, other)
