@@ -18,7 +18,11 @@ from helpdesk.taxonomy.term_schemas import TermCode
 
 
 class AcknowledgeIn(Schema):
-    channel = TermCode("channel", required=True, metadata={"example": "EMAIL"})
+    channel = TermCode(
+        "channel",
+        required=True,
+        metadata={"description": "By which they are told, or were; EMAIL needs an address.", "example": "EMAIL"},
+    )
     text = Text(
         max_length=LONG,
         metadata={"description": "The standard acknowledgement when absent.", "example": "Thank you, we are on it."},

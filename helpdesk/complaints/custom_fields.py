@@ -37,8 +37,14 @@ def set_values(uow: UnitOfWork, complaint: Complaint, given: Mapping[str, Any]) 
     fields = custom_field_queries.fields_to_write(uow.session, given)
     read = _read(fields, given, complaint.custom_fields)
     changed = {key: value for key, value in read.items() if _json(value) != complaint.custom_fields.get(key)}
-    if not changed:
-        return
+    if changed:
+        put(uow, complaint, fields, changed)
+
+
+def put(
+    uow: UnitOfWork, complaint: Complaint, fields: Mapping[str, CustomField], changed: Mapping[str, Value | None]
+) -> None:
+    """Values that were judged, or are what a redaction left, into a locked complaint; the caller records the change."""
     complaint.custom_fields = _shown(complaint.custom_fields, changed)
     complaint.terms = _terms(complaint.terms, changed)
     row = CustomValue.__table__.c

@@ -108,7 +108,11 @@ def _text(definition: Definition, given: Any, _before: Any) -> Value:
         raise Unfit("length", f"Length must be between 1 and {most}; null empties it.")
     if definition.mask is not None and not fits_mask(definition.mask, words):
         raise Unfit("mask", f"Write it like {definition.mask} (# a digit, ? a letter, * either).")
-    return Value(words, (Found(fold(words)[:FOUND_TO] if most <= FOUND_TO else None),))
+    return Value(words, (found_text(words, definition.max_length),))
+
+
+def found_text(words: str, max_length: int | None) -> Found:
+    return Found(fold(words)[:FOUND_TO] if (max_length or FOUND_TO) <= FOUND_TO else None)
 
 
 def fits_mask(mask: str, words: str) -> bool:

@@ -318,10 +318,11 @@ class MessageRedacted(Redacted):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TextRedacted(Redacted):
-    """`part`: subject or description."""
+    """`part`: subject, description, or `custom_field`, whose key is named."""
 
     type: ClassVar[str] = "complaint.text_redacted"
     part: str
+    custom_field: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -55,7 +55,7 @@ def redact_message(uow: UnitOfWork, actor: Actor, part: Part[Message], given: di
     if message.redacted_whole:
         raise NothingLeft
     before = message.body
-    cut = _cut(before, given)
+    cut = cut_of(before, given)
     posted = None
     if message.mail_id is not None:
         posted = mail.take_back(uow, message.mail_id, rewrite=cut.out_of, cancel=cut.whole)
@@ -70,8 +70,8 @@ def redact_message(uow: UnitOfWork, actor: Actor, part: Part[Message], given: di
         if _holds(cut, {"action": transition.action, "given": transition.given}):
             transition.given = {}  # whole, as the database allows it
     shown = {"body": cut.left, "body_html": None}
-    _rewrite_answers(uow, kin, lambda item: item.get("id") == str(message.id) and "body" in item, shown)
-    row = _note(
+    rewrite_answers(uow, kin, lambda item: item.get("id") == str(message.id) and "body" in item, lambda _: shown)
+    row = note(
         uow,
         actor,
         complaint,
@@ -90,12 +90,12 @@ def redact_message(uow: UnitOfWork, actor: Actor, part: Part[Message], given: di
             message_id=message.id,
             mail=posted,
             texts=seal_row(message.salt, message, OF_MESSAGE),
-            **_told(row),
+            **told(row),
         ),
         stream=complaint,
     )
-    quoting = _quoting(uow, actor, kin, cut, message.id)
-    return Redacted(row["id"], message.id, _drafts_quoting(uow, complaint, cut), quoting)
+    still = quoting(uow, actor, kin, cut, message.id)
+    return Redacted(row["id"], message.id, drafts_quoting(uow, complaint, cut), still)
 
 
 def redact_text(uow: UnitOfWork, actor: Actor, complaint: Complaint, given: dict[str, Any]) -> Redacted:
@@ -108,7 +108,7 @@ def redact_text(uow: UnitOfWork, actor: Actor, complaint: Complaint, given: dict
     past = [leaf for row in history for leaf in _told_of(row.payload, name)]
     if before == MARK and not past:
         raise NothingLeft
-    cut = _cut(before, given, past)
+    cut = cut_of(before, given, past)
     setattr(complaint, name, cut.left)
     complaint.text_salt = new_salt()
     left = seal_row(complaint.text_salt, complaint, OF_COMPLAINT)
@@ -121,22 +121,22 @@ def redact_text(uow: UnitOfWork, actor: Actor, complaint: Complaint, given: dict
         )
     holding = [row.id for row in history if cut.whole or cutting.any_holds(cut, _told_of(row.payload, name))]
     erased = event_log.erase(uow.session, holding)
-    _rewrite_answers(
+    rewrite_answers(
         uow,
         [complaint.id],
         lambda item: name in item and str(complaint.id) in {item.get("id"), item.get("complaint_id")},
-        {name: cut.left},
+        lambda _: {name: cut.left},
     )
-    row = _note(uow, actor, complaint, given, cut, before=before, part=name, message_id=None, mail=None, erased=erased)
+    row = note(uow, actor, complaint, given, cut, before=before, part=name, message_id=None, mail=None, erased=erased)
     uow.record(
-        TextRedacted(complaint_id=complaint.id, reference=complaint.reference, part=name, texts=left, **_told(row)),
+        TextRedacted(complaint_id=complaint.id, reference=complaint.reference, part=name, texts=left, **told(row)),
         stream=complaint,
     )
     kin = merge_queries.kin_of(uow.session, complaint.id)
-    return Redacted(row["id"], None, _drafts_quoting(uow, complaint, cut), _quoting(uow, actor, kin, cut, None))
+    return Redacted(row["id"], None, drafts_quoting(uow, complaint, cut), quoting(uow, actor, kin, cut, None))
 
 
-def _cut(text: str, given: dict[str, Any], past: Sequence[str] = ()) -> Cut:
+def cut_of(text: str, given: dict[str, Any], past: Sequence[str] = ()) -> Cut:
     try:
         if given.get("whole"):
             return cutting.whole(text)
@@ -182,24 +182,27 @@ def _told_of(payload: Mapping[str, Any], name: str) -> Iterator[str]:
         yield from cutting.leaves((payload.get(told) or {}).get(name))
 
 
-def _rewrite_answers(
-    uow: UnitOfWork, complaint_ids: Iterable[UUID], concerns: Callable[[dict[str, Any]], bool], shown: dict[str, Any]
+def rewrite_answers(
+    uow: UnitOfWork,
+    complaint_ids: Iterable[UUID],
+    concerns: Callable[[dict[str, Any]], bool],
+    shown: Callable[[dict[str, Any]], dict[str, Any]],
 ) -> None:
     def rewritten(value: Any) -> Any:
         if isinstance(value, dict):
             inner = {name: rewritten(item) for name, item in value.items()}
-            return inner | shown if concerns(value) else inner
+            return inner | shown(value) if concerns(value) else inner
         return [rewritten(item) for item in value] if isinstance(value, list) else value
 
     for complaint_id in complaint_ids:
         idempotency.rewrite(uow.session, complaint_id, rewritten)
 
 
-def _drafts_quoting(uow: UnitOfWork, complaint: Complaint, cut: Cut) -> list[UUID]:
+def drafts_quoting(uow: UnitOfWork, complaint: Complaint, cut: Cut) -> list[UUID]:
     return [row.id for row in redaction_queries.drafts_on(uow.session, complaint.id) if cut.quoted_in(row.body)]
 
 
-def _quoting(
+def quoting(
     uow: UnitOfWork, actor: Actor, kin: Sequence[UUID], cut: Cut, message_id: UUID | None
 ) -> list[dict[str, Any]]:
     """An answer that quotes it, a copy that a split made, the message in which a merge repeats a description."""
@@ -207,7 +210,7 @@ def _quoting(
     return [{"reference": row.reference, "message_id": row.message_id} for row in beside if cut.quoted_in(row.body)]
 
 
-def _note(
+def note(
     uow: UnitOfWork,
     actor: Actor,
     complaint: Complaint,
@@ -219,6 +222,7 @@ def _note(
     message_id: UUID | None,
     mail: str | None,
     erased: int,
+    field_key: str | None = None,
 ) -> dict[str, Any]:
     salt = secrets.token_bytes(_SALT)
     row = {
@@ -226,6 +230,7 @@ def _note(
         "complaint_id": complaint.id,
         "part": part,
         "message_id": message_id,
+        "field_key": field_key,
         "whole": cut.whole,
         "places": cut.count,
         "reason": given["reason"],
@@ -242,7 +247,7 @@ def _note(
     return row
 
 
-def _told(row: Mapping[str, Any]) -> dict[str, Any]:
+def told(row: Mapping[str, Any]) -> dict[str, Any]:
     return {
         "redaction_id": row["id"],
         "whole": row["whole"],

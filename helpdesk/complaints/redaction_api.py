@@ -2,7 +2,7 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
-from helpdesk.complaints import models, queries, redaction, redaction_queries, thread_queries
+from helpdesk.complaints import models, queries, redaction, redaction_queries, thread_queries, value_redaction
 from helpdesk.complaints import redaction_schemas as schemas
 from helpdesk.complaints.errors import NothingLeft
 from helpdesk.complaints.queries import Part
@@ -61,8 +61,9 @@ def redact_message(
 @blp.write(
     "/complaints/<ref>/redact",
     operation_id="redact_complaint",
-    summary="Take a complaint's subject or description out for good, or parts of it",
-    description=_GONE,
+    summary="Take a complaint's subject, description or value of a custom field out for good, or parts of it",
+    description=f"{_GONE} Of a custom field that is no text the value goes whole, and the field is empty then. A complaint that "
+    "was merged with this one keeps its own.",
     body=schemas.TextRedactionIn,
     answer=schemas.RedactionDone,
     permission="complaint:redact",
@@ -74,4 +75,5 @@ def redact_message(
 def redact_text(
     uow: UnitOfWork, actor: Actor, complaint: models.Complaint, given: dict[str, Any]
 ) -> redaction.Redacted:
-    return redaction.redact_text(uow, actor, complaint, given)
+    redact = value_redaction.redact_value if given["part"] == value_redaction.PART else redaction.redact_text
+    return redact(uow, actor, complaint, given)

@@ -8,7 +8,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from helpdesk.kernel.db import Base, Identified, Stamped
 
-REDACTABLE: Final = ("message", "subject", "description")
+REDACTABLE: Final = ("message", "subject", "description", "custom_field")
 MAIL_OUTCOMES: Final = ("sent", "perhaps_sent", "not_sent")
 
 
@@ -21,6 +21,7 @@ class Redaction(Identified, Stamped, Base):
     __table_args__ = (
         CheckConstraint(f"part IN {REDACTABLE}", name="part"),
         CheckConstraint("(part = 'message') = (message_id IS NOT NULL)", name="message_is_named"),
+        CheckConstraint("(part = 'custom_field') = (field_key IS NOT NULL)", name="field_is_named"),
         CheckConstraint(f"mail IN {MAIL_OUTCOMES}", name="mail"),
         Index("ix_complaint_redaction_complaint_id_id", "complaint_id", "id"),
     )
@@ -28,6 +29,8 @@ class Redaction(Identified, Stamped, Base):
     complaint_id: Mapped[UUID] = mapped_column(ForeignKey("complaint.id", ondelete="CASCADE"))
     part: Mapped[str]
     message_id: Mapped[UUID | None] = mapped_column(ForeignKey("complaint_message.id", ondelete="CASCADE"))
+    field_key: Mapped[str | None]
+    """Of a custom field."""
     whole: Mapped[bool]
     places: Mapped[int]
     reason: Mapped[str]

@@ -5,11 +5,12 @@ from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import func, or_, select
+from sqlalchemy import func, or_, select, update
 from sqlalchemy.orm import Session
 
 from helpdesk.complaints.draft_models import Draft
 from helpdesk.complaints.form_models import Quarantined
+from helpdesk.complaints.merge_models import Merge, MergedRow
 from helpdesk.complaints.models import Complaint, Message, TransitionRow
 from helpdesk.complaints.queries import Part, complaint_for_update, visible_id, visible_to
 from helpdesk.complaints.redaction_models import Redaction
@@ -22,6 +23,7 @@ _SHOWN: Final[AnySelect] = select(
     Redaction.id,
     Redaction.part,
     Redaction.message_id,
+    Redaction.field_key.label("custom_field"),
     Redaction.whole,
     Redaction.places,
     Redaction.reason,
@@ -70,6 +72,16 @@ def events_that_changed(session: Session, complaint_id: UUID, field: str) -> Seq
         or_(EventRow.payload["changes"].has_key(field), EventRow.payload["given"].has_key(field)),
     )
     return session.execute(found).all()
+
+
+def rewrite_brought(session: Session, complaint_id: UUID, key: str, value: Any) -> None:
+    """What merges noted that a complaint brought, or was given, in a custom field: so that undoing one brings nothing back."""
+    merges = select(Merge.id).where(or_(Merge.source_id == complaint_id, Merge.survivor_id == complaint_id))
+    row = MergedRow.__table__.c
+    noted = update(MergedRow).where(
+        row.merge_id.in_(merges), row.kind == "complaint_custom_value", row.before["key"].astext == key
+    )
+    session.execute(noted.values(before={"key": key, "value": value}))
 
 
 def transitions_at(session: Session, complaint_ids: Collection[UUID], at: datetime) -> Sequence[TransitionRow]:

@@ -49,6 +49,10 @@ class TextRedactionIn(MessageRedactionIn):
     part = Choice(
         [name for name in REDACTABLE if name != "message"], required=True, metadata={"example": "description"}
     )
+    custom_field = Text(
+        max_length=60,
+        metadata={"description": "Of the part `custom_field`: its key.", "example": None},
+    )
     strings = fields.List(
         Text(max_length=1000),
         validate=validate.Length(1, 50),
@@ -58,11 +62,19 @@ class TextRedactionIn(MessageRedactionIn):
         },
     )
 
+    @validates_schema
+    def _names_it(self, data: dict[str, Any], **_: Any) -> None:
+        if (data.get("part") == "custom_field") != ("custom_field" in data):
+            raise ValidationError("Goes with the part `custom_field`, and only with that.", "custom_field")
+
 
 class Redaction(Schema):
     id = fields.UUID(required=True)
     part = Choice(REDACTABLE, required=True)
     message_id = fields.UUID(required=True, allow_none=True)
+    custom_field = fields.String(
+        required=True, allow_none=True, metadata={"description": "The key, where it was one.", "example": None}
+    )
     whole = fields.Boolean(required=True, metadata={"example": False})
     places = fields.Integer(required=True, metadata={"description": "At how many places.", "example": 1})
     reason = fields.String(required=True, metadata={"example": "A card number."})

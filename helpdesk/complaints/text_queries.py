@@ -148,6 +148,12 @@ def _hear(chains: _Chains, row: Any) -> None:
         chains.added[message_id] = row.stream_id
 
 
+def seals_of(session: Session, complaint_id: UUID) -> Seals:
+    """What the chain says of a complaint's subject and description by now; empty where it says nothing."""
+    said = _chains(session, [complaint_id]).complaints.get(complaint_id)
+    return {} if said is None else said.seals
+
+
 def broken_texts(texts: Iterable[Written]) -> list[Broken]:
     return [
         Broken(text.complaint_id, text.place, f"{text.subject}: {fault}", "text")

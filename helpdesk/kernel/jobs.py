@@ -52,6 +52,8 @@ class Job(Identified, Stamped, Base):
         CheckConstraint("failed <= done AND (total IS NULL OR done <= total)", name="counts"),
         Index("ix_job_created_by_id", "created_by", "id"),
         Index("ix_job_finished_at", "finished_at"),
+        Index("ix_job_kind_id", "kind", "id"),
+        Index("ix_job_state_id", "state", "id"),
     )
 
     kind: Mapped[str]

@@ -7,7 +7,7 @@ act and its outcome; an ended job ends again; old ones are kept for ever.
 from uuid import UUID
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import Engine, text
 
 from helpdesk.identity.actors import SYSTEM
 from helpdesk.kernel import jobs, outbox
@@ -90,3 +90,26 @@ def test_old_ones_are_forgotten(database: Database, agent: Caller, age: str, lef
     assert jobs.forget_ended(database.engine) == 1 - left
     with database.engine.connect() as connection:
         assert connection.execute(text("SELECT count(*) FROM job")).scalar_one() == left
+
+
+@pytest.mark.parametrize(
+    ("condition", "index"),
+    [
+        ("kind = 'rare'", "ix_job_kind_id"),
+        ("state = 'running'", "ix_job_state_id"),
+        ("state = 'failed'", "ix_job_state_id"),
+    ],
+)
+def test_listed_from_an_index_however_many_there_are(engine: Engine, condition: str, index: str) -> None:
+    with engine.begin() as connection:
+        connection.execute(
+            text(
+                "INSERT INTO job (id, kind, state, finished_at) SELECT gen_random_uuid(), 'complaints.bulk', 'done', now() "
+                "FROM generate_series(1, 20000)"
+            )
+        )
+        connection.execute(text("ANALYZE job"))
+        asked = text(f"EXPLAIN SELECT * FROM job WHERE {condition} ORDER BY id DESC LIMIT 26")
+        plan = "\n".join(connection.execute(asked).scalars())
+    assert index in plan
+    assert "Seq Scan" not in plan

@@ -77,7 +77,7 @@ class TestOtherSeverityOtherPromises:
     def test_what_was_done_already_is_not_promised(self, database: Database) -> None:
         promise(database, S3=self.ONE, S1=self.MORE)
         story = Story(database)
-        story.act("acknowledge", MONDAY, channel="EMAIL")
+        story.act("acknowledge", MONDAY, channel="PHONE")
         story.triage(MONDAY + timedelta(minutes=30))
         assert story.kinds("running") == {"investigate", "resolve"}
 
@@ -156,12 +156,12 @@ class TestLateSweep:
 
     def test_stopping_swallows_no_warning(self, database: Database) -> None:
         story = Story(database)
-        story.act("acknowledge", MONDAY + timedelta(hours=4), channel="EMAIL")  # the due time itself: in time
+        story.act("acknowledge", MONDAY + timedelta(hours=4), channel="PHONE")  # the due time itself: in time
         assert (story.clock("acknowledge").state, story.rang("acknowledge")) == ("met", [50, 75, 90])
 
     def test_stopping_late_warns_and_breaks(self, database: Database) -> None:
         story = Story(database)
-        story.act("acknowledge", MONDAY + timedelta(hours=4, seconds=1), channel="EMAIL")
+        story.act("acknowledge", MONDAY + timedelta(hours=4, seconds=1), channel="PHONE")
         assert (story.clock("acknowledge").state, story.rang("acknowledge")) == ("breached", [50, 75, 90, 100])
 
     def test_cancelling_swallows_nothing(self, database: Database) -> None:

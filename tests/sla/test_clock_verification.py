@@ -48,7 +48,7 @@ class TestVerification:
 
     def test_a_promise_kept_late_is_named(self, database: Database) -> None:
         story = Story(database)
-        story.act("acknowledge", MONDAY, channel="EMAIL")
+        story.act("acknowledge", MONDAY, channel="PHONE")
         with database.engine.begin() as connection:
             connection.execute(
                 text("UPDATE sla_clock SET stopped_at = due_at + interval '1 second' WHERE state = 'met'")

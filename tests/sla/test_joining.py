@@ -90,7 +90,7 @@ class TestEarlierWins:
 
     def test_what_was_kept_is_kept(self, database: Database) -> None:
         source, survivor = Story(database, MONDAY), Story(database, MONDAY + 4 * DAY)
-        survivor.act("acknowledge", MONDAY + 4 * DAY + HOUR, channel="EMAIL")
+        survivor.act("acknowledge", MONDAY + 4 * DAY + HOUR, channel="PHONE")
         join(source, survivor, MONDAY + 7 * DAY)
         assert survivor.clock("acknowledge").state == "met"
         assert source.clock("acknowledge").state == "breached"  # nobody had written to them in a day
@@ -99,7 +99,7 @@ class TestEarlierWins:
     def test_what_was_acknowledged_is(self, database: Database) -> None:
         """The complainant has been written to, under whichever reference."""
         source, survivor = Story(database, MONDAY), Story(database, MONDAY + HOUR)
-        source.act("acknowledge", MONDAY + 2 * HOUR, channel="EMAIL")
+        source.act("acknowledge", MONDAY + 2 * HOUR, channel="PHONE")
         join(source, survivor, MONDAY + 3 * DAY)
         clock = survivor.clock("acknowledge")
         assert (clock.state, clock.stopped_at) == ("met", MONDAY + 2 * HOUR)
@@ -156,7 +156,7 @@ class TestApart:
         source, survivor, alone = Story(database, MONDAY), Story(database, MONDAY + DAY), Story(database, MONDAY + DAY)
         if severity:
             source.triage(MONDAY + HOUR, severity)
-        source.act("acknowledge", MONDAY + HOUR, channel="EMAIL")
+        source.act("acknowledge", MONDAY + HOUR, channel="PHONE")
         join(source, survivor, MONDAY + DAY + HOUR)
         part(source, MONDAY + DAY + 3 * HOUR)
         for kind in TARGETS:
@@ -192,7 +192,7 @@ class TestApart:
         part(source, MONDAY + 4 * DAY)
         clock = source.clock("acknowledge")
         assert (clock.state, clock.stopped_at) == ("breached", None)
-        source.act("acknowledge", MONDAY + 4 * DAY + HOUR, channel="EMAIL")
+        source.act("acknowledge", MONDAY + 4 * DAY + HOUR, channel="PHONE")
         assert source.clock("acknowledge").state == "breached"
         assert violations(database) == []
 
@@ -286,7 +286,7 @@ class TestSplit:
 
     def test_what_was_acknowledged_is_not_owed_again(self, database: Database) -> None:
         story = self.story(database)
-        story.act("acknowledge", MONDAY + HOUR, channel="EMAIL")
+        story.act("acknowledge", MONDAY + HOUR, channel="PHONE")
         new = self.split(story, MONDAY + DAY)
         with pytest.raises(Exception, match="No row"):
             new.clock("acknowledge")
