@@ -18,7 +18,7 @@ from sqlalchemy.exc import DBAPIError
 
 from helpdesk.automation import jobs as automation
 from helpdesk.complaints import notification_queries
-from helpdesk.complaints.attachment_jobs import scan_unscanned
+from helpdesk.complaints.attachment_jobs import delete_infected, scan_unscanned
 from helpdesk.complaints.evidence_jobs import expire_packs
 from helpdesk.complaints.jobs import end_needs, forget_challenges
 from helpdesk.complaints.reassignment_jobs import collect_left_behind
@@ -82,6 +82,12 @@ SCHEDULE: Final = (
         600,
         lambda program: expire_packs(program.database),
         "SELECT EXISTS (SELECT FROM complaint_evidence WHERE state = 'ready' AND expires_at <= now())",
+    ),
+    Periodic(
+        "complaints.delete_infected",
+        3600,
+        lambda program: delete_infected(program.database, program.settings.infected_days),
+        "SELECT EXISTS (SELECT FROM complaint_attachment WHERE scan = 'infected' AND redacted_at IS NULL)",
     ),
     Periodic(
         "files.remove_abandoned",

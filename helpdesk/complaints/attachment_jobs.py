@@ -1,5 +1,6 @@
-"""Scanning as a duty, and the sweep for what came while there was no scanner."""
+"""Scanning as a duty, and the sweeps: for what came while there was no scanner, and for what a virus was found in long ago."""
 
+from datetime import datetime, timedelta
 from typing import Final, Protocol
 from uuid import UUID
 
@@ -7,6 +8,7 @@ import structlog
 
 from helpdesk.complaints import attachment_queries as queries
 from helpdesk.complaints import attachments
+from helpdesk.complaints.attachment_models import Attachment
 from helpdesk.identity.actors import SYSTEM
 from helpdesk.kernel import outbox
 from helpdesk.kernel.scanning import Finding, Scanner, ScanRefused
@@ -64,6 +66,35 @@ def give_up(uow: UnitOfWork, attachment_id: UUID, _reason: str) -> None:
     held = queries.attachment_by_id_for_update(uow.session, attachment_id)
     if held is not None and held.row.scan == "scanning":
         attachments.note_scan(uow, held, "failed")
+
+
+KEPT_FOR: Final = "A virus was found in it; such files are kept for {days} days."
+
+
+def delete_infected(database: Database, days: int) -> int:
+    """The sweep: what nobody can have, and nobody has decided about in all that time, goes as if it were redacted, with an
+    event that says so; how many. `days` 0: they stay.
+    """
+    if days == 0:
+        return 0
+    age = timedelta(days=days)
+    with database.reader() as session:
+        over = queries.infected_since(session, age, BATCH)
+    count = 0
+    for attachment_id in over:
+        try:
+            with database.unit_of_work(SYSTEM) as uow:
+                held = queries.attachment_by_id_for_update(uow.session, attachment_id)
+                if held is not None and _is_over(held.row, uow.now - age):
+                    attachments.redact(uow, SYSTEM, held, KEPT_FOR.format(days=days))
+                    count += 1
+        except Exception:
+            log.exception("sweep skipped an attachment", attachment=str(attachment_id))
+    return count
+
+
+def _is_over(row: Attachment, before: datetime) -> bool:
+    return row.scan == "infected" and row.redacted_at is None and row.scanned_at is not None and row.scanned_at < before
 
 
 def scan_unscanned(database: Database) -> int:

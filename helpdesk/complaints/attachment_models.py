@@ -23,6 +23,11 @@ class Attachment(Identified, Versioned, Stamped, Base):
         Index("ix_complaint_attachment_complaint_id_id", "complaint_id", "id"),
         Index("ix_complaint_attachment_message_id", "message_id", postgresql_where=text("message_id IS NOT NULL")),
         Index("uq_complaint_attachment_file_id", "file_id", unique=True),
+        Index(
+            "ix_complaint_attachment_infected",
+            "scanned_at",
+            postgresql_where=text("scan = 'infected' AND redacted_at IS NULL"),
+        ),
         Index("ix_complaint_attachment_scan", "scan", "id", postgresql_where=text("scan = 'unscanned'")),
     )
 

@@ -4,10 +4,11 @@ internal and those that came from them.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any, Final, NamedTuple
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, and_, func, select, true
+from sqlalchemy import ColumnElement, and_, func, select, text, true
 from sqlalchemy.orm import Session
 
 from helpdesk.complaints import queries, sharing_queries
@@ -148,6 +149,16 @@ def to_be_scanned(session: Session, limit: int) -> Sequence[UUID]:
     """Attachments that came while there was no scanner."""
     waiting = select(Attachment.id).where(Attachment.scan == "unscanned", Attachment.redacted_at.is_(None))
     return session.scalars(waiting.order_by(Attachment.id).limit(limit)).all()
+
+
+_INFECTED: Final = text("complaint_attachment.scan = 'infected' AND complaint_attachment.redacted_at IS NULL")
+"""The very text of the partial index, so that the planner sees that it serves."""
+
+
+def infected_since(session: Session, age: timedelta, limit: int) -> Sequence[UUID]:
+    """Attachments in which a virus was found so long ago, and that are still kept."""
+    over = select(Attachment.id).where(_INFECTED, Attachment.scanned_at < func.now() - age)
+    return session.scalars(over.order_by(Attachment.scanned_at).limit(limit)).all()
 
 
 def file_to_scan(session: Session, attachment_id: UUID) -> Any:

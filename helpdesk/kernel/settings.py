@@ -97,6 +97,10 @@ class Settings:
     automation_log_days: int = field(
         default=90, metadata={"help": "days for which it is kept what triggers did, and why"}
     )
+    infected_days: int = field(
+        default=90,
+        metadata={"help": "days after which an attachment with a virus is deleted (size and digest stay); 0: never"},
+    )
     reopen_window_days: int = field(
         default=90, metadata={"help": "how long after it was closed a complainant can reopen a complaint"}
     )
@@ -211,6 +215,7 @@ _RANGES = (
     ("trusted_proxies", 0, 10),
     ("merge_undo_days", 0, 365),
     ("automation_log_days", 1, 3650),
+    ("infected_days", 0, 3650),
     ("reopen_window_days", 0, 3650),
     ("session_idle_minutes", 1, 1440),
     ("session_hours", 1, 720),

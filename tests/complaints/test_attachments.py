@@ -801,6 +801,28 @@ class TestScan:
         assert senior.post(f"{one}/link", {}).json["code"] == "attachment_not_clean"
         assert senior.post(f"{one}/redact", {"reason": "A virus."}).status_code == 200
 
+    def test_infected_is_not_kept_for_ever(self, senior: Caller, complaint: dict[str, Any], program: Program) -> None:
+        """It was no use to anybody; that it was there, and what it was, stays."""
+        with clamd.running() as (url, _), app_with(program, clamd_url=url) as (app, here):
+            shown = [sent(at(app, senior), complaint, clamd.EICAR, name="a.txt") for _ in range(2)]
+            clean = sent(at(app, senior), complaint)
+            perform(here, attachment_jobs.TOPIC)
+        database, engine = program.database, program.engine
+        assert attachment_jobs.delete_infected(database, 90) == 0
+        with engine.begin() as connection:
+            aged = "UPDATE complaint_attachment SET scanned_at = scanned_at - interval '90 days' WHERE id <> :id"
+            connection.execute(text(aged), {"id": shown[1]["id"]})
+        assert attachment_jobs.delete_infected(database, 0) == 0
+        assert attachment_jobs.delete_infected(database, 90) == 1
+        assert attachment_jobs.delete_infected(database, 90) == 0
+        kept = [senior.get(f"{path_of(complaint)}/{item['id']}").json for item in (*shown, clean)]
+        assert [item["redacted_at"] is None for item in kept] == [False, True, True]
+        assert (kept[0]["name"], kept[0]["size"], kept[0]["scan"]) == (None, len(clamd.EICAR), "infected")
+        entry = senior.get(f"/complaints/{complaint['reference']}/timeline?limit=200").json["items"][-1]
+        assert (entry["type"], entry["actor_kind"]) == ("complaint.attachment_redacted", "system")
+        assert "90 days" in entry["payload"]["reason"]
+        assert list(violations(database)) == []
+
     def test_away_and_back(self, agent: Caller, complaint: dict[str, Any], program: Program) -> None:
         with clamd.running() as (url, server), app_with(program, clamd_url=url) as (app, here):
             server.answers.append(None)
