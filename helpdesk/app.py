@@ -86,8 +86,11 @@ from helpdesk.recovery.playbook import ISSUABLE
 from helpdesk.recovery.playbook import KINDS as REMEDY_KINDS
 from helpdesk.sla.api import blp as sla
 from helpdesk.sla.calendar_api import blp as calendars
+from helpdesk.sla.explain_api import blp as explanations
+from helpdesk.sla.lateness import HISTOGRAM
 from helpdesk.sla.milestones import MILESTONES
 from helpdesk.sla.models import CLOCK_STATES
+from helpdesk.sla.report_api import blp as reports
 from helpdesk.sla.schemas import UNITS
 from helpdesk.sla.specs import DAYS
 from helpdesk.sla.tracking_api import blp as milestones
@@ -141,6 +144,8 @@ BLUEPRINTS = (
     sla,
     calendars,
     milestones,
+    explanations,
+    reports,
     recovery,
     suggestions,
     automation,
@@ -259,6 +264,12 @@ GAUGES = {
     ),
 }
 
+HISTOGRAMS = {
+    "helpdesk_alarm_lateness_seconds": metrics.HistogramQuery(
+        "How late SLA alarms rang, since they were owed", "alarm", HISTOGRAM
+    ),
+}
+
 
 class _OrjsonProvider(JSONProvider):
     """orjson refuses what the standard library lets through (NaN, lone surrogates) and is several times as fast."""
@@ -304,7 +315,7 @@ def create_app(settings: Settings | None = None, program: Program | None = None)
         api.register_blueprint(blueprint, url_prefix=API)
     app.extensions["helpdesk_api"] = api
     health.register(app, program.engine, program.doorbell, AGES, limits.health, mails=settings.smtp_url is not None)
-    metrics.register(app, program.engine, GAUGES)
+    metrics.register(app, program.engine, GAUGES, HISTOGRAMS)
     limiting.register(app, limits)  # last, so that it sees an answer first and may refuse it
     sign_in_pages.register(app)
     _serve_docs(app)

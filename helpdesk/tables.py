@@ -25,6 +25,7 @@ from helpdesk.identity import password_models, provider_models, session_models
 from helpdesk.integrations import models as integrations
 from helpdesk.kernel import event_log, files, idempotency, jobs, mail, outbox
 from helpdesk.recovery import models as recovery
+from helpdesk.sla import lateness_models as alarm_lateness
 from helpdesk.sla import models as sla
 from helpdesk.suggestions import models as suggestions
 from helpdesk.taxonomy import code_map_models as code_maps
@@ -32,6 +33,7 @@ from helpdesk.taxonomy import models as taxonomy
 
 __all__ = [
     "administration",
+    "alarm_lateness",
     "attachment_models",
     "automation",
     "code_maps",

@@ -311,6 +311,7 @@ class Message(Identified, Stamped, Base):
         CheckConstraint("(html IS NULL) = (html_given IS NULL)", name="html_in_both_forms"),
         CheckConstraint("redacted_whole = false OR redactions > 0", name="redacted_whole_is_redacted"),
         Index("ix_complaint_message_complaint_id_id", "complaint_id", "id"),
+        Index("ix_complaint_message_inbound", "created_at", "id", postgresql_where=text("kind = 'inbound'")),
     )
 
     complaint_id: Mapped[UUID] = mapped_column(ForeignKey("complaint.id", ondelete="CASCADE"))

@@ -1,4 +1,5 @@
-"""`/metrics` in Prometheus' text format: requests by route, and gauges that are read from the database at each scrape.
+"""`/metrics` in Prometheus' text format: requests by route, and gauges and histograms that are read from the database at each
+scrape.
 
 With several server processes each writes its own files into `PROMETHEUS_MULTIPROC_DIR` (which `helpdesk serve` sets) and
 a scrape adds them up. Labels are route templates, never paths: a reference in a label is a leak and a new series.
@@ -9,9 +10,12 @@ import os
 import shutil
 import tempfile
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import groupby
 from pathlib import Path
-from typing import Final
+from types import MappingProxyType
+from typing import Any, Final
 
 from flask import Flask, Response, g, request
 from prometheus_client import (
@@ -23,7 +27,7 @@ from prometheus_client import (
     generate_latest,
     multiprocess,
 )
-from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.core import GaugeMetricFamily, HistogramMetricFamily
 from sqlalchemy import Engine, text
 from sqlalchemy.exc import DBAPIError
 
@@ -80,25 +84,57 @@ def _remove_abandoned() -> None:
             os.close(descriptor)
 
 
-class _FromDatabase:
-    """Gauges whose truth is in tables: what is owed, how old the oldest is."""
+@dataclass(frozen=True, slots=True)
+class HistogramQuery:
+    """A histogram that is counted in a table. `query` gives the label's value, the bucket's upper bound (null: none), how many
+    are in that bucket alone and their sum; for each value all buckets, from the lowest up.
+    """
 
-    def __init__(self, engine: Engine, gauges: Mapping[str, tuple[str, str]]) -> None:
+    help: str
+    label: str
+    query: str
+
+
+class _FromDatabase:
+    """What is true in tables: what is owed, how old the oldest is, how late alarms were."""
+
+    def __init__(
+        self, engine: Engine, gauges: Mapping[str, tuple[str, str]], histograms: Mapping[str, HistogramQuery]
+    ) -> None:
         self._engine = engine
         self._gauges = gauges
+        self._histograms = histograms
 
-    def collect(self) -> Iterable[GaugeMetricFamily]:
+    def collect(self) -> Iterable[GaugeMetricFamily | HistogramMetricFamily]:
         try:
             with self._engine.connect() as connection:
                 for name, (what, query) in self._gauges.items():
                     value = connection.execute(text(query)).scalar_one_or_none()
                     yield GaugeMetricFamily(name, what, value=float(value or 0))
+                for name, histogram in self._histograms.items():
+                    yield _family(name, histogram, connection.execute(text(histogram.query)).all())
         except DBAPIError:
             return  # a scrape during an outage shows the rest; /health/ready says what is wrong
 
 
-def register(app: Flask, engine: Engine, gauges: Mapping[str, tuple[str, str]]) -> None:
-    database = _FromDatabase(engine, gauges)
+def _family(name: str, histogram: HistogramQuery, rows: Sequence[Any]) -> HistogramMetricFamily:
+    family = HistogramMetricFamily(name, histogram.help, labels=[histogram.label])
+    for value, buckets in groupby(rows, key=lambda row: str(row[0])):
+        counted, whole, cumulative = 0, 0.0, []
+        for _, bound, count, total in buckets:
+            counted, whole = counted + int(count), whole + float(total)
+            cumulative.append(("+Inf" if bound is None else f"{float(bound)}", counted))
+        family.add_metric([value], cumulative, whole)
+    return family
+
+
+def register(
+    app: Flask,
+    engine: Engine,
+    gauges: Mapping[str, tuple[str, str]],
+    histograms: Mapping[str, HistogramQuery] = MappingProxyType({}),
+) -> None:
+    database = _FromDatabase(engine, gauges, histograms)
 
     @app.before_request
     def start() -> None:

@@ -20,7 +20,7 @@ from sqlalchemy.orm import Session
 from helpdesk.kernel.clock import parse_rfc3339, rfc3339
 from helpdesk.kernel.ids import new_id
 from helpdesk.kernel.unit_of_work import UnitOfWork
-from helpdesk.sla import queries
+from helpdesk.sla import lateness, queries
 from helpdesk.sla.business_time import SEARCH_DAYS, Conventions, Target, due_at, elapsed, remaining, threshold_at
 from helpdesk.sla.calendar_spec import Calendar
 from helpdesk.sla.events import SlaBreached, SlaWarned
@@ -402,7 +402,10 @@ def _ring_once(uow: UnitOfWork, clock: Clock, threshold: int, planned: datetime,
         .on_conflict_do_nothing()
         .returning(Alarm.clock_id)
     )
-    return uow.session.execute(statement).first() is not None
+    if uow.session.execute(statement).first() is None:
+        return False
+    lateness.note(uow, clock.complaint_id, "breached" if threshold == BREACH else "warned", planned, at)
+    return True
 
 
 def _late(planned: datetime, at: datetime) -> int:

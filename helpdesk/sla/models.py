@@ -78,6 +78,8 @@ class Clock(Identified, Base):
         CheckConstraint("state <> 'breached' OR breached_at IS NOT NULL", name="breached_when"),
         Index("ix_sla_clock_armed", "next_alarm_at", postgresql_where=text("next_alarm_at IS NOT NULL")),
         Index("ix_sla_clock_complaint_id", "complaint_id"),
+        Index("ix_sla_clock_due_at", "due_at", postgresql_where=text("due_at IS NOT NULL")),
+        Index("ix_sla_clock_stopped_at", "stopped_at", postgresql_where=text("stopped_at IS NOT NULL")),
         Index(
             "ix_sla_clock_calendar",
             "calendar_id",

@@ -19,6 +19,7 @@ from helpdesk.complaints.custom_field_schemas import CustomFieldIn
 from helpdesk.complaints.models import Complaint, Issue
 from helpdesk.complaints.schemas import ComplaintIn
 from helpdesk.identity.actors import SYSTEM, Actor
+from helpdesk.sla.models import Clock
 from helpdesk.taxonomy.terms import shipped
 from helpdesk.wiring import Program
 from tests.conftest import complaint_body, make_team
@@ -33,6 +34,7 @@ BIG: Final = {
     "complaint_person",
     "complaint_message",
     "complaint_search",
+    "sla_clock",
     "event",
 }
 """Tables that grow with the complaints. Vocabularies are small, and read as it is cheapest."""
@@ -172,6 +174,7 @@ def _multiply(connection: Connection, values: dict[str, Any]) -> None:
     connection.execute(text(_PEOPLE))
     connection.execute(text(_WORDED))
     connection.execute(text(_THREADS))
+    connection.execute(text(_clocks().replace(":", "\\:")))
     for name, rule in TAGS.items():
         link = "INSERT INTO complaint_tag (complaint_id, tag_id, received_at) SELECT new_id, tag.id, at FROM copy, tag"
         connection.execute(text(f"{link} WHERE tag.name = '{name}' AND {rule}"))
@@ -201,10 +204,37 @@ SELECT gen_random_uuid(), new_id, 'complainant', 'li.' || h % 20000 || '@example
 FROM copy
 """
 _THREADS: Final = """
-INSERT INTO complaint_message (id, complaint_id, kind, purpose, author_kind, body, mentions)
-SELECT gen_random_uuid(), new_id, 'internal_note', 'message', 'agent', 'The parcel is late.', '[]'
+INSERT INTO complaint_message (id, complaint_id, kind, purpose, author_kind, body, mentions, created_at)
+SELECT gen_random_uuid(), new_id, CASE WHEN h / 71 % 2 = 0 THEN 'inbound' ELSE 'internal_note' END, 'message', 'agent',
+       'The parcel is late.', '[]', at + interval '3 hours'
 FROM copy WHERE h / 53 % 4 = 0
 """
+_STANDS: Final[Mapping[str, str]] = {
+    "id": "gen_random_uuid()",
+    "complaint_id": "new_id",
+    "started_at": "at",
+    "due_at": "at + h % 2000 * interval '1 hour'",
+    "state": f"CASE WHEN {_NEW} OR h % 33 = 0 THEN 'running' ELSE 'met' END",
+    "stopped_at": f"CASE WHEN NOT ({_NEW} OR h % 33 = 0) THEN at + h % 1900 * interval '1 hour' END",
+    "elapsed_seconds": f"CASE WHEN NOT ({_NEW} OR h % 33 = 0) THEN h % 1900 * 1200 END",
+    "next_threshold": f"CASE WHEN {_NEW} OR h % 33 = 0 THEN 100 END",
+    "next_alarm_at": f"CASE WHEN {_NEW} OR h % 33 = 0 THEN at + h % 2000 * interval '1 hour' END",
+    "pauses": "CASE WHEN h / 73 % 4 = 0 THEN jsonb_build_array(jsonb_build_array("
+    "to_char((at + interval '1 hour') AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS\"Z\"'), "
+    "to_char((at + interval '9 hours') AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS\"Z\"'))) ELSE '[]' END",
+}
+"""Of the promise to resolve, which every complaint has; the columns that differ from the one that is copied."""
+
+
+def _clocks() -> str:
+    names = [column.name for column in Clock.__table__.columns]
+    chosen = ", ".join(_STANDS.get(name, f"sla_clock.{name}") for name in names)
+    return (
+        f"INSERT INTO sla_clock ({', '.join(names)}) SELECT {chosen} FROM copy "
+        "JOIN sla_clock ON sla_clock.complaint_id = copy.old_id AND sla_clock.kind = 'resolve'"
+    )
+
+
 _TABLES: Final = (
     "complaint",
     "complaint_issue",
@@ -213,6 +243,7 @@ _TABLES: Final = (
     "complaint_custom_value",
     "complaint_search",
     "complaint_message",
+    "sla_clock",
 )
 _FILLED: Final = f"ANY (CAST(ARRAY[{', '.join(map(repr, _TABLES))}] AS regclass[]))"
 _FOREIGN_KEYS: Final = f"""

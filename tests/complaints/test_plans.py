@@ -36,6 +36,8 @@ from helpdesk.complaints.models import NOTHING_DUE
 from helpdesk.complaints.schemas import ComplaintQuery
 from helpdesk.complaints.taxonomy import SEVERITIES
 from helpdesk.kernel.pagination import Page
+from helpdesk.sla import report_queries
+from helpdesk.sla.report_schemas import AttainmentQuery
 from tests.benchmarks.conftest import fresh_program
 from tests.complaints.plans import COMPLAINTS, Ask, Scene, fill, look_at
 from tests.conftest import make_agent
@@ -269,6 +271,38 @@ def set_by_people(session: Any, _scene: Scene, actor: Any) -> None:
     severity_queries.overrides(session, actor, Page.of({}, "key"), {})
 
 
+def attainment(words: str) -> Ask:
+    """Of three days of this and of last year."""
+
+    def ask(session: Any, scene: Scene, actor: Any) -> None:
+        given = AttainmentQuery().load({"by": words})
+        for days in (3, 400):
+            now = datetime.now(UTC) - timedelta(days=days)
+            span = {"due_from": now, "due_before": now + timedelta(days=3)}
+            report_queries.attainment(session, actor, given | span)
+            report_queries.attainment(
+                session, actor, given | {name.replace("due", "stopped"): at for name, at in span.items()}
+            )
+
+    return ask
+
+
+def forecast(hours: int, **more: Any) -> Ask:
+    def ask(session: Any, scene: Scene, actor: Any) -> None:
+        report_queries.forecast(session, actor, {"hours": hours, **more})
+        report_queries.forecast(session, actor, {"hours": hours, "team_id": scene.team_id, **more})
+
+    return ask
+
+
+REPORTS: Final[Mapping[str, Ask]] = {
+    "promises kept, by kind": attainment("kind"),
+    "promises kept, by everything": attainment("kind,team,severity,period"),
+    "promises that come due in a day": forecast(24),
+    "promises that come due in a week": forecast(168, kind="resolve"),
+}
+
+
 STATEMENTS: Final[Mapping[str, Ask]] = {
     "rules of severity": rules_of_severity,
     "severities that people set": set_by_people,
@@ -278,6 +312,7 @@ STATEMENTS: Final[Mapping[str, Ask]] = {
     "possible duplicates": likely,
     "views with counts": views,
     **WORK,
+    **REPORTS,
 }
 """Asked by everybody in the scene."""
 MORE: Final[Mapping[str, Mapping[str, Ask]]] = {"agent": dict(pairs())}

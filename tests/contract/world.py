@@ -90,6 +90,7 @@ class World:
         self._parts: dict[str, Callable[[str], str]] = {
             "person_id": self._person,
             "need_id": self._need,
+            "clock_id": self._clock,
             "message_id": self._message,
             "attachment_id": self.attachment,
             "evidence_id": self._evidence,
@@ -284,6 +285,9 @@ class World:
         path = f"/complaints/{ref}"
         self._created(f"{path}/needs", {"flag": "hearing", "consent": True})
         return str(self.caller.get(path).json["needs"][0]["id"])
+
+    def _clock(self, ref: str) -> str:
+        return str(self.caller.get(f"/complaints/{ref}/clocks").json["items"][0]["id"])
 
     def _message(self, ref: str) -> str:
         return str(self._created(f"/complaints/{ref}/messages", {"kind": "public_reply", "body": "We have it."}))

@@ -1,0 +1,84 @@
+"""Why a clock says what it says: the time until its deadline and the time used, cut into what counted and what did not, with
+the versions and conventions by which that was done, in numbers and in a sentence.
+
+The counted seconds until the deadline are the target (while paused: those used and those left are), and those until a clock
+was stopped are what it used. Calendar days and weeks count all time on the wall; `elapsed_seconds` of such a clock, which is
+in business time, is another number.
+"""
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy.orm import Session
+
+from helpdesk.identity.actors import Actor
+from helpdesk.sla import accounts, clocks, explain_queries, telling
+from helpdesk.sla.accounts import Account
+from helpdesk.sla.business_time import Conventions
+from helpdesk.sla.calendar_spec import Calendar
+from helpdesk.sla.models import Clock
+from helpdesk.sla.specs import Rule, rule_by_id
+
+
+def explain(session: Session, actor: Actor, ref: str, clock_id: UUID, language: str) -> dict[str, Any]:
+    """`language`: one of `telling.LANGUAGES`. Raises `NotFound`."""
+    known = explain_queries.known_clock(session, actor, ref, clock_id)
+    clock, rule = known.clock, rule_by_id(known.clock.rule_id) if known.clock.rule_id is not None else None
+    calendar = clocks.calendar_of(session, clock)
+    numbers = figures(clock, calendar, known.now)
+    found = {
+        "clock": clock,
+        "as_of": known.now,
+        "policy": _policy(known),
+        "rule": _rule(rule),
+        "calendar": {
+            "id": clock.calendar_id,
+            "name": known.calendar or calendar.name,
+            "version": clock.calendar_version,
+            "timezone": calendar.timezone,
+        },
+        "conventions": conventions_of(clock),
+        **numbers,
+        "joined": explain_queries.joined(session, actor, clock),
+        "alarms": explain_queries.alarms_of(session, clock.id),
+    }
+    return {**found, "language": language, "text": telling.told(found, language)}
+
+
+def figures(clock: Clock, calendar: Calendar, now: datetime) -> dict[str, Any]:
+    """The two accounts and their sums."""
+    until = clock.stopped_at or now
+    used = _account(clock, calendar, until)
+    promised = None if clock.due_at is None else _account(clock, calendar, clock.due_at)
+    target = promised.seconds.counted if promised is not None else used.seconds.counted + (clock.remaining_seconds or 0)
+    return {
+        "target_seconds": target,
+        "used_seconds": used.seconds.counted,
+        "left_seconds": target - used.seconds.counted,
+        "until_due": promised,
+        "until_now": used,
+    }
+
+
+def _account(clock: Clock, calendar: Calendar, until: datetime) -> Account:
+    if not clocks.target_of(clock).can_pause:
+        return accounts.by_the_wall(clock.started_at, until)
+    return accounts.by_calendar(calendar, clock.started_at, until, clocks.pauses_of(clock) if clock.pausable else ())
+
+
+def conventions_of(clock: Clock) -> Conventions:
+    return Conventions(pausable=clock.pausable)
+
+
+def _policy(known: explain_queries.Known) -> dict[str, Any] | None:
+    clock = known.clock
+    if clock.policy_id is None:
+        return None
+    return {"id": clock.policy_id, "name": known.policy, "version": clock.policy_version, "severity": clock.severity}
+
+
+def _rule(rule: Rule | None) -> dict[str, Any] | None:
+    if rule is None:
+        return None
+    return {"id": rule.id, "instrument": rule.instrument, "milestone": rule.milestone, "source": rule.source}

@@ -1,0 +1,110 @@
+"""A clock's explanation in a sentence or a few, in the languages we have it in; the words are data (`data/explanations.json`)."""
+
+import json
+from collections.abc import Mapping
+from datetime import datetime
+from functools import lru_cache
+from importlib import resources
+from typing import Any, Final
+from zoneinfo import ZoneInfo
+
+from helpdesk.complaints.phrases import in_language
+from helpdesk.sla.business_time import Target
+
+LANGUAGES: Final = ("en", "zh")
+_BETWEEN: Final = {"en": " ", "zh": ""}
+_PARTS: Final = (("day", 86_400), ("hour", 3_600), ("minute", 60), ("second", 1))
+
+
+@lru_cache(maxsize=1)
+def _phrases() -> dict[str, dict[str, str]]:
+    text = resources.files("helpdesk.sla").joinpath("data/explanations.json").read_text(encoding="utf-8")
+    return dict(json.loads(text))
+
+
+def _said(name: str, language: str, /, **values: Any) -> str:
+    return in_language(_phrases()[name], language).format(**values)
+
+
+def told(found: Mapping[str, Any], language: str) -> str:
+    """`found` as `explaining.explain` puts it together."""
+    clock, zone = found["clock"], ZoneInfo(found["calendar"]["timezone"])
+    whole_days = not Target(clock.target_amount, clock.target_unit).can_pause
+    values = {
+        "kind": _kind(found, language),
+        "amount": clock.target_amount,
+        "unit": _unit(clock.target_amount, clock.target_unit, language),
+        "start": _time(clock.started_at, zone),
+        "due": _time(clock.due_at, zone),
+        "stopped": _time(clock.stopped_at, zone),
+        "since": _time(_last_pause(clock), zone),
+        "calendar": found["calendar"]["name"],
+        "zone": found["calendar"]["timezone"],
+        "target": duration(found["target_seconds"], language, days=whole_days),
+        "used": duration(found["used_seconds"], language, days=whole_days),
+        "left": duration(abs(found["left_seconds"]), language, days=whole_days),
+        "pauses": len(clock.pauses),
+        "paused": duration(found["until_now"].seconds.paused, language),
+    }
+    names = ["promise_in_days" if whole_days else "promise", *_made_by(found, values), *_joined(found)]
+    names += ["pauses"] if clock.pausable and clock.pauses else []
+    return _BETWEEN[language].join(_said(name, language, **values) for name in [*names, _standing(found)])
+
+
+def _made_by(found: Mapping[str, Any], values: dict[str, Any]) -> list[str]:
+    """The phrase for who promises it; what it needs goes into `values`."""
+    if found["rule"] is not None:
+        values["instrument"] = found["rule"]["instrument"]
+        return ["by_rule"]
+    values.update({name: found["policy"][name] for name in ("name", "version", "severity")})
+    return ["by_policy"]
+
+
+def _joined(found: Mapping[str, Any]) -> list[str]:
+    if found["joined"] is None:
+        return []
+    return ["joined_whole" if found["joined"]["own_start"] is None else "joined"]
+
+
+def _standing(found: Mapping[str, Any]) -> str:
+    """The phrase for how it stands."""
+    clock = found["clock"]
+    if clock.state == "breached":
+        return "breached" if clock.stopped_at is not None else "breached_open"
+    if clock.state == "running" and found["as_of"] > clock.due_at:
+        return "breached_open"  # the alarm is yet to ring; the facts say it already
+    return str(clock.state)
+
+
+def _kind(found: Mapping[str, Any], language: str) -> str:
+    """A promise that has no words of its own is called by its name."""
+    if found["rule"] is not None:
+        return str(found["rule"]["milestone"]).replace("_", " ")
+    name = f"kind_{found['clock'].kind}"
+    return _said(name, language) if name in _phrases() else found["clock"].kind.replace("_", " ")
+
+
+def _unit(amount: int, unit: str, language: str) -> str:
+    return _said(f"unit_{unit}" if amount != 1 else f"unit_{unit}_one", language)
+
+
+def _last_pause(clock: Any) -> datetime | None:
+    return datetime.fromisoformat(clock.pauses[-1][0]) if clock.pauses else None
+
+
+def _time(at: datetime | None, zone: ZoneInfo) -> str:
+    """On the wall where the calendar is; seconds only where there are any."""
+    if at is None:
+        return ""
+    there = at.astimezone(zone)
+    return f"{there:%Y-%m-%d %H:%M:%S}" if there.second else f"{there:%Y-%m-%d %H:%M}"
+
+
+def duration(seconds: int, language: str, *, days: bool = False) -> str:
+    """`7 h 30 min`; with `days` also those, of 24 hours. Nothing is `0 s`."""
+    parts = []
+    for name, size in _PARTS if days else _PARTS[1:]:
+        number, seconds = divmod(seconds, size)
+        if number:
+            parts.append(_said(f"span_{name}", language, number=number))
+    return " ".join(parts) or _said("span_second", language, number=0)
