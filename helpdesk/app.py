@@ -90,8 +90,9 @@ from helpdesk.sla.explain_api import blp as explanations
 from helpdesk.sla.lateness import HISTOGRAM
 from helpdesk.sla.milestones import MILESTONES
 from helpdesk.sla.models import CLOCK_STATES
+from helpdesk.sla.policy_api import blp as policies
+from helpdesk.sla.policy_schemas import UNITS
 from helpdesk.sla.report_api import blp as reports
-from helpdesk.sla.schemas import UNITS
 from helpdesk.sla.specs import DAYS
 from helpdesk.sla.tracking_api import blp as milestones
 from helpdesk.suggestions.api import blp as suggestions
@@ -142,6 +143,7 @@ BLUEPRINTS = (
     words,
     code_maps,
     sla,
+    policies,
     calendars,
     milestones,
     explanations,

@@ -52,9 +52,11 @@ from helpdesk.complaints.events import (
 )
 from helpdesk.complaints.evidence_contents import Parts
 from helpdesk.complaints.link_events import DuplicateMerged, DuplicateParted
-from helpdesk.complaints.person_events import PersonAdded, PersonChanged, PersonRemoved
+from helpdesk.complaints.person_events import NeedEnded, NeedRecorded, PersonAdded, PersonChanged, PersonRemoved
 from helpdesk.complaints.search_subscribers import follow_text
+from helpdesk.complaints.tag_events import ComplaintTagged
 from helpdesk.complaints.tracking_secret import Secrets
+from helpdesk.customers.events import CustomerChanged
 from helpdesk.identity import door_jobs, password_service, session_subscribers
 from helpdesk.identity import verification as identity_verification
 from helpdesk.identity.actors import SYSTEM
@@ -76,11 +78,14 @@ from helpdesk.kernel.unit_of_work import Consequences, Database, Subscriber, Uni
 from helpdesk.kernel.verification import Check
 from helpdesk.recovery import issuance
 from helpdesk.recovery import subscribers as recovery
+from helpdesk.recovery.events import OfferAccepted, OfferIssued, OfferRevoked
 from helpdesk.recovery.evidence_queries import offers_as_evidence
+from helpdesk.sla import answer_subscribers as answers
+from helpdesk.sla import fact_jobs, fact_subscribers
 from helpdesk.sla import subscribers as sla
 from helpdesk.sla.events import SlaBreached
 from helpdesk.sla.evidence_queries import clocks_as_evidence
-from helpdesk.sla.service import install_defaults
+from helpdesk.sla.policies import install_default
 from helpdesk.suggestions import subscribers as suggestions
 from helpdesk.suggestions import training, training_jobs
 from helpdesk.taxonomy.code_map_events import CodeMapDeleted
@@ -92,10 +97,15 @@ from helpdesk.taxonomy.uses import refuse_used
 
 _FOLLOWING: Final[Mapping[type[Event], tuple[Subscriber, ...]]] = {
     AgentChanged: (session_subscribers.end_sessions, leaving.owe_reassignment),
-    **dict.fromkeys((ComplaintEdited, IssueAdded, PersonChanged, PersonRemoved), (follow_text,)),
+    **dict.fromkeys((PersonChanged, PersonRemoved), (follow_text,)),
+    ComplaintEdited: (follow_text, fact_subscribers.facts_changed),
+    ComplaintTagged: (fact_subscribers.facts_changed,),
+    IssueAdded: (follow_text, fact_subscribers.parts_changed),
+    **dict.fromkeys((NeedRecorded, NeedEnded), (fact_subscribers.parts_changed,)),
+    CustomerChanged: (fact_subscribers.customer_changed,),
     **dict.fromkeys((MessageRedacted, TextRedacted), (follow_text,)),
     PersonAdded: (follow_text, routing.person_added),
-    ComplaintReceived: (sla.start_clocks, routing.received),
+    ComplaintReceived: (sla.start_clocks, routing.received, sla.start_clocks_of_routed),
     **dict.fromkeys(BY_ACTION.values(), (sla.follow_complaint, listeners.moved, leaving.opened_again, routing.acted)),
     ComplaintTriaged: (
         sla.follow_complaint,
@@ -106,13 +116,20 @@ _FOLLOWING: Final[Mapping[type[Event], tuple[Subscriber, ...]]] = {
     ),
     ComplaintWithdrawn: (sla.follow_complaint, recovery.complaint_withdrawn, listeners.moved, routing.acted),
     ComplaintDismissed: (sla.follow_complaint, recovery.complaint_dismissed, listeners.moved, routing.acted),
-    ComplaintAssigned: (listeners.assigned, routing.assigned),
-    MessageAdded: (routing.message_added, listeners.message_added),  # so that it is told to whoever has it by then
+    ComplaintAssigned: (listeners.assigned, routing.assigned, fact_subscribers.facts_changed),
+    MessageAdded: (
+        routing.message_added,
+        listeners.message_added,  # so that it is told to whoever has it by then
+        answers.message_added,
+    ),
+    OfferAccepted: (answers.remedy_accepted,),
+    OfferIssued: (answers.remedy_delivered,),
+    OfferRevoked: (answers.remedy_taken_back,),
     SlaBreached: (listeners.promise_broken,),
     DuplicateMerged: (sla.join_clocks, recovery.duplicate_merged),
     DuplicateParted: (sla.part_clocks, recovery.duplicate_parted),
-    TermRetired: (refuse_used(naming.uses, triggering.uses),),
-    CustomFieldDeleted: (asking_for.refuse_named(asking_for.uses, waiting_for.uses),),
+    TermRetired: (refuse_used(naming.uses, triggering.uses, fact_subscribers.terms_used),),
+    CustomFieldDeleted: (asking_for.refuse_named(asking_for.uses, waiting_for.uses, fact_subscribers.fields_used),),
     AgentsNotified: (triggers.tell_named,),
     TriggerPaused: (triggers.tell_paused,),
     CodeMapDeleted: (mappings.refuse_named,),
@@ -178,6 +195,7 @@ HANDLERS: Final[Handlers] = {
         attachments.scan, give_up=attachments.give_up, queue=BULK, patience=20
     ),  # a scanner that starts loads its signatures for minutes
     files.TOPIC: Outside(files.remove, patience=40),  # a store may be away for hours
+    fact_subscribers.TOPIC: Outside(fact_jobs.follow_customer),
     training.TOPIC: Outside(training_jobs.train, give_up=jobs.give_up, queue=BULK),
     triggers.TOPIC: Outside(automation.react),
     triggers.MANY_TOPIC: Outside(automation.react, queue=BULK),
@@ -228,7 +246,7 @@ def assemble(
 def install_shipped(uow: UnitOfWork) -> None:
     """What a system begins with, and what came with this version of the program. Safe to repeat."""
     install_permissions(uow)
-    install_defaults(uow)
+    install_default(uow)
     install_taxonomy(uow)
     install_code_maps(uow)
 

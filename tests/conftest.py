@@ -36,6 +36,7 @@ from helpdesk.kernel.ids import new_id
 from helpdesk.kernel.settings import Settings
 from helpdesk.kernel.unit_of_work import Consequences, Database
 from helpdesk.sla.clocks import forget_versions
+from helpdesk.sla.policies_in_force import forget as forget_policies
 from helpdesk.taxonomy.in_force import forget as forget_taxonomy
 from helpdesk.wiring import Program, assemble, install_shipped
 from tests import s3
@@ -178,6 +179,7 @@ def database_url(worker_database_url: str, cleaner: Cleaner) -> str:
     """A fresh system's database."""
     cleaner.reset()
     forget_versions()
+    forget_policies()
     forget_rules()
     forget_taxonomy()
     forget_triggers()

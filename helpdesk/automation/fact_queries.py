@@ -12,7 +12,11 @@ from helpdesk.sla.models import Clock
 
 _OFFER: Final = Offer.__table__.c
 _OFFERS: Final = select(_OFFER.status, _OFFER.kind).where(_OFFER.complaint_id == bindparam("complaint_id"))
-_CLOCKS: Final = select(Clock).where(Clock.complaint_id == bindparam("complaint_id"), Clock.round == bindparam("round"))
+_CLOCKS: Final = (
+    select(Clock)
+    .where(Clock.complaint_id == bindparam("complaint_id"), Clock.round == bindparam("round"))
+    .order_by(Clock.started_at, Clock.id)
+)
 
 
 def offers_of(session: Session, complaint_id: UUID) -> Sequence[Any]:
@@ -21,4 +25,5 @@ def offers_of(session: Session, complaint_id: UUID) -> Sequence[Any]:
 
 
 def clocks_of_round(session: Session, complaint_id: UUID, round_: int) -> Sequence[Clock]:
+    """Of several of one kind the one that started last comes last."""
     return session.scalars(_CLOCKS, {"complaint_id": complaint_id, "round": round_}).all()

@@ -23,7 +23,7 @@ from helpdesk.sla import clocks
 from helpdesk.sla.business_time import SEARCH_DAYS, BusinessTimeError, elapsed, remaining
 from helpdesk.sla.errors import NoPolicy
 from helpdesk.sla.models import CLOCK_STATES, POLICY_KINDS, Clock
-from helpdesk.sla.queries import default_policy
+from helpdesk.sla.policies_in_force import default_policy
 
 _STATES: Final = (*CLOCK_STATES, "none")
 
@@ -133,7 +133,7 @@ def percent_used(session: Session, clock: Clock, now: datetime) -> int | None:
     pauses = clocks.pauses_of(clock) if clock.pausable else []
     try:
         used = elapsed(calendar, clock.started_at, moment, pauses)
-        left = remaining(calendar, clock.started_at, target, moment, pauses)
+        left = remaining(calendar, clock.started_at, target, moment, pauses, conventions=clocks.conventions_of(clock))
     except BusinessTimeError:
         return None
     whole = used + left

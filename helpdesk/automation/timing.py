@@ -19,7 +19,7 @@ from helpdesk.complaints import link_events
 from helpdesk.sla.business_time import SEARCH_DAYS, BusinessTimeError, CalendarExhaustedError, Target, due_at
 from helpdesk.sla.calendar_spec import Calendar
 from helpdesk.sla.errors import NoPolicy
-from helpdesk.sla.queries import default_policy
+from helpdesk.sla.policies_in_force import default_policy
 
 COUNTED: Final = ("clock", "business")
 MOST_MINUTES: Final = 525_600

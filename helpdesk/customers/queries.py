@@ -1,4 +1,4 @@
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any, Final
 from uuid import UUID
 
@@ -66,3 +66,11 @@ def by_email(session: Session, emails: Sequence[str]) -> dict[str, UUID]:
     session.execute(_ALONE, {"wanted": wanted})
     rows = session.execute(_BY_EMAIL, {"wanted": wanted})
     return {email: customer_id for email, customer_id in rows}  # noqa: C416  # rows are not pairs to a type checker
+
+
+def kinds_of(session: Session, customer_ids: Collection[UUID]) -> dict[UUID, Any]:
+    """`tier` and `kind` of those that there are, by id."""
+    if not customer_ids:
+        return {}
+    rows = session.execute(select(_CUSTOMER.id, _CUSTOMER.tier, _CUSTOMER.kind).where(_CUSTOMER.id.in_(customer_ids)))
+    return {row.id: row for row in rows}

@@ -48,6 +48,7 @@ from helpdesk.sla.open_hours import (
 )
 
 __all__ = [
+    "DEFAULT_CONVENTIONS",
     "SEARCH_DAYS",
     "Boundary",
     "BusinessDay",

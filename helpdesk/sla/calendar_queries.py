@@ -11,7 +11,9 @@ from helpdesk.identity.actors import Actor
 from helpdesk.kernel.access import existing
 from helpdesk.kernel.errors import NotFound
 from helpdesk.kernel.pagination import AnySelect, Listed, Order, Page, listed
-from helpdesk.sla.models import Clock, SlaCalendar, SlaCalendarVersion, SlaPolicy, SlaPolicyVersion
+from helpdesk.sla import policy_queries
+from helpdesk.sla.models import Clock, SlaCalendar, SlaCalendarVersion
+from helpdesk.sla.policy_spec import calendars_of
 
 _NOT_SAID: Final[dict[str, Any]] = {"public_holidays": None, "valid_from": None, "valid_until": None, "otherwise": []}
 _CALENDAR: Final = select(
@@ -79,20 +81,14 @@ def calendar_for_update(session: Session, _actor: Actor, calendar_id: UUID) -> S
     )
 
 
-_CURRENT_POLICY: Final = and_(SlaPolicyVersion.policy_id == SlaPolicy.id, SlaPolicyVersion.version == SlaPolicy.version)
-
-
-def specs_using(session: Session, calendar_id: UUID) -> Sequence[dict[str, Any]]:
-    """The current specs of the policies on a calendar."""
-    using = select(SlaPolicyVersion.spec).join(SlaPolicy, _CURRENT_POLICY)
-    return session.scalars(using.where(SlaPolicyVersion.calendar_id == calendar_id)).all()
-
-
 def uses_of(session: Session, calendar_id: UUID) -> dict[str, Any]:
-    """The policies that are made on a calendar now, and how many clocks that are not stopped go by each of its versions."""
+    """The policies that count on a calendar now, also with one of their targets, and how many clocks that are not stopped go by each of its versions."""
     _exists(session, calendar_id)
-    policies = select(SlaPolicy.id, SlaPolicy.name, SlaPolicy.version).join(SlaPolicyVersion, _CURRENT_POLICY)
-    of_calendar = policies.where(SlaPolicyVersion.calendar_id == calendar_id).order_by(SlaPolicy.name)
+    policies = [
+        {"id": row.id, "name": row.name, "version": row.version}
+        for row in policy_queries.current_specs(session)
+        if calendar_id in calendars_of(row.calendar_id, row.spec)
+    ]
     clocks = (
         select(Clock.calendar_version.label("version"), func.count().label("count"))
         .where(Clock.calendar_id == calendar_id, Clock.stopped_at.is_(None))
@@ -100,7 +96,7 @@ def uses_of(session: Session, calendar_id: UUID) -> dict[str, Any]:
         .order_by(Clock.calendar_version.desc())
     )
     return {
-        "policies": session.execute(of_calendar).mappings().all(),
+        "policies": policies,
         "open_clocks": session.execute(clocks).mappings().all(),
     }
 

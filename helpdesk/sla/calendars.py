@@ -18,12 +18,13 @@ from helpdesk.kernel.differences import differences
 from helpdesk.kernel.errors import FieldError, ValidationFailed
 from helpdesk.kernel.ids import new_id
 from helpdesk.kernel.unit_of_work import UnitOfWork
-from helpdesk.sla import calendar_queries, public_holidays, queries, specs
-from helpdesk.sla.business_time import BusinessTimeError, Target, due_at
+from helpdesk.sla import policies_in_force, policy_queries, public_holidays, queries, specs
+from helpdesk.sla.business_time import DEFAULT_CONVENTIONS, BusinessTimeError, Conventions, Target, due_at
 from helpdesk.sla.calendar_reading import UnreadableCalendarError, in_json, read_calendar, read_date
 from helpdesk.sla.calendar_spec import Calendar, Problem, contradictions, never_open
 from helpdesk.sla.events import CalendarChanged
 from helpdesk.sla.models import SlaCalendar, SlaCalendarVersion
+from helpdesk.sla.policy_spec import every_target, terms_of
 
 MAX_SEASONS: Final = 50
 Spec = dict[str, Any]
@@ -88,10 +89,12 @@ def holiday_changes(spec: Mapping[str, Any], now: datetime) -> Spec:
     return told
 
 
-def uncomputable(calendar: Calendar, start: datetime, target: Target) -> str | None:
+def uncomputable(
+    calendar: Calendar, start: datetime, target: Target, conventions: Conventions = DEFAULT_CONVENTIONS
+) -> str | None:
     """Why a target has no due time on a calendar, None where it has."""
     try:
-        due_at(calendar, start, target)
+        due_at(calendar, start, target, (), conventions)
     except BusinessTimeError as error:
         return str(error)
     return None
@@ -99,6 +102,7 @@ def uncomputable(calendar: Calendar, start: datetime, target: Target) -> str | N
 
 def _keep(uow: UnitOfWork, calendar: SlaCalendar, spec: Spec, changed: dict[str, list[Any]]) -> None:
     uow.add_rows(SlaCalendarVersion, [{"calendar_id": calendar.id, "version": calendar.version, "spec": spec}])
+    policies_in_force.look_again()
     event = CalendarChanged(calendar_id=calendar.id, version=calendar.version, spec=spec, changes=changed)
     record_administration(uow, event)
 
@@ -191,14 +195,16 @@ def _as_written(spec: Mapping[str, Any], problem: Problem) -> Problem:
 def _check_users(uow: UnitOfWork, calendar: SlaCalendar, spec: Spec) -> None:
     """The policies that use a calendar must be able to go on with its new hours."""
     changed = specs.calendar_of(spec, calendar.name)
-    for policy in calendar_queries.specs_using(uow.session, calendar.id):
-        for kinds in specs.targets_of(policy).values():
-            for kind, target in kinds.items():
-                for moment in _moments(uow, spec):
-                    why = uncomputable(changed, moment, target)
-                    if why is not None:
-                        message = f"the target {kind!r} of a policy that uses it could not be computed: {why}"
-                        _refuse([Problem("/weekly_hours", "too_few", message)])
+    for policy in policy_queries.current_specs(uow.session):
+        for _, _, kind, written in every_target(policy.spec):
+            terms = terms_of(written)
+            if (terms.calendar_id or policy.calendar_id) != calendar.id:
+                continue
+            for moment in _moments(uow, spec):
+                why = uncomputable(changed, moment, terms.target, terms.conventions)
+                if why is not None:
+                    message = f"the target {kind!r} of the policy {policy.name!r} could not be computed: {why}"
+                    _refuse([Problem("/weekly_hours", "too_few", message)])
 
 
 def _refuse(problems: Sequence[Problem]) -> None:

@@ -8,7 +8,7 @@ The sweep may be late. So whoever stops, pauses or moves a clock first rings wha
 promise must not depend on which of the two came first.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from functools import lru_cache
 from typing import Any, Final
@@ -20,17 +20,18 @@ from sqlalchemy.orm import Session
 from helpdesk.kernel.clock import parse_rfc3339, rfc3339
 from helpdesk.kernel.ids import new_id
 from helpdesk.kernel.unit_of_work import UnitOfWork
-from helpdesk.sla import lateness, queries
+from helpdesk.sla import lateness, policy_queries, queries
 from helpdesk.sla.business_time import SEARCH_DAYS, Conventions, Target, due_at, elapsed, remaining, threshold_at
 from helpdesk.sla.calendar_spec import Calendar
 from helpdesk.sla.events import SlaBreached, SlaWarned
-from helpdesk.sla.models import BREACH, Alarm, Clock, clock_values
-from helpdesk.sla.specs import Policy, Rule, already_compiled, compiled, forget_compiled, rule_by_id
+from helpdesk.sla.models import BREACH, Alarm, Clock, clock_values, conventions_as_kept
+from helpdesk.sla.policy_spec import Policy, Promise, thresholds_in
+from helpdesk.sla.specs import Rule, already_compiled, compiled, forget_compiled, rule_by_id
 
 REGULATORY_THRESHOLDS: Final = (50, 75, 90)
-_CONVENTIONS: Final = Conventions()
 _STRETCH: Final = timedelta(days=SEARCH_DAYS)
-_thresholds: dict[tuple[UUID, int], tuple[int, ...]] = {}
+_MOST_SPECS: Final = 1_000
+_specs: dict[tuple[UUID, int], Mapping[str, Any]] = {}
 
 Pauses = Sequence[tuple[datetime, datetime | None]]
 
@@ -40,67 +41,53 @@ def new_clock(complaint_id: UUID, terms: Mapping[str, Any], round_: int = 1) -> 
     return {**terms, "id": new_id(), "complaint_id": complaint_id, "round": round_}
 
 
-def policy_clock(
-    policy: Policy,
-    complaint_id: UUID,
-    *,
-    kind: str,
-    severity: str,
-    start: datetime,
-    now: datetime,
-    round_: int = 1,
-    waits: Pauses = (),
-) -> dict[str, Any] | None:
-    """A row for a new clock of the policy, None where it promises nothing of that kind. See `policy_terms`."""
-    terms = policy_terms(policy, kind=kind, severity=severity, start=start, now=now, waits=waits)
-    return None if terms is None else new_clock(complaint_id, terms, round_)
-
-
 def policy_terms(
-    policy: Policy, *, kind: str, severity: str, start: datetime, now: datetime, waits: Pauses = ()
+    policy: Policy, *, kind: str, severity: str, tier: str | None, start: datetime, now: datetime, waits: Pauses = ()
 ) -> dict[str, Any] | None:
     """What a new clock of the policy promises, None where that is nothing.
 
-    `waits`: when somebody else was waited for since the start; the last may have no end.
+    `waits`: when somebody else was waited for since the start, or before it; the last may have no end.
     """
-    start = start.replace(microsecond=0)  # business time is in whole seconds; a part of one would be owed to nobody
-    target = policy.targets.get(severity, {}).get(kind)
-    if target is None:
+    promise = policy.promise(kind, severity, tier)
+    if promise is None:
         return None
+    start = start.replace(microsecond=0)  # business time is in whole seconds; a part of one would be owed to nobody
     return clock_values(
         kind=kind,
         policy_id=policy.id,
         policy_version=policy.version,
-        calendar_id=policy.calendar_id,
-        calendar_version=policy.calendar_version,
         severity=severity,
-        target_amount=int(target.amount),
-        target_unit=target.unit,
-        pausable=target.can_pause,
+        tier=tier,
         started_at=start,
-        **standing(policy.calendar, policy.thresholds, start, target, waits=waits, now=now),
+        **_as_columns(promise),
+        **standing(promise, start, waits=waits, now=now),
     )
 
 
-def standing(
-    calendar: Calendar,
-    thresholds: Sequence[int],
-    start: datetime,
-    target: Target,
-    *,
-    waits: Pauses,
-    now: datetime,
-) -> dict[str, Any]:
+def _as_columns(promise: Promise) -> dict[str, Any]:
+    return {
+        "calendar_id": promise.calendar_id,
+        "calendar_version": promise.calendar_version,
+        "target_amount": int(promise.target.amount),
+        "target_unit": promise.target.unit,
+        "pausable": promise.pausable,
+        "conventions": conventions_as_kept(promise.conventions),
+    }
+
+
+def standing(promise: Promise, start: datetime, *, waits: Pauses, now: datetime) -> dict[str, Any]:
     """How a promise stands by the facts: the columns `state`, `pauses`, `due_at`, `remaining_seconds` and the next alarm.
 
-    A wait that began when the time was used up already pauses nothing.
+    A wait that began when the time was used up already pauses nothing; of one that began before the clock did counts what
+    lies in its life.
     """
-    pauses = list(waits) if target.can_pause else []
+    calendar, target = promise.calendar, promise.target
+    pauses = list(_within(waits, start)) if promise.pausable else []
     ended = [pause for pause in pauses if pause[1] is not None]
-    due = due_at(calendar, start, target, ended) if ended else _unpaused_due(calendar, start, target)
+    due = _due(promise, start, ended)
     since = pauses[-1][0] if pauses and pauses[-1][1] is None else None
     if since is not None and since < due:
-        left = remaining(calendar, start, target, since, ended, conventions=_CONVENTIONS)
+        left = remaining(calendar, start, target, since, ended, conventions=promise.conventions)
         return {
             "state": "paused",
             "pauses": _written(pauses),
@@ -109,7 +96,7 @@ def standing(
             "next_threshold": None,
             "next_alarm_at": None,
         }
-    threshold, at = first_alarm(calendar, thresholds, (start, due), ended, now)
+    threshold, at = first_alarm(calendar, promise.thresholds, (start, due), ended, now)
     return {
         "state": "running",
         "pauses": _written(ended),
@@ -120,28 +107,38 @@ def standing(
     }
 
 
+def _within(waits: Pauses, start: datetime) -> Iterator[tuple[datetime, datetime | None]]:
+    for since, until in waits:
+        if until is None or until > start:
+            yield max(since, start), until
+
+
+def _due(promise: Promise, start: datetime, pauses: Pauses) -> datetime:
+    """By the pauses that have ended."""
+    if pauses:
+        return due_at(promise.calendar, start, promise.target, pauses, promise.conventions)
+    return _unpaused_due(promise.calendar, start, promise.target, promise.conventions)
+
+
 @lru_cache(maxsize=8192)
-def _unpaused_due(calendar: Calendar, start: datetime, target: Target) -> datetime:
+def _unpaused_due(calendar: Calendar, start: datetime, target: Target, conventions: Conventions) -> datetime:
     """Kept, because many complaints have one start: an import's dates are days, and the calendars are few."""
-    return due_at(calendar, start, target)
+    return due_at(calendar, start, target, (), conventions)
 
 
 def rule_terms(rule: Rule, start: datetime, now: datetime) -> dict[str, Any]:
     """What a regulatory clock promises: it never pauses, and severity is nothing to it."""
-    due = _unpaused_due(rule.calendar, start, rule.target)
-    threshold, at = first_alarm(rule.calendar, REGULATORY_THRESHOLDS, (start, due), (), now)
     return clock_values(
         kind=rule.id,
         rule_id=rule.id,
-        target_amount=rule.target.amount,
-        target_unit=rule.target.unit,
-        pausable=False,
-        state="running",
         started_at=start,
-        due_at=due,
-        next_threshold=threshold,
-        next_alarm_at=at,
+        **_as_columns(_of_rule(rule)),
+        **standing(_of_rule(rule), start, waits=(), now=now),
     )
+
+
+def _of_rule(rule: Rule) -> Promise:
+    return Promise(rule.target, Conventions(pausable=False), REGULATORY_THRESHOLDS, None, None, rule.calendar)
 
 
 def first_alarm(
@@ -184,21 +181,40 @@ def thresholds_of(session: Session, clock: Clock) -> tuple[int, ...]:
     if clock.policy_id is None or clock.policy_version is None:
         return REGULATORY_THRESHOLDS
     key = (clock.policy_id, clock.policy_version)
-    if key not in _thresholds:  # a version never changes
-        _thresholds[key] = tuple(queries.policy_version(session, *key)["thresholds"])
-    return _thresholds[key]
+    if key not in _specs:  # a version never changes
+        if len(_specs) > _MOST_SPECS:
+            _specs.clear()
+        _specs[key] = policy_queries.version_spec(session, *key).spec
+    return thresholds_in(_specs[key], clock.kind, clock.severity, clock.tier)
+
+
+def promise_of(session: Session, clock: Clock) -> Promise:
+    """What the clock was made by."""
+    return Promise(
+        target_of(clock),
+        conventions_of(clock),
+        thresholds_of(session, clock),
+        clock.calendar_id,
+        clock.calendar_version,
+        calendar_of(session, clock),
+    )
 
 
 def forget_versions() -> None:
     """Drop what was compiled. Needed only where a database is put back under a running process, as tests do: there a
     version that cannot change has changed.
     """
-    _thresholds.clear()
+    _specs.clear()
     forget_compiled()
 
 
 def target_of(clock: Clock) -> Target:
     return Target(clock.target_amount, clock.target_unit)
+
+
+def conventions_of(clock: Clock) -> Conventions:
+    kept: Any = clock.conventions
+    return Conventions(**kept, pausable=clock.pausable)
 
 
 def pauses_of(clock: Clock) -> list[tuple[datetime, datetime | None]]:
@@ -288,27 +304,32 @@ def resume(uow: UnitOfWork, clock: Clock, at: datetime) -> None:
     _stand(uow, clock, [*before, (since, at)], at)
 
 
-def retarget(uow: UnitOfWork, clock: Clock, policy: Policy, severity: str, *, waits: Pauses, at: datetime) -> None:
-    """Another severity promises another time from the same start, and what was used stays used; or it promises nothing of
-    this kind any more, which cancels it, or does again.
+def retarget(
+    uow: UnitOfWork, clock: Clock, policy: Policy, severity: str, tier: str | None, *, waits: Pauses, at: datetime
+) -> None:
+    """Other facts, or another policy, promise another time from the same start, and what was used stays used; or nothing of
+    this kind any more, which cancels the clock, or something again. What is promised as before stays in its generation: its
+    alarms have nothing to say anew.
 
-    `waits`: when somebody else was waited for since the start; the last may have no end.
+    `waits`: when somebody else was waited for since the start, or before it; the last may have no end.
     """
     if clock.policy_id is None:
-        return  # severity is nothing to a regulatory clock
+        return  # a regulator's clock has its own rule
     ring(uow, clock, at)
     if clock.state in {"met", "breached"}:
         return  # a promise that was kept or broken stays the one that was made
-    target = policy.targets.get(severity, {}).get(clock.kind)
-    if target is None:
+    promise = policy.promise(clock.kind, severity, tier)
+    if promise is None:
         if clock.stopped_at is None:
             cancel(uow, clock, at)
         return
+    same = clock.stopped_at is None and promise == promise_of(uow.session, clock)
     clock.policy_id, clock.policy_version = policy.id, policy.version
-    clock.calendar_id, clock.calendar_version = policy.calendar_id, policy.calendar_version
-    clock.severity = severity
-    clock.target_amount, clock.target_unit = int(target.amount), target.unit
-    clock.pausable = target.can_pause
+    clock.severity, clock.tier = severity, tier
+    if same:
+        return
+    for name, value in _as_columns(promise).items():
+        setattr(clock, name, value)
     clock.stopped_at = None
     clock.generation += 1
     _stand(uow, clock, waits, at)
@@ -316,8 +337,7 @@ def retarget(uow: UnitOfWork, clock: Clock, policy: Policy, severity: str, *, wa
 
 def _stand(uow: UnitOfWork, clock: Clock, waits: Pauses, at: datetime) -> None:
     """Let the row say how its promise stands."""
-    calendar, thresholds = calendar_of(uow.session, clock), thresholds_of(uow.session, clock)
-    columns = standing(calendar, thresholds, clock.started_at, target_of(clock), waits=waits, now=at)
+    columns = standing(promise_of(uow.session, clock), clock.started_at, waits=waits, now=at)
     for name, value in columns.items():
         setattr(clock, name, value)
 

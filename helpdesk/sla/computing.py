@@ -47,7 +47,7 @@ _MAX_DEPTH: Final = 32
 _MAX_PAUSES: Final = 10_000
 _CALENDAR: Final = ("timezone", "weekly_hours", "holidays", "working_days")
 _FIELDS: Final = ("id", *_CALENDAR, "start", "end", "target", "pauses", "conventions")
-_CHOICES: Final = {
+CHOICES: Final = {
     "boundary": get_args(Boundary),
     "business_day": get_args(BusinessDay),
     "calendar_day": get_args(CalendarDay),
@@ -283,8 +283,8 @@ def _pause(given: Any, pointer: str) -> tuple[datetime, datetime | None]:
 def _conventions(given: Any) -> Conventions:
     if not isinstance(given, Mapping):
         _refuse("invalid", 'write {"business_day": "close_of_nth_day", ...}', "/conventions")
-    _known(given, (*_CHOICES, "pausable"), "/conventions")
-    for name, choices in _CHOICES.items():
+    _known(given, (*CHOICES, "pausable"), "/conventions")
+    for name, choices in CHOICES.items():
         if name in given and given[name] not in choices:
             _refuse("invalid", f"use one of {', '.join(choices)}", f"/conventions/{name}")
     if not isinstance(given.get("pausable", True), bool):

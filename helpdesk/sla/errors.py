@@ -1,4 +1,4 @@
-from helpdesk.kernel.errors import DomainError
+from helpdesk.kernel.errors import Conflict, DomainError
 
 
 class NoPolicy(DomainError):
@@ -6,3 +6,15 @@ class NoPolicy(DomainError):
     code = "no_sla_policy"
     title = "There is no default SLA policy"
     advice = "Run `helpdesk migrate`, which installs the shipped one."
+
+
+class DefaultPolicyStays(Conflict):
+    code = "default_policy"
+    title = "The default policy is for everything, always"
+    advice = "Give another policy a condition; the default one keeps what is left. Its name, calendar and targets can be changed."
+
+
+class PolicyUsed(Conflict):
+    code = "policy_used"
+    title = "Clocks were made by this policy"
+    advice = "Deactivate it: it promises nothing new then, and what it has promised can still be explained."

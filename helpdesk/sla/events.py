@@ -66,3 +66,17 @@ class PolicyChanged(Event):
     @property
     def subject_id(self) -> UUID:
         return self.policy_id
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PolicyRemoved(Event):
+    """One that no clock was made by. `changes`: field -> [before, after]."""
+
+    type: ClassVar[str] = "sla.policy_removed"
+    policy_id: UUID
+    version: int
+    changes: dict[str, list[Any]]
+
+    @property
+    def subject_id(self) -> UUID:
+        return self.policy_id

@@ -1,8 +1,8 @@
 """The clocks of complaints that are merged, taken apart again, and split.
 
 **Merged**: the earlier promise wins. The survivor's open clocks count from the start of the older of the two, less what that
-one waited until the other began; a regulator's clock of the source goes on at the survivor from its old start. What was met
-or broken stays so. **Undone**: the survivor's clocks count again from where they would have without that source, and the
+one waited until the other began; a message that waits for an answer in the source waits for it in the survivor, and a regulator's
+clock of the source goes on there from its old start. What was met or broken stays so. **Undone**: the survivor's clocks count again from where they would have without that source, and the
 source's take up where they stood; the time in which it went on in the other is a wait to them, where they can pause at all.
 **Split**: the part's clocks go on with the round that it comes from.
 
@@ -12,37 +12,40 @@ for one that is there only because of merges; `acknowledged`, that the merge sto
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Any, Final
+from typing import Any, Final, cast
 from uuid import UUID
 
 from helpdesk.complaints import merge_queries
 from helpdesk.complaints import queries as complaints
 from helpdesk.complaints.events import ComplaintActed, ComplaintReceived
-from helpdesk.complaints.link_events import DuplicateMerged, DuplicateParted
+from helpdesk.complaints.link_events import DuplicateEvent, DuplicateMerged, DuplicateParted
 from helpdesk.complaints.merge_ledger import note
 from helpdesk.complaints.models import Complaint
 from helpdesk.kernel.clock import parse_rfc3339, rfc3339
 from helpdesk.kernel.unit_of_work import UnitOfWork
-from helpdesk.sla import clocks, queries
+from helpdesk.sla import clocks, policy_facts, promising, queries, thread_queries
 from helpdesk.sla.models import Clock
+from helpdesk.sla.promising import Promised
+from helpdesk.sla.revising import AT_RECEIPT, FIRST, NEXT
 from helpdesk.sla.rounds import Act, Joined, Parted, Round, present_round
-from helpdesk.sla.specs import Policy, rule_by_id, rules_for
+from helpdesk.sla.specs import rule_by_id, rules_for
 
 _BOOK: Final = "sla_clock"
-_AT_RECEIPT: Final = ("acknowledge", "investigate", "resolve")
 
 
-def clocks_of_part(uow: UnitOfWork, event: ComplaintReceived, policy: Policy) -> list[dict[str, Any]]:
-    """Rows for what was split off: what is still owed, from the beginning of the round that it comes from."""
+def terms_of_part(uow: UnitOfWork, event: ComplaintReceived) -> list[dict[str, Any]]:
+    """Of what was split off: what is still owed, from the beginning of the round that it comes from."""
     if event.split_from is None:
         return []
+    part = cast(Complaint, uow.stream_of(event.complaint_id))
     round_ = present_round(queries.history(uow.session, event.split_from)).ended(uow.now)
-    kinds = [kind for kind in _AT_RECEIPT if kind != "acknowledge" or not event.acknowledged]
+    promised = promising.of(uow, part)
+    kinds = [kind for kind in AT_RECEIPT if kind != "acknowledge" or not event.acknowledged]
+    answered = promised.promise(FIRST, round_.began) is not None and (
+        thread_queries.is_answered(uow.session, event.split_from, round_.began)
+    )
     terms = [
-        clocks.policy_terms(
-            policy, kind=kind, severity=event.severity, start=round_.began, now=uow.now, waits=round_.waits
-        )
-        for kind in kinds
+        promised.terms(kind, round_.began, uow.now, round_.waits) for kind in kinds if kind != FIRST or not answered
     ]
     _, _, starts = queries.regulated(uow.session, event.split_from)
     terms += [
@@ -50,49 +53,86 @@ def clocks_of_part(uow: UnitOfWork, event: ComplaintReceived, policy: Policy) ->
         for rule in rules_for(event.jurisdiction, event.sector)
         if rule.clock_start in starts
     ]
-    return [clocks.new_clock(event.complaint_id, item) for item in terms if item is not None]
+    return [item for item in terms if item is not None]
 
 
-Dues = list[datetime | None]
-"""Of every clock of a complaint that is not stopped."""
-
-
-def join(uow: UnitOfWork, event: DuplicateMerged) -> Dues:
-    """After the source's clocks were cancelled. What the survivor owes now."""
+def join(uow: UnitOfWork, event: DuplicateMerged) -> Sequence[Clock]:
+    """After the source's clocks were cancelled. The clocks of the survivor; those that have begun beside them."""
     survivor = complaints.complaint_by_id_for_update(uow.session, event.complaint_id)
-    found = queries.clocks_of_round_for_update(uow.session, survivor.id, survivor.round)
+    found = queries.clocks_at_hand(uow.session, survivor.id, survivor.round)
     if survivor.record_type != "complaint" or event.source_record_type != "complaint":
-        return _dues(found)
+        return found
     source = complaints.complaint_by_id_for_update(uow.session, event.source_id)
+    theirs = queries.clocks_of_round_for_update(uow.session, source.id, source.round)
+    answered = {clock.kind for clock in theirs if clock.kind == FIRST and clock.state == "met"}
     joined = Joined(source.id, present_round(queries.history(uow.session, source.id)))
     present = present_round(queries.history(uow.session, survivor.id).and_then(joined))
     own = _own_starts(uow, survivor.id)
+    promised = promising.of(uow, survivor)
+    moves = _moves(promised, event)
     for clock in found:
-        if clock.policy_id is not None and clock.stopped_at is None and clock.kind in _AT_RECEIPT:
-            noted: dict[str, Any] = {"own": own.get(clock.id, rfc3339(clock.started_at))}
-            _promise(uow, clock, survivor, present, event.changes)
-            if "acknowledged_at" in event.changes and clock.kind == "acknowledge" and survivor.acknowledged_at:
-                clocks.stop(uow, clock, max(survivor.acknowledged_at, clock.started_at))
-                noted["acknowledged"] = True
-            note(uow, event.merge_id, _BOOK, {clock.id: noted})
+        if clock.policy_id is None or clock.stopped_at is not None or clock.kind not in AT_RECEIPT:
+            continue
+        noted: dict[str, Any] = {"own": own.get(clock.id, rfc3339(clock.started_at))}
+        # Whoever complained first has had their answer; the other one has not, and waits as long as they do.
+        if clock.kind not in answered:
+            _count_from(uow, clock, present)
+        if moves:
+            promised.retarget(uow, clock, present.waits)
+        if "acknowledged_at" in event.changes and clock.kind == "acknowledge" and survivor.acknowledged_at:
+            clocks.stop(uow, clock, max(survivor.acknowledged_at, clock.started_at))
+            noted["acknowledged"] = True
+        note(uow, event.merge_id, _BOOK, {clock.id: noted})
+    _join_answers(uow, event, theirs, survivor, promised=promised, found=found, present=present, own=own)
     there = {clock.kind: clock for clock in found}
-    begun = _join_regulators(uow, event, source, survivor, there=there, own=own)
-    return [*_dues(found), *(row["due_at"] for row in begun)]
+    _join_regulators(uow, event, theirs, survivor, there=there, own=own)
+    return found
 
 
-def _dues(found: Sequence[Clock]) -> Dues:
-    return [clock.due_at for clock in found if clock.stopped_at is None]
+def _moves(promised: Promised, event: DuplicateEvent) -> bool:
+    return "severity" in event.changes or policy_facts.touched(event.changes, promised.policies.wanted)
 
 
-def _promise(
-    uow: UnitOfWork, clock: Clock, complaint: Complaint, present: Round, changes: Mapping[str, Sequence[Any]]
-) -> None:
-    """What an open clock of the policy promises by the present round, and by a severity that has changed."""
+def _count_from(uow: UnitOfWork, clock: Clock, present: Round) -> None:
+    """What an open clock of the policy promises by the present round."""
     if clock.state != "breached" and clock.started_at != present.began.replace(microsecond=0):
         clocks.restart(uow, clock, present.began, present.waits, uow.now)
-    if "severity" in changes:
-        policy = queries.default_policy(uow.session)
-        clocks.retarget(uow, clock, policy, complaint.severity, waits=present.waits, at=uow.now)
+
+
+def _join_answers(
+    uow: UnitOfWork,
+    event: DuplicateMerged,
+    theirs: Sequence[Clock],
+    survivor: Complaint,
+    *,
+    promised: Promised,
+    found: Sequence[Clock],
+    present: Round,
+    own: Mapping[UUID, str | None],
+) -> None:
+    """Who asked in the duplicate is answered in the survivor: of two that wait, the older one counts."""
+    waiting = [clock for clock in theirs if clock.kind == NEXT and _just_cancelled(uow, clock)]
+    mine = next((clock for clock in found if clock.kind == NEXT and clock.stopped_at is None), None)
+    for clock in waiting:
+        if mine is None:
+            begun = promising.begin(
+                uow,
+                promised,
+                survivor,
+                NEXT,
+                clock.started_at,
+                waits=present.waits,
+                subject_id=clock.subject_id,
+            )
+            if begun is not None:
+                note(uow, event.merge_id, _BOOK, {begun.id: {"own": None}})
+        elif clock.started_at < mine.started_at and mine.state != "breached":
+            note(uow, event.merge_id, _BOOK, {mine.id: {"own": own.get(mine.id, rfc3339(mine.started_at))}})
+            clocks.restart(uow, mine, clock.started_at, present.waits, uow.now)
+
+
+def _just_cancelled(uow: UnitOfWork, clock: Clock) -> bool:
+    return clock.state == "cancelled" and clock.stopped_at == uow.now
 
 
 def _own_starts(uow: UnitOfWork, survivor_id: UUID) -> dict[UUID, str | None]:
@@ -107,53 +147,63 @@ def _own_starts(uow: UnitOfWork, survivor_id: UUID) -> dict[UUID, str | None]:
 def _join_regulators(
     uow: UnitOfWork,
     event: DuplicateMerged,
-    source: Complaint,
+    theirs: Sequence[Clock],
     survivor: Complaint,
     *,
     there: Mapping[str, Clock],
     own: Mapping[UUID, str | None],
-) -> list[dict[str, Any]]:
-    """A regulator counts on: what the merge has just cancelled on the source is owed by the survivor. New rows."""
-    begun = []
-    for theirs in queries.clocks_of_round_for_update(uow.session, source.id, source.round):
-        rule = rule_by_id(theirs.rule_id) if theirs.rule_id is not None else None
-        if rule is None or theirs.state != "cancelled" or theirs.stopped_at != uow.now:
+) -> None:
+    """A regulator counts on: what the merge has just cancelled on the source is owed by the survivor."""
+    for each in theirs:
+        rule = rule_by_id(each.rule_id) if each.rule_id is not None else None
+        if rule is None or not _just_cancelled(uow, each):
             continue
-        clock = there.get(theirs.kind)
+        clock = there.get(each.kind)
         if clock is None:
-            row = clocks.new_clock(survivor.id, clocks.rule_terms(rule, theirs.started_at, uow.now), survivor.round)
-            begun.append(row)
+            row = clocks.new_clock(survivor.id, clocks.rule_terms(rule, each.started_at, uow.now), survivor.round)
+            uow.session.add(Clock(**row))
             note(uow, event.merge_id, _BOOK, {row["id"]: {"own": None}})
         elif clock.state in {"running", "cancelled"}:
             alone = clock.state == "cancelled"
             noted = own.get(clock.id, None if alone else rfc3339(clock.started_at))
             note(uow, event.merge_id, _BOOK, {clock.id: {"own": noted}})
-            if alone or theirs.started_at < clock.started_at:
-                clocks.restart(uow, clock, theirs.started_at, (), uow.now)
-    uow.add_rows(Clock, begun)
-    return begun
+            if alone or each.started_at < clock.started_at:
+                clocks.restart(uow, clock, each.started_at, (), uow.now)
 
 
-def part(uow: UnitOfWork, event: DuplicateParted) -> Dues:
-    """What the survivor owes without that source."""
+def part(uow: UnitOfWork, event: DuplicateParted) -> Sequence[Clock]:
+    """The clocks of the survivor, as they are without that source."""
     survivor = complaints.complaint_by_id_for_update(uow.session, event.complaint_id)
-    found = queries.clocks_of_round_for_update(uow.session, survivor.id, survivor.round)
+    found = queries.clocks_at_hand(uow.session, survivor.id, survivor.round)
     noted = merge_queries.ledger_of(uow.session, event.merge_id, _BOOK)
     present = present_round(queries.history(uow.session, survivor.id).and_then(Parted(event.source_id)))
+    promised = promising.of(uow, survivor)
+    moves = _moves(promised, event)
     for clock in found:
         if clock.id not in noted:
             continue
         if clock.rule_id is not None:
             _part_regulator(uow, event, clock, noted[clock.id]["own"])
             continue
-        if (noted[clock.id].get("acknowledged") and survivor.acknowledged_at is None) or (
+        if clock.kind == NEXT:
+            _part_answer(uow, clock, noted[clock.id]["own"], present)
+        elif (noted[clock.id].get("acknowledged") and survivor.acknowledged_at is None) or (
             clock.stopped_at is None and clock.started_at != present.began.replace(microsecond=0)
         ):
             clocks.restart(uow, clock, present.began, present.waits, uow.now)
-        if clock.stopped_at is None and "severity" in event.changes:
-            policy = queries.default_policy(uow.session)
-            clocks.retarget(uow, clock, policy, survivor.severity, waits=present.waits, at=uow.now)
-    return _dues(found)
+        if clock.stopped_at is None and moves:
+            promised.retarget(uow, clock, present.waits)
+    return found
+
+
+def _part_answer(uow: UnitOfWork, clock: Clock, own: str | None, present: Round) -> None:
+    """It counts from where it did, or not at all; what was answered meanwhile is."""
+    if clock.stopped_at is not None:
+        return
+    if own is None:
+        clocks.cancel(uow, clock, uow.now)
+    elif (start := parse_rfc3339(own)) != clock.started_at:
+        clocks.restart(uow, clock, start, present.waits, uow.now)
 
 
 def _part_regulator(uow: UnitOfWork, event: DuplicateParted, clock: Clock, own: str | None) -> None:
@@ -178,7 +228,7 @@ def take_up(uow: UnitOfWork, event: ComplaintActed) -> Sequence[Clock]:
     merged_at = history.last_away
     back = Act(reopened=False, at=uow.now, waiting_on=event.waiting_on)
     present = present_round(history.and_then(back))
-    found = queries.clocks_of_round_for_update(uow.session, event.complaint_id, event.reopened_count + 1)
+    found = queries.clocks_at_hand(uow.session, event.complaint_id, event.reopened_count + 1)
     for clock in found:
         if clock.stopped_at != merged_at:
             continue

@@ -8,12 +8,27 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
 from helpdesk.kernel.db import Base, Identified, Json, Stamped, Timestamp, Versioned
-from helpdesk.sla.business_time import Unit
+from helpdesk.sla.business_time import Conventions, Unit
 
 CLOCK_STATES = ("running", "paused", "met", "breached", "cancelled")
-POLICY_KINDS = ("acknowledge", "investigate", "resolve", "follow_up")
+POLICY_KINDS = (
+    "acknowledge",
+    "first_response",
+    "next_response",
+    "investigate",
+    "resolve",
+    "remedy_delivered",
+    "follow_up",
+)
+"""What a policy can promise."""
+USUAL = '{"boundary": "earliest", "business_day": "close_of_nth_day", "calendar_day": "end_of_nth_day"}'
+"""The conventions of clocks from before there was a choice."""
 BREACH = 100
 """The threshold, in percent, at which a promise is broken."""
+
+
+LAST = 2_000_000_000
+"""The position of the default policy, and of no other."""
 
 
 class SlaCalendar(Identified, Versioned, Stamped, Base):
@@ -42,17 +57,33 @@ class SlaCalendarVersion(Stamped, Base):
 
 
 class SlaPolicy(Identified, Versioned, Stamped, Base):
-    """The first part knows one policy, the one marked as default; `version` is the current one."""
+    """What is asked before all of it is read; the rest is in `SlaPolicyVersion`, and `version` is the current one. A deleted one
+    keeps its row.
+    """
 
     __tablename__ = "sla_policy"
-    __table_args__ = (Index("uq_sla_policy_default", "is_default", unique=True, postgresql_where=text("is_default")),)
+    __table_args__ = (
+        CheckConstraint("NOT is_default OR (active AND removed_at IS NULL)", name="default_stays"),
+        CheckConstraint(f"is_default = (position = {LAST})", name="default_is_last"),
+        Index("uq_sla_policy_default", "is_default", unique=True, postgresql_where=text("is_default")),
+        Index("uq_sla_policy_name", "name", unique=True, postgresql_where=text("removed_at IS NULL")),
+        Index("ix_sla_policy_position_id", "position", "id"),
+    )
 
-    name: Mapped[str] = mapped_column(unique=True)
+    name: Mapped[str]
     is_default: Mapped[bool] = mapped_column(default=False, server_default="false")
+    active: Mapped[bool] = mapped_column(default=True, server_default="true")
+    position: Mapped[int]
+    removed_at: Mapped[Timestamp | None]
 
 
 class SlaPolicyVersion(Stamped, Base):
+    """`spec`: the whole policy as it was: `{name, active, position, valid_from, valid_until, condition, thresholds, targets,
+    tiers}`; targets may name other calendars than `calendar_id`, the policy's own.
+    """
+
     __tablename__ = "sla_policy_version"
+    __table_args__ = (CheckConstraint("spec ->> 'valid_until' >= spec ->> 'valid_from'", name="valid_forwards"),)
 
     policy_id: Mapped[UUID] = mapped_column(ForeignKey("sla_policy.id", ondelete="RESTRICT"), primary_key=True)
     version: Mapped[int] = mapped_column(primary_key=True)
@@ -64,12 +95,14 @@ class Clock(Identified, Base):
     """One promise about one complaint.
 
     `due_at` is null while the clock is paused; `remaining_seconds` (business seconds) then says what is left.
-    `generation` counts recomputations: an alarm belongs to one. `round` counts reopenings.
+    `generation` counts recomputations: an alarm belongs to one. `round` counts reopenings. `severity` and `tier` say which of
+    the policy's targets made it, `subject_id` what it is about where there can be several: the message that waits for an answer,
+    the offer that is to be delivered.
     """
 
     __tablename__ = "sla_clock"
     __table_args__ = (
-        UniqueConstraint("complaint_id", "kind", "round"),
+        UniqueConstraint("complaint_id", "kind", "round", "subject_id", postgresql_nulls_not_distinct=True),
         CheckConstraint(f"state IN {CLOCK_STATES}", name="state"),
         CheckConstraint("(state = 'paused') = (due_at IS NULL AND remaining_seconds IS NOT NULL)", name="paused_open"),
         CheckConstraint("next_alarm_at IS NULL OR state = 'running'", name="only_running_rings"),
@@ -81,6 +114,12 @@ class Clock(Identified, Base):
         Index("ix_sla_clock_due_at", "due_at", postgresql_where=text("due_at IS NOT NULL")),
         Index("ix_sla_clock_stopped_at", "stopped_at", postgresql_where=text("stopped_at IS NOT NULL")),
         Index(
+            "ix_sla_clock_policy",
+            "policy_id",
+            "policy_version",
+            postgresql_where=text("stopped_at IS NULL AND policy_id IS NOT NULL"),
+        ),
+        Index(
             "ix_sla_clock_calendar",
             "calendar_id",
             "calendar_version",
@@ -91,15 +130,19 @@ class Clock(Identified, Base):
     complaint_id: Mapped[UUID] = mapped_column(ForeignKey("complaint.id", ondelete="CASCADE"))
     kind: Mapped[str]
     round: Mapped[int] = mapped_column(default=1)
+    subject_id: Mapped[UUID | None]
     policy_id: Mapped[UUID | None] = mapped_column(ForeignKey("sla_policy.id", ondelete="RESTRICT"))
     policy_version: Mapped[int | None]
     calendar_id: Mapped[UUID | None] = mapped_column(ForeignKey("sla_calendar.id", ondelete="RESTRICT"))
     calendar_version: Mapped[int | None]
     rule_id: Mapped[str | None]
     severity: Mapped[str | None]
+    tier: Mapped[str | None]
     target_amount: Mapped[int]
     target_unit: Mapped[Unit] = mapped_column(String)
     pausable: Mapped[bool]
+    conventions: Mapped[dict[str, str]] = mapped_column(JSONB, server_default=text(f"'{USUAL}'"))
+    """How it is counted: boundary, business_day, calendar_day (`business_time.Conventions`)."""
     state: Mapped[str]
     started_at: Mapped[Timestamp]
     due_at: Mapped[Timestamp | None]
@@ -128,9 +171,18 @@ class Alarm(Base):
     late_seconds: Mapped[int] = mapped_column(BigInteger)
 
 
+def conventions_as_kept(conventions: Conventions) -> dict[str, str]:
+    """Whether it pauses has a column of its own."""
+    return {
+        "boundary": conventions.boundary,
+        "business_day": conventions.business_day,
+        "calendar_day": conventions.calendar_day,
+    }
+
+
 def clock_values(**given: Any) -> dict[str, Any]:
     """Every column of a clock, so that rows of one batch have the same keys."""
     row = dict.fromkeys(Clock.__table__.columns.keys())
-    row.update(pauses=[], generation=1, round=1)
+    row.update(pauses=[], generation=1, round=1, conventions=conventions_as_kept(Conventions()))
     row.update(given)
     return row

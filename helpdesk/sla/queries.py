@@ -1,6 +1,6 @@
 """Every select on clocks, calendars and policies."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
@@ -9,76 +9,15 @@ from sqlalchemy import and_, exists, func, or_, select, true
 from sqlalchemy.orm import Session
 
 from helpdesk.complaints import queries as complaints
-from helpdesk.complaints.events import ComplaintMerged, ComplaintReceived, ComplaintReopened
+from helpdesk.complaints.events import ComplaintActed, ComplaintMerged, ComplaintReceived, ComplaintReopened
 from helpdesk.complaints.link_events import DuplicateMerged, DuplicateParted
-from helpdesk.complaints.models import Complaint
+from helpdesk.complaints.models import OPEN_STATES, Complaint
 from helpdesk.identity.actors import Actor
-from helpdesk.kernel import advisory
-from helpdesk.kernel.access import existing
 from helpdesk.kernel.clock import parse_rfc3339
-from helpdesk.kernel.errors import NotFound
 from helpdesk.kernel.event_log import EventRow
-from helpdesk.kernel.pagination import AnySelect, Listed, Order, Page, listed
-from helpdesk.sla.errors import NoPolicy
-from helpdesk.sla.models import Clock, SlaCalendar, SlaCalendarVersion, SlaPolicy, SlaPolicyVersion
+from helpdesk.kernel.events import Recorded
+from helpdesk.sla.models import Clock, SlaCalendar, SlaCalendarVersion
 from helpdesk.sla.rounds import Act, Happening, History, Joined, Parted, Round, present_round
-from helpdesk.sla.specs import Policy, compiled, targets_of
-
-_POLICIES, _SPEC = SlaPolicy.__table__.c, SlaPolicyVersion.__table__.c
-_CALENDARS, _HOURS = SlaCalendar.__table__.c, SlaCalendarVersion.__table__.c
-_IN_FORCE: Final = (
-    select(
-        _POLICIES.id,
-        _POLICIES.version,
-        _SPEC.spec,
-        _CALENDARS.id.label("calendar_id"),
-        _CALENDARS.version.label("calendar_version"),
-        _CALENDARS.name.label("calendar_name"),
-        _HOURS.spec.label("calendar_spec"),
-    )
-    .join_from(
-        SlaPolicy.__table__,
-        SlaPolicyVersion.__table__,
-        and_(_SPEC.policy_id == _POLICIES.id, _SPEC.version == _POLICIES.version),
-    )
-    .join(SlaCalendar.__table__, _CALENDARS.id == _SPEC.calendar_id)
-    .join(SlaCalendarVersion.__table__, and_(_HOURS.calendar_id == _CALENDARS.id, _HOURS.version == _CALENDARS.version))
-    .where(_POLICIES.is_default)
-)
-"""Of columns, and kept: every complaint that comes in asks for it."""
-
-
-def default_policy(session: Session) -> Policy:
-    """The policy in force now, in one statement. Raises `NoPolicy`."""
-    row = session.execute(_IN_FORCE).one_or_none()
-    if row is None:
-        raise NoPolicy
-    return Policy(
-        id=row.id,
-        version=row.version,
-        calendar_id=row.calendar_id,
-        calendar_version=row.calendar_version,
-        calendar=compiled(row.calendar_id, row.calendar_version, row.calendar_spec, row.calendar_name),
-        thresholds=tuple(row.spec["thresholds"]),
-        targets=targets_of(row.spec),
-    )
-
-
-def policy_version(session: Session, policy_id: UUID, version: int) -> Any:
-    return session.execute(
-        select(SlaPolicyVersion.spec).where(
-            SlaPolicyVersion.policy_id == policy_id, SlaPolicyVersion.version == version
-        )
-    ).scalar_one()
-
-
-def policy_spec(session: Session, policy_id: UUID, version: int) -> Any:
-    """`calendar_id` and `spec` of one version."""
-    return session.execute(
-        select(SlaPolicyVersion.calendar_id, SlaPolicyVersion.spec).where(
-            SlaPolicyVersion.policy_id == policy_id, SlaPolicyVersion.version == version
-        )
-    ).one()
 
 
 def calendar_version(session: Session, calendar_id: UUID, version: int) -> Any:
@@ -90,23 +29,40 @@ def calendar_version(session: Session, calendar_id: UUID, version: int) -> Any:
 
 
 def open_clocks_for_update(session: Session, complaint_ids: Sequence[UUID]) -> Sequence[Clock]:
-    """Clocks that still run or wait, and broken ones that were not stopped; the complaints are locked by the caller."""
-    return session.scalars(
+    """Clocks that still run or wait, and broken ones that were not stopped, those that were begun in this very unit of work too;
+    the complaints are locked by the caller.
+    """
+    rows = session.scalars(
         select(Clock)
         .where(Clock.complaint_id.in_(complaint_ids), Clock.stopped_at.is_(None))
         .order_by(Clock.id)
         .with_for_update()
     ).all()
+    found = [*rows, *(clock for each in complaint_ids for clock in begun(session, each))]
+    return [clock for clock in found if clock.stopped_at is None]
+
+
+def clocks_at_hand(session: Session, complaint_id: UUID, round_: int) -> Sequence[Clock]:
+    """Those of a round, whatever became of them, and open ones of any other; begun in this unit of work or before. Locked; so is the
+    complaint, by the caller.
+    """
+    rows = session.scalars(
+        select(Clock)
+        .where(Clock.complaint_id == complaint_id, or_(Clock.round == round_, Clock.stopped_at.is_(None)))
+        .order_by(Clock.id)
+        .with_for_update()
+    ).all()
+    return [*rows, *begun(session, complaint_id)]
+
+
+def begun(session: Session, complaint_id: UUID) -> Sequence[Clock]:
+    """Of a complaint, in this unit of work; not written yet."""
+    return [row for row in session.new if isinstance(row, Clock) and row.complaint_id == complaint_id]
 
 
 def clocks_of_round_for_update(session: Session, complaint_id: UUID, round_: int) -> Sequence[Clock]:
     """Whatever became of them; the complaint is locked by the caller."""
-    return session.scalars(
-        select(Clock)
-        .where(Clock.complaint_id == complaint_id, Clock.round == round_)
-        .order_by(Clock.id)
-        .with_for_update()
-    ).all()
+    return [clock for clock in clocks_at_hand(session, complaint_id, round_) if clock.round == round_]
 
 
 def regulated(session: Session, complaint_id: UUID) -> tuple[str | None, str | None, dict[str, datetime]]:
@@ -125,12 +81,16 @@ _WAITING_ON: Final = EventRow.payload["waiting_on"].astext
 _TOLD: Final = (ComplaintReceived.type, DuplicateMerged.type, DuplicateParted.type)
 
 
-def history(session: Session, complaint_id: UUID, before: datetime | None = None) -> History:
-    """What was done to a complaint before the present unit of work, or before that time."""
+def history(
+    session: Session, complaint_id: UUID, before: datetime | None = None, *, besides: Sequence[Recorded] = ()
+) -> History:
+    """What was done to a complaint before the present unit of work, or before that time. `besides`: what was recorded in the
+    present one, written or not.
+    """
     told = or_(_WAITING_ON.is_not(None), EventRow.type.in_(_TOLD))
     in_time = true() if before is None else EventRow.occurred_at < before
     rows = session.execute(
-        select(Complaint.received_at, EventRow.type, EventRow.occurred_at, EventRow.payload)
+        select(Complaint.received_at, EventRow.id, EventRow.type, EventRow.occurred_at, EventRow.payload)
         .outerjoin(EventRow, and_(EventRow.stream_id == Complaint.id, told, in_time))
         .where(Complaint.id == complaint_id)
         .order_by(EventRow.stream_seq)
@@ -147,6 +107,21 @@ def history(session: Session, complaint_id: UUID, before: datetime | None = None
             happenings.append(Parted(UUID(payload["source_id"])))
         elif payload.get("waiting_on"):
             happenings.append(_act(row, payload["waiting_on"]))
+    written = {row.id for row in rows}
+    for item in besides:
+        if (
+            item.id not in written
+            and isinstance(item.event, ComplaintActed)
+            and item.event.complaint_id == complaint_id
+        ):
+            happenings.append(
+                Act(
+                    reopened=isinstance(item.event, ComplaintReopened),
+                    at=item.occurred_at,
+                    waiting_on=item.event.waiting_on,
+                    away=isinstance(item.event, ComplaintMerged),
+                )
+            )
     return History(born, happenings)
 
 
@@ -157,6 +132,27 @@ def _act(row: Any, waiting_on: str) -> Act:
         waiting_on=waiting_on,
         away=row.type == ComplaintMerged.type,
     )
+
+
+_ACCEPTED: Final = "offer.accepted"
+_SETTLED: Final = ("offer.issued", "offer.revoked")
+"""Events of offers, which stand on their complaint's stream: what was accepted is owed until it was issued, or taken back."""
+
+
+def remedies_awaited(session: Session, complaint_id: UUID) -> list[tuple[UUID, datetime]]:
+    """The offers that were accepted and are still owed, and since when."""
+    rows = session.execute(
+        select(EventRow.type, EventRow.occurred_at, EventRow.payload["offer_id"].astext.label("offer_id"))
+        .where(EventRow.stream_id == complaint_id, EventRow.type.in_((_ACCEPTED, *_SETTLED)))
+        .order_by(EventRow.stream_seq)
+    )
+    awaited: dict[UUID, datetime] = {}
+    for row in rows:
+        if row.type == _ACCEPTED:
+            awaited[UUID(row.offer_id)] = row.occurred_at
+        else:
+            awaited.pop(UUID(row.offer_id), None)
+    return list(awaited.items())
 
 
 def regulatory_starts(session: Session, complaint_ids: Sequence[UUID]) -> Sequence[tuple[UUID, str, datetime]]:
@@ -175,6 +171,17 @@ def clocks_of(session: Session, actor: Actor, ref: str) -> Sequence[Clock]:
     ).all()
 
 
+def promised_to(session: Session, customer_id: UUID, after: UUID | None, limit: int) -> Sequence[UUID]:
+    """Complaints of a customer of which something may be owed, by id."""
+    mine = select(Complaint.id).where(
+        Complaint.customer_id == customer_id,
+        Complaint.record_type == "complaint",
+        Complaint.status.in_((*OPEN_STATES, "resolved")),
+    )
+    following = mine if after is None else mine.where(Complaint.id > after)
+    return session.scalars(following.order_by(Complaint.id).limit(limit)).all()
+
+
 def due_complaints(session: Session, limit: int, skip: Collection[UUID] = ()) -> Sequence[UUID]:
     """Complaints with an alarm that is due, the most overdue first, but those to `skip`. Only narrows: each is locked and
     looked at again.
@@ -191,65 +198,8 @@ def due_complaints(session: Session, limit: int, skip: Collection[UUID] = ()) ->
     ).all()
 
 
-_POLICY = select(
-    SlaPolicy.id,
-    SlaPolicy.name,
-    SlaPolicy.version,
-    SlaPolicy.created_at,
-    SlaPolicy.is_default,
-    SlaPolicyVersion.calendar_id,
-    SlaPolicyVersion.spec,
-).join(
-    SlaPolicyVersion,
-    and_(SlaPolicyVersion.policy_id == SlaPolicy.id, SlaPolicyVersion.version == SlaPolicy.version),
-)
-
-
-_POLICY_ORDER: Final = Order((SlaPolicy.id,), (UUID,))
-
-
-def list_policies(session: Session, page: Page, given: Mapping[str, Any]) -> Listed:
-    rows, cursor, total = listed(session, page, _POLICY, _POLICY_ORDER, given)
-    return [_flat(row) for row in rows], cursor, total
-
-
-def _flat(row: Any) -> dict[str, Any]:
-    found: dict[str, Any] = dict(row)
-    found.update(found.pop("spec"))
-    return found
-
-
-def policy_detail(session: Session, policy_id: UUID) -> dict[str, Any]:
-    return _one(session, _POLICY.where(SlaPolicy.id == policy_id))
-
-
-def _one(session: Session, statement: AnySelect) -> dict[str, Any]:
-    row = session.execute(statement).mappings().one_or_none()
-    if row is None:
-        raise NotFound
-    return _flat(row)
-
-
-def policy_for_update(session: Session, _actor: Actor, policy_id: UUID) -> SlaPolicy:
-    return existing(
-        session.execute(select(SlaPolicy).where(SlaPolicy.id == policy_id).with_for_update()).scalar_one_or_none()
-    )
-
-
 def calendar_name_taken(session: Session, name: str) -> bool:
     return session.execute(select(exists().where(SlaCalendar.name == name))).scalar_one()
-
-
-def calendar_held(session: Session, calendar_id: UUID) -> bool:
-    """Whether there is such a calendar, unchanged to the end of the transaction: whoever changes it waits."""
-    held = select(SlaCalendar.id).where(SlaCalendar.id == calendar_id).with_for_update(read=True)
-    return session.execute(held).scalar_one_or_none() is not None
-
-
-def default_policy_installed(session: Session) -> bool:
-    """Whether there is a default policy, to the end of the transaction: whoever else asks waits for it."""
-    advisory.lock(session, advisory.Alone.DEFAULT_POLICY)
-    return session.execute(select(exists().where(SlaPolicy.is_default))).scalar_one()
 
 
 def free_complaints_for_update(session: Session, complaint_ids: Sequence[UUID]) -> Sequence[Complaint]:

@@ -1,20 +1,19 @@
-import re
-from typing import Any
-
-from marshmallow import ValidationError, fields, validate, validates_schema
+from marshmallow import fields
 
 from helpdesk.complaints.taxonomy import SEVERITIES
-from helpdesk.kernel.schemas import Choice, Schema, Timestamp, Whole
-from helpdesk.sla.models import CLOCK_STATES, POLICY_KINDS
-from helpdesk.sla.specs import DAYS
+from helpdesk.customers.models import TIERS
+from helpdesk.kernel.schemas import Choice, Schema, Timestamp
+from helpdesk.sla.computing import CHOICES
+from helpdesk.sla.models import CLOCK_STATES
+from helpdesk.sla.policy_schemas import UNITS
 
-UNITS = ("minutes", "business_days", "calendar_days", "weeks")
-_HOURS_EXAMPLE = {day: [["09:00", "17:00"]] for day in DAYS[:5]}
-_TARGETS_EXAMPLE = {
-    severity: {kind: [days, "business_days"] for kind in POLICY_KINDS}
-    for days, severity in enumerate(SEVERITIES, start=1)
-}
-_DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
+
+class ClockConventions(Schema):
+    """As in `helpdesk sla compute`."""
+
+    boundary = Choice(CHOICES["boundary"], required=True, metadata={"example": "earliest"})
+    business_day = Choice(CHOICES["business_day"], required=True, metadata={"example": "close_of_nth_day"})
+    calendar_day = Choice(CHOICES["calendar_day"], required=True, metadata={"example": "end_of_nth_day"})
 
 
 class Clock(Schema):
@@ -22,10 +21,25 @@ class Clock(Schema):
     kind = fields.String(required=True, metadata={"example": "resolve"})
     round = fields.Integer(required=True, metadata={"description": "2 and up after reopening."})
     state = Choice(CLOCK_STATES, required=True)
+    subject_id = fields.UUID(
+        required=True,
+        allow_none=True,
+        metadata={
+            "description": "What it is about: the message that waits for an answer, the offer to be delivered.",
+            "example": None,
+        },
+    )
     severity = Choice(SEVERITIES, required=True, allow_none=True, metadata={"example": "S3"})
+    tier = Choice(
+        TIERS,
+        required=True,
+        allow_none=True,
+        metadata={"description": "Of the customer, where the policies ask for it.", "example": None},
+    )
     target_amount = fields.Integer(required=True, metadata={"example": 5})
     target_unit = Choice(UNITS, required=True, metadata={"example": "business_days"})
     pausable = fields.Boolean(required=True)
+    conventions = fields.Nested(ClockConventions, required=True)
     started_at = Timestamp(required=True)
     due_at = Timestamp(
         required=True,
@@ -58,52 +72,6 @@ class Clock(Schema):
 
 class Clocks(Schema):
     items = fields.List(fields.Nested(Clock), required=True)
-
-
-class PolicyIn(Schema):
-    calendar_id = fields.UUID(required=True)
-    thresholds = fields.List(
-        Whole(validate=validate.Range(1, 99)),
-        required=True,
-        validate=validate.Length(max=10),
-        metadata={"description": "Percent of the time used at which to warn.", "example": [50, 75, 90]},
-    )
-    targets = fields.Dict(
-        keys=Choice(SEVERITIES),
-        values=fields.Dict(keys=Choice(POLICY_KINDS), values=fields.Raw()),
-        required=True,
-        metadata={"description": "severity -> kind -> [amount, unit]", "example": _TARGETS_EXAMPLE},
-    )
-
-    @validates_schema
-    def _sound(self, data: dict[str, Any], **_: Any) -> None:
-        if sorted(set(data["thresholds"])) != data["thresholds"]:
-            raise ValidationError("Give thresholds in rising order, each once.", "thresholds")
-        for severity, kinds in data["targets"].items():
-            for kind, target in kinds.items():
-                if not _is_target(target):
-                    raise ValidationError(
-                        f"{severity}.{kind}: write [amount, unit]; a whole amount up to 100000, units {', '.join(UNITS)}.",
-                        "targets",
-                    )
-
-
-def _is_target(target: Any) -> bool:
-    if not isinstance(target, list) or len(target) != 2:
-        return False
-    amount, unit = target
-    return isinstance(amount, int) and not isinstance(amount, bool) and 0 <= amount <= 100_000 and unit in UNITS
-
-
-class Policy(Schema):
-    id = fields.UUID(required=True)
-    name = fields.String(required=True, metadata={"example": "Default"})
-    is_default = fields.Boolean(required=True)
-    calendar_id = fields.UUID(required=True)
-    thresholds = fields.List(fields.Integer(), required=True, metadata={"example": [50, 75, 90]})
-    targets = fields.Dict(required=True, metadata={"example": _TARGETS_EXAMPLE})
-    version = fields.Integer(required=True)
-    created_at = Timestamp(required=True)
 
 
 class Rule(Schema):

@@ -1,4 +1,4 @@
-"""Calendars and policies as they are kept (JSON) and as they are used (compiled, immutable, cached by version)."""
+"""Calendars as they are kept (JSON) and as they are used (compiled, immutable, cached by version); policies: `policy_spec`."""
 
 import tomllib
 from collections.abc import Mapping
@@ -16,20 +16,6 @@ from helpdesk.sla.public_holidays import holidays_of, working_days_of
 DAYS: Final = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 
 ALWAYS: Final = Calendar("UTC", {day: (Interval(0, 1440),) for day in range(7)}, name="always")
-
-
-@dataclass(frozen=True, slots=True)
-class Policy:
-    """One version of a policy with the version of its calendar: what a new clock is made by."""
-
-    id: UUID
-    version: int
-    calendar_id: UUID
-    calendar_version: int
-    calendar: Calendar
-    thresholds: tuple[int, ...]
-    targets: Mapping[str, Mapping[str, Target]]
-    """severity -> kind -> target"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,13 +101,6 @@ def already_compiled(calendar_id: UUID, version: int) -> Calendar | None:
 
 def forget_compiled() -> None:
     _calendars.clear()
-
-
-def targets_of(spec: Mapping[str, Any]) -> dict[str, dict[str, Target]]:
-    return {
-        severity: {kind: Target(amount, unit) for kind, (amount, unit) in kinds.items()}
-        for severity, kinds in spec["targets"].items()
-    }
 
 
 def _shipped(name: str) -> dict[str, Any]:

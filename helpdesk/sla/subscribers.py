@@ -1,151 +1,175 @@
 """How the clocks follow the life of a complaint, in the same transaction."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from functools import cache
-from typing import Any
-from uuid import UUID
+from typing import Any, Final, cast
 
 from helpdesk.complaints.events import ComplaintActed, ComplaintReceived
-from helpdesk.complaints.lifecycle import OPEN
+from helpdesk.complaints.intake import NewComplaint
 from helpdesk.complaints.link_events import DuplicateMerged, DuplicateParted
-from helpdesk.complaints.models import NOTHING_DUE
+from helpdesk.complaints.models import NOTHING_DUE, Complaint
 from helpdesk.kernel.unit_of_work import UnitOfWork
-from helpdesk.sla import clocks, joining, queries
+from helpdesk.sla import clocks, joining, policies_in_force, policy_facts, promising, queries
 from helpdesk.sla.models import Clock
-from helpdesk.sla.rounds import WAITING, present_round
-from helpdesk.sla.specs import Policy, Rule, rule_by_id, rules_for
+from helpdesk.sla.policy_facts import OF_HANDLER
+from helpdesk.sla.policy_spec import Policy
+from helpdesk.sla.revising import AT_RECEIPT, FIRST, REMEDY, note_next_due, owed_by, revise
+from helpdesk.sla.rounds import WAITING
+from helpdesk.sla.specs import Rule, rule_by_id, rules_for
 
-_AT_RECEIPT = ("acknowledge", "investigate", "resolve")
+_AWAY: Final = frozenset({"withdrawn", "dismissed"})
 
 
 def start_clocks(uow: UnitOfWork, received: Sequence[ComplaintReceived]) -> None:
-    """The promises made by receiving a complaint: one look at the policy for all of them."""
-    policy = queries.default_policy(uow.session)
+    """The promises made by receiving a complaint: one look at the policies for all of them. Those of which it matters who gets
+    them wait for that (`start_clocks_of_routed`).
+    """
+    _start_clocks(uow, [event for event in received if not _waits_for_routing(uow, event)])
+
+
+def start_clocks_of_routed(uow: UnitOfWork, received: Sequence[ComplaintReceived]) -> None:
+    """After routing, which cannot ask these when they are due."""
+    _start_clocks(uow, [event for event in received if _waits_for_routing(uow, event)])
+
+
+def _waits_for_routing(uow: UnitOfWork, event: ComplaintReceived) -> bool:
+    born = uow.stream_of(event.complaint_id)
+    if not isinstance(born, NewComplaint) or not born.to_route:
+        return False
+    return not policies_in_force.in_force(uow.session).wanted.isdisjoint(OF_HANDLER)
+
+
+def _start_clocks(uow: UnitOfWork, received: Sequence[ComplaintReceived]) -> None:
+    counted = [event for event in received if event.record_type == "complaint"]
+    new = {event.complaint_id: uow.stream_of(event.complaint_id) for event in counted if event.split_from is None}
+    promised = promising.of_new(uow, cast(Sequence[NewComplaint], list(new.values()))) if new else {}
 
     @cache  # the hundreds of an import share few days
-    def by_policy(severity: str, start: datetime) -> list[dict[str, Any]]:
-        terms = [
-            clocks.policy_terms(policy, kind=kind, severity=severity, start=start, now=uow.now) for kind in _AT_RECEIPT
-        ]
-        return [item for item in terms if item is not None]
+    def by_policy(policy: Policy, severity: str, tier: str | None, start: datetime) -> list[dict[str, Any]]:
+        made = (
+            clocks.policy_terms(policy, kind=kind, severity=severity, tier=tier, start=start, now=uow.now)
+            for kind in AT_RECEIPT
+        )
+        return [item for item in made if item is not None]
 
     @cache
     def by_rule(rule: Rule, start: datetime) -> dict[str, Any]:
         return clocks.rule_terms(rule, start, uow.now)
 
     rows = []
-    for event in received:
-        if event.record_type != "complaint":
-            continue
+    for event in counted:
         if event.split_from is not None:
-            of_part = joining.clocks_of_part(uow, event, policy)
-            note_next_due(uow, event.complaint_id, (row["due_at"] for row in of_part))
-            rows += of_part
-            continue
-        starts = event.clock_starts
-        terms = [
-            *by_policy(event.severity, event.received_at),
-            *(
-                by_rule(rule, starts[rule.clock_start])
-                for rule in rules_for(event.jurisdiction, event.sector)
-                if rule.clock_start in starts
-            ),
-        ]
+            terms = joining.terms_of_part(uow, event)
+        else:
+            own = promised[event.complaint_id]
+            terms = [
+                *by_policy(own.policy(event.received_at), own.severity, own.tier, event.received_at),
+                *_regulated(event, by_rule),
+            ]
         rows += [clocks.new_clock(event.complaint_id, item) for item in terms]
-        note_next_due(uow, event.complaint_id, (item["due_at"] for item in terms))
+        complaint: Any = uow.stream_of(event.complaint_id)
+        complaint.next_due_at = min((due for item in terms if (due := item["due_at"]) is not None), default=NOTHING_DUE)
     uow.add_rows(Clock, rows)
 
 
-def note_next_due(uow: UnitOfWork, complaint_id: UUID, dues: Iterable[datetime | None]) -> None:
-    """Write the earliest open promise onto the complaint, for the order of the queues. `dues`: of every clock that is not
-    stopped. Whoever starts, stops or moves clocks of a complaint calls it; the unit of work holds the complaint's lock.
-    """
-    complaint: Any = uow.stream_of(complaint_id)
-    complaint.next_due_at = min((due for due in dues if due is not None), default=NOTHING_DUE)
+def _regulated(event: ComplaintReceived, by_rule: Callable[[Rule, datetime], dict[str, Any]]) -> list[dict[str, Any]]:
+    starts = event.clock_starts
+    return [
+        by_rule(rule, starts[rule.clock_start])
+        for rule in rules_for(event.jurisdiction, event.sector)
+        if rule.clock_start in starts
+    ]
 
 
 def follow_complaint(uow: UnitOfWork, acted: Sequence[ComplaintActed]) -> None:
-    """One act may touch several clocks: stop what it fulfils, pause or resume, and go by the new severity."""
+    """One act may touch several clocks: stop what it fulfils, pause or resume, and go by the new severity and other facts."""
     for event in acted:
         if "record_type" in event.changes:
             _convert(uow, event)
-        elif event.record_type == "complaint" and _concerns_clocks(event):
+        elif event.record_type == "complaint" and (_concerns_clocks(event) or _moves(uow, event)):
             _follow(uow, event)
 
 
 def join_clocks(uow: UnitOfWork, events: Sequence[DuplicateMerged]) -> None:
     """Two complaints are one matter from now on: the earlier promise wins. After the source's own clocks were cancelled."""
     for event in events:
-        note_next_due(uow, event.complaint_id, joining.join(uow, event))
+        note_next_due(uow, uow.stream_of(event.complaint_id), joining.join(uow, event))
 
 
 def part_clocks(uow: UnitOfWork, events: Sequence[DuplicateParted]) -> None:
     for event in events:
-        note_next_due(uow, event.complaint_id, joining.part(uow, event))
+        note_next_due(uow, uow.stream_of(event.complaint_id), joining.part(uow, event))
+
+
+def _complaint(uow: UnitOfWork, event: ComplaintActed) -> Complaint:
+    return cast(Complaint, uow.stream_of(event.complaint_id))
 
 
 def _convert(uow: UnitOfWork, event: ComplaintActed) -> None:
     """Of what is no complaint nothing was promised. Of what turns out to be one everything was, since it was received:
     what had been cancelled is owed again, from its old start.
     """
+    complaint = _complaint(uow, event)
     if event.record_type != "complaint":
         for clock in queries.open_clocks_for_update(uow.session, [event.complaint_id]):
             clocks.cancel(uow, clock, uow.now)
-        note_next_due(uow, event.complaint_id, ())
+        note_next_due(uow, complaint, ())
         return
-    found = queries.clocks_of_round_for_update(uow.session, event.complaint_id, _round_number(event))
-    rows = _promise_anew(uow, event, found)
+    found = queries.clocks_at_hand(uow.session, event.complaint_id, complaint.round)
     kept = {clock.kind: clock for clock in found}
-    regulatory = []
     jurisdiction, sector, starts = queries.regulated(uow.session, event.complaint_id)
     for rule in rules_for(jurisdiction, sector):
         if rule.id in kept:
             clocks.revive(uow, kept[rule.id], uow.now)
         elif rule.clock_start in starts:
-            terms = clocks.rule_terms(rule, starts[rule.clock_start], uow.now)
-            regulatory.append(clocks.new_clock(event.complaint_id, terms, _round_number(event)))
-    uow.add_rows(Clock, regulatory)
-    _note_next_due(uow, event, found, [*rows, *regulatory])
+            _begin_rule(uow, complaint, rule, starts[rule.clock_start])
+    revise(uow, complaint, found)
 
 
-def _note_next_due(
-    uow: UnitOfWork, event: ComplaintActed, found: Sequence[Clock], begun: Sequence[dict[str, Any]]
-) -> None:
-    still = [clock.due_at for clock in found if clock.stopped_at is None]
-    note_next_due(uow, event.complaint_id, [*still, *(row["due_at"] for row in begun)])
+def _begin_rule(uow: UnitOfWork, complaint: Complaint, rule: Rule, start: datetime) -> None:
+    row = clocks.new_clock(complaint.id, clocks.rule_terms(rule, start, uow.now), complaint.round)
+    uow.session.add(Clock(**row))
 
 
 def _concerns_clocks(event: ComplaintActed) -> bool:
     return event.from_status != event.to_status or bool(
-        {"acknowledged_at", "waiting_on", "severity", "status"} & set(event.changes)
+        {"acknowledged_at", "waiting_on", "status"} & set(event.changes)
     )
 
 
+def _moves(uow: UnitOfWork, event: ComplaintActed) -> bool:
+    """Whether what it changes may change what is promised."""
+    if "severity" in event.changes:
+        return True
+    wanted = policies_in_force.in_force(uow.session).wanted
+    judged = any({"category", "issue"} & changes.keys() for changes in event.issues.values())
+    return policy_facts.touched(event.changes, wanted, issues=judged)
+
+
 def _follow(uow: UnitOfWork, event: ComplaintActed) -> None:
-    moves = "severity" in event.changes
+    complaint, moves = _complaint(uow, event), _moves(uow, event)
     found = (
-        queries.clocks_of_round_for_update(uow.session, event.complaint_id, _round_number(event))
+        queries.clocks_at_hand(uow.session, event.complaint_id, complaint.round)
         if moves
         else queries.open_clocks_for_update(uow.session, [event.complaint_id])
     )
     for clock in found:
         if clock.stopped_at is None:
             _apply(uow, event, clock)
-    begun: list[dict[str, Any]] = []
     if event.action == "reopen":
-        begun = _restart(uow, event)
+        _restart(uow, event, complaint)
     elif event.action == "unmerge":
         found = joining.take_up(uow, event)
     elif event.to_status == "resolved" and event.from_status != "resolved":
-        begun = _start(uow, event, queries.default_policy(uow.session), ("follow_up",), uow.now)
+        promising.begin(uow, promising.of(uow, complaint), complaint, "follow_up", uow.now)
     elif moves:
-        begun = _promise_anew(uow, event, found)
-    _note_next_due(uow, event, found, begun)
+        revise(uow, complaint, found)
+    note_next_due(uow, complaint, found)
 
 
 def _apply(uow: UnitOfWork, event: ComplaintActed, clock: Clock) -> None:
-    if event.to_status in {"withdrawn", "dismissed"} or event.action == "reopen":
+    if _ended(event, clock):
         clocks.cancel(uow, clock, uow.now)
     elif _fulfilled(event, clock):
         clocks.stop(uow, clock, uow.now)
@@ -155,9 +179,18 @@ def _apply(uow: UnitOfWork, event: ComplaintActed, clock: Clock) -> None:
         clocks.resume(uow, clock, uow.now)
 
 
+def _ended(event: ComplaintActed, clock: Clock) -> bool:
+    """Whether nothing is owed of it any more. What was accepted as a remedy is owed whatever becomes of the complaint."""
+    if clock.kind == REMEDY:
+        return False
+    return event.to_status in _AWAY or (event.action == "reopen" and clock.round <= event.reopened_count)
+
+
 def _fulfilled(event: ComplaintActed, clock: Clock) -> bool:
     if event.to_status == "followed_up":
         return True
+    if clock.kind == REMEDY:
+        return False
     if event.to_status == "resolved":
         return clock.kind != "follow_up"
     if event.to_status == "investigated" and clock.kind == "investigate":
@@ -165,71 +198,14 @@ def _fulfilled(event: ComplaintActed, clock: Clock) -> bool:
     return clock.kind == "acknowledge" and "acknowledged_at" in event.changes
 
 
-def _owed(event: ComplaintActed) -> list[str]:
-    """The kinds of promise that are still to be kept, whether the policy promises them or not."""
-    owed = {
-        "acknowledge": event.to_status in OPEN and not event.acknowledged,
-        "investigate": event.to_status == "received",
-        "resolve": event.to_status in OPEN,
-        "follow_up": event.to_status == "resolved",
-    }
-    return [kind for kind, is_owed in owed.items() if is_owed]
-
-
-def _round_number(event: ComplaintActed) -> int:
-    return event.reopened_count + 1
-
-
-def _start(
-    uow: UnitOfWork,
-    event: ComplaintActed,
-    policy: Policy,
-    kinds: Sequence[str],
-    start: datetime,
-    *,
-    waits: clocks.Pauses = (),
-) -> list[dict[str, Any]]:
-    """Clocks of those kinds of which the policy promises anything; their rows."""
-    promised = [
-        clocks.policy_clock(
-            policy,
-            event.complaint_id,
-            kind=kind,
-            severity=event.severity,
-            start=start,
-            now=uow.now,
-            round_=_round_number(event),
-            waits=waits,
-        )
-        for kind in kinds
-    ]
-    rows = [row for row in promised if row is not None]
-    uow.add_rows(Clock, rows)
-    return rows
-
-
-def _promise_anew(uow: UnitOfWork, event: ComplaintActed, found: Sequence[Clock]) -> list[dict[str, Any]]:
-    """Another severity: its targets for what is still owed, counted from the beginning of the round."""
-    policy = queries.default_policy(uow.session)
-    present = present_round(queries.history(uow.session, event.complaint_id))
-    owed = _owed(event)
-    for clock in found:
-        if clock.kind in owed:
-            owed.remove(clock.kind)
-            clocks.retarget(uow, clock, policy, event.severity, waits=present.waits, at=uow.now)
-    return _start(uow, event, policy, owed, present.began, waits=present.waits)
-
-
-def _restart(uow: UnitOfWork, event: ComplaintActed) -> list[dict[str, Any]]:
+def _restart(uow: UnitOfWork, event: ComplaintActed, complaint: Complaint) -> None:
     """A reopened complaint gets its promises anew, from the moment of reopening. A regulator counts on: what was
     cancelled by a withdrawal or dismissal that did not last is owed again, from its old start.
     """
-    begun = _start(uow, event, queries.default_policy(uow.session), _owed(event), uow.now)
-    rows = []
+    promised = promising.of(uow, complaint)
+    for kind in (*owed_by(complaint), FIRST):
+        promising.begin(uow, promised, complaint, kind, uow.now)
     for clock in queries.clocks_of_round_for_update(uow.session, event.complaint_id, event.reopened_count):
         rule = rule_by_id(clock.rule_id) if clock.rule_id and clock.state == "cancelled" else None
         if rule is not None:
-            terms = clocks.rule_terms(rule, clock.started_at, uow.now)
-            rows.append(clocks.new_clock(event.complaint_id, terms, _round_number(event)))
-    uow.add_rows(Clock, rows)
-    return begun + rows
+            _begin_rule(uow, complaint, rule, clock.started_at)

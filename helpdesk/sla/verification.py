@@ -13,6 +13,7 @@ from helpdesk.sla.business_time import due_at, remaining
 from helpdesk.sla.calendar_spec import Calendar
 from helpdesk.sla.events import SlaBreached
 from helpdesk.sla.models import BREACH, Alarm, Clock
+from helpdesk.sla.revising import REMEDY
 
 
 def one_breach_per_generation(session: Session) -> Iterator[Violation]:
@@ -55,8 +56,8 @@ def no_alarm_overdue(session: Session) -> Iterator[Violation]:
 
 
 def deadlines_follow_from_facts(session: Session) -> Iterator[Violation]:
-    """Every open clock's due time, or what is left while it is paused, recomputed from start, target, calendar version
-    and pauses.
+    """Every open clock's due time, or what is left while it is paused, recomputed from start, target, conventions,
+    calendar version and pauses.
     """
     open_ = select(Clock).where(Clock.state.in_(("running", "paused", "breached"))).order_by(Clock.id)
     calendars: dict[tuple[object, object, object], Calendar] = {}
@@ -78,8 +79,8 @@ def _against_facts(clock: Clock, calendar: Calendar) -> str | None:
     pauses = clocks.pauses_of(clock) if clock.pausable else []
     ended = [pause for pause in pauses if pause[1] is not None]
     waiting_since = pauses[-1][0] if pauses and pauses[-1][1] is None else None
-    target = clocks.target_of(clock)
-    due = due_at(calendar, clock.started_at, target, ended)
+    target, conventions = clocks.target_of(clock), clocks.conventions_of(clock)
+    due = due_at(calendar, clock.started_at, target, ended, conventions)
     if (clock.state == "paused") != (waiting_since is not None):
         return f"is {clock.state}, but its last pause has {'no' if waiting_since else 'an'} end"
     if waiting_since is None:
@@ -88,19 +89,23 @@ def _against_facts(clock: Clock, calendar: Calendar) -> str | None:
         return None
     if due <= waiting_since:
         return f"is paused since {waiting_since.isoformat()}, but the facts say it was due at {due.isoformat()}"
-    left = remaining(calendar, clock.started_at, target, waiting_since, ended)
+    left = remaining(calendar, clock.started_at, target, waiting_since, ended, conventions=conventions)
     if left != clock.remaining_seconds:
         return f"has {clock.remaining_seconds} business seconds left, but the facts say {left}"
     return None
 
 
 def rounds_follow_from_reopenings(session: Session) -> Iterator[Violation]:
-    """A clock that is open belongs to the present round of its complaint, and none to a round that has not begun."""
+    """A clock that is open belongs to the present round of its complaint, and none to a round that has not begun. A remedy that was
+    accepted is owed on when the complaint is reopened.
+    """
     present = Complaint.reopened_count + 1
     wrong = (
         select(Clock.id, Clock.round, present.label("present"))
         .join(Complaint, Complaint.id == Clock.complaint_id)
-        .where(or_(Clock.round > present, and_(Clock.stopped_at.is_(None), Clock.round != present)))
+        .where(
+            or_(Clock.round > present, and_(Clock.stopped_at.is_(None), Clock.kind != REMEDY, Clock.round != present))
+        )
     )
     for row in session.execute(wrong):
         yield Violation("round", f"clock {row.id}", f"is of round {row.round}, its complaint in round {row.present}")

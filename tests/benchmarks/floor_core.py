@@ -62,7 +62,8 @@ from helpdesk.sla.business_time import Target, due_at, remaining
 from helpdesk.sla.calendar_spec import Calendar
 from helpdesk.sla.clocks import first_alarm, new_clock, policy_terms
 from helpdesk.sla.models import Clock, SlaCalendar, SlaCalendarVersion, SlaPolicy, SlaPolicyVersion
-from helpdesk.sla.specs import Policy, compiled, targets_of
+from helpdesk.sla.policy_spec import Policy, compiled_targets
+from helpdesk.sla.specs import compiled
 from helpdesk.taxonomy.terms import shipped
 
 JSON = orjson.OPT_UTC_Z
@@ -449,17 +450,20 @@ class _Chain:
         self.rows.append(row)
 
 
+_policies: dict[str, Policy] = {}
+
+
 def _policy(connection: Connection) -> Policy:
-    row = connection.execute(POLICY_IN_FORCE).one()
-    return Policy(
-        id=row.id,
-        version=row.version,
-        calendar_id=row.calendar_id,
-        calendar_version=row.calendar_version,
-        calendar=compiled(row.calendar_id, row.calendar_version, row.calendar_spec, row.calendar_name),
-        thresholds=tuple(row.spec["thresholds"]),
-        targets=targets_of(row.spec),
-    )
+    """Kept, as the program does: it compares its own once a second."""
+    name = str(connection.engine.url)
+    if name not in _policies:
+        row = connection.execute(POLICY_IN_FORCE).one()
+        calendar = compiled(row.calendar_id, row.calendar_version, row.calendar_spec, row.calendar_name)
+        targets, tiers = compiled_targets(
+            row.spec, row.calendar_id, {row.calendar_id: (row.calendar_version, calendar)}
+        )
+        _policies[name] = Policy(row.id, row.version, row.spec["name"], True, calendar, targets, tiers)
+    return _policies[name]
 
 
 def _create(connection: Connection, caller: Caller, given: dict[str, Any]) -> Response:
@@ -540,7 +544,7 @@ def _create(connection: Connection, caller: Caller, given: dict[str, Any]) -> Re
         },
     )
     clocks = [
-        policy_terms(policy, kind=kind, severity="S3", start=caller.now, now=caller.now)
+        policy_terms(policy, kind=kind, severity="S3", tier=None, start=caller.now, now=caller.now)
         for kind in ("acknowledge", "investigate", "resolve")
     ]
     due = _next_due([terms["due_at"] for terms in clocks if terms is not None])
@@ -554,7 +558,7 @@ def _create(connection: Connection, caller: Caller, given: dict[str, Any]) -> Re
     connection.execute(NEW_PERSON, complainant | {"complaint_id": row["id"]})
     connection.execute(NEW_SEARCH, received_rows(row, [complainant], [issue["detail"] for issue in issues]))
     clocks = [
-        policy_terms(policy, kind=kind, severity="S3", start=caller.now, now=caller.now)
+        policy_terms(policy, kind=kind, severity="S3", tier=None, start=caller.now, now=caller.now)
         for kind in ("acknowledge", "investigate", "resolve")
     ]
     connection.execute(NEW_CLOCKS, [new_clock(row["id"], terms) for terms in clocks if terms is not None])

@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from uuid import UUID
 
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
@@ -10,7 +11,7 @@ from helpdesk.complaints import acts, intake
 from helpdesk.complaints.models import NOTHING_DUE, Complaint
 from helpdesk.identity.actors import SYSTEM
 from helpdesk.kernel.unit_of_work import Database
-from helpdesk.sla import queries, service, verification
+from helpdesk.sla import policies, policy_queries, verification
 from helpdesk.sla.models import Alarm, Clock, SlaPolicy
 from tests.conftest import Caller
 
@@ -103,13 +104,30 @@ class Story:
             return list(session.scalars(found.where(Clock.kind == kind).order_by(Alarm.generation, Alarm.threshold)))
 
 
-def promise(database: Database, **targets: dict[str, tuple[int, str]]) -> None:
-    """Put the targets of these severities in the place of those that the policy has for them."""
+def promise(database: Database, **targets: dict[str, Any]) -> None:
+    """Put the targets of these severities in the place of those that the default policy has for them."""
     with database.unit_of_work(SYSTEM) as uow:
-        policy = uow.session.scalars(select(SlaPolicy).with_for_update()).one()
-        present = queries.policy_detail(uow.session, policy.id)
-        given = {name: present[name] for name in ("calendar_id", "thresholds", "targets")}
+        policy = uow.session.scalars(select(SlaPolicy).where(SlaPolicy.is_default).with_for_update()).one()
+        present = policy_queries.policy_detail(uow.session, policy.id)
         changed = {
-            severity: {kind: list(target) for kind, target in kinds.items()} for severity, kinds in targets.items()
+            severity: {kind: _as_json(target) for kind, target in kinds.items()} for severity, kinds in targets.items()
         }
-        service.change_policy(uow, policy, given | {"targets": given["targets"] | changed})
+        policies.change(uow, policy, {"targets": present["targets"] | changed})
+
+
+def _as_json(target: Any) -> Any:
+    return list(target) if isinstance(target, tuple) else target
+
+
+def make_policy(database: Database, name: str, **given: Any) -> UUID:
+    """On the calendar of the default policy, warning as it does."""
+    with database.unit_of_work(SYSTEM) as uow:
+        default = uow.session.scalars(select(SlaPolicy).where(SlaPolicy.is_default)).one()
+        present = policy_queries.policy_detail(uow.session, default.id)
+        terms = {"calendar_id": present["calendar_id"], "thresholds": present["thresholds"], "targets": {}}
+        return policies.create(uow, {"name": name, "active": True, **terms, **given})
+
+
+def change_policy(database: Database, policy_id: UUID, **given: Any) -> None:
+    with database.unit_of_work(SYSTEM) as uow:
+        policies.change(uow, policy_queries.policy_for_update(uow.session, SYSTEM, policy_id), given)

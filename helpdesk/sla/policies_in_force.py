@@ -1,0 +1,87 @@
+"""The policies in force, as this process knows them (`kernel.in_force`): what a new complaint is promised costs no statement for
+what decides it, and a change of a policy or of a calendar holds in every process within a second.
+"""
+
+from typing import Any, Final
+
+import structlog
+from sqlalchemy.orm import Session
+
+from helpdesk.complaints.facts import CUSTOM
+from helpdesk.kernel.errors import ValidationFailed
+from helpdesk.kernel.expressions import ALWAYS, Expression, read
+from helpdesk.kernel.facts import Vocabulary
+from helpdesk.kernel.in_force import Kept, Known
+from helpdesk.sla import policy_facts, policy_queries
+from helpdesk.sla.errors import NoPolicy
+from helpdesk.sla.policy_spec import TIER, Calendars, Policies, Policy, compiled_targets, day_of
+from helpdesk.sla.specs import compiled
+
+log = structlog.get_logger()
+
+
+def _look(session: Session, known: Known[Policies] | None) -> Known[Policies]:
+    signature = policy_queries.signature(session)
+    if known is not None and known.signature == signature:
+        return known
+    rows = policy_queries.policies_in_force(session)
+    calendars: Calendars = {
+        row.id: (row.version, compiled(row.id, row.version, row.spec, row.name))
+        for row in policy_queries.calendars_in_force(session)
+    }
+    asks_for_own = any(CUSTOM in str(row.spec["condition"]) for row in rows)
+    words = policy_facts.vocabulary(session) if asks_for_own else policy_facts.VOCABULARY
+    items = tuple(policy for row in rows if (policy := _read(row, calendars, words)) is not None)
+    wanted = {name for policy in items if policy.condition is not None for name in policy.condition.fields}
+    by_tier = any(policy.tiers for policy in items)
+    return Known(signature, Policies(items, frozenset(wanted | {TIER} if by_tier else wanted), by_tier))
+
+
+def _read(row: Any, calendars: Calendars, words: Vocabulary) -> Policy | None:
+    """None where its condition asks for what is not known any more, which is logged: it is for nothing then."""
+    condition: Expression | None = None
+    if row.spec["condition"] != ALWAYS:
+        try:
+            condition = read(row.spec["condition"], words, kept=True)
+        except ValidationFailed as error:
+            log.warning("SLA policy cannot be read", policy=str(row.id), problems=[dict(item) for item in error.errors])
+            return None
+    targets, tiers = compiled_targets(row.spec, row.calendar_id, calendars)
+    return Policy(
+        id=row.id,
+        version=row.version,
+        name=row.name,
+        is_default=row.is_default,
+        calendar=calendars[row.calendar_id][1],
+        targets=targets,
+        tiers=tiers,
+        condition=condition,
+        valid_from=day_of(row.spec["valid_from"]),
+        valid_until=day_of(row.spec["valid_until"]),
+    )
+
+
+_kept: Final = Kept(_look)
+
+
+def in_force(session: Session) -> Policies:
+    """In their order, the default last; a statement at most once a second. Raises `NoPolicy`."""
+    found = _kept.compared(session)
+    if not found.items or not found.items[-1].is_default:
+        raise NoPolicy
+    return found
+
+
+def default_policy(session: Session) -> Policy:
+    """Raises `NoPolicy`."""
+    return in_force(session).default
+
+
+def look_again() -> None:
+    """For whoever has changed a policy or a calendar."""
+    _kept.look_again()
+
+
+def forget() -> None:
+    """For tests, which put databases back under a process."""
+    _kept.forget()

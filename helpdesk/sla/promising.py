@@ -1,0 +1,85 @@
+"""What the policies promise one complaint, by its facts of now: what new clocks are made by, and what open ones are held against.
+
+Pure, once the facts are known: `of` and `of_new` look them up, and cost nothing where no policy asks for any.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from helpdesk.complaints.intake import NewComplaint
+from helpdesk.complaints.models import Complaint
+from helpdesk.kernel.facts import Facts
+from helpdesk.kernel.unit_of_work import UnitOfWork
+from helpdesk.sla import clocks, policies_in_force, policy_facts
+from helpdesk.sla.clocks import Pauses
+from helpdesk.sla.models import Clock
+from helpdesk.sla.policy_spec import TIER, Policies, Policy, Promise
+
+
+@dataclass(frozen=True, slots=True)
+class Promised:
+    """`facts`: those at least that the policies want."""
+
+    policies: Policies
+    facts: Facts
+    severity: str
+
+    @property
+    def tier(self) -> str | None:
+        return self.facts.values.get(TIER) if self.policies.by_tier else None
+
+    def policy(self, start: datetime) -> Policy:
+        """Of a clock that starts then."""
+        return self.policies.choose(self.facts, start)
+
+    def promise(self, kind: str, start: datetime) -> Promise | None:
+        return self.policy(start).promise(kind, self.severity, self.tier)
+
+    def terms(self, kind: str, start: datetime, now: datetime, waits: Pauses = ()) -> dict[str, Any] | None:
+        """See `clocks.policy_terms`."""
+        return clocks.policy_terms(
+            self.policy(start), kind=kind, severity=self.severity, tier=self.tier, start=start, now=now, waits=waits
+        )
+
+    def retarget(self, uow: UnitOfWork, clock: Clock, waits: Pauses) -> None:
+        """See `clocks.retarget`."""
+        policy = self.policy(clock.started_at)
+        clocks.retarget(uow, clock, policy, self.severity, self.tier, waits=waits, at=uow.now)
+
+
+def of(uow: UnitOfWork, complaint: Complaint, born: Sequence[tuple[str | None, str | None]] = ()) -> Promised:
+    """`born`: category and code of issues that are not written yet."""
+    policies = policies_in_force.in_force(uow.session)
+    found = policy_facts.of_complaint(uow, complaint, policies.wanted, born)
+    return Promised(policies, found, complaint.severity)
+
+
+def of_new(uow: UnitOfWork, born: Sequence[NewComplaint]) -> Mapping[UUID, Promised]:
+    """Of complaints that are just being taken in, by id."""
+    policies = policies_in_force.in_force(uow.session)
+    known = policy_facts.of_new(uow, born, policies.wanted)
+    return {each.id: Promised(policies, known[each.id], each.row["severity"]) for each in born}
+
+
+def begin(
+    uow: UnitOfWork,
+    promised: Promised,
+    complaint: Complaint,
+    kind: str,
+    start: datetime,
+    *,
+    waits: Pauses = (),
+    subject_id: UUID | None = None,
+) -> Clock | None:
+    """A clock of a complaint that is there, seen by whoever asks for its clocks from now on; None where nothing of the kind is
+    promised.
+    """
+    terms = promised.terms(kind, start, uow.now, waits)
+    if terms is None:
+        return None
+    clock = Clock(**clocks.new_clock(complaint.id, {**terms, "subject_id": subject_id}, complaint.round))
+    uow.session.add(clock)
+    return clock

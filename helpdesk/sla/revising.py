@@ -1,0 +1,141 @@
+"""The clocks of one complaint as the policies now say.
+
+For whoever has learned that a fact of it is another, or a policy: open and paused clocks are counted anew by what is promised
+now, keeping what was used; what is not promised any more is cancelled, and what is promised for the first time begins from where
+it would always have begun. What was met or broken stays. It follows from facts alone (the complaint's row, its history, its
+thread, the policies in force), so that doing it twice changes nothing.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+from uuid import UUID
+
+from helpdesk.complaints.lifecycle import OPEN
+from helpdesk.complaints.models import NOTHING_DUE, Complaint
+from helpdesk.kernel.unit_of_work import UnitOfWork
+from helpdesk.sla import promising, queries, thread_queries
+from helpdesk.sla.models import Clock
+from helpdesk.sla.promising import Promised
+from helpdesk.sla.rounds import Round, present_round
+
+FIRST: Final = "first_response"
+NEXT: Final = "next_response"
+REMEDY: Final = "remedy_delivered"
+ANSWERS: Final = frozenset({FIRST, NEXT})
+"""What a public reply keeps."""
+OF_ONE: Final = frozenset({NEXT, REMEDY})
+"""What there can be several of in a round, each about something of its own."""
+AT_RECEIPT: Final = ("acknowledge", FIRST, "investigate", "resolve")
+
+
+def revise(
+    uow: UnitOfWork,
+    complaint: Complaint,
+    found: Sequence[Clock] | None = None,
+    *,
+    born: Sequence[tuple[str | None, str | None]] = (),
+) -> None:
+    """Of a locked complaint. `found`: its `queries.clocks_at_hand`, where the caller has them; `born`: category and code of issues that
+    are not written yet.
+    """
+    if complaint.record_type != "complaint":
+        return
+    if found is None:
+        found = queries.clocks_at_hand(uow.session, complaint.id, complaint.round)
+    present = present_round(queries.history(uow.session, complaint.id, besides=uow.happened))
+    revision = _Revision(uow, complaint, promising.of(uow, complaint, born), found, present)
+    revision.of_state()
+    revision.of_answers()
+    revision.of_remedies()
+    note_next_due(uow, complaint, found)
+
+
+@dataclass(frozen=True, slots=True)
+class _Revision:
+    """`found`: the clocks that were there before."""
+
+    uow: UnitOfWork
+    complaint: Complaint
+    promised: Promised
+    found: Sequence[Clock]
+    present: Round
+
+    def of_state(self) -> None:
+        """What is owed by where the complaint stands."""
+        there = {clock.kind: clock for clock in self.found if clock.round == self.complaint.round}
+        for kind in owed_by(self.complaint):
+            resolved_at = self.complaint.resolved_at if kind == "follow_up" else None
+            self._owe(there.get(kind), kind, resolved_at or self.present.began)
+
+    def of_answers(self) -> None:
+        """Where no clock of an answer is open the thread says whether one is owed; it is asked only where one is promised."""
+        mine = [clock for clock in self.found if clock.kind in ANSWERS and clock.round == self.complaint.round]
+        for clock in mine:
+            if clock.stopped_at is None:
+                self.promised.retarget(self.uow, clock, self.present.waits)
+        if self.complaint.status in OPEN:
+            self._first_answer(next((clock for clock in mine if clock.kind == FIRST), None))
+            self._next_answer([clock for clock in mine if clock.kind == NEXT])
+
+    def _first_answer(self, clock: Clock | None) -> None:
+        began, session = self.present.began, self.uow.session
+        if (clock is None or clock.state == "cancelled") and self.promised.promise(FIRST, began) is not None:
+            answered = thread_queries.is_answered(session, self.complaint.id, began)
+            if not answered:
+                self._owe(clock, FIRST, began)
+
+    def _next_answer(self, mine: Sequence[Clock]) -> None:
+        if any(clock.stopped_at is None for clock in mine) or self.promised.promise(NEXT, self.uow.now) is None:
+            return
+        asked = thread_queries.oldest_unanswered(self.uow.session, self.complaint.id, self.present.began)
+        if asked is not None:
+            there = {clock.subject_id: clock for clock in mine}
+            self._owe(there.get(asked.id), NEXT, asked.at, asked.id)
+
+    def of_remedies(self) -> None:
+        """What was accepted and has not come."""
+        there = {clock.subject_id: clock for clock in self.found if clock.kind == REMEDY}
+        for clock in there.values():
+            if clock.stopped_at is None:
+                self.promised.retarget(self.uow, clock, self.present.waits)
+        if not self.complaint.remedies_undelivered or self.promised.promise(REMEDY, self.uow.now) is None:
+            return
+        for offer_id, accepted_at in queries.remedies_awaited(self.uow.session, self.complaint.id):
+            mine = there.get(offer_id)
+            if mine is None or mine.state == "cancelled":
+                self._owe(mine, REMEDY, accepted_at, offer_id)
+
+    def _owe(self, clock: Clock | None, kind: str, start: datetime, subject_id: UUID | None = None) -> None:
+        """A clock that is there, be it cancelled when nothing was promised, goes by what is promised now; where there is none, it
+        begins.
+        """
+        waits = self.present.waits
+        if clock is not None:
+            self.promised.retarget(self.uow, clock, waits)
+        else:
+            promising.begin(self.uow, self.promised, self.complaint, kind, start, waits=waits, subject_id=subject_id)
+
+
+def owed_by(complaint: Complaint) -> list[str]:
+    """The kinds of promise that are still to be kept by where the complaint stands, whether any policy makes them or not; answers
+    and remedies are told by what was said and accepted.
+    """
+    owed = {
+        "acknowledge": complaint.status in OPEN and complaint.acknowledged_at is None,
+        "investigate": complaint.status == "received",
+        "resolve": complaint.status in OPEN,
+        "follow_up": complaint.status == "resolved",
+    }
+    return [kind for kind, is_owed in owed.items() if is_owed]
+
+
+def note_next_due(uow: UnitOfWork, complaint: Any, found: Sequence[Clock]) -> None:
+    """Write the earliest open promise onto the complaint, for the order of the queues. `found`: at least those of its clocks that
+    were open before the present unit of work, as they are now. Whoever starts, stops or moves clocks calls it; the unit of work
+    holds the complaint's lock.
+    """
+    there = {clock.id: clock for clock in (*found, *queries.begun(uow.session, complaint.id))}
+    dues = (clock.due_at for clock in there.values() if clock.stopped_at is None)
+    complaint.next_due_at = min((due for due in dues if due is not None), default=NOTHING_DUE)
