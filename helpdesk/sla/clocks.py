@@ -25,13 +25,11 @@ from helpdesk.sla.business_time import SEARCH_DAYS, Conventions, Target, due_at,
 from helpdesk.sla.calendar_spec import Calendar
 from helpdesk.sla.events import SlaBreached, SlaWarned
 from helpdesk.sla.models import BREACH, Alarm, Clock, clock_values, conventions_as_kept
-from helpdesk.sla.policy_spec import Policy, Promise, thresholds_in
+from helpdesk.sla.policy_spec import Policy, Promise, forget_known, remember, remembered, thresholds_in
 from helpdesk.sla.specs import Rule, already_compiled, compiled, forget_compiled, rule_by_id
 
 REGULATORY_THRESHOLDS: Final = (50, 75, 90)
 _STRETCH: Final = timedelta(days=SEARCH_DAYS)
-_MOST_SPECS: Final = 1_000
-_specs: dict[tuple[UUID, int], Mapping[str, Any]] = {}
 
 Pauses = Sequence[tuple[datetime, datetime | None]]
 
@@ -180,12 +178,11 @@ def calendar_of(session: Session, clock: Clock) -> Calendar:
 def thresholds_of(session: Session, clock: Clock) -> tuple[int, ...]:
     if clock.policy_id is None or clock.policy_version is None:
         return REGULATORY_THRESHOLDS
-    key = (clock.policy_id, clock.policy_version)
-    if key not in _specs:  # a version never changes
-        if len(_specs) > _MOST_SPECS:
-            _specs.clear()
-        _specs[key] = policy_queries.version_spec(session, *key).spec
-    return thresholds_in(_specs[key], clock.kind, clock.severity, clock.tier)
+    spec = remembered(clock.policy_id, clock.policy_version)
+    if spec is None:
+        row = policy_queries.version_spec(session, clock.policy_id, clock.policy_version)
+        spec = remember(clock.policy_id, clock.policy_version, row.spec)
+    return thresholds_in(spec, clock.kind, clock.severity, clock.tier)
 
 
 def promise_of(session: Session, clock: Clock) -> Promise:
@@ -204,7 +201,7 @@ def forget_versions() -> None:
     """Drop what was compiled. Needed only where a database is put back under a running process, as tests do: there a
     version that cannot change has changed.
     """
-    _specs.clear()
+    forget_known()
     forget_compiled()
 
 

@@ -14,7 +14,7 @@ from helpdesk.kernel.facts import Vocabulary
 from helpdesk.kernel.in_force import Kept, Known
 from helpdesk.sla import policy_facts, policy_queries
 from helpdesk.sla.errors import NoPolicy
-from helpdesk.sla.policy_spec import TIER, Calendars, Policies, Policy, compiled_targets, day_of
+from helpdesk.sla.policy_spec import TIER, Calendars, Policies, Policy, compiled_targets, day_of, remember
 from helpdesk.sla.specs import compiled
 
 log = structlog.get_logger()
@@ -46,6 +46,7 @@ def _read(row: Any, calendars: Calendars, words: Vocabulary) -> Policy | None:
         except ValidationFailed as error:
             log.warning("SLA policy cannot be read", policy=str(row.id), problems=[dict(item) for item in error.errors])
             return None
+    remember(row.id, row.version, row.spec)
     targets, tiers = compiled_targets(row.spec, row.calendar_id, calendars)
     return Policy(
         id=row.id,

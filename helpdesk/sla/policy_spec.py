@@ -147,6 +147,25 @@ def thresholds_in(spec: Written, kind: str, severity: str | None, tier: str | No
     return tuple(spec["thresholds"]) if terms is None or terms.thresholds is None else terms.thresholds
 
 
+_MOST_KNOWN: Final = 1_000
+_known: dict[tuple[UUID, int], Written] = {}
+
+
+def remember(policy_id: UUID, version: int, spec: Written) -> Written:
+    """A version never changes, so each process reads it once."""
+    if len(_known) > _MOST_KNOWN:
+        _known.clear()
+    return _known.setdefault((policy_id, version), spec)
+
+
+def remembered(policy_id: UUID, version: int) -> Written | None:
+    return _known.get((policy_id, version))
+
+
+def forget_known() -> None:
+    _known.clear()
+
+
 Calendars = Mapping[UUID, tuple[int, Calendar]]
 """Id of a calendar -> its version in force, compiled."""
 

@@ -613,6 +613,7 @@ def _reply(connection: Connection, caller: Caller, ref: str, given: dict[str, An
     if row is None:
         return _refused(404)
     chain = _Chain(caller, row, row["version"] + 1)
+    connection.execute(OPEN_CLOCKS, {"complaint_id": row["id"]}).all()  # whether any waits for an answer: none here
     message = _add_reply(connection, chain, given, "message", row)
     connection.execute(NEW_EVENTS, chain.rows)
     connection.execute(REPLIED, _head(chain, row))
