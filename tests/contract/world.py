@@ -472,6 +472,9 @@ class World:
 
     def parts_named(self, name: str, values: Mapping[str, str]) -> list[str] | None:
         """Real ids for a list in a body, of the row that the path names; None where it names no parts that we know."""
+        if name == "policy_ids":
+            listed = self.caller.get("/sla/policies?limit=200").json["items"]
+            return [item["id"] for item in listed if not item["is_default"]]
         if name == "issues" and "ref" in values:
             return [item["id"] for item in self.caller.get(f"/complaints/{values['ref']}").json["issues"][1:]]
         return [] if name in {"move_messages", "copy_messages"} else None
