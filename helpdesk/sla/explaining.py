@@ -15,7 +15,6 @@ from sqlalchemy.orm import Session
 from helpdesk.identity.actors import Actor
 from helpdesk.sla import accounts, clocks, explain_queries, telling
 from helpdesk.sla.accounts import Account
-from helpdesk.sla.business_time import Conventions
 from helpdesk.sla.calendar_spec import Calendar
 from helpdesk.sla.models import Clock
 from helpdesk.sla.specs import Rule, rule_by_id
@@ -38,7 +37,7 @@ def explain(session: Session, actor: Actor, ref: str, clock_id: UUID, language: 
             "version": clock.calendar_version,
             "timezone": calendar.timezone,
         },
-        "conventions": conventions_of(clock),
+        "conventions": clocks.conventions_of(clock),
         **numbers,
         "joined": explain_queries.joined(session, actor, clock),
         "alarms": explain_queries.alarms_of(session, clock.id),
@@ -65,10 +64,6 @@ def _account(clock: Clock, calendar: Calendar, until: datetime) -> Account:
     if not clocks.target_of(clock).can_pause:
         return accounts.by_the_wall(clock.started_at, until)
     return accounts.by_calendar(calendar, clock.started_at, until, clocks.pauses_of(clock) if clock.pausable else ())
-
-
-def conventions_of(clock: Clock) -> Conventions:
-    return Conventions(pausable=clock.pausable)
 
 
 def _policy(known: explain_queries.Known) -> dict[str, Any] | None:

@@ -8,7 +8,7 @@ from alembic import op
 from sqlalchemy.dialects import postgresql
 
 revision = "0170_policies"
-down_revision = "0165_search_newest"
+down_revision = "0190_reports"
 branch_labels = None
 depends_on = None
 
