@@ -28,8 +28,8 @@ from helpdesk.kernel.scanning import Finding
 from helpdesk.kernel.schemas import json_safe
 from helpdesk.kernel.unit_of_work import Database, UnitOfWork
 from helpdesk.wiring import Program
+from tests.complaints.attachments.sending import sent
 from tests.complaints.steps import GOOD, brought_to, do, receive
-from tests.complaints.test_attachments import sent
 from tests.conftest import Caller, complaint_body
 from tests.recovery import helpers
 

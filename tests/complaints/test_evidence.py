@@ -38,8 +38,8 @@ from helpdesk.kernel.event_log import canonical
 from helpdesk.kernel.storage import FolderStore
 from helpdesk.kernel.unit_of_work import Database
 from helpdesk.wiring import HANDLERS, Program
+from tests.complaints.attachments.sending import get, sent, stored
 from tests.complaints.steps import GOOD, LETTER
-from tests.complaints.test_attachments import get, sent, stored
 from tests.conftest import Caller, Join, complaint_body, make_team
 from tests.kernel.test_sniffing import PDF, PNG
 from tests.racing import at_once

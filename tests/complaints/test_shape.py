@@ -15,7 +15,7 @@ from helpdesk.kernel.handling import READS
 from helpdesk.kernel.schemas import SPARSE
 from helpdesk.kernel.unit_of_work import Database
 from helpdesk.wiring import Program
-from tests.complaints.test_attachments import sent
+from tests.complaints.attachments.sending import sent
 from tests.conftest import Caller, Join, complaint_body, make_team
 from tests.recovery import helpers
 

@@ -8,6 +8,7 @@ from uuid import UUID
 from sqlalchemy import Engine, text
 
 from helpdesk.kernel.unit_of_work import Database
+from tests.complaints.attachments.sending import send, sent
 from tests.complaints.merges.acting import Complaint, act, same
 from tests.complaints.merging import (
     merge,
@@ -20,7 +21,6 @@ from tests.complaints.merging import (
     verified,
     write,
 )
-from tests.complaints.test_attachments import send, sent
 from tests.complaints.test_custom_fields import define, filled
 from tests.conftest import Caller
 
