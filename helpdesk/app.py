@@ -90,6 +90,7 @@ from helpdesk.sla.explain_api import blp as explanations
 from helpdesk.sla.lateness import HISTOGRAM
 from helpdesk.sla.milestones import MILESTONES
 from helpdesk.sla.models import CLOCK_STATES
+from helpdesk.sla.pause_api import blp as pauses
 from helpdesk.sla.policy_api import blp as policies
 from helpdesk.sla.policy_schemas import UNITS
 from helpdesk.sla.report_api import blp as reports
@@ -148,6 +149,7 @@ BLUEPRINTS = (
     milestones,
     explanations,
     reports,
+    pauses,
     recovery,
     suggestions,
     automation,

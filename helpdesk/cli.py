@@ -37,6 +37,7 @@ from helpdesk.kernel.unit_of_work import UnitOfWork
 from helpdesk.schedule import Scheduler
 from helpdesk.sla.calendar_cli import holidays
 from helpdesk.sla.cli import sla
+from helpdesk.sla.pause_cli import pause_audit_command
 from helpdesk.up import first_agent, run_everything
 from helpdesk.wiring import HANDLERS, Program, assemble, migrate
 
@@ -85,6 +86,7 @@ main.add_command(imports)
 main.add_command(search)
 main.add_command(sla)
 sla.add_command(holidays)
+sla.add_command(pause_audit_command)
 
 
 @main.command()

@@ -36,7 +36,7 @@ from helpdesk.complaints.models import NOTHING_DUE
 from helpdesk.complaints.schemas import ComplaintQuery
 from helpdesk.complaints.taxonomy import SEVERITIES
 from helpdesk.kernel.pagination import Page
-from helpdesk.sla import report_queries
+from helpdesk.sla import pause_audit, report_queries
 from helpdesk.sla.report_schemas import AttainmentQuery
 from tests.benchmarks.conftest import fresh_program
 from tests.complaints.plans import COMPLAINTS, Ask, Scene, fill, look_at
@@ -295,7 +295,19 @@ def forecast(hours: int, **more: Any) -> Ask:
     return ask
 
 
+def paused(session: Any, scene: Scene, actor: Any) -> None:
+    """A page and the one after it, of three days and of a year."""
+    for days in (3, 365):
+        given = {"replied_from": datetime.now(UTC) - timedelta(days=days)}
+        given["replied_before"] = given["replied_from"] + timedelta(days=days)
+        page = Page.of(given, "key")
+        _, following, _ = pause_audit.page_of(session, actor, page, given)
+        if following is not None:
+            pause_audit.page_of(session, actor, Page.of(given | {"cursor": following}, "key"), given)
+
+
 REPORTS: Final[Mapping[str, Ask]] = {
+    "replies in pauses": paused,
     "promises kept, by kind": attainment("kind"),
     "promises kept, by everything": attainment("kind,team,severity,period"),
     "promises that come due in a day": forecast(24),
