@@ -7,6 +7,7 @@ a bad row holds up nobody.
 """
 
 from collections.abc import Sequence
+from typing import Final
 from uuid import UUID
 
 import structlog
@@ -18,7 +19,7 @@ from helpdesk.sla import clocks, queries
 log = structlog.get_logger()
 
 _NARROW = 1_000
-_TOGETHER = 40
+TOGETHER: Final = 40
 
 
 def ring_due(database: Database, limit: int = 20_000) -> int:
@@ -31,8 +32,8 @@ def ring_due(database: Database, limit: int = 20_000) -> int:
         if not complaint_ids:
             break
         seen.update(complaint_ids)
-        for start in range(0, len(complaint_ids), _TOGETHER):
-            rang += _ring_batch(database, complaint_ids[start : start + _TOGETHER])
+        for start in range(0, len(complaint_ids), TOGETHER):
+            rang += _ring_batch(database, complaint_ids[start : start + TOGETHER])
     return rang
 
 
