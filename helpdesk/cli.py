@@ -38,6 +38,7 @@ from helpdesk.schedule import Scheduler
 from helpdesk.sla.calendar_cli import holidays
 from helpdesk.sla.cli import sla
 from helpdesk.sla.pause_cli import pause_audit_command
+from helpdesk.sla.simulate_cli import simulate
 from helpdesk.up import first_agent, run_everything
 from helpdesk.wiring import HANDLERS, Program, assemble, migrate
 
@@ -87,6 +88,7 @@ main.add_command(search)
 main.add_command(sla)
 sla.add_command(holidays)
 sla.add_command(pause_audit_command)
+sla.add_command(simulate)
 
 
 @main.command()

@@ -4,7 +4,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "0191_armed_clocks"
-down_revision = "0190_reports"
+down_revision = "0170_policies"
 branch_labels = None
 depends_on = None
 
