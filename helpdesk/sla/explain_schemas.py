@@ -47,6 +47,9 @@ class ByPolicy(Schema):
     name = fields.String(required=True, metadata={"example": "Default"})
     version = fields.Integer(required=True)
     severity = fields.String(required=True, allow_none=True, metadata={"example": "S3"})
+    tier = fields.String(
+        required=True, allow_none=True, metadata={"description": "Of the customer, where targets differ by it."}
+    )
 
 
 class ByRule(Schema):

@@ -70,7 +70,8 @@ def _policy(known: explain_queries.Known) -> dict[str, Any] | None:
     clock = known.clock
     if clock.policy_id is None:
         return None
-    return {"id": clock.policy_id, "name": known.policy, "version": clock.policy_version, "severity": clock.severity}
+    made_by = {"id": clock.policy_id, "name": known.policy, "version": clock.policy_version}
+    return {**made_by, "severity": clock.severity, "tier": clock.tier}
 
 
 def _rule(rule: Rule | None) -> dict[str, Any] | None:
