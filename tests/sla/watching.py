@@ -1,15 +1,16 @@
 """Complaints whose clocks are watched."""
 
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
-from helpdesk.complaints import acts, intake
+from helpdesk.complaints import acts, intake, service
 from helpdesk.complaints.models import NOTHING_DUE, Complaint
-from helpdesk.identity.actors import SYSTEM
+from helpdesk.identity.actors import SYSTEM, Actor
+from helpdesk.identity.permissions import PERMISSIONS
 from helpdesk.kernel.unit_of_work import Database
 from helpdesk.sla import policies, policy_queries, verification
 from helpdesk.sla.models import Alarm, Clock, SlaPolicy
@@ -68,6 +69,15 @@ MONDAY = datetime(2026, 3, 2, 9, tzinfo=UTC)
 """Opening time. The shipped policy gives S3 240 minutes to acknowledge, 3 business days to investigate, 5 to resolve."""
 
 
+AGENT: Final = Actor(
+    kind="agent",
+    id=UUID("0192f0c1-7d1e-7c3a-9a51-2f6f0f6f3a11"),
+    permissions=frozenset(PERMISSIONS),
+    scope="everything",
+)
+"""Somebody who may do everything, in stories."""
+
+
 class Story:
     """One complaint whose every act happens when the test says: what is due when does not depend on today."""
 
@@ -81,6 +91,18 @@ class Story:
         with self.database.unit_of_work(SYSTEM, now=at) as uow:
             complaint = uow.session.get_one(Complaint, self.id, with_for_update=True)
             acts.act(uow, SYSTEM, complaint, action, given)
+
+    def write(self, kind: str, at: datetime, actor: Actor = AGENT) -> UUID:
+        """The message's id. What the complainant writes is put in by an agent."""
+        with self.database.unit_of_work(actor, now=at) as uow:
+            complaint = uow.session.get_one(Complaint, self.id, with_for_update=True)
+            return service.write_message(uow, actor, complaint, {"kind": kind, "body": "Well?"})
+
+    def clocks(self, kind: str) -> list[Clock]:
+        """All of that kind, the oldest first."""
+        with Session(self.database.engine) as session:
+            found = select(Clock).where(Clock.complaint_id == self.id, Clock.kind == kind)
+            return list(session.scalars(found.order_by(Clock.started_at, Clock.id)))
 
     def triage(self, at: datetime, severity: str = "S1") -> None:
         impact, urgency = {"S1": (5, 4), "S3": (3, 2), "S5": (1, 1)}[severity]
