@@ -11,11 +11,14 @@ from datetime import timedelta
 from typing import Any, Final
 
 import pytest
+from sqlalchemy import select
+from sqlalchemy.orm import Session
 
-from helpdesk.complaints import acts, service
+from helpdesk.complaints import acts, queries, service, splitting
 from helpdesk.complaints.models import Complaint
 from helpdesk.identity.actors import SYSTEM
 from helpdesk.kernel.unit_of_work import Database
+from helpdesk.sla.models import Clock
 from helpdesk.wiring import Program
 from tests.conftest import Caller, complaint_body
 from tests.recovery import helpers
@@ -23,6 +26,7 @@ from tests.sla.test_joining import join, part
 from tests.sla.watching import AGENT, LETTER, MONDAY, Story, clocks_of, promise, violations
 
 HOUR: Final = timedelta(hours=1)
+MINUTE: Final = timedelta(minutes=1)
 TARGETS: Final[dict[str, Any]] = {
     "first_response": (120, "minutes"),
     "next_response": (240, "minutes"),
@@ -242,6 +246,27 @@ class TestMerged:
         join(source, survivor, MONDAY + 4 * HOUR)
         clock = survivor.clock("first_response")
         assert (clock.state, clock.started_at) == ("running", MONDAY + 3 * HOUR)
+
+
+class TestSplit:
+    @pytest.mark.parametrize("answered", [True, False])
+    def test_what_was_answered_is_not_owed_again(self, database: Database, answered: bool) -> None:
+        issues = [{"category": "DEL", "issue": "DEL.LATE"}, {"category": "BIL", "issue": "BIL.FEE"}]
+        story = Story(database, issues=issues)
+        if answered:
+            story.write("public_reply", MONDAY + HOUR)
+        with database.unit_of_work(SYSTEM, now=MONDAY + 90 * MINUTE) as uow:
+            complaint = queries.complaint_by_id_for_update(uow.session, story.id)
+            named = [queries.issues_of(uow.session, complaint.id)[1].id]
+            given = {"issues": named, "subject": "The fee", "reason": "Two matters.", "silent": True}
+            new_id = splitting.split(uow, SYSTEM, complaint, given)
+        with Session(database.engine) as session:
+            first = select(Clock).where(Clock.complaint_id == new_id, Clock.kind == "first_response")
+            found = session.scalars(first).one_or_none()
+        assert (found is None) == answered
+        if found is not None:
+            assert (found.started_at, found.due_at) == (MONDAY, MONDAY + 2 * HOUR)
+        assert wrong(database) == []
 
 
 class TestRemedies:
