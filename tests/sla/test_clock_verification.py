@@ -1,13 +1,19 @@
 """That what is wrong with clocks is found."""
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import pytest
+from click.testing import CliRunner
 from sqlalchemy import text
 
+from helpdesk.cli import main
 from helpdesk.identity.actors import SYSTEM
 from helpdesk.kernel.unit_of_work import Database
+from helpdesk.sla import integrity_verification
 from helpdesk.sla.sweep import ring_due
+from helpdesk.wiring import Program
+from tests.sla.test_joining import join
 from tests.sla.watching import MONDAY, Story, move_clocks, violations
 
 
@@ -75,3 +81,105 @@ class TestVerification:
                 )
             )
         assert any("2 times" in item for item in violations(database))
+
+
+def differences(database: Database) -> list[str]:
+    """What `clocks_follow_from_facts` says, without the reference."""
+    with database.snapshot() as session:
+        return [
+            f"{item.subject.partition(' ')[2]} {item.detail}"
+            for item in integrity_verification.clocks_follow_from_facts(session)
+        ]
+
+
+def change(database: Database, statement: str) -> None:
+    with database.engine.begin() as connection:
+        connection.execute(text(statement))
+
+
+NOW = datetime.now(UTC).replace(microsecond=0)
+
+
+class TestFromTheFacts:
+    """Each open clock against the version of its policy, of its calendar, and the history of its complaint."""
+
+    def test_lives_of_every_kind_have_nothing_wrong(self, database: Database) -> None:
+        stories = [Story(database, NOW - timedelta(minutes=minutes)) for minutes in range(1, 9)]
+        stories[0].act("ask_customer", NOW, message="Which parcel?")
+        stories[1].act("ask_third_party", NOW - timedelta(seconds=30), note="Asked the carrier.")
+        stories[1].act("resume", NOW)
+        stories[2].triage(NOW, "S5")
+        stories[3].act("withdraw", NOW, reason="They found it.")
+        stories[3].act("reopen", NOW + timedelta(seconds=1), reason="It was another one.")
+        stories[4].act("ask_customer", NOW, message="Which parcel?")
+        stories[4].triage(NOW + timedelta(seconds=1), "S5")
+        join(stories[5], stories[6], NOW)
+        Story(database)
+        ring_due(database)
+        assert differences(database) == []
+
+    @pytest.mark.parametrize(
+        ("statement", "found"),
+        [
+            ("target_amount = 241", "acknowledge has 241 minutes, should have 240 minutes"),
+            ("pausable = false", "acknowledge is not pausable, should be"),
+            (
+                'conventions = conventions || \'{"boundary": "next_opening"}\'',
+                "acknowledge has boundary next_opening, should have earliest",
+            ),
+            ("severity = 'S5'", "acknowledge is for severity S5, should be for S3"),
+            ("next_threshold = NULL, next_alarm_at = NULL", "acknowledge runs, but will never ring"),
+        ],
+    )
+    def test_what_the_policy_does_not_say_is_named(self, database: Database, statement: str, found: str) -> None:
+        Story(database, NOW)
+        change(database, f"UPDATE sla_clock SET {statement} WHERE kind = 'acknowledge'")
+        assert found in differences(database)
+
+    def test_what_the_history_does_not_say_is_named(self, database: Database) -> None:
+        waits, runs, began = (Story(database, NOW) for _ in range(3))
+        waits.act("ask_third_party", NOW + timedelta(minutes=1), note="Asked the carrier.")
+        for story, statement in {
+            waits: "state = 'running', remaining_seconds = NULL, due_at = now() + interval '30 days', next_threshold = 100, "
+            "next_alarm_at = now() + interval '30 days', pauses = '[]'",
+            runs: "due_at = due_at + interval '1 hour'",
+            began: "started_at = started_at - interval '1 hour'",
+        }.items():
+            change(database, f"UPDATE sla_clock SET {statement} WHERE kind = 'resolve' AND complaint_id = '{story.id}'")
+        found = [item for item in differences(database) if "rings" not in item]
+        assert sorted(item.split(" ")[1] for item in found) == ["began", "is", "is"]
+        assert "resolve is running, should be paused" in found
+        due = runs.clock("resolve").due_at
+        assert due is not None
+        should = (due - timedelta(hours=1)).astimezone(UTC).isoformat()
+        assert f"resolve is due at {due.astimezone(UTC).isoformat()}, should be at {should}" in found
+
+    def test_what_was_erased_is_held_against_nobody(self, database: Database) -> None:
+        story = Story(database, NOW)
+        story.act("ask_third_party", NOW + timedelta(minutes=1), note="Asked the carrier.")
+        with database.engine.begin() as connection:
+            connection.execute(text("ALTER TABLE event DISABLE TRIGGER USER"))
+            erased = "UPDATE event SET payload = NULL, salt = NULL WHERE type = 'complaint.third_party_asked'"
+            assert connection.execute(text(erased)).rowcount == 1
+            connection.execute(text("ALTER TABLE event ENABLE TRIGGER USER"))
+        assert differences(database) == []
+
+    def test_in_pieces(self, database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(integrity_verification, "_TOGETHER", 2)
+        for _ in range(5):
+            Story(database, NOW)
+        change(database, "UPDATE sla_clock SET target_amount = 241 WHERE kind = 'acknowledge'")
+        assert sum("has 241 minutes" in item for item in differences(database)) == 5
+
+    def test_the_command(self, database: Database, program: Program, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr("helpdesk.cli._program", lambda *_args, **_options: program)
+        story = Story(database, NOW)
+        assert CliRunner().invoke(main, ["verify", "clocks"]).exit_code == 0
+        change(database, "UPDATE sla_clock SET target_amount = 241 WHERE kind = 'acknowledge'")
+        done = CliRunner().invoke(main, ["verify", "clocks"])
+        assert done.exit_code == 1
+        with database.reader() as session:
+            reference = session.execute(
+                text("SELECT reference FROM complaint WHERE id = :id"), {"id": story.id}
+            ).scalar_one()
+        assert f"clock: {reference} acknowledge: has 241 minutes, should have 240 minutes" in done.output
