@@ -93,6 +93,9 @@ from helpdesk.sla.models import CLOCK_STATES
 from helpdesk.sla.pause_api import blp as pauses
 from helpdesk.sla.policy_api import blp as policies
 from helpdesk.sla.policy_schemas import UNITS
+from helpdesk.sla.regime_api import blp as regimes
+from helpdesk.sla.regime_facts import KINDS as REGULATORY_FACTS
+from helpdesk.sla.regime_rules import UNITS as RULE_UNITS
 from helpdesk.sla.report_api import blp as reports
 from helpdesk.sla.specs import DAYS
 from helpdesk.sla.tracking_api import blp as milestones
@@ -146,6 +149,7 @@ BLUEPRINTS = (
     sla,
     policies,
     calendars,
+    regimes,
     milestones,
     explanations,
     reports,
@@ -163,6 +167,7 @@ PATH_PARAMETERS = {
     "code": PathParameter("The voucher's code, however it is typed.", "7K3M-9QX2-TA5V-0C4E-0"),
     "reset_token": PathParameter("The last part of the mailed link.", "WyIwMTkyZjBjMTdkMWU3YzNhIl0.REPLACE-ME"),
     "link": PathParameter("The last part of a signed link to a file.", "WyJhIiwiMDE5MmYwYzEiXQ.REPLACE-ME"),
+    "rule_code": PathParameter("The rule's name.", "uk.housing.s1"),
     "version": PathParameter("Number of the version.", 1),
     "key": PathParameter("The form's public key.", "hdf_REPLACE-WITH-THE-KEY"),
     "token": PathParameter("The last part of the customer's signed link.", "WyIwMTkyZjBjMTdkMWU3YzNhIl0.REPLACE-ME"),
@@ -199,7 +204,9 @@ VOCABULARIES = {
     "Permission": PERMISSIONS,
     "RedactablePart": REDACTABLE,
     "RedactedMail": MAIL_OUTCOMES,
+    "RegulatoryFactKind": tuple(REGULATORY_FACTS),
     "RemedyKind": REMEDY_KINDS,
+    "RuleUnit": RULE_UNITS,
     "Scope": SCOPES,
     "RoutingReason": REASONS,
     "RoutingStrategy": STRATEGIES,

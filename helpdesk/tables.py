@@ -27,6 +27,7 @@ from helpdesk.kernel import event_log, files, idempotency, jobs, mail, outbox
 from helpdesk.recovery import models as recovery
 from helpdesk.sla import lateness_models as alarm_lateness
 from helpdesk.sla import models as sla
+from helpdesk.sla import regime_models as regimes
 from helpdesk.suggestions import models as suggestions
 from helpdesk.taxonomy import code_map_models as code_maps
 from helpdesk.taxonomy import models as taxonomy
@@ -61,6 +62,7 @@ __all__ = [
     "provider_models",
     "recovery",
     "redactions",
+    "regimes",
     "routing",
     "session_models",
     "severities",

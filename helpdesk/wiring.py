@@ -82,10 +82,12 @@ from helpdesk.recovery.events import OfferAccepted, OfferIssued, OfferRevoked
 from helpdesk.recovery.evidence_queries import offers_as_evidence
 from helpdesk.sla import answer_subscribers as answers
 from helpdesk.sla import fact_jobs, fact_subscribers
+from helpdesk.sla import regime_subscribers as regimes
 from helpdesk.sla import subscribers as sla
 from helpdesk.sla.events import SlaBreached
 from helpdesk.sla.evidence_queries import clocks_as_evidence
 from helpdesk.sla.policies import install_default
+from helpdesk.sla.regime_installing import install_rules
 from helpdesk.suggestions import subscribers as suggestions
 from helpdesk.suggestions import training, training_jobs
 from helpdesk.taxonomy.code_map_events import CodeMapDeleted
@@ -98,7 +100,7 @@ from helpdesk.taxonomy.uses import refuse_used
 _FOLLOWING: Final[Mapping[type[Event], tuple[Subscriber, ...]]] = {
     AgentChanged: (session_subscribers.end_sessions, leaving.owe_reassignment),
     **dict.fromkeys((PersonChanged, PersonRemoved), (follow_text,)),
-    ComplaintEdited: (follow_text, fact_subscribers.facts_changed),
+    ComplaintEdited: (follow_text, fact_subscribers.facts_changed, regimes.complaint_edited),
     ComplaintTagged: (fact_subscribers.facts_changed,),
     IssueAdded: (follow_text, fact_subscribers.parts_changed),
     **dict.fromkeys((NeedRecorded, NeedEnded), (fact_subscribers.parts_changed,)),
@@ -121,13 +123,14 @@ _FOLLOWING: Final[Mapping[type[Event], tuple[Subscriber, ...]]] = {
         routing.message_added,
         listeners.message_added,  # so that it is told to whoever has it by then
         answers.message_added,
+        regimes.message_added,
     ),
     OfferAccepted: (answers.remedy_accepted,),
-    OfferIssued: (answers.remedy_delivered,),
+    OfferIssued: (answers.remedy_delivered, regimes.offer_issued),
     OfferRevoked: (answers.remedy_taken_back,),
     SlaBreached: (listeners.promise_broken,),
-    DuplicateMerged: (sla.join_clocks, recovery.duplicate_merged),
-    DuplicateParted: (sla.part_clocks, recovery.duplicate_parted),
+    DuplicateMerged: (sla.join_clocks, regimes.duplicates_changed, recovery.duplicate_merged),
+    DuplicateParted: (sla.part_clocks, regimes.duplicates_changed, recovery.duplicate_parted),
     TermRetired: (refuse_used(naming.uses, triggering.uses, fact_subscribers.terms_used),),
     CustomFieldDeleted: (asking_for.refuse_named(asking_for.uses, waiting_for.uses, fact_subscribers.fields_used),),
     AgentsNotified: (triggers.tell_named,),
@@ -247,6 +250,8 @@ def install_shipped(uow: UnitOfWork) -> None:
     """What a system begins with, and what came with this version of the program. Safe to repeat."""
     install_permissions(uow)
     install_default(uow)
+    uow.write()  # so that the shipped calendars stand behind the default one
+    install_rules(uow)
     install_taxonomy(uow)
     install_code_maps(uow)
 

@@ -31,7 +31,7 @@ Provider = Callable[[Session, UUID], Sequence[Mapping[str, Any]]]
 
 NEEDS: Final = ("complaint.need_recorded", "complaint.need_ended")
 OFFERS: Final = "offer."
-LETTERS: Final = frozenset({"decision_letter", "acknowledgement", "answer", "question"})
+LETTERS: Final = frozenset({"decision_letter", "acknowledgement", "answer", "question", "holding_letter"})
 _MASK: Final = "withheld"
 
 

@@ -46,6 +46,8 @@ EARLIEST = datetime(1990, 1, 1, tzinfo=UTC)
 
 REFERENCE = "7K3M-9QX2-TAM"
 
+COUNTRY = Pattern("^[A-Z]{2}$", error="Write an ISO 3166 country code, for example GB.")
+
 
 class IssueIn(Schema):
     category = TermCode("category", metadata={"example": "DEL"})
@@ -99,9 +101,7 @@ class ComplaintIn(Schema):
     price = MoneyField(metadata={"description": "What was paid for what failed."})
     loss = MoneyField(positive=False, metadata={"description": "Proven loss beside it.", "example": None})
     jurisdiction = Text(
-        max_length=2,
-        validate=Pattern("^[A-Z]{2}$", error="Write an ISO 3166 country code, for example GB."),
-        metadata={"description": "Whose regulatory deadlines apply.", "example": None},
+        max_length=2, validate=COUNTRY, metadata={"description": "Whose regulatory deadlines apply.", "example": None}
     )
     sector = Text(max_length=50, metadata={"example": None})
     acknowledge = Flag(
@@ -137,6 +137,17 @@ class ComplaintPatch(Schema):
     subject = Text(max_length=500, metadata={"example": "Parcel a week late"})
     description = Text(max_length=LONG, metadata={"example": "My parcel came on Friday."})
     language = Text(max_length=35, validate=LANGUAGE, metadata={"example": "en"})
+    jurisdiction = Text(
+        allow_none=True,
+        max_length=2,
+        validate=COUNTRY,
+        metadata={"description": "Regulatory deadlines are chosen anew.", "example": "GB"},
+    )
+    sector = Text(
+        allow_none=True,
+        max_length=50,
+        metadata={"description": "Regulatory deadlines are chosen anew.", "example": "social housing"},
+    )
     price = MoneyField()
     loss = MoneyField(positive=False)
 

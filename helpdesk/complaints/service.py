@@ -34,9 +34,14 @@ _MESSAGE_PERMISSION = {
 }
 
 
+_PLAIN = ("subject", "description", "language", "jurisdiction", "sector")
+
+
 def edit(uow: UnitOfWork, complaint: Complaint, given: dict[str, Any]) -> UUID:
-    """`given`: any of subject, description, language, price, loss, custom_fields. Price and loss share a currency."""
-    wanted: dict[str, Any] = {name: given[name] for name in ("subject", "description", "language") if name in given}
+    """`given`: any of subject, description, language, jurisdiction, sector, price, loss, custom_fields. Price and loss share a
+    currency.
+    """
+    wanted: dict[str, Any] = {name: given[name] for name in _PLAIN if name in given}
     for name in ("price", "loss"):
         if name in given:
             wanted[f"{name}_minor"] = given[name].minor

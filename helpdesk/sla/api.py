@@ -1,12 +1,13 @@
-from typing import Any
+from datetime import datetime
+from typing import Any, cast
 
 from sqlalchemy.orm import Session
 
 from helpdesk.identity.actors import Actor
 from helpdesk.kernel.http import Blueprint
-from helpdesk.sla import queries, schemas, specs
+from helpdesk.sla import queries, regime_marks, schemas
 
-blp = Blueprint("sla", __name__, description="Promises about time: regimes and clocks.")
+blp = Blueprint("sla", __name__, description="Promises about time: the clocks of complaints.")
 
 
 @blp.read(
@@ -17,31 +18,5 @@ blp = Blueprint("sla", __name__, description="Promises about time: regimes and c
     permission="complaint:read",
 )
 def list_clocks(session: Session, actor: Actor, ref: str) -> dict[str, Any]:
-    return {"items": queries.clocks_of(session, actor, ref)}
-
-
-@blp.read(
-    "/sla/regimes",
-    operation_id="list_sla_regimes",
-    summary="Regulatory deadlines that are known",
-    answer=schemas.Rules,
-    permission="sla:read",
-)
-def list_regimes(_session: Session, _actor: Actor) -> dict[str, Any]:
-    items = [
-        {
-            "id": rule.id,
-            "jurisdiction": rule.jurisdiction,
-            "sector": rule.sector,
-            "instrument": rule.instrument,
-            "milestone": rule.milestone,
-            "clock_start": rule.clock_start,
-            "target_amount": rule.target.amount,
-            "target_unit": rule.target.unit,
-            "timezone": rule.calendar.timezone,
-            "source": rule.source,
-            "confidence": rule.confidence,
-        }
-        for rule in specs.rules()
-    ]
-    return {"notice": "Information, not legal advice.", "items": items}
+    now = cast(datetime, actor.seen_at)  # every request has its moment
+    return {"items": regime_marks.marked(session, queries.clocks_of(session, actor, ref), now)}

@@ -1,6 +1,6 @@
-from typing import Final
+from typing import Any, Final
 
-from marshmallow import fields, validate
+from marshmallow import ValidationError, fields, validate, validates_schema
 
 from helpdesk.kernel.schemas import Choice, Flag, Pattern, Schema, Text, Timestamp, Whole
 from helpdesk.sla.public_holidays import FIRST_YEAR, LAST_YEAR
@@ -14,9 +14,19 @@ _CLOSED: Final = {"2026-12-25": "Christmas Day"}
 
 class PublicHolidaysIn(Schema):
     country = Text(
-        required=True,
+        load_default=None,
+        allow_none=True,
         max_length=2,
-        metadata={"description": "As in `GET /sla/holiday-countries`.", "example": "GB"},
+        metadata={"description": "As in `GET /sla/holiday-countries`; this or `market`.", "example": "GB"},
+    )
+    market = Text(
+        load_default=None,
+        allow_none=True,
+        max_length=10,
+        metadata={
+            "description": "Closing days of a market or of a central bank instead: XECB (TARGET), XFED (Federal Reserve).",
+            "example": None,
+        },
     )
     subdivision = Text(load_default=None, allow_none=True, max_length=40, metadata={"example": "SCT"})
     categories = fields.List(
@@ -56,6 +66,13 @@ class PublicHolidaysIn(Schema):
             "example": None,
         },
     )
+
+    @validates_schema
+    def _one_of_both(self, data: dict[str, Any], **_: Any) -> None:
+        if data.get("country") is None and data.get("market") is None:
+            raise ValidationError("Missing data for required field.", "country")
+        if data.get("country") is not None and data.get("market") is not None:
+            raise ValidationError("Give a country or a market, not both.", "market")
 
 
 class ExpandedHolidays(Schema):

@@ -20,13 +20,14 @@ from sqlalchemy.orm import Session
 from helpdesk.kernel.clock import parse_rfc3339, rfc3339
 from helpdesk.kernel.ids import new_id
 from helpdesk.kernel.unit_of_work import UnitOfWork
-from helpdesk.sla import lateness, policy_queries, queries
+from helpdesk.sla import lateness, policy_queries, queries, regime_in_force
 from helpdesk.sla.business_time import SEARCH_DAYS, Conventions, Target, due_at, elapsed, remaining, threshold_at
 from helpdesk.sla.calendar_spec import Calendar
 from helpdesk.sla.events import SlaBreached, SlaWarned
 from helpdesk.sla.models import BREACH, Alarm, Clock, clock_values, conventions_as_kept
 from helpdesk.sla.policy_spec import Policy, Promise, forget_known, remember, remembered, thresholds_in
-from helpdesk.sla.specs import Rule, already_compiled, compiled, forget_compiled, rule_by_id
+from helpdesk.sla.regime_counting import calendar_in
+from helpdesk.sla.specs import already_compiled, compiled, forget_compiled
 
 REGULATORY_THRESHOLDS: Final = (50, 75, 90)
 _STRETCH: Final = timedelta(days=SEARCH_DAYS)
@@ -57,12 +58,13 @@ def policy_terms(
         severity=severity,
         tier=tier,
         started_at=start,
-        **_as_columns(promise),
+        **as_columns(promise),
         **standing(promise, start, waits=waits, now=now),
     )
 
 
-def _as_columns(promise: Promise) -> dict[str, Any]:
+def as_columns(promise: Promise) -> dict[str, Any]:
+    """What a clock keeps of it."""
     return {
         "calendar_id": promise.calendar_id,
         "calendar_version": promise.calendar_version,
@@ -124,21 +126,6 @@ def _unpaused_due(calendar: Calendar, start: datetime, target: Target, conventio
     return due_at(calendar, start, target, (), conventions)
 
 
-def rule_terms(rule: Rule, start: datetime, now: datetime) -> dict[str, Any]:
-    """What a regulatory clock promises: it never pauses, and severity is nothing to it."""
-    return clock_values(
-        kind=rule.id,
-        rule_id=rule.id,
-        started_at=start,
-        **_as_columns(_of_rule(rule)),
-        **standing(_of_rule(rule), start, waits=(), now=now),
-    )
-
-
-def _of_rule(rule: Rule) -> Promise:
-    return Promise(rule.target, Conventions(pausable=False), REGULATORY_THRESHOLDS, None, None, rule.calendar)
-
-
 def first_alarm(
     calendar: Calendar,
     thresholds: Sequence[int],
@@ -161,18 +148,20 @@ def first_alarm(
 
 def calendar_of(session: Session, clock: Clock) -> Calendar:
     """The calendar version that made the clock."""
-    if clock.rule_id is not None:
-        rule = rule_by_id(clock.rule_id)
-        if rule is None:
-            raise LookupError(f"clock {clock.id} was made by the rule {clock.rule_id}, which is not shipped any more")
-        return rule.calendar
     if clock.calendar_id is None or clock.calendar_version is None:
-        raise LookupError(f"clock {clock.id} has no calendar")
-    known = already_compiled(clock.calendar_id, clock.calendar_version)
+        if clock.timezone is None:
+            raise LookupError(f"clock {clock.id} has no calendar")
+        return calendar_in(None, clock.timezone)
+    calendar = _kept_calendar(session, clock.calendar_id, clock.calendar_version)
+    return calendar if clock.timezone is None else calendar_in(calendar, clock.timezone)
+
+
+def _kept_calendar(session: Session, calendar_id: UUID, version: int) -> Calendar:
+    known = already_compiled(calendar_id, version)
     if known is not None:
         return known
-    row = queries.calendar_version(session, clock.calendar_id, clock.calendar_version)
-    return compiled(clock.calendar_id, clock.calendar_version, row.spec, row.name)
+    row = queries.calendar_version(session, calendar_id, version)
+    return compiled(calendar_id, version, row.spec, row.name)
 
 
 def thresholds_of(session: Session, clock: Clock) -> tuple[int, ...]:
@@ -203,6 +192,7 @@ def forget_versions() -> None:
     """
     forget_known()
     forget_compiled()
+    regime_in_force.forget()
 
 
 def target_of(clock: Clock) -> Target:
@@ -238,14 +228,14 @@ def stop(uow: UnitOfWork, clock: Clock, at: datetime) -> None:
     calendar = calendar_of(uow.session, clock)
     resume(uow, clock, at)
     ring(uow, clock, at)
-    clock.elapsed_seconds = _used(calendar, clock.started_at, at, _closed(clock))
+    clock.elapsed_seconds = used_between(calendar, clock.started_at, at, _closed(clock))
     clock.stopped_at = at
     if clock.state == "running":
         clock.state = "met"
     _disarm(clock)
 
 
-def _used(calendar: Calendar, start: datetime, end: datetime, pauses: Pauses) -> int:
+def used_between(calendar: Calendar, start: datetime, end: datetime, pauses: Pauses = ()) -> int:
     """`elapsed` without its bound on how far the two may be apart."""
     used = 0
     while end - start > _STRETCH:
@@ -325,11 +315,17 @@ def retarget(
     clock.severity, clock.tier = severity, tier
     if same:
         return
-    for name, value in _as_columns(promise).items():
+    for name, value in as_columns(promise).items():
         setattr(clock, name, value)
     clock.stopped_at = None
     clock.generation += 1
     _stand(uow, clock, waits, at)
+
+
+def recompute(uow: UnitOfWork, clock: Clock, at: datetime) -> None:
+    """After its target was changed: from the same start, with the same pauses. What was due before has rung."""
+    clock.generation += 1
+    _stand(uow, clock, _closed(clock), at)
 
 
 def _stand(uow: UnitOfWork, clock: Clock, waits: Pauses, at: datetime) -> None:

@@ -3,6 +3,7 @@ from marshmallow import fields
 from helpdesk.kernel.schemas import Choice, Schema, Timestamp
 from helpdesk.sla import schemas
 from helpdesk.sla.accounts import KINDS
+from helpdesk.sla.regime_schemas import ClockRegime
 
 
 class Seconds(Schema):
@@ -52,15 +53,10 @@ class ByPolicy(Schema):
     )
 
 
-class ByRule(Schema):
-    id = fields.String(required=True, metadata={"example": "us.cfpb.15"})
-    instrument = fields.String(required=True, metadata={"example": "CFPB Company Portal Manual"})
-    milestone = fields.String(required=True, metadata={"example": "company_response"})
-    source = fields.String(required=True)
-
-
 class ByCalendar(Schema):
-    id = fields.UUID(required=True, allow_none=True, metadata={"description": "None for a regulator's clock."})
+    id = fields.UUID(
+        required=True, allow_none=True, metadata={"description": "None for a regulator's clock that counts every day."}
+    )
     name = fields.String(required=True, metadata={"example": "Office hours"})
     version = fields.Integer(required=True, allow_none=True)
     timezone = fields.String(required=True, metadata={"example": "Europe/Berlin"})
@@ -133,7 +129,7 @@ class Explanation(Schema):
     )
     clock = fields.Nested(schemas.Clock, required=True)
     policy = fields.Nested(ByPolicy, required=True, allow_none=True)
-    rule = fields.Nested(ByRule, required=True, allow_none=True, metadata={"example": None})
+    rule = fields.Nested(ClockRegime, required=True, allow_none=True, metadata={"example": None})
     calendar = fields.Nested(ByCalendar, required=True)
     conventions = fields.Nested(Conventions, required=True)
     joined = fields.Nested(

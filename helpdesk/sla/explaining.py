@@ -13,24 +13,23 @@ from uuid import UUID
 from sqlalchemy.orm import Session
 
 from helpdesk.identity.actors import Actor
-from helpdesk.sla import accounts, clocks, explain_queries, telling
+from helpdesk.sla import accounts, clocks, explain_queries, regime_marks, telling
 from helpdesk.sla.accounts import Account
 from helpdesk.sla.calendar_spec import Calendar
 from helpdesk.sla.models import Clock
-from helpdesk.sla.specs import Rule, rule_by_id
 
 
 def explain(session: Session, actor: Actor, ref: str, clock_id: UUID, language: str) -> dict[str, Any]:
     """`language`: one of `telling.LANGUAGES`. Raises `NotFound`."""
     known = explain_queries.known_clock(session, actor, ref, clock_id)
-    clock, rule = known.clock, rule_by_id(known.clock.rule_id) if known.clock.rule_id is not None else None
+    (clock,) = regime_marks.marked(session, [known.clock], known.now)
     calendar = clocks.calendar_of(session, clock)
     numbers = figures(clock, calendar, known.now)
     found = {
         "clock": clock,
         "as_of": known.now,
         "policy": _policy(known),
-        "rule": _rule(rule),
+        "rule": clock.regime,
         "calendar": {
             "id": clock.calendar_id,
             "name": known.calendar or calendar.name,
@@ -72,9 +71,3 @@ def _policy(known: explain_queries.Known) -> dict[str, Any] | None:
         return None
     made_by = {"id": clock.policy_id, "name": known.policy, "version": clock.policy_version}
     return {**made_by, "severity": clock.severity, "tier": clock.tier}
-
-
-def _rule(rule: Rule | None) -> dict[str, Any] | None:
-    if rule is None:
-        return None
-    return {"id": rule.id, "instrument": rule.instrument, "milestone": rule.milestone, "source": rule.source}

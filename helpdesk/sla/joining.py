@@ -23,12 +23,11 @@ from helpdesk.complaints.merge_ledger import note
 from helpdesk.complaints.models import Complaint
 from helpdesk.kernel.clock import parse_rfc3339, rfc3339
 from helpdesk.kernel.unit_of_work import UnitOfWork
-from helpdesk.sla import clocks, policy_facts, promising, queries, thread_queries
+from helpdesk.sla import clocks, policy_facts, promising, queries, regime_clocks, thread_queries
 from helpdesk.sla.models import Clock
 from helpdesk.sla.promising import Promised
 from helpdesk.sla.revising import AT_RECEIPT, FIRST, NEXT
 from helpdesk.sla.rounds import Act, Joined, Parted, Round, present_round
-from helpdesk.sla.specs import rule_by_id, rules_for
 
 _BOOK: Final = "sla_clock"
 
@@ -46,12 +45,6 @@ def terms_of_part(uow: UnitOfWork, event: ComplaintReceived) -> list[dict[str, A
     )
     terms = [
         promised.terms(kind, round_.began, uow.now, round_.waits) for kind in kinds if kind != FIRST or not answered
-    ]
-    _, _, starts = queries.regulated(uow.session, event.split_from)
-    terms += [
-        clocks.rule_terms(rule, starts[rule.clock_start], uow.now)
-        for rule in rules_for(event.jurisdiction, event.sector)
-        if rule.clock_start in starts
     ]
     return [item for item in terms if item is not None]
 
@@ -155,12 +148,11 @@ def _join_regulators(
 ) -> None:
     """A regulator counts on: what the merge has just cancelled on the source is owed by the survivor."""
     for each in theirs:
-        rule = rule_by_id(each.rule_id) if each.rule_id is not None else None
-        if rule is None or not _just_cancelled(uow, each):
+        if each.rule_id is None or not _just_cancelled(uow, each):
             continue
         clock = there.get(each.kind)
         if clock is None:
-            row = clocks.new_clock(survivor.id, clocks.rule_terms(rule, each.started_at, uow.now), survivor.round)
+            row = regime_clocks.carried_over(uow.session, each, survivor.id, survivor.round, uow.now)
             uow.session.add(Clock(**row))
             note(uow, event.merge_id, _BOOK, {row["id"]: {"own": None}})
         elif clock.state in {"running", "cancelled"}:
@@ -168,7 +160,7 @@ def _join_regulators(
             noted = own.get(clock.id, None if alone else rfc3339(clock.started_at))
             note(uow, event.merge_id, _BOOK, {clock.id: {"own": noted}})
             if alone or each.started_at < clock.started_at:
-                clocks.restart(uow, clock, each.started_at, (), uow.now)
+                regime_clocks.restart(uow, clock, each.started_at)
 
 
 def part(uow: UnitOfWork, event: DuplicateParted) -> Sequence[Clock]:
@@ -219,7 +211,7 @@ def _part_regulator(uow: UnitOfWork, event: DuplicateParted, clock: Clock, own: 
     if not starts:
         clocks.cancel(uow, clock, uow.now)
     elif min(starts) != clock.started_at:
-        clocks.restart(uow, clock, min(starts), (), uow.now)
+        regime_clocks.restart(uow, clock, min(starts))
 
 
 def take_up(uow: UnitOfWork, event: ComplaintActed) -> Sequence[Clock]:

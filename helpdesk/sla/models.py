@@ -1,6 +1,6 @@
 """Tables of the SLA domain. Calendars and policies are kept in every version: a clock goes on by the one that made it."""
 
-from typing import Any
+from typing import Any, cast
 from uuid import UUID
 
 from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, String, UniqueConstraint, text
@@ -108,6 +108,7 @@ class Clock(Identified, Base):
         CheckConstraint("next_alarm_at IS NULL OR state = 'running'", name="only_running_rings"),
         CheckConstraint("(next_alarm_at IS NULL) = (next_threshold IS NULL)", name="alarm_whole"),
         CheckConstraint("(policy_id IS NULL) = (rule_id IS NOT NULL)", name="policy_or_rule"),
+        CheckConstraint("num_nulls(rule_id, rule_version, timezone) IN (0, 3)", name="rule_whole"),
         CheckConstraint("state <> 'breached' OR breached_at IS NOT NULL", name="breached_when"),
         Index(
             "ix_sla_clock_armed",
@@ -141,6 +142,11 @@ class Clock(Identified, Base):
     calendar_id: Mapped[UUID | None] = mapped_column(ForeignKey("sla_calendar.id", ondelete="RESTRICT"))
     calendar_version: Mapped[int | None]
     rule_id: Mapped[str | None]
+    rule_version: Mapped[int | None]
+    timezone: Mapped[str | None]
+    """Of a regulator's clock: whose local days count. Its calendar, where it has one, gives the working days only."""
+    extensions: Mapped[int] = mapped_column(default=0, server_default="0")
+    """How often a notice has moved a regulator's deadline."""
     severity: Mapped[str | None]
     tier: Mapped[str | None]
     target_amount: Mapped[int]
@@ -161,6 +167,9 @@ class Clock(Identified, Base):
     next_threshold: Mapped[int | None]
     next_alarm_at: Mapped[Timestamp | None]
     generation: Mapped[int] = mapped_column(default=1)
+
+    regime = cast("dict[str, Any] | None", None)
+    """No column: what a regulator's rule says, for whoever shows it (`regime_marks.marked`)."""
 
 
 class Alarm(Base):
@@ -188,6 +197,6 @@ def conventions_as_kept(conventions: Conventions) -> dict[str, str]:
 def clock_values(**given: Any) -> dict[str, Any]:
     """Every column of a clock, so that rows of one batch have the same keys."""
     row = dict.fromkeys(Clock.__table__.columns.keys())
-    row.update(pauses=[], generation=1, round=1, conventions=conventions_as_kept(Conventions()))
+    row.update(pauses=[], generation=1, round=1, extensions=0, conventions=conventions_as_kept(Conventions()))
     row.update(given)
     return row

@@ -1,4 +1,4 @@
-"""Public holidays by country and region, from the package `holidays`, as plain dates.
+"""Public holidays by country and region, or the closing days of a market, from the package `holidays`, as plain dates.
 
 They are worked out when a calendar is written, for a bounded span of years, and kept with its version: `expand` tells which
 release of the package made them, so that a newer release moves no deadline by itself. `differences` tells what the one
@@ -33,7 +33,7 @@ LAST_YEAR: Final = 2100
 _NOT_CLOSING: Final = frozenset({"half_day", "workday"})
 
 Wanted = Mapping[str, Any]
-"""As a caller gives it: country, subdivision, categories, observed, from_year, until_year, without, work_like."""
+"""As a caller gives it: country or market, subdivision, categories, observed, from_year, until_year, without, work_like."""
 
 
 def release() -> str:
@@ -61,6 +61,12 @@ def _categories(country: str) -> tuple[str, ...]:
     return tuple(sorted(str(category) for category in known if category not in _NOT_CLOSING))
 
 
+@lru_cache(maxsize=1)
+def markets() -> tuple[str, ...]:
+    """Codes of markets and of central banks whose closing days are known: `XECB` (TARGET), `XFED` (Federal Reserve) ..."""
+    return tuple(sorted(_package().list_supported_financial(include_aliases=False)))
+
+
 def countries() -> list[dict[str, Any]]:
     """Every country that the package knows, with its regions and kinds of holidays."""
     return [
@@ -71,7 +77,27 @@ def countries() -> list[dict[str, Any]]:
 
 def problems_of(wanted: Wanted) -> list[Problem]:
     """What the package does not know, with what it knows instead, and spans of years that are none."""
-    country, region = wanted["country"], wanted.get("subdivision")
+    country, region = wanted.get("country"), wanted.get("subdivision")
+    if wanted.get("market") is not None:
+        problems = _problems_of_market(wanted)
+    else:
+        problems = _problems_of_country(wanted, country, region)
+    since, until = wanted.get("from_year"), wanted.get("until_year")
+    if since is not None and until is not None and not 0 <= until - since < MAX_YEARS:
+        message = f"give years from the first to the last, at most {MAX_YEARS} of them"
+        problems.append(Problem("/until_year", "bad_span", message))
+    return problems
+
+
+def _problems_of_market(wanted: Wanted) -> list[Problem]:
+    if wanted["market"] not in markets():
+        return [Problem("/market", "unknown_market", f"known: {', '.join(markets())}")]
+    if wanted.get("subdivision") is not None:
+        return [Problem("/subdivision", "unknown_subdivision", "a market has none")]
+    return []
+
+
+def _problems_of_country(wanted: Wanted, country: Any, region: str | None) -> list[Problem]:
     if country not in _regions():
         return [Problem("/country", "unknown_country", f"known: {', '.join(_regions())}")]
     problems = []
@@ -82,10 +108,6 @@ def problems_of(wanted: Wanted) -> list[Problem]:
         if category not in _categories(country):
             known = f"known of {country}: {', '.join(_categories(country))}"
             problems.append(Problem(f"/categories/{index}", "unknown_category", known))
-    since, until = wanted.get("from_year"), wanted.get("until_year")
-    if since is not None and until is not None and not 0 <= until - since < MAX_YEARS:
-        message = f"give years from the first to the last, at most {MAX_YEARS} of them"
-        problems.append(Problem("/until_year", "bad_span", message))
     return problems
 
 
@@ -138,11 +160,13 @@ def differences(kept: Mapping[str, Any], now: Mapping[str, Any]) -> dict[str, An
 
 def _entity(wanted: Wanted, span: tuple[int, int]) -> Any:
     holidays = _package()
-    country = wanted["country"]
-    known = holidays.country_holidays(country)
+    market, country = wanted.get("market"), wanted.get("country")
+    known = holidays.country_holidays(country) if market is None else holidays.financial_holidays(market)
     years = range(max(span[0], known.start_year), min(span[1], known.end_year) + 1)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # that some years of some kinds are not known: what is known is kept
+        if market is not None:
+            return holidays.financial_holidays(market, years=years, expand=False, observed=wanted["observed"])
         return holidays.country_holidays(
             country,
             subdiv=wanted.get("subdivision"),

@@ -14,7 +14,6 @@ from helpdesk.complaints.events import ComplaintActed, ComplaintMerged, Complain
 from helpdesk.complaints.link_events import DuplicateMerged, DuplicateParted
 from helpdesk.complaints.models import OPEN_STATES, Complaint
 from helpdesk.identity.actors import Actor
-from helpdesk.kernel.clock import parse_rfc3339
 from helpdesk.kernel.event_log import EventRow
 from helpdesk.kernel.events import Recorded
 from helpdesk.sla.models import Clock, SlaCalendar, SlaCalendarVersion
@@ -64,18 +63,6 @@ def begun(session: Session, complaint_id: UUID) -> Sequence[Clock]:
 def clocks_of_round_for_update(session: Session, complaint_id: UUID, round_: int) -> Sequence[Clock]:
     """Whatever became of them; the complaint is locked by the caller."""
     return [clock for clock in clocks_at_hand(session, complaint_id, round_) if clock.round == round_]
-
-
-def regulated(session: Session, complaint_id: UUID) -> tuple[str | None, str | None, dict[str, datetime]]:
-    """What a regulator's rules go by: jurisdiction, sector, and when each of their clocks starts, by its name."""
-    row = session.execute(
-        select(Complaint.jurisdiction, Complaint.sector, Complaint.received_at, EventRow.payload)
-        .outerjoin(EventRow, and_(EventRow.stream_id == Complaint.id, EventRow.type == ComplaintReceived.type))
-        .where(Complaint.id == complaint_id)
-    ).one()
-    told = (row.payload or {}).get("clock_starts", {})  # none where it was erased
-    starts = {name: parse_rfc3339(at) for name, at in told.items()}
-    return row.jurisdiction, row.sector, {"complaint_received": row.received_at, **starts}
 
 
 _WAITING_ON: Final = EventRow.payload["waiting_on"].astext

@@ -6,6 +6,7 @@ from helpdesk.kernel.schemas import Choice, Schema, Timestamp
 from helpdesk.sla.computing import CHOICES
 from helpdesk.sla.models import CLOCK_STATES
 from helpdesk.sla.policy_schemas import UNITS
+from helpdesk.sla.regime_schemas import ClockRegime
 
 
 class ClockConventions(Schema):
@@ -67,27 +68,23 @@ class Clock(Schema):
     rule_id = fields.String(
         required=True, allow_none=True, metadata={"description": "The regulatory rule.", "example": None}
     )
+    rule_version = fields.Integer(required=True, allow_none=True, metadata={"example": None})
+    timezone = fields.String(
+        required=True,
+        allow_none=True,
+        metadata={"description": "Of a regulator's clock: whose local days count.", "example": None},
+    )
+    extensions = fields.Integer(
+        required=True, metadata={"description": "How often a notice has moved it.", "example": 0}
+    )
+    regime = fields.Nested(
+        ClockRegime,
+        required=True,
+        allow_none=True,
+        metadata={"description": "What the rule says; null for a clock of a policy.", "example": None},
+    )
     generation = fields.Integer(required=True)
 
 
 class Clocks(Schema):
     items = fields.List(fields.Nested(Clock), required=True)
-
-
-class Rule(Schema):
-    id = fields.String(required=True, metadata={"example": "us.cfpb.15"})
-    jurisdiction = fields.String(required=True, metadata={"example": "US"})
-    sector = fields.String(required=True, metadata={"example": "financial"})
-    instrument = fields.String(required=True, metadata={"example": "CFPB Company Portal Manual"})
-    milestone = fields.String(required=True, metadata={"example": "company_response"})
-    clock_start = fields.String(required=True, metadata={"example": "complaint_sent_to_company"})
-    target_amount = fields.Integer(required=True, metadata={"example": 15})
-    target_unit = Choice(UNITS, required=True, metadata={"example": "calendar_days"})
-    timezone = fields.String(required=True, metadata={"example": "America/New_York"})
-    source = fields.String(required=True)
-    confidence = fields.String(required=True, metadata={"example": "source-read"})
-
-
-class Rules(Schema):
-    notice = fields.String(required=True, metadata={"example": "Information, not legal advice."})
-    items = fields.List(fields.Nested(Rule), required=True)

@@ -2,36 +2,18 @@
 
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import date
-from functools import lru_cache
 from importlib import resources
 from typing import Any, Final
 from uuid import UUID
 
-from helpdesk.sla.business_time import Target
 from helpdesk.sla.calendar_spec import Calendar, Interval, Season
 from helpdesk.sla.public_holidays import holidays_of, working_days_of
 
 DAYS: Final = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 
 ALWAYS: Final = Calendar("UTC", {day: (Interval(0, 1440),) for day in range(7)}, name="always")
-
-
-@dataclass(frozen=True, slots=True)
-class Rule:
-    """One regulatory deadline. Its calendar gives the zone; it is open always, for regulatory time never pauses."""
-
-    id: str
-    jurisdiction: str
-    sector: str
-    instrument: str
-    milestone: str
-    clock_start: str
-    target: Target
-    calendar: Calendar
-    source: str
-    confidence: str
 
 
 def minute_of(text: str) -> int:
@@ -109,31 +91,3 @@ def _shipped(name: str) -> dict[str, Any]:
 
 def shipped_policy() -> dict[str, Any]:
     return _shipped("default_policy.toml")
-
-
-@lru_cache(maxsize=1)
-def rules() -> tuple[Rule, ...]:
-    """The shipped regulatory deadlines."""
-    return tuple(
-        Rule(
-            id=item["id"],
-            jurisdiction=item["jurisdiction"],
-            sector=item["sector"],
-            instrument=item["instrument"],
-            milestone=item["milestone"],
-            clock_start=item["clock_start"],
-            target=Target(*item["target"]),
-            calendar=Calendar(item["timezone"], ALWAYS.weekly_hours, name=item["timezone"]),
-            source=item["source"],
-            confidence=item["confidence"],
-        )
-        for item in _shipped("regimes.toml")["rule"]
-    )
-
-
-def rule_by_id(rule_id: str) -> Rule | None:
-    return next((rule for rule in rules() if rule.id == rule_id), None)
-
-
-def rules_for(jurisdiction: str | None, sector: str | None) -> list[Rule]:
-    return [rule for rule in rules() if (rule.jurisdiction, rule.sector) == (jurisdiction, sector)]

@@ -1,6 +1,6 @@
 """How the clocks follow the life of a complaint, in the same transaction."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from functools import cache
 from typing import Any, Final, cast
@@ -10,13 +10,24 @@ from helpdesk.complaints.intake import NewComplaint
 from helpdesk.complaints.link_events import DuplicateMerged, DuplicateParted
 from helpdesk.complaints.models import NOTHING_DUE, Complaint
 from helpdesk.kernel.unit_of_work import UnitOfWork
-from helpdesk.sla import clocks, joining, policies_in_force, policy_facts, promising, queries
+from helpdesk.sla import (
+    clocks,
+    joining,
+    policies_in_force,
+    policy_facts,
+    promising,
+    queries,
+    regime_acts,
+    regime_choosing,
+    regime_clocks,
+    regime_receiving,
+)
 from helpdesk.sla.models import Clock
 from helpdesk.sla.policy_facts import OF_HANDLER
 from helpdesk.sla.policy_spec import Policy
+from helpdesk.sla.regime_facts import told_by
 from helpdesk.sla.revising import AT_RECEIPT, FIRST, REMEDY, note_next_due, owed_by, revise
 from helpdesk.sla.rounds import WAITING
-from helpdesk.sla.specs import Rule, rule_by_id, rules_for
 
 _AWAY: Final = frozenset({"withdrawn", "dismissed"})
 
@@ -53,33 +64,21 @@ def _start_clocks(uow: UnitOfWork, received: Sequence[ComplaintReceived]) -> Non
         )
         return [item for item in made if item is not None]
 
-    @cache
-    def by_rule(rule: Rule, start: datetime) -> dict[str, Any]:
-        return clocks.rule_terms(rule, start, uow.now)
-
+    by_rules = regime_receiving.receiving(uow)
     rows = []
     for event in counted:
         if event.split_from is not None:
-            terms = joining.terms_of_part(uow, event)
+            terms, regulated = joining.terms_of_part(uow, event), regime_receiving.of_part(uow, event)
         else:
             own = promised[event.complaint_id]
-            terms = [
-                *by_policy(own.policy(event.received_at), own.severity, own.tier, event.received_at),
-                *_regulated(event, by_rule),
-            ]
-        rows += [clocks.new_clock(event.complaint_id, item) for item in terms]
+            terms = by_policy(own.policy(event.received_at), own.severity, own.tier, event.received_at)
+            regulated = by_rules(event)
+        begun = [*(clocks.new_clock(event.complaint_id, item) for item in terms), *regulated]
+        rows += begun
         complaint: Any = uow.stream_of(event.complaint_id)
-        complaint.next_due_at = min((due for item in terms if (due := item["due_at"]) is not None), default=NOTHING_DUE)
+        dues = (row["due_at"] for row in begun if row["stopped_at"] is None and row["due_at"] is not None)
+        complaint.next_due_at = min(dues, default=NOTHING_DUE)
     uow.add_rows(Clock, rows)
-
-
-def _regulated(event: ComplaintReceived, by_rule: Callable[[Rule, datetime], dict[str, Any]]) -> list[dict[str, Any]]:
-    starts = event.clock_starts
-    return [
-        by_rule(rule, starts[rule.clock_start])
-        for rule in rules_for(event.jurisdiction, event.sector)
-        if rule.clock_start in starts
-    ]
 
 
 def follow_complaint(uow: UnitOfWork, acted: Sequence[ComplaintActed]) -> None:
@@ -117,19 +116,9 @@ def _convert(uow: UnitOfWork, event: ComplaintActed) -> None:
         note_next_due(uow, complaint, ())
         return
     found = queries.clocks_at_hand(uow.session, event.complaint_id, complaint.round)
-    kept = {clock.kind: clock for clock in found}
-    jurisdiction, sector, starts = queries.regulated(uow.session, event.complaint_id)
-    for rule in rules_for(jurisdiction, sector):
-        if rule.id in kept:
-            clocks.revive(uow, kept[rule.id], uow.now)
-        elif rule.clock_start in starts:
-            _begin_rule(uow, complaint, rule, starts[rule.clock_start])
     revise(uow, complaint, found)
-
-
-def _begin_rule(uow: UnitOfWork, complaint: Complaint, rule: Rule, start: datetime) -> None:
-    row = clocks.new_clock(complaint.id, clocks.rule_terms(rule, start, uow.now), complaint.round)
-    uow.session.add(Clock(**row))
+    if complaint.jurisdiction is not None:
+        regime_acts.choose_anew(uow, complaint, "converted")
 
 
 def _concerns_clocks(event: ComplaintActed) -> bool:
@@ -166,11 +155,24 @@ def _follow(uow: UnitOfWork, event: ComplaintActed) -> None:
     elif moves:
         revise(uow, complaint, found)
     note_next_due(uow, complaint, found)
+    if complaint.jurisdiction is not None:
+        _follow_regime(uow, event, complaint, found)
+
+
+def _follow_regime(uow: UnitOfWork, event: ComplaintActed, complaint: Complaint, found: Sequence[Clock]) -> None:
+    """Regulators' clocks that this act starts; those that it fulfils stop."""
+    told = told_by(event.type, event.payload())
+    if told:
+        still = [clock for clock in found if clock.rule_id is not None and clock.stopped_at is None]
+        regime_choosing.follow(uow, complaint, told, still)
+        regime_acts.note_dues(uow, complaint.id)
 
 
 def _apply(uow: UnitOfWork, event: ComplaintActed, clock: Clock) -> None:
     if _ended(event, clock):
         clocks.cancel(uow, clock, uow.now)
+    elif clock.rule_id is not None:
+        return  # facts stop it, and nothing pauses it
     elif _fulfilled(event, clock):
         clocks.stop(uow, clock, uow.now)
     elif event.waiting_on in WAITING:
@@ -206,6 +208,6 @@ def _restart(uow: UnitOfWork, event: ComplaintActed, complaint: Complaint) -> No
     for kind in (*owed_by(complaint), FIRST):
         promising.begin(uow, promised, complaint, kind, uow.now)
     for clock in queries.clocks_of_round_for_update(uow.session, event.complaint_id, event.reopened_count):
-        rule = rule_by_id(clock.rule_id) if clock.rule_id and clock.state == "cancelled" else None
-        if rule is not None:
-            _begin_rule(uow, complaint, rule, clock.started_at)
+        if clock.rule_id is not None and clock.state == "cancelled":
+            row = regime_clocks.carried_over(uow.session, clock, complaint.id, complaint.round, uow.now)
+            uow.session.add(Clock(**row))

@@ -54,8 +54,11 @@ def told(found: Mapping[str, Any], language: str) -> str:
 def _made_by(found: Mapping[str, Any], values: dict[str, Any]) -> list[str]:
     """The phrase for who promises it; what it needs goes into `values`."""
     if found["rule"] is not None:
-        values["instrument"] = found["rule"]["instrument"]
-        return ["by_rule"]
+        rule = found["rule"]
+        values.update({name: rule[name] for name in ("instrument", "stated", "review_by")})
+        values["rule"], values["version"] = rule["id"], rule["version"]
+        marks = {"by_default": rule["default"], "review_overdue": rule["review_overdue"]}
+        return ["by_rule", *(name for name, holds in marks.items() if holds)]
     values.update({name: found["policy"][name] for name in ("name", "version", "severity")})
     return ["by_policy"]
 

@@ -36,6 +36,9 @@ from tests.recovery import helpers
 OWN_BOOKS: Final = {
     "complaint_search": "is derived from what is told",
     "complaint_transition": "is written beside the event, and replayed by `verify`",
+    "complaint_regulatory_fact": "is told by `sla.fact_recorded` and `sla.fact_withdrawn`",
+    "complaint_rule_decision": "is told by `sla.rule_decided`",
+    "complaint_extension_notice": "is told by `sla.deadline_extended`",
     "sla_clock": "is derived from the complaint's own facts, with alarms of its own",
     "category_suggestion": "tells of the model, and of who looked at it; the complaint is not changed",
     "offer": "has a lifecycle and events of its own",

@@ -67,6 +67,9 @@ class World:
             "token_id": lambda _: str(self._created("/tokens", {"name": "to be revoked"})),
             "calendar_id": lambda _: self.calendar(),
             "policy_id": lambda _: self.policy(),
+            "rule_code": lambda _: "uk.fca.ack",
+            "/api/v1/complaints/{ref}/regime/decisions": lambda _: self._regulated("GB", "social housing"),
+            "/api/v1/sla/regimes/{rule_code}/switch-on": lambda _: "iso.10002.ack",
             "canned_reply_id": lambda _: self.canned_reply(),
             "macro_id": lambda _: self.macro(),
             "notification_id": lambda _: self.notification(),
@@ -90,7 +93,8 @@ class World:
         self._parts: dict[str, Callable[[str], str]] = {
             "person_id": self._person,
             "need_id": self._need,
-            "clock_id": self._clock,
+            "clock_id": self._regulators_clock,
+            "fact_id": self._regulatory_fact,
             "message_id": self._message,
             "attachment_id": self.attachment,
             "evidence_id": self._evidence,
@@ -289,8 +293,20 @@ class World:
         self._created(f"{path}/needs", {"flag": "hearing", "consent": True})
         return str(self.caller.get(path).json["needs"][0]["id"])
 
-    def _clock(self, ref: str) -> str:
-        return str(self.caller.get(f"/complaints/{ref}/clocks").json["items"][0]["id"])
+    def _regulators_clock(self, ref: str) -> str:
+        """That a notice can move."""
+        self._regulated("US", "mortgage servicing", ref)
+        clocks = self.caller.get(f"/complaints/{ref}/clocks").json["items"]
+        return str(next(clock["id"] for clock in clocks if clock["kind"] == "us.respa.respond"))
+
+    def _regulated(self, jurisdiction: str, sector: str, ref: str | None = None) -> str:
+        ref = ref or self._complaint("")
+        answer = self.caller.patch(f"/complaints/{ref}", {"jurisdiction": jurisdiction, "sector": sector}, if_match="*")
+        assert answer.status_code == 200, answer.text
+        return ref
+
+    def _regulatory_fact(self, ref: str) -> str:
+        return str(self._created(f"/complaints/{ref}/regulatory-facts", {"kind": "statement_sent"}))
 
     def _message(self, ref: str) -> str:
         return str(self._created(f"/complaints/{ref}/messages", {"kind": "public_reply", "body": "We have it."}))

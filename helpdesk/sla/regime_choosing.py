@@ -1,0 +1,234 @@
+"""Which regulators' clocks a complaint has: from its jurisdiction and sector, from the record, and from what people said.
+
+**Applies.** A rule is for a complaint of its jurisdiction and sector, on the day on which its clock starts. Where it is for some
+of these only, its condition decides if the record can tell; otherwise it is presumed, or not, until a person says so, and what
+a person says goes before both. A rule that replaces another applies instead of it.
+
+**Starts and stops.** A clock starts with the fact that its rule names (or where the one before it in the chain has stopped), and
+stops with the first of the facts that end it. Both follow from the facts alone, so that choosing anew, whatever was known late,
+comes to the same as if it had been known from the beginning.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+from uuid import UUID
+
+from sqlalchemy.orm import Session
+
+from helpdesk.complaints import merge_queries
+from helpdesk.complaints.facts import on_the_row
+from helpdesk.complaints.models import Complaint
+from helpdesk.kernel.facts import Facts
+from helpdesk.kernel.unit_of_work import UnitOfWork
+from helpdesk.sla import clocks, regime_clocks, regime_in_force, regime_queries
+from helpdesk.sla.models import Clock
+from helpdesk.sla.regime_events import RegimeChosen
+from helpdesk.sla.regime_facts import TELLING, Fact, earliest, started, told_by
+from helpdesk.sla.regime_in_force import Regimes
+from helpdesk.sla.regime_queries import Known
+from helpdesk.sla.regime_rules import REGULATORY_FACTS, Rule
+
+GONE: Final = frozenset({"withdrawn", "dismissed"})
+"""States in which nothing is owed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """Whether a rule applies, and why: `because` is decided, replaced, off, not_in_force, condition, presumed or always.
+    `starts_at` and `stops_at` by the facts, None where nothing has started or stopped it.
+    """
+
+    rule: Rule
+    applies: bool
+    because: str
+    starts_at: datetime | None
+    stops_at: datetime | None
+
+
+def verdicts(rules: Iterable[Rule], row: Any, known: Known, now: datetime) -> list[Verdict]:
+    """Of each of the rules, which are for the complaint's jurisdiction and sector. `row`: anything with its columns."""
+    rules = list(rules)
+    facts = _asked_for(rules, row, known, now)
+    by_name = {rule.id: rule for rule in rules}
+    found = [_judge(rule, by_name, row, known, facts) for rule in rules]
+    replaced = {name for verdict in found if verdict.applies for name in verdict.rule.replaces}
+    return [
+        Verdict(item.rule, applies=False, because="replaced", starts_at=item.starts_at, stops_at=item.stops_at)
+        if item.rule.id in replaced and item.applies and item.because != "decided"
+        else item
+        for item in found
+    ]
+
+
+def _asked_for(rules: Sequence[Rule], row: Any, known: Known, now: datetime) -> Facts:
+    """Nothing where nothing is asked: an import has thousands."""
+    if all(rule.condition is None for rule in rules):
+        return Facts({})
+    return Facts({**on_the_row(row, now), REGULATORY_FACTS: sorted({fact.kind for fact in known.facts})})
+
+
+def _judge(rule: Rule, by_name: Mapping[str, Rule], row: Any, known: Known, facts: Facts) -> Verdict:
+    start = _start(rule, by_name, known.facts)
+    stop = None if start is None else earliest(known.facts, rule.stops_on, start)
+    zone = rule.zone(row.jurisdiction)
+    if rule.off is not None:
+        applies, because = False, "off"
+    elif start is not None and not rule.in_force_at(start, zone):
+        applies, because = False, "not_in_force"
+    elif rule.id in known.decided:
+        applies, because = known.decided[rule.id], "decided"
+    elif rule.condition is not None:
+        applies, because = rule.condition.holds(facts), "condition"
+    elif rule.applies_if is not None:
+        applies, because = rule.presumed, "presumed"
+    else:
+        applies, because = True, "always"
+    return Verdict(rule, applies, because, start, stop)
+
+
+def _start(rule: Rule, by_name: Mapping[str, Rule], facts: Sequence[Fact]) -> datetime | None:
+    start = started(facts, rule.clock_start)
+    before = by_name.get(rule.starts_after or "")
+    if start is None and before is not None:
+        began = started(facts, before.clock_start)
+        start = None if began is None else earliest(facts, before.stops_on, began)
+    return start
+
+
+def known_now(uow: UnitOfWork, complaint: Complaint) -> Known:
+    """What is known of a locked complaint, with what this unit of work has recorded and not written yet."""
+    sources = [merge.source_id for merge in merge_queries.merges_into(uow.session, complaint.id)]
+    known = regime_queries.known_of(uow.session, complaint, sources)
+    told = [
+        Fact(kind, item.occurred_at)
+        for item in uow.happened
+        if item.event.type in TELLING and _of_complaint(item.event) == complaint.id
+        for kind in told_by(item.event.type, item.event.payload())
+    ]
+    return Known((*known.facts, *told), known.decided)
+
+
+def _of_complaint(event: Any) -> UUID | None:
+    found: UUID | None = getattr(event, "complaint_id", None)
+    return found
+
+
+def seen(session: Session, complaint: Complaint, now: datetime) -> list[Verdict]:
+    """For whoever reads it."""
+    regimes = regime_in_force.in_force(session)
+    sources = [merge.source_id for merge in merge_queries.merges_into(session, complaint.id)]
+    known = regime_queries.known_of(session, complaint, sources)
+    return verdicts(regimes.for_complaint(complaint.jurisdiction, complaint.sector), complaint, known, now)
+
+
+def choose_anew(uow: UnitOfWork, complaint: Complaint, cause: str) -> list[dict[str, Any]]:
+    """Let the regulators' clocks of a locked complaint be those that follow from what is known now; new rows are added and
+    given back. A clock that there is goes by the version of its rule; one that was kept or broken is not taken away.
+    """
+    found = regime_queries.rule_clocks_for_update(uow.session, complaint.id)
+    latest = {clock.kind: clock for clock in found}
+    if complaint.record_type != "complaint" or complaint.status in GONE:
+        return []
+    regimes = regime_in_force.in_force(uow.session)
+    judged = _judged(uow, regimes, complaint, latest)
+    begun, ended, rows = list[str](), list[str](), list[dict[str, Any]]()
+    for verdict in judged:
+        clock = latest.pop(verdict.rule.id, None)
+        if not verdict.applies or verdict.starts_at is None:
+            if clock is not None and _cancel(uow, clock):
+                ended.append(_named(verdict.rule))
+        elif clock is None:
+            rows.append(_begun(uow, regimes, complaint, verdict))
+            begun.append(_named(verdict.rule))
+        elif clock.round == complaint.round and _settle(uow, clock, verdict.starts_at, verdict.stops_at):
+            begun.append(_named(verdict.rule))
+    for clock in latest.values():  # of a jurisdiction or a sector that it has not any more
+        if _cancel(uow, clock):
+            ended.append(f"{clock.kind}@{clock.rule_version}")
+    regime_clocks.add(uow, rows)
+    if begun or ended:
+        uow.record(
+            RegimeChosen(
+                complaint_id=complaint.id,
+                reference=complaint.reference,
+                cause=cause,
+                begun=sorted(begun),
+                ended=sorted(ended),
+            ),
+            stream=complaint,
+        )
+    return rows
+
+
+def _judged(uow: UnitOfWork, regimes: Regimes, complaint: Complaint, latest: Mapping[str, Clock]) -> list[Verdict]:
+    """Of the rules in force, and of those that made a clock in the version that made it: switched off since, or changed, it
+    still counts.
+    """
+    candidates = {rule.id: rule for rule in regimes.for_complaint(complaint.jurisdiction, complaint.sector)}
+    for clock in latest.values():
+        rule = regime_clocks.rule_of(uow.session, clock)
+        if rule.is_for(complaint.jurisdiction, complaint.sector):
+            candidates[rule.id] = rule
+    return verdicts(candidates.values(), complaint, known_now(uow, complaint), uow.now)
+
+
+def _named(rule: Rule) -> str:
+    return f"{rule.id}@{rule.version}"
+
+
+def _cancel(uow: UnitOfWork, clock: Clock) -> bool:
+    """Whether it counted until now."""
+    if clock.stopped_at is not None:
+        return False
+    clocks.cancel(uow, clock, uow.now)
+    return True
+
+
+def _begun(uow: UnitOfWork, regimes: Regimes, complaint: Complaint, verdict: Verdict) -> dict[str, Any]:
+    start = verdict.starts_at
+    assert start is not None  # noqa: S101  # the caller has looked
+    terms = regime_clocks.terms(regimes, verdict.rule, start, uow.now, complaint.jurisdiction)
+    row = clocks.new_clock(complaint.id, terms, complaint.round)
+    return row if verdict.stops_at is None else regime_clocks.stopped(uow, row, verdict.stops_at)
+
+
+def _settle(uow: UnitOfWork, clock: Clock, start: datetime, stop: datetime | None) -> bool:
+    """Let a clock of the present round count from `start` to `stop`; whether it counts anew."""
+    start = start.replace(microsecond=0)
+    anew = clock.state == "cancelled" or clock.started_at != start
+    undone = clock.stopped_at is not None and clock.stopped_at != stop
+    if anew or undone:
+        regime_clocks.restart(uow, clock, start)
+    if stop is not None and clock.stopped_at is None:
+        clocks.stop(uow, clock, stop)
+    return anew
+
+
+def follow(
+    uow: UnitOfWork, complaint: Complaint, facts: Iterable[str], open_clocks: Iterable[Clock]
+) -> list[dict[str, Any]]:
+    """What one act of ours does, without looking back: it stops what its facts end, and starts what begins with them. The
+    new rows, which are added.
+    """
+    told = frozenset(facts)
+    ended = set()
+    for clock in open_clocks:
+        rule = regime_clocks.rule_of(uow.session, clock)
+        if told & rule.stops_on and clock.stopped_at is None and clock.started_at <= uow.now:
+            clocks.stop(uow, clock, uow.now)
+            ended.add(rule.id)
+    regimes = regime_in_force.in_force(uow.session)
+    candidates = regimes.for_complaint(complaint.jurisdiction, complaint.sector)
+    concerned = [rule for rule in candidates if rule.clock_start in told or rule.starts_after in ended]
+    if not concerned and not any(_asks(rule, told) for rule in candidates):
+        return []
+    return choose_anew(uow, complaint, "facts")
+
+
+def _asks(rule: Rule, told: frozenset[str]) -> bool:
+    """Whether a fact may decide if it applies."""
+    if rule.condition is None:
+        return False
+    return bool(told) and bool(rule.condition.fields)

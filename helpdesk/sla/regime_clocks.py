@@ -1,0 +1,131 @@
+"""Regulators' clocks: made by a version of a rule, and stopped by facts. They never pause, and severity is nothing to them.
+
+The row has all that the deadline follows from: start, target, zone, calendar version. Another version of the rule, or of the
+calendar, moves no clock that there is.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy.orm import Session
+
+from helpdesk.kernel.unit_of_work import UnitOfWork
+from helpdesk.sla import clocks, regime_in_force
+from helpdesk.sla.business_time import Conventions
+from helpdesk.sla.events import SlaBreached
+from helpdesk.sla.models import BREACH, Alarm, Clock, clock_values
+from helpdesk.sla.policy_spec import Promise
+from helpdesk.sla.regime_counting import Counted, count
+from helpdesk.sla.regime_in_force import Regimes
+from helpdesk.sla.regime_rules import Rule
+
+
+def add(uow: UnitOfWork, rows: Sequence[dict[str, Any]]) -> None:
+    """New clocks of a complaint that is there already. At once: what is chosen anew in the same unit of work finds them."""
+    uow.session.add_all([Clock(**row) for row in rows])
+    uow.session.flush()
+
+
+def rule_of(session: Session, clock: Clock) -> Rule:
+    """The version that made it. Raises LookupError for a clock of a policy."""
+    if clock.rule_id is None or clock.rule_version is None:
+        raise LookupError(f"clock {clock.id} is no regulator's")
+    return regime_in_force.rule_version(session, clock.rule_id, clock.rule_version)
+
+
+def terms(regimes: Regimes, rule: Rule, start: datetime, now: datetime, jurisdiction: str | None) -> dict[str, Any]:
+    """What a new clock of the rule promises: see `clocks.new_clock`."""
+    start = start.replace(microsecond=0)
+    counted = count(rule, start, rule.zone(jurisdiction), regimes.calendars)
+    return _columns(rule, counted, start, now)
+
+
+def _columns(rule: Rule, counted: Counted, start: datetime, now: datetime) -> dict[str, Any]:
+    working = counted.working
+    promise = Promise(
+        counted.target,
+        Conventions(pausable=False),
+        clocks.REGULATORY_THRESHOLDS,
+        None if working is None else working.id,
+        None if working is None else working.version,
+        counted.calendar,
+    )
+    return clock_values(
+        kind=rule.id,
+        rule_id=rule.id,
+        rule_version=rule.version,
+        timezone=counted.timezone,
+        started_at=start,
+        **clocks.as_columns(promise),
+        **clocks.standing(promise, start, waits=(), now=now),
+    )
+
+
+def stopped(uow: UnitOfWork, row: dict[str, Any], at: datetime) -> dict[str, Any]:
+    """A new row that is stopped already: what ended it was known before it was found to count. Late, it was broken, which is
+    said now. The complaint is locked, or is being born.
+    """
+    counted_on = clocks.calendar_of(uow.session, Clock(**row))
+    due: datetime = row["due_at"]
+    used = clocks.used_between(counted_on, row["started_at"], at)
+    row = {**row, "stopped_at": at, "elapsed_seconds": used, "next_threshold": None, "next_alarm_at": None}
+    if at <= due:
+        return {**row, "state": "met"}
+    late = max(0, int((uow.now - due).total_seconds()))
+    uow.add_rows(
+        Alarm,
+        [
+            {
+                "clock_id": row["id"],
+                "generation": row["generation"],
+                "threshold": BREACH,
+                "planned_for": due,
+                "fired_at": uow.now,
+                "late_seconds": late,
+            }
+        ],
+    )
+    uow.record(
+        SlaBreached(
+            complaint_id=row["complaint_id"],
+            clock_id=row["id"],
+            kind=row["kind"],
+            generation=row["generation"],
+            due_at=due,
+            late_seconds=late,
+        ),
+        stream=uow.stream_of(row["complaint_id"]),
+    )
+    return {**row, "state": "breached", "breached_at": due}
+
+
+def carried_over(session: Session, clock: Clock, complaint_id: UUID, round_: int, now: datetime) -> dict[str, Any]:
+    """The same promise, from its old start, as it was extended, as a new row: for another round, or another complaint."""
+    promise = clocks.promise_of(session, clock)
+    same = {name: getattr(clock, name) for name in ("kind", "rule_id", "rule_version", "timezone", "extensions")}
+    stands = clocks.standing(promise, clock.started_at, waits=(), now=now)
+    terms = clock_values(**same, started_at=clock.started_at, **clocks.as_columns(promise), **stands)
+    return clocks.new_clock(complaint_id, terms, round_)
+
+
+def restart(uow: UnitOfWork, clock: Clock, start: datetime) -> None:
+    """`clocks.restart` of a regulator's clock, with what its rule gives from there."""
+    clocks.ring(uow, clock, uow.now)
+    _retarget(uow, clock, start)
+    clocks.restart(uow, clock, start, (), uow.now)
+
+
+def _retarget(uow: UnitOfWork, clock: Clock, start: datetime) -> None:
+    """Let the row say what its rule gives from another start: months are other days, and hours may end on a day off. What it
+    was extended by stays. Its calendar stays in the version that it has.
+    """
+    rule = rule_of(uow.session, clock)
+    if clock.extensions or rule.unit not in {"months", "hours", "minutes"}:
+        return
+    regimes = regime_in_force.in_force(uow.session)
+    counted = count(rule, start, clock.timezone or "UTC", regimes.calendars)
+    clock.target_amount, clock.target_unit = int(counted.target.amount), counted.target.unit
+    clock.calendar_id = None if counted.working is None else counted.working.id
+    clock.calendar_version = None if counted.working is None else counted.working.version

@@ -1,0 +1,116 @@
+"""Notices that move a regulator's deadline, and the letters that they are.
+
+A notice counts only before the deadline that it moves, as often as the rule allows, and by as much. Its text stands in the
+thread, and is mailed unless it went another way; that it was sent is a milestone of its own, a clock that was kept. Nothing
+pauses: the clock counts on to its new end.
+"""
+
+from typing import Any, Final
+from uuid import UUID
+
+from sqlalchemy.orm import Session
+
+from helpdesk.complaints.queries import Part
+from helpdesk.complaints.thread import add_message
+from helpdesk.identity.actors import Actor
+from helpdesk.kernel.ids import new_id
+from helpdesk.kernel.schemas import json_safe
+from helpdesk.kernel.unit_of_work import UnitOfWork
+from helpdesk.sla import clocks, regime_acts, regime_clocks
+from helpdesk.sla.models import Clock
+from helpdesk.sla.regime_errors import DeadlinePassed, ExtensionUsed, NotExtensible
+from helpdesk.sla.regime_events import DeadlineExtended
+from helpdesk.sla.regime_models import ExtensionNotice
+
+PURPOSE: Final = "holding_letter"
+
+
+def milestone(clock: Clock, number: int) -> str:
+    """The kind of the clock that says that the notice was sent in time."""
+    return f"{clock.kind}/notice.{number}"
+
+
+def check(session: Session, actor: Actor, part: Part[Clock]) -> None:
+    """Raises `NotExtensible`, `ExtensionUsed`; `ComplaintMerged` for what goes on in another complaint."""
+    regime_acts.check(session, actor, part.complaint)
+    clock = part.row
+    if clock.rule_id is None or clock.state not in {"running", "breached"} or clock.stopped_at is not None:
+        raise NotExtensible
+    allowed = len(regime_clocks.rule_of(session, clock).extensions)
+    if allowed == 0:
+        raise NotExtensible
+    if clock.extensions >= allowed:
+        raise ExtensionUsed
+
+
+def extend(uow: UnitOfWork, actor: Actor, part: Part[Clock], given: dict[str, Any]) -> tuple[UUID, UUID]:
+    """`given`: text, of the letter, reason, and send: whether it is mailed. Raises `DeadlinePassed`. Call `check` first."""
+    complaint, clock = part.complaint, part.row
+    old_due = clock.due_at
+    if old_due is None or clock.state != "running" or uow.now >= old_due:
+        raise DeadlinePassed
+    clocks.ring(uow, clock, uow.now)
+    step = regime_clocks.rule_of(uow.session, clock).extensions[clock.extensions]
+    before = {"due_at": old_due, "target_amount": clock.target_amount}
+    clock.target_amount = step.amount(clock.target_amount)
+    clock.extensions += 1
+    clocks.recompute(uow, clock, uow.now)
+    message_id = add_message(
+        uow,
+        actor,
+        complaint,
+        kind="public_reply",
+        body=given["text"],
+        purpose=PURPOSE,
+        mailed=given["send"],
+    )
+    notice_id = new_id()
+    new_due = clock.due_at
+    uow.add_rows(
+        ExtensionNotice,
+        [
+            {
+                "id": notice_id,
+                "complaint_id": complaint.id,
+                "clock_id": clock.id,
+                "number": clock.extensions,
+                "reason": given["reason"],
+                "message_id": message_id,
+                "old_due_at": old_due,
+                "new_due_at": new_due,
+                "given_at": uow.now,
+                "given_by": actor.id if actor.kind == "agent" else None,
+            }
+        ],
+    )
+    uow.add_rows(Clock, [_kept(uow, clock, before)])
+    complaint.changed_at(uow.now)
+    after = {"due_at": new_due, "target_amount": clock.target_amount}
+    uow.record(
+        DeadlineExtended(
+            complaint_id=complaint.id,
+            clock_id=clock.id,
+            kind=clock.kind,
+            generation=clock.generation,
+            due_at=new_due,  # type: ignore[arg-type]  # it runs
+            notice_id=notice_id,
+            number=clock.extensions,
+            message_id=message_id,
+            reason=given["reason"],
+            changes={name: json_safe([before[name], after[name]]) for name in before},
+        ),
+        stream=complaint,
+    )
+    regime_acts.note_dues(uow, complaint.id)
+    return complaint.id, notice_id
+
+
+def _kept(uow: UnitOfWork, clock: Clock, before: dict[str, Any]) -> dict[str, Any]:
+    """The letter's own milestone: due when the deadline was, and sent now."""
+    row = regime_clocks.carried_over(uow.session, clock, clock.complaint_id, clock.round, uow.now)
+    row |= {
+        **before,
+        "kind": milestone(clock, clock.extensions),
+        "extensions": clock.extensions - 1,
+    }
+    return regime_clocks.stopped(uow, row, uow.now)

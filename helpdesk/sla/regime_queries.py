@@ -1,0 +1,249 @@
+"""Every select on rules, and on what was said of a complaint's regime."""
+
+import re
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, and_, exists, false, func, select, true
+from sqlalchemy.orm import Session
+
+from helpdesk.complaints import queries as complaints
+from helpdesk.complaints.events import ComplaintReceived
+from helpdesk.complaints.models import Complaint
+from helpdesk.identity.actors import Actor
+from helpdesk.kernel import advisory
+from helpdesk.kernel.access import existing
+from helpdesk.kernel.clock import parse_rfc3339
+from helpdesk.kernel.event_log import EventRow
+from helpdesk.kernel.pagination import Listed, Order, Page, listed
+from helpdesk.sla.models import Clock, SlaCalendar, SlaCalendarVersion
+from helpdesk.sla.queries import begun
+from helpdesk.sla.regime_facts import TELLING, Birth, Fact, brought, told_by
+from helpdesk.sla.regime_models import (
+    ExtensionNotice,
+    RegulatoryFact,
+    RuleDecision,
+    SlaRegimeCalendar,
+    SlaRule,
+    SlaRuleVersion,
+)
+
+_CURRENT: Final = select(SlaRule.id, SlaRule.version, SlaRule.edition, SlaRule.created_at, SlaRuleVersion.spec).join(
+    SlaRuleVersion, and_(SlaRuleVersion.rule_id == SlaRule.id, SlaRuleVersion.version == SlaRule.version)
+)
+_SIGNATURE: Final = select(
+    select(func.coalesce(func.sum(SlaRule.version), 0)).scalar_subquery(),
+    select(func.coalesce(func.sum(SlaCalendar.version), 0))
+    .join(SlaRegimeCalendar, SlaRegimeCalendar.calendar_id == SlaCalendar.id)
+    .scalar_subquery(),
+)
+
+
+def signature(session: Session) -> tuple[int, int]:
+    """What differs when any rule, or a calendar of theirs, has another version: versions only grow."""
+    row = session.execute(_SIGNATURE).one()
+    return int(row[0]), int(row[1])
+
+
+def current_rules(session: Session) -> Sequence[Any]:
+    """`id`, `version`, `edition`, `created_at` and `spec` of every rule, by their names."""
+    return session.execute(_CURRENT.order_by(SlaRule.id)).all()
+
+
+_NAME: Final = re.compile(r"[a-z0-9._]{1,60}")
+
+
+def _called(rule_code: str) -> ColumnElement[bool]:
+    """What no rule can be called is not looked for: a path may hold anything."""
+    return SlaRule.id == rule_code if _NAME.fullmatch(rule_code) else false()
+
+
+def current_rule(session: Session, rule_code: str) -> Any:
+    """Raises `NotFound`."""
+    return existing(session.execute(_CURRENT.where(_called(rule_code))).one_or_none())
+
+
+def rule_for_update(session: Session, _actor: Actor | None, rule_code: str) -> SlaRule:
+    found = select(SlaRule).where(_called(rule_code)).with_for_update()
+    return existing(session.execute(found).scalar_one_or_none())
+
+
+def rule_spec(session: Session, rule_id: str, version: int) -> Any:
+    """Raises `NotFound`."""
+    statement = select(SlaRuleVersion.spec).where(SlaRuleVersion.rule_id == rule_id, SlaRuleVersion.version == version)
+    return existing(session.execute(statement).scalar_one_or_none())
+
+
+_NEWEST: Final = Order((SlaRuleVersion.version,), (int,), descending=True)
+
+
+def list_versions(session: Session, page: Page, given: Mapping[str, Any], rule_id: str) -> Listed:
+    """The newest first. Raises `NotFound`."""
+    existing(session.execute(select(SlaRule.id).where(_called(rule_id))).scalar_one_or_none())
+    statement = select(SlaRuleVersion.version, SlaRuleVersion.created_at, SlaRuleVersion.spec)
+    statement = statement.where(SlaRuleVersion.rule_id == rule_id)
+    return listed(session, page.within(rule_id), statement, _NEWEST, given)
+
+
+def regime_calendars(session: Session) -> Sequence[Any]:
+    """`code`, `id`, `version`, `name` and `spec` of every calendar that rules count on."""
+    return session.execute(
+        select(SlaRegimeCalendar.code, SlaCalendar.id, SlaCalendar.version, SlaCalendar.name, SlaCalendarVersion.spec)
+        .join(SlaCalendar, SlaCalendar.id == SlaRegimeCalendar.calendar_id)
+        .join(
+            SlaCalendarVersion,
+            and_(SlaCalendarVersion.calendar_id == SlaCalendar.id, SlaCalendarVersion.version == SlaCalendar.version),
+        )
+        .order_by(SlaRegimeCalendar.code)
+    ).all()
+
+
+def installing(session: Session) -> None:
+    """To the end of the transaction: whoever else installs rules waits."""
+    advisory.lock(session, advisory.Alone.REGIMES)
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What is known of a complaint: the facts, by what was done and what was recorded, and what was decided of rules."""
+
+    facts: tuple[Fact, ...]
+    decided: Mapping[str, bool]
+
+
+def known_of(session: Session, complaint: Complaint, sources: Collection[UUID] = ()) -> Known:
+    """`sources`: complaints that were merged into it; what was so of them is so of it. What was split off knows what had
+    been so of the complaint that it comes from.
+    """
+    ids = [complaint.id, *sources]
+    facts, parents = _done(session, ids)
+    facts += _recorded(session, ids)
+    for parent_id, until in parents.items():
+        theirs, _ = _done(session, [parent_id])
+        facts += [fact for fact in theirs + _recorded(session, [parent_id], until) if fact.recorded or fact.at <= until]
+    return Known(tuple(facts), _decided(session, ids))
+
+
+def _decided(session: Session, ids: Sequence[UUID]) -> dict[str, bool]:
+    """The first one's own word goes before that of the others."""
+    statement = select(RuleDecision.complaint_id, RuleDecision.rule_id, RuleDecision.applies)
+    rows = session.execute(statement.where(RuleDecision.complaint_id.in_(ids))).all()
+    return {row.rule_id: row.applies for row in sorted(rows, key=lambda row: row.complaint_id == ids[0])}
+
+
+def _done(session: Session, ids: Sequence[UUID]) -> tuple[list[Fact], dict[UUID, datetime]]:
+    """What acts tell; and which complaints these were split off from, when."""
+    facts, parents = list[Fact](), dict[UUID, datetime]()
+    born = select(Complaint.id, Complaint.received_at, Complaint.channel)
+    for row in session.execute(born.where(Complaint.id.in_(ids))):
+        facts += Birth(row.received_at, row.channel).facts()
+    told = (ComplaintReceived.type, *TELLING)
+    events = select(EventRow.type, EventRow.occurred_at, EventRow.payload)
+    for row in session.execute(events.where(EventRow.stream_id.in_(ids), EventRow.type.in_(told))):
+        payload = row.payload or {}  # none where it was erased; that it happened is known
+        if row.type != ComplaintReceived.type:
+            facts += [Fact(kind, row.occurred_at) for kind in told_by(row.type, payload)]
+            continue
+        facts += brought({kind: parse_rfc3339(at) for kind, at in (payload.get("clock_starts") or {}).items()})
+        if payload.get("split_from"):
+            parents[UUID(payload["split_from"])] = row.occurred_at
+    return facts, parents
+
+
+def _recorded(session: Session, ids: Sequence[UUID], until: datetime | None = None) -> list[Fact]:
+    in_time = true() if until is None else RegulatoryFact.recorded_at <= until
+    held = RegulatoryFact.complaint_id.in_(ids), RegulatoryFact.withdrawn_at.is_(None), in_time
+    rows = session.execute(select(RegulatoryFact.kind, RegulatoryFact.at).where(*held))
+    return [Fact(row.kind, row.at, recorded=True) for row in rows]
+
+
+def rule_clocks_for_update(session: Session, complaint_id: UUID) -> Sequence[Clock]:
+    """The regulators' clocks of every round, oldest round first, those that were begun in this unit of work too; the complaint is
+    locked by the caller.
+    """
+    rows = session.scalars(
+        select(Clock)
+        .where(Clock.complaint_id == complaint_id, Clock.rule_id.is_not(None))
+        .order_by(Clock.round, Clock.id)
+        .with_for_update()
+    ).all()
+    return [*rows, *(clock for clock in begun(session, complaint_id) if clock.rule_id is not None)]
+
+
+def open_rule_clocks_for_update(session: Session, complaint_id: UUID) -> Sequence[Clock]:
+    """Those that are not stopped; the complaint is locked by the caller."""
+    still = Clock.complaint_id == complaint_id, Clock.rule_id.is_not(None), Clock.stopped_at.is_(None)
+    return session.scalars(select(Clock).where(*still).order_by(Clock.id).with_for_update()).all()
+
+
+def decision_of(session: Session, complaint_id: UUID, rule_id: str) -> RuleDecision | None:
+    return session.scalars(
+        select(RuleDecision).where(RuleDecision.complaint_id == complaint_id, RuleDecision.rule_id == rule_id)
+    ).one_or_none()
+
+
+def decisions_of(session: Session, complaint_id: UUID) -> Sequence[RuleDecision]:
+    return session.scalars(select(RuleDecision).where(RuleDecision.complaint_id == complaint_id)).all()
+
+
+def fact_recorded(session: Session, complaint_id: UUID, kind: str, at: Any) -> bool:
+    same = RegulatoryFact.kind == kind, RegulatoryFact.at == at, RegulatoryFact.withdrawn_at.is_(None)
+    return session.execute(select(exists().where(RegulatoryFact.complaint_id == complaint_id, *same))).scalar_one()
+
+
+def fact_for_update(session: Session, actor: Actor, ref: str, fact_id: UUID) -> complaints.Part[RegulatoryFact]:
+    return complaints.part_for_update(session, actor, ref, RegulatoryFact, fact_id)
+
+
+_BY_TIME: Final = Order((RegulatoryFact.id,), (UUID,))
+
+
+def list_facts(session: Session, actor: Actor, page: Page, given: Mapping[str, Any], ref: str) -> Listed:
+    """In the order in which they were recorded, the withdrawn ones too."""
+    complaint_id = complaints.visible_id(session, actor, ref)
+    statement = select(*RegulatoryFact.__table__.c).where(RegulatoryFact.complaint_id == complaint_id)
+    return listed(session, page.within(str(complaint_id)), statement, _BY_TIME, given)
+
+
+def fact_detail(session: Session, actor: Actor, ref_and_id: tuple[UUID, UUID]) -> Any:
+    complaint_id, fact_id = ref_and_id
+    complaints.visible_id(session, actor, str(complaint_id))
+    statement = select(*RegulatoryFact.__table__.c).where(RegulatoryFact.id == fact_id)
+    return existing(session.execute(statement).mappings().one_or_none())
+
+
+def clock_for_update(session: Session, actor: Actor, ref: str, clock_id: UUID) -> complaints.Part[Clock]:
+    return complaints.part_for_update(session, actor, ref, Clock, clock_id)
+
+
+def notices_of(session: Session, actor: Actor, ref: str, clock_id: UUID) -> Sequence[ExtensionNotice]:
+    """In their order. Raises `NotFound` for a clock of another complaint."""
+    complaint_id = complaints.visible_id(session, actor, ref)
+    of_complaint = Clock.id == clock_id, Clock.complaint_id == complaint_id
+    existing(session.execute(select(Clock.id).where(*of_complaint)).scalar_one_or_none())
+    statement = select(ExtensionNotice).where(ExtensionNotice.clock_id == clock_id)
+    return session.scalars(statement.order_by(ExtensionNotice.number)).all()
+
+
+def notice_detail(session: Session, actor: Actor, made: tuple[UUID, UUID]) -> Any:
+    complaint_id, notice_id = made
+    complaints.visible_id(session, actor, str(complaint_id))
+    statement = select(*ExtensionNotice.__table__.c).where(ExtensionNotice.id == notice_id)
+    return existing(session.execute(statement).mappings().one_or_none())
+
+
+def clocks_without_their_rule(session: Session) -> Sequence[Any]:
+    """`id`, `rule_id` and `rule_version` of clocks whose rule is not kept in the version that made them."""
+    there = exists().where(SlaRuleVersion.rule_id == Clock.rule_id, SlaRuleVersion.version == Clock.rule_version)
+    return session.execute(
+        select(Clock.id, Clock.rule_id, Clock.rule_version).where(Clock.rule_id.is_not(None), ~there)
+    ).all()
+
+
+def open_rule_clocks(session: Session) -> Sequence[Clock]:
+    return session.scalars(
+        select(Clock).where(Clock.rule_id.is_not(None), Clock.stopped_at.is_(None)).order_by(Clock.id)
+    ).all()

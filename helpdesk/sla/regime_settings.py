@@ -1,0 +1,61 @@
+"""What a manager can set of a regulator's rule, as a new version of it. Clocks that run go on by the version that made them.
+
+An amount can be set only where the rule has none that can be counted, and the one that it has is a default. A rule that is
+switched off starts no clocks; what was judged before stays.
+"""
+
+from typing import Any
+
+from helpdesk.identity.administration import record_administration
+from helpdesk.kernel.differences import differences
+from helpdesk.kernel.errors import FieldError, ValidationFailed
+from helpdesk.kernel.unit_of_work import UnitOfWork
+from helpdesk.sla import regime_in_force, regime_queries
+from helpdesk.sla.regime_errors import AlreadySwitched, AmountOfTheLaw
+from helpdesk.sla.regime_events import RuleChanged
+from helpdesk.sla.regime_models import SlaRule, SlaRuleVersion
+from helpdesk.sla.regime_rules import OWN
+
+
+def change(uow: UnitOfWork, rule: SlaRule, given: dict[str, Any]) -> str:
+    """`given`: any of amount, unit, timezone, owner, review_by; null puts back what came with the program. Raises
+    `AmountOfTheLaw`, `ValidationFailed`.
+    """
+    spec = regime_queries.rule_spec(uow.session, rule.id, rule.version)
+    wanted = {name: value.isoformat() if name == "review_by" and value else value for name, value in given.items()}
+    if wanted.keys() & {"amount", "unit"}:
+        if "default" not in spec["shipped"]:
+            raise AmountOfTheLaw
+        if ("amount" in wanted) != ("unit" in wanted) or (wanted["amount"] is None) != (wanted["unit"] is None):
+            raise ValidationFailed(errors=[FieldError.at("/unit", "together", "Give amount and unit together.")])
+        if wanted["unit"] == "business_days" and spec["shipped"].get("calendar") is None:
+            text = "This rule has no calendar of working days: use calendar_days, weeks, months, hours or minutes."
+            raise ValidationFailed(errors=[FieldError.at("/unit", "no_calendar", text)])
+    return _keep(uow, rule, spec, wanted, None)
+
+
+def switch(uow: UnitOfWork, rule: SlaRule, *, on: bool, reason: str) -> str:
+    """Raises `AlreadySwitched`."""
+    spec = regime_queries.rule_spec(uow.session, rule.id, rule.version)
+    is_on = {**spec["shipped"], **spec["own"]}.get("off") is None
+    if is_on == on:
+        raise AlreadySwitched
+    # Not put back to what was shipped, which may be off.
+    own = {**spec["own"], "off": None if on else reason}
+    return _write(uow, rule, spec, own, reason)
+
+
+def _keep(uow: UnitOfWork, rule: SlaRule, spec: dict[str, Any], wanted: dict[str, Any], reason: str | None) -> str:
+    own = {name: value for name, value in {**spec["own"], **wanted}.items() if name == "off" or value is not None}
+    return rule.id if own == spec["own"] else _write(uow, rule, spec, own, reason)
+
+
+def _write(uow: UnitOfWork, rule: SlaRule, spec: dict[str, Any], own: dict[str, Any], reason: str | None) -> str:
+    before, after = ({**spec["shipped"], **what} for what in (spec["own"], own))
+    rule.touch()
+    kept = {"rule_id": rule.id, "version": rule.version, "created_at": uow.now}
+    uow.add_rows(SlaRuleVersion, [{**kept, "spec": {"shipped": spec["shipped"], "own": own}}])
+    changes = differences({name: before.get(name) for name in OWN}, {name: after.get(name) for name in OWN})
+    record_administration(uow, RuleChanged(rule_id=rule.id, version=rule.version, changes=changes, reason=reason))
+    regime_in_force.look_again()
+    return rule.id
