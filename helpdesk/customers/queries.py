@@ -69,8 +69,11 @@ def by_email(session: Session, emails: Sequence[str]) -> dict[str, UUID]:
 
 
 def kinds_of(session: Session, customer_ids: Collection[UUID]) -> dict[UUID, Any]:
-    """`tier` and `kind` of those that there are, by id."""
+    """`tier` and `kind` of those that there are, by id; they stay so to the end of the transaction. Whoever changes them waits,
+    and finds what was made by them.
+    """
     if not customer_ids:
         return {}
-    rows = session.execute(select(_CUSTOMER.id, _CUSTOMER.tier, _CUSTOMER.kind).where(_CUSTOMER.id.in_(customer_ids)))
+    these = select(_CUSTOMER.id, _CUSTOMER.tier, _CUSTOMER.kind).where(_CUSTOMER.id.in_(customer_ids))
+    rows = session.execute(these.order_by(_CUSTOMER.id).with_for_update(read=True))
     return {row.id: row for row in rows}

@@ -18,9 +18,11 @@ from uuid import UUID
 from helpdesk.complaints import merge_queries
 from helpdesk.complaints import queries as complaints
 from helpdesk.complaints.events import ComplaintActed, ComplaintReceived
+from helpdesk.complaints.lifecycle import OPEN
 from helpdesk.complaints.link_events import DuplicateEvent, DuplicateMerged, DuplicateParted
 from helpdesk.complaints.merge_ledger import note
 from helpdesk.complaints.models import Complaint
+from helpdesk.complaints.tag_events import ComplaintTagged
 from helpdesk.kernel.clock import parse_rfc3339, rfc3339
 from helpdesk.kernel.unit_of_work import UnitOfWork
 from helpdesk.sla import clocks, policy_facts, promising, queries, regime_clocks, thread_queries
@@ -62,7 +64,7 @@ def join(uow: UnitOfWork, event: DuplicateMerged) -> Sequence[Clock]:
     present = present_round(queries.history(uow.session, survivor.id).and_then(joined))
     own = _own_starts(uow, survivor.id)
     promised = promising.of(uow, survivor)
-    moves = _moves(promised, event)
+    moves = _moves(uow, promised, event)
     for clock in found:
         if clock.policy_id is None or clock.stopped_at is not None or clock.kind not in AT_RECEIPT:
             continue
@@ -82,8 +84,13 @@ def join(uow: UnitOfWork, event: DuplicateMerged) -> Sequence[Clock]:
     return found
 
 
-def _moves(promised: Promised, event: DuplicateEvent) -> bool:
-    return "severity" in event.changes or policy_facts.touched(event.changes, promised.policies.wanted)
+def _moves(uow: UnitOfWork, promised: Promised, event: DuplicateEvent) -> bool:
+    """Whether the merge, with all that goes over in it, may change what the survivor is promised."""
+    changed = set(event.changes)
+    for item in uow.happened:
+        if isinstance(item.event, ComplaintTagged) and item.event.complaint_id == event.complaint_id:
+            changed |= item.event.changes.keys()
+    return "severity" in changed or policy_facts.touched(changed, promised.policies.wanted)
 
 
 def _count_from(uow: UnitOfWork, clock: Clock, present: Round) -> None:
@@ -104,24 +111,31 @@ def _join_answers(
     own: Mapping[UUID, str | None],
 ) -> None:
     """Who asked in the duplicate is answered in the survivor: of two that wait, the older one counts."""
-    waiting = [clock for clock in theirs if clock.kind == NEXT and _just_cancelled(uow, clock)]
     mine = next((clock for clock in found if clock.kind == NEXT and clock.stopped_at is None), None)
-    for clock in waiting:
-        if mine is None:
-            begun = promising.begin(
-                uow,
-                promised,
-                survivor,
-                NEXT,
-                clock.started_at,
-                waits=present.waits,
-                subject_id=clock.subject_id,
-            )
-            if begun is not None:
-                note(uow, event.merge_id, _BOOK, {begun.id: {"own": None}})
-        elif clock.started_at < mine.started_at and mine.state != "breached":
-            note(uow, event.merge_id, _BOOK, {mine.id: {"own": own.get(mine.id, rfc3339(mine.started_at))}})
-            clocks.restart(uow, mine, clock.started_at, present.waits, uow.now)
+    waiting = next((clock for clock in theirs if clock.kind == NEXT and _just_cancelled(uow, clock)), None)
+    if mine is None:
+        asked = _asked(uow, promised, survivor, waiting, present)
+        begun = asked and promising.begin(
+            uow, promised, survivor, NEXT, asked.at, waits=present.waits, subject_id=asked.id
+        )
+        if begun:
+            note(uow, event.merge_id, _BOOK, {begun.id: {"own": None}})
+    elif waiting is not None and waiting.started_at < mine.started_at and mine.state != "breached":
+        note(uow, event.merge_id, _BOOK, {mine.id: {"own": own.get(mine.id, rfc3339(mine.started_at))}})
+        clocks.restart(uow, mine, waiting.started_at, present.waits, uow.now)
+
+
+def _asked(
+    uow: UnitOfWork, promised: Promised, survivor: Complaint, waiting: Clock | None, present: Round
+) -> thread_queries.Unanswered | None:
+    """What waits for an answer in the survivor now: what waited in the duplicate; or, where nothing was promised there, what its
+    thread has brought.
+    """
+    if waiting is not None and waiting.subject_id is not None:
+        return thread_queries.Unanswered(waiting.subject_id, waiting.started_at)
+    if survivor.status not in OPEN or promised.promise(NEXT, uow.now) is None:
+        return None
+    return thread_queries.oldest_unanswered(uow.session, survivor.id, present.began)
 
 
 def _just_cancelled(uow: UnitOfWork, clock: Clock) -> bool:
@@ -170,7 +184,7 @@ def part(uow: UnitOfWork, event: DuplicateParted) -> Sequence[Clock]:
     noted = merge_queries.ledger_of(uow.session, event.merge_id, _BOOK)
     present = present_round(queries.history(uow.session, survivor.id).and_then(Parted(event.source_id)))
     promised = promising.of(uow, survivor)
-    moves = _moves(promised, event)
+    moves = _moves(uow, promised, event)
     for clock in found:
         if clock.id not in noted:
             continue

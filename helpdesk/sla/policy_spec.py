@@ -41,7 +41,7 @@ class Promise:
 
     @property
     def pausable(self) -> bool:
-        return self.conventions.pausable and self.target.can_pause
+        return self.conventions.pausable
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,12 +112,14 @@ def terms_of(written: Any) -> Terms:
     `calendar_id`, `pausable`, `conventions`, `thresholds`. Raises `InvalidTargetError` for an amount that is none.
     """
     if isinstance(written, Sequence):
-        amount, unit = written
-        return Terms(Target(amount, unit), Conventions())
-    conventions = Conventions(**written.get("conventions") or {}, pausable=written.get("pausable", True))
+        target = Target(*written)
+        return Terms(target, Conventions(pausable=target.can_pause))
+    target = Target(written["amount"], written["unit"])
+    pausable = written.get("pausable", True) and target.can_pause
+    conventions = Conventions(**written.get("conventions") or {}, pausable=pausable)
     calendar_id, thresholds = written.get("calendar_id"), written.get("thresholds")
     return Terms(
-        Target(written["amount"], written["unit"]),
+        target,
         conventions,
         None if calendar_id is None else UUID(str(calendar_id)),
         None if thresholds is None else tuple(thresholds),

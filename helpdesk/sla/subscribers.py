@@ -150,6 +150,7 @@ def _follow(uow: UnitOfWork, event: ComplaintActed) -> None:
         _restart(uow, event, complaint)
     elif event.action == "unmerge":
         found = joining.take_up(uow, event)
+        revise(uow, complaint, found)  # its facts may be others since it went away
     elif event.to_status == "resolved" and event.from_status != "resolved":
         promising.begin(uow, promising.of(uow, complaint), complaint, "follow_up", uow.now)
     elif moves:

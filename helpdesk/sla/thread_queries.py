@@ -15,6 +15,9 @@ ANSWERING: Final = ("agent", "integration")
 """Kinds of actors whose public replies are answers: somebody has written them, be it in another system. What a rule or the system
 sends by itself is none."""
 
+MERGED: Final = "merged_complaint"
+"""The purpose of a message that repeats a duplicate: what the first response is for."""
+
 _MESSAGE: Final = Message.__table__.c
 _ANSWER: Final = and_(
     _MESSAGE.kind == "public_reply",
@@ -31,6 +34,7 @@ _UNANSWERED: Final = (
     .where(
         _OF_COMPLAINT,
         _MESSAGE.kind == "inbound",
+        _MESSAGE.purpose != MERGED,
         _MESSAGE.created_at >= bindparam("since"),
         _LAST_ANSWER.is_(None) | (_MESSAGE.id > _LAST_ANSWER),
     )

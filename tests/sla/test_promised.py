@@ -22,7 +22,7 @@ from helpdesk.sla import fact_subscribers, policies
 from helpdesk.sla.sweep import ring_due
 from helpdesk.wiring import Program
 from tests.conftest import Caller, complaint_body, make_team
-from tests.racing import at_once
+from tests.racing import at_once, while_it_waits
 from tests.recovery.helpers import duties
 from tests.sla.watching import (
     AGENT,
@@ -350,6 +350,20 @@ class TestTiers:
         self.set_tier(manager, customer, "small")
         assert program.performer.perform(duties(database, fact_subscribers.TOPIC))["done"] == 1
         assert clocks_of(agent, refs[0])["resolve"]["target_amount"] == 5
+
+    def test_a_complaint_that_comes_in_while_the_tier_changes_has_the_new_one(
+        self, manager: Caller, customer: str, agent: Caller, database: Database
+    ) -> None:
+        default = manager.get("/sla/policies").json["items"][-1]
+        assert manager.patch(f"/sla/policies/{default['id']}", {"tiers": self.TIERS}, if_match="*").status_code == 200
+        created = while_it_waits(
+            database.engine,
+            "SELECT FROM customer WHERE id = :id FOR NO KEY UPDATE",
+            lambda: agent.post("/complaints", complaint_body(customer_id=customer, complainant={})),
+            "UPDATE customer SET tier = 'key'",
+            id=customer,
+        )
+        assert clocks_of(agent, created.json["reference"])["resolve"]["tier"] == "key"
 
     def test_nobody_is_asked_where_no_policy_asks(self, manager: Caller, customer: str, database: Database) -> None:
         self.set_tier(manager, customer, "key")
