@@ -1,5 +1,5 @@
-"""What an evidence pack tells of deadlines: every clock, with the very versions of policy and calendar that made it, and
-each time that it rang.
+"""What an evidence pack tells of deadlines: every clock, with the very versions of policy, rule and calendar that made it,
+and each time that it rang.
 """
 
 from typing import Any, Final
@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 
 from helpdesk.kernel.schemas import json_safe
 from helpdesk.sla.models import Alarm, Clock, SlaCalendar, SlaCalendarVersion, SlaPolicy, SlaPolicyVersion
+from helpdesk.sla.regime_models import SlaRuleVersion
 
 _CLOCKS: Final = (
     select(
@@ -18,6 +19,7 @@ _CLOCKS: Final = (
         SlaPolicyVersion.spec.label("policy_spec"),
         SlaCalendar.name.label("calendar_name"),
         SlaCalendarVersion.spec.label("calendar_spec"),
+        SlaRuleVersion.spec.label("rule_spec"),
     )
     .outerjoin(SlaPolicy, SlaPolicy.id == Clock.policy_id)
     .outerjoin(
@@ -28,6 +30,9 @@ _CLOCKS: Final = (
     .outerjoin(
         SlaCalendarVersion,
         and_(SlaCalendarVersion.calendar_id == Clock.calendar_id, SlaCalendarVersion.version == Clock.calendar_version),
+    )
+    .outerjoin(
+        SlaRuleVersion, and_(SlaRuleVersion.rule_id == Clock.rule_id, SlaRuleVersion.version == Clock.rule_version)
     )
     .order_by(Clock.round, Clock.started_at, Clock.id)
 )

@@ -49,6 +49,7 @@ def extend(uow: UnitOfWork, actor: Actor, part: Part[Clock], given: dict[str, An
     old_due = clock.due_at
     if old_due is None or clock.state != "running" or uow.now >= old_due:
         raise DeadlinePassed
+    uow.know_stream(complaint)  # its clocks may ring
     clocks.ring(uow, clock, uow.now)
     step = regime_clocks.rule_of(uow.session, clock).extensions[clock.extensions]
     before = {"due_at": old_due, "target_amount": clock.target_amount}
