@@ -1,5 +1,5 @@
-"""Every open clock, recomputed from the facts: the version of the policy that made it, the version of the calendar, and the history
-of its complaint. Each difference is named by the complaint's reference and the kind of promise, with what is and what should be.
+"""Every open clock, recomputed from the facts: the version of the policy or rule that made it, the version of the calendar, and the
+history of its complaint. Each difference is named by the complaint's reference and the kind of promise, with what is and what should be.
 
 A few hundred complaints at a time, so that any number of them takes the memory of those.
 """
@@ -14,11 +14,13 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from helpdesk.complaints.models import Complaint
+from helpdesk.kernel.errors import NotFound
 from helpdesk.kernel.verification import Violation
-from helpdesk.sla import clocks, policy_queries, queries
+from helpdesk.sla import clocks, policy_queries, queries, regime_clocks, regime_in_force
 from helpdesk.sla.business_time import threshold_at
 from helpdesk.sla.models import BREACH, Clock
 from helpdesk.sla.policy_spec import terms_of
+from helpdesk.sla.regime_counting import ELAPSED_OR_BUSINESS_DAY, Working, count
 from helpdesk.sla.rounds import Round, present_round
 
 _TOGETHER: Final = 500
@@ -79,6 +81,8 @@ def _differences(session: Session, held: _Held, versions: dict[tuple[UUID, int],
             row = policy_queries.version_spec(session, *key)
             versions[key] = (row.calendar_id, row.spec)
         yield from _against_the_policy(clock, *versions[key])
+    if clock.rule_id is not None:
+        yield from _against_the_rule(session, clock)
     if clock.state not in {"running", "paused"}:
         return  # a promise that was broken stays the one that was made
     if clock.policy_id is not None:
@@ -107,6 +111,32 @@ def _against_the_policy(clock: Clock, calendar_id: UUID, spec: Mapping[str, Any]
             yield f"has {name} {getattr(kept, name)}, should have {getattr(terms.conventions, name)}"
     if clock.calendar_id != (terms.calendar_id or calendar_id):
         yield f"counts on calendar {clock.calendar_id}, should on {terms.calendar_id or calendar_id}"
+
+
+def _against_the_rule(session: Session, clock: Clock) -> Iterator[str]:
+    """A regulator's, as its rule counts from its start; what notices extended is another matter, and so are hours that a day off
+    makes days: which days are off may be known otherwise by now.
+    """
+    try:
+        rule = regime_clocks.rule_of(session, clock)
+    except NotFound:
+        yield f"was made by version {clock.rule_version} of the rule {clock.rule_id}, which is not there"
+        return
+    if clock.extensions or rule.counting == ELAPSED_OR_BUSINESS_DAY:
+        return
+    known = dict(regime_in_force.in_force(session).calendars)
+    if rule.calendar is not None and clock.calendar_id is not None and clock.calendar_version is not None:
+        known[rule.calendar] = Working(clock.calendar_id, clock.calendar_version, clocks.calendar_of(session, clock))
+    try:
+        should = count(rule, clock.started_at, clock.timezone or "UTC", known)
+    except LookupError as error:
+        yield str(error)
+        return
+    if clocks.target_of(clock) != should.target:
+        is_ = clocks.target_of(clock)
+        yield f"has {is_.amount} {is_.unit}, should have {should.target.amount} {should.target.unit}"
+    if (clock.calendar_id is None) != (should.working is None):
+        yield f"counts {'every day' if clock.calendar_id is None else 'working days'}, should the other"
 
 
 def _against_the_history(session: Session, held: _Held) -> Iterator[str]:

@@ -4,7 +4,7 @@ from typing import Any, Final
 from marshmallow import ValidationError, fields, validate, validates_schema
 
 from helpdesk.complaints.taxonomy import SEVERITIES
-from helpdesk.kernel.schemas import Choice, Names, Schema, Timestamp
+from helpdesk.kernel.schemas import Choice, Names, Schema, Text, Timestamp
 
 MOST_HOURS: Final = 168
 MOST_DAYS: Final = 400
@@ -21,7 +21,7 @@ class ForecastQuery(Schema):
         metadata={"description": "How far to look ahead, 1 to 168.", "example": 24},
     )
     team_id = fields.UUID(metadata=_TEAM)
-    kind = fields.String(validate=validate.Length(1, 100), metadata=_KIND)
+    kind = Text(max_length=100, metadata=_KIND)
 
 
 class ForecastHour(Schema):
@@ -68,7 +68,7 @@ class AttainmentQuery(Schema):
         | {"example": None}
     )
     stopped_before = Timestamp(metadata={"example": None})
-    kind = fields.String(validate=validate.Length(1, 100), metadata=_KIND)
+    kind = Text(max_length=100, metadata=_KIND)
     team_id = fields.UUID(metadata=_TEAM)
     severity = Choice(SEVERITIES, metadata={"example": None})
 

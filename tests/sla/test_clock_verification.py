@@ -10,7 +10,7 @@ from sqlalchemy import text
 from helpdesk.cli import main
 from helpdesk.identity.actors import SYSTEM
 from helpdesk.kernel.unit_of_work import Database
-from helpdesk.sla import integrity_verification
+from helpdesk.sla import integrity_verification, regime_in_force
 from helpdesk.sla.sweep import ring_due
 from helpdesk.wiring import Program
 from tests.sla.test_joining import join
@@ -153,6 +153,28 @@ class TestFromTheFacts:
         assert due is not None
         should = (due - timedelta(hours=1)).astimezone(UTC).isoformat()
         assert f"resolve is due at {due.astimezone(UTC).isoformat()}, should be at {should}" in found
+
+    def test_what_a_regulators_rule_does_not_say_is_named(self, database: Database) -> None:
+        sent = {"complaint_sent_to_company": NOW}
+        story = Story(database, NOW, jurisdiction="US", sector="financial", clock_starts=sent)
+        (kind, *_) = sorted(kind for kind in story.kinds("running") if kind.startswith("us."))
+        assert differences(database) == []
+        change(database, f"UPDATE sla_clock SET target_amount = target_amount + 1 WHERE kind = '{kind}'")
+        (found,) = differences(database)
+        assert found.startswith(f"{kind} has ")
+
+    def test_no_regulators_rule_is_held_against_another(self, database: Database) -> None:
+        with database.reader() as session:
+            rules = list(regime_in_force.in_force(session).rules.values())
+        starts = {rule.clock_start: NOW for rule in rules}
+        places = {(rule.jurisdiction, sector) for rule in rules for sector in (*rule.sectors, None)}
+        for jurisdiction, sector in sorted(places, key=str):
+            more = {} if sector is None else {"sector": sector}
+            Story(database, NOW, jurisdiction=jurisdiction, clock_starts=starts, **more)
+        with database.reader() as session:
+            of_rules = text("SELECT count(DISTINCT rule_id) FROM sla_clock WHERE stopped_at IS NULL")
+            assert session.execute(of_rules).scalar_one() > 15
+        assert differences(database) == []
 
     def test_what_was_erased_is_held_against_nobody(self, database: Database) -> None:
         story = Story(database, NOW)
