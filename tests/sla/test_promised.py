@@ -35,6 +35,7 @@ from tests.sla.watching import (
     promise,
     violations,
 )
+from tests.taxonomy.helpers import retire
 
 HOUR: Final = timedelta(hours=1)
 DAY: Final = timedelta(days=1)
@@ -112,8 +113,13 @@ class TestFirstMatchWins:
         field = manager.post("/custom-fields", {"key": "contract", "label": "Contract", "type": "text"}).json
         condition = {"any": [when("custom.contract", "gold"), when("issue", "DEL.LATE")]}
         make_policy(database, "Ours", condition=condition, targets=ONE_HOUR)
-        refused = manager.delete(f"/custom-fields/{field['id']}", if_match="*")
-        assert (refused.status_code, [use["what"] for use in refused.json["uses"]]) == (409, ["sla_policy"])
+        for refused in (
+            manager.delete(f"/custom-fields/{field['id']}", if_match="*"),
+            retire(manager, "issue", "DEL.LATE"),
+            retire(manager, "category", "DEL"),
+        ):
+            assert (refused.status_code, [use["what"] for use in refused.json["uses"]]) == (409, ["sla_policy"])
+        assert retire(manager, "issue", "DEL.LOST").status_code == 200
 
     def test_the_team_that_routing_finds_counts_at_once(
         self, manager: Caller, admin: Caller, agent: Caller, database: Database
