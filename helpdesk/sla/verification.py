@@ -62,7 +62,7 @@ def deadlines_follow_from_facts(session: Session) -> Iterator[Violation]:
     open_ = select(Clock).where(Clock.state.in_(("running", "paused", "breached"))).order_by(Clock.id)
     calendars: dict[tuple[object, object, object], Calendar] = {}
     for clock in session.scalars(open_.execution_options(yield_per=1000)):
-        key = (clock.rule_id, clock.calendar_id, clock.calendar_version)
+        key = (clock.timezone, clock.calendar_id, clock.calendar_version)
         if key not in calendars:
             try:
                 calendars[key] = clocks.calendar_of(session, clock)

@@ -405,6 +405,16 @@ class TestLife:
         assert late.rang("us.rege.10") == [100]
         assert violations(database) == []
 
+    def test_each_country_by_its_own_midnight(self, database: Database) -> None:
+        dues = [
+            Regulated(database, jurisdiction=country, sector="payments").clock("eu.psd2.15").due_at
+            for country in ("FI", "DE", "PT")
+        ]
+        hour = timedelta(hours=1)
+        # 15 TARGET days after 2 March 2026: the 23rd, before clocks go forward.
+        assert dues == [datetime(2026, 3, 23, 22, tzinfo=UTC) + number * hour for number in range(3)]
+        assert violations(database) == []
+
 
 class TestExtensions:
     def test_a_notice_moves_the_deadline_once(self, database: Database) -> None:
@@ -540,6 +550,17 @@ class TestFactsApi:
         assert (found["uk.housing.ack"]["state"], found["uk.housing.s1"]["state"]) == ("met", "running")
         act(agent, taken["reference"], "withdraw", reason="x")
         assert clocks_of(agent, taken["reference"])["uk.housing.s1"]["state"] == "cancelled"
+
+
+def test_a_complainant_is_told_of_promises_not_of_windows(agent: Caller, anonymous: Caller) -> None:
+    taken = agent.post("/complaints", complaint_body(**FINANCIAL)).json
+    given = {"reference": taken["reference"], "secret": taken["tracking_secret"]}
+    token = anonymous.post("/public/tracking", given).json["token"]
+    told = anonymous.get("/public/tracking/milestones", authorization=f"Tracking {token}").json["items"]
+    dues = {item["due_at"] for item in told if item["kind"] == "regulator"}
+    clocks = clocks_of(agent, taken["reference"])
+    assert dues == {clocks["uk.fca.ack"]["due_at"], clocks["uk.fca.final"]["due_at"]}  # not the window of `uk.fca.src`
+    assert {item["notice"] for item in told} == {None, "Information, not legal advice."}
 
 
 def test_a_clock_whose_rule_is_gone_is_named(database: Database) -> None:
