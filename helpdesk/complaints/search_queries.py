@@ -48,12 +48,12 @@ AT_HAND: Final = 3_000
 each complaint that may be seen is asked whether it matches.
 """
 
-GLANCE: Final = 500
+GLANCE: Final = 600
 """So many of the newest complaints are looked at first: they tell how frequent is what is looked for."""
 
-FAR: Final = 3_500
+FAR: Final = 5_500
 """Where so many looked at, newest first, should be enough, that is quicker than to gather all that match. The least favourable
-share of matches, one in 40, takes as long either way at 100 000 complaints."""
+share of matches, one in 50, takes as long either way at 100 000 complaints."""
 _UNEVEN: Final = 3
 """And so many times as many are looked at before that is given up: what is looked for may be rarer in what came before."""
 

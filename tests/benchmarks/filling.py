@@ -137,7 +137,8 @@ def _multiply(connection: Connection, times: int) -> None:
 
 def _some_time(complaint_id: str) -> str:
     """When a copy was received, the same wherever it stands."""
-    return f"received_at - abs(hashtextextended({complaint_id}::text, k)) % 300000 * interval '1 millisecond'"
+    spread = int(_SPREAD.total_seconds() * 1000)
+    return f"now() - abs(hashtextextended({complaint_id}::text, k)) % {spread} * interval '1 millisecond'"
 
 
 def _references(connection: Connection, times: int) -> None:
