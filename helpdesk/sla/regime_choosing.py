@@ -139,8 +139,8 @@ def choose_anew(uow: UnitOfWork, complaint: Complaint, cause: str) -> list[dict[
         if not verdict.applies or verdict.starts_at is None:
             if clock is not None and _cancel(uow, clock):
                 ended.append(_named(verdict.rule))
-        elif clock is None:
-            rows.append(_begun(uow, regimes, complaint, verdict))
+        elif clock is None or _left_behind(clock, complaint):
+            rows.append(_begun(uow, regimes, complaint, verdict, clock))
             begun.append(_named(verdict.rule))
         elif clock.round == complaint.round and _settle(uow, clock, verdict.starts_at, verdict.stops_at):
             begun.append(_named(verdict.rule))
@@ -186,11 +186,21 @@ def _cancel(uow: UnitOfWork, clock: Clock) -> bool:
     return True
 
 
-def _begun(uow: UnitOfWork, regimes: Regimes, complaint: Complaint, verdict: Verdict) -> dict[str, Any]:
+def _left_behind(clock: Clock, complaint: Complaint) -> bool:
+    """It was reopened while it was no complaint, so that reopening did not bring the clock over."""
+    return clock.round < complaint.round and clock.state == "cancelled"
+
+
+def _begun(
+    uow: UnitOfWork, regimes: Regimes, complaint: Complaint, verdict: Verdict, before: Clock | None
+) -> dict[str, Any]:
     start = verdict.starts_at
     assert start is not None  # noqa: S101  # the caller has looked
-    terms = regime_clocks.terms(regimes, verdict.rule, start, uow.now, complaint.jurisdiction)
-    row = clocks.new_clock(complaint.id, terms, complaint.round)
+    if before is None:
+        terms = regime_clocks.terms(regimes, verdict.rule, start, uow.now, complaint.jurisdiction)
+        row = clocks.new_clock(complaint.id, terms, complaint.round)
+    else:
+        row = regime_clocks.carried_over(uow.session, before, complaint.id, complaint.round, uow.now)
     return row if verdict.stops_at is None else regime_clocks.stopped(uow, row, verdict.stops_at)
 
 
