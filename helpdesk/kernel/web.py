@@ -10,7 +10,7 @@ from uuid import UUID
 import structlog
 from flask import Flask, Response, current_app, g, request
 from sqlalchemy.orm import Session
-from werkzeug.routing import UUIDConverter
+from werkzeug.routing import UUIDConverter, ValidationError
 
 from helpdesk.kernel import limiting
 from helpdesk.kernel.errors import Unauthenticated
@@ -59,14 +59,19 @@ class Web:
 
 class RowId(UUIDConverter):
     """The id of a row in a path. What is none is the id of no row: so whoever asks is told, in the order of all refusals, that
-    there is no such row, and not that there is no such address.
+    there is no such row, and not that there is no such address. A word that stands at its place in another address is no
+    id either: a method that is not for that address is refused as such.
     """
 
     regex = "[^/]+"
     part_isolating = True
 
     def to_python(self, value: str) -> UUID:
-        return UUID(value) if _ROW_ID.fullmatch(value) else NO_ROW
+        if _ROW_ID.fullmatch(value):
+            return UUID(value)
+        if any(value in rule.rule.split("/") for rule in self.map.iter_rules()):
+            raise ValidationError
+        return NO_ROW
 
 
 _ROW_ID: Final = re.compile(UUIDConverter.regex)

@@ -145,6 +145,12 @@ class TestUnknown:
             is_problem(anonymous.get(path), 401, "unauthenticated")
         is_problem(agent.delete(f"/views/{row_id}", if_match="*"), 404, "not_found")
 
+    @pytest.mark.parametrize("path", ["/sla/policies/reorder", "/triggers/dry-runs"])
+    def test_a_word_of_another_address_is_no_id(self, agent: Caller, path: str) -> None:
+        answer = agent.delete(path, if_match="*")
+        is_problem(answer, 405, "method_not_allowed")
+        assert "POST" in answer.headers["Allow"]
+
     def test_a_refusal_says_what_to_do_and_not_the_title_twice(self, agent: Caller, anonymous: Caller) -> None:
         for answer in (agent.get("/nothing"), agent.get(f"/jobs/{NO_ROW}"), anonymous.get("/complaints")):
             assert answer.json["detail"] != answer.json["title"]
