@@ -86,7 +86,7 @@ def search(session: Session, actor: Actor, page: Page, query: Query, wanted: Wan
     look = _Look(session, (len(query.wanted), len(query.unwanted)), _terms(query))
     by_rank = page.cursor is None or not page.holds(newest_first)
     newest = look.newest(RANKED + 1, None if by_rank else page.position(newest_first))
-    if by_rank and len(newest.ids) <= RANKED:
+    if by_rank and newest.end is None and len(newest.ids) <= RANKED:
         places = session.execute(_places(statement), {**values, "any_of": query.any_of, "ids": newest.ids}).all()
         return _ranked(session, page, statement, values, places)
     if by_rank and page.cursor is not None:
@@ -141,8 +141,9 @@ class _Look:
         return self._cut(self._run(_looked_up, after, most=most * _AT_NO_COST), most * _AT_NO_COST)
 
     def _cut(self, found: Sequence[Any], most: int) -> _Newest:
-        last = found[-1] if len(found) >= most else None
-        return _Newest([row.complaint_id for row in found], None if last is None else (last.received_at, last[0]))
+        end = (found[-1].received_at, found[-1].complaint_id) if len(found) >= most else None
+        # Each once: a complaint with several segments may be found in more than one.
+        return _Newest(list(dict.fromkeys(row.complaint_id for row in found)), end)
 
     def _walked(self, most: int, after: Sequence[Any] | None, rows: int) -> Sequence[Any]:
         return self._run(_walked, after, most=most, looked_at=rows)
@@ -196,9 +197,9 @@ def _walked(kind: Kind, going_on: bool) -> Any:
     if going_on:
         newest = newest.where(_BY_RECEIPT.after_named)
     looked_at = _BY_RECEIPT.apply(newest).limit(_number("looked_at")).subquery()
-    return (
-        select(looked_at.c.complaint_id, looked_at.c.received_at).where(_told(kind, looked_at.c)).limit(_number("most"))
-    )
+    found = select(looked_at.c.complaint_id, looked_at.c.received_at).where(_told(kind, looked_at.c))
+    order = (looked_at.c.received_at.desc(), looked_at.c.complaint_id.desc())
+    return found.order_by(*order).limit(_number("most"))
 
 
 _IN_NO_INDEX: Final[Any] = literal_column("interval '0'")

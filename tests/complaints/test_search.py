@@ -284,6 +284,20 @@ class TestPages:
         for q in ("zebra", "zebra -nothing", "zeb* subject:zebra"):
             assert self.all_pages(agent, q, 5) == many[::-1]
 
+    @pytest.mark.parametrize(
+        "limits", [{"RANKED": 2}, {"RANKED": 2, "GLANCE": 1, "FAR": 1}], ids=["walked", "looked up"]
+    )
+    def test_what_has_several_segments_is_shown_once(
+        self, agent: Caller, limits: dict[str, int], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        long = "zebra " + "filler " * 12_000 + "zebra"
+        refs = [received(agent, subject="long", description=long) for _ in range(3)]
+        for name, value in limits.items():
+            monkeypatch.setattr(search_queries, name, value)
+        for q in ("zebra", "zebra filler"):
+            for limit in (1, 2, 200):
+                assert self.all_pages(agent, q, limit) == refs[::-1], (q, limit)
+
     def test_a_cursor_of_another_search_is_refused(self, agent: Caller, many: list[str]) -> None:
         cursor = search(agent, "zebra", limit="5")["next_cursor"]
         for query in ({"q": "zebr*"}, {"q": "zebra", "channel": "WEB"}):
