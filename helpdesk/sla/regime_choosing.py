@@ -140,7 +140,7 @@ def choose_anew(uow: UnitOfWork, complaint: Complaint, cause: str) -> list[dict[
             if clock is not None and _cancel(uow, clock):
                 ended.append(_named(verdict.rule))
         elif clock is None or _left_behind(clock, complaint):
-            rows.append(_begun(uow, regimes, complaint, verdict, clock))
+            rows.append(_begun(uow, complaint, verdict, verdict.starts_at, clock))
             begun.append(_named(verdict.rule))
         elif clock.round == complaint.round and _settle(uow, clock, verdict.starts_at, verdict.stops_at):
             begun.append(_named(verdict.rule))
@@ -192,11 +192,10 @@ def _left_behind(clock: Clock, complaint: Complaint) -> bool:
 
 
 def _begun(
-    uow: UnitOfWork, regimes: Regimes, complaint: Complaint, verdict: Verdict, before: Clock | None
+    uow: UnitOfWork, complaint: Complaint, verdict: Verdict, start: datetime, before: Clock | None
 ) -> dict[str, Any]:
-    start = verdict.starts_at
-    assert start is not None  # noqa: S101  # the caller has looked
     if before is None:
+        regimes = regime_in_force.in_force(uow.session)
         terms = regime_clocks.terms(regimes, verdict.rule, start, uow.now, complaint.jurisdiction)
         row = clocks.new_clock(complaint.id, terms, complaint.round)
     else:
