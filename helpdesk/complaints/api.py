@@ -35,10 +35,6 @@ from helpdesk.kernel.unit_of_work import UnitOfWork
 blp = Blueprint("complaints", __name__, description="Complaints and their life.")
 
 
-def _show(session: Session, actor: Actor, complaint_id: UUID) -> dict[str, Any]:
-    return detail_queries.detail(session, actor, complaint_id)
-
-
 def _at(shown: dict[str, Any]) -> str:
     return f"/api/v1/complaints/{shown['reference']}"
 
@@ -114,7 +110,7 @@ def get_complaint(session: Session, actor: Actor, given: dict[str, Any], ref: st
     answer=schemas.Complaint,
     permission="complaint:edit",
     load=queries.complaint_for_update,
-    show=_show,
+    show=detail_queries.detail,
     if_match="required",
 )
 def edit_complaint(uow: UnitOfWork, _actor: Actor, complaint: models.Complaint, given: dict[str, Any]) -> UUID:
@@ -154,7 +150,7 @@ def _action_route(action: str) -> None:
         permission=step.permission,
         load=queries.complaint_for_update,
         check=check,
-        show=_show,
+        show=detail_queries.detail,
         if_match="honoured",
         errors=(ActionNotAllowed, *((errors.ConflictOfInterest,) if action in CLOSING else ())),
     )(run)
@@ -181,7 +177,7 @@ def _open_only(_session: Session, _actor: Actor, complaint: models.Complaint) ->
     load=queries.complaint_for_update,
     if_match="honoured",
     check=_open_only,
-    show=_show,
+    show=detail_queries.detail,
     location=_at,
     errors=(Conflict,),
 )
@@ -204,7 +200,7 @@ def _person_route(role: str, path: str, body: type[Schema], summary: str) -> Non
         load=queries.complaint_for_update,
         if_match="honoured",
         check=queries.refuse_merged,
-        show=_show,
+        show=detail_queries.detail,
         location=_at,
         errors=(errors.ComplaintMerged,),
     )(run)
@@ -227,7 +223,7 @@ _person_route("subject", "subjects", person_schemas.SubjectIn, "Name the agent w
     permission="complaint:edit",
     load=person_queries.person_for_update,
     if_match="required",
-    show=_show,
+    show=detail_queries.detail,
 )
 def change_person(uow: UnitOfWork, _actor: Actor, part: queries.Part[models.Person], given: dict[str, Any]) -> UUID:
     return people.change(uow, part, given)
@@ -243,7 +239,7 @@ def change_person(uow: UnitOfWork, _actor: Actor, part: queries.Part[models.Pers
     load=person_queries.person_for_update,
     if_match="required",
     check=people.check_removal,
-    show=_show,
+    show=detail_queries.detail,
     errors=(errors.ConflictOfInterest, errors.ComplainantStays),
 )
 def remove_person(uow: UnitOfWork, _actor: Actor, part: queries.Part[models.Person]) -> UUID:
@@ -261,7 +257,7 @@ def remove_person(uow: UnitOfWork, _actor: Actor, part: queries.Part[models.Pers
     load=queries.complaint_for_update,
     if_match="honoured",
     check=queries.refuse_merged,
-    show=_show,
+    show=detail_queries.detail,
     location=_at,
     errors=(Conflict, errors.ComplaintMerged),
 )
@@ -278,7 +274,7 @@ def record_need(uow: UnitOfWork, _actor: Actor, complaint: models.Complaint, giv
     permission="complaint:edit",
     load=person_queries.need_for_update,
     if_match="required",
-    show=_show,
+    show=detail_queries.detail,
 )
 def end_need(uow: UnitOfWork, _actor: Actor, part: queries.Part[models.Need]) -> UUID:
     return people.end_need(uow, part)

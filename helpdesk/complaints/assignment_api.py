@@ -15,10 +15,6 @@ from helpdesk.kernel.unit_of_work import UnitOfWork
 blp = Blueprint("assignment", __name__, description="Who has a complaint: given, taken, given back.")
 
 
-def _show(session: Session, actor: Actor, complaint_id: UUID) -> dict[str, Any]:
-    return detail_queries.detail(session, actor, complaint_id)
-
-
 @blp.write(
     "/complaints/<ref>/assignment",
     operation_id="assign_complaint",
@@ -31,7 +27,7 @@ def _show(session: Session, actor: Actor, complaint_id: UUID) -> dict[str, Any]:
     answer=schemas.Complaint,
     permission="complaint:assign",
     load=queries.complaint_for_update,
-    show=_show,
+    show=detail_queries.detail,
     if_match="required",
     errors=(errors.AgentUnavailable, errors.SubjectCannotHandle),
 )
@@ -48,7 +44,7 @@ def assign_complaint(uow: UnitOfWork, actor: Actor, complaint: models.Complaint,
     permission="complaint:claim",
     load=queries.complaint_for_update,
     if_match="honoured",
-    show=_show,
+    show=detail_queries.detail,
     errors=(errors.AlreadyAssigned, errors.AgentUnavailable, errors.SubjectCannotHandle, Forbidden),
 )
 def claim_complaint(uow: UnitOfWork, actor: Actor, complaint: models.Complaint, given: dict[str, Any]) -> UUID:
@@ -64,7 +60,7 @@ def claim_complaint(uow: UnitOfWork, actor: Actor, complaint: models.Complaint, 
     permission="complaint:claim",
     load=queries.complaint_for_update,
     if_match="honoured",
-    show=_show,
+    show=detail_queries.detail,
 )
 def release_complaint(uow: UnitOfWork, actor: Actor, complaint: models.Complaint, given: dict[str, Any]) -> UUID:
     return assignment.release(uow, actor, complaint, given)

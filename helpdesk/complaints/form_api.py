@@ -105,10 +105,6 @@ def list_quarantine(session: Session, _actor: Actor, page: Page, given: dict[str
     return form_queries.list_quarantine(session, page, given)
 
 
-def _show_complaint(session: Session, actor: Actor, complaint_id: UUID) -> dict[str, Any]:
-    return detail_queries.detail(session, actor, complaint_id)
-
-
 @blp.write(
     "/intake/quarantine/<uuid:entry_id>/release",
     operation_id="release_quarantined",
@@ -118,7 +114,7 @@ def _show_complaint(session: Session, actor: Actor, complaint_id: UUID) -> dict[
     permission="quarantine:review",
     load=form_queries.entry_for_update,
     check=submissions.check_undecided,
-    show=_show_complaint,
+    show=detail_queries.detail,
     location=lambda shown: f"/api/v1/complaints/{shown['reference']}",
     errors=(AlreadyDecided,),
 )

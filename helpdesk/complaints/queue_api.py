@@ -32,10 +32,6 @@ def list_queues(session: Session, actor: Actor, page: Page, given: dict[str, Any
     return queue_queries.list_queues(session, actor, page, given)
 
 
-def _show(session: Session, actor: Actor, complaint_id: UUID) -> dict[str, Any]:
-    return detail_queries.detail(session, actor, complaint_id)
-
-
 def _routes(path: str, name: str, whose: str, team_of: Callable[..., UUID | None]) -> None:
     """The same three for a team's queue and for that of no team. `team_of`: from the path's values."""
 
@@ -77,7 +73,7 @@ def _routes(path: str, name: str, whose: str, team_of: Callable[..., UUID | None
         permission="complaint:claim",
         load=queue_queries.visible_queue if "<" in path else None,
         or_nothing=True,
-        show=_show,
+        show=detail_queries.detail,
         errors=(errors.AgentUnavailable, Forbidden),
     )(take_next)
 

@@ -172,10 +172,6 @@ def preview_routing(session: Session, actor: Actor, ref: str) -> dict[str, Any]:
     return routing_queries.told_to(actor, told)
 
 
-def _show_complaint(session: Session, actor: Actor, complaint_id: UUID) -> dict[str, Any]:
-    return detail_queries.detail(session, actor, complaint_id)
-
-
 @blp.write(
     "/complaints/<ref>/routing",
     operation_id="route_complaint",
@@ -186,7 +182,7 @@ def _show_complaint(session: Session, actor: Actor, complaint_id: UUID) -> dict[
     load=queries.complaint_for_update,
     check=routing.check_free,
     if_match="honoured",
-    show=_show_complaint,
+    show=detail_queries.detail,
     errors=(errors.AlreadyAssigned, Conflict),
 )
 def route_complaint(uow: UnitOfWork, _actor: Actor, complaint: models.Complaint) -> UUID:

@@ -25,10 +25,6 @@ from helpdesk.kernel.unit_of_work import UnitOfWork
 blp = Blueprint("tags", __name__, description="Words of one's own to sort complaints by, and their vocabulary.")
 
 
-def _show(session: Session, actor: Actor, complaint_id: UUID) -> dict[str, Any]:
-    return detail_queries.detail(session, actor, complaint_id)
-
-
 @blp.write(
     "/complaints/<ref>/tags",
     operation_id="add_complaint_tags",
@@ -40,7 +36,7 @@ def _show(session: Session, actor: Actor, complaint_id: UUID) -> dict[str, Any]:
     permission="complaint:tag",
     load=queries.complaint_for_update,
     if_match="honoured",
-    show=_show,
+    show=detail_queries.detail,
 )
 def add_tags(uow: UnitOfWork, actor: Actor, complaint: models.Complaint, given: dict[str, Any]) -> UUID:
     return tagging.add(uow, actor, complaint, given)
@@ -55,7 +51,7 @@ def add_tags(uow: UnitOfWork, actor: Actor, complaint: models.Complaint, given: 
     permission="complaint:tag",
     load=queries.complaint_for_update,
     if_match="honoured",
-    show=_show,
+    show=detail_queries.detail,
 )
 def remove_tags(uow: UnitOfWork, _actor: Actor, complaint: models.Complaint, given: dict[str, Any]) -> UUID:
     return tagging.remove(uow, complaint, given)
