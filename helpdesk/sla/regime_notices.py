@@ -13,8 +13,8 @@ from sqlalchemy.orm import Session
 from helpdesk.complaints.queries import Part
 from helpdesk.complaints.thread import add_message
 from helpdesk.identity.actors import Actor
+from helpdesk.kernel.differences import differences
 from helpdesk.kernel.ids import new_id
-from helpdesk.kernel.schemas import json_safe
 from helpdesk.kernel.unit_of_work import UnitOfWork
 from helpdesk.sla import clocks, regime_acts, regime_clocks
 from helpdesk.sla.models import Clock
@@ -46,64 +46,56 @@ def check(session: Session, actor: Actor, part: Part[Clock]) -> None:
 def extend(uow: UnitOfWork, actor: Actor, part: Part[Clock], given: dict[str, Any]) -> tuple[UUID, UUID]:
     """`given`: text, of the letter, reason, and send: whether it is mailed. Raises `DeadlinePassed`. Call `check` first."""
     complaint, clock = part.complaint, part.row
-    old_due = clock.due_at
-    if old_due is None or clock.state != "running" or uow.now >= old_due:
+    if clock.due_at is None or clock.state != "running" or uow.now >= clock.due_at:
         raise DeadlinePassed
+    before = {"due_at": clock.due_at, "target_amount": clock.target_amount}
     uow.know_stream(complaint)  # its clocks may ring
-    clocks.ring(uow, clock, uow.now)
-    step = regime_clocks.rule_of(uow.session, clock).extensions[clock.extensions]
-    before = {"due_at": old_due, "target_amount": clock.target_amount}
-    clock.target_amount = step.amount(clock.target_amount)
-    clock.extensions += 1
-    clocks.recompute(uow, clock, uow.now)
+    _move(uow, clock)
     message_id = add_message(
-        uow,
-        actor,
-        complaint,
-        kind="public_reply",
-        body=given["text"],
-        purpose=PURPOSE,
-        mailed=given["send"],
+        uow, actor, complaint, kind="public_reply", body=given["text"], purpose=PURPOSE, mailed=given["send"]
     )
     notice_id = new_id()
-    new_due = clock.due_at
-    uow.add_rows(
-        ExtensionNotice,
-        [
-            {
-                "id": notice_id,
-                "complaint_id": complaint.id,
-                "clock_id": clock.id,
-                "number": clock.extensions,
-                "reason": given["reason"],
-                "message_id": message_id,
-                "old_due_at": old_due,
-                "new_due_at": new_due,
-                "given_at": uow.now,
-                "given_by": actor.id if actor.kind == "agent" else None,
-            }
-        ],
-    )
+    notice = {
+        "id": notice_id,
+        "complaint_id": complaint.id,
+        "clock_id": clock.id,
+        "number": clock.extensions,
+        "reason": given["reason"],
+        "message_id": message_id,
+        "old_due_at": before["due_at"],
+        "new_due_at": clock.due_at,
+        "given_at": uow.now,
+        "given_by": actor.id if actor.kind == "agent" else None,
+    }
+    uow.add_rows(ExtensionNotice, [notice])
     uow.add_rows(Clock, [_kept(uow, clock, before)])
     complaint.changed_at(uow.now)
-    after = {"due_at": new_due, "target_amount": clock.target_amount}
     uow.record(
         DeadlineExtended(
             complaint_id=complaint.id,
             clock_id=clock.id,
             kind=clock.kind,
             generation=clock.generation,
-            due_at=new_due,  # type: ignore[arg-type]  # it runs
+            due_at=clock.due_at,
             notice_id=notice_id,
             number=clock.extensions,
             message_id=message_id,
             reason=given["reason"],
-            changes={name: json_safe([before[name], after[name]]) for name in before},
+            changes=differences(before, {name: getattr(clock, name) for name in before}),
         ),
         stream=complaint,
     )
     regime_acts.note_dues(uow, complaint.id)
     return complaint.id, notice_id
+
+
+def _move(uow: UnitOfWork, clock: Clock) -> None:
+    """By the next step that its rule allows; what was due by the old deadline rings first. It still runs: nothing pauses it."""
+    clocks.ring(uow, clock, uow.now)
+    step = regime_clocks.rule_of(uow.session, clock).extensions[clock.extensions]
+    clock.target_amount = step.amount(clock.target_amount)
+    clock.extensions += 1
+    clocks.recompute(uow, clock, uow.now)
 
 
 def _kept(uow: UnitOfWork, clock: Clock, before: dict[str, Any]) -> dict[str, Any]:
