@@ -33,9 +33,7 @@ from helpdesk.kernel.unit_of_work import UnitOfWork
 def check_unmerge(session: Session, actor: Actor, held: Merged) -> None:
     """Raises `Forbidden`, `SurvivorElsewhere`, `ActionNotAllowed` where it was not merged, and `MergeFinal`."""
     acts.check(session, actor, held.complaint, "unmerge")
-    survivor, row = held.other, held.merge
-    if survivor is None or row is None:
-        raise LookupError("a merged complaint has its merge")
+    survivor, row = _both(held)
     if not held.sees_both:
         raise SurvivorElsewhere
     if not held.in_time:
@@ -46,11 +44,17 @@ def check_unmerge(session: Session, actor: Actor, held: Merged) -> None:
         raise MergeFinal(f"{survivor.reference} is {survivor.status} by now.", state=survivor.status)
 
 
+def _both(held: Merged) -> tuple[Complaint, Merge]:
+    """The survivor and the merge. They are there once the lifecycle allows to undo it, which `acts.check` asks first."""
+    if held.other is None or held.merge is None:
+        raise LookupError("a merged complaint has its merge")
+    return held.other, held.merge
+
+
 def unmerge(uow: UnitOfWork, actor: Actor, held: Merged, given: Mapping[str, Any]) -> dict[str, Any]:
     """Undo a merge; `check_unmerge` comes first. What went back, and the ids of what came since and stays."""
-    source, survivor, row = held.complaint, held.other, held.merge
-    if survivor is None or row is None:
-        raise LookupError("a merged complaint has its merge")
+    source = held.complaint
+    survivor, row = _both(held)
     for complaint in (source, survivor, *held.beside):
         uow.know_stream(complaint)
     others = [item for item in merge_queries.merges_into(uow.session, survivor.id) if item.id != row.id]
