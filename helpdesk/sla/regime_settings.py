@@ -31,7 +31,9 @@ def change(uow: UnitOfWork, rule: SlaRule, given: dict[str, Any]) -> str:
         if wanted["unit"] == "business_days" and spec["shipped"].get("calendar") is None:
             text = "This rule has no calendar of working days: use calendar_days, weeks, months, hours or minutes."
             raise ValidationFailed(errors=[FieldError.at("/unit", "no_calendar", text)])
-    return _keep(uow, rule, spec, wanted, None)
+    # What is put back is not kept; "off" is, for a rule may be shipped switched off.
+    own = {name: value for name, value in {**spec["own"], **wanted}.items() if name == "off" or value is not None}
+    return rule.id if own == spec["own"] else _write(uow, rule, spec, own, None)
 
 
 def switch(uow: UnitOfWork, rule: SlaRule, *, on: bool, reason: str) -> str:
@@ -43,11 +45,6 @@ def switch(uow: UnitOfWork, rule: SlaRule, *, on: bool, reason: str) -> str:
     # Not put back to what was shipped, which may be off.
     own = {**spec["own"], "off": None if on else reason}
     return _write(uow, rule, spec, own, reason)
-
-
-def _keep(uow: UnitOfWork, rule: SlaRule, spec: dict[str, Any], wanted: dict[str, Any], reason: str | None) -> str:
-    own = {name: value for name, value in {**spec["own"], **wanted}.items() if name == "off" or value is not None}
-    return rule.id if own == spec["own"] else _write(uow, rule, spec, own, reason)
 
 
 def _write(uow: UnitOfWork, rule: SlaRule, spec: dict[str, Any], own: dict[str, Any], reason: str | None) -> str:
