@@ -1,8 +1,9 @@
 """A trigger fires: one complaint, one transaction, all of its actions or none.
 
-Who calls has looked whether the condition holds; here it is asked again under the complaint's lock (with the moment, where one
-came due, and whether the trigger is what it was), then the guard, then the actions run by the doors that people use. The row of the log is written with them, and there is one for each event (or
-moment) and trigger: of two who come to it at once the second finds it done, and one that was killed has done nothing.
+Who calls has looked whether the condition holds; here it is asked again under the complaint's lock (with the moment, where
+one came due, and whether the trigger is what it was), then the guard, then the actions run by the doors that people use.
+The row of the log is written with them, and there is one for each event (or moment) and trigger: of two who come to it at
+once the second finds it done, and one that was killed has done nothing.
 
 What is refused stays refused (the log says why), since to repeat it would change nothing. What failed because two met in
 the database is repeated, here first and then by whoever called; what failed because the database is away, by the duty.

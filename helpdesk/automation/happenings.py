@@ -90,7 +90,9 @@ def request_id_of(firing_id: UUID) -> str:
 
 
 def firing_of(request_id: str | None) -> UUID | None:
-    """The reverse. A caller may send a request id of its own that looks like one: whoever trusts this looks the firing up, and when it was."""
+    """The reverse. A caller may send a request id of its own that looks like one: whoever trusts this looks the firing up,
+    and when it was.
+    """
     if request_id is None or not request_id.startswith(FIRING):
         return None
     try:

@@ -7,9 +7,9 @@ the moment, for good. So a moment counts from when the condition became true, an
 looked at once.
 
 What is committed late is not missed: what a running transaction writes bears the time at which it began, and the next sweep
-begins there, and a little before. One trigger that cannot look, whatever the reason, keeps no other from looking: those that
-have waited longest come first, and each has its share of the time. Facts that change without a change of the complaint (the customer's tier, a clock's
-state) are seen when the moment comes, or at the next change.
+begins there, and a little before. One trigger that cannot look, whatever the reason, keeps no other from looking: those
+that have waited longest come first, and each has its share of the time. Facts that change without a change of the complaint
+(the customer's tier, a clock's state) are seen when the moment comes, or at the next change.
 """
 
 import time

@@ -81,9 +81,10 @@ class NewComplaint:
 
 
 def receive(uow: UnitOfWork, actor: Actor, given: Mapping[str, Any], secrets: Secrets | None = None) -> UUID:
-    """Take one complaint in. With `secrets` the complainant gets the first one (`secrets.of(id, 1)`). With `acknowledge`
-    in what is given, receipt is acknowledged at once, in the same transaction: in the words of `acknowledgement`, and not
-    by mail where `mailed` says so; `shown`: whoever complains reads it in the answer. `id` and `reference` are those that somebody was told before.
+    """Take one complaint in. With `secrets` the complainant gets the first one (`secrets.of(id, 1)`). With `acknowledge` in
+    what is given, receipt is acknowledged at once, in the same transaction: in the words of `acknowledgement`, and not by
+    mail where `mailed` says so; `shown`: whoever complains reads it in the answer. `id` and `reference` are those that
+    somebody was told before.
 
     Raises `AlreadyReceived` when its external id is known, and `ValidationFailed` for what does not fit what there is: a
     team, a customer, a time of receipt in the future.

@@ -12,9 +12,10 @@ from helpdesk.kernel.differences import Changes
 def count(
     complaint: Complaint, *, live: int, drafts: int, approved: int, undelivered: int, amount: int | None
 ) -> Changes:
-    """Changes, and what they changed. `live`: offers not withdrawn, declined, expired or undone. `drafts`: of these, not approved yet.
-    `approved`: those that somebody with the authority has approved since the complaint was last reopened. `undelivered`:
-    of the live ones, those the customer has not got. `amount`: of the offer, in minor units of the complaint's currency.
+    """Changes, and what they changed. `live`: offers not withdrawn, declined, expired or undone. `drafts`: of these, not
+    approved yet. `approved`: those that somebody with the authority has approved since the complaint was last reopened.
+    `undelivered`: of the live ones, those the customer has not got. `amount`: of the offer, in minor units of the
+    complaint's currency.
     """
     if not (live or drafts or approved or undelivered):
         return {}

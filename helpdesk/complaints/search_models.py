@@ -12,8 +12,9 @@ from helpdesk.kernel.db import Base, Timestamp
 class SearchSegment(Base):
     """Part of a complaint's text, all of it for almost every complaint; `search_text.segments` says what is where.
 
-    `several`: the complaint has more than this one, so that two words may stand in two segments. `places` is the last
-    place in it, `received_at` the complaint's, so that the newest that match are found without a look at it. Rows are made anew from the text at any time (`search_index.rebuild`), and hold nothing else.
+    `several`: the complaint has more than this one, so that two words may stand in two segments. `places` is the last place
+    in it, `received_at` the complaint's, so that the newest that match are found without a look at it. Rows are made anew
+    from the text at any time (`search_index.rebuild`), and hold nothing else.
     """
 
     __tablename__ = "complaint_search"

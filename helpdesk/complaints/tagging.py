@@ -209,8 +209,9 @@ def create(uow: UnitOfWork, given: Mapping[str, Any]) -> UUID:
 
 
 def change(uow: UnitOfWork, actor: Actor, tag: Tag, given: Mapping[str, Any]) -> UUID:
-    """`given`: any of name, colour, description, active. A new name holds at once for whoever writes it, the old one goes on
-    to mean the tag, and a job shows the new one on the complaints that carry it. Raises `TagTaken`, `TagMergedAway`, and `TagChanging` while another job is at it.
+    """`given`: any of name, colour, description, active. A new name holds at once for whoever writes it, the old one goes
+    on to mean the tag, and a job shows the new one on the complaints that carry it. Raises `TagTaken`, `TagMergedAway`, and
+    `TagChanging` while another job is at it.
     """
     if tag.merged_into_id is not None:
         raise TagMergedAway(merged_into_id=str(tag.merged_into_id))

@@ -85,8 +85,8 @@ def session_for_update(session: Session, actor: Actor, session_id: UUID) -> Agen
 
 
 def sign_in_facts(session: Session, email: str, place: bytes) -> Any:
-    """`id`, `name`, `active`, `hash`, `known` (the place), `has_second_factor`, `needs_second_factor` (by the role) of the agent with this address; None when
-    there is none. One statement, that of an address that nobody has takes as long.
+    """`id`, `name`, `active`, `hash`, `known` (the place), `has_second_factor`, `needs_second_factor` (by the role) of the
+    agent with this address; None when there is none. One statement, that of an address that nobody has takes as long.
     """
     known = exists(select(1).where(KnownPlace.agent_id == Agent.id, KnownPlace.place == place))
     confirmed = exists(select(1).where(SecondFactor.agent_id == Agent.id, SecondFactor.confirmed_at.is_not(None)))

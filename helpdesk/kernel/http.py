@@ -155,9 +155,9 @@ class Blueprint(flask_smorest.Blueprint):  # type: ignore[misc]  # flask-smorest
         actor, body, **path)` is given the body as it was parsed: any JSON, of which nothing is known yet.
         `allow(session, actor, row)` raises `Forbidden` for whom the permission is not enough, because of whose row it
         is; `check(session, actor, row)`, after If-Match, refuses for what state the row is in, before the body is
-        looked at. `if_match` is none, honoured or required. `shown_once` names a field of the answer (then a mapping) that is shown once: the kept
-        answer has null in its place. `headers(shown)` are further ones of the answer. `limits`
-        and `by` as in `read`.
+        looked at. `if_match` is none, honoured or required. `shown_once` names a field of the answer (then a mapping)
+        that is shown once: the kept answer has null in its place. `headers(shown)` are further ones of the answer.
+        `limits` and `by` as in `read`.
 
         `location(shown)`: where a GET finds what was made; None where this caller finds it nowhere.
 

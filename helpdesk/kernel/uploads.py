@@ -116,8 +116,8 @@ class Sent:
 
 @contextmanager
 def received(database: Database, store: Store, principal: Principal, sent: Sent, terms: Terms) -> Iterator[Upload]:
-    """The form that was sent, its file in the store; constant memory. Raises `FileTooLarge`, `MalformedRequest`, or `ValidationFailed` for a file that is empty,
-    damaged on the way, or of a kind that is not taken.
+    """The form that was sent, its file in the store; constant memory. Raises `FileTooLarge`, `MalformedRequest`, or
+    `ValidationFailed` for a file that is empty, damaged on the way, or of a kind that is not taken.
     """
     digests = _stated(sent.headers)
     file_id = files.reserve(database, principal)

@@ -82,7 +82,9 @@ def calendar_for_update(session: Session, _actor: Actor, calendar_id: UUID) -> S
 
 
 def uses_of(session: Session, calendar_id: UUID) -> dict[str, Any]:
-    """The policies that count on a calendar now, also with one of their targets, and how many clocks that are not stopped go by each of its versions."""
+    """The policies that count on a calendar now, also with one of their targets, and how many clocks that are not stopped
+    go by each of its versions.
+    """
     _exists(session, calendar_id)
     policies = [
         {"id": row.id, "name": row.name, "version": row.version}

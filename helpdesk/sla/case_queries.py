@@ -104,8 +104,8 @@ _CASES: Final[Select[Any]] = (
 
 
 def cases(session: Session, since: datetime | None = None) -> Iterator[Case]:
-    """Every complaint's first round, up to its first reopening, as it went; `since`: of those received at or after. In pieces, so that
-    any number of them takes the memory of a few.
+    """Every complaint's first round, up to its first reopening, as it went; `since`: of those received at or after. In
+    pieces, so that any number of them takes the memory of a few.
     """
     last: UUID | None = None
     statement = _CASES if since is None else _CASES.where(Complaint.received_at >= since)

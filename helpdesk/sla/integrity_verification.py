@@ -25,7 +25,9 @@ from helpdesk.sla.rounds import Round, present_round
 
 _TOGETHER: Final = 500
 _FROM_THE_ROUND: Final = frozenset({"acknowledge", "investigate", "resolve"})
-"""Kinds that begin when the round does; answers begin with a message, remedies with an offer, and a regulator's where its rule says."""
+"""Kinds that begin when the round does; answers begin with a message, remedies with an offer, and a regulator's where its
+rule says.
+"""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,10 +1,11 @@
 """The clocks of complaints that are merged, taken apart again, and split.
 
-**Merged**: the earlier promise wins. The survivor's open clocks count from the start of the older of the two, less what that
-one waited until the other began; a message that waits for an answer in the source waits for it in the survivor, and a regulator's
-clock of the source goes on there from its old start. What was met or broken stays so. **Undone**: the survivor's clocks count again from where they would have without that source, and the
-source's take up where they stood; the time in which it went on in the other is a wait to them, where they can pause at all.
-**Split**: the part's clocks go on with the round that it comes from.
+**Merged**: the earlier promise wins. The survivor's open clocks count from the start of the older of the two, less what
+that one waited until the other began; a message that waits for an answer in the source waits for it in the survivor, and a
+regulator's clock of the source goes on there from its old start. What was met or broken stays so. **Undone**: the
+survivor's clocks count again from where they would have without that source, and the source's take up where they stood; the
+time in which it went on in the other is a wait to them, where they can pause at all. **Split**: the part's clocks go on
+with the round that it comes from.
 
 What was done to each clock stands in the merge's book (`complaints.merge_ledger`): `own`, its start without any merge, None
 for one that is there only because of merges; `acknowledged`, that the merge stopped it.

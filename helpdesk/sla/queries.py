@@ -43,8 +43,8 @@ def open_clocks_for_update(session: Session, complaint_ids: Sequence[UUID]) -> S
 
 
 def clocks_at_hand(session: Session, complaint_id: UUID, round_: int) -> Sequence[Clock]:
-    """Those of a round, whatever became of them, and open ones of any other; begun in this unit of work or before. Locked; so is the
-    complaint, by the caller.
+    """Those of a round, whatever became of them, and open ones of any other; begun in this unit of work or before. Locked;
+    so is the complaint, by the caller.
     """
     rows = session.scalars(
         select(Clock)
@@ -100,8 +100,8 @@ def history(
 
 
 def histories(session: Session, complaint_ids: Collection[UUID]) -> dict[UUID, History]:
-    """What was done to each of these complaints, in one statement where none of them was merged or split. Not those of which anything
-    was erased: nobody knows any more what it was.
+    """What was done to each of these complaints, in one statement where none of them was merged or split. Not those of
+    which anything was erased: nobody knows any more what it was.
     """
     told = or_(_WAITING_ON.is_not(None), EventRow.type.in_(_TOLD), EventRow.payload.is_(None))
     rows = session.execute(

@@ -72,8 +72,9 @@ def _check_code(uow: UnitOfWork, kind: str, code: str) -> None:
 
 
 def change_term(uow: UnitOfWork, term: TaxonomyTerm, given: Mapping[str, Any]) -> UUID:
-    """`given`: any of labels (of some languages, null for none), traits, position, retired. `term`: as by `queries.term_for_update`. Raises
-    `LastOfItsKind` for one that cannot be retired, and `ValidationFailed` for traits that its kind has not.
+    """`given`: any of labels (of some languages, null for none), traits, position, retired. `term`: as by
+    `queries.term_for_update`. Raises `LastOfItsKind` for one that cannot be retired, and `ValidationFailed` for traits that
+    its kind has not.
     """
     check_traits(term.kind, given.get("traits", {}))
     severity = queries.severity_for_update(uow.session)
