@@ -2,6 +2,7 @@
 files with it, and the server their folder.
 """
 
+import gc
 import os
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,13 @@ class logger_class(glogging.Logger):  # type: ignore[misc]  # noqa: N801  # unty
 
 def post_fork(_server: Any, _worker: Any) -> None:
     logs.configure(Settings.from_environment().log_level)
+
+
+def post_worker_init(_worker: Any) -> None:
+    """What was loaded stays for good: to look through all of it again and again would hold up a request each time, for longer
+    than most take.
+    """
+    gc.freeze()
 
 
 def child_exit(_server: Any, worker: Any) -> None:

@@ -57,7 +57,7 @@ share of matches, one in 50, takes as long either way at 100 000 complaints."""
 _UNEVEN: Final = 3
 """And so many times as many are looked at before that is given up: what is looked for may be rarer in what came before."""
 
-_AT_NO_COST: Final = 4
+_AT_NO_COST: Final = 2
 """Where all that match are gathered, so many times as many as are wanted cost nothing more."""
 
 _COMPLAINT, _SEGMENT = Complaint.__table__.c, SearchSegment.__table__.c

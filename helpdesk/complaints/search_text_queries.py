@@ -5,11 +5,13 @@ from datetime import datetime
 from typing import Any, Final, NamedTuple
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, func, literal_column, select
+from sqlalchemy import ARRAY, ColumnElement, Uuid, bindparam, func, literal_column, select
 from sqlalchemy.dialects.postgresql import aggregate_order_by
 from sqlalchemy.orm import Session
 
 from helpdesk.complaints.models import Complaint, Issue, Message, Person
+
+_COMPLAINT, _MESSAGE = Complaint.__table__.c, Message.__table__.c
 
 
 class Texts(NamedTuple):
@@ -70,18 +72,18 @@ beyond is found all the same, and shown without one.
 """
 
 _NEWEST_MESSAGES: Final = (
-    select(Message.id, func.left(Message.body, _SHOWN_LENGTH).label("body"))
-    .where(Message.complaint_id == Complaint.id)
-    .order_by(Message.id.desc())
+    select(_MESSAGE.id, func.left(_MESSAGE.body, _SHOWN_LENGTH).label("body"))
+    .where(_MESSAGE.complaint_id == _COMPLAINT.id)
+    .order_by(_MESSAGE.id.desc())
     .limit(_MESSAGES_SHOWN)
     .correlate(Complaint)
     .subquery()
 )
 _SHOWN: Final = select(
-    Complaint.id,
-    Complaint.subject,
-    Complaint.tags,
-    func.left(Complaint.description, _SHOWN_LENGTH).label("description"),
+    _COMPLAINT.id,
+    _COMPLAINT.subject,
+    _COMPLAINT.tags,
+    func.left(_COMPLAINT.description, _SHOWN_LENGTH).label("description"),
     _gathered(Person, func.concat_ws(" ", Person.name, Person.email, Person.phone), Person.id).label("people"),
     select(
         func.coalesce(
@@ -95,8 +97,8 @@ _SHOWN: Final = select(
     )
     .scalar_subquery()
     .label("messages"),
-)
+).where(_COMPLAINT.id == func.any(bindparam("ids", type_=ARRAY(Uuid()))))
 
 
 def shown_texts(session: Session, complaint_ids: Sequence[UUID]) -> Sequence[Any]:
-    return session.execute(_SHOWN.where(Complaint.id.in_(complaint_ids))).all()
+    return session.execute(_SHOWN, {"ids": complaint_ids}).all()
