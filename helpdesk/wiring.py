@@ -36,6 +36,7 @@ from helpdesk.complaints import reassignment_subscribers as leaving
 from helpdesk.complaints import routing_subscribers as routing
 from helpdesk.complaints import taxonomy_subscribers as naming
 from helpdesk.complaints import verification as complaint_verification
+from helpdesk.complaints.custom_field_errors import FieldNamed
 from helpdesk.complaints.custom_field_events import CustomFieldDeleted
 from helpdesk.complaints.events import (
     BY_ACTION,
@@ -75,6 +76,7 @@ from helpdesk.kernel.scanning import Scanner, scanner_for
 from helpdesk.kernel.settings import Settings, SettingsError
 from helpdesk.kernel.storage import Store, store_for
 from helpdesk.kernel.unit_of_work import Consequences, Database, Subscriber, UnitOfWork
+from helpdesk.kernel.uses import refuse_used
 from helpdesk.kernel.verification import Check
 from helpdesk.recovery import issuance
 from helpdesk.recovery import subscribers as recovery
@@ -92,10 +94,10 @@ from helpdesk.suggestions import subscribers as suggestions
 from helpdesk.suggestions import training, training_jobs
 from helpdesk.taxonomy.code_map_events import CodeMapDeleted
 from helpdesk.taxonomy.code_maps import install_code_maps
+from helpdesk.taxonomy.errors import CodeInUse
 from helpdesk.taxonomy.events import TermRetired
 from helpdesk.taxonomy.in_force import look
 from helpdesk.taxonomy.installing import install_taxonomy
-from helpdesk.taxonomy.uses import refuse_used
 
 _FOLLOWING: Final[Mapping[type[Event], tuple[Subscriber, ...]]] = {
     AgentChanged: (session_subscribers.end_sessions, leaving.owe_reassignment),
@@ -131,8 +133,8 @@ _FOLLOWING: Final[Mapping[type[Event], tuple[Subscriber, ...]]] = {
     SlaBreached: (listeners.promise_broken,),
     DuplicateMerged: (sla.join_clocks, regimes.duplicates_changed, recovery.duplicate_merged),
     DuplicateParted: (sla.part_clocks, regimes.duplicates_changed, recovery.duplicate_parted),
-    TermRetired: (refuse_used(naming.uses, triggering.uses, fact_subscribers.terms_used),),
-    CustomFieldDeleted: (asking_for.refuse_named(asking_for.uses, waiting_for.uses, fact_subscribers.fields_used),),
+    TermRetired: (refuse_used(CodeInUse, naming.uses, triggering.uses, fact_subscribers.terms_used),),
+    CustomFieldDeleted: (refuse_used(FieldNamed, asking_for.uses, waiting_for.uses, fact_subscribers.fields_used),),
     AgentsNotified: (triggers.tell_named,),
     TriggerPaused: (triggers.tell_paused,),
     CodeMapDeleted: (mappings.refuse_named,),

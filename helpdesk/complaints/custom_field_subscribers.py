@@ -1,27 +1,12 @@
 """What names a custom field in the settings of this domain: routing rules, in their conditions. Others ask `names` of theirs."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from helpdesk.complaints import routing_queries
-from helpdesk.complaints.custom_field_errors import FieldNamed
 from helpdesk.complaints.custom_field_events import CustomFieldDeleted
 from helpdesk.complaints.facts import CUSTOM
 from helpdesk.kernel.unit_of_work import UnitOfWork
-
-Uses = Callable[[UnitOfWork, Sequence[CustomFieldDeleted]], Iterator[dict[str, str]]]
-"""Each as what it is, its id and its name."""
-
-
-def refuse_named(*askable: Uses) -> Callable[[UnitOfWork, Sequence[Any]], None]:
-    """A subscriber that raises `FieldNamed`, naming all that any of them knows."""
-
-    def refuse(uow: UnitOfWork, events: Sequence[CustomFieldDeleted]) -> None:
-        found = [use for uses in askable for use in uses(uow, events)]
-        if found:
-            raise FieldNamed(uses=found)
-
-    return refuse
 
 
 def uses(uow: UnitOfWork, events: Sequence[CustomFieldDeleted]) -> Iterator[dict[str, str]]:
