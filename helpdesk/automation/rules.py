@@ -18,8 +18,7 @@ from sqlalchemy.orm import Session
 from helpdesk.automation import facts, queries
 from helpdesk.automation.actions import RIGHTS
 from helpdesk.automation.timing import Timer
-from helpdesk.complaints import custom_field_queries
-from helpdesk.complaints.facts import CUSTOM
+from helpdesk.complaints import facts as conditions
 from helpdesk.identity.actors import Actor, automation_actor
 from helpdesk.kernel.errors import ValidationFailed
 from helpdesk.kernel.expressions import Expression, read
@@ -65,13 +64,10 @@ _NONE: Final = InForce({}, ())
 
 def _look(session: Session, known: Known[InForce] | None) -> Known[InForce]:
     rows = queries.triggers_in_force(session)
-    asked_for_own = any(CUSTOM in str(row.spec["condition"]) for row in rows)
-    # Also of custom fields where any of them asks for one: of another type it is read otherwise.
-    own = custom_field_queries.versions(session) if asked_for_own else ()
-    signature = (*((row.id, row.version) for row in rows), *own)
+    signature = conditions.signature_of(session, rows)
     if known is not None and known.signature == signature:
         return known
-    words = facts.vocabulary(session) if asked_for_own else facts.SHIPPED
+    words = facts.vocabulary(session) if conditions.asks_for_own(rows) else facts.SHIPPED
     return Known(signature, _sorted(_readable(rows, words)) if rows else _NONE)
 
 

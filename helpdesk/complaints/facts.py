@@ -5,16 +5,17 @@ and values to those of `facts_of`. Facts that do not stand on the
 complaint's row cost a statement, and only where a condition asks for them.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import replace
 from datetime import datetime
 from types import SimpleNamespace
 from typing import Any, Final
+from uuid import UUID
 
 from sqlalchemy.orm import Session
 
-from helpdesk.complaints import fact_queries, queries
+from helpdesk.complaints import custom_field_queries, fact_queries, queries
 from helpdesk.complaints.lifecycle import LIFECYCLE, RECORD_TYPES, STAGES, WAITING_ON
 from helpdesk.complaints.models import NOTHING_DUE, Complaint
 from helpdesk.complaints.taxonomy import (
@@ -146,6 +147,19 @@ def vocabulary(session: Session) -> Vocabulary:
     taxonomy = in_force()
     coded = {name: replace(VOCABULARY[name], choices=taxonomy.codes(kind)) for name, kind in OF_TAXONOMY.items()}
     return {**VOCABULARY, **coded, **own}
+
+
+def asks_for_own(rows: Iterable[Any]) -> bool:
+    """Whether the condition of any of these rows (in its `spec`) asks for a field of the operator's own."""
+    return any(CUSTOM in str(row.spec["condition"]) for row in rows)
+
+
+def signature_of(session: Session, rows: Sequence[Any]) -> tuple[tuple[UUID, int], ...]:
+    """Tells one state of rows with conditions from another: their versions, and where any of them asks for a field of the
+    operator's own, those of all such fields, for of another type it is read otherwise. At most one statement.
+    """
+    own = custom_field_queries.versions(session) if asks_for_own(rows) else ()
+    return (*((row.id, row.version) for row in rows), *own)
 
 
 def described(known: Vocabulary, *, without: Sequence[str] = ()) -> list[dict[str, Any]]:

@@ -14,9 +14,9 @@ from uuid import UUID
 import structlog
 from sqlalchemy.orm import Session
 
-from helpdesk.complaints import custom_field_queries, routing_queries
+from helpdesk.complaints import routing_queries
 from helpdesk.complaints.choosing import language_skill
-from helpdesk.complaints.facts import CUSTOM, VOCABULARY, vocabulary
+from helpdesk.complaints.facts import VOCABULARY, asks_for_own, signature_of, vocabulary
 from helpdesk.complaints.routing_events import RoutingRuleChanged, RoutingRuleCreated, RoutingRuleRemoved
 from helpdesk.complaints.routing_models import RoutingRule, RoutingRuleVersion
 from helpdesk.identity import queries as identity
@@ -128,13 +128,10 @@ def read_rule(row: Any, known: Vocabulary) -> Rule | None:
 
 def _look(session: Session, known: Known[tuple[Rule, ...]] | None) -> Known[tuple[Rule, ...]]:
     rows = routing_queries.rules_in_force(session)
-    asked_for_own = any(CUSTOM in str(row.spec["condition"]) for row in rows)
-    # Also of custom fields where any of them asks for one: of another type it is read otherwise.
-    own = custom_field_queries.versions(session) if asked_for_own else ()
-    signature = (*((row.id, row.version) for row in rows), *own)
+    signature = signature_of(session, rows)
     if known is not None and known.signature == signature:
         return known
-    words = vocabulary(session) if asked_for_own else VOCABULARY
+    words = vocabulary(session) if asks_for_own(rows) else VOCABULARY
     return Known(signature, tuple(rule for row in rows if (rule := read_rule(row, words)) is not None))
 
 

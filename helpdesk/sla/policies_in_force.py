@@ -7,7 +7,7 @@ from typing import Any, Final
 import structlog
 from sqlalchemy.orm import Session
 
-from helpdesk.complaints.facts import CUSTOM
+from helpdesk.complaints.facts import asks_for_own
 from helpdesk.kernel.errors import ValidationFailed
 from helpdesk.kernel.expressions import ALWAYS, Expression, read
 from helpdesk.kernel.facts import Vocabulary
@@ -29,8 +29,7 @@ def _look(session: Session, known: Known[Policies] | None) -> Known[Policies]:
         row.id: (row.version, compiled(row.id, row.version, row.spec, row.name))
         for row in policy_queries.calendars_in_force(session)
     }
-    asks_for_own = any(CUSTOM in str(row.spec["condition"]) for row in rows)
-    words = policy_facts.vocabulary(session) if asks_for_own else policy_facts.VOCABULARY
+    words = policy_facts.vocabulary(session) if asks_for_own(rows) else policy_facts.VOCABULARY
     items = tuple(policy for row in rows if (policy := _read(row, calendars, words)) is not None)
     wanted = {name for policy in items if policy.condition is not None for name in policy.condition.fields}
     by_tier = any(policy.tiers for policy in items)
