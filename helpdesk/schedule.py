@@ -47,11 +47,6 @@ class Periodic:
     due: str | None = None
 
 
-def _forget_done(program: Program) -> int:
-    with program.engine.begin() as connection:
-        return outbox.forget_done(connection, DONE_KEPT)
-
-
 SCHEDULE: Final = (
     Periodic(
         "sla.ring_due",
@@ -146,7 +141,7 @@ SCHEDULE: Final = (
     Periodic("identity.forget_what_is_over", 3600, lambda program: forget_what_is_over(program.database)),
     # Entries of their own: one that fails keeps none of the others from its work.
     Periodic("duties.bury_silent", 300, lambda program: program.performer.bury_silent()),
-    Periodic("duties.forget_done", 300, _forget_done),
+    Periodic("duties.forget_done", 300, lambda program: outbox.forget_done(program.engine, DONE_KEPT)),
     Periodic("idempotency.forget_old", 300, lambda program: idempotency.forget_old(program.engine)),
     Periodic("complaints.forget_notifications", 3600, lambda program: notification_queries.forget_old(program.engine)),
     Periodic("jobs.forget_ended", 3600, lambda program: jobs.forget_ended(program.engine)),

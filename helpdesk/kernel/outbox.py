@@ -14,6 +14,7 @@ from uuid import UUID
 from sqlalchemy import (
     BigInteger,
     Connection,
+    Engine,
     Identity,
     Index,
     UniqueConstraint,
@@ -29,6 +30,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from helpdesk.kernel.db import Base, Identified, Stamped, Timestamp
+from helpdesk.kernel.forgetting import forget
 from helpdesk.kernel.ids import new_id
 
 CHANNEL = "helpdesk_outbox"
@@ -245,9 +247,9 @@ def owed(session: Session, *, dead: bool = False, limit: int = 1000) -> Sequence
     return session.execute(statement.order_by(Duty.number).limit(limit)).all()
 
 
-def forget_done(connection: Connection, older_than: timedelta, limit: int = 10_000) -> int:
+def forget_done(engine: Engine, older_than: timedelta) -> int:
     """Delete done duties; what they caused is recorded elsewhere. The number deleted."""
-    # A dead one that a later one has done would count again when the later one is forgotten.
-    connection.execute(_SETTLE_SUPERSEDED)
-    old = select(Duty.id).where(Duty.done_at < func.now() - older_than).limit(limit)
-    return connection.execute(Duty.__table__.delete().where(Duty.id.in_(old))).rowcount
+    with engine.begin() as connection:
+        # A dead one that a later one has done would count again when the later one is forgotten.
+        connection.execute(_SETTLE_SUPERSEDED)
+    return forget(engine, Duty, Duty.done_at < func.now() - older_than)
