@@ -16,8 +16,6 @@ MAX_DEPTH: Final = 5
 MOST_AN_HOUR: Final = 10
 HOUR: Final = timedelta(hours=1)
 
-REASONS: Final = ("own_change", "too_deep", "too_often")
-
 
 @dataclass(frozen=True, slots=True)
 class Cause:

@@ -18,7 +18,6 @@ from helpdesk.kernel import links
 from helpdesk.kernel.errors import NotFound
 
 PURPOSE: Final = "file"
-KINDS: Final = ("attachment", "evidence")
 
 
 @dataclass(frozen=True, slots=True)

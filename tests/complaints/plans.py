@@ -106,7 +106,6 @@ def fill(program: Program, actors: Callable[[list[UUID]], Mapping[str, Actor]]) 
     return Scene(program, team_ids[0], customer_id, people)
 
 
-_CHANNELS = shipped().codes("channel")[:6]
 _NEW: Final = f"n > {COMPLAINTS} - 4000"
 
 
