@@ -1,4 +1,6 @@
-"""Every select on clocks, calendars and policies."""
+"""Selects on clocks, and on what was done to the complaints whose clocks they are; policies: `policy_queries`, calendars:
+`calendar_queries`, rules: `regime_queries`.
+"""
 
 from collections.abc import Collection, Sequence
 from datetime import datetime
