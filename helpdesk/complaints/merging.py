@@ -121,6 +121,7 @@ def _judge_together(uow: UnitOfWork, row: Merge, source: Complaint, survivor: Co
 
 
 def find_anew(uow: UnitOfWork, *complaints: Complaint) -> None:
+    """Texts, issues and people went from one to another: what they are found by is another."""
     for complaint in complaints:
         text_changed(uow, complaint.id)
 
@@ -201,10 +202,12 @@ def _combine(row: Merge, source: Complaint, survivor: Complaint) -> None:
 
 
 def facts_of(complaint: Complaint) -> dict[str, Any]:
+    """Those that are combined (`combining.COMBINED`), JSON-safe."""
     return {name: json_safe(getattr(complaint, name)) for name in COMBINED}
 
 
 def set_facts(complaint: Complaint, facts: Mapping[str, Any]) -> None:
+    """The reverse of `facts_of`."""
     for name in COMBINED:
         if json_safe(getattr(complaint, name)) != facts[name]:
             setattr(complaint, name, _READ.get(name, _as_it_is)(facts[name]))

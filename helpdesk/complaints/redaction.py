@@ -137,6 +137,9 @@ def redact_text(uow: UnitOfWork, actor: Actor, complaint: Complaint, given: dict
 
 
 def cut_of(text: str, given: dict[str, Any], past: Sequence[str] = ()) -> Cut:
+    """What is to be taken out of a text. `given`: `whole`, `ranges` or `strings`; `past`: what stood there before, where a
+    string may be found that is not there any more. Raises `ValidationFailed` for what is in neither.
+    """
     try:
         if given.get("whole"):
             return cutting.whole(text)
@@ -188,6 +191,10 @@ def rewrite_answers(
     concerns: Callable[[dict[str, Any]], bool],
     shown: Callable[[dict[str, Any]], dict[str, Any]],
 ) -> None:
+    """Put what is `shown` of an object now in the place of what the answers that are kept for repeats of requests say of
+    it, wherever in them an object `concerns` it.
+    """
+
     def rewritten(value: Any) -> Any:
         if isinstance(value, dict):
             inner = {name: rewritten(item) for name, item in value.items()}
@@ -199,13 +206,16 @@ def rewrite_answers(
 
 
 def drafts_quoting(uow: UnitOfWork, complaint: Complaint, cut: Cut) -> list[UUID]:
+    """Drafts that still say what was taken out."""
     return [row.id for row in redaction_queries.drafts_on(uow.session, complaint.id) if cut.quoted_in(row.body)]
 
 
 def quoting(
     uow: UnitOfWork, actor: Actor, kin: Sequence[UUID], cut: Cut, message_id: UUID | None
 ) -> list[dict[str, Any]]:
-    """An answer that quotes it, a copy that a split made, the message in which a merge repeats a description."""
+    """Messages beside `message_id` that still say it, of those that the actor may see, in all complaints of a merge
+    (`kin`): an answer that quotes it, a copy that a split made, the message in which a merge repeats a description.
+    """
     beside = redaction_queries.messages_beside(uow.session, actor, kin, message_id)
     return [{"reference": row.reference, "message_id": row.message_id} for row in beside if cut.quoted_in(row.body)]
 
@@ -224,6 +234,9 @@ def note(
     erased: int,
     field_key: str | None = None,
 ) -> dict[str, Any]:
+    """The row of a redaction. `given`: the reason; `before`: the whole text, of which a salted digest is kept; `erased`:
+    how many events lost their payload.
+    """
     salt = secrets.token_bytes(_SALT)
     row = {
         "id": new_id(),
@@ -248,6 +261,7 @@ def note(
 
 
 def told(row: Mapping[str, Any]) -> dict[str, Any]:
+    """What every event of a redaction says of it (`events.Redacted`)."""
     return {
         "redaction_id": row["id"],
         "whole": row["whole"],
