@@ -22,8 +22,7 @@ from helpdesk.sla.models import Clock
 from helpdesk.wiring import Program
 from tests.conftest import Caller, complaint_body
 from tests.recovery import helpers
-from tests.sla.test_joining import join, part
-from tests.sla.watching import AGENT, LETTER, MONDAY, Story, clocks_of, promise, violations
+from tests.sla.watching import AGENT, LETTER, MONDAY, Story, clocks_of, join, part, promise, wrong
 
 HOUR: Final = timedelta(hours=1)
 MINUTE: Final = timedelta(minutes=1)
@@ -38,11 +37,6 @@ TARGETS: Final[dict[str, Any]] = {
 @pytest.fixture(autouse=True)
 def _promised(database: Database) -> None:
     promise(database, S3=TARGETS, S1={"next_response": (60, "minutes")})
-
-
-def wrong(database: Database) -> list[str]:
-    """But for alarms that nobody has rung: these stories are of last spring."""
-    return [item for item in violations(database) if not item.startswith("alarm_overdue")]
 
 
 def next_due(story: Story) -> Any:

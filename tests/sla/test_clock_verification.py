@@ -13,8 +13,7 @@ from helpdesk.kernel.unit_of_work import Database
 from helpdesk.sla import integrity_verification, regime_in_force
 from helpdesk.sla.sweep import ring_due
 from helpdesk.wiring import Program
-from tests.sla.test_joining import join
-from tests.sla.watching import MONDAY, Story, move_clocks, violations
+from tests.sla.watching import MONDAY, Story, join, move_clocks, violations
 
 
 class TestVerification:

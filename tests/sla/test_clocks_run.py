@@ -1,6 +1,5 @@
 """Clocks follow the life of a complaint: what starts, pauses, stops and rings, and that nothing rings twice."""
 
-import threading
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
@@ -13,9 +12,12 @@ from helpdesk.complaints.models import Complaint
 from helpdesk.identity.actors import SYSTEM
 from helpdesk.kernel.event_log import EventRow
 from helpdesk.kernel.unit_of_work import Database
+from helpdesk.sla import clocks
 from helpdesk.sla.models import Alarm, Clock
+from helpdesk.sla.queries import open_clocks_for_update
 from helpdesk.sla.sweep import ring_due
 from tests.conftest import Caller, complaint_body
+from tests.racing import at_once
 from tests.sla.watching import act, clocks_of, move_clocks, resolve, violations
 
 
@@ -38,8 +40,6 @@ class TestStart:
         assert clocks_of(agent, created["reference"])["acknowledge"]["due_at"] == "2026-03-09T12:00:00Z"
 
     def test_a_regime_starts_at_its_own_clock_start(self, database: Database, agent: Caller) -> None:
-        from helpdesk.identity.actors import SYSTEM
-
         sent = datetime(2026, 3, 2, 5, tzinfo=UTC)
         given = {
             "channel": "REGULATOR",
@@ -143,9 +143,6 @@ class TestPause:
 
     def test_business_time_spent_waiting_is_given_back(self, database: Database, agent: Caller) -> None:
         created = agent.post("/complaints", complaint_body(received_at="2026-03-02T09:00:00Z")).json
-        from helpdesk.sla import clocks as acts
-        from helpdesk.sla.queries import open_clocks_for_update
-
         monday, tuesday = datetime(2026, 3, 2, 10, tzinfo=UTC), datetime(2026, 3, 3, 10, tzinfo=UTC)
         with database.unit_of_work(SYSTEM) as uow:
             complaint = uow.session.get(Complaint, UUID(created["id"]), with_for_update=True)
@@ -154,15 +151,13 @@ class TestPause:
             for clock in open_clocks_for_update(uow.session, [complaint.id]):
                 if clock.kind == "acknowledge":
                     assert clock.due_at == datetime(2026, 3, 2, 13, tzinfo=UTC)
-                    acts.pause(uow, clock, monday)
+                    clocks.pause(uow, clock, monday)
                     assert clock.remaining_seconds == 3 * 3600
-                    acts.resume(uow, clock, tuesday)
+                    clocks.resume(uow, clock, tuesday)
                     # Three hours were left at 10:00 on Monday; they are counted from 10:00 on Tuesday.
                     assert clock.due_at == datetime(2026, 3, 3, 13, tzinfo=UTC)
 
     def test_regulatory_clocks_never_pause(self, database: Database, agent: Caller) -> None:
-        from helpdesk.identity.actors import SYSTEM
-
         given = {
             "channel": "REGULATOR",
             "subject": "Report",
@@ -258,17 +253,7 @@ class TestAlarms:
             agent.post("/complaints", complaint_body())
         with database.engine.begin() as connection:
             connection.execute(text("UPDATE sla_clock SET next_alarm_at = now() - interval '1 second'"))
-        barrier, rang = threading.Barrier(4), []
-
-        def sweep() -> None:
-            barrier.wait()
-            rang.append(ring_due(database))
-
-        threads = [threading.Thread(target=sweep) for _ in range(4)]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
+        rang = at_once(*[lambda: ring_due(database)] * 4)
         rang.append(ring_due(database))  # what was locked by another sweep at that moment
         with database.reader() as session:
             warned = session.execute(

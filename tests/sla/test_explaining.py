@@ -21,8 +21,8 @@ from helpdesk.sla.business_time import elapsed
 from helpdesk.sla.calendar_spec import Calendar, Interval
 from helpdesk.sla.sweep import ring_due
 from tests.conftest import Caller, Join, make_team
-from tests.sla.test_joining import join as join_stories
 from tests.sla.watching import MONDAY, Story, promise
+from tests.sla.watching import join as join_stories
 
 OFFICE = Calendar("UTC", dict.fromkeys(range(5), (Interval(9 * 60, 17 * 60),)))
 

@@ -11,14 +11,12 @@ from typing import Any, Final
 from uuid import uuid4
 
 import pytest
+from sqlalchemy.exc import NoResultFound
 
-from helpdesk.complaints import merge_queries, merging, pair_queries, queries, splitting, unmerging
-from helpdesk.identity.actors import SYSTEM
 from helpdesk.kernel.unit_of_work import Database
 from helpdesk.sla.models import Clock
 from helpdesk.sla.rounds import Act, History, Joined, Parted, Round, present_round
-from tests.sla.watching import MONDAY, Story, promise
-from tests.sla.watching import violations as everything_wrong
+from tests.sla.watching import MONDAY, Story, join, part, promise, wrong
 
 DAY: Final = timedelta(days=1)
 HOUR: Final = timedelta(hours=1)
@@ -30,24 +28,6 @@ CFPB: Final[dict[str, Any]] = {"jurisdiction": "US", "sector": "financial"}
 @pytest.fixture(autouse=True)
 def _promised(database: Database) -> None:
     promise(database, S1={kind: (number // 4, unit) for kind, (number, unit) in TARGETS.items()}, S3=TARGETS)
-
-
-def join(source: Story, survivor: Story, at: datetime) -> None:
-    with source.database.unit_of_work(SYSTEM, now=at) as uow:
-        pair = pair_queries.merging_pair_for_update(uow.session, SYSTEM, str(source.id), str(survivor.id))
-        given = {"reason": "The same.", "silent": True, "other_complainant": True}
-        merging.merge(uow, SYSTEM, pair, given, timedelta(days=7))
-
-
-def part(source: Story, at: datetime) -> None:
-    with source.database.unit_of_work(SYSTEM, now=at) as uow:
-        held = merge_queries.merged_for_update(uow.session, SYSTEM, str(source.id))
-        unmerging.unmerge(uow, SYSTEM, held, {"reason": "Two.", "silent": True})
-
-
-def violations(database: Database) -> list[str]:
-    """But for alarms that nobody has rung: these stories are of last spring."""
-    return [item for item in everything_wrong(database) if not item.startswith("alarm_overdue")]
 
 
 def stands(clock: Clock) -> tuple[Any, ...]:
@@ -66,7 +46,7 @@ class TestEarlierWins:
             assert survivor.clock(kind).started_at == MONDAY
         assert survivor.clock("resolve").due_at == due
         assert {source.clock(kind).state for kind in ("investigate", "resolve")} == {"cancelled"}
-        assert violations(database) == []
+        assert wrong(database) == []
 
     def test_what_the_older_waited_before_the_other_came_is_not_counted(self, database: Database) -> None:
         source = Story(database, MONDAY)
@@ -77,7 +57,7 @@ class TestEarlierWins:
         assert clock.started_at == MONDAY
         # One hour was used on Monday; from Wednesday morning on it counts again: 80 - 1 hours.
         assert clock.due_at == datetime.fromisoformat("2026-03-17T16:00:00+00:00")
-        assert violations(database) == []
+        assert wrong(database) == []
 
     def test_what_the_survivor_waits_goes_on(self, database: Database) -> None:
         source, survivor = Story(database, MONDAY), Story(database, MONDAY + DAY)
@@ -86,7 +66,7 @@ class TestEarlierWins:
         assert survivor.clock("resolve").state == "paused"
         assert survivor.clock("resolve").remaining_seconds == (80 - 8 - 1) * 3600
         survivor.act("resume", MONDAY + 3 * DAY)
-        assert violations(database) == []
+        assert wrong(database) == []
 
     def test_what_was_kept_is_kept(self, database: Database) -> None:
         source, survivor = Story(database, MONDAY), Story(database, MONDAY + 4 * DAY)
@@ -94,7 +74,7 @@ class TestEarlierWins:
         join(source, survivor, MONDAY + 7 * DAY)
         assert survivor.clock("acknowledge").state == "met"
         assert source.clock("acknowledge").state == "breached"  # nobody had written to them in a day
-        assert violations(database) == []
+        assert wrong(database) == []
 
     def test_what_was_acknowledged_is(self, database: Database) -> None:
         """The complainant has been written to, under whichever reference."""
@@ -103,7 +83,7 @@ class TestEarlierWins:
         join(source, survivor, MONDAY + 3 * DAY)
         clock = survivor.clock("acknowledge")
         assert (clock.state, clock.stopped_at) == ("met", MONDAY + 2 * HOUR)
-        assert violations(database) == []
+        assert wrong(database) == []
 
     def test_an_overdue_promise_is_overdue_for_both(self, database: Database) -> None:
         source, survivor = Story(database, MONDAY), Story(database, MONDAY + 21 * DAY)
@@ -118,14 +98,14 @@ class TestEarlierWins:
         join(source, survivor, MONDAY + DAY + HOUR)
         clock = survivor.clock("resolve")
         assert (clock.severity, clock.target_amount, clock.started_at) == ("S1", 1200, MONDAY)
-        assert violations(database) == []
+        assert wrong(database) == []
 
     def test_a_severity_judged_later_counts_from_there_too(self, database: Database) -> None:
         source, survivor = Story(database, MONDAY), Story(database, MONDAY + DAY)
         join(source, survivor, MONDAY + DAY + HOUR)
         survivor.triage(MONDAY + 2 * DAY, "S1")
         assert survivor.clock("resolve").started_at == MONDAY
-        assert violations(database) == []
+        assert wrong(database) == []
 
     def test_in_a_later_round(self, database: Database) -> None:
         """The survivor was reopened after the other one had come: the promise is the other one's."""
@@ -135,7 +115,7 @@ class TestEarlierWins:
         join(source, survivor, MONDAY + 3 * DAY)
         assert survivor.clock("resolve", 2).started_at == MONDAY + DAY
         assert survivor.clock("resolve", 1).state == "cancelled"
-        assert violations(database) == []
+        assert wrong(database) == []
 
     def test_along_a_chain(self, database: Database) -> None:
         a, b, c = (Story(database, MONDAY + number * DAY) for number in range(3))
@@ -147,7 +127,7 @@ class TestEarlierWins:
         assert b.clock("resolve").started_at == MONDAY
         part(a, MONDAY + 8 * DAY)
         assert b.clock("resolve").started_at == MONDAY + DAY
-        assert violations(database) == []
+        assert wrong(database) == []
 
 
 class TestApart:
@@ -161,7 +141,7 @@ class TestApart:
         part(source, MONDAY + DAY + 3 * HOUR)
         for kind in TARGETS:
             assert stands(survivor.clock(kind)) == stands(alone.clock(kind)), kind
-        assert violations(database) == []
+        assert wrong(database) == []
 
     def test_the_time_away_does_not_count(self, database: Database) -> None:
         source, survivor, alone = Story(database, MONDAY), Story(database, MONDAY), Story(database, MONDAY)
@@ -174,7 +154,7 @@ class TestApart:
         source.triage(MONDAY + 3 * DAY, "S1")
         alone.triage(MONDAY + 3 * DAY, "S1")
         assert stands(source.clock("resolve")) == stands(alone.clock("resolve"))
-        assert violations(database) == []
+        assert wrong(database) == []
 
     def test_whoever_was_waited_for_still_is(self, database: Database) -> None:
         source, survivor = Story(database, MONDAY), Story(database, MONDAY)
@@ -184,7 +164,7 @@ class TestApart:
         part(source, MONDAY + 2 * DAY)
         assert stands(source.clock("resolve")) == before
         assert source.clock("resolve").state == "paused"
-        assert violations(database) == []
+        assert wrong(database) == []
 
     def test_what_was_broken_before_stays_broken(self, database: Database) -> None:
         source, survivor = Story(database, MONDAY), Story(database, MONDAY)
@@ -194,7 +174,7 @@ class TestApart:
         assert (clock.state, clock.stopped_at) == ("breached", None)
         source.act("acknowledge", MONDAY + 4 * DAY + HOUR, channel="PHONE")
         assert source.clock("acknowledge").state == "breached"
-        assert violations(database) == []
+        assert wrong(database) == []
 
     def test_of_several_the_next_oldest_counts(self, database: Database) -> None:
         a, b, survivor = (Story(database, MONDAY + number * DAY) for number in range(3))
@@ -204,7 +184,7 @@ class TestApart:
         assert survivor.clock("resolve").started_at == MONDAY + DAY
         part(b, MONDAY + 4 * DAY + HOUR)
         assert survivor.clock("resolve").started_at == MONDAY + 2 * DAY
-        assert violations(database) == []
+        assert wrong(database) == []
 
 
 class TestRegulators:
@@ -224,7 +204,7 @@ class TestRegulators:
         assert (clock.state, clock.due_at, clock.pauses) == ("running", due, [])
         join(source, survivor, MONDAY + 3 * DAY)
         assert (survivor.clock("us.cfpb.15").state, survivor.clock("us.cfpb.15").due_at) == ("running", due)
-        assert violations(database) == []
+        assert wrong(database) == []
 
     def test_the_earlier_of_two(self, database: Database) -> None:
         one, other = self.sent(database, MONDAY, MONDAY - 3 * DAY), self.sent(database, MONDAY, MONDAY - DAY)
@@ -234,7 +214,7 @@ class TestRegulators:
         part(one, MONDAY + 2 * DAY)
         assert other.clock("us.cfpb.15").due_at == late
         assert one.clock("us.cfpb.15").due_at == early
-        assert violations(database) == []
+        assert wrong(database) == []
 
     def test_of_three_taken_apart_one_by_one(self, database: Database) -> None:
         stories = [self.sent(database, MONDAY, MONDAY - number * DAY) for number in (1, 2, 3)]
@@ -247,19 +227,10 @@ class TestRegulators:
         assert survivor.clock("us.cfpb.15").started_at == own[1]
         part(stories[1], MONDAY + 2 * DAY + HOUR)
         assert survivor.clock("us.cfpb.15").started_at == own[0]
-        assert violations(database) == []
+        assert wrong(database) == []
 
 
 class TestSplit:
-    def split(self, story: Story, at: datetime) -> Story:
-        with story.database.unit_of_work(SYSTEM, now=at) as uow:
-            complaint = queries.complaint_by_id_for_update(uow.session, story.id)
-            issue_id = queries.issues_of(uow.session, story.id)[1].id
-            given = {"issues": [issue_id], "reason": "Two matters.", "silent": True}
-            new = Story.__new__(Story)
-            new.database, new.id = story.database, splitting.split(uow, SYSTEM, complaint, given)
-        return new
-
     def story(self, database: Database, **more: Any) -> Story:
         return Story(database, MONDAY, issues=[{"category": "DEL"}, {"category": "COM"}], **more)
 
@@ -267,37 +238,37 @@ class TestSplit:
         story = self.story(database)
         story.act("ask_customer", MONDAY + HOUR, message="?")
         story.act("resume", MONDAY + DAY)
-        new = self.split(story, MONDAY + 2 * DAY)
+        new = story.split(MONDAY + 2 * DAY)
         for kind in TARGETS:
             assert stands(new.clock(kind)) == stands(story.clock(kind)) or kind == "acknowledge"
         new.triage(MONDAY + 3 * DAY, "S1")
         story.triage(MONDAY + 3 * DAY, "S1")
         assert stands(new.clock("resolve")) == stands(story.clock("resolve"))
-        assert violations(database) == []
+        assert wrong(database) == []
 
     def test_while_somebody_is_waited_for(self, database: Database) -> None:
         """It is ours to act on the new one: the wait ends for it with the split."""
         story = self.story(database)
         story.act("ask_customer", MONDAY + HOUR, message="?")
-        new = self.split(story, MONDAY + DAY)
+        new = story.split(MONDAY + DAY)
         assert (new.clock("resolve").state, new.clock("resolve").started_at) == ("running", MONDAY)
         assert story.clock("resolve").state == "paused"
-        assert violations(database) == []
+        assert wrong(database) == []
 
     def test_what_was_acknowledged_is_not_owed_again(self, database: Database) -> None:
         story = self.story(database)
         story.act("acknowledge", MONDAY + HOUR, channel="PHONE")
-        new = self.split(story, MONDAY + DAY)
-        with pytest.raises(Exception, match="No row"):
+        new = story.split(MONDAY + DAY)
+        with pytest.raises(NoResultFound):
             new.clock("acknowledge")
 
     def test_a_regulators_deadline_is_for_both(self, database: Database) -> None:
         story = self.story(
             database, **CFPB, channel="REGULATOR", clock_starts={"complaint_sent_to_company": MONDAY - DAY}
         )
-        new = self.split(story, MONDAY + DAY)
+        new = story.split(MONDAY + DAY)
         assert new.clock("us.cfpb.15").due_at == story.clock("us.cfpb.15").due_at
-        assert violations(database) == []
+        assert wrong(database) == []
 
 
 class TestArithmetic:

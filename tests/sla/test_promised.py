@@ -33,7 +33,10 @@ from tests.sla.watching import (
     clocks_of,
     make_policy,
     promise,
+    tagged,
     violations,
+    when,
+    wrong,
 )
 from tests.taxonomy.helpers import retire
 
@@ -43,23 +46,6 @@ ONE_HOUR: Final[dict[str, Any]] = {
     severity: {"resolve": [minutes, "minutes"]}
     for severity, minutes in (("S1", 30), ("S2", 45), ("S3", 60), ("S4", 90), ("S5", 99))
 }
-
-
-def when(field: str, value: Any, operator: str = "is") -> dict[str, Any]:
-    return {"field": field, "operator": operator, "value": value}
-
-
-def wrong(database: Database) -> list[str]:
-    return [item for item in violations(database) if not item.startswith("alarm_overdue")]
-
-
-def tagged(story: Story, at: datetime, *names: str, off: bool = False) -> None:
-    with story.database.unit_of_work(AGENT, now=at) as uow:
-        complaint = uow.session.get_one(Complaint, story.id, with_for_update=True)
-        if off:
-            tagging.remove(uow, complaint, {"tags": list(names)})
-        else:
-            tagging.add(uow, AGENT, complaint, {"tags": list(names)})
 
 
 class TestFirstMatchWins:
@@ -206,7 +192,7 @@ class TestFactsThatChange:
         change_policy(database, urgent, thresholds=[10])
         promise(database, S3={"resolve": (1, "minutes")})
         tagged(story, MONDAY + HOUR, "calm")  # tags are asked for, so it is held against what is promised now
-        assert story.clock("resolve").state == "breached" or story.clock("resolve").target_amount == 1
+        assert story.clock("resolve").target_amount == 1
         other = Story(database)
         promise(database, S3={"resolve": (2, "minutes")})
         other.act("escalate", MONDAY, reason="Loud.")
@@ -277,11 +263,11 @@ class TestFactsThatChange:
         assert admin.put(f"/complaints/{ref}/assignment", {"team_id": str(other)}, if_match="*").status_code == 200
         assert by(ref) == ids["Team"]
         ref = fresh()
-        assert agent.post(f"/complaints/{ref}/issues", {"category": "BIL"}).status_code in {200, 201}
+        assert agent.post(f"/complaints/{ref}/issues", {"category": "BIL"}).status_code == 201
         assert by(ref) == ids["Issue"]
         ref = fresh()
         need = agent.post(f"/complaints/{ref}/needs", {"flag": "hearing", "consent": True})
-        assert need.status_code in {200, 201}, need.text
+        assert need.status_code == 201, need.text
         assert by(ref) == ids["Need"]
         ref = fresh()
         assert agent.patch(f"/complaints/{ref}", {"language": "zh"}, if_match="*").status_code == 200

@@ -16,8 +16,9 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from helpdesk.kernel.db import make_engine
 from helpdesk.kernel.expressions import read
-from helpdesk.kernel.unit_of_work import Database
+from helpdesk.kernel.unit_of_work import Consequences, Database
 from helpdesk.sla.business_time import due_at
 from helpdesk.sla.regime_choosing import verdicts
 from helpdesk.sla.regime_counting import count, months_after
@@ -140,9 +141,6 @@ def expected(rule: dict[str, Any], received: datetime) -> datetime:
 
 @pytest.fixture(scope="module")
 def regimes(worker_database_url: str) -> Regimes:
-    from helpdesk.kernel.db import make_engine
-    from helpdesk.kernel.unit_of_work import Consequences
-
     engine = make_engine(worker_database_url)
     try:
         with Database(engine, Consequences()).reader() as session:

@@ -13,7 +13,7 @@ from uuid import UUID
 import pytest
 from sqlalchemy import text
 
-from helpdesk.complaints import intake, merge_queries, merging, pair_queries, queries, service, splitting, unmerging
+from helpdesk.complaints import intake, queries, service
 from helpdesk.identity.actors import SYSTEM
 from helpdesk.kernel.unit_of_work import Database
 from helpdesk.sla import regime_acts, regime_in_force, regime_installing, regime_notices, regime_queries, regime_rules
@@ -21,8 +21,7 @@ from helpdesk.sla.regime_errors import DeadlinePassed, ExtensionUsed, NotExtensi
 from helpdesk.sla.sweep import ring_due
 from tests.conftest import Caller, Join, complaint_body
 from tests.racing import at_once
-from tests.sla.watching import LETTER, MONDAY, Story, act, clocks_of
-from tests.sla.watching import violations as everything_wrong
+from tests.sla.watching import LETTER, MONDAY, Story, act, clocks_of, join, part, wrong
 
 DAY: Final = timedelta(days=1)
 HOUSING: Final[dict[str, Any]] = {"jurisdiction": "GB", "sector": "social housing"}
@@ -33,11 +32,6 @@ DECISION: Final[dict[str, Any]] = {
     "letter": LETTER,
     "remedy": {"none_because": "They wanted none."},
 }
-
-
-def violations(database: Database) -> list[str]:
-    """But for alarms that nobody has rung: these stories are of last spring."""
-    return [item for item in everything_wrong(database) if not item.startswith("alarm_overdue")]
 
 
 class Regulated(Story):
@@ -138,7 +132,7 @@ class TestRulesApi:
         ]
         told = [item for item in admin.get("/audit-log?limit=200").json["items"] if item["type"] == "sla.rule_changed"]
         assert len(told) == 2
-        assert told[0]["payload"]["changes"]["owner"] in (["Li Wei", "Compliance"], ["Compliance", "Li Wei"])
+        assert told[0]["payload"]["changes"]["owner"] == ["Li Wei", "Compliance"]
 
     def test_switched_off_with_a_reason(self, manager: Caller, agent: Caller, database: Database) -> None:
         before = agent.post("/complaints", complaint_body(**FINANCIAL)).json
@@ -215,7 +209,7 @@ class TestLife:
         clock = story.clock("uk.fca.src")
         assert (clock.state, clock.due_at, clock.pauses) == ("running", due, [])
         assert story.clock("resolve").state == "paused"
-        assert violations(database) == []
+        assert wrong(database) == []
 
     def test_a_chain(self, database: Database) -> None:
         story = Regulated(database, **HOUSING)
@@ -236,7 +230,7 @@ class TestLife:
         story.fact("stage2_response_sent", MONDAY + 60 * DAY)
         clock = story.clock("uk.housing.s2")
         assert (clock.state, clock.stopped_at) == ("breached", MONDAY + 60 * DAY)
-        assert violations(database) == []
+        assert wrong(database) == []
 
     def test_what_was_said_by_telephone_stops_no_clock_that_asks_for_writing(self, database: Database) -> None:
         story = Regulated(database, **MORTGAGE)
@@ -255,7 +249,7 @@ class TestLife:
         assert story.clock("uk.ofgem.gsop.pay").state == "running"
         story.fact("compensation_credited", MONDAY + 4 * DAY)
         assert story.clock("uk.ofgem.gsop.pay").state == "met"
-        assert violations(database) == []
+        assert wrong(database) == []
 
     def test_on_the_spot_and_a_reply(self, database: Database) -> None:
         story = Regulated(database, **FINANCIAL)
@@ -268,7 +262,7 @@ class TestLife:
             complaint = queries.complaint_by_id_for_update(uow.session, other.id)
             service.write_message(uow, SYSTEM, complaint, {"kind": "inbound", "body": "No."})
         assert other.clock("in.irdai.autoclose").state == "met"
-        assert violations(database) == []
+        assert wrong(database) == []
 
     def test_recorded_late_it_comes_to_the_same(self, database: Database) -> None:
         """Told three months later, with their times, the clocks stand as if they had been told at once."""
@@ -282,18 +276,18 @@ class TestLife:
             one, other = told.clock(kind), late.clock(kind)
             assert (one.started_at, one.due_at, one.stopped_at) == (other.started_at, other.due_at, other.stopped_at)
         assert told.clock("uk.housing.s2ack").state == late.clock("uk.housing.s2ack").state == "breached"
-        assert violations(database) == []
+        assert wrong(database) == []
 
     def test_taken_back_it_had_never_been(self, database: Database) -> None:
         story = Regulated(database, **HOUSING)
         first = story.fact("escalation_requested", MONDAY + DAY)
-        wrong = story.fact("stage2_acknowledged", MONDAY + 2 * DAY)
-        story.withdraw(wrong, MONDAY + 3 * DAY)
+        second = story.fact("stage2_acknowledged", MONDAY + 2 * DAY)
+        story.withdraw(second, MONDAY + 3 * DAY)
         assert story.clock("uk.housing.s2ack").state == "running"
         assert story.clock("uk.housing.s2").state == "cancelled"
         story.withdraw(first, MONDAY + 3 * DAY)
         assert story.clock("uk.housing.s2ack").state == "cancelled"
-        assert violations(database) == []
+        assert wrong(database) == []
 
     def test_an_earlier_receipt_that_is_recorded_goes_before_ours(self, database: Database) -> None:
         story = Regulated(database, jurisdiction="GB", sector="telecom", received_at=MONDAY)
@@ -301,7 +295,7 @@ class TestLife:
         story.fact("complaint_first_raised", MONDAY + DAY, MONDAY - 7 * DAY)
         clock = story.clock("uk.ofcom.adr8")
         assert (clock.started_at, clock.due_at) == (MONDAY - 7 * DAY, (due or MONDAY) - 7 * DAY)
-        assert violations(database) == []
+        assert wrong(database) == []
 
     def test_a_decision(self, database: Database) -> None:
         story = Regulated(database, jurisdiction="US", sector="deposit/EFT")
@@ -312,7 +306,7 @@ class TestLife:
         story.decide("us.rege.20", MONDAY + 2 * DAY, applies=False)
         assert story.clock("us.rege.20").state == "cancelled"
         assert (story.clock("us.rege.10").state, story.clock("us.rege.10").started_at) == ("running", MONDAY)
-        assert violations(database) == []
+        assert wrong(database) == []
 
     def test_the_jurisdiction_is_another(self, database: Database) -> None:
         story = Regulated(database, **FINANCIAL)
@@ -328,7 +322,7 @@ class TestLife:
         assert story.clock("au.asic.std").state == "cancelled"
         story.edit(MONDAY + 4 * DAY, jurisdiction=None)
         assert not {kind for kind in story.kinds("running") if "." in kind}
-        assert violations(database) == []
+        assert wrong(database) == []
 
     def test_what_is_no_complaint_has_none(self, database: Database) -> None:
         story = Regulated(database, **FINANCIAL)
@@ -337,7 +331,7 @@ class TestLife:
         story.act("convert", MONDAY + 2 * DAY, record_type="complaint", reason="They do complain.")
         clock = story.clock("uk.fca.final")
         assert (clock.state, clock.started_at) == ("running", MONDAY)
-        assert violations(database) == []
+        assert wrong(database) == []
 
     def test_a_regulator_counts_on_after_reopening(self, database: Database) -> None:
         story = Regulated(database, **HOUSING)
@@ -351,41 +345,31 @@ class TestLife:
         assert (again.state, again.due_at, again.extensions) == ("running", due, 1)
         story.fact("delay_letter_sent", MONDAY + 5 * DAY)  # which has everything chosen anew
         assert story.clock("uk.housing.s1", 2).due_at == due
-        assert violations(database) == []
+        assert wrong(database) == []
 
     def test_merged_and_parted(self, database: Database) -> None:
         source = Regulated(database, **HOUSING)
         source.fact("escalation_requested", MONDAY + DAY)
         survivor = Regulated(database, MONDAY + 2 * DAY)
-        with database.unit_of_work(SYSTEM, now=MONDAY + 3 * DAY) as uow:
-            pair = pair_queries.merging_pair_for_update(uow.session, SYSTEM, str(source.id), str(survivor.id))
-            given = {"reason": "The same.", "silent": True, "other_complainant": True}
-            merging.merge(uow, SYSTEM, pair, given, timedelta(days=7))
+        join(source, survivor, MONDAY + 3 * DAY)
         for kind in ("uk.housing.ack", "uk.housing.s2ack"):
             assert (survivor.clock(kind).state, source.clock(kind).state) == ("running", "cancelled")
             assert survivor.clock(kind).started_at == source.clock(kind).started_at
         survivor.fact("stage2_acknowledged", MONDAY + 4 * DAY)
         assert survivor.clock("uk.housing.s2ack").state == "met"
-        with database.unit_of_work(SYSTEM, now=MONDAY + 5 * DAY) as uow:
-            held = merge_queries.merged_for_update(uow.session, SYSTEM, str(source.id))
-            unmerging.unmerge(uow, SYSTEM, held, {"reason": "Two.", "silent": True})
+        part(source, MONDAY + 5 * DAY)
         assert source.clock("uk.housing.ack").state == "running"
         assert not {kind for kind in survivor.kinds("running") if "." in kind}
-        assert violations(database) == []
+        assert wrong(database) == []
 
     def test_a_part_has_what_the_first_one_had(self, database: Database) -> None:
         story = Regulated(database, **HOUSING, issues=[{"category": "DEL"}, {"category": "COM"}])
         story.fact("escalation_requested", MONDAY + DAY)
-        with database.unit_of_work(SYSTEM, now=MONDAY + 2 * DAY) as uow:
-            complaint = queries.complaint_by_id_for_update(uow.session, story.id)
-            issue_id = queries.issues_of(uow.session, story.id)[1].id
-            given = {"issues": [issue_id], "reason": "Two matters.", "silent": True}
-            part = Regulated.__new__(Regulated)
-            part.database, part.id = database, splitting.split(uow, SYSTEM, complaint, given)
-        assert part.clock("uk.housing.s2ack").due_at == story.clock("uk.housing.s2ack").due_at
-        part.fact("delay_letter_sent", MONDAY + 3 * DAY)
-        assert part.clock("uk.housing.s2ack").state == "running"
-        assert violations(database) == []
+        new = story.split(MONDAY + 2 * DAY)
+        assert new.clock("uk.housing.s2ack").due_at == story.clock("uk.housing.s2ack").due_at
+        new.fact("delay_letter_sent", MONDAY + 3 * DAY)
+        assert new.clock("uk.housing.s2ack").state == "running"
+        assert wrong(database) == []
 
     def test_old_complaints_of_an_import(self, database: Database) -> None:
         """Overdue for years: a breach without warnings, and what they brought with them has stopped in time."""
@@ -395,15 +379,14 @@ class TestLife:
         given: dict[str, Any] = {"channel": "EMAIL", "subject": "Late", "description": "Late.", "jurisdiction": "US"}
         given |= {"sector": "deposit/EFT", "received_at": datetime(2020, 3, 2, 12, tzinfo=UTC)}
         starts = {"statement_sent": datetime(2019, 3, 2, 12, tzinfo=UTC)}
-        late = Regulated.__new__(Regulated)
         with database.unit_of_work(SYSTEM) as uow:
-            late.database, late.id = database, intake.receive(uow, SYSTEM, given | {"clock_starts": starts})
+            late = Regulated.of(database, intake.receive(uow, SYSTEM, given | {"clock_starts": starts}))
         notice = late.clock("us.rege.notice60")
         assert (notice.state, notice.breached_at) == ("breached", notice.due_at)
         assert late.clock("us.rege.10").next_threshold == 100
         ring_due(database)
         assert late.rang("us.rege.10") == [100]
-        assert violations(database) == []
+        assert wrong(database) == []
 
     def test_each_country_by_its_own_midnight(self, database: Database) -> None:
         dues = [
@@ -413,7 +396,7 @@ class TestLife:
         hour = timedelta(hours=1)
         # 15 TARGET days after 2 March 2026: the 23rd, before clocks go forward.
         assert dues == [datetime(2026, 3, 23, 22, tzinfo=UTC) + number * hour for number in range(3)]
-        assert violations(database) == []
+        assert wrong(database) == []
 
 
 class TestExtensions:
@@ -429,7 +412,7 @@ class TestExtensions:
         assert (letter.state, letter.due_at, letter.stopped_at) == ("met", before.due_at, MONDAY + 3 * DAY)
         with pytest.raises(ExtensionUsed):
             story.extend("us.respa.respond", MONDAY + 4 * DAY)
-        assert violations(database) == []
+        assert wrong(database) == []
 
     def test_late_by_a_second(self, database: Database) -> None:
         due = Regulated(database, **MORTGAGE).clock("us.respa.respond").due_at or MONDAY
@@ -440,7 +423,7 @@ class TestExtensions:
         story.extend("us.respa.respond", due - timedelta(seconds=1))
         assert story.clock("us.respa.respond").due_at == datetime(2026, 5, 5, 4, tzinfo=UTC)
         assert 50 in story.rang("us.respa.respond")  # what had been due before is not swallowed
-        assert violations(database) == []
+        assert wrong(database) == []
 
     def test_in_steps(self, database: Database) -> None:
         story = Regulated(database, jurisdiction="CN", sector="bank")
@@ -535,7 +518,7 @@ class TestFactsApi:
         )
         assert edited.status_code == 200, edited.text
         assert clocks_of(agent, taken["reference"])["us.fcc.30"]["started_at"] == made.json["at"][:19] + "Z"
-        assert violations(database) == []
+        assert wrong(database) == []
 
     def test_a_merged_one_is_referred_to_its_survivor(self, senior: Caller) -> None:
         one, other = (senior.post("/complaints", complaint_body(**HOUSING)).json["reference"] for _ in range(2))
@@ -567,5 +550,5 @@ def test_a_clock_whose_rule_is_gone_is_named(database: Database) -> None:
     story = Regulated(database, **HOUSING)
     with database.engine.begin() as connection:
         connection.execute(text("UPDATE sla_clock SET rule_version = 77 WHERE kind = 'uk.housing.ack'"))
-    found = violations(database)
+    found = wrong(database)
     assert [item for item in found if item.startswith("regime") and str(story.clock("uk.housing.ack").id) in item]

@@ -20,9 +20,7 @@ from helpdesk.kernel.errors import DomainError
 from helpdesk.kernel.unit_of_work import Database
 from helpdesk.sla.models import Clock
 from helpdesk.sla.revising import revise
-from tests.sla.test_joining import join, part
-from tests.sla.test_promised import tagged, when, wrong
-from tests.sla.watching import MONDAY, Story, make_policy, promise
+from tests.sla.watching import MONDAY, Story, join, make_policy, part, promise, tagged, when, wrong
 
 SEVERITIES: Final = ("S1", "S3", "S5")
 LIVES: Final = 12

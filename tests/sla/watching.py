@@ -1,13 +1,24 @@
 """Complaints whose clocks are watched."""
 
 from datetime import UTC, datetime, timedelta
-from typing import Any, Final
+from typing import Any, Final, Self
 from uuid import UUID
 
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
-from helpdesk.complaints import acts, intake, service
+from helpdesk.complaints import (
+    acts,
+    intake,
+    merge_queries,
+    merging,
+    pair_queries,
+    queries,
+    service,
+    splitting,
+    tagging,
+    unmerging,
+)
 from helpdesk.complaints.models import NOTHING_DUE, Complaint
 from helpdesk.identity.actors import SYSTEM, Actor
 from helpdesk.identity.permissions import PERMISSIONS
@@ -65,6 +76,11 @@ def violations(database: Database) -> list[str]:
         ]
 
 
+def wrong(database: Database) -> list[str]:
+    """But for alarms that nobody has rung: most stories are of last spring."""
+    return [item for item in violations(database) if not item.startswith("alarm_overdue")]
+
+
 MONDAY = datetime(2026, 3, 2, 9, tzinfo=UTC)
 """Opening time. The shipped policy gives S3 240 minutes to acknowledge, 3 business days to investigate, 5 to resolve."""
 
@@ -86,6 +102,23 @@ class Story:
         given = {"channel": "EMAIL", "subject": "Late", "description": "It came late."} | more
         with database.unit_of_work(SYSTEM, now=received_at) as uow:
             self.id = intake.receive(uow, SYSTEM, given)
+
+    @classmethod
+    def of(cls, database: Database, complaint_id: UUID) -> Self:
+        """One that is there already."""
+        found = cls.__new__(cls)
+        found.database, found.id = database, complaint_id
+        return found
+
+    def split(self, at: datetime) -> Self:
+        """Its second issue, by itself from then on."""
+        with self.database.unit_of_work(SYSTEM, now=at) as uow:
+            complaint = queries.complaint_by_id_for_update(uow.session, self.id)
+            named = [queries.issues_of(uow.session, self.id)[1].id]
+            new_id = splitting.split(
+                uow, SYSTEM, complaint, {"issues": named, "reason": "Two matters.", "silent": True}
+            )
+        return self.of(self.database, new_id)
 
     def act(self, action: str, at: datetime, **given: Any) -> None:
         with self.database.unit_of_work(SYSTEM, now=at) as uow:
@@ -153,3 +186,30 @@ def make_policy(database: Database, name: str, **given: Any) -> UUID:
 def change_policy(database: Database, policy_id: UUID, **given: Any) -> None:
     with database.unit_of_work(SYSTEM) as uow:
         policies.change(uow, policy_queries.policy_for_update(uow.session, SYSTEM, policy_id), given)
+
+
+def join(source: Story, survivor: Story, at: datetime) -> None:
+    with source.database.unit_of_work(SYSTEM, now=at) as uow:
+        pair = pair_queries.merging_pair_for_update(uow.session, SYSTEM, str(source.id), str(survivor.id))
+        given = {"reason": "The same.", "silent": True, "other_complainant": True}
+        merging.merge(uow, SYSTEM, pair, given, timedelta(days=7))
+
+
+def part(source: Story, at: datetime) -> None:
+    with source.database.unit_of_work(SYSTEM, now=at) as uow:
+        held = merge_queries.merged_for_update(uow.session, SYSTEM, str(source.id))
+        unmerging.unmerge(uow, SYSTEM, held, {"reason": "Two.", "silent": True})
+
+
+def tagged(story: Story, at: datetime, *names: str, off: bool = False) -> None:
+    with story.database.unit_of_work(AGENT, now=at) as uow:
+        complaint = uow.session.get_one(Complaint, story.id, with_for_update=True)
+        if off:
+            tagging.remove(uow, complaint, {"tags": list(names)})
+        else:
+            tagging.add(uow, AGENT, complaint, {"tags": list(names)})
+
+
+def when(field: str, value: Any, operator: str = "is") -> dict[str, Any]:
+    """A condition of a policy."""
+    return {"field": field, "operator": operator, "value": value}
