@@ -13,6 +13,7 @@ from uuid import UUID
 
 import pytest
 from sqlalchemy import Engine, text
+from sqlalchemy.exc import IntegrityError
 
 from helpdesk.complaints import pack_check
 from helpdesk.complaints.text_seals import digest, seal
@@ -101,7 +102,7 @@ class TestTampering:
 
     def test_the_row_itself_refuses(self, engine: Engine, story: Complaint) -> None:
         """A salt is as little to be changed as the text."""
-        with pytest.raises(Exception, match="what was said is never changed"), engine.begin() as connection:
+        with pytest.raises(IntegrityError, match="what was said is never changed"), engine.begin() as connection:
             connection.execute(text("UPDATE complaint_message SET salt = NULL"))
 
     def test_a_pack_made_of_it_says_so(
