@@ -14,7 +14,6 @@ import subprocess
 import sys
 import tracemalloc
 import zipfile
-from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
 from hashlib import sha256
@@ -48,14 +47,6 @@ from tests.tampering import past_the_trigger
 
 ASKED = {"reason": "Asked for by the ombudsman."}
 HOSTILE = '<script>alert(1)</script> \u202eevil & "quotes" \'</pre>'
-
-
-@pytest.fixture(autouse=True)
-def _empty_store(program: Program) -> Iterator[None]:
-    yield
-    for path in program.tools.store._folder.rglob("*"):  # type: ignore[attr-defined]
-        if path.is_file():
-            path.unlink()
 
 
 @pytest.fixture
