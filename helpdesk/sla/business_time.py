@@ -70,6 +70,8 @@ __all__ = [
     "remaining",
     "segments",
     "threshold_at",
+    "used_up_at",
+    "working_day_before",
 ]
 
 Unit = Literal["minutes", "business_days", "calendar_days", "weeks"]
@@ -277,6 +279,34 @@ def threshold_at(calendar: Calendar, start: datetime, due: datetime, percent: in
     if budget == 0:
         return _instant(begin - (begin - end) * percent // 100)
     return _instant(_advance(hours, begin, -(-budget * percent // 100), breaks, "earliest"))
+
+
+def used_up_at(
+    calendar: Calendar, life: tuple[datetime, datetime], seconds: int, pauses: Pauses = ()
+) -> datetime | None:
+    """The first instant at which only `-seconds` (they are negative) of the budget between the start and the due time are left; None
+    where it never had that much. The budget is that of `threshold_at`.
+
+    Raises `CalendarExhaustedError` beyond the bound.
+    """
+    hours, begin, end = open_hours(calendar), _epoch(life[0]), _epoch(life[1])
+    breaks = _cut_off(_united(pauses), end)
+    budget = _counted(hours, begin, end, breaks)
+    if budget == 0:
+        return _instant(end + seconds) if end + seconds >= begin else None
+    if budget + seconds < 0:
+        return None
+    return _instant(_advance(hours, begin, budget + seconds, breaks, "earliest"))
+
+
+def working_day_before(calendar: Calendar, instant: datetime, days: int) -> datetime:
+    """The same time of day on the Nth working day (N from one) before the local date of an instant.
+
+    Raises `CalendarExhaustedError` where it is further away than the bound.
+    """
+    hours, begin = open_hours(calendar), _epoch(instant)
+    ordinal, time_of_day = hours.wall_clock(begin)
+    return _instant(hours.at(hours.nth_working_day_before(begin, ordinal, days), time_of_day))
 
 
 # Below: epoch seconds only.

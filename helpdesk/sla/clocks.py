@@ -14,18 +14,17 @@ from functools import lru_cache
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from helpdesk.kernel.clock import parse_rfc3339, rfc3339
 from helpdesk.kernel.ids import new_id
 from helpdesk.kernel.unit_of_work import UnitOfWork
-from helpdesk.sla import lateness, policy_queries, queries, regime_in_force
-from helpdesk.sla.business_time import SEARCH_DAYS, Conventions, Target, due_at, elapsed, remaining, threshold_at
+from helpdesk.sla import alarms, policy_queries, queries, regime_in_force
+from helpdesk.sla.business_time import SEARCH_DAYS, Conventions, Target, due_at, elapsed, remaining
 from helpdesk.sla.calendar_spec import Calendar
-from helpdesk.sla.events import SlaBreached, SlaWarned
-from helpdesk.sla.models import BREACH, Alarm, Clock, clock_values, conventions_as_kept
-from helpdesk.sla.policy_spec import Policy, Promise, forget_known, remember, remembered, thresholds_in
+from helpdesk.sla.ladder import BREACHED, Life, after_breach, first_ahead, has_after, next_before, rungs_at
+from helpdesk.sla.models import Clock, clock_values, conventions_as_kept, rings_next
+from helpdesk.sla.policy_spec import Policy, Promise, forget_known, ladder_in, remember, remembered
 from helpdesk.sla.regime_counting import calendar_in
 from helpdesk.sla.specs import already_compiled, compiled, forget_compiled
 
@@ -93,17 +92,15 @@ def standing(promise: Promise, start: datetime, *, waits: Pauses, now: datetime)
             "pauses": _written(pauses),
             "due_at": None,
             "remaining_seconds": left,
-            "next_threshold": None,
-            "next_alarm_at": None,
+            **rings_next(None, None),
         }
-    threshold, at = first_alarm(calendar, promise.thresholds, (start, due), ended, now)
+    rung, at = first_ahead(calendar, promise.rungs, (start, due), ended, now)
     return {
         "state": "running",
         "pauses": _written(ended),
         "due_at": due,
         "remaining_seconds": None,
-        "next_threshold": threshold,
-        "next_alarm_at": at,
+        **rings_next(rung, at),
     }
 
 
@@ -126,26 +123,6 @@ def _unpaused_due(calendar: Calendar, start: datetime, target: Target, conventio
     return due_at(calendar, start, target, (), conventions)
 
 
-def first_alarm(
-    calendar: Calendar,
-    thresholds: Sequence[int],
-    life: tuple[datetime, datetime],
-    pauses: Pauses,
-    now: datetime,
-) -> tuple[int, datetime]:
-    """The first threshold that is still ahead. What was past before the clock existed here (a complaint entered late,
-    an import of old ones) is no warning any more; that it is overdue is said once, as the breach it is.
-    """
-    start, due = life
-    if due <= now:
-        return BREACH, due
-    for threshold in thresholds:
-        at = threshold_at(calendar, start, due, threshold, pauses)
-        if at > now:
-            return threshold, at
-    return BREACH, due
-
-
 def calendar_of(session: Session, clock: Clock) -> Calendar:
     """The calendar version that made the clock."""
     if clock.calendar_id is None or clock.calendar_version is None:
@@ -164,14 +141,20 @@ def _kept_calendar(session: Session, calendar_id: UUID, version: int) -> Calenda
     return compiled(calendar_id, version, row.spec, row.name)
 
 
-def thresholds_of(session: Session, clock: Clock) -> tuple[int, ...]:
+def rungs_of(session: Session, clock: Clock) -> tuple[str, ...]:
+    """Where the rungs of its ladder stand (`ladder.rungs_at`)."""
+    return rungs_at(*ladder_of(session, clock))
+
+
+def ladder_of(session: Session, clock: Clock) -> tuple[Sequence[int], Sequence[Mapping[str, Any]]]:
+    """Thresholds and ladder of the version that made it."""
     if clock.policy_id is None or clock.policy_version is None:
-        return REGULATORY_THRESHOLDS
+        return REGULATORY_THRESHOLDS, ()
     spec = remembered(clock.policy_id, clock.policy_version)
     if spec is None:
         row = policy_queries.version_spec(session, clock.policy_id, clock.policy_version)
         spec = remember(clock.policy_id, clock.policy_version, row.spec)
-    return thresholds_in(spec, clock.kind, clock.severity, clock.tier)
+    return ladder_in(spec, clock.kind, clock.severity, clock.tier)
 
 
 def promise_of(session: Session, clock: Clock) -> Promise:
@@ -179,7 +162,7 @@ def promise_of(session: Session, clock: Clock) -> Promise:
     return Promise(
         target_of(clock),
         conventions_of(clock),
-        thresholds_of(session, clock),
+        rungs_of(session, clock),
         clock.calendar_id,
         clock.calendar_version,
         calendar_of(session, clock),
@@ -217,7 +200,12 @@ def _closed(clock: Clock) -> list[tuple[datetime, datetime | None]]:
 
 
 def _disarm(clock: Clock) -> None:
-    clock.next_threshold = clock.next_alarm_at = None
+    _arm(clock, None, None)
+
+
+def _arm(clock: Clock, rung: str | None, at: datetime | None) -> None:
+    for name, value in rings_next(rung, at).items():
+        setattr(clock, name, value)
 
 
 def stop(uow: UnitOfWork, clock: Clock, at: datetime) -> None:
@@ -339,87 +327,60 @@ def breach(uow: UnitOfWork, clock: Clock, at: datetime) -> bool:
     """Say once that the promise was broken, at its due time. False when it had been said."""
     if clock.due_at is None or clock.next_alarm_at is None:
         return False
-    due = clock.due_at
-    if not _ring_once(uow, clock, BREACH, due, at):
-        return False
+    said = alarms.note_breach(uow, clock, clock.due_at, at)
     clock.state = "breached"
-    clock.breached_at = due
-    _disarm(clock)
-    uow.record(
-        SlaBreached(
-            complaint_id=clock.complaint_id,
-            clock_id=clock.id,
-            kind=clock.kind,
-            generation=clock.generation,
-            due_at=due,
-            late_seconds=_late(due, at),
-        ),
-        stream=uow.stream_of(clock.complaint_id),
-    )
-    return True
+    clock.breached_at = clock.due_at
+    _arm_after(uow, clock, BREACHED)
+    return said
 
 
 def ring(uow: UnitOfWork, clock: Clock, at: datetime) -> int:
-    """Everything of a running clock that is due by `at`, in order, each once; how many rang.
+    """Everything of an open clock that is due by `at`, in order, each once; how many rang.
 
     The sweep's act, and it looks again: a clock that was paused, stopped or moved meanwhile has nothing due.
     """
     rang = 0
-    while clock.state == "running" and clock.next_alarm_at is not None and clock.next_alarm_at <= at:
-        if clock.next_threshold == BREACH:
-            if clock.due_at is not None and at <= clock.due_at:
+    while clock.next_alarm_at is not None and clock.next_alarm_at <= at and clock.due_at is not None:
+        rung, planned = str(clock.next_rung), clock.next_alarm_at
+        if clock.state != "running":
+            rang += alarms.note_overdue(uow, clock, rung, planned, at)
+            _arm_after(uow, clock, rung)
+        elif rung == BREACHED:
+            if at <= clock.due_at:
                 break  # at the due time itself the promise can still be kept
             rang += breach(uow, clock, at)
-            break
-        rang += _warn(uow, clock, at)
+        else:
+            life, pauses, calendar = _life(clock), _closed(clock), calendar_of(uow.session, clock)
+            rang += alarms.note_warning(uow, clock, rung, planned, at, used=_used(calendar, life, pauses, planned))
+            _arm(clock, *next_before(calendar, rungs_of(uow.session, clock), life, pauses, rung))
     return rang
 
 
-def _warn(uow: UnitOfWork, clock: Clock, at: datetime) -> int:
-    threshold, planned, due = clock.next_threshold, clock.next_alarm_at, clock.due_at
-    if threshold is None or planned is None or due is None:
-        return 0
-    fresh = _ring_once(uow, clock, threshold, planned, at)
-    if fresh:
-        uow.record(
-            SlaWarned(
-                complaint_id=clock.complaint_id,
-                clock_id=clock.id,
-                kind=clock.kind,
-                generation=clock.generation,
-                due_at=due,
-                threshold=threshold,
-                late_seconds=_late(planned, at),
-            ),
-            stream=uow.stream_of(clock.complaint_id),
-        )
-    later = [item for item in thresholds_of(uow.session, clock) if item > threshold]
-    calendar = calendar_of(uow.session, clock)
-    clock.next_threshold = later[0] if later else BREACH
-    clock.next_alarm_at = threshold_at(calendar, clock.started_at, due, later[0], _closed(clock)) if later else due
-    return int(fresh)
+def _arm_after(uow: UnitOfWork, clock: Clock, rang: str) -> None:
+    """For the rung that follows after the due time. What was past before the complaint was entered does not ring: that it is
+    overdue is said, once.
+    """
+    _disarm(clock)
+    rungs = rungs_of(uow.session, clock)
+    if not has_after(rungs):
+        return
+    entered: Any = uow.stream_of(clock.complaint_id)
+    coming = after_breach(calendar_of(uow.session, clock), rungs, _life(clock), _closed(clock))
+    there = [rung for _, rung in coming]
+    for at, rung in coming[there.index(rang) + 1 if rang in there else 0 :]:
+        if at > entered.created_at:
+            _arm(clock, rung, at)
+            return
 
 
-def _ring_once(uow: UnitOfWork, clock: Clock, threshold: int, planned: datetime, at: datetime) -> bool:
-    """The row is the record that it rang; its primary key lets no second one in."""
-    statement = (
-        insert(Alarm)
-        .values(
-            clock_id=clock.id,
-            generation=clock.generation,
-            threshold=threshold,
-            planned_for=planned,
-            fired_at=at,
-            late_seconds=_late(planned, at),
-        )
-        .on_conflict_do_nothing()
-        .returning(Alarm.clock_id)
-    )
-    if uow.session.execute(statement).first() is None:
-        return False
-    lateness.note(uow, clock.complaint_id, "breached" if threshold == BREACH else "warned", planned, at)
-    return True
+def _life(clock: Clock) -> Life:
+    if clock.due_at is None:
+        raise LookupError(f"clock {clock.id} is paused")
+    return clock.started_at, clock.due_at
 
 
-def _late(planned: datetime, at: datetime) -> int:
-    return max(0, int((at - planned).total_seconds()))
+def _used(calendar: Calendar, life: Life, pauses: Pauses, planned: datetime) -> int:
+    """Percent of the budget that is used up by then."""
+    budget = elapsed(calendar, *life, pauses)
+    used = elapsed(calendar, life[0], planned, pauses)
+    return used * 100 // budget if budget else int((planned - life[0]) * 100 / (life[1] - life[0]))

@@ -23,9 +23,12 @@ class ClockEvent(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SlaWarned(ClockEvent):
-    """`threshold` percent of the time is used; `late_seconds` after it should have been said."""
+    """It came to a rung of its ladder (`75%`, `-30 minutes`) before it was due: `threshold` percent of the time is used. Said
+    `late_seconds` after it should have been.
+    """
 
     type: ClassVar[str] = "sla.warned"
+    rung: str
     threshold: int
     late_seconds: int
 
@@ -35,6 +38,17 @@ class SlaBreached(ClockEvent):
     """The time was over; noticed `late_seconds` after, by the sweep or when the clock was stopped."""
 
     type: ClassVar[str] = "sla.breached"
+    late_seconds: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SlaOverdue(ClockEvent):
+    """Broken, and not done yet: it came to a rung after its due time (`+60 minutes`, `150%`). Said `late_seconds` after it should
+    have been.
+    """
+
+    type: ClassVar[str] = "sla.overdue"
+    rung: str
     late_seconds: int
 
 

@@ -43,7 +43,7 @@ def clocks_as_evidence(session: Session, complaint_id: UUID) -> list[dict[str, A
     rang = session.execute(
         select(*Alarm.__table__.c)
         .where(Alarm.clock_id.in_([row["id"] for row in rows]))
-        .order_by(Alarm.clock_id, Alarm.fired_at, Alarm.threshold)
+        .order_by(Alarm.clock_id, Alarm.fired_at, Alarm.planned_for, Alarm.threshold)
     ).mappings()
     alarms: dict[UUID, list[Any]] = {}
     for alarm in rang:

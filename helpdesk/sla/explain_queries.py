@@ -48,7 +48,7 @@ def alarms_of(session: Session, clock_id: UUID) -> Sequence[Alarm]:
     newest = (
         select(Alarm)
         .where(Alarm.clock_id == clock_id)
-        .order_by(Alarm.generation.desc(), Alarm.fired_at.desc(), Alarm.threshold.desc())
+        .order_by(Alarm.generation.desc(), Alarm.fired_at.desc(), Alarm.planned_for.desc(), Alarm.threshold.desc())
         .limit(100)
     )
     return session.scalars(newest).all()[::-1]

@@ -91,7 +91,12 @@ class Joined(Schema):
 
 class RangAlarm(Schema):
     generation = fields.Integer(required=True)
-    threshold = fields.Integer(required=True, metadata={"example": 50})
+    rung = fields.String(required=True, metadata={"example": "50%"})
+    threshold = fields.Integer(
+        required=True,
+        allow_none=True,
+        metadata={"description": "null: a time before or after the due time.", "example": 50},
+    )
     planned_for = Timestamp(required=True)
     fired_at = Timestamp(required=True)
     late_seconds = fields.Integer(required=True, metadata={"example": 0})

@@ -17,8 +17,8 @@ from helpdesk.complaints.models import Complaint
 from helpdesk.kernel.errors import NotFound
 from helpdesk.kernel.verification import Violation
 from helpdesk.sla import clocks, policy_queries, queries, regime_clocks, regime_in_force
-from helpdesk.sla.business_time import threshold_at
-from helpdesk.sla.models import BREACH, Clock
+from helpdesk.sla.ladder import BREACHED, moment
+from helpdesk.sla.models import Clock
 from helpdesk.sla.policy_spec import terms_of
 from helpdesk.sla.regime_counting import ELAPSED_OR_BUSINESS_DAY, Working, count
 from helpdesk.sla.rounds import Round, present_round
@@ -86,6 +86,7 @@ def _differences(session: Session, held: _Held, versions: dict[tuple[UUID, int],
     if clock.rule_id is not None:
         yield from _against_the_rule(session, clock)
     if clock.state not in {"running", "paused"}:
+        yield from _against_the_alarm(session, clock)
         return  # a promise that was broken stays the one that was made
     if clock.policy_id is not None:
         if clock.severity != held.severity:
@@ -163,21 +164,21 @@ def _against_the_history(session: Session, held: _Held) -> Iterator[str]:
 
 
 def _against_the_alarm(session: Session, clock: Clock) -> Iterator[str]:
-    if clock.state != "running" or clock.due_at is None:
+    """It rings at a rung of its ladder, when the facts say that it comes there."""
+    if clock.due_at is None or clock.state == "paused":
         return
-    if clock.next_threshold is None or clock.next_alarm_at is None:
-        yield "runs, but will never ring"
+    rung = clock.next_rung
+    if rung is None:
+        if clock.state == "running":
+            yield "runs, but will never ring"
         return
-    if clock.next_threshold < BREACH:
-        pauses = [pause for pause in clocks.pauses_of(clock) if pause[1] is not None] if clock.pausable else []
-        calendar = clocks.calendar_of(session, clock)
-        at = threshold_at(calendar, clock.started_at, clock.due_at, clock.next_threshold, pauses)
-    elif clock.next_threshold == BREACH:
-        at = clock.due_at
-    else:
+    if rung != BREACHED and rung not in clocks.rungs_of(session, clock):
+        yield f"rings for {rung}, which is no rung of its ladder"
         return
+    pauses = [pause for pause in clocks.pauses_of(clock) if pause[1] is not None] if clock.pausable else []
+    at = moment(clocks.calendar_of(session, clock), (clock.started_at, clock.due_at), pauses, rung)
     if clock.next_alarm_at != at:
-        yield f"rings for {clock.next_threshold} % at {_told(clock.next_alarm_at)}, should at {_told(at)}"
+        yield f"rings for {rung} at {_told(clock.next_alarm_at)}, should at {_told(at)}"
 
 
 def _told(at: datetime | None) -> str:

@@ -3,7 +3,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from helpdesk.kernel.db import Base
 
-ALARMS = ("warned", "breached")
+ALARMS = ("warned", "breached", "overdue")
 
 
 class AlarmLateness(Base):

@@ -1,5 +1,6 @@
 """Tables of the SLA domain. Calendars and policies are kept in every version: a clock goes on by the one that made it."""
 
+from datetime import datetime
 from typing import Any, cast
 from uuid import UUID
 
@@ -9,6 +10,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from helpdesk.kernel.db import Base, Identified, Json, Stamped, Timestamp, Versioned
 from helpdesk.sla.business_time import Conventions, Unit
+from helpdesk.sla.ladder import place_of, share
 
 CLOCK_STATES = ("running", "paused", "met", "breached", "cancelled")
 POLICY_KINDS = (
@@ -23,10 +25,6 @@ POLICY_KINDS = (
 """What a policy can promise."""
 USUAL = '{"boundary": "earliest", "business_day": "close_of_nth_day", "calendar_day": "end_of_nth_day"}'
 """The conventions of clocks from before there was a choice."""
-BREACH = 100
-"""The threshold, in percent, at which a promise is broken."""
-
-
 LAST = 2_000_000_000
 """The position of the default policy, and of no other."""
 
@@ -105,8 +103,10 @@ class Clock(Identified, Base):
         UniqueConstraint("complaint_id", "kind", "round", "subject_id", postgresql_nulls_not_distinct=True),
         CheckConstraint(f"state IN {CLOCK_STATES}", name="state"),
         CheckConstraint("(state = 'paused') = (due_at IS NULL AND remaining_seconds IS NOT NULL)", name="paused_open"),
-        CheckConstraint("next_alarm_at IS NULL OR state = 'running'", name="only_running_rings"),
-        CheckConstraint("(next_alarm_at IS NULL) = (next_threshold IS NULL)", name="alarm_whole"),
+        CheckConstraint(
+            "next_alarm_at IS NULL OR (state IN ('running', 'breached') AND stopped_at IS NULL)", name="only_open_rings"
+        ),
+        CheckConstraint("num_nonnulls(next_threshold, next_offset) = num_nonnulls(next_alarm_at)", name="alarm_whole"),
         CheckConstraint("(policy_id IS NULL) = (rule_id IS NOT NULL)", name="policy_or_rule"),
         CheckConstraint("num_nulls(rule_id, rule_version, timezone) IN (0, 3)", name="rule_whole"),
         CheckConstraint("state <> 'breached' OR breached_at IS NOT NULL", name="breached_when"),
@@ -165,24 +165,44 @@ class Clock(Identified, Base):
     pauses: Mapped[list[list[str | None]]] = mapped_column(JSONB, default=list, server_default="[]")
     """Pairs of RFC 3339 times; the last may have no end."""
     next_threshold: Mapped[int | None]
+    next_offset: Mapped[str | None]
+    """The rung of the ladder that rings next: one that stands at a share of the time, or one before or after the due time."""
     next_alarm_at: Mapped[Timestamp | None]
     generation: Mapped[int] = mapped_column(default=1)
+
+    @property
+    def next_rung(self) -> str | None:
+        """As `ladder.Rung.at` says it."""
+        return share(self.next_threshold) if self.next_threshold is not None else self.next_offset
 
     regime = cast("dict[str, Any] | None", None)
     """No column: what a regulator's rule says, for whoever shows it (`regime_marks.marked`)."""
 
 
 class Alarm(Base):
-    """An alarm that rang: once per clock, generation and threshold; the primary key is the promise."""
+    """An alarm that rang: once per clock, generation and rung; the primary key is the promise. `threshold`: of a rung that stands
+    at a share of the time.
+    """
 
     __tablename__ = "sla_alarm"
 
     clock_id: Mapped[UUID] = mapped_column(ForeignKey("sla_clock.id", ondelete="CASCADE"), primary_key=True)
     generation: Mapped[int] = mapped_column(primary_key=True)
-    threshold: Mapped[int] = mapped_column(primary_key=True)
+    rung: Mapped[str] = mapped_column(primary_key=True)
+    threshold: Mapped[int | None]
     planned_for: Mapped[Timestamp]
     fired_at: Mapped[Timestamp]
     late_seconds: Mapped[int] = mapped_column(BigInteger)
+
+
+def rings_next(rung: str | None, at: datetime | None) -> dict[str, Any]:
+    """The columns of a clock that say so; None: nothing rings any more."""
+    place = None if rung is None else place_of(rung)
+    return {
+        "next_threshold": None if place is None else place.percent,
+        "next_offset": rung if place is not None and place.percent is None else None,
+        "next_alarm_at": at,
+    }
 
 
 def conventions_as_kept(conventions: Conventions) -> dict[str, str]:

@@ -164,6 +164,19 @@ class OpenHours:
         """The Nth working day (N from one) after a local date; `begin` is where the whole search began."""
         return self._nth(begin, ordinal, count, lambda block: block.working_days)
 
+    def nth_working_day_before(self, begin: int, ordinal: int, count: int) -> int:
+        """The Nth working day (N from one) before a local date; `begin` is where the whole search began."""
+        index, days = ordinal >> _BLOCK_BITS, self._block(ordinal >> _BLOCK_BITS).working_days
+        there, left = bisect_left(days, ordinal), count
+        while left > there:
+            left -= there
+            index -= 1
+            if ((index + 1) << _BLOCK_BITS) < max(ordinal - SEARCH_DAYS, FIRST_ORDINAL):
+                raise CalendarExhaustedError(self.calendar, begin)
+            days = self._block(index).working_days
+            there = len(days)
+        return days[there - left]
+
     def nth_local_day(self, begin: int, ordinal: int, count: int) -> int:
         """The Nth local date (N from one) after a local date, not counting those that the zone skipped."""
         return self._nth(begin, ordinal, count, lambda block: block.local_days)

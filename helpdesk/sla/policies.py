@@ -34,6 +34,7 @@ _SPEC: Final = (
     "valid_until",
     "condition",
     "thresholds",
+    "ladder",
     "targets",
     "tiers",
 )
@@ -125,7 +126,7 @@ def install_default(uow: UnitOfWork) -> bool:
 
 def _spec(given: Mapping[str, Any]) -> dict[str, Any]:
     """All of it in one form. Tiers and severities of which nothing is said are left out."""
-    named = {"valid_from": None, "valid_until": None, "condition": dict(ALWAYS), "tiers": {}, **given}
+    named = {"valid_from": None, "valid_until": None, "condition": dict(ALWAYS), "ladder": [], "tiers": {}, **given}
     spec: dict[str, Any] = json_safe({name: named[name] for name in _SPEC})
     return spec
 

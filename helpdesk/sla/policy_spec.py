@@ -20,6 +20,7 @@ from helpdesk.kernel.expressions import Expression
 from helpdesk.kernel.facts import Facts
 from helpdesk.sla.business_time import Conventions, Target
 from helpdesk.sla.calendar_spec import Calendar
+from helpdesk.sla.ladder import rungs_at
 
 CONVENTIONS: Final = ("boundary", "business_day", "calendar_day")
 TIER: Final = "customer_tier"
@@ -34,7 +35,8 @@ class Promise:
 
     target: Target
     conventions: Conventions
-    thresholds: tuple[int, ...]
+    rungs: tuple[str, ...]
+    """Where those of its ladder stand (`ladder.rungs_at`); what they do is the version's."""
     calendar_id: UUID | None
     calendar_version: int | None
     calendar: Calendar = field(compare=False)
@@ -52,6 +54,7 @@ class Terms:
     conventions: Conventions
     calendar_id: UUID | None = None
     thresholds: tuple[int, ...] | None = None
+    ladder: Sequence[Written] | None = None
 
 
 Targets = Mapping[str, Mapping[str, Promise]]
@@ -109,7 +112,7 @@ class Policies:
 
 def terms_of(written: Any) -> Terms:
     """A target as it is kept: `[amount, unit]`, or an object with `amount`, `unit` and, where they are not the policy's,
-    `calendar_id`, `pausable`, `conventions`, `thresholds`. Raises `InvalidTargetError` for an amount that is none.
+    `calendar_id`, `pausable`, `conventions`, `thresholds`, `ladder`. Raises `InvalidTargetError` for an amount that is none.
     """
     if isinstance(written, Sequence):
         target = Target(*written)
@@ -123,6 +126,7 @@ def terms_of(written: Any) -> Terms:
         conventions,
         None if calendar_id is None else UUID(str(calendar_id)),
         None if thresholds is None else tuple(thresholds),
+        written.get("ladder"),
     )
 
 
@@ -141,12 +145,18 @@ def calendars_of(calendar_id: UUID, spec: Written) -> set[UUID]:
     return {calendar_id, *(each for each in found if each is not None)}
 
 
-def thresholds_in(spec: Written, kind: str, severity: str | None, tier: str | None) -> tuple[int, ...]:
-    """At which percentages a clock warns that was made by this version of a policy."""
+def ladder_in(
+    spec: Written, kind: str, severity: str | None, tier: str | None
+) -> tuple[Sequence[int], Sequence[Written]]:
+    """Thresholds and ladder of a clock that was made by this version of a policy."""
     own = (spec.get("tiers") or {}).get(tier or "", {}).get(severity, {}).get(kind)
     written = own or spec["targets"].get(severity, {}).get(kind)
-    terms = None if written is None else terms_of(written)
-    return tuple(spec["thresholds"]) if terms is None or terms.thresholds is None else terms.thresholds
+    return _ladder(spec, None if written is None else terms_of(written))
+
+
+def _ladder(spec: Written, terms: Terms | None) -> tuple[Sequence[int], Sequence[Written]]:
+    thresholds = spec["thresholds"] if terms is None or terms.thresholds is None else terms.thresholds
+    return thresholds, spec.get("ladder", ()) if terms is None or terms.ladder is None else terms.ladder
 
 
 _MOST_KNOWN: Final = 1_000
@@ -179,8 +189,7 @@ def compiled_targets(spec: Written, calendar_id: UUID, calendars: Calendars) -> 
         terms = terms_of(written)
         on = terms.calendar_id or calendar_id
         version, calendar = calendars[on]
-        thresholds = tuple(spec["thresholds"]) if terms.thresholds is None else terms.thresholds
-        return Promise(terms.target, terms.conventions, thresholds, on, version, calendar)
+        return Promise(terms.target, terms.conventions, rungs_at(*_ladder(spec, terms)), on, version, calendar)
 
     def read(targets: Mapping[str, Mapping[str, Any]]) -> Targets:
         return {

@@ -12,10 +12,10 @@ from uuid import UUID
 from sqlalchemy.orm import Session
 
 from helpdesk.kernel.unit_of_work import UnitOfWork
-from helpdesk.sla import clocks, regime_in_force
+from helpdesk.sla import alarms, clocks, regime_in_force
 from helpdesk.sla.business_time import Conventions
-from helpdesk.sla.events import SlaBreached
-from helpdesk.sla.models import BREACH, Alarm, Clock, clock_values
+from helpdesk.sla.ladder import rungs_at
+from helpdesk.sla.models import Clock, clock_values, rings_next
 from helpdesk.sla.policy_spec import Promise
 from helpdesk.sla.regime_counting import Counted, count
 from helpdesk.sla.regime_in_force import Regimes
@@ -47,7 +47,7 @@ def _columns(rule: Rule, counted: Counted, start: datetime, now: datetime) -> di
     promise = Promise(
         counted.target,
         Conventions(pausable=False),
-        clocks.REGULATORY_THRESHOLDS,
+        rungs_at(clocks.REGULATORY_THRESHOLDS, ()),
         None if working is None else working.id,
         None if working is None else working.version,
         counted.calendar,
@@ -70,34 +70,10 @@ def stopped(uow: UnitOfWork, row: dict[str, Any], at: datetime) -> dict[str, Any
     counted_on = clocks.calendar_of(uow.session, Clock(**row))
     due: datetime = row["due_at"]
     used = clocks.used_between(counted_on, row["started_at"], at)
-    row = {**row, "stopped_at": at, "elapsed_seconds": used, "next_threshold": None, "next_alarm_at": None}
+    row = {**row, "stopped_at": at, "elapsed_seconds": used, **rings_next(None, None)}
     if at <= due:
         return {**row, "state": "met"}
-    late = max(0, int((uow.now - due).total_seconds()))
-    uow.add_rows(
-        Alarm,
-        [
-            {
-                "clock_id": row["id"],
-                "generation": row["generation"],
-                "threshold": BREACH,
-                "planned_for": due,
-                "fired_at": uow.now,
-                "late_seconds": late,
-            }
-        ],
-    )
-    uow.record(
-        SlaBreached(
-            complaint_id=row["complaint_id"],
-            clock_id=row["id"],
-            kind=row["kind"],
-            generation=row["generation"],
-            due_at=due,
-            late_seconds=late,
-        ),
-        stream=uow.stream_of(row["complaint_id"]),
-    )
+    alarms.note_breach(uow, Clock(**row), due, uow.now, owed=False)
     return {**row, "state": "breached", "breached_at": due}
 
 

@@ -60,7 +60,19 @@ class Clock(Schema):
         metadata={"description": "Business seconds used, once stopped.", "example": None},
     )
     next_alarm_at = Timestamp(required=True, allow_none=True, metadata={"example": "2026-03-05T12:00:00Z"})
-    next_threshold = fields.Integer(required=True, allow_none=True, metadata={"example": 50})
+    next_rung = fields.String(
+        required=True,
+        allow_none=True,
+        metadata={
+            "description": "Of its ladder, at which it rings next: a share of the time, or a time before or after the due time.",
+            "example": "-30 minutes",
+        },
+    )
+    next_threshold = fields.Integer(
+        required=True,
+        allow_none=True,
+        metadata={"description": "Where that is a share of the time: percent.", "example": None},
+    )
     policy_id = fields.UUID(required=True, allow_none=True)
     policy_version = fields.Integer(required=True, allow_none=True)
     calendar_id = fields.UUID(required=True, allow_none=True)

@@ -14,7 +14,7 @@ import structlog
 
 from helpdesk.identity.actors import SYSTEM
 from helpdesk.kernel.unit_of_work import Database, UnitOfWork
-from helpdesk.sla import clocks, queries
+from helpdesk.sla import alarms, clocks, queries
 
 log = structlog.get_logger()
 
@@ -55,11 +55,13 @@ def _ring(database: Database, complaint_ids: Sequence[UUID]) -> int:
     with database.unit_of_work(SYSTEM) as uow:
         locked = _lock(uow, complaint_ids)
         now = queries.clock_time(uow.session)
-        return sum(
-            clocks.ring(uow, clock, now)
+        due = [
+            clock
             for clock in queries.open_clocks_for_update(uow.session, locked)
             if clock.next_alarm_at is not None and clock.next_alarm_at <= now
-        )
+        ]
+        alarms.look_up(uow, [clock.id for clock in due])
+        return sum(clocks.ring(uow, clock, now) for clock in due)
 
 
 def _lock(uow: UnitOfWork, complaint_ids: Sequence[UUID]) -> list[UUID]:

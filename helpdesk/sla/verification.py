@@ -12,7 +12,8 @@ from helpdesk.sla import clocks, regime_verification
 from helpdesk.sla.business_time import due_at, remaining
 from helpdesk.sla.calendar_spec import Calendar
 from helpdesk.sla.events import SlaBreached
-from helpdesk.sla.models import BREACH, Alarm, Clock
+from helpdesk.sla.ladder import BREACHED
+from helpdesk.sla.models import Alarm, Clock
 from helpdesk.sla.revising import REMEDY
 
 
@@ -33,7 +34,7 @@ def one_breach_per_generation(session: Session) -> Iterator[Violation]:
     silent = (
         select(Clock.id)
         .outerjoin(
-            Alarm, (Alarm.clock_id == Clock.id) & (Alarm.generation == Clock.generation) & (Alarm.threshold == BREACH)
+            Alarm, (Alarm.clock_id == Clock.id) & (Alarm.generation == Clock.generation) & (Alarm.rung == BREACHED)
         )
         .where(Clock.state == "breached", Alarm.clock_id.is_(None))
     )

@@ -60,7 +60,8 @@ from helpdesk.kernel.outbox import Duty
 from helpdesk.kernel.settings import Settings
 from helpdesk.sla.business_time import Target, due_at, remaining
 from helpdesk.sla.calendar_spec import Calendar
-from helpdesk.sla.clocks import first_alarm, new_clock, policy_terms
+from helpdesk.sla.clocks import new_clock, policy_terms
+from helpdesk.sla.ladder import first_ahead, place_of
 from helpdesk.sla.models import Clock, SlaCalendar, SlaCalendarVersion, SlaPolicy, SlaPolicyVersion
 from helpdesk.sla.policy_spec import Policy, compiled_targets
 from helpdesk.sla.specs import compiled
@@ -690,7 +691,7 @@ _CALENDAR_SPEC: Final = {
     "weekly_hours": {day: [["09:00", "17:00"]] for day in ("mon", "tue", "wed", "thu", "fri")},
 }
 """The shipped calendar; the benchmark's database knows no other."""
-_THRESHOLDS: Final = (50, 75, 90)
+_RUNGS: Final = ("50%", "75%", "90%")
 
 
 def _pauses(clock: Any) -> list[tuple[datetime, datetime | None]]:
@@ -720,7 +721,7 @@ def _resumed(clock: Any, now: datetime) -> dict[str, Any] | None:
     pauses = _pauses(clock)
     pauses[-1] = (pauses[-1][0], now)
     due = due_at(calendar, clock["started_at"], target, pauses)
-    threshold, at = first_alarm(calendar, _THRESHOLDS, (clock["started_at"], due), pauses, now)
+    rung, at = first_ahead(calendar, _RUNGS, (clock["started_at"], due), pauses, now)
     return {
         "row_id": clock["id"],
         "new_pauses": [*clock["pauses"][:-1], [clock["pauses"][-1][0], rfc3339(now)]],
@@ -728,6 +729,6 @@ def _resumed(clock: Any, now: datetime) -> dict[str, Any] | None:
         "new_due_at": due,
         "new_remaining_seconds": None,
         "new_generation": clock["generation"] + 1,
-        "new_next_threshold": threshold,
+        "new_next_threshold": place_of(rung).percent,
         "new_next_alarm_at": at,
     }

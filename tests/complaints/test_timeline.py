@@ -34,6 +34,8 @@ ON_A_COMPLAINT = (
     "offer.",
     "sla.warned",
     "sla.breached",
+    "sla.overdue",
+    "sla.escalat",
     "sla.fact_",
     "sla.rule_decided",
     "sla.regime_chosen",

@@ -1,0 +1,97 @@
+"""An alarm rings: the record that it did, what is said of it in the complaint's story, and how late it was.
+
+Who calls holds the complaint's lock and has its stream, and moves the clock on; here nothing of the clock changes. What rang
+before is looked up once for all clocks that ring together, so that a sweep writes the alarms of its batch in one statement.
+"""
+
+from collections.abc import Collection, MutableMapping
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+from weakref import WeakKeyDictionary
+
+from helpdesk.kernel.unit_of_work import UnitOfWork
+from helpdesk.sla import alarm_queries, lateness
+from helpdesk.sla.events import ClockEvent, SlaBreached, SlaOverdue, SlaWarned
+from helpdesk.sla.ladder import BREACHED, place_of
+from helpdesk.sla.models import Alarm, Clock
+
+Rang = tuple[UUID, int, str]
+"""Clock, generation, rung."""
+_known: MutableMapping[UnitOfWork, dict[UUID, set[Rang]]] = WeakKeyDictionary()
+
+
+def look_up(uow: UnitOfWork, clock_ids: Collection[UUID]) -> None:
+    """What rang of these clocks, for all of them in one statement. Needed by nobody: who does not say it has it asked one by one."""
+    known = _known.setdefault(uow, {})
+    unknown = [clock_id for clock_id in clock_ids if clock_id not in known]
+    if unknown:
+        known.update({clock_id: set() for clock_id in unknown})
+        for row in alarm_queries.rang(uow.session, unknown):
+            known[row.clock_id].add((row.clock_id, row.generation, row.rung))
+
+
+def note_warning(uow: UnitOfWork, clock: Clock, rung: str, planned: datetime, at: datetime, *, used: int) -> bool:
+    """`used`: percent of the time. False when it rang before, as of all of these."""
+    if not _rings(uow, clock, rung, planned, at):
+        return False
+    _say(uow, SlaWarned(**_of(clock), rung=rung, threshold=used, late_seconds=late_by(planned, at)))
+    lateness.note(uow, clock.complaint_id, "warned", planned, at)
+    return True
+
+
+def note_breach(uow: UnitOfWork, clock: Clock, due: datetime, at: datetime, *, owed: bool = True) -> bool:
+    """`owed`: whether anybody could have rung it at its time."""
+    if not _rings(uow, clock, BREACHED, due, at):
+        return False
+    _say(uow, SlaBreached(**_of(clock), late_seconds=late_by(due, at)))
+    if owed:
+        lateness.note(uow, clock.complaint_id, "breached", due, at)
+    return True
+
+
+def note_overdue(uow: UnitOfWork, clock: Clock, rung: str, planned: datetime, at: datetime) -> bool:
+    if not _rings(uow, clock, rung, planned, at):
+        return False
+    _say(uow, SlaOverdue(**_of(clock), rung=rung, late_seconds=late_by(planned, at)))
+    lateness.note(uow, clock.complaint_id, "overdue", planned, at)
+    return True
+
+
+def late_by(planned: datetime, at: datetime) -> int:
+    """In seconds."""
+    return max(0, int((at - planned).total_seconds()))
+
+
+def _rings(uow: UnitOfWork, clock: Clock, rung: str, planned: datetime, at: datetime) -> bool:
+    """The row is the record that it rang; its primary key would let no second one in."""
+    look_up(uow, [clock.id])
+    known, this = _known[uow][clock.id], (clock.id, clock.generation, rung)
+    if this in known:
+        return False
+    known.add(this)
+    row = {
+        "clock_id": clock.id,
+        "generation": clock.generation,
+        "rung": rung,
+        "threshold": place_of(rung).percent,
+        "planned_for": planned,
+        "fired_at": at,
+        "late_seconds": late_by(planned, at),
+    }
+    uow.add_rows(Alarm, [row])
+    return True
+
+
+def _of(clock: Clock) -> dict[str, Any]:
+    return {
+        "complaint_id": clock.complaint_id,
+        "clock_id": clock.id,
+        "kind": clock.kind,
+        "generation": clock.generation,
+        "due_at": clock.due_at,
+    }
+
+
+def _say(uow: UnitOfWork, event: ClockEvent) -> None:
+    uow.record(event, stream=uow.stream_of(event.complaint_id))
