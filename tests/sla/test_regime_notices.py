@@ -1,0 +1,163 @@
+"""Notices that move a regulator's deadline, and the facts its clocks follow from, over the API.
+
+How it can fail: a notice that is late by a second moves a deadline, or one moves it twice; a fact is recorded by somebody who may
+not, twice, or of a time that cannot be; a complainant is told of a window that nobody promised them.
+"""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from helpdesk.kernel.unit_of_work import Database
+from helpdesk.sla.regime_errors import DeadlinePassed, ExtensionUsed, NotExtensible
+from tests.conftest import Caller, Join, complaint_body
+from tests.racing import at_once
+from tests.sla.regulated import DAY, FINANCIAL, HOUSING, MORTGAGE, Regulated
+from tests.sla.watching import MONDAY, act, clocks_of, wrong
+
+
+class TestExtensions:
+    def test_a_notice_moves_the_deadline_once(self, database: Database) -> None:
+        story = Regulated(database, **MORTGAGE)
+        before = story.clock("us.respa.respond")
+        story.extend("us.respa.respond", MONDAY + 3 * DAY)
+        clock = story.clock("us.respa.respond")
+        assert (clock.target_amount, clock.extensions, clock.generation) == (45, 1, before.generation + 1)
+        # 45 working days after Monday 2 March 2026: Monday 4 May, in summer time.
+        assert clock.due_at == datetime(2026, 5, 5, 4, tzinfo=UTC)
+        letter = story.clock("us.respa.respond/notice.1")
+        assert (letter.state, letter.due_at, letter.stopped_at) == ("met", before.due_at, MONDAY + 3 * DAY)
+        with pytest.raises(ExtensionUsed):
+            story.extend("us.respa.respond", MONDAY + 4 * DAY)
+        assert wrong(database) == []
+
+    def test_late_by_a_second(self, database: Database) -> None:
+        due = Regulated(database, **MORTGAGE).clock("us.respa.respond").due_at or MONDAY
+        for at in (due, due + timedelta(seconds=1)):
+            with pytest.raises(DeadlinePassed):
+                Regulated(database, **MORTGAGE).extend("us.respa.respond", at)
+        story = Regulated(database, **MORTGAGE)
+        story.extend("us.respa.respond", due - timedelta(seconds=1))
+        assert story.clock("us.respa.respond").due_at == datetime(2026, 5, 5, 4, tzinfo=UTC)
+        assert 50 in story.rang("us.respa.respond")  # what had been due before is not swallowed
+        assert wrong(database) == []
+
+    def test_in_steps(self, database: Database) -> None:
+        story = Regulated(database, jurisdiction="CN", sector="bank")
+        for days in (30, 60):
+            story.extend("cn.bank.15", MONDAY + DAY)
+            assert story.clock("cn.bank.15").target_amount == days
+        with pytest.raises(ExtensionUsed):
+            story.extend("cn.bank.15", MONDAY + DAY)
+
+    def test_what_cannot_be_moved(self, database: Database) -> None:
+        story = Regulated(database, **MORTGAGE)
+        for kind in ("us.respa.ack", "resolve"):
+            with pytest.raises(NotExtensible):
+                story.extend(kind, MONDAY + DAY)
+        story.decided(MONDAY + DAY)
+        with pytest.raises(NotExtensible):
+            story.extend("us.respa.respond", MONDAY + 2 * DAY)
+
+    def test_over_the_api(self, anonymous: Caller, agent: Caller, join: Join) -> None:
+        taken = agent.post("/complaints", complaint_body(**MORTGAGE)).json
+        clock = clocks_of(agent, taken["reference"])["us.respa.respond"]
+        path = f"/complaints/{taken['reference']}/clocks/{clock['id']}/extensions"
+        body = {"text": "We need fifteen more days.", "reason": "The servicer before us has the file."}
+        assert anonymous.post(path, body).status_code == 401
+        assert join("auditor", team_ids=[]).post(path, body).status_code == 403
+        made = agent.post(path, body)
+        assert made.status_code == 201, made.text
+        assert made.json["old_due_at"] == clock["due_at"] < made.json["new_due_at"]
+        assert agent.get(path).json["items"] == [made.json]
+        messages = agent.get(f"/complaints/{taken['reference']}/messages").json["items"]
+        assert [item["purpose"] for item in messages if item["id"] == made.json["message_id"]] == ["holding_letter"]
+        told = agent.get(f"/complaints/{taken['reference']}/timeline?limit=200").json["items"]
+        (extended,) = [item for item in told if item["type"] == "sla.deadline_extended"]
+        assert extended["payload"]["changes"]["target_amount"] == [30, 45]
+        assert agent.post(path, body).json["code"] == "extension_used"
+        assert agent.get(f"/complaints/{taken['reference']}").json["next_due_at"] is not None
+
+    def test_two_at_once(self, agent: Caller) -> None:
+        taken = agent.post("/complaints", complaint_body(**MORTGAGE)).json
+        clock = clocks_of(agent, taken["reference"])["us.respa.respond"]
+        path = f"/complaints/{taken['reference']}/clocks/{clock['id']}/extensions"
+        body = {"text": "We need fifteen more days.", "reason": "The file."}
+        answers = at_once(*[lambda: agent.post(path, body).status_code] * 2)
+        assert sorted(answers) == [201, 409]
+
+
+class TestFactsApi:
+    def test_record_see_and_take_back(self, anonymous: Caller, agent: Caller, join: Join) -> None:
+        taken = agent.post("/complaints", complaint_body(**HOUSING)).json
+        path = f"/complaints/{taken['reference']}/regulatory-facts"
+        body = {"kind": "escalation_requested", "note": "By telephone."}
+        assert anonymous.post(path, body).status_code == 401
+        assert join("auditor", team_ids=[]).post(path, body).status_code == 403
+        made = agent.post(path, body)
+        assert made.status_code == 201, made.text
+        again = agent.post(path, body | {"at": made.json["at"]})
+        assert (again.status_code, again.json["code"]) == (409, "fact_known")
+        assert agent.post(path, body | {"at": "2999-01-01T00:00:00Z"}).status_code == 422
+        assert agent.post(path, body | {"at": "1989-12-31T23:59:59Z"}).status_code == 422
+        assert agent.post(path, {"kind": "anything"}).status_code == 422
+        back = agent.post(f"{path}/{made.json['id']}/withdraw", {"reason": "Of another one."})
+        assert back.json["withdrawn_because"] == "Of another one."
+        twice = agent.post(f"{path}/{made.json['id']}/withdraw", {"reason": "Again."})
+        assert (twice.status_code, twice.json["code"]) == (409, "fact_withdrawn")
+        assert [item["id"] for item in agent.get(path).json["items"]] == [made.json["id"]]
+        kinds = {item["kind"]: item["known_by"] for item in agent.get("/sla/regulatory-facts").json["items"]}
+        assert kinds["escalation_requested"] == "people"
+
+    def test_which_rules_and_why(self, agent: Caller) -> None:
+        taken = agent.post("/complaints", complaint_body(**MORTGAGE)).json
+        path = f"/complaints/{taken['reference']}/regime"
+        found = {item["rule"]["id"]: item for item in agent.get(path).json["items"]}
+        assert (found["us.respa.ack"]["applies"], found["us.respa.ack"]["because"]) == (True, "always")
+        assert (found["iso.10002.ack"]["applies"], found["iso.10002.ack"]["because"]) == (False, "off")
+        body = {"rule_id": "us.respa.ack", "applies": False, "reason": "It is no notice of error."}
+        decided = agent.post(f"{path}/decisions", body)
+        assert decided.status_code == 200, decided.text
+        found = {item["rule"]["id"]: item for item in decided.json["items"]}
+        assert (found["us.respa.ack"]["because"], found["us.respa.ack"]["reason"]) == ("decided", body["reason"])
+        assert clocks_of(agent, taken["reference"])["us.respa.ack"]["state"] == "cancelled"
+        other = agent.post(f"{path}/decisions", body | {"rule_id": "uk.fca.src"})
+        assert (other.status_code, other.json["code"]) == (409, "not_regulated")
+        assert agent.post(f"{path}/decisions", body | {"rule_id": "nobody's"}).status_code == 422
+
+    def test_a_complaint_without_a_jurisdiction_asks_nothing(self, agent: Caller, database: Database) -> None:
+        taken = agent.post("/complaints", complaint_body()).json
+        assert agent.get(f"/complaints/{taken['reference']}/regime").json["items"] == []
+        made = agent.post(f"/complaints/{taken['reference']}/regulatory-facts", {"kind": "complaint_served"})
+        assert made.status_code == 201
+        edited = agent.patch(
+            f"/complaints/{taken['reference']}", {"jurisdiction": "US", "sector": "telecom"}, if_match="*"
+        )
+        assert edited.status_code == 200, edited.text
+        assert clocks_of(agent, taken["reference"])["us.fcc.30"]["started_at"] == made.json["at"][:19] + "Z"
+        assert wrong(database) == []
+
+    def test_a_merged_one_is_referred_to_its_survivor(self, senior: Caller) -> None:
+        one, other = (senior.post("/complaints", complaint_body(**HOUSING)).json["reference"] for _ in range(2))
+        body = {"into": other, "reason": "Written twice.", "other_complainant": True}
+        assert senior.post(f"/complaints/{one}/merge", body).status_code == 201
+        answer = senior.post(f"/complaints/{one}/regulatory-facts", {"kind": "escalation_requested"})
+        assert (answer.status_code, answer.json["code"]) == (409, "complaint_merged")
+
+    def test_acknowledged_at_once(self, agent: Caller) -> None:
+        taken = agent.post("/complaints", complaint_body(**HOUSING, acknowledge=True)).json
+        found = clocks_of(agent, taken["reference"])
+        assert (found["uk.housing.ack"]["state"], found["uk.housing.s1"]["state"]) == ("met", "running")
+        act(agent, taken["reference"], "withdraw", reason="x")
+        assert clocks_of(agent, taken["reference"])["uk.housing.s1"]["state"] == "cancelled"
+
+
+def test_a_complainant_is_told_of_promises_not_of_windows(agent: Caller, anonymous: Caller) -> None:
+    taken = agent.post("/complaints", complaint_body(**FINANCIAL)).json
+    given = {"reference": taken["reference"], "secret": taken["tracking_secret"]}
+    token = anonymous.post("/public/tracking", given).json["token"]
+    told = anonymous.get("/public/tracking/milestones", authorization=f"Tracking {token}").json["items"]
+    dues = {item["due_at"] for item in told if item["kind"] == "regulator"}
+    clocks = clocks_of(agent, taken["reference"])
+    assert dues == {clocks["uk.fca.ack"]["due_at"], clocks["uk.fca.final"]["due_at"]}  # not the window of `uk.fca.src`
+    assert {item["notice"] for item in told} == {None, "Information, not legal advice."}
