@@ -20,8 +20,8 @@ from helpdesk.complaints.text_seals import digest, seal
 from helpdesk.kernel.unit_of_work import Database
 from helpdesk.verifying import violations
 from helpdesk.wiring import Program
+from tests.complaints.evidence.packing import Archive, made, of
 from tests.complaints.merging import merge, new, path_of, unmerge, write
-from tests.complaints.test_evidence import Archive, made, of
 from tests.conftest import Caller
 from tests.racing import at_once
 from tests.tampering import past_the_trigger
