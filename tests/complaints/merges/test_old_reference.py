@@ -24,7 +24,7 @@ from tests.complaints.merging import (
     write,
 )
 from tests.complaints.test_redaction import places_with
-from tests.complaints.test_tracking import opened
+from tests.complaints.tracking.complainants import opened
 from tests.conftest import Caller, Join
 from tests.racing import until, waiting
 
