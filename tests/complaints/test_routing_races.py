@@ -25,7 +25,7 @@ from helpdesk.identity.actors import SYSTEM, Actor
 from helpdesk.kernel.errors import DomainError
 from helpdesk.kernel.unit_of_work import Database
 from helpdesk.verifying import violations
-from tests.complaints.test_routing import rule, to
+from tests.complaints.routes import rule, to
 from tests.complaints.work import profile
 from tests.conftest import Caller, Join, complaint_body, make_team
 from tests.racing import at_once
