@@ -1,7 +1,8 @@
-"""How long a refused sign-in takes, for an account that exists and for one that does not, and a refused look at a
-complaint: whether the one can be told from the other by a clock. A report, not a gate: on a machine that others use too, chance says yes now and then. That both do
-the same statements and make the same hash is what `tests/identity/test_sessions.py` and `tests/complaints/tracking/test_session.py`
-hold on to.
+"""How long a refused sign-in takes, for an account that exists and for one that does not, and a refused look at a complaint:
+whether the one can be told from the other by a clock.
+
+A report, not a gate: on a machine that others use too, chance says yes now and then. That both do the same statements and make
+the same hash is what `tests/identity/test_sessions.py` and `tests/complaints/tracking/test_session.py` hold on to.
 """
 
 import os

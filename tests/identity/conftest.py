@@ -2,9 +2,16 @@ from collections.abc import Iterator
 
 import pytest
 from argon2 import PasswordHasher
+from flask import Flask
+from sqlalchemy import Engine, text
 
-from helpdesk.identity import passwords
+from helpdesk.identity import oidc_knowledge, passwords
+from helpdesk.kernel.unit_of_work import Database
+from tests.conftest import Caller
 from tests.identity import doors
+from tests.identity.believing import believe
+from tests.identity.doors import Browser, Member, execute
+from tests.identity.providers import Lying
 
 
 @pytest.fixture(autouse=True, scope="session")
@@ -17,3 +24,28 @@ def cheap_hashes() -> Iterator[None]:
         yield
     passwords._nobodys.cache_clear()
     doors.known_hash.cache_clear()
+
+
+@pytest.fixture
+def lying(engine: Engine, admin: Caller) -> Iterator[Lying]:
+    """It is believed."""
+    oidc_knowledge.forget_providers()
+    found = Lying()
+    with engine.connect() as connection:
+        found.now = int(connection.execute(text("SELECT extract(epoch FROM now())::bigint")).scalar_one())
+    found.start()
+    found.id = believe(admin, found.issuer)
+    yield found
+    found.stop()
+
+
+@pytest.fixture
+def ana(database: Database, engine: Engine) -> Member:
+    found = Member(database, password=False)
+    execute(engine, "UPDATE agent SET email = 'Ana@Example.com' WHERE id = :id", id=found.id)
+    return found
+
+
+@pytest.fixture
+def browser(app: Flask) -> Browser:
+    return Browser(app)
