@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 from helpdesk.automation.events import TriggerFired
 from helpdesk.automation.happenings import FIRING
 from helpdesk.automation.models import Firing, Trigger, TriggerVersion
+from helpdesk.complaints.models import Complaint
 from helpdesk.kernel.event_log import EventRow
 from helpdesk.kernel.verification import Check, Violation
 
@@ -38,12 +39,13 @@ def firings_are_told(session: Session) -> Iterator[Violation]:
         EventRow.request_id == literal(FIRING).concat(cast(Firing.id, String)),
     )
     rows = session.execute(
-        select(Firing.id, Firing.complaint_id)
+        select(Firing.id, Complaint.reference)
+        .join(Complaint, Complaint.id == Firing.complaint_id)
         .where(Firing.outcome == "done", ~select(EventRow.id).where(told).exists())
         .execution_options(yield_per=_BATCH)
     )
     for row in rows:
-        yield Violation("trigger_firing", f"firing {row.id}", f"is told nowhere on complaint {row.complaint_id}")
+        yield Violation("trigger_firing", f"firing {row.id}", f"is told nowhere on complaint {row.reference}")
 
 
 CHECKS: tuple[Check, ...] = (versions_are_kept, firings_are_told)

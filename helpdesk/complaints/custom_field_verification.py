@@ -24,12 +24,12 @@ def values_agree(session: Session) -> Iterator[Violation]:
         .subquery()
     )
     statement = (
-        select(Complaint.id, Complaint.terms, Complaint.custom_fields, held.c.pairs)
+        select(Complaint.reference, Complaint.terms, Complaint.custom_fields, held.c.pairs)
         .outerjoin(held, held.c.complaint_id == Complaint.id)
         .where((func.cardinality(Complaint.terms) > 0) | held.c.pairs.is_not(None) | (Complaint.custom_fields != {}))
     )
-    for complaint_id, terms, shown, pairs in session.execute(statement):
-        subject = f"complaint {complaint_id}"
+    for reference, terms, shown, pairs in session.execute(statement):
+        subject = f"complaint {reference}"
         found = {term for term in terms if not term.startswith(TERM)}
         wanted = {f"{key}={text}" for key, text in pairs or () if text is not None}
         if found != wanted:

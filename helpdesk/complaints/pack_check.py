@@ -173,7 +173,7 @@ class Digests:
         if texts and kind in OF_A_MESSAGE:
             self.tell(payload["message_id"], event["occurred_at"], texts)
         if texts and kind in OF_A_COMPLAINT and own:
-            self.complaint, self.complaint_erased = texts, False
+            self.complaint, self.complaint_erased = {**(self.complaint or {}), **texts}, False
 
     def tell(self, message: str, at: str, texts: dict[str, str]) -> None:
         if message not in self.messages or at >= self.messages[message][0]:

@@ -46,7 +46,7 @@ def collect_left_behind(database: Database) -> int:
     with database.reader() as session:
         found = reassignment_queries.left_behind(session, reassignment.TOPIC, BATCH)
     count = 0
-    for complaint_id, agent_id in found:
+    for complaint_id, agent_id, _ in found:
         try:
             with database.unit_of_work(SYSTEM) as uow:
                 count += reassignment.give_on(uow, complaint_id, agent_id, {})

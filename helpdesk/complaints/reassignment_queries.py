@@ -23,13 +23,15 @@ def left_with(session: Session, agent_id: UUID, after: UUID | None, limit: int) 
     return session.scalars(theirs.order_by(Complaint.id).limit(limit)).all()
 
 
-def left_behind(session: Session, topic: str, limit: int) -> Sequence[Row[UUID, UUID]]:
-    """`(complaint_id, agent_id)` of open complaints whose agent has left and for whom nobody owes that they are given on."""
+def left_behind(session: Session, topic: str, limit: int) -> Sequence[Row[UUID, UUID, str]]:
+    """`(complaint_id, agent_id, reference)` of open complaints whose agent has left and for whom nobody owes that they
+    are given on.
+    """
     owed = exists().where(
         Duty.subject_id == Agent.id, Duty.topic == topic, Duty.done_at.is_(None), Duty.dead_at.is_(None)
     )
     found = (
-        select(Complaint.id, Agent.id)
+        select(Complaint.id, Agent.id, Complaint.reference)
         .join(Agent, Agent.id == Complaint.assignee_id)
         .where(~Agent.active, _OPEN, ~owed)
         .limit(limit)

@@ -13,8 +13,8 @@ _SHOWN = 1_000
 
 def nothing_is_left_behind(session: Session) -> Iterator[Violation]:
     """An open complaint is not with an agent who has left, unless it is owed that it is given on."""
-    for complaint_id, agent_id in reassignment_queries.left_behind(session, TOPIC, _SHOWN):
-        yield Violation("assignee", f"complaint {complaint_id}", f"is with agent {agent_id}, who has left")
+    for _, agent_id, reference in reassignment_queries.left_behind(session, TOPIC, _SHOWN):
+        yield Violation("assignee", f"complaint {reference}", f"is with agent {agent_id}, who has left")
 
 
 CHECKS = (nothing_is_left_behind,)

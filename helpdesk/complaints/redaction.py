@@ -18,7 +18,7 @@ from uuid import UUID
 
 from marshmallow import fields
 
-from helpdesk.complaints import cutting, merge_queries, redaction_queries
+from helpdesk.complaints import cutting, merge_queries, redaction_queries, text_queries
 from helpdesk.complaints.action_schemas import BODIES
 from helpdesk.complaints.cutting import MARK, Cut, NotThere
 from helpdesk.complaints.errors import NothingLeft
@@ -26,7 +26,7 @@ from helpdesk.complaints.events import MessageRedacted, TextRedacted
 from helpdesk.complaints.models import Complaint, Message
 from helpdesk.complaints.queries import Part
 from helpdesk.complaints.redaction_models import Redaction
-from helpdesk.complaints.text_seals import OF_COMPLAINT, OF_MESSAGE, new_salt, seal_row
+from helpdesk.complaints.text_seals import OF_COMPLAINT, OF_MESSAGE, differing, new_salt, seal_row
 from helpdesk.identity.actors import Actor
 from helpdesk.kernel import event_log, idempotency, mail
 from helpdesk.kernel.errors import FieldError, ValidationFailed
@@ -109,9 +109,12 @@ def redact_text(uow: UnitOfWork, actor: Actor, complaint: Complaint, given: dict
     if before == MARK and not past:
         raise NothingLeft
     cut = cut_of(before, given, past)
+    wrong = differing(complaint.text_salt, complaint, OF_COMPLAINT, text_queries.seals_of(uow.session, complaint.id))
+    if cut.whole:
+        wrong.pop(name, None)
     setattr(complaint, name, cut.left)
     complaint.text_salt = new_salt()
-    left = seal_row(complaint.text_salt, complaint, OF_COMPLAINT)
+    left = seal_row(complaint.text_salt, complaint, OF_COMPLAINT) | wrong
     submission = redaction_queries.submission_of(uow.session, complaint.id)
     if submission is not None and submission.given is not None:
         submission.given = cutting.mapped(submission.given, lambda text: cut.out_of(text) if cut.holds(text) else text)

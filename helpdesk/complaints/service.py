@@ -1,5 +1,6 @@
 """What one can do with a complaint beside its lifecycle: edit, write, add issues. `people` and `assignment` have the rest."""
 
+from collections.abc import Collection
 from typing import Any
 from uuid import UUID
 
@@ -71,17 +72,21 @@ def edit(uow: UnitOfWork, complaint: Complaint, given: dict[str, Any]) -> UUID:
                 complaint_id=complaint.id,
                 reference=complaint.reference,
                 changes=changed,
-                texts=_seals(complaint) if changed.keys() & set(OF_COMPLAINT) else {},
+                texts=_seals(complaint, changed.keys()),
             ),
             stream=complaint,
         )
     return complaint.id
 
 
-def _seals(complaint: Complaint) -> Seals:
-    """With the salt that it has: what stood there before is in the event's changes, for everybody to compare."""
-    complaint.text_salt = complaint.text_salt or new_salt()
-    return seal_row(complaint.text_salt, complaint, OF_COMPLAINT)
+def _seals(complaint: Complaint, changed: Collection[str]) -> Seals:
+    """With the salt that it has: what stood there before is in the event's changes, for everybody to compare. A text that
+    did not change keeps the digest that it has: to seal it anew would make good what was done to it past the program.
+    """
+    names = tuple(name for name in OF_COMPLAINT if name in changed)
+    if names and complaint.text_salt is None:
+        complaint.text_salt, names = new_salt(), OF_COMPLAINT
+    return seal_row(complaint.text_salt or b"", complaint, names)
 
 
 def _said(uow: UnitOfWork, actor: Actor, complaint: Complaint, given: dict[str, Any]) -> RichText:

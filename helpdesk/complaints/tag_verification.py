@@ -22,18 +22,18 @@ def tags_agree(session: Session) -> Iterator[Violation]:
         .subquery()
     )
     found = (
-        select(Complaint.id, Complaint.terms, Complaint.tags, carried.c.terms.label("carried"))
+        select(Complaint.reference, Complaint.terms, Complaint.tags, carried.c.terms.label("carried"))
         .outerjoin(carried, carried.c.complaint_id == Complaint.id)
         .where((func.cardinality(Complaint.tags) > 0) | (carried.c.n > 0) | (func.cardinality(Complaint.terms) > 0))
     )
-    for complaint_id, terms, names, rows in session.execute(found):
+    for reference, terms, names, rows in session.execute(found):
         shown = [term for term in terms if term.startswith(TERM)]
         if sorted(shown) != sorted(rows or []):
             yield Violation(
-                "tags", f"complaint {complaint_id}", f"is found by {len(shown)} tags, carries {len(rows or [])}"
+                "tags", f"complaint {reference}", f"is found by {len(shown)} tags, carries {len(rows or [])}"
             )
         elif len(names) != len(rows or []):
-            yield Violation("tags", f"complaint {complaint_id}", f"shows {len(names)} tags, carries {len(rows or [])}")
+            yield Violation("tags", f"complaint {reference}", f"shows {len(names)} tags, carries {len(rows or [])}")
 
 
 CHECKS = (tags_agree,)

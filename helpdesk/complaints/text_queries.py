@@ -50,13 +50,14 @@ def texts_of(session: Session, complaint_ids: Sequence[UUID]) -> Iterator[Writte
     kin: dict[UUID, Sequence[UUID]] = {complaint_id: [complaint_id] for complaint_id in complaint_ids}
     kin |= {complaint_id: kin_of(session, complaint_id) for complaint_id in _related(session, complaint_ids)}
     chains = _chains(session, {stream for streams in kin.values() for stream in streams})
+    references: dict[UUID, str] = {}
     for row in session.execute(_COMPLAINTS.where(Complaint.id.in_(complaint_ids)).order_by(Complaint.id)):
+        references[row.id] = row.reference
         said = chains.complaints.get(row.id)
         place = said.place if said else 0
         erased = chains.erased.get(row.id, 0) > place
-        yield Written(
-            row.id, "the complaint", _named(row, OF_COMPLAINT), row.text_salt, said and said.seals, place, erased
-        )
+        texts = _named(row, OF_COMPLAINT)
+        yield Written(row.id, row.reference, "the complaint", texts, row.text_salt, said and said.seals, place, erased)
     there = set()
     rows = _MESSAGES.where(Message.complaint_id.in_(complaint_ids)).order_by(Message.complaint_id, Message.id)
     for row in session.execute(rows):
@@ -65,24 +66,29 @@ def texts_of(session: Session, complaint_ids: Sequence[UUID]) -> Iterator[Writte
         place = said.place if said and said.stream_id == row.complaint_id else 0
         erased = said is None and not chains.messages_erased.isdisjoint(kin[row.complaint_id])
         texts = _named(row, OF_MESSAGE)
-        yield Written(row.complaint_id, f"message {row.id}", texts, row.salt, said and said.seals, place, erased)
-    yield from _gone(session, chains, there, set(complaint_ids))
+        reference = references[row.complaint_id]
+        subject = f"message {row.id}"
+        yield Written(row.complaint_id, reference, subject, texts, row.salt, said and said.seals, place, erased)
+    yield from _gone(session, chains, there, references)
 
 
-def _gone(session: Session, chains: _Chains, there: set[UUID], complaint_ids: set[UUID]) -> Iterator[Written]:
+def _gone(session: Session, chains: _Chains, there: set[UUID], references: dict[UUID, str]) -> Iterator[Written]:
     missing = {
         message_id
         for message_id, stream_id in chains.added.items()
-        if stream_id in complaint_ids and message_id not in there
+        if stream_id in references and message_id not in there
     }
     if missing:
         missing -= set(session.scalars(select(Message.id).where(Message.id.in_(missing))))
     for message_id in sorted(missing):
         said = chains.messages[message_id]
-        yield Written(chains.added[message_id], f"message {message_id}", {}, None, said.seals, said.place, gone=True)
+        home, subject = chains.added[message_id], f"message {message_id}"
+        yield Written(home, references[home], subject, {}, None, said.seals, said.place, gone=True)
 
 
-_COMPLAINTS: Final = select(Complaint.id, *(getattr(Complaint, name) for name in OF_COMPLAINT), Complaint.text_salt)
+_COMPLAINTS: Final = select(
+    Complaint.id, Complaint.reference, *(getattr(Complaint, name) for name in OF_COMPLAINT), Complaint.text_salt
+)
 _MESSAGES: Final = select(
     Message.id, Message.complaint_id, *(getattr(Message, name) for name in OF_MESSAGE), Message.salt
 )
@@ -140,7 +146,8 @@ def _hear(chains: _Chains, row: Any) -> None:
         return
     said = _Said(row.texts, row.stream_id, row.stream_seq)
     if not of_message:
-        chains.complaints[row.stream_id] = said
+        known = chains.complaints.get(row.stream_id)  # a correction says what it corrected, and the rest goes on
+        chains.complaints[row.stream_id] = said if known is None else said._replace(seals=known.seals | said.seals)
         return
     message_id = UUID(row.message_id)
     chains.messages[message_id] = said

@@ -40,13 +40,22 @@ def seal_row(salt: bytes, row: Any, names: tuple[str, ...]) -> Seals:
     return seal(salt, {name: getattr(row, name) for name in names})
 
 
+def differing(salt: bytes | None, row: Any, names: tuple[str, ...], said: Mapping[str, str]) -> Seals:
+    """What is `said` of those texts of a row that are not what it says: to be said again when the row is sealed anew, so
+    that a redaction makes nothing good that was done past the program.
+    """
+    now = seal_row(salt or b"", row, names)
+    return {name: said[name] for name in names if name in said and now.get(name) != said[name]}
+
+
 @dataclass(frozen=True, slots=True)
 class Written:
-    """The texts of one row, with what the chain says of them. `said`: the last seals, None where there are none; `place`: of
+    """The texts of one row, with what the chain says of them. `reference`: of the complaint; `said`: the last seals, None where there are none; `place`: of
     the event that has them; `erased`: what could have told more was erased since; `gone`: there is no such row any more.
     """
 
     complaint_id: UUID
+    reference: str
     subject: str
     texts: Mapping[str, str | None]
     salt: bytes | None

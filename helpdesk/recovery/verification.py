@@ -170,7 +170,7 @@ def _replayed(steps: list[Any], status: str, count: int) -> str | None:
 
 
 _COUNTERS: Final = text("""
-    SELECT c.id, c.offers_live, c.offers_drafted, c.offers_approved, c.remedies_undelivered, c.offers_minor,
+    SELECT c.reference, c.offers_live, c.offers_drafted, c.offers_approved, c.remedies_undelivered, c.offers_minor,
            o.live, o.drafts, o.approved, o.waiting, o.minor
     FROM complaint c CROSS JOIN LATERAL (
         SELECT count(*) FILTER (WHERE status <> ALL(:ended)) AS live,
@@ -194,7 +194,7 @@ def complaint_counters(session: Session) -> Iterator[Violation]:
             f"{row.remedies_undelivered} undelivered, {row.offers_minor} minor units; its offers are {row.live}, "
             f"{row.drafts}, {row.approved}, {row.waiting} and {row.minor}"
         )
-        yield Violation("recovery.complaint_counters", f"complaint {row.id}", detail)
+        yield Violation("recovery.complaint_counters", f"complaint {row.reference}", detail)
 
 
 CHECKS: Final[tuple[Check, ...]] = (

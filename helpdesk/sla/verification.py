@@ -140,13 +140,15 @@ def next_due_follows_from_clocks(session: Session) -> Iterator[Violation]:
         .subquery()
     )
     wrong = (
-        select(Complaint.id, Complaint.next_due_at, earliest.c.due)
+        select(Complaint.reference, Complaint.next_due_at, earliest.c.due)
         .outerjoin(earliest, earliest.c.complaint_id == Complaint.id)
         .where(Complaint.next_due_at != func.coalesce(earliest.c.due, NOTHING_DUE))
     )
     for row in session.execute(wrong):
         due = "nothing" if row.due is None else row.due.isoformat()
-        yield Violation("next_due", f"complaint {row.id}", f"says {row.next_due_at.isoformat()}, its clocks say {due}")
+        yield Violation(
+            "next_due", f"complaint {row.reference}", f"says {row.next_due_at.isoformat()}, its clocks say {due}"
+        )
 
 
 CHECKS = (

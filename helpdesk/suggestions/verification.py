@@ -11,8 +11,8 @@ from helpdesk.suggestions import queries
 from helpdesk.suggestions.classifier import Damaged, unpacked
 
 _MISCOUNTED: Final = text("""
-    SELECT complaint_id, agent_id, place FROM category_suggestion
-    WHERE place <> coalesce(array_position(categories, chosen), 0) ORDER BY complaint_id, agent_id
+    SELECT c.reference, s.agent_id, s.place FROM category_suggestion s JOIN complaint c ON c.id = s.complaint_id
+    WHERE s.place <> coalesce(array_position(s.categories, s.chosen), 0) ORDER BY s.complaint_id, s.agent_id
 """)
 
 
@@ -31,7 +31,7 @@ def places_right(session: Session) -> Iterator[Violation]:
     """The chosen category is at the place among the suggestions that is counted."""
     for row in session.execute(_MISCOUNTED):
         detail = f"what agent {row.agent_id} chose is not at place {row.place} of what they were shown"
-        yield Violation("suggestions.place_right", f"complaint {row.complaint_id}", detail)
+        yield Violation("suggestions.place_right", f"complaint {row.reference}", detail)
 
 
 CHECKS: Final[tuple[Check, ...]] = (models_readable, places_right)

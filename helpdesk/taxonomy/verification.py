@@ -37,7 +37,7 @@ def versions_follow(session: Session) -> Iterator[Violation]:
 
 
 _UNKNOWN: Final = text("""
-    SELECT used.kind, used.code, used.complaint_id FROM (
+    SELECT used.kind, used.code, c.reference FROM (
         SELECT 'channel' AS kind, channel AS code, id AS complaint_id FROM complaint
         UNION ALL SELECT 'root_cause', root_cause, id FROM complaint WHERE root_cause IS NOT NULL
         UNION ALL SELECT 'category', category, complaint_id FROM complaint_issue WHERE category IS NOT NULL
@@ -45,6 +45,7 @@ _UNKNOWN: Final = text("""
         UNION ALL SELECT 'root_cause', cause, complaint_id FROM complaint_issue WHERE cause IS NOT NULL
         UNION ALL SELECT 'vulnerability', flag, complaint_id FROM complaint_need
     ) AS used
+    JOIN complaint c ON c.id = used.complaint_id
     WHERE NOT EXISTS (SELECT FROM taxonomy_term t WHERE t.kind = used.kind AND t.code = used.code)
     ORDER BY used.complaint_id, used.kind
 """)
@@ -54,7 +55,7 @@ def codes_are_known(session: Session) -> Iterator[Violation]:
     """Every code on a complaint is one of the taxonomy, in force or retired."""
     for row in session.execute(_UNKNOWN):
         detail = f"has the {row.kind} {row.code}, which nobody knows"
-        yield Violation("taxonomy.codes_are_known", f"complaint {row.complaint_id}", detail)
+        yield Violation("taxonomy.codes_are_known", f"complaint {row.reference}", detail)
 
 
 CHECKS: Final[tuple[Check, ...]] = (newest_is_whole, versions_follow, codes_are_known)

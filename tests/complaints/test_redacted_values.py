@@ -9,7 +9,7 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from sqlalchemy import Engine
+from sqlalchemy import Engine, text
 
 from helpdesk.complaints.cutting import MARK
 from helpdesk.kernel.unit_of_work import Database
@@ -110,6 +110,17 @@ class TestTaken:
         report = agent.get(f"{path_of(account)}/timeline/verification").json
         assert (report["valid"], report["texts_without_digest"]) == (True, 0)
         assert list(violations(database, ["chain"])) == []
+
+    def test_digests_of_texts_that_no_erased_event_told_stay_in_force(
+        self, manager: Caller, agent: Caller, account: Complaint, engine: Engine, database: Database
+    ) -> None:
+        done(value(manager, account, whole=True))
+        report = agent.get(f"{path_of(account)}/timeline/verification").json
+        assert (report["valid"], report["texts"], report["texts_without_digest"]) == (True, 1, 0)
+        with engine.begin() as connection:
+            connection.execute(text("UPDATE complaint SET description = 'x'"))
+        found = [(item.subject, item.detail) for item in violations(database, ["chain"])]
+        assert found == [(f"complaint {account['reference']}", "the complaint: its description was changed")]
 
     def test_undoing_a_merge_brings_nothing_back(
         self, senior: Caller, manager: Caller, team: UUID, engine: Engine, database: Database

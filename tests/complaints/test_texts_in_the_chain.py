@@ -114,6 +114,22 @@ class TestTampering:
         (fault,) = pack_check.faults(Archive(pack))
         assert "is not what was written" in fault
 
+    @pytest.mark.parametrize("way", ["edit", "redact"])
+    def test_is_not_made_good_by_what_comes_after(
+        self, senior: Caller, manager: Caller, story: Complaint, engine: Engine, way: str
+    ) -> None:
+        """A correction or a redaction of the subject seals the subject, not the description that somebody changed."""
+        tampered(engine, "UPDATE complaint SET description = 'It was fine.'")
+        if way == "edit":
+            answer = senior.patch(path_of(story), {"subject": "Late"}, if_match="*")
+        else:
+            body = {"part": "subject", "whole": True, "reason": "A name."}
+            answer = manager.post(f"{path_of(story)}/redact", body, if_match="*")
+        assert answer.status_code == 200, answer.text
+        assert [item["what"] for item in report(senior, story)["broken"]] == [
+            "the complaint: its description was changed"
+        ]
+
 
 class TestOrdinaryLife:
     def test_a_correction(self, senior: Caller, story: Complaint, program: Program) -> None:

@@ -340,7 +340,11 @@ class TestWholeLog:
         result = verified()["result"]
         assert not result["valid"]
         first, of_the_message = result["violations"]
-        assert first == {"check": "chain", "subject": f"complaint {story['id']}", "detail": "event 2: is missing"}
+        assert first == {
+            "check": "chain",
+            "subject": f"complaint {story['reference']}",
+            "detail": "event 2: is missing",
+        }
         assert of_the_message["detail"].endswith("no event knows of it")
 
     def test_more_than_are_named(self, verified: Callable[[], dict[str, Any]], agent: Caller, engine: Engine) -> None:

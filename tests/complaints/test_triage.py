@@ -299,7 +299,7 @@ class TestSetByAPerson:
         with database.unit_of_work(agent.actor) as uow:
             uow.session.execute(text("UPDATE complaint SET severity = 'S5'"))
         (found,) = violations(database, ["complaints"])
-        assert (found.check, found.subject) == ("complaints.severity_assessed", f"complaint {complaint['id']}")
+        assert (found.check, found.subject) == ("complaints.severity_assessed", f"complaint {complaint['reference']}")
 
 
 class TestOnTheSpot:

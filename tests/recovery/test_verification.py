@@ -161,10 +161,13 @@ def test_nothing_is_issued_twice_even_without_the_constraint(database: Database,
 
 
 def test_a_complaints_counters(database: Database, story: dict[str, Any]) -> None:
+    with database.reader() as session:
+        named = text("SELECT reference FROM complaint WHERE id = :id")
+        reference = session.execute(named, {"id": story["complaint"]}).scalar_one()
     for column in ("offers_live", "offers_minor", "remedies_undelivered"):
         damage = f"UPDATE complaint SET {column} = {column} + 1 WHERE id = :id"  # the column is ours
         (found,) = broken_by(database, damage, id=story["complaint"])
-        assert found.startswith(f"recovery.complaint_counters: complaint {story['complaint']}:")
+        assert found.startswith(f"recovery.complaint_counters: complaint {reference}:")
 
 
 def test_reading_in_batches_misses_nobody(

@@ -43,10 +43,11 @@ class TestRounds:
         with database.snapshot() as session:
             assert list(reopenings_are_counted(session)) == []
         with database.engine.begin() as connection:
-            connection.execute(text("UPDATE complaint SET reopened_count = 3"))
+            changed = "UPDATE complaint SET reopened_count = 3 RETURNING reference"
+            reference = connection.execute(text(changed)).scalar_one()
         with database.snapshot() as session:
             (named,) = reopenings_are_counted(session)
-        assert named.subject == f"complaint {story.id}"
+        assert named.subject == f"complaint {reference}"
         assert "says it was reopened 3 times, its history has 1" in named.detail
         assert any("is of round 2, its complaint in round 4" in item for item in violations(database))
 

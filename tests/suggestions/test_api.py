@@ -258,7 +258,7 @@ class TestModel:
         found = [(item.check, item.subject) for item in violations(program.database, ["complaints"])]
         assert found == [
             ("suggestions.model_readable", "category model 1"),
-            ("suggestions.place_right", f"complaint {complaint['id']}"),
+            ("suggestions.place_right", f"complaint {complaint['reference']}"),
         ]
 
     @pytest.mark.parametrize("query", ["?x=1", "?limit=0", "?cursor=nonsense"])

@@ -100,7 +100,7 @@ class TestVerification:
         told = [item.detail for item in violations(database, ["complaints"])]
         assert found in told
         if ":c" in tampering:
-            assert f"goes on in {a['id']}, which was merged itself" in told
+            assert f"goes on in {a['reference']}, which was merged itself" in told
 
     def test_a_ring_of_parents_is_named(self, senior: Caller, team: UUID, database: Database) -> None:
         a, b = (new(senior, team) for _ in range(2))
@@ -115,7 +115,7 @@ class TestVerification:
                     values,
                 )
         rings = [item.subject for item in violations(database, ["complaints"]) if item.check == "parents"]
-        assert sorted(rings) == sorted(f"complaint {each['id']}" for each in (a, b))
+        assert sorted(rings) == sorted(f"complaint {each['reference']}" for each in (a, b))
 
 
 def _ids(a: Complaint, b: Complaint, c: Complaint) -> dict[str, str]:
