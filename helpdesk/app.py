@@ -31,6 +31,7 @@ from helpdesk.complaints.evidence_api import blp as evidence
 from helpdesk.complaints.evidence_models import EVIDENCE_STATES
 from helpdesk.complaints.file_api import blp as files
 from helpdesk.complaints.form_api import blp as forms
+from helpdesk.complaints.issue_api import blp as complaint_issues
 from helpdesk.complaints.link_api import blp as links
 from helpdesk.complaints.link_models import LABELS as LINK_LABELS
 from helpdesk.complaints.merge_api import blp as merges
@@ -118,6 +119,7 @@ BLUEPRINTS = (
     audit,
     customers,
     complaints,
+    complaint_issues,
     drafts,
     redactions,
     templates,

@@ -156,7 +156,8 @@ def changes_of(event: Happened, currency: str | None) -> dict[str, tuple[Any, An
         for key in before.keys() | after.keys():
             if before.get(key) != after.get(key):
                 found[f"{CUSTOM}{key}"] = (before.get(key), after.get(key))
-    for of_issue in (event.told.get("issues") or {}).values():
+    corrected = [event.told.get("changes") or {}] if event.type == complaint_events.IssueChanged.type else []
+    for of_issue in (*corrected, *(event.told.get("issues") or {}).values()):
         for name in ("category", "issue"):
             if name in of_issue:
                 found.setdefault(name, tuple(of_issue[name]))

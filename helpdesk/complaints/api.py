@@ -23,7 +23,7 @@ from helpdesk.complaints import (
     tracking_schemas,
 )
 from helpdesk.complaints.action_schemas import BODIES
-from helpdesk.complaints.lifecycle import CLOSING, LIFECYCLE, OPEN, PAIRED
+from helpdesk.complaints.lifecycle import CLOSING, LIFECYCLE, PAIRED
 from helpdesk.complaints.tracking_secret import Secrets
 from helpdesk.identity.actors import Actor
 from helpdesk.kernel.errors import ActionNotAllowed, Conflict, Forbidden, MovedMeanwhile
@@ -159,30 +159,6 @@ def _action_route(action: str) -> None:
 for _action in LIFECYCLE.actions:
     if _action not in PAIRED:
         _action_route(_action)
-
-
-def _open_only(_session: Session, _actor: Actor, complaint: models.Complaint) -> None:
-    if complaint.status not in OPEN:
-        raise Conflict(f"The complaint is {complaint.status}; reopen it first.", state=complaint.status)
-
-
-@blp.write(
-    "/complaints/<ref>/issues",
-    operation_id="add_complaint_issue",
-    summary="Add another thing that went wrong",
-    body=schemas.IssueIn,
-    answer=schemas.Complaint,
-    status=201,
-    permission="complaint:edit",
-    load=queries.complaint_for_update,
-    if_match="honoured",
-    check=_open_only,
-    show=detail_queries.detail,
-    location=_at,
-    errors=(Conflict,),
-)
-def add_issue(uow: UnitOfWork, _actor: Actor, complaint: models.Complaint, given: dict[str, Any]) -> UUID:
-    return service.add_issue(uow, complaint, given)
 
 
 def _person_route(role: str, path: str, body: type[Schema], summary: str) -> None:

@@ -167,3 +167,17 @@ class NoIssueLeft(Conflict):
     code = "no_issue_left"
     title = "One of the two would be left without an issue"
     advice = "Every complaint has one issue at least."
+
+
+class LastIssue(Conflict):
+    code = "last_issue"
+    title = "A complaint has one issue at least"
+    advice = "Correct this one instead (PATCH), or add the right one first."
+
+
+class IssueInUse(Conflict):
+    code = "issue_in_use"
+    title = "Something stands on this issue"
+    advice = (
+        "`uses` names it: what was found and decided of the issue, or a merge that brought it and can still be undone."
+    )

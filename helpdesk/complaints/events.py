@@ -357,3 +357,29 @@ class IssueAdded(ComplaintEvent):
     issue: str | None
     changes: dict[str, list[Any]] = field(default_factory=dict)
     complaint_changes: dict[str, list[Any]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IssueChanged(ComplaintEvent):
+    """`category` and `issue`: what holds after it; `changes`: field of the issue -> [before, after]; `complaint_changes`: of
+    the complaint.
+    """
+
+    type: ClassVar[str] = "complaint.issue_changed"
+    personal: ClassVar[frozenset[str]] = frozenset({"changes"})
+    issue_id: UUID
+    category: str | None
+    issue: str | None
+    changes: dict[str, list[Any]]
+    complaint_changes: dict[str, list[Any]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IssueRemoved(ComplaintEvent):
+    """`changes`: field of the issue -> [what was known, null]; `complaint_changes`: of the complaint."""
+
+    type: ClassVar[str] = "complaint.issue_removed"
+    personal: ClassVar[frozenset[str]] = frozenset({"changes"})
+    issue_id: UUID
+    changes: dict[str, list[Any]]
+    complaint_changes: dict[str, list[Any]]

@@ -59,6 +59,18 @@ class IssueIn(Schema):
         issue_fits_category(data)
 
 
+class IssuePatch(Schema):
+    """What is left out stays; null forgets it."""
+
+    category = TermCode("category", allow_none=True, metadata={"example": "DEL"})
+    issue = TermCode("issue", allow_none=True, metadata={"example": "DEL.LATE"})
+    detail = Text(max_length=2000, allow_none=True, metadata={"example": "Promised for Monday, came on Friday."})
+
+    @validates_schema
+    def _belongs(self, data: dict[str, Any], **_: Any) -> None:
+        issue_fits_category(data)
+
+
 def issue_fits_category(data: dict[str, Any]) -> None:
     """An issue code begins with its category's: `DEL.LATE` is of `DEL`."""
     category, issue = data.get("category"), data.get("issue")

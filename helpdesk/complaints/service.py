@@ -1,4 +1,4 @@
-"""What one can do with a complaint beside its lifecycle: edit, write, add issues. `people` and `assignment` have the rest."""
+"""What one can do with a complaint beside its lifecycle: edit, write. `issues`, `people` and `assignment` have the rest."""
 
 from collections.abc import Collection
 from typing import Any
@@ -12,21 +12,17 @@ from helpdesk.complaints import (
     custom_fields,
     mentions,
     queries,
-    reassessment,
     thread_queries,
 )
-from helpdesk.complaints.events import ComplaintEdited, IssueAdded
-from helpdesk.complaints.lifecycle import MAX_ISSUES
-from helpdesk.complaints.models import Complaint, Issue
+from helpdesk.complaints.events import ComplaintEdited
+from helpdesk.complaints.models import Complaint
 from helpdesk.complaints.text_seals import OF_COMPLAINT, Seals, new_salt, seal_row
 from helpdesk.complaints.thread import Sender, add_message
 from helpdesk.identity.actors import SYSTEM, Actor
 from helpdesk.kernel.access import require
-from helpdesk.kernel.errors import Conflict, FieldError, ValidationFailed
-from helpdesk.kernel.ids import new_id
+from helpdesk.kernel.errors import FieldError, ValidationFailed
 from helpdesk.kernel.rich_text import RichText, from_html, from_text
 from helpdesk.kernel.unit_of_work import UnitOfWork
-from helpdesk.taxonomy.in_force import in_force
 
 _MESSAGE_PERMISSION = {
     "public_reply": "complaint:reply",
@@ -140,34 +136,3 @@ def write_message(uow: UnitOfWork, actor: Actor, complaint: Complaint, given: di
     else:
         complaint.changed_at(uow.now)
     return message_id
-
-
-def add_issue(uow: UnitOfWork, complaint: Complaint, given: dict[str, Any]) -> UUID:
-    """Another thing that went wrong; only while the complaint is open (the route checks). Raises `Conflict` when there
-    are as many as can be decided.
-    """
-    if complaint.issue_count >= MAX_ISSUES:
-        raise Conflict(f"A complaint has at most {MAX_ISSUES} issues; take in another complaint for the rest.")
-    position = queries.last_position(uow.session, complaint.id) + 1
-    issue_id = new_id()
-    before = changes.values_of(complaint)
-    row = {name: given.get(name) for name in ("category", "issue", "detail")} | {"position": position}
-    uow.add_rows(Issue, [{"id": issue_id, "complaint_id": complaint.id, **row}])
-    complaint.issue_count += 1
-    complaint.safety = complaint.safety or given.get("issue") in in_force().safety_issues
-    complaint.changed_at(uow.now)
-    uow.record(
-        IssueAdded(
-            complaint_id=complaint.id,
-            reference=complaint.reference,
-            issue_id=issue_id,
-            category=given.get("category"),
-            issue=given.get("issue"),
-            changes=changes.born(row, *row),
-            complaint_changes=changes.since(before, complaint),
-        ),
-        stream=complaint,
-    )
-    if given.get("issue"):
-        reassessment.reassess(uow, complaint, issue=given["issue"])
-    return complaint.id

@@ -10,7 +10,7 @@ from typing import Any, Final
 from helpdesk.complaints import term_uses
 from helpdesk.complaints.custom_field_events import CustomFieldDeleted
 from helpdesk.complaints.custom_field_subscribers import names
-from helpdesk.complaints.events import ComplaintEvent, IssueAdded
+from helpdesk.complaints.events import ComplaintEvent, IssueAdded, IssueChanged, IssueRemoved
 from helpdesk.complaints.models import Complaint
 from helpdesk.customers.events import CustomerChanged
 from helpdesk.kernel.unit_of_work import UnitOfWork
@@ -34,7 +34,8 @@ def parts_changed(uow: UnitOfWork, events: Sequence[Any]) -> None:
     """Of events of what belongs to a complaint (an issue, a need), with `complaint_changes`."""
     for event in events:
         born = [(event.category, event.issue)] if isinstance(event, IssueAdded) else []
-        _follow(uow, event, event.complaint_changes, born)
+        issues = isinstance(event, IssueAdded | IssueChanged | IssueRemoved)
+        _follow(uow, event, event.complaint_changes, born, issues=issues)
 
 
 def _follow(
@@ -42,9 +43,11 @@ def _follow(
     event: ComplaintEvent,
     changed: Collection[str],
     born: Sequence[tuple[str | None, str | None]] = (),
+    *,
+    issues: bool = False,
 ) -> None:
     wanted = policies_in_force.in_force(uow.session).wanted
-    if not policy_facts.touched(changed, wanted, issues=bool(born)):
+    if not policy_facts.touched(changed, wanted, issues=issues):
         return
     complaint = uow.stream_of(event.complaint_id)
     if isinstance(complaint, Complaint):  # one that is being born is promised by all that it is born with

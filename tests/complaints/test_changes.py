@@ -15,7 +15,17 @@ from uuid import UUID
 import pytest
 from sqlalchemy import Table, select
 
-from helpdesk.complaints import attachment_queries, attachments, people, person_queries, queries, service, steps
+from helpdesk.complaints import (
+    attachment_queries,
+    attachments,
+    issue_queries,
+    issues,
+    people,
+    person_queries,
+    queries,
+    service,
+    steps,
+)
 from helpdesk.complaints.changes import TOLD, UNTOLD
 from helpdesk.complaints.jobs import end_needs
 from helpdesk.complaints.lifecycle import LIFECYCLE, PAIRED
@@ -325,8 +335,22 @@ class TestPeopleAndNeeds:
     def test_an_issue_is_added(self, database: Database) -> None:
         complaint_id = receive(database)
         with Audit(database, complaint_id) as audit, _locked(database, complaint_id) as (uow, complaint):
-            service.add_issue(uow, complaint, {"category": "COM", "issue": "COM.WAIT", "detail": "An hour."})
+            issues.add(uow, complaint, {"category": "COM", "issue": "COM.WAIT", "detail": "An hour."})
         assert audit.changed == {"issue_count": [1, 2]}
+
+    def test_an_issue_is_corrected_and_taken_off(self, database: Database) -> None:
+        """What is wrong with it now was about safety; then it is gone."""
+        complaint_id = receive(database, issues=[{"category": "DEL"}, {"category": "COM", "issue": "COM.WAIT"}])
+        ref = str(complaint_id)
+        with database.reader() as session:
+            issue_id = queries.issues_of(session, complaint_id)[1].id
+        with Audit(database, complaint_id) as audit, database.unit_of_work(SYSTEM) as uow:
+            part = issue_queries.issue_for_update(uow.session, SYSTEM, ref, issue_id)
+            issues.change(uow, part, {"category": "PRD", "issue": "PRD.SAFETY", "detail": "It burns."})
+        assert audit.changed == {"safety": [False, True], "severity": ["S3", "S1"]}
+        with Audit(database, complaint_id) as audit, database.unit_of_work(SYSTEM) as uow:
+            issues.remove(uow, issue_queries.issue_for_update(uow.session, SYSTEM, ref, issue_id))
+        assert audit.changed == {"safety": [True, False], "issue_count": [2, 1]}
 
     def test_an_answer_ends_the_waiting(self, database: Database) -> None:
         complaint_id = receive(database)

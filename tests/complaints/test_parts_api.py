@@ -1,6 +1,7 @@
 """Issues, needs and people of a complaint, added and taken away."""
 
 from typing import Any, Final
+from uuid import UUID
 
 import pytest
 from sqlalchemy import Engine, text
@@ -11,6 +12,7 @@ from helpdesk.kernel.unit_of_work import Database
 from tests.complaints.calling import at, done, new, problems
 from tests.complaints.steps import GOOD, WAY_TO
 from tests.conftest import Caller, Join, complaint_body, make_team
+from tests.racing import at_once
 
 
 class TestIssues:
@@ -43,6 +45,121 @@ class TestIssues:
         findings = [{"issue_id": issue["id"], "finding": "x", "evidence": "y"} for issue in shown["issues"]]
         body = GOOD["investigate"] | {"findings": findings}
         assert agent.post(at(complaint, "actions", "investigate"), body).status_code == 200
+
+
+class TestCorrectedIssues:
+    """How it can fail: the last one goes; what was found of one goes with it; a merge cannot be undone any more; a severity
+    falls by itself, or does not rise; the search finds what is gone; the promises are those of what it was; of two at
+    once both win.
+    """
+
+    TWO: Final = {"issues": [{"category": "DEL", "issue": "DEL.LATE"}, {"category": "BIL", "detail": "Zahlendreher"}]}
+
+    @pytest.fixture
+    def two(self, agent: Caller, team: UUID) -> dict[str, Any]:
+        return new(agent, team_id=str(team), **self.TWO)
+
+    def second(self, shown: dict[str, Any]) -> str:
+        return at(shown, "issues", shown["issues"][1]["id"])
+
+    def test_anonymous_role_team(
+        self, anonymous: Caller, join: Join, database: Database, agent: Caller, two: dict[str, Any]
+    ) -> None:
+        path = self.second(two)
+        elsewhere = join(team_ids=[make_team(database, "Other")])
+        for caller, status in ((anonymous, 401), (join("auditor"), 403), (elsewhere, 404)):
+            assert caller.patch(path, {"detail": "x"}, if_match="*").status_code == status
+            assert caller.delete(path, if_match="*").status_code == status
+        assert agent.patch(path, {"detail": "x"}).status_code == agent.delete(path).status_code == 428
+        other = at(new(agent), "issues", two["issues"][1]["id"])
+        assert agent.patch(other, {"detail": "x"}, if_match="*").status_code == 404
+        assert agent.delete(other, if_match="*").status_code == 404
+
+    def test_corrected_with_before_and_after(self, agent: Caller, two: dict[str, Any]) -> None:
+        path = self.second(two)
+        assert agent.patch(path, {"detail": "x"}, if_match='"v9"').status_code == 412
+        given = {"category": "PRD", "issue": "PRD.SAFETY", "detail": None}
+        answer = agent.patch(path, given, if_match='"v1"')
+        assert (answer.status_code, answer.json["severity"]) == (200, "S1")
+        issue = answer.json["issues"][1]
+        assert (issue["category"], issue["issue"], issue["detail"]) == ("PRD", "PRD.SAFETY", None)
+        told = {item["type"]: item["payload"] for item in agent.get(at(two, "timeline")).json["items"]}
+        assert told["complaint.issue_changed"]["changes"] == {
+            "category": ["BIL", "PRD"],
+            "issue": [None, "PRD.SAFETY"],
+            "detail": ["Zahlendreher", None],
+        }
+        assert told["complaint.issue_changed"]["complaint_changes"] == {"safety": [False, True]}
+        assert agent.get("/complaints/search?q=Zahlendreher").json["items"] == []
+        again = agent.patch(path, given, if_match="*")
+        assert (again.status_code, again.json["version"]) == (200, answer.json["version"])
+        spared = agent.patch(path, {"category": "DEL", "issue": "DEL.LATE"}, if_match="*").json
+        assert spared["severity"] == "S1"  # people lower it
+        assert agent.get(at(two, "timeline", "verification")).json["valid"]
+
+    def test_a_code_is_of_its_category(self, agent: Caller, two: dict[str, Any]) -> None:
+        first, second = (at(two, "issues", issue["id"]) for issue in two["issues"])
+        assert problems(agent.patch(second, {"issue": "DEL.LATE"}, if_match="*")) == {"/issue": "invalid"}
+        assert problems(agent.patch(first, {"category": "BIL"}, if_match="*")) == {"/category": "invalid"}
+        assert agent.patch(first, {"category": "BIL", "issue": None}, if_match="*").status_code == 200
+        assert problems(agent.patch(first, {"finding": "x"}, if_match="*")) == {"/finding": "unknown_field"}
+
+    def test_taken_off_but_the_last(self, agent: Caller, two: dict[str, Any]) -> None:
+        first, second = (at(two, "issues", issue["id"]) for issue in two["issues"])
+        left = agent.delete(first, if_match="*").json
+        assert [issue["category"] for issue in left["issues"]] == ["BIL"]
+        entry = agent.get(at(two, "timeline")).json["items"][-1]
+        assert entry["type"] == "complaint.issue_removed"
+        assert entry["payload"]["changes"] == {
+            "position": [1, None],
+            "category": ["DEL", None],
+            "issue": ["DEL.LATE", None],
+        }
+        assert agent.get("/complaints?category=DEL").json["items"] == []
+        last = agent.delete(second, if_match="*")
+        assert (last.status_code, last.json["code"]) == (409, "last_issue")
+        assert agent.delete(first, if_match="*").status_code == 404
+        assert len(agent.post(at(two, "issues"), {"category": "COM"}).json["issues"]) == 2
+
+    def test_what_was_found_of_it_keeps_it(self, agent: Caller, two: dict[str, Any]) -> None:
+        first, second = (issue["id"] for issue in two["issues"])
+        findings = [{"issue_id": issue_id, "finding": "x", "evidence": "y"} for issue_id in (first, second)]
+        done_ = agent.post(at(two, "actions", "investigate"), GOOD["investigate"] | {"findings": findings})
+        assert done_.status_code == 200
+        refused = agent.delete(at(two, "issues", second), if_match="*")
+        assert (refused.status_code, refused.json["code"]) == (409, "issue_in_use")
+        assert {use["what"]: use["name"] for use in refused.json["uses"]} == {"finding": "x", "cause": "RC.HAND"}
+        assert agent.patch(at(two, "issues", second), {"category": "COM"}, if_match="*").status_code == 200
+        late = agent.post(at(two, "issues"), {"category": "DEL"}).json["issues"][-1]["id"]
+        assert agent.delete(at(two, "issues", late), if_match="*").status_code == 200
+
+    def test_closed(self, senior: Caller) -> None:
+        shown = new(senior, **self.TWO)
+        done(senior, shown, "withdraw")
+        for answer in (
+            senior.patch(self.second(shown), {"detail": "x"}, if_match="*"),
+            senior.delete(self.second(shown), if_match="*"),
+        ):
+            assert (answer.status_code, answer.json["state"]) == (409, "withdrawn")
+
+    def test_what_a_merge_brought_stays_while_it_can_be_undone(self, senior: Caller, engine: Engine) -> None:
+        survivor = new(senior, issues=[{"category": "BIL"}])
+        source = new(senior, issues=[{"category": "DEL", "issue": "DEL.LATE"}])
+        body = {"into": survivor["reference"], "reason": "Written twice.", "other_complainant": True}
+        assert senior.post(at(source, "merge"), body).status_code == 201
+        shown = senior.get(at(survivor)).json
+        refused = senior.delete(self.second(shown), if_match="*")
+        assert (refused.status_code, refused.json["code"]) == (409, "issue_in_use")
+        assert [(use["what"], use["name"]) for use in refused.json["uses"]] == [("merge", source["reference"])]
+        with engine.begin() as connection:
+            connection.execute(text("UPDATE complaint_merge SET undo_until = now()"))
+        assert senior.delete(self.second(shown), if_match="*").status_code == 200
+
+    def test_of_two_at_once_one_stays(self, agent: Caller, two: dict[str, Any]) -> None:
+        paths = [at(two, "issues", issue["id"]) for issue in two["issues"]]
+        answers = at_once(*(lambda path=path: agent.delete(path, if_match="*") for path in paths))
+        assert sorted(answer.status_code for answer in answers) == [200, 409]
+        assert len(agent.get(at(two)).json["issues"]) == 1
 
 
 class TestNeeds:

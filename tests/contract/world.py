@@ -92,6 +92,7 @@ class World:
         }
         self._parts: dict[str, Callable[[str], str]] = {
             "person_id": self._person,
+            "issue_id": self._issue,
             "need_id": self._need,
             "clock_id": self._regulators_clock,
             "fact_id": self._regulatory_fact,
@@ -287,6 +288,12 @@ class World:
         self._created(f"{path}/representatives", {"name": "Li Na", "authority": "Letter on file."})
         people = self.caller.get(path).json["people"]
         return str(next(person["id"] for person in people if person["role"] == "representative"))
+
+    def _issue(self, ref: str) -> str:
+        """Not the only one."""
+        answer = self.caller.post(f"/complaints/{ref}/issues", {"category": "DEL"})
+        assert answer.status_code == 201, answer.text
+        return str(answer.json["issues"][-1]["id"])
 
     def _need(self, ref: str) -> str:
         path = f"/complaints/{ref}"

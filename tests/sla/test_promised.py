@@ -263,8 +263,16 @@ class TestFactsThatChange:
         assert admin.put(f"/complaints/{ref}/assignment", {"team_id": str(other)}, if_match="*").status_code == 200
         assert by(ref) == ids["Team"]
         ref = fresh()
-        assert agent.post(f"/complaints/{ref}/issues", {"category": "BIL"}).status_code == 201
+        added = agent.post(f"/complaints/{ref}/issues", {"category": "BIL"})
+        assert added.status_code == 201
         assert by(ref) == ids["Issue"]
+        path = f"/complaints/{ref}/issues/{added.json['issues'][0]['id']}"
+        assert (
+            agent.delete(f"/complaints/{ref}/issues/{added.json['issues'][1]['id']}", if_match="*").status_code == 200
+        )
+        assert by(ref) not in ids.values()
+        assert agent.patch(path, {"category": "DEL"}, if_match="*").status_code == 200
+        assert by(ref) == ids["Category"]
         ref = fresh()
         need = agent.post(f"/complaints/{ref}/needs", {"flag": "hearing", "consent": True})
         assert need.status_code == 201, need.text
