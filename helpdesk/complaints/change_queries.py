@@ -11,6 +11,7 @@ from sqlalchemy import Uuid, and_, bindparam, func, or_, select
 from sqlalchemy.orm import Session
 
 from helpdesk.complaints.models import Complaint
+from helpdesk.complaints.named_queries import named_in, unseen, without_names
 from helpdesk.complaints.pair_queries import Pair
 from helpdesk.complaints.queries import Part
 from helpdesk.identity.actors import Actor
@@ -60,8 +61,9 @@ def changes_since(session: Session, actor: Actor, row: Any, version: int | None)
         return {}
     since = version if isinstance(row, Complaint | Part | Pair) else None
     found = _events(session, actor, complaint.id, since)
-    shown = [_shown(event) for event in found[:MOST] if event.type.partition(".")[0] != "offer" or _sees_offers(actor)]
-    return {"changes": shown[::-1], "changes_left_off": len(found) > MOST}
+    told = [event for event in found[:MOST] if event.type.partition(".")[0] != "offer" or _sees_offers(actor)]
+    hidden = unseen(session, actor, ((event.type, event.payload) for event in told))
+    return {"changes": [_shown(event, hidden) for event in told][::-1], "changes_left_off": len(found) > MOST}
 
 
 def _events(session: Session, actor: Actor, complaint_id: UUID, since: int | None) -> list[Any]:
@@ -77,8 +79,10 @@ def _sees_offers(actor: Actor) -> bool:
     return actor.may("offer:read")
 
 
-def _shown(event: Any) -> dict[str, Any]:
+def _shown(event: Any, hidden: frozenset[UUID]) -> dict[str, Any]:
     said = event.payload or {}
+    if not hidden.isdisjoint(named_in(event.type, event.payload)):
+        said = without_names(event.type, said)
     return {
         "sequence": event.sequence,
         "type": event.type,

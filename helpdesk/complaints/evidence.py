@@ -8,7 +8,7 @@ from uuid import UUID
 from sqlalchemy.orm import Session
 
 from helpdesk.complaints import evidence_queries as queries
-from helpdesk.complaints import file_links
+from helpdesk.complaints import file_links, named_queries
 from helpdesk.complaints.evidence_errors import EvidenceInProgress, EvidenceNotReady
 from helpdesk.complaints.evidence_events import EvidenceExpired, EvidenceMade, EvidenceRequested
 from helpdesk.complaints.evidence_models import Evidence
@@ -52,6 +52,7 @@ def ask(uow: UnitOfWork, actor: Actor, complaint: Complaint, given: Mapping[str,
         "attachments": given["attachments"],
         "needs": given["needs"],
         "offers": offers,
+        "tells_of": named_queries.others_seen(uow.session, actor, complaint.id),
         "asked_by": actor.id,
         "created_at": uow.now,
     }

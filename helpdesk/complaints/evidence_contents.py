@@ -1,7 +1,8 @@
 """What is in an evidence pack: all that is known of one complaint, as data and as something to read, and the proof.
 
 Everything but the files is read in one snapshot, so that the parts agree. What the one who asked may not have is left out or
-masked, and said to be: needs, unless they may have them; offers, likewise. Masked events keep their digests, so the chain
+masked, and said to be: needs, unless they may have them; offers, likewise; which other complaint was merged, linked or
+split, where they may not see that one. Masked events keep their digests, so the chain
 can be checked all the same.
 """
 
@@ -20,8 +21,9 @@ from sqlalchemy.orm import Session
 from helpdesk.complaints import attachment_queries, detail_queries, evidence_queries, text_queries, timeline_queries
 from helpdesk.complaints.evidence_models import Evidence
 from helpdesk.complaints.evidence_pack import Pack
+from helpdesk.complaints.named_queries import named_in
 from helpdesk.complaints.schemas import Complaint as ComplaintSchema
-from helpdesk.complaints.summaries import summary
+from helpdesk.complaints.timeline_queries import say, withhold
 from helpdesk.identity.actors import SYSTEM
 from helpdesk.kernel.event_log import ChainCheck, EventRow
 from helpdesk.kernel.schemas import json_safe
@@ -78,21 +80,32 @@ def _add_complaint(pack: Pack, session: Session, evidence: Evidence) -> None:
     people = shown.pop("people")
     if not evidence.needs:
         shown["needs"] = [{"id": need["id"], _MASK: True} for need in shown["needs"]]
+    if shown["merged_into"] is not None and shown["merged_into"]["id"] not in (evidence.tells_of or ()):
+        shown["merged_into"] = {_MASK: True}
     salt = session.execute(evidence_queries.TEXT_SALT, {"complaint_id": evidence.complaint_id}).scalar_one()
     pack.add_json("complaint.json", shown | {"text_salt": salt and bytes(salt).hex()})
     pack.add_json("people.json", people)
 
 
-def _masked(kind: str, evidence: Evidence) -> bool:
-    return (kind in NEEDS and not evidence.needs) or (kind.startswith(OFFERS) and not evidence.offers)
+def _masked(kind: str, payload: Mapping[str, Any] | None, evidence: Evidence) -> bool:
+    """Whether some of it is not told: then nothing of it is in the proof, whose digests are of whole payloads."""
+    if (kind in NEEDS and not evidence.needs) or (kind.startswith(OFFERS) and not evidence.offers):
+        return True
+    return bool(_hidden(kind, payload, evidence))
+
+
+def _hidden(kind: str, payload: Mapping[str, Any] | None, evidence: Evidence) -> set[UUID]:
+    """The other complaints that an event names and this pack does not."""
+    return named_in(kind, payload) - set(evidence.tells_of or ())
 
 
 def _entries(session: Session, evidence: Evidence) -> Iterator[dict[str, Any]]:
     for row in timeline_queries.whole_timeline(session, evidence.complaint_id):
-        masked = _masked(row["type"], evidence)
-        payload = None if masked else row["payload"]
-        said = summary(row["type"], payload, evidence.language, withheld=masked)
-        yield {**row, "payload": payload, "withheld": masked, "summary": said}
+        hidden = _hidden(row["type"], row["payload"], evidence)
+        shown = withhold(row, offers=evidence.offers, hidden=hidden)
+        if row["type"] in NEEDS and not evidence.needs:
+            shown |= {"payload": None, "withheld": True}
+        yield shown | {"summary": say(shown, evidence.language)}
 
 
 def _add_timeline(pack: Pack, session: Session, evidence: Evidence) -> None:
@@ -204,18 +217,25 @@ def _add_chain(pack: Pack, session: Session, evidence: Evidence) -> End:
     def proven() -> Iterator[dict[str, Any]]:
         for row in evidence_queries.chain_of(session, evidence.complaint_id):
             broken.extend(checked.go_on([row]))
-            yield _link(row, masked=_masked(row.type, evidence))
+            yield _link(row, masked=_masked(row.type, row.payload, evidence))
 
     pack.add_lines("chain.jsonl", proven())
     broken += checked.end(known.event_count, bytes(known.event_head))
     end = End(known.event_count, bytes(known.event_head).hex())
     elsewhere = text_queries.seals_elsewhere(session, evidence.complaint_id)
-    pack.add_lines("elsewhere.jsonl", (_link(row, masked=False) for row in elsewhere))
+    pack.add_lines("elsewhere.jsonl", (_from_elsewhere(row, evidence) for row in elsewhere))
     pack.add_json("chain.json", {"stream_id": str(evidence.complaint_id), "count": end.count, "head": end.head})
     broken += text_queries.broken_texts(text_queries.texts_of(session, [evidence.complaint_id]))
     found = [{"sequence": item.stream_seq, "kind": item.kind, "what": item.what} for item in broken]
     pack.add_json("verification.json", {"valid": not found, "events": end.count, "broken": found})
     return end
+
+
+def _from_elsewhere(row: EventRow, evidence: Evidence) -> dict[str, Any]:
+    """An event of a complaint that this pack does not tell of is there, so that it is not missed, and says nothing."""
+    if row.stream_id in (evidence.tells_of or ()):
+        return _link(row, masked=_masked(row.type, row.payload, evidence))
+    return {"type": row.type, "payload": None, _MASK: True}
 
 
 def _link(row: EventRow, *, masked: bool) -> dict[str, Any]:

@@ -1,6 +1,6 @@
 from uuid import UUID
 
-from sqlalchemy import CheckConstraint, ForeignKey, Index, text
+from sqlalchemy import ARRAY, CheckConstraint, ForeignKey, Index, Uuid, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from helpdesk.kernel.db import Base, Identified, Minor, Stamped, Timestamp
@@ -41,6 +41,8 @@ class Evidence(Identified, Stamped, Base):
     """Whether what makes somebody vulnerable is told."""
     offers: Mapped[bool]
     """Whether what was offered is told."""
+    tells_of: Mapped[list[UUID] | None] = mapped_column(ARRAY(Uuid()))
+    """Other complaints that it may name, of merges, links and splits; null in packs from before this was kept."""
     asked_by: Mapped[UUID | None]
     file_id: Mapped[UUID | None] = mapped_column(ForeignKey("stored_file.id", ondelete="RESTRICT"))
     size: Mapped[Minor | None]

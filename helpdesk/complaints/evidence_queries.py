@@ -1,5 +1,5 @@
-"""Every select for evidence packs, and on what goes into one. A pack is seen with its complaint; one that tells of needs or
-offers only by who may read those.
+"""Every select for evidence packs, and on what goes into one. A pack is seen with its complaint; one that tells of needs,
+offers or other complaints only by who may read those.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -19,7 +19,7 @@ from helpdesk.kernel.event_log import EventRow
 from helpdesk.kernel.pagination import AnySelect, Listed, Order, Page, listed
 
 _PACK: Final = Evidence.__table__.c
-_SHOWN: Final = tuple(column for column in _PACK if column.name != "file_id")
+_SHOWN: Final = tuple(column for column in _PACK if column.name not in {"file_id", "tells_of"})
 _NEWEST_FIRST: Final = Order((Evidence.id,), (UUID,), descending=True)
 
 
@@ -29,7 +29,16 @@ def open_to(actor: Actor) -> ColumnElement[bool]:
         return false()
     needs = true() if actor.may("evidence:needs") else _PACK.needs.is_(False)
     offers = true() if actor.may("offer:read") else _PACK.offers.is_(False)
-    return and_(needs, offers)
+    return and_(needs, offers, _others_seen(actor))
+
+
+def _others_seen(actor: Actor) -> ColumnElement[bool]:
+    if queries.sight(actor)[0] == "everything":
+        return true()
+    other = func.unnest(_PACK.tells_of).table_valued("id", name="other").render_derived()
+    seen = select(Complaint.id).where(Complaint.id == other.c.id, queries.visible_to(actor)).correlate(other)
+    unseen = select(other.c.id).where(~seen.exists()).correlate(Evidence.__table__)
+    return and_(_PACK.tells_of.is_not(None), ~unseen.exists())
 
 
 def list_packs(session: Session, actor: Actor, page: Page, given: Mapping[str, Any], ref: str) -> Listed:

@@ -147,6 +147,7 @@ def chain_wrong(pack: Reader) -> Iterator[str]:
 
 OF_A_COMPLAINT = {"complaint.received", "complaint.edited", "complaint.text_redacted"}
 OF_A_MESSAGE = {"complaint.message_added", "complaint.message_redacted"}
+WITH_MESSAGES = {"complaint.received", "complaint.duplicate_merged"}
 
 
 class Digests:
@@ -164,7 +165,7 @@ class Digests:
     def hear(self, event: dict[str, Any], *, own: bool) -> None:
         kind, payload = event["type"], event["payload"]
         if payload is None:
-            self.message_erased = self.message_erased or kind in OF_A_MESSAGE | OF_A_COMPLAINT
+            self.message_erased = self.message_erased or kind in OF_A_MESSAGE | OF_A_COMPLAINT | WITH_MESSAGES
             self.complaint_erased = self.complaint_erased or kind in OF_A_COMPLAINT
             return
         for message, texts in payload.get("message_texts", {}).items():
@@ -229,6 +230,8 @@ class Texts:
 def elsewhere_wrong(pack: Reader) -> Iterator[str]:
     """Events of other complaints' chains, each by itself: their places are shown by the packs of those."""
     for event in events_of(pack, ELSEWHERE):
+        if event.get("withheld"):
+            continue  # nothing of it is here but that it is
         for fault in event_wrong(event):
             yield f"event {event['stream_seq']} of {event['stream_id']}: {fault}"
 

@@ -29,7 +29,7 @@ def shipped() -> dict[str, dict[str, Any]]:
 
 
 def summary(kind: str, payload: Mapping[str, Any] | None, language: str, *, withheld: bool = False) -> str:
-    """One line. `payload` None: it was erased, or is `withheld` from this reader."""
+    """One line. `payload` None: it was erased, or is `withheld` from this reader; `withheld` with one: some of it is."""
     known = shipped()["events"].get(kind)
     title = kind.partition(".")[2].replace("_", " ").capitalize() if known is None else known[language]
     if payload is None:
@@ -37,7 +37,8 @@ def summary(kind: str, payload: Mapping[str, Any] | None, language: str, *, with
     told = list(_told(payload, [] if known is None else known["shows"], language))
     more = ["…"] if len(told) > _MOST else []
     comma = _sign("comma", language)
-    return title if not told else f"{title}: {comma.join([*told[:_MOST], *more])}"
+    line = title if not told else f"{title}: {comma.join([*told[:_MOST], *more])}"
+    return f"{line} {_sign('withheld', language)}" if withheld else line
 
 
 def _told(payload: Mapping[str, Any], shows: list[str], language: str) -> Iterator[str]:

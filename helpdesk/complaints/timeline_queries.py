@@ -1,8 +1,9 @@
 """Every select on a complaint's timeline. It is seen with the complaint; of offers only who may read them sees what was
-offered, and of anything a complainant nothing at all.
+offered, of other complaints that an event names only who may see those which they are, and of anything a complainant
+nothing at all.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any, Final
 from uuid import UUID
 
@@ -11,6 +12,7 @@ from sqlalchemy.orm import Session
 
 from helpdesk.complaints import queries
 from helpdesk.complaints.models import Complaint
+from helpdesk.complaints.named_queries import named_in, unseen, without_names
 from helpdesk.complaints.summaries import summary
 from helpdesk.identity.actors import Actor
 from helpdesk.identity.models import Agent
@@ -40,7 +42,8 @@ def timeline(
     complaint_id = visible_timeline(session, actor, ref)
     statement = _ENTRY.where(EventRow.stream_id == complaint_id, *_conditions(given))
     rows, cursor, total = listed(session, page, statement, _BY_PLACE, given)
-    return [told(row, actor, language) for row in rows], cursor, total
+    shown = [row | {"summary": say(row, language)} for row in for_reader(session, actor, rows)]
+    return shown, cursor, total
 
 
 def visible_timeline(session: Session, actor: Actor, ref: str) -> UUID:
@@ -61,11 +64,26 @@ def _conditions(given: Mapping[str, Any]) -> list[Any]:
     return found
 
 
-def told(row: Mapping[str, Any], actor: Actor, language: str) -> dict[str, Any]:
-    withheld = row["type"].startswith("offer.") and not actor.may("offer:read")
-    payload = None if withheld else row["payload"]
-    said = summary(row["type"], payload, language, withheld=withheld)
-    return {**row, "payload": payload, "withheld": withheld, "summary": said}
+def for_reader(session: Session, actor: Actor, rows: Iterable[Any]) -> list[dict[str, Any]]:
+    """Events, mappings with `type` and `payload`, as this actor may read them: with `withheld`, and in `payload` only what is for them."""
+    found = list(rows)
+    hidden = unseen(session, actor, ((row["type"], row["payload"]) for row in found))
+    offers = actor.may("offer:read")
+    return [withhold(row, offers=offers, hidden=hidden) for row in found]
+
+
+def withhold(row: Mapping[str, Any], *, offers: bool, hidden: Collection[UUID]) -> dict[str, Any]:
+    """`offers`: whether what was offered is told. `hidden`: complaints of which it is not told that they are meant."""
+    if row["type"].startswith("offer.") and not offers:
+        return {**row, "payload": None, "withheld": True}
+    if named_in(row["type"], row["payload"]).isdisjoint(hidden):
+        return {**row, "withheld": False}
+    return {**row, "payload": without_names(row["type"], row["payload"]), "withheld": True}
+
+
+def say(row: Mapping[str, Any], language: str) -> str:
+    """The line of an event that went through `withhold`."""
+    return summary(row["type"], row["payload"], language, withheld=row["withheld"])
 
 
 def whole_timeline(session: Session, complaint_id: UUID) -> Any:

@@ -36,12 +36,16 @@ class TimelineEntry(Schema):
     payload = fields.Dict(
         required=True,
         allow_none=True,
-        metadata={"description": "null once erased, or where `withheld`.", "example": {"channel": "EMAIL"}},
+        metadata={
+            "description": "null once erased, or where all of it is `withheld`.",
+            "example": {"channel": "EMAIL"},
+        },
     )
     withheld = fields.Boolean(
         required=True,
         metadata={
-            "description": "What it says is not for this caller (offers, without `offer:read`).",
+            "description": "What it says is not for this caller (offers, without `offer:read`), or not all of it: which "
+            "complaint was merged, linked or split, where the caller may not see that one, is left out of `payload`.",
             "example": False,
         },
     )

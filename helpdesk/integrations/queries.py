@@ -26,6 +26,7 @@ from sqlalchemy.orm import Session
 
 from helpdesk.complaints.models import Complaint
 from helpdesk.complaints.queries import visible_to as complaints_visible_to
+from helpdesk.complaints.timeline_queries import for_reader
 from helpdesk.identity.actors import Actor
 from helpdesk.identity.administration_models import ADMINISTRATION
 from helpdesk.integrations.models import ImportJob, ImportRejection
@@ -178,7 +179,7 @@ def ended_among(session: Session, job_ids: Sequence[UUID]) -> set[UUID]:
 def feed(session: Session, actor: Actor, given: Mapping[str, Any]) -> dict[str, Any]:
     """One page of the event feed: `items`, `next_cursor`, `end_of_stream`.
 
-    Two statements. The first finds the edge: the last event, of at most `FEED_WINDOW`, below which no transaction is
+    Two statements, and one where an event names complaints that the caller might not see. The first finds the edge: the last event, of at most `FEED_WINDOW`, below which no transaction is
     still running. The second reads up to it. So a page that ends at the edge can say so in its cursor even where the
     filter kept every event away, and the next one does not begin from the start again. A page may be empty although
     there is more; `end_of_stream` is what tells.
@@ -199,9 +200,10 @@ def feed(session: Session, actor: Actor, given: Mapping[str, Any]) -> dict[str, 
     if len(rows) > given["limit"]:
         items = rows[: given["limit"]]
         last = FeedPosition(epoch, int(items[-1]["xid_text"]), items[-1]["seq"])
-        return {"items": items, "next_cursor": last.encode(), "end_of_stream": False}
+        return {"items": for_reader(session, actor, items), "next_cursor": last.encode(), "end_of_stream": False}
     whole = FeedPosition(epoch, *edge)
-    return {"items": rows, "next_cursor": whole.encode(), "end_of_stream": seen < FEED_WINDOW}
+    shown = for_reader(session, actor, rows)
+    return {"items": shown, "next_cursor": whole.encode(), "end_of_stream": seen < FEED_WINDOW}
 
 
 _EVENT = (

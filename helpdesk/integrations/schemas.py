@@ -155,7 +155,20 @@ class FeedEvent(Schema):
     actor_id = fields.UUID(required=True, allow_none=True)
     request_id = fields.String(required=True, allow_none=True, metadata={"example": "0f3f9a5c2b7d4e61a8c0d2e4"})
     payload = fields.Dict(
-        required=True, allow_none=True, metadata={"description": "null once erased.", "example": {"channel": "EMAIL"}}
+        required=True,
+        allow_none=True,
+        metadata={
+            "description": "null once erased, or where all of it is `withheld`.",
+            "example": {"channel": "EMAIL"},
+        },
+    )
+    withheld = fields.Boolean(
+        required=True,
+        metadata={
+            "description": "What it says is not for this caller (offers, without `offer:read`), or not all of it: which "
+            "complaint was merged, linked or split, where the caller may not see that one, is left out of `payload`.",
+            "example": False,
+        },
     )
     hash = fields.String(required=True, metadata={"example": "9f2c" * 16})
 
