@@ -1,7 +1,7 @@
 """The lifecycle of complaints as a plain model, and the same acts done for real: what `test_many_lives` compares.
 
 The model knows no database and none of the program's acts. What is possible from where it takes from the grid that
-`test_lifecycle` has written down by hand; who may do what from the actors' own rights.
+`grid` has written down by hand; who may do what from the actors' own rights.
 """
 
 from collections.abc import Callable, Mapping
@@ -36,8 +36,8 @@ from helpdesk.identity.actors import Actor, complainant_actor
 from helpdesk.kernel.access import require
 from helpdesk.kernel.errors import DomainError, MovedMeanwhile, NotFound
 from helpdesk.kernel.unit_of_work import Database, UnitOfWork
+from tests.complaints.grid import LEADS_TO, MOVES, OTHER_MOVES
 from tests.complaints.steps import GOOD
-from tests.complaints.test_lifecycle import LEADS_TO, MOVES, OTHER_MOVES
 
 _UNDO: Final = timedelta(days=7)
 _TRIES: Final = 5
