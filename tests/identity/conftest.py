@@ -28,7 +28,7 @@ def cheap_hashes() -> Iterator[None]:
 
 @pytest.fixture
 def lying(engine: Engine, admin: Caller) -> Iterator[Lying]:
-    """It is believed."""
+    """A provider that is believed."""
     oidc_knowledge.forget_providers()
     found = Lying()
     with engine.connect() as connection:
@@ -37,6 +37,11 @@ def lying(engine: Engine, admin: Caller) -> Iterator[Lying]:
     found.id = believe(admin, found.issuer)
     yield found
     found.stop()
+
+
+@pytest.fixture
+def member(database: Database) -> Member:
+    return Member(database)
 
 
 @pytest.fixture

@@ -26,16 +26,6 @@ from tests.racing import at_once
 SOMEBODY = "00000000-0000-0000-0000-000000000000"
 
 
-@pytest.fixture
-def member(database: Database) -> Member:
-    return Member(database)
-
-
-@pytest.fixture
-def browser(app: Flask) -> Browser:
-    return Browser(app)
-
-
 def unsent(program: Program, monkeypatch: pytest.MonkeyPatch) -> None:
     """Mails stay as they were written."""
     monkeypatch.setattr(mail, "deliver", lambda *_, **__: None)

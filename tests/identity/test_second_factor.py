@@ -23,11 +23,6 @@ from tests.racing import at_once, behind_lock
 
 
 @pytest.fixture
-def member(database: Database) -> Member:
-    return Member(database)
-
-
-@pytest.fixture
 def browser(app: Flask, member: Member) -> Browser:
     """Signed in."""
     found = Browser(app)

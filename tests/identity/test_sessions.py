@@ -27,16 +27,6 @@ from tests.identity.doors import PASSWORD, Browser, Member, execute, known_hash,
 from tests.racing import at_once, behind_lock
 
 
-@pytest.fixture
-def member(database: Database) -> Member:
-    return Member(database)
-
-
-@pytest.fixture
-def browser(app: Flask) -> Browser:
-    return Browser(app)
-
-
 class TestSigningIn:
     def test_good(self, browser: Browser, member: Member, engine: Engine) -> None:
         shown = browser.sign_in(member)

@@ -39,11 +39,6 @@ def count(database: Database, lane: Lane) -> int:
     return 0
 
 
-@pytest.fixture
-def member(database: Database) -> Member:
-    return Member(database)
-
-
 class TestCounting:
     LANE = Lane(b"one", 3)
 
