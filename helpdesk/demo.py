@@ -8,6 +8,7 @@ from helpdesk.complaints import list_queries as lists
 from helpdesk.complaints.list_queries import Wanted
 from helpdesk.identity import queries as people
 from helpdesk.identity import service as identity
+from helpdesk.identity import team_service
 from helpdesk.identity.actors import SYSTEM
 from helpdesk.kernel.money import Money
 from helpdesk.kernel.unit_of_work import UnitOfWork
@@ -76,7 +77,7 @@ def _has_complaints(uow: UnitOfWork) -> bool:
 
 
 def _install(uow: UnitOfWork) -> None:
-    team_id = identity.create_team(uow, "Complaints")
+    team_id = team_service.create_team(uow, "Complaints")
     uow.session.flush()  # agents join it
     for email, name, role in _AGENTS:
         identity.create_agent(uow, SYSTEM, {"email": email, "name": name, "role": role, "team_ids": [team_id]})

@@ -17,7 +17,7 @@ from sqlalchemy import Connection, Engine, text
 from sqlalchemy.exc import DBAPIError
 
 from helpdesk.automation import jobs as automation
-from helpdesk.complaints import notification_queries
+from helpdesk.complaints import closed_team_jobs, notification_queries
 from helpdesk.complaints.attachment_jobs import delete_infected, scan_unscanned
 from helpdesk.complaints.evidence_jobs import expire_packs
 from helpdesk.complaints.jobs import end_needs, forget_challenges
@@ -95,6 +95,13 @@ SCHEDULE: Final = (
         300,
         lambda program: collect_left_behind(program.database),
         "SELECT EXISTS (SELECT FROM agent JOIN complaint ON assignee_id = agent.id WHERE NOT active AND "
+        "status IN ('received', 'investigated'))",
+    ),
+    Periodic(
+        "complaints.collect_of_closed_teams",
+        300,
+        lambda program: closed_team_jobs.collect_left_behind(program.database),
+        "SELECT EXISTS (SELECT FROM team JOIN complaint ON team_id = team.id WHERE NOT active AND "
         "status IN ('received', 'investigated'))",
     ),
     Periodic(

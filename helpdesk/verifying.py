@@ -10,6 +10,7 @@ from sqlalchemy import text
 
 from helpdesk.automation import verification as automation
 from helpdesk.complaints import assignment_verification as assignment
+from helpdesk.complaints import closed_team_verification as closed_teams
 from helpdesk.complaints import custom_field_verification as custom_fields
 from helpdesk.complaints import reassignment_verification as reassignment
 from helpdesk.complaints import search_verification as search
@@ -35,6 +36,7 @@ CHECKS: Final[dict[str, tuple[Check, ...]]] = {
         *tags.CHECKS,
         *custom_fields.CHECKS,
         *reassignment.CHECKS,
+        *closed_teams.CHECKS,
         *assignment.CHECKS,
         *severities.CHECKS,
         *suggestions.CHECKS,

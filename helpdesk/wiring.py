@@ -16,12 +16,15 @@ from helpdesk.automation import dry_running
 from helpdesk.automation import jobs as automation
 from helpdesk.automation import subscribers as triggers
 from helpdesk.automation import taxonomy_subscribers as triggering
+from helpdesk.automation import team_subscribers as giving
 from helpdesk.automation.events import AgentsNotified, TriggerPaused
 from helpdesk.automation.happenings import WATCHED
 from helpdesk.complaints import attachment_jobs as attachments
 from helpdesk.complaints import (
     bulk_changes,
     bulk_jobs,
+    closed_team_jobs,
+    closed_teams,
     evidence_jobs,
     notifications,
     reassignment,
@@ -30,6 +33,7 @@ from helpdesk.complaints import (
     tagging,
     tracking,
 )
+from helpdesk.complaints import closed_team_subscribers as closing
 from helpdesk.complaints import custom_field_subscribers as asking_for
 from helpdesk.complaints import notification_subscribers as listeners
 from helpdesk.complaints import reassignment_subscribers as leaving
@@ -64,7 +68,8 @@ from helpdesk.identity import door_jobs, password_service, session_subscribers
 from helpdesk.identity import verification as identity_verification
 from helpdesk.identity.actors import SYSTEM
 from helpdesk.identity.authentication import ensure_bootstrap_administrator
-from helpdesk.identity.events import AgentChanged
+from helpdesk.identity.errors import TeamInUse
+from helpdesk.identity.events import AgentChanged, TeamChanged
 from helpdesk.identity.roles import install_permissions
 from helpdesk.integrations import code_map_subscribers as mappings
 from helpdesk.integrations import jobs as imports
@@ -103,6 +108,10 @@ from helpdesk.taxonomy.installing import install_taxonomy
 
 _FOLLOWING: Final[Mapping[type[Event], tuple[Subscriber, ...]]] = {
     AgentChanged: (session_subscribers.end_sessions, leaving.owe_reassignment),
+    TeamChanged: (
+        refuse_used(TeamInUse, closing.uses, giving.uses, fact_subscribers.teams_used),
+        closing.owe_reassignment,
+    ),
     **dict.fromkeys((PersonChanged, PersonRemoved), (follow_text,)),
     ComplaintEdited: (follow_text, fact_subscribers.facts_changed, regimes.complaint_edited),
     ComplaintTagged: (fact_subscribers.facts_changed,),
@@ -112,7 +121,10 @@ _FOLLOWING: Final[Mapping[type[Event], tuple[Subscriber, ...]]] = {
     **dict.fromkeys((MessageRedacted, TextRedacted), (follow_text,)),
     PersonAdded: (follow_text, routing.person_added),
     ComplaintReceived: (sla.start_clocks, routing.received, sla.start_clocks_of_routed),
-    **dict.fromkeys(BY_ACTION.values(), (sla.follow_complaint, listeners.moved, leaving.opened_again, routing.acted)),
+    **dict.fromkeys(
+        BY_ACTION.values(),
+        (sla.follow_complaint, listeners.moved, leaving.opened_again, closing.opened_again, routing.acted),
+    ),
     ComplaintTriaged: (
         sla.follow_complaint,
         listeners.moved,
@@ -195,6 +207,7 @@ HANDLERS: Final[Handlers] = {
     password_service.TOPIC: Outside(door_jobs.send_reset, queue=mail.QUEUE, patience=40),
     issuance.TOPIC: Outside(issuance.issue, give_up=issuance.give_up),
     reassignment.TOPIC: Outside(reassignment_jobs.reassign, queue=BULK),
+    closed_teams.TOPIC: Outside(closed_team_jobs.give_on, queue=BULK),
     bulk_changes.TOPIC: Outside(bulk_jobs.change_many, give_up=bulk_jobs.give_up, queue=BULK),
     tagging.TOPIC: Outside(tag_jobs.retag, give_up=tag_jobs.give_up, queue=BULK),
     evidence_jobs.TOPIC: Outside(evidence_jobs.build, give_up=evidence_jobs.give_up, queue=BULK),

@@ -18,7 +18,7 @@ from helpdesk.complaints.template_queries import reply_if_usable
 from helpdesk.complaints.wording import names_in
 from helpdesk.identity.actor_queries import active_actors
 from helpdesk.identity.actors import SYSTEM, Actor
-from helpdesk.identity.queries import team_exists
+from helpdesk.identity.queries import active_teams
 from helpdesk.kernel.errors import FieldError, ValidationFailed
 from helpdesk.kernel.unit_of_work import UnitOfWork
 from helpdesk.recovery import offers
@@ -128,7 +128,8 @@ def _not_there(session: Session, body: Mapping[str, Any]) -> Iterator[tuple[str,
     teams = [(f"team_ids/{place}", one) for place, one in enumerate(body.get("team_ids") or ())]
     if body.get("team_id") is not None:
         teams.append(("team_id", body["team_id"]))
-    yield from ((name, "There is no such team.") for name, team_id in teams if not team_exists(session, team_id))
+    known = active_teams(session, {team_id for _, team_id in teams})
+    yield from ((name, "There is no such active team.") for name, team_id in teams if team_id not in known)
     reply_id = body.get("canned_reply_id")
     if reply_id is not None:
         reply = reply_if_usable(session, SYSTEM, reply_id)

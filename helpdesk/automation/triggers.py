@@ -78,6 +78,8 @@ def change(uow: UnitOfWork, actor: Actor, trigger: Trigger, given: dict[str, Any
         trigger.spec = spec_of(uow, actor, {**trigger.spec, **given}, changed=given.keys())
     elif given.get("active") and not trigger.active:
         check_within(actor, read_actions(trigger.spec["actions"]))
+    if given.get("active") and not trigger.active:
+        check_named(uow.session, read_actions(trigger.spec["actions"]))  # what was there may have gone meanwhile
     for name in _OWN:
         if name in given:
             setattr(trigger, name, given[name])

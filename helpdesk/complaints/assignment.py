@@ -68,8 +68,9 @@ def _wanted(uow: UnitOfWork, complaint: Complaint, given: dict[str, Any]) -> tup
             problems.append(FieldError.at("/assignee_id", "unknown", "There is no such active agent."))
         elif not handler.may_handle:
             problems.append(FieldError.at("/assignee_id", CANNOT, "This agent's role may not handle complaints."))
-    if given.get("team_id") and not identity.team_exists(uow.session, given["team_id"]):
-        problems.append(FieldError.at("/team_id", "unknown", "There is no such team."))
+    team_id = given.get("team_id")
+    if team_id and team_id != complaint.team_id and not identity.active_team(uow.session, team_id):
+        problems.append(FieldError.at("/team_id", "unknown", "There is no such active team."))
     if problems:
         raise ValidationFailed(errors=problems)
     if "assignee_id" not in given and _leaves_team(uow, complaint, given):

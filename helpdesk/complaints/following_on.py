@@ -9,6 +9,7 @@ from helpdesk.complaints.lifecycle import OPEN
 from helpdesk.complaints.models import Complaint
 from helpdesk.complaints.tracking_errors import StillOpen
 from helpdesk.complaints.tracking_secret import Secrets
+from helpdesk.identity import queries as identity
 from helpdesk.identity.actors import SYSTEM, Actor
 from helpdesk.kernel.access import require
 from helpdesk.kernel.unit_of_work import UnitOfWork
@@ -33,7 +34,7 @@ def hand_in(uow: UnitOfWork, complaint: Complaint, given: dict[str, Any], secret
             "language": complaint.language,
             "complainant": tracking_queries.complainant_as_given(uow.session, complaint.id),
             "customer_id": complaint.customer_id,
-            "team_id": complaint.team_id,
+            "team_id": identity.team_in_charge(uow.session, complaint.team_id),
             "acknowledge": True,
         },
         secrets,

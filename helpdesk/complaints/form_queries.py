@@ -50,6 +50,13 @@ def forms_of_channel(session: Session, channel: str) -> Sequence[Row[UUID, str]]
     ).all()
 
 
+def forms_of_team(session: Session, team_id: UUID) -> Sequence[Row[UUID, str]]:
+    """`(id, name)`, also of those that are switched off."""
+    return session.execute(
+        select(IntakeForm.id, IntakeForm.name).where(IntakeForm.team_id == team_id).order_by(IntakeForm.id)
+    ).all()
+
+
 class KeyedForm(NamedTuple):
     """An active form that was named by its key, and the moment."""
 

@@ -100,8 +100,8 @@ def rotate_key(uow: UnitOfWork, form: IntakeForm, given: dict[str, Any]) -> UUID
 
 def _check(uow: UnitOfWork, given: dict[str, Any], wanted: dict[str, Any]) -> None:
     problems = []
-    if given.get("team_id") is not None and not identity.team_exists(uow.session, given["team_id"]):
-        problems.append(FieldError.at("/team_id", "unknown", "There is no such team."))
+    if given.get("team_id") is not None and not identity.active_team(uow.session, given["team_id"]):
+        problems.append(FieldError.at("/team_id", "unknown", "There is no such active team."))
     if not in_force().offers("channel", wanted["channel"]):  # the one that is meant where nobody says, too
         problems.append(FieldError.at("/channel", "choice", f"{wanted['channel']} was retired; name another."))
     if wanted["daily_limit"] < wanted["hourly_limit"]:

@@ -134,12 +134,11 @@ def _misfits(uow: UnitOfWork, actor: Actor, given: Mapping[str, Any]) -> Iterato
         if need.get("expires_at") and need["expires_at"] <= uow.now:
             yield FieldError.at(f"/needs/{place}/expires_at", "past", "It is over already; leave the need out.")
     team_id = given.get("team_id")
-    # One's own are there: the caller was recognised with them.
-    if team_id is not None and team_id not in actor.team_ids:
-        if not actor.sees_all:
+    if team_id is not None:
+        if not actor.sees_all and team_id not in actor.team_ids:
             yield FieldError.at("/team_id", "unknown", "You are not in that team; leave it out.")
-        elif not identity.team_exists(uow.session, team_id):
-            yield FieldError.at("/team_id", "unknown", "There is no such team.")
+        elif not identity.active_team(uow.session, team_id):
+            yield FieldError.at("/team_id", "unknown", "There is no such active team.")
     customer_id = given.get("customer_id")
     if customer_id is not None and not customer_exists(uow.session, customer_id):
         yield FieldError.at("/customer_id", "unknown", "There is no such customer.")

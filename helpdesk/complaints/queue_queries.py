@@ -78,6 +78,7 @@ def list_queues(session: Session, actor: Actor, page: Page, given: Mapping[str, 
     """The teams that the actor may see, each with the figures of its queue."""
     figures = _figures(_TEAM.id, actor).lateral("figures")
     statement: AnySelect = select(_TEAM.id, _TEAM.name, *figures.c).select_from(Team.__table__.join(figures, true()))
+    statement = statement.where(or_(_TEAM.active, figures.c.open > 0))
     if not actor.sees_all:
         statement = statement.where(_TEAM.id.in_(actor.team_ids))
     rows, cursor, total = listed(session, page, statement, _BY_TEAM, given)

@@ -180,7 +180,8 @@ def change(uow: UnitOfWork, actor: Actor, rule: RoutingRule, given: dict[str, An
     """`given`: any of name, team_id, position, active, condition, result. Decisions that were made stay as they are."""
     before = _whole(rule)
     wanted = {"condition": rule.spec["condition"], "result": rule.spec["result"], "team_id": rule.team_id} | given
-    rule.spec = _spec(uow, actor, wanted, changed=given.keys())
+    revived = {"team_id", "result"} if given.get("active") and not rule.active else set()  # may be closed by now
+    rule.spec = _spec(uow, actor, wanted, changed=given.keys() | revived)
     for name in ("name", "team_id", "position", "active"):
         if name in given:
             setattr(rule, name, given[name])
@@ -253,5 +254,5 @@ def _team_problems(uow: UnitOfWork, actor: Actor, pointer: str, team_id: UUID | 
     if team_id is None:
         if pointer == "/team_id" and not actor.sees_all:
             yield FieldError.at(pointer, "required", "You see only some teams: name the one whose rule it is.")
-    elif (not actor.sees_all and team_id not in actor.team_ids) or not identity.team_exists(uow.session, team_id):
-        yield FieldError.at(pointer, "unknown", "There is no such team.")
+    elif (not actor.sees_all and team_id not in actor.team_ids) or not identity.active_team(uow.session, team_id):
+        yield FieldError.at(pointer, "unknown", "There is no such active team.")

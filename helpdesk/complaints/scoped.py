@@ -82,10 +82,11 @@ class Shelf(Generic[Row]):
                 raise Forbidden("Only agents have some of their own.")
             return actor.id, None
         require(actor, self.share)
-        if team_id is not None and team_id not in actor.team_ids:
-            there = actor.sees_all and identity.team_exists(uow.session, team_id)
-            if not there:
-                raise ValidationFailed(errors=[FieldError.at("/team_id", "unknown", "You are in no such team.")])
+        if team_id is not None:
+            theirs = actor.sees_all or team_id in actor.team_ids
+            if not (theirs and identity.active_team(uow.session, team_id)):
+                text = "You are in no such active team."
+                raise ValidationFailed(errors=[FieldError.at("/team_id", "unknown", text)])
         return None, team_id
 
     def _told(self, row: Row) -> dict[str, Any]:

@@ -3,7 +3,7 @@ from uuid import UUID
 
 from sqlalchemy.orm import Session
 
-from helpdesk.identity import errors, models, queries, schemas, service
+from helpdesk.identity import errors, models, queries, schemas, service, team_service
 from helpdesk.identity.actors import Actor
 from helpdesk.kernel.errors import Forbidden
 from helpdesk.kernel.http import Blueprint
@@ -96,7 +96,7 @@ def change_agent(uow: UnitOfWork, actor: Actor, agent: models.Agent, given: dict
     operation_id="list_teams",
     summary="Teams",
     answer=schemas.Team,
-    query=PageQuery,
+    query=schemas.TeamQuery,
     permission="agent:read",
     paged=True,
 )
@@ -121,7 +121,7 @@ def _show_team(session: Session, _actor: Actor, team_id: UUID) -> Any:
     errors=(errors.NameTaken,),
 )
 def create_team(uow: UnitOfWork, _actor: Actor, given: dict[str, Any]) -> UUID:
-    return service.create_team(uow, given["name"])
+    return team_service.create_team(uow, given["name"])
 
 
 @blp.read(
@@ -136,6 +136,27 @@ def get_team(session: Session, _actor: Actor, team_id: UUID) -> Any:
 
 
 @blp.write(
+    "/teams/<uuid:team_id>",
+    operation_id="change_team",
+    summary="Rename a team, or deactivate or activate it",
+    description="A team that is not active is given nothing: it is refused wherever a team is named, and nothing is routed to it. "
+    "Its open complaints go to the team that `reassign_to` names, or where the routing rules send them, each with an entry in "
+    "its timeline; so does what is opened again later. While settings go on naming the team (routing rules, forms, shared "
+    "views, triggers, policies) it is refused, with all of them in `uses`.",
+    method="PATCH",
+    body=schemas.TeamPatch,
+    answer=schemas.Team,
+    permission="agent:manage",
+    load=queries.team_for_update,
+    show=_show_team,
+    if_match="required",
+    errors=(errors.NameTaken, errors.TeamInUse, errors.BeyondOwnRights),
+)
+def change_team(uow: UnitOfWork, actor: Actor, team: models.Team, given: dict[str, Any]) -> UUID:
+    return team_service.change_team(uow, actor, team, given)
+
+
+@blp.write(
     "/teams/<uuid:team_id>/members",
     operation_id="set_team_members",
     summary="Replace a team's members",
@@ -146,7 +167,7 @@ def get_team(session: Session, _actor: Actor, team_id: UUID) -> Any:
     load=queries.team_for_update,
     show=_show_team,
     if_match="required",
-    errors=(errors.BeyondOwnRights,),
+    errors=(errors.BeyondOwnRights, errors.TeamInactive),
 )
 def set_team_members(uow: UnitOfWork, actor: Actor, team: models.Team, given: dict[str, Any]) -> UUID:
     return service.set_members(uow, actor, team, given["agent_ids"])

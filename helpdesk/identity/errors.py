@@ -13,6 +13,18 @@ class NameTaken(Conflict):
     advice = "Choose another name."
 
 
+class TeamInUse(Conflict):
+    code = "team_in_use"
+    title = "Something goes on giving to this team, or waits for it"
+    advice = "`uses` names all of it. Change that first; then deactivate the team."
+
+
+class TeamInactive(Conflict):
+    code = "team_inactive"
+    title = "This team is not active"
+    advice = "Activate it first, or choose another."
+
+
 class LastAdministrator(Conflict):
     code = "last_administrator"
     title = "Nobody would be left who can manage agents"

@@ -54,6 +54,24 @@ class TeamCreated(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class TeamChanged(Event):
+    """`changes`: field -> [before, after]."""
+
+    type: ClassVar[str] = "team.changed"
+    team_id: UUID
+    changes: dict[str, list[object]]
+
+    @property
+    def subject_id(self) -> UUID:
+        return self.team_id
+
+    @property
+    def closed(self) -> bool:
+        """Deactivated by this very change."""
+        return self.changes.get("active") == [True, False]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class TeamMembersChanged(Event):
     """`agent_ids`: all of them by now. `changes`: agent_ids -> [before, after]."""
 

@@ -39,10 +39,20 @@ class KnownPermission(Base):
 
 
 class Team(Identified, Versioned, Stamped, Base):
+    """Never deleted, only deactivated: what it decided goes on naming it, and its members go on seeing that."""
+
     __tablename__ = "team"
-    __table_args__ = (Index("uq_team_name_lower", func.lower(text("name")), unique=True),)
+    __table_args__ = (
+        CheckConstraint("successor_id <> id", name="not_its_own_successor"),
+        CheckConstraint("NOT active OR successor_id IS NULL", name="successor_of_closed"),
+        Index("uq_team_name_lower", func.lower(text("name")), unique=True),
+        Index("ix_team_successor_id", "successor_id", postgresql_where=text("successor_id IS NOT NULL")),
+    )
 
     name: Mapped[str]
+    active: Mapped[bool] = mapped_column(default=True, server_default="true")
+    successor_id: Mapped[UUID | None] = mapped_column(ForeignKey("team.id", ondelete="RESTRICT"))
+    """Who gets what is open, or opens again, of one that is not active; None: what the rules find."""
 
 
 class Agent(Identified, Versioned, Stamped, Base):

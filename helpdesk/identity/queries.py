@@ -1,6 +1,6 @@
 """Every select on agents, teams and tokens."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any, Final, TypeVar
 from uuid import UUID
 
@@ -27,7 +27,7 @@ _MEMBERS = (
     .scalar_subquery()
     .label("agent_ids")
 )
-_TEAM = select(Team.id, Team.name, Team.version, Team.created_at, _MEMBERS)
+_TEAM = select(Team.id, Team.name, Team.active, Team.successor_id, Team.version, Team.created_at, _MEMBERS)
 _BY_AGENT = Order((Agent.id,), (UUID,))
 _BY_TEAM = Order((Team.id,), (UUID,))
 _BY_TOKEN = Order((Token.id,), (UUID,))
@@ -47,7 +47,10 @@ def agent_detail(session: Session, agent_id: UUID) -> Any:
 
 
 def list_teams(session: Session, page: Page, given: dict[str, Any]) -> Listed:
-    return listed(session, page, _TEAM, _BY_TEAM, given)
+    statement = _TEAM
+    if "active" in given:
+        statement = statement.where(Team.active == given["active"])
+    return listed(session, page, statement, _BY_TEAM, given)
 
 
 def team_detail(session: Session, team_id: UUID) -> Any:
@@ -119,16 +122,41 @@ def agent_by_email(session: Session, email: str) -> Agent | None:
     return session.execute(select(Agent).where(func.lower(Agent.email) == email.lower())).scalar_one_or_none()
 
 
-def team_exists(session: Session, team_id: UUID) -> bool:
-    return session.execute(select(Team.id).where(Team.id == team_id)).first() is not None
+def active_team(session: Session, team_id: UUID) -> bool:
+    """Whether there is such an active team. It stays so until the transaction ends, as in `active_agent`: whoever closes it
+    waits, and then finds what it was given.
+    """
+    return active_teams(session, [team_id]) == {team_id}
+
+
+def active_teams(session: Session, team_ids: Collection[UUID]) -> set[UUID]:
+    """Those of them that are active, held as by `active_team`."""
+    if not team_ids:
+        return set()
+    held = select(Team.id).where(Team.id.in_(team_ids), Team.active).order_by(Team.id)
+    return set(session.scalars(held.with_for_update(read=True, key_share=True)))
+
+
+def team_in_charge(session: Session, team_id: UUID | None) -> UUID | None:
+    """The team itself, or who goes on with what it had: an active one, held as by `active_team`. None where there is none."""
+    seen: set[UUID] = set()
+    while team_id is not None and team_id not in seen:
+        seen.add(team_id)
+        held = select(Team.active, Team.successor_id).where(Team.id == team_id)
+        active, successor_id = session.execute(held.with_for_update(read=True, key_share=True)).one()
+        if active:
+            return team_id
+        team_id = successor_id
+    return None
 
 
 def any_team(session: Session) -> bool:
     return session.execute(select(Team.id).limit(1)).first() is not None
 
 
-def team_named(session: Session, name: str) -> bool:
-    return session.execute(select(Team.id).where(func.lower(Team.name) == name.lower())).first() is not None
+def team_named(session: Session, name: str) -> UUID | None:
+    """However it is written in capitals. The caller holds `lock_membership`, so that nobody else takes the name meanwhile."""
+    return session.scalars(select(Team.id).where(func.lower(Team.name) == func.lower(name))).one_or_none()
 
 
 def known_teams(session: Session, team_ids: Sequence[UUID]) -> set[UUID]:

@@ -61,8 +61,30 @@ class Agent(Schema):
     created_at = Timestamp(required=True)
 
 
+class TeamQuery(PageQuery):
+    active = fields.Boolean()
+
+
 class TeamIn(Schema):
     name = Text(required=True, max_length=200, metadata={"example": "Billing"})
+
+
+class TeamHeirIn(Schema):
+    team_id = fields.UUID(required=True, metadata={"example": "0192f0c1-7d1e-7c3a-9a51-2f6f0f6f3a10"})
+
+
+class TeamPatch(Schema):
+    name = Text(max_length=200, metadata={"example": "Billing and refunds"})
+    active = Flag(metadata={"description": "A team that is not active is given nothing; what it has open goes on."})
+    reassign_to = fields.Nested(
+        TeamHeirIn,
+        allow_none=True,
+        metadata={
+            "description": "With `active: false`: the team that is to have what is open, and what is opened again; null, or "
+            "absent: each goes where the routing rules send it, else to what no team has yet.",
+            "example": None,
+        },
+    )
 
 
 class TeamMembersIn(Schema):
@@ -72,6 +94,12 @@ class TeamMembersIn(Schema):
 class Team(Schema):
     id = fields.UUID(required=True)
     name = fields.String(required=True, metadata={"example": "Billing"})
+    active = fields.Boolean(required=True)
+    successor_id = fields.UUID(
+        required=True,
+        allow_none=True,
+        metadata={"description": "Of one that is not active: who goes on with what it had.", "example": None},
+    )
     agent_ids = fields.List(fields.UUID(), required=True)
     version = fields.Integer(required=True)
     created_at = Timestamp(required=True)

@@ -11,11 +11,10 @@ from helpdesk.identity import queries, role_queries
 from helpdesk.identity.actors import Actor
 from helpdesk.identity.administration import record_administration
 from helpdesk.identity.authentication import MAX_LIFE, new_token, token_hash
-from helpdesk.identity.errors import EmailTaken, LastAdministrator, NameTaken
+from helpdesk.identity.errors import EmailTaken, LastAdministrator, TeamInactive
 from helpdesk.identity.events import (
     AgentChanged,
     AgentCreated,
-    TeamCreated,
     TeamMembersChanged,
     TokenCreated,
     TokenRevoked,
@@ -35,6 +34,7 @@ def create_agent(uow: UnitOfWork, actor: Actor, given: dict[str, Any]) -> UUID:
     queries.lock_membership(uow.session)
     _check_role(uow, actor, given["role"])
     check_teams(actor, given.get("team_ids", []))
+    check_active(uow, given.get("team_ids", []))
     if queries.agent_by_email(uow.session, given["email"]) is not None:
         raise EmailTaken
     agent_id = new_id()
@@ -74,6 +74,7 @@ def change_agent(uow: UnitOfWork, actor: Actor, agent: Agent, given: dict[str, A
         before = queries.teams_of(uow.session, agent.id)
         after = set(given["team_ids"])
         check_teams(actor, after - before)
+        check_active(uow, [team_id for team_id in given["team_ids"] if team_id not in before])
         if before != after:
             uow.session.execute(delete(TeamMember).where(TeamMember.agent_id == agent.id))
             _join(uow, agent.id, given["team_ids"])
@@ -104,8 +105,10 @@ def _reassign_to(uow: UnitOfWork, actor: Actor, agent: Agent, given: dict[str, A
     if agent_id is not None and (agent_id == agent.id or not queries.known_active_agents(uow.session, [agent_id])):
         text = "There is no such other active agent."
         raise ValidationFailed(errors=[FieldError.at("/reassign_to/agent_id", "unknown", text)])
-    if team_id is not None and not queries.team_exists(uow.session, team_id):
-        raise ValidationFailed(errors=[FieldError.at("/reassign_to/team_id", "unknown", "There is no such team.")])
+    if team_id is not None and not queries.active_team(uow.session, team_id):
+        raise ValidationFailed(
+            errors=[FieldError.at("/reassign_to/team_id", "unknown", "There is no such active team.")]
+        )
     return {name: str(value) for name, value in wanted.items()}
 
 
@@ -146,19 +149,25 @@ def _join(uow: UnitOfWork, agent_id: UUID, team_ids: Sequence[UUID]) -> None:
     uow.add_rows(TeamMember, [{"team_id": team_id, "agent_id": agent_id} for team_id in wanted])
 
 
+def check_active(uow: UnitOfWork, team_ids: Sequence[UUID]) -> None:
+    """Nobody joins a team that is not active. Raises `ValidationFailed` naming each."""
+    wanted = list(dict.fromkeys(team_ids))
+    closed = queries.known_teams(uow.session, wanted) - queries.active_teams(uow.session, wanted)
+    if closed:
+        text = "This team is not active."
+        raise ValidationFailed(
+            errors=[
+                FieldError.at(f"/team_ids/{place}", "inactive", text)
+                for place, team_id in enumerate(team_ids)
+                if team_id in closed
+            ]
+        )
+
+
 def _touch(uow: UnitOfWork, kind: type[Agent] | type[Team], ids: Collection[UUID]) -> None:
     """A membership shows on both sides: whoever looked at the other one has an old version."""
     if ids:
         uow.session.execute(update(kind).where(kind.id.in_(list(ids))).values(version=kind.version + 1))
-
-
-def create_team(uow: UnitOfWork, name: str) -> UUID:
-    if queries.team_named(uow.session, name):
-        raise NameTaken
-    team_id = new_id()
-    uow.session.add(Team(id=team_id, name=name, version=1))
-    record_administration(uow, TeamCreated(team_id=team_id, name=name))
-    return team_id
 
 
 def set_members(uow: UnitOfWork, actor: Actor, team: Team, agent_ids: Sequence[UUID]) -> UUID:
@@ -177,6 +186,8 @@ def set_members(uow: UnitOfWork, actor: Actor, team: Team, agent_ids: Sequence[U
         return team.id
     if set(wanted) - before:
         check_teams(actor, [team.id])
+        if not team.active:
+            raise TeamInactive
     uow.session.execute(delete(TeamMember).where(TeamMember.team_id == team.id))
     _touch(uow, Agent, before ^ set(wanted))
     uow.add_rows(TeamMember, [{"team_id": team.id, "agent_id": agent_id} for agent_id in wanted])

@@ -26,8 +26,8 @@ from helpdesk.recovery.models import Budget, BudgetEntry, Offer
 def open_budget(uow: UnitOfWork, given: dict[str, Any]) -> UUID:
     """`given`: name, currency, starts_on, ends_on, and team_id or None for the firm's. It begins empty."""
     team_id = given.get("team_id")
-    if team_id is not None and not identity.team_exists(uow.session, team_id):
-        raise ValidationFailed(errors=[FieldError.at("/team_id", "unknown", "There is no such team.")])
+    if team_id is not None and not identity.active_team(uow.session, team_id):
+        raise ValidationFailed(errors=[FieldError.at("/team_id", "unknown", "There is no such active team.")])
     existing = budget_queries.same_budget(uow.session, given)
     if existing is not None:
         raise BudgetExists(budget_id=existing)

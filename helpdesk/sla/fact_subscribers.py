@@ -8,11 +8,13 @@ from collections.abc import Collection, Iterator, Sequence
 from typing import Any, Final
 
 from helpdesk.complaints import term_uses
+from helpdesk.complaints.closed_team_subscribers import names as names_team
 from helpdesk.complaints.custom_field_events import CustomFieldDeleted
 from helpdesk.complaints.custom_field_subscribers import names
 from helpdesk.complaints.events import ComplaintEvent, IssueAdded, IssueChanged, IssueRemoved
 from helpdesk.complaints.models import Complaint
 from helpdesk.customers.events import CustomerChanged
+from helpdesk.identity.events import TeamChanged
 from helpdesk.kernel.unit_of_work import UnitOfWork
 from helpdesk.sla import policies_in_force, policy_facts, policy_queries, revising
 from helpdesk.sla.policy_facts import OF_CUSTOMER
@@ -66,6 +68,14 @@ def terms_used(uow: UnitOfWork, events: Sequence[TermRetired]) -> Iterator[dict[
     """Active policies that wait for a code."""
     for row in policy_queries.policies_in_force(uow.session):
         if any(term_uses.names(row.spec["condition"], event.kind, event.code) for event in events):
+            yield {"what": "sla_policy", "id": str(row.id), "name": row.name}
+
+
+def teams_used(uow: UnitOfWork, events: Sequence[TeamChanged]) -> Iterator[dict[str, str]]:
+    """Active policies that ask for a team which is being closed."""
+    closed = [str(event.team_id) for event in events if event.closed]
+    for row in policy_queries.policies_in_force(uow.session) if closed else ():
+        if any(names_team(row.spec["condition"], team_id) for team_id in closed):
             yield {"what": "sla_policy", "id": str(row.id), "name": row.name}
 
 
