@@ -74,8 +74,8 @@ ACTIONS: Final[Mapping[str, Step]] = {
     **{name: step for name, step in STEPS.items() if name not in NOT_FOR_TRIGGERS},
     "write_message": Step("write_message", "complaint:note", WriteIn, STEPS["write_message"].run),
     "draft_offer": Step("draft_offer", "offer:draft", OfferIn, offers.draft),
-    "notify": Step("notify", "complaint:read", NotifyIn, _notify),
-    "raise_event": Step("raise_event", "complaint:read", RaiseEventIn, _raise_event),
+    "notify": Step("notify", "complaint:read", NotifyIn, _notify, merged=True),
+    "raise_event": Step("raise_event", "complaint:read", RaiseEventIn, _raise_event, merged=True),
 }
 
 RIGHTS: Final = frozenset(

@@ -20,11 +20,12 @@ from psycopg.errors import LockNotAvailable
 from sqlalchemy.exc import DBAPIError
 
 from helpdesk.automation import facts, queries, triggers
-from helpdesk.automation.actions import read_actions
+from helpdesk.automation.actions import ACTIONS, read_actions
 from helpdesk.automation.events import TriggerFired
 from helpdesk.automation.guard import HOUR, Cause
 from helpdesk.automation.happenings import request_id_of
 from helpdesk.automation.rules import Rule
+from helpdesk.complaints.errors import ComplaintMerged
 from helpdesk.complaints.models import Complaint
 from helpdesk.complaints.steps import Given, perform
 from helpdesk.identity.actors import Actor
@@ -153,7 +154,7 @@ def _in_one_go(database: Database, tried: _Attempt) -> str:
             return NOT_MET
         tried.why = facts.explained(rule.condition.explain(known), rule.told)
         recent = queries.recent_firings(uow.session, rule.id, complaint.id, uow.now - HOUR)
-        stopped = tried.cause.stops(rule.id, own_changes=rule.own_changes, recent=recent)
+        stopped = tried.cause.stops(rule.id, own_changes=rule.own_changes, recent=recent) or _over(rule, complaint)
         if stopped is not None:
             if not queries.keep_firing(uow.session, tried.row(uow.now, "stopped", reason=stopped)):
                 raise _Undone
@@ -167,6 +168,13 @@ def _in_one_go(database: Database, tried: _Attempt) -> str:
         if not queries.keep_firing(uow.session, tried.row(uow.now, "done")):
             raise _Undone
     return "done"
+
+
+def _over(rule: Rule, complaint: Complaint) -> str | None:
+    """A complaint that was merged takes no changes. That is no failure of the trigger, and pauses none."""
+    if complaint.merged_into_id is None or all(ACTIONS[item["step"]].merged for item in rule.actions):
+        return None
+    return ComplaintMerged.code
 
 
 def _known(uow: UnitOfWork, complaint: Complaint, tried: _Attempt) -> Facts | None:

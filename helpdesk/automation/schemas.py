@@ -249,7 +249,8 @@ class Firing(Schema):
         required=True,
         allow_none=True,
         metadata={
-            "description": "The code of what was refused; or `own_change`, `too_deep`, `too_often`.",
+            "description": "The code of what was refused; or `own_change`, `too_deep`, `too_often`, and `complaint_merged` "
+            "where it goes on in another complaint and takes no changes itself.",
             "example": None,
         },
     )

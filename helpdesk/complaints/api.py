@@ -23,11 +23,12 @@ from helpdesk.complaints import (
     tracking_schemas,
 )
 from helpdesk.complaints.action_schemas import BODIES
+from helpdesk.complaints.complaint_api import Blueprint
 from helpdesk.complaints.lifecycle import CLOSING, LIFECYCLE, PAIRED
 from helpdesk.complaints.tracking_secret import Secrets
 from helpdesk.identity.actors import Actor
 from helpdesk.kernel.errors import ActionNotAllowed, Conflict, Forbidden, MovedMeanwhile
-from helpdesk.kernel.http import Blueprint, include, web
+from helpdesk.kernel.http import include, web
 from helpdesk.kernel.pagination import Page
 from helpdesk.kernel.schemas import Schema
 from helpdesk.kernel.unit_of_work import UnitOfWork
@@ -175,10 +176,8 @@ def _person_route(role: str, path: str, body: type[Schema], summary: str) -> Non
         permission="complaint:edit",
         load=queries.complaint_for_update,
         if_match="honoured",
-        check=queries.refuse_merged,
         show=detail_queries.detail,
         location=_at,
-        errors=(errors.ComplaintMerged,),
     )(run)
 
 
@@ -232,10 +231,9 @@ def remove_person(uow: UnitOfWork, _actor: Actor, part: queries.Part[models.Pers
     permission="complaint:edit",
     load=queries.complaint_for_update,
     if_match="honoured",
-    check=queries.refuse_merged,
     show=detail_queries.detail,
     location=_at,
-    errors=(Conflict, errors.ComplaintMerged),
+    errors=(Conflict,),
 )
 def record_need(uow: UnitOfWork, _actor: Actor, complaint: models.Complaint, given: dict[str, Any]) -> UUID:
     return people.record_need(uow, complaint, given)
@@ -293,6 +291,7 @@ def _message_at(shown: dict[str, Any]) -> str | None:
 @blp.write(
     "/complaints/<ref>/messages",
     operation_id="add_complaint_message",
+    merged=True,
     summary="Write to the complainant, note something, or record what they said",
     description="A `public_reply` is also mailed to the complainant where there is an address. An `inbound` message ends "
     "the waiting for the complainant; on a complaint that was merged it goes to the one in which that goes on.",

@@ -5,9 +5,9 @@ from sqlalchemy.orm import Session
 
 from helpdesk.complaints import assignment, assignment_queries, detail_queries, errors, models, queries, schemas
 from helpdesk.complaints.assignment_schemas import AssignmentIn, AssignmentPeriod, ClaimIn, ReleaseIn
+from helpdesk.complaints.complaint_api import Blueprint
 from helpdesk.identity.actors import Actor
 from helpdesk.kernel.errors import Forbidden
-from helpdesk.kernel.http import Blueprint
 from helpdesk.kernel.pagination import Page
 from helpdesk.kernel.schemas import PageQuery
 from helpdesk.kernel.unit_of_work import UnitOfWork

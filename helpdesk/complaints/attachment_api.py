@@ -8,11 +8,11 @@ from helpdesk.complaints import attachment_errors as errors
 from helpdesk.complaints import attachment_queries as queries
 from helpdesk.complaints import attachment_schemas as schemas
 from helpdesk.complaints import attachments
-from helpdesk.complaints.errors import ComplaintMerged
+from helpdesk.complaints.complaint_api import Blueprint
 from helpdesk.complaints.models import Complaint
 from helpdesk.complaints.queries import complaint_for_update, refuse_merged, visible_id
 from helpdesk.identity.actors import Actor
-from helpdesk.kernel.http import Blueprint, web
+from helpdesk.kernel.http import web
 from helpdesk.kernel.pagination import Page
 from helpdesk.kernel.unit_of_work import UnitOfWork
 from helpdesk.kernel.uploads import Terms, Upload
@@ -69,7 +69,7 @@ def check_room(session: Session, actor: Actor, complaint: Complaint) -> None:
     check=check_room,
     show=queries.shown,
     location=lambda shown: f"/api/v1/complaints/{shown['complaint_id']}/attachments/{shown['id']}",
-    errors=(errors.TooManyAttachments, ComplaintMerged),
+    errors=(errors.TooManyAttachments,),
 )
 def add_attachment(uow: UnitOfWork, actor: Actor, complaint: Complaint, given: dict[str, Any], upload: Upload) -> UUID:
     bounds = attachments.Bounds.of(web().settings, actor)
@@ -108,6 +108,7 @@ def change_attachment(uow: UnitOfWork, _actor: Actor, held: queries.Held, given:
 @blp.write(
     "/complaints/<ref>/attachments/<uuid:attachment_id>/redact",
     operation_id="redact_complaint_attachment",
+    merged=True,
     summary="Remove a file for good; that it was there stays, with its digest",
     body=schemas.RedactionIn,
     answer=schemas.Attachment,
@@ -141,6 +142,7 @@ def scan_attachment(uow: UnitOfWork, _actor: Actor, held: queries.Held) -> UUID:
 @blp.write(
     "/complaints/<ref>/attachments/<uuid:attachment_id>/link",
     operation_id="link_complaint_attachment",
+    merged=True,
     summary="A short-lived address to have a file from",
     description="The address is the right to this one file, for the caller's sake: it ends with its time, with the "
     "caller's sight of the complaint, and with the file. It needs no token, so that a browser can save from it.",

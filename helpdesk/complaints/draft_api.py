@@ -5,12 +5,12 @@ from sqlalchemy.orm import Session
 
 from helpdesk.complaints import draft_queries, drafts, models, queries, thread_queries
 from helpdesk.complaints import draft_schemas as schemas
+from helpdesk.complaints.complaint_api import Blueprint
 from helpdesk.complaints.draft_queries import Writing
 from helpdesk.complaints.errors import ThreadMovedOn
 from helpdesk.complaints.message_schemas import Message
 from helpdesk.identity.actors import Actor
 from helpdesk.kernel.errors import Conflict, Forbidden
-from helpdesk.kernel.http import Blueprint
 from helpdesk.kernel.pagination import Page
 from helpdesk.kernel.unit_of_work import UnitOfWork
 

@@ -9,11 +9,12 @@ from helpdesk.complaints import evidence_errors as errors
 from helpdesk.complaints import evidence_queries as queries
 from helpdesk.complaints import evidence_schemas as schemas
 from helpdesk.complaints.attachment_schemas import FileLink, LinkIn
+from helpdesk.complaints.complaint_api import Blueprint
 from helpdesk.complaints.models import Complaint
 from helpdesk.complaints.queries import complaint_for_update
 from helpdesk.identity.actors import Actor
 from helpdesk.kernel import jobs
-from helpdesk.kernel.http import Blueprint, web
+from helpdesk.kernel.http import web
 from helpdesk.kernel.jobs_api import JobOut
 from helpdesk.kernel.pagination import Page
 from helpdesk.kernel.schemas import PageQuery
@@ -43,6 +44,7 @@ def _show_job(session: Session, actor: Actor, job_id: UUID) -> Any:
 @blp.write(
     "/complaints/<ref>/evidence",
     operation_id="request_complaint_evidence",
+    merged=True,
     summary="Have an evidence pack made",
     description="A job makes a ZIP archive of the complaint, its timeline, thread, letters, clocks, offers, people, files "
     "and the proof of its chain, with a manifest and a program that checks it. It can be had for 30 days. Who asked, and "
@@ -76,6 +78,7 @@ def get_evidence(session: Session, actor: Actor, ref: str, evidence_id: UUID) ->
 @blp.write(
     "/complaints/<ref>/evidence/<uuid:evidence_id>/link",
     operation_id="link_complaint_evidence",
+    merged=True,
     summary="A short-lived address to have an evidence pack from",
     body=LinkIn,
     answer=FileLink,

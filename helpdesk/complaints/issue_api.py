@@ -4,10 +4,10 @@ from uuid import UUID
 from sqlalchemy.orm import Session
 
 from helpdesk.complaints import detail_queries, errors, issue_queries, issues, models, queries, schemas
+from helpdesk.complaints.complaint_api import Blueprint
 from helpdesk.complaints.lifecycle import OPEN
 from helpdesk.identity.actors import Actor
 from helpdesk.kernel.errors import Conflict
-from helpdesk.kernel.http import Blueprint
 from helpdesk.kernel.unit_of_work import UnitOfWork
 
 blp = Blueprint("complaint_issues", __name__, description="What went wrong, one by one.")

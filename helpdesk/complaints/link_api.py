@@ -4,10 +4,10 @@ from uuid import UUID
 from sqlalchemy.orm import Session
 
 from helpdesk.complaints import detail_queries, errors, link_queries, link_schemas, linking, pair_queries, schemas
+from helpdesk.complaints.complaint_api import Blueprint
 from helpdesk.complaints.link_queries import LinkedPair
 from helpdesk.complaints.pair_queries import Pair
 from helpdesk.identity.actors import Actor
-from helpdesk.kernel.http import Blueprint
 from helpdesk.kernel.pagination import Page
 from helpdesk.kernel.unit_of_work import UnitOfWork
 

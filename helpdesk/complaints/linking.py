@@ -5,7 +5,7 @@ from uuid import UUID
 
 from sqlalchemy.orm import Session
 
-from helpdesk.complaints import link_queries
+from helpdesk.complaints import link_queries, queries
 from helpdesk.complaints.errors import AlreadyLinked, ParentRing, ParentTaken, SplitStays
 from helpdesk.complaints.link_events import ComplaintLinked, ComplaintUnlinked
 from helpdesk.complaints.link_models import THERE, TURNED, Link
@@ -23,14 +23,15 @@ UNKNOWN = "There is no such complaint, or not for you."
 def link(uow: UnitOfWork, actor: Actor, pair: Pair, given: dict[str, Any]) -> tuple[UUID, UUID]:
     """`given`: kind, as it is called from the pair's complaint; to; note. Its id and that of the link.
 
-    Raises `ValidationFailed` where the other one is not there, or is this one; `AlreadyLinked`; `ParentTaken` and
-    `ParentRing`.
+    Raises `ValidationFailed` where the other one is not there, or is this one; `ComplaintMerged` where it goes on in
+    another; `AlreadyLinked`; `ParentTaken` and `ParentRing`.
     """
     here, far = pair.complaint, pair.other
     if far is None:
         raise ValidationFailed(errors=[FieldError.at("/to", "unknown", UNKNOWN)])
     if far.id == here.id:
         raise ValidationFailed(errors=[FieldError.at("/to", "itself", "A complaint is not linked to itself.")])
+    queries.refuse_merged(uow.session, actor, far)
     kind = TURNED.get(given["kind"], given["kind"])
     from_, to = (here, far) if kind == given["kind"] else (far, here)
     if kind == "related" and from_.id > to.id:

@@ -18,12 +18,13 @@ from helpdesk.complaints import (
     splitting,
     unmerging,
 )
+from helpdesk.complaints.complaint_api import Blueprint
 from helpdesk.complaints.lifecycle import OPEN
 from helpdesk.complaints.merge_queries import Merged
 from helpdesk.complaints.pair_queries import Pair
 from helpdesk.identity.actors import Actor
 from helpdesk.kernel.errors import ActionNotAllowed, Conflict, MovedMeanwhile
-from helpdesk.kernel.http import Blueprint, web
+from helpdesk.kernel.http import web
 from helpdesk.kernel.pagination import Page
 from helpdesk.kernel.schemas import PageQuery
 from helpdesk.kernel.unit_of_work import UnitOfWork
@@ -77,6 +78,7 @@ def _show_parted(session: Session, actor: Actor, done: dict[str, Any]) -> dict[s
 @blp.write(
     "/complaints/<ref>/unmerge",
     operation_id="unmerge_complaint",
+    merged=True,
     summary="Undo a merge",
     description="The complaint in the path goes on by itself from where it stood, with everything that was moved and is "
     "still there; the time in which it was merged does not count against promises that can pause. What came to the survivor "

@@ -6,12 +6,12 @@ from sqlalchemy.orm import Session
 
 from helpdesk.complaints import notification_queries, notifications, watchers
 from helpdesk.complaints import notification_schemas as schemas
-from helpdesk.complaints.errors import CannotSee, TooManyWatchers
+from helpdesk.complaints.complaint_api import Blueprint
+from helpdesk.complaints.errors import CannotSee, ComplaintMerged, TooManyWatchers
 from helpdesk.complaints.notification_models import Notification, NotificationPreference
 from helpdesk.complaints.queries import Part
 from helpdesk.identity.actors import Actor
 from helpdesk.kernel.errors import Forbidden
-from helpdesk.kernel.http import Blueprint
 from helpdesk.kernel.pagination import Page
 from helpdesk.kernel.schemas import PageQuery
 from helpdesk.kernel.unit_of_work import UnitOfWork
@@ -37,16 +37,18 @@ def list_watchers(session: Session, actor: Actor, page: Page, given: dict[str, A
 @blp.write(
     "/complaints/<ref>/watchers/<uuid:agent_id>",
     operation_id="watch_complaint",
+    merged=True,
     summary="Watch a complaint, or have somebody watch it",
     description="Oneself with `complaint:read`, others with `complaint:assign`. To watch it shows nobody what they could "
-    "not see anyway. Doing it twice is doing it once.",
+    "not see anyway. Doing it twice is doing it once. One that was merged into another is watched by who wants to.",
     method="PUT",
     answer=schemas.Watcher,
     permission="complaint:read",
     load=notification_queries.watching_for_update,
     allow=watchers.check,
+    check=watchers.check_merged,
     if_match="honoured",
-    errors=(Forbidden, CannotSee, TooManyWatchers),
+    errors=(Forbidden, CannotSee, TooManyWatchers, ComplaintMerged),
 )
 def watch(uow: UnitOfWork, actor: Actor, part: Part[UUID]) -> dict[str, Any]:
     return watchers.watch(uow, actor, part)
@@ -55,6 +57,7 @@ def watch(uow: UnitOfWork, actor: Actor, part: Part[UUID]) -> dict[str, Any]:
 @blp.write(
     "/complaints/<ref>/watchers/<uuid:agent_id>",
     operation_id="unwatch_complaint",
+    merged=True,
     summary="Watch a complaint no more",
     method="DELETE",
     answer=None,
@@ -62,8 +65,9 @@ def watch(uow: UnitOfWork, actor: Actor, part: Part[UUID]) -> dict[str, Any]:
     permission="complaint:read",
     load=notification_queries.watching_for_update,
     allow=watchers.check,
+    check=watchers.check_merged,
     if_match="honoured",
-    errors=(Forbidden,),
+    errors=(Forbidden, ComplaintMerged),
 )
 def unwatch(uow: UnitOfWork, _actor: Actor, part: Part[UUID]) -> None:
     watchers.unwatch(uow, part)

@@ -10,10 +10,11 @@ from uuid import UUID
 from sqlalchemy.orm import Session
 
 from helpdesk.complaints import presence_queries, queries
+from helpdesk.complaints.complaint_api import Blueprint
 from helpdesk.complaints.presence_schemas import Presence, PresenceIn
 from helpdesk.identity.actors import Actor
 from helpdesk.kernel.errors import Forbidden
-from helpdesk.kernel.http import Blueprint, web
+from helpdesk.kernel.http import web
 from helpdesk.kernel.presence import LASTS, Seen
 from helpdesk.kernel.unit_of_work import UnitOfWork
 
@@ -72,6 +73,7 @@ def get_presence(session: Session, actor: Actor, ref: str) -> dict[str, Any]:
 @blp.write(
     "/complaints/<ref>/presence",
     operation_id="note_complaint_presence",
+    merged=True,
     summary="Say that one is looking at it, or writing",
     description=_SAID,
     method="PUT",
@@ -89,6 +91,7 @@ def note_presence(_uow: UnitOfWork, _actor: Actor, found: Sequence[Seen] | None)
 @blp.write(
     "/complaints/<ref>/presence",
     operation_id="end_complaint_presence",
+    merged=True,
     summary="Say that one has left it",
     method="DELETE",
     answer=Presence,

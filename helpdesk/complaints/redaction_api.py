@@ -4,10 +4,10 @@ from sqlalchemy.orm import Session
 
 from helpdesk.complaints import models, queries, redaction, redaction_queries, thread_queries, value_redaction
 from helpdesk.complaints import redaction_schemas as schemas
+from helpdesk.complaints.complaint_api import Blueprint
 from helpdesk.complaints.errors import NothingLeft
 from helpdesk.complaints.queries import Part
 from helpdesk.identity.actors import Actor
-from helpdesk.kernel.http import Blueprint
 from helpdesk.kernel.pagination import Page
 from helpdesk.kernel.schemas import PageQuery
 from helpdesk.kernel.unit_of_work import UnitOfWork
@@ -42,6 +42,7 @@ def _show(session: Session, _actor: Actor, done: redaction.Redacted) -> dict[str
 @blp.write(
     "/complaints/<ref>/messages/<uuid:message_id>/redact",
     operation_id="redact_complaint_message",
+    merged=True,
     summary="Take a message's text out for good, or parts of it",
     description=f"{_GONE} `If-Match` is about the complaint: ranges mean the text that was looked at.",
     body=schemas.MessageRedactionIn,
@@ -61,6 +62,7 @@ def redact_message(
 @blp.write(
     "/complaints/<ref>/redact",
     operation_id="redact_complaint",
+    merged=True,
     summary="Take a complaint's subject, description or value of a custom field out for good, or parts of it",
     description=f"{_GONE} Of a custom field that is no text the value goes whole, and the field is empty then. A complaint that "
     "was merged with this one keeps its own.",

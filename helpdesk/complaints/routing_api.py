@@ -17,6 +17,7 @@ from helpdesk.complaints import (
     routing_rules,
     schemas,
 )
+from helpdesk.complaints.complaint_api import Blueprint
 from helpdesk.complaints.fact_schemas import Vocabulary
 from helpdesk.complaints.facts import described, vocabulary
 from helpdesk.complaints.routing_schemas import (
@@ -31,7 +32,6 @@ from helpdesk.complaints.routing_schemas import (
 from helpdesk.identity.actors import Actor
 from helpdesk.kernel.errors import Conflict
 from helpdesk.kernel.facts import CHANGES
-from helpdesk.kernel.http import Blueprint
 from helpdesk.kernel.pagination import Page
 from helpdesk.kernel.schemas import PageQuery
 from helpdesk.kernel.unit_of_work import UnitOfWork

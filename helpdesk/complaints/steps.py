@@ -14,7 +14,7 @@ from typing import Any, Final
 
 import marshmallow as ma
 
-from helpdesk.complaints import acts, assignment, service, tagging
+from helpdesk.complaints import acts, assignment, queries, service, tagging
 from helpdesk.complaints.action_schemas import BODIES
 from helpdesk.complaints.assignment_schemas import AssignmentIn, ClaimIn, ReleaseIn
 from helpdesk.complaints.lifecycle import LIFECYCLE, PAIRED
@@ -33,12 +33,15 @@ Run = Callable[[UnitOfWork, Actor, Complaint, dict[str, Any]], object]
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """`permission`: what the actor needs in any case; `run` may ask for more. `body`: what must be given with it."""
+    """`permission`: what the actor needs in any case; `run` may ask for more. `body`: what must be given with it.
+    `merged`: also on a complaint that was merged into another one.
+    """
 
     name: str
     permission: str
     body: type[Schema] | None
     run: Run
+    merged: bool = False
 
 
 def _act(action: str) -> Step:
@@ -53,7 +56,7 @@ STEPS: Final[Mapping[str, Step]] = {
     for step in (
         *(_act(action) for action in LIFECYCLE.actions if action not in PAIRED),
         Step("edit", "complaint:edit", ComplaintPatch, lambda uow, _, row, given: service.edit(uow, row, given)),
-        Step("write_message", "complaint:note", MessageIn, service.write_message),
+        Step("write_message", "complaint:note", MessageIn, service.write_message, merged=True),  # it decides by kind
         Step("assign", "complaint:assign", AssignmentIn, assignment.assign),
         Step("claim", "complaint:claim", ClaimIn, assignment.claim),
         Step("release", "complaint:claim", ReleaseIn, assignment.release),
@@ -119,4 +122,6 @@ def _below(pointer: str, messages: Any) -> Iterator[FieldError]:
 def perform(uow: UnitOfWork, actor: Actor, complaint: Complaint, given: Given) -> None:
     """One step on a locked complaint. Raises what its route would: `Forbidden`, `Conflict`, `ValidationFailed`."""
     require(actor, given.step.permission)
+    if not given.step.merged:
+        queries.refuse_merged(uow.session, actor, complaint)
     given.step.run(uow, actor, complaint, given.body)

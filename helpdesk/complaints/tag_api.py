@@ -15,9 +15,9 @@ from helpdesk.complaints import (
     tag_schemas,
     tagging,
 )
+from helpdesk.complaints.complaint_api import Blueprint
 from helpdesk.identity.actors import Actor
 from helpdesk.kernel import jobs
-from helpdesk.kernel.http import Blueprint
 from helpdesk.kernel.jobs_api import JobOut
 from helpdesk.kernel.pagination import Listed, Page
 from helpdesk.kernel.unit_of_work import UnitOfWork

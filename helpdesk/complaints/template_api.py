@@ -6,11 +6,11 @@ from sqlalchemy.orm import Session
 from helpdesk.complaints import canned_replies, macros, template_queries
 from helpdesk.complaints import template_models as rows
 from helpdesk.complaints import template_schemas as schemas
+from helpdesk.complaints.complaint_api import Blueprint
 from helpdesk.complaints.errors import ShortcutTaken
 from helpdesk.complaints.queries import Part
 from helpdesk.identity.actors import Actor
 from helpdesk.kernel.errors import Conflict, Forbidden
-from helpdesk.kernel.http import Blueprint
 from helpdesk.kernel.pagination import Page
 from helpdesk.kernel.unit_of_work import UnitOfWork
 
@@ -100,6 +100,7 @@ def delete_reply(uow: UnitOfWork, _actor: Actor, row: rows.CannedReply) -> None:
 @blp.write(
     "/complaints/<ref>/canned-replies/<uuid:canned_reply_id>/preview",
     operation_id="preview_canned_reply",
+    merged=True,
     summary="A canned reply as it would read on this complaint",
     description="In the language of who is written to, else the complaint's, else the first there is. Nothing is sent.",
     body=schemas.PreviewIn,

@@ -16,12 +16,13 @@ from helpdesk.complaints import (
     tracking_session,
 )
 from helpdesk.complaints.action_schemas import ReasonIn
+from helpdesk.complaints.complaint_api import Blueprint
 from helpdesk.complaints.tracking_errors import ReopenWindowOver, StillOpen, TrackingRefused, TrackingSessionEnded
 from helpdesk.complaints.tracking_secret import Secrets
 from helpdesk.identity.actors import Actor
 from helpdesk.kernel import limiting
 from helpdesk.kernel.errors import ActionNotAllowed, Forbidden, MovedMeanwhile
-from helpdesk.kernel.http import Blueprint, Scheme, credentials, web
+from helpdesk.kernel.http import Scheme, credentials, web
 from helpdesk.kernel.ids import parse_reference
 from helpdesk.kernel.pagination import Page
 from helpdesk.kernel.schemas import PageQuery
@@ -33,6 +34,7 @@ blp = Blueprint("tracking", __name__, description="What a complainant sees and d
 @blp.write(
     "/complaints/<ref>/tracking-secret",
     operation_id="issue_tracking_secret",
+    merged=True,
     summary="Give the complainant a new secret; the one before it opens nothing any more",
     description="By mail (`delivery: mail`), where there is an address and a mail server is set up; else it is shown here, "
     "once, to be told to them.",

@@ -25,6 +25,12 @@ def check(_session: Session, actor: Actor, part: Part[UUID]) -> None:
         require(actor, "complaint:assign")
 
 
+def check_merged(session: Session, actor: Actor, part: Part[UUID]) -> None:
+    """One that was merged is watched by who wants to. Raises `ComplaintMerged` for others."""
+    if not (actor.kind == "agent" and actor.id == part.row):
+        queries.refuse_merged(session, actor, part.complaint)
+
+
 def watch(uow: UnitOfWork, actor: Actor, part: Part[UUID]) -> dict[str, Any]:
     """Doing it twice is doing it once. Raises `NotFound` for an agent who is not there or not active, `CannotSee` for one
     who could not read what they would be told of.

@@ -3,12 +3,13 @@ from uuid import UUID
 
 from sqlalchemy.orm import Session
 
+from helpdesk.complaints.complaint_api import Blueprint
 from helpdesk.complaints.errors import ConflictOfInterest
 from helpdesk.complaints.models import Complaint
 from helpdesk.complaints.queries import complaint_for_update, get_visible
 from helpdesk.identity.actors import Actor, complainant_actor
 from helpdesk.kernel.errors import ActionNotAllowed, DomainError, FieldError, Forbidden, Gone, ValidationFailed
-from helpdesk.kernel.http import Blueprint, web
+from helpdesk.kernel.http import web
 from helpdesk.kernel.money import Money, MoneyError
 from helpdesk.kernel.pagination import Page
 from helpdesk.kernel.schemas import PageQuery

@@ -4,8 +4,6 @@ from datetime import UTC, datetime
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy.orm import Session
-
 from helpdesk.complaints import queries as complaints
 from helpdesk.complaints.models import Complaint
 from helpdesk.identity.actors import Actor
@@ -20,15 +18,6 @@ from helpdesk.sla.revising import note_next_due
 
 EARLIEST: Final = datetime(1990, 1, 1, tzinfo=UTC)
 """Deadlines are computed from then on."""
-
-
-def check(session: Session, actor: Actor, complaint: Complaint) -> None:
-    """Of what was merged the survivor has the regime. Raises `ComplaintMerged`."""
-    complaints.refuse_merged(session, actor, complaint)
-
-
-def check_part(session: Session, actor: Actor, part: complaints.Part[Any]) -> None:
-    check(session, actor, part.complaint)
 
 
 def record_fact(uow: UnitOfWork, actor: Actor, complaint: Complaint, given: dict[str, Any]) -> tuple[UUID, UUID]:

@@ -4,11 +4,10 @@ from uuid import UUID
 
 from sqlalchemy.orm import Session
 
-from helpdesk.complaints import errors as complaint_errors
 from helpdesk.complaints import models as complaint_models
 from helpdesk.complaints import queries as complaints
+from helpdesk.complaints.complaint_api import Blueprint
 from helpdesk.identity.actors import Actor
-from helpdesk.kernel.http import Blueprint
 from helpdesk.kernel.pagination import Page
 from helpdesk.kernel.schemas import PageQuery
 from helpdesk.kernel.unit_of_work import UnitOfWork
@@ -193,10 +192,9 @@ def _show_regime(session: Session, actor: Actor, complaint_id: UUID) -> dict[str
     answer=regime_schemas.Regime,
     permission="complaint:regime",
     load=complaints.complaint_for_update,
-    check=regime_acts.check,
     show=_show_regime,
     if_match="honoured",
-    errors=(regime_errors.NotRegulated, complaint_errors.ComplaintMerged),
+    errors=(regime_errors.NotRegulated,),
 )
 def decide_rule(uow: UnitOfWork, actor: Actor, complaint: complaint_models.Complaint, given: dict[str, Any]) -> UUID:
     return regime_acts.decide(uow, actor, complaint, given)
@@ -226,10 +224,9 @@ def list_facts(session: Session, actor: Actor, page: Page, given: dict[str, Any]
     status=201,
     permission="complaint:regime",
     load=complaints.complaint_for_update,
-    check=regime_acts.check,
     show=regime_queries.fact_detail,
     if_match="honoured",
-    errors=(regime_errors.FactKnown, complaint_errors.ComplaintMerged),
+    errors=(regime_errors.FactKnown,),
 )
 def record_fact(
     uow: UnitOfWork, actor: Actor, complaint: complaint_models.Complaint, given: dict[str, Any]
@@ -246,10 +243,9 @@ def record_fact(
     answer=regime_schemas.RegulatoryFact,
     permission="complaint:regime",
     load=regime_queries.fact_for_update,
-    check=regime_acts.check_part,
     show=regime_queries.fact_detail,
     if_match="honoured",
-    errors=(regime_errors.FactWithdrawn, complaint_errors.ComplaintMerged),
+    errors=(regime_errors.FactWithdrawn,),
 )
 def withdraw_fact(
     uow: UnitOfWork, _actor: Actor, part: complaints.Part[regime_models.RegulatoryFact], given: dict[str, Any]
@@ -286,7 +282,6 @@ def list_extensions(session: Session, actor: Actor, ref: str, clock_id: UUID) ->
         regime_errors.NotExtensible,
         regime_errors.ExtensionUsed,
         regime_errors.DeadlinePassed,
-        complaint_errors.ComplaintMerged,
     ),
 )
 def extend_clock(

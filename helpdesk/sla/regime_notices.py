@@ -30,9 +30,8 @@ def milestone(clock: Clock, number: int) -> str:
     return f"{clock.kind}/notice.{number}"
 
 
-def check(session: Session, actor: Actor, part: Part[Clock]) -> None:
-    """Raises `NotExtensible`, `ExtensionUsed`; `ComplaintMerged` for what goes on in another complaint."""
-    regime_acts.check(session, actor, part.complaint)
+def check(session: Session, _actor: Actor, part: Part[Clock]) -> None:
+    """Raises `NotExtensible`, `ExtensionUsed`."""
     clock = part.row
     if clock.rule_id is None or clock.state not in {"running", "breached"} or clock.stopped_at is not None:
         raise NotExtensible

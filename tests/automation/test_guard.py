@@ -37,6 +37,7 @@ from tests.automation.rules import (
     trigger,
     untag,
 )
+from tests.complaints.merging import merge
 from tests.conftest import Caller
 from tests.recovery import helpers
 
@@ -103,6 +104,19 @@ class TestLoops:
         manager.patch(f"/complaints/{first['reference']}", {"subject": "An hour later"}, if_match="*")
         react(program)
         assert outcomes(manager, made)[-1] == ("done", None)
+
+    def test_a_complaint_that_goes_on_in_another_is_left_alone(self, manager: Caller, program: Program) -> None:
+        """Nor is a trigger paused for it; what only tells is told."""
+        tell = {"step": "notify", "given": {"agent_ids": [str(manager.id)], "text": "Merged."}}
+        made = trigger(manager, "complaint.merged", actions=[tag("merged")])
+        tells = trigger(manager, "complaint.merged", actions=[tell])
+        source, survivor = arrive(manager), arrive(manager)
+        merge(manager, source, survivor)
+        react(program)
+        assert outcomes(manager, made) == [("stopped", "complaint_merged")]
+        assert outcomes(manager, tells) == [("done", None)]
+        assert shown(manager, source)["tags"] == []
+        assert manager.get(f"/triggers/{made['id']}").json["failures"] == 0
 
     def test_what_a_person_does_next_is_no_loop(self, manager: Caller, program: Program) -> None:
         made = trigger(manager, "complaint.tagged", condition=ON, actions=[untag("on")])

@@ -89,7 +89,61 @@ class TestOldReference:
     def test_it_is_not_reopened_by_itself(self, senior: Caller, two: tuple[Complaint, Complaint]) -> None:
         merge(senior, *two)
         refused = act(senior, two[0], "reopen", expect=409)
-        assert [need["code"] for need in refused["missing"]] == ["merged"]
+        assert refused["code"] == "complaint_merged"
+        assert refused["merged_into"]["reference"] == two[1]["reference"]
+        (reopen,) = (item for item in read(senior, two[0])["allowed_actions"] if item["action"] == "reopen")
+        assert [need["code"] for need in reopen["missing"]] == ["merged"]
+
+    def test_none_of_many_changes_it_either(self, manager: Caller, two: tuple[Complaint, Complaint]) -> None:
+        merge(manager, *two)
+        before = read(manager, two[0])["version"]
+        for step, given in (
+            ("add_tags", {"tags": ["late"]}),
+            ("edit", {"subject": "x"}),
+            ("assign", {"assignee_id": str(manager.id)}),
+            ("claim", {}),
+        ):
+            refs = [two[0]["reference"], two[1]["reference"]]
+            answer = manager.post("/complaints/bulk", {"refs": refs, "step": step, "given": given})
+            assert [item.get("code") for item in answer.json["items"]] == ["complaint_merged", None], (
+                step,
+                answer.json,
+            )
+        assert read(manager, two[0])["version"] == before
+
+    def test_nor_does_a_macro(self, manager: Caller, two: tuple[Complaint, Complaint]) -> None:
+        merge(manager, *two)
+        made = manager.post("/macros", {"name": "late", "steps": [{"step": "add_tags", "given": {"tags": ["late"]}}]})
+        assert made.status_code == 201, made.text
+        for preview in (True, False):
+            path = f"{path_of(two[0])}/macros/{made.json['id']}/apply"
+            refused = manager.post(path, {"preview": preview})
+            assert (refused.status_code, refused.json["code"]) == (409, "complaint_merged")
+
+    def test_one_watches_it_oneself(self, senior: Caller, manager: Caller, two: tuple[Complaint, Complaint]) -> None:
+        merge(senior, *two)
+        path = f"{path_of(two[0])}/watchers"
+        assert senior.put(f"{path}/{senior.id}", None).status_code == 200
+        assert manager.put(f"{path}/{senior.id}", None).json["code"] == "complaint_merged"
+        assert manager.delete(f"{path}/{senior.id}").json["code"] == "complaint_merged"
+        assert senior.delete(f"{path}/{senior.id}").status_code == 204
+
+    def test_nothing_is_linked_to_it(self, senior: Caller, team: UUID, two: tuple[Complaint, Complaint]) -> None:
+        merge(senior, *two)
+        given = {"kind": "related", "to": two[0]["reference"]}
+        refused = senior.post(f"{path_of(new(senior, team))}/links", given)
+        assert (refused.status_code, refused.json["code"]) == (409, "complaint_merged")
+        assert refused.json["merged_into"]["reference"] == two[1]["reference"]
+
+    def test_they_get_a_new_secret_for_it(
+        self, senior: Caller, anonymous: Caller, two: tuple[Complaint, Complaint]
+    ) -> None:
+        merge(senior, *two)
+        shown = senior.post(f"{path_of(two[0])}/tracking-secret", {"delivery": "show"}).json
+        given = {"reference": two[0]["reference"], "secret": shown["tracking_secret"]}
+        token = anonymous.post("/public/tracking", given).json["token"]
+        seen = anonymous.get("/public/tracking/complaint", authorization=f"Tracking {token}").json
+        assert seen["reference"] == two[1]["reference"]
 
 
 class TestRedaction:
