@@ -327,7 +327,7 @@ def create_app(settings: Settings | None = None, program: Program | None = None)
     for blueprint in BLUEPRINTS:
         api.register_blueprint(blueprint, url_prefix=API)
     app.extensions["helpdesk_api"] = api
-    health.register(app, program.engine, program.doorbell, AGES, limits.health, mails=settings.smtp_url is not None)
+    health.register(app, program.engine, settings.redis_url, AGES, limits.health, mails=settings.smtp_url is not None)
     metrics.register(app, program.engine, GAUGES, HISTOGRAMS)
     limiting.register(app, limits)  # last, so that it sees an answer first and may refuse it
     sign_in_pages.register(app)

@@ -50,10 +50,11 @@ class Job(Identified, Stamped, Base):
         CheckConstraint(f"state IN {STATES}", name="state"),
         CheckConstraint(f"(state IN {ENDED}) = (finished_at IS NOT NULL)", name="ended_at_a_time"),
         CheckConstraint("failed <= done AND (total IS NULL OR done <= total)", name="counts"),
-        Index("ix_job_created_by_id", "created_by", "id"),
+        Index("ix_job_created_at_id", "created_at", "id"),
+        Index("ix_job_created_by_created_at_id", "created_by", "created_at", "id"),
         Index("ix_job_finished_at", "finished_at"),
-        Index("ix_job_kind_id", "kind", "id"),
-        Index("ix_job_state_id", "state", "id"),
+        Index("ix_job_kind_created_at_id", "kind", "created_at", "id"),
+        Index("ix_job_state_created_at_id", "state", "created_at", "id"),
     )
 
     kind: Mapped[str]
@@ -229,7 +230,8 @@ _SHOWN: Final = (
     Job.started_at,
     Job.finished_at,
 )
-_NEWEST_FIRST: Final = Order((Job.id,), (UUID,), descending=True)
+_NEWEST_FIRST: Final = Order((Job.created_at, Job.id), (datetime, UUID), descending=True)
+"""Not by id alone: that of a job which a repeat has to find says nothing of its time."""
 _BY_PLACE: Final = Order((JobItem.place,), (int,))
 
 

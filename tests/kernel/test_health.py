@@ -1,9 +1,12 @@
 """Is the process alive; is the system ready.
 
-How it can fail: ready is said with another schema or without a database; not ready is said because Redis is away; a
-check that breaks is a 500; the oldest thing overdue is not seen.
+How it can fail: ready is said with another schema or without a database; not ready is said because Redis is away; a Redis
+that takes connections and answers nothing keeps the probe waiting; a check that breaks is a 500; the oldest thing overdue is
+not seen.
 """
 
+import socket
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
@@ -65,6 +68,16 @@ def test_redis_away_is_degraded_and_takes_requests(settings: Settings) -> None:
     answer = ready(replace(settings, redis_url="redis://127.0.0.1:1"))
     assert (answer.status_code, answer.json["status"]) == (200, "degraded")
     assert answer.json["checks"]["redis"] == {"status": "down", "reason": "ConnectionError"}
+
+
+def test_a_redis_that_hangs_keeps_no_probe_waiting(settings: Settings) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as hanging:
+        begun = time.monotonic()
+        answer = ready(replace(settings, redis_url=f"redis://127.0.0.1:{hanging.getsockname()[1]}"))
+        took = time.monotonic() - begun
+    assert (answer.status_code, answer.json["status"]) == (200, "degraded")
+    assert answer.json["checks"]["redis"] == {"status": "down", "reason": "TimeoutError"}
+    assert took < 4  # the promise is about time: half a second and a quarter are waited, with much room for a busy machine
 
 
 @pytest.mark.parametrize(

@@ -49,6 +49,25 @@ def test_a_job_comes_with_its_duty(database: Database, agent: Caller) -> None:
         assert connection.execute(text("SELECT subject_id FROM duty")).scalar_one() == job_id
 
 
+def test_the_newest_come_first_whatever_their_ids(database: Database, agent: Caller) -> None:
+    ids = [UUID(int=int(f"{first}{0:031}", 16)) for first in "f18"]
+    with database.unit_of_work(agent.actor) as uow:
+        for job_id in ids:
+            jobs.begin(uow, agent.actor, kind="test", topic="test", given={}, job_id=job_id)
+    with database.engine.begin() as connection:
+        for place, job_id in enumerate(ids):
+            connection.execute(
+                text("UPDATE job SET created_at = created_at + make_interval(secs => :place) WHERE id = :id"),
+                {"place": place, "id": job_id},
+            )
+    seen, cursor = [], ""
+    while cursor is not None:
+        page = agent.get(f"/jobs?limit=1&kind=test{cursor}").json
+        seen += [UUID(item["id"]) for item in page["items"]]
+        cursor = page["next_cursor"] and f"&cursor={page['next_cursor']}"
+    assert seen == ids[::-1]
+
+
 def test_an_item_happens_once_also_at_once(database: Database, agent: Caller) -> None:
     job_id = begun(database, agent)
     assert sorted(at_once(lambda: noted(database, job_id, 0), lambda: noted(database, job_id, 0))) == [False, True]
@@ -95,9 +114,11 @@ def test_old_ones_are_forgotten(database: Database, agent: Caller, age: str, lef
 @pytest.mark.parametrize(
     ("condition", "index"),
     [
-        ("kind = 'rare'", "ix_job_kind_id"),
-        ("state = 'running'", "ix_job_state_id"),
-        ("state = 'failed'", "ix_job_state_id"),
+        ("true", "ix_job_created_at_id"),
+        ("created_by = '00000000-0000-4000-8000-000000000001'", "ix_job_created_by_created_at_id"),
+        ("kind = 'rare'", "ix_job_kind_created_at_id"),
+        ("state = 'running'", "ix_job_state_created_at_id"),
+        ("state = 'failed'", "ix_job_state_created_at_id"),
     ],
 )
 def test_listed_from_an_index_however_many_there_are(engine: Engine, condition: str, index: str) -> None:
@@ -109,7 +130,7 @@ def test_listed_from_an_index_however_many_there_are(engine: Engine, condition: 
             )
         )
         connection.execute(text("ANALYZE job"))
-        asked = text(f"EXPLAIN SELECT * FROM job WHERE {condition} ORDER BY id DESC LIMIT 26")
+        asked = text(f"EXPLAIN SELECT * FROM job WHERE {condition} ORDER BY created_at DESC, id DESC LIMIT 26")
         plan = "\n".join(connection.execute(asked).scalars())
     assert index in plan
     assert "Seq Scan" not in plan
