@@ -11,12 +11,10 @@ from uuid import UUID
 from sqlalchemy import Engine
 
 import helpdesk.tables  # noqa: F401  # every process knows every table: rows are written in the order of all foreign keys
-from helpdesk.automation import custom_field_subscribers as waiting_for
 from helpdesk.automation import dry_running
 from helpdesk.automation import jobs as automation
 from helpdesk.automation import subscribers as triggers
-from helpdesk.automation import taxonomy_subscribers as triggering
-from helpdesk.automation import team_subscribers as giving
+from helpdesk.automation import use_subscribers as triggering
 from helpdesk.automation.events import AgentsNotified, TriggerPaused
 from helpdesk.automation.happenings import WATCHED
 from helpdesk.complaints import attachment_jobs as attachments
@@ -34,14 +32,14 @@ from helpdesk.complaints import (
     tracking,
 )
 from helpdesk.complaints import closed_team_subscribers as closing
-from helpdesk.complaints import custom_field_subscribers as asking_for
 from helpdesk.complaints import notification_subscribers as listeners
 from helpdesk.complaints import reassignment_subscribers as leaving
 from helpdesk.complaints import routing_subscribers as routing
-from helpdesk.complaints import taxonomy_subscribers as naming
+from helpdesk.complaints import use_subscribers as naming
 from helpdesk.complaints import verification as complaint_verification
 from helpdesk.complaints.custom_field_errors import FieldNamed
-from helpdesk.complaints.custom_field_events import CustomFieldDeleted
+from helpdesk.complaints.custom_field_events import CustomFieldChanged, CustomFieldDeleted
+from helpdesk.complaints.errors import CannedReplyNamed
 from helpdesk.complaints.events import (
     BY_ACTION,
     ComplaintAssigned,
@@ -61,14 +59,16 @@ from helpdesk.complaints.evidence_contents import Parts
 from helpdesk.complaints.link_events import DuplicateMerged, DuplicateParted
 from helpdesk.complaints.person_events import NeedEnded, NeedRecorded, PersonAdded, PersonChanged, PersonRemoved
 from helpdesk.complaints.search_subscribers import follow_text
-from helpdesk.complaints.tag_events import ComplaintTagged
+from helpdesk.complaints.tag_errors import TagNamed
+from helpdesk.complaints.tag_events import ComplaintTagged, TagChanged, TagDeleted
+from helpdesk.complaints.template_events import CannedReplyChanged, CannedReplyDeleted
 from helpdesk.complaints.tracking_secret import Secrets
 from helpdesk.customers.events import CustomerChanged
 from helpdesk.identity import door_jobs, password_service, session_subscribers
 from helpdesk.identity import verification as identity_verification
 from helpdesk.identity.actors import SYSTEM
 from helpdesk.identity.authentication import ensure_bootstrap_administrator
-from helpdesk.identity.errors import TeamInUse
+from helpdesk.identity.errors import AgentNamed, TeamInUse
 from helpdesk.identity.events import AgentChanged, TeamChanged
 from helpdesk.identity.roles import install_permissions
 from helpdesk.integrations import code_map_subscribers as mappings
@@ -106,10 +106,17 @@ from helpdesk.taxonomy.events import TermRetired
 from helpdesk.taxonomy.in_force import look
 from helpdesk.taxonomy.installing import install_taxonomy
 
+_SETTINGS: Final = (naming.uses, triggering.uses, fact_subscribers.policies_used)
+"""Who knows what names a thing by its code, key, name or id, and is asked before it goes."""
+
 _FOLLOWING: Final[Mapping[type[Event], tuple[Subscriber, ...]]] = {
-    AgentChanged: (session_subscribers.end_sessions, leaving.owe_reassignment),
+    AgentChanged: (
+        refuse_used(AgentNamed, *_SETTINGS, naming.stands_in),
+        session_subscribers.end_sessions,
+        leaving.owe_reassignment,
+    ),
     TeamChanged: (
-        refuse_used(TeamInUse, closing.uses, giving.uses, fact_subscribers.teams_used),
+        refuse_used(TeamInUse, *_SETTINGS),
         closing.owe_reassignment,
     ),
     **dict.fromkeys((PersonChanged, PersonRemoved), (follow_text,)),
@@ -147,8 +154,10 @@ _FOLLOWING: Final[Mapping[type[Event], tuple[Subscriber, ...]]] = {
     SlaBreached: (listeners.promise_broken,),
     DuplicateMerged: (sla.join_clocks, regimes.duplicates_changed, recovery.duplicate_merged),
     DuplicateParted: (sla.part_clocks, regimes.duplicates_changed, recovery.duplicate_parted),
-    TermRetired: (refuse_used(CodeInUse, naming.uses, triggering.uses, fact_subscribers.terms_used),),
-    CustomFieldDeleted: (refuse_used(FieldNamed, asking_for.uses, waiting_for.uses, fact_subscribers.fields_used),),
+    TermRetired: (refuse_used(CodeInUse, *_SETTINGS),),
+    **dict.fromkeys((CustomFieldChanged, CustomFieldDeleted), (refuse_used(FieldNamed, *_SETTINGS),)),
+    **dict.fromkeys((TagChanged, TagDeleted), (refuse_used(TagNamed, *_SETTINGS),)),
+    **dict.fromkeys((CannedReplyChanged, CannedReplyDeleted), (refuse_used(CannedReplyNamed, *_SETTINGS),)),
     AgentsNotified: (triggers.tell_named,),
     TriggerPaused: (triggers.tell_paused,),
     CodeMapDeleted: (mappings.refuse_named,),

@@ -48,7 +48,7 @@ SHELF: Final = Shelf(
     changed=lambda row_id, changes: CannedReplyChanged(template_id=row_id, changes=changes),
     deleted=lambda row_id, changes: CannedReplyDeleted(template_id=row_id, changes=changes),
 )
-"""A macro that uses one that was thrown away says so when it is applied."""
+"""What somebody keeps for themselves may name one that was thrown away; it says so when it is used."""
 
 
 def _variant(item: dict[str, Any]) -> dict[str, Any]:

@@ -74,7 +74,7 @@ def get_field(session: Session, _actor: Actor, field_id: UUID) -> Mapping[str, A
     load=queries.field_for_update,
     if_match="required",
     show=_show,
-    errors=(errors.FieldInUse,),
+    errors=(errors.FieldInUse, errors.FieldNamed),
 )
 def change_field(uow: UnitOfWork, _actor: Actor, field: models.CustomField, given: dict[str, Any]) -> UUID:
     return custom_fields.change(uow, field, given)

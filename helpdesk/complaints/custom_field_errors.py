@@ -10,13 +10,16 @@ class FieldTaken(Conflict):
 class FieldInUse(Conflict):
     code = "custom_field_in_use"
     title = "Complaints have values in this field"
-    advice = "Its type, its currency and how long a text that is looked for may be stay as they are; put it out of use instead of deleting it."
+    advice = (
+        "Its type, its currency and how long a text that is looked for may be stay as they are. Retire an option (`retired: true`) "
+        "instead of taking it away; put the field out of use (`active: false`) instead of deleting it."
+    )
 
 
 class FieldNamed(Conflict):
     code = "custom_field_named"
     title = "Something still asks for this field, or sets it"
-    advice = "Change what `uses` names first, then delete the field."
+    advice = "Change what `uses` names first, then delete the field or put it out of use."
 
 
 class TooManyFields(Conflict):

@@ -61,6 +61,12 @@ class ShortcutTaken(Conflict):
     advice = "Choose another one; they are told apart among one agent's, one team's, and those that are shared."
 
 
+class CannedReplyNamed(Conflict):
+    code = "canned_reply_named"
+    title = "Something still sends this canned reply"
+    advice = "Change what `uses` names first, then throw the canned reply away or keep it from others."
+
+
 class ThreadMovedOn(Conflict):
     code = "thread_moved_on"
     title = "Something was said since the draft was begun"

@@ -1,5 +1,6 @@
 """Every select on agents' profiles and absences, and who may see and change them."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
@@ -106,6 +107,13 @@ def absences_to_come(session: Session, agent_id: UUID) -> int:
     """How many are not over."""
     statement = select(func.count()).where(AgentAbsence.agent_id == agent_id, AgentAbsence.ends_at > func.now())
     return session.execute(statement).scalar_one()
+
+
+def stood_in_for(session: Session, agent_id: UUID, now: datetime) -> Sequence[Any]:
+    """`(id, name)` of absences that are not over in which this agent is the substitute, by the name of who is absent."""
+    found = select(AgentAbsence.id, Agent.name).join(Agent, Agent.id == AgentAbsence.agent_id)
+    found = found.where(AgentAbsence.substitute_id == agent_id, AgentAbsence.ends_at > now, Agent.active)
+    return session.execute(found.order_by(AgentAbsence.starts_at, AgentAbsence.id)).all()
 
 
 def new_absence(agent_id: UUID) -> AgentAbsence:

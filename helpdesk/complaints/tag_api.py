@@ -114,7 +114,7 @@ def get_tag(session: Session, actor: Actor, tag_id: UUID) -> dict[str, Any]:
     load=tag_queries.tag_for_update,
     if_match="required",
     show=_show_tag,
-    errors=(tag_errors.TagTaken, tag_errors.TagMergedAway, tag_errors.TagChanging),
+    errors=(tag_errors.TagTaken, tag_errors.TagMergedAway, tag_errors.TagChanging, tag_errors.TagNamed),
 )
 def change_tag(uow: UnitOfWork, actor: Actor, tag: tag_models.Tag, given: dict[str, Any]) -> UUID:
     return tagging.change(uow, actor, tag, given)
@@ -123,14 +123,14 @@ def change_tag(uow: UnitOfWork, actor: Actor, tag: tag_models.Tag, given: dict[s
 @blp.write(
     "/tags/<uuid:tag_id>",
     operation_id="delete_tag",
-    summary="Delete a tag that no complaint carries",
+    summary="Delete a tag that no complaint carries and nothing names",
     method="DELETE",
     status=204,
     answer=None,
     permission="tag:manage",
     load=tag_queries.tag_for_update,
     if_match="required",
-    errors=(tag_errors.TagInUse,),
+    errors=(tag_errors.TagInUse, tag_errors.TagNamed),
 )
 def delete_tag(uow: UnitOfWork, _actor: Actor, tag: tag_models.Tag) -> None:
     tagging.remove_from_vocabulary(uow, tag)

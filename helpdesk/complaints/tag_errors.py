@@ -15,6 +15,12 @@ class TagInUse(Conflict):
     advice = "Merge it into another tag, or take it off them first (a bulk change with the step `remove_tags`)."
 
 
+class TagNamed(Conflict):
+    code = "tag_named"
+    title = "Something still puts this tag on complaints, or asks for it"
+    advice = "Change what `uses` names first, or merge the tag into another: then its name means that one."
+
+
 class TagMergedAway(Conflict):
     code = "tag_merged"
     title = "This tag was merged into another"

@@ -1,4 +1,4 @@
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, ClassVar
 from uuid import UUID
 
@@ -62,5 +62,8 @@ class TagMerged(TagEvent):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TagDeleted(TagEvent):
+    """`also`: names that led to it, and go with it."""
+
     type: ClassVar[str] = "tag.deleted"
     name: str
+    also: list[str] = field(default_factory=list)

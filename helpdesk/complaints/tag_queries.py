@@ -107,6 +107,11 @@ def merged_into(session: Session, tag_id: UUID) -> Sequence[Tag]:
     return session.scalars(select(Tag).where(Tag.merged_into_id == tag_id).order_by(Tag.id).with_for_update()).all()
 
 
+def keys_of(session: Session, tag_id: UUID) -> Sequence[str]:
+    """Of its name, and of the names that lead to it."""
+    return session.scalars(select(Tag.key).where(or_(Tag.id == tag_id, Tag.merged_into_id == tag_id))).all()
+
+
 def by_key(session: Session, key: str) -> Tag | None:
     return session.scalars(select(Tag).where(Tag.key == key).with_for_update()).one_or_none()
 

@@ -281,9 +281,10 @@ def _job(uow: UnitOfWork, actor: Actor, kind: str, given: Mapping[str, str]) -> 
 
 
 def remove_from_vocabulary(uow: UnitOfWork, tag: Tag) -> UUID:
-    """A tag that no complaint carries. Raises `TagInUse`."""
+    """A tag that no complaint carries, and that nothing names. Raises `TagInUse`; `TagNamed`, whoever names it."""
     if tag_queries.is_used(uow.session, tag.id):
         raise TagInUse
+    also = [earlier.name for earlier in tag_queries.merged_into(uow.session, tag.id)]
     uow.session.delete(tag)
-    record_administration(uow, TagDeleted(tag_id=tag.id, name=tag.name))
+    record_administration(uow, TagDeleted(tag_id=tag.id, name=tag.name, also=also))
     return tag.id

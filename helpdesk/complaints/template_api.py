@@ -7,7 +7,7 @@ from helpdesk.complaints import canned_replies, macros, template_queries
 from helpdesk.complaints import template_models as rows
 from helpdesk.complaints import template_schemas as schemas
 from helpdesk.complaints.complaint_api import Blueprint
-from helpdesk.complaints.errors import ShortcutTaken
+from helpdesk.complaints.errors import CannedReplyNamed, ShortcutTaken
 from helpdesk.complaints.queries import Part
 from helpdesk.identity.actors import Actor
 from helpdesk.kernel.errors import Conflict, Forbidden
@@ -74,7 +74,7 @@ def get_reply(session: Session, actor: Actor, canned_reply_id: UUID) -> Any:
     allow=canned_replies.SHELF.check,
     if_match="required",
     show=_show_reply,
-    errors=(Forbidden, ShortcutTaken),
+    errors=(Forbidden, ShortcutTaken, CannedReplyNamed),
 )
 def replace_reply(uow: UnitOfWork, actor: Actor, row: rows.CannedReply, given: dict[str, Any]) -> UUID:
     return canned_replies.SHELF.change(uow, actor, row, given)
@@ -91,7 +91,7 @@ def replace_reply(uow: UnitOfWork, actor: Actor, row: rows.CannedReply, given: d
     load=template_queries.reply_for_update,
     allow=canned_replies.SHELF.check,
     if_match="required",
-    errors=(Forbidden,),
+    errors=(Forbidden, CannedReplyNamed),
 )
 def delete_reply(uow: UnitOfWork, _actor: Actor, row: rows.CannedReply) -> None:
     canned_replies.SHELF.delete(uow, row)

@@ -1,5 +1,6 @@
 """Every select on canned replies and macros, and which of them exist for whom."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 from uuid import UUID
@@ -61,6 +62,13 @@ def reply_if_usable(session: Session, actor: Actor, reply_id: UUID) -> CannedRep
 
 def macro(session: Session, actor: Actor, macro_id: UUID) -> Macro:
     return one(session, actor, Macro, macro_id)
+
+
+def macros_of_several(session: Session) -> Sequence[Any]:
+    """`(id, name, steps)` of those that are a team's, or everybody's."""
+    return session.execute(
+        select(Macro.id, Macro.name, Macro.steps).where(Macro.scope != "own").order_by(Macro.id)
+    ).all()
 
 
 def reply_for_update(session: Session, actor: Actor, canned_reply_id: UUID) -> CannedReply:

@@ -38,14 +38,14 @@ def written(session: Session, view_id: UUID) -> Mapping[str, Any]:
     return dict(session.execute(select(*_SHOWN).where(View.id == view_id)).mappings().one())
 
 
+def views_of_several(session: Session) -> Sequence[Any]:
+    """`(id, name, filters, columns)` of those that are a team's, or everybody's."""
+    several = select(View.id, View.name, View.filters, View.columns).where(View.scope != "own")
+    return session.execute(several.order_by(View.id)).all()
+
+
 def view_for_update(session: Session, actor: Actor, view_id: UUID) -> View:
     return one_for_update(session, actor, View, view_id)
-
-
-def shared_views(session: Session) -> Sequence[Any]:
-    """`id`, `name` and `filters` of those that several see; each team has a hundred at most."""
-    several = select(View.id, View.name, View.filters).where(View.scope != "own")
-    return session.execute(several.order_by(View.id)).all()
 
 
 def how_many(session: Session, row: View) -> int:

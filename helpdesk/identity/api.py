@@ -85,7 +85,7 @@ def get_agent(session: Session, _actor: Actor, agent_id: UUID) -> Any:
     load=queries.agent_for_update,
     show=_show_agent,
     if_match="required",
-    errors=(errors.LastAdministrator, errors.BeyondOwnRights),
+    errors=(errors.LastAdministrator, errors.BeyondOwnRights, errors.AgentNamed),
 )
 def change_agent(uow: UnitOfWork, actor: Actor, agent: models.Agent, given: dict[str, Any]) -> UUID:
     return service.change_agent(uow, actor, agent, given)

@@ -25,6 +25,15 @@ class TeamInactive(Conflict):
     advice = "Activate it first, or choose another."
 
 
+class AgentNamed(Conflict):
+    code = "agent_named"
+    title = "Something still names this agent"
+    advice = (
+        "Change what `uses` names first; or send `even_if_named: true`, and they are out at once: what names them is refused or "
+        "finds nobody until it is changed."
+    )
+
+
 class LastAdministrator(Conflict):
     code = "last_administrator"
     title = "Nobody would be left who can manage agents"
@@ -40,6 +49,8 @@ class BeyondOwnRights(Forbidden):
 
 
 class RoleInUse(Conflict):
+    """`uses`: who has it, the first hundred of them, and identity providers that give it."""
+
     code = "role_in_use"
     title = "This role is in use"
     advice = (

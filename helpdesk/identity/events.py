@@ -28,13 +28,15 @@ class AgentCreated(AgentEvent):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AgentChanged(AgentEvent):
     """`changes`: field -> [before, after]. `reassign_to`: of one who has left, `{"agent_id": ...}` or `{"team_id": ...}` that
-    is to have their open complaints; without it, each goes back to its queue.
+    is to have their open complaints; without it, each goes back to its queue. `even_if_named`: of one who left though settings
+    name them.
     """
 
     type: ClassVar[str] = "agent.changed"
     personal: ClassVar[frozenset[str]] = frozenset({"changes"})
     changes: dict[str, list[object]]
     reassign_to: dict[str, str] = field(default_factory=dict)
+    even_if_named: bool = False
 
     @property
     def left(self) -> bool:

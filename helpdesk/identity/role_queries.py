@@ -76,15 +76,16 @@ def known_permissions(session: Session) -> set[str]:
     return set(session.scalars(select(KnownPermission.name)))
 
 
-def is_provisioned(session: Session, name: str) -> bool:
-    """Whether an identity provider gives it to agents who are new."""
-    given = select(IdentityProvider.id).where(IdentityProvider.provision_role == name).limit(1)
-    return session.execute(given).first() is not None
+def providers_giving(session: Session, name: str) -> Sequence[Any]:
+    """`(id, name)` of identity providers that give it to agents who are new."""
+    found = select(IdentityProvider.id, IdentityProvider.name).where(IdentityProvider.provision_role == name)
+    return session.execute(found.order_by(IdentityProvider.id)).all()
 
 
-def has_agents(session: Session, role_name: str) -> bool:
-    """Those who have left too: they may come back."""
-    return session.execute(select(Agent.id).where(Agent.role == role_name).limit(1)).first() is not None
+def agents_with(session: Session, role_name: str, most: int) -> Sequence[Any]:
+    """`(id, name)` of those who have it, who have left too: they may come back."""
+    found = select(Agent.id, Agent.name).where(Agent.role == role_name).order_by(Agent.id).limit(most)
+    return session.execute(found).all()
 
 
 def has_active_agents(session: Session, role_name: str) -> bool:

@@ -19,6 +19,8 @@ from helpdesk.kernel.errors import FieldError, ValidationFailed
 from helpdesk.kernel.ids import new_id
 from helpdesk.kernel.unit_of_work import UnitOfWork
 
+_MOST_NAMED: Final = 100
+"""Agents who are named as having a role that is to go."""
 _FIELDS: Final = ("description", "permissions", "scope", "authority", "second_factor")
 
 
@@ -86,8 +88,16 @@ def check_deletion(session: Any, _actor: Actor, role: Role) -> None:
     """Raises `BuiltInRole`, `RoleInUse`."""
     if role.built_in:
         raise BuiltInRole
-    if role_queries.has_agents(session, role.name) or role_queries.is_provisioned(session, role.name):
-        raise RoleInUse
+    uses = [
+        {"what": what, "id": str(row.id), "name": row.name}
+        for what, rows in (
+            ("agent", role_queries.agents_with(session, role.name, _MOST_NAMED)),
+            ("identity_provider", role_queries.providers_giving(session, role.name)),
+        )
+        for row in rows
+    ]
+    if uses:
+        raise RoleInUse(uses=uses)
 
 
 def delete_role(uow: UnitOfWork, role: Role) -> None:

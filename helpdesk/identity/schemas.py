@@ -39,6 +39,12 @@ class AgentPatch(Schema):
     role = Text(max_length=60, metadata={"description": _ROLE, "example": "senior"})
     active = Flag(metadata={"description": "False ends tokens and sessions at once, and suspends API keys."})
     team_ids = fields.List(fields.UUID(), validate=validate.Length(max=100), metadata={"example": []})
+    even_if_named = Flag(
+        metadata={
+            "description": "With `active: false`: also where settings name the agent (409 `agent_named`), which then find nobody.",
+            "example": False,
+        }
+    )
     reassign_to = fields.Nested(
         ReassignIn,
         allow_none=True,

@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
 from sqlalchemy import delete, update
@@ -25,6 +25,8 @@ from helpdesk.identity.permissions import ADMINISTERING, Rights
 from helpdesk.kernel.errors import FieldError, Forbidden, ValidationFailed
 from helpdesk.kernel.ids import new_id
 from helpdesk.kernel.unit_of_work import UnitOfWork
+
+_OF_LEAVING: Final = ("reassign_to", "even_if_named")
 
 
 def create_agent(uow: UnitOfWork, actor: Actor, given: dict[str, Any]) -> UUID:
@@ -58,7 +60,7 @@ def create_agent(uow: UnitOfWork, actor: Actor, given: dict[str, Any]) -> UUID:
 
 
 def change_agent(uow: UnitOfWork, actor: Actor, agent: Agent, given: dict[str, Any]) -> UUID:
-    """`given`: any of name, role, active, team_ids, reassign_to. `agent`: as by `queries.agent_for_update`. Raises
+    """`given`: any of name, role, active, team_ids, reassign_to, even_if_named. `agent`: as by `queries.agent_for_update`. Raises
     `LastAdministrator`, `BeyondOwnRights`, or `ValidationFailed` for an unknown role or team.
     """
     reassign_to = _reassign_to(uow, actor, agent, given)
@@ -82,7 +84,9 @@ def change_agent(uow: UnitOfWork, actor: Actor, agent: Agent, given: dict[str, A
             changes["team_ids"] = [sorted(map(str, before)), sorted(map(str, after))]
     if changes:
         agent.touch()
-        left = AgentChanged(agent_id=agent.id, changes=changes, reassign_to=reassign_to)
+        left = AgentChanged(
+            agent_id=agent.id, changes=changes, reassign_to=reassign_to, even_if_named=given.get("even_if_named", False)
+        )
         if left.left:
             _revoke_tokens(uow, agent.id)
         record_administration(uow, left)
@@ -94,10 +98,10 @@ def _reassign_to(uow: UnitOfWork, actor: Actor, agent: Agent, given: dict[str, A
     agent is still there is asked again for each complaint.
     """
     wanted: dict[str, UUID] | None = given.get("reassign_to")
-    if "reassign_to" in given and given.get("active") is not False:
-        raise ValidationFailed(
-            errors=[FieldError.at("/reassign_to", "not_leaving", "Only together with `active: false`.")]
-        )
+    alone = [name for name in _OF_LEAVING if name in given and given.get("active") is not False]
+    if alone:
+        text = "Only together with `active: false`."
+        raise ValidationFailed(errors=[FieldError.at(f"/{name}", "not_leaving", text) for name in alone])
     if wanted is None:
         return {}
     check_rights(actor, Rights(frozenset({"complaint:assign"}), "everything"))

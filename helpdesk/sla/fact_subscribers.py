@@ -7,18 +7,13 @@ of which has a lock of its own: it is a duty (`fact_jobs`), done within a second
 from collections.abc import Collection, Iterator, Sequence
 from typing import Any, Final
 
-from helpdesk.complaints import term_uses
-from helpdesk.complaints.closed_team_subscribers import names as names_team
-from helpdesk.complaints.custom_field_events import CustomFieldDeleted
-from helpdesk.complaints.custom_field_subscribers import names
 from helpdesk.complaints.events import ComplaintEvent, IssueAdded, IssueChanged, IssueRemoved
 from helpdesk.complaints.models import Complaint
+from helpdesk.complaints.naming import going
 from helpdesk.customers.events import CustomerChanged
-from helpdesk.identity.events import TeamChanged
 from helpdesk.kernel.unit_of_work import UnitOfWork
 from helpdesk.sla import policies_in_force, policy_facts, policy_queries, revising
 from helpdesk.sla.policy_facts import OF_CUSTOMER
-from helpdesk.taxonomy.events import TermRetired
 
 TOPIC: Final = "sla.customer_changed"
 """Of the duty to hold the complaints of a customer against the policies; its subject is the customer."""
@@ -64,23 +59,9 @@ def customer_changed(uow: UnitOfWork, events: Sequence[CustomerChanged]) -> None
             uow.duty(TOPIC, event.customer_id)
 
 
-def terms_used(uow: UnitOfWork, events: Sequence[TermRetired]) -> Iterator[dict[str, str]]:
-    """Active policies that wait for a code."""
-    for row in policy_queries.policies_in_force(uow.session):
-        if any(term_uses.names(row.spec["condition"], event.kind, event.code) for event in events):
-            yield {"what": "sla_policy", "id": str(row.id), "name": row.name}
-
-
-def teams_used(uow: UnitOfWork, events: Sequence[TeamChanged]) -> Iterator[dict[str, str]]:
-    """Active policies that ask for a team which is being closed."""
-    closed = [str(event.team_id) for event in events if event.closed]
-    for row in policy_queries.policies_in_force(uow.session) if closed else ():
-        if any(names_team(row.spec["condition"], team_id) for team_id in closed):
-            yield {"what": "sla_policy", "id": str(row.id), "name": row.name}
-
-
-def fields_used(uow: UnitOfWork, events: Sequence[CustomFieldDeleted]) -> Iterator[dict[str, str]]:
-    """Active policies that ask for a field: one that is not there would make them be for nothing."""
-    for row in policy_queries.policies_in_force(uow.session):
-        if any(names(row.spec["condition"], event.key) for event in events):
+def policies_used(uow: UnitOfWork, events: Sequence[Any]) -> Iterator[dict[str, str]]:
+    """Active policies whose condition asks for what goes: they would be for nothing from then on."""
+    gone = going(uow.session, events)
+    for row in policy_queries.policies_in_force(uow.session) if gone else ():
+        if any(one.is_asked(row.spec["condition"]) for one in gone):
             yield {"what": "sla_policy", "id": str(row.id), "name": row.name}

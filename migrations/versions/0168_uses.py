@@ -3,7 +3,7 @@
 from alembic import op
 
 revision = "0168_uses"
-down_revision = "0210_ladders"
+down_revision = "0169_closed_teams"
 branch_labels = None
 depends_on = None
 

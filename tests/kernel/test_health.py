@@ -77,7 +77,9 @@ def test_a_redis_that_hangs_keeps_no_probe_waiting(settings: Settings) -> None:
         took = time.monotonic() - begun
     assert (answer.status_code, answer.json["status"]) == (200, "degraded")
     assert answer.json["checks"]["redis"] == {"status": "down", "reason": "TimeoutError"}
-    assert took < 4  # the promise is about time: half a second and a quarter are waited, with much room for a busy machine
+    assert (
+        took < 4
+    )  # the promise is about time: half a second and a quarter are waited, with much room for a busy machine
 
 
 @pytest.mark.parametrize(

@@ -60,7 +60,8 @@ def test_the_newest_come_first_whatever_their_ids(database: Database, agent: Cal
                 text("UPDATE job SET created_at = created_at + make_interval(secs => :place) WHERE id = :id"),
                 {"place": place, "id": job_id},
             )
-    seen, cursor = [], ""
+    seen: list[UUID] = []
+    cursor: str | None = ""
     while cursor is not None:
         page = agent.get(f"/jobs?limit=1&kind=test{cursor}").json
         seen += [UUID(item["id"]) for item in page["items"]]
