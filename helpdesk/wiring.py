@@ -39,6 +39,7 @@ from helpdesk.complaints import use_subscribers as naming
 from helpdesk.complaints import verification as complaint_verification
 from helpdesk.complaints.custom_field_errors import FieldNamed
 from helpdesk.complaints.custom_field_events import CustomFieldChanged, CustomFieldDeleted
+from helpdesk.complaints.enclosing import Enclosing
 from helpdesk.complaints.errors import CannedReplyNamed
 from helpdesk.complaints.events import (
     BY_ACTION,
@@ -185,6 +186,8 @@ class Tools:
     data_dir: Path
     store: Store
     scanner: Scanner
+    mail_attachments_bytes: int
+    mail_link_days: int
     evidence: Parts = EVIDENCE
 
 
@@ -195,7 +198,21 @@ def _deliver_mail(tools: Tools, duty_id: UUID, mail_id: UUID) -> None:
         )
     }
     mail.deliver(
-        tools.database, SYSTEM, duty_id, mail_id, mailer=tools.mailer, sender=tools.sender, completions=completions
+        tools.database,
+        SYSTEM,
+        duty_id,
+        mail_id,
+        mailer=tools.mailer,
+        sender=tools.sender,
+        completions=completions,
+        enclose=Enclosing(
+            tools.store,
+            tools.signing_key,
+            tools.base_url,
+            tools.mail_attachments_bytes,
+            tools.mail_link_days,
+            tools.scanner.configured,
+        ),
     )
 
 
@@ -267,6 +284,8 @@ def assemble(
         settings.data_dir,
         store_for(settings),
         scanner_for(settings.clamd_url),
+        settings.mail_attachments_bytes,
+        settings.mail_link_days,
     )
     doorbell = Doorbell(connect(settings.redis_url)) if settings.redis_url else None
     return Program(settings, engine, database, doorbell, Performer(database, HANDLERS, SYSTEM, tools), tools)

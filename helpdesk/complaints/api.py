@@ -23,6 +23,7 @@ from helpdesk.complaints import (
     tracking_schemas,
 )
 from helpdesk.complaints.action_schemas import BODIES
+from helpdesk.complaints.attachment_api import is_scanned
 from helpdesk.complaints.complaint_api import Blueprint
 from helpdesk.complaints.lifecycle import CLOSING, LIFECYCLE, PAIRED
 from helpdesk.complaints.tracking_secret import Secrets
@@ -294,7 +295,8 @@ def _message_at(shown: dict[str, Any]) -> str | None:
     merged=True,
     summary="Write to the complainant, note something, or record what they said",
     description="A `public_reply` is also mailed to the complainant where there is an address. An `inbound` message ends "
-    "the waiting for the complainant; on a complaint that was merged it goes to the one in which that goes on.",
+    "the waiting for the complainant; on a complaint that was merged it goes to the one in which that goes on. Files that are on "
+    "the complaint already go with it (`attachment_ids`), and with its mail: too many bytes for a mail as a link.",
     body=message_schemas.MessageIn,
     answer=message_schemas.Message,
     status=201,
@@ -306,4 +308,4 @@ def _message_at(shown: dict[str, Any]) -> str | None:
     errors=(Forbidden, errors.ComplaintMerged, MovedMeanwhile),
 )
 def add_message(uow: UnitOfWork, actor: Actor, complaint: models.Complaint, given: dict[str, Any]) -> UUID:
-    return service.write_message(uow, actor, complaint, given)
+    return service.write_message(uow, actor, complaint, given, scanned=is_scanned())

@@ -34,6 +34,15 @@ class AttachmentChanged(AttachmentEvent):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class AttachmentBound(AttachmentEvent):
+    """A file that was there goes with a message. `changes`: field of the attachment -> [before, after]."""
+
+    type: ClassVar[str] = "complaint.attachment_bound"
+    message_id: UUID
+    changes: dict[str, list[Any]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class AttachmentScanned(AttachmentEvent):
     """`changes`: field of the attachment -> [before, after]; `signature` names what was found."""
 

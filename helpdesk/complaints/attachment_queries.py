@@ -8,7 +8,8 @@ from datetime import timedelta
 from typing import Any, Final, NamedTuple
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, and_, func, select, text, true
+from sqlalchemy import ColumnElement, Update, and_, func, literal_column, select, text, true, update
+from sqlalchemy.dialects.postgresql import aggregate_order_by
 from sqlalchemy.orm import Session
 
 from helpdesk.complaints import queries, sharing_queries
@@ -143,6 +144,60 @@ def message_kind(session: Session, complaint_id: UUID, message_id: UUID) -> str 
     """Of a message of this complaint; None: it has no such message."""
     found = select(Message.kind).where(Message.id == message_id, Message.complaint_id == complaint_id)
     return session.execute(found).scalar_one_or_none()
+
+
+def files_to_bind(session: Session, actor: Actor, complaint_id: UUID, ids: Sequence[UUID]) -> Sequence[Any]:
+    """Of a locked complaint: `id`, `message_id`, `internal` and `scan` of those that this actor may put on a message, locked."""
+    names = ("id", "message_id", "internal", "scan")
+    theirs = _ATTACHMENT.author_kind == "complainant" if actor.kind == "complainant" else true()
+    found = select(*(_ATTACHMENT[name] for name in names)).where(
+        _ATTACHMENT.id.in_(ids),
+        _ATTACHMENT.complaint_id == complaint_id,
+        _ATTACHMENT.redacted_at.is_(None),
+        open_to(actor),
+        theirs,
+    )
+    return session.execute(found.order_by(_ATTACHMENT.id).with_for_update(of=Attachment.__table__)).all()
+
+
+def files_there(session: Session, complaint_id: UUID, ids: Sequence[UUID]) -> set[UUID]:
+    """Those of a complaint's files that were not redacted."""
+    there = select(_ATTACHMENT.id).where(
+        _ATTACHMENT.id.in_(ids), _ATTACHMENT.complaint_id == complaint_id, _ATTACHMENT.redacted_at.is_(None)
+    )
+    return set(session.scalars(there))
+
+
+def bound_to(message_id: UUID, ids: Sequence[UUID], *, internal: bool) -> Update:
+    return (
+        update(Attachment.__table__)
+        .where(_ATTACHMENT.id.in_(ids))
+        .values(message_id=message_id, internal=internal, version=_ATTACHMENT.version + 1)
+    )
+
+
+def files_to_send(session: Session, ids: Sequence[UUID]) -> Sequence[Any]:
+    """For the program itself: what a mail's files are by now, in the order in which they are named, with the language of their
+    complaint.
+    """
+    names = ("id", "complaint_id", "file_id", "name", "type", "size", "scan", "redacted_at", "internal")
+    found = (
+        select(*(_ATTACHMENT[name] for name in names), Complaint.language, func.now().label("now"))
+        .join(Complaint.__table__, Complaint.id == _ATTACHMENT.complaint_id)
+        .where(_ATTACHMENT.id.in_(ids))
+    )
+    rows = {row.id: row for row in session.execute(found)}
+    return [rows[attachment_id] for attachment_id in ids if attachment_id in rows]
+
+
+def of_message(message_id: Any, *shown: str, seen: ColumnElement[bool] | None = None) -> ColumnElement[Any]:
+    """The files of a message as a list, to be asked for with it. `seen`: only those."""
+    pairs: list[ColumnElement[Any]] = []
+    for name in shown:
+        pairs += (literal_column(f"'{name}'"), _ATTACHMENT[name])
+    each = func.json_agg(aggregate_order_by(func.json_build_object(*pairs), _ATTACHMENT.id))
+    found = select(func.coalesce(each, func.json_build_array())).where(_ATTACHMENT.message_id == message_id)
+    return (found if seen is None else found.where(seen)).scalar_subquery().label("attachments")
 
 
 def to_be_scanned(session: Session, limit: int) -> Sequence[UUID]:

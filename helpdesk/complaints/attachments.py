@@ -246,8 +246,13 @@ def link(
     return file_links.seal("attachment", key, actor, (row["complaint_id"], row["id"]), now + timedelta(seconds=seconds))
 
 
+def is_clean(scan: str, *, scanned: bool) -> bool:
+    """Whether a file may be given out. `scanned`: there is a scanner, which has to have seen it."""
+    return scan == "clean" or (scan == "unscanned" and not scanned)
+
+
 def _check_clean(scan: str, *, scanned: bool) -> None:
-    if scan in {"infected", "scanning", "failed"} or (scanned and scan != "clean"):
+    if not is_clean(scan, scanned=scanned):
         raise AttachmentNotClean(f"It is {scan}.", scan=scan)
 
 

@@ -5,6 +5,7 @@ from sqlalchemy.orm import Session
 
 from helpdesk.complaints import draft_queries, drafts, models, queries, thread_queries
 from helpdesk.complaints import draft_schemas as schemas
+from helpdesk.complaints.attachment_api import is_scanned
 from helpdesk.complaints.complaint_api import Blueprint
 from helpdesk.complaints.draft_queries import Writing
 from helpdesk.complaints.errors import ThreadMovedOn
@@ -121,4 +122,4 @@ def _show_message(session: Session, _actor: Actor, message_id: UUID) -> dict[str
     errors=(Forbidden, ThreadMovedOn),
 )
 def send_draft(uow: UnitOfWork, actor: Actor, writing: Writing, given: dict[str, Any]) -> UUID:
-    return drafts.send(uow, actor, writing, given)
+    return drafts.send(uow, actor, writing, given, scanned=is_scanned())

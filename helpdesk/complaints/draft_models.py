@@ -31,6 +31,8 @@ class Draft(Identified, Versioned, Stamped, Base):
     in_reply_to: Mapped[UUID | None] = mapped_column(ForeignKey("complaint_message.id", ondelete="SET NULL"))
     mentions: Mapped[list[str]] = mapped_column(JSONB)
     canned_reply_id: Mapped[UUID | None] = mapped_column(ForeignKey("canned_reply.id", ondelete="SET NULL"))
+    attachment_ids: Mapped[list[str]] = mapped_column(JSONB, default=list, server_default="[]")
+    """Files that are to go with it."""
     seen_message_id: Mapped[UUID | None]
     """The last message of the thread that its writer has seen."""
     updated_at: Mapped[Timestamp]

@@ -4,6 +4,7 @@ from marshmallow import fields, validate, validates_schema
 
 from helpdesk.complaints.draft_models import DRAFT_KINDS
 from helpdesk.complaints.message_schemas import one_text
+from helpdesk.complaints.reply_files import MOST
 from helpdesk.complaints.schemas import LONG
 from helpdesk.kernel.schemas import Choice, Html, PageQuery, Schema, Text, Timestamp
 from helpdesk.taxonomy.term_schemas import TermCode
@@ -25,6 +26,11 @@ class DraftIn(Schema):
         fields.UUID(),
         validate=validate.Length(max=20),
         metadata={"description": "Of a note: checked when it is sent.", "example": []},
+    )
+    attachment_ids = fields.List(
+        fields.UUID(),
+        validate=validate.Length(max=MOST),
+        metadata={"description": "Files of this complaint that go with it; judged when it is sent.", "example": []},
     )
     canned_reply_id = fields.UUID(metadata={"description": "Which one it began with.", "example": None})
     seen_message_id = fields.UUID(
@@ -60,6 +66,7 @@ class Draft(Schema):
     channel = fields.String(required=True, allow_none=True, metadata={"example": "EMAIL"})
     in_reply_to = fields.UUID(required=True, allow_none=True, metadata={"example": None})
     mentions = fields.List(fields.UUID(), required=True, metadata={"example": []})
+    attachment_ids = fields.List(fields.UUID(), required=True, metadata={"example": []})
     canned_reply_id = fields.UUID(required=True, allow_none=True, metadata={"example": None})
     seen_message_id = fields.UUID(required=True, allow_none=True, metadata={"example": None})
     created_at = Timestamp(required=True)

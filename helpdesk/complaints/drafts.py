@@ -8,7 +8,7 @@ from uuid import UUID
 
 from sqlalchemy.orm import Session
 
-from helpdesk.complaints import draft_queries, service, template_queries, thread_queries
+from helpdesk.complaints import draft_queries, reply_files, service, template_queries, thread_queries
 from helpdesk.complaints.draft_models import Draft
 from helpdesk.complaints.draft_queries import Writing
 from helpdesk.complaints.errors import ThreadMovedOn
@@ -63,9 +63,9 @@ def remove(uow: UnitOfWork, writing: Writing) -> None:
     uow.session.delete(writing.draft)
 
 
-def send(uow: UnitOfWork, actor: Actor, writing: Writing, given: dict[str, Any]) -> UUID:
+def send(uow: UnitOfWork, actor: Actor, writing: Writing, given: dict[str, Any], *, scanned: bool = False) -> UUID:
     """One act: the message is written and the draft is gone. `writing`: the complaint locked too, the draft one's own.
-    Raises `ThreadMovedOn` when somebody else has said something that its writer has not seen.
+    `scanned`: there is a scanner for files. Raises `ThreadMovedOn` when somebody else has said something that its writer has not seen.
     """
     draft, complaint = writing.draft, writing.complaint
     if not draft.body:
@@ -77,10 +77,11 @@ def send(uow: UnitOfWork, actor: Actor, writing: Writing, given: dict[str, Any])
         "channel": draft.channel,
         "in_reply_to": draft.in_reply_to,
         "mentions": [UUID(agent_id) for agent_id in draft.mentions],
+        "attachment_ids": [UUID(attachment_id) for attachment_id in draft.attachment_ids],
         "canned_reply_id": draft.canned_reply_id,
     }
     message |= {"body": draft.body} if draft.html_given is None else {"body_html": draft.html_given}
-    message_id = service.write_message(uow, actor, complaint, message)
+    message_id = service.write_message(uow, actor, complaint, message, scanned=scanned)
     uow.session.delete(draft)
     return message_id
 
@@ -100,10 +101,12 @@ def _write(uow: UnitOfWork, actor: Actor, row: Draft, given: dict[str, Any]) -> 
     for name in ("in_reply_to", "seen_message_id"):
         _check_belongs(uow.session, row.complaint_id, given, name)
     _check_reply(uow, actor, given)
+    reply_files.check_there(uow.session, row.complaint_id, given.get("attachment_ids") or [])
     said = _said(given)
     row.kind, row.channel, row.in_reply_to = given["kind"], given.get("channel"), given.get("in_reply_to")
     row.body, row.html, row.html_given = said.plain, said.html, said.given
     row.mentions = [str(agent_id) for agent_id in given.get("mentions") or []]
+    row.attachment_ids = [str(attachment_id) for attachment_id in given.get("attachment_ids") or []]
     row.canned_reply_id = given.get("canned_reply_id")
     row.seen_message_id = given.get("seen_message_id", row.seen_message_id)
     row.updated_at = uow.now

@@ -267,7 +267,8 @@ class ComplaintRouted(ComplaintEvent):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MessageAdded(ComplaintEvent):
     """The text is in the thread, under `message_id`; an event outlives an erasure, so it does not repeat it, and has a
-    salted digest of each of its forms in `texts`. `mentions`: ids of the agents whom a note names.
+    salted digest of each of its forms in `texts`. `mentions`: ids of the agents whom a note names;
+    `attachment_ids`: of the files that it was written with.
     """
 
     type: ClassVar[str] = "complaint.message_added"
@@ -278,6 +279,7 @@ class MessageAdded(ComplaintEvent):
     in_reply_to: UUID | None
     mentions: list[str]
     texts: dict[str, str] = field(default_factory=dict)
+    attachment_ids: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

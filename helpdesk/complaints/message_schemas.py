@@ -4,7 +4,9 @@ from typing import Any
 
 from marshmallow import ValidationError, fields, validate, validates_schema
 
+from helpdesk.complaints.attachment_models import SCAN_STATES
 from helpdesk.complaints.models import MESSAGE_KINDS
+from helpdesk.complaints.reply_files import MOST
 from helpdesk.complaints.schemas import LONG
 from helpdesk.complaints.thread_queries import SORTS as MESSAGE_SORTS
 from helpdesk.kernel.mail import STATES as DELIVERY_STATES
@@ -17,6 +19,7 @@ from helpdesk.kernel.schemas import (
     Text,
     Timestamp,
 )
+from helpdesk.kernel.sniffing import EXTENSIONS
 from helpdesk.taxonomy.term_schemas import TermCode
 
 
@@ -54,6 +57,15 @@ class MessageIn(Schema):
         metadata={"description": "Of an inbound message: who said it, if not the complainant.", "example": None},
     )
 
+    attachment_ids = fields.List(
+        fields.UUID(),
+        validate=validate.Length(max=MOST),
+        metadata={
+            "description": "Files of this complaint that go with it, and belong to no message yet. One that is internal is shown "
+            "to the complainant by a reply; a note takes internal ones only.",
+            "example": [],
+        },
+    )
     canned_reply_id = fields.UUID(
         metadata={
             "description": "The canned reply that was used. Without a text of its own the message is that reply, in the "
@@ -108,6 +120,17 @@ class Redacted(Schema):
     times = fields.Integer(required=True)
 
 
+class MessageFile(Schema):
+    id = fields.UUID(required=True)
+    name = fields.String(
+        required=True, allow_none=True, metadata={"description": "null once redacted.", "example": "Invoice March.pdf"}
+    )
+    type = Choice(tuple(EXTENSIONS), required=True, metadata={"example": "application/pdf"})
+    size = fields.Integer(required=True, metadata={"description": "Bytes.", "example": 48_213})
+    scan = Choice(SCAN_STATES, required=True, metadata={"example": "clean"})
+    internal = fields.Boolean(required=True, metadata={"example": False})
+
+
 class Message(Schema):
     id = fields.UUID(required=True)
     kind = Choice(MESSAGE_KINDS, required=True)
@@ -129,6 +152,7 @@ class Message(Schema):
     )
     in_reply_to = fields.UUID(required=True, allow_none=True, metadata={"example": None})
     mentions = fields.List(fields.UUID(), required=True, metadata={"example": []})
+    attachments = fields.List(fields.Nested(MessageFile), required=True, metadata={"example": []})
     sender = fields.Nested(
         Sender, required=True, allow_none=True, metadata={"description": "Of an inbound message.", "example": None}
     )

@@ -12,6 +12,7 @@ from helpdesk.complaints import (
     custom_fields,
     mentions,
     queries,
+    reply_files,
     thread_queries,
 )
 from helpdesk.complaints.events import ComplaintEdited
@@ -96,11 +97,13 @@ def _said(uow: UnitOfWork, actor: Actor, complaint: Complaint, given: dict[str, 
     )
 
 
-def write_message(uow: UnitOfWork, actor: Actor, complaint: Complaint, given: dict[str, Any]) -> UUID:
+def write_message(
+    uow: UnitOfWork, actor: Actor, complaint: Complaint, given: dict[str, Any], *, scanned: bool = False
+) -> UUID:
     """Append to the thread. A message from the complainant ends the waiting for it; with a merged complaint it goes to the
     survivor's (see `queries.thread_for_update`), while nobody else writes there by the old reference: raises
     `ComplaintMerged`. Raises `ValidationFailed` for an answer to a message of another complaint, and for whom a note
-    names who may not read it.
+    names who may not read it, and for files that cannot go with it. `scanned`: there is a scanner for files.
     """
     require(actor, _MESSAGE_PERMISSION[given["kind"]])
     if given["kind"] != "inbound":
@@ -114,6 +117,9 @@ def write_message(uow: UnitOfWork, actor: Actor, complaint: Complaint, given: di
     sender = Sender(**{"name": None, "email": None} | given["sender"]) if given.get("sender") else None
     if sender is None and beside_id is not None:
         sender = beside.sender_of(uow.session, beside_id)
+    files = reply_files.choose(
+        uow.session, actor, complaint, given["kind"], given.get("attachment_ids") or (), scanned=scanned
+    )
     said = _said(uow, actor, complaint, given)
     named = []
     if given["kind"] == "internal_note":
@@ -128,6 +134,7 @@ def write_message(uow: UnitOfWork, actor: Actor, complaint: Complaint, given: di
         in_reply_to=in_reply_to,
         mentions=named,
         sender=sender,
+        files=files,
     )
     if beside_id is not None:
         beside.note_theirs(uow, beside_id, "complaint_message", message_id)

@@ -7,6 +7,7 @@ from uuid import UUID
 from helpdesk.complaints import person_queries
 from helpdesk.complaints.events import MessageAdded
 from helpdesk.complaints.models import Complaint, Message
+from helpdesk.complaints.reply_files import Chosen, bind
 from helpdesk.complaints.search_index import index_message
 from helpdesk.complaints.text_seals import OF_MESSAGE, new_salt, seal
 from helpdesk.identity.actors import Actor
@@ -17,6 +18,9 @@ from helpdesk.kernel.unit_of_work import UnitOfWork
 
 TRACKING: Final = "tracking"
 """What completes the mail of an acknowledgement: how to follow the complaint."""
+
+
+_NO_FILES: Final = Chosen()
 
 
 class Sender(NamedTuple):
@@ -39,9 +43,10 @@ def add_message(
     mentions: Sequence[UUID] = (),
     sender: Sender | None = None,
     mailed: bool = True,
+    files: Chosen = _NO_FILES,
 ) -> UUID:
     """Append to the thread of a locked complaint. A public reply is also `mailed`, where there is an address. An inbound
-    message without a `sender` is from whom we write to. `in_reply_to` and `mentions` have been checked by the caller.
+    message without a `sender` is from whom we write to. `in_reply_to`, `mentions` and `files` (`reply_files.choose`) have been checked by the caller.
 
     The mail's subject is ours, never the complainant's text: an acknowledgement that repeats what anybody may type into
     a public form is a tool for flooding other people's inboxes.
@@ -67,7 +72,7 @@ def add_message(
         "mentions": [str(agent_id) for agent_id in mentions],
         "sender_name": sender.name if sender else None,
         "sender_email": sender.email if sender else None,
-        "mail_id": _mail(uow, complaint, said, purpose) if kind == "public_reply" and mailed else None,
+        "mail_id": _mail(uow, complaint, said, purpose, files.ids) if kind == "public_reply" and mailed else None,
         "created_at": uow.now,
     }
     uow.add_rows(Message, [row])
@@ -83,9 +88,11 @@ def add_message(
             in_reply_to=in_reply_to,
             mentions=row["mentions"],
             texts=seal(salt, {name: row[name] for name in OF_MESSAGE}),
+            attachment_ids=[str(attachment_id) for attachment_id in files.ids],
         ),
         stream=complaint,
     )
+    bind(uow, complaint, message_id, kind, files)
     return message_id
 
 
@@ -94,7 +101,7 @@ def _correspondent(uow: UnitOfWork, complaint: Complaint) -> Sender | None:
     return None if person is None else Sender(person.name, person.email)
 
 
-def _mail(uow: UnitOfWork, complaint: Complaint, said: RichText, purpose: str) -> UUID | None:
+def _mail(uow: UnitOfWork, complaint: Complaint, said: RichText, purpose: str, files: Sequence[UUID]) -> UUID | None:
     """To each who is to read it, under the reference that they know; the first mail's id."""
     sent = [
         queue_mail(
@@ -106,6 +113,7 @@ def _mail(uow: UnitOfWork, complaint: Complaint, said: RichText, purpose: str) -
             body=said.plain,
             html=said.html,
             completion=_completion(complaint, purpose) if person.merged_from is None else None,
+            files=files,
         )
         for person in person_queries.recipients_of(uow.session, complaint.id)
     ]

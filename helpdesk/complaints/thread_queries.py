@@ -7,6 +7,7 @@ from uuid import UUID
 from sqlalchemy import bindparam, select
 from sqlalchemy.orm import Session
 
+from helpdesk.complaints.attachment_queries import of_message
 from helpdesk.complaints.models import Message
 from helpdesk.complaints.queries import visible_id
 from helpdesk.identity.actors import Actor
@@ -39,6 +40,7 @@ _SHOWN: Final[AnySelect] = select(
     _POSTED.failed_at,
     _POSTED.cancelled_at,
     _POSTED.failure,
+    of_message(_WRITTEN.id, "id", "name", "type", "size", "scan", "internal"),
 ).outerjoin(OutboundMail.__table__, _POSTED.id == _WRITTEN.mail_id)
 _ONE: Final = _SHOWN.where(_WRITTEN.id == bindparam("message_id"))
 _ONE_OF: Final = _ONE.where(_WRITTEN.complaint_id == bindparam("complaint_id"))

@@ -10,7 +10,16 @@ from uuid import UUID
 
 from sqlalchemy.orm import Session
 
-from helpdesk.complaints import acts, beside, changes, person_queries, queries, sharing_queries, tracking_queries
+from helpdesk.complaints import (
+    acts,
+    beside,
+    changes,
+    person_queries,
+    queries,
+    reply_files,
+    sharing_queries,
+    tracking_queries,
+)
 from helpdesk.complaints.events import TrackingSecretIssued
 from helpdesk.complaints.lifecycle import OPEN
 from helpdesk.complaints.models import Complaint
@@ -160,13 +169,17 @@ def shown_entry(row: Any, names: str) -> dict[str, Any]:
     return shown | {"name": first_name if names == "first_name" else team}
 
 
-def write(uow: UnitOfWork, actor: Actor, complaint: Complaint, given: dict[str, Any]) -> UUID:
-    """A message from the complainant; it ends the waiting for it. `complaint`: by `queries.thread_for_update`, since it may
+def write(uow: UnitOfWork, actor: Actor, complaint: Complaint, given: dict[str, Any], *, scanned: bool = False) -> UUID:
+    """A message from the complainant; it ends the waiting for it. `scanned`: there is a scanner for files. `complaint`: by `queries.thread_for_update`, since it may
     just have been merged into another.
     """
     complaint = queries.survivor_of(uow.session, complaint)
     sender = None if actor.beside_id is None else beside.sender_of(uow.session, actor.beside_id)
-    message_id = add_message(uow, actor, complaint, kind="inbound", body=given["body"], channel="WEB", sender=sender)
+    ids = given.get("attachment_ids") or ()
+    files = reply_files.choose(uow.session, actor, complaint, "inbound", ids, scanned=scanned)
+    message_id = add_message(
+        uow, actor, complaint, kind="inbound", body=given["body"], channel="WEB", sender=sender, files=files
+    )
     if actor.beside_id is not None:
         beside.note_theirs(uow, actor.beside_id, "complaint_message", message_id)
     if complaint.waiting_on == "customer" and complaint.status in OPEN:

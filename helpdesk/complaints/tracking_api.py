@@ -16,6 +16,7 @@ from helpdesk.complaints import (
     tracking_session,
 )
 from helpdesk.complaints.action_schemas import ReasonIn
+from helpdesk.complaints.attachment_api import is_scanned
 from helpdesk.complaints.complaint_api import Blueprint
 from helpdesk.complaints.tracking_errors import ReopenWindowOver, StillOpen, TrackingRefused, TrackingSessionEnded
 from helpdesk.complaints.tracking_secret import Secrets
@@ -132,7 +133,7 @@ def _entry(session: Session, actor: Actor, message_id: UUID) -> dict[str, Any]:
     errors=(MovedMeanwhile,),
 )
 def add_message(uow: UnitOfWork, actor: Actor, complaint: models.Complaint, given: dict[str, Any]) -> UUID:
-    return tracking.write(uow, actor, complaint, given)
+    return tracking.write(uow, actor, complaint, given, scanned=is_scanned())
 
 
 def _possible(action: str) -> Any:

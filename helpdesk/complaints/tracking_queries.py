@@ -7,6 +7,7 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, and_, bindparam, case, func, or_, select
 from sqlalchemy.orm import Session
 
+from helpdesk.complaints.attachment_queries import of_message, open_to
 from helpdesk.complaints.lifecycle import CLOSED
 from helpdesk.complaints.models import Complaint, Message, Person, TransitionRow
 from helpdesk.complaints.sharing_queries import brought_by_others, of_the_complainant, theirs_beside
@@ -183,11 +184,18 @@ def thread(session: Session, actor: Actor, page: Page, given: dict[str, Any]) ->
     """What was said between them and us, oldest first; never what was noted among ourselves."""
     own = _THEIRS if actor.beside_id is None else _INBOUND
     readable = of_the_complainant(_MESSAGE, actor.beside_id, ours=_OURS, own=own)
-    return listed(session, page, _THREAD.where(_MESSAGE.complaint_id == actor.id, readable), _BY_TIME, given)
+    statement = _THREAD.add_columns(_files(actor))
+    return listed(session, page, statement.where(_MESSAGE.complaint_id == actor.id, readable), _BY_TIME, given)
+
+
+def _files(actor: Actor) -> ColumnElement[Any]:
+    return of_message(_MESSAGE.id, "id", "name", "type", "size", seen=open_to(actor))
 
 
 def entry(session: Session, actor: Actor, message_id: UUID) -> dict[str, Any]:
     """One of the thread, for whoever has just written it."""
     # Not by the complaint: it may have been merged in the very moment before, and then it was written where that goes on.
-    of_theirs = _THREAD.where(_INBOUND, _MESSAGE.author_id == actor.id, _MESSAGE.id == message_id)
+    of_theirs = _THREAD.add_columns(_files(actor)).where(
+        _INBOUND, _MESSAGE.author_id == actor.id, _MESSAGE.id == message_id
+    )
     return dict(session.execute(of_theirs).mappings().one())

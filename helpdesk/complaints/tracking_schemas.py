@@ -1,13 +1,15 @@
 """Payloads of what a complainant sees and does without an account."""
 
-from marshmallow import fields
+from marshmallow import fields, validate
 
 from helpdesk.complaints.duplicate_schemas import Duplicate
 from helpdesk.complaints.lifecycle import LIFECYCLE, RECORD_TYPES
+from helpdesk.complaints.reply_files import MOST
 from helpdesk.complaints.schemas import LONG, Complaint
 from helpdesk.complaints.taxonomy import ISSUE_OUTCOMES
 from helpdesk.complaints.tracking import DELIVERIES
 from helpdesk.kernel.schemas import Choice, Schema, Text, Timestamp
+from helpdesk.kernel.sniffing import EXTENSIONS
 
 REFERENCE = "7K3M-9QX2-TAM"
 SECRET = "0K3M-9QX2-TA5V-0C4E-7WYP-1B2D-XYZ"  # noqa: S105  # an example
@@ -94,6 +96,13 @@ class TrackedComplaint(Schema):
     )
 
 
+class TrackedFile(Schema):
+    id = fields.UUID(required=True)
+    name = fields.String(required=True, metadata={"example": "Invoice March.pdf"})
+    type = Choice(tuple(EXTENSIONS), required=True, metadata={"example": "application/pdf"})
+    size = fields.Integer(required=True, metadata={"description": "Bytes.", "example": 48_213})
+
+
 class TrackedMessage(Schema):
     id = fields.UUID(required=True)
     written_by = Choice(("us", "you"), required=True)
@@ -102,11 +111,17 @@ class TrackedMessage(Schema):
     body = fields.String(required=True, metadata={"example": "We have found your parcel."})
     body_html = fields.String(required=True, allow_none=True, metadata={"description": "Sanitised.", "example": None})
     redacted = fields.Boolean(required=True, metadata={"example": False})
+    attachments = fields.List(fields.Nested(TrackedFile), required=True, metadata={"example": []})
     created_at = Timestamp(required=True)
 
 
 class TrackedMessageIn(Schema):
     body = Text(required=True, max_length=LONG, metadata={"example": "It came today, and it is damaged."})
+    attachment_ids = fields.List(
+        fields.UUID(),
+        validate=validate.Length(max=MOST),
+        metadata={"description": "Files that they sent before, and that go with it.", "example": []},
+    )
 
 
 class RelatedComplaintIn(Schema):

@@ -8,7 +8,7 @@ whoever wants to take the text back must know whether it has gone out (`take_bac
 import re
 import smtplib
 import ssl
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from email.message import EmailMessage
 from email.policy import SMTP
@@ -20,7 +20,8 @@ from urllib.parse import SplitResult, unquote, urlsplit
 from uuid import UUID
 
 import structlog
-from sqlalchemy import func, select
+from sqlalchemy import Uuid, func, select
+from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from helpdesk.kernel import outbox, rich_text
@@ -57,6 +58,8 @@ class OutboundMail(Identified, Stamped, Base):
     """Names what is added when it is sent: what may lie in no table (see `Completions`)."""
     tried_at: Mapped[Timestamp | None]
     """When it was last begun to be sent. With neither an outcome nor a `failure`, it may have gone out."""
+    files: Mapped[list[UUID]] = mapped_column(ARRAY(Uuid()), default=list, server_default="{}")
+    """Ids of what is to go with it, in order; whose they are `Enclose` knows."""
     secret: Mapped[bool] = mapped_column(default=False, server_default="false")
     """Whether the body holds a way in: it is forgotten as soon as it has gone out."""
     sent_at: Mapped[Timestamp | None]
@@ -140,9 +143,11 @@ def queue_mail(
     html: str | None = None,
     secret: bool = False,
     completion: str | None = None,
+    files: Sequence[UUID] = (),
 ) -> UUID:
     """Write the mail and the duty to send it; they commit with their cause. `html`: sanitised, the same as `body`.
-    `secret`: see `OutboundMail`. `completion`: a name in the `Completions` that mail is delivered with.
+    `secret`: see `OutboundMail`. `completion`: a name in the `Completions` that mail is delivered with; `files`: ids that its
+    `Enclose` knows.
     """
     mail_id = new_id()
     row = {
@@ -155,14 +160,43 @@ def queue_mail(
         "html": html,
         "secret": secret,
         "completion": completion,
+        "files": list(files),
     }
     uow.add_rows(OutboundMail, [row])
     uow.duty(TOPIC, mail_id)
     return mail_id
 
 
+@dataclass(frozen=True, slots=True)
+class File:
+    """What goes with a mail. `read`: its bytes, all of them."""
+
+    name: str
+    type: str
+    read: Callable[[], bytes]
+
+
+@dataclass(frozen=True, slots=True)
+class Enclosed:
+    """What of a mail's files goes with it; `text`: what is to be said of the others, None where nothing is."""
+
+    files: Sequence[File] = ()
+    text: str | None = None
+
+
+Enclose = Callable[[Session, Sequence[UUID]], Enclosed]
+"""Looks a mail's files up when it is sent: one may have been taken out since. Raises where one cannot be had yet."""
+
+
 def compose(
-    sender: str, key: UUID, recipient: str, subject: str, body: str, *, html: str | None = None
+    sender: str,
+    key: UUID,
+    recipient: str,
+    subject: str,
+    body: str,
+    *,
+    html: str | None = None,
+    files: Sequence[File] = (),
 ) -> EmailMessage:
     """Headers that cannot be injected into (line breaks and other control characters become blanks) and that stop
     auto-replies from looping. A domain in another script is written as every mail server understands it.
@@ -180,6 +214,11 @@ def compose(
     message.set_content(body)
     if html is not None:
         message.add_alternative(rich_text.document(html), subtype="html")
+    for file in files:
+        kind, _, subtype = file.type.partition("/")
+        if kind in {"message", "multipart"}:  # which may not be written in Base64 (RFC 2046)
+            kind, subtype = "application", "octet-stream"
+        message.add_attachment(file.read(), maintype=kind, subtype=subtype, filename=file.name)
     return message
 
 
@@ -196,6 +235,7 @@ def deliver(
     mailer: Mailer,
     sender: str,
     completions: Completions | None = None,
+    enclose: Enclose | None = None,
 ) -> None:
     """The outside handler of `TOPIC`: say that it begins, send with no transaction open, settle."""
     with database.unit_of_work(system) as uow:
@@ -209,8 +249,11 @@ def deliver(
     handed_over = False
     if wanted:
         try:
-            body, html = _completed(mail, text)
-            handed_over = mailer.send(compose(sender, mail.id, mail.recipient, mail.subject, body, html=html))
+            enclosed = _enclosed(database, mail, enclose)
+            body, html = _completed(mail, text, enclosed.text)
+            handed_over = mailer.send(
+                compose(sender, mail.id, mail.recipient, mail.subject, body, html=html, files=enclosed.files)
+            )
         except Exception as error:
             with database.unit_of_work(system) as uow:
                 _locked(uow, mail_id).failure = described(error)
@@ -230,11 +273,20 @@ def deliver(
             outbox.mark_done(uow.session, duty_id)
 
 
-def _completed(mail: OutboundMail, text: str | None) -> tuple[str, str | None]:
-    if text is None:
-        return mail.body, mail.html
-    shown = escape(text).replace("\n", "<br>")
-    return f"{mail.body}\n\n{text}", None if mail.html is None else f"{mail.html}<p>{shown}</p>"
+def _enclosed(database: Database, mail: OutboundMail, enclose: Enclose | None) -> Enclosed:
+    if not mail.files or enclose is None:
+        return Enclosed()
+    with database.reader() as session:
+        return enclose(session, mail.files)
+
+
+def _completed(mail: OutboundMail, *texts: str | None) -> tuple[str, str | None]:
+    body, html = mail.body, mail.html
+    for text in texts:
+        if text is not None:
+            shown = escape(text).replace("\n", "<br>")
+            body, html = f"{body}\n\n{text}", None if html is None else f"{html}<p>{shown}</p>"
+    return body, html
 
 
 def give_up(uow: UnitOfWork, mail_id: UUID, reason: str) -> None:

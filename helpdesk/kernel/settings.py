@@ -62,6 +62,10 @@ class Settings:
     max_public_attachments: int = field(
         default=20, metadata={"help": "attachments that a complainant may add to one complaint"}
     )
+    mail_attachments_bytes: int = field(
+        default=10_000_000, metadata={"help": "files that go with one mail together, bytes; of others a link does"}
+    )
+    mail_link_days: int = field(default=14, metadata={"help": "how long such a link is good for"})
     clamd_url: str | None = field(
         default=None,
         metadata={
@@ -236,6 +240,8 @@ _COUNTS = (
     "max_attachments_bytes",
     "max_public_attachment_bytes",
     "max_public_attachments",
+    "mail_attachments_bytes",
+    "mail_link_days",
 )
 _URLS = (
     ("smtp_url", "smtp://user:password@host:25 or smtps://user:password@host:465"),

@@ -600,13 +600,20 @@ def _add_reply(
     chain.add(
         "complaint.message_added",
         {"complaint_id": chain.stream_id, "reference": to["reference"], "message_id": message["id"], "mentions": []}
-        | {"texts": seal(salt, {"body": given["body"]})}
+        | {"texts": seal(salt, {"body": given["body"]}), "attachment_ids": []}
         | {name: message[name] for name in ("kind", "purpose", "channel", "in_reply_to")},
     )
     due = {"not_before": caller.now, "next_at": caller.now}
     connection.execute(NEW_DUTY, {"id": new_id(), "topic": TOPIC, "subject_id": mail["id"], "payload": {}, **due})
     posted = {"state": "queued", "recipient": to["email"], "sent_at": None, "reason": None}
-    return message | {"body_html": None, "mentions": [], "sender": None, "delivery": posted, "redacted": None}
+    return message | {
+        "body_html": None,
+        "mentions": [],
+        "attachments": [],
+        "sender": None,
+        "delivery": posted,
+        "redacted": None,
+    }
 
 
 def _reply(connection: Connection, caller: Caller, ref: str, given: dict[str, Any]) -> Response:
