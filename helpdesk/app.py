@@ -87,6 +87,7 @@ from helpdesk.recovery.playbook import ISSUABLE
 from helpdesk.recovery.playbook import KINDS as REMEDY_KINDS
 from helpdesk.sla.api import blp as sla
 from helpdesk.sla.calendar_api import blp as calendars
+from helpdesk.sla.escalation_api import blp as escalations
 from helpdesk.sla.explain_api import blp as explanations
 from helpdesk.sla.lateness import HISTOGRAM
 from helpdesk.sla.milestones import MILESTONES
@@ -153,6 +154,7 @@ BLUEPRINTS = (
     calendars,
     regimes,
     milestones,
+    escalations,
     explanations,
     reports,
     pauses,

@@ -25,6 +25,7 @@ from helpdesk.identity import password_models, provider_models, session_models
 from helpdesk.integrations import models as integrations
 from helpdesk.kernel import event_log, files, idempotency, jobs, mail, outbox
 from helpdesk.recovery import models as recovery
+from helpdesk.sla import escalation_models as escalations
 from helpdesk.sla import lateness_models as alarm_lateness
 from helpdesk.sla import models as sla
 from helpdesk.sla import regime_models as regimes
@@ -45,6 +46,7 @@ __all__ = [
     "custom_fields",
     "customers",
     "drafts",
+    "escalations",
     "event_log",
     "evidence_models",
     "files",

@@ -91,10 +91,13 @@ from helpdesk.recovery import subscribers as recovery
 from helpdesk.recovery.events import OfferAccepted, OfferIssued, OfferRevoked
 from helpdesk.recovery.evidence_queries import offers_as_evidence
 from helpdesk.sla import answer_subscribers as answers
-from helpdesk.sla import fact_jobs, fact_subscribers
+from helpdesk.sla import escalation_jobs, fact_jobs, fact_subscribers, notices
+from helpdesk.sla import escalation_subscribers as escalations
+from helpdesk.sla import escalations as owed_escalations
 from helpdesk.sla import regime_subscribers as regimes
 from helpdesk.sla import subscribers as sla
-from helpdesk.sla.events import SlaBreached
+from helpdesk.sla.escalation_events import SlaOfferWanted
+from helpdesk.sla.events import SlaBreached, SlaOverdue, SlaWarned
 from helpdesk.sla.evidence_queries import clocks_as_evidence
 from helpdesk.sla.policies import install_default
 from helpdesk.sla.regime_installing import install_rules
@@ -152,7 +155,8 @@ _FOLLOWING: Final[Mapping[type[Event], tuple[Subscriber, ...]]] = {
     OfferAccepted: (answers.remedy_accepted,),
     OfferIssued: (answers.remedy_delivered, regimes.offer_issued),
     OfferRevoked: (answers.remedy_taken_back,),
-    SlaBreached: (listeners.promise_broken,),
+    **dict.fromkeys((SlaWarned, SlaBreached, SlaOverdue), (escalations.rang,)),
+    SlaOfferWanted: (recovery.offer_wanted,),
     DuplicateMerged: (sla.join_clocks, regimes.duplicates_changed, recovery.duplicate_merged),
     DuplicateParted: (sla.part_clocks, regimes.duplicates_changed, recovery.duplicate_parted),
     TermRetired: (refuse_used(CodeInUse, *_SETTINGS),),
@@ -242,6 +246,10 @@ HANDLERS: Final[Handlers] = {
     ),  # a scanner that starts loads its signatures for minutes
     files.TOPIC: Outside(files.remove, patience=40),  # a store may be away for hours
     fact_subscribers.TOPIC: Outside(fact_jobs.follow_customer),
+    owed_escalations.TOPIC: Outside(
+        escalation_jobs.escalate, patience=40
+    ),  # somebody may have the complaint open for long
+    notices.TOPIC: Outside(escalation_jobs.tell_held),
     training.TOPIC: Outside(training_jobs.train, give_up=jobs.give_up, queue=BULK),
     triggers.TOPIC: Outside(automation.react),
     triggers.MANY_TOPIC: Outside(automation.react, queue=BULK),

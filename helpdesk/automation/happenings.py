@@ -16,6 +16,7 @@ from helpdesk.kernel.events import Event
 from helpdesk.kernel.facts import CODE, FLAG, MONEY, WHOLE, Field, Vocabulary
 from helpdesk.kernel.money import Money
 from helpdesk.recovery import events as offer_events
+from helpdesk.sla import escalation_events
 from helpdesk.sla import events as clock_events
 
 
@@ -33,7 +34,14 @@ WATCHED: Final[Mapping[str, type[Event]]] = {
     kind.type: kind
     for kind in sorted(
         _of_complaints(
-            complaint_events, person_events, link_events, attachment_events, tag_events, clock_events, offer_events
+            complaint_events,
+            person_events,
+            link_events,
+            attachment_events,
+            tag_events,
+            clock_events,
+            escalation_events,
+            offer_events,
         ),
         key=lambda kind: kind.type,
     )

@@ -40,6 +40,7 @@ APART: Final[Mapping[str, str]] = {
     "complaint_regulatory_fact": "stays: the SLA domain counts it for the survivor too",
     "complaint_rule_decision": "stays: the SLA domain counts it for the survivor too, unless it has its own",
     "complaint_extension_notice": "stays with its clock",
+    "sla_escalation": "stays with its clock: it tells what was done, and what is owed is dropped",
     "sla_clock": "stays with its complaint; the SLA domain follows the events",
     "automation_firing": "stays: it tells what was done, and where",
     "automation_occurrence": "stays: what was done about a moment of it is done",

@@ -14,7 +14,9 @@ NOTIFICATION_KINDS: Final = (
     "assigned",
     "mentioned",
     "status_changed",
+    "sla_warned",
     "sla_breached",
+    "sla_overdue",
     "trigger_fired",
     "trigger_paused",
 )

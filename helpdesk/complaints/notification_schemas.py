@@ -30,7 +30,8 @@ class Notification(Schema):
     detail = fields.Dict(
         required=True,
         metadata={
-            "description": "`from_status` and `to_status`; the broken `promise` and its `due_at`; of a trigger its "
+            "description": "`from_status` and `to_status`; of a `promise` its `due_at`, the `rung` that it came to, how late that rang and a "
+            "`text` that says it; of a trigger its "
             "`trigger_id`, its name, and the `text` that it has for you or why it was paused.",
             "example": {},
         },

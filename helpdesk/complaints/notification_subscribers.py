@@ -1,30 +1,15 @@
 """Of what happens to complaints, what agents are told."""
 
 from collections.abc import Sequence
-from datetime import datetime
-from typing import Any, Protocol, cast
+from typing import Any
 from uuid import UUID
 
 from helpdesk.complaints.events import ComplaintActed, ComplaintAssigned, MessageAdded
 from helpdesk.complaints.intake import NewComplaint
 from helpdesk.complaints.models import Complaint
 from helpdesk.complaints.notifications import News, tell
-from helpdesk.kernel.clock import rfc3339
 from helpdesk.kernel.events import Event
 from helpdesk.kernel.unit_of_work import UnitOfWork
-
-
-class BrokenPromise(Protocol):
-    """What the sla domain, which stands above, tells of a breach."""
-
-    @property
-    def complaint_id(self) -> UUID: ...
-
-    @property
-    def kind(self) -> str: ...
-
-    @property
-    def due_at(self) -> datetime: ...
 
 
 def message_added(uow: UnitOfWork, events: Sequence[MessageAdded]) -> None:
@@ -55,13 +40,6 @@ def moved(uow: UnitOfWork, events: Sequence[ComplaintActed]) -> None:
             detail = {"from_status": event.from_status, "to_status": event.to_status}
             news = News("status_changed", (), to_watchers=True, detail=detail)
             _tell(uow, event.complaint_id, event, news)
-
-
-def promise_broken(uow: UnitOfWork, events: Sequence[Event]) -> None:
-    for event in events:
-        promise = cast(BrokenPromise, event)  # wired for such events only
-        detail = {"promise": promise.kind, "due_at": rfc3339(promise.due_at)}
-        _tell_owner(uow, event, "sla_breached", detail=detail)
 
 
 def _tell_owner(uow: UnitOfWork, event: Event, kind: str, **more: Any) -> None:

@@ -28,9 +28,17 @@ _SAID: Final = {
     "assigned": "The complaint was assigned to you.",
     "mentioned": "You are mentioned in a note.",
     "status_changed": "The complaint that you watch has moved on.",
+    "sla_warned": "The time of a promise comes to its end.",
     "sla_breached": "A promise about time was broken.",
+    "sla_overdue": "A promise about time was broken, and is not kept yet.",
     "trigger_fired": "A trigger has a word for you about it.",
     "trigger_paused": "A trigger failed again and again, the last time on this complaint, and was paused.",
+}
+
+
+_WHY_MAILED: Final = {
+    False: "You chose to be mailed about this (PUT /notifications/preferences).",
+    True: "The ladder of the promise has you mailed; to be told nothing of the kind, mute it (PUT /notifications/preferences).",
 }
 
 
@@ -109,9 +117,15 @@ def _mail(uow: UnitOfWork, notification: Notification, complaint: Complaint, add
         reason="notification",
         recipient=address,
         subject=f"Complaint {complaint.reference}: {notification.kind.replace('_', ' ')}",
-        body=f"{_SAID[notification.kind]}\n\nComplaint: {complaint.reference}\n\n"
-        "You chose to be mailed about this (PUT /notifications/preferences).\n",
+        body=f"{_SAID[notification.kind]}\n\n{_more(notification)}Complaint: {complaint.reference}\n\n"
+        f"{_WHY_MAILED[bool(notification.detail.get('mail'))]}\n",
     )
+
+
+def _more(notification: Notification) -> str:
+    """Of a promise: which, when it is due, and how late the alarm was. Nothing that a person wrote about the complaint."""
+    text = notification.detail.get("text") if notification.kind.startswith("sla_") else None
+    return f"{text}\n\n" if text else ""
 
 
 def mark_read(uow: UnitOfWork, notification: Notification) -> UUID:

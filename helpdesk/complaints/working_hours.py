@@ -1,4 +1,4 @@
-"""An agent's working hours: local wall times of a week in a zone. Pure; only asks "now?".
+"""An agent's working hours: local wall times of a week in a zone. Pure; only asks "now?" and "when next?".
 
 For "is somebody at their desk" this is enough. Deadlines are computed on the calendars of the SLA domain, which know
 holidays and count business time.
@@ -6,7 +6,7 @@ holidays and count business time.
 
 import re
 from collections.abc import Mapping, Sequence
-from datetime import datetime, time
+from datetime import UTC, datetime, time, timedelta
 from functools import lru_cache
 from typing import Any, Final
 from zoneinfo import ZoneInfo, available_timezones
@@ -23,6 +23,21 @@ def is_working(hours: Mapping[str, Any], now: datetime) -> bool:
     clock = local.time().replace(tzinfo=None)
     today = hours["weekly"].get(DAYS[local.weekday()], [])
     return any(_time(start) <= clock and (end == MIDNIGHT or clock < _time(end)) for start, end in today)
+
+
+def next_working(hours: Mapping[str, Any], now: datetime) -> datetime | None:
+    """The first moment from `now` on at which they are at work: `now` itself where they are; None: never. In UTC."""
+    if is_working(hours, now):
+        return now
+    zone = ZoneInfo(hours["timezone"])
+    today = now.astimezone(zone).date()
+    for day in range(8):  # a week on, the same day of the week comes again, with what was past of it today
+        date = today + timedelta(days=day)
+        for start, _ in sorted(hours["weekly"].get(DAYS[date.weekday()], [])):
+            begins = datetime.combine(date, _time(start), zone).astimezone(UTC)
+            if begins > now:
+                return begins
+    return None
 
 
 def check(timezone: str, weekly: Mapping[str, Sequence[Sequence[str]]]) -> dict[str, str]:

@@ -13,6 +13,12 @@ class ComplaintTakesNoOffers(Conflict):
     advice = "Reopen the complaint first."
 
 
+class NothingToOffer(Conflict):
+    code = "nothing_to_offer"
+    title = "The playbook suggests no goodwill"
+    advice = "Name an amount."
+
+
 class BeyondAuthority(Forbidden):
     code = "beyond_authority"
     title = "The amount is beyond your authority"

@@ -1,11 +1,25 @@
 """What happens to offers when something happens to their complaint, in the same transaction."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol, cast
+from uuid import UUID
 
 from helpdesk.complaints.events import ComplaintDismissed, ComplaintWithdrawn
 from helpdesk.complaints.link_events import DuplicateMerged, DuplicateParted
+from helpdesk.complaints.models import Complaint
+from helpdesk.kernel.events import Event
 from helpdesk.kernel.unit_of_work import UnitOfWork
-from helpdesk.recovery import moving, offers
+from helpdesk.recovery import moving, offers, wanted_offers
+
+
+class WantedOffer(Protocol):
+    """What the sla domain, which stands beside, says when a ladder wants an offer."""
+
+    @property
+    def complaint_id(self) -> UUID: ...
+
+    @property
+    def wanted(self) -> Mapping[str, Any]: ...
 
 
 def complaint_withdrawn(uow: UnitOfWork, events: Sequence[ComplaintWithdrawn]) -> None:
@@ -27,3 +41,10 @@ def duplicate_merged(uow: UnitOfWork, events: Sequence[DuplicateMerged]) -> None
 def duplicate_parted(uow: UnitOfWork, events: Sequence[DuplicateParted]) -> None:
     for event in events:
         moving.move_back(uow, event)
+
+
+def offer_wanted(uow: UnitOfWork, events: Sequence[Event]) -> None:
+    """Whoever wants it holds the complaint; what is refused is raised, and undone with the wish."""
+    for event in events:
+        wish = cast(WantedOffer, event)  # wired for such events only
+        wanted_offers.draft(uow, cast(Complaint, uow.stream_of(wish.complaint_id)), wish.wanted)

@@ -35,7 +35,8 @@ def note_warning(uow: UnitOfWork, clock: Clock, rung: str, planned: datetime, at
     """`used`: percent of the time. False when it rang before, as of all of these."""
     if not _rings(uow, clock, rung, planned, at):
         return False
-    _say(uow, SlaWarned(**_of(clock), rung=rung, threshold=used, late_seconds=late_by(planned, at)))
+    late = late_by(planned, at)
+    _say(uow, SlaWarned(**_of(clock), rung=rung, threshold=used, planned_for=planned, late_seconds=late))
     lateness.note(uow, clock.complaint_id, "warned", planned, at)
     return True
 
@@ -53,7 +54,7 @@ def note_breach(uow: UnitOfWork, clock: Clock, due: datetime, at: datetime, *, o
 def note_overdue(uow: UnitOfWork, clock: Clock, rung: str, planned: datetime, at: datetime) -> bool:
     if not _rings(uow, clock, rung, planned, at):
         return False
-    _say(uow, SlaOverdue(**_of(clock), rung=rung, late_seconds=late_by(planned, at)))
+    _say(uow, SlaOverdue(**_of(clock), rung=rung, planned_for=planned, late_seconds=late_by(planned, at)))
     lateness.note(uow, clock.complaint_id, "overdue", planned, at)
     return True
 

@@ -19,16 +19,15 @@ from sqlalchemy.orm import Session
 from helpdesk.kernel.clock import parse_rfc3339, rfc3339
 from helpdesk.kernel.ids import new_id
 from helpdesk.kernel.unit_of_work import UnitOfWork
-from helpdesk.sla import alarms, policy_queries, queries, regime_in_force
+from helpdesk.sla import alarms, ladders, queries, regime_in_force
 from helpdesk.sla.business_time import SEARCH_DAYS, Conventions, Target, due_at, elapsed, remaining
 from helpdesk.sla.calendar_spec import Calendar
-from helpdesk.sla.ladder import BREACHED, Life, after_breach, first_ahead, has_after, next_before, rungs_at
+from helpdesk.sla.ladder import BREACHED, Life, after_breach, first_ahead, has_after, next_before
 from helpdesk.sla.models import Clock, clock_values, conventions_as_kept, rings_next
-from helpdesk.sla.policy_spec import Policy, Promise, forget_known, ladder_in, remember, remembered
+from helpdesk.sla.policy_spec import Policy, Promise, forget_known
 from helpdesk.sla.regime_counting import calendar_in
 from helpdesk.sla.specs import already_compiled, compiled, forget_compiled
 
-REGULATORY_THRESHOLDS: Final = (50, 75, 90)
 _STRETCH: Final = timedelta(days=SEARCH_DAYS)
 
 Pauses = Sequence[tuple[datetime, datetime | None]]
@@ -141,28 +140,12 @@ def _kept_calendar(session: Session, calendar_id: UUID, version: int) -> Calenda
     return compiled(calendar_id, version, row.spec, row.name)
 
 
-def rungs_of(session: Session, clock: Clock) -> tuple[str, ...]:
-    """Where the rungs of its ladder stand (`ladder.rungs_at`)."""
-    return rungs_at(*ladder_of(session, clock))
-
-
-def ladder_of(session: Session, clock: Clock) -> tuple[Sequence[int], Sequence[Mapping[str, Any]]]:
-    """Thresholds and ladder of the version that made it."""
-    if clock.policy_id is None or clock.policy_version is None:
-        return REGULATORY_THRESHOLDS, ()
-    spec = remembered(clock.policy_id, clock.policy_version)
-    if spec is None:
-        row = policy_queries.version_spec(session, clock.policy_id, clock.policy_version)
-        spec = remember(clock.policy_id, clock.policy_version, row.spec)
-    return ladder_in(spec, clock.kind, clock.severity, clock.tier)
-
-
 def promise_of(session: Session, clock: Clock) -> Promise:
     """What the clock was made by."""
     return Promise(
         target_of(clock),
         conventions_of(clock),
-        rungs_of(session, clock),
+        ladders.places(session, clock),
         clock.calendar_id,
         clock.calendar_version,
         calendar_of(session, clock),
@@ -352,7 +335,7 @@ def ring(uow: UnitOfWork, clock: Clock, at: datetime) -> int:
         else:
             life, pauses, calendar = _life(clock), _closed(clock), calendar_of(uow.session, clock)
             rang += alarms.note_warning(uow, clock, rung, planned, at, used=_used(calendar, life, pauses, planned))
-            _arm(clock, *next_before(calendar, rungs_of(uow.session, clock), life, pauses, rung))
+            _arm(clock, *next_before(calendar, ladders.places(uow.session, clock), life, pauses, rung))
     return rang
 
 
@@ -361,7 +344,7 @@ def _arm_after(uow: UnitOfWork, clock: Clock, rang: str) -> None:
     overdue is said, once.
     """
     _disarm(clock)
-    rungs = rungs_of(uow.session, clock)
+    rungs = ladders.places(uow.session, clock)
     if not has_after(rungs):
         return
     entered: Any = uow.stream_of(clock.complaint_id)

@@ -18,3 +18,21 @@ class PolicyUsed(Conflict):
     code = "policy_used"
     title = "Clocks were made by this policy"
     advice = "Deactivate it: it promises nothing new then, and what it has promised can still be explained."
+
+
+class NobodyLeads(Conflict):
+    code = "no_lead"
+    title = "Nobody leads the complaint's team who could have it"
+    advice = "Give somebody of the team a role with `team:lead` and the right to handle complaints."
+
+
+class NotOpen(Conflict):
+    code = "not_open"
+    title = "A complaint that is closed is given to nobody"
+    advice = "Reopen the complaint first."
+
+
+class AtWorstSeverity(Conflict):
+    code = "worst_severity"
+    title = "It is of the worst severity already"
+    advice = "Nothing is left to raise."

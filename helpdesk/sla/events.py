@@ -30,6 +30,7 @@ class SlaWarned(ClockEvent):
     type: ClassVar[str] = "sla.warned"
     rung: str
     threshold: int
+    planned_for: datetime
     late_seconds: int
 
 
@@ -49,6 +50,7 @@ class SlaOverdue(ClockEvent):
 
     type: ClassVar[str] = "sla.overdue"
     rung: str
+    planned_for: datetime
     late_seconds: int
 
 

@@ -16,7 +16,7 @@ from sqlalchemy.orm import Session
 from helpdesk.complaints.models import Complaint
 from helpdesk.kernel.errors import NotFound
 from helpdesk.kernel.verification import Violation
-from helpdesk.sla import clocks, policy_queries, queries, regime_clocks, regime_in_force
+from helpdesk.sla import clocks, ladders, policy_queries, queries, regime_clocks, regime_in_force
 from helpdesk.sla.ladder import BREACHED, moment
 from helpdesk.sla.models import Clock
 from helpdesk.sla.policy_spec import terms_of
@@ -172,7 +172,7 @@ def _against_the_alarm(session: Session, clock: Clock) -> Iterator[str]:
         if clock.state == "running":
             yield "runs, but will never ring"
         return
-    if rung != BREACHED and rung not in clocks.rungs_of(session, clock):
+    if rung != BREACHED and rung not in ladders.places(session, clock):
         yield f"rings for {rung}, which is no rung of its ladder"
         return
     pauses = [pause for pause in clocks.pauses_of(clock) if pause[1] is not None] if clock.pausable else []

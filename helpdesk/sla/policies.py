@@ -18,7 +18,7 @@ from helpdesk.kernel.expressions import ALWAYS, read
 from helpdesk.kernel.ids import new_id
 from helpdesk.kernel.schemas import json_safe
 from helpdesk.kernel.unit_of_work import UnitOfWork
-from helpdesk.sla import calendars, policies_in_force, policy_facts, policy_queries, specs
+from helpdesk.sla import calendars, ladder_checks, policies_in_force, policy_facts, policy_queries, specs
 from helpdesk.sla.errors import DefaultPolicyStays, PolicyUsed
 from helpdesk.sla.events import PolicyChanged, PolicyRemoved
 from helpdesk.sla.models import LAST, SlaPolicy, SlaPolicyVersion
@@ -167,6 +167,8 @@ def _checked(uow: UnitOfWork, spec: dict[str, Any], calendar_id: UUID, changed: 
                 problems.append(FieldError.at("/condition", "changes", text))
     if {"calendar_id", "targets", "tiers"} & set(changed):
         problems += _target_problems(uow, spec, calendar_id)
+    if {"ladder", "targets", "tiers"} & set(changed):
+        problems += _ladder_problems(uow, spec)
     if problems:
         raise ValidationFailed(errors=problems)
     return spec
@@ -176,6 +178,12 @@ def _day_problems(spec: Mapping[str, Any]) -> Iterator[FieldError]:
     since, until = spec["valid_from"], spec["valid_until"]
     if since is not None and until is not None and since > until:
         yield FieldError.at("/valid_until", "backwards", "The last day is the first one or later.")
+
+
+def _ladder_problems(uow: UnitOfWork, spec: Mapping[str, Any]) -> Iterator[FieldError]:
+    yield from ladder_checks.problems(uow, spec["ladder"], "/ladder")
+    for pointer, _, _, written in every_target(spec):
+        yield from ladder_checks.problems(uow, terms_of(written).ladder or (), f"{pointer}/ladder")
 
 
 def _target_problems(uow: UnitOfWork, spec: Mapping[str, Any], calendar_id: UUID) -> Iterator[FieldError]:

@@ -121,7 +121,7 @@ def edit_policy(uow: UnitOfWork, _actor: Actor, policy: SlaPolicy, given: dict[s
     "/sla/policies/<uuid:policy_id>",
     operation_id="change_sla_policy",
     summary="Give a policy new targets",
-    description=f"{_NEW_VERSION} Calendar, thresholds, targets and tiers are put in the place of those it has.",
+    description=f"{_NEW_VERSION} Calendar, thresholds, ladder, targets and tiers are put in the place of those it has.",
     method="PUT",
     body=schemas.PolicyTerms,
     answer=schemas.Policy,

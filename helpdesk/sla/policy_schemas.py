@@ -11,6 +11,7 @@ from helpdesk.kernel.expressions import ALWAYS
 from helpdesk.kernel.schemas import Choice, Flag, Pattern, Schema, Text, Timestamp, Whole
 from helpdesk.sla.calendar_reading import read_date
 from helpdesk.sla.computing import CHOICES
+from helpdesk.sla.ladder_schemas import LADDER_META, Ladder, Thresholds, read_ladder
 from helpdesk.sla.models import POLICY_KINDS
 from helpdesk.sla.policy_spec import CONVENTIONS
 
@@ -29,7 +30,7 @@ _LONG_EXAMPLE: Final = {
 }
 _TARGETS: Final = (
     "severity -> kind -> target: `[amount, unit]`, or an object with `amount` (whole, 0 to 100000), `unit` (`minutes` are business "
-    "minutes; `business_days`, `calendar_days`, `weeks`) and, where they are not the policy's, `calendar_id`, `thresholds`, `pausable` "
+    "minutes; `business_days`, `calendar_days`, `weeks`) and, where they are not the policy's, `calendar_id`, `thresholds`, `ladder`, `pausable` "
     "(true: it pauses while somebody else is waited for; calendar days and weeks never do) and `conventions` (`boundary`, "
     "`business_day`, `calendar_day` as in `helpdesk sla compute`). What is not named is not promised."
 )
@@ -57,7 +58,7 @@ class TargetField(fields.Raw):
         return value
 
     def _check_object(self, value: dict[str, Any]) -> None:
-        known = {"amount", "unit", "calendar_id", "pausable", "conventions", "thresholds"}
+        known = {"amount", "unit", "calendar_id", "pausable", "conventions", "thresholds", "ladder"}
         problems: dict[str, list[str]] = {str(name): ["Unknown field."] for name in value if name not in known}
         problems |= {name: ["Missing data for required field."] for name in ("amount", "unit") if name not in value}
         if "amount" in value and not _is_amount(value["amount"]):
@@ -68,6 +69,7 @@ class TargetField(fields.Raw):
             problems["thresholds"] = ["Give up to 10 thresholds from 1 to 99 in rising order, each once."]
         if value.get("calendar_id") is not None:
             problems |= _id_problems(value["calendar_id"])
+        problems |= _ladder_problems(value)
         problems |= _pausing_problems(value)
         problems |= _convention_problems(value.get("conventions"))
         if problems:
@@ -83,6 +85,17 @@ def _id_problems(value: Any) -> dict[str, list[str]]:
         fields.UUID().deserialize(value)
     except ValidationError:
         return {"calendar_id": ["Not a valid UUID."]}
+    return {}
+
+
+def _ladder_problems(value: dict[str, Any]) -> dict[str, Any]:
+    """Where it is right it is put in the place of what was written."""
+    if value.get("ladder") is None:
+        return {}
+    try:
+        value["ladder"] = read_ladder(value["ladder"])
+    except ValidationError as error:
+        return {"ladder": error.messages}
     return {}
 
 
@@ -107,27 +120,25 @@ def _convention_problems(given: Any) -> dict[str, Any]:
     return {"conventions": found} if found else {}
 
 
-class Targets(fields.Dict):
-    """severity -> kind -> target; a problem is told where it stands."""
+class _ByName(fields.Dict):
+    """A problem is told where it stands: marshmallow puts `key` or `value` between."""
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> Any:
+        try:
+            return super()._deserialize(value, attr, data, **kwargs)  # type: ignore[no-untyped-call]
+        except ValidationError as error:
+            if not isinstance(error.messages, dict):
+                raise
+            told = {name: each.get("key") or each["value"] for name, each in error.messages.items()}
+            raise ValidationError(told) from error
+
+
+class Targets(_ByName):
+    """severity -> kind -> target."""
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(
-            keys=Choice(SEVERITIES), values=fields.Dict(keys=Choice(POLICY_KINDS), values=TargetField()), **kwargs
-        )
-
-
-def _check_thresholds(given: Any) -> None:
-    if not _rising(given):
-        raise ValidationError("Give thresholds in rising order, each once.")
-
-
-class _Thresholds(fields.List[int]):
-    def __init__(self, **kwargs: Any) -> None:
-        super().__init__(
-            Whole(validate=validate.Range(1, 99)),
-            validate=[validate.Length(max=10), _check_thresholds],
-            metadata={"description": "Percent of the time used at which to warn.", "example": [50, 75, 90]},
-            **kwargs,
+            keys=Choice(SEVERITIES), values=_ByName(keys=Choice(POLICY_KINDS), values=TargetField()), **kwargs
         )
 
 
@@ -161,9 +172,10 @@ class PolicyTerms(Schema):
     """What is promised, as a whole."""
 
     calendar_id = fields.UUID(required=True)
-    thresholds = _Thresholds(required=True)
+    thresholds = Thresholds(required=True)
+    ladder = Ladder(load_default=list)
     targets = Targets(required=True, metadata=_TARGETS_META)
-    tiers = fields.Dict(keys=Choice(TIERS), values=Targets(), load_default=dict, metadata=_TIERS_META)
+    tiers = _ByName(keys=Choice(TIERS), values=Targets(), load_default=dict, metadata=_TIERS_META)
 
 
 class PolicyPatch(Schema):
@@ -179,9 +191,10 @@ class PolicyPatch(Schema):
     valid_until = _Day(_UNTIL)
     condition = fields.Dict(metadata={"description": CONDITION, "example": _CONDITION_EXAMPLE})
     calendar_id = fields.UUID()
-    thresholds = _Thresholds()
+    thresholds = Thresholds()
+    ladder = Ladder()
     targets = Targets(metadata=_TARGETS_META)
-    tiers = fields.Dict(keys=Choice(TIERS), values=Targets(), metadata=_TIERS_META)
+    tiers = _ByName(keys=Choice(TIERS), values=Targets(), metadata=_TIERS_META)
 
 
 class PolicyIn(PolicyPatch):
@@ -193,9 +206,10 @@ class PolicyIn(PolicyPatch):
         load_default=lambda: dict(ALWAYS), metadata={"description": CONDITION, "example": _CONDITION_EXAMPLE}
     )
     calendar_id = fields.UUID(required=True)
-    thresholds = _Thresholds(load_default=lambda: [50, 75, 90])
+    thresholds = Thresholds(load_default=lambda: [50, 75, 90])
+    ladder = Ladder(load_default=list)
     targets = Targets(required=True, metadata=_TARGETS_META)
-    tiers = fields.Dict(keys=Choice(TIERS), values=Targets(), load_default=dict, metadata=_TIERS_META)
+    tiers = _ByName(keys=Choice(TIERS), values=Targets(), load_default=dict, metadata=_TIERS_META)
 
 
 class PolicyVersion(Schema):
@@ -208,6 +222,7 @@ class PolicyVersion(Schema):
     condition = fields.Dict(required=True, metadata={"example": _CONDITION_EXAMPLE})
     calendar_id = fields.UUID(required=True)
     thresholds = fields.List(fields.Integer(), required=True, metadata={"example": [50, 75, 90]})
+    ladder = fields.List(fields.Dict(), required=True, metadata=LADDER_META)
     targets = fields.Dict(required=True, metadata={"example": _TARGETS_EXAMPLE})
     tiers = fields.Dict(required=True, metadata={"example": {"key": _LONG_EXAMPLE}})
     created_at = Timestamp(required=True, metadata={"description": "Of this version."})

@@ -47,7 +47,7 @@ def _columns(rule: Rule, counted: Counted, start: datetime, now: datetime) -> di
     promise = Promise(
         counted.target,
         Conventions(pausable=False),
-        rungs_at(clocks.REGULATORY_THRESHOLDS, ()),
+        rungs_at(rule.thresholds, rule.ladder),
         None if working is None else working.id,
         None if working is None else working.version,
         counted.calendar,

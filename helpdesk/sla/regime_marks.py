@@ -51,6 +51,8 @@ def shown(rule: Rule, today: date) -> dict[str, Any]:
         "review_by": rule.review_by,
         "review_overdue": rule.review_overdue(today),
         "off_because": rule.off,
+        "thresholds": list(rule.thresholds),
+        "ladder": list(rule.ladder),
     }
 
 

@@ -19,8 +19,10 @@ from helpdesk.kernel.facts import CODES, Field, Vocabulary
 
 NOTICE: Final = "Information, not legal advice."
 UNITS: Final = ("minutes", "hours", "business_days", "calendar_days", "weeks", "months")
-OWN: Final = ("amount", "unit", "timezone", "owner", "review_by", "off")
+OWN: Final = ("amount", "unit", "timezone", "owner", "review_by", "off", "thresholds", "ladder")
 """What can be set here, beside what came with the program."""
+THRESHOLDS: Final = (50, 75, 90)
+"""Percent of the time at which whoever has the complaint is told, where nothing else is set."""
 REGULATORY_FACTS: Final = "regulatory_facts"
 CONDITIONS: Final[Vocabulary] = {
     **VOCABULARY,
@@ -90,6 +92,9 @@ class Rule:
     owner: str
     review_by: date
     off: str | None
+    thresholds: tuple[int, ...]
+    ladder: tuple[Mapping[str, Any], ...]
+    """As in a policy: see `ladder`."""
 
     def is_for(self, jurisdiction: str | None, sector: str | None) -> bool:
         """Whether its jurisdiction and sector are a complaint's. Without a jurisdiction nothing is regulated."""
@@ -151,6 +156,8 @@ def compiled(rule_id: str, version: int, spec: Mapping[str, Any]) -> Rule:
         owner=said["owner"],
         review_by=date.fromisoformat(said["review_by"]),
         off=said.get("off"),
+        thresholds=tuple(said.get("thresholds", THRESHOLDS)),
+        ladder=tuple(said.get("ladder", ())),
     )
 
 

@@ -4,6 +4,7 @@ from zoneinfo import available_timezones
 from marshmallow import ValidationError, fields, validate, validates_schema
 
 from helpdesk.kernel.schemas import Choice, Flag, Pattern, Schema, Text, Timestamp, Whole
+from helpdesk.sla.ladder_schemas import LADDER_META, Ladder, Thresholds
 from helpdesk.sla.regime_facts import KINDS
 from helpdesk.sla.regime_rules import NOTICE, UNITS
 
@@ -122,6 +123,8 @@ class RuleInForce(Schema):
     off_because = fields.String(
         required=True, allow_none=True, metadata={"description": "Why it starts no clocks.", "example": None}
     )
+    thresholds = fields.List(fields.Integer(), required=True, metadata={"example": [50, 75, 90]})
+    ladder = fields.List(fields.Dict(), required=True, metadata=LADDER_META)
 
 
 class Rule(RuleInForce):
@@ -164,6 +167,8 @@ class RulePatch(Schema):
     )
     owner = Text(allow_none=True, max_length=200, metadata={"example": "Head of compliance"})
     review_by = fields.Date(allow_none=True, metadata={"example": "2027-12-31"})
+    thresholds = Thresholds(allow_none=True)
+    ladder = Ladder(allow_none=True)
 
     @validates_schema
     def _zone(self, data: dict[str, Any], **_: Any) -> None:

@@ -10,7 +10,7 @@ from helpdesk.identity.administration import record_administration
 from helpdesk.kernel.differences import differences
 from helpdesk.kernel.errors import FieldError, ValidationFailed
 from helpdesk.kernel.unit_of_work import UnitOfWork
-from helpdesk.sla import regime_in_force, regime_queries
+from helpdesk.sla import ladder_checks, regime_in_force, regime_queries
 from helpdesk.sla.regime_errors import AlreadySwitched, AmountOfTheLaw
 from helpdesk.sla.regime_events import RuleChanged
 from helpdesk.sla.regime_models import SlaRule, SlaRuleVersion
@@ -18,7 +18,7 @@ from helpdesk.sla.regime_rules import OWN
 
 
 def change(uow: UnitOfWork, rule: SlaRule, given: dict[str, Any]) -> str:
-    """`given`: any of amount, unit, timezone, owner, review_by; null puts back what came with the program. Raises
+    """`given`: any of amount, unit, timezone, owner, review_by, thresholds, ladder; null puts back what came with the program. Raises
     `AmountOfTheLaw`, `ValidationFailed`.
     """
     spec = regime_queries.rule_spec(uow.session, rule.id, rule.version)
@@ -31,6 +31,9 @@ def change(uow: UnitOfWork, rule: SlaRule, given: dict[str, Any]) -> str:
         if wanted["unit"] == "business_days" and spec["shipped"].get("calendar") is None:
             text = "This rule has no calendar of working days: use calendar_days, weeks, months, hours or minutes."
             raise ValidationFailed(errors=[FieldError.at("/unit", "no_calendar", text)])
+    problems = list(ladder_checks.problems(uow, wanted.get("ladder") or (), "/ladder"))
+    if problems:
+        raise ValidationFailed(errors=problems)
     # What is put back is not kept; "off" is, for a rule may be shipped switched off.
     own = {name: value for name, value in {**spec["own"], **wanted}.items() if name == "off" or value is not None}
     return rule.id if own == spec["own"] else _write(uow, rule, spec, own, None)

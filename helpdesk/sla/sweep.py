@@ -11,6 +11,7 @@ from typing import Final
 from uuid import UUID
 
 import structlog
+from sqlalchemy.exc import DBAPIError
 
 from helpdesk.identity.actors import SYSTEM
 from helpdesk.kernel.unit_of_work import Database, UnitOfWork
@@ -40,15 +41,24 @@ def ring_due(database: Database, limit: int = 20_000) -> int:
 def _ring_batch(database: Database, complaint_ids: Sequence[UUID]) -> int:
     try:
         return _ring(database, complaint_ids)
-    except Exception:
+    except Exception as error:
+        if _is_away(error):
+            raise
         log.warning("alarms of a batch failed; one by one now", rows=len(complaint_ids), exc_info=True)
     rang = 0
     for complaint_id in complaint_ids:
         try:
             rang += _ring(database, [complaint_id])
-        except Exception:
+        except Exception as error:
+            if _is_away(error):
+                raise
             log.exception("an alarm cannot ring", name=str(complaint_id))
     return rang
+
+
+def _is_away(error: Exception) -> bool:
+    """The database, and so for every other complaint too: the next sweep goes on where this one stood."""
+    return isinstance(error, DBAPIError) and (error.connection_invalidated or error.statement is None)
 
 
 def _ring(database: Database, complaint_ids: Sequence[UUID]) -> int:

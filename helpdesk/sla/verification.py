@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 from helpdesk.complaints.models import NOTHING_DUE, Complaint
 from helpdesk.kernel.event_log import EventRow
 from helpdesk.kernel.verification import Violation
-from helpdesk.sla import clocks, regime_verification
+from helpdesk.sla import clocks, escalation_verification, regime_verification
 from helpdesk.sla.business_time import due_at, remaining
 from helpdesk.sla.calendar_spec import Calendar
 from helpdesk.sla.events import SlaBreached
@@ -159,5 +159,6 @@ CHECKS = (
     none_was_kept_late,
     rounds_follow_from_reopenings,
     next_due_follows_from_clocks,
+    *escalation_verification.CHECKS,
     *regime_verification.CHECKS,
 )

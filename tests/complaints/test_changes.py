@@ -50,6 +50,7 @@ OWN_BOOKS: Final = {
     "complaint_rule_decision": "is told by `sla.rule_decided`",
     "complaint_extension_notice": "is told by `sla.deadline_extended`",
     "sla_clock": "is derived from the complaint's own facts, with alarms of its own",
+    "sla_escalation": "is told by `sla.escalated`, `sla.escalation_failed` and by what it did",
     "category_suggestion": "tells of the model, and of who looked at it; the complaint is not changed",
     "offer": "has a lifecycle and events of its own",
     "automation_firing": "is told by `automation.fired` and by what it did",

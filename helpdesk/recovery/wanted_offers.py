@@ -1,0 +1,37 @@
+"""Drafting an offer that somebody else wants: a ladder, when a promise about time comes to its end or was broken.
+
+A draft like any other: a person looks at it, and it goes through the same approval, or is thrown away.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+from uuid import UUID
+
+from helpdesk.complaints.models import Complaint
+from helpdesk.identity.actors import SYSTEM
+from helpdesk.kernel.money import Money
+from helpdesk.kernel.unit_of_work import UnitOfWork
+from helpdesk.recovery import offers, suggestions
+from helpdesk.recovery.errors import NothingToOffer
+from helpdesk.recovery.lifecycle import PAYING
+
+
+def draft(uow: UnitOfWork, complaint: Complaint, wanted: Mapping[str, Any]) -> UUID:
+    """`wanted`: kind, amount (as in JSON; None: the goodwill that the playbook suggests), reason, valid_days. Raises as `offers.draft`
+    does, and `NothingToOffer`.
+    """
+    given = {"kind": wanted["kind"], "reason": wanted["reason"]}
+    if wanted["valid_days"] is not None:
+        given["valid_days"] = wanted["valid_days"]
+    if wanted["kind"] in PAYING:
+        given["amount"] = _amount(uow, complaint, wanted["amount"])
+    return offers.draft(uow, SYSTEM, complaint, given)
+
+
+def _amount(uow: UnitOfWork, complaint: Complaint, wanted: Mapping[str, str] | None) -> Money:
+    if wanted is not None:
+        return Money.parse(wanted["amount"], wanted["currency"])
+    goodwill = suggestions.suggestion_for(uow.session, complaint).suggestion.goodwill
+    if goodwill.minor == 0:
+        raise NothingToOffer
+    return goodwill
