@@ -152,9 +152,8 @@ def _failed(database: Database, complaint_id: UUID, escalation_id: UUID, problem
 
 def _notify(doing: _Doing, later: list[Escalation]) -> None:
     mine = ask_of(doing.complaint, doing.clock, doing.row, doing.late_seconds)
-    told = notices.Telling(
-        doing.uow, [mine], [ask_of(doing.complaint, doing.clock, row, doing.late_seconds) for row in later]
-    )
+    after = [ask_of(doing.complaint, doing.clock, row, doing.late_seconds) for row in later]
+    told = notices.Telling(doing.uow, [mine], after, escalation_queries.told_of(doing.uow.session, doing.row))
     reason = told.answer(mine)
     if reason is not None:
         doing.row.outcome, doing.row.reason = "failed", reason

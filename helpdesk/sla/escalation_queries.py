@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import and_, any_, exists, func, literal, select, true, tuple_, update
+from sqlalchemy import ColumnElement, and_, any_, exists, func, literal, select, true, tuple_, update
 from sqlalchemy.orm import Session
 
 from helpdesk.complaints import queries as complaints
@@ -109,10 +109,23 @@ def _compiled(session: Session, calendar_id: UUID, version: int) -> Calendar:
     return compiled(calendar_id, version, row.spec, row.name)
 
 
-def told_of(session: Session, event_ids: Collection[UUID]) -> set[tuple[UUID, UUID]]:
-    """Who was told of these events: the event and the agent."""
-    told = select(Notification.event_id, Notification.agent_id).where(Notification.event_id.in_(event_ids))
-    return {(row.event_id, row.agent_id) for row in session.execute(told)}
+def told_of(session: Session, row: Escalation) -> set[UUID]:
+    """Who was told of its alarm by another of the rung's actions, or is to be."""
+    told = select(Notification.agent_id).where(Notification.event_id == row.event_id)
+    held = select(Notice.agent_id).join(Escalation, Escalation.id == Notice.escalation_id)
+    held = held.where(_same_alarm(row), Notice.outcome == "held")
+    return set(session.scalars(told.union_all(held)))
+
+
+def _same_alarm(row: Escalation) -> ColumnElement[bool]:
+    return and_(
+        Escalation.clock_id == row.clock_id, Escalation.generation == row.generation, Escalation.rung == row.rung
+    )
+
+
+def was_told(session: Session, event_id: UUID, agent_id: UUID | None) -> bool:
+    told = exists().where(Notification.event_id == event_id, Notification.agent_id == agent_id)
+    return session.execute(select(told)).scalar_one()
 
 
 def supersede_held(session: Session, told: Collection[tuple[UUID, UUID]], now: datetime) -> None:
@@ -206,26 +219,39 @@ def log_of(session: Session, actor: Actor, page: Page, given: Mapping[str, Any],
     if "clock_id" in given:
         statement = statement.where(Clock.id == given["clock_id"])
     rows, cursor, total = listed(session, page.within(str(complaint_id)), statement, _BY_TIME, given)
-    actions = _actions_of(session, rows)
-    shown = [{**row, "actions": actions.get((row["clock_id"], row["generation"], row["rung"]), [])} for row in rows]
-    return shown, cursor, total
+    actions = actions_of(session, rows)
+    return [{**row, "actions": actions.get(alarm_of(row), [])} for row in rows], cursor, total
 
 
-def _actions_of(session: Session, alarms: Sequence[Mapping[str, Any]]) -> dict[tuple[Any, ...], list[dict[str, Any]]]:
-    wanted = [(row["clock_id"], row["generation"], row["rung"]) for row in alarms]
+def alarm_of(row: Any) -> tuple[Any, ...]:
+    """What tells one alarm from all others."""
+    return row["clock_id"], row["generation"], row["rung"]
+
+
+def actions_of(session: Session, alarms: Sequence[Any]) -> dict[tuple[Any, ...], list[dict[str, Any]]]:
+    """By alarm, in their order, with everybody who was `told`."""
+    wanted = [alarm_of(row) for row in alarms]
     if not wanted:
         return {}
     this = tuple_(Escalation.clock_id, Escalation.generation, Escalation.rung).in_(wanted)
-    rows = session.scalars(select(Escalation).where(this).order_by(Escalation.place)).all()
-    told: dict[UUID, list[Notice]] = {}
-    notices = select(Notice).where(Notice.escalation_id.in_([row.id for row in rows]))
-    for notice in session.scalars(notices.order_by(Notice.agent_id)):
-        told.setdefault(notice.escalation_id, []).append(notice)
+    rows = session.execute(select(*Escalation.__table__.c).where(this).order_by(Escalation.place)).mappings().all()
+    told: dict[UUID, list[Any]] = {}
+    notices = select(*Notice.__table__.c).where(Notice.escalation_id.in_([row["id"] for row in rows]))
+    for notice in session.execute(notices.order_by(Notice.agent_id)).mappings():
+        told.setdefault(notice["escalation_id"], []).append(_only(notice, _TOLD_SHOWN))
     found: dict[tuple[Any, ...], list[dict[str, Any]]] = {}
     for row in rows:
-        shown = {name: getattr(row, name) for name in ("step", "given", "outcome", "reason", "detail", "settled_at")}
-        found.setdefault((row.clock_id, row.generation, row.rung), []).append({**shown, "told": told.get(row.id, [])})
+        shown = _only(row, _ACTION_SHOWN) | {"told": told.get(row["id"], [])}
+        found.setdefault(alarm_of(row), []).append(shown)
     return found
+
+
+_ACTION_SHOWN: Final = ("step", "given", "outcome", "reason", "detail", "settled_at")
+_TOLD_SHOWN: Final = ("agent_id", "outcome", "reason", "until", "settled_at")
+
+
+def _only(row: Any, names: Sequence[str]) -> dict[str, Any]:
+    return {name: row[name] for name in names}
 
 
 _TEAM: Final = select(

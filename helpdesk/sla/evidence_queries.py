@@ -1,5 +1,5 @@
 """What an evidence pack tells of deadlines: every clock, with the very versions of policy, rule and calendar that made it,
-and each time that it rang.
+and each time that it rang, with what followed.
 """
 
 from typing import Any, Final
@@ -9,6 +9,7 @@ from sqlalchemy import and_, select
 from sqlalchemy.orm import Session
 
 from helpdesk.kernel.schemas import json_safe
+from helpdesk.sla.escalation_queries import actions_of, alarm_of
 from helpdesk.sla.models import Alarm, Clock, SlaCalendar, SlaCalendarVersion, SlaPolicy, SlaPolicyVersion
 from helpdesk.sla.regime_models import SlaRuleVersion
 
@@ -40,12 +41,17 @@ _CLOCKS: Final = (
 
 def clocks_as_evidence(session: Session, complaint_id: UUID) -> list[dict[str, Any]]:
     rows = session.execute(_CLOCKS.where(Clock.complaint_id == complaint_id)).mappings().all()
-    rang = session.execute(
-        select(*Alarm.__table__.c)
-        .where(Alarm.clock_id.in_([row["id"] for row in rows]))
-        .order_by(Alarm.clock_id, Alarm.fired_at, Alarm.planned_for, Alarm.threshold)
-    ).mappings()
+    rang = (
+        session.execute(
+            select(*Alarm.__table__.c)
+            .where(Alarm.clock_id.in_([row["id"] for row in rows]))
+            .order_by(Alarm.clock_id, Alarm.fired_at, Alarm.planned_for, Alarm.threshold)
+        )
+        .mappings()
+        .all()
+    )
+    actions = actions_of(session, rang)
     alarms: dict[UUID, list[Any]] = {}
     for alarm in rang:
-        alarms.setdefault(alarm["clock_id"], []).append({**alarm})
+        alarms.setdefault(alarm["clock_id"], []).append({**alarm, "actions": actions.get(alarm_of(alarm), [])})
     return [json_safe({**row, "alarms": alarms.get(row["id"], [])}) for row in rows]

@@ -58,16 +58,19 @@ def kind_of(rung: str) -> str:
 class Telling:
     """Everything that is to be told at one time. `later`: of the same clocks, what is told right after this, and goes before it.
 
-    Look `answer` up for each; then `write`, after the rows of the actions are there.
+    `told`: who was told of the same alarm by an action before (`escalation_queries.told_of`). Look `answer` up for each; then
+    `write`, after the rows of the actions are there.
     """
 
-    def __init__(self, uow: UnitOfWork, asks: Sequence[Ask], later: Sequence[Ask] = ()) -> None:
+    def __init__(
+        self, uow: UnitOfWork, asks: Sequence[Ask], later: Sequence[Ask] = (), told: Collection[UUID] = ()
+    ) -> None:
         self._uow = uow
-        order = [*asks, *later]
-        self._named = {ask.escalation_id: _named(uow.session, ask) for ask in order}
+        order, asked = [*asks, *later], dict[Any, set[UUID]]()
+        self._named = {ask.escalation_id: _named(uow.session, ask, asked) for ask in order}
         self._newer = self._told_newer(order)
         self._known = _Known(uow.session, set[UUID]().union(*self._named.values()))
-        self._told = escalation_queries.told_of(uow.session, [ask.event_id for ask in asks])
+        self._told = {(ask.event_id, agent_id) for ask in asks for agent_id in told}
         self._clocks: set[tuple[UUID, UUID]] = set()
         self._notices: list[dict[str, Any]] = []
         self._notifications: list[dict[str, Any]] = []
@@ -186,14 +189,18 @@ def notification(uow: UnitOfWork, ask: Ask, colleague: Colleague) -> dict[str, A
     }
 
 
-def _named(session: Session, ask: Ask) -> set[UUID]:
-    complaint, to = ask.complaint, set(ask.given.get("to", ()))
+def _named(session: Session, ask: Ask, asked: dict[Any, set[UUID]]) -> set[UUID]:
+    """`asked`: what was looked up before of the same complaints."""
+    complaint, to, roles = ask.complaint, set(ask.given.get("to", ())), ask.given.get("roles", ())
     found = {UUID(str(agent_id)) for agent_id in ask.given.get("agent_ids", ())}
     if "assignee" in to and complaint.assignee_id is not None:
         found.add(complaint.assignee_id)
-    others = to - {"assignee"}
-    if others or ask.given.get("roles"):
-        found |= escalation_queries.named(session, complaint, others, ask.given.get("roles", ()))
+    others = frozenset(to - {"assignee"})
+    if others or roles:
+        key = complaint.id, others, tuple(roles)
+        if key not in asked:
+            asked[key] = escalation_queries.named(session, complaint, others, roles)
+        found |= asked[key]
     return found
 
 
@@ -228,6 +235,10 @@ def tell_held(uow: UnitOfWork, ask: Ask, row: Notice) -> None:
     """One that was held, and whose time has come: told now, held on where they are not at work after all, or dropped."""
     known = _Known(uow.session, [row.agent_id])
     colleague, why = known.who(ask, row.agent_id)
+    if row.agent_id not in _named(uow.session, ask, {}):
+        colleague, why = None, "not_meant_any_more"  # another has it by now
+    elif colleague is not None and escalation_queries.was_told(uow.session, ask.event_id, colleague.actor.id):
+        colleague, why = None, "told_already"  # as the one who stands in for another
     opens = None if colleague is None else known.opens(ask, colleague, uow.now)
     row.settled_at = uow.now
     if colleague is None or opens is None:

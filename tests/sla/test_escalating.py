@@ -294,6 +294,13 @@ class TestWorkingTime:
         assert noticed(story) == [("50%", agent.id, "dropped", reason)]
         assert told(story, agent.id) == []
 
+    def test_another_has_it_by_then(self, database: Database, agent: Caller, lead: Caller) -> None:
+        story, notice_id = self.one_held(database, agent)
+        set_hours(database, agent.id, AROUND_THE_CLOCK)
+        give(story, lead.id)
+        escalating.tell_held(database, notice_id)
+        assert noticed(story) == [("50%", agent.id, "dropped", "not_meant_any_more")]
+
     def test_the_newest_goes_before_what_was_held(self, database: Database, agent: Caller) -> None:
         story, _ = self.one_held(database, agent)
         set_hours(database, agent.id, AROUND_THE_CLOCK)

@@ -43,6 +43,7 @@ from tests.sla.climbing import (
     climb,
     complaint_of,
     give,
+    notices,
     ring,
     rung,
     said,
@@ -122,6 +123,38 @@ class TestReassign:
         assert complaint_of(story).assignee_id == agent.id
         assert said(story, "sla.escalation_failed")[:1] == ["sla.escalation_failed"]
         assert violations(database) == []
+
+
+class TestTwoThatTell:
+    def test_nobody_twice_of_one_alarm(
+        self, database: Database, program: Program, agent: Caller, join: Join, team: Any
+    ) -> None:
+        """By two actions of a rung, at once or held, and as who stands in for another."""
+        lead = join("senior")
+        set_ladder(
+            database, rung("50%", TELL, "raise_level", {"step": "notify", "given": {"to": ["assignee", "team_leads"]}})
+        )
+        set_hours(database, agent.id, {"timezone": "UTC", "weekly": {"sun": [["03:00", "04:00"]]}})
+        set_hours(database, lead.id, AROUND_THE_CLOCK)
+        story = Story(database)
+        give(story, agent.id, team)
+        climb(story, hours=2)
+        assert sorted(each[1:] for each in notices(story)) == sorted([
+            (agent.id, "held", None),
+            (agent.id, "dropped", "told_already"),
+            (lead.id, "sent", None),
+        ])  # fmt: skip
+        with database.engine.begin() as connection:
+            connection.execute(
+                text(
+                    "INSERT INTO agent_absence (id, agent_id, starts_at, ends_at, substitute_id) VALUES "
+                    "(gen_random_uuid(), :agent, now() - interval '1 day', now() + interval '7 days', :other)"
+                ),
+                {"agent": agent.id, "other": lead.id},
+            )
+        assert helpers.perform(program, "sla.held_notice")["done"] == 1
+        assert (agent.id, "dropped", "told_already") in [each[1:] for each in notices(story)]
+        assert (len(told(story, agent.id)), len(told(story, lead.id))) == (0, 1)
 
 
 class TestSeverity:
