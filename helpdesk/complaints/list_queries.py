@@ -206,6 +206,12 @@ def narrowed(actor: Actor, wanted: Wanted) -> tuple[AnySelect, Order, dict[str, 
     return *_statement(shape), values
 
 
+def is_everything(actor: Actor, wanted: Wanted) -> bool:
+    """Whether the list leaves out nothing at all: no filter, and an actor who sees every complaint."""
+    shape, _ = _asked(actor, wanted)
+    return shape.sight == "everything" and not (shape.filters or shape.spans)
+
+
 def _asked(actor: Actor, wanted: Wanted, *, along: bool = False) -> tuple[_Shape, dict[str, Any]]:
     """The shape of the statement, and the values that go into it. `along`: where a tag or a value is looked for, go through
     its complaints in their order. A page needs that: a tag that only old complaints carry would have it look at all that

@@ -1,8 +1,10 @@
 """Every select on the text of complaints: what is indexed, what matches, and in which order it is shown.
 
-**Order.** Up to `RANKED` complaints that match are ranked by weight (subject, people and tags, description, thread) and then by
-how new they are. A search that matches more says little about what is meant, and to rank tens of thousands of texts
-takes longer than anybody waits: those are shown newest first, and the answer says so.
+**Order.** Up to `RANKED` complaints that match, pass the filters and may be seen are ranked by weight (subject, people and tags,
+description, thread) and then by how new they are. A search that finds more says little about what is meant, and to rank tens
+of thousands of texts takes longer than anybody waits: those are shown newest first, and the answer says so. Where nothing
+narrows what matches, more of that than are ranked settle it at once. Otherwise those that are left are gathered, newest first,
+until they are more than are ranked, or all.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -32,7 +34,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import TSQUERY
 from sqlalchemy.orm import Session, aliased
 
-from helpdesk.complaints.list_queries import Wanted, narrowed
+from helpdesk.complaints.list_queries import Wanted, is_everything, narrowed
 from helpdesk.complaints.models import Complaint
 from helpdesk.complaints.search_language import Query
 from helpdesk.complaints.search_models import SearchSegment, Unsearched
@@ -44,7 +46,7 @@ RANKED: Final = 100
 """Complaints that are ranked; with more that match, the newest come first."""
 
 AT_HAND: Final = 3_000
-"""So many of the newest that match are looked through by themselves for those that may be seen. Where they do not fill a page,
+"""So many of the newest that match are looked through by themselves for those that may be seen. Where they are not enough,
 each complaint that may be seen is asked whether it matches.
 """
 
@@ -67,7 +69,7 @@ _WEIGHTS: Final[Any] = literal_column("ARRAY[0.1, 0.3, 0.6, 1.0]::float4[]")
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """One page. `total`: of all that match and may be seen; None with more than are ranked."""
+    """One page. `total`: of all that match, pass the filters and may be seen; None with more than are ranked."""
 
     rows: Sequence[Any]
     """Summaries, as the list gives them."""
@@ -76,9 +78,22 @@ class Found:
     ranked: bool
 
 
+class _List(NamedTuple):
+    """What the filters leave of what may be seen."""
+
+    statement: AnySelect
+    order: Order
+    values: Mapping[str, Any]
+
+
+Run = Callable[[AnySelect, Mapping[str, Any]], Sequence[Any]]
+"""Gives rows of a statement in its order, for its values: so many at most as whoever gave it wants."""
+
+
 def search(session: Session, actor: Actor, page: Page, query: Query, wanted: Wanted) -> Found:
     """`wanted`: the filters of the list, newest first. The cursor tells in which order the pages before were."""
-    statement, newest_first, values = narrowed(actor, wanted)
+    listed = _List(*narrowed(actor, wanted))
+    statement, newest_first, values = listed
     if query.reference is not None:
         found = session.execute(_by_reference(statement), {**values, "typed": query.reference}).mappings().all()
         if found or not query.wanted:
@@ -86,32 +101,46 @@ def search(session: Session, actor: Actor, page: Page, query: Query, wanted: Wan
     look = _Look(session, (len(query.wanted), len(query.unwanted)), _terms(query))
     by_rank = page.cursor is None or not page.holds(newest_first)
     newest = look.newest(RANKED + 1, None if by_rank else page.position(newest_first))
-    if by_rank and newest.end is None and len(newest.ids) <= RANKED:
-        places = session.execute(_places(statement), {**values, "any_of": query.any_of, "ids": newest.ids}).all()
-        return _ranked(session, page, statement, values, places)
+    few = newest.end is None and len(newest.ids) <= RANKED
+    if by_rank and (few or not is_everything(actor, wanted)):
+        ids = newest.ids if few else _first_seen(look, listed, newest)
+        if len(ids) <= RANKED:
+            places = session.execute(_places(statement), {**values, "any_of": query.any_of, "ids": ids}).all()
+            return _ranked(session, page, statement, values, places)
+        if page.limit <= RANKED:
+            newest = _Newest(ids, None)  # they fill the page
     if by_rank and page.cursor is not None:
         raise CursorMismatch("More match by now than are ranked; begin without a cursor.")
-    return _page_of(page, _seen_of(look, page, (statement, newest_first, values), newest))
+
+    def shown(which: AnySelect, given: Mapping[str, Any]) -> Sequence[Any]:
+        return page.run(session, which, newest_first, given).mappings().all()
+
+    return _page_of(page, _seen_of(look, listed, newest, shown, page.limit + 1))
 
 
-def _seen_of(
-    look: "_Look", page: Page, listed: tuple[AnySelect, Order, dict[str, Any]], newest: "_Newest"
-) -> Sequence[Any]:
-    """The page, of the `newest` that match and of those after them, until it is full."""
-    statement, order, values = listed
+def _first_seen(look: "_Look", listed: _List, newest: "_Newest") -> Sequence[UUID]:
+    """Of all that match, those that the list has, newest first: all of them, or one more than are ranked."""
+
+    def ids(which: AnySelect, given: Mapping[str, Any]) -> Sequence[UUID]:
+        return look.session.scalars(_first_ids(which, listed.order), {**given, "most": RANKED + 1}).all()
+
+    return _seen_of(look, listed, newest, ids, RANKED + 1)[: RANKED + 1]
+
+
+def _seen_of(look: "_Look", listed: _List, newest: "_Newest", run: Run, enough: int) -> Sequence[Any]:
+    """Of the `newest` that match and of those after them, what `run` gives of the list, until that is `enough`."""
     rows: list[Any] = []
     most, looked = RANKED + 1, 0
     while True:
         for ids in filter(None, (newest.ids[:most], newest.ids[most:])):
-            rows += page.run(look.session, _these(statement), order, {**values, "ids": ids}).mappings()
-            if len(rows) > page.limit:
+            rows += run(_these(listed.statement), {**listed.values, "ids": ids})
+            if len(rows) >= enough:
                 return rows
         if newest.end is None:
             return rows
         looked += len(newest.ids)
         if looked > AT_HAND:
-            given = {**values, **look.terms}
-            return page.run(look.session, _among(statement, look.kind), order, given).mappings().all()
+            return run(_among(listed.statement, look.kind), {**listed.values, **look.terms})
         most *= 2
         newest = look.newest(most, newest.end)
 
@@ -306,6 +335,12 @@ def _ranked(
 @lru_cache(maxsize=1000)
 def _these(statement: AnySelect) -> AnySelect:
     return statement.where(_AMONG_IDS)
+
+
+@lru_cache(maxsize=1000)
+def _first_ids(statement: AnySelect, order: Order) -> AnySelect:
+    narrow = statement.with_only_columns(_COMPLAINT.id, maintain_column_froms=True)
+    return order.apply(narrow).limit(_number("most"))
 
 
 EVERY_COMPLAINT: Final = select(Complaint.id)

@@ -51,9 +51,15 @@ class SearchResult(Schema):
     total = fields.Integer(
         required=True,
         allow_none=True,
-        metadata={"description": "null where more match than are ranked.", "example": 1},
+        metadata={
+            "description": "Of those that match, pass the filters and may be seen; null where they are more than are ranked.",
+            "example": 1,
+        },
     )
     ranked = fields.Boolean(
         required=True,
-        metadata={"description": "false: more than 100 match, and they are shown newest first.", "example": True},
+        metadata={
+            "description": "false: more than 100 match, pass the filters and may be seen; they are shown newest first.",
+            "example": True,
+        },
     )

@@ -298,6 +298,43 @@ class TestPages:
             for limit in (1, 2, 200):
                 assert self.all_pages(agent, q, limit) == refs[::-1], (q, limit)
 
+    @pytest.mark.parametrize(
+        "limits",
+        [
+            {"RANKED": 5},
+            {"RANKED": 5, "GLANCE": 2, "FAR": 4},
+            {"RANKED": 5, "AT_HAND": 7},
+            {"RANKED": 5, "AT_HAND": 0},
+        ],
+        ids=["at hand", "more and more", "hardly at hand", "one after the other"],
+    )
+    def test_what_is_narrowed_to_few_is_ranked_however_many_match(
+        self, agent: Caller, join: Join, many: list[str], limits: dict[str, int], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """By a filter, or by what the caller may see; and of those that pass, one more than are ranked are not."""
+        few = [received(agent, subject="s", description="zebra", channel="PHONE") for _ in range(4)]
+        best = received(agent, subject="zebra", channel="PHONE", received_at="2026-01-01T00:00:00Z")
+        own = join("agent", team_ids=[])
+        agent.put(f"/complaints/{best}/assignment", {"assignee_id": str(own.id)}, if_match="*")
+        for name, value in limits.items():
+            monkeypatch.setattr(search_queries, name, value)
+        found = search(agent, "zebra", channel="PHONE", limit="2")
+        assert (found["total"], found["ranked"]) == (5, True)
+        order = [best, *few[::-1]]
+        assert [item["complaint"]["reference"] for item in found["items"]] == order[:2]
+        rest = search(agent, "zebra", channel="PHONE", limit="2", cursor=found["next_cursor"])
+        assert [item["complaint"]["reference"] for item in rest["items"]] == order[2:4]
+        assert hits(agent, "zebra", ref=many[0]) == [many[0]]
+        for filters in ({"ref": many[0]}, {"status": "withdrawn"}, {"channel": "WEB"}):
+            found = search(agent, "zebra", **filters)
+            assert (found["total"], found["ranked"]) == (len(found["items"]), True), filters
+        sixth = received(agent, subject="s", description="zebra", channel="PHONE")
+        for limit in ("2", "200"):
+            found = search(agent, "zebra", channel="PHONE", limit=limit)
+            assert (found["total"], found["ranked"]) == (None, False)
+            assert found["items"][0]["complaint"]["reference"] == sixth
+        assert len(hits(agent, "zebra", channel="PHONE", limit="200")) == 6
+
     def test_a_cursor_of_another_search_is_refused(self, agent: Caller, many: list[str]) -> None:
         cursor = search(agent, "zebra", limit="5")["next_cursor"]
         for query in ({"q": "zebr*"}, {"q": "zebra", "channel": "WEB"}):
