@@ -39,7 +39,7 @@ from helpdesk.sla.calendar_cli import holidays
 from helpdesk.sla.cli import sla
 from helpdesk.sla.pause_cli import pause_audit_command
 from helpdesk.sla.simulate_cli import simulate
-from helpdesk.up import first_agent, run_everything
+from helpdesk.up import ADDRESS, first_agent, run_everything
 from helpdesk.wiring import HANDLERS, Program, assemble, migrate
 
 
@@ -70,8 +70,13 @@ def _beside_running(settings: Settings) -> Settings:
             "HELPDESK_DATABASE_URL is not set and no `helpdesk up` is running on "
             f"{settings.data_dir}. Start it, or name a database."
         )
+    address = settings.data_dir / ADDRESS
     return replace(
-        settings, database_url=database, redis_url=settings.redis_url or running_url(settings.data_dir / "redis")
+        settings,
+        database_url=database,
+        redis_url=settings.redis_url or running_url(settings.data_dir / "redis"),
+        # It listens where it was told to when it was started, whatever this shell says.
+        public_url=settings.public_url or (address.read_text(encoding="utf-8") if address.exists() else None),
     )
 
 
@@ -130,7 +135,7 @@ def serve() -> None:
         "gunicorn",
         "helpdesk.app:create_app()",
         f"--bind={host}:{settings.port}",
-        "--worker-class=gthread",
+        "--worker-class=helpdesk.gunicorn_config.Worker",
         f"--workers={settings.web_workers}",
         f"--threads={settings.web_threads}",
         "--graceful-timeout=20",

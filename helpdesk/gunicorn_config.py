@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from gunicorn import glogging
+from gunicorn.workers.gthread import ThreadWorker
 from prometheus_client import multiprocess
 
 from helpdesk.kernel import logs, metrics
@@ -20,6 +21,17 @@ class logger_class(glogging.Logger):  # type: ignore[misc]  # noqa: N801  # unty
     def setup(self, cfg: Any) -> None:
         super().setup(cfg)
         logs.configure(cfg.loglevel.upper())
+
+
+class Worker(ThreadWorker):  # type: ignore[misc]  # untyped
+    """Threads. One that is to stop waits for requests that are being answered, and for connections that are kept open for a
+    moment; gunicorn's own waits the whole grace for one over which nothing has been said yet, as a browser opens some in advance.
+    """
+
+    def _cap_keepalive(self, deadline: float) -> None:
+        super()._cap_keepalive(deadline)
+        for connection in self.pending_conns:
+            connection.timeout = min(connection.timeout, deadline)
 
 
 def post_fork(_server: Any, _worker: Any) -> None:

@@ -9,6 +9,7 @@ import urllib.request
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Final
 
 import click
 
@@ -23,6 +24,9 @@ from helpdesk.kernel.migrations import MigrationBlocked
 from helpdesk.kernel.settings import Settings, own_command
 from helpdesk.wiring import Program, assemble, migrate
 
+ADDRESS: Final = "address"
+"""A file in the data folder: what links begin with, for commands beside the running system."""
+
 
 def run_everything(settings: Settings) -> int:
     """Start, run until asked to stop, stop; the exit status. Raises `EmbeddedServerError` when a server cannot start."""
@@ -31,6 +35,7 @@ def run_everything(settings: Settings) -> int:
     servers: list[Server] = []
     try:
         settings = _with_servers(settings, servers)
+        (settings.data_dir / ADDRESS).write_text(settings.base_url, encoding="utf-8")
         way_in = _prepare(settings)
         supervisor = Supervisor(_children(settings), servers, on_ready=lambda: _greet(settings, way_in))
     except BaseException:

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from helpdesk import demo
 from tests.system import ADMIN_TOKEN, free_port, wait_until
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -96,6 +97,17 @@ def test_up_from_the_first_start_to_the_second(folder: Path) -> None:
         assert before is not None
         assert '"total":3' in before  # the demo data
 
+        link = subprocess.run(
+            [sys.executable, "-m", "helpdesk", "agent", "password-link", demo.MANAGER],
+            env=environment(folder, port) | {"HELPDESK_PORT": ""},  # as in another terminal
+            cwd=ROOT,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=True,
+        )
+        assert link.stdout.startswith(f"http://127.0.0.1:{port}/")
+
         relay = next(pid for pid, command in processes_of(folder).items() if command.strip().endswith("helpdesk relay"))
         os.kill(relay, signal.SIGKILL)
         wait_until(
@@ -106,8 +118,12 @@ def test_up_from_the_first_start_to_the_second(folder: Path) -> None:
             "the relay to be started again",
         )
 
-        first.send_signal(signal.SIGINT)
-        assert first.wait(timeout=60) == 0
+        with socket.create_connection(
+            ("127.0.0.1", port)
+        ):  # over which nothing is said, as browsers open some in advance
+            first.send_signal(signal.SIGINT)
+            assert first.wait(timeout=60) == 0
+        assert "did not stop in time" not in log.read_text()
         wait_until(lambda: not processes_of(folder), "everything to stop", timeout=20)
 
         second = start(folder, port)

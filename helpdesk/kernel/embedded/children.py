@@ -262,19 +262,30 @@ class Supervisor:
                 kill_group(process)
 
     def _stop_all(self) -> None:
-        """In reverse order, all within the grace; the last ones get a moment too where the first took all of it."""
+        """In reverse order, all within the grace; the last ones get a moment too where the first took all of it. Those that did
+        not wait for one another when they were started do not when they are stopped.
+        """
         self.say("stopping")
         deadline = time.monotonic() + self._pace.grace
-        for _, group in reversed(self._groups):
-            for one in group:
+        for stage in reversed(self._stages()):
+            for one in stage:
                 one.send(signal.SIGTERM)
             until = max(deadline, time.monotonic() + _LEAST_GRACE)
-            while any(one.alive for one in group) and time.monotonic() < until and self._interrupts < 2:
+            while any(one.alive for one in stage) and time.monotonic() < until and self._interrupts < 2:
                 self._wait(0.1)
-            for one in group:
+            for one in stage:
                 if one.alive:
                     self.say(f"{one.label} did not stop in time and is killed")
                 one.bury(self._selector)
         for tended in reversed(self._servers):
             tended.server.stop()
         self.say("stopped")
+
+    def _stages(self) -> list[list[Running]]:
+        """In the order of starting: a child that is asked whether it is ready is the last of its stage."""
+        stages: list[list[Running]] = [[]]
+        for child, group in self._groups:
+            stages[-1] += group
+            if child.ready is not None:
+                stages.append([])
+        return stages
