@@ -80,7 +80,7 @@ from helpdesk.kernel.presence import STATES as PRESENCES
 from helpdesk.kernel.presence import Presence
 from helpdesk.kernel.settings import Settings
 from helpdesk.kernel.sniffing import EXTENSIONS
-from helpdesk.kernel.web import API, RowId
+from helpdesk.kernel.web import API, RowId, VersionNumber
 from helpdesk.recovery.api import blp as recovery
 from helpdesk.recovery.lifecycle import LIFECYCLE as OFFER_LIFE
 from helpdesk.recovery.playbook import ISSUABLE
@@ -306,6 +306,7 @@ def create_app(settings: Settings | None = None, program: Program | None = None)
     app.json = _OrjsonProvider(app)
     app.url_map.strict_slashes = False
     app.url_map.converters["uuid"] = RowId
+    app.url_map.converters["version"] = VersionNumber
     app.config["MAX_CONTENT_LENGTH"] = settings.max_body_bytes
     app.config["OPENAPI_URL_PREFIX"] = API
     app.config["OPENAPI_JSON_PATH"] = "openapi.json"

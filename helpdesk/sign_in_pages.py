@@ -16,7 +16,7 @@ from helpdesk.identity.provider_service import CALLBACK
 from helpdesk.identity.session_api import cookie, door, where
 from helpdesk.identity.session_errors import SignInFailed
 from helpdesk.kernel import limiting
-from helpdesk.kernel.errors import DomainError
+from helpdesk.kernel.errors import DomainError, ValidationFailed
 
 AFTERWARDS: Final = "/"
 _NO_BINDING: Final = f"{BINDING_COOKIE}=; Path=/; Secure; HttpOnly; SameSite=Lax; Max-Age=0"
@@ -25,6 +25,11 @@ _ADVICE: Final = (
     "see whether you are known here by your account at the provider (GET /api/v1/identities)."
 )
 """The refusal's own speaks of passwords, which nobody gave here."""
+_NO_PROVIDER: Final = "The address that brought you here leads to no way of signing in; it may be old, or not whole."
+_FROM_HERE: Final = (
+    "Go back to the page where you sign in and choose there how; if its link leads here, tell your administrator, who finds the "
+    "right addresses under GET /api/v1/identity-providers."
+)
 _LONGEST: Final = {"state": 200, "code": 4000, "iss": 500}
 
 
@@ -63,6 +68,9 @@ def _told(go: Callable[[], Response]) -> Response:
     """What went wrong, as text for whoever looks at the page."""
     try:
         return go()
+    except ValidationFailed:
+        text = f"Signing in did not work.\n\n{_NO_PROVIDER}\n\nWhat to do: {_FROM_HERE}\n"
+        return Response(text, 404, mimetype="text/plain")
     except DomainError as error:
         said = " ".join(item["detail"] for item in error.errors) or error.detail
         advice = _ADVICE if isinstance(error, SignInFailed) else error.advice

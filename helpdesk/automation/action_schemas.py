@@ -5,7 +5,7 @@ from typing import Any, Final
 from marshmallow import ValidationError, fields, validate, validates_schema
 
 from helpdesk.complaints.message_schemas import MessageIn
-from helpdesk.kernel.schemas import Flag, Pattern, Schema, Text
+from helpdesk.kernel.schemas import Flag, Line, Pattern, Schema, Text
 
 MOST_NAMED: Final = 50
 MOST_DATA: Final = 20
@@ -41,7 +41,7 @@ class NotifyIn(Schema):
 class RaiseEventIn(Schema):
     """A word for other systems, which read it in the feed of events as `automation.event_raised`."""
 
-    name = Text(required=True, max_length=100, validate=_NAME, metadata={"example": "crm.call_back"})
+    name = Line(required=True, max_length=100, validate=_NAME, metadata={"example": "crm.call_back"})
     data = fields.Dict(
         keys=Text(max_length=100),
         values=Text(max_length=500, min_length=0),

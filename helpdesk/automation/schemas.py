@@ -13,7 +13,7 @@ from helpdesk.automation.models import OUTCOMES
 from helpdesk.automation.timing import ANCHORS, COUNTED, MOST_MINUTES
 from helpdesk.complaints.fact_schemas import Vocabulary
 from helpdesk.kernel.expressions import ALWAYS
-from helpdesk.kernel.schemas import Choice, Flag, PageQuery, Schema, Text, Timestamp, Whole, shallow
+from helpdesk.kernel.schemas import Choice, Flag, Line, PageQuery, Schema, Text, Timestamp, Whole, shallow
 
 CONDITION: Final = (
     '`{"all": [...]}`, `{"any": [...]}`, `{"not": ...}` or `{"field": ..., "operator": ..., "value": ...}`, nested up to 8 '
@@ -101,7 +101,7 @@ class TriggerAction(Schema):
 class TriggerPatch(Schema):
     """What is left out stays."""
 
-    name = Text(max_length=200, metadata={"example": "Key customers wait"})
+    name = Line(max_length=200, metadata={"example": "Key customers wait"})
     description = Text(
         max_length=2000, allow_none=True, metadata={"description": "What it is for.", "example": "Agreed in March."}
     )
@@ -138,7 +138,7 @@ class TriggerPatch(Schema):
 
 
 class TriggerIn(TriggerPatch):
-    name = Text(required=True, max_length=200, metadata={"example": "Key customers wait"})
+    name = Line(required=True, max_length=200, metadata={"example": "Key customers wait"})
     active = Flag(load_default=True, metadata={"example": True})
     on = fields.Nested(TriggerListens, required=True)
     condition = fields.Dict(load_default=lambda: dict(ALWAYS), metadata={"description": CONDITION, "example": _EXAMPLE})

@@ -13,7 +13,7 @@ from helpdesk.complaints.taxonomy import (
     SEVERITIES,
     TRACKS,
 )
-from helpdesk.kernel.schemas import Choice, Flag, Schema, Text, Whole, check_html
+from helpdesk.kernel.schemas import Choice, Flag, Line, Schema, Text, Whole, check_html
 from helpdesk.taxonomy.term_schemas import TermCode
 
 
@@ -206,7 +206,7 @@ class UnmergeIn(Schema):
 
 class ReferIn(Schema):
     body = Text(required=True, max_length=200, metadata={"example": "Financial Ombudsman Service"})
-    reference = Text(required=True, max_length=200, metadata={"example": "FOS-2026-0099"})
+    reference = Line(required=True, max_length=200, metadata={"example": "FOS-2026-0099"})
 
 
 BODIES: Final[dict[str, type[Schema]]] = {

@@ -13,7 +13,7 @@ from helpdesk.complaints import assessments, person_queries, queries
 from helpdesk.complaints.changes import Watch
 from helpdesk.complaints.errors import ConflictOfInterest
 from helpdesk.complaints.events import BY_ACTION
-from helpdesk.complaints.lifecycle import CLOSING, LIFECYCLE
+from helpdesk.complaints.lifecycle import BY_THE_COMPLAINT, CLOSING, LIFECYCLE, ON_THE_SPOT_TRACK
 from helpdesk.complaints.models import Complaint, Issue, TransitionRow
 from helpdesk.complaints.phrases import said
 from helpdesk.complaints.taxonomy import case_outcome
@@ -25,6 +25,7 @@ from helpdesk.kernel.ids import new_id
 from helpdesk.kernel.rich_text import from_html, from_text, joined
 from helpdesk.kernel.schemas import json_safe
 from helpdesk.kernel.unit_of_work import UnitOfWork
+from helpdesk.kernel.words import with_article
 from helpdesk.taxonomy.in_force import in_force
 
 LETTER_PARTS: Final = ("finding", "reasons", "remedy", "next_stage")
@@ -152,6 +153,19 @@ def _triage(uow: UnitOfWork, actor: Actor, complaint: Complaint, given: dict[str
         issues[0].category, issues[0].issue = given["category"], given["issue"]
     complaint.safety = any(issue.issue in in_force().safety_issues for issue in issues)
     assessments.triage(uow, actor, complaint)
+    if complaint.track == ON_THE_SPOT_TRACK:
+        _check_on_the_spot(complaint)
+
+
+def _check_on_the_spot(complaint: Complaint) -> None:
+    """What is judged to be settled on the spot could be, by somebody with the authority for its offers."""
+    against = [
+        FieldError.at("/track", need.code, f"It cannot be settled on the spot: {need.detail}")
+        for need in BY_THE_COMPLAINT
+        if not need.holds(complaint)
+    ]
+    if against:
+        raise ValidationFailed(errors=against)
 
 
 def _set_severity(uow: UnitOfWork, actor: Actor, complaint: Complaint, given: dict[str, Any]) -> None:
@@ -276,7 +290,7 @@ def _convert(uow: UnitOfWork, actor: Actor, complaint: Complaint, given: dict[st
     a complaint stands in the history.
     """
     if given["record_type"] == complaint.record_type:
-        text = f"It is a {complaint.record_type} already."
+        text = f"It is {with_article(complaint.record_type)} already."
         raise ValidationFailed(errors=[FieldError.at("/record_type", "unchanged", text)])
     complaint.record_type = given["record_type"]
     complaint.resolved_at = complaint.investigated_at = None
@@ -294,7 +308,7 @@ def _withdraw(_uow: UnitOfWork, _actor: Actor, complaint: Complaint, _given: dic
 
 def _dismiss(_uow: UnitOfWork, _actor: Actor, complaint: Complaint, given: dict[str, Any]) -> None:
     if given["reason_code"] == "not_a_complaint" and complaint.record_type != "complaint":
-        text = f"It is a {complaint.record_type}, and nobody said otherwise: answer it."
+        text = f"It is {with_article(complaint.record_type)}, and nobody said otherwise: answer it."
         raise ValidationFailed(errors=[FieldError.at("/reason_code", "record_type", text)])
     complaint.dismissal = given["reason_code"]
     complaint.waiting_on = "nobody"

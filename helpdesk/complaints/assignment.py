@@ -9,7 +9,7 @@ into their sight, and is refused only where no assignment could (their role may 
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
 from helpdesk.complaints import changes, handler_queries, queue_queries
@@ -58,6 +58,9 @@ def assign(uow: UnitOfWork, actor: Actor, complaint: Complaint, given: dict[str,
     return complaint.id
 
 
+_MAY_NOT: Final = f"This agent's role may not handle complaints: that takes the permissions {' and '.join(sorted(handler_queries.NEEDED))}."
+
+
 def _wanted(uow: UnitOfWork, complaint: Complaint, given: dict[str, Any]) -> tuple[UUID | None, Handler | None]:
     """Who is to have it, locked."""
     problems, handler = [], None
@@ -67,7 +70,7 @@ def _wanted(uow: UnitOfWork, complaint: Complaint, given: dict[str, Any]) -> tup
         if handler is None:
             problems.append(FieldError.at("/assignee_id", "unknown", "There is no such active agent."))
         elif not handler.may_handle:
-            problems.append(FieldError.at("/assignee_id", CANNOT, "This agent's role may not handle complaints."))
+            problems.append(FieldError.at("/assignee_id", CANNOT, _MAY_NOT))
     team_id = given.get("team_id")
     if team_id and team_id != complaint.team_id and not identity.active_team(uow.session, team_id):
         problems.append(FieldError.at("/team_id", "unknown", "There is no such active team."))

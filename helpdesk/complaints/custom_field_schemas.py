@@ -9,7 +9,7 @@ from marshmallow import ValidationError, fields, validate
 from helpdesk.complaints.custom_field_models import FIELD_TYPES
 from helpdesk.complaints.custom_values import FOUND_TO, LONGEST
 from helpdesk.complaints.lifecycle import LIFECYCLE
-from helpdesk.kernel.schemas import Choice, CommaList, Flag, PageQuery, Pattern, Schema, Text, Timestamp, Whole
+from helpdesk.kernel.schemas import Choice, CommaList, Flag, Line, PageQuery, Pattern, Schema, Text, Timestamp, Whole
 
 _KEY: Final = Pattern(
     r"^[a-z][a-z0-9_]{0,39}$", error="Write lower-case letters, digits and underscores, a letter first; 40 at most."
@@ -78,15 +78,15 @@ DESCRIPTION: Final = (
 
 class OptionIn(Schema):
     code = Text(required=True, max_length=40, validate=_CODE, metadata={"example": "courier"})
-    label = Text(required=True, max_length=200, metadata={"example": "By courier"})
-    label_zh = Text(max_length=200, allow_none=True, load_default=None, metadata={"example": "快递"})
+    label = Line(required=True, max_length=200, metadata={"example": "By courier"})
+    label_zh = Line(max_length=200, allow_none=True, load_default=None, metadata={"example": "快递"})
     active = Flag(load_default=True, metadata={"description": "false: retired, and chosen no more."})
 
 
 class _Definition(Schema):
     """What an addition and a change have in common."""
 
-    label_zh = Text(max_length=200, allow_none=True, metadata={"example": "订单号"})
+    label_zh = Line(max_length=200, allow_none=True, metadata={"example": "订单号"})
     description = Text(max_length=1000, allow_none=True, metadata={"example": "As on the invoice."})
     options = fields.List(
         fields.Nested(OptionIn),
@@ -131,12 +131,12 @@ class CustomFieldIn(_Definition):
         validate=_KEY,
         metadata={"description": "Stable; what values are found under.", "example": "order_number"},
     )
-    label = Text(required=True, max_length=200, metadata={"example": "Order number"})
+    label = Line(required=True, max_length=200, metadata={"example": "Order number"})
     type = Choice(FIELD_TYPES, required=True, metadata={"example": "text"})
 
 
 class CustomFieldPatch(_Definition):
-    label = Text(max_length=200, metadata={"example": "Order number"})
+    label = Line(max_length=200, metadata={"example": "Order number"})
     type = Choice(FIELD_TYPES, metadata={"description": "Stays while there are values.", "example": "text"})
     active = Flag(metadata={"description": "false: values stay where they are, and none is written any more."})
 

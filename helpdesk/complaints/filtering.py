@@ -13,6 +13,7 @@ from helpdesk.complaints.custom_values import Unfit
 from helpdesk.complaints.folding import fold
 from helpdesk.complaints.list_queries import NEWEST_FIRST, Holds, Wanted
 from helpdesk.kernel.errors import FieldError, ValidationFailed
+from helpdesk.kernel.words import need_attention
 
 _NONE: Final = UUID(int=0)
 """No row's id: what a name leads to that there is not."""
@@ -49,7 +50,7 @@ def wanted(session: Session, given: Filters) -> Wanted:
     found, faults = read(look_up(session, [given]), given)
     if faults:
         problems = [FieldError(parameter=fault.name, code=fault.code, detail=fault.detail) for fault in faults]
-        raise ValidationFailed(f"{len(faults)} query parameters need attention.", errors=problems)
+        raise ValidationFailed(need_attention(len(faults), "query parameter"), errors=problems)
     return found
 
 

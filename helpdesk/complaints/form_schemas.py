@@ -14,7 +14,7 @@ from helpdesk.complaints.submissions import TRAP
 from helpdesk.complaints.tracking_schemas import REFERENCE
 from helpdesk.customers.schemas import LANGUAGE
 from helpdesk.kernel.ids import parse_reference
-from helpdesk.kernel.schemas import Choice, Email, Flag, MoneyField, PageQuery, Schema, Text, Timestamp, Whole
+from helpdesk.kernel.schemas import Choice, Email, Flag, Line, MoneyField, PageQuery, Schema, Text, Timestamp, Whole
 from helpdesk.taxonomy.term_schemas import TermCode
 
 _KEY: Final = "hdf_REPLACE-WITH-THE-KEY"
@@ -28,7 +28,7 @@ def _origin(text: str) -> None:
 
 
 class FormPatch(Schema):
-    name = Text(max_length=100, metadata={"example": "Website"})
+    name = Line(max_length=100, metadata={"example": "Website"})
     active = Flag()
     origins = fields.List(
         fields.String(validate=_origin),
@@ -75,7 +75,7 @@ class FormPatch(Schema):
 
 
 class FormIn(FormPatch):
-    name = Text(required=True, max_length=100, metadata={"example": "Website"})
+    name = Line(required=True, max_length=100, metadata={"example": "Website"})
     active = Flag(load_default=True)
     origins = fields.List(
         fields.String(validate=_origin),
@@ -246,15 +246,15 @@ class SubmittedNeed(Schema):
 class Submitted(Schema):
     """What is asked beside subject and description, the form says; anything else is refused."""
 
-    subject = Text(required=True, max_length=500, metadata={"example": "Parcel a week late"})
+    subject = Line(required=True, max_length=500, metadata={"example": "Parcel a week late"})
     description = Text(required=True, max_length=LONG, metadata={"example": "My parcel came on Friday."})
     record_type = Choice(RECORD_TYPES, metadata={"example": None})
-    name = Text(max_length=200, metadata={"example": "Li Wei"})
+    name = Line(max_length=200, metadata={"example": "Li Wei"})
     email = Email(metadata={"example": "li.wei@example.com"})
-    phone = Text(max_length=50, metadata={"example": None})
+    phone = Line(max_length=50, metadata={"example": None})
     language = Text(max_length=35, validate=LANGUAGE, metadata={"example": None})
-    region = Text(max_length=100, metadata={"example": None})
-    postcode = Text(max_length=20, metadata={"example": None})
+    region = Line(max_length=100, metadata={"example": None})
+    postcode = Line(max_length=20, metadata={"example": None})
     category = TermCode("category", metadata={"example": "DEL"})
     issue = TermCode("issue", metadata={"example": None})
     price = MoneyField(metadata={"example": None})

@@ -73,6 +73,13 @@ ON_THE_SPOT: Final = (
 """The triage rule: when a complaint may be settled at the first contact. `row.authority`: of who would settle it."""
 
 
+BY_THE_COMPLAINT: Final = tuple(
+    need for need in ON_THE_SPOT if need.code in {"too_severe", "safety", "vulnerable", "regulator"}
+)
+"""What of it the complaint itself decides at triage: issues come and go, and another one may have the authority."""
+ON_THE_SPOT_TRACK: Final = "on_the_spot"
+
+
 def _empty_fields(row: Any, action: str) -> list[dict[str, str]]:
     """`row.demanded`: the custom fields that an action may wait for, as `queries.DEMANDED` has them."""
     return [

@@ -4,17 +4,19 @@ A macro does nothing that its user could not do step by step: each step asks for
 can be tried first: then everything is done, shown, and undone.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 from uuid import UUID
+
+from sqlalchemy.orm import Session
 
 from helpdesk.complaints import canned_replies, detail_queries, template_queries, thread_queries
 from helpdesk.complaints.events import MacroApplied, MessageAdded
 from helpdesk.complaints.models import Complaint
 from helpdesk.complaints.queries import Part
 from helpdesk.complaints.scoped import Shelf
-from helpdesk.complaints.steps import Given, perform, read_steps
+from helpdesk.complaints.steps import STEPS, Given, perform, read_step, read_steps
 from helpdesk.complaints.template_events import MacroChanged, MacroCreated, MacroDeleted
 from helpdesk.complaints.template_models import Macro
 from helpdesk.identity.actors import Actor
@@ -40,8 +42,9 @@ def _write(uow: UnitOfWork, actor: Actor, row: Macro, given: Mapping[str, Any]) 
         {"step": item["step"], "given": item["given"], "canned_reply_id": json_safe(item.get("canned_reply_id"))}
         for item in given["steps"]
     ]
-    _check_replies(uow, actor, row)
-    _read(row.steps)
+    problems = faults(uow.session, actor, given)
+    if problems:
+        raise ValidationFailed(errors=problems)
 
 
 SHELF: Final = Shelf(
@@ -55,41 +58,57 @@ SHELF: Final = Shelf(
 )
 
 
-def _check_replies(uow: UnitOfWork, actor: Actor, row: Macro) -> None:
+def faults(session: Session, actor: Actor, given: Mapping[str, Any]) -> list[FieldError]:
+    """Everything that is wrong with the steps. `given`: of a macro that is written, what is sound of it by itself; an item
+    may lack its step.
+    """
+    known = [(place, item) for place, item in enumerate(given.get("steps") or ()) if "step" in item]
+    found = [problem for place, item in known for problem in _of_reply(session, actor, given, place, item)]
+    for place, item in known:
+        try:
+            read_step(_filled(item, place), f"/steps/{place}", STEPS)
+        except ValidationFailed as error:
+            found += error.errors
+    return found
+
+
+def _of_reply(
+    session: Session, actor: Actor, given: Mapping[str, Any], place: int, item: Mapping[str, Any]
+) -> Iterator[FieldError]:
     """Whoever may use the macro must be able to use what it says."""
-    problems = []
-    for place, item in enumerate(row.steps):
-        if item["canned_reply_id"] is None:
-            continue
-        pointer = f"/steps/{place}/canned_reply_id"
-        reply = template_queries.reply_if_usable(uow.session, actor, UUID(item["canned_reply_id"]))
-        if item["step"] not in TEXT_OF:
-            problems.append(FieldError.at(pointer, "no_text", f"The step {item['step']} says nothing to anybody."))
-        elif reply is None:
-            problems.append(FieldError.at(pointer, "unknown", "There is no such canned reply."))
-        elif reply.scope != "shared" and (reply.scope, reply.team_id) != (row.scope, row.team_id):
-            text = f"It is of the scope {reply.scope!r}: not everybody who has the macro has it."
-            problems.append(FieldError.at(pointer, "scope", text))
-    if problems:
-        raise ValidationFailed(errors=problems)
+    if item.get("canned_reply_id") is None:
+        return
+    pointer = f"/steps/{place}/canned_reply_id"
+    reply = template_queries.reply_if_usable(session, actor, item["canned_reply_id"])
+    if item["step"] not in TEXT_OF:
+        yield FieldError.at(pointer, "no_text", f"The step {item['step']} says nothing to anybody.")
+    elif reply is None:
+        yield FieldError.at(pointer, "unknown", "There is no such canned reply.")
+    elif reply.scope not in {"shared", given.get("scope", reply.scope)} or (
+        reply.scope == "team" and reply.team_id != given.get("team_id", reply.team_id)
+    ):
+        text = f"It is of the scope {reply.scope!r}: not everybody who has the macro has it."
+        yield FieldError.at(pointer, "scope", text)
+
+
+def _filled(item: Mapping[str, Any], place: int) -> dict[str, Any]:
+    """A step with a word that stands for its text, where a canned reply is that. Raises `ValidationFailed`."""
+    body = item.get("given") or {}
+    name = TEXT_OF.get(item["step"])
+    if item.get("canned_reply_id") is None or name is None:
+        return {"step": item["step"], "given": body}
+    twice = {name, f"{name}_html"} & body.keys()
+    if twice:
+        text = "The canned reply is the text."
+        raise ValidationFailed(
+            errors=[FieldError.at(f"/steps/{place}/given/{key}", "twice", text) for key in sorted(twice)]
+        )
+    return {"step": item["step"], "given": body | {name: "-"}}
 
 
 def _read(steps: Sequence[dict[str, Any]]) -> list[Given]:
     """The steps with their bodies checked; where a canned reply is the text, a word stands for it."""
-    problems, filled = [], []
-    for place, item in enumerate(steps):
-        body = item["given"]
-        if item["canned_reply_id"] is not None:
-            name = TEXT_OF[item["step"]]
-            problems += [
-                FieldError.at(f"/steps/{place}/given/{key}", "twice", "The canned reply is the text.")
-                for key in {name, f"{name}_html"} & body.keys()
-            ]
-            body = body | {name: "-"}
-        filled.append({"step": item["step"], "given": body})
-    if problems:
-        raise ValidationFailed(errors=problems)
-    return read_steps(filled)
+    return read_steps([_filled(item, place) for place, item in enumerate(steps)])
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ from marshmallow import ValidationError, fields, validate, validates_schema
 
 from helpdesk.complaints.lifecycle import MAX_ISSUES
 from helpdesk.complaints.schemas import LONG, REFERENCE, Complaint
-from helpdesk.kernel.schemas import Flag, Schema, Text, Timestamp
+from helpdesk.kernel.schemas import Flag, Line, Schema, Text, Timestamp
 
 MOST_MESSAGES = 200
 
@@ -70,7 +70,7 @@ class SplitIn(Schema):
         validate=validate.Length(max=MOST_MESSAGES),
         metadata={"description": "Messages that are about both.", "example": []},
     )
-    subject = Text(max_length=500, metadata={"example": "Rude answer on the phone"})
+    subject = Line(max_length=500, metadata={"example": "Rude answer on the phone"})
     description = Text(max_length=LONG, metadata={"example": "When I called about the parcel, I was shouted at."})
     reason = Text(required=True, max_length=2000, metadata={"example": "The phone call is another team's."})
     silent = Flag(load_default=False, metadata={"description": "Do not tell the complainant.", "example": False})

@@ -14,6 +14,7 @@ from helpdesk.kernel.schemas import (
     Choice,
     Email,
     Html,
+    Line,
     PageQuery,
     Schema,
     Text,
@@ -24,7 +25,7 @@ from helpdesk.taxonomy.term_schemas import TermCode
 
 
 class SenderIn(Schema):
-    name = Text(max_length=200, metadata={"example": "Li Wei"})
+    name = Line(max_length=200, metadata={"example": "Li Wei"})
     email = Email(metadata={"example": "li.wei@example.com"})
 
 

@@ -8,6 +8,7 @@ from helpdesk.customers.schemas import LANGUAGE
 from helpdesk.kernel.schemas import (
     Email,
     Flag,
+    Line,
     Schema,
     Text,
     Timestamp,
@@ -16,16 +17,16 @@ from helpdesk.taxonomy.term_schemas import TermCode
 
 
 class PersonIn(Schema):
-    name = Text(max_length=200, metadata={"example": "Li Wei"})
+    name = Line(max_length=200, metadata={"example": "Li Wei"})
     email = Email(metadata={"example": "li.wei@example.com"})
-    phone = Text(max_length=50, metadata={"example": "+86 10 5555 0100"})
+    phone = Line(max_length=50, metadata={"example": "+86 10 5555 0100"})
     language = Text(max_length=35, validate=LANGUAGE, metadata={"example": "zh-CN"})
-    region = Text(max_length=100, metadata={"example": "Beijing"})
-    postcode = Text(max_length=20, metadata={"example": "100000"})
+    region = Line(max_length=100, metadata={"example": "Beijing"})
+    postcode = Line(max_length=20, metadata={"example": "100000"})
 
 
 class RepresentativeIn(PersonIn):
-    authority = Text(
+    authority = Line(
         required=True,
         max_length=1000,
         metadata={"description": "How their authority is recorded.", "example": "Signed letter of 2 March, on file."},
@@ -35,13 +36,13 @@ class RepresentativeIn(PersonIn):
 class PersonPatch(Schema):
     """What is left out stays; null forgets it."""
 
-    name = Text(max_length=200, allow_none=True, metadata={"example": "Li Wei"})
+    name = Line(max_length=200, allow_none=True, metadata={"example": "Li Wei"})
     email = Email(allow_none=True, metadata={"example": "li.wei@example.com"})
-    phone = Text(max_length=50, allow_none=True, metadata={"example": "+86 10 5555 0100"})
+    phone = Line(max_length=50, allow_none=True, metadata={"example": "+86 10 5555 0100"})
     language = Text(max_length=35, validate=LANGUAGE, allow_none=True, metadata={"example": "zh-CN"})
-    region = Text(max_length=100, allow_none=True, metadata={"example": "Beijing"})
-    postcode = Text(max_length=20, allow_none=True, metadata={"example": "100000"})
-    authority = Text(
+    region = Line(max_length=100, allow_none=True, metadata={"example": "Beijing"})
+    postcode = Line(max_length=20, allow_none=True, metadata={"example": "100000"})
+    authority = Line(
         max_length=1000,
         allow_none=True,
         metadata={"description": "A representative's; nobody else has it.", "example": "Signed letter of 2 March."},

@@ -7,7 +7,7 @@ from helpdesk.complaints.choosing import LEVELS
 from helpdesk.complaints.profile_models import AVAILABILITIES, MAX_CAPACITY
 from helpdesk.complaints.taxonomy import SEVERITIES
 from helpdesk.customers.schemas import LANGUAGE
-from helpdesk.kernel.schemas import Choice, Pattern, Schema, Text, Timestamp, Whole
+from helpdesk.kernel.schemas import Choice, Line, Pattern, Schema, Text, Timestamp, Whole
 
 SKILL: Final = Pattern(
     r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$", error="Write a code: letters, digits, dots, dashes, at most 64 characters."
@@ -87,7 +87,7 @@ class ProfilePatch(Schema):
 class AvailabilityIn(Schema):
     availability = Choice(AVAILABILITIES, required=True, metadata={"example": "away"})
     away_until = Timestamp(metadata={"description": "Available again from then on, by itself.", "example": None})
-    away_reason = Text(max_length=200, metadata={"example": "Training"})
+    away_reason = Line(max_length=200, metadata={"example": "Training"})
 
     @validates_schema
     def _only_when_away(self, data: dict[str, Any], **_: Any) -> None:

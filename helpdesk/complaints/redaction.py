@@ -151,12 +151,14 @@ def cut_of(text: str, given: dict[str, Any], past: Sequence[str] = ()) -> Cut:
         return cutting.strings(text, given["strings"], lambda one: any(Cut("", (one,), 1).holds(old) for old in past))
     except NotThere as error:
         name = "ranges" if "ranges" in given else "strings"
-        why = (
-            f"This is not within the text, which has {len(text)} characters."
-            if name == "ranges"
-            else "It is not there."
-        )
+        why = "It is not there." if name == "strings" else _misplaced(given["ranges"][error.place], len(text))
         raise ValidationFailed(errors=[FieldError.at(f"/{name}/{error.place}", "not_there", why)]) from error
+
+
+def _misplaced(span: Mapping[str, int], length: int) -> str:
+    if span["start"] >= span["end"]:
+        return "It ends before it has begun: `end` is the first character after it, and lies behind `start`."
+    return f"This is not within the text, which has {length} characters."
 
 
 def _holds(cut: Cut, payload: Mapping[str, Any]) -> bool:

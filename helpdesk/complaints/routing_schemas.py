@@ -6,7 +6,7 @@ from helpdesk.complaints.choosing import LEVELS, REASONS, STRATEGIES
 from helpdesk.complaints.profile_schemas import MAX_SKILLS, SKILL
 from helpdesk.complaints.routing import CAUSES, OUTCOMES
 from helpdesk.kernel.expressions import ALWAYS
-from helpdesk.kernel.schemas import Choice, Flag, PageQuery, Schema, Text, Timestamp, Whole
+from helpdesk.kernel.schemas import Choice, Flag, Line, PageQuery, Schema, Text, Timestamp, Whole
 
 CONDITION: Final = (
     '`{"all": [...]}`, `{"any": [...]}`, `{"not": ...}` or `{"field": ..., "operator": ..., "value": ...}`, nested up to 8 '
@@ -61,7 +61,7 @@ def _whole(data: dict[str, Any]) -> dict[str, Any]:
 class RoutingRulePatch(Schema):
     """What is left out stays."""
 
-    name = Text(max_length=200, metadata={"example": "Deliveries"})
+    name = Line(max_length=200, metadata={"example": "Deliveries"})
     team_id = fields.UUID(
         allow_none=True, metadata={"description": "Whose complaints it is for; null: everybody's.", "example": None}
     )
@@ -79,7 +79,7 @@ class RoutingRulePatch(Schema):
 
 
 class RoutingRuleIn(RoutingRulePatch):
-    name = Text(required=True, max_length=200, metadata={"example": "Deliveries"})
+    name = Line(required=True, max_length=200, metadata={"example": "Deliveries"})
     active = Flag(load_default=True, metadata={"example": True})
     condition = fields.Dict(load_default=lambda: dict(ALWAYS), metadata={"description": CONDITION, "example": _EXAMPLE})
     result = fields.Nested(RoutingResult, required=True)

@@ -45,16 +45,22 @@ class _World:
     """Keys of custom fields in use, of those that columns name."""
 
 
-def _write(uow: UnitOfWork, _actor: Actor, row: View, given: Mapping[str, Any]) -> None:
+def _write(uow: UnitOfWork, actor: Actor, row: View, given: Mapping[str, Any]) -> None:
     """Raises `ValidationFailed` for what is not there, `TooManyViews`."""
     row.name, row.position, row.columns = given["name"], given["position"], list(given["columns"])
     row.sort = sort_of({**given["filters"], **({"sort": given["sort"]} if "sort" in given else {})})
     row.filters = json_safe(given["filters"])
-    faults = _faults(_look_around(uow.session, [(given["filters"], row.columns)]), given["filters"], row.columns)
-    if faults:
-        raise ValidationFailed(errors=list(_problems(faults)))
+    problems = faults(uow.session, actor, given)
+    if problems:
+        raise ValidationFailed(errors=problems)
     if view_queries.how_many(uow.session, row) >= MOST:
         raise TooManyViews
+
+
+def faults(session: Session, _actor: Actor, given: Mapping[str, Any]) -> list[FieldError]:
+    """What a view names and is not there. `given`: of a view that is written, what is sound of it."""
+    filters, columns = given.get("filters") or {}, given.get("columns") or ()
+    return list(_problems(_faults(_look_around(session, [(filters, columns)]), filters, columns)))
 
 
 SHELF: Final = Shelf(

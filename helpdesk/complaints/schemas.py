@@ -25,6 +25,7 @@ from helpdesk.kernel.schemas import (
     Choice,
     CommaList,
     Flag,
+    Line,
     MoneyField,
     Names,
     PageQuery,
@@ -85,7 +86,7 @@ class ComplaintIn(Schema):
         metadata={"description": "Only a complaint has clocks, findings and remedies.", "example": "complaint"},
     )
     channel = TermCode("channel", required=True, metadata={"example": "EMAIL"})
-    subject = Text(required=True, max_length=500, metadata={"example": "Parcel a week late"})
+    subject = Line(required=True, max_length=500, metadata={"example": "Parcel a week late"})
     description = Text(
         required=True,
         max_length=LONG,
@@ -95,8 +96,8 @@ class ComplaintIn(Schema):
     received_at = Timestamp(
         metadata={"description": "When it reached you; now, when absent.", "example": "2026-03-02T09:30:00Z"}
     )
-    source = Text(max_length=100, metadata={"description": "The system that sends it.", "example": "shop"})
-    external_id = Text(max_length=200, metadata={"description": "Its number there.", "example": "shop-4711"})
+    source = Line(max_length=100, metadata={"description": "The system that sends it.", "example": "shop"})
+    external_id = Line(max_length=200, metadata={"description": "Its number there.", "example": "shop-4711"})
     complainant = fields.Nested(PersonIn)
     affected = fields.Nested(
         PersonIn, metadata={"description": "Who was harmed, if not the complainant.", "example": None}
@@ -115,7 +116,7 @@ class ComplaintIn(Schema):
     jurisdiction = Text(
         max_length=2, validate=COUNTRY, metadata={"description": "Whose regulatory deadlines apply.", "example": None}
     )
-    sector = Text(max_length=50, metadata={"example": None})
+    sector = Line(max_length=50, metadata={"example": None})
     acknowledge = Flag(
         load_default=False,
         metadata={
@@ -146,7 +147,7 @@ class ComplaintPatch(Schema):
     custom_fields = CustomValues(
         metadata={"description": f"{CUSTOM_VALUES} null empties one, and what is left out stays.", "example": {}}
     )
-    subject = Text(max_length=500, metadata={"example": "Parcel a week late"})
+    subject = Line(max_length=500, metadata={"example": "Parcel a week late"})
     description = Text(max_length=LONG, metadata={"example": "My parcel came on Friday."})
     language = Text(max_length=35, validate=LANGUAGE, metadata={"example": "en"})
     jurisdiction = Text(
@@ -155,7 +156,7 @@ class ComplaintPatch(Schema):
         validate=COUNTRY,
         metadata={"description": "Regulatory deadlines are chosen anew.", "example": "GB"},
     )
-    sector = Text(
+    sector = Line(
         allow_none=True,
         max_length=50,
         metadata={"description": "Regulatory deadlines are chosen anew.", "example": "social housing"},
@@ -176,7 +177,7 @@ class ComplaintQuery(PageQuery):
     customer_id = fields.UUID()
     mine = fields.Boolean(metadata={"description": "Assigned to the caller."})
     unassigned = fields.Boolean()
-    source = Text(max_length=100)
+    source = Line(max_length=100)
     external_id = CommaList(metadata={"description": "Several, separated by commas.", "example": "shop-4711"})
     ref = CommaList(metadata={"description": "Several references, separated by commas.", "example": REFERENCE})
     category = TermCode("category", ever=True, metadata={"example": "DEL"})

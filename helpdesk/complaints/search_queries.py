@@ -354,6 +354,10 @@ def unsearched(session: Session, limit: int) -> Sequence[UUID]:
     return session.scalars(select(Unsearched.complaint_id).limit(limit)).all()
 
 
+def how_many_unsearched(session: Session) -> int:
+    return session.execute(select(func.count()).select_from(Unsearched)).scalar_one()
+
+
 def lock_free(session: Session, complaint_ids: Sequence[UUID]) -> Sequence[UUID]:
     """Those of them that nobody is at work on, locked: their text stands still."""
     statement = select(Complaint.id).where(Complaint.id.in_(complaint_ids)).order_by(Complaint.id)

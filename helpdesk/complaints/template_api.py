@@ -150,6 +150,7 @@ def _show_macro(session: Session, _actor: Actor, macro_id: UUID) -> dict[str, An
     permission="complaint:note",
     show=_show_macro,
     location=lambda shown: f"/api/v1/macros/{shown['id']}",
+    faults=macros.faults,
     errors=(Forbidden,),
 )
 def create_macro(uow: UnitOfWork, actor: Actor, given: dict[str, Any]) -> UUID:
@@ -179,6 +180,7 @@ def get_macro(session: Session, actor: Actor, macro_id: UUID) -> Any:
     allow=macros.SHELF.check,
     if_match="required",
     show=_show_macro,
+    faults=macros.faults,
     errors=(Forbidden,),
 )
 def replace_macro(uow: UnitOfWork, actor: Actor, row: rows.Macro, given: dict[str, Any]) -> UUID:

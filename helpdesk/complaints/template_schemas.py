@@ -8,7 +8,7 @@ from helpdesk.complaints.schemas import Complaint
 from helpdesk.complaints.scoped_models import SCOPES
 from helpdesk.complaints.steps import STEPS, StepIn
 from helpdesk.customers.schemas import LANGUAGE
-from helpdesk.kernel.schemas import Choice, Flag, Html, PageQuery, Pattern, Schema, Text, Timestamp
+from helpdesk.kernel.schemas import Choice, Flag, Html, Line, PageQuery, Pattern, Schema, Text, Timestamp
 
 _LONGEST = 20_000
 _SHORTCUT = Pattern(r"^[a-z0-9][a-z0-9_-]{0,39}$", error="Small letters, digits, - and _; at most 40.")
@@ -51,7 +51,7 @@ class VariantIn(Schema):
 
 
 class CannedReplyIn(ScopeIn):
-    title = Text(required=True, max_length=200, metadata={"example": "We look into it"})
+    title = Line(required=True, max_length=200, metadata={"example": "We look into it"})
     shortcut = Text(max_length=40, validate=_SHORTCUT, metadata={"example": "look"})
     variants = fields.List(
         fields.Nested(VariantIn),
@@ -129,7 +129,7 @@ class MacroStepIn(StepIn):
 
 
 class MacroIn(ScopeIn):
-    name = Text(required=True, max_length=200, metadata={"example": "Take it and say so"})
+    name = Line(required=True, max_length=200, metadata={"example": "Take it and say so"})
     description = Text(max_length=2000, metadata={"example": "For parcels that are late by less than a week."})
     steps = fields.List(fields.Nested(MacroStepIn), required=True, validate=validate.Length(1, macros.MAX_STEPS))
 

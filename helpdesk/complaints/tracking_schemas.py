@@ -8,7 +8,7 @@ from helpdesk.complaints.reply_files import MOST
 from helpdesk.complaints.schemas import LONG, Complaint
 from helpdesk.complaints.taxonomy import ISSUE_OUTCOMES
 from helpdesk.complaints.tracking import DELIVERIES
-from helpdesk.kernel.schemas import Choice, Schema, Text, Timestamp
+from helpdesk.kernel.schemas import Choice, Line, Schema, Text, Timestamp
 from helpdesk.kernel.sniffing import EXTENSIONS
 
 REFERENCE = "7K3M-9QX2-TAM"
@@ -50,7 +50,7 @@ class TrackingSecret(Schema):
 
 
 class TrackingIn(Schema):
-    reference = Text(required=True, max_length=40, metadata={"example": REFERENCE})
+    reference = Line(required=True, max_length=40, metadata={"example": REFERENCE})
     secret = Text(required=True, max_length=80, metadata={"example": SECRET})
 
 
@@ -125,7 +125,7 @@ class TrackedMessageIn(Schema):
 
 
 class RelatedComplaintIn(Schema):
-    subject = Text(required=True, max_length=500, metadata={"example": "It broke again"})
+    subject = Line(required=True, max_length=500, metadata={"example": "It broke again"})
     description = Text(required=True, max_length=LONG, metadata={"example": "The new parcel is damaged too."})
 
 

@@ -11,6 +11,7 @@ from helpdesk.complaints.lifecycle import LIFECYCLE
 from helpdesk.complaints.models import Complaint
 from helpdesk.complaints.severity_models import SeverityAssessment
 from helpdesk.identity.actors import Actor
+from helpdesk.kernel.words import with_article
 from helpdesk.taxonomy.in_force import in_force
 
 _SETTLE: Final = LIFECYCLE.by_action("resolve_on_the_spot")
@@ -58,7 +59,9 @@ def _on_the_spot(session: Session, actor: Actor, complaint: Complaint) -> dict[s
     checks = [{"code": need.code, "detail": need.detail, "met": need.holds(complaint)} for need in _SETTLE.requires]
     reasons = LIFECYCLE.missing(_SETTLE, complaint)
     if not _SETTLE.exists_for(complaint):
-        reasons.insert(0, {"code": "only_complaints", "detail": f"it is a {complaint.record_type}; answer it."})
+        reasons.insert(
+            0, {"code": "only_complaints", "detail": f"it is {with_article(complaint.record_type)}; answer it."}
+        )
     if complaint.status not in _SETTLE.sources:
         reasons.insert(
             0, {"code": "state", "detail": f"it is {complaint.status}; on the spot means at the first contact."}

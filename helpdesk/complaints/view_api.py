@@ -50,6 +50,7 @@ def _show(session: Session, actor: Actor, view_id: UUID) -> Mapping[str, Any]:
     permission="view:edit",
     show=_show,
     location=lambda shown: f"/api/v1/views/{shown['id']}",
+    faults=saved_views.faults,
     errors=(Forbidden, TooManyViews),
 )
 def create_view(uow: UnitOfWork, actor: Actor, given: dict[str, Any]) -> UUID:
@@ -81,6 +82,7 @@ def get_view(session: Session, actor: Actor, view_id: UUID) -> Mapping[str, Any]
     allow=saved_views.SHELF.check,
     if_match="required",
     show=_show,
+    faults=saved_views.faults,
     errors=(Forbidden, TooManyViews),
 )
 def replace_view(uow: UnitOfWork, actor: Actor, row: Row, given: dict[str, Any]) -> UUID:

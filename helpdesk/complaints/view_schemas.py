@@ -9,7 +9,7 @@ from helpdesk.complaints.custom_field_schemas import CONDITION_LENGTH, MOST_COND
 from helpdesk.complaints.list_queries import COUNTED_TO, NEWEST_FIRST, SORTS
 from helpdesk.complaints.schemas import ComplaintQuery, ComplaintSummary, fitting_sort, sound_filters
 from helpdesk.complaints.scoped_models import SCOPES
-from helpdesk.kernel.schemas import Choice, CommaList, Flag, PageQuery, Schema, Text, Timestamp, Whole
+from helpdesk.kernel.schemas import Choice, CommaList, Flag, Line, PageQuery, Schema, Text, Timestamp, Whole
 
 COLUMNS: Final = tuple(ComplaintSummary().fields)
 _OWN: Final = re.compile(r"custom_fields\.[a-z][a-z0-9_]{0,39}")
@@ -60,8 +60,13 @@ ComplaintFilters: Final[Any] = type(
 )
 
 
+def _a_column(name: str) -> None:
+    if name not in COLUMNS and not _OWN.fullmatch(name):
+        raise ValidationError(f"Must be one of: {', '.join(COLUMNS)}, or custom_fields.KEY.")
+
+
 class ViewIn(Schema):
-    name = Text(required=True, max_length=200, metadata={"example": "My urgent ones"})
+    name = Line(required=True, max_length=200, metadata={"example": "My urgent ones"})
     scope = Choice(SCOPES, load_default="own", metadata={"example": "own"})
     team_id = fields.UUID(metadata={"description": "Of the scope `team`: whose.", "example": None})
     filters = fields.Nested(
@@ -69,7 +74,7 @@ class ViewIn(Schema):
     )
     sort = Choice(SORTS, metadata={"description": "As in the list.", "example": NEWEST_FIRST})
     columns = fields.List(
-        Text(max_length=60, metadata={"example": "reference"}),
+        Text(max_length=60, validate=_a_column, metadata={"example": "reference"}),
         load_default=list,
         validate=validate.Length(max=40),
         metadata={
@@ -80,16 +85,14 @@ class ViewIn(Schema):
     position = Whole(load_default=0, validate=validate.Range(0, 10_000), metadata={"example": 10})
 
     @validates_schema
-    def _whole(self, data: dict[str, Any], **_: Any) -> None:
+    def _of_a_team(self, data: dict[str, Any], **_: Any) -> None:
         if (data.get("scope") == "team") != ("team_id" in data):
             raise ValidationError("A team's has a team, and nobody else's.", "team_id")
+
+    @validates_schema(skip_on_field_errors=False)
+    def _in_an_order(self, data: dict[str, Any], **_: Any) -> None:
         if isinstance(data.get("filters"), dict):
             fitting_sort({**data["filters"], **({"sort": data["sort"]} if "sort" in data else {})})
-        for place, column in enumerate(data.get("columns", ())):
-            if column not in COLUMNS and not _OWN.fullmatch(column):
-                raise ValidationError(
-                    {"columns": {place: [f"Must be one of: {', '.join(COLUMNS)}, or custom_fields.KEY."]}}
-                )
 
 
 class ViewPut(ViewIn):

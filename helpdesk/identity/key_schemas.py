@@ -4,7 +4,7 @@ from helpdesk.identity.key_models import KEY_SCOPES
 from helpdesk.identity.key_queries import STATES
 from helpdesk.identity.keys import DEFAULT_OVERLAP, MAX_OVERLAP
 from helpdesk.identity.permissions import PERMISSIONS
-from helpdesk.kernel.schemas import Choice, PageQuery, Schema, Text, Timestamp, Whole
+from helpdesk.kernel.schemas import Choice, Line, PageQuery, Schema, Timestamp, Whole
 
 _PERMISSIONS = ["complaint:read", "complaint:create"]
 _SCOPE = "Which complaints: those of its teams and of no team yet, or everything."
@@ -16,7 +16,7 @@ class KeyQuery(PageQuery):
 
 
 class KeyIn(Schema):
-    name = Text(required=True, max_length=200, metadata={"example": "web shop"})
+    name = Line(required=True, max_length=200, metadata={"example": "web shop"})
     permissions = fields.List(
         Choice(PERMISSIONS), required=True, validate=validate.Length(min=1), metadata={"example": _PERMISSIONS}
     )
@@ -28,7 +28,7 @@ class KeyIn(Schema):
 
 
 class KeyPatch(Schema):
-    name = Text(max_length=200, metadata={"example": "web shop"})
+    name = Line(max_length=200, metadata={"example": "web shop"})
     permissions = fields.List(Choice(PERMISSIONS), validate=validate.Length(min=1), metadata={"example": _PERMISSIONS})
     scope = Choice(KEY_SCOPES, metadata={"description": _SCOPE, "example": "teams"})
     team_ids = fields.List(fields.UUID(), validate=validate.Length(max=100), metadata={"example": []})

@@ -85,8 +85,9 @@ def weakness(password: str, own_words: Iterable[str]) -> str | None:
     words = _words(folded)
     if words & _common():
         return "This is one of the most common passwords."
-    if words & _own(own_words):
-        return "Do not use your name or your address."
+    own_words = list(own_words)
+    if words & _own(own_words) or _contains(folded, own_words):
+        return "Do not use your name or your address, nor a part of them."
     return None
 
 
@@ -144,6 +145,26 @@ def _own(words: Iterable[str]) -> set[str]:
         for part in (folded, name, host, name + host.partition(".")[0]):
             found |= _words(part) if part else set()
     return found
+
+
+_LEAST_PART: Final = 4
+"""Shorter names stand in many words by chance."""
+
+
+def _contains(folded: str, own_words: Iterable[str]) -> bool:
+    """Whether the address, what stands before its @, the name or a part of it stands in the password, whatever is between its
+    letters and whatever stands for some of them.
+    """
+    joined = _BETWEEN.sub("", folded)
+    written = (folded, joined, _BETWEEN.sub("", folded.translate(_AS_LETTERS)))
+    for word in own_words:
+        own = unicodedata.normalize("NFKC", word).casefold()
+        name, at, _ = own.partition("@")
+        for part in {own, name} if at else {own, *own.split()}:
+            letters = _BETWEEN.sub("", part)
+            if len(letters) >= _LEAST_PART and any(letters in text or part in text for text in written):
+                return True
+    return False
 
 
 @cache

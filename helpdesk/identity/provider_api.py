@@ -20,6 +20,7 @@ from helpdesk.identity.errors import BeyondOwnRights, NameTaken
 from helpdesk.identity.provider_models import AgentIdentity, IdentityProvider
 from helpdesk.identity.provider_signing_in import Arrival, Departure
 from helpdesk.identity.session_api import cookie, door, where
+from helpdesk.kernel.errors import FieldError
 from helpdesk.kernel.http import Blueprint, request_cookie
 from helpdesk.kernel.pagination import Listed, Page
 from helpdesk.kernel.schemas import PageQuery
@@ -47,6 +48,10 @@ def list_identity_providers(session: Session, _actor: Actor, page: Page, given: 
     return provider_queries.list_providers(session, page, given)
 
 
+def _faults(session: Session, _actor: Actor, given: dict[str, Any]) -> list[FieldError]:
+    return provider_service.faults(session, door(), given)
+
+
 @blp.write(
     "/identity-providers",
     operation_id="create_identity_provider",
@@ -60,6 +65,7 @@ def list_identity_providers(session: Session, _actor: Actor, page: Page, given: 
     show=_show,
     location=lambda provider: f"/api/v1/identity-providers/{provider['id']}",
     idempotency_key="none",
+    faults=_faults,
     errors=(NameTaken, BeyondOwnRights),
 )
 def create_identity_provider(uow: UnitOfWork, actor: Actor, given: dict[str, Any]) -> UUID:
@@ -88,6 +94,7 @@ def get_identity_provider(session: Session, _actor: Actor, provider_id: UUID) ->
     load=provider_queries.provider_for_update,
     show=_show,
     if_match="required",
+    faults=_faults,
     errors=(NameTaken, BeyondOwnRights),
 )
 def change_identity_provider(uow: UnitOfWork, actor: Actor, row: IdentityProvider, given: dict[str, Any]) -> UUID:

@@ -4,7 +4,7 @@ from typing import Any
 from marshmallow import ValidationError, fields, validate
 
 from helpdesk.identity.session_schemas import Secret
-from helpdesk.kernel.schemas import Flag, PageQuery, Schema, Text, Timestamp
+from helpdesk.kernel.schemas import Flag, Line, PageQuery, Schema, Text, Timestamp
 
 _DOMAIN = re.compile(r"(?=.{1,253}$)[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?(?:\.[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?)*")
 _ISSUER = "Exactly as the provider writes it, for `/.well-known/openid-configuration` below it."
@@ -37,7 +37,7 @@ def _url(description: str, example: str | None, **kwargs: Any) -> Text:
 
 
 class ProviderIn(Schema):
-    name = Text(required=True, max_length=100, metadata={"description": "What people read.", "example": "Example Corp"})
+    name = Line(required=True, max_length=100, metadata={"description": "What people read.", "example": "Example Corp"})
     issuer = _url(_ISSUER, "https://login.example.com", required=True)
     client_id = Text(required=True, max_length=500, metadata={"example": "helpdesk"})
     client_secret = Secret(
@@ -53,7 +53,7 @@ class ProviderIn(Schema):
 
 
 class ProviderPatch(Schema):
-    name = Text(max_length=100, metadata={"example": "Example Corp"})
+    name = Line(max_length=100, metadata={"example": "Example Corp"})
     issuer = _url(_ISSUER, "https://login.example.com")
     client_id = Text(max_length=500, metadata={"example": "helpdesk"})
     client_secret = Secret(allow_none=True, metadata={"example": "s3cret"})

@@ -3,6 +3,8 @@
 from typing import Any, Final
 from uuid import UUID
 
+from sqlalchemy.orm import Session
+
 from helpdesk.identity import provider_queries, queries, role_queries
 from helpdesk.identity.actors import Actor
 from helpdesk.identity.administration import record_administration
@@ -81,6 +83,17 @@ def unlink(uow: UnitOfWork, row: AgentIdentity) -> None:
 
 
 def _check(uow: UnitOfWork, door: Door, actor: Actor, given: dict[str, Any]) -> None:
+    errors = faults(uow.session, door, given)
+    if errors:
+        raise ValidationFailed(errors=errors)
+    role = given.get("provision_role")
+    rights = None if role is None else role_queries.rights_of_role(uow.session, role)
+    if rights is not None:
+        check_rights(actor, rights)
+
+
+def faults(session: Session, door: Door, given: dict[str, Any]) -> list[FieldError]:
+    """`given`: of a provider that is written, what is sound of it by itself."""
     errors = []
     for name in ("issuer", "redirect_uri"):
         url = given.get(name)
@@ -89,13 +102,9 @@ def _check(uow: UnitOfWork, door: Door, actor: Actor, given: dict[str, Any]) -> 
     if "?" in given.get("issuer", ""):
         errors.append(FieldError.at("/issuer", "url", "An issuer has no query."))
     role = given.get("provision_role")
-    rights = None if role is None else role_queries.rights_of_role(uow.session, role)
-    if role is not None and rights is None:
+    if role is not None and role_queries.rights_of_role(session, role) is None:
         errors.append(FieldError.at("/provision_role", "unknown", "There is no such role; see GET /roles."))
-    if errors:
-        raise ValidationFailed(errors=errors)
-    if rights is not None:
-        check_rights(actor, rights)
+    return errors
 
 
 def _sealed(door: Door, provider_id: UUID, secret: str | None) -> bytes | None:

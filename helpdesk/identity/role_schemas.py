@@ -1,7 +1,7 @@
 from marshmallow import fields
 
 from helpdesk.identity.permissions import AUTHORITIES, PERMISSIONS, SCOPES
-from helpdesk.kernel.schemas import Choice, Flag, Schema, Text, Timestamp
+from helpdesk.kernel.schemas import Choice, Flag, Line, Schema, Text, Timestamp
 
 _EXAMPLE = ["complaint:read", "complaint:note"]
 _SCOPE = "Which complaints: assigned to oneself; those too of one's teams and of no team yet; everything."
@@ -10,7 +10,7 @@ _AUTHORITY = "Whose limits apply when money is given away; none: none at all."
 
 
 class RoleIn(Schema):
-    name = Text(required=True, max_length=60, metadata={"description": "Stays as it is.", "example": "night shift"})
+    name = Line(required=True, max_length=60, metadata={"description": "Stays as it is.", "example": "night shift"})
     description = Text(max_length=500, min_length=0, load_default="", metadata={"example": "Reads and takes notes."})
     permissions = fields.List(Choice(PERMISSIONS), required=True, metadata={"example": _EXAMPLE})
     scope = Choice(SCOPES, required=True, metadata={"description": _SCOPE, "example": "teams"})

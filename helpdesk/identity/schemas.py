@@ -3,20 +3,20 @@ from typing import Any
 from marshmallow import ValidationError, fields, validate, validates_schema
 
 from helpdesk.identity.permissions import AUTHORITIES, PERMISSIONS, SCOPES
-from helpdesk.kernel.schemas import Choice, Email, Flag, PageQuery, Schema, Text, Timestamp
+from helpdesk.kernel.schemas import Choice, Email, Flag, Line, PageQuery, Schema, Timestamp
 
 _ROLE = "By its name, as in `GET /roles`."
 
 
 class AgentQuery(PageQuery):
-    role = Text(max_length=60, metadata={"example": "agent"})
+    role = Line(max_length=60, metadata={"example": "agent"})
     active = fields.Boolean()
 
 
 class AgentIn(Schema):
     email = Email(required=True, metadata={"example": "ana@example.com"})
-    name = Text(required=True, max_length=200, metadata={"example": "Ana Souza"})
-    role = Text(required=True, max_length=60, metadata={"description": _ROLE, "example": "agent"})
+    name = Line(required=True, max_length=200, metadata={"example": "Ana Souza"})
+    role = Line(required=True, max_length=60, metadata={"description": _ROLE, "example": "agent"})
     team_ids = fields.List(
         fields.UUID(), load_default=list, validate=validate.Length(max=100), metadata={"example": []}
     )
@@ -35,8 +35,8 @@ class ReassignIn(Schema):
 
 
 class AgentPatch(Schema):
-    name = Text(max_length=200, metadata={"example": "Ana Souza"})
-    role = Text(max_length=60, metadata={"description": _ROLE, "example": "senior"})
+    name = Line(max_length=200, metadata={"example": "Ana Souza"})
+    role = Line(max_length=60, metadata={"description": _ROLE, "example": "senior"})
     active = Flag(metadata={"description": "False ends tokens and sessions at once, and suspends API keys."})
     team_ids = fields.List(fields.UUID(), validate=validate.Length(max=100), metadata={"example": []})
     even_if_named = Flag(
@@ -72,7 +72,7 @@ class TeamQuery(PageQuery):
 
 
 class TeamIn(Schema):
-    name = Text(required=True, max_length=200, metadata={"example": "Billing"})
+    name = Line(required=True, max_length=200, metadata={"example": "Billing"})
 
 
 class TeamHeirIn(Schema):
@@ -80,7 +80,7 @@ class TeamHeirIn(Schema):
 
 
 class TeamPatch(Schema):
-    name = Text(max_length=200, metadata={"example": "Billing and refunds"})
+    name = Line(max_length=200, metadata={"example": "Billing and refunds"})
     active = Flag(metadata={"description": "A team that is not active is given nothing; what it has open goes on."})
     reassign_to = fields.Nested(
         TeamHeirIn,
@@ -112,7 +112,7 @@ class Team(Schema):
 
 
 class TokenIn(Schema):
-    name = Text(required=True, max_length=200, metadata={"example": "nightly report"})
+    name = Line(required=True, max_length=200, metadata={"example": "nightly report"})
     agent_id = fields.UUID(metadata={"description": "Whose token; one's own when absent.", "example": None})
     expires_at = Timestamp(
         metadata={"description": "At most 366 days away, which is also the default.", "example": None}

@@ -104,6 +104,11 @@ def _reassign_to(uow: UnitOfWork, actor: Actor, agent: Agent, given: dict[str, A
         raise ValidationFailed(errors=[FieldError.at(f"/{name}", "not_leaving", text) for name in alone])
     if wanted is None:
         return {}
+    if not agent.active:
+        text = (
+            "They had left before: what they had has gone on since. Name whom single complaints go to (bulk, `assign`)."
+        )
+        raise ValidationFailed(errors=[FieldError.at("/reassign_to", "not_leaving", text)])
     check_rights(actor, Rights(frozenset({"complaint:assign"}), "everything"))
     agent_id, team_id = wanted.get("agent_id"), wanted.get("team_id")
     if agent_id is not None and (agent_id == agent.id or not queries.known_active_agents(uow.session, [agent_id])):

@@ -3,7 +3,7 @@ from marshmallow import fields, validate
 from helpdesk.integrations.mapping import shipped
 from helpdesk.integrations.mapping_schemas import ENCODINGS, FORMATS
 from helpdesk.integrations.models import OUTCOMES, STATES
-from helpdesk.kernel.schemas import Choice, CommaList, Flag, PageQuery, Schema, Text, Timestamp, Whole
+from helpdesk.kernel.schemas import Choice, CommaList, Flag, Line, PageQuery, Schema, Timestamp, Whole
 
 MAX_FEED = 500
 
@@ -12,7 +12,7 @@ class ImportIn(Schema):
     mapping = Choice(
         shipped(), required=True, metadata={"description": "See `GET /import-mappings`.", "example": "cfpb"}
     )
-    file_name = Text(required=True, max_length=200, metadata={"example": "complaints.csv"})
+    file_name = Line(required=True, max_length=200, metadata={"example": "complaints.csv"})
     dry_run = Flag(
         load_default=False, metadata={"description": "Check everything and take nothing in.", "example": False}
     )

@@ -32,8 +32,11 @@ class DomainError(Exception):
     @property
     def in_one_text(self) -> str:
         """What is wrong, the fields with it: for a row that keeps it."""
-        fields = [f"{item.get('pointer', '')}: {item['detail']}" for item in self.errors]
-        return " ".join([self.detail, *fields])[:2000]
+        said = self.detail if self.detail.endswith((".", "?", "!")) else f"{self.detail}."
+        fields = [
+            f"{item['pointer']}: {item['detail']}" if item.get("pointer") else item["detail"] for item in self.errors
+        ]
+        return " ".join([said, *fields])[:2000]
 
 
 class FieldError(dict[str, str]):

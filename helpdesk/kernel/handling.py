@@ -2,20 +2,21 @@
 declared is in `http`.
 """
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, TypeVar, cast
 from uuid import UUID
 
 import marshmallow as ma
 from flask import Response, g, request
+from psycopg import errors as pg_errors
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
 from helpdesk.kernel import idempotency
 from helpdesk.kernel.access import require
 from helpdesk.kernel.answers import answered, conditional, kept_headers, listed_answer, replayed
-from helpdesk.kernel.errors import Conflict, IdempotencyKeyRequired, PreconditionFailed
+from helpdesk.kernel.errors import Conflict, FieldError, IdempotencyKeyRequired, PreconditionFailed
 from helpdesk.kernel.events import EventStream
 from helpdesk.kernel.incoming import Given, GivenFile, check_if_match, load_query, looked_at
 from helpdesk.kernel.multipart import MEDIA_TYPE
@@ -123,6 +124,7 @@ class Write:
     or_nothing: bool = False
     accepted: Callable[[Any], bool] | None = None
     by: Scheme | None = None
+    faults: Callable[[Session, Any, dict[str, Any]], Iterable[FieldError]] | None = None
 
     def __call__(self, **path: Any) -> Response:
         if self.first is not None:
@@ -214,7 +216,7 @@ class Write:
             if self.permission is not None:
                 require(actor, self.permission)
             load_query(None)
-            return self.view(uow, actor, *given.body(self.body), **path)
+            return self.view(uow, actor, *self._read(uow, actor, given), **path)
         row = self.load(uow.session, actor, *((given.parsed,) if self.body_names_rows else ()), **path)
         uow.about |= _about(row)
         if self.permission is not None:
@@ -233,7 +235,11 @@ class Write:
         if self.check is not None:
             self.check(uow.session, actor, row)
         load_query(None)
-        return self.view(uow, actor, row, *given.body(self.body))
+        return self.view(uow, actor, row, *self._read(uow, actor, given))
+
+    def _read(self, uow: UnitOfWork, actor: Caller, given: "Given") -> tuple[Any, ...]:
+        faults = self.faults
+        return given.body(self.body, None if faults is None else lambda sound: faults(uow.session, actor, sound))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -290,7 +296,8 @@ def persistently(run: Callable[[], _Done]) -> _Done:
 
 def _worth_repeating(error: Exception) -> bool:
     """Errors after which the transaction certainly did not happen, so that the whole request can run again."""
-    if met_others(error):
+    # Where two give one name at once, the second finds it taken when it looks again, and is told so.
+    if met_others(error, pg_errors.UniqueViolation, pg_errors.ExclusionViolation):
         return True
     # A connection that was dead before we used it: the server went away between two requests. A failure inside COMMIT
     # itself has an open outcome and is told to the caller, who has an Idempotency-Key for that.

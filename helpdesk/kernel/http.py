@@ -9,7 +9,7 @@ hold (`check`), and how the result is shown (`show`, run before the commit so th
 `Idempotency-Key`, on rows as they will be committed).
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from http import HTTPStatus
 from typing import Any, Final
 
@@ -20,7 +20,7 @@ from sqlalchemy.orm import Session
 
 from helpdesk.kernel.answers import JSON
 from helpdesk.kernel.downloads import RangeNotSatisfiable, respond
-from helpdesk.kernel.errors import DomainError, NotFound, PreconditionFailed, PreconditionRequired
+from helpdesk.kernel.errors import DomainError, FieldError, NotFound, PreconditionFailed, PreconditionRequired
 from helpdesk.kernel.handling import FIELDS, READS, Read, UploadWrite, Write, include, persistently
 from helpdesk.kernel.incoming import load_query, validation_failed
 from helpdesk.kernel.openapi import describe, document_view
@@ -145,6 +145,7 @@ class Blueprint(flask_smorest.Blueprint):  # type: ignore[misc]  # flask-smorest
         or_nothing: bool = False,
         accepted: Callable[[Any], bool] | None = None,
         by: Scheme | None = None,
+        faults: Callable[[Session, Any, dict[str, Any]], Iterable[FieldError]] | None = None,
         errors: Sequence[type[DomainError]] = (),
         description: str | None = None,
     ) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
@@ -200,6 +201,7 @@ class Blueprint(flask_smorest.Blueprint):  # type: ignore[misc]  # flask-smorest
                 or_nothing=or_nothing,
                 accepted=accepted,
                 by=by,
+                faults=faults,
             )
             self._register(
                 rule,

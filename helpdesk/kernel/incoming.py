@@ -1,6 +1,7 @@
 """A request's body, query and preconditions, as they came and as they are understood."""
 
 import re
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -8,10 +9,20 @@ import marshmallow as ma
 import orjson
 from flask import request
 
-from helpdesk.kernel.errors import MalformedRequest, PreconditionFailed, PreconditionRequired, ValidationFailed
+from helpdesk.kernel.errors import (
+    FieldError,
+    MalformedRequest,
+    PreconditionFailed,
+    PreconditionRequired,
+    ValidationFailed,
+)
 from helpdesk.kernel.problems import UnsupportedMediaType
 from helpdesk.kernel.schemas import problems_of
 from helpdesk.kernel.uploads import Upload
+from helpdesk.kernel.words import need_attention
+
+More = Callable[[dict[str, Any]], Iterable[FieldError]]
+"""Of the fields that a schema lets through, what is wrong all the same: what only the database can tell."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,13 +51,27 @@ class Given:
             raise MalformedRequest(f"The body is not well-formed JSON: {error}.") from error
         return cls(raw, parsed)
 
-    def body(self, schema: ma.Schema | None) -> tuple[Any, ...]:
+    def body(self, schema: ma.Schema | None, more: More | None = None) -> tuple[Any, ...]:
+        """Raises `ValidationFailed` naming every bad field; `more` adds what it finds in the others."""
         if schema is None:
             return ()
         try:
             return (schema.load(self.parsed),)
         except ma.ValidationError as error:
-            raise validation_failed(error.messages) from error
+            failed = validation_failed(error.messages)
+            if more is None or not isinstance(error.valid_data, dict):
+                raise failed from error
+            found = [*failed.errors, *more(_sound(error, self.parsed))]
+            raise ValidationFailed(need_attention(len(found), "field"), errors=found) from error
+
+
+def _sound(error: ma.ValidationError, parsed: Any) -> dict[str, Any]:
+    """Without lists of which something was left out: what is left would not stand at its place."""
+    return {
+        name: value
+        for name, value in cast("dict[str, Any]", error.valid_data).items()
+        if not isinstance(value, list) or len(value) == len(parsed.get(name, value))
+    }
 
 
 def may_be_empty(schema: ma.Schema) -> bool:
@@ -60,14 +85,14 @@ class GivenFile(Given):
 
     upload: Upload
 
-    def body(self, schema: ma.Schema | None) -> tuple[Any, ...]:
-        return (*Given.body(self, schema), self.upload)
+    def body(self, schema: ma.Schema | None, more: More | None = None) -> tuple[Any, ...]:
+        return (*Given.body(self, schema, more), self.upload)
 
 
 def validation_failed(messages: Any) -> ValidationFailed:
     found = problems_of(messages)
     return ValidationFailed(
-        "1 field needs attention." if len(found) == 1 else f"{len(found)} fields need attention.",
+        need_attention(len(found), "field"),
         errors=cast(Any, found),
     )
 
@@ -91,7 +116,7 @@ def load_query(schema: ma.Schema | None) -> dict[str, Any]:
                 name = item["pointer"].removeprefix("/").split("/")[0]
                 problems.append({"parameter": name, "code": item["code"], "detail": item["detail"]})
     if problems:
-        raise ValidationFailed(f"{len(problems)} query parameters need attention.", errors=cast(Any, problems))
+        raise ValidationFailed(need_attention(len(problems), "query parameter"), errors=cast(Any, problems))
     return given
 
 

@@ -28,21 +28,50 @@ from helpdesk.kernel.pagination import MAX_LIMIT
 _FORBIDDEN = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]")
 
 
-class Text(fields.String):
-    """Text from a person: stripped, NFC, no control characters but tab and line breaks. Lengths are in characters."""
+_UNSEEN: Final = frozenset("\u034f\u115f\u1160\u2800\u3164\uffa0")
+"""Letters and marks that show nothing: the grapheme joiner, fillers of Hangul, the empty pattern of Braille."""
+_UNSEEN_KINDS: Final = frozenset({"Cc", "Cf", "Zs", "Zl", "Zp"})
+_BREAK: Final = re.compile(r"[ ]*[\t\n\r\x85\u2028\u2029]+[ \t\n\r\x85\u2028\u2029]*")
 
-    default_error_messages = {"control": "Remove control characters (only tabs and line breaks are allowed)."}  # noqa: RUF012
+
+def is_seen(text: str) -> bool:
+    """Whether anything of it can be seen. `text`: stripped, without control characters."""
+    return any(not (unicodedata.category(char) in _UNSEEN_KINDS or char in _UNSEEN) for char in text)
+
+
+class Text(fields.String):
+    """Text from a person: stripped, NFC, no control characters but tab and line breaks. Lengths are in characters. What has to
+    say something has a character that can be seen.
+    """
+
+    default_error_messages = {  # noqa: RUF012
+        "control": "Remove control characters (only tabs and line breaks are allowed).",
+        "unseen": "Shorter than it looks: nothing of this text can be seen.",
+    }
 
     def __init__(self, *, max_length: int = 500, min_length: int = 1, **kwargs: Any) -> None:
         checks = [validate.Length(min=min_length, max=max_length)]
         extra = kwargs.pop("validate", None)
         super().__init__(validate=[*checks, *([extra] if extra else [])], **kwargs)
+        self.says_something = min_length > 0
 
     def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any) -> str:
         text: str = super()._deserialize(value, attr, data, **kwargs)
         if _FORBIDDEN.search(text):
             raise self.make_error("control")
-        return unicodedata.normalize("NFC", text).strip()
+        text = unicodedata.normalize("NFC", text).strip()
+        if self.says_something and text and not is_seen(text):
+            raise self.make_error("unseen")
+        return text
+
+
+class Line(Text):
+    """A text of one line, as a subject or a name: it stands in lists, mails' headers and CSV. Line breaks and tabs, which come
+    along where something is pasted, become a space.
+    """
+
+    def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any) -> str:
+        return _BREAK.sub(" ", super()._deserialize(value, attr, data, **kwargs))
 
 
 class Html(Text):

@@ -10,7 +10,7 @@ from uuid import UUID
 import structlog
 from flask import Flask, Response, current_app, g, request
 from sqlalchemy.orm import Session
-from werkzeug.routing import UUIDConverter, ValidationError
+from werkzeug.routing import IntegerConverter, Map, UUIDConverter, ValidationError
 
 from helpdesk.kernel import limiting
 from helpdesk.kernel.errors import Unauthenticated
@@ -74,6 +74,23 @@ class RowId(UUIDConverter):
         return NO_ROW
 
 
+class VersionNumber(IntegerConverter):
+    """The number of a version in a path. What is none is the number of no version, as with `RowId`."""
+
+    regex = "[^/]+"
+    part_isolating = True
+
+    def __init__(self, url_map: Map) -> None:
+        super().__init__(url_map, min=1, max=_MOST_VERSIONS)
+
+    def to_python(self, value: str) -> int:
+        number = int(value) if _VERSION.fullmatch(value) else NO_VERSION
+        return number if number <= _MOST_VERSIONS else NO_VERSION
+
+
+_VERSION: Final = re.compile(r"[1-9][0-9]{0,9}")
+_MOST_VERSIONS: Final = 2**31 - 1
+NO_VERSION: Final = 0
 _ROW_ID: Final = re.compile(UUIDConverter.regex)
 NO_ROW: Final = UUID(int=0)
 """Ids of rows have a time in them and are never this one."""

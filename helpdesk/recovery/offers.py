@@ -26,6 +26,7 @@ from helpdesk.kernel.mail import queue_mail
 from helpdesk.kernel.money import Money
 from helpdesk.kernel.schemas import json_safe
 from helpdesk.kernel.unit_of_work import UnitOfWork
+from helpdesk.kernel.words import with_article
 from helpdesk.recovery import approvals, budgets, playbook, queries, suggestions, texts, voucher_queries
 from helpdesk.recovery.authority import Verdict
 from helpdesk.recovery.errors import ComplaintTakesNoOffers, DuplicateOffer, VoucherNotValid
@@ -115,7 +116,7 @@ def draft(uow: UnitOfWork, actor: Actor, complaint: Complaint, given: dict[str, 
 
 def check_takes_offers(complaint: Complaint) -> None:
     if complaint.record_type != "complaint":
-        raise ComplaintTakesNoOffers(f"It is a {complaint.record_type}; convert it into a complaint first.")
+        raise ComplaintTakesNoOffers(f"It is {with_article(complaint.record_type)}; convert it into a complaint first.")
     if complaint.status not in COMPLAINT_TAKES_OFFERS:
         raise ComplaintTakesNoOffers(f"The complaint is {complaint.status}.", state=complaint.status)
 

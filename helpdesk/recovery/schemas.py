@@ -7,7 +7,7 @@ from marshmallow import ValidationError, fields, validate, validates_schema
 
 from helpdesk.complaints.taxonomy import FAULTS
 from helpdesk.kernel.money import currencies
-from helpdesk.kernel.schemas import Choice, Flag, MoneyField, PageQuery, Pattern, Schema, Text, Timestamp, Whole
+from helpdesk.kernel.schemas import Choice, Flag, Line, MoneyField, PageQuery, Pattern, Schema, Text, Timestamp, Whole
 from helpdesk.recovery.lifecycle import CUSTOMER_STATES, LIFECYCLE
 from helpdesk.recovery.models import ENTRY_KINDS, LANGUAGES
 from helpdesk.recovery.offers import DEFAULT_VALID_DAYS
@@ -293,7 +293,7 @@ class BudgetQuery(PageQuery):
 
 
 class BudgetIn(Schema):
-    name = Text(required=True, max_length=200, metadata={"example": "Goodwill 2026"})
+    name = Line(required=True, max_length=200, metadata={"example": "Goodwill 2026"})
     team_id = fields.UUID(metadata={"description": "Whose; the firm's when absent.", "example": None})
     currency = _currency_field(required=True)
     starts_on = fields.Date(required=True, metadata={"description": "First day.", "example": "2026-01-01"})

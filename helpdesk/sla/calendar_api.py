@@ -98,7 +98,7 @@ def list_versions(session: Session, _actor: Actor, page: Page, given: dict[str, 
 
 
 @blp.read(
-    "/sla/calendars/<uuid:calendar_id>/versions/<int(min=1, max=2147483647):version>",
+    "/sla/calendars/<uuid:calendar_id>/versions/<version:version>",
     operation_id="get_sla_calendar_version",
     summary="One version of a calendar",
     answer=schemas.CalendarVersion,

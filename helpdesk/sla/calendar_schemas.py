@@ -2,7 +2,7 @@ from typing import Any, Final
 
 from marshmallow import ValidationError, fields, validate, validates_schema
 
-from helpdesk.kernel.schemas import Choice, Flag, Pattern, Schema, Text, Timestamp, Whole
+from helpdesk.kernel.schemas import Choice, Flag, Line, Pattern, Schema, Text, Timestamp, Whole
 from helpdesk.sla.public_holidays import FIRST_YEAR, LAST_YEAR
 from helpdesk.sla.specs import DAYS
 
@@ -130,7 +130,7 @@ _VALID_UNTIL: Final = {"description": "The last local date on which it holds.", 
 
 
 class CalendarIn(CalendarHours):
-    name = Text(required=True, max_length=100, metadata={"example": "Berlin office"})
+    name = Line(required=True, max_length=100, metadata={"example": "Berlin office"})
     public_holidays = fields.Nested(PublicHolidaysIn, load_default=None, allow_none=True)
 
 

@@ -165,7 +165,7 @@ def list_versions(session: Session, _actor: Actor, page: Page, given: dict[str, 
 
 
 @blp.read(
-    "/sla/policies/<uuid:policy_id>/versions/<int(min=1, max=2147483647):version>",
+    "/sla/policies/<uuid:policy_id>/versions/<version:version>",
     operation_id="get_sla_policy_version",
     summary="One version of a policy",
     answer=schemas.PolicyVersion,

@@ -8,7 +8,7 @@ from helpdesk.complaints.routing_schemas import CONDITION as OF_ROUTING
 from helpdesk.complaints.taxonomy import SEVERITIES
 from helpdesk.customers.models import TIERS
 from helpdesk.kernel.expressions import ALWAYS
-from helpdesk.kernel.schemas import Choice, Flag, Pattern, Schema, Text, Timestamp, Whole
+from helpdesk.kernel.schemas import Choice, Flag, Line, Pattern, Schema, Timestamp, Whole
 from helpdesk.sla.calendar_reading import read_date
 from helpdesk.sla.computing import CHOICES
 from helpdesk.sla.ladder_schemas import LADDER_META, Ladder, Thresholds, read_ladder
@@ -181,7 +181,7 @@ class PolicyTerms(Schema):
 class PolicyPatch(Schema):
     """What is left out stays."""
 
-    name = Text(max_length=100, metadata={"example": "Key customers"})
+    name = Line(max_length=100, metadata={"example": "Key customers"})
     active = Flag(metadata={"example": True})
     position = Whole(
         validate=validate.Range(0, 1_000_000_000),
@@ -198,7 +198,7 @@ class PolicyPatch(Schema):
 
 
 class PolicyIn(PolicyPatch):
-    name = Text(required=True, max_length=100, metadata={"example": "Key customers"})
+    name = Line(required=True, max_length=100, metadata={"example": "Key customers"})
     active = Flag(load_default=True, metadata={"example": True})
     valid_from = _Day(_FROM, load_default=None)
     valid_until = _Day(_UNTIL, load_default=None)

@@ -3,7 +3,7 @@ from zoneinfo import available_timezones
 
 from marshmallow import ValidationError, fields, validate, validates_schema
 
-from helpdesk.kernel.schemas import Choice, Flag, Pattern, Schema, Text, Timestamp, Whole
+from helpdesk.kernel.schemas import Choice, Flag, Line, Pattern, Schema, Text, Timestamp, Whole
 from helpdesk.sla.ladder_schemas import LADDER_META, Ladder, Thresholds
 from helpdesk.sla.regime_facts import KINDS
 from helpdesk.sla.regime_rules import NOTICE, UNITS
@@ -144,7 +144,7 @@ class RuleQuery(Schema):
     jurisdiction = fields.String(
         validate=_COUNTRY, metadata={"description": "Also the rules of a group that it is in.", "example": "GB"}
     )
-    sector = Text(max_length=50, metadata={"example": "social housing"})
+    sector = Line(max_length=50, metadata={"example": "social housing"})
     milestone = Text(max_length=100, metadata={"example": "stage1_response"})
     on = fields.Date(metadata={"description": "In force on that day.", "example": "2026-03-02"})
     review_overdue = fields.Boolean(metadata={"example": None})
@@ -165,7 +165,7 @@ class RulePatch(Schema):
         max_length=64,
         metadata={"description": "Where its days end, in a country of several zones.", "example": None},
     )
-    owner = Text(allow_none=True, max_length=200, metadata={"example": "Head of compliance"})
+    owner = Line(allow_none=True, max_length=200, metadata={"example": "Head of compliance"})
     review_by = fields.Date(allow_none=True, metadata={"example": "2027-12-31"})
     thresholds = Thresholds(allow_none=True)
     ladder = Ladder(allow_none=True)

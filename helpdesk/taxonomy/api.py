@@ -53,7 +53,7 @@ def list_versions(session: Session, _actor: Actor, page: Page, given: dict[str, 
 
 
 @blp.read(
-    "/taxonomy/versions/<int(min=1, max=2147483647):version>",
+    "/taxonomy/versions/<version:version>",
     operation_id="get_taxonomy_version",
     summary="All of it as it was in one version",
     answer=schemas.Taxonomy,

@@ -4,7 +4,7 @@ from typing import Final
 
 from marshmallow import fields, validate
 
-from helpdesk.kernel.schemas import Choice, Flag, PageQuery, Pattern, Schema, Text, Timestamp
+from helpdesk.kernel.schemas import Choice, Flag, Line, PageQuery, Pattern, Schema, Text, Timestamp
 from helpdesk.taxonomy.code_maps import MOST
 from helpdesk.taxonomy.terms import KINDS
 
@@ -32,7 +32,7 @@ class ExternalCodeIn(Schema):
 class CodeMapPut(Schema):
     """The whole: what is left out is gone."""
 
-    title = Text(required=True, max_length=200, metadata={"example": "US CFPB Consumer Complaint Database"})
+    title = Line(required=True, max_length=200, metadata={"example": "US CFPB Consumer Complaint Database"})
     codes = fields.List(fields.Nested(ExternalCodeIn), required=True, validate=validate.Length(max=MOST))
 
 

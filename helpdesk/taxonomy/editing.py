@@ -13,6 +13,7 @@ from helpdesk.kernel.errors import FieldError, ValidationFailed
 from helpdesk.kernel.ids import new_id
 from helpdesk.kernel.schemas import json_safe
 from helpdesk.kernel.unit_of_work import UnitOfWork
+from helpdesk.kernel.words import with_article
 from helpdesk.taxonomy import queries, versions
 from helpdesk.taxonomy.errors import CodeTaken, LastOfItsKind
 from helpdesk.taxonomy.events import (
@@ -41,7 +42,7 @@ def add_term(uow: UnitOfWork, given: Mapping[str, Any]) -> UUID:
     check_traits(kind, given.get("traits", {}))
     _check_code(uow, kind, code)
     if queries.term_known(uow.session, kind, code):
-        raise CodeTaken(f"There is a {kind.replace('_', ' ')} {code} already.")
+        raise CodeTaken(f"There is {with_article(kind.replace('_', ' '))} {code} already.")
     position = given.get("position")
     term = TaxonomyTerm(
         id=new_id(),

@@ -6,7 +6,7 @@ from typing import Any, Final
 from marshmallow import ValidationError, fields, validate, validates_schema
 
 from helpdesk.customers.schemas import LANGUAGE
-from helpdesk.kernel.schemas import Choice, Flag, PageQuery, Pattern, Schema, Text, Timestamp, Whole
+from helpdesk.kernel.schemas import Choice, Flag, Line, PageQuery, Pattern, Schema, Text, Timestamp, Whole
 from helpdesk.taxonomy.severities import IMPACTS, SEVERITIES, URGENCIES, milder_cells
 from helpdesk.taxonomy.term_schemas import LabelChanges, Labels, TermCode
 from helpdesk.taxonomy.terms import KINDS
@@ -27,7 +27,7 @@ class Traits(Schema):
     regulator = Flag(
         metadata={"description": "Of a channel: what comes that way comes through a regulator.", "example": None}
     )
-    layer = Text(max_length=40, validate=_WORD, metadata={"description": "Of a root cause.", "example": None})
+    layer = Line(max_length=40, validate=_WORD, metadata={"description": "Of a root cause.", "example": None})
     justice = Text(max_length=40, validate=_WORD, metadata={"description": "Of a remedy.", "example": None})
     resource = Text(max_length=40, validate=_WORD, metadata={"description": "Of a remedy.", "example": None})
     driver = Text(max_length=40, validate=_WORD, metadata={"description": "Of a vulnerability.", "example": None})

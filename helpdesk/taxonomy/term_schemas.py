@@ -5,7 +5,7 @@ from typing import Any, Final
 
 from marshmallow import ValidationError, fields, validate
 
-from helpdesk.kernel.schemas import Code, Pattern, Text
+from helpdesk.kernel.schemas import Code, Line, Pattern
 from helpdesk.taxonomy.in_force import in_force
 from helpdesk.taxonomy.terms import PATTERNS, REQUIRED_LANGUAGE
 
@@ -60,28 +60,45 @@ class TermCode(Code):
 
 
 MOST_LABELS: Final = 50
-_TAG: Final = Pattern(r"^[a-z]{2,3}(-[A-Za-z0-9]{2,8}){0,3}$", error="Write a BCP 47 tag, for example en or zh-TW.")
+_TAG: Final = Pattern(r"^[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8}){0,3}$", error="Write a BCP 47 tag, for example en or zh-TW.")
 
 
-class Labels(fields.Dict):
+class LanguageTag(fields.String):
+    """BCP 47 makes no difference between capitals; it is kept as RFC 5646 (2.1.1) writes it: `zh-Hant-TW`."""
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> str:
+        first, *others = str(super()._deserialize(value, attr, data, **kwargs)).lower().split("-")
+        cased = {2: str.upper, 4: str.title}
+        return "-".join([first, *(cased.get(len(part), str)(part) for part in others)])
+
+
+class _ByLanguage(fields.Dict):
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> Any:
+        found = super()._deserialize(value, attr, data, **kwargs)  # type: ignore[no-untyped-call]  # marshmallow's
+        if len(found) < len(value):
+            raise ValidationError("Give each language once, however it is written.")
+        return found
+
+
+class Labels(_ByLanguage):
     """Language -> text; English at least."""
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(
-            keys=fields.String(validate=_TAG),
-            values=Text(max_length=200),
+            keys=LanguageTag(validate=_TAG),
+            values=Line(max_length=200),
             validate=[validate.Length(1, MOST_LABELS), _in_english],
             **kwargs,
         )
 
 
-class LabelChanges(fields.Dict):
+class LabelChanges(_ByLanguage):
     """Language -> text, or null to take it away. What is left out stays."""
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(
-            keys=fields.String(validate=_TAG),
-            values=Text(max_length=200, allow_none=True),
+            keys=LanguageTag(validate=_TAG),
+            values=Line(max_length=200, allow_none=True),
             validate=[validate.Length(1, MOST_LABELS), _english_stays],
             **kwargs,
         )

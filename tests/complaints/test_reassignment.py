@@ -80,6 +80,13 @@ class TestAsking:
             assert answer.status_code == 422
             assert [item["code"] for item in answer.json["errors"]] == ["not_leaving"]
 
+    def test_who_had_left_before_has_nothing_to_give(self, admin: Caller, agent: Caller, senior: Caller) -> None:
+        assert admin.patch(f"/agents/{agent.id}", {"active": False}, if_match="*").status_code == 200
+        body = {"active": False, "reassign_to": {"agent_id": str(senior.id)}}
+        answer = admin.patch(f"/agents/{agent.id}", body, if_match="*")
+        assert [item["code"] for item in answer.json["errors"]] == ["not_leaving"]
+        assert admin.patch(f"/agents/{agent.id}", {"active": False}, if_match="*").status_code == 200
+
     @pytest.mark.parametrize(
         ("to", "pointer"),
         [

@@ -194,6 +194,9 @@ class TestConvert:
     def test_to_what_it_is_already(self, senior: Caller) -> None:
         answer = act(senior, new(senior), "convert", record_type="complaint")
         assert [item["code"] for item in answer.json["errors"]] == ["unchanged"]
+        assert answer.json["errors"][0]["detail"] == "It is a complaint already."
+        answer = act(senior, new(senior, record_type="inquiry"), "convert", record_type="inquiry")
+        assert answer.json["errors"][0]["detail"] == "It is an inquiry already."
 
     def test_clocks_begin_at_receipt(self, agent: Caller, database: Database) -> None:
         """As if it had been known for what it is at once."""

@@ -145,6 +145,7 @@ class TestMessage:
             ({"strings": [" "]}, {"/strings/0": "length"}),
             ({"ranges": [{"start": 0, "end": 1}, {"start": 5, "end": 100_000}]}, {"/ranges/1": "not_there"}),
             ({"ranges": [{"start": 5, "end": 5}]}, {"/ranges/0": "not_there"}),
+            ({"ranges": [{"start": 5, "end": 3}]}, {"/ranges/0": "not_there"}),
             ({"ranges": [{"start": -1, "end": 5}]}, {"/ranges/0/start": "range"}),
             ({"whole": True, "reason": ""}, {"/reason": "length"}),
         ],

@@ -303,6 +303,27 @@ class TestSetByAPerson:
 
 
 class TestOnTheSpot:
+    @pytest.mark.parametrize(
+        ("more", "judged", "against"),
+        [
+            ({"issues": [SAFETY]}, {}, {"too_severe", "safety"}),
+            ({"channel": "REGULATOR"}, {}, {"too_severe", "regulator"}),
+            ({}, {"impact": 5, "urgency": 4}, {"too_severe"}),
+        ],
+    )
+    def test_triage_takes_no_track_that_cannot_be_gone(
+        self, agent: Caller, more: dict[str, Any], judged: dict[str, Any], against: set[str]
+    ) -> None:
+        complaint = arrive(agent, **more)
+        named = {name: value for name, value in more.get("issues", [{}])[0].items() if name in {"category", "issue"}}
+        given = TRIAGE | named | judged | {"track": "on_the_spot"}
+        answer = agent.post(at(complaint, "actions/triage"), given)
+        assert answer.status_code == 422, answer.text
+        assert {item["pointer"] for item in answer.json["errors"]} == {"/track"}
+        assert {item["code"] for item in answer.json["errors"]} == against
+        assert agent.get(at(complaint)).json["triaged_at"] is None
+        triage(agent, complaint, **named, **judged, track="investigate")
+
     def rule(self, caller: Caller, complaint: dict[str, Any]) -> tuple[bool, set[str]]:
         """As the view says it; and the act says the same."""
         found = view(caller, complaint)["on_the_spot"]

@@ -21,7 +21,6 @@ OWN = ("ana.souza@example.com", "Ana Souza")
         "tq8#kkL0-pw2z",
         "我的猫在冬天喜欢喝热牛奶",
         "мой кот любит тёплое молоко",
-        "ana souza has a red bicycle",
         "🦊🐻🐼🐨🐯🦁🐮🐷🐸🐵🐔🐧",
         " blanks count, at both ends ",
         "password manager of my aunt",
@@ -38,6 +37,10 @@ def test_good(password: str) -> None:
         "",
         "short",
         "eleven char",
+        "ana souza has a red bicycle",
+        "xy-Souza-violin-42",
+        "plum 4na.50uz4 harbour",
+        "to:ana.souza@example.com!",
         "a" * 129,
         "e\u0301" * 11,  # eleven characters after NFC
         "password1234",

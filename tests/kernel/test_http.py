@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterator
 from http import HTTPStatus
 from typing import Any, Final
+from uuid import UUID
 
 import orjson
 import pytest
@@ -25,6 +26,7 @@ from helpdesk.kernel.unit_of_work import Database
 from helpdesk.kernel.web import NO_ROW
 from helpdesk.wiring import Program, assemble
 from tests.conftest import SIGNING_KEY, Caller, Join, complaint_body, make_team
+from tests.racing import at_once
 
 PROTECTION: Final = {
     "Cache-Control": "no-store",
@@ -127,6 +129,72 @@ class TestUnknown:
     def test_repeated_parameter(self, agent: Caller) -> None:
         answer = agent.get("/customers?limit=1&limit=2")
         assert [(item["parameter"], item["code"]) for item in answer.json["errors"]] == [("limit", "repeated")]
+
+    def test_one_is_one(self, agent: Caller) -> None:
+        assert agent.get("/complaints?x=1").json["detail"] == "1 query parameter needs attention."
+        assert agent.get("/complaints?x=1&y=1").json["detail"] == "2 query parameters need attention."
+
+    def test_what_only_the_database_can_tell_is_told_with_the_rest(self, admin: Caller) -> None:
+        """The schema and what is there: one round, whichever of them finds more."""
+        column = {"sort": "nothing", "filters": {"tag": ["never used"], "status": "odd"}, "columns": ["reference", "x"]}
+        issuer = {"name": "A", "client_id": "", "issuer": "http://example.com?", "provision_role": "nobody"}
+        steps = [
+            {"step": "nothing"},
+            {"step": "claim", "canned_reply_id": str(UUID(int=1))},
+            {"step": "escalate", "given": {}},
+        ]
+        for path, body, pointers in (
+            ("/views", {"name": ""} | column, {"/name", "/sort", "/filters/tag/0", "/filters/status", "/columns/1"}),
+            ("/identity-providers", issuer, {"/client_id", "/issuer", "/provision_role"}),
+            (
+                "/macros",
+                {"name": "", "steps": steps},
+                {"/name", "/steps/0/step", "/steps/1/canned_reply_id", "/steps/2/given/reason"},
+            ),
+        ):
+            answer = admin.post(path, body)
+            assert answer.status_code == 422
+            assert {item["pointer"] for item in answer.json["errors"]} == pointers, answer.text
+
+    @pytest.mark.parametrize(
+        ("path", "body", "code"),
+        [
+            ("/teams", {"name": "One"}, "name_taken"),
+            ("/agents", {"name": "One", "email": "one@example.com", "role": "agent"}, "email_taken"),
+            (
+                "/roles",
+                {"name": "one", "description": "", "permissions": [], "scope": "own", "authority": "none"},
+                "name_taken",
+            ),
+            (
+                "/identity-providers",
+                {"name": "One", "issuer": "https://login.example.com", "client_id": "x"},
+                "name_taken",
+            ),
+            ("/intake/forms", {"name": "One"}, "name_taken"),
+            ("/tags", {"name": "One"}, "tag_taken"),
+            ("/custom-fields", {"key": "one", "label": "One", "type": "text"}, "custom_field_taken"),
+            ("/taxonomy/terms", {"kind": "issue", "code": "DEL.ONE", "labels": {"en": "One"}}, "code_taken"),
+            ("/code-maps", {"system": "one", "title": "One", "codes": []}, "system_taken"),
+            (
+                "/sla/calendars",
+                {"name": "One", "timezone": "Europe/Berlin", "weekly_hours": {"mon": [["09:00", "17:00"]]}},
+                "name_taken",
+            ),
+            (
+                "/canned-replies",
+                {"title": "One", "shortcut": "one", "variants": [{"language": "en", "body": "One."}]},
+                "shortcut_taken",
+            ),
+        ],
+    )
+    def test_one_name_given_twice_at_once_is_taken_the_second_time(
+        self, admin: Caller, path: str, body: dict[str, Any], code: str
+    ) -> None:
+        """As it is when one comes after the other."""
+        answers = at_once(*[lambda: admin.post(path, body)] * 4)
+        assert sorted(answer.status_code for answer in answers) == [201, 409, 409, 409], [one.text for one in answers]
+        assert {answer.json["code"] for answer in answers if answer.status_code == 409} == {code}
 
     def test_everything_wrong_is_told_at_once(self, agent: Caller) -> None:
         answer = agent.get("/customers?limit=0&colour=red&email=x")
@@ -382,7 +450,7 @@ def rules(app: Flask) -> Iterator[tuple[str, set[str]]]:
         yield built[1], set(rule.methods or ())
 
 
-_NOBODYS = {"UUIDConverter": "00000000-0000-0000-0000-000000000000", "IntegerConverter": 1}
+_NOBODYS = {"UUIDConverter": "00000000-0000-0000-0000-000000000000", "VersionNumber": 1}
 """A value for what a path names, by the kind that it takes."""
 
 

@@ -238,7 +238,9 @@ class TestChanging:
 
         assert [fax(1), fax(2)] == ["fax", "telefax"]
         assert manager.get("/taxonomy/versions/4").status_code == 404
-        assert manager.get("/taxonomy/versions/99999999999999").status_code == 404
+        for none in ("99999999999999", "2147483648", "0", "-1", "abc", "1.0", "01", "%20"):
+            answer = manager.get(f"/taxonomy/versions/{none}")
+            assert (answer.status_code, answer.json["code"]) == (404, "not_found"), none
 
     def test_stands_in_the_log_of_administrative_acts(self, manager: Caller, admin: Caller) -> None:
         change(manager, "channel", "FAX", {"labels": {"en": "telefax"}})
@@ -246,6 +248,19 @@ class TestChanging:
         assert UUID(act["actor_id"]) == manager.id
         assert act["payload"]["changes"] == {"labels": [{"en": "fax", "zh": "传真"}, {"en": "telefax", "zh": "传真"}]}
         assert act["payload"]["taxonomy_version"] == 2
+
+    def test_a_language_however_it_is_written(self, manager: Caller) -> None:
+        """BCP 47 makes no difference between capitals."""
+        row = term(manager, "issue", "DEL.LATE")
+        answer = manager.patch(
+            f"/taxonomy/terms/{row['id']}", {"labels": {"EN": "late", "zh-hant-tw": "遲"}}, if_match="*"
+        )
+        assert answer.status_code == 200, answer.text
+        assert (answer.json["labels"]["en"], answer.json["labels"]["zh-Hant-TW"]) == ("late", "遲")
+        assert "EN" not in answer.json["labels"]
+        answer = manager.patch(f"/taxonomy/terms/{row['id']}", {"labels": {"EN": "late", "en": "tardy"}}, if_match="*")
+        assert answer.status_code == 422
+        assert manager.patch(f"/taxonomy/terms/{row['id']}", {"labels": {"EN": None}}, if_match="*").status_code == 422
 
 
 class TestRetiring:
