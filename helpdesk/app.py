@@ -95,6 +95,7 @@ from helpdesk.sla.models import CLOCK_STATES
 from helpdesk.sla.pause_api import blp as pauses
 from helpdesk.sla.policy_api import blp as policies
 from helpdesk.sla.policy_schemas import UNITS
+from helpdesk.sla.recompute_api import blp as recomputing
 from helpdesk.sla.regime_api import blp as regimes
 from helpdesk.sla.regime_facts import KINDS as REGULATORY_FACTS
 from helpdesk.sla.regime_rules import UNITS as RULE_UNITS
@@ -151,6 +152,7 @@ BLUEPRINTS = (
     code_maps,
     sla,
     policies,
+    recomputing,
     calendars,
     regimes,
     milestones,

@@ -24,6 +24,7 @@ from helpdesk.kernel.unit_of_work import Database
 from helpdesk.kernel.verification import Check, Violation
 from helpdesk.recovery import verification as recovery
 from helpdesk.sla import integrity_verification as integrity
+from helpdesk.sla import transition_verification as transitions
 from helpdesk.sla import verification as sla
 from helpdesk.suggestions import verification as suggestions
 from helpdesk.taxonomy import verification as taxonomy
@@ -43,7 +44,7 @@ CHECKS: Final[dict[str, tuple[Check, ...]]] = {
     ),
     "taxonomy": taxonomy.CHECKS,
     "search": search.CHECKS,
-    "clocks": (*sla.CHECKS, *integrity.CHECKS),
+    "clocks": (*sla.CHECKS, *integrity.CHECKS, *transitions.CHECKS),
     "recovery": recovery.CHECKS,
     "automation": automation.CHECKS,
     "duties": kernel.CHECKS,

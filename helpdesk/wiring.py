@@ -91,7 +91,9 @@ from helpdesk.recovery import subscribers as recovery
 from helpdesk.recovery.events import OfferAccepted, OfferIssued, OfferRevoked
 from helpdesk.recovery.evidence_queries import offers_as_evidence
 from helpdesk.sla import answer_subscribers as answers
-from helpdesk.sla import escalation_jobs, fact_jobs, fact_subscribers, notices
+from helpdesk.sla import dry_run_jobs as sla_dry_run_jobs
+from helpdesk.sla import dry_running as sla_dry_running
+from helpdesk.sla import escalation_jobs, fact_jobs, fact_subscribers, notices, recompute_jobs, recomputing
 from helpdesk.sla import escalation_subscribers as escalations
 from helpdesk.sla import escalations as owed_escalations
 from helpdesk.sla import regime_subscribers as regimes
@@ -250,6 +252,8 @@ HANDLERS: Final[Handlers] = {
         escalation_jobs.escalate, patience=40
     ),  # somebody may have the complaint open for long
     notices.TOPIC: Outside(escalation_jobs.tell_held),
+    recomputing.TOPIC: Outside(recompute_jobs.recompute, give_up=jobs.give_up, queue=BULK),
+    sla_dry_running.TOPIC: Outside(sla_dry_run_jobs.dry_run, give_up=jobs.give_up, queue=BULK),
     training.TOPIC: Outside(training_jobs.train, give_up=jobs.give_up, queue=BULK),
     triggers.TOPIC: Outside(automation.react),
     triggers.MANY_TOPIC: Outside(automation.react, queue=BULK),

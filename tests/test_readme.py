@@ -101,7 +101,7 @@ def test_every_command_runs_as_it_stands_and_in_order(
         (line,) = [line for line, text in blocks if words in text]
         return said[line]
 
-    assert of("new_complaint() {")[-3:] == ["followed_up", "complaint.followed_up", "True"]
+    assert of("new_complaint() {")[-3:] == ["followed_up", "sla.met", "True"]
     assert of("set_severity")[1] == "S1"
     assert of("verify.py evidence.zip")[-1] == "All holds."
     assert of("/queues/")[-1] == "1"

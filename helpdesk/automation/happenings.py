@@ -13,10 +13,10 @@ from helpdesk.complaints.facts import CUSTOM
 from helpdesk.complaints.lifecycle import LIFECYCLE
 from helpdesk.complaints.models import MESSAGE_KINDS
 from helpdesk.kernel.events import Event
-from helpdesk.kernel.facts import CODE, FLAG, MONEY, WHOLE, Field, Vocabulary
+from helpdesk.kernel.facts import CODE, CODES, FLAG, MONEY, WHOLE, Field, Vocabulary
 from helpdesk.kernel.money import Money
 from helpdesk.recovery import events as offer_events
-from helpdesk.sla import escalation_events
+from helpdesk.sla import escalation_events, transition_events
 from helpdesk.sla import events as clock_events
 
 
@@ -41,6 +41,7 @@ WATCHED: Final[Mapping[str, type[Event]]] = {
             tag_events,
             clock_events,
             escalation_events,
+            transition_events,
             offer_events,
         ),
         key=lambda kind: kind.type,
@@ -59,6 +60,7 @@ VOCABULARY: Final[Vocabulary] = {
     "event.message_kind": Field(CODE, "of a message", MESSAGE_KINDS),
     "event.message_purpose": Field(CODE, "of a message: why it was written"),
     "event.promise": Field(CODE, "of a clock: what was promised"),
+    "event.promises": Field(CODES, "of clocks: what was promised, where an event tells of several"),
     "event.threshold": Field(WHOLE, "of a warning: percent of the time that were used"),
     "event.how": Field(CODE, "of an assignment: how it came about"),
     "event.offer_kind": Field(CODE, "of an offer: what is offered"),
@@ -138,7 +140,10 @@ def facts_of_event(event: Happened) -> dict[str, Any]:
         found["event.offer_status"] = told.get("to_status", "drafted" if event.type == "offer.drafted" else None)
         found["event.offer_amount"] = None if minor is None else Money(minor, told["currency"])
     elif event.type.startswith("sla."):
-        found |= {"event.promise": told.get("kind"), "event.threshold": told.get("threshold")}
+        kind = told.get("kind")
+        kinds = told.get("kinds") or ([] if kind is None else [kind])
+        only = kinds[0] if len(kinds) == 1 else None
+        found |= {"event.promise": only, "event.promises": kinds, "event.threshold": told.get("threshold")}
     elif event.type == complaint_events.MessageAdded.type:
         found |= {"event.message_kind": told.get("kind"), "event.message_purpose": told.get("purpose")}
     else:

@@ -43,6 +43,9 @@ def summary(kind: str, payload: Mapping[str, Any] | None, language: str, *, with
 
 def _told(payload: Mapping[str, Any], shows: list[str], language: str) -> Iterator[str]:
     for name in shows:
+        if name == "clocks":
+            yield from _dues(payload, language)
+            continue
         value = _amount(payload) if name == "amount" else payload.get(name)
         if value is not None and value != "":
             yield f"{_label(name, language)} {_value(value, language) or '…'}"
@@ -51,6 +54,14 @@ def _told(payload: Mapping[str, Any], shows: list[str], language: str) -> Iterat
     for place, changes in enumerate((payload.get("issues") or {}).values(), start=1):
         for text in _changed(changes, language):
             yield f"{_sign('issue', language)} {place} {text}"
+
+
+def _dues(payload: Mapping[str, Any], language: str) -> Iterator[str]:
+    """Of each clock what it promises and by when, and by when it did where that is another time."""
+    for item in payload.get("clocks") or []:
+        moved = (item.get("changes") or {}).get("due_at")
+        times = moved if moved and None not in moved else [item.get("due_at")]
+        yield f"{_value(item['kind'], language)} {' → '.join(_value(time, language) or '…' for time in times)}"
 
 
 def _changed(changes: Mapping[str, Any], language: str) -> Iterator[str]:

@@ -162,6 +162,11 @@ def note_item(
     return True
 
 
+def expect(session: Session, job_id: UUID, total: int) -> None:
+    """How many items there are, found out on the way; begun anew, none of them is done."""
+    session.execute(update(Job).where(Job.id == job_id).values(total=total, done=0, failed=0))
+
+
 def progress(session: Session, job_id: UUID, *, done: int, failed: int = 0) -> None:
     """For a job without items: how far it is by now."""
     session.execute(update(Job).where(Job.id == job_id).values(done=done, failed=failed))

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import Any
+from typing import Any, Protocol, TypeVar, cast
 from uuid import UUID
 
 from sqlalchemy import Engine, Table, UpdateBase, func, select
@@ -31,6 +31,18 @@ Subscriber = Callable[["UnitOfWork", Sequence[Any]], None]
 
 Chain = Callable[[Session], Stream]
 """Locks the row that a chain hangs on."""
+
+
+class Book(Protocol):
+    """What a domain notes during a unit of work, to tell of it as a whole (`UnitOfWork.book`)."""
+
+    def settle(self, uow: "UnitOfWork") -> None:
+        """Record what is to be told of what was noted so far, and forget that. Called when everything recorded before has had
+        its consequences, and again after those of what it records.
+        """
+
+
+AnyBook = TypeVar("AnyBook", bound=Book)
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +82,7 @@ class UnitOfWork:
         self._rows: dict[Table, list[Mapping[str, Any]]] = defaultdict(list)
         self._duties: list[NewDuty] = []
         self._at_end: dict[object, Callable[[UnitOfWork], None]] = {}
+        self._books: dict[type[Book], Book] = {}
         self._streams: dict[UUID, Stream] = {}
         self._finished = False
         self.about: set[UUID] = set()
@@ -160,6 +173,13 @@ class UnitOfWork:
         self._still_open()
         self._at_end.setdefault(key, work)
 
+    def book(self, kind: type[AnyBook]) -> AnyBook:
+        """The one book of its kind in this unit of work. For what is told once of several steps: where a row stood before the first
+        of them, and where after the last.
+        """
+        self._still_open()
+        return cast(AnyBook, self._books.setdefault(kind, kind()))
+
     def _still_open(self) -> None:
         if self._finished:
             raise RuntimeError("this unit of work is finished: what is said to it now would be lost")
@@ -169,15 +189,23 @@ class UnitOfWork:
         A row that was born here is to be loaded before more is recorded on its stream.
         """
         self._still_open()
-        while self._pending:
-            batch, self._pending = self._pending, []
-            self._recorded += batch
-            self._happened += batch
-            self._react(batch)
+        self._settle()
         self._write_events()
         self.session.flush()
         bulk.write_rows(self.session, self._rows)
         self._rows.clear()
+
+    def _settle(self) -> None:
+        while True:
+            while self._pending:
+                batch, self._pending = self._pending, []
+                self._recorded += batch
+                self._happened += batch
+                self._react(batch)
+            for kept in list(self._books.values()):
+                kept.settle(self)
+            if not self._pending:
+                return
 
     def finish(self) -> None:
         """Run subscribers until nothing new happened, then write everything. The caller commits; nobody else calls it

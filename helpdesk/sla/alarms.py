@@ -11,7 +11,7 @@ from uuid import UUID
 from weakref import WeakKeyDictionary
 
 from helpdesk.kernel.unit_of_work import UnitOfWork
-from helpdesk.sla import alarm_queries, lateness
+from helpdesk.sla import alarm_queries, lateness, transitions
 from helpdesk.sla.events import ClockEvent, SlaBreached, SlaOverdue, SlaWarned
 from helpdesk.sla.ladder import BREACHED, place_of
 from helpdesk.sla.models import Alarm, Clock
@@ -85,14 +85,9 @@ def _rings(uow: UnitOfWork, clock: Clock, rung: str, planned: datetime, at: date
 
 
 def _of(clock: Clock) -> dict[str, Any]:
-    return {
-        "complaint_id": clock.complaint_id,
-        "clock_id": clock.id,
-        "kind": clock.kind,
-        "generation": clock.generation,
-        "due_at": clock.due_at,
-    }
+    return {**transitions.told(clock), "due_at": clock.due_at}
 
 
 def _say(uow: UnitOfWork, event: ClockEvent) -> None:
+    transitions.tell_begun(uow, event.complaint_id)
     uow.record(event, stream=uow.stream_of(event.complaint_id))

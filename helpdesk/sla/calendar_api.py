@@ -11,9 +11,10 @@ from helpdesk.kernel.schemas import PageQuery
 from helpdesk.kernel.unit_of_work import UnitOfWork
 from helpdesk.sla import calendar_queries as queries
 from helpdesk.sla import calendar_schemas as schemas
-from helpdesk.sla import calendars, public_holidays
+from helpdesk.sla import calendars, public_holidays, recomputing
 from helpdesk.sla.models import SlaCalendar
 from helpdesk.sla.queries import clock_time
+from helpdesk.sla.recompute_schemas import Recompute
 
 blp = Blueprint("calendars", __name__, description="When one works: hours, holidays, make-up days, in versions.")
 
@@ -29,6 +30,15 @@ blp = Blueprint("calendars", __name__, description="When one works: hours, holid
 )
 def list_calendars(session: Session, _actor: Actor, page: Page, given: dict[str, Any]) -> Any:
     return queries.list_calendars(session, page, given)
+
+
+Edited = tuple[UUID, UUID | None]
+"""A calendar, and the job that follows from its change."""
+
+
+def _show_edited(session: Session, _actor: Actor, edited: Edited) -> dict[str, Any]:
+    calendar_id, job_id = edited
+    return {**queries.calendar_detail(session, calendar_id), "recompute_job_id": job_id}
 
 
 def _show_calendar(session: Session, _actor: Actor, calendar_id: UUID) -> dict[str, Any]:
@@ -69,19 +79,20 @@ def get_calendar(session: Session, _actor: Actor, calendar_id: UUID) -> dict[str
     "/sla/calendars/<uuid:calendar_id>",
     operation_id="change_sla_calendar",
     summary="Give a calendar new hours, as a new version",
-    description="Clocks that run go on by the version that made them; new clocks, and those whose severity changes, use the "
-    "new one. With `valid_from` or `valid_until` it holds on those local dates, and what was there before on the others (in "
+    description="Open clocks that count on it are recomputed by a job, keeping what was used (`recompute_job_id`); with `recompute: "
+    "false` they go on by the version that made them, until a fact of their complaint changes. With `valid_from` or `valid_until` it holds on those local dates, and what was there before on the others (in "
     "`otherwise`): each day of a deadline is counted by its own hours. Without both it replaces everything, also for days past.",
     method="PUT",
     body=schemas.CalendarBody,
-    answer=schemas.Calendar,
+    answer=schemas.CalendarEdited,
     permission="sla:manage",
     load=queries.calendar_for_update,
-    show=_show_calendar,
+    show=_show_edited,
     if_match="required",
 )
-def change_calendar(uow: UnitOfWork, _actor: Actor, calendar: SlaCalendar, given: dict[str, Any]) -> UUID:
-    return calendars.change(uow, calendar, given)
+def change_calendar(uow: UnitOfWork, actor: Actor, calendar: SlaCalendar, given: dict[str, Any]) -> Edited:
+    wanted = given.pop("recompute")
+    return calendars.change(uow, calendar, given), recomputing.begin(uow, actor, wanted=wanted)
 
 
 @blp.read(
@@ -135,15 +146,17 @@ def get_holiday_changes(session: Session, _actor: Actor, calendar_id: UUID) -> d
     "/sla/calendars/<uuid:calendar_id>/refresh-holidays",
     operation_id="refresh_sla_calendar_holidays",
     summary="Take over the public holidays of the installed release, as a new version",
-    description="No new version where nothing differs. Clocks that run go on by the version that made them.",
-    answer=schemas.Calendar,
+    description="No new version where nothing differs. Open clocks that count on it are recomputed by a job, or left by the version "
+    "that made them, as when the calendar is changed.",
+    body=Recompute,
+    answer=schemas.CalendarEdited,
     permission="sla:manage",
     load=queries.calendar_for_update,
-    show=_show_calendar,
+    show=_show_edited,
     if_match="honoured",
 )
-def refresh_holidays(uow: UnitOfWork, _actor: Actor, calendar: SlaCalendar) -> UUID:
-    return calendars.refresh(uow, calendar)
+def refresh_holidays(uow: UnitOfWork, actor: Actor, calendar: SlaCalendar, given: dict[str, Any]) -> Edited:
+    return calendars.refresh(uow, calendar), recomputing.begin(uow, actor, wanted=given["recompute"])
 
 
 @blp.read(

@@ -3,11 +3,13 @@
 import click
 
 from helpdesk.identity.actors import SYSTEM
-from helpdesk.sla import calendar_queries, calendars
+from helpdesk.sla import calendar_queries, calendars, recomputing
 
 
 @click.command()
-@click.option("--refresh", is_flag=True, help="Take the differences over, as new versions.")
+@click.option(
+    "--refresh", is_flag=True, help="Take the differences over, as new versions; open clocks on them are recomputed."
+)
 @click.pass_context
 def holidays(context: click.Context, *, refresh: bool) -> None:
     """Say which calendars would have other public holidays by the installed release of the package that knows them."""
@@ -24,5 +26,6 @@ def holidays(context: click.Context, *, refresh: bool) -> None:
         if refresh:
             with database.unit_of_work(SYSTEM) as uow:
                 calendars.refresh(uow, calendar_queries.calendar_for_update(uow.session, SYSTEM, row.id))
+                recomputing.begin(uow, SYSTEM)
     done = "refreshed" if refresh else "would differ"
     click.echo(f"{len(differing)} of {len(found)} calendars {done}.")

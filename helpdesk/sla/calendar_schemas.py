@@ -4,6 +4,7 @@ from marshmallow import ValidationError, fields, validate, validates_schema
 
 from helpdesk.kernel.schemas import Choice, Flag, Line, Pattern, Schema, Text, Timestamp, Whole
 from helpdesk.sla.public_holidays import FIRST_YEAR, LAST_YEAR
+from helpdesk.sla.recompute_schemas import Recomputed, Recomputing
 from helpdesk.sla.specs import DAYS
 
 _HOURS_EXAMPLE: Final = {day: [["09:00", "17:00"]] for day in DAYS[:5]}
@@ -134,7 +135,7 @@ class CalendarIn(CalendarHours):
     public_holidays = fields.Nested(PublicHolidaysIn, load_default=None, allow_none=True)
 
 
-class CalendarBody(CalendarHours):
+class CalendarBody(CalendarHours, Recomputing):
     public_holidays = fields.Nested(PublicHolidaysIn, load_default=None, allow_none=True)
     valid_from = fields.String(load_default=None, allow_none=True, validate=_DATE, metadata=_VALID_FROM)
     valid_until = fields.String(load_default=None, allow_none=True, validate=_DATE, metadata=_VALID_UNTIL)
@@ -163,6 +164,10 @@ class Calendar(CalendarVersion):
     id = fields.UUID(required=True)
     name = fields.String(required=True, metadata={"example": "Berlin office"})
     created_at = Timestamp(required=True)
+
+
+class CalendarEdited(Calendar, Recomputed):
+    """A calendar, and what follows from its change."""
 
 
 class UsingPolicy(Schema):

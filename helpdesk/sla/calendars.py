@@ -1,4 +1,5 @@
-"""What a manager can do with business calendars. A change is a new version; clocks go on by the one that made them.
+"""What a manager can do with business calendars. A change is a new version; whoever makes it decides whether open clocks are
+recomputed by it (`recomputing`), or go on by the version that made them.
 
 A version may hold on some local dates only (summer hours, next year's hours). On the others holds what was there before it,
 layer by layer, and a version says all of it (`otherwise`), so that a deadline that reaches from one season into the next
@@ -18,13 +19,22 @@ from helpdesk.kernel.differences import differences
 from helpdesk.kernel.errors import FieldError, ValidationFailed
 from helpdesk.kernel.ids import new_id
 from helpdesk.kernel.unit_of_work import UnitOfWork
-from helpdesk.sla import policies_in_force, policy_queries, public_holidays, queries, specs
+from helpdesk.sla import (
+    policies_in_force,
+    policy_queries,
+    public_holidays,
+    queries,
+    regime_in_force,
+    regime_queries,
+    specs,
+)
 from helpdesk.sla.business_time import DEFAULT_CONVENTIONS, BusinessTimeError, Conventions, Target, due_at
 from helpdesk.sla.calendar_reading import UnreadableCalendarError, in_json, read_calendar, read_date
 from helpdesk.sla.calendar_spec import Calendar, Problem, contradictions, never_open
 from helpdesk.sla.events import CalendarChanged
 from helpdesk.sla.models import SlaCalendar, SlaCalendarVersion
 from helpdesk.sla.policy_spec import every_target, terms_of
+from helpdesk.sla.recompute_scope import REGULATED, concern, of_calendar
 
 MAX_SEASONS: Final = 50
 Spec = dict[str, Any]
@@ -38,7 +48,7 @@ def create(uow: UnitOfWork, name: str, given: Spec) -> UUID:
     _check(uow, spec, name)
     calendar = SlaCalendar(id=new_id(), name=name, version=1)
     uow.session.add(calendar)
-    _keep(uow, calendar, spec, differences({}, {"name": name, **spec}))
+    _keep(uow, calendar, spec, differences({}, {"name": name, **spec}))  # nothing goes by it yet
     return calendar.id
 
 
@@ -51,6 +61,7 @@ def change(uow: UnitOfWork, calendar: SlaCalendar, given: Spec) -> UUID:
     _check_users(uow, calendar, spec)
     calendar.touch()
     _keep(uow, calendar, spec, differences(before, spec))
+    _concern(uow, calendar, before, spec)
     return calendar.id
 
 
@@ -67,7 +78,15 @@ def refresh(uow: UnitOfWork, calendar: SlaCalendar) -> UUID:
     _check_users(uow, calendar, spec)
     calendar.touch()
     _keep(uow, calendar, spec, differences(before, spec))
+    _concern(uow, calendar, before, spec)
     return calendar.id
+
+
+def _concern(uow: UnitOfWork, calendar: SlaCalendar, before: Mapping[str, Any], after: Mapping[str, Any]) -> None:
+    """Clocks on it; and hours of a regulator's that end on a day off by it, or did, which its clocks do not tell."""
+    concern(uow, of_calendar(calendar.id, before, after))
+    if regime_queries.counts_hours_by(uow.session, calendar.id):
+        concern(uow, REGULATED)
 
 
 def holiday_changes(spec: Mapping[str, Any], now: datetime) -> Spec:
@@ -103,6 +122,7 @@ def uncomputable(
 def _keep(uow: UnitOfWork, calendar: SlaCalendar, spec: Spec, changed: dict[str, list[Any]]) -> None:
     uow.add_rows(SlaCalendarVersion, [{"calendar_id": calendar.id, "version": calendar.version, "spec": spec}])
     policies_in_force.look_again()
+    regime_in_force.look_again()
     event = CalendarChanged(calendar_id=calendar.id, version=calendar.version, spec=spec, changes=changed)
     record_administration(uow, event)
 

@@ -19,14 +19,15 @@ from sqlalchemy.orm import Session
 from helpdesk.kernel.clock import parse_rfc3339, rfc3339
 from helpdesk.kernel.ids import new_id
 from helpdesk.kernel.unit_of_work import UnitOfWork
-from helpdesk.sla import alarms, ladders, queries, regime_in_force
+from helpdesk.sla import alarms, ladders, regime_in_force, transitions
 from helpdesk.sla.business_time import SEARCH_DAYS, Conventions, Target, due_at, elapsed, remaining
 from helpdesk.sla.calendar_spec import Calendar
+from helpdesk.sla.calendar_versions import kept_calendar
 from helpdesk.sla.ladder import BREACHED, Life, after_breach, first_ahead, has_after, next_before
 from helpdesk.sla.models import Clock, clock_values, conventions_as_kept, rings_next
 from helpdesk.sla.policy_spec import Policy, Promise, forget_known
 from helpdesk.sla.regime_counting import calendar_in
-from helpdesk.sla.specs import already_compiled, compiled, forget_compiled
+from helpdesk.sla.specs import forget_compiled
 
 _STRETCH: Final = timedelta(days=SEARCH_DAYS)
 
@@ -128,16 +129,8 @@ def calendar_of(session: Session, clock: Clock) -> Calendar:
         if clock.timezone is None:
             raise LookupError(f"clock {clock.id} has no calendar")
         return calendar_in(None, clock.timezone)
-    calendar = _kept_calendar(session, clock.calendar_id, clock.calendar_version)
+    calendar = kept_calendar(session, clock.calendar_id, clock.calendar_version)
     return calendar if clock.timezone is None else calendar_in(calendar, clock.timezone)
-
-
-def _kept_calendar(session: Session, calendar_id: UUID, version: int) -> Calendar:
-    known = already_compiled(calendar_id, version)
-    if known is not None:
-        return known
-    row = queries.calendar_version(session, calendar_id, version)
-    return compiled(calendar_id, version, row.spec, row.name)
 
 
 def promise_of(session: Session, clock: Clock) -> Promise:
@@ -197,6 +190,7 @@ def stop(uow: UnitOfWork, clock: Clock, at: datetime) -> None:
     However old the clock is: what it used is added up in stretches, none longer than one look at a calendar may be.
     """
     calendar = calendar_of(uow.session, clock)
+    transitions.watch(uow, clock)
     resume(uow, clock, at)
     ring(uow, clock, at)
     clock.elapsed_seconds = used_between(calendar, clock.started_at, at, _closed(clock))
@@ -217,6 +211,7 @@ def used_between(calendar: Calendar, start: datetime, end: datetime, pauses: Pau
 
 def cancel(uow: UnitOfWork, clock: Clock, at: datetime) -> None:
     """Nothing is owed any more. What was broken before stays broken."""
+    transitions.watch(uow, clock)
     resume(uow, clock, at)
     ring(uow, clock, at)
     clock.stopped_at = at
@@ -229,6 +224,7 @@ def revive(uow: UnitOfWork, clock: Clock, at: datetime) -> None:
     """A cancelled promise holds again, as if it had never been cancelled."""
     if clock.state != "cancelled":
         return
+    transitions.watch(uow, clock)
     clock.stopped_at = None
     clock.generation += 1
     _stand(uow, clock, _closed(clock), at)
@@ -238,6 +234,7 @@ def restart(uow: UnitOfWork, clock: Clock, start: datetime, waits: Pauses, at: d
     """The promise counts from another start, as if it had always done so: two matters were found to be one, or one to be two.
     A breach that was said stays in the log; whether the promise is broken is decided anew.
     """
+    transitions.watch(uow, clock)
     ring(uow, clock, at)
     clock.started_at = start.replace(microsecond=0)
     clock.stopped_at = clock.breached_at = clock.elapsed_seconds = None
@@ -251,50 +248,106 @@ def pause(uow: UnitOfWork, clock: Clock, at: datetime) -> None:
         return
     ring(uow, clock, at)
     if clock.state == "running" and clock.due_at is not None and at < clock.due_at:
+        transitions.watch(uow, clock)
         _stand(uow, clock, [*_closed(clock), (at, None)], at)
 
 
 def resume(uow: UnitOfWork, clock: Clock, at: datetime) -> None:
     if clock.state != "paused":
         return
+    transitions.watch(uow, clock)
     *before, (since, _) = pauses_of(clock)
     clock.generation += 1
     _stand(uow, clock, [*before, (since, at)], at)
 
 
 def retarget(
-    uow: UnitOfWork, clock: Clock, policy: Policy, severity: str, tier: str | None, *, waits: Pauses, at: datetime
+    uow: UnitOfWork,
+    clock: Clock,
+    policy: Policy,
+    severity: str,
+    tier: str | None,
+    *,
+    waits: Pauses,
+    at: datetime,
+    mended: Policy | None = None,
 ) -> None:
     """Other facts, or another policy, promise another time from the same start, and what was used stays used; or nothing of
-    this kind any more, which cancels the clock, or something again. What is promised as before stays in its generation: its
-    alarms have nothing to say anew.
+    this kind any more, which cancels the clock, or something again. A version of the policy that promises the same is not taken
+    over: a clock keeps the one that made it.
 
-    `waits`: when somebody else was waited for since the start, or before it; the last may have no end.
+    `waits`: when somebody else was waited for since the start, or before it; the last may have no end. `mended`: for whoever carries
+    out an edit: the clock's own policy as it is now. An open clock that is broken, and would not be by that (a holiday that nobody
+    had entered, a target that was a slip), runs again; that the breach was said stays in the log. Other facts save nothing.
     """
     if clock.policy_id is None:
         return  # a regulator's clock has its own rule
     ring(uow, clock, at)
-    if clock.state in {"met", "breached"}:
-        return  # a promise that was kept or broken stays the one that was made
+    if clock.state == "met":
+        return
+    broken = clock.state == "breached"
+    if broken and (clock.stopped_at is not None or mended is None or not _saved(uow, clock, mended, waits, at)):
+        return  # a promise that was broken stays the one that was made
     promise = policy.promise(clock.kind, severity, tier)
     if promise is None:
         if clock.stopped_at is None:
             cancel(uow, clock, at)
         return
-    same = clock.stopped_at is None and promise == promise_of(uow.session, clock)
+    same = not broken and clock.stopped_at is None and promise == promise_of(uow.session, clock)
+    if same and (clock.policy_id, clock.severity, clock.tier) == (policy.id, severity, tier):
+        if not ladders.same_by(uow.session, clock, policy):
+            transitions.watch(uow, clock)
+            clock.policy_version = policy.version
+        return
+    transitions.watch(uow, clock)
     clock.policy_id, clock.policy_version = policy.id, policy.version
     clock.severity, clock.tier = severity, tier
-    if same:
-        return
+    if not same:
+        go_by(uow, clock, promise, waits, at)
+
+
+def _saved(uow: UnitOfWork, clock: Clock, own: Policy, waits: Pauses, at: datetime) -> bool:
+    """Whether an open clock that is broken by what its policy promised would not be by what that promises now."""
+    promise = own.promise(clock.kind, clock.severity or "", clock.tier)
+    if promise is None or promise == promise_of(uow.session, clock):
+        return False
+    due = standing(promise, clock.started_at, waits=waits, now=at)["due_at"]
+    return due is None or due > at
+
+
+def go_by(uow: UnitOfWork, clock: Clock, promise: Promise, waits: Pauses, at: datetime) -> None:
+    """Count by another promise from the same start. The generation stays where the deadline does and what rings next: then its
+    alarms have nothing to say anew.
+    """
+    transitions.watch(uow, clock)
+    before = {name: getattr(clock, name) for name in _STANDING}
     for name, value in as_columns(promise).items():
         setattr(clock, name, value)
-    clock.stopped_at = None
-    clock.generation += 1
-    _stand(uow, clock, waits, at)
+    stands = standing(promise, clock.started_at, waits=waits, now=at)
+    clock.stopped_at = clock.breached_at = None
+    for name, value in stands.items():
+        setattr(clock, name, value)
+    if {name: getattr(clock, name) for name in _STANDING} != before:
+        clock.generation += 1
+
+
+_STANDING: Final = (
+    "state",
+    "due_at",
+    "remaining_seconds",
+    "next_threshold",
+    "next_offset",
+    "next_alarm_at",
+    "stopped_at",
+    "breached_at",
+)
+"""What alarms are about."""
 
 
 def recompute(uow: UnitOfWork, clock: Clock, at: datetime) -> None:
-    """After its target was changed: from the same start, with the same pauses. What was due before has rung."""
+    """After its target was changed, and was watched before that: from the same start, with the same pauses. What was due before
+    has rung.
+    """
     clock.generation += 1
     _stand(uow, clock, _closed(clock), at)
 
@@ -314,6 +367,7 @@ def breach(uow: UnitOfWork, clock: Clock, at: datetime) -> bool:
     clock.state = "breached"
     clock.breached_at = clock.due_at
     _arm_after(uow, clock, BREACHED)
+    transitions.is_told(uow, clock)
     return said
 
 

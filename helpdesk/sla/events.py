@@ -8,11 +8,20 @@ from helpdesk.kernel.events import Event
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClockEvent(Event):
-    """`kind` is the promise (`resolve`, `us.cfpb.15`); the complaint is the subject."""
+    """`kind` is the promise (`resolve`, `us.cfpb.15`); the complaint is the subject. `about_id`: what the clock is about where there
+    can be several of a kind: the message that waits for an answer, the offer that is to be delivered. It goes by a version of a
+    policy or of a regulator's rule.
+    """
 
     complaint_id: UUID
     clock_id: UUID
     kind: str
+    round: int
+    about_id: UUID | None
+    policy_id: UUID | None
+    policy_version: int | None
+    rule_id: str | None
+    rule_version: int | None
     generation: int
     due_at: datetime
 

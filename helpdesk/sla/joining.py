@@ -26,7 +26,7 @@ from helpdesk.complaints.models import Complaint
 from helpdesk.complaints.tag_events import ComplaintTagged
 from helpdesk.kernel.clock import parse_rfc3339, rfc3339
 from helpdesk.kernel.unit_of_work import UnitOfWork
-from helpdesk.sla import clocks, policy_facts, promising, queries, regime_clocks, thread_queries
+from helpdesk.sla import clocks, policy_facts, promising, queries, regime_clocks, thread_queries, transitions
 from helpdesk.sla.models import Clock
 from helpdesk.sla.promising import Promised
 from helpdesk.sla.revising import AT_RECEIPT, FIRST, NEXT
@@ -168,7 +168,9 @@ def _join_regulators(
         clock = there.get(each.kind)
         if clock is None:
             row = regime_clocks.carried_over(uow.session, each, survivor.id, survivor.round, uow.now)
-            uow.session.add(Clock(**row))
+            begun = Clock(**row)
+            uow.session.add(begun)
+            transitions.begun(uow, [begun])
             note(uow, event.merge_id, _BOOK, {row["id"]: {"own": None}})
         elif clock.state in {"running", "cancelled"}:
             alone = clock.state == "cancelled"
@@ -240,6 +242,7 @@ def take_up(uow: UnitOfWork, event: ComplaintActed) -> Sequence[Clock]:
         if clock.stopped_at != merged_at:
             continue
         if clock.state == "breached":
+            transitions.watch(uow, clock)
             clock.stopped_at = None
         elif clock.state == "cancelled":
             clocks.restart(uow, clock, clock.started_at, present.waits, uow.now)

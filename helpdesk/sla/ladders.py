@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 from helpdesk.sla import policy_queries, regime_in_force
 from helpdesk.sla.ladder import Rung, rungs_at, rungs_of
 from helpdesk.sla.models import Clock
-from helpdesk.sla.policy_spec import ladder_in, remember, remembered
+from helpdesk.sla.policy_spec import Policy, ladder_in, remember, remembered
 
 
 def places(session: Session, clock: Clock) -> tuple[str, ...]:
@@ -19,6 +19,12 @@ def places(session: Session, clock: Clock) -> tuple[str, ...]:
 def rung(session: Session, clock: Clock, at: str) -> Rung | None:
     """With its actions; None where the ladder has none there any more: another version of the policy goes on with the clock."""
     return rungs_of(*_written(session, clock)).get(at)
+
+
+def same_by(session: Session, clock: Clock, policy: Policy) -> bool:
+    """Whether its rungs do by a policy what they do; what is only supposed is not looked up."""
+    spec = remembered(policy.id, policy.version)
+    return spec is None or ladder_in(spec, clock.kind, clock.severity, clock.tier) == _written(session, clock)
 
 
 def _written(session: Session, clock: Clock) -> tuple[Sequence[int], Sequence[Mapping[str, Any]]]:

@@ -1,5 +1,5 @@
-"""What a manager can do with policies. Every change is a new version; clocks go on by the one that made them, and take the new one
-when a fact of their complaint changes.
+"""What a manager can do with policies. Every change is a new version; whoever edits decides whether open clocks are recomputed by it
+(`recomputing`), or go on by the version that made them until a fact of their complaint changes.
 
 A policy that is active promises something to whoever its condition is for, the default one to everybody else: it has no condition
 and no days, stands last, and is always there. One that no clock was ever made by can be deleted; its row stays, because a
@@ -23,6 +23,7 @@ from helpdesk.sla.errors import DefaultPolicyStays, PolicyUsed
 from helpdesk.sla.events import PolicyChanged, PolicyRemoved
 from helpdesk.sla.models import LAST, SlaPolicy, SlaPolicyVersion
 from helpdesk.sla.policy_spec import calendars_of, every_target, terms_of
+from helpdesk.sla.recompute_scope import EVERY, concern, of_policy
 
 STEP: Final = 10
 """Between the positions of two policies, so that another fits between them."""
@@ -104,6 +105,8 @@ def remove(uow: UnitOfWork, policy: SlaPolicy) -> UUID:
     if policy_queries.was_used(uow.session, policy.id):
         raise PolicyUsed
     policy.removed_at = uow.now
+    if policy.active:
+        concern(uow, EVERY)  # whom it promised nothing the next one may promise something
     policies_in_force.look_again()
     changes = {"removed_at": json_safe([None, uow.now])}
     record_administration(uow, PolicyRemoved(policy_id=policy.id, version=policy.version, changes=changes))
@@ -148,7 +151,9 @@ def _keep(
         ],
     )
     policies_in_force.look_again()
-    changes = differences(before, {"calendar_id": str(calendar_id), **spec})
+    after = {"calendar_id": str(calendar_id), **spec}
+    concern(uow, of_policy(policy.id, before, after))
+    changes = differences(before, after)
     record_administration(uow, PolicyChanged(policy_id=policy.id, version=policy.version, spec=spec, changes=changes))
 
 

@@ -2,6 +2,7 @@
 what decides it, and a change of a policy or of a calendar holds in every process within a second.
 """
 
+from collections.abc import Callable
 from typing import Any, Final
 
 import structlog
@@ -13,9 +14,10 @@ from helpdesk.kernel.expressions import ALWAYS, Expression, read
 from helpdesk.kernel.facts import Vocabulary
 from helpdesk.kernel.in_force import Kept, Known
 from helpdesk.sla import policy_facts, policy_queries
+from helpdesk.sla.calendar_spec import Calendar
 from helpdesk.sla.errors import NoPolicy
 from helpdesk.sla.policy_spec import TIER, Calendars, Policies, Policy, compiled_targets, day_of, remember
-from helpdesk.sla.specs import compiled
+from helpdesk.sla.specs import calendar_of, compiled
 
 log = structlog.get_logger()
 
@@ -24,19 +26,28 @@ def _look(session: Session, known: Known[Policies] | None) -> Known[Policies]:
     signature = policy_queries.signature(session)
     if known is not None and known.signature == signature:
         return known
+    return Known(signature, _all(session, compiled))
+
+
+def as_written(session: Session) -> Policies:
+    """As they stand in the session's own transaction, committed or not. Nothing of it is kept: what is rolled back was never."""
+    return _all(session, lambda _id, _version, spec, name: calendar_of(spec, name), kept=False)
+
+
+def _all(session: Session, compile_: Callable[[Any, int, Any, str], Calendar], *, kept: bool = True) -> Policies:
     rows = policy_queries.policies_in_force(session)
     calendars: Calendars = {
-        row.id: (row.version, compiled(row.id, row.version, row.spec, row.name))
+        row.id: (row.version, compile_(row.id, row.version, row.spec, row.name))
         for row in policy_queries.calendars_in_force(session)
     }
     words = policy_facts.vocabulary(session) if asks_for_own(rows) else policy_facts.VOCABULARY
-    items = tuple(policy for row in rows if (policy := _read(row, calendars, words)) is not None)
+    items = tuple(policy for row in rows if (policy := _read(row, calendars, words, kept=kept)) is not None)
     wanted = {name for policy in items if policy.condition is not None for name in policy.condition.fields}
     by_tier = any(policy.tiers for policy in items)
-    return Known(signature, Policies(items, frozenset(wanted | {TIER} if by_tier else wanted), by_tier))
+    return Policies(items, frozenset(wanted | {TIER} if by_tier else wanted), by_tier)
 
 
-def _read(row: Any, calendars: Calendars, words: Vocabulary) -> Policy | None:
+def _read(row: Any, calendars: Calendars, words: Vocabulary, *, kept: bool) -> Policy | None:
     """None where its condition asks for what is not known any more, which is logged: it is for nothing then."""
     condition: Expression | None = None
     if row.spec["condition"] != ALWAYS:
@@ -45,7 +56,8 @@ def _read(row: Any, calendars: Calendars, words: Vocabulary) -> Policy | None:
         except ValidationFailed as error:
             log.warning("SLA policy cannot be read", policy=str(row.id), problems=[dict(item) for item in error.errors])
             return None
-    remember(row.id, row.version, row.spec)
+    if kept:
+        remember(row.id, row.version, row.spec)
     targets, tiers = compiled_targets(row.spec, row.calendar_id, calendars)
     return Policy(
         id=row.id,

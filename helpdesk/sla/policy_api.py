@@ -11,7 +11,7 @@ from helpdesk.kernel.http import Blueprint
 from helpdesk.kernel.pagination import Page
 from helpdesk.kernel.schemas import PageQuery
 from helpdesk.kernel.unit_of_work import UnitOfWork
-from helpdesk.sla import policies, policy_facts
+from helpdesk.sla import policies, policy_facts, recomputing
 from helpdesk.sla import policy_queries as queries
 from helpdesk.sla import policy_schemas as schemas
 from helpdesk.sla.errors import DefaultPolicyStays, PolicyUsed
@@ -20,13 +20,18 @@ from helpdesk.sla.models import SlaPolicy
 blp = Blueprint("policies", __name__, description="What is promised to whom, and by when: policies, in versions.")
 
 _NEW_VERSION = (
-    "A new version, which holds everywhere within a second. Clocks that run go on by the version that made them; new ones, and those "
-    "of complaints whose facts change, use the new one."
+    "A new version, which holds everywhere within a second. Open clocks that it concerns are recomputed by a job, keeping what was used "
+    "(`recompute_job_id`); with `recompute: false` they go on by the version that made them, until a fact of their complaint changes."
 )
 
 
-def _show(session: Session, _actor: Actor, policy_id: UUID) -> dict[str, Any]:
-    return queries.policy_detail(session, policy_id)
+Edited = tuple[UUID, UUID | None]
+"""A policy, and the job that follows from its edit."""
+
+
+def _show(session: Session, _actor: Actor, edited: Edited) -> dict[str, Any]:
+    policy_id, job_id = edited
+    return {**queries.policy_detail(session, policy_id), "recompute_job_id": job_id}
 
 
 @blp.read(
@@ -48,15 +53,16 @@ def list_policies(session: Session, _actor: Actor, page: Page, given: dict[str, 
     operation_id="create_sla_policy",
     summary="Create an SLA policy",
     body=schemas.PolicyIn,
-    answer=schemas.Policy,
+    answer=schemas.PolicyEdited,
     status=201,
     permission="sla:manage",
     show=_show,
     location=lambda shown: f"/api/v1/sla/policies/{shown['id']}",
     errors=(NameTaken,),
 )
-def create_policy(uow: UnitOfWork, _actor: Actor, given: dict[str, Any]) -> UUID:
-    return policies.create(uow, given)
+def create_policy(uow: UnitOfWork, actor: Actor, given: dict[str, Any]) -> Edited:
+    wanted = given.pop("recompute")
+    return policies.create(uow, given), recomputing.begin(uow, actor, wanted=wanted)
 
 
 @blp.read(
@@ -70,22 +76,23 @@ def get_vocabulary(session: Session, _actor: Actor) -> dict[str, Any]:
     return {"fields": described(policy_facts.vocabulary(session), without=CHANGES)}
 
 
-def _show_all(session: Session, _actor: Actor, _none: None) -> dict[str, Any]:
-    return {"items": queries.all_in_order(session)}
+def _show_all(session: Session, _actor: Actor, job_id: UUID | None) -> dict[str, Any]:
+    return {"items": queries.all_in_order(session), "recompute_job_id": job_id}
 
 
 @blp.write(
     "/sla/policies/reorder",
     operation_id="reorder_sla_policies",
     summary="Say in which order policies are asked",
-    description="Names all but the default one. Those that get another position get a new version.",
+    description=f"Names all but the default one. Those that get another position get a new version. {_NEW_VERSION}",
     body=schemas.PolicyOrder,
     answer=schemas.PoliciesInOrder,
     permission="sla:manage",
     show=_show_all,
 )
-def reorder_policies(uow: UnitOfWork, _actor: Actor, given: dict[str, Any]) -> None:
+def reorder_policies(uow: UnitOfWork, actor: Actor, given: dict[str, Any]) -> UUID | None:
     policies.reorder(uow, given["policy_ids"])
+    return recomputing.begin(uow, actor, wanted=given["recompute"])
 
 
 @blp.read(
@@ -99,6 +106,11 @@ def get_policy(session: Session, _actor: Actor, policy_id: UUID) -> dict[str, An
     return queries.policy_detail(session, policy_id)
 
 
+def _change(uow: UnitOfWork, actor: Actor, policy: SlaPolicy, given: dict[str, Any]) -> Edited:
+    wanted = given.pop("recompute")
+    return policies.change(uow, policy, given), recomputing.begin(uow, actor, wanted=wanted)
+
+
 @blp.write(
     "/sla/policies/<uuid:policy_id>",
     operation_id="edit_sla_policy",
@@ -106,15 +118,15 @@ def get_policy(session: Session, _actor: Actor, policy_id: UUID) -> dict[str, An
     description=_NEW_VERSION,
     method="PATCH",
     body=schemas.PolicyPatch,
-    answer=schemas.Policy,
+    answer=schemas.PolicyEdited,
     permission="sla:manage",
     load=queries.policy_for_update,
     show=_show,
     if_match="required",
     errors=(NameTaken, DefaultPolicyStays),
 )
-def edit_policy(uow: UnitOfWork, _actor: Actor, policy: SlaPolicy, given: dict[str, Any]) -> UUID:
-    return policies.change(uow, policy, given)
+def edit_policy(uow: UnitOfWork, actor: Actor, policy: SlaPolicy, given: dict[str, Any]) -> Edited:
+    return _change(uow, actor, policy, given)
 
 
 @blp.write(
@@ -124,21 +136,22 @@ def edit_policy(uow: UnitOfWork, _actor: Actor, policy: SlaPolicy, given: dict[s
     description=f"{_NEW_VERSION} Calendar, thresholds, ladder, targets and tiers are put in the place of those it has.",
     method="PUT",
     body=schemas.PolicyTerms,
-    answer=schemas.Policy,
+    answer=schemas.PolicyEdited,
     permission="sla:manage",
     load=queries.policy_for_update,
     show=_show,
     if_match="required",
 )
-def change_policy(uow: UnitOfWork, _actor: Actor, policy: SlaPolicy, given: dict[str, Any]) -> UUID:
-    return policies.change(uow, policy, given)
+def change_policy(uow: UnitOfWork, actor: Actor, policy: SlaPolicy, given: dict[str, Any]) -> Edited:
+    return _change(uow, actor, policy, given)
 
 
 @blp.write(
     "/sla/policies/<uuid:policy_id>",
     operation_id="delete_sla_policy",
     summary="Delete a policy that no clock was ever made by",
-    description="It can still be read. One that was used is deactivated instead.",
+    description="It can still be read. One that was used is deactivated instead. Open complaints that it was for, and promised nothing, go "
+    "by the next one: see `GET /jobs?kind=sla.recompute`.",
     method="DELETE",
     answer=schemas.Policy,
     permission="sla:manage",
@@ -147,8 +160,10 @@ def change_policy(uow: UnitOfWork, _actor: Actor, policy: SlaPolicy, given: dict
     if_match="required",
     errors=(DefaultPolicyStays, PolicyUsed),
 )
-def delete_policy(uow: UnitOfWork, _actor: Actor, policy: SlaPolicy) -> UUID:
-    return policies.remove(uow, policy)
+def delete_policy(uow: UnitOfWork, actor: Actor, policy: SlaPolicy) -> Edited:
+    return policies.remove(uow, policy), recomputing.begin(
+        uow, actor
+    )  # the answer is a GET's: its job is among the jobs
 
 
 @blp.read(

@@ -14,6 +14,7 @@ from helpdesk.sla.computing import CHOICES
 from helpdesk.sla.ladder_schemas import LADDER_META, Ladder, Thresholds, read_ladder
 from helpdesk.sla.models import POLICY_KINDS
 from helpdesk.sla.policy_spec import CONVENTIONS
+from helpdesk.sla.recompute_schemas import Recomputed, Recomputing
 
 __all__ = ["Vocabulary"]
 
@@ -168,7 +169,7 @@ _TIERS_META: Final = {
 }
 
 
-class PolicyTerms(Schema):
+class PolicyTerms(Recomputing):
     """What is promised, as a whole."""
 
     calendar_id = fields.UUID(required=True)
@@ -178,7 +179,7 @@ class PolicyTerms(Schema):
     tiers = _ByName(keys=Choice(TIERS), values=Targets(), load_default=dict, metadata=_TIERS_META)
 
 
-class PolicyPatch(Schema):
+class PolicyPatch(Recomputing):
     """What is left out stays."""
 
     name = Line(max_length=100, metadata={"example": "Key customers"})
@@ -235,7 +236,7 @@ class Policy(PolicyVersion):
     created_at = Timestamp(required=True)
 
 
-class PolicyOrder(Schema):
+class PolicyOrder(Recomputing):
     policy_ids = fields.List(
         fields.UUID(),
         required=True,
@@ -244,7 +245,11 @@ class PolicyOrder(Schema):
     )
 
 
-class PoliciesInOrder(Schema):
+class PolicyEdited(Policy, Recomputed):
+    """A policy, and what follows from its edit."""
+
+
+class PoliciesInOrder(Recomputed):
     items = fields.List(fields.Nested(Policy), required=True)
 
 

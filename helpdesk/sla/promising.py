@@ -13,7 +13,7 @@ from helpdesk.complaints.intake import NewComplaint
 from helpdesk.complaints.models import Complaint
 from helpdesk.kernel.facts import Facts
 from helpdesk.kernel.unit_of_work import UnitOfWork
-from helpdesk.sla import clocks, policies_in_force, policy_facts
+from helpdesk.sla import clocks, policies_in_force, policy_facts, transitions
 from helpdesk.sla.clocks import Pauses
 from helpdesk.sla.models import Clock
 from helpdesk.sla.policy_spec import TIER, Policies, Policy, Promise
@@ -44,15 +44,25 @@ class Promised:
             self.policy(start), kind=kind, severity=self.severity, tier=self.tier, start=start, now=now, waits=waits
         )
 
-    def retarget(self, uow: UnitOfWork, clock: Clock, waits: Pauses) -> None:
-        """See `clocks.retarget`."""
+    def retarget(self, uow: UnitOfWork, clock: Clock, waits: Pauses, *, edited: bool = False) -> None:
+        """See `clocks.retarget`. `edited`: because of an edit."""
         policy = self.policy(clock.started_at)
-        clocks.retarget(uow, clock, policy, self.severity, self.tier, waits=waits, at=uow.now)
+        mended = self._own(clock) if edited else None
+        clocks.retarget(uow, clock, policy, self.severity, self.tier, waits=waits, at=uow.now, mended=mended)
+
+    def _own(self, clock: Clock) -> Policy | None:
+        """The clock's policy as it is now; None where it is not in force any more."""
+        return next((policy for policy in self.policies.items if policy.id == clock.policy_id), None)
 
 
-def of(uow: UnitOfWork, complaint: Complaint, born: Sequence[tuple[str | None, str | None]] = ()) -> Promised:
-    """`born`: category and code of issues that are not written yet."""
-    policies = policies_in_force.in_force(uow.session)
+def of(
+    uow: UnitOfWork,
+    complaint: Complaint,
+    born: Sequence[tuple[str | None, str | None]] = (),
+    supposed: Policies | None = None,
+) -> Promised:
+    """`born`: category and code of issues that are not written yet. `supposed`: policies to go by instead of those in force."""
+    policies = supposed or policies_in_force.in_force(uow.session)
     found = policy_facts.of_complaint(uow, complaint, policies.wanted, born)
     return Promised(policies, found, complaint.severity)
 
@@ -82,4 +92,5 @@ def begin(
         return None
     clock = Clock(**clocks.new_clock(complaint.id, {**terms, "subject_id": subject_id}, complaint.round))
     uow.session.add(clock)
+    transitions.begun(uow, [clock])
     return clock

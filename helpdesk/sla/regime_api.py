@@ -13,6 +13,7 @@ from helpdesk.kernel.schemas import PageQuery
 from helpdesk.kernel.unit_of_work import UnitOfWork
 from helpdesk.sla import (
     models,
+    recomputing,
     regime_acts,
     regime_choosing,
     regime_errors,
@@ -99,21 +100,30 @@ def switch_off(uow: UnitOfWork, _actor: Actor, rule: regime_models.SlaRule, give
     return regime_settings.switch(uow, rule, on=False, reason=given["reason"])
 
 
+def _show_switched_on(session: Session, actor: Actor, switched: tuple[str, UUID | None]) -> dict[str, Any]:
+    rule_code, job_id = switched
+    return {**_show_rule(session, actor, rule_code), "recompute_job_id": job_id}
+
+
 @blp.write(
     "/sla/regimes/<string:rule_code>/switch-on",
     operation_id="switch_sla_regime_on",
     summary="Let a rule start clocks again",
-    description="For complaints that come in from now on, and those whose regime is chosen anew.",
-    body=regime_schemas.Reason,
-    answer=regime_schemas.Rule,
+    description="For complaints that come in from now on; a job reaches those that are open (`recompute_job_id`), unless that is not "
+    "wanted (`recompute: false`): then those whose regime is chosen anew.",
+    body=regime_schemas.SwitchOn,
+    answer=regime_schemas.RuleSwitchedOn,
     permission="sla:manage",
     load=regime_queries.rule_for_update,
-    show=_show_rule,
+    show=_show_switched_on,
     if_match="honoured",
     errors=(regime_errors.AlreadySwitched,),
 )
-def switch_on(uow: UnitOfWork, _actor: Actor, rule: regime_models.SlaRule, given: dict[str, Any]) -> str:
-    return regime_settings.switch(uow, rule, on=True, reason=given["reason"])
+def switch_on(
+    uow: UnitOfWork, actor: Actor, rule: regime_models.SlaRule, given: dict[str, Any]
+) -> tuple[str, UUID | None]:
+    rule_code = regime_settings.switch(uow, rule, on=True, reason=given["reason"])
+    return rule_code, recomputing.begin(uow, actor, wanted=given["recompute"])
 
 
 @blp.read(

@@ -1,7 +1,7 @@
 """Regulators' clocks: made by a version of a rule, and stopped by facts. They never pause, and severity is nothing to them.
 
-The row has all that the deadline follows from: start, target, zone, calendar version. Another version of the rule, or of the
-calendar, moves no clock that there is.
+The row has all that the deadline follows from: start, target, zone, calendar version. Another version of the rule moves no
+clock that there is; days that were proclaimed, or entered late, do (`recount`), unless whoever enters them leaves the clocks alone.
 """
 
 from collections.abc import Sequence
@@ -12,7 +12,7 @@ from uuid import UUID
 from sqlalchemy.orm import Session
 
 from helpdesk.kernel.unit_of_work import UnitOfWork
-from helpdesk.sla import alarms, clocks, regime_in_force
+from helpdesk.sla import alarms, clocks, regime_in_force, transitions
 from helpdesk.sla.business_time import Conventions
 from helpdesk.sla.ladder import rungs_at
 from helpdesk.sla.models import Clock, clock_values, rings_next
@@ -24,7 +24,9 @@ from helpdesk.sla.regime_rules import Rule
 
 def add(uow: UnitOfWork, rows: Sequence[dict[str, Any]]) -> None:
     """New clocks of a complaint that is there already. At once: what is chosen anew in the same unit of work finds them."""
-    uow.session.add_all([Clock(**row) for row in rows])
+    clocks_ = [Clock(**row) for row in rows]
+    transitions.begun(uow, clocks_)
+    uow.session.add_all(clocks_)
     uow.session.flush()
 
 
@@ -42,9 +44,9 @@ def terms(regimes: Regimes, rule: Rule, start: datetime, now: datetime, jurisdic
     return _columns(rule, counted, start, now)
 
 
-def _columns(rule: Rule, counted: Counted, start: datetime, now: datetime) -> dict[str, Any]:
+def _promised(rule: Rule, counted: Counted) -> Promise:
     working = counted.working
-    promise = Promise(
+    return Promise(
         counted.target,
         Conventions(pausable=False),
         rungs_at(rule.thresholds, rule.ladder),
@@ -52,6 +54,10 @@ def _columns(rule: Rule, counted: Counted, start: datetime, now: datetime) -> di
         None if working is None else working.version,
         counted.calendar,
     )
+
+
+def _columns(rule: Rule, counted: Counted, start: datetime, now: datetime) -> dict[str, Any]:
+    promise = _promised(rule, counted)
     return clock_values(
         kind=rule.id,
         rule_id=rule.id,
@@ -65,8 +71,9 @@ def _columns(rule: Rule, counted: Counted, start: datetime, now: datetime) -> di
 
 def stopped(uow: UnitOfWork, row: dict[str, Any], at: datetime) -> dict[str, Any]:
     """A new row that is stopped already: what ended it was known before it was found to count. Late, it was broken, which is
-    said now. The complaint is locked, or is being born.
+    said with the beginning. The complaint is locked, or is being born.
     """
+    transitions.begun(uow, [row])
     counted_on = clocks.calendar_of(uow.session, Clock(**row))
     due: datetime = row["due_at"]
     used = clocks.used_between(counted_on, row["started_at"], at)
@@ -74,6 +81,7 @@ def stopped(uow: UnitOfWork, row: dict[str, Any], at: datetime) -> dict[str, Any
     if at <= due:
         return {**row, "state": "met"}
     alarms.note_breach(uow, Clock(**row), due, uow.now, owed=False)
+    transitions.is_told(uow, {**row, "state": "breached", "breached_at": due})
     return {**row, "state": "breached", "breached_at": due}
 
 
@@ -88,9 +96,37 @@ def carried_over(session: Session, clock: Clock, complaint_id: UUID, round_: int
 
 def restart(uow: UnitOfWork, clock: Clock, start: datetime) -> None:
     """`clocks.restart` of a regulator's clock, with what its rule gives from there."""
+    transitions.watch(uow, clock)
     clocks.ring(uow, clock, uow.now)
     _retarget(uow, clock, start)
     clocks.restart(uow, clock, start, (), uow.now)
+
+
+def recount(uow: UnitOfWork, clock: Clock, regimes: Regimes) -> None:
+    """By its calendar of now, and by the version of its rule that made it. An open clock that would not be broken by that runs
+    again.
+    """
+    clocks.ring(uow, clock, uow.now)
+    if clock.stopped_at is not None or clock.state not in {"running", "breached"}:
+        return
+    promise = _promise_now(uow.session, clock, regimes)
+    if promise == clocks.promise_of(uow.session, clock):
+        return
+    due = clocks.standing(promise, clock.started_at, waits=(), now=uow.now)["due_at"]
+    if clock.state == "running" or due > uow.now:
+        clocks.go_by(uow, clock, promise, (), uow.now)
+
+
+def _promise_now(session: Session, clock: Clock, regimes: Regimes) -> Promise:
+    """What notices extended stays so, in the days that they gave."""
+    rule, zone = rule_of(session, clock), clock.timezone or "UTC"
+    present = clocks.promise_of(session, clock)
+    if not clock.extensions:
+        return _promised(rule, count(rule, clock.started_at, zone, regimes.calendars))
+    working = regimes.calendars.get(rule.calendar or "")
+    if clock.calendar_id is None or working is None or working.id != clock.calendar_id:
+        return present
+    return _promised(rule, Counted(present.target, working, zone))
 
 
 def _retarget(uow: UnitOfWork, clock: Clock, start: datetime) -> None:

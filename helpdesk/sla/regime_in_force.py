@@ -1,16 +1,18 @@
 """The rules in force with their calendars, as this process knows them (`kernel.in_force`), and every rule in any version."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Final
+from typing import Any, Final
 
 from sqlalchemy.orm import Session
 
 from helpdesk.kernel.in_force import Kept, Known
 from helpdesk.sla import regime_queries
+from helpdesk.sla.calendar_spec import Calendar
 from helpdesk.sla.regime_counting import Working
 from helpdesk.sla.regime_rules import Rule, compiled
+from helpdesk.sla.specs import calendar_of
 from helpdesk.sla.specs import compiled as compiled_calendar
 
 
@@ -36,12 +38,21 @@ def _look(session: Session, known: Known[Regimes] | None) -> Known[Regimes]:
     signature = regime_queries.signature(session)
     if known is not None and known.signature == signature:
         return known
+    return Known(signature, _all(session, compiled_calendar))
+
+
+def as_written(session: Session) -> Regimes:
+    """As they stand in the session's own transaction, committed or not. Nothing of it is kept: what is rolled back was never."""
+    return _all(session, lambda _id, _version, spec, name: calendar_of(spec, name))
+
+
+def _all(session: Session, compile_: Callable[[Any, int, Any, str], Calendar]) -> Regimes:
     rules = {row.id: compiled(row.id, row.version, row.spec) for row in regime_queries.current_rules(session)}
     calendars = {
-        row.code: Working(row.id, row.version, compiled_calendar(row.id, row.version, row.spec, row.name))
+        row.code: Working(row.id, row.version, compile_(row.id, row.version, row.spec, row.name))
         for row in regime_queries.regime_calendars(session)
     }
-    return Known(signature, Regimes(rules, calendars))
+    return Regimes(rules, calendars)
 
 
 _kept: Final = Kept(_look)

@@ -16,7 +16,7 @@ from helpdesk.identity.actors import Actor
 from helpdesk.kernel.differences import differences
 from helpdesk.kernel.ids import new_id
 from helpdesk.kernel.unit_of_work import UnitOfWork
-from helpdesk.sla import clocks, regime_acts, regime_clocks
+from helpdesk.sla import clocks, regime_acts, regime_clocks, transitions
 from helpdesk.sla.models import Clock
 from helpdesk.sla.regime_errors import DeadlinePassed, ExtensionUsed, NotExtensible
 from helpdesk.sla.regime_events import DeadlineExtended
@@ -67,14 +67,13 @@ def extend(uow: UnitOfWork, actor: Actor, part: Part[Clock], given: dict[str, An
         "given_by": actor.id if actor.kind == "agent" else None,
     }
     uow.add_rows(ExtensionNotice, [notice])
-    uow.add_rows(Clock, [_kept(uow, clock, before)])
+    kept = _kept(uow, clock, before)
+    uow.add_rows(Clock, [kept])
+    transitions.begun(uow, [kept])
     complaint.changed_at(uow.now)
     uow.record(
         DeadlineExtended(
-            complaint_id=complaint.id,
-            clock_id=clock.id,
-            kind=clock.kind,
-            generation=clock.generation,
+            **transitions.told(clock),
             due_at=clock.due_at,
             notice_id=notice_id,
             number=clock.extensions,
@@ -90,6 +89,7 @@ def extend(uow: UnitOfWork, actor: Actor, part: Part[Clock], given: dict[str, An
 
 def _move(uow: UnitOfWork, clock: Clock) -> None:
     """By the next step that its rule allows; what was due by the old deadline rings first. It still runs: nothing pauses it."""
+    transitions.watch(uow, clock)
     clocks.ring(uow, clock, uow.now)
     step = regime_clocks.rule_of(uow.session, clock).extensions[clock.extensions]
     clock.target_amount = step.amount(clock.target_amount)

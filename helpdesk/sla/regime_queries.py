@@ -21,6 +21,7 @@ from helpdesk.kernel.event_log import EventRow
 from helpdesk.kernel.pagination import Listed, Order, Page, listed
 from helpdesk.sla.models import Clock, SlaCalendar, SlaCalendarVersion
 from helpdesk.sla.queries import begun
+from helpdesk.sla.regime_counting import ELAPSED_OR_BUSINESS_DAY
 from helpdesk.sla.regime_facts import TELLING, Birth, Fact, brought, told_by
 from helpdesk.sla.regime_models import (
     ExtensionNotice,
@@ -99,6 +100,18 @@ def regime_calendars(session: Session) -> Sequence[Any]:
         )
         .order_by(SlaRegimeCalendar.code)
     ).all()
+
+
+def counts_hours_by(session: Session, calendar_id: UUID) -> bool:
+    """Whether a rule counts hours that a day off by this calendar makes days. Its clocks may not be on the calendar."""
+    said = SlaRuleVersion.spec["shipped"]
+    rules = (
+        select(SlaRule.id)
+        .join(SlaRuleVersion, and_(SlaRuleVersion.rule_id == SlaRule.id, SlaRuleVersion.version == SlaRule.version))
+        .join(SlaRegimeCalendar, SlaRegimeCalendar.code == said["calendar"].astext)
+        .where(SlaRegimeCalendar.calendar_id == calendar_id, said["counting"].astext == ELAPSED_OR_BUSINESS_DAY)
+    )
+    return session.execute(select(exists(rules))).scalar_one()
 
 
 def installing(session: Session) -> None:

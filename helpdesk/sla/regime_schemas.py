@@ -5,6 +5,7 @@ from marshmallow import ValidationError, fields, validate, validates_schema
 
 from helpdesk.kernel.schemas import Choice, Flag, Line, Pattern, Schema, Text, Timestamp, Whole
 from helpdesk.sla.ladder_schemas import LADDER_META, Ladder, Thresholds
+from helpdesk.sla.recompute_schemas import Recomputed, Recomputing
 from helpdesk.sla.regime_facts import KINDS
 from helpdesk.sla.regime_rules import NOTICE, UNITS
 
@@ -178,6 +179,14 @@ class RulePatch(Schema):
 
 class Reason(Schema):
     reason = Text(required=True, max_length=2000, metadata={"example": "We do not serve that sector."})
+
+
+class SwitchOn(Reason, Recomputing):
+    """Complaints that are open already follow, or do not."""
+
+
+class RuleSwitchedOn(Rule, Recomputed):
+    """A rule, and what follows from its being switched on."""
 
 
 class ClockRegime(RuleInForce):

@@ -1,7 +1,7 @@
 """What a manager can set of a regulator's rule, as a new version of it. Clocks that run go on by the version that made them.
 
 An amount can be set only where the rule has none that can be counted, and the one that it has is a default. A rule that is
-switched off starts no clocks; what was judged before stays.
+switched off starts no clocks; what was judged before stays. Switched on it reaches complaints that are open already (`recomputing`).
 """
 
 from typing import Any
@@ -11,6 +11,7 @@ from helpdesk.kernel.differences import differences
 from helpdesk.kernel.errors import FieldError, ValidationFailed
 from helpdesk.kernel.unit_of_work import UnitOfWork
 from helpdesk.sla import ladder_checks, regime_in_force, regime_queries
+from helpdesk.sla.recompute_scope import CHOSEN_ANEW, concern
 from helpdesk.sla.regime_errors import AlreadySwitched, AmountOfTheLaw
 from helpdesk.sla.regime_events import RuleChanged
 from helpdesk.sla.regime_models import SlaRule, SlaRuleVersion
@@ -47,6 +48,8 @@ def switch(uow: UnitOfWork, rule: SlaRule, *, on: bool, reason: str) -> str:
         raise AlreadySwitched
     # Not put back to what was shipped, which may be off.
     own = {**spec["own"], "off": None if on else reason}
+    if on:
+        concern(uow, CHOSEN_ANEW)
     return _write(uow, rule, spec, own, reason)
 
 

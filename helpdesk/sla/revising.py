@@ -17,6 +17,7 @@ from helpdesk.complaints.models import NOTHING_DUE, Complaint
 from helpdesk.kernel.unit_of_work import UnitOfWork
 from helpdesk.sla import promising, queries, thread_queries
 from helpdesk.sla.models import Clock
+from helpdesk.sla.policy_spec import Policies
 from helpdesk.sla.promising import Promised
 from helpdesk.sla.rounds import Round, present_round
 
@@ -36,16 +37,18 @@ def revise(
     found: Sequence[Clock] | None = None,
     *,
     born: Sequence[tuple[str | None, str | None]] = (),
+    edited: Policies | None = None,
 ) -> None:
     """Of a locked complaint. `found`: its `queries.clocks_at_hand`, where the caller has them; `born`: category and code of issues that
-    are not written yet.
+    are not written yet. `edited`: it is because of an edit of the policies, which are these now; then what was broken by an error
+    that is mended may be saved (`clocks.retarget`).
     """
     if complaint.record_type != "complaint":
         return
     if found is None:
         found = queries.clocks_at_hand(uow.session, complaint.id, complaint.round)
     present = present_round(queries.history(uow.session, complaint.id, besides=uow.happened))
-    revision = _Revision(uow, complaint, promising.of(uow, complaint, born), found, present)
+    revision = _Revision(uow, complaint, promising.of(uow, complaint, born, edited), found, present, edited is not None)
     revision.of_state()
     revision.of_answers()
     revision.of_remedies()
@@ -61,6 +64,7 @@ class _Revision:
     promised: Promised
     found: Sequence[Clock]
     present: Round
+    edited: bool
 
     def of_state(self) -> None:
         """What is owed by where the complaint stands."""
@@ -74,7 +78,7 @@ class _Revision:
         mine = [clock for clock in self.found if clock.kind in ANSWERS and clock.round == self.complaint.round]
         for clock in mine:
             if clock.stopped_at is None:
-                self.promised.retarget(self.uow, clock, self.present.waits)
+                self._retarget(clock)
         if self.complaint.status in OPEN:
             self._first_answer(next((clock for clock in mine if clock.kind == FIRST), None))
             self._next_answer([clock for clock in mine if clock.kind == NEXT])
@@ -99,7 +103,7 @@ class _Revision:
         there = {clock.subject_id: clock for clock in self.found if clock.kind == REMEDY}
         for clock in there.values():
             if clock.stopped_at is None:
-                self.promised.retarget(self.uow, clock, self.present.waits)
+                self._retarget(clock)
         if not self.complaint.remedies_undelivered or self.promised.promise(REMEDY, self.uow.now) is None:
             return
         for offer_id, accepted_at in queries.remedies_awaited(self.uow.session, self.complaint.id):
@@ -111,11 +115,14 @@ class _Revision:
         """A clock that is there, be it cancelled when nothing was promised, goes by what is promised now; where there is none, it
         begins.
         """
-        waits = self.present.waits
         if clock is not None:
-            self.promised.retarget(self.uow, clock, waits)
+            self._retarget(clock)
         else:
+            waits = self.present.waits
             promising.begin(self.uow, self.promised, self.complaint, kind, start, waits=waits, subject_id=subject_id)
+
+    def _retarget(self, clock: Clock) -> None:
+        self.promised.retarget(self.uow, clock, self.present.waits, edited=self.edited)
 
 
 def owed_by(complaint: Complaint) -> list[str]:

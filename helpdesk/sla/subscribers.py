@@ -21,6 +21,7 @@ from helpdesk.sla import (
     regime_choosing,
     regime_clocks,
     regime_receiving,
+    transitions,
 )
 from helpdesk.sla.models import Clock
 from helpdesk.sla.policy_facts import OF_HANDLER
@@ -79,6 +80,7 @@ def _start_clocks(uow: UnitOfWork, received: Sequence[ComplaintReceived]) -> Non
         dues = (row["due_at"] for row in begun if row["stopped_at"] is None and row["due_at"] is not None)
         complaint.next_due_at = min(dues, default=NOTHING_DUE)
     uow.add_rows(Clock, rows)
+    transitions.begun(uow, rows)
 
 
 def follow_complaint(uow: UnitOfWork, acted: Sequence[ComplaintActed]) -> None:
@@ -211,4 +213,6 @@ def _restart(uow: UnitOfWork, event: ComplaintActed, complaint: Complaint) -> No
     for clock in queries.clocks_of_round_for_update(uow.session, event.complaint_id, event.reopened_count):
         if clock.rule_id is not None and clock.state == "cancelled":
             row = regime_clocks.carried_over(uow.session, clock, complaint.id, complaint.round, uow.now)
-            uow.session.add(Clock(**row))
+            begun = Clock(**row)
+            uow.session.add(begun)
+            transitions.begun(uow, [begun])

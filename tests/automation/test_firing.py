@@ -62,7 +62,7 @@ class TestOnEvents:
         assert fired["summary"].startswith(
             "Trigger fired: trigger Late parcels, actions escalate, add_tags, write_message"
         )
-        by = {(item["type"], item["actor_kind"], item["actor_id"]) for item in story(agent, complaint)[1:]}
+        by = {(item["type"], item["actor_kind"], item["actor_id"]) for item in story(agent, complaint)[2:]}
         assert by == {
             (name, "automation", made["id"])
             for name in ("automation.fired", "complaint.escalated", "complaint.tagged", "complaint.message_added")

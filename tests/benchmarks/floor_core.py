@@ -546,7 +546,10 @@ def _create(connection: Connection, caller: Caller, given: dict[str, Any]) -> Re
         policy_terms(policy, kind=kind, severity="S3", tier=None, start=caller.now, now=caller.now)
         for kind in ("acknowledge", "investigate", "resolve")
     ]
-    due = _next_due([terms["due_at"] for terms in clocks if terms is not None])
+    made = [new_clock(row["id"], terms) for terms in clocks if terms is not None]
+    due = _next_due([clock["due_at"] for clock in made])
+    told = [_told(clock, clock) | _promised(clock) for clock in made]
+    chain.add("sla.started", _of_clocks(row["id"], told))
     row |= {"event_count": chain.count, "event_head": chain.head, "next_due_at": due}
     connection.execute(NEW_COMPLAINT, row)
     issues = [dict.fromkeys(_ISSUE) | issue | {"id": new_id()} for issue in given["issues"]]
@@ -556,11 +559,7 @@ def _create(connection: Connection, caller: Caller, given: dict[str, Any]) -> Re
     complainant["customer_id"] = row["customer_id"]
     connection.execute(NEW_PERSON, complainant | {"complaint_id": row["id"]})
     connection.execute(NEW_SEARCH, received_rows(row, [complainant], [issue["detail"] for issue in issues]))
-    clocks = [
-        policy_terms(policy, kind=kind, severity="S3", tier=None, start=caller.now, now=caller.now)
-        for kind in ("acknowledge", "investigate", "resolve")
-    ]
-    connection.execute(NEW_CLOCKS, [new_clock(row["id"], terms) for terms in clocks if terms is not None])
+    connection.execute(NEW_CLOCKS, made)
     connection.execute(NEW_EVENTS, chain.rows)
     shown = _detail(row | {"issues": issues, "people": [complainant], "needs": []}, caller)
     asked = {"complaint_id": row["id"], "days": duplicates.WINDOW_DAYS, "most": duplicates.AT_INTAKE + 1}
@@ -572,6 +571,51 @@ def _create(connection: Connection, caller: Caller, given: dict[str, Any]) -> Re
 
 def _next_due(dues: list[datetime | None]) -> datetime:
     return min((due for due in dues if due is not None), default=NOTHING_DUE)
+
+
+def _told(clock: Any, now: Mapping[str, Any]) -> dict[str, Any]:
+    """What an event says of every clock. `now`: how it stands."""
+    said: dict[str, Any] = {"clock_id": clock["id"], "kind": clock["kind"], "round": clock["round"]}
+    said |= {
+        "generation": now["generation"],
+        "policy_id": clock["policy_id"],
+        "policy_version": clock["policy_version"],
+    }
+    return said | {"state": now["state"], "due_at": _written(now["due_at"])}
+
+
+def _promised(clock: Mapping[str, Any]) -> dict[str, Any]:
+    said = {name: clock[name] for name in _PROMISED}
+    return said | {"started_at": rfc3339(clock["started_at"])}
+
+
+_PROMISED: Final = (
+    "calendar_id",
+    "calendar_version",
+    "severity",
+    "target_amount",
+    "target_unit",
+    "pausable",
+)
+
+
+def _of_clocks(complaint_id: UUID, told: list[dict[str, Any]]) -> dict[str, Any]:
+    return {"complaint_id": complaint_id, "kinds": [clock["kind"] for clock in told], "clocks": told}
+
+
+def _moved(clock: Any, change: Mapping[str, Any]) -> dict[str, Any]:
+    """What a pause, or its end, says of a clock."""
+    now = {name: change[f"new_{name}"] for name in _MOVING}
+    left = {} if now["remaining_seconds"] is None else {"remaining_seconds": now["remaining_seconds"]}
+    changes = {name: [_written(clock[name]), _written(now[name])] for name in _MOVING if clock[name] != now[name]}
+    return _told(clock, now) | left | {"changes": changes}
+
+
+_MOVING: Final = ("state", "due_at", "remaining_seconds", "pauses", "generation")
+
+
+def _written(value: Any) -> Any:
+    return rfc3339(value) if isinstance(value, datetime) else value
 
 
 def _add_reply(
@@ -658,6 +702,8 @@ def _act(connection: Connection, caller: Caller, ref: str, action: str, given: d
     }
     if changed:
         connection.execute(CHANGED_CLOCKS, changed)
+    moved = {change["row_id"]: change for change in changed}
+    told = [_moved(clock, moved[clock["id"]]) for clock in clocks if clock["id"] in moved]
     step = {"action": action, "from_status": row["status"], "to_status": row["status"], "given": given}
     who = {"actor_kind": "agent", "actor_id": caller.id, "at": caller.now}
     number = row["transition_count"] + 1
@@ -678,6 +724,8 @@ def _act(connection: Connection, caller: Caller, ref: str, action: str, given: d
             "issues": {},
         },
     )
+    if told:
+        chain.add("sla.paused" if asked else "sla.resumed", _of_clocks(row["id"], told))
     connection.execute(NEW_EVENTS, chain.rows)
     after = {"new_waiting_on": row["waiting_on"], "new_transition_count": number}
     due = _next_due(list(dues.values()))

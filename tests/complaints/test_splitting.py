@@ -103,7 +103,7 @@ class TestSplit:
             [event["type"] for event in senior.get(f"{path_of(each)}/timeline").json["items"]]
             for each in (made, complaint)
         ]
-        assert stories[0] == ["complaint.received", "complaint.linked", "complaint.message_added"]
+        assert stories[0] == ["complaint.received", "complaint.linked", "complaint.message_added", "sla.started"]
         assert stories[1][-2:] == ["complaint.split", "complaint.linked"]
         with engine.connect() as connection:
             (subject,) = connection.execute(text("SELECT subject FROM outbound_mail")).scalars()

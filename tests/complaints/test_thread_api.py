@@ -67,7 +67,7 @@ class TestMessages:
         agent.post(at(complaint, "messages"), {"kind": "inbound", "body": "Monday.", "channel": "EMAIL"})
         assert agent.get(at(complaint)).json["waiting_on"] == "us"
         types = [entry["type"] for entry in everything(agent, at(complaint, "timeline"))]
-        assert types[-2:] == ["complaint.message_added", "complaint.resumed"]
+        assert types[-3:] == ["complaint.message_added", "complaint.resumed", "sla.resumed"]
         done(agent, complaint, "ask_third_party")
         agent.post(at(complaint, "messages"), {"kind": "inbound", "body": "Any news?"})
         assert agent.get(at(complaint)).json["waiting_on"] == "third_party"
@@ -84,7 +84,7 @@ class TestMessages:
         for _ in range(3):
             agent.post(at(complaint, "messages"), {"kind": "internal_note", "body": "x"})
         assert agent.get(at(complaint, "messages?limit=1&count=true")).json["total"] == 3
-        assert agent.get(at(complaint, "timeline?limit=1&count=true")).json["total"] == 4
+        assert agent.get(at(complaint, "timeline?limit=1&count=true")).json["total"] == 5
 
     @pytest.mark.parametrize(
         ("body", "pointer"),
@@ -113,11 +113,16 @@ class TestTimeline:
         assert [entry["sequence"] for entry in entries] == list(range(1, len(entries) + 1))
         assert [entry["type"] for entry in entries] == [
             "complaint.received",
+            "sla.started",
             "complaint.message_added",
             "complaint.acknowledged",
+            "sla.met",
             "complaint.investigated",
+            "sla.met",
             "complaint.message_added",
             "complaint.resolved",
+            "sla.started",
+            "sla.met",
             "complaint.message_added",
         ]
         assert {entry["actor_id"] for entry in entries} == {str(agent.id)}
@@ -132,7 +137,7 @@ class TestTimeline:
         report = agent.get(at(complaint, "timeline/verification")).json
         assert report == {
             "valid": False,
-            "events": 3,
+            "events": 5,
             "broken": [{"sequence": 2, "kind": "payload", "what": "payload was changed"}],
             "texts": 2,
             "texts_without_digest": 0,

@@ -32,6 +32,12 @@ from tests.tampering import past_the_trigger
 ON_A_COMPLAINT = (
     "complaint.",
     "offer.",
+    "sla.started",
+    "sla.paused",
+    "sla.resumed",
+    "sla.recomputed",
+    "sla.met",
+    "sla.cancelled",
     "sla.warned",
     "sla.breached",
     "sla.overdue",
@@ -102,6 +108,24 @@ class TestWords:
                 "Decided: status investigated → decided, issue 1 outcome none → upheld",
                 "已作出决定: 状态 已调查 → 已决定，问题 1 结果 无 → 成立",
             ),
+            (
+                "sla.started",
+                {
+                    "clocks": [
+                        {"kind": "acknowledge", "due_at": "2026-03-02T13:00:00Z"},
+                        {"kind": "us.cfpb.15", "due_at": None},
+                    ]
+                },
+                "Deadlines set: acknowledgement 2026-03-02T13:00:00Z, us.cfpb.15 none",
+                "已设定期限: 确认收到 2026-03-02T13:00:00Z，us.cfpb.15 无",
+            ),
+            (
+                "sla.recomputed",
+                {"clocks": [{"kind": "resolve", "due_at": "b", "changes": {"due_at": ["a", "b"]}}]},
+                "Deadlines recomputed: decision a → b",
+                "已重新计算期限: 作出决定 a → b",
+            ),
+            ("sla.paused", {"kinds": ["resolve"]}, "Deadlines paused: for decision", "期限已暂停: 事项 作出决定"),
             ("complaint.received", None, "Received (what it said was erased)", "收到 （内容已删除）"),
             ("something.happened_here", {}, "Happened here", "Happened here"),
         ],
@@ -258,7 +282,7 @@ class TestVerification:
     @pytest.mark.parametrize(
         ("statements", "named"),
         [
-            (["DELETE FROM event WHERE {ours} AND stream_seq = 2"], {(2, "missing"), (0, "text")}),
+            (["DELETE FROM event WHERE {ours} AND stream_seq = 3"], {(3, "missing"), (0, "text")}),
             (["DELETE FROM event WHERE {ours} AND stream_seq = {last}"], {("last", "missing")}),
             (
                 [
@@ -269,7 +293,7 @@ class TestVerification:
                 {(2, "moved"), (3, "moved")},
             ),
             (["UPDATE event SET actor_kind = 'system' WHERE {ours} AND stream_seq = 1"], {(1, "header")}),
-            (["UPDATE event SET payload = '{{}}' WHERE {ours} AND stream_seq = 3"], {(3, "payload")}),
+            (["UPDATE event SET payload = '{{}}' WHERE {ours} AND stream_seq = 4"], {(4, "payload")}),
             (
                 [PUT_ON],
                 {("after", "header"), ("after", "foreign")},
@@ -336,14 +360,14 @@ class TestWholeLog:
         assert (job["result"]["valid"], job["result"]["violations"]) == (True, [])
 
     def test_broken(self, verified: Callable[[], dict[str, Any]], story: dict[str, Any], engine: Engine) -> None:
-        past_the_trigger(engine, f"DELETE FROM event WHERE {OURS} AND stream_seq = 2")
+        past_the_trigger(engine, f"DELETE FROM event WHERE {OURS} AND stream_seq = 3")
         result = verified()["result"]
         assert not result["valid"]
         first, of_the_message = result["violations"]
         assert first == {
             "check": "chain",
             "subject": f"complaint {story['reference']}",
-            "detail": "event 2: is missing",
+            "detail": "event 3: is missing",
         }
         assert of_the_message["detail"].endswith("no event knows of it")
 

@@ -51,17 +51,18 @@ class TestStale:
             str(senior.id),
             senior.actor.name,
         )
-        assert first["sequence"] == 3
+        assert first["sequence"] == 4  # after those of its beginning
         assert first["occurred_at"].endswith("Z")
 
     def test_all_of_one_transaction(self, agent: Caller, complaint: dict[str, Any]) -> None:
-        """Both events of an act that writes a message belong to its version."""
+        """All events of an act that writes a message belong to its version, and those that follow from it."""
         path = path_of(complaint)
         assert agent.post(f"{path}/actions/ask_customer", GOOD["ask_customer"]).status_code == 200
         answer = agent.patch(path, {"subject": "x"}, if_match='"v1"')
         assert told(answer) == [
             ("complaint.message_added", {}),
             ("complaint.customer_asked", {"waiting_on": ["us", "customer"]}),
+            ("sla.paused", {}),
         ]
 
     @pytest.mark.parametrize("tag", ['"v1"', '"v1-0123456789abcdef"', '"v0", "v1"', '"x", "v1"'])
@@ -71,7 +72,7 @@ class TestStale:
         assert len(told(agent.patch(path, {"subject": "two"}, if_match=tag))) == 1
 
     @pytest.mark.parametrize(
-        ("tag", "number"), [('"v999999999"', 0), ('"v0"', 2), ('"v99999999999999999999"', 1), ('W/"v2"', 1), ("v1", 1)]
+        ("tag", "number"), [('"v999999999"', 0), ('"v0"', 3), ('"v99999999999999999999"', 1), ('W/"v2"', 1), ("v1", 1)]
     )
     def test_a_version_that_never_was(
         self, agent: Caller, senior: Caller, complaint: dict[str, Any], tag: str, number: int
@@ -172,8 +173,8 @@ class TestSight:
             unseen = changes_since(session, replace(agent.actor, permissions=permissions), row, 0)["changes"]
             customer = changes_since(session, complainant_actor(row.id, ROLES["agent"]), row, 0)
             other = changes_since(session, agent.actor, object(), 0)
-        assert [item["type"] for item in seen] == ["complaint.received", "offer.drafted"]
-        assert [item["type"] for item in unseen] == ["complaint.received"]
+        assert [item["type"] for item in seen] == ["complaint.received", "sla.started", "offer.drafted"]
+        assert [item["type"] for item in unseen] == ["complaint.received", "sla.started"]
         assert customer == other == {}
 
     def test_an_erased_payload_tells_that_it_happened(

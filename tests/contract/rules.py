@@ -155,6 +155,10 @@ def takes_the_headers_of_its_method(operation: Operation) -> Iterator[str]:
 
 
 UNGUARDED: Final = {
+    "dry_run_sla_calendar_change",
+    "dry_run_sla_calendar_refresh",
+    "dry_run_sla_policy_deletion",
+    "dry_run_sla_policy_edit",
     "end_complaint_presence",
     "link_complaint_attachment",
     "link_complaint_evidence",

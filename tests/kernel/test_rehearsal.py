@@ -41,6 +41,7 @@ def test_nothing_of_it_stays(database: Database, engine: Engine) -> None:
             assert [item.event.type for item in tried.happened] == [
                 "complaint.message_added",
                 "complaint.customer_asked",
+                "sla.paused",
             ]
             paused = uow.session.execute(text("SELECT count(*) FROM sla_clock WHERE state = 'paused'")).scalar_one()
             assert paused > 0

@@ -35,7 +35,7 @@ class TestChains:
         write(senior, a, "inbound", "late")
         assert thread(senior, c)[-1] == ("inbound", "late")
         types = [event["type"] for event in senior.get(f"{path_of(a)}/timeline").json["items"]]
-        assert types[-2:] == ["complaint.merged", "complaint.redirected"]
+        assert types[-3:] == ["complaint.merged", "sla.cancelled", "complaint.redirected"]
         verified(database)
 
     def test_into_a_merged_one_is_into_its_survivor(self, senior: Caller, team: UUID, database: Database) -> None:
