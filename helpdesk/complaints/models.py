@@ -28,6 +28,7 @@ IS_OPEN = f"status IN ({', '.join(repr(state) for state in LIFECYCLE.states if s
 IS_CLOSED = f"status IN ({', '.join(repr(state) for state in LIFECYCLE.states if state not in OPEN)})"
 IS_TAGGED = "cardinality(tags) > 0"
 IS_UNTAGGED = "cardinality(tags) = 0"
+IS_VULNERABLE = "vulnerable"
 """SQL of partial indexes. A list's condition has to be the very same text, or the planner does not see that one serves it."""
 
 
@@ -82,6 +83,9 @@ class Complaint(Identified, Versioned, EventStream, Stamped, Base):
         Index("ix_complaint_source_received_at_id", "source", "received_at", "id"),
         Index("ix_complaint_waiting_on_received_at_id", "waiting_on", "received_at", "id"),
         Index("ix_complaint_stage_received_at_id", "stage", "received_at", "id"),
+        Index("ix_complaint_language_received_at_id", "language", "received_at", "id"),
+        Index("ix_complaint_escalation_level_received_at_id", "escalation_level", "received_at", "id"),
+        Index("ix_complaint_vulnerable", "received_at", "id", postgresql_where=text(IS_VULNERABLE)),
         Index("ix_complaint_customer_id_received_at_id", "customer_id", "received_at", "id"),
         Index("ix_complaint_external_id", "external_id"),
         Index(

@@ -4,7 +4,7 @@ What a view asks for is judged when it is written, and again whenever it is read
 out of use, an agent who has left make it `broken`, which it says, and it counts and lists nothing until it is mended.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 from uuid import UUID
@@ -132,10 +132,19 @@ def _look_around(session: Session, many: Iterable[tuple[Mapping[str, Any], Seque
     fields = custom_field_queries.fields_of(session, keys)
     return _World(
         filtering.look_up(session, filters),
-        view_queries.active_agents(session, {given["assignee_id"] for given in filters if "assignee_id" in given}),
-        view_queries.teams(session, {given["team_id"] for given in filters if "team_id" in given}),
+        view_queries.active_agents(session, {one for given in filters for _, one in _each(given, "assignee_id")}),
+        view_queries.teams(session, {one for given in filters for _, one in _each(given, "team_id")}),
         {key for key, field in fields.items() if field.active},
     )
+
+
+def _each(given: Mapping[str, Any], name: str) -> Iterator[tuple[int | None, UUID]]:
+    """The values of a filter, each with its place where there are several."""
+    value = given.get(name)
+    if isinstance(value, list):
+        yield from enumerate(value)
+    elif value is not None:
+        yield None, value
 
 
 def _is_own(column: str) -> bool:
@@ -144,10 +153,12 @@ def _is_own(column: str) -> bool:
 
 def _faults(world: _World, given: Mapping[str, Any], columns: Sequence[str]) -> list[Fault]:
     found = filtering.read(world.known, given)[1] + filtering.unknown_tags(world.known, given)
-    if "assignee_id" in given and given["assignee_id"] not in world.agents:
-        found.append(Fault("assignee_id", None, "unknown", "There is no such active agent."))
-    if "team_id" in given and given["team_id"] not in world.teams:
-        found.append(Fault("team_id", None, "unknown", "There is no such team."))
+    for name, there, what in (("assignee_id", world.agents, "active agent"), ("team_id", world.teams, "team")):
+        found += [
+            Fault(name, place, "unknown", f"There is no such {what}.")
+            for place, one in _each(given, name)
+            if one not in there
+        ]
     for place, column in enumerate(columns):
         if _is_own(column) and column.removeprefix(_OWN_FIELD) not in world.fields:
             found.append(Fault("columns", place, "unknown_field", f"There is no custom field {column} in use."))

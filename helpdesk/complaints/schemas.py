@@ -8,7 +8,7 @@ from marshmallow import ValidationError, fields, post_load, validate, validates_
 from helpdesk.complaints.custom_field_schemas import DESCRIPTION as CUSTOM_VALUES
 from helpdesk.complaints.custom_field_schemas import EXAMPLE as CUSTOM_EXAMPLE
 from helpdesk.complaints.custom_field_schemas import Conditions, CustomValues
-from helpdesk.complaints.lifecycle import LIFECYCLE, MAX_ISSUES, RECORD_TYPES, STAGES, WAITING_ON
+from helpdesk.complaints.lifecycle import LIFECYCLE, MAX_ISSUES, MAX_LEVEL, RECORD_TYPES, STAGES, WAITING_ON
 from helpdesk.complaints.list_queries import NEWEST_FIRST, SORTS
 from helpdesk.complaints.person_schemas import Need, NeedIn, Person, PersonIn, RepresentativeIn
 from helpdesk.complaints.tag_schemas import AT_ONCE, TagName
@@ -31,6 +31,7 @@ from helpdesk.kernel.schemas import (
     PageQuery,
     Pattern,
     Schema,
+    Several,
     Text,
     Timestamp,
     Whole,
@@ -46,6 +47,7 @@ TEXT_FORMATS = ("text", "html")
 EARLIEST = datetime(1990, 1, 1, tzinfo=UTC)
 
 REFERENCE = "7K3M-9QX2-TAM"
+EXAMPLE_ID = "0192f0c1-7d1e-7c3a-9a51-2f6f0f6f3a10"
 
 COUNTRY = Pattern("^[A-Z]{2}$", error="Write an ISO 3166 country code, for example GB.")
 
@@ -165,22 +167,47 @@ class ComplaintPatch(Schema):
     loss = MoneyField(positive=False)
 
 
+_SEVERAL = "Repeated, any of these."
+
+
 class ComplaintQuery(PageQuery):
-    record_type = Choice(RECORD_TYPES, metadata={"description": "All of them when absent.", "example": "complaint"})
-    status = Choice(LIFECYCLE.states, metadata={"example": "received"})
-    severity = Choice(SEVERITIES, metadata={"example": "S2"})
-    channel = TermCode("channel", ever=True, metadata={"example": "EMAIL"})
-    waiting_on = Choice(WAITING_ON, metadata={"example": "us"})
-    stage = Choice(STAGES)
-    team_id = fields.UUID()
-    assignee_id = fields.UUID()
+    record_type = Several(
+        Choice(RECORD_TYPES, metadata={"example": "complaint"}),
+        metadata={"description": f"All of them when absent. {_SEVERAL}", "example": ["complaint"]},
+    )
+    status = Several(
+        Choice(LIFECYCLE.states, metadata={"example": "received"}),
+        metadata={"description": _SEVERAL, "example": ["received", "investigated"]},
+    )
+    severity = Several(
+        Choice(SEVERITIES, metadata={"example": "S2"}), metadata={"description": _SEVERAL, "example": ["S1", "S2"]}
+    )
+    channel = Several(
+        TermCode("channel", ever=True, metadata={"example": "EMAIL"}),
+        metadata={"description": _SEVERAL, "example": ["EMAIL"]},
+    )
+    waiting_on = Several(
+        Choice(WAITING_ON, metadata={"example": "us"}), metadata={"description": _SEVERAL, "example": ["us"]}
+    )
+    stage = Several(Choice(STAGES), metadata={"description": _SEVERAL, "example": ["1"]})
+    team_id = Several(fields.UUID(), metadata={"description": _SEVERAL, "example": [EXAMPLE_ID]})
+    assignee_id = Several(fields.UUID(), metadata={"description": _SEVERAL, "example": [EXAMPLE_ID]})
+    escalation_level = fields.Integer(validate=validate.Range(0, MAX_LEVEL), metadata={"example": 1})
+    language = Text(max_length=35, validate=LANGUAGE, metadata={"example": "en"})
+    vulnerable = fields.Boolean(metadata={"description": "Whether a need is recorded that holds."})
+    watched = fields.Boolean(metadata={"description": "Those that the caller watches."})
     customer_id = fields.UUID()
     mine = fields.Boolean(metadata={"description": "Assigned to the caller."})
     unassigned = fields.Boolean()
-    source = Line(max_length=100)
+    source = Several(
+        Line(max_length=100, metadata={"example": "shop"}), metadata={"description": _SEVERAL, "example": ["shop"]}
+    )
     external_id = CommaList(metadata={"description": "Several, separated by commas.", "example": "shop-4711"})
     ref = CommaList(metadata={"description": "Several references, separated by commas.", "example": REFERENCE})
-    category = TermCode("category", ever=True, metadata={"example": "DEL"})
+    category = Several(
+        TermCode("category", ever=True, metadata={"example": "DEL"}),
+        metadata={"description": _SEVERAL, "example": ["DEL"]},
+    )
     issue = TermCode("issue", ever=True, metadata={"example": "DEL.LATE"})
     received_from = Timestamp(metadata={"description": "Received at or after."})
     received_before = Timestamp(metadata={"description": "Received before."})

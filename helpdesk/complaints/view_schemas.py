@@ -9,7 +9,7 @@ from helpdesk.complaints.custom_field_schemas import CONDITION_LENGTH, MOST_COND
 from helpdesk.complaints.list_queries import COUNTED_TO, NEWEST_FIRST, SORTS
 from helpdesk.complaints.schemas import ComplaintQuery, ComplaintSummary, fitting_sort, sound_filters
 from helpdesk.complaints.scoped_models import SCOPES
-from helpdesk.kernel.schemas import Choice, CommaList, Flag, Line, PageQuery, Schema, Text, Timestamp, Whole
+from helpdesk.kernel.schemas import Choice, CommaList, Flag, Line, PageQuery, Schema, Several, Text, Timestamp, Whole
 
 COLUMNS: Final = tuple(ComplaintSummary().fields)
 _OWN: Final = re.compile(r"custom_fields\.[a-z][a-z0-9_]{0,39}")
@@ -29,6 +29,10 @@ class Condition(Text):
 def _in_a_payload(field: Any) -> Any:
     """A filter of the list as JSON has it: yes and no are booleans, and what is several is a list."""
     meta = {"description": field.metadata.get("description", "")} | {"example": None}
+    if isinstance(field, Several):
+        meta = {name: value for name, value in field.metadata.items() if name != "description"}
+        meta["description"] = "One, or a list of those that will do."
+        return Several(field.each, most=field.most, in_payload=True, metadata=meta)
     if isinstance(field, Conditions):
         return fields.List(Condition(), validate=validate.Length(1, MOST_CONDITIONS), metadata=meta)
     if isinstance(field, CommaList):
@@ -36,6 +40,8 @@ def _in_a_payload(field: Any) -> Any:
         return fields.List(each, validate=validate.Length(1, field.most), metadata=meta)
     if isinstance(field, fields.Boolean):
         return Flag(metadata=meta)
+    if isinstance(field, fields.Integer):
+        return Whole(validate=field.validators, metadata=field.metadata)
     return field
 
 

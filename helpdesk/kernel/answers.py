@@ -77,13 +77,13 @@ def listed_answer(body: dict[str, Any], cursor: str | None, wanted: Sequence[str
     data = orjson.dumps(body, option=JSON)
     response = Response(data, 200, mimetype=_json_or(wanted), headers={"ETag": _text_tag(data)})
     if cursor is not None:
-        args = request.args.to_dict() | {"cursor": cursor}
+        args = request.args.to_dict(flat=False) | {"cursor": [cursor]}
         response.headers["Link"] = f'<{web().base_url}{request.path}?{_encode(args)}>; rel="next"'
     return _not_modified(response)
 
 
-def _encode(args: Mapping[str, str]) -> str:
-    return urlencode(args)
+def _encode(args: Mapping[str, Sequence[str]]) -> str:
+    return urlencode(args, doseq=True)
 
 
 def kept_headers(response: Response) -> dict[str, str]:

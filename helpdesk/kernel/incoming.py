@@ -17,7 +17,7 @@ from helpdesk.kernel.errors import (
     ValidationFailed,
 )
 from helpdesk.kernel.problems import UnsupportedMediaType
-from helpdesk.kernel.schemas import problems_of
+from helpdesk.kernel.schemas import Several, problems_of
 from helpdesk.kernel.uploads import Upload
 from helpdesk.kernel.words import need_attention
 
@@ -104,6 +104,8 @@ def load_query(schema: ma.Schema | None) -> dict[str, Any]:
     for name, values in request.args.lists():
         if schema is None or name not in schema.load_fields:
             problems.append({"parameter": name, "code": "unknown_parameter", "detail": "There is no such parameter."})
+        elif len(values) > 1 and isinstance(schema.load_fields[name], Several):
+            given[name] = values
         elif len(values) > 1:
             problems.append({"parameter": name, "code": "repeated", "detail": "Give this parameter once."})
         else:

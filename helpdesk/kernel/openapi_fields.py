@@ -14,6 +14,7 @@ from helpdesk.kernel.schemas import (
     CommaList,
     MoneyField,
     Names,
+    Several,
     Timestamp,
 )
 
@@ -47,6 +48,13 @@ def _name(schema: Any) -> str:
 def _repairs_with(names: Mapping[tuple[str, ...], str]) -> Callable[..., dict[str, Any]]:
     def repairs(_converter: Any, field: fields.Field[Any], ret: dict[str, Any], **_: Any) -> dict[str, Any]:
         """Runs last, on what apispec has found (`ret`)."""
+        if isinstance(field, Several):
+            ret |= {"minItems": 1, "maxItems": field.most, "uniqueItems": True}
+            if not field.in_payload:
+                return _repairs(field, ret)
+            names_of_list = ("type", "items", "minItems", "maxItems", "uniqueItems")
+            many = {name: ret.pop(name) for name in names_of_list if name in ret}
+            return {"anyOf": [many["items"], many]} | _repairs(field, ret)
         if isinstance(field, MoneyField):
             return _named("Money", field, ret) | _repairs(field, ret)
         if isinstance(field, Code):

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import lru_cache
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
 import orjson
@@ -60,11 +60,15 @@ class Order:
         return left < last if self.descending else left > last
 
 
+ROWS: Final = bindparam("rows_of_page", type_=Integer)
+"""How many rows a page asks for, and one more."""
+
+
 @lru_cache(maxsize=1000)
 def _narrowed(statement: AnySelect, order: Order, going_on: bool) -> AnySelect:
     if going_on:
         statement = statement.where(order.after_named)
-    return order.apply(statement).limit(bindparam("rows_of_page", type_=Integer))
+    return order.apply(statement).limit(ROWS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,10 +133,17 @@ class Page:
 
     def run(self, session: Session, statement: AnySelect, order: Order, values: Mapping[str, Any]) -> Result[Any]:
         """`narrow` and execute, for a statement and an order that the caller keeps: what is made of them is kept too."""
+        return self.run_within(session, lambda going_on: _narrowed(statement, order, going_on), order, values)
+
+    def run_within(
+        self, session: Session, narrowed: Callable[[bool], AnySelect], order: Order, values: Mapping[str, Any]
+    ) -> Result[Any]:
+        """`run`, for a statement in which the place to begin after and `ROWS` stand deeper than at its end. `narrowed`: gives it,
+        kept, for a page that goes on, or for the first.
+        """
         last = self._decode(order) if self.cursor is not None else []
         after = {f"after_{place}": value for place, value in enumerate(last)}
-        narrowed = _narrowed(statement, order, bool(after))
-        return session.execute(narrowed, {**values, **after, "rows_of_page": self.limit + 1})
+        return session.execute(narrowed(bool(after)), {**values, **after, "rows_of_page": self.limit + 1})
 
     def holds(self, order: Order) -> bool:
         """Whether the cursor is a place in this order, for a list that has two. Raises `CursorMismatch`."""

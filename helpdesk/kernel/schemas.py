@@ -273,6 +273,28 @@ class CommaList(fields.Field[list[str]]):
         return found
 
 
+class Several(fields.List[Any]):
+    """One value or several of the same kind: a parameter that may be repeated, and in a payload the value itself or a list. One
+    is loaded as itself, several as a list, in order.
+    """
+
+    def __init__(self, inner: fields.Field[Any], *, most: int = 20, in_payload: bool = False, **kwargs: Any) -> None:
+        super().__init__(inner, **kwargs)
+        self.each = inner
+        self.most = most
+        self.in_payload = in_payload
+
+    def _deserialize(self, value: Any, *args: Any, **kwargs: Any) -> Any:
+        if not isinstance(value, list):
+            return self.each.deserialize(value)
+        found: list[Any] = super()._deserialize(value, *args, **kwargs)
+        if not 1 <= len(found) <= self.most:
+            raise ma.ValidationError(f"Give 1 to {self.most} values.")
+        if len(set(found)) < len(found):
+            raise ma.ValidationError("Give each value once.")
+        return found if len(found) > 1 else found[0]
+
+
 SPARSE: Final = "application/vnd.helpdesk.sparse+json"
 """The media type of an answer that has only the fields that were asked for: it is not what the schema of the whole says."""
 

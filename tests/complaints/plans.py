@@ -77,6 +77,8 @@ class Scene:
 
     program: Program
     team_id: UUID
+    other_team_id: UUID
+    idle_team_id: UUID
     customer_id: UUID
     actors: Mapping[str, Actor]
 
@@ -103,7 +105,7 @@ def fill(program: Program, actors: Callable[[list[UUID]], Mapping[str, Actor]]) 
     with program.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
         connection.execute(text("VACUUM ANALYZE"))
         customer_id = connection.execute(text("SELECT customer_id FROM complaint ORDER BY id LIMIT 1")).scalar_one()
-    return Scene(program, team_ids[0], customer_id, people)
+    return Scene(program, team_ids[0], team_ids[1], team_ids[4], customer_id, people)
 
 
 _NEW: Final = f"n > {COMPLAINTS} - 4000"
@@ -131,6 +133,9 @@ _SCATTERED: Final[Mapping[str, str]] = {
     "stage": "(ARRAY['1', '1', '1', '1', '1', '1', '1', '1', '1', '1', '2', 'external'])[1 + h / 19 % 12]",
     "team_id": "(CAST(:teams AS uuid[]))[1 + h / 23 % 5]",
     "assignee_id": "CASE WHEN h / 29 % 400 = 0 THEN CAST(:assignee AS uuid) END",
+    "language": "CASE WHEN h / 79 % 2000 = 0 THEN 'fr' WHEN h / 79 % 3 = 0 THEN 'zh' ELSE 'en' END",
+    "vulnerable": "h / 83 % 50 = 0",
+    "escalation_level": "CASE WHEN h / 89 % 100 = 0 THEN 2 WHEN h / 89 % 20 = 1 THEN 1 ELSE 0 END",
     "source": "CASE WHEN h / 31 % 3 = 0 THEN (ARRAY['shop', 'shop', 'branch'])[1 + h / 37 % 3] END",
     "external_id": "CASE WHEN h / 31 % 3 = 0 THEN 'x-' || n END",
     "tags": _each("'{name}'"),
@@ -173,6 +178,7 @@ def _multiply(connection: Connection, values: dict[str, Any]) -> None:
     connection.execute(text(_PEOPLE))
     connection.execute(text(_WORDED))
     connection.execute(text(_THREADS))
+    connection.execute(text(_WATCHED), values)
     connection.execute(text(_clocks().replace(":", "\\:")))
     for name, rule in TAGS.items():
         link = "INSERT INTO complaint_tag (complaint_id, tag_id, received_at) SELECT new_id, tag.id, at FROM copy, tag"
@@ -207,6 +213,10 @@ INSERT INTO complaint_message (id, complaint_id, kind, purpose, author_kind, bod
 SELECT gen_random_uuid(), new_id, CASE WHEN h / 71 % 2 = 0 THEN 'inbound' ELSE 'internal_note' END, 'message', 'agent',
        'The parcel is late.', '[]', at + interval '3 hours'
 FROM copy WHERE h / 53 % 4 = 0
+"""
+_WATCHED: Final = """
+INSERT INTO complaint_watcher (complaint_id, agent_id, created_at)
+SELECT new_id, CAST(:assignee AS uuid), at FROM copy WHERE h / 97 % 300 = 0
 """
 _STANDS: Final[Mapping[str, str]] = {
     "id": "gen_random_uuid()",

@@ -36,6 +36,7 @@ from helpdesk.complaints.models import NOTHING_DUE
 from helpdesk.complaints.schemas import ComplaintQuery
 from helpdesk.complaints.taxonomy import SEVERITIES
 from helpdesk.kernel.pagination import Page
+from helpdesk.kernel.schemas import Several
 from helpdesk.sla import pause_audit, report_queries
 from helpdesk.sla.report_schemas import AttainmentQuery
 from tests.benchmarks.conftest import fresh_program
@@ -92,16 +93,42 @@ FILTERS: Final[Mapping[str, str]] = {
     "rare_choice": "custom=colour:black",
     "two_values": "custom=colour:red,weight:7",
     "tag_and_value": "tag=common&custom=colour:blue",
+    "language": "language=en",
+    "rare_language": "language=fr",
+    "vulnerable": "vulnerable=true",
+    "not_vulnerable": "vulnerable=false",
+    "escalated": "escalation_level=2",
+    "watched": "watched=true",
+    "two_severities": "severity=S1&severity=S2",
+    "open_states": "status=received&status=investigated",
+    "all_states": "status=received&status=investigated&status=resolved&status=followed_up&status=withdrawn&status=dismissed",
+    "rare_states": "status=dismissed&status=withdrawn",
+    "two_channels": "channel=EMAIL&channel=PHONE",
+    "two_teams": "team_id={team}&team_id={other_team}",
+    "idle_and_other_team": "team_id={idle_team}&team_id={other_team}",
+    "two_agents": "assignee_id={agent}&assignee_id={newcomer}",
+    "two_sources": "source=shop&source=nowhere",
+    "two_stages": "stage=2&stage=external",
+    "waiting_on_others": "waiting_on=customer&waiting_on=third_party",
+    "two_kinds": "record_type=inquiry&record_type=request",
+    "two_categories": "category=DEL&category=BIL",
+    "rare_categories": "category=COM&category=BIL",
     "number": "custom=weight:500",
     "wide_span": "custom=weight:100..",
     "narrow_span": "custom=weight:990..992",
     "days": "custom=due:2026-01-01..2026-01-07",
     "span_and_value": "custom=weight:..40,colour:red",
 }
-PAIRS: Final = tuple(
-    itertools.combinations(
+PAIRS: Final = (
+    *itertools.combinations(
         ("status", "severity", "team", "open", "category", "everywhere", "common", "channel", "choice", "wide_span"), 2
-    )
+    ),
+    *itertools.product(
+        ("two_severities", "open_states", "rare_states", "two_teams", "idle_and_other_team", "two_channels"),
+        ("status", "severity", "team", "open", "category", "two_categories", "common", "wide_span", "two_agents"),
+    ),
+    *itertools.combinations(("two_severities", "open_states", "two_teams", "two_channels"), 2),
+    *itertools.product(("vulnerable", "escalated", "watched", "rare_language"), ("status", "two_severities", "team")),
 )
 ORDERED: Final = (
     "nothing",
@@ -114,6 +141,9 @@ ORDERED: Final = (
     "common",
     "choice",
     "wide_span",
+    "two_severities",
+    "open_states",
+    "two_teams",
 )
 """What is usually asked for in another order."""
 
@@ -124,11 +154,19 @@ def query(scene: Scene, words: str) -> dict[str, Any]:
     filled = words.format(
         team=scene.team_id,
         agent=scene.actors["agent"].id,
+        other_team=scene.other_team_id,
+        idle_team=scene.idle_team_id,
+        newcomer=scene.actors["newcomer"].id,
         customer=scene.customer_id,
         lately=(now - timedelta(days=2)).isoformat(),
         long_ago=(now - timedelta(days=900)).isoformat(),
     )
-    return dict(ComplaintQuery().load(dict(part.split("=", 1) for part in filled.split("&") if part)))
+    given: dict[str, Any] = {}
+    for part in filter(None, filled.split("&")):
+        name, value = part.split("=", 1)
+        several = isinstance(ComplaintQuery().fields[name], Several)
+        given[name] = list(dict.fromkeys([*given.get(name, ()), value])) if several else value
+    return dict(ComplaintQuery().load(given))
 
 
 def page_of(words: str, cursor: bool = False) -> Ask:
@@ -192,7 +230,15 @@ SEARCHES: Final = (
     "nowhere",
     "7K3M-9QX2-TAM",
 )
-NARROWER: Final = ("", "status=received", "severity=S1", "tag=common", "team_id={team}")
+NARROWER: Final = (
+    "",
+    "status=received",
+    "severity=S1",
+    "tag=common",
+    "team_id={team}",
+    "severity=S1&severity=S2",
+    "team_id={team}&team_id={other_team}",
+)
 
 
 def search_for(q: str, words: str) -> Ask:
@@ -327,7 +373,13 @@ STATEMENTS: Final[Mapping[str, Ask]] = {
     **REPORTS,
 }
 """Asked by everybody in the scene."""
-MORE: Final[Mapping[str, Mapping[str, Ask]]] = {"agent": dict(pairs())}
+MORE: Final[Mapping[str, Mapping[str, Ask]]] = {
+    "agent": dict(pairs()),
+    "newcomer": {
+        f"own and other team by {sort}": page_of(f"{FILTERS['idle_and_other_team']}&sort={sort}", cursor=True)
+        for sort in SORTS
+    },
+}
 """Asked by somebody besides."""
 
 
