@@ -189,6 +189,7 @@ class Tools:
     sender: str
     signing_key: str
     base_url: str
+    tracking_page: str
     data_dir: Path
     store: Store
     scanner: Scanner
@@ -200,7 +201,7 @@ class Tools:
 def _deliver_mail(tools: Tools, duty_id: UUID, mail_id: UUID) -> None:
     completions = {
         tracking.COMPLETION: lambda session, complaint_id: tracking.paragraph(
-            session, complaint_id, Secrets(tools.signing_key), tools.base_url
+            session, complaint_id, Secrets(tools.signing_key), tools.tracking_page
         )
     }
     mail.deliver(
@@ -286,13 +287,14 @@ def assemble(
     engine = make_engine(
         settings.database_url, pool_size=pool_size, statement_timeout_ms=statement_timeout_ms, name=name
     )
-    database = Database(engine, Consequences(SUBSCRIBERS), look)
+    database = Database(engine, Consequences(SUBSCRIBERS), look, mails=settings.smtp_url is not None)
     tools = Tools(
         database,
         mailer_for(settings.smtp_url),
         settings.mail_from,
         settings.signing_key(),
         settings.base_url,
+        settings.tracking_page,
         settings.data_dir,
         store_for(settings),
         scanner_for(settings.clamd_url),

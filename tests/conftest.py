@@ -284,6 +284,7 @@ def settings(worker_settings: Settings, database_url: str) -> Settings:
 @pytest.fixture(scope="session")
 def worker_program(worker_settings: Settings) -> Iterator[Program]:
     program = assemble(worker_settings)
+    program.database.mails = True  # it can be said that mail goes out, though none does
     yield program
     program.engine.dispose()
 

@@ -97,7 +97,10 @@ class TestPasswords:
         assert (done.exit_code, "not active" in done.output) == (1, True)
 
     def test_invited_by_mail(self, run: Run, database: Database) -> None:
-        done = run("agent", "create", "ana@example.com", "--name", "Ana", "--role", "agent", "--invite")
+        asked = ("agent", "create", "ana@example.com", "--name", "Ana", "--role", "agent", "--invite")
+        refused = run(*asked)
+        assert (refused.exit_code, "HELPDESK_SMTP_URL" in refused.output) == (1, True)
+        done = run(*asked, HELPDESK_SMTP_URL="smtp://127.0.0.1:1")
         assert done.exit_code == 0, done.output
         with database.reader() as session:
             mail = session.execute(text("SELECT reason, recipient FROM outbound_mail")).one()

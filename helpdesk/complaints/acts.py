@@ -17,7 +17,7 @@ from helpdesk.complaints.lifecycle import BY_THE_COMPLAINT, CLOSING, LIFECYCLE, 
 from helpdesk.complaints.models import Complaint, Issue, TransitionRow
 from helpdesk.complaints.phrases import said
 from helpdesk.complaints.taxonomy import case_outcome
-from helpdesk.complaints.thread import add_message
+from helpdesk.complaints.thread import add_message, unmailable
 from helpdesk.identity.actors import Actor
 from helpdesk.kernel.access import require
 from helpdesk.kernel.errors import FieldError, ValidationFailed
@@ -43,7 +43,9 @@ def act(uow: UnitOfWork, actor: Actor, complaint: Complaint, action: str, given:
 
 
 BY_MAIL: Final = "EMAIL"
-"""The channel by which nobody can have been told who has no address; of any other the agent's word counts."""
+"""The channel by which nobody can have been told who has no address, or where no mail goes out; of any other the agent's
+word counts.
+"""
 
 
 def check(session: Session, actor: Actor, complaint: Complaint, action: str) -> None:
@@ -125,19 +127,19 @@ def _is_about(session: Session, complaint: Complaint, actor: Actor) -> bool:
 
 
 def _acknowledge(uow: UnitOfWork, actor: Actor, complaint: Complaint, given: dict[str, Any]) -> None:
-    body = given.get("text") or said(
-        "acknowledgement", complaint.language, reference=complaint.reference, record_type=complaint.record_type
-    )
-    if given["channel"] == BY_MAIL and not person_queries.recipients_of(uow.session, complaint.id):
-        text = "There is no address to write to, and nobody would be told. Name the channel by which they were."
-        raise ValidationFailed(errors=[FieldError.at("/channel", "no_address", text)])
+    people = person_queries.recipients_of(uow.session, complaint.id)
+    problems = unmailable(uow, people, "/channel") if given["channel"] == BY_MAIL and given.get("mailed", True) else []
+    if problems:
+        raise ValidationFailed(errors=problems)
+    language = (people[0].language if people else None) or complaint.language
+    values = {"reference": complaint.reference, "record_type": complaint.record_type}
     complaint.acknowledged_at = uow.now
     add_message(
         uow,
         actor,
         complaint,
         kind="public_reply",
-        body=body,
+        body=given.get("text") or said("acknowledgement", language, **values),
         purpose="acknowledgement",
         channel=given["channel"],
         mailed=given.get("mailed", True),

@@ -13,7 +13,7 @@ from typing import Any, Final
 from uuid import UUID
 
 from helpdesk.complaints import changes, handler_queries, queue_queries
-from helpdesk.complaints.choosing import CANNOT, FULL, Handler
+from helpdesk.complaints.choosing import CANNOT, FULL, OFF_HOURS, Handler
 from helpdesk.complaints.errors import AgentUnavailable, AlreadyAssigned, SubjectCannotHandle
 from helpdesk.complaints.events import ComplaintAssigned
 from helpdesk.complaints.lifecycle import OPEN
@@ -120,18 +120,31 @@ def claim(uow: UnitOfWork, actor: Actor, complaint: Complaint, given: dict[str, 
 
 def take_next(uow: UnitOfWork, actor: Actor, team_id: UUID | None) -> UUID | None:
     """The most urgent complaint of the queue that the actor may and can take, now theirs; None when there is none. Many
-    may ask at once: each gets another one. Raises `AgentUnavailable` where they have no room.
+    may ask at once: each gets another one. Raises `AgentUnavailable` where they have no room, and where their profile says
+    that they are not there: a console that asks by itself would give them work that nobody does. Off hours they may.
     """
     own = _own(actor)
     handler = _self(uow, own, None)
     severities = [severity for severity in SEVERITIES if handler.has_room(severity)]
-    if not severities:
-        raise AgentUnavailable(reasons=[FULL], load=handler.load, capacity=handler.capacity)
+    absent = [reason for reason in handler.unready() if reason != OFF_HOURS]
+    if absent or not severities:
+        raise _no_next(handler, absent, full=not severities)
     complaint = queue_queries.next_for_update(uow.session, actor, team_id, handler, severities)
     if complaint is None:
         return None
     give(uow, complaint, How("next"), assignee_id=own, team_id=complaint.team_id)
     return complaint.id
+
+
+def _no_next(handler: Handler, absent: list[str], *, full: bool) -> AgentUnavailable:
+    """In words for whoever asked for their next one, who cannot override anything."""
+    said = ["Your profile says that you are not there: say that you are, or end the absence."] if absent else []
+    if full:
+        said.append(f"You have {handler.load} of {handler.capacity}: finish or release something first.")
+    reasons = [*absent, *([FULL] if full else ())]
+    return AgentUnavailable(
+        " ".join(said), reasons=reasons, load=handler.load if full else None, capacity=handler.capacity
+    )
 
 
 def release(uow: UnitOfWork, actor: Actor, complaint: Complaint, given: dict[str, Any]) -> UUID:

@@ -45,7 +45,8 @@ class AgentUnavailable(Conflict):
     title = "That agent can take nothing more at the moment"
     advice = (
         "`reasons` says why: `at_capacity`, `away`, `out_of_office`, `outside_working_hours`. Choose somebody else "
-        "(`substitute_id`, where there is one), or send `override: true` with a `reason`."
+        "(`substitute_id`, where there is one), or send `override: true` with a `reason` where the body takes it. Taking the "
+        "next one of a queue takes none: say that you are there again, or finish or release something first."
     )
 
 

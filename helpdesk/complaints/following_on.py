@@ -36,6 +36,7 @@ def hand_in(uow: UnitOfWork, complaint: Complaint, given: dict[str, Any], secret
             "customer_id": complaint.customer_id,
             "team_id": identity.team_in_charge(uow.session, complaint.team_id),
             "acknowledge": True,
+            "shown": True,
         },
         secrets,
     )

@@ -17,6 +17,7 @@ from helpdesk.complaints.models import NOTHING_DUE, Complaint, Issue, Need, Pers
 from helpdesk.complaints.people import need_row
 from helpdesk.complaints.search_index import index_received
 from helpdesk.complaints.text_seals import OF_COMPLAINT, new_salt, seal
+from helpdesk.complaints.thread import unmailable
 from helpdesk.complaints.tracking_secret import Secrets, hash_of
 from helpdesk.customers import service as customers
 from helpdesk.customers.queries import exists as customer_exists
@@ -83,8 +84,8 @@ class NewComplaint:
 def receive(uow: UnitOfWork, actor: Actor, given: Mapping[str, Any], secrets: Secrets | None = None) -> UUID:
     """Take one complaint in. With `secrets` the complainant gets the first one (`secrets.of(id, 1)`). With `acknowledge` in
     what is given, receipt is acknowledged at once, in the same transaction: in the words of `acknowledgement`, and not by
-    mail where `mailed` says so; `shown`: whoever complains reads it in the answer. `id` and `reference` are those that
-    somebody was told before.
+    mail where `mailed` says so; `shown`: whoever complains reads reference and secret in the answer, which acknowledges
+    receipt whether or not there is a mail. `id` and `reference` are those that somebody was told before.
 
     Raises `AlreadyReceived` when its external id is known, and `ValidationFailed` for what does not fit what there is: a
     team, a customer, a time of receipt in the future.
@@ -116,13 +117,12 @@ def _acknowledge(uow: UnitOfWork, complaint_id: UUID, given: Mapping[str, Any]) 
     """Through the ordinary door, by the system, for which the complaint has to be there."""
     uow.write()
     complaint = queries.complaint_by_id_for_update(uow.session, complaint_id)
-    if not given.get("shown") and not person_queries.recipients_of(uow.session, complaint_id):
-        text = (
-            "There is no address to write to. Leave this out, and acknowledge with the channel by which they were told."
-        )
-        raise ValidationFailed(errors=[FieldError.at("/acknowledge", "no_address", text)])
+    people = [] if given.get("shown") else person_queries.recipients_of(uow.session, complaint_id)
+    problems = [] if given.get("shown") else unmailable(uow, people, "/acknowledge")
+    if problems:
+        raise ValidationFailed(errors=problems)
     told = {"channel": given["channel"], "text": given.get("acknowledgement")}
-    if not given.get("mailed", True):
+    if not given.get("mailed", True) or not uow.mails:
         told["mailed"] = False
     acts.act(uow, SYSTEM, complaint, "acknowledge", {name: value for name, value in told.items() if value is not None})
 

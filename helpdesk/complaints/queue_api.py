@@ -68,7 +68,8 @@ def _routes(path: str, name: str, whose: str, team_of: Callable[..., UUID | None
         summary=f"Take the most urgent complaint of {whose} that the caller can take",
         description="It is the caller's in the same moment: of many who ask at once, each gets another one. Passed over are "
         "those that wait for somebody else, that need a skill or a language which the caller has not, that are about the "
-        "caller, and that would go beyond their capacity.",
+        "caller, and that would go beyond their capacity. Who is away or out of office, or has no room, is refused, and there "
+        "is no `override` (`claim` takes one); off hours one may.",
         answer=schemas.Complaint,
         permission="complaint:claim",
         load=queue_queries.visible_queue if "<" in path else None,

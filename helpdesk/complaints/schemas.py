@@ -123,7 +123,8 @@ class ComplaintIn(Schema):
         load_default=False,
         metadata={
             "description": "Acknowledge receipt at once, by mail, with the reference and the way to follow it. Refused where there "
-            "is no address: whoever was told otherwise is acknowledged by the action, with the channel.",
+            "is no address (`no_address`) or no mail server (`no_mail_server`): whoever was told otherwise is acknowledged by the "
+            "action, with the channel.",
             "example": True,
         },
     )

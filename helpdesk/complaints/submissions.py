@@ -152,7 +152,7 @@ def release(uow: UnitOfWork, actor: Actor, entry: Quarantined, secrets: Secrets)
     check_undecided(None, actor, entry)
     form = form_queries.form_of(uow.session, entry)
     asked = {**_read(entry.given or {}), "id": entry.id, "reference": entry.reference}
-    given = _as_complaint(form, asked, mailed=True) | {"received_at": entry.created_at}
+    given = _as_complaint(form, asked, mailed=bool(asked.get("email"))) | {"received_at": entry.created_at}
     _decide(uow, actor, entry, "released")
     return intake.receive(uow, SYSTEM, given, secrets)
 

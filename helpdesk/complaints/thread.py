@@ -7,10 +7,12 @@ from uuid import UUID
 from helpdesk.complaints import person_queries
 from helpdesk.complaints.events import MessageAdded
 from helpdesk.complaints.models import Complaint, Message
+from helpdesk.complaints.phrases import said as in_phrase
 from helpdesk.complaints.reply_files import Chosen, bind
 from helpdesk.complaints.search_index import index_message
 from helpdesk.complaints.text_seals import OF_MESSAGE, new_salt, seal
 from helpdesk.identity.actors import Actor
+from helpdesk.kernel.errors import FieldError
 from helpdesk.kernel.ids import new_id
 from helpdesk.kernel.mail import queue_mail
 from helpdesk.kernel.rich_text import RichText, from_text
@@ -72,7 +74,9 @@ def add_message(
         "mentions": [str(agent_id) for agent_id in mentions],
         "sender_name": sender.name if sender else None,
         "sender_email": sender.email if sender else None,
-        "mail_id": _mail(uow, complaint, said, purpose, files.ids) if kind == "public_reply" and mailed else None,
+        "mail_id": _mail(uow, actor, complaint, said, purpose, files=files.ids)
+        if kind == "public_reply" and mailed
+        else None,
         "created_at": uow.now,
     }
     uow.add_rows(Message, [row])
@@ -101,7 +105,22 @@ def _correspondent(uow: UnitOfWork, complaint: Complaint) -> Sender | None:
     return None if person is None else Sender(person.name, person.email)
 
 
-def _mail(uow: UnitOfWork, complaint: Complaint, said: RichText, purpose: str, files: Sequence[UUID]) -> UUID | None:
+def unmailable(uow: UnitOfWork, people: Sequence[person_queries.Recipient], pointer: str) -> list[FieldError]:
+    """Why nobody would be told by mail, at the field that asks for it; nothing where somebody would be. `people`: the
+    complaint's recipients.
+    """
+    if not people:
+        text = "There is no address to write to, and nobody would be told. Tell them in another way, and say in which."
+        return [FieldError.at(pointer, "no_address", text)]
+    if not uow.mails:
+        text = "No mail server is set up (HELPDESK_SMTP_URL), and nobody would be told. Tell them in another way, and say in which."
+        return [FieldError.at(pointer, "no_mail_server", text)]
+    return []
+
+
+def _mail(
+    uow: UnitOfWork, actor: Actor, complaint: Complaint, said: RichText, purpose: str, *, files: Sequence[UUID]
+) -> UUID | None:
     """To each who is to read it, under the reference that they know; the first mail's id."""
     sent = [
         queue_mail(
@@ -109,15 +128,35 @@ def _mail(uow: UnitOfWork, complaint: Complaint, said: RichText, purpose: str, f
             subject_id=complaint.id,
             reason=purpose,
             recipient=person.email or "",
-            subject=f"Your {complaint.record_type} {person.merged_from or complaint.reference}",
+            subject=mail_subject(complaint, person),
             body=said.plain,
             html=said.html,
             completion=_completion(complaint, purpose) if person.merged_from is None else None,
             files=files,
+            automatic=_automatic(actor, purpose),
+            thread=person.merged_from or complaint.reference,
         )
         for person in person_queries.recipients_of(uow.session, complaint.id)
     ]
     return sent[0] if sent else None
+
+
+def mail_subject(complaint: Complaint, person: person_queries.Recipient) -> str:
+    """Always the same for the same person, so that mailboxes keep the thread together; in their language."""
+    reference = person.merged_from or complaint.reference
+    language = person.language or complaint.language
+    return in_phrase("mail_subject", language, record_type=complaint.record_type, reference=reference)
+
+
+_OURS: Final = frozenset({"merged", "unmerged", "split"})
+"""Purposes of messages whose words nobody wrote."""
+
+
+def _automatic(actor: Actor, purpose: str) -> str | None:
+    """By RFC 3834; None: somebody wrote it, and whoever is out of office may say so."""
+    if purpose == "acknowledgement":
+        return "auto-replied"
+    return None if actor.kind == "agent" and purpose not in _OURS else "auto-generated"
 
 
 def _completion(complaint: Complaint, purpose: str) -> str | None:

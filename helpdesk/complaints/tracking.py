@@ -24,7 +24,7 @@ from helpdesk.complaints.events import TrackingSecretIssued
 from helpdesk.complaints.lifecycle import OPEN
 from helpdesk.complaints.models import Complaint
 from helpdesk.complaints.phrases import said
-from helpdesk.complaints.thread import TRACKING, add_message
+from helpdesk.complaints.thread import TRACKING, add_message, mail_subject
 from helpdesk.complaints.tracking_errors import ReopenWindowOver, TrackingRefused
 from helpdesk.complaints.tracking_secret import Secrets, fits, hash_of
 from helpdesk.complaints.tracking_session import Session as Opened
@@ -67,9 +67,10 @@ def issue(
             subject_id=complaint.id,
             reason="tracking_secret",
             recipient=recipient.email,
-            subject=f"Your {complaint.record_type} {complaint.reference}",
+            subject=mail_subject(complaint, recipient),
             body=body,
             completion=COMPLETION,
+            thread=complaint.reference,
         )
     uow.record(
         TrackingSecretIssued(
@@ -207,13 +208,15 @@ def check_window(session: Session, actor: Actor, complaint: Complaint, window_da
     )
 
 
-def paragraph(session: Session, complaint_id: UUID, secrets: Secrets, base_url: str) -> str:
-    """How to follow a complaint, with the secret that is in force when it is mailed. The page takes both from behind the
+def paragraph(session: Session, complaint_id: UUID, secrets: Secrets, page: str) -> str:
+    """How to follow a complaint, with the secret that is in force when it is mailed. The `page` takes both from behind the
     `#`, which browsers send to nobody.
     """
     row = tracking_queries.secret_of(session, complaint_id)
+    person = person_queries.complainant_of(session, complaint_id)
+    language = (person and person.language) or row.language
     secret = secrets.told_again(complaint_id, row.tracking_number, row.tracking_hash)
     if secret is None:
-        return said("following_without_secret", row.language, reference=row.reference)
-    url = f"{base_url}/track#reference={row.reference}&secret={secret}"
-    return said("following", row.language, url=url, reference=row.reference, secret=secret)
+        return said("following_without_secret", language, reference=row.reference)
+    url = f"{page}#reference={row.reference}&secret={secret}"
+    return said("following", language, url=url, reference=row.reference, secret=secret)

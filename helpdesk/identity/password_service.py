@@ -50,8 +50,15 @@ def send_reset(uow: UnitOfWork, email: str, key: str, base_url: str) -> bool:
 
 
 def invite(uow: UnitOfWork, agent: Agent, key: str, base_url: str) -> dict[str, Any]:
-    """Mail the link of an invitation. `agent`: as by `queries.agent_for_update`. Raises `NotActive`, `HasPassword`."""
+    """Mail the link of an invitation. `agent`: as by `queries.agent_for_update`. Raises `NotActive`, `HasPassword`, and
+    `ValidationFailed` where no mail goes out.
+    """
     link = make_invitation(uow, agent, key, base_url)
+    if not uow.mails:
+        text = (
+            "No mail server is set up (HELPDESK_SMTP_URL): `helpdesk agent password-link` prints a link to hand over."
+        )
+        raise ValidationFailed(errors=[FieldError.at("", "no_mail_server", text)])
     mail_link(uow, agent.id, "invitation", link)
     return {"agent_id": agent.id, "sent_to": agent.email, "expires_at": uow.now + LASTS["invitation"]}
 

@@ -10,6 +10,7 @@ import smtplib
 import ssl
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC
 from email.message import EmailMessage
 from email.policy import SMTP
 from email.utils import parseaddr
@@ -20,7 +21,7 @@ from urllib.parse import SplitResult, unquote, urlsplit
 from uuid import UUID
 
 import structlog
-from sqlalchemy import Uuid, func, select
+from sqlalchemy import CheckConstraint, Uuid, func, select
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
@@ -42,10 +43,15 @@ _POLICY = SMTP.clone(cte_type="7bit")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 
 
+AUTOMATIC: Final = ("auto-generated", "auto-replied")
+"""What follows from no message, and what answers one."""
+
+
 class OutboundMail(Identified, Stamped, Base):
     """A mail as it will be, or was, sent. `reason` says why, `subject_id` about what."""
 
     __tablename__ = "outbound_mail"
+    __table_args__ = (CheckConstraint(f"automatic IN {AUTOMATIC}", name="automatic"),)
 
     subject_id: Mapped[UUID]
     reason: Mapped[str]
@@ -60,6 +66,10 @@ class OutboundMail(Identified, Stamped, Base):
     """When it was last begun to be sent. With neither an outcome nor a `failure`, it may have gone out."""
     files: Mapped[list[UUID]] = mapped_column(ARRAY(Uuid()), default=list, server_default="{}")
     """Ids of what is to go with it, in order; whose they are `Enclose` knows."""
+    automatic: Mapped[str | None]
+    """What it says of itself by RFC 3834 (`AUTOMATIC`); null: a person wrote it."""
+    thread: Mapped[str | None]
+    """Names the conversation that it belongs to; mailboxes show those of one name together."""
     secret: Mapped[bool] = mapped_column(default=False, server_default="false")
     """Whether the body holds a way in: it is forgotten as soon as it has gone out."""
     sent_at: Mapped[Timestamp | None]
@@ -144,10 +154,12 @@ def queue_mail(
     secret: bool = False,
     completion: str | None = None,
     files: Sequence[UUID] = (),
+    automatic: str | None = "auto-generated",
+    thread: str | None = None,
 ) -> UUID:
     """Write the mail and the duty to send it; they commit with their cause. `html`: sanitised, the same as `body`.
-    `secret`: see `OutboundMail`. `completion`: a name in the `Completions` that mail is delivered with; `files`: ids that its
-    `Enclose` knows.
+    `secret`, `automatic`, `thread`: see `OutboundMail`. `completion`: a name in the `Completions` that mail is delivered with;
+    `files`: ids that its `Enclose` knows.
     """
     mail_id = new_id()
     row = {
@@ -161,6 +173,8 @@ def queue_mail(
         "secret": secret,
         "completion": completion,
         "files": list(files),
+        "automatic": automatic,
+        "thread": thread,
     }
     uow.add_rows(OutboundMail, [row])
     uow.duty(TOPIC, mail_id)
@@ -189,28 +203,26 @@ Enclose = Callable[[Session, Sequence[UUID]], Enclosed]
 
 
 def compose(
-    sender: str,
-    key: UUID,
-    recipient: str,
-    subject: str,
-    body: str,
-    *,
-    html: str | None = None,
-    files: Sequence[File] = (),
+    mail: OutboundMail, sender: str, body: str, html: str | None, *, files: Sequence[File] = ()
 ) -> EmailMessage:
-    """Headers that cannot be injected into (line breaks and other control characters become blanks) and that stop
-    auto-replies from looping. A domain in another script is written as every mail server understands it.
+    """Headers that cannot be injected into (line breaks and other control characters become blanks). A domain in another
+    script is written as every mail server understands it. The conversation begins with a message that there never was: so
+    its first mail is no other than the rest, and one that was lost tears nothing apart. `body`, `html`: the completed ones.
     """
     domain = parseaddr(sender)[1].partition("@")[2] or "localhost"
-    name, at, host = recipient.rpartition("@")
+    name, at, host = mail.recipient.rpartition("@")
     message = EmailMessage(policy=_POLICY)
     message["From"] = sender
     message["To"] = name + at + (host if host.isascii() else host.encode("idna").decode())
     # The standard library decodes what looks like an encoded word (RFC 2047), line breaks included, and writes it anew.
-    message["Subject"] = " ".join(_CONTROL.sub(" ", subject).replace("=?", "= ?").split())
-    message["Message-ID"] = f"<{key}@{domain}>"
-    message["Auto-Submitted"] = "auto-generated"
-    message["X-Auto-Response-Suppress"] = "All"
+    message["Subject"] = " ".join(_CONTROL.sub(" ", mail.subject).replace("=?", "= ?").split())
+    message["Date"] = mail.created_at.astimezone(UTC)  # the same when it is sent again
+    message["Message-ID"] = f"<{mail.id}@{domain}>"
+    if mail.thread is not None:
+        message["In-Reply-To"] = message["References"] = f"<{mail.thread}@{domain}>"
+    if mail.automatic is not None:  # nobody's auto-reply is to answer it, or the two would never end
+        message["Auto-Submitted"] = mail.automatic
+        message["X-Auto-Response-Suppress"] = "All"
     message.set_content(body)
     if html is not None:
         message.add_alternative(rich_text.document(html), subtype="html")
@@ -251,9 +263,7 @@ def deliver(
         try:
             enclosed = _enclosed(database, mail, enclose)
             body, html = _completed(mail, text, enclosed.text)
-            handed_over = mailer.send(
-                compose(sender, mail.id, mail.recipient, mail.subject, body, html=html, files=enclosed.files)
-            )
+            handed_over = mailer.send(compose(mail, sender, body, html, files=enclosed.files))
         except Exception as error:
             with database.unit_of_work(system) as uow:
                 _locked(uow, mail_id).failure = described(error)

@@ -30,6 +30,9 @@ class Settings:
     host: str = field(default="127.0.0.1", metadata={"help": "address to listen on"})
     port: int = field(default=8000, metadata={"help": "port to listen on, 1-65535"})
     public_url: str | None = field(default=None, metadata={"help": "how the outside reaches us; used in links"})
+    tracking_url: str | None = field(
+        default=None, metadata={"help": "page that complainants are sent to, instead of our own `/track`"}
+    )
     admin_token: str | None = field(
         default=None,
         metadata={
@@ -153,6 +156,11 @@ class Settings:
         host = f"[{self.host}]" if ":" in self.host else self.host
         return f"http://{host}:{self.port}"
 
+    @property
+    def tracking_page(self) -> str:
+        """Where complainants follow their complaint; reference and secret come after its `#`."""
+        return self.tracking_url or f"{self.base_url}/track"
+
     def signing_key(self) -> str:
         """The key for signed links and cursors: the setting, else one made once and kept in the data folder.
 
@@ -246,6 +254,7 @@ _COUNTS = (
 _URLS = (
     ("smtp_url", "smtp://user:password@host:25 or smtps://user:password@host:465"),
     ("public_url", "http://host or https://host"),
+    ("tracking_url", "http://host/page or https://host/page, without a #"),
     ("s3_endpoint", "http://host or https://host"),
 )
 
@@ -300,6 +309,8 @@ def _range_problems(given: dict[str, object]) -> list[tuple[str, str]]:
     url = given.get("redis_url")
     if isinstance(url, str) and not url.startswith(("redis://", "rediss://", "unix://")):
         found.append(("redis_url", "write redis://host:port/0, rediss://... or unix:///path"))
+    if "#" in str(given.get("tracking_url") or ""):
+        found.append(("tracking_url", "leave out the # and what follows: reference and secret come there"))
     found += [(name, f"write {what}") for name, what in _URLS if not _is_url(given.get(name), what)]
     found += [
         (name, f"write {', '.join(words[:-1])} or {words[-1]}")

@@ -67,10 +67,13 @@ class UnitOfWork:
         *,
         now: datetime | None = None,
         request_id: str | None = None,
+        mails: bool = True,
     ) -> None:
         self.session = session
         self.actor = actor
         self.request_id = request_id
+        self.mails = mails
+        """Whether there is a server for mail: what nobody can be told by mail is not promised."""
         self.attempt: Attempt | None = None
         """The request that came with an `Idempotency-Key`: for acts that go on beyond this unit of work."""
         self._consequences = consequences
@@ -129,7 +132,9 @@ class UnitOfWork:
         """
         self.session.flush()
         tried = self.session.begin_nested()
-        inner = UnitOfWork(self.session, self.actor, self._consequences, now=self._now, request_id=self.request_id)
+        inner = UnitOfWork(
+            self.session, self.actor, self._consequences, now=self._now, request_id=self.request_id, mails=self.mails
+        )
         inner._streams.update(self._streams)  # its own kind
         try:
             yield inner
@@ -285,13 +290,19 @@ class Database:
     """An engine and what follows from what: makes units of work (which write) and readers (which do not)."""
 
     def __init__(
-        self, engine: Engine, consequences: Consequences, keep_up: Callable[[Session], None] = _nothing
+        self,
+        engine: Engine,
+        consequences: Consequences,
+        keep_up: Callable[[Session], None] = _nothing,
+        *,
+        mails: bool = True,
     ) -> None:
-        """`keep_up(session)` is called with each new session: whatever this process keeps a copy of can be compared with
+        """`mails`: see `UnitOfWork`. `keep_up(session)` is called with each new session: whatever this process keeps a copy of can be compared with
         the database there. It sends a statement now and then, not each time.
         """
         self.engine = engine
         self.consequences = consequences
+        self.mails = mails
         self._keep_up = keep_up
         self._noting = engine.execution_options(isolation_level="AUTOCOMMIT")
         self._reading = self._noting.execution_options(reading=True)
@@ -303,7 +314,7 @@ class Database:
         """Commits on leaving, rolls back on an exception. Not to be nested: the outer one's locks would be waited for."""
         with Session(self.engine, autoflush=False, expire_on_commit=False) as session:
             self._keep_up(session)
-            uow = UnitOfWork(session, actor, self.consequences, now=now, request_id=request_id)
+            uow = UnitOfWork(session, actor, self.consequences, now=now, request_id=request_id, mails=self.mails)
             yield uow
             uow.finish()
             session.commit()

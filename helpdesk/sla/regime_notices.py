@@ -10,10 +10,12 @@ from uuid import UUID
 
 from sqlalchemy.orm import Session
 
+from helpdesk.complaints import person_queries
 from helpdesk.complaints.queries import Part
-from helpdesk.complaints.thread import add_message
+from helpdesk.complaints.thread import add_message, unmailable
 from helpdesk.identity.actors import Actor
 from helpdesk.kernel.differences import differences
+from helpdesk.kernel.errors import ValidationFailed
 from helpdesk.kernel.ids import new_id
 from helpdesk.kernel.unit_of_work import UnitOfWork
 from helpdesk.sla import clocks, regime_acts, regime_clocks, transitions
@@ -43,10 +45,16 @@ def check(session: Session, _actor: Actor, part: Part[Clock]) -> None:
 
 
 def extend(uow: UnitOfWork, actor: Actor, part: Part[Clock], given: dict[str, Any]) -> tuple[UUID, UUID]:
-    """`given`: text, of the letter, reason, and send: whether it is mailed. Raises `DeadlinePassed`. Call `check` first."""
+    """`given`: text, of the letter, reason, and send: whether it is mailed. Raises `DeadlinePassed`, and
+    `ValidationFailed` where it is to be mailed and nobody would be told. Call `check` first.
+    """
     complaint, clock = part.complaint, part.row
     if clock.due_at is None or clock.state != "running" or uow.now >= clock.due_at:
         raise DeadlinePassed
+    people = person_queries.recipients_of(uow.session, complaint.id) if given["send"] else []
+    problems = unmailable(uow, people, "/send") if given["send"] else []
+    if problems:
+        raise ValidationFailed(errors=problems)
     before = {"due_at": clock.due_at, "target_amount": clock.target_amount}
     uow.know_stream(complaint)  # its clocks may ring
     _move(uow, clock)

@@ -636,7 +636,8 @@ def _add_reply(
         "created_at": caller.now,
     }
     salt = new_salt()
-    connection.execute(NEW_MAIL, mail | {"subject": f"Your complaint {to['reference']}", "body": given["body"]})
+    posting = {"subject": f"Your complaint {to['reference']}", "body": given["body"], "thread": to["reference"]}
+    connection.execute(NEW_MAIL, mail | posting | {"automatic": None})
     connection.execute(NEW_MESSAGE, message | {"complaint_id": chain.stream_id, "mail_id": mail["id"], "salt": salt})
     connection.execute(APPEND, appended(chain.stream_id, given["body"]))
     chain.add(

@@ -118,7 +118,9 @@ class TestCapacity:
             problem = refused(answer, 409, "agent_unavailable")
             assert problem["reasons"] == ["at_capacity"]
             assert (problem["load"], problem["capacity"]) == (1, 1)
-        refused(agent.post(f"/queues/{team}/next"), 409, "agent_unavailable")
+        problem = refused(agent.post(f"/queues/{team}/next"), 409, "agent_unavailable")
+        assert problem["reasons"] == ["at_capacity"]
+        assert problem["detail"] == "You have 1 of 1: finish or release something first."
         assert assign(senior, first, assignee_id=agent.id).status_code == 200, "what they have does not count twice"
 
     def test_passed_over_with_a_reason(self, admin: Caller, senior: Caller, agent: Caller, team: UUID) -> None:
@@ -199,6 +201,18 @@ class TestAway:
         problem = refused(assign(senior, complaint, assignee_id=agent.id), 409, "agent_unavailable")
         assert problem["reasons"] == ["out_of_office"]
         assert problem["substitute_id"] == str(substitute.id)
+        problem = refused(agent.post(f"/queues/{complaint['team_id']}/next"), 409, "agent_unavailable")
+        assert problem["reasons"] == ["out_of_office"]
+        assert "override" not in problem["detail"]
+        assert agent.post(at(complaint, "claim")).status_code == 200, "who takes it themselves is there"
+
+    def test_who_is_away_is_given_no_next_one(self, agent: Caller, complaint: dict[str, Any], admin: Caller) -> None:
+        path = f"/queues/{complaint['team_id']}/next"
+        agent.post(f"/agents/{agent.id}/availability", {"availability": "away"})
+        assert refused(agent.post(path), 409, "agent_unavailable")["reasons"] == ["away"]
+        agent.post(f"/agents/{agent.id}/availability", {"availability": "available"})
+        profile(admin, agent, working_hours={"timezone": "UTC", "weekly": {}})
+        assert agent.post(path).json["id"] == complaint["id"], "overtime is one's own affair"
 
 
 class TestClaimAndRelease:

@@ -76,7 +76,7 @@ def offer_voucher(system: System, ref: str, amount: str = "40.00") -> Any:
 
 def test_from_receipt_to_follow_up(system: System, budget: dict[str, Any]) -> None:
     ref = receive(system)
-    act(system, ref, "acknowledge", channel="EMAIL")
+    act(system, ref, "acknowledge", channel="PHONE")
     act(system, ref, "triage", impact=3, urgency=2, category="DEL", issue="DEL.LATE", track="investigate")
 
     refused = system.call("POST", f"/complaints/{ref}/actions/resolve", {})
@@ -150,7 +150,7 @@ def test_every_state_refuses_what_does_not_belong_to_it(system: System) -> None:
         "withdraw": {"reason": "It came after all."},
         "reopen": {"reason": "Wrong parcel."},
         "dismiss": {"reason_code": "out_of_scope"},
-        "acknowledge": {"channel": "EMAIL"},
+        "acknowledge": {"channel": "PHONE"},
     }
     for step in ("acknowledge", "investigate", "resolve", "follow_up", "reopen", "withdraw", "reopen", "dismiss"):
         present = ok(system.call("GET", f"/complaints/{ref}"))

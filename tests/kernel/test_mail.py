@@ -7,6 +7,7 @@ like another mail; a hostile subject or body adds a header or a command; another
 import asyncio
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta, timezone
 from email import message_from_bytes
 from email.message import EmailMessage
 from email.policy import default
@@ -275,11 +276,10 @@ class TestContent:
     def test_no_text_becomes_a_header(self, subject: str, body: str, html: str | None, extra: str) -> None:
         """Whatever stands in subject, text and HTML: the headers are ours, and the mail has the parts that it should."""
         shown = None if html is None else html + extra
-        message = compose(
-            "Helpdesk <help@desk.example>", UUID(int=1), "a@x.example", subject + extra, body + extra, html=shown
-        )
+        written = letter(subject=subject + extra)
+        message = compose(written, "Helpdesk <help@desk.example>", body + extra, shown)
         read = message_from_bytes(message.as_bytes(), policy=default)
-        fixed = {"From", "To", "Subject", "Message-ID", "Auto-Submitted", "X-Auto-Response-Suppress", "MIME-Version"}
+        fixed = {"From", "To", "Subject", "Date", "Message-ID", "MIME-Version"} | AUTOMATIC
         assert {name for name in read if not name.startswith("Content-")} == fixed
         assert [str(read["To"]), str(read["From"])] == ["a@x.example", "Helpdesk <help@desk.example>"]
         kinds = ["text/plain"] if html is None else ["multipart/alternative", "text/plain", "text/html"]
@@ -298,8 +298,29 @@ class TestContent:
         assert post.mails == []
 
     def test_sender_without_a_domain(self) -> None:
-        message = compose("helpdesk", UUID(int=1), "a@x.example", "s", "b")
+        message = compose(letter(thread="AB12-CD34-EF5"), "helpdesk", "b", None)
         assert message["Message-ID"] == "<00000000-0000-0000-0000-000000000001@localhost>"
+        assert message["References"] == "<AB12-CD34-EF5@localhost>"
+
+    def test_it_is_dated_by_when_it_was_written(self) -> None:
+        message = compose(letter(), "helpdesk", "b", None)
+        assert message["Date"].datetime == datetime(2026, 3, 2, 8, 30, tzinfo=UTC)
+
+    @pytest.mark.parametrize("automatic", [None, "auto-generated", "auto-replied"])
+    def test_only_what_nobody_wrote_says_so(self, automatic: str | None) -> None:
+        message = compose(letter(automatic=automatic), "helpdesk", "b", None)
+        assert {name: message[name] for name in AUTOMATIC if name in message} == (
+            {} if automatic is None else {"Auto-Submitted": automatic, "X-Auto-Response-Suppress": "All"}
+        )
+
+
+AUTOMATIC = {"Auto-Submitted", "X-Auto-Response-Suppress"}
+
+
+def letter(**given: Any) -> mail.OutboundMail:
+    when = datetime(2026, 3, 2, 9, 30, tzinfo=timezone(timedelta(hours=1)))
+    known = {"id": UUID(int=1), "recipient": "a@x.example", "subject": "s", "created_at": when}
+    return mail.OutboundMail(**known | {"automatic": "auto-generated"} | given)
 
 
 class TestWithoutAServer:

@@ -63,6 +63,8 @@ def test_everything_given() -> None:
         ("SMTP_URL", "smtp://"),
         ("PUBLIC_URL", "help.example.com"),
         ("PUBLIC_URL", "ftp://help.example.com"),
+        ("TRACKING_URL", "example.com/track"),
+        ("TRACKING_URL", "https://example.com/track#here"),
     ],
 )
 def test_wrong_value_is_named(name: str, value: str) -> None:

@@ -268,3 +268,44 @@ class TestIssuing:
         assert last["type"] == "complaint.tracking_secret_issued"
         assert last["payload"]["changes"] == {"tracking_number": [1, 2]}
         assert agent.post(self.path(shown), {}, if_match='"v1"').status_code == 412
+
+
+class TestHeaders:
+    """What the mail says of itself, so that mailboxes do with it what they should."""
+
+    def test_in_the_complainants_language(self, post: Post, agent: Caller) -> None:
+        person = {"name": "李伟", "email": "li.wei@example.com", "language": "zh"}
+        shown = new(agent, complainant=person, acknowledge=True)
+        agent.post(f"/complaints/{shown['reference']}/tracking-secret", {"delivery": "mail"})
+        post.deliver()
+        for message in post.sent:
+            assert message["Subject"] == said(
+                "mail_subject", "zh", reference=shown["reference"], record_type="complaint"
+            )
+            assert message["Subject"].startswith("您的来信")
+            assert "编号" in message.get_content()
+            assert "Your" not in message.get_content()
+
+    def test_only_what_nobody_wrote_is_automatic_and_all_is_one_thread(
+        self, post: Post, agent: Caller, manager: Caller
+    ) -> None:
+        shown = new(agent, acknowledge=True)
+        path = f"/complaints/{shown['reference']}"
+        agent.post(f"{path}/messages", {"kind": "public_reply", "body": "It comes on Friday."})
+        act(agent, shown, "ask_customer")
+        other = new(agent)
+        merged = {"into": other["reference"], "reason": "Twice.", "other_complainant": True}
+        assert manager.post(f"{path}/merge", merged).status_code == 201
+        agent.post(f"/complaints/{other['reference']}/messages", {"kind": "public_reply", "body": "And to both."})
+        post.deliver()
+        sent = [(message["Subject"].split()[-1], message["Auto-Submitted"]) for message in post.sent]
+        mine = shown["reference"]
+        assert [automatic for reference, automatic in sent if reference == mine] == [
+            "auto-replied",
+            None,
+            None,
+            "auto-generated",
+        ]
+        threads = {(message["Subject"].split()[-1], str(message["References"])) for message in post.sent}
+        assert threads == {(name, f"<{name}@localhost>") for name, _ in sent}
+        assert all(message["Date"] and message["In-Reply-To"] == message["References"] for message in post.sent)
