@@ -9,7 +9,7 @@ from flask import Flask, Response, redirect, send_from_directory
 from flask.json.provider import JSONProvider
 from werkzeug.wrappers import Response as BaseResponse
 
-from helpdesk import sign_in_pages
+from helpdesk import sign_in_pages, track_page
 from helpdesk.automation.api import blp as automation
 from helpdesk.automation.models import OUTCOMES as FIRING_OUTCOMES
 from helpdesk.complaints import lifecycle as complaint_life
@@ -336,6 +336,7 @@ def create_app(settings: Settings | None = None, program: Program | None = None)
     metrics.register(app, program.engine, GAUGES, HISTOGRAMS)
     limiting.register(app, limits)  # last, so that it sees an answer first and may refuse it
     sign_in_pages.register(app)
+    track_page.register(app)
     _serve_docs(app)
     return app
 

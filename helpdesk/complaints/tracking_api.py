@@ -1,6 +1,7 @@
 """Reference and secret go in a body, the session in a header: addresses stand in the logs of everything on the way."""
 
 from typing import Any
+from urllib.parse import urlsplit
 from uuid import UUID
 
 from sqlalchemy.orm import Session
@@ -8,6 +9,7 @@ from sqlalchemy.orm import Session
 from helpdesk.complaints import (
     acts,
     following_on,
+    form_queries,
     models,
     queries,
     tracking,
@@ -21,7 +23,7 @@ from helpdesk.complaints.complaint_api import Blueprint
 from helpdesk.complaints.tracking_errors import ReopenWindowOver, StillOpen, TrackingRefused, TrackingSessionEnded
 from helpdesk.complaints.tracking_secret import Secrets
 from helpdesk.identity.actors import Actor
-from helpdesk.kernel import limiting
+from helpdesk.kernel import cors, limiting
 from helpdesk.kernel.errors import ActionNotAllowed, Forbidden, MovedMeanwhile
 from helpdesk.kernel.http import Scheme, credentials, web
 from helpdesk.kernel.ids import parse_reference
@@ -30,6 +32,21 @@ from helpdesk.kernel.schemas import PageQuery
 from helpdesk.kernel.unit_of_work import UnitOfWork
 
 blp = Blueprint("tracking", __name__, description="What a complainant sees and does without an account.")
+
+
+def share(blueprint: Any) -> None:
+    """What is below `/public/tracking` is for pages of those sites too that have a form of ours, or the page that
+    complainants are sent to.
+    """
+    cors.share(blueprint, _is_known, only="/api/v1/public/", asking="Authorization")
+
+
+def _is_known(session: Session, origin: str) -> bool:
+    page = urlsplit(web().settings.tracking_page)
+    return origin == f"{page.scheme}://{page.netloc}" or form_queries.some_form_allows(session, origin)
+
+
+share(blp)
 
 
 @blp.write(

@@ -15,7 +15,7 @@ from helpdesk.complaints import attachments, beside, tracking
 from helpdesk.complaints.attachment_api import check_room, file_link, is_scanned, terms
 from helpdesk.complaints.errors import ComplaintMerged
 from helpdesk.complaints.models import Complaint
-from helpdesk.complaints.tracking_api import BY_SESSION
+from helpdesk.complaints.tracking_api import BY_SESSION, share
 from helpdesk.identity.actors import Actor
 from helpdesk.kernel import limiting
 from helpdesk.kernel.errors import MovedMeanwhile
@@ -26,6 +26,7 @@ from helpdesk.kernel.unit_of_work import UnitOfWork
 from helpdesk.kernel.uploads import Upload
 
 blp = Blueprint("tracked files", __name__, description="Files that a complainant sends, and those meant for them.")
+share(blp)
 
 
 @blp.read(

@@ -24,11 +24,16 @@ def foreign_origin() -> str | None:
     return None if origin in {None, f"{ours.scheme}://{ours.netloc}"} else origin
 
 
-def share(blueprint: Blueprint, allows: Callable[[Session, str], bool]) -> None:
-    """Let the pages of origins that `allows` knows read what the routes of this blueprint answer."""
+def share(blueprint: Blueprint, allows: Callable[[Session, str], bool], *, only: str = "/", asking: str = "") -> None:
+    """Let the pages of origins that `allows` knows read what the routes of this blueprint answer; `only` those below that
+    address. `asking`: headers that they may send beside the usual ones.
+    """
+    headers = ", ".join(filter(None, ("Content-Type", "Idempotency-Key", asking)))
 
     @blueprint.after_request
     def answer(response: Response) -> Response:
+        if not request.path.startswith(only):
+            return response
         response.headers["Vary"] = "Authorization, Origin"
         origin = foreign_origin()
         if origin is None or len(origin) > 300 or not _counted() or not _known(allows, origin):
@@ -37,7 +42,7 @@ def share(blueprint: Blueprint, allows: Callable[[Session, str], bool]) -> None:
         response.headers["Access-Control-Expose-Headers"] = _SHOWN
         if request.method == "OPTIONS":
             response.headers["Access-Control-Allow-Methods"] = "GET, POST"
-            response.headers["Access-Control-Allow-Headers"] = "Content-Type, Idempotency-Key"
+            response.headers["Access-Control-Allow-Headers"] = headers
             response.headers["Access-Control-Max-Age"] = "600"
         return response
 

@@ -2,12 +2,13 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
-from helpdesk.complaints.tracking_api import BY_SESSION
+from helpdesk.complaints.tracking_api import BY_SESSION, share
 from helpdesk.identity.actors import Actor
 from helpdesk.kernel.http import Blueprint
 from helpdesk.sla import milestones, tracking_schemas
 
 blp = Blueprint("milestones", __name__, description="What was promised to a complainant, as they are told.")
+share(blp)
 
 
 @blp.read(

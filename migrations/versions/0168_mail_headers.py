@@ -4,7 +4,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "0168_mail_headers"
-down_revision = "0211_escalations"
+down_revision = "0169_more_filters"
 branch_labels = None
 depends_on = None
 

@@ -25,7 +25,7 @@ from helpdesk.kernel.unit_of_work import Database
 from helpdesk.verifying import violations
 from helpdesk.wiring import Program
 from tests.complaints.submitting import SUBMITTED, Page, solved
-from tests.conftest import SIGNING_KEY, Caller, Join
+from tests.conftest import SIGNING_KEY, Caller, Join, complaint_body
 from tests.racing import at_once
 
 ASKED: Final = {"email": "required", "name": "optional", "category": "optional", "issue": "optional"}
@@ -465,8 +465,33 @@ class TestOrigins:
 
     def test_nothing_else_is_shared(self, page: Opened, agent: Caller) -> None:
         page(origins=[self.SITE])
-        for path in ("/complaints", "/me", "/public/tracking/complaint"):
+        for path in ("/complaints", "/me", "/public/sessions"):
             assert "Access-Control-Allow-Origin" not in agent.get(path, origin=self.SITE).headers
+        path = f"/complaints/{agent.post('/complaints', complaint_body()).json['reference']}/tracking-secret"
+        answer = agent.post(path, {"delivery": "show"}, origin=self.SITE)
+        assert (answer.status_code, "Access-Control-Allow-Origin" in answer.headers) == (201, False)
+
+    def test_their_pages_may_track_too(self, page: Opened) -> None:
+        here = page(origins=[self.SITE])
+        shown = here.send(here.body(), origin=self.SITE).json
+        given = {"reference": shown["reference"], "secret": shown["tracking_secret"]}
+        opened = here.caller.post("/public/tracking", given, origin=self.SITE)
+        assert opened.headers["Access-Control-Allow-Origin"] == self.SITE
+        session = f"Tracking {opened.json['token']}"
+        for path in ("complaint", "milestones", "messages", "attachments"):
+            answer = here.caller.get(f"/public/tracking/{path}", authorization=session, origin=self.SITE)
+            assert (answer.status_code, answer.headers["Access-Control-Allow-Origin"]) == (200, self.SITE)
+            asked = {"Origin": self.SITE, "Access-Control-Request-Method": "GET"}
+            before = here.caller.client.options(f"/api/v1/public/tracking/{path}", headers=asked)
+            assert "Authorization" in before.headers["Access-Control-Allow-Headers"]
+        other = here.caller.get("/public/tracking/complaint", authorization=session, origin="https://evil.example")
+        assert "Access-Control-Allow-Origin" not in other.headers
+
+    def test_so_may_the_page_that_complainants_are_sent_to(self, program: Program, database: Database) -> None:
+        url = f"{self.SITE}/complaints/track"
+        app = create_app(program=replace(program, settings=replace(program.settings, tracking_url=url)))
+        answer = Caller(app.test_client(), None, None).get("/public/tracking/complaint", origin=self.SITE)
+        assert (answer.status_code, answer.headers["Access-Control-Allow-Origin"]) == (401, self.SITE)
 
 
 class TestLimits:

@@ -41,6 +41,9 @@ NOT_API: Final = {
     "/problems/<code>",
     "/sign-in/<uuid:provider_id>",
     "/sign-in/callback",
+    "/track",
+    "/track/page.css",
+    "/track/page.js",
     "/api/v1/openapi.json",
 }
 """Routes that the document does not describe: for people, probes and monitoring."""
