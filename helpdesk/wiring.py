@@ -66,11 +66,13 @@ from helpdesk.complaints.template_events import CannedReplyChanged, CannedReplyD
 from helpdesk.complaints.tracking_secret import Secrets
 from helpdesk.customers.events import CustomerChanged
 from helpdesk.identity import door_jobs, password_service, session_subscribers
+from helpdesk.identity import use_subscribers as having
 from helpdesk.identity import verification as identity_verification
 from helpdesk.identity.actors import SYSTEM
 from helpdesk.identity.authentication import ensure_bootstrap_administrator
-from helpdesk.identity.errors import AgentNamed, TeamInUse
+from helpdesk.identity.errors import AgentNamed, RoleInUse, TeamInUse
 from helpdesk.identity.events import AgentChanged, TeamChanged
+from helpdesk.identity.role_events import RoleDeleted
 from helpdesk.identity.roles import install_permissions
 from helpdesk.integrations import code_map_subscribers as mappings
 from helpdesk.integrations import jobs as imports
@@ -161,6 +163,7 @@ _FOLLOWING: Final[Mapping[type[Event], tuple[Subscriber, ...]]] = {
     SlaOfferWanted: (recovery.offer_wanted,),
     DuplicateMerged: (sla.join_clocks, regimes.duplicates_changed, recovery.duplicate_merged),
     DuplicateParted: (sla.part_clocks, regimes.duplicates_changed, recovery.duplicate_parted),
+    RoleDeleted: (refuse_used(RoleInUse, having.role_uses, *_SETTINGS),),
     TermRetired: (refuse_used(CodeInUse, *_SETTINGS),),
     **dict.fromkeys((CustomFieldChanged, CustomFieldDeleted), (refuse_used(FieldNamed, *_SETTINGS),)),
     **dict.fromkeys((TagChanged, TagDeleted), (refuse_used(TagNamed, *_SETTINGS),)),

@@ -19,6 +19,7 @@ from helpdesk.complaints.folding import fold
 from helpdesk.complaints.tag_events import TagChanged, TagDeleted
 from helpdesk.complaints.template_events import CannedReplyChanged, CannedReplyDeleted
 from helpdesk.identity.events import AgentChanged, TeamChanged
+from helpdesk.identity.role_events import RoleDeleted
 from helpdesk.taxonomy.events import TermRetired
 from helpdesk.taxonomy.terms import category_of
 
@@ -36,6 +37,10 @@ class Going(Protocol):
 
     def is_looked_for(self, filters: Mapping[str, Any], columns: Sequence[str]) -> bool:
         """Whether a saved view would be broken without it."""
+        ...
+
+    def is_told(self, written: Any) -> bool:
+        """Whether what is neither leads to it: who is given a complaint by a rule, or is told by a ladder."""
         ...
 
 
@@ -61,6 +66,8 @@ def _by(session: Session, event: Any) -> Iterator[Going]:
         yield Named(event.agent_id)
     elif isinstance(event, TeamChanged) and event.closed:
         yield Named(event.team_id)
+    elif isinstance(event, RoleDeleted):
+        yield OneRole(event.name)
 
 
 def _out_of_use(changes: Mapping[str, Any]) -> bool:
@@ -88,6 +95,9 @@ class Term:
     def is_looked_for(self, _filters: Mapping[str, Any], _columns: Sequence[str]) -> bool:
         return False
 
+    def is_told(self, _written: Any) -> bool:
+        return False
+
 
 @dataclass(frozen=True, slots=True)
 class OwnField:
@@ -105,6 +115,9 @@ class OwnField:
     def is_looked_for(self, filters: Mapping[str, Any], columns: Sequence[str]) -> bool:
         named = {condition.partition(":")[0] for condition in filters.get("custom", ())}
         return self.key in named or f"custom_fields.{self.key}" in columns
+
+    def is_told(self, _written: Any) -> bool:
+        return False
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +138,9 @@ class OneTag:
     def is_looked_for(self, filters: Mapping[str, Any], _columns: Sequence[str]) -> bool:
         return self.wholly and any(self._means(filters.get(name)) for name in ("tag", "any_tag"))
 
+    def is_told(self, _written: Any) -> bool:
+        return False
+
     def _means(self, value: Any) -> bool:
         return any(fold(name) in self.keys for name in _words(value))
 
@@ -143,6 +159,32 @@ class Named:
 
     def is_looked_for(self, filters: Mapping[str, Any], _columns: Sequence[str]) -> bool:
         return _holds(filters, str(self.row_id))
+
+    def is_told(self, written: Any) -> bool:
+        return _holds(written, str(self.row_id))
+
+
+@dataclass(frozen=True, slots=True)
+class OneRole:
+    """By its name; only ladders name roles."""
+
+    name: str
+
+    def is_asked(self, _condition: Any) -> bool:
+        return False
+
+    def is_given(self, _steps: Any) -> bool:
+        return False
+
+    def is_looked_for(self, _filters: Mapping[str, Any], _columns: Sequence[str]) -> bool:
+        return False
+
+    def is_told(self, written: Any) -> bool:
+        if isinstance(written, list):
+            return any(self.is_told(part) for part in written)
+        if not isinstance(written, dict):
+            return False
+        return self.name in (written.get("roles") or ()) or any(self.is_told(part) for part in written.values())
 
 
 def comparisons(condition: Any) -> Iterator[tuple[str, Any]]:

@@ -2,7 +2,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from helpdesk.complaints import form_queries, profile_queries, routing_queries, template_queries, view_queries
-from helpdesk.complaints.naming import Named, going
+from helpdesk.complaints.naming import going
 from helpdesk.identity.events import AgentChanged, TeamChanged
 from helpdesk.kernel.unit_of_work import UnitOfWork
 from helpdesk.taxonomy.events import TermRetired
@@ -18,9 +18,7 @@ def uses(uow: UnitOfWork, events: Sequence[Any]) -> Iterator[dict[str, str]]:
     yield from (_use("form", form) for event in events for form in _forms(uow, event))
     for rule in routing_queries.rules_in_force(uow.session):
         leads_to = [rule.spec["result"], str(rule.team_id)]
-        if any(
-            one.is_asked(rule.spec["condition"]) or (isinstance(one, Named) and one.is_given(leads_to)) for one in gone
-        ):
+        if any(one.is_asked(rule.spec["condition"]) or one.is_told(leads_to) for one in gone):
             yield _use("routing_rule", rule)
     for macro in template_queries.macros_of_several(uow.session):
         if any(one.is_given(macro.steps) for one in gone):

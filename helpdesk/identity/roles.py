@@ -10,7 +10,7 @@ from uuid import UUID
 from helpdesk.identity import queries, role_queries
 from helpdesk.identity.actors import Actor
 from helpdesk.identity.administration import record_administration
-from helpdesk.identity.errors import BuiltInRole, LastAdministrator, NameTaken, RoleInUse
+from helpdesk.identity.errors import BuiltInRole, LastAdministrator, NameTaken
 from helpdesk.identity.granting import check_rights
 from helpdesk.identity.models import KnownPermission, Role
 from helpdesk.identity.permissions import ADMINISTERING, ADMINISTRATOR, PERMISSIONS, SCOPES, SHIPPED, Rights
@@ -19,8 +19,6 @@ from helpdesk.kernel.errors import FieldError, ValidationFailed
 from helpdesk.kernel.ids import new_id
 from helpdesk.kernel.unit_of_work import UnitOfWork
 
-_MOST_NAMED: Final = 100
-"""Agents who are named as having a role that is to go."""
 _FIELDS: Final = ("description", "permissions", "scope", "authority", "second_factor")
 
 
@@ -84,24 +82,14 @@ def _set(uow: UnitOfWork, role: Role, wanted: dict[str, Any]) -> None:
         record_administration(uow, RoleChanged(role_id=role.id, name=role.name, changes=changes))
 
 
-def check_deletion(session: Any, _actor: Actor, role: Role) -> None:
-    """Raises `BuiltInRole`, `RoleInUse`."""
+def check_deletion(_session: Any, _actor: Actor, role: Role) -> None:
+    """Raises `BuiltInRole`."""
     if role.built_in:
         raise BuiltInRole
-    uses = [
-        {"what": what, "id": str(row.id), "name": row.name}
-        for what, rows in (
-            ("agent", role_queries.agents_with(session, role.name, _MOST_NAMED)),
-            ("identity_provider", role_queries.providers_giving(session, role.name)),
-        )
-        for row in rows
-    ]
-    if uses:
-        raise RoleInUse(uses=uses)
 
 
 def delete_role(uow: UnitOfWork, role: Role) -> None:
-    """`check_deletion` comes first."""
+    """`check_deletion` comes first. Raises `RoleInUse`, whoever names it."""
     changes = {name: [getattr(role, name), None] for name in _FIELDS}
     record_administration(uow, RoleDeleted(role_id=role.id, name=role.name, changes=changes))
     uow.session.delete(role)

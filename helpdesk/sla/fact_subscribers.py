@@ -12,7 +12,7 @@ from helpdesk.complaints.models import Complaint
 from helpdesk.complaints.naming import going
 from helpdesk.customers.events import CustomerChanged
 from helpdesk.kernel.unit_of_work import UnitOfWork
-from helpdesk.sla import policies_in_force, policy_facts, policy_queries, revising
+from helpdesk.sla import policies_in_force, policy_facts, policy_queries, regime_in_force, revising
 from helpdesk.sla.policy_facts import OF_CUSTOMER
 
 TOPIC: Final = "sla.customer_changed"
@@ -60,8 +60,14 @@ def customer_changed(uow: UnitOfWork, events: Sequence[CustomerChanged]) -> None
 
 
 def policies_used(uow: UnitOfWork, events: Sequence[Any]) -> Iterator[dict[str, str]]:
-    """Active policies whose condition asks for what goes: they would be for nothing from then on."""
+    """Active policies whose condition asks for what goes, which would be for nothing from then on, or whose ladders tell it; and
+    regulators' rules whose ladders do.
+    """
     gone = going(uow.session, events)
     for row in policy_queries.policies_in_force(uow.session) if gone else ():
-        if any(one.is_asked(row.spec["condition"]) for one in gone):
+        told = [row.spec.get("ladder"), row.spec.get("targets"), row.spec.get("tiers")]
+        if any(one.is_asked(row.spec["condition"]) or one.is_told(told) for one in gone):
             yield {"what": "sla_policy", "id": str(row.id), "name": row.name}
+    for rule in regime_in_force.in_force(uow.session).rules.values() if gone else ():
+        if any(one.is_told(list(rule.ladder)) for one in gone):
+            yield {"what": "sla_regime", "id": rule.id, "name": rule.instrument}

@@ -41,12 +41,27 @@ class Office:
         result = {"team_id": self.team, "strategy": "queue_only"}
         return self.make("/routing/rules", {"name": "Rule", "condition": condition, "result": result})
 
-    def policy(self, field: str, value: Any, operator: str = "is") -> Made:
+    def policy(self, field: str, value: Any, operator: str = "is", name: str = "Policy") -> Made:
         condition = {"all": [{"field": field, "operator": operator, "value": value}]}
         targets = {"S3": {"resolve": [60, "minutes"]}}
         calendar = self.admin.get("/sla/calendars").json["items"][0]["id"]
-        given = {"name": "Policy", "condition": condition, "targets": targets, "calendar_id": calendar}
+        given = {"name": name, "condition": condition, "targets": targets, "calendar_id": calendar}
         return self.make("/sla/policies", given)
+
+    def ladder(self, **given: Any) -> Made:
+        """Of a policy that is for nothing else."""
+        made = self.policy("channel", "FAX", name="Ladder")
+        ladder = [{"at": "100%", "actions": [{"step": "notify", "given": given}]}]
+        targets = {"S3": {"resolve": {"amount": 60, "unit": "minutes", "ladder": ladder}}}
+        answer = self.admin.patch(f"/sla/policies/{made['id']}", {"targets": targets}, if_match="*")
+        assert answer.status_code == 200, answer.text
+        return made
+
+    def regime(self, **given: Any) -> Made:
+        ladder = [{"at": "100%", "actions": [{"step": "notify", "given": given}]}]
+        answer = self.admin.patch("/sla/regimes/uk.fca.ack", {"ladder": ladder}, if_match="*")
+        assert answer.status_code == 200, answer.text
+        return {"id": "uk.fca.ack", "name": answer.json["instrument"]}
 
     def asking(self, field: str, value: Any, operator: str = "is") -> Made:
         return self.make("/triggers", body(condition={"field": field, "operator": operator, "value": value}))
@@ -221,6 +236,8 @@ CASES = (
             ("trigger", lambda office, row: office.trigger("notify", {"agent_ids": [row], "text": "Look."})),
             ("sla_policy", lambda office, row: office.policy("assignee_id", row)),
             ("absence", lambda office, row: office.absence(row)),
+            ("sla_policy", lambda office, row: office.ladder(agent_ids=[row])),
+            ("sla_regime", lambda office, row: office.regime(agent_ids=[row])),
         ),
     ),
     Case(
@@ -247,6 +264,8 @@ CASES = (
         (
             ("agent", lambda office, role: office.agent_of(role)),
             ("identity_provider", lambda office, role: office.provider(role)),
+            ("sla_policy", lambda office, role: office.ladder(roles=[role])),
+            ("sla_regime", lambda office, role: office.regime(roles=[role])),
         ),
     ),
 )
