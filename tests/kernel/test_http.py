@@ -20,7 +20,7 @@ from werkzeug.exceptions import default_exceptions
 
 from helpdesk.app import create_app
 from helpdesk.kernel import jobs
-from helpdesk.kernel.errors import DomainError, _walk, catalogue
+from helpdesk.kernel.errors import DomainError, FieldError, ValidationFailed, _walk, catalogue
 from helpdesk.kernel.settings import Settings
 from helpdesk.kernel.unit_of_work import Database
 from helpdesk.kernel.web import NO_ROW
@@ -129,6 +129,15 @@ class TestUnknown:
     def test_repeated_parameter(self, agent: Caller) -> None:
         answer = agent.get("/customers?limit=1&limit=2")
         assert [(item["parameter"], item["code"]) for item in answer.json["errors"]] == [("limit", "repeated")]
+
+    def test_in_one_text_every_sentence_ends(self) -> None:
+        """As a job keeps what became of an item."""
+        errors = [
+            FieldError.at("/channel", "no_address", "There is no address."),
+            FieldError.at("", "whole", "All of it."),
+        ]
+        refused = ValidationFailed(errors=errors)
+        assert refused.in_one_text == "The request is not valid. /channel: There is no address. All of it."
 
     def test_one_is_one(self, agent: Caller) -> None:
         assert agent.get("/complaints?x=1").json["detail"] == "1 query parameter needs attention."
