@@ -12,6 +12,7 @@ from uuid import UUID, uuid4
 import pytest
 from sqlalchemy import Engine, text
 
+from helpdesk.complaints.phrases import said
 from helpdesk.kernel.unit_of_work import Database
 from tests.complaints.merges.acting import NA, Complaint, act, mails
 from tests.complaints.merging import (
@@ -243,7 +244,7 @@ class TestMerge:
     def test_twice_with_one_key(self, senior: Caller, two: tuple[Complaint, Complaint]) -> None:
         first = merge(senior, *two, idempotency_key="once")
         assert merge(senior, *two, idempotency_key="once") == first
-        assert merge(senior, *two, expect=409)["code"] == "action_not_allowed"
+        assert merge(senior, *two, expect=409)["code"] == "complaint_merged"
 
     def test_in_the_list_of_merges(
         self, senior: Caller, manager: Caller, team: UUID, theirs: Complaint, complaint: Complaint
@@ -267,7 +268,8 @@ class TestPeople:
         person = NA | {"email": "li.wei@example.com"}
         source, survivor = new(senior, team, complainant=person), new(senior, team, complainant=person)
         merge(senior, source, survivor)
-        assert mails(engine) == [("li.wei@example.com", f"Your complaint {source['reference']}")]
+        subject = said("mail_subject", "zh", record_type="complaint", reference=source["reference"])
+        assert mails(engine) == [("li.wei@example.com", subject)]
         (_, told), *_ = thread(senior, source)
         assert survivor["reference"] in told
         assert "投诉" in told
@@ -284,7 +286,7 @@ class TestPeople:
         merge(senior, source, survivor, other_complainant=True, silent=True)
         write(senior, survivor, "public_reply", "It comes on Friday.")
         assert sorted(mails(engine)) == [
-            ("li.na@example.com", f"Your complaint {source['reference']}"),
+            ("li.na@example.com", said("mail_subject", "zh", record_type="complaint", reference=source["reference"])),
             ("li.wei@example.com", f"Your complaint {survivor['reference']}"),
         ]
 
