@@ -237,9 +237,9 @@ class ComplaintAssigned(ComplaintEvent):
     override: bool = False
 
 
-HOW_ASSIGNED: Final = ("assigned", "claimed", "next", "released", "routed", "substituted", "reassigned")
+HOW_ASSIGNED: Final = ("assigned", "claimed", "next", "released", "routed", "substituted", "reassigned", "escalated")
 """By somebody; taken by themselves; taken as the next of a queue; given back; by a rule; to who stands in for an absent
-agent; because the agent who had it cannot have it any more.
+agent; because the agent who had it cannot have it any more; to the lead, by the ladder of a promise.
 """
 
 

@@ -129,8 +129,11 @@ def _settle(uow: UnitOfWork, complaint: Complaint, owed: Any) -> None:
     if row.step == NOTIFY:
         _notify(doing, [other for other in later if other.step == NOTIFY and other.clock_id == row.clock_id])
     else:
-        _STEPS[row.step](doing)
-        uow.record(SlaEscalated(**doing.about, step=row.step), stream=complaint)
+        needless = _STEPS[row.step](doing)
+        if needless is not None:
+            row.outcome, row.reason = "dropped", needless
+        else:
+            uow.record(SlaEscalated(**doing.about, step=row.step), stream=complaint)
 
 
 def _failed(database: Database, complaint_id: UUID, escalation_id: UUID, problem: DomainError) -> None:
@@ -174,7 +177,7 @@ def ask_of(complaint: Complaint, clock: Clock, row: Escalation, late_seconds: in
     )
 
 
-def _reassign(doing: _Doing) -> None:
+def _reassign(doing: _Doing) -> str | None:
     """To one who leads its team and can have it: who is there and has least to do, else who has least to do. Room is not asked for."""
     complaint = doing.complaint
     if complaint.status not in OPEN:
@@ -183,7 +186,7 @@ def _reassign(doing: _Doing) -> None:
         raise NobodyLeads("The complaint is in no team.")
     leads = escalation_queries.leads_of(doing.uow.session, complaint.team_id)
     if complaint.assignee_id in leads:
-        return
+        return "lead_has_it"
     found = handler_queries.handlers(doing.uow.session, leads, complaint.id, always=True)
     able = [handler for handler in found.values() if handler.may_handle and not handler.is_subject]
     if not able:
@@ -191,6 +194,7 @@ def _reassign(doing: _Doing) -> None:
     chosen = choose(able, "least_loaded", complaint.severity, ()).taken or min(able, key=_by_load)
     how = How("escalated", doing.reason, override=True)
     assignment.give(doing.uow, complaint, how, assignee_id=chosen.id, team_id=complaint.team_id)
+    return None
 
 
 def _by_load(handler: Handler) -> tuple[bool, int, UUID]:
@@ -221,13 +225,14 @@ def _raise_event(doing: _Doing) -> None:
     )
 
 
-_STEPS: Final[Mapping[str, Callable[[_Doing], None]]] = {
+_STEPS: Final[Mapping[str, Callable[[_Doing], str | None]]] = {
     "reassign": _reassign,
     "raise_level": _raise_level,
     "raise_severity": _raise_severity,
     "draft_offer": _draft_offer,
     "raise_event": _raise_event,
 }
+"""Each gives why there was nothing to do, or None; it refuses by raising."""
 
 NEEDED: Final[Mapping[str, str]] = {
     "notify": "complaint:read",

@@ -1,14 +1,11 @@
 """The ladder by which a clock goes: that of the version of the policy, or of the regulator's rule, that made it."""
 
-from collections.abc import Mapping, Sequence
-from typing import Any
-
 from sqlalchemy.orm import Session
 
 from helpdesk.sla import policy_queries, regime_in_force
 from helpdesk.sla.ladder import Rung, rungs_at, rungs_of
 from helpdesk.sla.models import Clock
-from helpdesk.sla.policy_spec import Policy, ladder_in, remember, remembered
+from helpdesk.sla.policy_spec import Ladder, Policy, ladder_in, ladder_of, remember
 
 
 def places(session: Session, clock: Clock) -> tuple[str, ...]:
@@ -23,19 +20,19 @@ def rung(session: Session, clock: Clock, at: str) -> Rung | None:
 
 def same_by(session: Session, clock: Clock, policy: Policy) -> bool:
     """Whether its rungs do by a policy what they do; what is only supposed is not looked up."""
-    spec = remembered(policy.id, policy.version)
-    return spec is None or ladder_in(spec, clock.kind, clock.severity, clock.tier) == _written(session, clock)
+    found = ladder_of(policy.id, policy.version, (clock.kind, clock.severity, clock.tier))
+    return found is None or found == _written(session, clock)
 
 
-def _written(session: Session, clock: Clock) -> tuple[Sequence[int], Sequence[Mapping[str, Any]]]:
-    """Thresholds, and what is written beside them."""
+def _written(session: Session, clock: Clock) -> Ladder:
     if clock.rule_id is not None and clock.rule_version is not None:
         rule = regime_in_force.rule_version(session, clock.rule_id, clock.rule_version)
         return rule.thresholds, rule.ladder
     if clock.policy_id is None or clock.policy_version is None:
         raise LookupError(f"clock {clock.id} was made by nothing")
-    spec = remembered(clock.policy_id, clock.policy_version)
-    if spec is None:
+    of = (clock.kind, clock.severity, clock.tier)
+    found = ladder_of(clock.policy_id, clock.policy_version, of)
+    if found is None:
         row = policy_queries.version_spec(session, clock.policy_id, clock.policy_version)
-        spec = remember(clock.policy_id, clock.policy_version, row.spec)
-    return ladder_in(spec, clock.kind, clock.severity, clock.tier)
+        found = ladder_in(remember(clock.policy_id, clock.policy_version, row.spec), *of)
+    return found

@@ -176,6 +176,23 @@ def remembered(policy_id: UUID, version: int) -> Written | None:
 
 def forget_known() -> None:
     _known.clear()
+    _ladders.clear()
+
+
+Ladder = tuple[Sequence[int], Sequence[Written]]
+"""Thresholds, and what is written beside them."""
+_ladders: dict[tuple[UUID, int, str, str | None, str | None], Ladder] = {}
+
+
+def ladder_of(policy_id: UUID, version: int, of: tuple[str, str | None, str | None]) -> Ladder | None:
+    """Of a clock that was made by this version; None where it is not known yet (`remember`). `of`: kind, severity, tier."""
+    key = (policy_id, version, *of)
+    found = _ladders.get(key)
+    if found is None and (spec := remembered(policy_id, version)) is not None:
+        if len(_ladders) > _MOST_KNOWN:
+            _ladders.clear()
+        found = _ladders[key] = ladder_in(spec, *of)
+    return found
 
 
 Calendars = Mapping[UUID, tuple[int, Calendar]]

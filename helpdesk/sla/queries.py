@@ -8,7 +8,7 @@ from itertools import groupby
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import and_, exists, func, or_, select, true
+from sqlalchemy import ARRAY, Uuid, all_, and_, exists, func, literal, or_, select, true
 from sqlalchemy.orm import Session
 
 from helpdesk.complaints import queries as complaints
@@ -194,13 +194,17 @@ def promised_to(session: Session, customer_id: UUID, after: UUID | None, limit: 
     return session.scalars(following.order_by(Complaint.id).limit(limit)).all()
 
 
-def due_complaints(session: Session, limit: int, skip: Collection[UUID] = ()) -> Sequence[UUID]:
-    """Complaints with an alarm that is due, the most overdue first, but those to `skip`. Only narrows: each is locked and
-    looked at again.
+def due_complaints(
+    session: Session, limit: int, skip: Collection[UUID] = (), by: datetime | None = None
+) -> Sequence[UUID]:
+    """Complaints with an alarm that is due (by then, or now), the most overdue first, but those to `skip`. Only narrows: each is
+    locked and looked at again.
     """
     overdue = (
         select(Clock.complaint_id, Clock.next_alarm_at)
-        .where(Clock.next_alarm_at <= func.now(), *([Clock.complaint_id.not_in(skip)] if skip else []))
+        .where(
+            Clock.next_alarm_at <= (by or func.now()), *([Clock.complaint_id != all_(_skipped(skip))] if skip else [])
+        )
         .order_by(Clock.next_alarm_at)
         .limit(limit)
         .subquery()
@@ -208,6 +212,11 @@ def due_complaints(session: Session, limit: int, skip: Collection[UUID] = ()) ->
     return session.scalars(
         select(overdue.c.complaint_id).group_by(overdue.c.complaint_id).order_by(func.min(overdue.c.next_alarm_at))
     ).all()
+
+
+def _skipped(complaint_ids: Collection[UUID]) -> Any:
+    """One value, however many they are: a list would be another statement each time."""
+    return literal(list(complaint_ids), ARRAY(Uuid()))
 
 
 def calendar_name_taken(session: Session, name: str) -> bool:

@@ -24,12 +24,16 @@ TOGETHER: Final = 40
 
 
 def ring_due(database: Database, limit: int = 20_000) -> int:
-    """Ring until nothing is due or about `limit` alarms have rung; how many."""
+    """Ring what is due when it begins, or about `limit` alarms; how many. What comes due meanwhile is the next sweep's: taken one by
+    one as it comes it would cost a transaction each, and a sweep that never ends never looks again at what it has seen.
+    """
     rang = 0
     seen: set[UUID] = set()  # whatever could not ring (locked, or broken) is not taken twice in one sweep
+    with database.reader() as session:
+        begun = queries.clock_time(session)
     while rang < limit and len(seen) < limit:
         with database.reader() as session:
-            complaint_ids = queries.due_complaints(session, _NARROW, seen)
+            complaint_ids = queries.due_complaints(session, _NARROW, seen, begun)
         if not complaint_ids:
             break
         seen.update(complaint_ids)

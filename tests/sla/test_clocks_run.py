@@ -1,6 +1,6 @@
 """Clocks follow the life of a complaint: what starts, pauses, stops and rings, and that nothing rings twice."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -12,7 +12,7 @@ from helpdesk.complaints.models import Complaint
 from helpdesk.identity.actors import SYSTEM
 from helpdesk.kernel.event_log import EventRow
 from helpdesk.kernel.unit_of_work import Database
-from helpdesk.sla import clocks
+from helpdesk.sla import clocks, queries
 from helpdesk.sla.models import Alarm, Clock
 from helpdesk.sla.queries import open_clocks_for_update
 from helpdesk.sla.sweep import ring_due
@@ -241,6 +241,14 @@ class TestAlarms:
         agent.post("/complaints", complaint_body(received_at="2026-01-05T09:00:00Z"))
         ring_due(database)
         assert {threshold for _, threshold in self.alarms(database)} == {100}
+
+    def test_what_is_due_later_or_was_seen_is_left_out(self, database: Database, complaint: dict[str, Any]) -> None:
+        move_clocks(database, complaint["reference"], weeks=6)
+        with database.reader() as session:
+            now = queries.clock_time(session)
+            assert queries.due_complaints(session, 10, by=now) == [UUID(complaint["id"])]
+            assert queries.due_complaints(session, 10, by=now - timedelta(weeks=10)) == []
+            assert queries.due_complaints(session, 10, [UUID(complaint["id"])], now) == []
 
     def test_a_paused_or_stopped_clock_has_nothing_to_ring(
         self, database: Database, agent: Caller, complaint: dict[str, Any]

@@ -78,6 +78,8 @@ class TestReassign:
         give(story, agent.id, team)
         climb(story, hours=5)
         assert complaint_of(story).assignee_id == free.id
+        entries = free.get(f"/complaints/{complaint_of(story).reference}/assignments").json["items"]
+        assert "escalated" in [entry["how"] for entry in entries]
         assert [one.kind for one in told(story, free.id)] == ["sla_breached"]
         with Session(database.engine) as session:
             found = select(EventRow.payload).where(
@@ -94,7 +96,10 @@ class TestReassign:
         story = Story(database)
         give(story, mine.id, team)
         climb(story, hours=2)
-        assert (actions(story), complaint_of(story).assignee_id) == ([("50%", "reassign", "done", None)], mine.id)
+        assert (actions(story), complaint_of(story).assignee_id) == (
+            [("50%", "reassign", "dropped", "lead_has_it")],
+            mine.id,
+        )
 
     @pytest.mark.parametrize("why", ["nobody", "gone", "about them", "no team", "closed"])
     def test_what_cannot_be_is_said_and_the_others_go_on(
