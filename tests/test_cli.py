@@ -9,6 +9,7 @@ from uuid import UUID
 import pytest
 from click.testing import CliRunner, Result
 from sqlalchemy import text
+from sqlalchemy.exc import IntegrityError
 
 from helpdesk import demo
 from helpdesk.cli import main
@@ -187,11 +188,19 @@ class TestVerify:
         assert named in done.output
         assert made["id"] not in done.output  # the event is named, not whom it is about
 
-    def test_an_erased_payload_outside_the_chains_holds(self, run: Run, admin: Caller, database: Database) -> None:
+    def test_an_erased_payload_that_nothing_accounts_for(self, run: Run, admin: Caller, database: Database) -> None:
+        """Of a customer, outside the chains, and of an administrative act: nothing may erase them."""
         admin.post("/customers", {"name": "X"})
-        with database.engine.begin() as connection:
-            connection.execute(text("UPDATE event SET payload = NULL, salt = NULL"))
-        assert run("verify", "chain").exit_code == 0
+        admin.post("/teams", {"name": "Other"})
+        for which in ("customer.created", "team.created"):
+            erase = f"UPDATE event SET payload = NULL, salt = NULL WHERE type = '{which}'"
+            with pytest.raises(IntegrityError, match="says so"), database.engine.begin() as connection:
+                connection.execute(text(erase))
+            past_the_trigger(database.engine, erase)
+        done = run("verify", "chain")
+        assert done.output.count("payload was erased, and no event accounts for it") == 2
+        (act,) = admin.get("/audit-log/verification").json["broken"]
+        assert act["what"] == "payload was erased, and no event accounts for it"
 
     def test_a_sound_system_holds(self, run: Run, complaint: dict[str, Any], agent: Caller) -> None:
         agent.post(f"/complaints/{complaint['id']}/actions/acknowledge", {"channel": "EMAIL"})

@@ -23,7 +23,7 @@ class ComplaintReceived(ComplaintEvent):
     """`clock_starts`: name of a clock's start (`complaint_received`, `complaint_sent_to_company`) -> when. `split_from`: the
     complaint that it was split off from, whose promises it goes on with; `acknowledged`: it has been by then. `imported`: a
     file brought it, with all that was recorded with it. `texts`: digests (`text_seals`) of subject and description;
-    `message_texts`: id of a message that it was born with -> digests of its texts.
+    `message_texts`: id of a message that it was born with -> digests of its texts; `message_facts`: what else is known of it.
     """
 
     type: ClassVar[str] = "complaint.received"
@@ -42,6 +42,7 @@ class ComplaintReceived(ComplaintEvent):
     imported: bool = False
     texts: dict[str, str] = field(default_factory=dict)
     message_texts: dict[str, dict[str, str]] = field(default_factory=dict)
+    message_facts: dict[str, dict[str, Any]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -268,7 +269,7 @@ class ComplaintRouted(ComplaintEvent):
 class MessageAdded(ComplaintEvent):
     """The text is in the thread, under `message_id`; an event outlives an erasure, so it does not repeat it, and has a
     salted digest of each of its forms in `texts`. `mentions`: ids of the agents whom a note names;
-    `attachment_ids`: of the files that it was written with.
+    `attachment_ids`: of the files that it was written with. Its author may be another than who did what it came with.
     """
 
     type: ClassVar[str] = "complaint.message_added"
@@ -278,6 +279,8 @@ class MessageAdded(ComplaintEvent):
     channel: str | None
     in_reply_to: UUID | None
     mentions: list[str]
+    author_kind: str
+    author_id: UUID | None
     texts: dict[str, str] = field(default_factory=dict)
     attachment_ids: list[str] = field(default_factory=list)
 
@@ -296,7 +299,8 @@ class MacroApplied(ComplaintEvent):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Redacted(ComplaintEvent):
     """Text was taken out for good, `whole` or at so many `places`. `digest`: salted, of the text as it was before;
-    `texts`: salted anew, of what is left.
+    `texts`: salted anew, of what is left. `erased`: stream -> places of the events that lost what they said, and
+    `carried`: what they alone had told of other things, which goes on holding (`carrying`).
     """
 
     personal: ClassVar[frozenset[str]] = frozenset({"reason"})
@@ -306,6 +310,8 @@ class Redacted(ComplaintEvent):
     reason: str
     digest: str
     erased_events: int
+    erased: dict[str, list[int]]
+    carried: dict[str, dict[str, Any]] = field(default_factory=dict)
     texts: dict[str, str] = field(default_factory=dict)
 
 

@@ -18,7 +18,14 @@ from uuid import UUID
 
 from sqlalchemy.orm import Session
 
-from helpdesk.complaints import attachment_queries, detail_queries, evidence_queries, text_queries, timeline_queries
+from helpdesk.complaints import (
+    attachment_queries,
+    detail_queries,
+    erasure_queries,
+    evidence_queries,
+    text_queries,
+    timeline_queries,
+)
 from helpdesk.complaints.evidence_models import Evidence
 from helpdesk.complaints.evidence_pack import Pack
 from helpdesk.complaints.named_queries import named_in
@@ -211,7 +218,8 @@ def _message(row: Mapping[str, Any], language: str) -> str:
 def _add_chain(pack: Pack, session: Session, evidence: Evidence) -> End:
     """The proof: every header and digest, and what is not withheld of what they said; and what we found ourselves."""
     known = evidence_queries.end_of_chain(session, evidence.complaint_id)
-    checked = ChainCheck(evidence.complaint_id)
+    lawful = erasure_queries.accounted_for(session, [evidence.complaint_id])
+    checked = ChainCheck(evidence.complaint_id, erasures=lawful.get(evidence.complaint_id, ()))
     broken = []
 
     def proven() -> Iterator[dict[str, Any]]:

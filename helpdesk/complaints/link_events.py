@@ -42,13 +42,15 @@ class DuplicateEvent(ComplaintEvent):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DuplicateMerged(DuplicateEvent):
     """A duplicate was merged into this complaint. `one_customer`: both are the same customer's, or nobody's known.
-    `message_texts`: digests of the message that repeats what the duplicate said, by its id.
+    `message_texts`: digests of the message that repeats what the duplicate said, by its id; `message_facts`: what else is known
+    of it.
     """
 
     type: ClassVar[str] = "complaint.duplicate_merged"
     one_customer: bool
     source_record_type: str
     message_texts: dict[str, dict[str, str]] = field(default_factory=dict)
+    message_facts: dict[str, dict[str, Any]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -43,7 +43,7 @@ from helpdesk.complaints.phrases import said
 from helpdesk.complaints.search_index import text_changed
 from helpdesk.complaints.severity import Judgement
 from helpdesk.complaints.taxonomy import worst
-from helpdesk.complaints.text_seals import OF_MESSAGE, Seals, new_salt, seal_row
+from helpdesk.complaints.text_seals import OF_MESSAGE, message_facts, new_salt, seal_row
 from helpdesk.complaints.thread import add_message
 from helpdesk.identity.actors import Actor
 from helpdesk.kernel.clock import parse_rfc3339
@@ -100,7 +100,8 @@ def merge(uow: UnitOfWork, actor: Actor, pair: Pair, given: Mapping[str, Any], u
             moved=moved,
             one_customer=not _of_different_people(source, survivor),
             source_record_type=source.record_type,
-            message_texts=opening,
+            message_texts={str(opening.id): seal_row(opening.salt or b"", opening, OF_MESSAGE)},
+            message_facts={str(opening.id): message_facts(opening)},
         ),
         stream=survivor,
     )
@@ -172,11 +173,10 @@ def tell(uow: UnitOfWork, actor: Actor, source: Complaint, survivor: Complaint, 
     add_message(uow, actor, source, kind="public_reply", body=body, purpose=what)
 
 
-def _repeat_opening(uow: UnitOfWork, merge_id: UUID, source: Complaint, survivor: Complaint) -> dict[str, Seals]:
+def _repeat_opening(uow: UnitOfWork, merge_id: UUID, source: Complaint, survivor: Complaint) -> Message:
     """What the duplicate said is no message of its thread, and must not be missing in the survivor's: it stands there at
-    its time, before the messages that followed it. Its id, with the digests of its texts.
+    its time, before the messages that followed it.
     """
-    salt = new_salt()
     opening = Message(
         id=id_at(source.created_at),
         complaint_id=survivor.id,
@@ -186,12 +186,13 @@ def _repeat_opening(uow: UnitOfWork, merge_id: UUID, source: Complaint, survivor
         author_kind="complainant",
         author_id=None,
         body=f"{source.subject}\n\n{source.description}",
-        salt=salt,
+        mentions=[],
+        salt=new_salt(),
         created_at=source.created_at,
     )
     uow.session.add(opening)
     note(uow, merge_id, "complaint_message", {opening.id: {"made": True}})
-    return {str(opening.id): seal_row(salt, opening, OF_MESSAGE)}
+    return opening
 
 
 def _combine(row: Merge, source: Complaint, survivor: Complaint) -> None:

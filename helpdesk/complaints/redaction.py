@@ -18,8 +18,9 @@ from uuid import UUID
 
 from marshmallow import fields
 
-from helpdesk.complaints import cutting, merge_queries, redaction_queries, text_queries
+from helpdesk.complaints import carrying, cutting, merge_queries, redaction_queries, text_queries
 from helpdesk.complaints.action_schemas import BODIES
+from helpdesk.complaints.carrying import Erased
 from helpdesk.complaints.cutting import MARK, Cut, NotThere
 from helpdesk.complaints.errors import NothingLeft
 from helpdesk.complaints.events import MessageRedacted, TextRedacted
@@ -28,7 +29,7 @@ from helpdesk.complaints.queries import Part
 from helpdesk.complaints.redaction_models import Redaction
 from helpdesk.complaints.text_seals import OF_COMPLAINT, OF_MESSAGE, differing, new_salt, seal_row
 from helpdesk.identity.actors import Actor
-from helpdesk.kernel import event_log, idempotency, mail
+from helpdesk.kernel import idempotency, mail
 from helpdesk.kernel.errors import FieldError, ValidationFailed
 from helpdesk.kernel.ids import new_id
 from helpdesk.kernel.schemas import Schema, Text
@@ -65,7 +66,7 @@ def redact_message(uow: UnitOfWork, actor: Actor, part: Part[Message], given: di
     message.salt = new_salt()  # the old one would let anybody try out what was taken
     kin = merge_queries.kin_of(uow.session, complaint.id)  # it may have been written on another that was merged with it
     found = redaction_queries.events_at(uow.session, kin, message.created_at)
-    erased = event_log.erase(uow.session, [row.id for row in found if _holds(cut, row.payload)])
+    erased = carrying.erase(uow, kin, [row.id for row in found if _holds(cut, row.payload)])
     for transition in redaction_queries.transitions_at(uow.session, kin, message.created_at):
         if _holds(cut, {"action": transition.action, "given": transition.given}):
             transition.given = {}  # whole, as the database allows it
@@ -90,7 +91,7 @@ def redact_message(uow: UnitOfWork, actor: Actor, part: Part[Message], given: di
             message_id=message.id,
             mail=posted,
             texts=seal_row(message.salt, message, OF_MESSAGE),
-            **told(row),
+            **told(row, erased),
         ),
         stream=complaint,
     )
@@ -123,7 +124,7 @@ def redact_text(uow: UnitOfWork, actor: Actor, complaint: Complaint, given: dict
             complaint.source_data, lambda text: cut.out_of(text) if cut.holds(text) else text
         )
     holding = [row.id for row in history if cut.whole or cutting.any_holds(cut, _told_of(row.payload, name))]
-    erased = event_log.erase(uow.session, holding)
+    erased = carrying.erase(uow, [complaint.id], holding)
     rewrite_answers(
         uow,
         [complaint.id],
@@ -132,7 +133,9 @@ def redact_text(uow: UnitOfWork, actor: Actor, complaint: Complaint, given: dict
     )
     row = note(uow, actor, complaint, given, cut, before=before, part=name, message_id=None, mail=None, erased=erased)
     uow.record(
-        TextRedacted(complaint_id=complaint.id, reference=complaint.reference, part=name, texts=left, **told(row)),
+        TextRedacted(
+            complaint_id=complaint.id, reference=complaint.reference, part=name, texts=left, **told(row, erased)
+        ),
         stream=complaint,
     )
     kin = merge_queries.kin_of(uow.session, complaint.id)
@@ -236,11 +239,11 @@ def note(
     part: str,
     message_id: UUID | None,
     mail: str | None,
-    erased: int,
+    erased: Erased,
     field_key: str | None = None,
 ) -> dict[str, Any]:
     """The row of a redaction. `given`: the reason; `before`: the whole text, of which a salted digest is kept; `erased`:
-    how many events lost their payload.
+    the events that lost their payload.
     """
     salt = secrets.token_bytes(_SALT)
     row = {
@@ -257,7 +260,7 @@ def note(
         "salt": salt,
         "digest": hashlib.sha256(salt + before.encode()).digest(),
         "mail": mail,
-        "erased_events": erased,
+        "erased_events": erased.count,
         "created_at": uow.now,
     }
     uow.add_rows(Redaction, [row])
@@ -265,7 +268,7 @@ def note(
     return row
 
 
-def told(row: Mapping[str, Any]) -> dict[str, Any]:
+def told(row: Mapping[str, Any], erased: Erased) -> dict[str, Any]:
     """What every event of a redaction says of it (`events.Redacted`)."""
     return {
         "redaction_id": row["id"],
@@ -274,4 +277,6 @@ def told(row: Mapping[str, Any]) -> dict[str, Any]:
         "reason": row["reason"],
         "digest": row["digest"].hex(),
         "erased_events": row["erased_events"],
+        "erased": dict(erased.places),
+        "carried": dict(erased.carried),
     }

@@ -32,7 +32,7 @@ from helpdesk.complaints.models import Complaint, Issue, Message, Need, Person
 from helpdesk.complaints.phrases import said
 from helpdesk.complaints.search_index import text_changed
 from helpdesk.complaints.tag_models import ComplaintTag
-from helpdesk.complaints.text_seals import OF_COMPLAINT, OF_MESSAGE, new_salt, seal_row
+from helpdesk.complaints.text_seals import OF_COMPLAINT, OF_MESSAGE, message_facts, new_salt, seal_row
 from helpdesk.complaints.thread import add_message
 from helpdesk.identity.actors import Actor
 from helpdesk.kernel.errors import FieldError, ValidationFailed
@@ -213,6 +213,7 @@ def _record_birth(uow: UnitOfWork, complaint: Complaint, new: Complaint, copies:
             acknowledged=new.acknowledged_at is not None,
             texts=seal_row(new.text_salt or b"", new, OF_COMPLAINT),
             message_texts={str(copy.id): seal_row(copy.salt or b"", copy, OF_MESSAGE) for copy in copies},
+            message_facts={str(copy.id): message_facts(copy) for copy in copies},
         ),
         stream=new,
     )

@@ -5,97 +5,109 @@ back. Ids of messages are nobody else's, so that the last event that names one i
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any, Final, NamedTuple
+from typing import Final
 from uuid import UUID
 
 from sqlalchemy import ARRAY, String, cast, func, or_, select, union
 from sqlalchemy.orm import Session
 
 from helpdesk.complaints.link_models import Link
-from helpdesk.complaints.merge_models import Merge
+from helpdesk.complaints.merge_models import Merge, MergedRow
 from helpdesk.complaints.merge_queries import kin_of
 from helpdesk.complaints.models import Complaint, Message
-from helpdesk.complaints.text_seals import OF_COMPLAINT, OF_MESSAGE, Seals, Written
+from helpdesk.complaints.telling import MOVING, OF_COMPLAINTS, OF_MESSAGES, WITH_MESSAGES, Move, Told, place_now
+from helpdesk.complaints.text_seals import FACTS, OF_COMPLAINT, OF_MESSAGE, Seals, Written, message_facts
 from helpdesk.kernel.event_log import Broken, EventRow
 
-_OF_COMPLAINTS: Final = ("complaint.received", "complaint.edited", "complaint.text_redacted")
-_OF_MESSAGES: Final = ("complaint.message_added", "complaint.message_redacted")
-_WITH_MESSAGES: Final = ("complaint.received", "complaint.duplicate_merged")
-"""Those that name messages which were made with them, in `message_texts`."""
-
-
-class _Said(NamedTuple):
-    seals: Seals
-    stream_id: UUID
-    place: int
-
-
-@dataclass(slots=True)
-class _Chains:
-    """What some chains say of texts."""
-
-    complaints: dict[UUID, _Said] = field(default_factory=dict)
-    messages: dict[UUID, _Said] = field(default_factory=dict)
-    added: dict[UUID, UUID] = field(default_factory=dict)
-    """Messages that were written, and so have to be there -> in whose chain that is."""
-    erased: dict[UUID, int] = field(default_factory=dict)
-    """Stream -> place of its last event that told of its texts and was erased."""
-    messages_erased: set[UUID] = field(default_factory=set)
-    """Streams in which an event of a message was erased."""
+Kin = Mapping[UUID, Sequence[UUID]]
 
 
 def texts_of(session: Session, complaint_ids: Sequence[UUID]) -> Iterator[Written]:
     """Subject and description of each, every message, and messages that are gone. To be read in one moment."""
     kin: dict[UUID, Sequence[UUID]] = {complaint_id: [complaint_id] for complaint_id in complaint_ids}
     kin |= {complaint_id: kin_of(session, complaint_id) for complaint_id in _related(session, complaint_ids)}
-    chains = _chains(session, {stream for streams in kin.values() for stream in streams})
+    told = told_in(session, {stream for streams in kin.values() for stream in streams})
     references: dict[UUID, str] = {}
     for row in session.execute(_COMPLAINTS.where(Complaint.id.in_(complaint_ids)).order_by(Complaint.id)):
         references[row.id] = row.reference
-        said = chains.complaints.get(row.id)
-        place = said.place if said else 0
-        erased = chains.erased.get(row.id, 0) > place
-        texts = _named(row, OF_COMPLAINT)
-        yield Written(row.id, row.reference, "the complaint", texts, row.text_salt, said and said.seals, place, erased)
-    there = set()
-    rows = _MESSAGES.where(Message.complaint_id.in_(complaint_ids)).order_by(Message.complaint_id, Message.id)
+        said = told.complaints.get(row.id)
+        yield Written(
+            row.id,
+            row.reference,
+            "the complaint",
+            {name: getattr(row, name) for name in OF_COMPLAINT},
+            row.text_salt,
+            said and said.seals,
+            said.at(row.id) if said else 0,
+            erased=told.lost(row.id),
+        )
+    yield from _messages(session, told, kin, references)
+
+
+def _messages(session: Session, told: Told, kin: Kin, references: Mapping[UUID, str]) -> Iterator[Written]:
+    moves = _moves(session, told, references)
+    anywhere = {one for one in references if not told.unsure.isdisjoint(kin[one])}
+    there: dict[UUID, UUID] = {}
+    rows = _MESSAGES.where(Message.complaint_id.in_(list(references))).order_by(Message.complaint_id, Message.id)
     for row in session.execute(rows):
-        there.add(row.id)
-        said = chains.messages.get(row.id)
-        place = said.place if said and said.stream_id == row.complaint_id else 0
-        erased = said is None and not chains.messages_erased.isdisjoint(kin[row.complaint_id])
-        texts = _named(row, OF_MESSAGE)
-        reference = references[row.complaint_id]
-        subject = f"message {row.id}"
-        yield Written(row.complaint_id, reference, subject, texts, row.salt, said and said.seals, place, erased)
-    yield from _gone(session, chains, there, references)
-
-
-def _gone(session: Session, chains: _Chains, there: set[UUID], references: dict[UUID, str]) -> Iterator[Written]:
-    missing = {
-        message_id
-        for message_id, stream_id in chains.added.items()
-        if stream_id in references and message_id not in there
+        there[row.id] = row.complaint_id
+        said, born = told.messages.get(row.id), told.born.get(row.id)
+        strange = born is not None and row.complaint_id not in {*anywhere, place_now(born.home, moves.get(row.id, ()))}
+        yield Written(
+            row.complaint_id,
+            references[row.complaint_id],
+            f"message {row.id}",
+            {name: getattr(row, name) for name in OF_MESSAGE},
+            row.salt,
+            said and said.seals,
+            said.at(row.complaint_id) if said else 0,
+            erased=said is None and told.lost_messages(kin[row.complaint_id]),
+            facts=message_facts(row),
+            facts_said=born.facts if born else {},
+            fault="it was put here from another complaint" if strange else None,
+        )
+    places = {row_id: place_now(born.home, moves.get(row_id, ())) for row_id, born in told.born.items()}
+    expected = {
+        row_id: place
+        for row_id, place in places.items()
+        if place is not None and place in references and place not in anywhere and there.get(row_id) != place
     }
-    if missing:
-        missing -= set(session.scalars(select(Message.id).where(Message.id.in_(missing))))
-    for message_id in sorted(missing):
-        said = chains.messages[message_id]
-        home, subject = chains.added[message_id], f"message {message_id}"
-        yield Written(home, references[home], subject, {}, None, said.seals, said.place, gone=True)
+    yield from _missing(session, told, expected, references)
+
+
+def _missing(
+    session: Session, told: Told, expected: Mapping[UUID, UUID], references: Mapping[UUID, str]
+) -> Iterator[Written]:
+    """Messages that have to be in these complaints, and are not: `expected` has where."""
+    if not expected:
+        return
+    elsewhere = {
+        row.id: row
+        for row in session.execute(
+            select(Message.id, Complaint.reference)
+            .join(Complaint, Complaint.id == Message.complaint_id)
+            .where(Message.id.in_(expected))
+        )
+    }
+    for message_id, home in sorted(expected.items()):
+        row = elsewhere.get(message_id)
+        fault = "it was removed" if row is None else f"it was put into the complaint {row.reference}"
+        said, born = told.messages.get(message_id), told.born[message_id]
+        place = born.at(home) if said is None else said.at(home)
+        yield Written(
+            home, references[home], f"message {message_id}", {}, None, said and said.seals, place, fault=fault
+        )
 
 
 _COMPLAINTS: Final = select(
     Complaint.id, Complaint.reference, *(getattr(Complaint, name) for name in OF_COMPLAINT), Complaint.text_salt
 )
 _MESSAGES: Final = select(
-    Message.id, Message.complaint_id, *(getattr(Message, name) for name in OF_MESSAGE), Message.salt
+    Message.id,
+    Message.complaint_id,
+    *(getattr(Message, name) for name in (*OF_MESSAGE, *FACTS)),
+    Message.salt,
 )
-
-
-def _named(row: Any, names: Sequence[str]) -> dict[str, str | None]:
-    return {name: getattr(row, name) for name in names}
 
 
 def _related(session: Session, complaint_ids: Sequence[UUID]) -> Iterable[UUID]:
@@ -108,56 +120,48 @@ def _related(session: Session, complaint_ids: Sequence[UUID]) -> Iterable[UUID]:
     return session.scalars(union(*sides, *split))
 
 
-def _chains(session: Session, streams: Iterable[UUID]) -> _Chains:
-    payload = EventRow.payload
+def told_in(session: Session, streams: Iterable[UUID]) -> Told:
+    """What these complaints' chains say."""
     told = (
         select(
-            EventRow.stream_id,
-            EventRow.stream_seq,
-            EventRow.type,
-            payload.is_(None).label("erased"),
-            payload["message_id"].astext.label("message_id"),
-            payload["texts"].label("texts"),
-            payload["message_texts"].label("message_texts"),
+            EventRow.stream_id, EventRow.stream_seq, EventRow.seq, EventRow.type, EventRow.occurred_at, EventRow.payload
         )
         .where(
             EventRow.stream_id.in_(list(streams)),
-            EventRow.type.in_({*_OF_COMPLAINTS, *_OF_MESSAGES, *_WITH_MESSAGES}),
+            EventRow.type.in_({*OF_COMPLAINTS, *OF_MESSAGES, *WITH_MESSAGES, *MOVING}),
         )
         .order_by(EventRow.seq)
     )
-    found = _Chains()
+    found = Told()
     for row in session.execute(told):
-        _hear(found, row)
+        found.hear(row)
     return found
 
 
-def _hear(chains: _Chains, row: Any) -> None:
-    of_message = row.type in _OF_MESSAGES
-    if row.erased:
-        if of_message or row.type in _WITH_MESSAGES:
-            chains.messages_erased.add(row.stream_id)
-        if row.type in _OF_COMPLAINTS:
-            chains.erased[row.stream_id] = row.stream_seq
-        return
-    for message_id, seals in (row.message_texts or {}).items():
-        chains.messages[UUID(message_id)] = _Said(seals, row.stream_id, row.stream_seq)
-    if not row.texts:
-        return
-    said = _Said(row.texts, row.stream_id, row.stream_seq)
-    if not of_message:
-        known = chains.complaints.get(row.stream_id)  # a correction says what it corrected, and the rest goes on
-        chains.complaints[row.stream_id] = said if known is None else said._replace(seals=known.seals | said.seals)
-        return
-    message_id = UUID(row.message_id)
-    chains.messages[message_id] = said
-    if row.type == "complaint.message_added":
-        chains.added[message_id] = row.stream_id
+def _moves(session: Session, told: Told, references: Mapping[UUID, str]) -> Mapping[UUID, Sequence[Move]]:
+    """Message -> what merges and splits did with it, in order; merges as their book has it."""
+    found: dict[UUID, list[Move]] = {message_id: list(moves) for message_id, moves in told.split_off.items()}
+    streams = {*references, *(born.home for born in told.born.values())}
+    sides = or_(Merge.source_id.in_(streams), Merge.survivor_id.in_(streams))
+    booked = (
+        select(MergedRow.row_id, MergedRow.before, Merge)
+        .join(Merge, Merge.id == MergedRow.merge_id)
+        .where(MergedRow.kind == Message.__tablename__, sides)
+    )
+    for row in session.execute(booked):
+        merge = row.Merge
+        made = bool((row.before or {}).get("made"))
+        steps = found.setdefault(row.row_id, [])
+        if not made:
+            steps.append(Move(merge.merged_at, None, merge.survivor_id))
+        if merge.undone_at is not None:
+            steps.append(Move(merge.undone_at, merge.survivor_id, None if made else merge.source_id))
+    return {message_id: sorted(steps, key=lambda move: move.at) for message_id, steps in found.items()}
 
 
 def seals_of(session: Session, complaint_id: UUID) -> Seals:
     """What the chain says of a complaint's subject and description by now; empty where it says nothing."""
-    said = _chains(session, [complaint_id]).complaints.get(complaint_id)
+    said = told_in(session, [complaint_id]).complaints.get(complaint_id)
     return {} if said is None else said.seals
 
 
@@ -176,17 +180,24 @@ def counted(texts: Sequence[Written]) -> Mapping[str, int]:
 
 
 def seals_elsewhere(session: Session, complaint_id: UUID) -> Sequence[EventRow]:
-    """Events in other complaints' chains that have digests of messages which are this one's, oldest first."""
+    """Events in other complaints' chains that tell of messages which are this one's, or of events here that they erased,
+    or that one written here was split off, oldest first.
+    """
     streams = [stream for stream in kin_of(session, complaint_id) if stream != complaint_id]
     if not streams:
         return []
     here = list(map(str, session.scalars(select(Message.id).where(Message.complaint_id == complaint_id))))
+    written = {str(message_id) for message_id in told_in(session, [complaint_id]).born} - set(here)
     told = select(EventRow).where(
         EventRow.stream_id.in_(streams),
         or_(
-            EventRow.type.in_(_OF_MESSAGES) & EventRow.payload["message_id"].astext.in_(here),
-            EventRow.type.in_(_WITH_MESSAGES)
+            EventRow.type.in_(OF_MESSAGES) & EventRow.payload["message_id"].astext.in_(here),
+            EventRow.type.in_(WITH_MESSAGES)
             & func.jsonb_exists_any(EventRow.payload["message_texts"], cast(here, ARRAY(String))),
+            EventRow.payload["carried"]["messages"].has_any(cast(here, ARRAY(String))),
+            EventRow.payload["erased"].has_key(str(complaint_id)),
+            (EventRow.type == "complaint.split")
+            & func.jsonb_exists_any(EventRow.payload["moved_messages"], cast(sorted(written), ARRAY(String))),
         ),
     )
     return session.scalars(told.order_by(EventRow.seq)).all()

@@ -8,14 +8,23 @@ of the text is sealed anew, with another salt, by the event of the redaction.
 import hashlib
 import secrets
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final, Literal
 from uuid import UUID
+
+from helpdesk.kernel.schemas import json_safe
 
 OF_COMPLAINT: Final = ("subject", "description")
 OF_MESSAGE: Final = ("body", "html", "html_given")
 _SALT_BYTES: Final = 16
 
+FACTS: Final = ("kind", "purpose", "channel", "mentions", "author_kind", "author_id", "created_at")
+"""What else the events tell of a message, as its row has it."""
+
+TOLD_OF_MESSAGE: Final = FACTS[:-1]
+"""Those that its own event has in its payload; its time is the event's."""
+
+Facts = dict[str, Any]
 Seals = dict[str, str]
 """Name of a text of one row -> its digest in hexadecimal. A text that there is none of has none."""
 
@@ -48,10 +57,16 @@ def differing(salt: bytes | None, row: Any, names: tuple[str, ...], said: Mappin
     return {name: said[name] for name in names if name in said and now.get(name) != said[name]}
 
 
+def message_facts(row: Any) -> Facts:
+    """`FACTS` of a row of a message, JSON-safe."""
+    return dict(json_safe({name: getattr(row, name) for name in FACTS}))
+
+
 @dataclass(frozen=True, slots=True)
 class Written:
-    """The texts of one row, with what the chain says of them. `reference`: of the complaint; `said`: the last seals, None where there are none; `place`: of
-    the event that has them; `erased`: what could have told more was erased since; `gone`: there is no such row any more.
+    """The texts of one row, with what the chain says of them. `reference`: of the complaint; `said`: the last seals, None
+    where there are none; `place`: of the event that has them; `erased`: what could have told more was erased since. `facts`
+    and `facts_said`: what else is known, and told, of a message. `fault`: it is not where it has to be.
     """
 
     complaint_id: UUID
@@ -62,13 +77,20 @@ class Written:
     said: Mapping[str, str] | None
     place: int = 0
     erased: bool = False
-    gone: bool = False
+    facts: Mapping[str, Any] = field(default_factory=dict)
+    facts_said: Mapping[str, Any] = field(default_factory=dict)
+    fault: str | None = None
 
     @property
     def faults(self) -> tuple[str, ...]:
         """What was changed, put in or taken away past the program, each by its name."""
-        if self.gone:
-            return ("it was removed",)
+        wrong = () if self.fault is None else (self.fault,)
+        if wrong and not self.texts:
+            return wrong
+        differing = (name for name, value in self.facts_said.items() if value != self.facts.get(name))
+        return wrong + tuple(dict.fromkeys(_CHANGED[name] for name in differing)) + self._wrong_texts()
+
+    def _wrong_texts(self) -> tuple[str, ...]:
         if self.said is None:
             sealed = self.salt is not None and not self.erased
             return ("no event knows of it",) if sealed else ()
@@ -86,6 +108,13 @@ class Written:
     @property
     def proven(self) -> bool:
         return self.said is not None and not self.erased and not self.faults
+
+
+_CHANGED: Final = {name: f"its {name} was changed" for name in FACTS} | {
+    "author_kind": "its author was changed",
+    "author_id": "its author was changed",
+    "created_at": "its time was changed",
+}
 
 
 def _how(now: str | None, said: str | None) -> Literal["put in", "removed", "changed"]:

@@ -91,6 +91,8 @@ def add_message(
             channel=channel,
             in_reply_to=in_reply_to,
             mentions=row["mentions"],
+            author_kind=actor.kind,
+            author_id=actor.id,
             texts=seal(salt, {name: row[name] for name in OF_MESSAGE}),
             attachment_ids=[str(attachment_id) for attachment_id in files.ids],
         ),

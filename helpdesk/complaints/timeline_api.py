@@ -2,6 +2,7 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
+from helpdesk.complaints import erasure_queries
 from helpdesk.complaints import timeline_queries as queries
 from helpdesk.complaints import timeline_schemas as schemas
 from helpdesk.complaints.summaries import LANGUAGES
@@ -36,8 +37,8 @@ def get_timeline(session: Session, actor: Actor, page: Page, given: dict[str, An
     "/complaints/<ref>/timeline/verification",
     operation_id="verify_complaint_timeline",
     summary="Recompute the hash chain of the timeline",
-    description="An event that was changed, removed, put in or put elsewhere is found and named, and so is a text (subject, "
-    "description, what a message says) that is not what its event has the salted digest of. Texts that have no digest (from "
+    description="An event that was changed, removed, put in or put elsewhere is found and named, and so is "
+    "one whose payload was erased without a redaction that says so, and a text (subject, description, what a message says) that is not what its event has the salted digest of. Texts that have no digest (from "
     "before there were any, or redacted then) are counted in `texts_without_digest`: nothing can be said of them.",
     answer=schemas.ChainReport,
     permission="complaint:read",
@@ -46,6 +47,8 @@ def verify_timeline(session: Session, actor: Actor, ref: str) -> dict[str, Any]:
     with one_moment(session) as still:
         complaint, rows = queries.chain_of(still, actor, ref)
         texts = list(texts_of(still, [complaint.id]))
-    broken = verify_stream(rows, stream_id=complaint.id, count=complaint.event_count, head=bytes(complaint.event_head))
+        erasures = erasure_queries.accounted_for(still, [complaint.id]).get(complaint.id, ())
+    head = bytes(complaint.event_head)
+    broken = verify_stream(rows, stream_id=complaint.id, count=complaint.event_count, head=head, erasures=erasures)
     broken += broken_texts(texts)
-    return {"valid": not broken, "events": len(rows), "broken": broken, **counted(texts)}
+    return {"valid": not broken, "events": len(rows), "head": head.hex(), "broken": broken, **counted(texts)}

@@ -69,6 +69,14 @@ class BrokenLink(Schema):
 class ChainReport(Schema):
     valid = fields.Boolean(required=True)
     events = fields.Integer(required=True)
+    head = fields.String(
+        required=True,
+        metadata={
+            "description": "The hash of the last event, as the complaint has it. Noted elsewhere it is what a later "
+            "`verify.py --head` of an evidence pack can be held against.",
+            "example": "9f2c" * 16,
+        },
+    )
     texts = fields.Integer(
         required=True,
         metadata={

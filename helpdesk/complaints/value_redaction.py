@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import Any, Final, NamedTuple
 
 from helpdesk.complaints import (
+    carrying,
     custom_field_queries,
     custom_fields,
     custom_values,
@@ -54,7 +55,7 @@ def redact_value(uow: UnitOfWork, actor: Actor, complaint: Complaint, given: dic
     _replace(uow, complaint, field, left, cut)
     holding = [item.row for item in history if item.holds(cut)]
     seals = text_queries.seals_of(uow.session, complaint.id)  # of the other texts: an erased event may have told them
-    erased = event_log.erase(uow.session, [row.id for row in holding])
+    erased = carrying.erase(uow, [complaint.id], [row.id for row in holding])
     row = note(
         uow,
         actor,
@@ -75,7 +76,7 @@ def redact_value(uow: UnitOfWork, actor: Actor, complaint: Complaint, given: dic
             part=PART,
             custom_field=key,
             texts=seals,
-            **told(row),
+            **told(row, erased),
         ),
         stream=complaint,
     )

@@ -8,6 +8,7 @@ from uuid import UUID
 from sqlalchemy import func, select, text
 from sqlalchemy.orm import Session, aliased
 
+from helpdesk.complaints.erasure_queries import accounted_for
 from helpdesk.complaints.lifecycle import LIFECYCLE
 from helpdesk.complaints.link_models import Link
 from helpdesk.complaints.merge_models import Merge
@@ -42,10 +43,12 @@ def _verify(session: Session, owners: dict[UUID, Any]) -> Iterator[Violation]:
     rows = session.scalars(
         select(EventRow).where(EventRow.stream_id.in_(list(owners))).order_by(EventRow.stream_id, EventRow.stream_seq)
     ).all()
+    erasures = accounted_for(session, list(owners))
     streams = {stream_id: list(events) for stream_id, events in groupby(rows, key=lambda row: row.stream_id)}
     for stream_id, owner in owners.items():
         count, head = owner.event_count, bytes(owner.event_head)
-        for broken in verify_stream(streams.get(stream_id, []), count=count, head=head, stream_id=stream_id):
+        events, lawful = streams.get(stream_id, []), erasures.get(stream_id, ())
+        for broken in verify_stream(events, count=count, head=head, stream_id=stream_id, erasures=lawful):
             yield Violation("chain", f"complaint {owner.reference}", f"event {broken.stream_seq}: {broken.what}")
     session.expunge_all()
 

@@ -15,7 +15,7 @@ transaction ids, therefore the cursor carries the log's epoch.
 
 import hashlib
 import secrets
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
@@ -46,7 +46,7 @@ _GENESIS = b""
 
 
 class EventRow(Base):
-    """One event. A trigger refuses every change but the erasure of a payload."""
+    """One event. A trigger refuses every change but the erasure of a payload, and one that no event of its transaction names."""
 
     __tablename__ = "event"
     __table_args__ = (
@@ -189,20 +189,30 @@ def _next_place(stream: Stream | None) -> tuple[UUID | None, int | None, bytes]:
     return stream.id, stream.event_count, bytes(stream.event_head)
 
 
-def erase(session: Session, event_ids: Sequence[UUID]) -> int:
-    """Remove payloads and their salts for good; how many. Digests and hashes stay, so the chains still verify."""
+def erase(session: Session, event_ids: Sequence[UUID]) -> dict[str, list[int]]:
+    """Remove payloads and their salts for good: stream -> places. Digests and hashes stay, so the chains still verify.
+
+    The same transaction must record an event that has what is returned as its `erased`: the database refuses an erasure that
+    no event tells, and so of events outside the chains, which cannot be named.
+    """
     if not event_ids:
-        return 0
+        return {}
     gone = update(EventRow).where(EventRow.id.in_(event_ids), EventRow.payload.is_not(None))
     made = gone.values(payload=None, salt=None).execution_options(synchronize_session=False)
-    return len(session.execute(made.returning(EventRow.id)).all())
+    found: dict[str, list[int]] = {}
+    for row in session.execute(made.returning(EventRow.stream_id, EventRow.stream_seq)):
+        found.setdefault(str(row.stream_id), []).append(row.stream_seq)
+    return {stream: sorted(places) for stream, places in sorted(found.items())}
 
 
-FAULTS: Final = ("missing", "moved", "payload", "header", "link", "foreign", "head", "text")
+FAULTS: Final = ("missing", "moved", "payload", "header", "link", "foreign", "head", "erased", "text")
 """What can be wrong with a chain: events are gone; one stands in another's place; one's payload or header was changed;
 one does not follow from the one before; there are some that its owner does not know of; the owner knows of another end;
-a text is not what its event has the digest of (told by who keeps the texts).
+what one says was erased, and no event accounts for it; a text is not what its event has the digest of (told by who keeps the texts).
 """
+
+
+UNACCOUNTED: Final = "payload was erased, and no event accounts for it"
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,13 +225,16 @@ class Broken:
     kind: str = "missing"
 
 
-def verify_stream(rows: Sequence[EventRow], *, stream_id: UUID, count: int, head: bytes) -> list[Broken]:
-    """Every fault of one stream. `rows` are all its events in order of place; `count` and `head` stand on its owner.
+def verify_stream(
+    rows: Sequence[EventRow], *, stream_id: UUID, count: int, head: bytes, erasures: Collection[int] = ()
+) -> list[Broken]:
+    """Every fault of one stream. `rows` are all its events in order of place; `count` and `head` stand on its owner;
+    `erasures`: places of events that were lawfully erased, which whoever keeps the stream can tell.
 
     A changed row breaks its own hash, a removed one leaves a gap, one in another's place carries its old number in its
     hash, a replaced one breaks the link after it, and what was cut off or put on at the end the count and head.
     """
-    checked = ChainCheck(stream_id)
+    checked = ChainCheck(stream_id, erasures=erasures)
     return [*checked.go_on(rows), *checked.end(count, head)]
 
 
@@ -230,8 +243,11 @@ class ChainCheck:
     after `place`, whose event has the hash `prev`.
     """
 
-    def __init__(self, stream_id: UUID, place: int = 0, prev: bytes = _GENESIS) -> None:
+    def __init__(
+        self, stream_id: UUID, place: int = 0, prev: bytes = _GENESIS, *, erasures: Collection[int] = ()
+    ) -> None:
         self._stream_id = stream_id
+        self._erasures = erasures
         self.place = place
         """The number of the last event by now."""
         self._prev = prev
@@ -256,6 +272,8 @@ class ChainCheck:
             yield self._gone(self.place + 1, number - 1, "")
         if _payload_changed(row):
             yield self._broken(number, "payload was changed", "payload")
+        if row.payload is None and number not in self._erasures:
+            yield self._broken(number, UNACCOUNTED, "erased")
         was = _number_in_hash(row)
         if was is None:
             yield self._broken(number, "header was changed", "header")
@@ -297,6 +315,8 @@ def verify_loose(row: Any) -> list[str]:
         found.append("it is loose, and follows from another")
     if _payload_changed(row):
         found.append("payload was changed")
+    if row.payload is None:
+        found.append(UNACCOUNTED)
     if _hash_of(row, row.stream_seq) != row.hash:
         found.append("header was changed")
     return found

@@ -22,6 +22,7 @@ from helpdesk.verifying import violations
 from helpdesk.wiring import Program
 from tests.complaints.evidence.packing import Archive, made, of
 from tests.complaints.merging import merge, new, path_of, unmerge, write
+from tests.complaints.test_custom_fields import define, filled
 from tests.conftest import Caller
 from tests.racing import at_once
 from tests.tampering import past_the_trigger
@@ -82,10 +83,14 @@ class TestTampering:
             ("UPDATE complaint_message SET html = NULL, html_given = NULL", "its html was removed"),
             ("UPDATE complaint_message SET salt = NULL WHERE kind = 'inbound'", "its salt was removed"),
             ("DELETE FROM complaint_message WHERE kind = 'inbound'", "it was removed"),
-            (
-                PUT_IN,
-                "no event knows of it",
-            ),
+            (PUT_IN, "no event knows of it"),
+            ("UPDATE complaint_message SET kind = 'public_reply' WHERE kind = 'internal_note'", "its kind was changed"),
+            ("UPDATE complaint_message SET author_id = gen_random_uuid()", "its author was changed"),
+            ("UPDATE complaint_message SET author_kind = 'system' WHERE kind = 'inbound'", "its author was changed"),
+            ("UPDATE complaint_message SET created_at = now() WHERE kind = 'inbound'", "its time was changed"),
+            ("UPDATE complaint_message SET purpose = 'answer' WHERE kind = 'inbound'", "its purpose was changed"),
+            ("UPDATE complaint_message SET channel = 'PHONE' WHERE kind = 'inbound'", "its channel was changed"),
+            ("UPDATE complaint_message SET mentions = '[1]' WHERE kind = 'internal_note'", "its mentions was changed"),
         ],
     )
     def test_is_named(  # noqa: PLR0917
@@ -99,6 +104,36 @@ class TestTampering:
         assert {item["kind"] for item in found["broken"]} == {"text"}
         assert any(fault in item["what"] for item in found["broken"])
         assert any(fault in item for item in named(database))
+
+    def test_a_message_put_into_another_complaint(
+        self, senior: Caller, team: UUID, story: Complaint, database: Database, engine: Engine
+    ) -> None:
+        """Both sides name it."""
+        other = new(senior, team)
+        with engine.begin() as connection:
+            moved = text("UPDATE complaint_message SET complaint_id = :other WHERE kind = 'inbound' RETURNING id")
+            message = connection.execute(moved, {"other": other["id"]}).scalar_one()
+        put, unknown = f"it was put into the complaint {other['reference']}", "no event knows of it"
+        for complaint, fault in ((story, put), (other, unknown)):
+            assert [item["what"] for item in report(senior, complaint)["broken"]] == [f"message {message}: {fault}"]
+        found = {(item.subject, item.detail) for item in violations(database, ["chain"])}
+        assert found == {
+            (f"complaint {story['reference']}", f"message {message}: {put}"),
+            (f"complaint {other['reference']}", f"message {message}: it was put here from another complaint"),
+        }
+
+    def test_a_message_put_back_where_a_merge_took_it_from(
+        self, senior: Caller, team: UUID, story: Complaint, database: Database, engine: Engine
+    ) -> None:
+        survivor = new(senior, team)
+        merge(senior, story, survivor, silent=True)
+        with engine.begin() as connection:
+            back = text("UPDATE complaint_message SET complaint_id = :id WHERE body LIKE 'My %'")
+            connection.execute(back, {"id": story["id"]})
+        (here,), (away,) = (report(senior, one)["broken"] for one in (story, survivor))
+        assert here["what"].endswith("it was put here from another complaint")
+        assert away["what"].endswith(f"it was put into the complaint {story['reference']}")
+        assert len(named(database)) == 2
 
     def test_the_row_itself_refuses(self, engine: Engine, story: Complaint) -> None:
         """A salt is as little to be changed as the text."""
@@ -260,10 +295,83 @@ class TestFromBefore:
         found = report(senior, story)
         assert (found["texts"], found["texts_without_digest"]) == (2, 1)
 
-    def test_of_erased_events_nothing_is_said(self, senior: Caller, story: Complaint, engine: Engine) -> None:
+    def test_a_redaction_that_did_not_name_what_it_erased(
+        self, senior: Caller, manager: Caller, story: Complaint, engine: Engine, database: Database
+    ) -> None:
+        """It says how many they were, and so many before it are accounted for; the texts they told of have no digest."""
+        define(manager, "account", type="text", max_length=100)
+        filled(senior, story, account="GB33")
+        whole = {"part": "custom_field", "custom_field": "account", "whole": True, "reason": "A number."}
+        assert manager.post(f"{path_of(story)}/redact", whole, if_match="*").status_code == 200
+        assert counts(senior, story) == (3, 0)
+        told = "payload - 'erased' - 'carried' || '{\"texts\": {}}'"
+        past_the_trigger(engine, f"UPDATE event SET payload = {told} WHERE type = 'complaint.text_redacted'")
+        (fault,) = report(senior, story)["broken"]
+        assert fault["kind"] == "payload"  # what this test did to it
+        assert report(senior, story)["texts_without_digest"] == 1
+        past_the_trigger(engine, ERASE.format("type = 'complaint.message_added' AND stream_seq = 2"))
+        kinds = [item["kind"] for item in report(senior, story)["broken"]]
+        assert sorted(kinds) == ["erased", "payload"]
+
+
+ERASE = "UPDATE event SET payload = NULL, salt = NULL WHERE {}"
+
+
+class TestErased:
+    """What an event said is gone, and no redaction says why."""
+
+    @pytest.mark.parametrize(
+        "which", ["type = 'complaint.message_added'", "type = 'complaint.received'", "stream_seq = 2"]
+    )
+    def test_is_refused(self, engine: Engine, story: Complaint, which: str) -> None:
+        refused = pytest.raises(IntegrityError, match="only where an event of the same transaction says so")
+        with refused, engine.begin() as connection:
+            connection.execute(text(ERASE.format(f"stream_id = '{story['id']}' AND {which}")))
+
+    def test_is_named(
+        self, senior: Caller, story: Complaint, engine: Engine, database: Database, program: Program
+    ) -> None:
+        past_the_trigger(engine, ERASE.format(f"stream_id = '{story['id']}' AND stream_seq = 1"))
         with engine.begin() as connection:
-            connection.execute(text("UPDATE event SET payload = NULL, salt = NULL WHERE type = 'complaint.received'"))
-        assert counts(senior, story) == (2, 1)
+            connection.execute(text("UPDATE complaint SET description = 'It was fine.'"))
+        (fault,) = report(senior, story)["broken"]
+        assert (fault["sequence"], fault["kind"]) == (1, "erased")
+        (violation,) = violations(database, ["chain"])
+        assert violation.subject == f"complaint {story['reference']}"
+        assert violation.detail == "event 1: payload was erased, and no event accounts for it"
+        pack = made(program, senior, story)
+        assert of(pack, "verification.json")["broken"] == [fault]
+
+    def test_one_beside_a_redaction_that_names_another(
+        self, senior: Caller, manager: Caller, story: Complaint, engine: Engine
+    ) -> None:
+        change = {"subject": "Mia's parcel", "language": "en"}
+        assert senior.patch(path_of(story), change, if_match="*").status_code == 200
+        body = {"part": "subject", "whole": True, "reason": "A name."}
+        assert manager.post(f"{path_of(story)}/redact", body, if_match="*").status_code == 200
+        assert counts(senior, story) == (3, 0)
+        with engine.connect() as connection:
+            named = "SELECT payload->'erased' FROM event WHERE type = 'complaint.text_redacted'"
+            (places,) = connection.execute(text(named)).scalar_one().values()
+        assert len(places) == 1
+        past_the_trigger(engine, ERASE.format(f"stream_id = '{story['id']}' AND stream_seq = 2"))
+        assert [item["sequence"] for item in report(senior, story)["broken"] if item["kind"] == "erased"] == [2]
+
+    def test_what_an_erased_event_told_of_others_goes_on(
+        self, senior: Caller, manager: Caller, story: Complaint, engine: Engine, database: Database
+    ) -> None:
+        """A redaction that takes what a message's own event says: who wrote what is known all the same."""
+        said = write(senior, story, "internal_note", "message of the internal_note")
+        body = {"strings": ["internal_note"], "reason": "A test."}
+        path = f"{path_of(story)}/messages/{said['id']}/redact"
+        assert manager.post(path, body, if_match="*").json["erased_events"] == 1
+        assert counts(senior, story) == (4, 0)
+        tampered(engine, f"UPDATE complaint_message SET kind = 'public_reply' WHERE id = '{said['id']}'")
+        assert [item["what"] for item in report(senior, story)["broken"]] == [
+            f"message {said['id']}: its kind was changed"
+        ]
+        tampered(engine, f"DELETE FROM complaint_message WHERE id = '{said['id']}'")
+        assert any("it was removed" in item for item in named(database))
 
 
 def test_a_bare_python_computes_the_same() -> None:

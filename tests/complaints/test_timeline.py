@@ -262,12 +262,13 @@ class TestRead:
         assert offer["summary"] == "Offer drafted (not for this caller)"
 
     def test_an_erased_payload(self, agent: Caller, story: dict[str, Any], engine: Engine) -> None:
-        with engine.begin() as connection:
-            connection.execute(text("UPDATE event SET payload = NULL, salt = NULL WHERE type = 'complaint.triaged'"))
+        past_the_trigger(engine, "UPDATE event SET payload = NULL, salt = NULL WHERE type = 'complaint.triaged'")
         (erased,) = entries(agent, story, "&type=complaint.triaged")
         assert (erased["payload"], erased["withheld"]) == (None, False)
         assert erased["summary"] == "Triaged (what it said was erased)"
-        assert agent.get(f"/complaints/{story['reference']}/timeline/verification").json["valid"]
+        verified = agent.get(f"/complaints/{story['reference']}/timeline/verification").json
+        assert [(item["sequence"], item["kind"]) for item in verified["broken"]] == [(erased["sequence"], "erased")]
+        assert verified["head"] == entries(agent, story)[-1]["hash"]
 
 
 OURS = "stream_id = (SELECT id FROM complaint)"

@@ -39,6 +39,13 @@ class Heard(Said):
     type: ClassVar[str] = "test.heard"
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Erased(Said):
+    """Says which events it erased: stream -> places."""
+
+    erased: dict[str, list[int]]
+
+
 def say(database: Database, chain: Chain, *words: Any) -> None:
     """One event for each word, all in one unit of work."""
     with database.unit_of_work(SYSTEM) as uow:

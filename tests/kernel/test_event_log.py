@@ -6,6 +6,7 @@ stood misses an event whose transaction committed late.
 """
 
 import random
+from collections.abc import Collection
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Final
 from uuid import UUID
@@ -27,13 +28,14 @@ from helpdesk.kernel.event_log import (
     after_position,
     canonical,
     current_epoch,
+    erase,
     link_hash,
     start_of_log,
     verify_stream,
 )
 from helpdesk.kernel.ids import new_id
 from helpdesk.kernel.unit_of_work import Consequences, Database, UnitOfWork
-from tests.kernel.happenings import Chain, Said, say, told
+from tests.kernel.happenings import Chain, Erased, Said, say, told
 from tests.tampering import past_the_trigger
 
 ONE: Final = "stream_seq = 2"
@@ -45,12 +47,27 @@ SWAP: Final = "; ".join(
 )
 
 
-def faults(database: Database, chain: Chain) -> list[tuple[int, str]]:
+INSERT: Final = (
+    "INSERT INTO event (id, type, subject_id, occurred_at, actor_kind, payload, salt, digest, prev_hash, hash) "
+    "SELECT gen_random_uuid(), type, subject_id, occurred_at, actor_kind, '{{\"erased\": {}}}', '', digest, prev_hash, hash "
+    "FROM event WHERE stream_seq = 1"
+)
+
+
+def erase_second(database: Database, chain: Chain) -> None:
+    """As it is done lawfully: in one transaction with an event that names it."""
+    with database.unit_of_work(SYSTEM) as uow:
+        here = EventRow.stream_id == chain.id
+        second = uow.session.scalars(select(EventRow.id).where(here, text(ONE))).one()
+        uow.record(Erased(thing_id=chain.id, words="erased", erased=erase(uow.session, [second])), chain)
+
+
+def faults(database: Database, chain: Chain, erasures: Collection[int] = ()) -> list[tuple[int, str]]:
     with database.reader() as session:
         rows = session.scalars(
             select(EventRow).where(EventRow.stream_id == chain.id).order_by(EventRow.stream_seq)
         ).all()
-    found = verify_stream(rows, stream_id=chain.id, count=chain.event_count, head=chain.event_head)
+    found = verify_stream(rows, stream_id=chain.id, count=chain.event_count, head=chain.event_head, erasures=erasures)
     assert {item.stream_id for item in found} <= {chain.id}
     return [(item.stream_seq, item.what) for item in found]
 
@@ -96,16 +113,35 @@ class TestAppendOnly:
     def test_a_payload_may_be_erased_and_the_chain_holds(
         self, database: Database, engine: Engine, chain: Chain
     ) -> None:
-        with engine.begin() as connection:
-            connection.exec_driver_sql(f"UPDATE event SET payload = NULL, salt = NULL WHERE {ONE}")
-        assert [words for _, words in told(database)] == ["one", None, "three", "four"]
-        assert faults(database, chain) == []
+        erase_second(database, chain)
+        assert [words for _, words in told(database)] == ["one", None, "three", "four", "erased"]
+        assert faults(database, chain, erasures={2}) == []
+        assert faults(database, chain) == [(2, "payload was erased, and no event accounts for it")]
         say(database, chain, "five")
-        assert faults(database, chain) == []
+        assert faults(database, chain, erasures={2}) == []
 
-    def test_what_is_erased_stays_erased(self, engine: Engine, chain: Chain) -> None:
-        with engine.begin() as connection:
-            connection.exec_driver_sql(f"UPDATE event SET payload = NULL, salt = NULL WHERE {ONE}")
+    @pytest.mark.parametrize(
+        "told_by",
+        [
+            "SELECT 1",
+            'UPDATE event SET payload = payload || \'{"erased": {"STREAM": [2]}}\' WHERE stream_seq = 4',
+            INSERT.format('{"STREAM": [3]}'),
+            INSERT.format('{"00000000-0000-0000-0000-000000000000": [2]}'),
+        ],
+    )
+    def test_an_erasure_that_is_not_told_in_its_transaction_is_refused(
+        self, database: Database, engine: Engine, chain: Chain, told_by: str
+    ) -> None:
+        before = told(database)
+        statements = f"UPDATE event SET payload = NULL, salt = NULL WHERE {ONE}; " + told_by.replace(
+            "STREAM", str(chain.id)
+        )
+        with pytest.raises(IntegrityError), engine.begin() as connection:
+            connection.exec_driver_sql(statements)
+        assert told(database) == before
+
+    def test_what_is_erased_stays_erased(self, database: Database, engine: Engine, chain: Chain) -> None:
+        erase_second(database, chain)
         with pytest.raises(IntegrityError), engine.begin() as connection:
             connection.exec_driver_sql(f"UPDATE event SET payload = '{{}}', salt = 'x' WHERE {ONE}")
 
@@ -184,7 +220,7 @@ class TestChain:
             f"UPDATE event SET type = 'test.heard', payload = NULL, salt = NULL, digest = '\\x{digest.hex()}', "
             f"hash = '\\x{forged.hex()}' WHERE {ONE}",
         )
-        assert faults(database, chain) == [(3, "does not follow from event 2: that one was replaced")]
+        assert faults(database, chain, erasures={2}) == [(3, "does not follow from event 2: that one was replaced")]
 
     @pytest.mark.parametrize(
         ("place", "expected"),
@@ -231,7 +267,7 @@ class TestChain:
             f"prev_hash, hash) SELECT '{event_id}', stream_id, {place}, type, subject_id, occurred_at, actor_kind, "
             f"actor_id, '\\x{digest.hex()}', hash, '\\x{forged.hex()}' FROM event WHERE {ours} = {place - 1}",
         )
-        assert faults(database, chain) == expected
+        assert faults(database, chain, erasures={place}) == expected
 
     def test_an_owner_that_knows_another_end(self, database: Database, chain: Chain) -> None:
         with database.reader() as session:
