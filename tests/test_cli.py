@@ -260,7 +260,7 @@ class TestVerify:
         assert done.exit_code == 1, done.output
         assert named in done.output
         if group != "duties":
-            assert complaint["id"] in done.output or "clock" in done.output
+            assert complaint["reference"] in done.output or "clock" in done.output
 
 
 class TestDuties:

@@ -41,7 +41,7 @@ def redactions_on(session: Session, streams: Iterable[UUID]) -> Sequence[Redacti
     messages = {UUID(row.payload["message_id"]) for row in rows if row.payload and "message_id" in row.payload}
     written = select(Message.id, Message.created_at).where(Message.id.in_(messages))
     times = {row.id: row.created_at for row in session.execute(written)} if messages else {}
-    return [_redaction(row, times) for row in rows]
+    return [_redaction(row, times) for row in rows if row.payload and "erased_events" in row.payload]
 
 
 def _redaction(row: EventRow, times: dict[UUID, datetime]) -> Redaction:

@@ -22,7 +22,8 @@ class ComplaintEvent(Event):
 class ComplaintReceived(ComplaintEvent):
     """`clock_starts`: name of a clock's start (`complaint_received`, `complaint_sent_to_company`) -> when. `split_from`: the
     complaint that it was split off from, whose promises it goes on with; `acknowledged`: it has been by then. `imported`: a
-    file brought it, with all that was recorded with it. `texts`: digests (`text_seals`) of subject and description;
+    file brought it, with all that was recorded with it. `born`: the other columns, where they are not as of all new ones
+    (`replaying`). `texts`: digests (`text_seals`) of subject and description;
     `message_texts`: id of a message that it was born with -> digests of its texts; `message_facts`: what else is known of it.
     """
 
@@ -40,6 +41,7 @@ class ComplaintReceived(ComplaintEvent):
     split_from: UUID | None = None
     acknowledged: bool = False
     imported: bool = False
+    born: dict[str, Any] = field(default_factory=dict)
     texts: dict[str, str] = field(default_factory=dict)
     message_texts: dict[str, dict[str, str]] = field(default_factory=dict)
     message_facts: dict[str, dict[str, Any]] = field(default_factory=dict)

@@ -23,6 +23,7 @@ from helpdesk.complaints import (
     detail_queries,
     erasure_queries,
     evidence_queries,
+    replay_queries,
     text_queries,
     timeline_queries,
 )
@@ -233,6 +234,8 @@ def _add_chain(pack: Pack, session: Session, evidence: Evidence) -> End:
     elsewhere = text_queries.seals_elsewhere(session, evidence.complaint_id)
     pack.add_lines("elsewhere.jsonl", (_from_elsewhere(row, evidence) for row in elsewhere))
     pack.add_json("chain.json", {"stream_id": str(evidence.complaint_id), "count": end.count, "head": end.head})
+    replays = replay_queries.replays(session, [evidence.complaint_id])
+    broken += replay_queries.broken_fields(session, replays)
     broken += text_queries.broken_texts(text_queries.texts_of(session, [evidence.complaint_id]))
     found = [{"sequence": item.stream_seq, "kind": item.kind, "what": item.what} for item in broken]
     pack.add_json("verification.json", {"valid": not found, "events": end.count, "broken": found})
@@ -247,7 +250,7 @@ def _from_elsewhere(row: EventRow, evidence: Evidence) -> dict[str, Any]:
 
 
 def _link(row: EventRow, *, masked: bool) -> dict[str, Any]:
-    """As ALGORITHM.txt has it."""
+    """As ALGORITHM.txt has it. `withheld`: what it says is not for the one who asked for the pack; else it was erased."""
     return {
         "id": str(row.id),
         "stream_id": str(row.stream_id),
@@ -260,6 +263,7 @@ def _link(row: EventRow, *, masked: bool) -> dict[str, Any]:
         "digest": bytes(row.digest).hex(),
         "prev_hash": bytes(row.prev_hash).hex(),
         "hash": bytes(row.hash).hex(),
+        "withheld": masked,
         "payload": None if masked else row.payload,
         "salt": None if masked or row.salt is None else bytes(row.salt).hex(),
     }

@@ -68,7 +68,12 @@ def build(tools: Tools, duty_id: UUID, job_id: UUID) -> None:
 
 def _write(tools: Tools, asked: Evidence, job_id: UUID, file_id: UUID) -> tuple[Pack, End]:
     with tools.store.writing(file_id.hex) as sink:
-        about = {"complaint_id": str(asked.complaint_id), "asked_at": asked.created_at, "reason": asked.reason}
+        about = {
+            "complaint_id": str(asked.complaint_id),
+            "evidence_id": str(asked.id),
+            "asked_at": asked.created_at,
+            "reason": asked.reason,
+        }
         with Pack(sink, asked.created_at, about) as pack:
             with tools.database.snapshot() as session:
                 end = evidence_contents.write_texts(pack, session, asked, tools.evidence)

@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Any, cast
 from uuid import UUID
 
-from helpdesk.complaints import acts, assessments, custom_fields, person_queries, queries, tagging
+from helpdesk.complaints import acts, assessments, custom_fields, person_queries, queries, replaying, tagging
 from helpdesk.complaints.errors import AlreadyReceived
 from helpdesk.complaints.events import ComplaintReceived
 from helpdesk.complaints.models import NOTHING_DUE, Complaint, Issue, Need, Person
@@ -209,6 +209,7 @@ def _receive(uow: UnitOfWork, given: Mapping[str, Any], complainant: dict[str, A
             customer_id=customer_id,
             clock_starts={"complaint_received": row["received_at"], **(given.get("clock_starts") or {})},
             imported=born.imported,
+            born=replaying.born(row),
             texts=seal(row["text_salt"], {name: row[name] for name in OF_COMPLAINT}),
         ),
         stream=born,

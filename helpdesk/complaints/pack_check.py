@@ -1,22 +1,26 @@
-"""Checks an evidence pack: that every file in it is as the manifest says, that the chain of events holds, and that subject,
-description and messages are what the events have the digests of.
+"""Checks an evidence pack: that every file in it is as the manifest says, that the chain of events holds and nothing in it was
+erased but what a redaction names, and that complaint, thread and timeline are what the events say.
 
 Needs Python 3.8 or newer and nothing else, and believes nothing that it can compute. Put beside the unpacked files, or
 given the pack itself:
 
-    python3 verify.py                  # in the folder where the pack was unpacked
-    python3 verify.py evidence.zip     # without unpacking
+    python3 verify.py                           # in the folder where the pack was unpacked
+    python3 verify.py evidence.zip              # without unpacking
+    python3 verify.py evidence.zip --head HASH  # the chain must have the event with this hash, noted elsewhere
 
 It says what it found, and ends with status 0 when all holds, 1 when not. ALGORITHM.txt says the same in words.
 """
 
 from __future__ import annotations
 
+import argparse
 import hashlib
 import json
 import sys
 import zipfile
-from collections.abc import Iterator, Sequence
+import zlib
+from collections.abc import Callable, Iterator, Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import IO, Any, Protocol
 
@@ -26,6 +30,7 @@ HEAD = "chain.json"
 ELSEWHERE = "elsewhere.jsonl"
 COMPLAINT = "complaint.json"
 THREAD = "thread.json"
+TIMELINE = "timeline.json"
 
 
 class Reader(Protocol):
@@ -110,10 +115,14 @@ def event_wrong(event: dict[str, Any]) -> Iterator[str]:
     """What is wrong with one event by itself."""
     if hash_of(event) != event["hash"]:
         yield "its header was changed"
-    if event["payload"] is not None and event["salt"] is not None:
-        salted = bytes.fromhex(event["salt"]) + text_of(event["payload"])
-        if hashlib.sha256(salted).hexdigest() != event["digest"]:
-            yield "its payload was changed"
+    if event["payload"] is None:
+        return
+    if event["salt"] is None:
+        yield "its salt was removed"
+        return
+    salted = bytes.fromhex(event["salt"]) + text_of(event["payload"])
+    if hashlib.sha256(salted).hexdigest() != event["digest"]:
+        yield "its payload was changed"
 
 
 def events_of(pack: Reader, name: str) -> Iterator[dict[str, Any]]:
@@ -124,57 +133,169 @@ def events_of(pack: Reader, name: str) -> Iterator[dict[str, Any]]:
             yield json.loads(line.decode("utf-8"))
 
 
+def content(pack: Reader, name: str) -> Any:
+    with pack.open(name) as file:
+        return json.load(file)
+
+
 def chain_wrong(pack: Reader) -> Iterator[str]:
     """Every fault of the chain of events."""
-    with pack.open(HEAD) as file:
-        known = json.load(file)
-    prev, place = "", 0
-    with pack.open(CHAIN) as file:
-        for line in file:
-            event = json.loads(line.decode("utf-8"))
-            place += 1
-            name = f"event {event['stream_seq']}"
-            if event["stream_seq"] != place:
-                yield f"{name} stands at place {place}"
-            if event["prev_hash"] != prev:
-                yield name + " does not follow from the event before it"
-            for fault in event_wrong(event):
-                yield name + ": " + fault
-            prev = event["hash"]
+    known, about = content(pack, HEAD), content(pack, MANIFEST)
+    prev, place, asked = "", 0, set()
+    for event in events_of(pack, CHAIN):
+        place += 1
+        name = f"event {event['stream_seq']}"
+        if event["stream_seq"] != place:
+            yield f"{name} stands at place {place}"
+        if event["stream_id"] != known["stream_id"]:
+            yield name + " is of another chain"
+        if event["prev_hash"] != prev:
+            yield name + " does not follow from the event before it"
+        for fault in event_wrong(event):
+            yield name + ": " + fault
+        if event["type"] == "complaint.evidence_requested" and event["payload"]:
+            asked.add(event["payload"]["evidence_id"])
+        prev = event["hash"]
     if (place, prev) != (known["count"], known["head"]):
         yield f"the chain has {place} events, and its owner knows of {known['count']}"
+    if about["evidence_id"] not in asked:
+        yield "the chain does not come as far as the request for this pack"
+
+
+def noted_wrong(pack: Reader, noted: str) -> Iterator[str]:
+    """An event's hash that was noted elsewhere: the head of an earlier pack, or what the system said."""
+    if not any(event["hash"] == noted.lower() for event in events_of(pack, CHAIN)):
+        yield f"no event has the hash {noted}: the chain was cut, or is another"
+
+
+WITHHELD = ("complaint.need_recorded", "complaint.need_ended", "offer.")
+REDACTIONS = {"complaint.text_redacted", "complaint.message_redacted"}
+
+
+def named_erased(pack: Reader) -> set[tuple[str, int]]:
+    """Stream and place of every event that a redaction says it erased."""
+    found: set[tuple[str, int]] = set()
+    for file in (CHAIN, ELSEWHERE):
+        for event in events_of(pack, file):
+            if event["type"] in REDACTIONS and event["payload"]:
+                for stream, places in event["payload"].get("erased", {}).items():
+                    found.update((stream, place) for place in places)
+    return found
+
+
+def counting_redactions(pack: Reader) -> Iterator[tuple[datetime, int]]:
+    """Those from before they named what they erased: when, and how many events."""
+    for file in (CHAIN, ELSEWHERE):
+        for event in events_of(pack, file):
+            payload = event["payload"] if event["type"] in REDACTIONS else None
+            if payload and "erased" not in payload:
+                yield moment(event["occurred_at"]), payload["erased_events"]
+
+
+def erasures_wrong(pack: Reader) -> Iterator[str]:
+    """Events that say nothing any more, without a redaction that names them. One from before they were named says how many
+    they were, and so many before it are accounted for.
+    """
+    named, bare = named_erased(pack), []
+    for event in events_of(pack, CHAIN):
+        if event["payload"] is None and event.get("withheld"):
+            if not event["type"].startswith(WITHHELD):
+                yield f"event {event['stream_seq']} is withheld, and only needs and offers are"
+        elif event["payload"] is None and (event["stream_id"], event["stream_seq"]) not in named:
+            bare.append(event)
+    for at, count in sorted(counting_redactions(pack)):
+        for event in [each for each in bare if moment(each["occurred_at"]) <= at][:count]:
+            bare.remove(event)
+    for event in bare:
+        yield f"event {event['stream_seq']}: its payload was erased, and no event accounts for it"
+
+
+def moment(text: str) -> datetime:
+    """A time as the events or the other files have it; older Pythons do not read a Z."""
+    return datetime.fromisoformat(text[:-1] + "+00:00" if text.endswith("Z") else text)
 
 
 OF_A_COMPLAINT = {"complaint.received", "complaint.edited", "complaint.text_redacted"}
 OF_A_MESSAGE = {"complaint.message_added", "complaint.message_redacted"}
 WITH_MESSAGES = {"complaint.received", "complaint.duplicate_merged"}
+TOLD_OF_MESSAGE = ("kind", "purpose", "channel", "author_kind", "author_id", "created_at")
+SHOWN = {"author_kind": "author", "author_id": "author", "created_at": "time"}
 
 
-class Digests:
-    """What the events say of texts: of each the last digest counts, for a redaction is one more event with one more."""
+class Story:
+    """What the events say of texts and messages. Of each text the last digest counts, for a redaction is one more event with
+    one more.
+    """
 
     def __init__(self, pack: Reader) -> None:
         self.complaint: dict[str, str] | None = None
         self.messages: dict[str, tuple[str, dict[str, str]]] = {}
+        self.facts: dict[str, dict[str, Any]] = {}
+        self.here: set[str] = set()
+        """Messages that were written here, and have not left by a merge or a split."""
+        self.made: dict[str, set[str]] = {}
+        self.merged: set[str] = set()
         self.complaint_erased = self.message_erased = False
+        self.named = named_erased(pack)
         for event in events_of(pack, CHAIN):
+            self.stream = event["stream_id"]
             self.hear(event, own=True)
         for event in events_of(pack, ELSEWHERE):
             self.hear(event, own=False)
 
     def hear(self, event: dict[str, Any], *, own: bool) -> None:
         kind, payload = event["type"], event["payload"]
+        if own:
+            self.follow(kind, payload)
         if payload is None:
-            self.message_erased = self.message_erased or kind in OF_A_MESSAGE | OF_A_COMPLAINT | WITH_MESSAGES
-            self.complaint_erased = self.complaint_erased or kind in OF_A_COMPLAINT
+            if (event["stream_id"], event["stream_seq"]) not in self.named:
+                self.message_erased = self.message_erased or kind in OF_A_MESSAGE | WITH_MESSAGES
+                self.complaint_erased = self.complaint_erased or (own and kind in OF_A_COMPLAINT)
             return
+        self.hear_carried(event, payload.get("carried", {}))
         for message, texts in payload.get("message_texts", {}).items():
             self.tell(message, event["occurred_at"], texts)
+            self.bear(message, payload.get("message_facts", {}).get(message, {}), own=own)
+        if kind == "complaint.message_added":
+            known = {name: payload[name] for name in TOLD_OF_MESSAGE if name in payload}
+            self.bear(payload["message_id"], {**known, "created_at": event["occurred_at"]}, own=own)
+        if kind == "complaint.split":
+            self.here.difference_update(payload["moved_messages"])
         texts = payload.get("texts")
         if texts and kind in OF_A_MESSAGE:
             self.tell(payload["message_id"], event["occurred_at"], texts)
         if texts and kind in OF_A_COMPLAINT and own:
             self.complaint, self.complaint_erased = {**(self.complaint or {}), **texts}, False
+
+    def hear_carried(self, event: dict[str, Any], carried: dict[str, Any]) -> None:
+        """What a redaction tells again, for the events that it erased."""
+        for message, texts in carried.get("message_texts", {}).items():
+            self.tell(message, event["occurred_at"], texts)
+        for message, facts in carried.get("messages", {}).items():
+            self.bear(message, facts, own=facts["complaint_id"] == self.stream)
+        texts = carried.get("texts", {}).get(self.stream)
+        if texts:
+            self.complaint = {**(self.complaint or {}), **texts}
+
+    def follow(self, kind: str, payload: dict[str, Any] | None) -> None:
+        """Messages go with a merge, and come back when it is undone; what the merge of a duplicate made goes when that is."""
+        if kind == "complaint.merged":
+            self.merged, self.here = self.here, set()
+        elif kind == "complaint.unmerged":
+            self.here |= self.merged
+            self.merged = set()
+        elif kind == "complaint.duplicate_merged" and payload:
+            self.made[payload["merge_id"]] = set(payload.get("message_texts", {}))
+        elif kind == "complaint.duplicate_parted":
+            gone = [payload["merge_id"]] if payload else list(self.made)
+            self.here.difference_update(*(self.made.get(merge, set()) for merge in gone))
+        elif kind == "complaint.split" and payload is None:
+            self.here = set()
+
+    def bear(self, message: str, facts: dict[str, Any], *, own: bool) -> None:
+        self.facts[message] = facts
+        if own:
+            self.here.add(message)
 
     def tell(self, message: str, at: str, texts: dict[str, str]) -> None:
         if message not in self.messages or at >= self.messages[message][0]:
@@ -192,25 +313,26 @@ class Texts:
     def __init__(self, pack: Reader) -> None:
         self.compared = self.silent = 0
         self.wrong: list[str] = []
-        digests = Digests(pack)
-        names = sorted(pack.names())
-        with pack.open(COMPLAINT) as file:
-            complaint = json.load(file)
+        story = Story(pack)
+        complaint = content(pack, COMPLAINT)
         for name in ("subject", "description"):
-            said, erased = digests.complaint, digests.complaint_erased
-            self.compare(name, complaint[name], name, complaint["text_salt"], said=said, erased=erased)
-        with pack.open(THREAD) as file:
-            for place, message in enumerate(json.load(file), start=1):
-                _, said = digests.messages.get(message["id"], ("", None))
-                erased = said is None and digests.message_erased
-                self.compare(
-                    "message " + message["id"], message["body"], "body", message["salt"], said=said, erased=erased
-                )
-                for letter in (each for each in names if each.startswith(f"letters/{place:04}-")):
-                    with pack.open(letter) as letters:
-                        text = letters.read().decode("utf-8").split("\n\n", 1)[-1]
-                    if text != message["body"] + "\n":
-                        self.wrong.append(letter + " is not what the thread has")
+            said, erased = story.complaint, story.complaint_erased
+            self.compare(name, complaint[name], name, complaint.get("text_salt"), said=said, erased=erased)
+        there = set()
+        names = sorted(pack.names())
+        for place, message in enumerate(content(pack, THREAD), start=1):
+            what = "message " + message["id"]
+            there.add(message["id"])
+            _, said = story.messages.get(message["id"], ("", None))
+            erased = said is None and story.message_erased
+            self.compare(what, message["body"], "body", message.get("salt"), said=said, erased=erased)
+            self.wrong += (f"{what}: its {fault} is another" for fault in differing(message, story.facts))
+            for letter in (each for each in names if each.startswith(f"letters/{place:04}-")):
+                with pack.open(letter) as letters:
+                    text = letters.read().decode("utf-8").split("\n\n", 1)[-1]
+                if text != message["body"] + "\n":
+                    self.wrong.append(letter + " is not what the thread has")
+        self.wrong += (f"message {message} was removed" for message in sorted(story.here - there))
 
     def compare(
         self, what: str, text: str, name: str, salt: str | None, *, said: dict[str, str] | None, erased: bool
@@ -227,30 +349,207 @@ class Texts:
             self.wrong.append(what + " is not what was written: its digest is another")
 
 
+def differing(message: dict[str, Any], facts: dict[str, dict[str, Any]]) -> Iterator[str]:
+    """What of a message is not as its event says."""
+    found = set()
+    for name, said in facts.get(message["id"], {}).items():
+        if name in TOLD_OF_MESSAGE and not same(name, said, message[name]):
+            found.add(SHOWN.get(name, name))
+    yield from sorted(found)
+
+
+def same(name: str, said: Any, shown: Any) -> bool:
+    if name.endswith("_at") and said is not None and shown is not None:
+        return moment(said) == moment(shown)
+    return bool(said == shown)
+
+
+BORN = {
+    "status": "received",
+    "waiting_on": "us",
+    "stage": "1",
+    "escalation_level": 0,
+    "reopened_count": 0,
+    "child_count": 0,
+    "offers_live": 0,
+    "offers_drafted": 0,
+    "offers_minor": 0,
+    "remedies_undelivered": 0,
+    "issue_count": 1,
+    "double_deviation": False,
+    "vulnerable": False,
+    "safety": False,
+    "tags": [],
+    "custom_fields": {},
+}
+"""What a complaint is born with, where complaint.received does not say otherwise in "born"; of every other column nothing."""
+
+COLUMNS = [
+    "language",
+    "external_id",
+    "assignee_id",
+    "impact",
+    "urgency",
+    "track",
+    "acknowledged_at",
+    "triaged_at",
+    "investigated_at",
+    "resolved_at",
+    "followed_up_at",
+    "dismissal",
+    "outcome",
+    "fault",
+    "root_cause",
+    "contributing_causes",
+    "no_remedy_reason",
+]
+RECEIVED = [
+    "reference",
+    "record_type",
+    "channel",
+    "severity",
+    "received_at",
+    "source",
+    "jurisdiction",
+    "sector",
+    "team_id",
+    "customer_id",
+]
+OF_A_PART = {"issue_id", "person_id", "need_id", "attachment_id"}
+
+
+class Fields:
+    """The columns of the complaint as the events tell them, one after the other."""
+
+    def __init__(self, pack: Reader) -> None:
+        self.known: dict[str, Any] = {}
+        self.sealed: str | None = None
+        """Digest of the custom fields, where a redaction told them last."""
+        self.stream = content(pack, HEAD)["stream_id"]
+        named = named_erased(pack)
+        events = [*events_of(pack, CHAIN), *(each for each in events_of(pack, ELSEWHERE) if each["type"] in REDACTIONS)]
+        for event in sorted(events, key=lambda each: moment(each["occurred_at"])):
+            own, payload = event["stream_id"] == self.stream, event["payload"]
+            if payload is not None:
+                self.hear(event["type"], payload, own=own)
+            elif own and event["type"] not in OF_A_MESSAGE and (self.stream, event["stream_seq"]) not in named:
+                self.known, self.sealed = {}, None  # what it told is not known
+
+    def hear(self, kind: str, payload: dict[str, Any], *, own: bool) -> None:
+        carried = payload.get("carried", {})
+        self.known.update(carried.get("values", {}).get(self.stream, {}))
+        for name in carried.get("unknown", {}).get(self.stream, ()):
+            self.known.pop(name, None)
+        if own and kind == "complaint.received":
+            if "born" in payload:
+                self.known = {**dict.fromkeys(COLUMNS), **BORN, **payload["born"]}
+            else:
+                self.known = {name: BORN[name] for name in ("status", "waiting_on")}
+            self.known.update({name: payload[name] for name in RECEIVED})
+        if own:
+            changes = {} if OF_A_PART & payload.keys() else payload.get("changes", {})
+            for name, (_, after) in [*changes.items(), *payload.get("complaint_changes", {}).items()]:
+                self.known[name] = after
+                self.sealed = None if name == "custom_fields" else self.sealed
+            if kind in OF_A_COMPLAINT and "custom_fields" in payload.get("texts", {}):
+                self.sealed, self.known["custom_fields"] = payload["texts"]["custom_fields"], None
+
+    def wrong(self, complaint: dict[str, Any]) -> Iterator[str]:
+        for name, said in sorted(self.known.items()):
+            if name not in complaint or name in {"subject", "description", "source_data"}:
+                continue
+            if name == "custom_fields" and self.sealed is not None:
+                salt, shown = complaint.get("text_salt"), text_of(complaint[name]).decode("utf-8")
+                holds = salt is not None and digest_of(salt, name, shown) == self.sealed
+            else:
+                holds = same(name, said, complaint[name])
+            if not holds:
+                yield f"complaint.json: {name} is not what the events say"
+
+
+def fields_wrong(pack: Reader) -> Iterator[str]:
+    yield from Fields(pack).wrong(content(pack, COMPLAINT))
+
+
+def timeline_wrong(pack: Reader) -> Iterator[str]:
+    """timeline.json repeats the events, for reading."""
+    shown = content(pack, TIMELINE)
+    events = list(events_of(pack, CHAIN))
+    if len(shown) != len(events):
+        yield f"timeline.json has {len(shown)} entries, and the chain {len(events)} events"
+    for entry, event in zip(shown, events):  # noqa: B905  # of Python 3.8
+        told = (entry["id"], entry["sequence"], entry["type"], entry["hash"], entry["actor_kind"], entry["payload"])
+        said = tuple(event[name] for name in ("id", "stream_seq", "type", "hash", "actor_kind", "payload"))
+        at = moment(entry["occurred_at"]) == moment(event["occurred_at"])
+        if told != said or not at or str(entry["actor_id"]) != event["actor_id"]:
+            yield f"timeline.json: entry {entry['sequence']} is not what event {event['stream_seq']} says"
+
+
 def elsewhere_wrong(pack: Reader) -> Iterator[str]:
     """Events of other complaints' chains, each by itself: their places are shown by the packs of those."""
     for event in events_of(pack, ELSEWHERE):
-        if event.get("withheld"):
-            continue  # nothing of it is here but that it is
         for fault in event_wrong(event):
             yield f"event {event['stream_seq']} of {event['stream_id']}: {fault}"
 
 
-def faults(pack: Reader) -> Iterator[str]:
-    """All that is wrong with a pack."""
-    yield from files_wrong(pack)
-    yield from chain_wrong(pack)
-    yield from elsewhere_wrong(pack)
+def texts_wrong(pack: Reader) -> Iterator[str]:
     yield from Texts(pack).wrong
 
 
+UNREADABLE = (
+    AttributeError,
+    EOFError,
+    LookupError,
+    OSError,
+    RecursionError,
+    RuntimeError,
+    TypeError,
+    ValueError,
+    zipfile.BadZipFile,
+    zlib.error,
+)
+CHECKS: dict[str, Callable[[Reader], Iterator[str]]] = {
+    "the manifest": files_wrong,
+    "the chain": chain_wrong,
+    "what was erased": erasures_wrong,
+    "events from elsewhere": elsewhere_wrong,
+    "the texts": texts_wrong,
+    "the complaint": fields_wrong,
+    "the timeline": timeline_wrong,
+}
+
+
+def faults(pack: Reader, noted: Sequence[str] = ()) -> Iterator[str]:
+    """All that is wrong with a pack. What cannot be read is wrong, whatever it is."""
+    for name, check in CHECKS.items():
+        try:
+            yield from check(pack)
+        except UNREADABLE as error:
+            yield f"{name} cannot be read: {type(error).__name__} {error}"
+    for each in noted:
+        try:
+            yield from noted_wrong(pack, each)
+        except UNREADABLE:
+            yield f"no event has the hash {each}: the chain cannot be read"
+
+
 def main(arguments: Sequence[str]) -> int:
-    pack: Reader = Archive(arguments[0]) if arguments else Folder(Path(__file__).resolve().parent)
-    found = list(faults(pack))
+    parser = argparse.ArgumentParser(description="Check an evidence pack.")
+    parser.add_argument("pack", nargs="?", help="the archive; none: the folder in which this file is")
+    parser.add_argument("--head", action="append", default=[], metavar="HASH", help="an event's hash, noted elsewhere")
+    given = parser.parse_args(arguments)
+    try:
+        pack: Reader = Archive(given.pack) if given.pack else Folder(Path(__file__).resolve().parent)
+    except UNREADABLE as error:
+        sys.stdout.write(f"WRONG: {given.pack} cannot be read: {error}\n")
+        return 1
+    found = list(faults(pack, given.head))
     for fault in found:
         sys.stdout.write("WRONG: " + fault + "\n")
-    texts = Texts(pack)
-    sys.stdout.write(f"{texts.compared} texts compared with their digests, {texts.silent} have none.\n")
+    if not found:
+        texts, end = Texts(pack), content(pack, HEAD)
+        sys.stdout.write(f"{texts.compared} texts compared with their digests, {texts.silent} have none.\n")
+        sys.stdout.write(f"The chain has {end['count']} events and ends with {end['head']}.\n")
     sys.stdout.write("All holds.\n" if not found else f"{len(found)} things do not hold.\n")
     return 1 if found else 0
 

@@ -18,16 +18,16 @@ from uuid import UUID
 
 from marshmallow import fields
 
-from helpdesk.complaints import carrying, cutting, merge_queries, redaction_queries, text_queries
+from helpdesk.complaints import carrying, cutting, merge_queries, redaction_queries
 from helpdesk.complaints.action_schemas import BODIES
-from helpdesk.complaints.carrying import Erased
+from helpdesk.complaints.carrying import Erased, Standing
 from helpdesk.complaints.cutting import MARK, Cut, NotThere
 from helpdesk.complaints.errors import NothingLeft
 from helpdesk.complaints.events import MessageRedacted, TextRedacted
 from helpdesk.complaints.models import Complaint, Message
 from helpdesk.complaints.queries import Part
 from helpdesk.complaints.redaction_models import Redaction
-from helpdesk.complaints.text_seals import OF_COMPLAINT, OF_MESSAGE, differing, new_salt, seal_row
+from helpdesk.complaints.text_seals import OF_MESSAGE, new_salt, seal_row
 from helpdesk.identity.actors import Actor
 from helpdesk.kernel import idempotency, mail
 from helpdesk.kernel.errors import FieldError, ValidationFailed
@@ -66,7 +66,7 @@ def redact_message(uow: UnitOfWork, actor: Actor, part: Part[Message], given: di
     message.salt = new_salt()  # the old one would let anybody try out what was taken
     kin = merge_queries.kin_of(uow.session, complaint.id)  # it may have been written on another that was merged with it
     found = redaction_queries.events_at(uow.session, kin, message.created_at)
-    erased = carrying.erase(uow, kin, [row.id for row in found if _holds(cut, row.payload)])
+    erased = carrying.erase(uow, kin, [row.id for row in found if _holds(cut, row.payload)], cut)
     for transition in redaction_queries.transitions_at(uow.session, kin, message.created_at):
         if _holds(cut, {"action": transition.action, "given": transition.given}):
             transition.given = {}  # whole, as the database allows it
@@ -110,12 +110,9 @@ def redact_text(uow: UnitOfWork, actor: Actor, complaint: Complaint, given: dict
     if before == MARK and not past:
         raise NothingLeft
     cut = cut_of(before, given, past)
-    wrong = differing(complaint.text_salt, complaint, OF_COMPLAINT, text_queries.seals_of(uow.session, complaint.id))
-    if cut.whole:
-        wrong.pop(name, None)
+    standing = Standing.of(uow, complaint)
     setattr(complaint, name, cut.left)
-    complaint.text_salt = new_salt()
-    left = seal_row(complaint.text_salt, complaint, OF_COMPLAINT) | wrong
+    left = standing.sealed_anew(complaint, name if cut.whole else None)
     submission = redaction_queries.submission_of(uow.session, complaint.id)
     if submission is not None and submission.given is not None:
         submission.given = cutting.mapped(submission.given, lambda text: cut.out_of(text) if cut.holds(text) else text)
@@ -124,7 +121,7 @@ def redact_text(uow: UnitOfWork, actor: Actor, complaint: Complaint, given: dict
             complaint.source_data, lambda text: cut.out_of(text) if cut.holds(text) else text
         )
     holding = [row.id for row in history if cut.whole or cutting.any_holds(cut, _told_of(row.payload, name))]
-    erased = carrying.erase(uow, [complaint.id], holding)
+    erased = carrying.erase(uow, [complaint.id], holding, cut)
     rewrite_answers(
         uow,
         [complaint.id],

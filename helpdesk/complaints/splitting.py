@@ -19,6 +19,7 @@ from helpdesk.complaints import (
     merge_queries,
     person_queries,
     queries,
+    replaying,
     split_queries,
     tag_queries,
     tagging,
@@ -32,7 +33,7 @@ from helpdesk.complaints.models import Complaint, Issue, Message, Need, Person
 from helpdesk.complaints.phrases import said
 from helpdesk.complaints.search_index import text_changed
 from helpdesk.complaints.tag_models import ComplaintTag
-from helpdesk.complaints.text_seals import OF_COMPLAINT, OF_MESSAGE, message_facts, new_salt, seal_row
+from helpdesk.complaints.text_seals import OF_COMPLAINT, OF_MESSAGE, message_facts, new_salt, seal_fields, seal_row
 from helpdesk.complaints.thread import add_message
 from helpdesk.identity.actors import Actor
 from helpdesk.kernel.errors import FieldError, ValidationFailed
@@ -195,6 +196,7 @@ def _copied(row: Any, complaint_id: UUID, **other: Any) -> Any:
 
 
 def _record_birth(uow: UnitOfWork, complaint: Complaint, new: Complaint, copies: Sequence[Message]) -> None:
+    salt = new.text_salt or b""
     uow.record(
         ComplaintReceived(
             complaint_id=new.id,
@@ -211,7 +213,8 @@ def _record_birth(uow: UnitOfWork, complaint: Complaint, new: Complaint, copies:
             clock_starts={"complaint_received": new.received_at},
             split_from=complaint.id,
             acknowledged=new.acknowledged_at is not None,
-            texts=seal_row(new.text_salt or b"", new, OF_COMPLAINT),
+            born=replaying.born({name: getattr(new, name) for name in replaying.REPLAYED}),
+            texts=seal_row(salt, new, OF_COMPLAINT) | seal_fields(salt, new.custom_fields),
             message_texts={str(copy.id): seal_row(copy.salt or b"", copy, OF_MESSAGE) for copy in copies},
             message_facts={str(copy.id): message_facts(copy) for copy in copies},
         ),

@@ -84,13 +84,21 @@ class Told:
     """Stream and place of erased events that a redaction names: what they told of other texts it tells again."""
 
     def hear(self, row: Any) -> None:
-        """The next event; in the order of the log."""
-        payload: Mapping[str, Any] | None = row.payload
-        if payload is None:
+        """The next event; in the order of the log. One that was changed past the program, so that it cannot be read, is as one
+        that was erased.
+        """
+        try:
+            read = row.payload is not None
+            if read:
+                self._hear(row, row.payload)
+        except (AttributeError, KeyError, TypeError, ValueError):
+            read = False
+        if not read:
             self.erased.append(_Erased(row.stream_id, row.stream_seq, row.seq, row.type))
             if row.type in MOVING:
                 self.unsure.add(row.stream_id)
-            return
+
+    def _hear(self, row: Any, payload: Mapping[str, Any]) -> None:
         for stream, places in payload.get("erased", {}).items():
             self.settled.update((UUID(stream), place) for place in places)
         for message_id in payload.get("moved_messages", ()) if row.type in MOVING else ():

@@ -24,8 +24,7 @@ Kin = Mapping[UUID, Sequence[UUID]]
 
 def texts_of(session: Session, complaint_ids: Sequence[UUID]) -> Iterator[Written]:
     """Subject and description of each, every message, and messages that are gone. To be read in one moment."""
-    kin: dict[UUID, Sequence[UUID]] = {complaint_id: [complaint_id] for complaint_id in complaint_ids}
-    kin |= {complaint_id: kin_of(session, complaint_id) for complaint_id in _related(session, complaint_ids)}
+    kin = kin_in(session, complaint_ids)
     told = told_in(session, {stream for streams in kin.values() for stream in streams})
     references: dict[UUID, str] = {}
     for row in session.execute(_COMPLAINTS.where(Complaint.id.in_(complaint_ids)).order_by(Complaint.id)):
@@ -42,6 +41,12 @@ def texts_of(session: Session, complaint_ids: Sequence[UUID]) -> Iterator[Writte
             erased=told.lost(row.id),
         )
     yield from _messages(session, told, kin, references)
+
+
+def kin_in(session: Session, complaint_ids: Sequence[UUID]) -> Kin:
+    """Each of them -> itself, and all that messages may have come from or gone to."""
+    kin: dict[UUID, Sequence[UUID]] = {complaint_id: [complaint_id] for complaint_id in complaint_ids}
+    return kin | {complaint_id: kin_of(session, complaint_id) for complaint_id in _related(session, complaint_ids)}
 
 
 def _messages(session: Session, told: Told, kin: Kin, references: Mapping[UUID, str]) -> Iterator[Written]:

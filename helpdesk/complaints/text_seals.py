@@ -12,11 +12,15 @@ from dataclasses import dataclass, field
 from typing import Any, Final, Literal
 from uuid import UUID
 
+from helpdesk.kernel.event_log import canonical
 from helpdesk.kernel.schemas import json_safe
 
 OF_COMPLAINT: Final = ("subject", "description")
 OF_MESSAGE: Final = ("body", "html", "html_given")
 _SALT_BYTES: Final = 16
+
+CUSTOM_FIELDS: Final = "custom_fields"
+"""Of a complaint too, where a redaction says what is left of them: as canonical JSON."""
 
 FACTS: Final = ("kind", "purpose", "channel", "mentions", "author_kind", "author_id", "created_at")
 """What else the events tell of a message, as its row has it."""
@@ -42,6 +46,11 @@ def digest(salt: bytes, name: str, text: str) -> str:
 
 def seal(salt: bytes, texts: Mapping[str, str | None]) -> Seals:
     return {name: digest(salt, name, text) for name, text in texts.items() if text is not None}
+
+
+def seal_fields(salt: bytes, values: Mapping[str, Any]) -> Seals:
+    """Of a complaint's custom fields."""
+    return {CUSTOM_FIELDS: digest(salt, CUSTOM_FIELDS, canonical(values).decode())}
 
 
 def seal_row(salt: bytes, row: Any, names: tuple[str, ...]) -> Seals:

@@ -5,6 +5,7 @@ from sqlalchemy.orm import Session
 from helpdesk.complaints import erasure_queries
 from helpdesk.complaints import timeline_queries as queries
 from helpdesk.complaints import timeline_schemas as schemas
+from helpdesk.complaints.replay_queries import broken_fields, replayed
 from helpdesk.complaints.summaries import LANGUAGES
 from helpdesk.complaints.text_queries import broken_texts, counted, texts_of
 from helpdesk.identity.actors import Actor
@@ -47,8 +48,9 @@ def verify_timeline(session: Session, actor: Actor, ref: str) -> dict[str, Any]:
     with one_moment(session) as still:
         complaint, rows = queries.chain_of(still, actor, ref)
         texts = list(texts_of(still, [complaint.id]))
+        fields = list(broken_fields(still, replayed(still, [complaint.id], rows)))
         erasures = erasure_queries.accounted_for(still, [complaint.id]).get(complaint.id, ())
     head = bytes(complaint.event_head)
     broken = verify_stream(rows, stream_id=complaint.id, count=complaint.event_count, head=head, erasures=erasures)
-    broken += broken_texts(texts)
+    broken += broken_texts(texts) + fields
     return {"valid": not broken, "events": len(rows), "head": head.hex(), "broken": broken, **counted(texts)}

@@ -15,8 +15,8 @@ from helpdesk.complaints import (
     cutting,
     merge_queries,
     redaction_queries,
-    text_queries,
 )
+from helpdesk.complaints.carrying import Standing
 from helpdesk.complaints.custom_field_models import CustomField
 from helpdesk.complaints.custom_values import Value
 from helpdesk.complaints.cutting import MARK, Cut
@@ -52,10 +52,13 @@ def redact_value(uow: UnitOfWork, actor: Actor, complaint: Complaint, given: dic
     before = _as_text(complaint, key, history)
     cut = cut_of(before, given, [leaf for item in history for leaf in cutting.leaves(item.values)])
     left = cut.left if field.type == "text" and key in complaint.custom_fields else None
+    standing = Standing.of(uow, complaint)
     _replace(uow, complaint, field, left, cut)
     holding = [item.row for item in history if item.holds(cut)]
-    seals = text_queries.seals_of(uow.session, complaint.id)  # of the other texts: an erased event may have told them
-    erased = carrying.erase(uow, [complaint.id], [row.id for row in holding])
+    seals = {}
+    if complaint.text_salt is not None:  # what is from before there were digests gets none
+        seals = standing.fields_without(complaint, standing.sealed_anew(complaint), key, left)
+    erased = carrying.erase(uow, [complaint.id], [row.id for row in holding], cut)
     row = note(
         uow,
         actor,

@@ -13,6 +13,7 @@ from helpdesk.complaints.lifecycle import LIFECYCLE
 from helpdesk.complaints.link_models import Link
 from helpdesk.complaints.merge_models import Merge
 from helpdesk.complaints.models import Complaint, Issue, TransitionRow
+from helpdesk.complaints.replay_queries import broken_fields, replayed
 from helpdesk.complaints.text_queries import texts_of
 from helpdesk.kernel.event_log import EventRow, verify_stream
 from helpdesk.kernel.state_machine import replay
@@ -50,6 +51,8 @@ def _verify(session: Session, owners: dict[UUID, Any]) -> Iterator[Violation]:
         events, lawful = streams.get(stream_id, []), erasures.get(stream_id, ())
         for broken in verify_stream(events, count=count, head=head, stream_id=stream_id, erasures=lawful):
             yield Violation("chain", f"complaint {owner.reference}", f"event {broken.stream_seq}: {broken.what}")
+    for wrong in broken_fields(session, replayed(session, list(owners), rows)):
+        yield Violation("field", f"complaint {owners[wrong.stream_id].reference}", wrong.what)
     session.expunge_all()
 
 

@@ -205,7 +205,7 @@ def erase(session: Session, event_ids: Sequence[UUID]) -> dict[str, list[int]]:
     return {stream: sorted(places) for stream, places in sorted(found.items())}
 
 
-FAULTS: Final = ("missing", "moved", "payload", "header", "link", "foreign", "head", "erased", "text")
+FAULTS: Final = ("missing", "moved", "payload", "header", "link", "foreign", "head", "erased", "text", "field")
 """What can be wrong with a chain: events are gone; one stands in another's place; one's payload or header was changed;
 one does not follow from the one before; there are some that its owner does not know of; the owner knows of another end;
 what one says was erased, and no event accounts for it; a text is not what its event has the digest of (told by who keeps the texts).
@@ -270,7 +270,7 @@ class ChainCheck:
         gap = number > self.place + 1
         if gap:
             yield self._gone(self.place + 1, number - 1, "")
-        if _payload_changed(row):
+        if payload_changed(row):
             yield self._broken(number, "payload was changed", "payload")
         if row.payload is None and number not in self._erasures:
             yield self._broken(number, UNACCOUNTED, "erased")
@@ -313,7 +313,7 @@ def verify_loose(row: Any) -> list[str]:
         found.append(f"it is loose, and has the number {row.stream_seq}")
     if row.prev_hash != _GENESIS:
         found.append("it is loose, and follows from another")
-    if _payload_changed(row):
+    if payload_changed(row):
         found.append("payload was changed")
     if row.payload is None:
         found.append(UNACCOUNTED)
@@ -322,7 +322,7 @@ def verify_loose(row: Any) -> list[str]:
     return found
 
 
-def _payload_changed(row: Any) -> bool:
+def payload_changed(row: Any) -> bool:
     """An erased one is not: its digest stays."""
     return (
         row.payload is not None and row.salt is not None and payload_digest(row.salt, row.payload) != bytes(row.digest)

@@ -149,6 +149,60 @@ class TestTampering:
         (fault,) = pack_check.faults(Archive(pack))
         assert "is not what was written" in fault
 
+    @pytest.mark.parametrize(
+        "change",
+        [
+            "status = 'investigated'",
+            "severity = 'S1'",
+            "escalation_level = 2",
+            'custom_fields = \'{"account": "GB99", "load": "7"}\'',
+            "custom_fields = '{}'",
+            "tags = '{mine}'",
+            "team_id = NULL",
+            "received_at = received_at - interval '1 day'",
+            "language = 'fr'",
+            "outcome = 'upheld'",
+        ],
+    )
+    def test_a_column_of_the_complaint(  # noqa: PLR0917
+        self, senior: Caller, manager: Caller, story: Complaint, database: Database, engine: Engine, change: str
+    ) -> None:
+        define(manager, "account", type="text", max_length=100)
+        define(manager, "load", type="number")
+        filled(senior, story, account="GB33", load=7)
+        assert counts(senior, story) == (3, 0)
+        with engine.begin() as connection:
+            changed = text(f"UPDATE complaint SET {change} RETURNING reference")
+            reference = connection.execute(changed).scalar_one()
+        fault = f"the complaint: its {change.partition(' ')[0]} is not what the events say"
+        found = report(senior, {"reference": reference})["broken"]
+        assert [(item["kind"], item["what"]) for item in found] == [("field", fault)]
+        assert [(item.subject, item.detail) for item in violations(database, ["chain"])] == [
+            (f"complaint {reference}", fault)
+        ]
+
+    def test_a_custom_field_beside_one_that_was_redacted(
+        self, senior: Caller, manager: Caller, story: Complaint, engine: Engine, program: Program
+    ) -> None:
+        define(manager, "account", type="text", max_length=100)
+        define(manager, "load", type="number")
+        filled(senior, story, account="GB33", load=7)
+        for part in ({"part": "custom_field", "custom_field": "account"}, {"part": "subject"}):
+            body = part | {"whole": True, "reason": "A number."}
+            assert manager.post(f"{path_of(story)}/redact", body, if_match="*").status_code == 200
+            assert counts(senior, story) == (3, 0)
+            pack = made(program, senior, story)
+            assert list(pack_check.faults(Archive(pack))) == []
+        with engine.begin() as connection:
+            connection.execute(text('UPDATE complaint SET custom_fields = custom_fields || \'{"load": "8"}\''))
+        (fault,) = report(senior, story)["broken"]
+        assert fault["what"] == "the complaint: its custom_fields is not what the events say"
+        assert list(pack_check.faults(Archive(made(program, senior, story)))) == [
+            "complaint.json: custom_fields is not what the events say"
+        ]
+        body = {"part": "custom_field", "custom_field": "load", "whole": True, "reason": "A number."}
+        assert manager.post(f"{path_of(story)}/redact", body, if_match="*").status_code == 200
+
     @pytest.mark.parametrize("way", ["edit", "redact"])
     def test_is_not_made_good_by_what_comes_after(
         self, senior: Caller, manager: Caller, story: Complaint, engine: Engine, way: str

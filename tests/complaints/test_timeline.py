@@ -319,6 +319,7 @@ class TestVerification:
             "broken": [],
             "texts": 4,
             "texts_without_digest": 0,
+            "head": before["head"],
         }
         last = before["events"]
         past_the_trigger(program.engine, *(one.format(ours=OURS, last=last) for one in statements))

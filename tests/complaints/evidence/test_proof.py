@@ -6,22 +6,40 @@ How it can fail: its proof does not prove, or only to us; something in it can be
 import json
 import subprocess
 import sys
+from collections.abc import Callable
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import orjson
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from sqlalchemy import Engine
+from sqlalchemy import Engine, text
 
 from helpdesk.complaints import pack_check
 from helpdesk.complaints.evidence_pack import SUMS
+from helpdesk.complaints.replaying import NEWBORN, REPLAYED
+from helpdesk.complaints.schemas import Complaint as Shown
 from helpdesk.kernel.event_log import canonical
 from helpdesk.wiring import Program
 from tests.complaints.evidence.packing import Archive, made, of
 from tests.conftest import Caller
 from tests.tampering import past_the_trigger
+
+
+def rewritten(folder: Path, name: str, change: Callable[[Any], Any]) -> None:
+    """A file of a pack, and the manifest with it: as somebody does it who does not want to be found out."""
+    value = json.loads((folder / name).read_text(encoding="utf-8"))
+    change(value)
+    (folder / name).write_text(json.dumps(value), encoding="utf-8")
+    manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
+    whole = (folder / name).read_bytes()
+    for entry in manifest["entries"]:
+        if entry["path"] == name:
+            entry.update(size=len(whole), sha256=sha256(whole).hexdigest())
+    (folder / "manifest.json").write_text(json.dumps(manifest), encoding="utf-8")
 
 
 class TestProof:
@@ -37,7 +55,11 @@ class TestProof:
         bare = [sys.executable, "-I", "-S", str(script)]
         for arguments in ([], [str(tmp_path / "pack.zip")]):
             done = subprocess.run([*bare, *arguments], capture_output=True, text=True, check=False)
-            told = "5 texts compared with their digests, 0 have none.\nAll holds.\n"
+            end = of(pack, "chain.json")
+            told = (
+                "5 texts compared with their digests, 0 have none.\n"
+                f"The chain has {end['count']} events and ends with {end['head']}.\nAll holds.\n"
+            )
             assert (done.returncode, done.stdout, done.stderr) == (0, told, "")
         sums = subprocess.run(
             ["sha256sum", "-c", "--strict", SUMS],
@@ -79,6 +101,79 @@ class TestProof:
         path.write_text(whole.replace(was, becomes, 1), encoding="utf-8")
         assert any(fault in found for found in pack_check.faults(pack_check.Folder(tmp_path)))
 
+    @pytest.mark.parametrize(
+        ("name", "change", "fault"),
+        [
+            ("thread.json", lambda said: said.pop(1), "was removed"),
+            ("thread.json", lambda said: said[1].update(kind="public_reply"), "its kind is another"),
+            ("thread.json", lambda said: said[1].update(author_id=str(UUID(int=1))), "its author is another"),
+            ("thread.json", lambda said: said[1].update(created_at="2026-01-01T00:00:00Z"), "its time is another"),
+            ("thread.json", lambda said: said[1].pop("salt"), "its salt was removed"),
+            ("thread.json", lambda said: said[1].pop("body"), "the texts cannot be read: KeyError"),
+            ("complaint.json", lambda row: row.update(status="received"), "status is not what the events say"),
+            ("complaint.json", lambda row: row.update(severity="S1"), "severity is not what the events say"),
+            ("complaint.json", lambda row: row.update(tags=["mine"]), "tags is not what the events say"),
+            (
+                "complaint.json",
+                lambda row: row.update(custom_fields={"a": "b"}),
+                "custom_fields is not what the events",
+            ),
+            ("complaint.json", lambda row: row.update(received_at="2026-01-01T00:00:00Z"), "received_at is not what"),
+            ("complaint.json", lambda row: row.update(escalation_level=2), "escalation_level is not what the events"),
+            ("complaint.json", lambda row: row.clear(), "the texts cannot be read"),
+            ("timeline.json", lambda told: told.__delitem__(slice(1, None)), "timeline.json has 1 entries"),
+            ("timeline.json", lambda told: told[2].update(payload={}), "entry 3 is not what event 3 says"),
+            ("chain.json", lambda end: end.update(count=1, head="x"), "its owner knows of 1"),
+            ("manifest.json", lambda about: about.update(evidence_id="x"), "as far as the request for this pack"),
+        ],
+    )
+    def test_what_was_changed_is_found_where_the_manifest_was_made_anew(  # noqa: PLR0917
+        self,
+        program: Program,
+        senior: Caller,
+        story: dict[str, Any],
+        tmp_path: Path,
+        name: str,
+        change: Callable[[Any], Any],
+        fault: str,
+    ) -> None:
+        made(program, senior, story).extractall(tmp_path)
+        rewritten(tmp_path, name, change)
+        found = list(pack_check.faults(pack_check.Folder(tmp_path)))
+        assert any(fault in each for each in found), found
+        assert not any("manifest" in each for each in found)
+
+    def test_a_chain_that_was_cut_is_told_by_a_head_that_was_noted(
+        self, program: Program, senior: Caller, story: dict[str, Any], tmp_path: Path, capsys: Any
+    ) -> None:
+        """A pack cannot prove by itself that it is not one of another, shorter story."""
+        path = f"/complaints/{story['reference']}/timeline/verification"
+        before = senior.get(path).json["head"]
+        pack = made(program, senior, story)
+        (tmp_path / "pack.zip").write_bytes(pack.fp.getvalue())  # type: ignore[union-attr]
+        after = senior.get(path).json["head"]
+        assert pack_check.main([str(tmp_path / "pack.zip"), "--head", before]) == 0
+        assert pack_check.main([str(tmp_path / "pack.zip"), "--head", before, "--head", after]) == 1
+        assert f"WRONG: no event has the hash {after}" in capsys.readouterr().out
+        (tmp_path / "pack.zip").write_bytes(b"no archive")
+        assert pack_check.main([str(tmp_path / "pack.zip")]) == 1
+
+    def test_a_message_that_was_removed_here(
+        self, program: Program, senior: Caller, story: dict[str, Any], engine: Engine
+    ) -> None:
+        with engine.begin() as connection:
+            connection.execute(text("DELETE FROM complaint_message WHERE kind = 'internal_note'"))
+        pack = made(program, senior, story)
+        (fault,) = [item["what"] for item in of(pack, "verification.json")["broken"]]
+        assert list(pack_check.faults(Archive(pack))) == [fault.replace(": it", "")]
+
+    def test_what_all_are_born_with_is_the_same_here_and_there(self) -> None:
+        shown = {name: value for name, value in NEWBORN.items() if name in pack_check.BORN}
+        assert shown == pack_check.BORN
+        assert all(NEWBORN[name] is None for name in pack_check.COLUMNS)
+        told = {*pack_check.BORN, *pack_check.COLUMNS, *pack_check.RECEIVED}
+        assert set(REPLAYED) & set(Shown().fields) <= told <= set(REPLAYED)
+
     def test_events_taken_out_or_put_elsewhere(
         self, program: Program, senior: Caller, story: dict[str, Any], tmp_path: Path
     ) -> None:
@@ -111,6 +206,8 @@ class TestProof:
         past_the_trigger(engine, "UPDATE event SET payload = NULL, salt = NULL WHERE type = 'complaint.triaged'")
         pack = made(program, senior, story)
         assert [item["kind"] for item in of(pack, "verification.json")["broken"]] == ["erased"]
+        (fault,) = pack_check.faults(Archive(pack))
+        assert fault.endswith("its payload was erased, and no event accounts for it")
 
     @given(
         st.recursive(
