@@ -297,7 +297,7 @@ class TestVerification:
             (["UPDATE event SET payload = '{{}}' WHERE {ours} AND stream_seq = 4"], {(4, "payload")}),
             (
                 [PUT_ON],
-                {("after", "header"), ("after", "foreign")},
+                {("after", "header"), ("after", "foreign"), ("after", "erased")},
             ),
             (["UPDATE complaint SET event_head = sha256('x')"], {("last", "head")}),
             (["UPDATE complaint SET event_count = event_count - 1"], {("last", "foreign")}),
