@@ -27,9 +27,9 @@ from helpdesk.kernel.unit_of_work import UnitOfWork
 
 @dataclass(frozen=True, slots=True)
 class Erased:
-    """For `events.Redacted`: stream -> places of what was erased, and what it alone had told."""
+    """Stream -> places of what was erased, and what it alone had told, as `events.Redacted` has it."""
 
-    places: Mapping[str, list[int]]
+    places: Mapping[UUID, list[int]]
     carried: Mapping[str, dict[str, Any]]
 
     @property
@@ -51,10 +51,10 @@ def erase(uow: UnitOfWork, kin: Sequence[UUID], event_ids: Sequence[UUID], cut: 
     places = event_log.erase(uow.session, event_ids)
     carried = told.only_by(places)
     for stream, each in places.items():
-        values, unknown = replays[UUID(stream)].only_by(each, may_tell)
+        values, unknown = replays[stream].only_by(each, may_tell)
         for name, what in (("values", values), ("unknown", unknown)):
             if what:
-                carried.setdefault(name, {})[stream] = what
+                carried.setdefault(name, {})[event_log.veiled(stream)] = what
     return Erased(places, carried)
 
 

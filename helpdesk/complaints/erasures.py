@@ -1,6 +1,6 @@
 """Which events may have lost what they said: those that a redaction names.
 
-A redaction's event names, by stream and place, every event that it erased. One from before they were named says how many
+A redaction's event names, by stream (`event_log.veiled`: not everybody who reads it may see that complaint) and place, every event that it erased. One from before they were named says how many
 there were: of a message, of what was recorded when it was written; of a text, of what its own chain had told until then.
 """
 
@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 from uuid import UUID
+
+from helpdesk.kernel.event_log import veiled
 
 REDACTIONS: Final = ("complaint.text_redacted", "complaint.message_redacted")
 
@@ -29,7 +31,7 @@ class Gone:
 
 @dataclass(frozen=True, slots=True)
 class Redaction:
-    """The event of one. `erased`: stream -> places; None where only `count` is told. `written_at`: of a redacted message."""
+    """The event of one. `erased`: veiled stream -> places; None where only `count` is told. `written_at`: of a redacted message."""
 
     stream_id: UUID
     seq: int
@@ -39,25 +41,21 @@ class Redaction:
     written_at: datetime | None = None
 
 
-def named_by(redactions: Iterable[Redaction]) -> Places:
-    """What they name."""
-    found: dict[UUID, set[int]] = defaultdict(set)
-    for redaction in redactions:
-        for stream, places in (redaction.erased or {}).items():
-            found[UUID(stream)].update(places)
-    return {stream: frozenset(places) for stream, places in found.items()}
-
-
 def accounted(gone: Iterable[Gone], redactions: Sequence[Redaction]) -> Places:
     """Those of them that the redactions account for; where only a number is told, the first ones that fit."""
-    named = named_by(redactions)
-    found: dict[UUID, set[int]] = {stream: set(places) for stream, places in named.items()}
-    left = sorted((one for one in gone if one.place not in named.get(one.stream_id, ())), key=lambda one: one.seq)
+    named = {(stream, place) for one in redactions for stream, each in (one.erased or {}).items() for place in each}
+    found: dict[UUID, set[int]] = defaultdict(set)
+    left = []
+    for one in sorted(gone, key=lambda one: one.seq):
+        if (veiled(one.stream_id), one.place) in named:
+            found[one.stream_id].add(one.place)
+        else:
+            left.append(one)
     for redaction in sorted((one for one in redactions if one.erased is None), key=lambda one: one.seq):
         fitting = [one for one in left if _fits(one, redaction)][: redaction.count]
         for one in fitting:
             left.remove(one)
-            found.setdefault(one.stream_id, set()).add(one.place)
+            found[one.stream_id].add(one.place)
     return {stream: frozenset(places) for stream, places in found.items()}
 
 

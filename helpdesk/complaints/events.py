@@ -301,7 +301,7 @@ class MacroApplied(ComplaintEvent):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Redacted(ComplaintEvent):
     """Text was taken out for good, `whole` or at so many `places`. `digest`: salted, of the text as it was before;
-    `texts`: salted anew, of what is left. `erased`: stream -> places of the events that lost what they said, and
+    `texts`: salted anew, of what is left. `erased`: stream (`event_log.veiled`) -> places of the events that lost what they said, and
     `carried`: what they alone had told of other things, which goes on holding (`carrying`).
     """
 

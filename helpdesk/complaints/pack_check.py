@@ -168,12 +168,30 @@ def noted_wrong(pack: Reader, noted: str) -> Iterator[str]:
         yield f"no event has the hash {noted}: the chain was cut, or is another"
 
 
-WITHHELD = ("complaint.need_recorded", "complaint.need_ended", "offer.")
+WITHHELD = (
+    "offer.",
+    "complaint.duplicate_",
+    "complaint.linked",
+    "complaint.merged",
+    "complaint.need_",
+    "complaint.received",
+    "complaint.redirected",
+    "complaint.split",
+    "complaint.unlinked",
+    "complaint.unmerged",
+)
+"""What may be withheld: needs, offers, and what names another complaint."""
+
 REDACTIONS = {"complaint.text_redacted", "complaint.message_redacted"}
 
 
+def veiled(stream: str) -> str:
+    """How an event names a chain that not everybody may know of."""
+    return hashlib.sha256(stream.encode("utf-8")).hexdigest()
+
+
 def named_erased(pack: Reader) -> set[tuple[str, int]]:
-    """Stream and place of every event that a redaction says it erased."""
+    """Veiled stream and place of every event that a redaction says it erased."""
     found: set[tuple[str, int]] = set()
     for file in (CHAIN, ELSEWHERE):
         for event in events_of(pack, file):
@@ -192,6 +210,11 @@ def counting_redactions(pack: Reader) -> Iterator[tuple[datetime, int]]:
                 yield moment(event["occurred_at"]), payload["erased_events"]
 
 
+def withheld_redaction(pack: Reader) -> bool:
+    """Whether something of this story was redacted on a complaint that is not for the reader: nobody can tell then what."""
+    return any(event["type"] in REDACTIONS and event["payload"] is None for event in events_of(pack, ELSEWHERE))
+
+
 def erasures_wrong(pack: Reader) -> Iterator[str]:
     """Events that say nothing any more, without a redaction that names them. One from before they were named says how many
     they were, and so many before it are accounted for.
@@ -200,13 +223,13 @@ def erasures_wrong(pack: Reader) -> Iterator[str]:
     for event in events_of(pack, CHAIN):
         if event["payload"] is None and event.get("withheld"):
             if not event["type"].startswith(WITHHELD):
-                yield f"event {event['stream_seq']} is withheld, and only needs and offers are"
-        elif event["payload"] is None and (event["stream_id"], event["stream_seq"]) not in named:
+                yield f"event {event['stream_seq']} is withheld, which is never done with what it is"
+        elif event["payload"] is None and (veiled(event["stream_id"]), event["stream_seq"]) not in named:
             bare.append(event)
     for at, count in sorted(counting_redactions(pack)):
         for event in [each for each in bare if moment(each["occurred_at"]) <= at][:count]:
             bare.remove(event)
-    for event in bare:
+    for event in () if withheld_redaction(pack) else bare:
         yield f"event {event['stream_seq']}: its payload was erased, and no event accounts for it"
 
 
@@ -248,7 +271,7 @@ class Story:
         if own:
             self.follow(kind, payload)
         if payload is None:
-            if (event["stream_id"], event["stream_seq"]) not in self.named:
+            if (veiled(event.get("stream_id", "")), event.get("stream_seq")) not in self.named:
                 self.message_erased = self.message_erased or kind in OF_A_MESSAGE | WITH_MESSAGES
                 self.complaint_erased = self.complaint_erased or (own and kind in OF_A_COMPLAINT)
             return
@@ -272,8 +295,8 @@ class Story:
         for message, texts in carried.get("message_texts", {}).items():
             self.tell(message, event["occurred_at"], texts)
         for message, facts in carried.get("messages", {}).items():
-            self.bear(message, facts, own=facts["complaint_id"] == self.stream)
-        texts = carried.get("texts", {}).get(self.stream)
+            self.bear(message, facts, own=facts["home"] == veiled(self.stream))
+        texts = carried.get("texts", {}).get(veiled(self.stream))
         if texts:
             self.complaint = {**(self.complaint or {}), **texts}
 
@@ -313,7 +336,7 @@ class Texts:
     def __init__(self, pack: Reader) -> None:
         self.compared = self.silent = 0
         self.wrong: list[str] = []
-        story = Story(pack)
+        story, unknown = Story(pack), withheld_redaction(pack)
         complaint = content(pack, COMPLAINT)
         for name in ("subject", "description"):
             said, erased = story.complaint, story.complaint_erased
@@ -324,7 +347,7 @@ class Texts:
             what = "message " + message["id"]
             there.add(message["id"])
             _, said = story.messages.get(message["id"], ("", None))
-            erased = said is None and story.message_erased
+            erased = (said is None and story.message_erased) or (unknown and message["redacted_at"] is not None)
             self.compare(what, message["body"], "body", message.get("salt"), said=said, erased=erased)
             self.wrong += (f"{what}: its {fault} is another" for fault in differing(message, story.facts))
             for letter in (each for each in names if each.startswith(f"letters/{place:04}-")):
@@ -427,18 +450,21 @@ class Fields:
         """Digest of the custom fields, where a redaction told them last."""
         self.stream = content(pack, HEAD)["stream_id"]
         named = named_erased(pack)
-        events = [*events_of(pack, CHAIN), *(each for each in events_of(pack, ELSEWHERE) if each["type"] in REDACTIONS)]
+        events = [
+            *events_of(pack, CHAIN),
+            *(each for each in events_of(pack, ELSEWHERE) if each["type"] in REDACTIONS and each["payload"]),
+        ]
         for event in sorted(events, key=lambda each: moment(each["occurred_at"])):
             own, payload = event["stream_id"] == self.stream, event["payload"]
             if payload is not None:
                 self.hear(event["type"], payload, own=own)
-            elif own and event["type"] not in OF_A_MESSAGE and (self.stream, event["stream_seq"]) not in named:
+            elif own and event["type"] not in OF_A_MESSAGE and (veiled(self.stream), event["stream_seq"]) not in named:
                 self.known, self.sealed = {}, None  # what it told is not known
 
     def hear(self, kind: str, payload: dict[str, Any], *, own: bool) -> None:
         carried = payload.get("carried", {})
-        self.known.update(carried.get("values", {}).get(self.stream, {}))
-        for name in carried.get("unknown", {}).get(self.stream, ()):
+        self.known.update(carried.get("values", {}).get(veiled(self.stream), {}))
+        for name in carried.get("unknown", {}).get(veiled(self.stream), ()):
             self.known.pop(name, None)
         if own and kind == "complaint.received":
             if "born" in payload:
@@ -478,8 +504,10 @@ def timeline_wrong(pack: Reader) -> Iterator[str]:
     if len(shown) != len(events):
         yield f"timeline.json has {len(shown)} entries, and the chain {len(events)} events"
     for entry, event in zip(shown, events):  # noqa: B905  # of Python 3.8
-        told = (entry["id"], entry["sequence"], entry["type"], entry["hash"], entry["actor_kind"], entry["payload"])
-        said = tuple(event[name] for name in ("id", "stream_seq", "type", "hash", "actor_kind", "payload"))
+        told: tuple[Any, ...] = (entry["id"], entry["sequence"], entry["type"], entry["hash"], entry["actor_kind"])
+        said: tuple[Any, ...] = tuple(event[name] for name in ("id", "stream_seq", "type", "hash", "actor_kind"))
+        if not event.get("withheld"):  # else the entry may have what of it is for the reader
+            told, said = (*told, entry["payload"]), (*said, event["payload"])
         at = moment(entry["occurred_at"]) == moment(event["occurred_at"])
         if told != said or not at or str(entry["actor_id"]) != event["actor_id"]:
             yield f"timeline.json: entry {entry['sequence']} is not what event {event['stream_seq']} says"
@@ -488,6 +516,8 @@ def timeline_wrong(pack: Reader) -> Iterator[str]:
 def elsewhere_wrong(pack: Reader) -> Iterator[str]:
     """Events of other complaints' chains, each by itself: their places are shown by the packs of those."""
     for event in events_of(pack, ELSEWHERE):
+        if event.get("withheld") and "hash" not in event:
+            continue  # nothing of it is here but that it is
         for fault in event_wrong(event):
             yield f"event {event['stream_seq']} of {event['stream_id']}: {fault}"
 

@@ -31,6 +31,7 @@ from helpdesk.complaints.text_seals import OF_MESSAGE, new_salt, seal_row
 from helpdesk.identity.actors import Actor
 from helpdesk.kernel import idempotency, mail
 from helpdesk.kernel.errors import FieldError, ValidationFailed
+from helpdesk.kernel.event_log import veiled
 from helpdesk.kernel.ids import new_id
 from helpdesk.kernel.schemas import Schema, Text
 from helpdesk.kernel.unit_of_work import UnitOfWork
@@ -274,6 +275,6 @@ def told(row: Mapping[str, Any], erased: Erased) -> dict[str, Any]:
         "reason": row["reason"],
         "digest": row["digest"].hex(),
         "erased_events": row["erased_events"],
-        "erased": dict(erased.places),
+        "erased": {veiled(stream): places for stream, places in erased.places.items()},
         "carried": dict(erased.carried),
     }

@@ -13,7 +13,7 @@ from uuid import UUID
 from helpdesk.complaints.changes import TOLD
 from helpdesk.complaints.lifecycle import LIFECYCLE
 from helpdesk.complaints.text_seals import CUSTOM_FIELDS, seal_fields
-from helpdesk.kernel.event_log import payload_changed
+from helpdesk.kernel.event_log import payload_changed, veiled
 from helpdesk.kernel.schemas import json_safe
 
 UNPROVEN: Final = frozenset({"subject", "description", "source_data"})
@@ -82,6 +82,11 @@ class Replay:
     place: int = 0
     """Of the last event."""
 
+    veiled: str = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.veiled = veiled(self.complaint_id)
+
     def hear(self, row: Any) -> None:
         """The next event; of other complaints' chains only redactions concern this one. One that was changed past the program,
         so that it cannot be read, is as one that was erased.
@@ -101,12 +106,12 @@ class Replay:
 
     def _hear(self, row: Any, payload: Mapping[str, Any]) -> None:
         own = row.stream_id == self.complaint_id
-        for place in payload.get("erased", {}).get(str(self.complaint_id), ()):
+        for place in payload.get("erased", {}).get(self.veiled, ()):
             self.lost.pop(place, None)
         carried = payload.get("carried", {})
-        for name, value in carried.get("values", {}).get(str(self.complaint_id), {}).items():
+        for name, value in carried.get("values", {}).get(self.veiled, {}).items():
             self._say(name, value, row)
-        for name in carried.get("unknown", {}).get(str(self.complaint_id), ()):
+        for name in carried.get("unknown", {}).get(self.veiled, ()):
             self.words.pop(name, None)
         if own and row.type == "complaint.received":
             self._hear_birth(row, payload)

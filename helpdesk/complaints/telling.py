@@ -7,6 +7,7 @@ from typing import Any, Final, NamedTuple
 from uuid import UUID
 
 from helpdesk.complaints.text_seals import TOLD_OF_MESSAGE, Facts, Seals
+from helpdesk.kernel.event_log import veiled
 from helpdesk.kernel.schemas import json_safe
 
 OF_COMPLAINTS: Final = ("complaint.received", "complaint.edited", "complaint.text_redacted")
@@ -68,8 +69,9 @@ def place_now(home: UUID, moves: Iterable[Move]) -> UUID | None:
 
 @dataclass(slots=True)
 class Told:
-    """What some chains say of texts."""
+    """What some chains say of texts. `streams`: whose chains they are."""
 
+    streams: Iterable[UUID]
     complaints: dict[UUID, Said] = field(default_factory=dict)
     messages: dict[UUID, Said] = field(default_factory=dict)
     born: dict[UUID, Born] = field(default_factory=dict)
@@ -80,8 +82,13 @@ class Told:
     """Complaint -> stream and place of every event that told of its texts."""
     erased: list[_Erased] = field(default_factory=list)
     """Events that told of texts."""
-    settled: set[tuple[UUID, int]] = field(default_factory=set)
-    """Stream and place of erased events that a redaction names: what they told of other texts it tells again."""
+    settled: set[tuple[str, int]] = field(default_factory=set)
+    """Veiled stream and place of erased events that a redaction names: what they told of other texts it tells again."""
+
+    known: dict[str, UUID] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.known = {veiled(stream): stream for stream in self.streams}
 
     def hear(self, row: Any) -> None:
         """The next event; in the order of the log. One that was changed past the program, so that it cannot be read, is as one
@@ -100,7 +107,7 @@ class Told:
 
     def _hear(self, row: Any, payload: Mapping[str, Any]) -> None:
         for stream, places in payload.get("erased", {}).items():
-            self.settled.update((UUID(stream), place) for place in places)
+            self.settled.update((stream, place) for place in places)
         for message_id in payload.get("moved_messages", ()) if row.type in MOVING else ():
             moved = Move(row.occurred_at, None, UUID(payload["new_id"]))
             self.split_off.setdefault(UUID(message_id), []).append(moved)
@@ -118,14 +125,16 @@ class Told:
             self._tell_complaint(row.stream_id, row, payload["texts"])
 
     def _hear_carried(self, row: Any, carried: Mapping[str, Mapping[str, Any]]) -> None:
-        for complaint_id, seals in carried.get("texts", {}).items():
-            self._tell_complaint(UUID(complaint_id), row, seals)
+        for stream, seals in carried.get("texts", {}).items():
+            if stream in self.known:
+                self._tell_complaint(self.known[stream], row, seals)
         for message_id, seals in carried.get("message_texts", {}).items():
             self._tell_message(message_id, row, seals)
         for message_id, facts in carried.get("messages", {}).items():
-            known = {name: value for name, value in facts.items() if name != "complaint_id"}
-            home = UUID(facts["complaint_id"])
-            self.born[UUID(message_id)] = Born(home, known, row.stream_id, row.stream_seq)
+            known = {name: value for name, value in facts.items() if name != "home"}
+            if facts["home"] in self.known:
+                home = self.known[facts["home"]]
+                self.born[UUID(message_id)] = Born(home, known, row.stream_id, row.stream_seq)
 
     def _bear(self, message_id: str, row: Any, facts: Facts) -> None:
         self.born[UUID(message_id)] = Born(row.stream_id, facts, row.stream_id, row.stream_seq)
@@ -141,7 +150,7 @@ class Told:
         self.sealing.setdefault(complaint_id, set()).add((row.stream_id, row.stream_seq))
 
     def _unsettled(self) -> Iterator[_Erased]:
-        return (one for one in self.erased if (one.stream_id, one.place) not in self.settled)
+        return (one for one in self.erased if (veiled(one.stream_id), one.place) not in self.settled)
 
     def lost(self, complaint_id: UUID) -> bool:
         """Whether what was said last of the complaint's own texts may have been erased."""
@@ -154,17 +163,17 @@ class Told:
     def lost_messages(self, streams: Sequence[UUID]) -> bool:
         return any(one.stream_id in streams and one.type in {*OF_MESSAGES, *WITH_MESSAGES} for one in self._unsettled())
 
-    def only_by(self, places: Mapping[str, Sequence[int]]) -> dict[str, dict[str, Any]]:
+    def only_by(self, places: Mapping[UUID, Sequence[int]]) -> dict[str, dict[str, Any]]:
         """What these events (stream -> places) said, and nobody since: `texts` of complaints, `message_texts`, `messages`."""
-        gone = {(UUID(stream), place) for stream, each in places.items() for place in each}
+        gone = {(stream, place) for stream, each in places.items() for place in each}
         of_complaints = {
-            str(row_id): said.seals for row_id, said in self.complaints.items() if self.sealing[row_id] & gone
+            veiled(row_id): said.seals for row_id, said in self.complaints.items() if self.sealing[row_id] & gone
         }
         of_messages = {
             str(row_id): said.seals for row_id, said in self.messages.items() if (said.stream_id, said.place) in gone
         }
         born = {
-            str(row_id): {"complaint_id": str(one.home), **one.facts}
+            str(row_id): {"home": veiled(one.home), **one.facts}
             for row_id, one in self.born.items()
             if (one.stream_id, one.place) in gone
         }

@@ -17,7 +17,7 @@ from helpdesk.complaints.merge_queries import kin_of
 from helpdesk.complaints.models import Complaint, Message
 from helpdesk.complaints.telling import MOVING, OF_COMPLAINTS, OF_MESSAGES, WITH_MESSAGES, Move, Told, place_now
 from helpdesk.complaints.text_seals import FACTS, OF_COMPLAINT, OF_MESSAGE, Seals, Written, message_facts
-from helpdesk.kernel.event_log import Broken, EventRow
+from helpdesk.kernel.event_log import Broken, EventRow, veiled
 
 Kin = Mapping[UUID, Sequence[UUID]]
 
@@ -86,17 +86,9 @@ def _missing(
     """Messages that have to be in these complaints, and are not: `expected` has where."""
     if not expected:
         return
-    elsewhere = {
-        row.id: row
-        for row in session.execute(
-            select(Message.id, Complaint.reference)
-            .join(Complaint, Complaint.id == Message.complaint_id)
-            .where(Message.id.in_(expected))
-        )
-    }
+    elsewhere = set(session.scalars(select(Message.id).where(Message.id.in_(expected))))
     for message_id, home in sorted(expected.items()):
-        row = elsewhere.get(message_id)
-        fault = "it was removed" if row is None else f"it was put into the complaint {row.reference}"
+        fault = "it was put into another complaint" if message_id in elsewhere else "it was removed"
         said, born = told.messages.get(message_id), told.born[message_id]
         place = born.at(home) if said is None else said.at(home)
         yield Written(
@@ -127,17 +119,18 @@ def _related(session: Session, complaint_ids: Sequence[UUID]) -> Iterable[UUID]:
 
 def told_in(session: Session, streams: Iterable[UUID]) -> Told:
     """What these complaints' chains say."""
+    streams = list(streams)
     told = (
         select(
             EventRow.stream_id, EventRow.stream_seq, EventRow.seq, EventRow.type, EventRow.occurred_at, EventRow.payload
         )
         .where(
-            EventRow.stream_id.in_(list(streams)),
+            EventRow.stream_id.in_(streams),
             EventRow.type.in_({*OF_COMPLAINTS, *OF_MESSAGES, *WITH_MESSAGES, *MOVING}),
         )
         .order_by(EventRow.seq)
     )
-    found = Told()
+    found = Told(streams)
     for row in session.execute(told):
         found.hear(row)
     return found
@@ -200,7 +193,7 @@ def seals_elsewhere(session: Session, complaint_id: UUID) -> Sequence[EventRow]:
             EventRow.type.in_(WITH_MESSAGES)
             & func.jsonb_exists_any(EventRow.payload["message_texts"], cast(here, ARRAY(String))),
             EventRow.payload["carried"]["messages"].has_any(cast(here, ARRAY(String))),
-            EventRow.payload["erased"].has_key(str(complaint_id)),
+            EventRow.payload["erased"].has_key(veiled(complaint_id)),
             (EventRow.type == "complaint.split")
             & func.jsonb_exists_any(EventRow.payload["moved_messages"], cast(sorted(written), ARRAY(String))),
         ),

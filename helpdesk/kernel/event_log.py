@@ -189,19 +189,24 @@ def _next_place(stream: Stream | None) -> tuple[UUID | None, int | None, bytes]:
     return stream.id, stream.event_count, bytes(stream.event_head)
 
 
-def erase(session: Session, event_ids: Sequence[UUID]) -> dict[str, list[int]]:
+def veiled(stream_id: UUID) -> str:
+    """How an event names a stream that its reader may not know of: whoever knows the id knows which it is, nobody else."""
+    return hashlib.sha256(str(stream_id).encode()).hexdigest()
+
+
+def erase(session: Session, event_ids: Sequence[UUID]) -> dict[UUID, list[int]]:
     """Remove payloads and their salts for good: stream -> places. Digests and hashes stay, so the chains still verify.
 
-    The same transaction must record an event that has what is returned as its `erased`: the database refuses an erasure that
-    no event tells, and so of events outside the chains, which cannot be named.
+    The same transaction must record an event that has what is returned as its `erased`, the streams `veiled`: the database
+    refuses an erasure that no event tells, and so of events outside the chains, which cannot be named.
     """
     if not event_ids:
         return {}
     gone = update(EventRow).where(EventRow.id.in_(event_ids), EventRow.payload.is_not(None))
     made = gone.values(payload=None, salt=None).execution_options(synchronize_session=False)
-    found: dict[str, list[int]] = {}
+    found: dict[UUID, list[int]] = {}
     for row in session.execute(made.returning(EventRow.stream_id, EventRow.stream_seq)):
-        found.setdefault(str(row.stream_id), []).append(row.stream_seq)
+        found.setdefault(row.stream_id, []).append(row.stream_seq)
     return {stream: sorted(places) for stream, places in sorted(found.items())}
 
 

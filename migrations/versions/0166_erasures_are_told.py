@@ -6,7 +6,7 @@ The administration's acts, and events outside of the chains, keep theirs: nothin
 from alembic import op
 
 revision = "0166_erasures_are_told"
-down_revision = "0210_ladders"
+down_revision = "0211_escalations"
 branch_labels = None
 depends_on = None
 
@@ -17,7 +17,7 @@ BEGIN
         SELECT FROM event AS telling
         WHERE NEW.stream_id IS DISTINCT FROM '00000000-0000-7000-8000-0000000000ad'  -- the administration's: never
           AND telling.xid = pg_current_xact_id()
-          AND telling.payload -> 'erased' -> NEW.stream_id::text @> to_jsonb(NEW.stream_seq)
+          AND telling.payload -> 'erased' -> encode(sha256(convert_to(NEW.stream_id::text, 'UTF8')), 'hex') @> to_jsonb(NEW.stream_seq)
     ) THEN
         RAISE EXCEPTION 'a payload is erased only where an event of the same transaction says so'
             USING ERRCODE = 'integrity_constraint_violation';

@@ -113,7 +113,7 @@ class TestTampering:
         with engine.begin() as connection:
             moved = text("UPDATE complaint_message SET complaint_id = :other WHERE kind = 'inbound' RETURNING id")
             message = connection.execute(moved, {"other": other["id"]}).scalar_one()
-        put, unknown = f"it was put into the complaint {other['reference']}", "no event knows of it"
+        put, unknown = "it was put into another complaint", "no event knows of it"
         for complaint, fault in ((story, put), (other, unknown)):
             assert [item["what"] for item in report(senior, complaint)["broken"]] == [f"message {message}: {fault}"]
         found = {(item.subject, item.detail) for item in violations(database, ["chain"])}
@@ -132,7 +132,7 @@ class TestTampering:
             connection.execute(back, {"id": story["id"]})
         (here,), (away,) = (report(senior, one)["broken"] for one in (story, survivor))
         assert here["what"].endswith("it was put here from another complaint")
-        assert away["what"].endswith(f"it was put into the complaint {story['reference']}")
+        assert away["what"].endswith("it was put into another complaint")
         assert len(named(database)) == 2
 
     def test_the_row_itself_refuses(self, engine: Engine, story: Complaint) -> None:

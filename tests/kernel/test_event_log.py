@@ -31,6 +31,7 @@ from helpdesk.kernel.event_log import (
     erase,
     link_hash,
     start_of_log,
+    veiled,
     verify_stream,
 )
 from helpdesk.kernel.ids import new_id
@@ -59,7 +60,14 @@ def erase_second(database: Database, chain: Chain) -> None:
     with database.unit_of_work(SYSTEM) as uow:
         here = EventRow.stream_id == chain.id
         second = uow.session.scalars(select(EventRow.id).where(here, text(ONE))).one()
-        uow.record(Erased(thing_id=chain.id, words="erased", erased=erase(uow.session, [second])), chain)
+        uow.record(
+            Erased(
+                thing_id=chain.id,
+                words="erased",
+                erased={veiled(stream): places for stream, places in erase(uow.session, [second]).items()},
+            ),
+            chain,
+        )
 
 
 def faults(database: Database, chain: Chain, erasures: Collection[int] = ()) -> list[tuple[int, str]]:
@@ -134,7 +142,7 @@ class TestAppendOnly:
     ) -> None:
         before = told(database)
         statements = f"UPDATE event SET payload = NULL, salt = NULL WHERE {ONE}; " + told_by.replace(
-            "STREAM", str(chain.id)
+            "STREAM", veiled(chain.id)
         )
         with pytest.raises(IntegrityError), engine.begin() as connection:
             connection.exec_driver_sql(statements)

@@ -39,6 +39,7 @@ OWN: Final = frozenset(
         "macro_id",
         "redaction_id",
         "agent_id",
+        "author_id",
         "issue_id",
         "attachment_id",
         "person_id",
