@@ -21,7 +21,7 @@ UNPROVEN: Final = frozenset({"subject", "description", "source_data"})
 
 REPLAYED: Final = tuple(name for name in TOLD if name not in UNPROVEN)
 
-_IN_THE_EVENT: Final = (
+IN_THE_EVENT: Final = (
     "reference",
     "record_type",
     "channel",
@@ -58,7 +58,7 @@ _OF_A_PART: Final = frozenset({"issue_id", "person_id", "need_id", "attachment_i
 
 def born(row: Mapping[str, Any]) -> dict[str, Any]:
     """For `complaint.received`: what is known of a new complaint beside what the event names. Custom fields are not told."""
-    found = json_safe({name: row.get(name) for name in REPLAYED if name not in {*_IN_THE_EVENT, CUSTOM_FIELDS}})
+    found = json_safe({name: row.get(name) for name in REPLAYED if name not in {*IN_THE_EVENT, CUSTOM_FIELDS}})
     return {name: value for name, value in found.items() if value is not None and value != NEWBORN[name]}
 
 
@@ -123,7 +123,7 @@ class Replay:
                 self.words[CUSTOM_FIELDS] = Word(sealed, row.stream_id, row.stream_seq, sealed=True)
 
     def _hear_birth(self, row: Any, payload: Mapping[str, Any]) -> None:
-        known = {name: payload[name] for name in _IN_THE_EVENT}
+        known = {name: payload[name] for name in IN_THE_EVENT}
         if "born" in payload:
             known = {**NEWBORN, **payload["born"], **known}
         else:  # from before it was told

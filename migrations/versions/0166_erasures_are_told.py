@@ -6,7 +6,7 @@ The administration's acts, and events outside of the chains, keep theirs: nothin
 from alembic import op
 
 revision = "0166_erasures_are_told"
-down_revision = "0211_escalations"
+down_revision = "0168_mail_headers"
 branch_labels = None
 depends_on = None
 

@@ -43,6 +43,7 @@ from helpdesk.complaints import duplicates
 from helpdesk.complaints.duplicate_queries import comparing
 from helpdesk.complaints.lifecycle import LIFECYCLE
 from helpdesk.complaints.models import NOTHING_DUE, Complaint, Issue, Message, Need, Person, TransitionRow
+from helpdesk.complaints.replaying import born
 from helpdesk.complaints.search_index import APPEND, appended, received_rows
 from helpdesk.complaints.search_models import SearchSegment
 from helpdesk.complaints.severity_models import SeverityAssessment
@@ -538,8 +539,10 @@ def _create(connection: Connection, caller: Caller, given: dict[str, Any]) -> Re
             "split_from": None,
             "acknowledged": False,
             "imported": False,
+            "born": born(row),
             "texts": seal(row["text_salt"], {name: row[name] for name in OF_COMPLAINT}),
             "message_texts": {},
+            "message_facts": {},
         },
     )
     clocks = [
@@ -644,7 +647,7 @@ def _add_reply(
         "complaint.message_added",
         {"complaint_id": chain.stream_id, "reference": to["reference"], "message_id": message["id"], "mentions": []}
         | {"texts": seal(salt, {"body": given["body"]}), "attachment_ids": []}
-        | {name: message[name] for name in ("kind", "purpose", "channel", "in_reply_to")},
+        | {name: message[name] for name in ("kind", "purpose", "channel", "in_reply_to", "author_kind", "author_id")},
     )
     due = {"not_before": caller.now, "next_at": caller.now}
     connection.execute(NEW_DUTY, {"id": new_id(), "topic": TOPIC, "subject_id": mail["id"], "payload": {}, **due})

@@ -8,6 +8,7 @@ looks proven, or tampered with; something written meanwhile does.
 
 import hashlib
 from itertools import product
+from types import SimpleNamespace
 from typing import Any
 from uuid import UUID
 
@@ -16,6 +17,7 @@ from sqlalchemy import Engine, text
 from sqlalchemy.exc import IntegrityError
 
 from helpdesk.complaints import pack_check
+from helpdesk.complaints.replaying import IN_THE_EVENT, Replay
 from helpdesk.complaints.text_seals import digest, seal
 from helpdesk.kernel.unit_of_work import Database
 from helpdesk.verifying import violations
@@ -278,9 +280,17 @@ class TestOrdinaryLife:
         assert counts(senior, survivor) == (1, 0)
         assert counts(senior, story) == (3, 0)
         assert named(database) == []
+        for complaint in (survivor, story):
+            assert list(pack_check.faults(Archive(made(program, senior, complaint)))) == []
 
-    def test_redacted_while_merged(
-        self, senior: Caller, manager: Caller, team: UUID, story: Complaint, database: Database
+    def test_redacted_while_merged(  # noqa: PLR0917
+        self,
+        senior: Caller,
+        manager: Caller,
+        team: UUID,
+        story: Complaint,
+        database: Database,
+        program: Program,
     ) -> None:
         survivor = new(senior, team)
         merge(senior, story, survivor, silent=True)
@@ -294,6 +304,7 @@ class TestOrdinaryLife:
         unmerge(senior, story, silent=True)
         assert counts(senior, story) == (3, 0)
         assert named(database) == []
+        assert list(pack_check.faults(Archive(made(program, senior, story)))) == []
 
     def test_split(self, senior: Caller, team: UUID, database: Database, program: Program, engine: Engine) -> None:
         issues = [{"category": "DEL", "issue": "DEL.LATE"}, {"category": "COM", "issue": "COM.WAIT"}]
@@ -311,7 +322,8 @@ class TestOrdinaryLife:
         assert counts(senior, complaint) == (2, 0)
         assert counts(senior, answer.json) == (3, 0)
         assert named(database) == []
-        assert list(pack_check.faults(Archive(made(program, senior, answer.json)))) == []
+        for one in (complaint, answer.json):
+            assert list(pack_check.faults(Archive(made(program, senior, one)))) == []
         tampered(engine, "UPDATE complaint_message SET body = 'Thanks' WHERE body = 'Moved'")
         assert [item["sequence"] for item in report(senior, answer.json)["broken"]] == [0]
         assert report(senior, complaint)["valid"]
@@ -426,6 +438,19 @@ class TestErased:
         ]
         tampered(engine, f"DELETE FROM complaint_message WHERE id = '{said['id']}'")
         assert any("it was removed" in item for item in named(database))
+
+
+def test_a_complaint_from_before_its_columns_were_told() -> None:
+    """What its first event names is held against the row, and anything else from its first change on."""
+    complaint_id = UUID(int=1)
+    told = dict.fromkeys(IN_THE_EVENT) | {"severity": "S3"}
+    events = [("complaint.received", told), ("complaint.triaged", {"changes": {"impact": [None, 2]}})]
+    replay = Replay(complaint_id)
+    for place, (kind, payload) in enumerate(events, start=1):
+        row = {"stream_id": complaint_id, "stream_seq": place, "type": kind, "payload": payload, "salt": None}
+        replay.hear(SimpleNamespace(**row))
+    assert replay.known().keys() == {*IN_THE_EVENT, "status", "waiting_on", "impact"}
+    assert (replay.known()["severity"].value, replay.known()["impact"].value) == ("S3", 2)
 
 
 def test_a_bare_python_computes_the_same() -> None:
