@@ -2,8 +2,10 @@
 
 import re
 import secrets
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any, Final, Protocol, cast
 from uuid import UUID
 
@@ -59,8 +61,8 @@ class Web:
 
 class RowId(UUIDConverter):
     """The id of a row in a path. What is none is the id of no row: so whoever asks is told, in the order of all refusals, that
-    there is no such row, and not that there is no such address. A word that stands at its place in another address is no
-    id either: a method that is not for that address is refused as such.
+    there is no such row, and not that there is no such address. A word that stands at such a place in an address is no id
+    either: a method that is not for that address is refused as such.
     """
 
     regex = "[^/]+"
@@ -69,9 +71,20 @@ class RowId(UUIDConverter):
     def to_python(self, value: str) -> UUID:
         if _ROW_ID.fullmatch(value):
             return UUID(value)
-        if any(value in rule.rule.split("/") for rule in self.map.iter_rules()):
+        if value in _words_beside_ids(self.map):
             raise ValidationError
         return NO_ROW
+
+
+@cache
+def _words_beside_ids(map_: Map) -> frozenset[str]:
+    """Words of addresses that stand where another address, alike up to there, has something that is given."""
+    words: dict[tuple[str, ...], set[str]] = defaultdict(set)
+    for rule in map_.iter_rules():
+        parts = ["<>" if part.startswith("<") else part for part in rule.rule.split("/")]
+        for place, part in enumerate(parts):
+            words[tuple(parts[:place])].add(part)
+    return frozenset().union(*(beside - {"<>"} for beside in words.values() if "<>" in beside))
 
 
 class VersionNumber(IntegerConverter):

@@ -214,7 +214,9 @@ class TestUnknown:
             is_problem(agent.get(path), 404, "unknown_route")
             is_problem(anonymous.get(path), 404, "unknown_route")
 
-    @pytest.mark.parametrize("row_id", ["not-a-uuid", "1", "{x}", "%00", "%F0%9F%A7%80", "0" * 3000, "0" * 32, NO_ROW])
+    @pytest.mark.parametrize(
+        "row_id", ["not-a-uuid", "1", "{x}", "%00", "%F0%9F%A7%80", "0" * 3000, "0" * 32, NO_ROW, "attachments"]
+    )
     def test_what_is_no_id_is_the_id_of_no_row(self, agent: Caller, anonymous: Caller, row_id: Any) -> None:
         """In the order of all refusals: a stranger learns nothing, not even that."""
         for path in (f"/agents/{row_id}", f"/jobs/{row_id}"):
@@ -477,7 +479,16 @@ class TestEveryRoute:
 
     def test_anonymous_never_gets_in_by_accident(self, app: Flask, anonymous: Caller) -> None:
         """Whatever is not public says 401 before anything else; nothing is a 500, and every refusal is a problem."""
-        public = ("/health", "/metrics", "/problems", "/docs", "/api/v1/openapi.json", "/api/v1/public", "/sign-in")
+        public = (
+            "/health",
+            "/metrics",
+            "/problems",
+            "/docs",
+            "/api/v1/openapi.json",
+            "/api/v1/public",
+            "/sign-in",
+            "/track",
+        )
         for path, methods in rules(app):
             for method in methods - {"OPTIONS", "HEAD"}:
                 answer = anonymous.client.open(path, method=method)

@@ -53,6 +53,8 @@ OWN: Final = frozenset(
         "trigger_id",
         "firing_id",
         "fact_id",
+        "job_id",
+        "about_id",
     ]
 )
 """Ids in events on a complaint that are not of another complaint, nor of what lies between two."""
