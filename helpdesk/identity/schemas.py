@@ -42,7 +42,7 @@ class AgentPatch(Schema):
     even_if_named = Flag(
         metadata={
             "description": "With `active: false`: also where settings name the agent (409 `agent_named`), which then find nobody.",
-            "example": False,
+            "example": None,
         }
     )
     reassign_to = fields.Nested(
