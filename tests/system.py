@@ -82,12 +82,13 @@ class System:
             "HELPDESK_LIMITS": "0",
         }
 
-    def start(self, *command: str) -> subprocess.Popen[bytes]:
+    def start(self, *command: str, **variables: str) -> subprocess.Popen[bytes]:
+        """`variables`: of its environment, beside those of all."""
         log = (self.folder / f"{command[0]}.log").open("ab")
         with log:
             child = subprocess.Popen(
                 [sys.executable, "-m", "helpdesk", *command],
-                env=self.environment(),
+                env=self.environment() | variables,
                 stdout=log,
                 stderr=log,
                 cwd=Path(__file__).resolve().parent.parent,

@@ -116,14 +116,23 @@ def _join_answers(
     waiting = next((clock for clock in theirs if clock.kind == NEXT and _just_cancelled(uow, clock)), None)
     if mine is None:
         asked = _asked(uow, promised, survivor, waiting, present)
-        begun = asked and promising.begin(
-            uow, promised, survivor, NEXT, asked.at, waits=present.waits, subject_id=asked.id
-        )
-        if begun:
-            note(uow, event.merge_id, _BOOK, {begun.id: {"own": None}})
+        there = None if asked is None else _answer_cancelled(found, asked, survivor)
+        if asked is not None and there is not None:
+            clocks.restart(uow, there, asked.at, present.waits, uow.now)
+            promised.retarget(uow, there, present.waits)
+        elif asked is not None:
+            there = promising.begin(uow, promised, survivor, NEXT, asked.at, waits=present.waits, subject_id=asked.id)
+        if there is not None:
+            note(uow, event.merge_id, _BOOK, {there.id: {"own": None}})
     elif waiting is not None and waiting.started_at < mine.started_at and mine.state != "breached":
         note(uow, event.merge_id, _BOOK, {mine.id: {"own": own.get(mine.id, rfc3339(mine.started_at))}})
         clocks.restart(uow, mine, waiting.started_at, present.waits, uow.now)
+
+
+def _answer_cancelled(found: Sequence[Clock], asked: thread_queries.Unanswered, survivor: Complaint) -> Clock | None:
+    """Of the same message in the survivor, from a merge that was undone."""
+    mine = (clock for clock in found if clock.kind == NEXT and clock.round == survivor.round)
+    return next((clock for clock in mine if clock.subject_id == asked.id and clock.state == "cancelled"), None)
 
 
 def _asked(

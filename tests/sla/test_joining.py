@@ -290,3 +290,19 @@ class TestArithmetic:
     def test_a_younger_changes_nothing(self) -> None:
         younger = Joined(uuid4(), Round(MONDAY + 2 * DAY, ((MONDAY + 2 * DAY, None),)))
         assert present_round(History(self.OWN, [younger])) == self.OWN
+
+
+def test_who_asked_is_answered_however_often_the_two_are_merged_and_parted(database: Database) -> None:
+    """The clock of the one message is one: it counts again, and does not begin a second time."""
+    promise(database, S3={"next_response": (2400, "minutes")})
+    source, survivor = Story(database), Story(database)
+    source.write("inbound", MONDAY + HOUR)
+    for number in (2, 4):
+        join(source, survivor, MONDAY + number * HOUR)
+        assert [clock.state for clock in survivor.clocks("next_response")] == ["running"]
+        part(source, MONDAY + (number + 1) * HOUR)
+        assert [clock.state for clock in survivor.clocks("next_response")] == ["cancelled"]
+    join(source, survivor, MONDAY + 6 * HOUR)
+    (clock,) = survivor.clocks("next_response")
+    assert (clock.state, clock.started_at) == ("running", MONDAY + HOUR)
+    assert wrong(database) == []
