@@ -116,10 +116,9 @@ def _join_answers(
     waiting = next((clock for clock in theirs if clock.kind == NEXT and _just_cancelled(uow, clock)), None)
     if mine is None:
         asked = _asked(uow, promised, survivor, waiting, present)
-        there = None if asked is None else _answer_cancelled(found, asked, survivor)
+        there = None if asked is None else _answer_there(found, asked, survivor)
         if asked is not None and there is not None:
-            clocks.restart(uow, there, asked.at, present.waits, uow.now)
-            promised.retarget(uow, there, present.waits)
+            _waits_again(uow, promised, there, asked, present)
         elif asked is not None:
             there = promising.begin(uow, promised, survivor, NEXT, asked.at, waits=present.waits, subject_id=asked.id)
         if there is not None:
@@ -129,10 +128,22 @@ def _join_answers(
         clocks.restart(uow, mine, waiting.started_at, present.waits, uow.now)
 
 
-def _answer_cancelled(found: Sequence[Clock], asked: thread_queries.Unanswered, survivor: Complaint) -> Clock | None:
-    """Of the same message in the survivor, from a merge that was undone."""
+def _answer_there(found: Sequence[Clock], asked: thread_queries.Unanswered, survivor: Complaint) -> Clock | None:
+    """The clock of the same message in the survivor, from a merge that was undone."""
     mine = (clock for clock in found if clock.kind == NEXT and clock.round == survivor.round)
-    return next((clock for clock in mine if clock.subject_id == asked.id and clock.state == "cancelled"), None)
+    return next((clock for clock in mine if clock.subject_id == asked.id), None)
+
+
+def _waits_again(
+    uow: UnitOfWork, promised: Promised, clock: Clock, asked: thread_queries.Unanswered, present: Round
+) -> None:
+    """What undoing the merge had stopped counts on; what was answered is."""
+    if clock.state == "cancelled":
+        clocks.restart(uow, clock, asked.at, present.waits, uow.now)
+        promised.retarget(uow, clock, present.waits)
+    elif clock.state == "breached" and clock.elapsed_seconds is None:
+        transitions.watch(uow, clock)
+        clock.stopped_at = None
 
 
 def _asked(

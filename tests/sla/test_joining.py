@@ -306,3 +306,17 @@ def test_who_asked_is_answered_however_often_the_two_are_merged_and_parted(datab
     (clock,) = survivor.clocks("next_response")
     assert (clock.state, clock.started_at) == ("running", MONDAY + HOUR)
     assert wrong(database) == []
+
+
+def test_who_asked_and_was_not_answered_in_time_is_owed_the_answer_again(database: Database) -> None:
+    promise(database, S3={"next_response": (240, "minutes")})
+    source, survivor = Story(database), Story(database)
+    source.write("inbound", MONDAY + HOUR)
+    join(source, survivor, MONDAY + 2 * HOUR)
+    part(source, MONDAY + 7 * HOUR)
+    (clock,) = survivor.clocks("next_response")
+    assert (clock.state, clock.stopped_at) == ("breached", MONDAY + 7 * HOUR)
+    join(source, survivor, MONDAY + DAY)
+    (clock,) = survivor.clocks("next_response")
+    assert (clock.state, clock.stopped_at) == ("breached", None)
+    assert wrong(database) == []
