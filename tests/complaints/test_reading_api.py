@@ -102,7 +102,7 @@ BAD_QUERIES: Final = [
     "issue=DEL.NONE",
     "cursor=",
     "colour=red",
-    "status=received&status=resolved",
+    "status=received&status=received",
     f"external_id={','.join('1' * 201)}",
 ]
 

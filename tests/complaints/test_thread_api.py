@@ -129,7 +129,14 @@ class TestTimeline:
         assert len({entry["hash"] for entry in entries}) == len(entries)
         assert "secret words" not in str(entries)  # an event outlives an erasure
         report = agent.get(at(complaint, "timeline/verification")).json
-        assert report == {"valid": True, "events": len(entries), "broken": [], "texts": 4, "texts_without_digest": 0}
+        assert report == {
+            "valid": True,
+            "events": len(entries),
+            "head": entries[-1]["hash"],
+            "broken": [],
+            "texts": 4,
+            "texts_without_digest": 0,
+        }
 
     def test_tampering_is_found(self, agent: Caller, complaint: dict[str, Any], engine: Engine) -> None:
         done(agent, complaint, "acknowledge")
@@ -138,6 +145,7 @@ class TestTimeline:
         assert report == {
             "valid": False,
             "events": 5,
+            "head": agent.get(at(complaint, "timeline")).json["items"][-1]["hash"],
             "broken": [{"sequence": 2, "kind": "payload", "what": "payload was changed"}],
             "texts": 2,
             "texts_without_digest": 0,

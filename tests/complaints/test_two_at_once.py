@@ -276,7 +276,7 @@ class TestMessages:
             if written.status_code == 409:
                 assert kind != "inbound"
                 assert written.json["code"] == "complaint_merged"
-                assert types(written)[-1] == "complaint.merged"
+                assert "complaint.merged" in types(written)
                 assert not there
             else:
                 assert written.status_code == 201, written.text
