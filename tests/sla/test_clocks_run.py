@@ -4,6 +4,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
+import pytest
 from sqlalchemy import func, select, text
 from sqlalchemy.orm import Session
 
@@ -18,7 +19,7 @@ from helpdesk.sla.queries import open_clocks_for_update
 from helpdesk.sla.sweep import ring_due
 from tests.conftest import Caller, complaint_body
 from tests.racing import at_once
-from tests.sla.watching import act, clocks_of, move_clocks, resolve, violations
+from tests.sla.watching import Story, act, clocks_of, make_policy, move_clocks, resolve, violations, wrong
 
 RINGING = ("sla.warned", "sla.breached")
 
@@ -158,6 +159,25 @@ class TestPause:
                     clocks.resume(uow, clock, tuesday)
                     # Three hours were left at 10:00 on Monday; they are counted from 10:00 on Tuesday.
                     assert clock.due_at == datetime(2026, 3, 3, 13, tzinfo=UTC)
+
+    @pytest.mark.parametrize("sunday", [datetime(2026, 3, 29, tzinfo=UTC), datetime(2026, 10, 25, tzinfo=UTC)])
+    def test_a_clock_change_meanwhile(self, database: Database, admin: Caller, sunday: datetime) -> None:
+        """Asked half an hour before the zone's change, answered half an hour after it: what was left is counted from there."""
+        night = {"timezone": "Europe/Berlin", "weekly_hours": {"sun": [["00:00", "06:00"]]}, "name": "Nights"}
+        calendar = admin.post("/sla/calendars", night)
+        assert calendar.status_code == 201, calendar.text
+        targets = {"S3": {"resolve": {"amount": 180, "unit": "minutes"}}}
+        make_policy(database, "Nights", calendar_id=UUID(calendar.json["id"]), targets=targets)
+        story = Story(database, sunday - timedelta(minutes=30))
+        (clock,) = story.clocks("resolve")
+        assert clock.due_at == sunday + timedelta(hours=2, minutes=30)
+        story.act("ask_third_party", sunday + timedelta(minutes=30), note="Asked the carrier.")
+        (clock,) = story.clocks("resolve")
+        assert (clock.due_at, clock.remaining_seconds) == (None, 120 * 60)
+        story.act("resume", sunday + timedelta(minutes=90))
+        (clock,) = story.clocks("resolve")
+        assert clock.due_at == sunday + timedelta(minutes=90 + 120)
+        assert wrong(database) == []
 
     def test_regulatory_clocks_never_pause(self, database: Database, agent: Caller) -> None:
         given = {
