@@ -21,8 +21,10 @@ def forget(engine: Engine, model: type[Base], over: ColumnElement[bool], *, toge
     Safe to run twice, and at once: a row that another holds is left to the next go.
     """
     key: tuple[Any, ...] = inspect(model).primary_key
-    some = select(*key).where(over).limit(together).with_for_update(skip_locked=True)
-    statement = delete(model).where(tuple_(*key).in_(some))
+    found = select(*key).where(over).limit(together).with_for_update(skip_locked=True)
+    # Once: as a plain subquery it is run again for each row under some plans, and each time finds other rows to delete.
+    some = found.cte("some").prefix_with("MATERIALIZED")
+    statement = delete(model).where(tuple_(*key).in_(select(some)))
     count = 0
     for _ in range(STEPS):
         with engine.begin() as connection:

@@ -41,7 +41,8 @@ def test_killed_on_the_way(system: System, place: str) -> None:
         connection.execute(text("UPDATE duty SET next_at = now() WHERE subject_id = :job"), {"job": job_id})
     path = f"/jobs/{job_id}"
     job = wait_until(lambda: (found := system.call("GET", path).body)["state"] == "done" and found, "it to be done")
-    assert (job["done"], job["failed"], job["result"]["clocks"]["later"]) == (job["total"], 0, job["total"])
+    assert (job["done"], job["failed"]) == (job["total"], 0)
+    assert job["result"]["clocks"]["later"] >= MANY  # those of other journeys may be followed too
     with database.engine.connect() as connection:
         told = text(
             "SELECT complaint.id, count(*) FILTER (WHERE payload ->> 'job_id' = :job) FROM complaint JOIN event ON stream_id = "
