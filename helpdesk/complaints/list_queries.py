@@ -277,10 +277,10 @@ def narrowed(actor: Actor, wanted: Wanted) -> tuple[AnySelect, Order, dict[str, 
     return *_statement(shape), values
 
 
-def is_everything(actor: Actor, wanted: Wanted) -> bool:
-    """Whether the list leaves out nothing at all: no filter, and an actor who sees every complaint."""
+def is_filtered(actor: Actor, wanted: Wanted) -> bool:
+    """Whether the list leaves out anything that the actor may see."""
     shape, _ = _asked(actor, wanted)
-    return shape.sight == "everything" and not (shape.filters or shape.spans)
+    return bool(shape.filters or shape.spans)
 
 
 def _asked(actor: Actor, wanted: Wanted, *, along: bool = False, spread: bool = False) -> tuple[_Shape, dict[str, Any]]:

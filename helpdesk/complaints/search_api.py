@@ -16,7 +16,8 @@ blp = Blueprint("search", __name__, description="Finding complaints by their wor
     operation_id="search_complaints",
     summary="Find complaints by words of their text, among those the caller may see",
     description="Looks through reference, subject, tags, names and addresses, description and thread, in any script. Takes the "
-    "filters of the list too. Up to 100 complaints that match, pass them and may be seen are ranked; of more, the newest come first.",
+    "filters of the list too. Up to 100 complaints that match and pass them are ranked, and what fits a page where the caller may "
+    "see only some of them; of more, the newest come first.",
     answer=search_schemas.SearchResult,
     query=search_schemas.SearchQuery,
     permission="complaint:read",

@@ -1,10 +1,10 @@
 """Every select on the text of complaints: what is indexed, what matches, and in which order it is shown.
 
-**Order.** Up to `RANKED` complaints that match, pass the filters and may be seen are ranked by weight (subject, people and tags,
-description, thread) and then by how new they are. A search that finds more says little about what is meant, and to rank tens
-of thousands of texts takes longer than anybody waits: those are shown newest first, and the answer says so. Where nothing
-narrows what matches, more of that than are ranked settle it at once. Otherwise those that are left are gathered, newest first,
-until they are more than are ranked, or all.
+**Order.** Up to `RANKED` complaints that match are ranked by weight (subject, people and tags, description, thread) and then by
+how new they are. A search that finds more says little about what is meant, and to rank tens of thousands of texts
+takes longer than anybody waits: those are shown newest first, and the answer says so. With filters those that pass, and may be
+seen, are counted: they are gathered, newest first, until they are more than are ranked, or all. Without, all that match are, for
+that is told at once; of more than are ranked those that may be seen are ranked too where they fit a page.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -34,7 +34,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import TSQUERY
 from sqlalchemy.orm import Session, aliased
 
-from helpdesk.complaints.list_queries import Wanted, is_everything, narrowed
+from helpdesk.complaints.list_queries import Wanted, is_filtered, narrowed
 from helpdesk.complaints.models import Complaint
 from helpdesk.complaints.search_language import Query
 from helpdesk.complaints.search_models import SearchSegment, Unsearched
@@ -102,11 +102,10 @@ def search(session: Session, actor: Actor, page: Page, query: Query, wanted: Wan
     by_rank = page.cursor is None or not page.holds(newest_first)
     newest = look.newest(RANKED + 1, None if by_rank else page.position(newest_first))
     few = newest.end is None and len(newest.ids) <= RANKED
-    if by_rank and (few or not is_everything(actor, wanted)):
+    if by_rank and (few or is_filtered(actor, wanted)):
         ids = newest.ids if few else _first_seen(look, listed, newest)
         if len(ids) <= RANKED:
-            places = session.execute(_places(statement), {**values, "any_of": query.any_of, "ids": ids}).all()
-            return _ranked(session, page, statement, values, places)
+            return _ranked(session, page, listed, query, ids)
         if page.limit <= RANKED:
             newest = _Newest(ids, None)  # they fill the page
     if by_rank and page.cursor is not None:
@@ -115,7 +114,10 @@ def search(session: Session, actor: Actor, page: Page, query: Query, wanted: Wan
     def shown(which: AnySelect, given: Mapping[str, Any]) -> Sequence[Any]:
         return page.run(session, which, newest_first, given).mappings().all()
 
-    return _page_of(page, _seen_of(look, listed, newest, shown, page.limit + 1))
+    rows = _seen_of(look, listed, newest, shown, page.limit + 1)
+    if page.cursor is None and len(rows) <= min(page.limit, RANKED):
+        return _ranked(session, page, listed, query, [row["id"] for row in rows])
+    return _page_of(page, rows)
 
 
 def _first_seen(look: "_Look", listed: _List, newest: "_Newest") -> Sequence[UUID]:
@@ -316,10 +318,10 @@ _BY_RANK: Final = Order(
 )
 
 
-def _ranked(
-    session: Session, page: Page, statement: AnySelect, values: Mapping[str, Any], places: Sequence[Any]
-) -> Found:
+def _ranked(session: Session, page: Page, listed: _List, query: Query, ids: Sequence[UUID]) -> Found:
     """All that match are at hand, so the page is cut here."""
+    statement, _, values = listed
+    places = session.execute(_places(statement), {**values, "any_of": query.any_of, "ids": ids}).all()
     order = sorted(((row.rank, row.received_at, row.id) for row in places), reverse=True)
     last = page.position(_BY_RANK)
     left = [place for place in order if last is None or place < tuple(last)]

@@ -52,14 +52,15 @@ class SearchResult(Schema):
         required=True,
         allow_none=True,
         metadata={
-            "description": "Of those that match, pass the filters and may be seen; null where they are more than are ranked.",
+            "description": "Of those that match, pass the filters and may be seen; null where they are not ranked.",
             "example": 1,
         },
     )
     ranked = fields.Boolean(
         required=True,
         metadata={
-            "description": "false: more than 100 match, pass the filters and may be seen; they are shown newest first.",
+            "description": "false: more than 100 match, and pass the filters; they are shown newest first. What fits a page is "
+            "ranked where the caller may see only some of them.",
             "example": True,
         },
     )

@@ -309,13 +309,11 @@ class TestPages:
         ids=["at hand", "more and more", "hardly at hand", "one after the other"],
     )
     def test_what_is_narrowed_to_few_is_ranked_however_many_match(
-        self, agent: Caller, join: Join, many: list[str], limits: dict[str, int], monkeypatch: pytest.MonkeyPatch
+        self, agent: Caller, many: list[str], limits: dict[str, int], monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        """By a filter, or by what the caller may see; and of those that pass, one more than are ranked are not."""
+        """By a filter; and of those that pass, one more than are ranked are not."""
         few = [received(agent, subject="s", description="zebra", channel="PHONE") for _ in range(4)]
         best = received(agent, subject="zebra", channel="PHONE", received_at="2026-01-01T00:00:00Z")
-        own = join("agent", team_ids=[])
-        agent.put(f"/complaints/{best}/assignment", {"assignee_id": str(own.id)}, if_match="*")
         for name, value in limits.items():
             monkeypatch.setattr(search_queries, name, value)
         found = search(agent, "zebra", channel="PHONE", limit="2")
@@ -334,6 +332,21 @@ class TestPages:
             assert (found["total"], found["ranked"]) == (None, False)
             assert found["items"][0]["complaint"]["reference"] == sixth
         assert len(hits(agent, "zebra", channel="PHONE", limit="200")) == 6
+
+    def test_what_fits_a_page_of_what_the_caller_sees_is_ranked(
+        self, agent: Caller, join: Join, database: Database, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        elsewhere = make_team(database, "Elsewhere")
+        there = join("agent", team_ids=[elsewhere])
+        best, other = received(agent, subject="yonder"), received(agent, subject="s", description="yonder")
+        for _ in range(5):
+            received(there, subject="yonder", team_id=str(elsewhere))
+        monkeypatch.setattr(search_queries, "RANKED", 5)
+        found = search(agent, "yonder")
+        assert [item["complaint"]["reference"] for item in found["items"]] == [best, other]
+        assert (found["total"], found["ranked"]) == (2, True)
+        cut = search(agent, "yonder", limit="1")
+        assert ([item["complaint"]["reference"] for item in cut["items"]], cut["ranked"]) == ([other], False)
 
     def test_a_cursor_of_another_search_is_refused(self, agent: Caller, many: list[str]) -> None:
         cursor = search(agent, "zebra", limit="5")["next_cursor"]
