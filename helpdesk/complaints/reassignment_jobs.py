@@ -1,18 +1,18 @@
 """Gives on what agents who have left leave behind: complaint by complaint, each in its own short transaction."""
 
-from typing import Final, Protocol
+from collections.abc import Sequence
+from typing import Protocol
 from uuid import UUID
 
 import structlog
+from sqlalchemy.orm import Session
 
 from helpdesk.complaints import reassignment, reassignment_queries
 from helpdesk.identity.actors import SYSTEM
-from helpdesk.kernel import outbox
-from helpdesk.kernel.unit_of_work import Database
+from helpdesk.kernel import walking
+from helpdesk.kernel.unit_of_work import Database, UnitOfWork
 
 log = structlog.get_logger()
-
-BATCH: Final = 200
 
 
 class Tools(Protocol):
@@ -27,24 +27,20 @@ def reassign(tools: Tools, duty_id: UUID, agent_id: UUID) -> None:
     database = tools.database
     with database.reader() as session:
         to = reassignment_queries.instructions(session, reassignment.TOPIC, agent_id)
-    last: UUID | None = None
-    while True:
-        with database.reader() as session:
-            left = reassignment_queries.left_with(session, agent_id, last, BATCH)
-        for complaint_id in left:
-            with database.unit_of_work(SYSTEM) as uow:
-                reassignment.give_on(uow, complaint_id, agent_id, to)
-        if len(left) < BATCH:
-            break
-        last = left[-1]
-    with database.unit_of_work(SYSTEM) as uow:
-        outbox.mark_done(uow.session, duty_id)
+
+    def left(session: Session, last: UUID | None, most: int) -> Sequence[UUID]:
+        return reassignment_queries.left_with(session, agent_id, last, most)
+
+    def give_on(uow: UnitOfWork, complaint_id: UUID) -> object:
+        return reassignment.give_on(uow, complaint_id, agent_id, to)
+
+    walking.one_by_one(database, SYSTEM, duty_id, left, give_on)
 
 
 def collect_left_behind(database: Database) -> int:
     """The sweep: what no duty will give on (it is dead, or there never was one) goes back to its queue; how many."""
     with database.reader() as session:
-        found = reassignment_queries.left_behind(session, reassignment.TOPIC, BATCH)
+        found = reassignment_queries.left_behind(session, reassignment.TOPIC, walking.BATCH)
     count = 0
     for complaint_id, agent_id, _ in found:
         try:

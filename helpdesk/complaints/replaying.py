@@ -12,6 +12,7 @@ from uuid import UUID
 
 from helpdesk.complaints.changes import TOLD
 from helpdesk.complaints.lifecycle import LIFECYCLE
+from helpdesk.complaints.pack_check import RECEIVED
 from helpdesk.complaints.text_seals import CUSTOM_FIELDS, seal_fields
 from helpdesk.kernel.event_log import payload_changed, veiled
 from helpdesk.kernel.schemas import json_safe
@@ -21,18 +22,7 @@ UNPROVEN: Final = frozenset({"subject", "description", "source_data"})
 
 REPLAYED: Final = tuple(name for name in TOLD if name not in UNPROVEN)
 
-IN_THE_EVENT: Final = (
-    "reference",
-    "record_type",
-    "channel",
-    "severity",
-    "received_at",
-    "source",
-    "jurisdiction",
-    "sector",
-    "team_id",
-    "customer_id",
-)
+IN_THE_EVENT: Final = tuple(RECEIVED)
 _COUNTS: Final = (
     "escalation_level",
     "reopened_count",

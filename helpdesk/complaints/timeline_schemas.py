@@ -1,8 +1,21 @@
+from typing import Any, Final
+
 from marshmallow import fields
 
 from helpdesk.complaints.summaries import shipped
 from helpdesk.kernel.event_log import FAULTS
 from helpdesk.kernel.schemas import Choice, Names, PageQuery, Schema, Text, Timestamp
+
+OF_PAYLOAD: Final[dict[str, Any]] = {
+    "description": "null once erased, or where all of it is `withheld`.",
+    "example": {"channel": "EMAIL"},
+}
+OF_WITHHELD: Final[dict[str, Any]] = {
+    "description": "What it says is not for this caller (offers, without `offer:read`), or not all of it: which "
+    "complaint was merged, linked or split, where the caller may not see that one, is left out of `payload`.",
+    "example": False,
+}
+"""The same in a timeline and in the feed."""
 
 
 class TimelineQuery(PageQuery):
@@ -36,18 +49,11 @@ class TimelineEntry(Schema):
     payload = fields.Dict(
         required=True,
         allow_none=True,
-        metadata={
-            "description": "null once erased, or where all of it is `withheld`.",
-            "example": {"channel": "EMAIL"},
-        },
+        metadata=OF_PAYLOAD,
     )
     withheld = fields.Boolean(
         required=True,
-        metadata={
-            "description": "What it says is not for this caller (offers, without `offer:read`), or not all of it: which "
-            "complaint was merged, linked or split, where the caller may not see that one, is left out of `payload`.",
-            "example": False,
-        },
+        metadata=OF_WITHHELD,
     )
     hash = fields.String(
         required=True, metadata={"description": "Chained to the entry before.", "example": "9f2c" * 16}

@@ -1,5 +1,6 @@
 from marshmallow import fields, validate
 
+from helpdesk.complaints.timeline_schemas import OF_PAYLOAD, OF_WITHHELD
 from helpdesk.integrations.mapping import shipped
 from helpdesk.integrations.mapping_schemas import ENCODINGS, FORMATS
 from helpdesk.integrations.models import OUTCOMES, STATES
@@ -157,18 +158,11 @@ class FeedEvent(Schema):
     payload = fields.Dict(
         required=True,
         allow_none=True,
-        metadata={
-            "description": "null once erased, or where all of it is `withheld`.",
-            "example": {"channel": "EMAIL"},
-        },
+        metadata=OF_PAYLOAD,
     )
     withheld = fields.Boolean(
         required=True,
-        metadata={
-            "description": "What it says is not for this caller (offers, without `offer:read`), or not all of it: which "
-            "complaint was merged, linked or split, where the caller may not see that one, is left out of `payload`.",
-            "example": False,
-        },
+        metadata=OF_WITHHELD,
     )
     hash = fields.String(required=True, metadata={"example": "9f2c" * 16})
 

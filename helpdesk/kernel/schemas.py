@@ -44,7 +44,7 @@ class Text(fields.String):
     say something has a character that can be seen.
     """
 
-    default_error_messages = {  # noqa: RUF012
+    default_error_messages = {  # noqa: RUF012  # as marshmallow has it, who calls it no ClassVar
         "control": "Remove control characters (only tabs and line breaks are allowed).",
         "unseen": "Shorter than it looks: nothing of this text can be seen.",
     }

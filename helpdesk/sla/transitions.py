@@ -181,7 +181,8 @@ def _as_begun(each: _Watched) -> dict[str, Any]:
     """All of it but what is null, false, or as usual."""
     unusual = {name: value for name, value in each.before.items() if not _goes_without_saying(name, value)}
     unusual.pop("subject_id", None)
-    return json_safe(_item(each, each.before) | unusual)  # type: ignore[no-any-return]  # of an object an object
+    told: dict[str, Any] = json_safe(_item(each, each.before) | unusual)
+    return told
 
 
 def _goes_without_saying(name: str, value: Any) -> bool:

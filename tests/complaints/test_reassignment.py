@@ -21,6 +21,7 @@ from sqlalchemy import Engine, text
 from helpdesk.complaints import reassignment, reassignment_jobs
 from helpdesk.complaints.reassignment_jobs import collect_left_behind
 from helpdesk.identity.actors import SYSTEM
+from helpdesk.kernel import walking
 from helpdesk.kernel.duties import Performer
 from helpdesk.kernel.unit_of_work import Database
 from helpdesk.verifying import violations
@@ -233,7 +234,7 @@ class TestExactlyOnce:
         """The second run goes on where the first one died; more of them find nothing to do."""
         paths = [new(admin, agent) for _ in range(7)]
         leave(admin, agent)
-        monkeypatch.setattr(reassignment_jobs, "BATCH", 3)
+        monkeypatch.setattr(walking, "BATCH", 3)
         (duty_id,) = owed(program.engine)
         real = reassignment.give_on
         seen: list[Any] = []

@@ -8,12 +8,13 @@ the database later; somebody without a password gets one past the administrator;
 import re
 from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, cast
 from uuid import UUID
 
 import pytest
 from flask import Flask
 from sqlalchemy import Engine, text
+from sqlalchemy.pool import QueuePool
 
 from helpdesk.identity import passwords
 from helpdesk.kernel import links, mail
@@ -346,7 +347,7 @@ def test_hashing_needs_no_transaction(
     turn = passwords._turn
 
     def counted() -> Any:
-        held.append(engine.pool.checkedout())  # type: ignore[attr-defined]  # a QueuePool has it
+        held.append(cast(QueuePool, engine.pool).checkedout())
         return turn()
 
     monkeypatch.setattr(passwords, "_turn", counted)

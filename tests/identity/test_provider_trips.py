@@ -4,12 +4,13 @@ How it can fail: an answer counts twice, or in another browser, or too late, or 
 provider is asked inside a transaction; the page leads somewhere else.
 """
 
-from typing import Any
+from typing import Any, cast
 from urllib.parse import parse_qs, urlencode, urlsplit
 
 import pytest
 from flask import Flask
 from sqlalchemy import Engine, text
+from sqlalchemy.pool import QueuePool
 
 from helpdesk.identity import oidc_calls, oidc_knowledge
 from helpdesk.identity.door_jobs import forget_what_is_over
@@ -123,7 +124,7 @@ class TestRoundTrip:
         body = oidc_calls._body
 
         def counted(answer: Any) -> bytes:
-            held.append(engine.pool.checkedout())  # type: ignore[attr-defined]  # a QueuePool has it
+            held.append(cast(QueuePool, engine.pool).checkedout())
             return body(answer)
 
         monkeypatch.setattr(oidc_calls, "_body", counted)

@@ -83,7 +83,7 @@ class TestProof:
             ("letters/0001-acknowledgement.txt", "\n\n", "\n\nNo. ", "is not what the thread has"),
         ],
     )
-    def test_what_was_changed_is_found(  # noqa: PLR0917
+    def test_what_was_changed_is_found(  # noqa: PLR0917  # fixtures and parameters
         self,
         program: Program,
         senior: Caller,
@@ -127,7 +127,7 @@ class TestProof:
             ("manifest.json", lambda about: about.update(evidence_id="x"), "as far as the request for this pack"),
         ],
     )
-    def test_what_was_changed_is_found_where_the_manifest_was_made_anew(  # noqa: PLR0917
+    def test_what_was_changed_is_found_where_the_manifest_was_made_anew(  # noqa: PLR0917  # fixtures and parameters
         self,
         program: Program,
         senior: Caller,
