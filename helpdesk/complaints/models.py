@@ -304,6 +304,10 @@ class Need(Identified, Base):
     expires_at: Mapped[Timestamp | None]
 
 
+NOTICES: Final = frozenset({"merged", "unmerged", "split"})
+"""Purposes of messages whose words nobody wrote: what became of the complaint is told, and nothing is answered."""
+
+
 class Message(Identified, Stamped, Base):
     """An entry of the thread. Never changed: what is wrong is answered, or redacted with a trace. A trigger refuses any
     other change of what was said and by whom.

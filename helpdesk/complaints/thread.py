@@ -6,7 +6,7 @@ from uuid import UUID
 
 from helpdesk.complaints import person_queries
 from helpdesk.complaints.events import MessageAdded
-from helpdesk.complaints.models import Complaint, Message
+from helpdesk.complaints.models import NOTICES, Complaint, Message
 from helpdesk.complaints.phrases import said as in_phrase
 from helpdesk.complaints.reply_files import Chosen, bind
 from helpdesk.complaints.search_index import index_message
@@ -150,15 +150,11 @@ def mail_subject(complaint: Complaint, person: person_queries.Recipient) -> str:
     return in_phrase("mail_subject", language, record_type=complaint.record_type, reference=reference)
 
 
-_OURS: Final = frozenset({"merged", "unmerged", "split"})
-"""Purposes of messages whose words nobody wrote."""
-
-
 def _automatic(actor: Actor, purpose: str) -> str | None:
     """By RFC 3834; None: somebody wrote it, and whoever is out of office may say so."""
     if purpose == "acknowledgement":
         return "auto-replied"
-    return None if actor.kind == "agent" and purpose not in _OURS else "auto-generated"
+    return None if actor.kind == "agent" and purpose not in NOTICES else "auto-generated"
 
 
 def _completion(complaint: Complaint, purpose: str) -> str | None:

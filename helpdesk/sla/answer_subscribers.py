@@ -1,7 +1,7 @@
 """The clocks of answers and remedies: what the complainant waits for after they have written, or accepted.
 
 - `first_response` starts with receipt and is kept by the first public reply that somebody writes: an agent, or another system for
-  one. An acknowledgement is no answer, nor is what a rule or the system sends by itself.
+  one. An acknowledgement is no answer, nor is the notice of a merge or a split, nor what a rule or the system sends by itself.
 - `next_response` starts with a message of the complainant when none runs: of several without an answer the oldest counts. What an
   agent writes unasked starts none, and neither does a message on a closed complaint, unless it reopens it.
 - `remedy_delivered` starts when an offer is accepted and is kept when it was issued. A failed one is owed on; one that is taken
@@ -21,7 +21,7 @@ from helpdesk.sla.clocks import Pauses
 from helpdesk.sla.models import Clock
 from helpdesk.sla.revising import ANSWERS, NEXT, REMEDY, note_next_due
 from helpdesk.sla.rounds import WAITING
-from helpdesk.sla.thread_queries import ACKNOWLEDGEMENT, ANSWERING
+from helpdesk.sla.thread_queries import ANSWERING, NO_ANSWER
 
 _REPLY: Final = "public_reply"
 
@@ -43,7 +43,7 @@ def message_added(uow: UnitOfWork, events: Sequence[MessageAdded]) -> None:
             continue
         if event.kind == "inbound" and complaint.status in OPEN:
             _asked(uow, complaint, event.message_id)
-        elif event.kind == _REPLY and event.purpose != ACKNOWLEDGEMENT and _somebody_wrote(uow, event):
+        elif event.kind == _REPLY and event.purpose not in NO_ANSWER and _somebody_wrote(uow, event):
             _answered(uow, complaint)
 
 

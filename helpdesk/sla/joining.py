@@ -1,17 +1,23 @@
 """The clocks of complaints that are merged, taken apart again, and split.
 
-**Merged**: the earlier promise wins. The survivor's open clocks count from the start of the older of the two, less what
-that one waited until the other began; a message that waits for an answer in the source waits for it in the survivor, and a
-regulator's clock of the source goes on there from its old start. What was met or broken stays so. **Undone**: the
-survivor's clocks count again from where they would have without that source, and the source's take up where they stood; the
-time in which it went on in the other is a wait to them, where they can pause at all. **Split**: the part's clocks go on
-with the round that it comes from.
+**Merged**: the earlier promise wins. The survivor's open clocks count from the start of the older of the two, less what that
+one waited until the other began; a message that waits for an answer in the source waits for it in the survivor. What was met
+or broken stays so. What was done for the source hurries nobody: its acknowledgement is the survivor's where that has none, in
+time or late by when it was made, and where it was answered the survivor's first response counts from its own start.
+Regulators' clocks follow from the facts of both (`regime_choosing`), met and broken ones too; what was owed on the source goes
+on at the survivor.
+
+**Undone**: the survivor's clocks are again what they would be without that source, also those that were stopped meanwhile; the
+source's take up where they stood, and the time in which it went on in the other is a wait to them, where they can pause at
+all. **Split**: the part's clocks go on with the round that it comes from.
 
 What was done to each clock stands in the merge's book (`complaints.merge_ledger`): `own`, its start without any merge, None
-for one that is there only because of merges; `acknowledged`, that the merge stopped it.
+for one that is there only because of merges; `theirs`, of a first response, the start that the source brought, None where it
+brought none; `acknowledged`, that the merge stopped it.
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final, cast
 from uuid import UUID
@@ -60,29 +66,46 @@ def join(uow: UnitOfWork, event: DuplicateMerged) -> Sequence[Clock]:
         return found
     source = complaints.complaint_by_id_for_update(uow.session, event.source_id)
     theirs = queries.clocks_of_round_for_update(uow.session, source.id, source.round)
-    answered = {clock.kind for clock in theirs if clock.kind == FIRST and clock.state == "met"}
     joined = Joined(source.id, present_round(queries.history(uow.session, source.id)))
     present = present_round(queries.history(uow.session, survivor.id).and_then(joined))
-    own = _own_starts(uow, survivor.id)
+    own = {clock_id: moved.own for clock_id, moved in _moved(uow, survivor.id).items()}
     promised = promising.of(uow, survivor)
     moves = _moves(uow, promised, event)
+    brought = _brought(theirs, joined.round.began)
     for clock in found:
         if clock.policy_id is None or clock.stopped_at is not None or clock.kind not in AT_RECEIPT:
             continue
+        clocks.ring(uow, clock, uow.now)  # what was broken before is, whether its alarm has come by or not
         noted: dict[str, Any] = {"own": own.get(clock.id, rfc3339(clock.started_at))}
-        # Whoever complained first has had their answer; the other one has not, and waits as long as they do.
-        if clock.kind not in answered:
-            _count_from(uow, clock, present)
-        if moves:
-            promised.retarget(uow, clock, present.waits)
-        if "acknowledged_at" in event.changes and clock.kind == "acknowledge" and survivor.acknowledged_at:
+        if clock.kind == FIRST:
+            noted["theirs"] = None if brought is None else rfc3339(brought)
+            start = clock.started_at if brought is None else min(clock.started_at, brought)
+        else:
+            start = present.began
+        acknowledged = clock.kind == "acknowledge" and "acknowledged_at" in event.changes
+        if acknowledged and survivor.acknowledged_at is not None:
+            # They have been written to, under whichever reference; whether in time is told by when, and not by what has rung.
+            clocks.restart(uow, clock, start, present.until(survivor.acknowledged_at).waits, uow.now)
             clocks.stop(uow, clock, max(survivor.acknowledged_at, clock.started_at))
             noted["acknowledged"] = True
+        else:
+            _count_from(uow, clock, start, present)
+        if moves:
+            promised.retarget(uow, clock, present.waits)
         note(uow, event.merge_id, _BOOK, {clock.id: noted})
     _join_answers(uow, event, theirs, survivor, promised=promised, found=found, present=present, own=own)
-    there = {clock.kind: clock for clock in found}
-    _join_regulators(uow, event, theirs, survivor, there=there, own=own)
+    _join_regulators(uow, event, theirs, survivor, found=found, own=own)
     return found
+
+
+def _brought(theirs: Sequence[Clock], began: datetime) -> datetime | None:
+    """From when the source's first response is owed; None where it was given, in time or late: whoever complained first has had
+    their answer, and the other one waits as long as they did.
+    """
+    first = next((clock for clock in theirs if clock.kind == FIRST), None)
+    if first is None:
+        return began
+    return first.started_at if first.elapsed_seconds is None else None
 
 
 def _moves(uow: UnitOfWork, promised: Promised, event: DuplicateEvent) -> bool:
@@ -94,10 +117,10 @@ def _moves(uow: UnitOfWork, promised: Promised, event: DuplicateEvent) -> bool:
     return "severity" in changed or policy_facts.touched(changed, promised.policies.wanted)
 
 
-def _count_from(uow: UnitOfWork, clock: Clock, present: Round) -> None:
-    """What an open clock of the policy promises by the present round."""
-    if clock.state != "breached" and clock.started_at != present.began.replace(microsecond=0):
-        clocks.restart(uow, clock, present.began, present.waits, uow.now)
+def _count_from(uow: UnitOfWork, clock: Clock, start: datetime, present: Round) -> None:
+    """What an open clock of the policy promises from then, by the waits of the present round."""
+    if clock.state != "breached" and clock.started_at != start.replace(microsecond=0):
+        clocks.restart(uow, clock, start, present.waits, uow.now)
 
 
 def _join_answers(
@@ -113,7 +136,9 @@ def _join_answers(
 ) -> None:
     """Who asked in the duplicate is answered in the survivor: of two that wait, the older one counts."""
     mine = next((clock for clock in found if clock.kind == NEXT and clock.stopped_at is None), None)
-    waiting = next((clock for clock in theirs if clock.kind == NEXT and _just_cancelled(uow, clock)), None)
+    waiting = next((clock for clock in theirs if clock.kind == NEXT and _cut_off(uow, clock)), None)
+    if mine is not None:
+        clocks.ring(uow, mine, uow.now)
     if mine is None:
         asked = _asked(uow, promised, survivor, waiting, present)
         there = None if asked is None else _answer_there(found, asked, survivor)
@@ -159,16 +184,29 @@ def _asked(
     return thread_queries.oldest_unanswered(uow.session, survivor.id, present.began)
 
 
-def _just_cancelled(uow: UnitOfWork, clock: Clock) -> bool:
-    return clock.state == "cancelled" and clock.stopped_at == uow.now
+def _cut_off(uow: UnitOfWork, clock: Clock) -> bool:
+    """Whether it was owed until this merge, broken or not."""
+    return clock.stopped_at == uow.now and clock.elapsed_seconds is None
 
 
-def _own_starts(uow: UnitOfWork, survivor_id: UUID) -> dict[UUID, str | None]:
-    """Clock -> its start without any merge, of those that earlier merges have moved."""
-    found: dict[UUID, str | None] = {}
+@dataclass(frozen=True, slots=True)
+class _Moved:
+    """What earlier merges noted of a clock: its start without any of them, and the starts that they brought, by their ids."""
+
+    own: str | None
+    theirs: dict[UUID, str | None]
+
+
+def _moved(uow: UnitOfWork, survivor_id: UUID, undone: UUID | None = None) -> dict[UUID, _Moved]:
+    """Clock -> what the merges did to it that were not undone, nor are just now."""
+    found: dict[UUID, _Moved] = {}
     for merge in merge_queries.merges_into(uow.session, survivor_id):
+        if merge.id == undone:
+            continue
         for clock_id, noted in merge_queries.ledger_of(uow.session, merge.id, _BOOK).items():
-            found.setdefault(clock_id, noted["own"])
+            moved = found.setdefault(clock_id, _Moved(noted["own"], {}))
+            if "theirs" in noted:
+                moved.theirs[merge.id] = noted["theirs"]
     return found
 
 
@@ -178,77 +216,76 @@ def _join_regulators(
     theirs: Sequence[Clock],
     survivor: Complaint,
     *,
-    there: Mapping[str, Clock],
+    found: Sequence[Clock],
     own: Mapping[UUID, str | None],
 ) -> None:
-    """A regulator counts on: what the merge has just cancelled on the source is owed by the survivor."""
+    """What is owed to a regulator on the source is owed by the survivor, as it was extended there. From when and until when all of
+    them count follows from the facts of both, which is asked next (`regime_subscribers.duplicates_changed`).
+    """
+    there = {clock.kind: clock for clock in found if clock.rule_id is not None and clock.round == survivor.round}
     for each in theirs:
-        if each.rule_id is None or not _just_cancelled(uow, each):
+        if each.rule_id is None:
             continue
         clock = there.get(each.kind)
-        if clock is None:
+        if clock is not None:
+            alone = None if clock.state == "cancelled" else rfc3339(clock.started_at)
+            note(uow, event.merge_id, _BOOK, {clock.id: {"own": own.get(clock.id, alone)}})
+        elif _cut_off(uow, each):
             row = regime_clocks.carried_over(uow.session, each, survivor.id, survivor.round, uow.now)
             begun = Clock(**row)
             uow.session.add(begun)
             transitions.begun(uow, [begun])
             note(uow, event.merge_id, _BOOK, {row["id"]: {"own": None}})
-        elif clock.state in {"running", "cancelled"}:
-            alone = clock.state == "cancelled"
-            noted = own.get(clock.id, None if alone else rfc3339(clock.started_at))
-            note(uow, event.merge_id, _BOOK, {clock.id: {"own": noted}})
-            if alone or each.started_at < clock.started_at:
-                regime_clocks.restart(uow, clock, each.started_at)
 
 
 def part(uow: UnitOfWork, event: DuplicateParted) -> Sequence[Clock]:
-    """The clocks of the survivor, as they are without that source."""
+    """The clocks of the survivor, as they are without that source. Regulators' are chosen anew after this."""
     survivor = complaints.complaint_by_id_for_update(uow.session, event.complaint_id)
     found = queries.clocks_at_hand(uow.session, survivor.id, survivor.round)
     noted = merge_queries.ledger_of(uow.session, event.merge_id, _BOOK)
+    left = _moved(uow, survivor.id, undone=event.merge_id)
     present = present_round(queries.history(uow.session, survivor.id).and_then(Parted(event.source_id)))
     promised = promising.of(uow, survivor)
     moves = _moves(uow, promised, event)
     for clock in found:
-        if clock.id not in noted:
+        if clock.id not in noted or clock.rule_id is not None:
             continue
-        if clock.rule_id is not None:
-            _part_regulator(uow, event, clock, noted[clock.id]["own"])
-            continue
+        own = noted[clock.id]["own"]
         if clock.kind == NEXT:
-            _part_answer(uow, clock, noted[clock.id]["own"], present)
-        elif (noted[clock.id].get("acknowledged") and survivor.acknowledged_at is None) or (
-            clock.stopped_at is None and clock.started_at != present.began.replace(microsecond=0)
-        ):
+            _part_answer(uow, clock, own, present)
+        elif noted[clock.id].get("acknowledged") and survivor.acknowledged_at is None:
             clocks.restart(uow, clock, present.began, present.waits, uow.now)
+        elif clock.kind == FIRST and "theirs" in noted[clock.id]:
+            others = () if clock.id not in left else left[clock.id].theirs.values()
+            _count_again(uow, clock, min(parse_rfc3339(start) for start in (own, *others) if start), present)
+        else:
+            _count_again(uow, clock, present.began, present)
         if clock.stopped_at is None and moves:
             promised.retarget(uow, clock, present.waits)
     return found
 
 
+def _count_again(uow: UnitOfWork, clock: Clock, start: datetime, present: Round) -> None:
+    """From another start, as if it had always done so; what was done meanwhile was done, and whether in time is told by that start.
+    What was cancelled stays so.
+    """
+    start = start.replace(microsecond=0)
+    if clock.started_at == start or clock.state == "cancelled":
+        return
+    done_at = clock.stopped_at if clock.elapsed_seconds is not None else None
+    if clock.stopped_at is not None and done_at is None:
+        return  # broken, and not owed any more
+    clocks.restart(uow, clock, start, present.waits if done_at is None else present.until(done_at).waits, uow.now)
+    if done_at is not None:
+        clocks.stop(uow, clock, max(done_at, start))
+
+
 def _part_answer(uow: UnitOfWork, clock: Clock, own: str | None, present: Round) -> None:
     """It counts from where it did, or not at all; what was answered meanwhile is."""
-    if clock.stopped_at is not None:
-        return
-    if own is None:
+    if own is not None:
+        _count_again(uow, clock, parse_rfc3339(own), present)
+    elif clock.stopped_at is None:
         clocks.cancel(uow, clock, uow.now)
-    elif (start := parse_rfc3339(own)) != clock.started_at:
-        clocks.restart(uow, clock, start, present.waits, uow.now)
-
-
-def _part_regulator(uow: UnitOfWork, event: DuplicateParted, clock: Clock, own: str | None) -> None:
-    """It counts from the earliest of what is left, or not at all."""
-    if clock.stopped_at is not None:
-        return
-    left = [merge.source_id for merge in merge_queries.merges_into(uow.session, event.complaint_id)]
-    others = [merge_id for merge_id in left if merge_id != event.source_id]
-    starts: list[datetime] = [
-        at for _, kind, at in queries.regulatory_starts(uow.session, others) if kind == clock.kind
-    ]
-    starts += [parse_rfc3339(own)] if own is not None else []
-    if not starts:
-        clocks.cancel(uow, clock, uow.now)
-    elif min(starts) != clock.started_at:
-        regime_clocks.restart(uow, clock, min(starts))
 
 
 def take_up(uow: UnitOfWork, event: ComplaintActed) -> Sequence[Clock]:

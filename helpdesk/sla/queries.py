@@ -167,14 +167,6 @@ def remedies_awaited(session: Session, complaint_id: UUID) -> list[tuple[UUID, d
     return list(awaited.items())
 
 
-def regulatory_starts(session: Session, complaint_ids: Sequence[UUID]) -> Sequence[tuple[UUID, str, datetime]]:
-    """`(complaint_id, kind, started_at)` of the regulators' clocks of these complaints."""
-    statement = select(Clock.complaint_id, Clock.kind, Clock.started_at).where(
-        Clock.complaint_id.in_(complaint_ids), Clock.rule_id.is_not(None)
-    )
-    return [(row.complaint_id, row.kind, row.started_at) for row in session.execute(statement)]
-
-
 def clocks_of(session: Session, actor: Actor, ref: str) -> Sequence[Clock]:
     """Of a complaint that the actor may see, oldest first."""
     complaint_id = complaints.visible_id(session, actor, ref)

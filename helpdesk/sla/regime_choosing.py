@@ -9,8 +9,8 @@ stops with the first of the facts that end it. Both follow from the facts alone,
 comes to the same as if it had been known from the beginning.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
@@ -37,7 +37,8 @@ GONE: Final = frozenset({"withdrawn", "dismissed"})
 @dataclass(frozen=True, slots=True)
 class Verdict:
     """Whether a rule applies, and why: `because` is decided, replaced, off, not_in_force, condition, presumed or always.
-    `starts_at` and `stops_at` by the facts, None where nothing has started or stopped it.
+    `starts_at` and `stops_at` by the facts, None where nothing has started or stopped it. `jurisdiction`: by which it is for the
+    complaint.
     """
 
     rule: Rule
@@ -45,6 +46,33 @@ class Verdict:
     because: str
     starts_at: datetime | None
     stops_at: datetime | None
+    jurisdiction: str | None = None
+
+
+class _Elsewhere:
+    """A complaint as one of the jurisdiction and sector of another that was merged into it."""
+
+    def __init__(self, complaint: Complaint, jurisdiction: str | None, sector: str | None) -> None:
+        self._complaint, self.jurisdiction, self.sector = complaint, jurisdiction, sector
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._complaint, name)
+
+
+def _of_each_place(
+    rules_of: Callable[[str | None, str | None], Iterable[Rule]],
+    complaint: Complaint,
+    places: Iterable[tuple[str | None, str | None]],
+    known: Known,
+    now: datetime,
+) -> list[Verdict]:
+    """Of its own jurisdiction and sector, and of those that merges brought. `rules_of`: the rules of one of these."""
+    found = verdicts(rules_of(complaint.jurisdiction, complaint.sector), complaint, known, now)
+    for jurisdiction, sector in places:
+        judged = {verdict.rule.id for verdict in found}
+        rules = [rule for rule in rules_of(jurisdiction, sector) if rule.id not in judged]
+        found += verdicts(rules, _Elsewhere(complaint, jurisdiction, sector), known, now)
+    return found
 
 
 def verdicts(rules: Iterable[Rule], row: Any, known: Known, now: datetime) -> list[Verdict]:
@@ -55,7 +83,7 @@ def verdicts(rules: Iterable[Rule], row: Any, known: Known, now: datetime) -> li
     found = [_judge(rule, by_name, row, known, facts) for rule in rules]
     replaced = {name for verdict in found if verdict.applies for name in verdict.rule.replaces}
     return [
-        Verdict(item.rule, applies=False, because="replaced", starts_at=item.starts_at, stops_at=item.stops_at)
+        replace(item, applies=False, because="replaced")
         if item.rule.id in replaced and item.applies and item.because != "decided"
         else item
         for item in found
@@ -85,7 +113,7 @@ def _judge(rule: Rule, by_name: Mapping[str, Rule], row: Any, known: Known, fact
         applies, because = rule.presumed, "presumed"
     else:
         applies, because = True, "always"
-    return Verdict(rule, applies, because, start, stop)
+    return Verdict(rule, applies, because, start, stop, row.jurisdiction)
 
 
 def _start(rule: Rule, by_name: Mapping[str, Rule], facts: Sequence[Fact]) -> datetime | None:
@@ -97,9 +125,13 @@ def _start(rule: Rule, by_name: Mapping[str, Rule], facts: Sequence[Fact]) -> da
     return start
 
 
-def known_now(uow: UnitOfWork, complaint: Complaint) -> Known:
+def sources_of(session: Session, complaint: Complaint) -> list[UUID]:
+    """The complaints that were merged into it: their facts are its facts, and their regulators are its own."""
+    return [merge.source_id for merge in merge_queries.merges_into(session, complaint.id)]
+
+
+def known_now(uow: UnitOfWork, complaint: Complaint, sources: Sequence[UUID]) -> Known:
     """What is known of a locked complaint, with what this unit of work has recorded and not written yet."""
-    sources = [merge.source_id for merge in merge_queries.merges_into(uow.session, complaint.id)]
     known = regime_queries.known_of(uow.session, complaint, sources)
     told = [
         Fact(kind, item.occurred_at)
@@ -118,9 +150,9 @@ def _of_complaint(event: Any) -> UUID | None:
 def seen(session: Session, complaint: Complaint, now: datetime) -> list[Verdict]:
     """For whoever reads it."""
     regimes = regime_in_force.in_force(session)
-    sources = [merge.source_id for merge in merge_queries.merges_into(session, complaint.id)]
-    known = regime_queries.known_of(session, complaint, sources)
-    return verdicts(regimes.for_complaint(complaint.jurisdiction, complaint.sector), complaint, known, now)
+    sources = sources_of(session, complaint)
+    known, places = regime_queries.known_of(session, complaint, sources), regime_queries.places_of(session, sources)
+    return _of_each_place(regimes.for_complaint, complaint, places, known, now)
 
 
 def choose_anew(uow: UnitOfWork, complaint: Complaint, cause: str) -> list[dict[str, Any]]:
@@ -166,12 +198,15 @@ def _judged(uow: UnitOfWork, regimes: Regimes, complaint: Complaint, latest: Map
     """Of the rules in force, and of those that made a clock in the version that made it: switched off since, or changed, it
     still counts.
     """
-    candidates = {rule.id: rule for rule in regimes.for_complaint(complaint.jurisdiction, complaint.sector)}
-    for clock in latest.values():
-        rule = regime_clocks.rule_of(uow.session, clock)
-        if rule.is_for(complaint.jurisdiction, complaint.sector):
-            candidates[rule.id] = rule
-    return verdicts(candidates.values(), complaint, known_now(uow, complaint), uow.now)
+    sources = sources_of(uow.session, complaint)
+    places = regime_queries.places_of(uow.session, sources)
+    made_by = [regime_clocks.rule_of(uow.session, clock) for clock in latest.values()]
+
+    def rules_of(jurisdiction: str | None, sector: str | None) -> Iterable[Rule]:
+        in_force = {rule.id: rule for rule in regimes.for_complaint(jurisdiction, sector)}
+        return (in_force | {rule.id: rule for rule in made_by if rule.is_for(jurisdiction, sector)}).values()
+
+    return _of_each_place(rules_of, complaint, places, known_now(uow, complaint, sources), uow.now)
 
 
 def _named(rule: Rule) -> str:
@@ -196,7 +231,7 @@ def _begun(
 ) -> dict[str, Any]:
     if before is None:
         regimes = regime_in_force.in_force(uow.session)
-        terms = regime_clocks.terms(regimes, verdict.rule, start, uow.now, complaint.jurisdiction)
+        terms = regime_clocks.terms(regimes, verdict.rule, start, uow.now, verdict.jurisdiction)
         row = clocks.new_clock(complaint.id, terms, complaint.round)
     else:
         row = regime_clocks.carried_over(uow.session, before, complaint.id, complaint.round, uow.now)
@@ -230,7 +265,8 @@ def follow(
             ended.add(rule.id)
     regimes = regime_in_force.in_force(uow.session)
     candidates = regimes.for_complaint(complaint.jurisdiction, complaint.sector)
-    concerned = [rule for rule in candidates if rule.clock_start in told or rule.starts_after in ended]
+    concerned = any(rule.clock_start in told for rule in candidates)
+    concerned = concerned or any(rule.starts_after in ended for rule in regimes.rules.values())
     if not concerned and not any(_asks(rule, told) for rule in candidates):
         return []
     return choose_anew(uow, complaint, "facts")

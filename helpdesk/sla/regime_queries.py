@@ -192,6 +192,15 @@ def open_rule_clocks_for_update(session: Session, complaint_id: UUID) -> Sequenc
     return session.scalars(select(Clock).where(*still).order_by(Clock.id).with_for_update()).all()
 
 
+def places_of(session: Session, complaint_ids: Collection[UUID]) -> Sequence[tuple[str, str | None]]:
+    """Jurisdiction and sector of each of these complaints that has one, each pair once, in their order."""
+    if not complaint_ids:
+        return ()
+    statement = select(Complaint.jurisdiction, Complaint.sector).where(Complaint.id.in_(complaint_ids))
+    rows = session.execute(statement.where(Complaint.jurisdiction.is_not(None)).order_by(Complaint.id))
+    return list(dict.fromkeys((row.jurisdiction, row.sector) for row in rows if row.jurisdiction is not None))
+
+
 def decision_of(session: Session, complaint_id: UUID, rule_id: str) -> RuleDecision | None:
     return session.scalars(
         select(RuleDecision).where(RuleDecision.complaint_id == complaint_id, RuleDecision.rule_id == rule_id)

@@ -21,10 +21,14 @@ def complaint_edited(uow: UnitOfWork, events: Sequence[ComplaintEdited]) -> None
 
 
 def duplicates_changed(uow: UnitOfWork, events: Sequence[DuplicateEvent]) -> None:
-    """After the clocks were joined, or parted: a merge brings, and takes away, a jurisdiction that the survivor lacked."""
+    """After the clocks were joined, or parted: a merge brings facts, and a jurisdiction that the survivor lacked, and undoing it
+    takes them away.
+    """
     for event in events:
-        if _DECIDING & event.changes.keys():
-            regime_acts.choose_anew(uow, _complaint(uow, event.complaint_id), "merged")
+        survivor = _complaint(uow, event.complaint_id)
+        if survivor.jurisdiction is not None or _DECIDING & event.changes.keys():
+            uow.session.flush()  # whose facts count is told by the merges that are not undone
+            regime_acts.choose_anew(uow, survivor, "merged")
 
 
 def message_added(uow: UnitOfWork, events: Sequence[MessageAdded]) -> None:

@@ -28,6 +28,10 @@ class Round:
         """As it is when nobody is waited for from then on."""
         return Round(self.began, tuple((since, at if until is None else until) for since, until in self.waits))
 
+    def until(self, end: datetime) -> "Round":
+        """As it had been then: who has been waited for since does not matter."""
+        return Round(self.began, _until(self.waits, end))
+
 
 @dataclass(frozen=True, slots=True)
 class Act:

@@ -7,10 +7,12 @@ from uuid import UUID
 from sqlalchemy import and_, bindparam, select
 from sqlalchemy.orm import Session
 
-from helpdesk.complaints.models import Message
+from helpdesk.complaints.models import NOTICES, Message
 
 ACKNOWLEDGEMENT: Final = "acknowledgement"
 """The purpose of a message that says no more than that something has come in: it answers nothing."""
+NO_ANSWER: Final = NOTICES | {ACKNOWLEDGEMENT}
+"""Purposes of public messages that answer nothing, whoever's act sent them."""
 ANSWERING: Final = ("agent", "integration")
 """Kinds of actors whose public replies are answers: somebody has written them, be it in another system. What a rule or the system
 sends by itself is none."""
@@ -21,7 +23,7 @@ MERGED: Final = "merged_complaint"
 _MESSAGE: Final = Message.__table__.c
 _ANSWER: Final = and_(
     _MESSAGE.kind == "public_reply",
-    _MESSAGE.purpose != ACKNOWLEDGEMENT,
+    _MESSAGE.purpose.not_in(sorted(NO_ANSWER)),
     _MESSAGE.author_kind.in_(ANSWERING),
     _MESSAGE.created_at >= bindparam("since"),
 )

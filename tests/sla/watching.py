@@ -188,17 +188,18 @@ def change_policy(database: Database, policy_id: UUID, **given: Any) -> None:
         policies.change(uow, policy_queries.policy_for_update(uow.session, SYSTEM, policy_id), given)
 
 
-def join(source: Story, survivor: Story, at: datetime) -> None:
-    with source.database.unit_of_work(SYSTEM, now=at) as uow:
-        pair = pair_queries.merging_pair_for_update(uow.session, SYSTEM, str(source.id), str(survivor.id))
-        given = {"reason": "The same.", "silent": True, "other_complainant": True}
-        merging.merge(uow, SYSTEM, pair, given, timedelta(days=7))
+def join(source: Story, survivor: Story, at: datetime, *, silent: bool = True) -> None:
+    """By an agent; silently, their complainant hears nothing of it."""
+    with source.database.unit_of_work(AGENT, now=at) as uow:
+        pair = pair_queries.merging_pair_for_update(uow.session, AGENT, str(source.id), str(survivor.id))
+        given = {"reason": "The same.", "silent": silent, "other_complainant": True}
+        merging.merge(uow, AGENT, pair, given, timedelta(days=7))
 
 
-def part(source: Story, at: datetime) -> None:
-    with source.database.unit_of_work(SYSTEM, now=at) as uow:
-        held = merge_queries.merged_for_update(uow.session, SYSTEM, str(source.id))
-        unmerging.unmerge(uow, SYSTEM, held, {"reason": "Two.", "silent": True})
+def part(source: Story, at: datetime, *, silent: bool = True) -> None:
+    with source.database.unit_of_work(AGENT, now=at) as uow:
+        held = merge_queries.merged_for_update(uow.session, AGENT, str(source.id))
+        unmerging.unmerge(uow, AGENT, held, {"reason": "Two.", "silent": silent})
 
 
 def tagged(story: Story, at: datetime, *names: str, off: bool = False) -> None:
