@@ -23,7 +23,7 @@ from helpdesk.identity import key_models as keys
 from helpdesk.identity import models as identity
 from helpdesk.identity import password_models, provider_models, session_models
 from helpdesk.integrations import models as integrations
-from helpdesk.kernel import event_log, files, idempotency, jobs, mail, outbox
+from helpdesk.kernel import event_log, files, idempotency, in_force, jobs, mail, outbox
 from helpdesk.recovery import models as recovery
 from helpdesk.sla import escalation_models as escalations
 from helpdesk.sla import lateness_models as alarm_lateness
@@ -53,6 +53,7 @@ __all__ = [
     "forms",
     "idempotency",
     "identity",
+    "in_force",
     "integrations",
     "jobs",
     "keys",

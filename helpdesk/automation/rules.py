@@ -24,6 +24,7 @@ from helpdesk.kernel.errors import ValidationFailed
 from helpdesk.kernel.expressions import Expression, read
 from helpdesk.kernel.facts import Vocabulary
 from helpdesk.kernel.in_force import Kept, Known
+from helpdesk.kernel.unit_of_work import UnitOfWork
 
 log = structlog.get_logger()
 
@@ -77,6 +78,11 @@ _kept: Final = Kept(_look)
 def in_force(session: Session) -> InForce:
     """A statement at most once a second, and another where custom fields are asked for."""
     return _kept.compared(session)
+
+
+def changed(uow: UnitOfWork) -> None:
+    """For whoever changes one."""
+    _kept.changed(uow)
 
 
 def look_again() -> None:

@@ -109,7 +109,7 @@ def remove(uow: UnitOfWork, trigger: Trigger) -> UUID:
     """It does nothing any more; what it did still names it."""
     trigger.removed_at = uow.now
     trigger.touch()
-    uow.at_end(_FORGET, _forget)
+    rules.changed(uow)
     changes = {"removed_at": json_safe([None, uow.now])}
     record_administration(uow, TriggerRemoved(trigger_id=trigger.id, version=trigger.version, changes=changes))
     return trigger.id
@@ -215,14 +215,7 @@ def _whole(trigger: Trigger) -> dict[str, Any]:
     return whole
 
 
-_FORGET: Final = "automation.forget"
-
-
-def _forget(_uow: UnitOfWork) -> None:
-    rules.look_again()
-
-
 def _note(uow: UnitOfWork, trigger: Trigger, spec: dict[str, Any]) -> None:
     row = {"trigger_id": trigger.id, "version": trigger.version, "spec": spec, "created_at": uow.now}
     uow.add_rows(TriggerVersion, [row])
-    uow.at_end(_FORGET, _forget)
+    rules.changed(uow)

@@ -143,9 +143,9 @@ def in_force(session: Session) -> tuple[Rule, ...]:
     return _kept.compared(session)
 
 
-def look_again() -> None:
-    """For whoever has changed them."""
-    _kept.look_again()
+def changed(uow: UnitOfWork) -> None:
+    """For whoever changes one."""
+    _kept.changed(uow)
 
 
 def forget() -> None:
@@ -198,7 +198,7 @@ def remove(uow: UnitOfWork, rule: RoutingRule) -> UUID:
     """It decides nothing any more; what it decided still names it."""
     rule.removed_at = uow.now
     rule.touch()
-    look_again()
+    changed(uow)
     changes = {"removed_at": json_safe([None, uow.now])}
     record_administration(uow, RoutingRuleRemoved(rule_id=rule.id, version=rule.version, changes=changes))
     return rule.id
@@ -214,7 +214,7 @@ def _note(uow: UnitOfWork, rule: RoutingRule, spec: dict[str, Any]) -> None:
     uow.add_rows(
         RoutingRuleVersion, [{"rule_id": rule.id, "version": rule.version, "spec": spec, "created_at": uow.now}]
     )
-    look_again()
+    changed(uow)
 
 
 def _whole(rule: RoutingRule) -> dict[str, Any]:

@@ -1,20 +1,54 @@
 """What is data and decides everywhere, as this process knows it: routing rules, triggers, the taxonomy.
 
 Every process keeps a copy and compares it with the database at most once a second: so what happens to a complaint costs no
-statement for what decides it, and a change holds in every process (web, worker, import) within a second. Keep it for what is
-small, read all the time and seldom changed; what must hold at once is read from its row.
+statement for what decides it, and a change holds in every process (web, worker, import) within a second.
+
+What a unit of work writes holds sooner. With the time it reads the **revision**, a number that each change counts up in its own
+transaction (`Kept.changed`), and a copy that is older is compared first: whoever begins when a change is committed goes by it,
+in whatever process. A unit of work whose time is given, and a reader, have the second.
+
+Keep it for what is small, read all the time and seldom changed.
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from time import monotonic
-from typing import Any, Final, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 
-from sqlalchemy import Engine
-from sqlalchemy.orm import Session
+from sqlalchemy import BigInteger, CheckConstraint, Engine, SmallInteger, select, update
+from sqlalchemy.orm import Mapped, Session, mapped_column
+
+from helpdesk.kernel.db import Base
+
+if TYPE_CHECKING:
+    from helpdesk.kernel.unit_of_work import UnitOfWork
 
 LOOKED_FOR_AGAIN: Final = 1.0
 """Seconds."""
+
+
+class Revision(Base):
+    """One row: how often anything was changed of what is kept."""
+
+    __tablename__ = "in_force_revision"
+    __table_args__ = (CheckConstraint("id = 1", name="one"),)
+
+    id: Mapped[int] = mapped_column(SmallInteger, primary_key=True, autoincrement=False)
+    revision: Mapped[int] = mapped_column(BigInteger)
+
+
+REVISION: Final = select(Revision.revision).scalar_subquery()
+_SEEN: Final = "in_force_revision"
+_COUNT_UP: Final = update(Revision).values(revision=Revision.revision + 1)
+
+
+def saw_revision(session: Session, revision: int | None) -> None:
+    """As read in the session's transaction."""
+    session.info[_SEEN] = revision or 0
+
+
+def _count_up(uow: "UnitOfWork") -> None:
+    uow.session.execute(_COUNT_UP, execution_options={"synchronize_session": False})
 
 Value = TypeVar("Value")
 
@@ -36,6 +70,7 @@ class _Copy(Generic[Value]):
     """Frozen and replaced as a whole, since every thread reads it."""
 
     looked_at: float
+    revision: int
     known: Known[Value]
 
 
@@ -48,12 +83,13 @@ class Kept(Generic[Value]):
         self._last: str | None = None
 
     def compared(self, session: Session) -> Value:
-        """What holds in the session's database, as of a second ago at most."""
+        """What holds in the session's database: as of the revision that its unit of work has read, and of a second ago at most."""
         name = _database_of(session)
         copy = self._copies.get(name)
-        now = monotonic()
-        if copy is None or now >= copy.looked_at + LOOKED_FOR_AGAIN:
-            copy = _Copy(now, self._look(session, None if copy is None else copy.known))
+        now, revision = monotonic(), session.info.get(_SEEN, 0)
+        if copy is None or now >= copy.looked_at + LOOKED_FOR_AGAIN or copy.revision < revision:
+            found = self._look(session, None if copy is None else copy.known)
+            copy = _Copy(now, revision if copy is None else max(revision, copy.revision), found)
             self._copies[name] = copy
         self._last = name
         return copy.known.value
@@ -63,8 +99,14 @@ class Kept(Generic[Value]):
         copy = None if self._last is None else self._copies.get(self._last)
         return None if copy is None else copy.known.value
 
+    def changed(self, uow: "UnitOfWork") -> None:
+        """For whoever changes it: whatever begins after the commit goes by it, in every process."""
+        self.look_again()
+        uow.at_end(self, lambda _: self.look_again())
+        uow.at_end(_count_up, _count_up)
+
     def look_again(self) -> None:
-        """For whoever has changed it: the next comparison is at once. Until then the copies hold, for every thread."""
+        """The next comparison is at once. Until then the copies hold, for every thread."""
         for name, copy in list(self._copies.items()):
             self._copies[name] = replace(copy, looked_at=float("-inf"))
 

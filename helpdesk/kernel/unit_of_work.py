@@ -19,7 +19,7 @@ from sqlalchemy import Engine, Table, UpdateBase, func, select
 from sqlalchemy.dialects.postgresql import insert as pg_insert
 from sqlalchemy.orm import Session
 
-from helpdesk.kernel import bulk, event_log
+from helpdesk.kernel import bulk, event_log, in_force
 from helpdesk.kernel.db import utc
 from helpdesk.kernel.events import Event, Principal, Recorded, Stream
 from helpdesk.kernel.idempotency import Attempt
@@ -53,6 +53,7 @@ class Consequences:
 
 
 _DUTY = Duty.__table__
+_NOW = select(func.now(), in_force.REVISION)
 _OWE = pg_insert(_DUTY).on_conflict_do_nothing(index_elements=["topic", "dedupe_key"])
 
 
@@ -95,7 +96,9 @@ class UnitOfWork:
     def now(self) -> datetime:
         """The database's clock, read once per unit of work. Deadlines are decided by it, never by a worker's own."""
         if self._now is None:
-            self._now = utc(self.session.execute(select(func.now())).scalar_one())
+            now, revision = self.session.execute(_NOW).one()
+            in_force.saw_revision(self.session, revision)
+            self._now = utc(now)
         return self._now
 
     def record(self, event: Event, stream: Stream | None = None, *, actor: Principal | None = None) -> None:

@@ -121,8 +121,8 @@ def uncomputable(
 
 def _keep(uow: UnitOfWork, calendar: SlaCalendar, spec: Spec, changed: dict[str, list[Any]]) -> None:
     uow.add_rows(SlaCalendarVersion, [{"calendar_id": calendar.id, "version": calendar.version, "spec": spec}])
-    policies_in_force.look_again()
-    regime_in_force.look_again()
+    policies_in_force.changed(uow)
+    regime_in_force.changed(uow)
     event = CalendarChanged(calendar_id=calendar.id, version=calendar.version, spec=spec, changes=changed)
     record_administration(uow, event)
 

@@ -107,7 +107,7 @@ def remove(uow: UnitOfWork, policy: SlaPolicy) -> UUID:
     policy.removed_at = uow.now
     if policy.active:
         concern(uow, EVERY)  # whom it promised nothing the next one may promise something
-    policies_in_force.look_again()
+    policies_in_force.changed(uow)
     changes = {"removed_at": json_safe([None, uow.now])}
     record_administration(uow, PolicyRemoved(policy_id=policy.id, version=policy.version, changes=changes))
     return policy.id
@@ -150,7 +150,7 @@ def _keep(
             }
         ],
     )
-    policies_in_force.look_again()
+    policies_in_force.changed(uow)
     after = {"calendar_id": str(calendar_id), **spec}
     concern(uow, of_policy(policy.id, before, after))
     changes = differences(before, after)

@@ -13,6 +13,7 @@ from helpdesk.kernel.errors import ValidationFailed
 from helpdesk.kernel.expressions import ALWAYS, Expression, read
 from helpdesk.kernel.facts import Vocabulary
 from helpdesk.kernel.in_force import Kept, Known
+from helpdesk.kernel.unit_of_work import UnitOfWork
 from helpdesk.sla import policy_facts, policy_queries
 from helpdesk.sla.calendar_spec import Calendar
 from helpdesk.sla.errors import NoPolicy
@@ -89,9 +90,9 @@ def default_policy(session: Session) -> Policy:
     return in_force(session).default
 
 
-def look_again() -> None:
-    """For whoever has changed a policy or a calendar."""
-    _kept.look_again()
+def changed(uow: UnitOfWork) -> None:
+    """For whoever changes a policy or a calendar."""
+    _kept.changed(uow)
 
 
 def forget() -> None:

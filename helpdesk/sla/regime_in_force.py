@@ -8,6 +8,7 @@ from typing import Any, Final
 from sqlalchemy.orm import Session
 
 from helpdesk.kernel.in_force import Kept, Known
+from helpdesk.kernel.unit_of_work import UnitOfWork
 from helpdesk.sla import regime_queries
 from helpdesk.sla.calendar_spec import Calendar
 from helpdesk.sla.regime_counting import Working
@@ -72,9 +73,9 @@ def rule_version(session: Session, rule_id: str, version: int) -> Rule:
     return _versions[key]
 
 
-def look_again() -> None:
-    """For whoever has changed a rule, or a calendar of theirs."""
-    _kept.look_again()
+def changed(uow: UnitOfWork) -> None:
+    """For whoever changes a rule, or a calendar of theirs."""
+    _kept.changed(uow)
 
 
 def forget() -> None:

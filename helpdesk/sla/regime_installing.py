@@ -37,7 +37,7 @@ def install_rules(uow: UnitOfWork) -> bool:
             changed.append(rule_id)
     if not (made or added or changed):
         return False
-    regime_in_force.look_again()
+    regime_in_force.changed(uow)
     record_administration(uow, RulesShipped(edition=data["edition"], added=added, changed=changed, calendars=made))
     return True
 

@@ -60,5 +60,5 @@ def _write(uow: UnitOfWork, rule: SlaRule, spec: dict[str, Any], own: dict[str, 
     uow.add_rows(SlaRuleVersion, [{**kept, "spec": {"shipped": spec["shipped"], "own": own}}])
     changes = differences({name: before.get(name) for name in OWN}, {name: after.get(name) for name in OWN})
     record_administration(uow, RuleChanged(rule_id=rule.id, version=rule.version, changes=changes, reason=reason))
-    regime_in_force.look_again()
+    regime_in_force.changed(uow)
     return rule.id

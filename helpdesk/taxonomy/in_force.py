@@ -10,6 +10,7 @@ from typing import Final
 from sqlalchemy.orm import Session
 
 from helpdesk.kernel.in_force import Kept, Known
+from helpdesk.kernel.unit_of_work import UnitOfWork
 from helpdesk.taxonomy import queries
 from helpdesk.taxonomy.terms import Taxonomy, shipped
 
@@ -34,9 +35,9 @@ def look(session: Session) -> None:
     _kept.compared(session)
 
 
-def look_again() -> None:
-    """For whoever has changed it: the next session compares at once."""
-    _kept.look_again()
+def changed(uow: UnitOfWork) -> None:
+    """For whoever changes it."""
+    _kept.changed(uow)
 
 
 def forget() -> None:

@@ -5,7 +5,7 @@ from typing import Any
 
 from helpdesk.kernel.unit_of_work import UnitOfWork
 from helpdesk.taxonomy import queries
-from helpdesk.taxonomy.in_force import look_again
+from helpdesk.taxonomy.in_force import changed
 from helpdesk.taxonomy.models import SeveritySpec, TaxonomyTerm, TaxonomyVersion
 
 
@@ -16,7 +16,7 @@ def keep(uow: UnitOfWork, severity: SeveritySpec) -> int:
     content = content_of(queries.all_terms(uow.session), severity)
     row = {"version": version, "content": content, "created_at": uow.now}
     uow.add_rows(TaxonomyVersion, [{**row, "actor_kind": uow.actor.kind, "actor_id": uow.actor.id}])
-    uow.at_end(look_again, lambda _: look_again())
+    changed(uow)
     return version
 
 

@@ -261,7 +261,7 @@ class TestAtIntake:
     ) -> None:
         """As in another process: not told of it, it looks again when the second is over."""
         arrive(agent, team)
-        monkeypatch.setattr(routing_rules, "look_again", lambda: None)
+        monkeypatch.setattr(routing_rules, "changed", lambda _: None)
         rule(manager, result={"strategy": "queue_only"})
         monkeypatch.setattr(in_force, "LOOKED_FOR_AGAIN", 0.0)
         assert decision(manager, arrive(agent, team))["outcome"] == "queued"

@@ -8,7 +8,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 from sqlalchemy import Engine
@@ -124,6 +124,8 @@ def test_another_database_is_looked_at_by_itself(
 
     class Elsewhere:
         """A session of a database in which nothing was installed."""
+
+        info: ClassVar[dict[str, Any]] = {}
 
         class _Bind:
             url = elsewhere

@@ -1,0 +1,140 @@
+"""That whoever begins after a change goes by it, in whatever process.
+
+How it can fail: a process that looked just before goes on by what it knew, so that a complaint is promised by a policy that
+was replaced, for good where nothing is recomputed; a change that is taken back is taken for one; each unit of work pays a
+statement; two changes at once wait for each other for ever.
+"""
+
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from sqlalchemy import Engine, text
+
+from helpdesk.identity.actors import SYSTEM
+from helpdesk.kernel import in_force
+from helpdesk.kernel.unit_of_work import Database
+from helpdesk.sla import policies_in_force
+from tests.conftest import Caller
+from tests.racing import at_once
+
+_ANOTHER = """
+import sys
+from helpdesk.automation import rules
+from helpdesk.complaints import routing_rules
+from helpdesk.identity.actors import SYSTEM
+from helpdesk.kernel import in_force
+from helpdesk.kernel.settings import Settings
+from helpdesk.sla import policies_in_force, regime_in_force
+from helpdesk.wiring import assemble
+
+in_force.LOOKED_FOR_AGAIN = 3600.0
+program = assemble(Settings(database_url=sys.argv[1], secret_key="x" * 40))
+for _ in sys.stdin:
+    with program.database.unit_of_work(SYSTEM) as uow:
+        uow.now
+        policies, regimes = policies_in_force.in_force(uow.session), regime_in_force.in_force(uow.session)
+        routing, triggers = routing_rules.in_force(uow.session), rules.in_force(uow.session)
+        print(
+            policies.default.version,
+            len(policies.default.calendar.holidays),
+            regimes.rules["uk.fca.ack"].version,
+            len(routing),
+            len(triggers.listening),
+            flush=True,
+        )
+"""
+
+Ask = Callable[[], list[int]]
+
+
+@pytest.fixture
+def ask(database_url: str) -> Iterator[Ask]:
+    """What another process goes by, which looks by itself once an hour."""
+    with subprocess.Popen(
+        [sys.executable, "-c", _ANOTHER, database_url], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as process:
+        if process.stdin is None or process.stdout is None:
+            raise AssertionError("it was started with both")
+        into, out = process.stdin, process.stdout
+
+        def asked() -> list[int]:
+            into.write("\n")
+            into.flush()
+            return [int(word) for word in out.readline().split()]
+
+        yield asked
+        into.close()
+
+
+def _revision(engine: Engine) -> int:
+    with engine.connect() as connection:
+        found: int = connection.execute(text("SELECT revision FROM in_force_revision")).scalar_one()
+        return found
+
+
+def _default(manager: Caller) -> dict[str, Any]:
+    found: dict[str, Any] = manager.get("/sla/policies").json["items"][-1]
+    return found
+
+
+def _calendar(manager: Caller, calendar_id: str) -> Any:
+    return manager.put(
+        f"/sla/calendars/{calendar_id}",
+        {"timezone": "UTC", "weekly_hours": {"mon": [["09:00", "17:00"]]}, "holidays": ["2027-03-01"]},
+        if_match="*",
+    )
+
+
+def test_what_begins_after_a_change_goes_by_it_in_another_process_too(manager: Caller, ask: Ask) -> None:
+    default = _default(manager)
+    before = ask()
+    assert before == [default["version"], 0, 1, 0, 0]
+    changes: list[tuple[int, Callable[[], Any]]] = [
+        (0, lambda: manager.patch(f"/sla/policies/{default['id']}", {"name": "Everybody"}, if_match="*")),
+        (1, lambda: _calendar(manager, default["calendar_id"])),
+        (2, lambda: manager.patch("/sla/regimes/uk.fca.ack", {"owner": "Li Wei"}, if_match="*")),
+        (3, lambda: manager.post("/routing/rules", {"name": "all", "result": {"strategy": "queue_only"}})),
+    ]
+    for place, change in changes:
+        answer = change()
+        assert answer.status_code in {200, 201}, answer.json
+        after = ask()
+        assert [i for i, pair in enumerate(zip(before, after, strict=True)) if pair[0] != pair[1]] == [place]
+        before = after
+
+
+def test_a_change_that_is_taken_back_is_none(database: Database, ask: Ask, engine: Engine) -> None:
+    before, first = ask(), _revision(engine)
+    with pytest.raises(ZeroDivisionError), database.unit_of_work(SYSTEM) as uow:
+        policies_in_force.changed(uow)
+        uow.finish()
+        raise ZeroDivisionError
+    assert _revision(engine) == first
+    assert ask() == before
+
+
+def test_it_costs_no_statement_where_nothing_changed(
+    database: Database, statements: Callable[[], Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(in_force, "LOOKED_FOR_AGAIN", 3600.0)
+    with database.unit_of_work(SYSTEM) as uow:
+        assert uow.now
+        policies_in_force.in_force(uow.session)
+    with statements() as seen, database.unit_of_work(SYSTEM) as uow:
+        assert uow.now
+        policies_in_force.in_force(uow.session)
+    assert len(seen) == 1, seen.seen
+
+
+def test_changes_at_once_are_all_counted(database: Database, engine: Engine) -> None:
+    def change() -> None:
+        with database.unit_of_work(SYSTEM) as uow:
+            policies_in_force.changed(uow)
+            policies_in_force.changed(uow)
+
+    first = _revision(engine)
+    at_once(*[change] * 4)
+    assert _revision(engine) == first + 4
