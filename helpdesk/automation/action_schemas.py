@@ -5,7 +5,14 @@ from typing import Any, Final
 from marshmallow import ValidationError, fields, validate, validates_schema
 
 from helpdesk.complaints.message_schemas import MessageIn
-from helpdesk.kernel.schemas import Flag, Line, Pattern, Schema, Text
+from helpdesk.kernel.schemas import (
+    ByName,
+    Flag,
+    Line,
+    Pattern,
+    Schema,
+    Text,
+)
 
 MOST_NAMED: Final = 50
 MOST_DATA: Final = 20
@@ -42,7 +49,7 @@ class RaiseEventIn(Schema):
     """A word for other systems, which read it in the feed of events as `automation.event_raised`."""
 
     name = Line(required=True, max_length=100, validate=_NAME, metadata={"example": "crm.call_back"})
-    data = fields.Dict(
+    data = ByName(
         keys=Text(max_length=100),
         values=Text(max_length=500, min_length=0),
         load_default=dict,

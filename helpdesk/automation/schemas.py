@@ -13,7 +13,18 @@ from helpdesk.automation.models import OUTCOMES
 from helpdesk.automation.timing import ANCHORS, COUNTED, MOST_MINUTES
 from helpdesk.complaints.fact_schemas import Vocabulary
 from helpdesk.kernel.expressions import ALWAYS
-from helpdesk.kernel.schemas import Choice, Flag, Line, PageQuery, Schema, Text, Timestamp, Whole, shallow
+from helpdesk.kernel.schemas import (
+    ByName,
+    Choice,
+    Flag,
+    Line,
+    PageQuery,
+    Schema,
+    Text,
+    Timestamp,
+    Whole,
+    shallow,
+)
 
 CONDITION: Final = (
     '`{"all": [...]}`, `{"any": [...]}`, `{"not": ...}` or `{"field": ..., "operator": ..., "value": ...}`, nested up to 8 '
@@ -82,7 +93,7 @@ class TriggerListens(Schema):
 
 class TriggerActionIn(Schema):
     step = Choice(ACTIONS, required=True, metadata={"example": "write_message"})
-    given = fields.Dict(
+    given = ByName(
         keys=fields.String(),
         load_default=dict,
         validate=shallow,

@@ -8,7 +8,12 @@ from helpdesk.complaints.bulk_changes import AT_ONCE, MOST
 from helpdesk.complaints.steps import StepIn
 from helpdesk.complaints.view_schemas import ComplaintFilters
 from helpdesk.kernel.jobs_api import JobItemOut, JobOut
-from helpdesk.kernel.schemas import Flag, Text, Whole
+from helpdesk.kernel.schemas import (
+    ByName,
+    Flag,
+    Text,
+    Whole,
+)
 
 MAX_VERSION: Final = 2**31 - 1
 _WHICH = ("refs", "where", "view_id")
@@ -25,7 +30,7 @@ class BulkIn(StepIn):
         metadata={"description": f"Or all that match, {MOST} at most, as they are now.", "example": None},
     )
     view_id = fields.UUID(metadata={"description": "Or all of a view.", "example": None})
-    versions = fields.Dict(
+    versions = ByName(
         keys=fields.String(),
         values=Whole(validate=validate.Range(1, MAX_VERSION)),
         metadata={

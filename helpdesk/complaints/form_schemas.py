@@ -14,7 +14,19 @@ from helpdesk.complaints.submissions import TRAP
 from helpdesk.complaints.tracking_schemas import REFERENCE
 from helpdesk.customers.schemas import LANGUAGE
 from helpdesk.kernel.ids import parse_reference
-from helpdesk.kernel.schemas import Choice, Email, Flag, Line, MoneyField, PageQuery, Schema, Text, Timestamp, Whole
+from helpdesk.kernel.schemas import (
+    ByName,
+    Choice,
+    Email,
+    Flag,
+    Line,
+    MoneyField,
+    PageQuery,
+    Schema,
+    Text,
+    Timestamp,
+    Whole,
+)
 from helpdesk.taxonomy.term_schemas import TermCode
 
 _KEY: Final = "hdf_REPLACE-WITH-THE-KEY"
@@ -43,7 +55,7 @@ class FormPatch(Schema):
         validate=validate.Length(1, len(RECORD_TYPES)),
         metadata={"description": "The first is the one where nobody says.", "example": ["complaint", "inquiry"]},
     )
-    fields_ = fields.Dict(
+    fields_ = ByName(
         keys=Choice(FIELDS),
         values=Choice(NEEDS),
         data_key="fields",
@@ -57,7 +69,7 @@ class FormPatch(Schema):
         metadata={"description": "Thousands of rounds per try of the proof of work; 0: none.", "example": 5},
     )
     acknowledge = Flag(metadata={"description": "Acknowledge receipt at once."})
-    acknowledgements = fields.Dict(
+    acknowledgements = ByName(
         keys=fields.String(validate=LANGUAGE),
         values=Text(max_length=5_000),
         validate=validate.Length(max=50),
@@ -92,7 +104,7 @@ class FormIn(FormPatch):
         validate=validate.Length(1, len(RECORD_TYPES)),
         metadata={"description": "The first is the one where nobody says.", "example": ["complaint", "inquiry"]},
     )
-    fields_ = fields.Dict(
+    fields_ = ByName(
         keys=Choice(FIELDS),
         values=Choice(NEEDS),
         data_key="fields",
@@ -108,7 +120,7 @@ class FormIn(FormPatch):
         metadata={"description": "Thousands of rounds per try of the proof of work; 0: none.", "example": 5},
     )
     acknowledge = Flag(load_default=True, metadata={"description": "Acknowledge receipt at once."})
-    acknowledgements = fields.Dict(
+    acknowledgements = ByName(
         keys=fields.String(validate=LANGUAGE),
         values=Text(max_length=5_000),
         load_default=dict,
@@ -140,7 +152,7 @@ class Form(Schema):
     team_id = fields.UUID(required=True, allow_none=True, metadata={"example": None})
     language = fields.String(required=True, metadata={"example": "en"})
     record_types = fields.List(Choice(RECORD_TYPES), required=True, metadata={"example": ["complaint"]})
-    fields_ = fields.Dict(
+    fields_ = ByName(
         keys=Choice(FIELDS),
         values=Choice(NEEDS),
         required=True,

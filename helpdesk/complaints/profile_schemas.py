@@ -7,7 +7,16 @@ from helpdesk.complaints.choosing import LEVELS
 from helpdesk.complaints.profile_models import AVAILABILITIES, MAX_CAPACITY
 from helpdesk.complaints.taxonomy import SEVERITIES
 from helpdesk.customers.schemas import LANGUAGE
-from helpdesk.kernel.schemas import Choice, Line, Pattern, Schema, Text, Timestamp, Whole
+from helpdesk.kernel.schemas import (
+    ByName,
+    Choice,
+    Line,
+    Pattern,
+    Schema,
+    Text,
+    Timestamp,
+    Whole,
+)
 
 SKILL: Final = Pattern(
     r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$", error="Write a code: letters, digits, dots, dashes, at most 64 characters."
@@ -65,7 +74,7 @@ class ProfilePatch(Schema):
             "example": 20,
         },
     )
-    weights = fields.Dict(
+    weights = ByName(
         keys=Choice(SEVERITIES),
         values=Whole(validate=validate.Range(0, MAX_WEIGHT)),
         metadata={
@@ -130,7 +139,7 @@ class Profile(Schema):
     skills = fields.List(fields.String(), required=True, metadata={"example": ["DEL", "BIL"]})
     languages = fields.List(fields.Nested(KnownLanguage), required=True)
     capacity = fields.Integer(required=True, allow_none=True, metadata={"example": 20})
-    weights = fields.Dict(
+    weights = ByName(
         keys=Choice(SEVERITIES), values=fields.Integer(), required=True, metadata={"example": {"S1": 3, "S2": 2}}
     )
     working_hours = fields.Dict(

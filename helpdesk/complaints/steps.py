@@ -25,7 +25,13 @@ from helpdesk.complaints.tag_schemas import TagsIn
 from helpdesk.identity.actors import Actor
 from helpdesk.kernel.access import require
 from helpdesk.kernel.errors import FieldError, ValidationFailed
-from helpdesk.kernel.schemas import Choice, Schema, problems_of, shallow
+from helpdesk.kernel.schemas import (
+    ByName,
+    Choice,
+    Schema,
+    problems_of,
+    shallow,
+)
 from helpdesk.kernel.unit_of_work import UnitOfWork
 
 Run = Callable[[UnitOfWork, Actor, Complaint, dict[str, Any]], object]
@@ -70,7 +76,7 @@ class StepIn(Schema):
     """A step as it is written in a payload. `check_steps` reads `given` by the schema of its step."""
 
     step = Choice(STEPS, required=True, metadata={"example": "assign"})
-    given = ma.fields.Dict(
+    given = ByName(
         keys=ma.fields.String(),
         load_default=dict,
         validate=shallow,

@@ -50,6 +50,7 @@ def saw_revision(session: Session, revision: int | None) -> None:
 def _count_up(uow: "UnitOfWork") -> None:
     uow.session.execute(_COUNT_UP, execution_options={"synchronize_session": False})
 
+
 Value = TypeVar("Value")
 
 

@@ -313,6 +313,19 @@ class Names(CommaList):
         return found
 
 
+class ByName(fields.Dict):
+    """Names of one kind, each with a value of its own. A problem is told where it stands: marshmallow puts `key` or `value` between."""
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> Any:
+        try:
+            return super()._deserialize(value, attr, data, **kwargs)  # type: ignore[no-untyped-call]  # marshmallow's
+        except ma.ValidationError as error:
+            if not isinstance(error.messages, dict):
+                raise
+            told = {name: each.get("key") or each["value"] for name, each in error.messages.items()}
+            raise ma.ValidationError(told) from error
+
+
 class Schema(ma.Schema):
     """Base of every payload. Unknown fields are refused when loading."""
 

@@ -37,6 +37,9 @@ def read_calendar(given: Mapping[str, Any], name: str = "") -> Calendar:
     hours = dict(_hours(given.get("weekly_hours", {}), problems))
     holidays = frozenset(_holidays(given.get("holidays", []), problems))
     working_days = dict(_working_days(given.get("working_days", {}), problems))
+    for day in sorted(holidays & working_days.keys()):
+        message = "it stands among the holidays too: is it a day off or not? Take it out of one"
+        problems.append(Problem(f"/working_days/{day}", "contradiction", message))
     if problems:
         raise UnreadableCalendarError(problems)
     return Calendar(timezone, hours, holidays, working_days, name)

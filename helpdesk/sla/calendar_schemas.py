@@ -2,7 +2,17 @@ from typing import Any, Final
 
 from marshmallow import ValidationError, fields, validate, validates_schema
 
-from helpdesk.kernel.schemas import Choice, Flag, Line, Pattern, Schema, Text, Timestamp, Whole
+from helpdesk.kernel.schemas import (
+    ByName,
+    Choice,
+    Flag,
+    Line,
+    Pattern,
+    Schema,
+    Text,
+    Timestamp,
+    Whole,
+)
 from helpdesk.sla.public_holidays import FIRST_YEAR, LAST_YEAR
 from helpdesk.sla.recompute_schemas import Recomputed, Recomputing
 from helpdesk.sla.specs import DAYS
@@ -98,7 +108,7 @@ class PublicHolidays(PublicHolidaysIn):
 
 class CalendarHours(Schema):
     timezone = Text(required=True, max_length=64, metadata={"example": "Europe/Berlin"})
-    weekly_hours = fields.Dict(
+    weekly_hours = ByName(
         keys=Choice(DAYS),
         values=fields.List(
             fields.List(fields.String(), validate=validate.Length(equal=2)), validate=validate.Length(max=12)
@@ -115,7 +125,7 @@ class CalendarHours(Schema):
         validate=validate.Length(max=2000),
         metadata={"description": "Own days off, beside the public ones.", "example": ["2026-12-24"]},
     )
-    working_days = fields.Dict(
+    working_days = ByName(
         keys=fields.String(validate=_DATE),
         values=Choice(DAYS),
         load_default=dict,

@@ -225,8 +225,8 @@ def _interval_problems(pointer: str, interval: Interval) -> Iterator[Problem]:
         yield Problem(f"{pointer}/end_minute", "too_long", "a shift is at most 24 hours long: split it")
 
 
-def _beyond_computing(day: date) -> str | None:
-    """The neighbours of a day are looked at too, and each in UTC; those at the ends of what `date` can name have none."""
+def beyond_computing(day: date) -> str | None:
+    """Why a day cannot be named, None where it can. The neighbours of a day are looked at too, and each in UTC; those at the ends of what `date` can name have none."""
     if FIRST_ORDINAL <= day.toordinal() <= LAST_ORDINAL:
         return None
     first, last = date.fromordinal(FIRST_ORDINAL), date.fromordinal(LAST_ORDINAL)
@@ -235,7 +235,7 @@ def _beyond_computing(day: date) -> str | None:
 
 def _holiday_problems(calendar: Calendar) -> Iterator[Problem]:
     for day in sorted(calendar.holidays):
-        beyond = _beyond_computing(day)
+        beyond = beyond_computing(day)
         if beyond is not None:
             yield Problem("/holidays", "out_of_range", beyond)
 
@@ -243,7 +243,7 @@ def _holiday_problems(calendar: Calendar) -> Iterator[Problem]:
 def _working_day_problems(calendar: Calendar) -> Iterator[Problem]:
     for day, weekday in sorted(calendar.working_days.items()):
         pointer = f"/working_days/{day}"
-        beyond = _beyond_computing(day)
+        beyond = beyond_computing(day)
         if beyond is not None:
             yield Problem(pointer, "out_of_range", beyond)
         if weekday not in range(7):

@@ -30,7 +30,7 @@ from helpdesk.sla import (
 )
 from helpdesk.sla.business_time import DEFAULT_CONVENTIONS, BusinessTimeError, Conventions, Target, due_at
 from helpdesk.sla.calendar_reading import UnreadableCalendarError, in_json, read_calendar, read_date
-from helpdesk.sla.calendar_spec import Calendar, Problem, contradictions, never_open
+from helpdesk.sla.calendar_spec import Calendar, Problem, beyond_computing, contradictions, never_open
 from helpdesk.sla.events import CalendarChanged
 from helpdesk.sla.models import SlaCalendar, SlaCalendarVersion
 from helpdesk.sla.policy_spec import every_target, terms_of
@@ -157,9 +157,12 @@ def _validity_problems(given: Mapping[str, Any]) -> Iterator[Problem]:
     for name in ("valid_from", "valid_until"):
         if given.get(name) is not None:
             try:
-                read_date(given[name])
+                day = read_date(given[name])
             except ValueError as error:
                 yield Problem(f"/{name}", "bad_date", str(error))
+                return
+            if (beyond := beyond_computing(day)) is not None:
+                yield Problem(f"/{name}", "out_of_range", f"{beyond}, or leave it out: then it has no such end")
                 return
     since, until = given.get("valid_from"), given.get("valid_until")
     if since is not None and until is not None and until < since:

@@ -2,15 +2,15 @@
 with its number.
 
 Columns (keys): `received`, which must be there; `acknowledged`, `first_replied`, `investigated`, `resolved`, `followed_up`, `ended`
-(withdrawn or dismissed); `severity`, `tier`, `team`; `pauses` (JSON: `[[from, to], ...]`; CSV: `from/to` separated by spaces or
+(withdrawn or dismissed), or what a promise of that kind is called (`acknowledge`, `first_response` ...); `severity`, `tier`, `team`; `pauses` (JSON: `[[from, to], ...]`; CSV: `from/to` separated by spaces or
 semicolons, an open end left out); and the facts that conditions may ask for (`category`, `channel`, `tags` ...). Others are passed
 over. Times are RFC 3339, or local ones (`2026-03-02`, which is its midnight, or `2026-03-02 09:30`) where a time zone is given.
 """
 
 import csv
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Container, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final
 from zoneinfo import ZoneInfo
@@ -30,6 +30,8 @@ KINDS: Final[Mapping[str, str]] = {
 }
 """Column -> what was done then."""
 COLUMNS: Final = ("received", *KINDS, "ended", "severity", "tier", "team", "pauses")
+_OURS: Final = (*COLUMNS, *VOCABULARY)
+_NOTED: Final = 100
 _MANY: Final = {name for name, known in VOCABULARY.items() if known.kind.many}
 
 
@@ -52,6 +54,8 @@ class Reading:
     columns: Mapping[str, str]
     severity: str
     zone: ZoneInfo | None = None
+    passed_over: set[str] = field(default_factory=set)
+    """The file's columns that nothing was read from, as far as it was read."""
 
     def csv(self, lines: Iterable[str]) -> Iterator[tuple[int, Case | Problem]]:
         """Raises ValueError where the header has no column for what must be there."""
@@ -60,6 +64,7 @@ class Reading:
         for ours, theirs in {"received": "received", **self.columns}.items():
             if theirs not in names:
                 raise ValueError(f"there is no column {theirs!r} for {ours}")
+        self._note(names)
         while True:
             try:
                 row = next(reader)
@@ -83,24 +88,33 @@ class Reading:
                 yield number, Problem(number, f"no JSON: {error}")
                 continue
             if isinstance(row, dict):
+                self._note(row)
                 yield number, self._read(row, number)
             else:
                 yield number, Problem(number, "a line is a JSON object")
 
     def _read(self, row: Mapping[str, Any], number: int) -> Case | Problem:
-        given = {name: row[there] for name in (*COLUMNS, *VOCABULARY) if (there := self.columns.get(name, name)) in row}
+        given = {name: row[there] for name in _OURS if (there := self._column_of(name, row)) is not None}
         try:
             return self._case(given)
         except _Wrong as error:
             return Problem(number, str(error))
+
+    def _column_of(self, name: str, row: Container[str]) -> str | None:
+        """What ours is called in the file, None where it has none."""
+        if name in self.columns:
+            return self.columns[name] if self.columns[name] in row else None
+        return next((called for called in (name, KINDS.get(name)) if called in row), None)
+
+    def _note(self, names: Collection[str]) -> None:
+        if len(self.passed_over) < _NOTED:
+            self.passed_over.update(set(names).difference(self._column_of(name, names) for name in _OURS))
 
     def _case(self, given: Mapping[str, Any]) -> Case:
         received = self._time(given, "received")
         if received is None:
             raise _Wrong("received: it is needed")
         done = {KINDS[name]: self._time(given, name) for name in KINDS if name in given}
-        if "resolve" in done:  # which keeps all of these, so of them everything is known
-            done = dict.fromkeys(("acknowledge", "first_response", "investigate")) | done
         case = Case(
             received=received,
             severity=_word(given, "severity", SEVERITIES) or self.severity,

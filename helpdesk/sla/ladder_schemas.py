@@ -6,7 +6,18 @@ from typing import Any, Final
 import marshmallow as ma
 from marshmallow import fields, validate, validates_schema
 
-from helpdesk.kernel.schemas import Choice, Flag, MoneyField, Pattern, Schema, Text, Whole, json_safe, shallow
+from helpdesk.kernel.schemas import (
+    ByName,
+    Choice,
+    Flag,
+    MoneyField,
+    Pattern,
+    Schema,
+    Text,
+    Whole,
+    json_safe,
+    shallow,
+)
 from helpdesk.sla.ladder import AT, BREACHED, MOST_OFFSET, MOST_PERCENT, MOST_RUNGS, place_of
 
 MOST_ACTIONS: Final = 10
@@ -92,7 +103,7 @@ class DraftOfferIn(Schema):
 
 class RaiseEventIn(Schema):
     name = Text(required=True, max_length=100, validate=_EVENT_NAME, metadata={"example": "crm.call_back"})
-    data = fields.Dict(
+    data = ByName(
         keys=Text(max_length=100),
         values=Text(max_length=500, min_length=0),
         load_default=dict,
@@ -114,7 +125,7 @@ BODIES: Final[Mapping[str, type[Schema]]] = {
 
 class LadderAction(Schema):
     step = Choice(BODIES, required=True, metadata={"example": "notify"})
-    given = fields.Dict(
+    given = ByName(
         keys=fields.String(),
         load_default=dict,
         validate=shallow,

@@ -38,8 +38,8 @@ def page_of(session: Session, actor: Actor, page: Page, given: Mapping[str, Any]
 
 
 def every(session: Session, actor: Actor, given: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
-    """All of them, however many, a few at a time."""
-    statement = pause_queries.replies(actor, given, *report_queries.span(session, given, "replied"))
+    """All of them, however many and of however long a time, a few at a time."""
+    statement = pause_queries.replies(actor, given, *report_queries.span(session, given, "replied", however_long=True))
     last = None
     while rows := pause_queries.after(session, statement, last, _TOGETHER):
         yield from _told(session, rows)

@@ -25,7 +25,7 @@ class _Time(click.ParamType[datetime]):
 
 
 @click.command(name="pause-audit")
-@click.option("--from", "since", type=_Time(), help="Replies at or after.  [30 days ago]")
+@click.option("--from", "since", type=_Time(), help="Replies at or after.  [30 days before the end]")
 @click.option("--before", type=_Time(), help="Replies before.  [now]")
 @click.option("--team", "team_id", type=click.UUID, help="Only complaints that this team has now.")
 @click.option("--agent", "agent_id", type=click.UUID, help="Only complaints that this agent has now.")

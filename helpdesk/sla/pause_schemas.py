@@ -9,7 +9,10 @@ from helpdesk.sla.report_schemas import check_span
 
 class PausesQuery(Schema):
     replied_from = Timestamp(
-        metadata={"description": "Replies of complainants at or after; 30 days ago.", "example": None}
+        metadata={
+            "description": "Replies of complainants at or after; without it the 30 days before `replied_before`.",
+            "example": None,
+        }
     )
     replied_before = Timestamp(metadata={"description": "Before; now.", "example": None})
     team_id = fields.UUID(metadata={"description": "Only complaints that this team has now.", "example": None})

@@ -1,5 +1,5 @@
 """The policies in force, as this process knows them (`kernel.in_force`): what a new complaint is promised costs no statement for
-what decides it, and a change of a policy or of a calendar holds in every process within a second.
+what decides it, and a change of a policy or of a calendar holds for what begins after it, in every process.
 """
 
 from collections.abc import Callable

@@ -20,7 +20,7 @@ from helpdesk.sla.models import SlaPolicy
 blp = Blueprint("policies", __name__, description="What is promised to whom, and by when: policies, in versions.")
 
 _NEW_VERSION = (
-    "A new version, which holds everywhere within a second. Open clocks that it concerns are recomputed by a job, keeping what was used "
+    "A new version, by which whatever begins after the answer goes, in every process. Open clocks that it concerns are recomputed by a job, keeping what was used "
     "(`recompute_job_id`); with `recompute: false` they go on by the version that made them, until a fact of their complaint changes."
 )
 

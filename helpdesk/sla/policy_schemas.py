@@ -8,7 +8,7 @@ from helpdesk.complaints.routing_schemas import CONDITION as OF_ROUTING
 from helpdesk.complaints.taxonomy import SEVERITIES
 from helpdesk.customers.models import TIERS
 from helpdesk.kernel.expressions import ALWAYS
-from helpdesk.kernel.schemas import Choice, Flag, Line, Pattern, Schema, Timestamp, Whole
+from helpdesk.kernel.schemas import ByName, Choice, Flag, Line, Pattern, Schema, Timestamp, Whole
 from helpdesk.sla.calendar_reading import read_date
 from helpdesk.sla.computing import CHOICES
 from helpdesk.sla.ladder_schemas import LADDER_META, Ladder, Thresholds, read_ladder
@@ -121,25 +121,12 @@ def _convention_problems(given: Any) -> dict[str, Any]:
     return {"conventions": found} if found else {}
 
 
-class _ByName(fields.Dict):
-    """A problem is told where it stands: marshmallow puts `key` or `value` between."""
-
-    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> Any:
-        try:
-            return super()._deserialize(value, attr, data, **kwargs)  # type: ignore[no-untyped-call]  # marshmallow's
-        except ValidationError as error:
-            if not isinstance(error.messages, dict):
-                raise
-            told = {name: each.get("key") or each["value"] for name, each in error.messages.items()}
-            raise ValidationError(told) from error
-
-
-class Targets(_ByName):
+class Targets(ByName):
     """severity -> kind -> target."""
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(
-            keys=Choice(SEVERITIES), values=_ByName(keys=Choice(POLICY_KINDS), values=TargetField()), **kwargs
+            keys=Choice(SEVERITIES), values=ByName(keys=Choice(POLICY_KINDS), values=TargetField()), **kwargs
         )
 
 
@@ -176,7 +163,7 @@ class PolicyTerms(Recomputing):
     thresholds = Thresholds(required=True)
     ladder = Ladder(load_default=list)
     targets = Targets(required=True, metadata=_TARGETS_META)
-    tiers = _ByName(keys=Choice(TIERS), values=Targets(), load_default=dict, metadata=_TIERS_META)
+    tiers = ByName(keys=Choice(TIERS), values=Targets(), load_default=dict, metadata=_TIERS_META)
 
 
 class PolicyPatch(Recomputing):
@@ -195,7 +182,7 @@ class PolicyPatch(Recomputing):
     thresholds = Thresholds()
     ladder = Ladder()
     targets = Targets(metadata=_TARGETS_META)
-    tiers = _ByName(keys=Choice(TIERS), values=Targets(), metadata=_TIERS_META)
+    tiers = ByName(keys=Choice(TIERS), values=Targets(), metadata=_TIERS_META)
 
 
 class PolicyIn(PolicyPatch):
@@ -210,7 +197,7 @@ class PolicyIn(PolicyPatch):
     thresholds = Thresholds(load_default=lambda: [50, 75, 90])
     ladder = Ladder(load_default=list)
     targets = Targets(required=True, metadata=_TARGETS_META)
-    tiers = _ByName(keys=Choice(TIERS), values=Targets(), load_default=dict, metadata=_TIERS_META)
+    tiers = ByName(keys=Choice(TIERS), values=Targets(), load_default=dict, metadata=_TIERS_META)
 
 
 class PolicyVersion(Schema):

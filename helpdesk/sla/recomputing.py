@@ -54,7 +54,7 @@ TOGETHER: Final = 25
 """Complaints in one transaction, which is over in a fraction of a second."""
 _NARROW: Final = 2_000
 _SETTLING: Final = timedelta(seconds=2)
-"""Every process goes by the edit within a second (`kernel.in_force`); what comes in until then is visited too."""
+"""Whatever begins after the edit goes by it (`kernel.in_force`); what had begun before is committed by then, and visited too."""
 IN_BATCH: Final = "sla.recompute.in_batch"
 BETWEEN: Final = "sla.recompute.between"
 FAULT_POINTS: Final = (IN_BATCH, BETWEEN)

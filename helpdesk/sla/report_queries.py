@@ -13,17 +13,25 @@ from helpdesk.complaints.models import Complaint
 from helpdesk.identity.actors import Actor
 from helpdesk.identity.models import Team
 from helpdesk.kernel.errors import FieldError, ValidationFailed
-from helpdesk.sla import queries
-from helpdesk.sla.models import Clock
+from helpdesk.sla import queries, regime_in_force
+from helpdesk.sla.models import POLICY_KINDS, Clock
 
 MOST_GROUPS: Final = 2_000
+MOST_DAYS: Final = 400
+"""Of a span."""
 _CLOCK: Final = Clock.__table__.c
 _COMPLAINT: Final = Complaint.__table__.c
 _LATELY: Final = timedelta(days=30)
 
 
-def narrowing(actor: Actor, given: Mapping[str, Any]) -> list[ColumnElement[bool]]:
-    """Which complaints and clocks of them: by the actor's sight, and the filters `team_id`, `kind` and `severity`."""
+def narrowing(session: Session, actor: Actor, given: Mapping[str, Any]) -> list[ColumnElement[bool]]:
+    """Which complaints and clocks of them: by the actor's sight, and the filters `team_id`, `kind` and `severity`. Raises
+    `ValidationFailed` for a kind that no promise is of: nothing found would be taken for nothing due.
+    """
+    kind = given.get("kind")
+    if kind is not None and kind not in POLICY_KINDS and kind not in regime_in_force.in_force(session).rules:
+        text = f"A promise is of the kind {', '.join(POLICY_KINDS)}, or a regulator's rule as in GET /sla/regimes."
+        raise ValidationFailed(errors=[FieldError.at("/kind", "unknown_kind", text)])
     conditions = [complaints.visible_to(actor)]
     conditions += [_COMPLAINT.team_id == given["team_id"]] if "team_id" in given else []
     return conditions + [_CLOCK[name] == given[name] for name in ("kind", "severity") if name in given]
@@ -45,7 +53,9 @@ def forecast(session: Session, actor: Actor, given: Mapping[str, Any]) -> dict[s
         .select_from(Clock.__table__)
         .join(Complaint.__table__, _COMPLAINT.id == _CLOCK.complaint_id)
         .outerjoin(Team, Team.id == _COMPLAINT.team_id)
-        .where(_CLOCK.state == "running", _CLOCK.due_at >= now, _CLOCK.due_at < until, *narrowing(actor, given))
+        .where(
+            _CLOCK.state == "running", _CLOCK.due_at >= now, _CLOCK.due_at < until, *narrowing(session, actor, given)
+        )
         .group_by(_COMPLAINT.team_id, Team.name, hour)
         .order_by(_COMPLAINT.team_id, hour)
     ).all()
@@ -63,12 +73,24 @@ def _team(rows: list[Any]) -> dict[str, Any]:
     }
 
 
-def span(session: Session, given: Mapping[str, Any], name: str) -> tuple[datetime, datetime]:
-    """`<name>_from` and `<name>_before`; by themselves the last thirty days, and of one end alone thirty days from it."""
+def span(
+    session: Session, given: Mapping[str, Any], name: str, *, however_long: bool = False
+) -> tuple[datetime, datetime]:
+    """`<name>_from`, or thirty days before the end, and `<name>_before`, or now. Raises `ValidationFailed` for a span that ends now
+    and is none, or too long for one answer.
+    """
     since, before = given.get(f"{name}_from"), given.get(f"{name}_before")
-    if before is None:
-        before = queries.clock_time(session) if since is None else since + _LATELY
-    return (before - _LATELY if since is None else since), before
+    if before is not None:
+        return (before - _LATELY if since is None else since), before
+    now = queries.clock_time(session)
+    if since is not None and since >= now:
+        raise ValidationFailed(
+            errors=[FieldError.at(f"/{name}_from", "future", f"It is not over yet: give {name}_before.")]
+        )
+    if since is not None and not however_long and now - since > timedelta(days=MOST_DAYS):
+        text = f"A span has at most {MOST_DAYS} days, and without {name}_before it ends now: give one."
+        raise ValidationFailed(errors=[FieldError.at(f"/{name}_from", "too_long", text)])
+    return (now - _LATELY if since is None else since), now
 
 
 _BROKEN: Final = or_(
@@ -92,7 +114,7 @@ def attainment(session: Session, actor: Actor, given: Mapping[str, Any]) -> dict
         select(*columns, *_counts(), func.grouping(*apart.values()).label("whole"))
         .select_from(Clock.__table__)
         .join(Complaint.__table__, _COMPLAINT.id == _CLOCK.complaint_id)
-        .where(time >= since, time < before, *narrowing(actor, given))
+        .where(time >= since, time < before, *narrowing(session, actor, given))
         .group_by(func.grouping_sets(tuple_(*apart.values()), tuple_()))
         .order_by("whole", *apart.values())
         .limit(MOST_GROUPS + 2)

@@ -5,9 +5,9 @@ from marshmallow import ValidationError, fields, validate, validates_schema
 
 from helpdesk.complaints.taxonomy import SEVERITIES
 from helpdesk.kernel.schemas import Choice, Names, Schema, Text, Timestamp
+from helpdesk.sla.report_queries import MOST_DAYS
 
 MOST_HOURS: Final = 168
-MOST_DAYS: Final = 400
 PERIODS: Final = ("day", "week", "month", "quarter", "year")
 DIMENSIONS: Final = ("kind", "team", "severity", "period")
 _KIND: Final = {"description": "Only promises of this kind: `resolve`, `us.cfpb.15`.", "example": None}
@@ -61,7 +61,12 @@ class AttainmentQuery(Schema):
     period = Choice(
         PERIODS, load_default="month", metadata={"description": "How long a period is; in UTC, weeks from Monday."}
     )
-    due_from = Timestamp(metadata={"description": "Promises that came due at or after; 30 days ago.", "example": None})
+    due_from = Timestamp(
+        metadata={
+            "description": "Promises that came due at or after; by itself until now. Without it the 30 days before `due_before`.",
+            "example": None,
+        }
+    )
     due_before = Timestamp(metadata={"description": "Came due before; now.", "example": None})
     stopped_from = Timestamp(
         metadata={"description": "Instead: promises that were kept, broken and ended, or cancelled, at or after."}

@@ -23,7 +23,31 @@ _TOLD: Final = 100
 """How many of the bad lines the answer names; the others are counted."""
 
 
-@click.command()
+_HELP: Final = """Replay complaints through POLICIES, a TOML file in the format of the shipped policy, and tell which promises would
+have been kept, by target, severity and team.
+
+\b
+FILE is CSV with a header, or JSON Lines (*.jsonl, *.ndjson), with the columns
+  received              needed
+  acknowledged, first_replied, investigated, resolved, followed_up
+                        when that was done; blank where it was not (or called as
+                        the targets are: acknowledge, first_response ...)
+  ended                 when it was withdrawn or dismissed
+  severity, tier, team  S1 ... S5; a customer's tier; any name
+  pauses                from/to;from/to (JSON: [[from, to], ...]); an open end is
+                        left out
+  category, channel, tags ...
+                        whatever the conditions of the policies ask for
+
+Others are passed over, and named. Times are RFC 3339, or local with --time-zone. Bad lines are told by their numbers, and the rest go
+on.
+
+A promise is judged where the file has the column for it; what is resolved keeps every promise but the follow-up. Of the database each
+complaint's first round is replayed.
+"""
+
+
+@click.command(help=_HELP)
 @click.argument("policies", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.option("--from", "source", required=True, metavar="FILE|DB", help="A file of complaints, or DB: the database's.")
 @click.option("--column", "columns", multiple=True, metavar="OURS=THEIRS", help="What a column is called in the file.")
@@ -38,36 +62,25 @@ _TOLD: Final = 100
 @click.option("--json", "as_json", is_flag=True, help="The numbers as JSON, instead of a table.")
 @click.pass_context
 def simulate(context: click.Context, /, policies: Path, source: str, *, as_json: bool, **given: Any) -> None:
-    r"""Replay complaints through POLICIES, a TOML file in the format of the shipped policy, and tell which promises would have been
-    kept, by target, severity and team.
-
-    \b
-    FILE is CSV with a header, or JSON Lines (*.jsonl, *.ndjson), with the columns
-      received                          needed
-      acknowledged first_replied investigated resolved followed_up ended
-                                        when that was done; blank where it was not. ended: withdrawn, dismissed
-      severity tier team                S1 ... S5; a customer's tier; any name
-      pauses                            from/to;from/to (JSON: [[from, to], ...]); an open end is left out
-      category channel tags ...         whatever the conditions of the policies ask for
-    Others are passed over. Times are RFC 3339, or local with --time-zone. Bad lines are told by their numbers, and the rest go on.
-
-    A promise is judged where the file has the column for it; what is resolved keeps every promise but the follow-up. Of the database
-    each complaint's first round is replayed.
-    """
+    """See `_HELP`."""
     found = _policies(policies)
     as_of, since = _time(given["as_of"], "--as-of"), _time(given["since"], "--since")
     problems: list[Problem] = []
+    passed_over = set[str]()
     if source == DATABASE:
         with context.obj().database.snapshot() as session:
             simulation = Simulation(found, as_of or queries.clock_time(session))
             refused = _take(simulation, ((0, case) for case in case_queries.cases(session, since)), None, problems)
     else:
         simulation = Simulation(found, as_of)
-        refused = _take(simulation, _read(Path(source), given), since, problems)
+        refused = _take(simulation, _read(Path(source), given, passed_over), since, problems)
     told = simulation.told() | {
         "refused": refused,
         "problems": [{"line": problem.line, "detail": problem.detail} for problem in problems],
+        "passed_over": sorted(passed_over),
     }
+    if passed_over:
+        click.echo(f"columns passed over: {', '.join(sorted(passed_over))}", err=True)
     for problem in problems:
         click.echo(f"line {problem.line}: {problem.detail}", err=True)
     click.echo(json.dumps(told, ensure_ascii=False) if as_json else "\n".join(_table(told)))
@@ -112,11 +125,11 @@ def _take(
     return refused
 
 
-def _read(path: Path, given: Mapping[str, Any]) -> Iterator[tuple[int, Case | Problem]]:
+def _read(path: Path, given: Mapping[str, Any], passed_over: set[str]) -> Iterator[tuple[int, Case | Problem]]:
     columns = dict(column.split("=", 1) for column in given["columns"] if "=" in column)
     if len(columns) != len(given["columns"]):
         raise click.ClickException("--column: write OURS=THEIRS, for example received='Date received', each once")
-    reading = Reading(columns, given["severity"], _zone(given["zone"]))
+    reading = Reading(columns, given["severity"], _zone(given["zone"]), passed_over)
     try:
         with path.open(encoding="utf-8-sig", errors="replace", newline="") as lines:
             yield from reading.jsonl(lines) if path.suffix in {".jsonl", ".ndjson"} else reading.csv(lines)

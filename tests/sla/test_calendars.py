@@ -274,6 +274,40 @@ class TestSeasons:
         due = due_at(whole, datetime(2026, 12, 31, 16, tzinfo=UTC), Target(120, "minutes"))
         assert due == datetime(2027, 1, 1, 9, tzinfo=UTC)
 
+    @pytest.mark.parametrize(
+        "season",
+        [
+            {"valid_from": "0001-01-01"},
+            {"valid_until": "9999-12-31"},
+            {"valid_from": "0001-01-01", "valid_until": "9999-12-31"},
+            {"valid_from": "0001-01-02", "valid_until": "2027-01-01"},
+        ],
+    )
+    def test_an_end_beyond_what_can_be_computed_is_refused(self, manager: Caller, season: dict[str, str]) -> None:
+        calendar = made(manager)
+        given = {"timezone": "Europe/London", "weekly_hours": hours()} | season
+        answer = manager.put(f"{PATH}/{calendar['id']}", given, if_match="*")
+        assert {code for _, code in refused(answer)} == {"out_of_range"}
+        assert "leave it out" in answer.json["errors"][0]["detail"]
+
+    @pytest.mark.parametrize("season", [{"valid_from": "0001-01-03"}, {"valid_until": "9999-12-28"}])
+    def test_the_furthest_ends_are_taken(self, manager: Caller, season: dict[str, str]) -> None:
+        found = changed(manager, made(manager), **season, weekly_hours=hours("08:00"))
+        assert len(found["otherwise"]) == 1
+
+    def test_a_slip_in_a_name_is_told_where_it_stands(self, manager: Caller) -> None:
+        given = body(weekly_hours=hours() | {"monday": []}, working_days={"2027": "mon", "2027-03-06": "someday"})
+        assert set(refused(manager.post(PATH, given))) == {
+            ("/weekly_hours/monday", "choice"),
+            ("/working_days/2027", "invalid"),
+            ("/working_days/2027-03-06", "choice"),
+        }
+
+    def test_a_day_is_not_off_and_made_up_for_both(self, manager: Caller) -> None:
+        day = "2027-03-06"
+        answer = manager.post(PATH, body(holidays=[day], working_days={day: "mon"}))
+        assert refused(answer) == [(f"/working_days/{day}", "contradiction")]
+
     def test_a_season_ends_with_its_last_day(self, manager: Caller) -> None:
         calendar = made(manager)
         shut = changed(manager, calendar, valid_from="2027-07-05", valid_until="2027-07-06", weekly_hours={})

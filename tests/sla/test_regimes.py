@@ -8,7 +8,7 @@ import pytest
 
 from helpdesk.identity.actors import SYSTEM
 from helpdesk.kernel.unit_of_work import Database
-from helpdesk.sla import regime_in_force, regime_installing, regime_rules
+from helpdesk.sla import regime_installing, regime_rules
 from tests.conftest import Caller, complaint_body
 from tests.sla.regulated import FINANCIAL, Regulated
 from tests.sla.watching import clocks_of

@@ -12,7 +12,7 @@ from uuid import UUID
 import pytest
 from sqlalchemy import text, update
 
-from helpdesk.kernel.clock import rfc3339
+from helpdesk.kernel.clock import parse_rfc3339, rfc3339
 from helpdesk.kernel.unit_of_work import Database
 from helpdesk.sla import report_queries
 from helpdesk.sla.models import Clock
@@ -75,6 +75,26 @@ class TestForecast:
             with database.engine.begin() as connection:
                 connection.execute(text(due_at), {"id": story.id})
         assert forecast(manager, "?hours=2") == {}
+
+    def test_of_its_beginning_alone_a_span_ends_now(self, manager: Caller) -> None:
+        now = datetime.now(UTC).replace(microsecond=0)
+        since = rfc3339(now - timedelta(days=300))
+        found = attainment(manager, f"due_from={since}&kind=acknowledge")
+        assert found["from"] == since
+        assert abs(parse_rfc3339(found["before"]) - now) < timedelta(minutes=5)
+        for query, code in (
+            (f"due_from={rfc3339(now + timedelta(days=1))}", "future"),
+            (f"stopped_from={rfc3339(now - timedelta(days=401))}", "too_long"),
+        ):
+            answer = manager.get(f"/sla/attainment?{query}")
+            assert (answer.status_code, answer.json["errors"][0]["code"]) == (422, code)
+
+    @pytest.mark.parametrize("path", ["forecast", "attainment"])
+    def test_a_kind_that_no_promise_is_of_is_refused(self, manager: Caller, path: str) -> None:
+        answer = manager.get(f"/sla/{path}?kind=nope")
+        assert (answer.status_code, answer.json["errors"][0]["code"]) == (422, "unknown_kind")
+        for kind in ("resolve", "us.cfpb.15"):
+            assert manager.get(f"/sla/{path}?kind={kind}").status_code == 200
 
     def test_each_sees_their_own(self, database: Database, join: Join, team: UUID) -> None:
         now = datetime.now(UTC)
@@ -164,9 +184,7 @@ class TestAttainment:
         assert (found["window"], found["total"]["met"], found["total"]["breached"]) == ("stopped", 2, 0)
         assert attainment(manager, "stopped_before=2026-03-02T10:00:00Z")["total"]["percentage"] is None
 
-    def test_of_one_end_alone_it_is_thirty_days(self, manager: Caller) -> None:
-        found = attainment(manager, "due_from=2026-03-01T00:00:00Z")
-        assert (found["from"], found["before"]) == ("2026-03-01T00:00:00Z", "2026-03-31T00:00:00Z")
+    def test_of_its_end_alone_a_span_is_thirty_days(self, manager: Caller) -> None:
         found = attainment(manager, "due_before=2026-03-31T00:00:00Z")
         assert found["from"] == "2026-03-01T00:00:00Z"
 

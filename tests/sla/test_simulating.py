@@ -87,7 +87,12 @@ class TestFile:
         assert states(told(path, "--as-of", "2026-05-01T00:00:00Z"), "resolve") == {"met": 1, "breached": 2}
 
     def test_json_lines(self, tmp_path: Path) -> None:
-        case = {"received": "2026-03-02T09:00:00Z", "resolved": "2026-03-02T10:00:00Z", "severity": "S1"}
+        case: dict[str, Any] = {
+            "received": "2026-03-02T09:00:00Z",
+            "acknowledged": None,
+            "resolved": "2026-03-02T10:00:00Z",
+            "severity": "S1",
+        }
         lines = [
             case,
             case | {"received": "2026-03-02T09:50:00+00:00", "followed_up": "2026-03-30T10:00:00Z"},
@@ -103,6 +108,30 @@ class TestFile:
     def test_what_a_file_does_not_tell_is_not_judged(self, tmp_path: Path) -> None:
         path = written(tmp_path, "past.csv", "received,acknowledged\n2026-03-02T09:00:00Z,2026-03-02T09:10:00Z\n")
         assert [item["kind"] for item in told(path)["totals"]] == ["acknowledge"]
+
+    def test_what_was_resolved_tells_nothing_of_what_has_no_column(self, tmp_path: Path) -> None:
+        """A complaint may have been acknowledged long before it was resolved."""
+        path = written(tmp_path, "past.csv", "received,resolved\n2026-03-02T09:00:00Z,2026-03-20T09:10:00Z\n")
+        assert [item["kind"] for item in told(path)["totals"]] == ["resolve"]
+
+    def test_a_column_may_be_called_as_the_target_is_and_what_is_passed_over_is_told(self, tmp_path: Path) -> None:
+        path = written(
+            tmp_path, "past.csv", "received,acknowledge,Date in\n2026-03-02T09:00:00Z,2026-03-02T09:10:00Z,x\n"
+        )
+        done = run(path, "--json")
+        assert states(json.loads(done.stdout), "acknowledge") == {"met": 1}
+        assert json.loads(done.stdout)["passed_over"] == ["Date in"]
+        assert "columns passed over: Date in" in done.stderr
+        path = written(
+            tmp_path, "past.jsonl", '{"received": "2026-03-02T09:00:00Z", "acknowledge": null, "colour": 1}\n'
+        )
+        assert told(path)["passed_over"] == ["colour"]
+
+    def test_help_shows_the_columns_as_a_list(self) -> None:
+        said = CliRunner().invoke(simulate, ["--help"]).output
+        assert "\b" not in said
+        assert "\\b" not in said
+        assert any(line.split() == ["received", "needed"] for line in said.splitlines())
 
     def test_bad_lines_are_told_and_the_rest_go_on(self, tmp_path: Path) -> None:
         good = "2026-03-02T09:00:00Z,2026-03-02T09:10:00Z,S3,,"
