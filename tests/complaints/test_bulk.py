@@ -88,7 +88,7 @@ class TestRefused:
             ({"refs": ["x", "y", "x"]}, {"/refs/2": "invalid"}),
             ({"refs": [f"r{number}" for number in range(MOST + 1)]}, {"/refs": "length"}),
             ({"refs": ["x"], "versions": {"y": 1}}, {"/versions/y": "invalid"}),
-            ({"refs": ["x"], "versions": {"x": 0}}, {"/versions/x/value": "range"}),
+            ({"refs": ["x"], "versions": {"x": 0}}, {"/versions/x": "range"}),
             ({"refs": ["x"], "step": "destroy"}, {"/step": "choice"}),
             ({"refs": ["x"], "given": {}}, {"/given/tags": "required"}),
             ({"refs": ["x"], "given": {"tags": ["a,b"]}}, {"/given/tags/0": "invalid"}),
