@@ -167,7 +167,7 @@ class MergeFinal(Conflict):
 class SurvivorElsewhere(Forbidden):
     code = "survivor_elsewhere"
     title = "The complaint that it was merged into is another team's"
-    advice = "Have it undone by somebody who sees both."
+    advice = "Have it done by somebody who sees both."
 
 
 class NoIssueLeft(Conflict):

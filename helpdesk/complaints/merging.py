@@ -76,7 +76,7 @@ def merge(uow: UnitOfWork, actor: Actor, pair: Pair, given: Mapping[str, Any], u
         uow.know_stream(complaint)
     row = _opened(uow, actor, source, survivor, reason=given["reason"], undo=undo)
     if not given.get("silent"):
-        tell(uow, actor, source, survivor, "merged")
+        tell(uow, actor, source, survivor, "merged", of_one_person=not _of_different_people(source, survivor))
     share(uow, row.id, source, survivor)
     watch, before = Watch(uow.session, source), changes.values_of(survivor)
     _combine(row, source, survivor)
@@ -165,11 +165,16 @@ def _opened(
     return row
 
 
-def tell(uow: UnitOfWork, actor: Actor, source: Complaint, survivor: Complaint, what: str) -> None:
-    """In the source's own thread, to its own complainant. `what`: merged or unmerged."""
+def tell(
+    uow: UnitOfWork, actor: Actor, source: Complaint, survivor: Complaint, what: str, *, of_one_person: bool
+) -> None:
+    """In the source's own thread, to its own complainant. `what`: merged or unmerged. Another person's complaint is not
+    named to them.
+    """
+    phrase = what if of_one_person else f"{what}_beside"
     person = person_queries.complainant_of(uow.session, source.id)
     language = (person and person.language) or source.language
-    body = said(what, language, source=source.reference, survivor=survivor.reference)
+    body = said(phrase, language, source=source.reference, survivor=survivor.reference)
     add_message(uow, actor, source, kind="public_reply", body=body, purpose=what)
 
 

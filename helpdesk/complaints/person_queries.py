@@ -1,7 +1,7 @@
 """Every select on the people of a complaint, and on what they need."""
 
 from collections.abc import Sequence
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 from uuid import UUID
 
 from sqlalchemy import (
@@ -57,6 +57,16 @@ _WRITTEN_TO: Final = (
 def complainant_of(session: Session, complaint_id: UUID) -> Recipient | None:
     """Whose complaint it is, to write to: the representative with authority where there is one, else the complainant."""
     return _correspondents(session, complaint_id).get(None)
+
+
+def whose(session: Session, complaint: Any) -> Recipient | None:
+    """The same of a row that has `id`, `reference` and `merged_into_id`: the complainant of one that was merged is to be
+    found, under its reference, where it goes on.
+    """
+    found = complainant_of(session, complaint.id)
+    if found is not None or complaint.merged_into_id is None:
+        return found
+    return _correspondents(session, complaint.merged_into_id).get(complaint.reference)
 
 
 def recipients_of(session: Session, complaint_id: UUID) -> list[Recipient]:

@@ -20,6 +20,7 @@ from helpdesk.complaints import (
     sharing_queries,
     tracking_queries,
 )
+from helpdesk.complaints.errors import SurvivorElsewhere
 from helpdesk.complaints.events import TrackingSecretIssued
 from helpdesk.complaints.lifecycle import OPEN
 from helpdesk.complaints.models import Complaint
@@ -41,16 +42,19 @@ DELIVERIES: Final = ("mail", "show")
 
 
 def issue(
-    uow: UnitOfWork, complaint: Complaint, secrets: Secrets, given: dict[str, Any], *, mails: bool
+    uow: UnitOfWork, actor: Actor, complaint: Complaint, secrets: Secrets, given: dict[str, Any], *, mails: bool
 ) -> dict[str, Any]:
     """A new secret for a locked complaint, mailed to whom we write to, or shown this once. `given`: delivery; `mails`:
     there is a server for it. Raises `ValidationFailed` where it is to be mailed and cannot be: the one before it would open
-    nothing any more, and nobody would know the new one.
+    nothing any more, and nobody would know the new one. Raises `SurvivorElsewhere` where it would show the actor a way into
+    a complaint that they may not see: the secret of a merged one leads to where that goes on.
     """
+    if given["delivery"] == "show" and not _sees_where_it_goes_on(uow.session, actor, complaint):
+        raise SurvivorElsewhere
     if given["delivery"] == "mail" and not mails:
         text = "No mail server is set up (HELPDESK_SMTP_URL); show it, and tell it to them."
         raise ValidationFailed(errors=[FieldError.at("/delivery", "no_mail_server", text)])
-    recipient = person_queries.complainant_of(uow.session, complaint.id) if given["delivery"] == "mail" else None
+    recipient = person_queries.whose(uow.session, complaint) if given["delivery"] == "mail" else None
     if given["delivery"] == "mail" and (recipient is None or not recipient.email):
         text = "There is no address to mail it to; show it, and tell it to them."
         raise ValidationFailed(errors=[FieldError.at("/delivery", "no_address", text)])
@@ -86,6 +90,11 @@ def issue(
         "delivery": given["delivery"],
         "tracking_secret": secret if given["delivery"] == "show" else None,
     }
+
+
+def _sees_where_it_goes_on(session: Session, actor: Actor, complaint: Complaint) -> bool:
+    goes_on_id = complaint.merged_into_id
+    return goes_on_id is None or queries.is_visible(session, actor, str(goes_on_id))
 
 
 MAY: Final = frozenset({"complaint:read", "complaint:withdraw", "complaint:reopen"})
@@ -213,7 +222,7 @@ def paragraph(session: Session, complaint_id: UUID, secrets: Secrets, page: str)
     `#`, which browsers send to nobody.
     """
     row = tracking_queries.secret_of(session, complaint_id)
-    person = person_queries.complainant_of(session, complaint_id)
+    person = person_queries.whose(session, row)
     language = (person and person.language) or row.language
     secret = secrets.told_again(complaint_id, row.tracking_number, row.tracking_hash)
     if secret is None:

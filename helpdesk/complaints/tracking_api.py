@@ -20,6 +20,7 @@ from helpdesk.complaints import (
 from helpdesk.complaints.action_schemas import ReasonIn
 from helpdesk.complaints.attachment_api import is_scanned
 from helpdesk.complaints.complaint_api import Blueprint
+from helpdesk.complaints.errors import SurvivorElsewhere
 from helpdesk.complaints.tracking_errors import ReopenWindowOver, StillOpen, TrackingRefused, TrackingSessionEnded
 from helpdesk.complaints.tracking_secret import Secrets
 from helpdesk.identity.actors import Actor
@@ -55,7 +56,8 @@ share(blp)
     merged=True,
     summary="Give the complainant a new secret; the one before it opens nothing any more",
     description="By mail (`delivery: mail`), where there is an address and a mail server is set up; else it is shown here, "
-    "once, to be told to them.",
+    "once, to be told to them. That of a complaint that was merged opens the one in which it goes on: it is shown to who "
+    "may see both, and mailed by anybody who may answer.",
     body=tracking_schemas.TrackingSecretIn,
     answer=tracking_schemas.TrackingSecret,
     status=201,
@@ -63,10 +65,11 @@ share(blp)
     load=queries.complaint_for_update,
     if_match="honoured",
     shown_once="tracking_secret",
+    errors=(SurvivorElsewhere,),
 )
-def issue_secret(uow: UnitOfWork, _actor: Actor, complaint: models.Complaint, given: dict[str, Any]) -> dict[str, Any]:
+def issue_secret(uow: UnitOfWork, actor: Actor, complaint: models.Complaint, given: dict[str, Any]) -> dict[str, Any]:
     mails = web().settings.smtp_url is not None
-    return tracking.issue(uow, complaint, Secrets(web().signing_key), given, mails=mails)
+    return tracking.issue(uow, actor, complaint, Secrets(web().signing_key), given, mails=mails)
 
 
 @blp.write(

@@ -22,6 +22,7 @@ _STEP: Final = TransitionRow.__table__.c
 
 _SECRET: Final = select(
     _COMPLAINT.id,
+    _COMPLAINT.merged_into_id,
     func.coalesce(_COMPLAINT.merged_into_id, _COMPLAINT.id).label("goes_on_id"),
     _COMPLAINT.reference,
     _COMPLAINT.language,

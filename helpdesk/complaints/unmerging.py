@@ -11,6 +11,7 @@ from helpdesk.complaints import (
     changes,
     combining,
     merge_queries,
+    sharing_queries,
 )
 from helpdesk.complaints.changes import Watch
 from helpdesk.complaints.combining import Combining
@@ -57,6 +58,7 @@ def unmerge(uow: UnitOfWork, actor: Actor, held: Merged, given: Mapping[str, Any
     survivor, row = _both(held)
     for complaint in (source, survivor, *held.beside):
         uow.know_stream(complaint)
+    of_one_person = sharing_queries.is_of_one_person(uow.session, source.id)
     others = [item for item in merge_queries.merges_into(uow.session, survivor.id) if item.id != row.id]
     unshare(uow, row, survivor, others)
     watch, before = Watch(uow.session, source), changes.values_of(survivor)
@@ -87,7 +89,7 @@ def unmerge(uow: UnitOfWork, actor: Actor, held: Merged, given: Mapping[str, Any
     assessments.note_change(uow, survivor, "unmerged", before["severity"], None)
     if not given.get("silent"):
         uow.session.flush()  # its people are to be found with it again
-        tell(uow, actor, source, survivor, "unmerged")
+        tell(uow, actor, source, survivor, "unmerged", of_one_person=of_one_person)
     return {
         "complaint_id": source.id,
         "survivor": {"id": survivor.id, "reference": survivor.reference, "subject": survivor.subject},

@@ -2,6 +2,7 @@
 were cut stand in the other complaint.
 """
 
+import re
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 from uuid import UUID
@@ -9,9 +10,11 @@ from uuid import UUID
 import pytest
 from sqlalchemy import Engine
 
+from helpdesk.app import create_app
 from helpdesk.complaints import merge_queries, unmerging
 from helpdesk.identity.actors import SYSTEM
 from helpdesk.kernel.unit_of_work import Database
+from helpdesk.wiring import Program
 from tests.complaints.merges.acting import NA, Complaint, act
 from tests.complaints.merging import (
     merge,
@@ -24,7 +27,7 @@ from tests.complaints.merging import (
     write,
 )
 from tests.complaints.test_redaction import places_with
-from tests.complaints.tracking.complainants import opened
+from tests.complaints.tracking.complainants import Post, opened, with_mail
 from tests.conftest import Caller, Join
 from tests.racing import until, waiting
 
@@ -144,6 +147,71 @@ class TestOldReference:
         token = anonymous.post("/public/tracking", given).json["token"]
         seen = anonymous.get("/public/tracking/complaint", authorization=f"Tracking {token}").json
         assert seen["reference"] == two[1]["reference"]
+
+
+class TestSecretOfAMergedOne:
+    """It leads to where the complaint goes on, and shows whatever stands there."""
+
+    @staticmethod
+    def mailing(program: Program, caller: Caller) -> Caller:
+        return Caller(create_app(program=with_mail(program)).test_client(), caller.actor, caller.token)
+
+    def test_is_shown_to_nobody_who_may_not_see_that(
+        self, senior: Caller, manager: Caller, theirs: Complaint, complaint: Complaint, anonymous: Caller
+    ) -> None:
+        merge(manager, complaint, theirs)
+        path = f"{path_of(complaint)}/tracking-secret"
+        refused = senior.post(path, {"delivery": "show"})
+        assert (refused.status_code, refused.json["code"]) == (403, "survivor_elsewhere")
+        assert theirs["reference"] not in refused.text
+        assert opened(anonymous, complaint)  # and the one that the complainant has still opens
+        assert manager.post(path, {"delivery": "show"}).status_code == 201
+
+    @pytest.fixture
+    def gone(self, senior: Caller, manager: Caller, theirs: Complaint, team: UUID) -> tuple[Complaint, Complaint]:
+        hers = new(senior, team, complainant=NA)
+        merge(manager, hers, theirs, other_complainant=True, silent=True)
+        return hers, theirs
+
+    def test_is_mailed_to_whose_it_is(
+        self, program: Program, senior: Caller, gone: tuple[Complaint, Complaint], anonymous: Caller
+    ) -> None:
+        hers, theirs = gone
+        post = Post(program)
+        answer = self.mailing(program, senior).post(f"{path_of(hers)}/tracking-secret", {"delivery": "mail"})
+        assert (answer.status_code, answer.json["tracking_secret"]) == (201, None)
+        post.deliver()
+        (letter,) = post.sent
+        assert letter["To"] == NA["email"]
+        assert theirs["reference"] not in str(letter) + letter.get_content()
+        found = re.search(r"密码\W(\S+)", letter.get_content())
+        assert found is not None
+        assert opened(anonymous, hers | {"tracking_secret": found[1]})
+
+
+class TestWhoIsTold:
+    @pytest.mark.parametrize("person", [NA, {"name": "Ana", "email": "ana@example.com"}])
+    def test_another_persons_reference_is_not_named(
+        self, program: Program, senior: Caller, team: UUID, person: Complaint
+    ) -> None:
+        hers, his = new(senior, team, complainant=person), new(senior, team)
+        post = Post(program)
+        merge(senior, hers, his, other_complainant=True)
+        unmerge(senior, hers)
+        post.deliver()
+        assert [letter["To"] for letter in post.sent] == [person["email"]] * 2
+        for letter in post.sent:
+            assert hers["reference"] in letter.get_content()
+            assert his["reference"] not in str(letter) + letter.get_content()
+        assert his["reference"] not in str(thread(senior, hers))
+
+    def test_ones_own_is(self, program: Program, senior: Caller, two: tuple[Complaint, Complaint]) -> None:
+        post = Post(program)
+        merge(senior, *two)
+        unmerge(senior, two[0])
+        post.deliver()
+        assert all(one["reference"] in letter.get_content() for letter in post.sent for one in two)
+        assert len(post.sent) == 2
 
 
 class TestRedaction:
