@@ -56,12 +56,37 @@ def _told(payload: Mapping[str, Any], shows: list[str], language: str) -> Iterat
             yield f"{_sign('issue', language)} {place} {text}"
 
 
+_STANDING: Final = frozenset({"state", "due_at", "remaining_seconds", "stopped_at"})
+"""Fields of a clock whose change is seen by whoever waits for it; without one it goes by other terms and stands where it stood."""
+
+
 def _dues(payload: Mapping[str, Any], language: str) -> Iterator[str]:
-    """Of each clock what it promises and by when, and by when it did where that is another time."""
-    for item in payload.get("clocks") or []:
-        moved = (item.get("changes") or {}).get("due_at")
-        times = moved if moved and None not in moved else [item.get("due_at")]
-        yield f"{_value(item['kind'], language)} {' → '.join(_value(time, language) or '…' for time in times)}"
+    """Of each clock that moved what it promises and by when, or what is left of it while it is paused, and what that was before; of
+    what is done whether it came in time.
+    """
+    items = payload.get("clocks") or []
+    moved = [item for item in items if "changes" not in item or _STANDING & item["changes"].keys()]
+    for item in moved:
+        late = item.get("late")
+        told = _due(item, language) if late is None else _sign("late" if late else "in_time", language)
+        yield f"{_value(item['kind'], language)} {told}"
+    if items and not moved:
+        yield _sign("unmoved", language)
+
+
+def _due(item: Mapping[str, Any], language: str) -> str:
+    changes, waits = item.get("changes") or {}, item.get("due_at") is None
+    name, told = ("remaining_seconds", _span) if waits else ("due_at", _value)
+    before, after = changes.get(name) or (None, item.get(name))
+    shown = " → ".join(told(value, language) or "…" for value in (before, after) if value is not None) or "…"
+    return _sign("waits", language).format(left=shown) if waits else shown
+
+
+def _span(seconds: int, language: str) -> str:
+    """Business time, to the minute."""
+    hours, minutes = divmod(-(-seconds // 60), 60)
+    parts = [f"{hours} {_sign('hours', language)}"] if hours else []
+    return " ".join([*parts, f"{minutes} {_sign('minutes', language)}"] if minutes or not hours else parts)
 
 
 def _changed(changes: Mapping[str, Any], language: str) -> Iterator[str]:

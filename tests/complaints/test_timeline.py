@@ -113,17 +113,46 @@ class TestWords:
                 {
                     "clocks": [
                         {"kind": "acknowledge", "due_at": "2026-03-02T13:00:00Z"},
-                        {"kind": "us.cfpb.15", "due_at": None},
+                        {"kind": "resolve", "due_at": None, "state": "paused", "remaining_seconds": 11_500},
                     ]
                 },
-                "Deadlines set: acknowledgement 2026-03-02T13:00:00Z, us.cfpb.15 none",
-                "已设定期限: 确认收到 2026-03-02T13:00:00Z，us.cfpb.15 无",
+                "Deadlines set: acknowledgement 2026-03-02T13:00:00Z, decision paused, 3 h 12 min left",
+                "已设定期限: 确认收到 2026-03-02T13:00:00Z，作出决定 已暂停，剩余 3 小时 12 分钟",
             ),
             (
                 "sla.recomputed",
                 {"clocks": [{"kind": "resolve", "due_at": "b", "changes": {"due_at": ["a", "b"]}}]},
                 "Deadlines recomputed: decision a → b",
                 "已重新计算期限: 作出决定 a → b",
+            ),
+            (
+                "sla.recomputed",
+                {
+                    "clocks": [
+                        {"kind": "resolve", "due_at": None, "changes": {"remaining_seconds": [7200, 3600]}},
+                        {"kind": "investigate", "due_at": "b", "changes": {"policy_version": [1, 2]}},
+                        {"kind": "acknowledge", "due_at": "c", "changes": {"state": ["cancelled", "running"]}},
+                    ]
+                },
+                "Deadlines recomputed: decision paused, 2 h → 1 h left, acknowledgement c",
+                "已重新计算期限: 作出决定 已暂停，剩余 2 小时 → 1 小时，确认收到 c",
+            ),
+            (
+                "sla.recomputed",
+                {"clocks": [{"kind": "resolve", "due_at": None, "changes": {"policy_version": [1, 2]}}]},
+                "Deadlines recomputed: no deadline moved",
+                "已重新计算期限: 期限不变",
+            ),
+            (
+                "sla.met",
+                {
+                    "clocks": [
+                        {"kind": "acknowledge", "late": False, "changes": {"state": ["running", "met"]}},
+                        {"kind": "investigate", "late": True, "changes": {"stopped_at": [None, "b"]}},
+                    ]
+                },
+                "Done what was promised: acknowledgement in time, investigation late",
+                "已完成承诺事项: 确认收到 按时，调查处理 逾期",
             ),
             ("sla.paused", {"kinds": ["resolve"]}, "Deadlines paused: for decision", "期限已暂停: 事项 作出决定"),
             ("complaint.received", None, "Received (what it said was erased)", "收到 （内容已删除）"),
