@@ -7,7 +7,7 @@ the complaint is done once by a rung of a clock, however often the clock is coun
 and with it moves its own clock, comes to an end.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 from uuid import UUID
@@ -96,8 +96,9 @@ def _next(database: Database, complaint_id: UUID) -> bool:
             if complaint is None or not owed:
                 return False
             uow.know_stream(complaint)
-            tried = owed[0].id
-            _settle(uow, complaint, owed)
+            row, later = _first(owed)
+            tried = row.id
+            _settle(uow, complaint, row, later)
             uow.finish()  # what follows from it may refuse it too
             faults.point(PERFORMED)
     except (DomainError, DBAPIError) as error:
@@ -115,8 +116,19 @@ def _next(database: Database, complaint_id: UUID) -> bool:
     return True
 
 
-def _settle(uow: UnitOfWork, complaint: Complaint, owed: Any) -> None:
-    row, *later = owed
+def _first(owed: Sequence[Escalation]) -> tuple[Escalation, list[Escalation]]:
+    """What is done next, and what comes after it in order. After an outage people are told when it is known who has the complaint: not
+    before a later rung has given it to another, who would be told twice, as one of those who lead and as the one who has it. The actions
+    of one rung keep their order.
+    """
+    for place, row in enumerate(owed):
+        later = list(owed[place + 1 :])
+        if row.step != NOTIFY or not any(each.step == "reassign" and each.event_id != row.event_id for each in later):
+            return row, later
+    raise LookupError("nothing is owed")
+
+
+def _settle(uow: UnitOfWork, complaint: Complaint, row: Escalation, later: Sequence[Escalation]) -> None:
     clock = uow.session.get_one(Clock, row.clock_id)
     moot = why_moot(uow.session, clock, row.rung, row.generation, uow.now)
     if moot is None and row.step != NOTIFY and escalation_queries.done_before(uow.session, row):
@@ -156,10 +168,14 @@ def _failed(database: Database, complaint_id: UUID, escalation_id: UUID, problem
 def _notify(doing: _Doing, later: list[Escalation]) -> None:
     mine = ask_of(doing.complaint, doing.clock, doing.row, doing.late_seconds)
     after = [ask_of(doing.complaint, doing.clock, row, doing.late_seconds) for row in later]
-    told = notices.Telling(doing.uow, [mine], after, escalation_queries.told_of(doing.uow.session, doing.row))
+    session, row = doing.uow.session, doing.row
+    already, newer = escalation_queries.told_of(session, row), escalation_queries.told_newer(session, row)
+    told = notices.Telling(doing.uow, [mine], after, told=already, newer=newer)
     reason = told.answer(mine)
     if reason is not None:
-        doing.row.outcome, doing.row.reason = "failed", reason
+        row.outcome, row.reason, row.detail = "failed", reason, notices.NOBODY[reason]
+        failed = SlaEscalationFailed(**doing.about, step=row.step, reason=reason, detail=row.detail)
+        doing.uow.record(failed, stream=doing.complaint)
     told.write()
 
 

@@ -50,6 +50,12 @@ def leads_of(session: Session, team_id: UUID) -> Sequence[UUID]:
     return session.scalars(members.where(TeamMember.team_id == team_id, Agent.active, _LEADS).order_by(Agent.id)).all()
 
 
+def leads_of_all(session: Session) -> Sequence[UUID]:
+    """The active agents who lead and see every team: managers, as the roles are shipped."""
+    all_ = select(Agent.id).join(Role, Role.name == Agent.role).where(Agent.active, _LEADS, Role.scope == "everything")
+    return session.scalars(all_.order_by(Agent.id)).all()
+
+
 def colleagues(session: Session, agent_ids: Collection[UUID]) -> dict[UUID, Colleague]:
     """Of these agents the active ones, with what tells whether they are at work and what they wish to be told."""
     if not agent_ids:
@@ -121,6 +127,13 @@ def _same_alarm(row: Escalation) -> ColumnElement[bool]:
     return and_(
         Escalation.clock_id == row.clock_id, Escalation.generation == row.generation, Escalation.rung == row.rung
     )
+
+
+def told_newer(session: Session, row: Escalation) -> set[UUID]:
+    """Who was told, or is to be, of a later alarm of its clock: a rung that gives the complaint to another has gone before."""
+    later = and_(Escalation.clock_id == row.clock_id, Escalation.planned_for > row.planned_for)
+    told = select(Notice.agent_id).join(Escalation, Escalation.id == Notice.escalation_id)
+    return set(session.scalars(told.where(later, Notice.outcome.in_(("sent", "held")))))
 
 
 def was_told(session: Session, event_id: UUID, agent_id: UUID | None) -> bool:

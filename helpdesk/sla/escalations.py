@@ -55,8 +55,10 @@ def _owe(uow: UnitOfWork) -> None:
     told = notices.Telling(uow, list(asks.values()))
     for row in rows:
         if row["id"] in asks:
-            reason = told.answer(asks[row["id"]])
-            row.update(outcome="failed" if reason else "done", reason=reason, settled_at=uow.now)
+            if told.answer(asks[row["id"]], whole=False) is None:
+                row.update(outcome="done", settled_at=uow.now)
+            else:  # which is told by an event of the complaint, and that in a transaction of its own
+                acting.add(row["complaint_id"])
     for complaint_id in sorted(acting):
         uow.duty(TOPIC, complaint_id)
     bulk.write_rows(uow.session, {Escalation.__table__: [_row(row) for row in rows]})
@@ -68,15 +70,21 @@ def _row(row: dict[str, Any]) -> dict[str, Any]:
 
 
 def _actions(uow: UnitOfWork, event: Any, recorded: Recorded) -> list[dict[str, Any]]:
-    """Nothing for a rung that nobody wrote, where nobody has the complaint."""
+    """Nothing for a threshold that nobody wrote, where nobody has the complaint; nor, then, for a breach from before the complaint was
+    entered: an import of old ones is no news to those who lead.
+    """
     clock = uow.session.get(Clock, event.clock_id)
     complaint = uow.stream_of(event.complaint_id)
     if clock is None:
         return []
     at = BREACHED if not hasattr(event, "rung") else event.rung
     rung = ladders.rung(uow.session, clock, at)
-    if rung is None or (rung.implied and getattr(complaint, "assignee_id", None) is None):
+    if rung is None:
         return []
+    if rung.implied and getattr(complaint, "assignee_id", None) is None:
+        entered: Any = complaint
+        if at != BREACHED or event.due_at <= entered.created_at:
+            return []
     moot = why_moot(uow.session, clock, at, event.generation, uow.now)
     if moot is not None and rung.implied:
         return []

@@ -92,12 +92,14 @@ class Rung:
 
 
 TELL_WHO_HAS_IT: Final[tuple[Mapping[str, Any], ...]] = ({"step": "notify", "given": {"to": ["assignee"]}},)
+TELL_WHO_ANSWERS: Final[tuple[Mapping[str, Any], ...]] = ({"step": "notify", "given": {"to": ["responsible"]}},)
+"""Of a breach: that nobody has the complaint is no reason that nobody hears of it."""
 
 
 def rungs_of(thresholds: Sequence[int], written: Sequence[Mapping[str, Any]]) -> dict[str, Rung]:
     """Every rung by where it stands. One that is written goes before the threshold that stands in its place."""
-    implied = [share(percent) for percent in (*thresholds, BREACH)]
-    found = {at: Rung(at, TELL_WHO_HAS_IT, implied=True) for at in implied}
+    found = {at: Rung(at, TELL_WHO_HAS_IT, implied=True) for at in map(share, thresholds)}
+    found[BREACHED] = Rung(BREACHED, TELL_WHO_ANSWERS, implied=True)
     for item in written:
         found[item["at"]] = Rung(item["at"], tuple(item["actions"]), item.get("at_any_time", False))
     return found

@@ -23,7 +23,7 @@ from helpdesk.sla.ladder import AT, BREACHED, MOST_OFFSET, MOST_PERCENT, MOST_RU
 MOST_ACTIONS: Final = 10
 MOST_NAMED: Final = 50
 MOST_DATA: Final = 20
-TO: Final = ("assignee", "team_leads", "team", "watchers")
+TO: Final = ("assignee", "responsible", "team_leads", "team", "watchers")
 OFFERS: Final = ("voucher", "apology_letter")
 """What the recovery domain can issue."""
 _EVENT_NAME: Final = Pattern(
@@ -37,7 +37,8 @@ class NotifyIn(Schema):
         load_default=list,
         validate=validate.Length(max=len(TO)),
         metadata={
-            "description": "Whoever has it; who leads its team (`team:lead`); everybody in its team; whoever watches it.",
+            "description": "Whoever has it; `responsible`: whoever has it, else who leads its team, else who leads and sees every team; "
+            "who leads its team (`team:lead`); everybody in its team; whoever watches it.",
             "example": ["assignee", "team_leads"],
         },
     )
@@ -130,7 +131,7 @@ class LadderAction(Schema):
         load_default=dict,
         validate=shallow,
         metadata={
-            "description": "`notify`: `to` (assignee, team_leads, team, watchers), `agent_ids`, `roles`, `mail`, `text`. `reassign`: `to` "
+            "description": "`notify`: `to` (assignee, responsible, team_leads, team, watchers), `agent_ids`, `roles`, `mail`, `text`. `reassign`: `to` "
             "(lead). `raise_level`, `raise_severity`: nothing, by one. `draft_offer`: `kind`, `amount`, `reason`, `valid_days`. "
             "`raise_event`: `name`, `data`, for other systems.",
             "example": {"to": ["assignee", "team_leads"]},

@@ -48,6 +48,20 @@ class Ask:
     doer: tuple[str, UUID | None] = ("system", None)
 
 
+_OUT_OF_REACH: Final = frozenset({"not_active", "may_not_see", "never_at_work"})
+"""Why somebody was not told who does not know otherwise, nor wished not to be told."""
+NOBODY: Final[Mapping[str, str]] = {
+    "nobody_to_tell": "Nobody has the complaint, and there is none of those who were to be told.",
+    "no_assignee": "Nobody has the complaint.",
+    "no_team": "The complaint is in no team.",
+    "no_lead": "Nobody leads the complaint's team.",
+    "empty_team": "Nobody is in the complaint's team.",
+    "no_watchers": "Nobody watches the complaint.",
+    "nobody_reached": "None of those who were to be told is active, may see the complaint and is ever at work.",
+}
+"""Why nobody was told -> in words."""
+
+
 def kind_of(rung: str) -> str:
     """Of notification."""
     if rung == BREACHED:
@@ -58,26 +72,35 @@ def kind_of(rung: str) -> str:
 class Telling:
     """Everything that is to be told at one time. `later`: of the same clocks, what is told right after this, and goes before it.
 
-    `told`: who was told of the same alarm by an action before (`escalation_queries.told_of`). Look `answer` up for each; then
-    `write`, after the rows of the actions are there.
+    `told`: who was told of the same alarm by an action before (`escalation_queries.told_of`); `newer`: who was told of a later one.
+    Look `answer` up for each; then `write`, after the rows of the actions are there.
     """
 
     def __init__(
-        self, uow: UnitOfWork, asks: Sequence[Ask], later: Sequence[Ask] = (), told: Collection[UUID] = ()
+        self,
+        uow: UnitOfWork,
+        asks: Sequence[Ask],
+        later: Sequence[Ask] = (),
+        *,
+        told: Collection[UUID] = (),
+        newer: Collection[UUID] = (),
     ) -> None:
         self._uow = uow
         order, asked = [*asks, *later], dict[Any, set[UUID]]()
         self._named = {ask.escalation_id: _named(uow.session, ask, asked) for ask in order}
-        self._newer = self._told_newer(order)
+        self._newer = {name: {*later_told, *newer} for name, later_told in self._told_newer(order).items()}
         self._known = _Known(uow.session, set[UUID]().union(*self._named.values()))
         self._told = {(ask.event_id, agent_id) for ask in asks for agent_id in told}
         self._clocks: set[tuple[UUID, UUID]] = set()
         self._notices: list[dict[str, Any]] = []
         self._notifications: list[dict[str, Any]] = []
 
-    def answer(self, ask: Ask) -> str | None:
-        """Why nobody was told, where there was nobody; for each there was a notice is kept. Owes the mails, and what is held."""
+    def answer(self, ask: Ask, *, whole: bool = True) -> str | None:
+        """Why nobody was told, where nobody was there, or was to be reached; for each who was meant a notice is kept, where nobody was
+        reached only if this is the `whole` of it. Owes the mails, and what is held.
+        """
         named, newer = self._named[ask.escalation_id], self._newer[ask.escalation_id]
+        mine = []
         for agent_id in sorted(named):
             notice_id = new_id()
             row = {
@@ -90,8 +113,13 @@ class Telling:
                 "until": None,
                 "settled_at": self._uow.now,
             }
-            self._notices.append(row | self._one(ask, notice_id, agent_id, newer=agent_id in newer))
-        return None if named else _why_nobody(ask)
+            mine.append(row | self._one(ask, notice_id, agent_id, newer=agent_id in newer))
+        reason = _why_nobody(ask) if not mine else None
+        if mine and all(row["reason"] in _OUT_OF_REACH for row in mine):
+            reason = "nobody_reached"
+        if whole or reason is None:
+            self._notices += mine
+        return reason
 
     def write(self) -> None:
         session = self._uow.session
@@ -193,15 +221,28 @@ def _named(session: Session, ask: Ask, asked: dict[Any, set[UUID]]) -> set[UUID]
     """`asked`: what was looked up before of the same complaints."""
     complaint, to, roles = ask.complaint, set(ask.given.get("to", ())), ask.given.get("roles", ())
     found = {UUID(str(agent_id)) for agent_id in ask.given.get("agent_ids", ())}
-    if "assignee" in to and complaint.assignee_id is not None:
+    if not to.isdisjoint({"assignee", "responsible"}) and complaint.assignee_id is not None:
         found.add(complaint.assignee_id)
-    others = frozenset(to - {"assignee"})
+    elif "responsible" in to:
+        found |= _leading(session, complaint.team_id, asked)
+    others = frozenset(to - {"assignee", "responsible"})
     if others or roles:
         key = complaint.id, others, tuple(roles)
         if key not in asked:
             asked[key] = escalation_queries.named(session, complaint, others, roles)
         found |= asked[key]
     return found
+
+
+def _leading(session: Session, team_id: UUID | None, asked: dict[Any, set[UUID]]) -> set[UUID]:
+    """Who answers for what nobody has: who leads its team, else who leads and sees every team."""
+    if team_id not in asked:
+        asked[team_id] = set() if team_id is None else set(escalation_queries.leads_of(session, team_id))
+    if asked[team_id]:
+        return asked[team_id]
+    if None not in asked or not asked[None]:
+        asked[None] = set(escalation_queries.leads_of_all(session))
+    return asked[None]
 
 
 def _why_nobody(ask: Ask) -> str:
@@ -211,6 +252,8 @@ def _why_nobody(ask: Ask) -> str:
         return "nobody_to_tell"
     if to[0] in {"team", "team_leads"} and ask.complaint.team_id is None:
         return "no_team"
+    if to[0] == "responsible":
+        return "nobody_to_tell"
     return {"assignee": "no_assignee", "team_leads": "no_lead", "team": "empty_team", "watchers": "no_watchers"}[to[0]]
 
 

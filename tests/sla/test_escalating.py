@@ -3,7 +3,7 @@
 How it can fail: an alarm that is delivered twice tells twice; two sweeps, or two workers at once; a rung that is missed breaks the
 ladder; an outage is caught up out of order, or somebody is told ten times; somebody is told at night, or on a holiday; what was
 held is told though the matter is over, or never; nobody has it, leads it or is active; a team has no calendar; somebody is told of
-what they may not see, or did themselves.
+what they may not see, or did themselves; that nobody was told is told to nobody; who is given it by a later rung is told twice.
 """
 
 from collections.abc import Callable
@@ -28,6 +28,7 @@ from tests.sla.climbing import (
     TELL,
     actions,
     after,
+    climb,
     complaint_of,
     give,
     held,
@@ -73,12 +74,64 @@ class TestTelling:
         assert len(told(story, agent.id)) == 1
 
     def test_nobody_has_it_and_the_ladder_goes_on(self, database: Database, agent: Caller) -> None:
-        """A threshold has nothing to do then; what is written says why it could not."""
+        """A threshold has nothing to do then; what is written, and the breach, say why they could not."""
         set_ladder(database, rung("75%", TELL), thresholds=[50])
         story = Story(database)
         assert ring(story, after(hours=5)) == 3
-        assert actions(story) == [("75%", "notify", "failed", "no_assignee")]
+        assert [each[2] for each in actions(story)] == ["owed", "owed"]
+        assert violations(database) == []  # a duty sees to it
+        escalating.escalate(database, story.id)
+        assert actions(story) == [
+            ("75%", "notify", "failed", "no_assignee"),
+            ("100%", "notify", "failed", "nobody_to_tell"),
+        ]
+        assert said(story, "sla.escalation_failed") == ["sla.escalation_failed"] * 2
         assert story.clock("acknowledge").state == "breached"
+
+    def test_a_breach_of_what_nobody_has_is_told_to_who_leads_its_team(
+        self, database: Database, join: Join, lead: Caller, team: UUID
+    ) -> None:
+        join("manager", team_ids=[])
+        set_ladder(database, thresholds=[50])
+        story = Story(database)
+        give(story, None, team)
+        ring(story, after(hours=5))
+        assert noticed(story) == [("100%", lead.id, "sent", None)]
+        assert [one.kind for one in told(story, lead.id)] == ["sla_breached"]
+
+    @pytest.mark.parametrize("in_a_team", [True, False])
+    def test_where_nobody_leads_it_the_managers_are_told(self, database: Database, join: Join, in_a_team: bool) -> None:
+        boss, _ = join("manager", team_ids=[]), join("agent")
+        set_ladder(database)
+        story = Story(database)
+        give(story, None, make_team(database, "Empty") if in_a_team else None)
+        ring(story, after(hours=5))
+        assert noticed(story) == [("100%", boss.id, "sent", None)]
+
+    def test_what_was_broken_before_it_was_entered_is_no_news_to_who_leads(
+        self, database: Database, lead: Caller, team: UUID
+    ) -> None:
+        set_ladder(database)
+        with database.unit_of_work(SYSTEM, now=after(days=1)) as uow:
+            given = {"channel": "EMAIL", "subject": "Old", "description": "It is old.", "received_at": MONDAY}
+            story = Story.of(database, intake.receive(uow, SYSTEM, given | {"team_id": team}))
+        assert ring(story, after(days=1)) == 1
+        assert actions(story) == []
+
+    def test_nobody_who_is_meant_is_within_reach(self, database: Database, agent: Caller) -> None:
+        set_ladder(database, thresholds=[50])
+        set_hours(database, agent.id, {"timezone": "UTC", "weekly": {}})
+        story = Story(database)
+        give(story, agent.id)
+        climb(story, hours=2)
+        assert actions(story) == [("50%", "notify", "failed", "nobody_reached")]
+        assert noticed(story) == [("50%", agent.id, "dropped", "never_at_work")]
+        assert said(story, "sla.escalation_failed") == ["sla.escalation_failed"]
+        agent.put("/notifications/preferences", {"mail": [], "muted": ["sla_warned"]}, if_match="*")
+        other = Story(database)
+        give(other, agent.id)
+        climb(other, hours=2)
+        assert actions(other) == [("50%", "notify", "done", None)]  # as they wished
 
     def test_each_who_is_meant(self, database: Database, join: Join, agent: Caller, lead: Caller, team: UUID) -> None:
         watcher, named, boss = join("agent", team_ids=[]), join("agent"), join("director")
@@ -115,13 +168,13 @@ class TestTelling:
         set_ladder(database, rung("50%", {"step": "notify", "given": {"to": [to]}}))
         story = Story(database)
         give(story, None, make_team(database, "Empty"))
-        ring(story, after(hours=2))
+        climb(story, hours=2)
         assert actions(story) == [("50%", "notify", "failed", reason)]
 
     def test_without_a_team(self, database: Database) -> None:
         set_ladder(database, rung("50%", {"step": "notify", "given": {"to": ["team_leads"]}}))
         story = Story(database)
-        ring(story, after(hours=2))
+        climb(story, hours=2)
         assert actions(story) == [("50%", "notify", "failed", "no_team")]
 
     def test_muted_and_mailed(
@@ -211,7 +264,7 @@ class TestWorkingTime:
         set_hours(database, agent.id, {"timezone": "UTC", "weekly": {}})
         story = Story(database)
         give(story, agent.id)
-        ring(story, after(hours=2))
+        climb(story, hours=2)
         assert noticed(story) == [("50%", agent.id, "dropped", "never_at_work")]
 
     def away(self, database: Database, agent_id: UUID, substitute_id: UUID | None) -> None:
@@ -346,6 +399,38 @@ class TestOutage:
         ]
         assert (complaint_of(story).assignee_id, len(told(story, lead.id))) == (lead.id, 1)
         assert complaint_of(story).escalation_level == 2
+
+    def test_who_gets_it_by_a_later_rung_is_told_once(
+        self, database: Database, agent: Caller, lead: Caller, team: UUID
+    ) -> None:
+        """Not as one of those who lead, and again as the one who has it then. Whoever had it has not any more."""
+        both = {"step": "notify", "given": {"to": ["assignee", "team_leads"]}}
+        set_ladder(database, rung("50%", both), rung("75%", both), rung("90%", "reassign"), thresholds=[])
+        story = Story(database)
+        give(story, agent.id, team)
+        set_hours(database, lead.id, AROUND_THE_CLOCK)
+        ring(story, after(hours=6))
+        escalating.escalate(database, story.id)
+        assert complaint_of(story).assignee_id == lead.id
+        assert [one.detail["rung"] for one in told(story, lead.id)] == ["100%"]
+        assert told(story, agent.id) == []
+        assert [each[2] for each in actions(story)] == ["done"] * 4
+
+    def test_within_a_rung_the_order_counts(
+        self, database: Database, agent: Caller, lead: Caller, team: UUID, join: Join
+    ) -> None:
+        """Whoever had it is told before it is given to another; and nobody is told of what came before that after it."""
+        watch = join("agent", name="Wanda")
+        named = {"step": "notify", "given": {"to": ["assignee"], "agent_ids": [str(watch.id)]}}
+        set_ladder(
+            database, rung("75%", named, at_any_time=True), rung("100%", named, "reassign", TELL, at_any_time=True)
+        )
+        story = Story(database)
+        give(story, agent.id, team)
+        ring(story, after(hours=6))
+        escalating.escalate(database, story.id)
+        found = {one.id: [note.detail["rung"] for note in told(story, one.id)] for one in (agent, lead, watch)}
+        assert found == {agent.id: ["100%"], lead.id: ["100%"], watch.id: ["100%"]}
 
     def test_what_was_past_when_it_was_entered_does_not_ring(self, database: Database, agent: Caller) -> None:
         """An import of an old complaint: that it is overdue is said once, and the ladder after it is not run through."""
