@@ -184,7 +184,7 @@ class TestSecretOfAMergedOne:
         (letter,) = post.sent
         assert letter["To"] == NA["email"]
         assert theirs["reference"] not in str(letter) + letter.get_content()
-        found = re.search(r"密码\W(\S+)", letter.get_content())
+        found = re.search(r"^密码\W(\S+)", letter.get_content(), re.MULTILINE)
         assert found is not None
         assert opened(anonymous, hers | {"tracking_secret": found[1]})
 
