@@ -31,6 +31,27 @@ ELSEWHERE = "elsewhere.jsonl"
 COMPLAINT = "complaint.json"
 THREAD = "thread.json"
 TIMELINE = "timeline.json"
+ATTACHMENTS = "attachments.json"
+ALWAYS_THERE = {
+    "ALGORITHM.txt",
+    "README.txt",
+    ATTACHMENTS,
+    CHAIN,
+    HEAD,
+    "clocks.json",
+    COMPLAINT,
+    ELSEWHERE,
+    "people.json",
+    THREAD,
+    "thread.html",
+    TIMELINE,
+    "timeline.html",
+    "timeline.txt",
+    "verification.json",
+    "verify.py",
+}
+LETTERS = {"decision_letter", "acknowledgement", "answer", "question", "holding_letter"}
+"""Purposes of public replies that are in the pack once more, each as a file."""
 
 
 class Reader(Protocol):
@@ -90,24 +111,29 @@ def hash_of(event: dict[str, Any]) -> str:
     return hashlib.sha256(text.encode("utf-8")).hexdigest()
 
 
+def bytes_of(pack: Reader, name: str) -> tuple[str, int]:
+    """SHA-256 and size of a file, read a piece at a time."""
+    digest, size = hashlib.sha256(), 0
+    with pack.open(name) as file:
+        piece = file.read(65536)
+        while piece:
+            digest.update(piece)
+            size += len(piece)
+            piece = file.read(65536)
+    return digest.hexdigest(), size
+
+
 def files_wrong(pack: Reader) -> Iterator[str]:
     """Every file that is not as the manifest says."""
     with pack.open(MANIFEST) as file:
         listed = {entry["path"]: entry for entry in json.load(file)["entries"]}
     there = pack.names() - {MANIFEST, "MANIFEST.sha256"}
-    for name in sorted(set(listed) - there):
+    for name in sorted((set(listed) | ALWAYS_THERE) - there):
         yield name + " is missing"
     for name in sorted(there - set(listed)):
         yield name + " is not in the manifest"
     for name in sorted(there & set(listed)):
-        digest, size = hashlib.sha256(), 0
-        with pack.open(name) as file:
-            piece = file.read(65536)
-            while piece:
-                digest.update(piece)
-                size += len(piece)
-                piece = file.read(65536)
-        if (digest.hexdigest(), size) != (listed[name]["sha256"], listed[name]["size"]):
+        if bytes_of(pack, name) != (listed[name]["sha256"], listed[name]["size"]):
             yield name + " is not what the manifest says"
 
 
@@ -258,6 +284,8 @@ class Story:
         """Messages that were written here, and have not left by a merge or a split."""
         self.made: dict[str, set[str]] = {}
         self.merged: set[str] = set()
+        self.redacted: set[str] = set()
+        """Messages that an event says were redacted; all, where what such an event says is not there."""
         self.complaint_erased = self.message_erased = False
         self.named = named_erased(pack)
         for event in events_of(pack, CHAIN):
@@ -270,10 +298,10 @@ class Story:
         kind, payload = event["type"], event["payload"]
         if own:
             self.follow(kind, payload)
+        if kind == "complaint.message_redacted":
+            self.redacted |= {payload["message_id"]} if payload else self.here
         if payload is None:
-            if (veiled(event.get("stream_id", "")), event.get("stream_seq")) not in self.named:
-                self.message_erased = self.message_erased or kind in OF_A_MESSAGE | WITH_MESSAGES
-                self.complaint_erased = self.complaint_erased or (own and kind in OF_A_COMPLAINT)
+            self.hear_nothing(event, own=own)
             return
         self.hear_carried(event, payload.get("carried", {}))
         for message, texts in payload.get("message_texts", {}).items():
@@ -289,6 +317,13 @@ class Story:
             self.tell(payload["message_id"], event["occurred_at"], texts)
         if texts and kind in OF_A_COMPLAINT and own:
             self.complaint, self.complaint_erased = {**(self.complaint or {}), **texts}, False
+
+    def hear_nothing(self, event: dict[str, Any], *, own: bool) -> None:
+        """An event that was erased, or is not for the reader."""
+        if (veiled(event.get("stream_id", "")), event.get("stream_seq")) not in self.named:
+            kind = event["type"]
+            self.message_erased = self.message_erased or kind in OF_A_MESSAGE | WITH_MESSAGES
+            self.complaint_erased = self.complaint_erased or (own and kind in OF_A_COMPLAINT)
 
     def hear_carried(self, event: dict[str, Any], carried: dict[str, Any]) -> None:
         """What a redaction tells again, for the events that it erased."""
@@ -350,11 +385,11 @@ class Texts:
             erased = (said is None and story.message_erased) or (unknown and message["redacted_at"] is not None)
             self.compare(what, message["body"], "body", message.get("salt"), said=said, erased=erased)
             self.wrong += (f"{what}: its {fault} is another" for fault in differing(message, story.facts))
-            for letter in (each for each in names if each.startswith(f"letters/{place:04}-")):
-                with pack.open(letter) as letters:
-                    text = letters.read().decode("utf-8").split("\n\n", 1)[-1]
-                if text != message["body"] + "\n":
-                    self.wrong.append(letter + " is not what the thread has")
+            if message["redacted_at"] is not None and message["id"] in story.here - story.redacted and not unknown:
+                self.wrong.append(what + " is said to be redacted, and no event says so")
+            self.wrong += letters_wrong(
+                pack, [each for each in names if each.startswith(f"letters/{place:04}-")], message
+            )
         self.wrong += (f"message {message} was removed" for message in sorted(story.here - there))
 
     def compare(
@@ -370,6 +405,17 @@ class Texts:
             self.wrong.append(what + ": its salt was removed")
         elif digest_of(salt, name, text) != said.get(name):
             self.wrong.append(what + " is not what was written: its digest is another")
+
+
+def letters_wrong(pack: Reader, letters: list[str], message: dict[str, Any]) -> Iterator[str]:
+    """`letters`: the files that the message stands in once more."""
+    if message["kind"] == "public_reply" and message["purpose"] in LETTERS and not letters:
+        yield f"message {message['id']}: its letter is missing"
+    for letter in letters:
+        with pack.open(letter) as file:
+            text = file.read().decode("utf-8").split("\n\n", 1)[-1]
+        if text != message["body"] + "\n":
+            yield letter + " is not what the thread has"
 
 
 def differing(message: dict[str, Any], facts: dict[str, dict[str, Any]]) -> Iterator[str]:
@@ -497,6 +543,109 @@ def fields_wrong(pack: Reader) -> Iterator[str]:
     yield from Fields(pack).wrong(content(pack, COMPLAINT))
 
 
+MOVED = {
+    "complaint.merged",
+    "complaint.duplicate_merged",
+    "complaint.split",
+    "complaint.unmerged",
+    "complaint.duplicate_parted",
+}
+"""After these, files and issues may be another complaint's, whose pack tells of them."""
+
+
+def parts_moved(pack: Reader) -> bool:
+    return any(event["type"] in MOVED for event in events_of(pack, CHAIN))
+
+
+class Issues:
+    """The issues of the complaint as the events tell them: what was decided, found and corrected."""
+
+    def __init__(self, pack: Reader) -> None:
+        self.known: dict[str, dict[str, Any]] = {}
+        self.gone: set[str] = set()
+        self.moved = parts_moved(pack)
+        named = named_erased(pack)
+        for event in events_of(pack, CHAIN):
+            if event["payload"] is not None:
+                self.hear(event["type"], event["payload"])
+            elif event.get("withheld") or (veiled(event["stream_id"]), event["stream_seq"]) in named:
+                self.known = {}  # what it told of them is not known
+
+    def hear(self, kind: str, payload: dict[str, Any]) -> None:
+        told = payload.get("issues")
+        told = dict(told) if isinstance(told, dict) else {}
+        if "issue_id" in payload:
+            told[payload["issue_id"]] = payload.get("changes", {})
+        for issue, changes in told.items():
+            self.known.setdefault(issue, {}).update({name: after for name, (_, after) in changes.items()})
+        if kind == "complaint.issue_removed":
+            self.gone.add(payload["issue_id"])
+
+    def wrong(self, shown: list[dict[str, Any]]) -> Iterator[str]:
+        there = {issue["id"]: issue for issue in shown}
+        for issue in sorted(self.gone & set(there)):
+            yield f"complaint.json: issue {issue} was taken off, and is there"
+        for issue, known in sorted(self.known.items()):
+            if issue in there:
+                yield from (
+                    f"complaint.json: {name} of issue {issue} is not what the events say"
+                    for name, said in sorted(known.items())
+                    if name in there[issue] and not same(name, said, there[issue][name])
+                )
+            elif issue not in self.gone and not self.moved:
+                yield f"complaint.json: issue {issue} was removed"
+
+
+def issues_wrong(pack: Reader) -> Iterator[str]:
+    yield from Issues(pack).wrong(content(pack, COMPLAINT)["issues"])
+
+
+class Files:
+    """The complaint's files as the events tell them: how long each is, with which digest, and which were redacted."""
+
+    def __init__(self, pack: Reader) -> None:
+        self.pack = pack
+        self.own: set[str] = set()
+        self.known: dict[str, tuple[str, int]] = {}
+        self.redacted: set[str | None] = set()
+        self.moved, self.there = parts_moved(pack), pack.names()
+        for file in (CHAIN, ELSEWHERE):
+            for event in events_of(pack, file):
+                self.hear(event["type"], event["payload"], own=file == CHAIN)
+
+    def hear(self, kind: str, payload: dict[str, Any] | None, *, own: bool) -> None:
+        if kind == "complaint.attachment_added" and payload:
+            self.known[payload["attachment_id"]] = (payload["sha256"], payload["size"])
+            self.own |= {payload["attachment_id"]} if own else set()
+        if kind == "complaint.attachment_redacted":
+            self.redacted.add(payload["attachment_id"] if payload else None)
+
+    def wrong(self, listed: list[dict[str, Any]]) -> Iterator[str]:
+        for entry in listed:
+            yield from self.wrong_with(entry)
+        missing = set() if self.moved else self.own - {entry["id"] for entry in listed}
+        yield from (f"attachment {attachment} was removed" for attachment in sorted(missing))
+        files = {name for name in self.there if name.startswith("attachments/")}
+        stray = files - {entry["path"] for entry in listed}
+        yield from (name + " is none of the complaint's files" for name in sorted(stray))
+
+    def wrong_with(self, entry: dict[str, Any]) -> Iterator[str]:
+        what, path, shown = "attachment " + entry["id"], entry["path"], (entry["sha256"], entry["size"])
+        said = self.known.get(entry["id"], shown)
+        if shown != said:
+            yield what + ": size and digest are not what its event says"
+        if entry["left_out"] == "redacted" and not self.moved and not self.redacted & {entry["id"], None}:
+            yield what + " is said to be redacted, and no event says so"
+        if path is not None and path not in self.there:
+            yield path + " is missing"
+        elif path is not None and bytes_of(self.pack, path) != said:
+            yield path + " is not what was sent: its digest is another"
+
+
+def attachments_wrong(pack: Reader) -> Iterator[str]:
+    yield from Files(pack).wrong(content(pack, ATTACHMENTS))
+
+
 def timeline_wrong(pack: Reader) -> Iterator[str]:
     """timeline.json repeats the events, for reading."""
     shown = content(pack, TIMELINE)
@@ -545,6 +694,8 @@ CHECKS: dict[str, Callable[[Reader], Iterator[str]]] = {
     "events from elsewhere": elsewhere_wrong,
     "the texts": texts_wrong,
     "the complaint": fields_wrong,
+    "the issues": issues_wrong,
+    "the files": attachments_wrong,
     "the timeline": timeline_wrong,
 }
 

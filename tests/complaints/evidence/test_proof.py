@@ -125,6 +125,13 @@ class TestProof:
             ("timeline.json", lambda told: told[2].update(payload={}), "entry 3 is not what event 3 says"),
             ("chain.json", lambda end: end.update(count=1, head="x"), "its owner knows of 1"),
             ("manifest.json", lambda about: about.update(evidence_id="x"), "as far as the request for this pack"),
+            ("attachments.json", lambda files: files.clear(), "was removed"),
+            ("attachments.json", lambda files: files[0].update(sha256="0" * 64), "are not what its event says"),
+            ("attachments.json", lambda files: files[0].update(path=None, left_out="redacted"), "and no event says so"),
+            ("attachments.json", lambda files: files[0].update(path=None), "is none of the complaint's files"),
+            ("complaint.json", lambda row: row["issues"][0].update(finding="No."), "finding of issue"),
+            ("complaint.json", lambda row: row["issues"].clear(), "was removed"),
+            ("thread.json", lambda said: said[1].update(redacted_at="2026-01-01T00:00:00Z"), "and no event says so"),
         ],
     )
     def test_what_was_changed_is_found_where_the_manifest_was_made_anew(  # noqa: PLR0917  # fixtures and parameters
@@ -142,6 +149,46 @@ class TestProof:
         found = list(pack_check.faults(pack_check.Folder(tmp_path)))
         assert any(fault in each for each in found), found
         assert not any("manifest" in each for each in found)
+
+    @pytest.mark.parametrize(
+        "name", ["clocks.json", "people.json", "thread.html", "attachments/", "letters/", "elsewhere.jsonl"]
+    )
+    def test_what_was_left_out_is_missing_though_the_manifest_was_made_anew(
+        self, program: Program, senior: Caller, story: dict[str, Any], tmp_path: Path, name: str
+    ) -> None:
+        made(program, senior, story).extractall(tmp_path)
+        gone = next(each for each in sorted(tmp_path.rglob("*")) if each.relative_to(tmp_path).as_posix().startswith(name)
+                    and each.is_file())  # fmt: skip
+        gone.unlink()
+        path = gone.relative_to(tmp_path).as_posix()
+        rewritten(tmp_path, "manifest.json", lambda about: about.update(
+            entries=[each for each in about["entries"] if each["path"] != path]))  # fmt: skip
+        found = list(pack_check.faults(pack_check.Folder(tmp_path)))
+        assert any("is missing" in each for each in found), found
+
+    def test_a_file_that_was_changed_is_found_though_the_manifest_was_made_anew(
+        self, program: Program, senior: Caller, story: dict[str, Any], tmp_path: Path
+    ) -> None:
+        made(program, senior, story).extractall(tmp_path)
+        one = next(iter((tmp_path / "attachments").iterdir()))
+        one.write_bytes(one.read_bytes() + b"forged")
+        whole, name = one.read_bytes(), one.relative_to(tmp_path).as_posix()
+
+        def seal(about: dict[str, Any]) -> None:
+            entry = next(each for each in about["entries"] if each["path"] == name)
+            entry.update(size=len(whole), sha256=sha256(whole).hexdigest())
+
+        rewritten(tmp_path, "manifest.json", seal)
+        rewritten(
+            tmp_path,
+            "attachments.json",
+            lambda files: next(each for each in files if each["path"] == name).update(
+                size=len(whole), sha256=sha256(whole).hexdigest()
+            ),
+        )
+        found = list(pack_check.faults(pack_check.Folder(tmp_path)))
+        assert any("is not what was sent" in each for each in found), found
+        assert any("are not what its event says" in each for each in found), found
 
     def test_a_chain_that_was_cut_is_told_by_a_head_that_was_noted(
         self, program: Program, senior: Caller, story: dict[str, Any], tmp_path: Path, capsys: Any
