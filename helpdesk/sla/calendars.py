@@ -25,6 +25,7 @@ from helpdesk.sla import (
     public_holidays,
     queries,
     regime_in_force,
+    regime_limits,
     regime_queries,
     specs,
 )
@@ -35,6 +36,7 @@ from helpdesk.sla.events import CalendarChanged
 from helpdesk.sla.models import SlaCalendar, SlaCalendarVersion
 from helpdesk.sla.policy_spec import every_target, terms_of
 from helpdesk.sla.recompute_scope import REGULATED, concern, of_calendar
+from helpdesk.sla.regime_counting import Working
 
 MAX_SEASONS: Final = 50
 Spec = dict[str, Any]
@@ -216,8 +218,9 @@ def _as_written(spec: Mapping[str, Any], problem: Problem) -> Problem:
 
 
 def _check_users(uow: UnitOfWork, calendar: SlaCalendar, spec: Spec) -> None:
-    """The policies that use a calendar must be able to go on with its new hours."""
+    """The policies and the regulators' rules that use a calendar must be able to go on with its new hours."""
     changed = specs.calendar_of(spec, calendar.name)
+    _check_rules(uow, calendar, changed, _moments(uow, spec))
     for policy in policy_queries.current_specs(uow.session):
         for _, _, kind, written in every_target(policy.spec):
             terms = terms_of(written)
@@ -228,6 +231,18 @@ def _check_users(uow: UnitOfWork, calendar: SlaCalendar, spec: Spec) -> None:
                 if why is not None:
                     message = f"the target {kind!r} of the policy {policy.name!r} could not be computed: {why}"
                     _refuse([Problem("/weekly_hours", "too_few", message)])
+
+
+def _check_rules(uow: UnitOfWork, calendar: SlaCalendar, changed: Calendar, moments: Sequence[datetime]) -> None:
+    regimes = regime_in_force.in_force(uow.session)
+    codes = {code for code, working in regimes.calendars.items() if working.id == calendar.id}
+    known = {**regimes.calendars} | dict.fromkeys(codes, Working(calendar.id, calendar.version + 1, changed))
+    for rule in regimes.rules.values():
+        for moment in moments if rule.calendar in codes else ():
+            why = regime_limits.uncomputable(rule, moment, known)
+            if why is not None:
+                message = f"the regulator's rule {rule.id!r} could not be computed: {why}"
+                _refuse([Problem("/weekly_hours", "too_few", message)])
 
 
 def _refuse(problems: Sequence[Problem]) -> None:

@@ -185,18 +185,34 @@ def _arm(clock: Clock, rung: str | None, at: datetime | None) -> None:
 
 
 def stop(uow: UnitOfWork, clock: Clock, at: datetime) -> None:
-    """The promise was kept or came too late; the facts decide. A pause that still runs ends here.
-
-    However old the clock is: what it used is added up in stretches, none longer than one look at a calendar may be.
+    """The promise was kept or came too late; the facts decide, whatever was said before: what was done in time, and is known only
+    after the breach rang, was kept. A pause that still runs ends here.
     """
-    calendar = calendar_of(uow.session, clock)
     transitions.watch(uow, clock)
     resume(uow, clock, at)
     ring(uow, clock, at)
+    _stopped(uow, clock, at)
+
+
+def stopped_then(uow: UnitOfWork, clock: Clock, at: datetime) -> None:
+    """A clock that has stopped did so at another time than was thought: its verdict is given anew, by that time. A breach that was
+    said stays in the log; one that is found now is said now.
+    """
+    transitions.watch(uow, clock)
+    if clock.state != "breached" and clock.due_at is not None and at > clock.due_at:
+        clock.state, clock.breached_at = "breached", clock.due_at
+        if alarms.note_breach(uow, clock, clock.due_at, uow.now, owed=False):
+            transitions.is_told(uow, clock)
+    _stopped(uow, clock, at)
+
+
+def _stopped(uow: UnitOfWork, clock: Clock, at: datetime) -> None:
+    """However old the clock is: what it used is added up in stretches, none longer than one look at a calendar may be."""
+    calendar = calendar_of(uow.session, clock)
     clock.elapsed_seconds = used_between(calendar, clock.started_at, at, _closed(clock))
     clock.stopped_at = at
-    if clock.state == "running":
-        clock.state = "met"
+    if clock.state != "breached" or (clock.due_at is not None and at <= clock.due_at):
+        clock.state, clock.breached_at = "met", None
     _disarm(clock)
 
 
@@ -218,16 +234,6 @@ def cancel(uow: UnitOfWork, clock: Clock, at: datetime) -> None:
     if clock.state == "running":
         clock.state = "cancelled"
     _disarm(clock)
-
-
-def revive(uow: UnitOfWork, clock: Clock, at: datetime) -> None:
-    """A cancelled promise holds again, as if it had never been cancelled."""
-    if clock.state != "cancelled":
-        return
-    transitions.watch(uow, clock)
-    clock.stopped_at = None
-    clock.generation += 1
-    _stand(uow, clock, _closed(clock), at)
 
 
 def restart(uow: UnitOfWork, clock: Clock, start: datetime, waits: Pauses, at: datetime) -> None:

@@ -131,6 +131,7 @@ class Clock(Identified, Base):
             "calendar_version",
             postgresql_where=text("stopped_at IS NULL AND calendar_id IS NOT NULL"),
         ),
+        Index("ix_sla_clock_rule", "rule_id", postgresql_where=text("stopped_at IS NULL AND rule_id IS NOT NULL")),
     )
 
     complaint_id: Mapped[UUID] = mapped_column(ForeignKey("complaint.id", ondelete="CASCADE"))

@@ -83,16 +83,23 @@ def change_regime(uow: UnitOfWork, _actor: Actor, rule: regime_models.SlaRule, g
     return regime_settings.change(uow, rule, given)
 
 
+def _show_switched_off(session: Session, actor: Actor, rule_code: str) -> dict[str, Any]:
+    open_clocks = regime_queries.count_open_clocks(session, rule_code)
+    return {**_show_rule(session, actor, rule_code), "open_clocks": open_clocks}
+
+
 @blp.write(
     "/sla/regimes/<string:rule_code>/switch-off",
     operation_id="switch_sla_regime_off",
     summary="Let a rule start no clocks",
-    description="Those that run go on.",
+    description="Those that are open go on by the version that made them, and count in reports; `open_clocks` says how many there are. "
+    "Nothing chooses them anew: the one of a complaint ends when somebody decides that the rule does not apply to it "
+    "(`POST /complaints/{ref}/regime/decisions`).",
     body=regime_schemas.Reason,
-    answer=regime_schemas.Rule,
+    answer=regime_schemas.RuleSwitchedOff,
     permission="sla:manage",
     load=regime_queries.rule_for_update,
-    show=_show_rule,
+    show=_show_switched_off,
     if_match="honoured",
     errors=(regime_errors.AlreadySwitched,),
 )

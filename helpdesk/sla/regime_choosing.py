@@ -26,7 +26,6 @@ from helpdesk.sla import clocks, regime_clocks, regime_in_force, regime_queries
 from helpdesk.sla.models import Clock
 from helpdesk.sla.regime_events import RegimeChosen
 from helpdesk.sla.regime_facts import TELLING, Fact, earliest, started, told_by
-from helpdesk.sla.regime_in_force import Regimes
 from helpdesk.sla.regime_queries import Known
 from helpdesk.sla.regime_rules import REGULATORY_FACTS, Rule
 
@@ -157,14 +156,17 @@ def seen(session: Session, complaint: Complaint, now: datetime) -> list[Verdict]
 
 def choose_anew(uow: UnitOfWork, complaint: Complaint, cause: str) -> list[dict[str, Any]]:
     """Let the regulators' clocks of a locked complaint be those that follow from what is known now; new rows are added and
-    given back. A clock that there is goes by the version of its rule; one that was kept or broken is not taken away.
+    given back. A clock that there is goes by the version of its rule; one that was kept or broken is not taken away. Where nothing
+    is owed any more none begins, and those that have ended are judged by what is known now of the time until then.
     """
     found = regime_queries.rule_clocks_for_update(uow.session, complaint.id)
     latest = {clock.kind: clock for clock in found}
-    if complaint.record_type != "complaint" or complaint.status in GONE:
+    if complaint.record_type != "complaint":
         return []
-    regimes = regime_in_force.in_force(uow.session)
-    judged = _judged(uow, regimes, complaint, latest)
+    judged = _judged(uow, complaint, latest)
+    _settle_those_ended(uow, complaint, judged, latest)
+    if complaint.status in GONE:
+        return []
     begun, ended, rows = list[str](), list[str](), list[dict[str, Any]]()
     for verdict in judged:
         clock = latest.pop(verdict.rule.id, None)
@@ -172,13 +174,13 @@ def choose_anew(uow: UnitOfWork, complaint: Complaint, cause: str) -> list[dict[
             if clock is not None and _cancel(uow, clock):
                 ended.append(_named(verdict.rule))
         elif clock is None or _left_behind(clock, complaint):
-            rows.append(_begun(uow, complaint, verdict, verdict.starts_at, clock))
-            begun.append(_named(verdict.rule))
+            row = _begun(uow, complaint, verdict, verdict.starts_at, clock)
+            rows += [] if row is None else [row]
+            begun += [] if row is None else [_named(verdict.rule)]
         elif clock.round == complaint.round and _settle(uow, clock, verdict.starts_at, verdict.stops_at):
             begun.append(_named(verdict.rule))
-    for clock in latest.values():  # of a jurisdiction or a sector that it has not any more
-        if _cancel(uow, clock):
-            ended.append(f"{clock.kind}@{clock.rule_version}")
+    # Of a jurisdiction or a sector that it has not any more.
+    ended += [f"{clock.kind}@{clock.rule_version}" for clock in latest.values() if _cancel(uow, clock)]
     regime_clocks.add(uow, rows)
     if begun or ended:
         uow.record(
@@ -194,19 +196,52 @@ def choose_anew(uow: UnitOfWork, complaint: Complaint, cause: str) -> list[dict[
     return rows
 
 
-def _judged(uow: UnitOfWork, regimes: Regimes, complaint: Complaint, latest: Mapping[str, Clock]) -> list[Verdict]:
-    """Of the rules in force, and of those that made a clock in the version that made it: switched off since, or changed, it
-    still counts.
-    """
+def _settle_those_ended(
+    uow: UnitOfWork, complaint: Complaint, judged: Iterable[Verdict], latest: Mapping[str, Clock]
+) -> None:
+    """Those of the present round, where the complaint is withdrawn or dismissed, and those that an earlier one left behind."""
+    gone = complaint.status in GONE
+    over = {
+        clock.kind: clock
+        for clock in latest.values()
+        if clock.stopped_at is not None and (gone or (clock.round < complaint.round and clock.state != "cancelled"))
+    }
+    if not over:
+        return
+    ends = regime_queries.ends_of_rounds(uow.session, complaint.id, GONE)
+    for verdict in judged:
+        clock = over.get(verdict.rule.id)
+        ended_at = None if clock is None else ends.get(clock.round)
+        if clock is not None and verdict.applies and ended_at is not None:
+            _settle_ended(uow, clock, verdict, ended_at)
+
+
+def _judged(uow: UnitOfWork, complaint: Complaint, latest: Mapping[str, Clock]) -> list[Verdict]:
     sources = sources_of(uow.session, complaint)
-    places = regime_queries.places_of(uow.session, sources)
-    made_by = [regime_clocks.rule_of(uow.session, clock) for clock in latest.values()]
+    known = known_now(uow, complaint, sources)
+    return judged_of(uow.session, complaint, latest, known, uow.now, sources=sources)
+
+
+def judged_of(
+    session: Session,
+    complaint: Complaint,
+    latest: Mapping[str, Clock],
+    known: Known,
+    now: datetime,
+    *,
+    sources: Sequence[UUID] = (),
+) -> list[Verdict]:
+    """Of the rules in force, and of those that made a clock in the version that made it: switched off since, or changed, it
+    still counts. `latest`: the newest regulator's clock of each kind; `sources`: the complaints that were merged into it.
+    """
+    regimes = regime_in_force.in_force(session)
+    made_by = [regime_clocks.rule_of(session, clock) for clock in latest.values()]
 
     def rules_of(jurisdiction: str | None, sector: str | None) -> Iterable[Rule]:
         in_force = {rule.id: rule for rule in regimes.for_complaint(jurisdiction, sector)}
         return (in_force | {rule.id: rule for rule in made_by if rule.is_for(jurisdiction, sector)}).values()
 
-    return _of_each_place(rules_of, complaint, places, known_now(uow, complaint, sources), uow.now)
+    return _of_each_place(rules_of, complaint, regime_queries.places_of(session, sources), known, now)
 
 
 def _named(rule: Rule) -> str:
@@ -228,10 +263,12 @@ def _left_behind(clock: Clock, complaint: Complaint) -> bool:
 
 def _begun(
     uow: UnitOfWork, complaint: Complaint, verdict: Verdict, start: datetime, before: Clock | None
-) -> dict[str, Any]:
+) -> dict[str, Any] | None:
     if before is None:
         regimes = regime_in_force.in_force(uow.session)
         terms = regime_clocks.terms(regimes, verdict.rule, start, uow.now, verdict.jurisdiction)
+        if terms is None:
+            return None
         row = clocks.new_clock(complaint.id, terms, complaint.round)
     else:
         row = regime_clocks.carried_over(uow.session, before, complaint.id, complaint.round, uow.now)
@@ -242,12 +279,32 @@ def _settle(uow: UnitOfWork, clock: Clock, start: datetime, stop: datetime | Non
     """Let a clock of the present round count from `start` to `stop`; whether it counts anew."""
     start = start.replace(microsecond=0)
     anew = clock.state == "cancelled" or clock.started_at != start
-    undone = clock.stopped_at is not None and clock.stopped_at != stop
+    undone = clock.stopped_at is not None and stop is None
     if anew or undone:
         regime_clocks.restart(uow, clock, start)
     if stop is not None and clock.stopped_at is None:
         clocks.stop(uow, clock, stop)
+    elif stop is not None and clock.stopped_at != stop:
+        clocks.stopped_then(uow, clock, stop)
     return anew
+
+
+def _settle_ended(uow: UnitOfWork, clock: Clock, verdict: Verdict, ended_at: datetime) -> None:
+    """A clock of what was over then: withdrawn, dismissed, or reopened. What was done before that, and is recorded only now, was done;
+    what is taken back was not, so that the clock had still counted when nothing was owed by it any more.
+    """
+    if verdict.starts_at is None or verdict.starts_at > ended_at:
+        return
+    start = verdict.starts_at.replace(microsecond=0)
+    stop = verdict.stops_at if verdict.stops_at is not None and verdict.stops_at <= ended_at else None
+    if clock.started_at != start or (stop is None and clock.elapsed_seconds is not None):
+        regime_clocks.restart(uow, clock, start)
+        if stop is None:
+            clocks.cancel(uow, clock, ended_at)
+        else:
+            clocks.stop(uow, clock, stop)
+    elif stop is not None and clock.stopped_at != stop:
+        clocks.stopped_then(uow, clock, stop)
 
 
 def follow(

@@ -9,17 +9,20 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+import structlog
 from sqlalchemy.orm import Session
 
 from helpdesk.kernel.unit_of_work import UnitOfWork
 from helpdesk.sla import alarms, clocks, regime_in_force, transitions
-from helpdesk.sla.business_time import Conventions
+from helpdesk.sla.business_time import BusinessTimeError, Conventions
 from helpdesk.sla.ladder import rungs_at
 from helpdesk.sla.models import Clock, clock_values, rings_next
 from helpdesk.sla.policy_spec import Promise
 from helpdesk.sla.regime_counting import Counted, count
 from helpdesk.sla.regime_in_force import Regimes
 from helpdesk.sla.regime_rules import Rule
+
+log = structlog.get_logger()
 
 
 def add(uow: UnitOfWork, rows: Sequence[dict[str, Any]]) -> None:
@@ -37,11 +40,25 @@ def rule_of(session: Session, clock: Clock) -> Rule:
     return regime_in_force.rule_version(session, clock.rule_id, clock.rule_version)
 
 
-def terms(regimes: Regimes, rule: Rule, start: datetime, now: datetime, jurisdiction: str | None) -> dict[str, Any]:
-    """What a new clock of the rule promises: see `clocks.new_clock`."""
+def counted_first(session: Session, clock: Clock) -> Counted:
+    """What the version of the rule that made the clock gives from its start, before any notice moved it."""
+    calendars = regime_in_force.in_force(session).calendars
+    return count(rule_of(session, clock), clock.started_at, clock.timezone or "UTC", calendars)
+
+
+def terms(
+    regimes: Regimes, rule: Rule, start: datetime, now: datetime, jurisdiction: str | None
+) -> dict[str, Any] | None:
+    """What a new clock of the rule promises: see `clocks.new_clock`. None where it cannot be computed: settings refuse that
+    (`regime_limits`), and one that is there all the same keeps no complaint from being taken in. `helpdesk verify clocks` names it.
+    """
     start = start.replace(microsecond=0)
-    counted = count(rule, start, rule.zone(jurisdiction), regimes.calendars)
-    return _columns(rule, counted, start, now)
+    try:
+        counted = count(rule, start, rule.zone(jurisdiction), regimes.calendars)
+        return _columns(rule, counted, start, now)
+    except BusinessTimeError:
+        log.exception("a regulator's clock cannot be computed", rule=rule.id, version=rule.version)
+        return None
 
 
 def _promised(rule: Rule, counted: Counted) -> Promise:

@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 
 from helpdesk.complaints import queries as complaints
 from helpdesk.complaints.events import ComplaintReceived
-from helpdesk.complaints.models import Complaint
+from helpdesk.complaints.models import Complaint, TransitionRow
 from helpdesk.identity.actors import Actor
 from helpdesk.kernel import advisory
 from helpdesk.kernel.access import existing
@@ -201,6 +201,23 @@ def places_of(session: Session, complaint_ids: Collection[UUID]) -> Sequence[tup
     return list(dict.fromkeys((row.jurisdiction, row.sector) for row in rows if row.jurisdiction is not None))
 
 
+def ends_of_rounds(session: Session, complaint_id: UUID, gone: Collection[str]) -> dict[int, datetime]:
+    """Round -> when nothing was owed in it any more: when the complaint was reopened after it, or, of the present one, when it came to
+    a state of `gone`. Without the present one where it has not.
+    """
+    steps = select(TransitionRow.action, TransitionRow.from_status, TransitionRow.to_status, TransitionRow.at)
+    rows = session.execute(steps.where(TransitionRow.complaint_id == complaint_id).order_by(TransitionRow.number)).all()
+    found, round_ = dict[int, datetime](), 1
+    for row in rows:
+        if row.action == "reopen":
+            if row.from_status not in gone:
+                found[round_] = row.at
+            round_ += 1
+        elif row.to_status in gone and row.from_status not in gone:
+            found[round_] = row.at
+    return found
+
+
 def decision_of(session: Session, complaint_id: UUID, rule_id: str) -> RuleDecision | None:
     return session.scalars(
         select(RuleDecision).where(RuleDecision.complaint_id == complaint_id, RuleDecision.rule_id == rule_id)
@@ -263,6 +280,12 @@ def clocks_without_their_rule(session: Session) -> Sequence[Any]:
     return session.execute(
         select(Clock.id, Clock.rule_id, Clock.rule_version).where(Clock.rule_id.is_not(None), ~there)
     ).all()
+
+
+def count_open_clocks(session: Session, rule_id: str) -> int:
+    """Of every version of a rule."""
+    open_ = Clock.rule_id == rule_id, Clock.stopped_at.is_(None)
+    return session.execute(select(func.count()).select_from(Clock).where(*open_)).scalar_one()
 
 
 def open_rule_clocks(session: Session) -> Sequence[Clock]:

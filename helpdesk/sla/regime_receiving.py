@@ -24,7 +24,7 @@ def receiving(uow: UnitOfWork) -> Received:
     """What makes the rows of each complaint of one batch: those that start on one day share what they promise."""
 
     @cache
-    def promised(rule: Rule, start: datetime, jurisdiction: str | None) -> dict[str, Any]:
+    def promised(rule: Rule, start: datetime, jurisdiction: str | None) -> dict[str, Any] | None:
         return regime_clocks.terms(in_force(uow.session), rule, start, uow.now, jurisdiction)
 
     def rows_of(event: ComplaintReceived) -> list[dict[str, Any]]:
@@ -35,8 +35,10 @@ def receiving(uow: UnitOfWork) -> Received:
         facts = (*Birth(event.received_at, event.channel).facts(), *brought(event.clock_starts))
         born = SimpleNamespace(**event.payload(), updated_at=event.received_at)
         for verdict in verdicts(rules, born, Known(facts, {}), uow.now):
-            if verdict.applies and verdict.starts_at is not None:
-                terms = promised(verdict.rule, verdict.starts_at, event.jurisdiction)
+            if not verdict.applies or verdict.starts_at is None:
+                continue
+            terms = promised(verdict.rule, verdict.starts_at, event.jurisdiction)
+            if terms is not None:
                 row = clocks.new_clock(event.complaint_id, terms)
                 found.append(row if verdict.stops_at is None else regime_clocks.stopped(uow, row, verdict.stops_at))
         return found

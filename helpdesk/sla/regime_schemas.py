@@ -70,7 +70,11 @@ class RuleInForce(Schema):
     timezone = fields.String(
         required=True,
         allow_none=True,
-        metadata={"description": "null: that of the complaint's country.", "example": None},
+        metadata={
+            "description": "In which its days begin and end, for complaints of every country that it is for; null: in that of the "
+            "complaint's country.",
+            "example": None,
+        },
     )
     default = fields.Boolean(
         required=True,
@@ -164,7 +168,12 @@ class RulePatch(Schema):
     timezone = Text(
         allow_none=True,
         max_length=64,
-        metadata={"description": "Where its days end, in a country of several zones.", "example": None},
+        metadata={
+            "description": "An IANA zone: in it the days of new clocks begin and end, whatever country the complaint is of (one of several zones, "
+            "say). Any can be set, also a foreign one; which days are working days stays with its calendar. null: that of the "
+            "complaint's country.",
+            "example": None,
+        },
     )
     owner = Line(allow_none=True, max_length=200, metadata={"example": "Head of compliance"})
     review_by = fields.Date(allow_none=True, metadata={"example": "2027-12-31"})
@@ -183,6 +192,16 @@ class Reason(Schema):
 
 class SwitchOn(Reason, Recomputing):
     """Complaints that are open already follow, or do not."""
+
+
+class RuleSwitchedOff(Rule):
+    open_clocks = fields.Integer(
+        required=True,
+        metadata={
+            "description": "Clocks of the rule that are open, and go on by the version that made them.",
+            "example": 12,
+        },
+    )
 
 
 class RuleSwitchedOn(Rule, Recomputed):

@@ -14,8 +14,9 @@ from helpdesk.sla import ladder_checks, regime_in_force, regime_queries
 from helpdesk.sla.recompute_scope import CHOSEN_ANEW, concern
 from helpdesk.sla.regime_errors import AlreadySwitched, AmountOfTheLaw
 from helpdesk.sla.regime_events import RuleChanged
+from helpdesk.sla.regime_limits import uncomputable
 from helpdesk.sla.regime_models import SlaRule, SlaRuleVersion
-from helpdesk.sla.regime_rules import OWN
+from helpdesk.sla.regime_rules import OWN, compiled
 
 
 def change(uow: UnitOfWork, rule: SlaRule, given: dict[str, Any]) -> str:
@@ -37,11 +38,14 @@ def change(uow: UnitOfWork, rule: SlaRule, given: dict[str, Any]) -> str:
         raise ValidationFailed(errors=problems)
     # What is put back is not kept; "off" is, for a rule may be shipped switched off.
     own = {name: value for name, value in {**spec["own"], **wanted}.items() if name == "off" or value is not None}
-    return rule.id if own == spec["own"] else _write(uow, rule, spec, own, None)
+    if own == spec["own"]:
+        return rule.id
+    _check(uow, rule, {**spec, "own": own})
+    return _write(uow, rule, spec, own, None)
 
 
 def switch(uow: UnitOfWork, rule: SlaRule, *, on: bool, reason: str) -> str:
-    """Raises `AlreadySwitched`."""
+    """Raises `AlreadySwitched`, `ValidationFailed` where it is switched on and no deadline could be computed by it."""
     spec = regime_queries.rule_spec(uow.session, rule.id, rule.version)
     is_on = {**spec["shipped"], **spec["own"]}.get("off") is None
     if is_on == on:
@@ -49,8 +53,16 @@ def switch(uow: UnitOfWork, rule: SlaRule, *, on: bool, reason: str) -> str:
     # Not put back to what was shipped, which may be off.
     own = {**spec["own"], "off": None if on else reason}
     if on:
+        _check(uow, rule, {**spec, "own": own})
         concern(uow, CHOSEN_ANEW)
     return _write(uow, rule, spec, own, reason)
+
+
+def _check(uow: UnitOfWork, rule: SlaRule, spec: dict[str, Any]) -> None:
+    """Raises `ValidationFailed` where no deadline could be computed by it: it would refuse every complaint that it is for."""
+    why = uncomputable(compiled(rule.id, rule.version, spec), uow.now, regime_in_force.in_force(uow.session).calendars)
+    if why is not None:
+        raise ValidationFailed(errors=[FieldError.at("/amount", "too_long", f"Cannot be computed: {why}.")])
 
 
 def _write(uow: UnitOfWork, rule: SlaRule, spec: dict[str, Any], own: dict[str, Any], reason: str | None) -> str:

@@ -1,14 +1,20 @@
 """What must hold of every regulator's clock, beside what holds of all clocks (`verification`)."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Final
+from uuid import UUID
 
 from sqlalchemy.orm import Session
 
+from helpdesk.complaints.models import Complaint
 from helpdesk.kernel.verification import Violation
-from helpdesk.sla import regime_in_force, regime_queries
+from helpdesk.sla import queries, regime_clocks, regime_held_queries, regime_in_force, regime_queries
 from helpdesk.sla.models import Clock
-from helpdesk.sla.regime_counting import count
+from helpdesk.sla.regime_choosing import GONE, Verdict, judged_of
+from helpdesk.sla.regime_limits import uncomputable
 from helpdesk.sla.regime_rules import Rule
+
+_TOGETHER: Final = 300
 
 
 def rules_are_kept_in_every_version(session: Session) -> Iterator[Violation]:
@@ -35,11 +41,54 @@ def _amount(session: Session, rule: Rule, clock: Clock) -> int:
     """-1 where the rule does not allow that many extensions."""
     if clock.extensions > len(rule.extensions):
         return -1
-    calendars = regime_in_force.in_force(session).calendars
-    amount = int(count(rule, clock.started_at, clock.timezone or "UTC", calendars).target.amount)
+    amount = int(regime_clocks.counted_first(session, clock).target.amount)
     for step in rule.extensions[: clock.extensions]:
         amount = step.amount(amount)
     return amount
 
 
-CHECKS = (rules_are_kept_in_every_version, targets_follow_from_rules)
+def rules_can_be_counted(session: Session) -> Iterator[Violation]:
+    """A rule that starts clocks can compute them."""
+    regimes, now = regime_in_force.in_force(session), queries.clock_time(session)
+    for rule in regimes.rules.values():
+        why = None if rule.off is not None else uncomputable(rule, now, regimes.calendars)
+        if why is not None:
+            yield Violation("regime", f"rule {rule.id}", f"starts no clocks: {why}")
+
+
+def ends_follow_from_facts(session: Session) -> Iterator[Violation]:
+    """A clock of the present round stopped at the first of the facts that stop it, and runs where there is none. Some hundreds of
+    complaints at a time; not those that were merged or split, which share their facts, or of which something was erased.
+    """
+    unreadable = {row.id for row in regime_queries.clocks_without_their_rule(session)}
+    now = queries.clock_time(session)
+    last: UUID | None = None
+    while some := regime_held_queries.regulated(session, GONE, last, _TOGETHER):
+        last = some[-1].id
+        known = regime_held_queries.known_of_each(session, [complaint.id for complaint in some])
+        clocks = regime_held_queries.rule_clocks(session, list(known))
+        for complaint in some:
+            mine = {clock.kind: clock for clock in clocks.get(complaint.id, ()) if clock.id not in unreadable}
+            if mine:
+                judged = judged_of(session, complaint, mine, known[complaint.id], now)
+                yield from _against_their_facts(complaint, judged, mine)
+        session.expunge_all()
+
+
+def _against_their_facts(
+    complaint: Complaint, judged: Iterable[Verdict], clocks: Mapping[str, Clock]
+) -> Iterator[Violation]:
+    for verdict in judged:
+        clock = clocks.get(verdict.rule.id)
+        if clock is None or clock.round <= complaint.reopened_count or not verdict.applies:
+            continue
+        if clock.stopped_at is not None and clock.elapsed_seconds is None:
+            continue  # nothing was owed any more
+        if verdict.starts_at is not None and clock.stopped_at != verdict.stops_at:
+            is_ = "not stopped" if clock.stopped_at is None else f"stopped at {clock.stopped_at.isoformat()}"
+            stop = verdict.stops_at
+            should = "no fact stops it" if stop is None else f"its facts stop it at {stop.isoformat()}"
+            yield Violation("regime", f"clock {clock.id}", f"is {is_}, but {should}")
+
+
+CHECKS = (rules_are_kept_in_every_version, targets_follow_from_rules, rules_can_be_counted, ends_follow_from_facts)

@@ -26,8 +26,6 @@ NEXT: Final = "next_response"
 REMEDY: Final = "remedy_delivered"
 ANSWERS: Final = frozenset({FIRST, NEXT})
 """What a public reply keeps."""
-OF_ONE: Final = frozenset({NEXT, REMEDY})
-"""What there can be several of in a round, each about something of its own."""
 AT_RECEIPT: Final = ("acknowledge", FIRST, "investigate", "resolve")
 
 

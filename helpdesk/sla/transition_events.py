@@ -16,7 +16,8 @@ from helpdesk.kernel.events import Event
 class ClocksEvent(Event):
     """`kinds`: the promises, each once. Each of `clocks`: `clock_id`, `kind`, `round`, `generation`, `state`, `due_at`, `policy_id`
     and `policy_version` or `rule_id` and `rule_version`; `about_id` where there can be several of a kind (the message that waits
-    for an answer, the offer that is to be delivered).
+    for an answer, the offer that is to be delivered); `breach_taken_back` (true, or not there) where a breach that was said before is
+    none by what is known now.
     """
 
     complaint_id: UUID
@@ -66,8 +67,8 @@ class ClocksRecomputed(ClocksEvent):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClocksMet(ClocksEvent):
-    """What was promised was done. Each says the business seconds used (`elapsed_seconds`), whether that was `late` (the breach, said
-    before, stays) and `changes`: field -> [before, after].
+    """What was promised was done. Each says the business seconds used (`elapsed_seconds`), whether that was `late` by the time at
+    which it was done (the breach was said before) and `changes`: field -> [before, after].
     """
 
     type: ClassVar[str] = "sla.met"

@@ -196,6 +196,8 @@ def _changed(session: Session, each: _Watched, after: Columns) -> Iterable[tuple
     before = each.before
     changes = differences(before, after)
     item = _item(each, after)
+    if before["breached_at"] is not None and after["breached_at"] is None:
+        item["breach_taken_back"] = True
     if after["stopped_at"] is not None and before["stopped_at"] is None:
         yield _stopped(item, after, changes)
         return

@@ -81,13 +81,29 @@ class TestRulesApi:
         before = agent.post("/complaints", complaint_body(**FINANCIAL)).json
         off = manager.post("/sla/regimes/uk.fca.src/switch-off", {"reason": "We never close within three days."})
         assert (off.status_code, off.json["off_because"]) == (200, "We never close within three days.")
+        assert off.json["open_clocks"] == 1
         again = manager.post("/sla/regimes/uk.fca.src/switch-off", {"reason": "Again."})
         assert (again.status_code, again.json["code"]) == (409, "already_switched")
         after = agent.post("/complaints", complaint_body(**FINANCIAL)).json
         assert "uk.fca.src" not in clocks_of(agent, after["reference"])
         assert clocks_of(agent, before["reference"])["uk.fca.src"]["state"] == "running"
+        ended = {"rule_id": "uk.fca.src", "applies": False, "reason": "We never close within three days."}
+        assert agent.post(f"/complaints/{before['reference']}/regime/decisions", ended).status_code == 200
+        assert clocks_of(agent, before["reference"])["uk.fca.src"]["state"] == "cancelled"
         assert manager.post("/sla/regimes/uk.fca.src/switch-on", {"reason": "We do."}).json["off_because"] is None
+        off = manager.post("/sla/regimes/uk.fca.src/switch-off", {"reason": "We do not."}).json
+        assert off["open_clocks"] == 0
+        assert manager.post("/sla/regimes/uk.fca.src/switch-on", {"reason": "We do."}).status_code == 200
         assert manager.post("/sla/regimes/cn.samr.accept/switch-on", {"reason": "Verified."}).status_code == 200
+
+    def test_in_a_zone_that_is_set_days_end_there(self, manager: Caller, agent: Caller) -> None:
+        """Also in a foreign one; which days are working days stays with the calendar."""
+        changed = manager.patch("/sla/regimes/uk.fca.ack", {"timezone": "America/New_York"}, if_match="*")
+        assert (changed.status_code, changed.json["timezone"]) == (200, "America/New_York")
+        regime_in_force.look_again()
+        # Monday 6 April 2026 is Easter Monday in England and a working day in New York.
+        taken = agent.post("/complaints", complaint_body(**FINANCIAL, received_at="2026-04-02T12:00:00Z")).json
+        assert clocks_of(agent, taken["reference"])["uk.fca.ack"]["due_at"] == "2026-04-14T04:00:00Z"
 
     def test_past_its_review_date_it_is_marked_everywhere(self, manager: Caller, agent: Caller) -> None:
         taken = agent.post("/complaints", complaint_body(**FINANCIAL)).json

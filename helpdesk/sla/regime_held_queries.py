@@ -1,0 +1,78 @@
+"""What regulators' clocks are held against when they are verified: of some hundreds of complaints at once."""
+
+from collections.abc import Collection, Mapping, Sequence
+from itertools import groupby
+from uuid import UUID
+
+from sqlalchemy import or_, select
+from sqlalchemy.orm import Session
+
+from helpdesk.complaints.events import ComplaintReceived
+from helpdesk.complaints.merge_models import Merge
+from helpdesk.complaints.models import Complaint
+from helpdesk.kernel.clock import parse_rfc3339
+from helpdesk.kernel.event_log import EventRow
+from helpdesk.sla.models import Clock
+from helpdesk.sla.regime_facts import TELLING, Birth, Fact, brought, told_by
+from helpdesk.sla.regime_models import RegulatoryFact, RuleDecision
+from helpdesk.sla.regime_queries import Known
+
+
+def regulated(session: Session, but: Collection[str], after: UUID | None, limit: int) -> Sequence[Complaint]:
+    """Complaints with a regulator's clock, by id, from `after` on; not those in a state of `but`."""
+    clocks = select(Clock.complaint_id).where(Clock.complaint_id == Complaint.id, Clock.rule_id.is_not(None))
+    statement = select(Complaint).where(
+        clocks.exists(), Complaint.record_type == "complaint", Complaint.status.not_in(but)
+    )
+    following = statement if after is None else statement.where(Complaint.id > after)
+    return session.scalars(following.order_by(Complaint.id).limit(limit)).all()
+
+
+def rule_clocks(session: Session, complaint_ids: Sequence[UUID]) -> Mapping[UUID, Sequence[Clock]]:
+    """Of every round, oldest round first."""
+    statement = select(Clock).where(Clock.complaint_id.in_(complaint_ids), Clock.rule_id.is_not(None))
+    rows = session.scalars(statement.order_by(Clock.complaint_id, Clock.round, Clock.id))
+    return {complaint_id: list(own) for complaint_id, own in groupby(rows, key=lambda clock: clock.complaint_id)}
+
+
+def known_of_each(session: Session, complaint_ids: Sequence[UUID]) -> Mapping[UUID, Known]:
+    """What is known of each (`regime_queries.known_of`) that shares its facts with no other, and of which nothing was erased."""
+    facts, left_out = dict[UUID, list[Fact]](), _merged(session, complaint_ids)
+    born = select(Complaint.id, Complaint.received_at, Complaint.channel).where(Complaint.id.in_(complaint_ids))
+    for row in session.execute(born):
+        facts[row.id] = Birth(row.received_at, row.channel).facts()
+    events = select(EventRow.stream_id, EventRow.type, EventRow.occurred_at, EventRow.payload)
+    told = EventRow.stream_id.in_(complaint_ids), EventRow.type.in_((ComplaintReceived.type, *TELLING))
+    for row in session.execute(events.where(*told)):
+        if row.payload is None or row.payload.get("split_from"):
+            left_out.add(row.stream_id)
+        elif row.type == ComplaintReceived.type:
+            starts = row.payload.get("clock_starts") or {}
+            facts[row.stream_id] += brought({kind: parse_rfc3339(at) for kind, at in starts.items()})
+        else:
+            facts[row.stream_id] += [Fact(kind, row.occurred_at) for kind in told_by(row.type, row.payload)]
+    recorded = select(RegulatoryFact.complaint_id, RegulatoryFact.kind, RegulatoryFact.at)
+    held = RegulatoryFact.complaint_id.in_(complaint_ids), RegulatoryFact.withdrawn_at.is_(None)
+    for complaint_id, kind, at in session.execute(recorded.where(*held)):
+        facts[complaint_id].append(Fact(kind, at, recorded=True))
+    decided: dict[UUID, dict[str, bool]] = {}
+    decisions = select(RuleDecision.complaint_id, RuleDecision.rule_id, RuleDecision.applies)
+    for complaint_id, rule_id, applies in session.execute(
+        decisions.where(RuleDecision.complaint_id.in_(complaint_ids))
+    ):
+        decided.setdefault(complaint_id, {})[rule_id] = applies
+    return {
+        complaint_id: Known(tuple(own), decided.get(complaint_id, {}))
+        for complaint_id, own in facts.items()
+        if complaint_id not in left_out
+    }
+
+
+def _merged(session: Session, complaint_ids: Sequence[UUID]) -> set[UUID]:
+    """Those that were ever merged with another, undone or not."""
+    rows = session.execute(
+        select(Merge.source_id, Merge.survivor_id).where(
+            or_(Merge.source_id.in_(complaint_ids), Merge.survivor_id.in_(complaint_ids))
+        )
+    )
+    return {each for row in rows for each in row}

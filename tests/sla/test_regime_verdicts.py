@@ -1,0 +1,274 @@
+"""Whether a regulator's deadline was kept follows from when things were done, not from when they were recorded.
+
+How it can fail: what was done in time stays late because its record came after the alarm; what was done late passes because its
+record came before the alarm; a fact that is taken back, or put right, leaves the verdict that it had given; complaints that were
+withdrawn or reopened meanwhile keep theirs; the events tell another story than the rows; the reports count what is no more so;
+`helpdesk verify clocks` says nothing of a verdict that does not follow.
+"""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from sqlalchemy import text
+
+from helpdesk.complaints.models import Complaint
+from helpdesk.identity.actors import SYSTEM
+from helpdesk.kernel.unit_of_work import Database
+from helpdesk.sla import clocks, regime_verification, verification
+from helpdesk.sla.models import Clock
+from helpdesk.sla.sweep import ring_due
+from tests.conftest import Caller
+from tests.sla.regulated import DAY, HOUSING, Regulated
+from tests.sla.test_transitions import differences, last, told
+from tests.sla.watching import MONDAY, Story, join, wrong
+
+AIRLINE: dict[str, Any] = {"jurisdiction": "DE", "sector": "airline"}
+REFUND = "eu.261.refund"
+"""Seven calendar days from the passenger's choice until the refund was paid."""
+
+
+def rung(database: Database) -> Regulated:
+    """The refund was chosen on Monday and is overdue; the alarm has rung."""
+    story = Regulated(database, **AIRLINE)
+    story.fact("passenger_chooses_refund", MONDAY)
+    ring_due(database)
+    assert story.clock(REFUND).state == "breached"
+    return story
+
+
+def said(database: Database, story: Story) -> list[int]:
+    """Generations of the refund's clock in which it was said to be broken."""
+    breaches = told(database, story.id, "sla.breached")
+    return [payload["generation"] for _, payload in breaches if payload["kind"] == REFUND]
+
+
+class TestRecordedAfterTheAlarm:
+    def test_what_was_done_in_time_was_kept(self, database: Database) -> None:
+        story = rung(database)
+        story.fact("refund_paid", MONDAY + 30 * DAY, MONDAY + 2 * DAY)
+        clock = story.clock(REFUND)
+        assert (clock.state, clock.breached_at, clock.stopped_at) == ("met", None, MONDAY + 2 * DAY)
+        item = last(database, story, "sla.met")[REFUND]
+        assert (item["late"], item["breach_taken_back"]) == (False, True)
+        assert item["changes"]["state"] == ["breached", "met"]
+        assert said(database, story) == [1]  # that it was said stays
+        assert differences(database) == []
+        assert wrong(database) == []
+
+    def test_at_the_due_time_itself_it_was_kept_and_a_second_later_not(self, database: Database) -> None:
+        for seconds, state in ((0, "met"), (1, "breached")):
+            story = rung(database)
+            due = story.clock(REFUND).due_at
+            assert due is not None
+            story.fact("refund_paid", MONDAY + 30 * DAY, due + timedelta(seconds=seconds))
+            assert story.clock(REFUND).state == state
+        assert wrong(database) == []
+
+    def test_in_a_chain_too(self, database: Database) -> None:
+        story = Regulated(database, **HOUSING)
+        story.act("acknowledge", MONDAY + DAY, channel="LETTER")
+        ring_due(database)
+        assert story.clock("uk.housing.s1").state == "breached"
+        story.fact("stage1_response_sent", MONDAY + 40 * DAY, MONDAY + 9 * DAY)
+        assert story.clock("uk.housing.s1").state == "met"
+        assert differences(database) == []
+        assert wrong(database) == []
+
+    def test_what_one_is_told(self, database: Database, agent: Caller) -> None:
+        story = rung(database)
+        path = f"/complaints/{story.id}/clocks/{story.clock(REFUND).id}/explain"
+        assert "It is broken" in agent.get(path).json["text"]
+        window = "stopped_from=2026-03-01T00:00:00Z&stopped_before=2026-04-01T00:00:00Z&by=kind"
+        story.fact("refund_paid", MONDAY + 30 * DAY, MONDAY + 2 * DAY)
+        found = agent.get(path).json
+        assert "It was kept at" in found["text"]
+        assert found["left_seconds"] > 0
+        (row,) = [item for item in agent.get(f"/sla/attainment?{window}").json["items"] if item["kind"] == REFUND]
+        assert (row["met"], row["breached"], row["percentage"]) == (1, 0, 100.0)
+
+    def test_taken_back_it_is_broken_again_and_that_is_said_again(self, database: Database) -> None:
+        story = rung(database)
+        paid = story.fact("refund_paid", MONDAY + 30 * DAY, MONDAY + 2 * DAY)
+        story.withdraw(paid, MONDAY + 31 * DAY)
+        ring_due(database)
+        clock = story.clock(REFUND)
+        assert (clock.state, clock.stopped_at, clock.breached_at) == ("breached", None, clock.due_at)
+        assert said(database, story) == [1, 2]
+        assert differences(database) == []
+        assert wrong(database) == []
+
+    def test_an_earlier_time_goes_before_a_late_one_and_leaves_when_it_is_taken_back(self, database: Database) -> None:
+        story = rung(database)
+        story.fact("refund_paid", MONDAY + 30 * DAY, MONDAY + 20 * DAY)
+        late = story.clock(REFUND)
+        assert (late.state, late.stopped_at) == ("breached", MONDAY + 20 * DAY)
+        early = story.fact("refund_paid", MONDAY + 31 * DAY, MONDAY + 2 * DAY)
+        clock = story.clock(REFUND)
+        assert (clock.state, clock.breached_at, clock.generation) == ("met", None, late.generation)
+        assert last(database, story, "sla.recomputed")[REFUND]["breach_taken_back"]
+        story.withdraw(early, MONDAY + 32 * DAY)
+        again = story.clock(REFUND)
+        assert (again.state, again.stopped_at, again.breached_at) == ("breached", MONDAY + 20 * DAY, again.due_at)
+        assert again.elapsed_seconds == late.elapsed_seconds
+        assert differences(database) == []
+        assert wrong(database) == []
+
+
+class TestRecordedBeforeTheAlarm:
+    def test_what_was_done_late_was_broken(self, database: Database) -> None:
+        story = Regulated(database, **AIRLINE)
+        story.fact("passenger_chooses_refund", MONDAY)
+        story.fact("refund_paid", MONDAY + 30 * DAY, MONDAY + 20 * DAY)
+        clock = story.clock(REFUND)
+        assert (clock.state, clock.breached_at) == ("breached", clock.due_at)
+        assert last(database, story, "sla.met")[REFUND]["late"]
+        assert said(database, story) == [1]
+        assert differences(database) == []
+        assert wrong(database) == []
+
+    def test_a_late_time_that_is_put_right_was_no_breach(self, database: Database) -> None:
+        story = Regulated(database, **AIRLINE)
+        story.fact("passenger_chooses_refund", MONDAY)
+        slip = story.fact("refund_paid", MONDAY + 30 * DAY, MONDAY + 20 * DAY)
+        story.fact("refund_paid", MONDAY + 31 * DAY, MONDAY + 2 * DAY)
+        story.withdraw(slip, MONDAY + 31 * DAY)
+        assert story.clock(REFUND).state == "met"
+        assert wrong(database) == []
+
+    def test_a_time_in_time_that_turns_out_late_is_a_breach_which_is_said(self, database: Database) -> None:
+        story = Regulated(database, **AIRLINE)
+        story.fact("passenger_chooses_refund", MONDAY)
+        slip = story.fact("refund_paid", MONDAY + 5 * DAY, MONDAY + 2 * DAY)
+        story.fact("refund_paid", MONDAY + 20 * DAY, MONDAY + 19 * DAY)
+        assert story.clock(REFUND).state == "met"
+        story.withdraw(slip, MONDAY + 21 * DAY)
+        assert story.clock(REFUND).state == "breached"
+        assert said(database, story) == [1]
+        assert differences(database) == []
+        assert wrong(database) == []
+
+    def test_another_start_is_another_verdict(self, database: Database) -> None:
+        story = Regulated(database, **AIRLINE)
+        story.fact("passenger_chooses_refund", MONDAY)
+        story.fact("refund_paid", MONDAY + 5 * DAY, MONDAY + 5 * DAY)
+        sooner = story.fact("passenger_chooses_refund", MONDAY + 6 * DAY, MONDAY - 10 * DAY)
+        assert story.clock(REFUND).state == "breached"
+        story.withdraw(sooner, MONDAY + 7 * DAY)
+        assert story.clock(REFUND).state == "met"
+        assert differences(database) == []
+        assert wrong(database) == []
+
+
+class TestOfWhatIsOver:
+    def test_withdrawn(self, database: Database) -> None:
+        """What was done before the withdrawal was done; what happens after it is nothing to a clock."""
+        story = rung(database)
+        story.act("withdraw", MONDAY + 20 * DAY, reason="They gave up.")
+        assert (story.clock(REFUND).state, story.clock(REFUND).elapsed_seconds) == ("breached", None)
+        story.fact("refund_paid", MONDAY + 30 * DAY, MONDAY + 25 * DAY)
+        assert story.clock(REFUND).elapsed_seconds is None
+        paid = story.fact("refund_paid", MONDAY + 30 * DAY, MONDAY + 2 * DAY)
+        assert (story.clock(REFUND).state, story.clock(REFUND).stopped_at) == ("met", MONDAY + 2 * DAY)
+        story.withdraw(paid, MONDAY + 31 * DAY)
+        clock = story.clock(REFUND)
+        assert (clock.state, clock.stopped_at, clock.elapsed_seconds) == ("breached", MONDAY + 20 * DAY, None)
+        assert differences(database) == []
+        assert wrong(database) == []
+
+    def test_withdrawn_in_time(self, database: Database) -> None:
+        story = Regulated(database, **AIRLINE)
+        story.fact("passenger_chooses_refund", MONDAY)
+        story.act("withdraw", MONDAY + 3 * DAY, reason="They gave up.")
+        assert story.clock(REFUND).state == "cancelled"
+        paid = story.fact("refund_paid", MONDAY + 30 * DAY, MONDAY + 2 * DAY)
+        assert story.clock(REFUND).state == "met"
+        story.withdraw(paid, MONDAY + 31 * DAY)
+        assert (story.clock(REFUND).state, story.clock(REFUND).stopped_at) == ("cancelled", MONDAY + 3 * DAY)
+        assert differences(database) == []
+        assert wrong(database) == []
+
+    def test_reopened(self, database: Database) -> None:
+        story = rung(database)
+        story.decided(MONDAY + 20 * DAY)
+        story.act("reopen", MONDAY + 21 * DAY, reason="It did not come.")
+        paid = story.fact("refund_paid", MONDAY + 30 * DAY, MONDAY + 2 * DAY)
+        assert (story.clock(REFUND).state, story.clock(REFUND).round) == ("met", 1)
+        story.withdraw(paid, MONDAY + 31 * DAY)
+        assert story.clock(REFUND).state == "breached"
+        assert differences(database) == []
+        assert wrong(database) == []
+
+    def test_kept_by_a_mistake_in_an_earlier_round_it_counts_on(self, database: Database) -> None:
+        story = Regulated(database, **AIRLINE)
+        story.fact("passenger_chooses_refund", MONDAY)
+        paid = story.fact("refund_paid", MONDAY + 2 * DAY)
+        story.act("withdraw", MONDAY + 3 * DAY, reason="It came.")
+        story.act("reopen", MONDAY + 4 * DAY, reason="It was another one's.")
+        story.withdraw(paid, MONDAY + 5 * DAY)
+        assert story.clock(REFUND, 1).state == "cancelled"
+        assert (story.clock(REFUND, 2).state, story.clock(REFUND, 2).started_at) == ("running", MONDAY)
+        assert differences(database) == []
+        assert wrong(database) == []
+
+
+def test_a_promise_of_ours_that_a_merge_finds_kept(database: Database) -> None:
+    """Whose receipt was acknowledged in time in the one complaint had it acknowledged in the other."""
+    source, survivor = Story(database), Story(database)
+    source.act("acknowledge", MONDAY + timedelta(hours=1), channel="PHONE")
+    with database.unit_of_work(SYSTEM, now=MONDAY + DAY) as uow:
+        uow.know_stream(uow.session.get_one(Complaint, survivor.id, with_for_update=True))
+        clocks.ring(uow, uow.session.get_one(Clock, survivor.clock("acknowledge").id), uow.now)
+    assert survivor.clock("acknowledge").state == "breached"
+    join(source, survivor, MONDAY + 2 * DAY)
+    assert survivor.clock("acknowledge").state == "met"
+    assert wrong(database) == []
+
+
+class TestVerification:
+    """`helpdesk verify clocks` holds the verdicts of clocks that have ended against the facts."""
+
+    @pytest.mark.parametrize(
+        ("statement", "found"),
+        [
+            ("state = 'breached', breached_at = due_at", "is breached, but was stopped at 2026-03-04T09:00:00+00:00"),
+            ("due_at = due_at + interval '1 day'", "but the facts say"),
+            (
+                "elapsed_seconds = NULL, stopped_at = due_at + interval '1 hour', state = 'cancelled'",
+                "is cancelled, but",
+            ),
+            ("stopped_at = stopped_at - interval '1 hour'", "but its facts stop it at 2026-03-04T09:00:00+00:00"),
+        ],
+    )
+    def test_a_verdict_that_does_not_follow_is_named(self, database: Database, statement: str, found: str) -> None:
+        story = Regulated(database, **AIRLINE)
+        story.fact("passenger_chooses_refund", MONDAY)
+        story.fact("refund_paid", MONDAY + 2 * DAY)
+        assert wrong(database) == []
+        with database.engine.begin() as connection:
+            connection.execute(text(f"UPDATE sla_clock SET {statement} WHERE kind = '{REFUND}'"))
+        assert any(found in item for item in wrong(database) if str(story.clock(REFUND).id) in item)
+
+    def test_one_that_runs_though_it_was_done_is_named(self, database: Database) -> None:
+        story = Regulated(database, **AIRLINE)
+        story.fact("passenger_chooses_refund", MONDAY)
+        story.fact("refund_paid", MONDAY + 2 * DAY)
+        running = "state = 'running', stopped_at = NULL, elapsed_seconds = NULL"
+        with database.engine.begin() as connection:
+            connection.execute(text(f"UPDATE sla_clock SET {running} WHERE kind = '{REFUND}'"))
+        (item,) = [item for item in wrong(database) if item.startswith("regime")]
+        assert "is not stopped, but its facts stop it at 2026-03-04T09:00:00+00:00" in item
+
+    def test_in_pieces(self, database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(regime_verification, "_TOGETHER", 2)
+        monkeypatch.setattr(verification, "_TOGETHER", 2)
+        for _ in range(5):
+            story = Regulated(database, **AIRLINE)
+            story.fact("passenger_chooses_refund", MONDAY)
+            story.fact("refund_paid", MONDAY + 2 * DAY)
+        with database.engine.begin() as connection:
+            late = f"UPDATE sla_clock SET stopped_at = stopped_at + interval '20 days' WHERE kind = '{REFUND}'"
+            connection.execute(text(late))
+        found = wrong(database)
+        assert sum(item.startswith("kept_late") for item in found) == 5
+        assert sum("its facts stop it at" in item for item in found) == 5
