@@ -15,6 +15,7 @@ from helpdesk.identity.actors import Actor
 from helpdesk.kernel.clock import parse_rfc3339
 from helpdesk.kernel.errors import NotFound
 from helpdesk.sla.models import Alarm, Clock, SlaCalendar, SlaPolicy
+from helpdesk.sla.regime_models import ExtensionNotice
 
 _BOOK: Final = "sla_clock"
 
@@ -52,6 +53,18 @@ def alarms_of(session: Session, clock_id: UUID) -> Sequence[Alarm]:
         .limit(100)
     )
     return session.scalars(newest).all()[::-1]
+
+
+def notices_of(session: Session, clock: Clock) -> dict[int, datetime]:
+    """Number of an extension -> when its notice was given: by the clock, or by the one of an earlier round that it goes on from. Not those
+    that came with it from another complaint.
+    """
+    same = Clock.complaint_id == clock.complaint_id, Clock.kind == clock.kind, Clock.round <= clock.round
+    statement = select(ExtensionNotice.number, ExtensionNotice.given_at).join(
+        Clock, Clock.id == ExtensionNotice.clock_id
+    )
+    rows = session.execute(statement.where(*same).order_by(ExtensionNotice.given_at))
+    return {row.number: row.given_at for row in rows}
 
 
 def joined(session: Session, actor: Actor, clock: Clock) -> dict[str, Any] | None:

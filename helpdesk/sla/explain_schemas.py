@@ -3,6 +3,7 @@ from marshmallow import fields
 from helpdesk.kernel.schemas import Choice, Schema, Timestamp
 from helpdesk.sla import schemas
 from helpdesk.sla.accounts import KINDS
+from helpdesk.sla.regime_rules import UNITS
 from helpdesk.sla.regime_schemas import ClockRegime
 
 
@@ -102,6 +103,22 @@ class RangAlarm(Schema):
     late_seconds = fields.Integer(required=True, metadata={"example": 0})
 
 
+class Promised(Schema):
+    amount = fields.Integer(required=True, metadata={"example": 10})
+    unit = Choice(UNITS, required=True, metadata={"example": "business_days"})
+
+
+class Extended(Schema):
+    number = fields.Integer(required=True, metadata={"example": 1})
+    added = fields.Integer(required=True, metadata={"description": "In the clock's unit.", "example": 10})
+    amount = fields.Integer(required=True, metadata={"description": "From the start, since then.", "example": 20})
+    given_at = Timestamp(
+        required=True,
+        allow_none=True,
+        metadata={"description": "Of the notice; null where it came with the clock from another complaint."},
+    )
+
+
 class Explanation(Schema):
     text = fields.String(
         required=True,
@@ -137,6 +154,14 @@ class Explanation(Schema):
     rule = fields.Nested(ClockRegime, required=True, allow_none=True, metadata={"example": None})
     calendar = fields.Nested(ByCalendar, required=True)
     conventions = fields.Nested(Conventions, required=True)
+    promised = fields.Nested(
+        Promised,
+        required=True,
+        metadata={"description": "Before any notice extended it, as whoever promised it says it."},
+    )
+    extensions = fields.List(
+        fields.Nested(Extended), required=True, metadata={"description": "What notices added to that, in their order."}
+    )
     joined = fields.Nested(
         Joined, required=True, allow_none=True, metadata={"description": "What merges did to it.", "example": None}
     )

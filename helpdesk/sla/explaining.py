@@ -6,17 +6,19 @@ was stopped are what it used. Calendar days and weeks count all time on the wall
 in business time, is another number.
 """
 
+from collections.abc import Mapping
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
 from sqlalchemy.orm import Session
 
 from helpdesk.identity.actors import Actor
-from helpdesk.sla import accounts, clocks, explain_queries, regime_marks, telling
+from helpdesk.sla import accounts, clocks, explain_queries, regime_clocks, regime_marks, telling
 from helpdesk.sla.accounts import Account
 from helpdesk.sla.calendar_spec import Calendar
 from helpdesk.sla.models import Clock
+from helpdesk.sla.regime_rules import Rule
 
 
 def explain(session: Session, actor: Actor, ref: str, clock_id: UUID, language: str) -> dict[str, Any]:
@@ -37,11 +39,50 @@ def explain(session: Session, actor: Actor, ref: str, clock_id: UUID, language: 
             "timezone": calendar.timezone,
         },
         "conventions": clocks.conventions_of(clock),
+        **_promised(session, clock, calendar),
         **numbers,
         "joined": explain_queries.joined(session, actor, clock),
         "alarms": explain_queries.alarms_of(session, clock.id),
     }
     return {**found, "language": language, "text": telling.told(found, language)}
+
+
+def _promised(session: Session, clock: Clock, calendar: Calendar) -> dict[str, Any]:
+    """What was promised at first, what notices have made of it since, and whether its time is told in days."""
+    amount, unit, extensions = clock.target_amount, str(clock.target_unit), list[dict[str, Any]]()
+    if clock.rule_id is not None:
+        rule = regime_clocks.rule_of(session, clock)
+        if clock.extensions:
+            amount = int(regime_clocks.counted_first(session, clock).target.amount)
+            extensions = _extensions(rule, amount, clock.extensions, explain_queries.notices_of(session, clock))
+        elif (rule.unit, unit) in _AS_STATED:
+            amount, unit = rule.amount, rule.unit
+    return {
+        "promised": {"amount": amount, "unit": unit},
+        "extensions": extensions,
+        "whole_days": _in_whole_days(clock, calendar),
+    }
+
+
+_AS_STATED: Final = frozenset({("months", "calendar_days"), ("hours", "minutes")})
+"""Units of a rule and what its clocks keep instead: told as the rule says it."""
+
+
+def _extensions(rule: Rule, amount: int, number: int, given_at: Mapping[int, datetime]) -> list[dict[str, Any]]:
+    found = []
+    for place, step in enumerate(rule.extensions[:number], 1):
+        to = step.amount(amount)
+        found.append({"number": place, "added": to - amount, "amount": to, "given_at": given_at.get(place)})
+        amount = to
+    return found
+
+
+def _in_whole_days(clock: Clock, calendar: Calendar) -> bool:
+    """Whether days of 24 hours tell its time best: all hours of the days that count do."""
+    if clock.target_unit != "business_days":
+        return not clocks.target_of(clock).can_pause
+    shifts = [shift for shifts in calendar.weekly_hours.values() for shift in shifts]
+    return all((shift.end_minute - shift.start_minute) % 1440 == 0 for shift in shifts)
 
 
 def figures(clock: Clock, calendar: Calendar, now: datetime) -> dict[str, Any]:

@@ -29,11 +29,11 @@ def _said(name: str, language: str, /, **values: Any) -> str:
 def told(found: Mapping[str, Any], language: str) -> str:
     """`found` as `explaining.explain` puts it together."""
     clock, zone = found["clock"], ZoneInfo(found["calendar"]["timezone"])
-    whole_days = not Target(clock.target_amount, clock.target_unit).can_pause
+    whole_days, promised = found["whole_days"], found["promised"]
     values = {
         "kind": _kind(found, language),
-        "amount": clock.target_amount,
-        "unit": _unit(clock.target_amount, clock.target_unit, language),
+        "amount": promised["amount"],
+        "unit": _unit(promised["amount"], _unit_of(found), language),
         "start": _time(clock.started_at, zone),
         "due": _time(clock.due_at, zone),
         "stopped": _time(clock.stopped_at, zone),
@@ -46,9 +46,43 @@ def told(found: Mapping[str, Any], language: str) -> str:
         "pauses": len(clock.pauses),
         "paused": duration(found["until_now"].seconds.paused, language),
     }
-    names = ["promise_in_days" if whole_days else "promise", *_made_by(found, values), *_joined(found)]
+    said = [_said("promise_on_the_wall" if _on_the_wall(found) else "promise", language, **values)]
+    said += _extended(found, language, zone)
+    names = [*_made_by(found, values), *_joined(found)]
     names += ["pauses"] if clock.pausable and clock.pauses else []
-    return _BETWEEN[language].join(_said(name, language, **values) for name in [*names, _standing(found)])
+    said += [_said(name, language, **values) for name in [*names, _standing(found)]]
+    return _BETWEEN[language].join(said)
+
+
+def _on_the_wall(found: Mapping[str, Any]) -> bool:
+    """Whether all time counts, open or not."""
+    clock = found["clock"]
+    return not Target(clock.target_amount, clock.target_unit).can_pause or _counts_every_minute(found)
+
+
+def _counts_every_minute(found: Mapping[str, Any]) -> bool:
+    """Of a regulator's hours and minutes."""
+    return found["rule"] is not None and found["clock"].target_unit == "minutes"
+
+
+def _unit_of(found: Mapping[str, Any]) -> str:
+    unit = str(found["promised"]["unit"])
+    return "elapsed_minutes" if unit == "minutes" and _counts_every_minute(found) else unit
+
+
+def _extended(found: Mapping[str, Any], language: str, zone: ZoneInfo) -> list[str]:
+    """A sentence for each notice."""
+    said = []
+    for item in found["extensions"]:
+        given_at, amount = item["given_at"], item["amount"]
+        values = {
+            "added": item["added"],
+            "extended": amount,
+            "extended_unit": _unit(amount, _unit_of(found), language),
+            "given": "" if given_at is None else f"{given_at.astimezone(zone):%Y-%m-%d}",
+        }
+        said.append(_said("extended" if given_at is not None else "extended_before", language, **values))
+    return said
 
 
 def _made_by(found: Mapping[str, Any], values: dict[str, Any]) -> list[str]:
@@ -104,10 +138,10 @@ def _time(at: datetime | None, zone: ZoneInfo) -> str:
 
 
 def duration(seconds: int, language: str, *, days: bool = False) -> str:
-    """`7 h 30 min`; with `days` also those, of 24 hours. Nothing is `0 s`."""
+    """`7 h 30 min`; with `days` also those, of 24 hours. Nothing is `0 s`, or `0 d`."""
     parts = []
     for name, size in _PARTS if days else _PARTS[1:]:
         number, seconds = divmod(seconds, size)
         if number:
             parts.append(_said(f"span_{name}", language, number=number))
-    return " ".join(parts) or _said("span_second", language, number=0)
+    return " ".join(parts) or _said("span_day" if days else "span_second", language, number=0)
