@@ -118,7 +118,13 @@ class ComplaintIn(Schema):
     jurisdiction = Text(
         max_length=2, validate=COUNTRY, metadata={"description": "Whose regulatory deadlines apply.", "example": None}
     )
-    sector = Line(max_length=50, metadata={"example": None})
+    sector = Line(
+        max_length=50,
+        metadata={
+            "description": "Chooses among the rules of the jurisdiction: as in `GET /sla/sectors`, in any spelling.",
+            "example": None,
+        },
+    )
     acknowledge = Flag(
         load_default=False,
         metadata={
@@ -162,7 +168,10 @@ class ComplaintPatch(Schema):
     sector = Line(
         allow_none=True,
         max_length=50,
-        metadata={"description": "Regulatory deadlines are chosen anew.", "example": "social housing"},
+        metadata={
+            "description": "As in `GET /sla/sectors`. Regulatory deadlines are chosen anew.",
+            "example": "social housing",
+        },
     )
     price = MoneyField()
     loss = MoneyField(positive=False)

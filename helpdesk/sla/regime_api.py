@@ -17,6 +17,7 @@ from helpdesk.sla import (
     regime_acts,
     regime_choosing,
     regime_errors,
+    regime_fact_schemas,
     regime_marks,
     regime_models,
     regime_notices,
@@ -51,7 +52,7 @@ def list_regimes(session: Session, actor: Actor, given: dict[str, Any]) -> dict[
 
 def _show_rule(session: Session, actor: Actor, rule_code: str) -> dict[str, Any]:
     row = regime_queries.current_rule(session, rule_code)
-    return regime_marks.shown_row(row._mapping, rule_code, _today(actor))  # noqa: SLF001  # its public name
+    return regime_marks.shown_row(session, row._mapping, rule_code, _today(actor))  # noqa: SLF001  # its public name
 
 
 @blp.read(
@@ -144,14 +145,27 @@ def switch_on(
 )
 def list_versions(session: Session, actor: Actor, page: Page, given: dict[str, Any], rule_code: str) -> Any:
     rows, cursor, total = regime_queries.list_versions(session, page, given, rule_code)
-    return [regime_marks.shown_row(row, rule_code, _today(actor)) for row in rows], cursor, total
+    return [regime_marks.shown_row(session, row, rule_code, _today(actor)) for row in rows], cursor, total
+
+
+@blp.read(
+    "/sla/sectors",
+    operation_id="list_regulated_sectors",
+    summary="What a complaint's sector can say for a regulator's rules to be for it",
+    description="By name, with the jurisdictions that have rules for it. Spellings are folded: `Social-Housing` is `social_housing`. A "
+    "sector that is not here has the rules that are for any.",
+    answer=regime_schemas.Sectors,
+    permission="sla:read",
+)
+def list_sectors(session: Session, _actor: Actor) -> dict[str, Any]:
+    return {"items": regime_marks.list_sectors(session)}
 
 
 @blp.read(
     "/sla/regulatory-facts",
     operation_id="list_regulatory_fact_kinds",
     summary="Facts that start and stop regulators' clocks",
-    answer=regime_schemas.FactKinds,
+    answer=regime_fact_schemas.FactKinds,
     permission="sla:read",
 )
 def list_fact_kinds(_session: Session, _actor: Actor) -> dict[str, Any]:
@@ -172,7 +186,7 @@ def _regime(session: Session, actor: Actor, complaint: complaint_models.Complain
         "sector": complaint.sector,
         "items": [
             {
-                "rule": regime_marks.shown(item.rule, now.date()),
+                "rule": regime_marks.shown(session, item.rule, now.date()),
                 "applies": item.applies,
                 "because": item.because,
                 "reason": reasons.get(item.rule.id) if item.because == "decided" else None,
@@ -205,7 +219,7 @@ def _show_regime(session: Session, actor: Actor, complaint_id: UUID) -> dict[str
     operation_id="decide_complaint_rule",
     summary="Say whether a rule applies to a complaint",
     description="Goes before what the record tells and what is presumed; the last word counts.",
-    body=regime_schemas.RuleDecisionIn,
+    body=regime_fact_schemas.RuleDecisionIn,
     answer=regime_schemas.Regime,
     permission="complaint:regime",
     load=complaints.complaint_for_update,
@@ -221,7 +235,7 @@ def decide_rule(uow: UnitOfWork, actor: Actor, complaint: complaint_models.Compl
     "/complaints/<ref>/regulatory-facts",
     operation_id="list_complaint_regulatory_facts",
     summary="Regulatory facts that were recorded of a complaint, the withdrawn ones too",
-    answer=regime_schemas.RegulatoryFact,
+    answer=regime_fact_schemas.RegulatoryFact,
     query=PageQuery,
     permission="complaint:read",
     paged=True,
@@ -236,8 +250,8 @@ def list_facts(session: Session, actor: Actor, page: Page, given: dict[str, Any]
     summary="Record a fact that starts or stops regulators' clocks",
     description="What is done here (acknowledged, decided, asked, refunded) is known by itself. Clocks count from, and stop at, "
     "`at`, also where that was long ago.",
-    body=regime_schemas.RegulatoryFactIn,
-    answer=regime_schemas.RegulatoryFact,
+    body=regime_fact_schemas.RegulatoryFactIn,
+    answer=regime_fact_schemas.RegulatoryFact,
     status=201,
     permission="complaint:regime",
     load=complaints.complaint_for_update,
@@ -257,7 +271,7 @@ def record_fact(
     summary="Take back a fact that was recorded by mistake",
     description="Its clocks stand as if it had not been recorded; what was said of them stays in the timeline.",
     body=regime_schemas.Reason,
-    answer=regime_schemas.RegulatoryFact,
+    answer=regime_fact_schemas.RegulatoryFact,
     permission="complaint:regime",
     load=regime_queries.fact_for_update,
     show=regime_queries.fact_detail,
@@ -274,7 +288,7 @@ def withdraw_fact(
     "/complaints/<ref>/clocks/<uuid:clock_id>/extensions",
     operation_id="list_clock_extensions",
     summary="Notices that moved a deadline",
-    answer=regime_schemas.ExtensionNotices,
+    answer=regime_fact_schemas.ExtensionNotices,
     permission="complaint:read",
 )
 def list_extensions(session: Session, actor: Actor, ref: str, clock_id: UUID) -> dict[str, Any]:
@@ -287,8 +301,8 @@ def list_extensions(session: Session, actor: Actor, ref: str, clock_id: UUID) ->
     summary="Move a regulator's deadline by a notice",
     description="By what the rule allows, as often as it allows, and only before the deadline that it moves. The letter stands "
     "in the thread and is mailed, unless `send` is false; that it was sent in time is a clock of its own.",
-    body=regime_schemas.ExtensionNoticeIn,
-    answer=regime_schemas.ExtensionNotice,
+    body=regime_fact_schemas.ExtensionNoticeIn,
+    answer=regime_fact_schemas.ExtensionNotice,
     status=201,
     permission="complaint:reply",
     load=regime_queries.clock_for_update,

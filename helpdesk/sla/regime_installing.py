@@ -2,18 +2,40 @@
 one that there is.
 
 A rule that is another in the new edition gets a new version: what was set of it here stays, and so do the clocks that go by an
-older one. A calendar is put in once; from then on it is the operator's, who adds the days that were proclaimed.
+older one. Where rules are new, or are for others than before, which of them each open complaint goes by is chosen anew by a job: the law
+asks nobody whether a complaint came before an upgrade. A calendar is put in once; from then on it is the operator's, who adds the days that were proclaimed.
 """
 
-from typing import Any
+from typing import Any, Final
 
+import structlog
+
+from helpdesk.identity.actors import SYSTEM
 from helpdesk.identity.administration import record_administration
 from helpdesk.kernel.unit_of_work import UnitOfWork
-from helpdesk.sla import calendars, queries, regime_in_force, regime_queries
+from helpdesk.sla import calendars, queries, recompute_queries, recomputing, regime_in_force, regime_queries
+from helpdesk.sla.recompute_scope import CHOSEN_ANEW
 from helpdesk.sla.regime_events import RulesShipped
 from helpdesk.sla.regime_models import SlaRegimeCalendar, SlaRule, SlaRuleVersion
 from helpdesk.sla.regime_rules import OWN, shipped
 from helpdesk.sla.specs import DAYS
+
+log = structlog.get_logger()
+
+_CHOOSING: Final = (
+    "jurisdiction",
+    "sectors",
+    "clock_start",
+    "starts_after",
+    "applies_if",
+    "condition",
+    "presumed",
+    "replaces",
+    "effective_from",
+    "effective_to",
+    "off",
+)
+"""Of a rule: what decides for whom it is, and since when its clock counts. A clock that there is keeps all else."""
 
 
 def install_rules(uow: UnitOfWork) -> bool:
@@ -26,19 +48,24 @@ def install_rules(uow: UnitOfWork) -> bool:
     if any(row.edition > data["edition"] for row in known.values()):
         return False
     made = _install_calendars(uow, data["calendars"])
-    added, changed = list[str](), list[str]()
+    added, changed, chooses = list[str](), list[str](), False
     for item in data["rule"]:
         rule_id, spec = item["id"], {name: value for name, value in item.items() if name != "id"}
         if rule_id not in known:
             _add(uow, rule_id, data["edition"], spec)
             added.append(rule_id)
+            chooses = True
         elif known[rule_id].spec["shipped"] != spec:
             _bring_up_to_date(uow, rule_id, data["edition"], spec, known[rule_id].spec["own"])
             changed.append(rule_id)
+            chooses |= any(known[rule_id].spec["shipped"].get(name) != spec.get(name) for name in _CHOOSING)
     if not (made or added or changed):
         return False
     regime_in_force.changed(uow)
     record_administration(uow, RulesShipped(edition=data["edition"], added=added, changed=changed, calendars=made))
+    if chooses and recompute_queries.count_of(uow.session, CHOSEN_ANEW):
+        job_id = recomputing.begin_for(uow, SYSTEM, CHOSEN_ANEW)
+        log.info("the rules of open complaints are chosen anew", job_id=str(job_id), added=added, changed=changed)
     return True
 
 

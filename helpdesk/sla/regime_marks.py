@@ -8,11 +8,12 @@ from sqlalchemy.orm import Session
 
 from helpdesk.sla import regime_in_force, regime_queries
 from helpdesk.sla.models import Clock
-from helpdesk.sla.regime_rules import NOTICE, Rule, compiled
+from helpdesk.sla.regime_rules import ANY_SECTOR, NOTICE, Rule, compiled
 
 
-def shown(rule: Rule, today: date) -> dict[str, Any]:
+def shown(session: Session, rule: Rule, today: date) -> dict[str, Any]:
     """Everything that a reader has to know of it. `today`: by which its review date is judged."""
+    working = regime_in_force.in_force(session).calendars.get(rule.calendar or "")
     return {
         "notice": NOTICE,
         "id": rule.id,
@@ -28,6 +29,8 @@ def shown(rule: Rule, today: date) -> dict[str, Any]:
         "target_unit": rule.unit,
         "counting": rule.counting,
         "calendar": rule.calendar,
+        "calendar_id": None if working is None else working.id,
+        "calendar_name": None if working is None else working.calendar.name,
         "timezone": rule.timezone,
         "default": rule.default is not None,
         "default_reason": rule.default,
@@ -62,9 +65,9 @@ def _decided_by(rule: Rule) -> str:
     return "everything" if rule.applies_if is None else "person"
 
 
-def shown_row(row: Any, rule_id: str, today: date) -> dict[str, Any]:
+def shown_row(session: Session, row: Any, rule_id: str, today: date) -> dict[str, Any]:
     """Of a row with `version`, `spec` and `created_at`."""
-    return {**shown(compiled(rule_id, row["version"], row["spec"]), today), "created_at": row["created_at"]}
+    return {**shown(session, compiled(rule_id, row["version"], row["spec"]), today), "created_at": row["created_at"]}
 
 
 def list_rules(session: Session, given: Mapping[str, Any], today: date) -> list[dict[str, Any]]:
@@ -73,7 +76,7 @@ def list_rules(session: Session, given: Mapping[str, Any], today: date) -> list[
     for row in regime_queries.current_rules(session):
         rule = compiled(row.id, row.version, row.spec)
         if _wanted(rule, given, today):
-            found.append({**shown(rule, today), "created_at": row.created_at})
+            found.append({**shown(session, rule, today), "created_at": row.created_at})
     return found
 
 
@@ -112,4 +115,21 @@ def regime_of(session: Session, clock: Clock, now: datetime) -> dict[str, Any] |
         "review_by": current.review_by,
         "review_overdue": current.review_overdue(now.date()),
     }
-    return {**shown(rule, now.date()), **marks}
+    return {**shown(session, rule, now.date()), **marks}
+
+
+def list_sectors(session: Session) -> list[dict[str, Any]]:
+    """What a complaint's `sector` has to say for a rule to be for it, by name, with whose rules these are. Not what is for any sector."""
+    found: dict[str, list[Rule]] = {}
+    for rule in regime_in_force.in_force(session).rules.values():
+        for sector in rule.sectors:
+            found.setdefault(sector, []).append(rule)
+    return [
+        {
+            "sector": sector,
+            "jurisdictions": sorted({rule.jurisdiction for rule in rules}),
+            "rules": [rule.id for rule in rules],
+        }
+        for sector, rules in sorted(found.items())
+        if sector != ANY_SECTOR
+    ]

@@ -3,10 +3,9 @@ from zoneinfo import available_timezones
 
 from marshmallow import ValidationError, fields, validate, validates_schema
 
-from helpdesk.kernel.schemas import Choice, Flag, Line, Pattern, Schema, Text, Timestamp, Whole
+from helpdesk.kernel.schemas import Choice, Line, Pattern, Schema, Text, Timestamp, Whole
 from helpdesk.sla.ladder_schemas import LADDER_META, Ladder, Thresholds
 from helpdesk.sla.recompute_schemas import Recomputed, Recomputing
-from helpdesk.sla.regime_facts import KINDS
 from helpdesk.sla.regime_rules import NOTICE, UNITS
 
 RULE: Final = "uk.housing.s1"
@@ -66,6 +65,14 @@ class RuleInForce(Schema):
         required=True,
         allow_none=True,
         metadata={"description": "Code of the calendar that has its working days.", "example": "GB-ENG"},
+    )
+    calendar_id = fields.UUID(
+        required=True, allow_none=True, metadata={"description": "Of that calendar, whose days are yours to set."}
+    )
+    calendar_name = fields.String(
+        required=True,
+        allow_none=True,
+        metadata={"description": "Whose days off they are: those of TARGET, say.", "example": "Regulatory: England"},
     )
     timezone = fields.String(
         required=True,
@@ -145,11 +152,23 @@ class Rules(Schema):
     items = fields.List(fields.Nested(Rule), required=True)
 
 
+class Sector(Schema):
+    sector = fields.String(required=True, metadata={"example": "social_housing"})
+    jurisdictions = fields.List(fields.String(), required=True, metadata={"example": ["GB"]})
+    rules = fields.List(
+        fields.String(), required=True, metadata={"description": "Also those that are switched off.", "example": [RULE]}
+    )
+
+
+class Sectors(Schema):
+    items = fields.List(fields.Nested(Sector), required=True)
+
+
 class RuleQuery(Schema):
     jurisdiction = fields.String(
         validate=_COUNTRY, metadata={"description": "Also the rules of a group that it is in.", "example": "GB"}
     )
-    sector = Line(max_length=50, metadata={"example": "social housing"})
+    sector = Line(max_length=50, metadata={"description": "As in `GET /sla/sectors`.", "example": "social housing"})
     milestone = Text(max_length=100, metadata={"example": "stage1_response"})
     on = fields.Date(metadata={"description": "In force on that day.", "example": "2026-03-02"})
     review_overdue = fields.Boolean(metadata={"example": None})
@@ -212,46 +231,6 @@ class ClockRegime(RuleInForce):
     """Of the version that made the clock; owner and review date are the present ones."""
 
 
-class RegulatoryFactIn(Schema):
-    kind = Choice(KINDS, required=True, metadata={"example": "escalation_requested"})
-    at = Timestamp(metadata={"description": "When it was so; now, when absent.", "example": "2026-03-02T09:30:00Z"})
-    note = Text(max_length=2000, metadata={"example": "By telephone."})
-
-
-class RegulatoryFact(Schema):
-    id = fields.UUID(required=True)
-    kind = Choice(KINDS, required=True, metadata={"example": "escalation_requested"})
-    at = Timestamp(required=True)
-    note = fields.String(required=True, allow_none=True, metadata={"example": "By telephone."})
-    recorded_at = Timestamp(required=True)
-    recorded_by = fields.UUID(required=True, allow_none=True, metadata={"description": "The agent."})
-    withdrawn_at = Timestamp(required=True, allow_none=True, metadata={"example": None})
-    withdrawn_because = fields.String(required=True, allow_none=True, metadata={"example": None})
-
-
-class FactKind(Schema):
-    kind = Choice(KINDS, required=True, metadata={"example": "escalation_requested"})
-    summary = fields.String(required=True, metadata={"example": KINDS["escalation_requested"]})
-    known_by = Choice(
-        ("receipt", "acts", "people"),
-        required=True,
-        metadata={
-            "description": "What tells it, unless somebody records it: the receipt, what is done here, or only people.",
-            "example": "people",
-        },
-    )
-
-
-class FactKinds(Schema):
-    items = fields.List(fields.Nested(FactKind), required=True)
-
-
-class RuleDecisionIn(Schema):
-    rule_id = Text(required=True, max_length=100, metadata={"example": RULE})
-    applies = Flag(required=True, metadata={"example": False})
-    reason = Text(required=True, max_length=2000, metadata={"example": "They are a leaseholder of another landlord."})
-
-
 class RuleVerdict(Schema):
     rule = fields.Nested(RuleInForce, required=True)
     applies = fields.Boolean(required=True, metadata={"example": True})
@@ -276,36 +255,3 @@ class Regime(Schema):
     jurisdiction = fields.String(required=True, allow_none=True, metadata={"example": "GB"})
     sector = fields.String(required=True, allow_none=True, metadata={"example": "social housing"})
     items = fields.List(fields.Nested(RuleVerdict), required=True)
-
-
-class ExtensionNoticeIn(Schema):
-    text = Text(
-        required=True,
-        max_length=20_000,
-        metadata={
-            "description": "Of the letter.",
-            "example": "We need ten more working days, until 27 March, because the surveyor comes on the 20th. You may ask "
-            "the Housing Ombudsman.",
-        },
-    )
-    reason = Text(required=True, max_length=2000, metadata={"example": "The surveyor comes on the 20th."})
-    send = Flag(
-        load_default=True,
-        metadata={"description": "false: it went another way, and is kept in the thread only.", "example": True},
-    )
-
-
-class ExtensionNotice(Schema):
-    id = fields.UUID(required=True)
-    clock_id = fields.UUID(required=True)
-    number = fields.Integer(required=True, metadata={"example": 1})
-    reason = fields.String(required=True, metadata={"example": "The surveyor comes on the 20th."})
-    message_id = fields.UUID(required=True, allow_none=True)
-    old_due_at = Timestamp(required=True, metadata={"example": "2026-03-14T00:00:00Z"})
-    new_due_at = Timestamp(required=True, metadata={"example": "2026-03-28T00:00:00Z"})
-    given_at = Timestamp(required=True)
-    given_by = fields.UUID(required=True, allow_none=True)
-
-
-class ExtensionNotices(Schema):
-    items = fields.List(fields.Nested(ExtensionNotice), required=True)

@@ -4,14 +4,19 @@ How it can fail: a rule's number can be set though the law says it; a change mov
 a rule past its review date looks like any other; what somebody set over the API is lost when the program is installed anew.
 """
 
+from typing import Any
+from uuid import UUID
+
 import pytest
+from sqlalchemy import select
 
 from helpdesk.identity.actors import SYSTEM
+from helpdesk.kernel.jobs import Job
 from helpdesk.kernel.unit_of_work import Database
-from helpdesk.sla import regime_installing, regime_rules
+from helpdesk.sla import recomputing, regime_installing, regime_rules
 from tests.conftest import Caller, complaint_body
 from tests.sla.regulated import FINANCIAL, Regulated
-from tests.sla.watching import clocks_of
+from tests.sla.watching import MONDAY, clocks_of, wrong
 
 
 class TestRulesApi:
@@ -155,3 +160,71 @@ class TestRulesApi:
         monkeypatch.setattr(regime_installing, "shipped", lambda: data)
         with database.unit_of_work(SYSTEM) as uow:
             assert not regime_installing.install_rules(uow)  # an older release beside a newer one
+
+
+class TestARelease:
+    """What a new release brings: whom its rules are for is chosen anew of what is open."""
+
+    def jobs(self, database: Database) -> list[UUID]:
+        with database.reader() as session:
+            return list(session.scalars(select(Job.id).where(Job.kind == recomputing.KIND)))
+
+    def install(self, database: Database, monkeypatch: pytest.MonkeyPatch, rules: list[dict[str, Any]]) -> None:
+        data = regime_rules.shipped()
+        newer = {**data, "edition": data["edition"] + 1, "rule": [*data["rule"], *rules]}
+        monkeypatch.setattr(regime_installing, "shipped", lambda: newer)
+        with database.unit_of_work(SYSTEM) as uow:
+            assert regime_installing.install_rules(uow)
+        regime_in_force.look_again()
+
+    def test_a_new_rule_reaches_open_complaints(self, database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+        story, other = Regulated(database, **FINANCIAL), Regulated(database, jurisdiction="DE", sector="airline")
+        (final,) = [rule for rule in regime_rules.shipped()["rule"] if rule["id"] == "uk.fca.final"]
+        self.install(database, monkeypatch, [{**final, "id": "uk.fca.later", "amount": 9}])
+        (job_id,) = self.jobs(database)
+        assert recomputing.run(database, job_id)
+        clock = story.clock("uk.fca.later")
+        assert (clock.state, clock.started_at, clock.target_amount) == ("running", MONDAY, 9)
+        assert "uk.fca.later" not in other.kinds("running")
+        assert wrong(database) == []
+
+    def test_where_nothing_is_open_there_is_no_job(self, database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+        Regulated(database)
+        Regulated(database, **FINANCIAL).act("withdraw", MONDAY, reason="x")
+        (final,) = [rule for rule in regime_rules.shipped()["rule"] if rule["id"] == "uk.fca.final"]
+        self.install(database, monkeypatch, [{**final, "id": "uk.fca.later"}])
+        assert self.jobs(database) == []
+
+    @pytest.mark.parametrize(
+        ("change", "jobs"), [({"notes": "Read again."}, 0), ({"amount": 9}, 0), ({"sectors": ["airline"]}, 1)]
+    )
+    def test_a_rule_that_is_for_others_reaches_them_and_another_number_moves_nothing(
+        self, database: Database, monkeypatch: pytest.MonkeyPatch, change: dict[str, Any], jobs: int
+    ) -> None:
+        Regulated(database, **FINANCIAL)
+        data = regime_rules.shipped()
+        rules = [{**rule, **change} if rule["id"] == "uk.fca.final" else rule for rule in data["rule"]]
+        newer = {**data, "edition": data["edition"] + 1, "rule": rules}
+        monkeypatch.setattr(regime_installing, "shipped", lambda: newer)
+        with database.unit_of_work(SYSTEM) as uow:
+            assert regime_installing.install_rules(uow)
+        assert len(self.jobs(database)) == jobs
+
+
+class TestSectors:
+    def test_every_sector_that_rules_name(self, anonymous: Caller, agent: Caller) -> None:
+        assert anonymous.get("/sla/sectors").status_code == 401
+        found = {item["sector"]: item for item in agent.get("/sla/sectors").json["items"]}
+        named = {sector for rule in agent.get("/sla/regimes").json["items"] for sector in rule["sectors"]}
+        assert set(found) == named - {"any"}
+        assert found["airline"]["jurisdictions"] == ["CN", "EU", "US"]
+        assert "eu.261.refund" in found["airline"]["rules"]
+
+    def test_whose_days_off_a_rule_counts_by(self, agent: Caller) -> None:
+        calendars = {item["id"]: item["name"] for item in agent.get("/sla/calendars?limit=200").json["items"]}
+        for name in ("eu.psd2.15", "eu.esma_eba.jc"):
+            rule = agent.get(f"/sla/regimes/{name}").json
+            assert (rule["calendar"], rule["calendar_name"]) == ("EU", "Regulatory: TARGET")
+            assert calendars[rule["calendar_id"]] == "Regulatory: TARGET"
+            assert "TARGET" in rule["notes"]
+        assert agent.get("/sla/regimes/eu.261.refund").json["calendar_id"] is None
