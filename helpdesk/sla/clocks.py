@@ -206,6 +206,12 @@ def stopped_then(uow: UnitOfWork, clock: Clock, at: datetime) -> None:
     _stopped(uow, clock, at)
 
 
+def is_misjudged(clock: Clock) -> bool:
+    """One that has stopped in time, and is said to be broken: of a release that went by what had been said."""
+    stopped_at, due_at_ = clock.stopped_at, clock.due_at
+    return clock.state == "breached" and stopped_at is not None and due_at_ is not None and stopped_at <= due_at_
+
+
 def _stopped(uow: UnitOfWork, clock: Clock, at: datetime) -> None:
     """However old the clock is: what it used is added up in stretches, none longer than one look at a calendar may be."""
     calendar = calendar_of(uow.session, clock)

@@ -284,7 +284,7 @@ def _settle(uow: UnitOfWork, clock: Clock, start: datetime, stop: datetime | Non
         regime_clocks.restart(uow, clock, start)
     if stop is not None and clock.stopped_at is None:
         clocks.stop(uow, clock, stop)
-    elif stop is not None and clock.stopped_at != stop:
+    elif stop is not None and (clock.stopped_at != stop or clocks.is_misjudged(clock)):
         clocks.stopped_then(uow, clock, stop)
     return anew
 
@@ -303,7 +303,7 @@ def _settle_ended(uow: UnitOfWork, clock: Clock, verdict: Verdict, ended_at: dat
             clocks.cancel(uow, clock, ended_at)
         else:
             clocks.stop(uow, clock, stop)
-    elif stop is not None and clock.stopped_at != stop:
+    elif stop is not None and (clock.stopped_at != stop or clocks.is_misjudged(clock)):
         clocks.stopped_then(uow, clock, stop)
 
 

@@ -115,6 +115,24 @@ class TestRecordedAfterTheAlarm:
         assert wrong(database) == []
 
 
+class TestOfAnOlderRelease:
+    """It left a clock broken that had stopped in time."""
+
+    @pytest.mark.parametrize("withdrawn", [False, True])
+    def test_it_is_put_right_when_the_rules_are_chosen_anew(self, database: Database, withdrawn: bool) -> None:
+        story = rung(database)
+        story.fact("refund_paid", MONDAY + 30 * DAY, MONDAY + 2 * DAY)
+        if withdrawn:
+            story.act("withdraw", MONDAY + 31 * DAY, reason="It came.")
+        with database.engine.begin() as connection:
+            left = f"UPDATE sla_clock SET state = 'breached', breached_at = due_at WHERE kind = '{REFUND}'"
+            connection.execute(text(left))
+        assert [item for item in wrong(database) if "is breached, but was stopped at" in item]
+        story.fact("delay_letter_sent", MONDAY + 32 * DAY)
+        assert (story.clock(REFUND).state, story.clock(REFUND).breached_at) == ("met", None)
+        assert wrong(database) == []
+
+
 class TestRecordedBeforeTheAlarm:
     def test_what_was_done_late_was_broken(self, database: Database) -> None:
         story = Regulated(database, **AIRLINE)
