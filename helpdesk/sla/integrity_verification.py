@@ -19,7 +19,7 @@ from helpdesk.kernel.verification import Violation
 from helpdesk.sla import clocks, ladders, policy_queries, queries, regime_clocks, regime_in_force
 from helpdesk.sla.ladder import BREACHED, moment
 from helpdesk.sla.models import Clock
-from helpdesk.sla.policy_spec import terms_of
+from helpdesk.sla.policy_spec import terms_of, written_target
 from helpdesk.sla.regime_counting import ELAPSED_OR_BUSINESS_DAY, Working, count
 from helpdesk.sla.rounds import Round, present_round
 
@@ -96,8 +96,7 @@ def _differences(session: Session, held: _Held, versions: dict[tuple[UUID, int],
 
 
 def _against_the_policy(clock: Clock, calendar_id: UUID, spec: Mapping[str, Any]) -> Iterator[str]:
-    own = (spec.get("tiers") or {}).get(clock.tier or "", {}).get(clock.severity, {}).get(clock.kind)
-    written = own or spec["targets"].get(clock.severity, {}).get(clock.kind)
+    written = written_target(spec, clock.kind, clock.severity, clock.tier)
     if written is None:
         yield f"is promised, but version {clock.policy_version} of its policy promises nothing of the kind for {clock.severity}"
         return

@@ -21,7 +21,7 @@ blp = Blueprint("policies", __name__, description="What is promised to whom, and
 
 _NEW_VERSION = (
     "A new version, by which whatever begins after the answer goes, in every process. Open clocks that it concerns are recomputed by a job, keeping what was used "
-    "(`recompute_job_id`); with `recompute: false` they go on by the version that made them, until a fact of their complaint changes."
+    "(`recompute_job_id`), and cancelled where nothing promises them any more (`unpromised_clocks`: at most so many); with `recompute: false` they go on by the version that made them, until a fact of their complaint changes."
 )
 
 
@@ -31,7 +31,9 @@ Edited = tuple[UUID, UUID | None]
 
 def _show(session: Session, _actor: Actor, edited: Edited) -> dict[str, Any]:
     policy_id, job_id = edited
-    return {**queries.policy_detail(session, policy_id), "recompute_job_id": job_id}
+    shown = queries.policy_detail(session, policy_id)
+    unpromised = queries.unpromised(session, policy_id, shown)
+    return {**shown, "recompute_job_id": job_id, "unpromised_clocks": unpromised}
 
 
 @blp.read(
@@ -151,9 +153,9 @@ def change_policy(uow: UnitOfWork, actor: Actor, policy: SlaPolicy, given: dict[
     operation_id="delete_sla_policy",
     summary="Delete a policy that no clock was ever made by",
     description="It can still be read. One that was used is deactivated instead. Open complaints that it was for, and promised nothing, go "
-    "by the next one: see `GET /jobs?kind=sla.recompute`.",
+    "by the next one, by a job (`recompute_job_id`).",
     method="DELETE",
-    answer=schemas.Policy,
+    answer=schemas.PolicyEdited,
     permission="sla:manage",
     load=queries.policy_for_update,
     show=_show,
@@ -161,9 +163,7 @@ def change_policy(uow: UnitOfWork, actor: Actor, policy: SlaPolicy, given: dict[
     errors=(DefaultPolicyStays, PolicyUsed),
 )
 def delete_policy(uow: UnitOfWork, actor: Actor, policy: SlaPolicy) -> Edited:
-    return policies.remove(uow, policy), recomputing.begin(
-        uow, actor
-    )  # the answer is a GET's: its job is among the jobs
+    return policies.remove(uow, policy), recomputing.begin(uow, actor)
 
 
 @blp.read(

@@ -14,6 +14,7 @@ from helpdesk.kernel.access import existing
 from helpdesk.kernel.errors import NotFound
 from helpdesk.kernel.pagination import AnySelect, Listed, Order, Page, listed
 from helpdesk.sla.models import Clock, SlaCalendar, SlaCalendarVersion, SlaPolicy, SlaPolicyVersion
+from helpdesk.sla.policy_spec import written_target
 
 _POLICY, _VERSION = SlaPolicy.__table__.c, SlaPolicyVersion.__table__.c
 _CALENDAR, _HOURS = SlaCalendar.__table__.c, SlaCalendarVersion.__table__.c
@@ -128,6 +129,17 @@ def uses_of(session: Session, policy_id: UUID) -> dict[str, Any]:
         .order_by(Clock.policy_version.desc())
     )
     return {"open_clocks": session.execute(clocks).mappings().all()}
+
+
+_BY_TARGET: Final = (Clock.severity, Clock.tier, Clock.kind)
+
+
+def unpromised(session: Session, policy_id: UUID, spec: Mapping[str, Any]) -> int:
+    """How many open clocks it made of which `spec`, its targets and tiers, promises nothing. Broken ones stay, whatever is promised."""
+    unbroken = Clock.stopped_at.is_(None), Clock.state != "breached"
+    counted = select(*_BY_TARGET, func.count().label("clocks")).where(Clock.policy_id == policy_id, *unbroken)
+    rows = session.execute(counted.group_by(*_BY_TARGET))
+    return sum(row.clocks for row in rows if written_target(spec, row.kind, row.severity, row.tier) is None)
 
 
 def was_used(session: Session, policy_id: UUID) -> bool:

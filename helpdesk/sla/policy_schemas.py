@@ -235,6 +235,15 @@ class PolicyOrder(Recomputing):
 class PolicyEdited(Policy, Recomputed):
     """A policy, and what follows from its edit."""
 
+    unpromised_clocks = fields.Integer(
+        required=True,
+        metadata={
+            "description": "Open clocks that were made by this policy and of which it promises nothing any more, by severity, tier and kind: "
+            "the recompute cancels each that no other policy promises. After an edit that takes no target away it is 0.",
+            "example": 0,
+        },
+    )
+
 
 class PoliciesInOrder(Recomputed):
     items = fields.List(fields.Nested(Policy), required=True)

@@ -145,12 +145,17 @@ def calendars_of(calendar_id: UUID, spec: Written) -> set[UUID]:
     return {calendar_id, *(each for each in found if each is not None)}
 
 
+def written_target(spec: Written, kind: str, severity: str | None, tier: str | None) -> Any:
+    """As it is kept (`terms_of`); None where nothing of the kind is promised."""
+    own = (spec.get("tiers") or {}).get(tier or "", {}).get(severity, {}).get(kind)
+    return own or spec["targets"].get(severity, {}).get(kind)
+
+
 def ladder_in(
     spec: Written, kind: str, severity: str | None, tier: str | None
 ) -> tuple[Sequence[int], Sequence[Written]]:
     """Thresholds and ladder of a clock that was made by this version of a policy."""
-    own = (spec.get("tiers") or {}).get(tier or "", {}).get(severity, {}).get(kind)
-    written = own or spec["targets"].get(severity, {}).get(kind)
+    written = written_target(spec, kind, severity, tier)
     return _ladder(spec, None if written is None else terms_of(written))
 
 

@@ -3,14 +3,16 @@
 How it can fail: a policy that cannot be computed is taken, and refuses every complaint from then on; a target that pauses where
 time never does; a condition that asks for what follows from the clocks; the default one is put out of force, and nothing is
 promised to anybody; two orders at once leave a mixture; a deleted policy takes the history of its clocks with it; a name is taken
-for ever by one that was deleted; an edit makes no version, or one that changed nothing does.
+for ever by one that was deleted; an edit makes no version, or one that changed nothing does; one that takes every promise away says nothing of it.
 """
 
 from typing import Any
+from uuid import UUID
 
 import pytest
 
 from helpdesk.kernel.unit_of_work import Database
+from helpdesk.sla import recomputing
 from tests.conftest import Caller, Join, complaint_body
 from tests.sla.watching import clocks_of, wrong
 
@@ -148,6 +150,8 @@ class TestDeleting:
         path = f"/sla/policies/{policy['id']}"
         gone = manager.delete(path, if_match="*")
         assert (gone.status_code, gone.json["removed_at"] is not None) == (200, True)
+        job = manager.get(f"/jobs/{gone.json['recompute_job_id']}").json
+        assert (job["kind"], job["state"]) == ("sla.recompute", "queued")
         assert manager.get(path).json["removed_at"] == gone.json["removed_at"]
         assert [item["name"] for item in manager.get("/sla/policies").json["items"]] == ["Default"]
         assert manager.patch(path, {"active": True}, if_match="*").status_code == 404
@@ -261,3 +265,25 @@ class TestTargets:
         assert agent.post(f"/complaints/{ref}/actions/ask_third_party", {"note": "Asked."}).status_code == 200
         assert clocks_of(agent, ref)["investigate"]["state"] != "paused"
         assert wrong(database) == []
+
+
+class TestUnpromised:
+    def test_what_an_edit_takes_away_is_told_with_it(self, manager: Caller, agent: Caller, database: Database) -> None:
+        """The default policy may promise nothing; that all that is open goes with it is said by the answer, and before."""
+        created = agent.post("/complaints", complaint_body(channel="PHONE")).json
+        agent.post("/complaints", complaint_body(channel="PHONE"))
+        default = manager.get("/sla/policies").json["items"][-1]
+        path, there = f"/sla/policies/{default['id']}", len(clocks_of(agent, created["reference"]))
+        dry = manager.post(f"{path}/dry-run", {"targets": {}}).json["result"]
+        assert (dry["clocks"]["cancelled"], dry["clocks"]["unchanged"]) == (2 * there, 0)
+        named = manager.patch(path, {"name": "Ours"}, if_match="*").json
+        assert (named["unpromised_clocks"], named["recompute_job_id"]) == (0, None)
+        less = {severity: {"resolve": kinds["resolve"]} for severity, kinds in default["targets"].items()}
+        assert manager.patch(path, {"targets": less}, if_match="*").json["unpromised_clocks"] == 2 * (there - 1)
+        answer = manager.patch(path, {"targets": {}}, if_match="*")
+        assert (answer.status_code, answer.json["unpromised_clocks"]) == (200, 2 * there)
+        recomputing.run(database, UUID(answer.json["recompute_job_id"]))
+        assert (
+            manager.get(f"/jobs/{answer.json['recompute_job_id']}").json["result"]["clocks"]["cancelled"] == 2 * there
+        )
+        assert clocks_of(agent, created["reference"])["resolve"]["state"] == "cancelled"
