@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
 from importlib import resources
+from itertools import islice
 from typing import Any, Final
 from uuid import UUID
 
@@ -31,7 +32,7 @@ from helpdesk.complaints.evidence_models import Evidence
 from helpdesk.complaints.evidence_pack import Pack
 from helpdesk.complaints.named_queries import named_in
 from helpdesk.complaints.schemas import Complaint as ComplaintSchema
-from helpdesk.complaints.timeline_queries import say, withhold
+from helpdesk.complaints.timeline_queries import names_for, say, withhold
 from helpdesk.identity.actors import SYSTEM
 from helpdesk.kernel.event_log import ChainCheck, EventRow
 from helpdesk.kernel.schemas import json_safe
@@ -43,6 +44,8 @@ NEEDS: Final = ("complaint.need_recorded", "complaint.need_ended")
 OFFERS: Final = "offer."
 LETTERS: Final = frozenset({"decision_letter", "acknowledgement", "answer", "question", "holding_letter"})
 _MASK: Final = "withheld"
+_TOGETHER: Final = 200
+"""Events that are put into words at once."""
 
 
 @lru_cache(maxsize=1)
@@ -108,12 +111,20 @@ def _hidden(kind: str, payload: Mapping[str, Any] | None, evidence: Evidence) ->
 
 
 def _entries(session: Session, evidence: Evidence) -> Iterator[dict[str, Any]]:
-    for row in timeline_queries.whole_timeline(session, evidence.complaint_id):
-        hidden = _hidden(row["type"], row["payload"], evidence)
-        shown = withhold(row, offers=evidence.offers, hidden=hidden)
-        if row["type"] in NEEDS and not evidence.needs:
-            shown |= {"payload": None, "withheld": True}
-        yield shown | {"summary": say(shown, evidence.language)}
+    rows = timeline_queries.whole_timeline(session, evidence.complaint_id)
+    while some := list(islice(rows, _TOGETHER)):
+        shown = [_entry(row, evidence) for row in some]
+        call = names_for(session, shown, evidence.language)
+        yield from (row | {"summary": say(row, evidence.language, call)} for row in shown)
+
+
+def _entry(row: Mapping[str, Any], evidence: Evidence) -> dict[str, Any]:
+    """As whoever asked for the pack may have it."""
+    hidden = _hidden(row["type"], row["payload"], evidence)
+    shown = withhold(row, offers=evidence.offers, hidden=hidden)
+    if row["type"] in NEEDS and not evidence.needs:
+        shown |= {"payload": None, "withheld": True}
+    return shown
 
 
 def _add_timeline(pack: Pack, session: Session, evidence: Evidence) -> None:

@@ -6,7 +6,7 @@ event without any is shown by its own name, and a test names it.
 """
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import lru_cache
 from importlib import resources
 from typing import Any, Final
@@ -20,6 +20,12 @@ _MOST: Final = 12
 """Fields in one line."""
 
 Words = Mapping[str, str]
+Call = Callable[[str, str], str | None]
+"""Field and value -> what an id or a code is called, None where it is neither."""
+
+
+def _as_it_is(_name: str, _value: str) -> None:
+    """Nothing has a name of its own."""
 
 
 @lru_cache(maxsize=1)
@@ -28,31 +34,33 @@ def shipped() -> dict[str, dict[str, Any]]:
     return dict(json.loads(text))
 
 
-def summary(kind: str, payload: Mapping[str, Any] | None, language: str, *, withheld: bool = False) -> str:
+def summary(
+    kind: str, payload: Mapping[str, Any] | None, language: str, *, withheld: bool = False, call: Call = _as_it_is
+) -> str:
     """One line. `payload` None: it was erased, or is `withheld` from this reader; `withheld` with one: some of it is."""
     known = shipped()["events"].get(kind)
     title = kind.partition(".")[2].replace("_", " ").capitalize() if known is None else known[language]
     if payload is None:
         return f"{title} {_sign('withheld' if withheld else 'erased', language)}"
-    told = list(_told(payload, [] if known is None else known["shows"], language))
+    told = list(_told(payload, [] if known is None else known["shows"], language, call))
     more = ["…"] if len(told) > _MOST else []
     comma = _sign("comma", language)
     line = title if not told else f"{title}: {comma.join([*told[:_MOST], *more])}"
     return f"{line} {_sign('withheld', language)}" if withheld else line
 
 
-def _told(payload: Mapping[str, Any], shows: list[str], language: str) -> Iterator[str]:
+def _told(payload: Mapping[str, Any], shows: list[str], language: str, call: Call) -> Iterator[str]:
     for name in shows:
         if name == "clocks":
             yield from _dues(payload, language)
             continue
         value = _amount(payload) if name == "amount" else payload.get(name)
         if value is not None and value != "":
-            yield f"{_label(name, language)} {_value(value, language) or '…'}"
+            yield f"{_label(name, language)} {_value(_called(name, value, call), language) or '…'}"
     for changes in (payload.get("changes"), payload.get("complaint_changes")):
-        yield from _changed(changes or {}, language)
+        yield from _changed(changes or {}, language, call)
     for place, changes in enumerate((payload.get("issues") or {}).values(), start=1):
-        for text in _changed(changes, language):
+        for text in _changed(changes, language, call):
             yield f"{_sign('issue', language)} {place} {text}"
 
 
@@ -89,11 +97,17 @@ def _span(seconds: int, language: str) -> str:
     return " ".join([*parts, f"{minutes} {_sign('minutes', language)}"] if minutes or not hours else parts)
 
 
-def _changed(changes: Mapping[str, Any], language: str) -> Iterator[str]:
+def _called(name: str, value: Any, call: Call) -> Any:
+    if isinstance(value, list):
+        return [_called(name, item, call) for item in value]
+    return (call(name, value) or value) if isinstance(value, str) else value
+
+
+def _changed(changes: Mapping[str, Any], language: str, call: Call) -> Iterator[str]:
     for name, change in changes.items():
         if not isinstance(change, list) or len(change) != 2:
             continue
-        before, after = (_value(value, language) for value in change)
+        before, after = (_value(_called(name, value, call), language) for value in change)
         label = _label(name, language)
         yield label if before is None or after is None else f"{label} {before} → {after}"
 

@@ -3,22 +3,25 @@ offered, of other complaints that an event names only who may see those which th
 nothing at all.
 """
 
-from collections.abc import Collection, Iterable, Mapping
+import re
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import and_, func, select
+from sqlalchemy import String, and_, bindparam, cast, func, select, union_all
 from sqlalchemy.orm import Session
 
 from helpdesk.complaints import queries
 from helpdesk.complaints.models import Complaint
 from helpdesk.complaints.named_queries import named_in, unseen, without_names
-from helpdesk.complaints.summaries import summary
+from helpdesk.complaints.summaries import Call, summary
 from helpdesk.identity.actors import Actor
-from helpdesk.identity.models import Agent
+from helpdesk.identity.models import Agent, Team
 from helpdesk.kernel.errors import NotFound
 from helpdesk.kernel.event_log import EventRow
 from helpdesk.kernel.pagination import AnySelect, Listed, Order, Page, listed
+from helpdesk.taxonomy.in_force import in_force
+from helpdesk.taxonomy.terms import label_in
 
 _SEQUENCE: Final = EventRow.stream_seq.label("sequence")
 _BY_PLACE: Final = Order((_SEQUENCE,), (int,))
@@ -42,7 +45,9 @@ def timeline(
     complaint_id = visible_timeline(session, actor, ref)
     statement = _ENTRY.where(EventRow.stream_id == complaint_id, *_conditions(given))
     rows, cursor, total = listed(session, page, statement, _BY_PLACE, given)
-    shown = [row | {"summary": say(row, language)} for row in for_reader(session, actor, rows)]
+    shown = for_reader(session, actor, rows)
+    call = names_for(session, shown, language)
+    shown = [row | {"summary": say(row, language, call)} for row in shown]
     return shown, cursor, total
 
 
@@ -81,9 +86,53 @@ def withhold(row: Mapping[str, Any], *, offers: bool, hidden: Collection[UUID]) 
     return {**row, "payload": without_names(row["type"], row["payload"]), "withheld": True}
 
 
-def say(row: Mapping[str, Any], language: str) -> str:
-    """The line of an event that went through `withhold`."""
-    return summary(row["type"], row["payload"], language, withheld=row["withheld"])
+def say(row: Mapping[str, Any], language: str, call: Call) -> str:
+    """The line of an event that went through `withhold`. `call`: see `names_for`."""
+    return summary(row["type"], row["payload"], language, withheld=row["withheld"], call=call)
+
+
+_CODES: Final = {
+    "category": "category",
+    "issue": "issue",
+    "cause": "root_cause",
+    "root_cause": "root_cause",
+    "contributing_causes": "root_cause",
+    "channel": "channel",
+}
+"""Field of an event -> kind of the taxonomy."""
+_IDS: Final = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+_NAMES: Final = union_all(
+    *(
+        select(cast(table.id, String), name).where(table.id.in_(bindparam("ids", expanding=True)))
+        for table, name in ((Agent, Agent.name), (Team, Team.name), (Complaint, Complaint.reference))
+    )
+)
+
+
+def names_for(session: Session, rows: Iterable[Mapping[str, Any]], language: str) -> Call:
+    """What agents, teams, complaints and codes in these rows are called now, in one statement at most. Of what went through
+    `withhold`: a complaint that is still named is one that may be.
+    """
+    ids = {each for row in rows for each in _ids_in(row["payload"])}
+    names = {row[0]: row[1] for row in session.execute(_NAMES, {"ids": sorted(ids)})} if ids else {}
+    taxonomy = in_force()
+
+    def call(name: str, value: str) -> str | None:
+        if name in _CODES:
+            term = taxonomy.known(_CODES[name]).get(value)
+            return None if term is None else label_in(term.labels, language)
+        return names.get(value)
+
+    return call
+
+
+def _ids_in(payload: Any) -> Iterator[UUID]:
+    """Of the fields that changed."""
+    for part in ("changes", "complaint_changes"):
+        for name, change in ((payload or {}).get(part) or {}).items():
+            for value in change if name.endswith(("_id", "_by")) and isinstance(change, list) else ():
+                if isinstance(value, str) and _IDS.fullmatch(value):
+                    yield UUID(value)
 
 
 def whole_timeline(session: Session, complaint_id: UUID) -> Any:

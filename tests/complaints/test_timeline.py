@@ -7,6 +7,7 @@ continued with another; somebody tampers with the rows, by hand and past the tri
 """
 
 import json
+import re
 from collections.abc import Callable
 from typing import Any
 from uuid import UUID
@@ -23,6 +24,7 @@ from helpdesk.kernel.duties import Performer
 from helpdesk.kernel.errors import NotFound
 from helpdesk.kernel.pagination import Page
 from helpdesk.kernel.unit_of_work import Database
+from helpdesk.taxonomy.terms import shipped_terms
 from helpdesk.wiring import HANDLERS, Program
 from tests.complaints.steps import GOOD
 from tests.conftest import Caller, Join, complaint_body, make_team
@@ -240,6 +242,26 @@ class TestRead:
         found = entries(agent, story)
         assert {item["actor_name"] for item in found if item["actor_kind"] == "agent"} == {agent.actor.name}
         assert {item["actor_name"] for item in found if item["actor_kind"] != "agent"} <= {None}
+
+    def test_calls_people_teams_and_codes_by_their_names(
+        self, database: Database, agent: Caller, manager: Caller, team: UUID, complaint: dict[str, Any]
+    ) -> None:
+        path = f"/complaints/{complaint['reference']}"
+        elsewhere = {"team_id": str(make_team(database, "Deliveries")), "reason": "A van."}
+        assert manager.put(f"{path}/assignment", elsewhere, if_match="*").status_code == 200
+        body = {"team_id": str(team), "assignee_id": str(agent.actor.id), "reason": "Knows the depot."}
+        assert manager.put(f"{path}/assignment", body, if_match="*").status_code == 200
+        assert agent.post(f"{path}/issues", {"category": "DEL", "issue": "DEL.LATE"}).status_code == 201
+        lines = {item["type"]: item["summary"] for item in entries(manager, complaint)}
+        assigned = lines["complaint.assigned"]
+        assert f"→ {agent.actor.name}" in assigned
+        assert "team Deliveries → Complaints" in assigned
+        assert not re.search(r"[0-9a-f]{8}-[0-9a-f]{4}-", " ".join(lines.values()))
+        assert "DEL.LATE" not in lines["complaint.issue_added"]
+        chinese = {item["type"]: item["summary"] for item in entries(manager, complaint, accept_language="zh")}
+        label = next(item["labels"] for item in shipped_terms() if item["code"] == "DEL.LATE")
+        assert label["en"] in lines["complaint.issue_added"]
+        assert label["zh"] in chinese["complaint.issue_added"]
 
     def test_filters(self, agent: Caller, story: dict[str, Any]) -> None:
         found = entries(agent, story)
