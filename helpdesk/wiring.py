@@ -61,7 +61,7 @@ from helpdesk.complaints.link_events import DuplicateMerged, DuplicateParted
 from helpdesk.complaints.person_events import NeedEnded, NeedRecorded, PersonAdded, PersonChanged, PersonRemoved
 from helpdesk.complaints.search_subscribers import follow_text
 from helpdesk.complaints.tag_errors import TagNamed
-from helpdesk.complaints.tag_events import ComplaintTagged, TagChanged, TagDeleted
+from helpdesk.complaints.tag_events import ComplaintTagged, TagChanged, TagDeleted, TagMerged
 from helpdesk.complaints.template_events import CannedReplyChanged, CannedReplyDeleted
 from helpdesk.complaints.tracking_secret import Secrets
 from helpdesk.customers.events import CustomerChanged
@@ -166,7 +166,9 @@ _FOLLOWING: Final[Mapping[type[Event], tuple[Subscriber, ...]]] = {
     RoleDeleted: (refuse_used(RoleInUse, having.role_uses, *_SETTINGS),),
     TermRetired: (refuse_used(CodeInUse, *_SETTINGS),),
     **dict.fromkeys((CustomFieldChanged, CustomFieldDeleted), (refuse_used(FieldNamed, *_SETTINGS),)),
-    **dict.fromkeys((TagChanged, TagDeleted), (refuse_used(TagNamed, *_SETTINGS),)),
+    TagChanged: (refuse_used(TagNamed, *_SETTINGS), triggering.names_mean_another),
+    TagMerged: (triggering.names_mean_another,),
+    TagDeleted: (refuse_used(TagNamed, *_SETTINGS),),
     **dict.fromkeys((CannedReplyChanged, CannedReplyDeleted), (refuse_used(CannedReplyNamed, *_SETTINGS),)),
     AgentsNotified: (triggers.tell_named,),
     TriggerPaused: (triggers.tell_paused,),

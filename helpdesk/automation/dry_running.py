@@ -21,6 +21,7 @@ from helpdesk.automation.models import PARTS, DryRun
 from helpdesk.automation.past import Past, Then
 from helpdesk.automation.rules import Rule
 from helpdesk.automation.timing import calendar_of
+from helpdesk.complaints.facts import signature_of
 from helpdesk.identity.actors import SYSTEM, Actor
 from helpdesk.kernel import jobs
 from helpdesk.kernel.clock import parse_rfc3339
@@ -152,7 +153,8 @@ class _Trial:
         row = SimpleNamespace(
             id=new_id(), version=1, name=self._given["name"], created_at=self._since, spec=self._given["spec"]
         )
-        rule = rules.rule_of(row, facts.vocabulary(session))
+        words = signature_of(session, [row]).vocabulary(session, facts.SHIPPED, facts.vocabulary)
+        rule = rules.rule_of(row, words)
         if rule is None:
             raise GiveUp("its condition asks for a field that is not there any more")
         return rule
@@ -162,7 +164,8 @@ class _Trial:
             return dry_run_queries.events(session, rule.events, after, until, most)
 
         for event in self._gathered(find, self._since, self._until):
-            yield event.complaint_id, event
+            if not happenings.is_bookkeeping(event):
+                yield event.complaint_id, event
 
     def _moments(self, session: Session, rule: Rule) -> Iterator[tuple[UUID, datetime]]:
         """What the time is counted from, of moments that came in the period."""

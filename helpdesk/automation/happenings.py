@@ -151,6 +151,11 @@ def facts_of_event(event: Happened) -> dict[str, Any]:
     return found
 
 
+def is_bookkeeping(event: Happened) -> bool:
+    """Whether it only shows a tag by another name, since the vocabulary was changed: to the complaint nothing happened."""
+    return event.type == tag_events.ComplaintTagged.type and event.told.get("because") in tag_events.OF_VOCABULARY
+
+
 _PARTS: Final = ("issue_id", "person_id", "need_id", "attachment_id")
 """An event that names one of these tells in `changes` of that row, and of the complaint in `complaint_changes`."""
 

@@ -68,7 +68,7 @@ def _look(session: Session, known: Known[InForce] | None) -> Known[InForce]:
     signature = conditions.signature_of(session, rows)
     if known is not None and known.signature == signature:
         return known
-    words = facts.vocabulary(session) if conditions.asks_for_own(rows) else facts.SHIPPED
+    words = signature.vocabulary(session, facts.SHIPPED, facts.vocabulary)
     return Known(signature, _sorted(_readable(rows, words)) if rows else _NONE)
 
 

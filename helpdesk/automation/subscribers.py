@@ -11,6 +11,7 @@ from helpdesk.automation.events import AgentsNotified, TriggerPaused
 from helpdesk.complaints.events import ComplaintReceived
 from helpdesk.complaints.models import Complaint
 from helpdesk.complaints.notifications import News, tell
+from helpdesk.complaints.tag_events import ComplaintTagged
 from helpdesk.identity.queries import members_of
 from helpdesk.kernel.events import Event
 from helpdesk.kernel.unit_of_work import UnitOfWork
@@ -38,6 +39,7 @@ def owe(uow: UnitOfWork) -> None:
         str(item.id)
         for item in uow.happened
         if item.stream is not None
+        and not (isinstance(item.event, ComplaintTagged) and item.event.follows_vocabulary)  # to it nothing happened
         and any(rule.imports or item.stream.id not in imported for rule in listening.get(item.event.type, ()))
     ]
     topic = TOPIC if len(ids) <= FEW else MANY_TOPIC

@@ -7,7 +7,7 @@ complaint's row cost a statement, and only where a condition asks for them.
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 from types import SimpleNamespace
 from typing import Any, Final
@@ -15,7 +15,7 @@ from uuid import UUID
 
 from sqlalchemy.orm import Session
 
-from helpdesk.complaints import custom_field_queries, fact_queries, queries
+from helpdesk.complaints import custom_field_queries, fact_queries, queries, tag_names
 from helpdesk.complaints.lifecycle import LIFECYCLE, RECORD_TYPES, STAGES, WAITING_ON
 from helpdesk.complaints.models import NOTHING_DUE, Complaint
 from helpdesk.complaints.taxonomy import (
@@ -63,7 +63,7 @@ _ON_THE_ROW: Final[Vocabulary] = {
     "source": Field(CODE, "the system that sent it"),
     "subject": Field(TEXT, "its title"),
     "description": Field(TEXT, "what the complainant wrote"),
-    "tags": Field(CODES, "its tags, by name"),
+    "tags": Field(CODES, "its tags, by name: that of now or any earlier one"),
     "team_id": Field(ID, "the team that has it"),
     "assignee_id": Field(ID, "the agent who has it"),
     "customer_id": Field(ID, "the customer"),
@@ -154,12 +154,29 @@ def asks_for_own(rows: Iterable[Any]) -> bool:
     return any(CUSTOM in str(row.spec["condition"]) for row in rows)
 
 
-def signature_of(session: Session, rows: Sequence[Any]) -> tuple[tuple[UUID, int], ...]:
-    """Tells one state of rows with conditions from another: their versions, and where any of them asks for a field of the
-    operator's own, those of all such fields, for of another type it is read otherwise. At most one statement.
+@dataclass(frozen=True, slots=True)
+class Words:
+    """What tells one state of rows with conditions from another, and what their conditions are read with. `own`: versions of the
+    operator's own fields, where any is asked for, since a field of another type is read otherwise. `tags`: what the names of
+    tags in them mean (`tag_names`).
     """
-    own = custom_field_queries.versions(session) if asks_for_own(rows) else ()
-    return (*((row.id, row.version) for row in rows), *own)
+
+    rows: tuple[tuple[UUID, int], ...]
+    own: tuple[tuple[UUID, int], ...]
+    tags: tuple[tuple[str, str], ...]
+
+    def vocabulary(self, session: Session, shipped: Vocabulary, all_: Callable[[Session], Vocabulary]) -> Vocabulary:
+        """`all_`: the shipped one with the operator's own fields."""
+        return tag_names.knowing(all_(session) if self.own else shipped, self.tags)
+
+
+def signature_of(session: Session, rows: Sequence[Any]) -> Words:
+    """Of rows with `id`, `version`, and a condition in their `spec`. A statement each where own fields or tags are asked for."""
+    return Words(
+        tuple((row.id, row.version) for row in rows),
+        tuple(custom_field_queries.versions(session)) if asks_for_own(rows) else (),
+        tag_names.signature(session, tag_names.asked(row.spec["condition"] for row in rows)),
+    )
 
 
 def described(known: Vocabulary, *, without: Sequence[str] = ()) -> list[dict[str, Any]]:

@@ -20,6 +20,7 @@ from helpdesk.complaints.tag_events import TagChanged, TagDeleted
 from helpdesk.complaints.template_events import CannedReplyChanged, CannedReplyDeleted
 from helpdesk.identity.events import AgentChanged, TeamChanged
 from helpdesk.identity.role_events import RoleDeleted
+from helpdesk.kernel.expressions import comparisons
 from helpdesk.taxonomy.events import TermRetired
 from helpdesk.taxonomy.terms import category_of
 
@@ -185,17 +186,6 @@ class OneRole:
         if not isinstance(written, dict):
             return False
         return self.name in (written.get("roles") or ()) or any(self.is_told(part) for part in written.values())
-
-
-def comparisons(condition: Any) -> Iterator[tuple[str, Any]]:
-    """Field and value of each comparison in a condition."""
-    if isinstance(condition, list):
-        for part in condition:
-            yield from comparisons(part)
-    elif isinstance(condition, dict) and "field" in condition:
-        yield condition["field"], condition.get("value")
-    elif isinstance(condition, dict):
-        yield from comparisons(list(condition.values()))
 
 
 def _words(value: Any) -> list[str]:

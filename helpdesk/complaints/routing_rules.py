@@ -16,7 +16,7 @@ from sqlalchemy.orm import Session
 
 from helpdesk.complaints import routing_queries
 from helpdesk.complaints.choosing import language_skill
-from helpdesk.complaints.facts import VOCABULARY, asks_for_own, signature_of, vocabulary
+from helpdesk.complaints.facts import VOCABULARY, signature_of, vocabulary
 from helpdesk.complaints.routing_events import RoutingRuleChanged, RoutingRuleCreated, RoutingRuleRemoved
 from helpdesk.complaints.routing_models import RoutingRule, RoutingRuleVersion
 from helpdesk.identity import queries as identity
@@ -131,7 +131,7 @@ def _look(session: Session, known: Known[tuple[Rule, ...]] | None) -> Known[tupl
     signature = signature_of(session, rows)
     if known is not None and known.signature == signature:
         return known
-    words = vocabulary(session) if asks_for_own(rows) else VOCABULARY
+    words = signature.vocabulary(session, VOCABULARY, vocabulary)
     return Known(signature, tuple(rule for row in rows if (rule := read_rule(row, words)) is not None))
 
 

@@ -77,7 +77,7 @@ class _Wanted:
 
     @classmethod
     def of(cls, query: Query, within: str) -> "_Wanted | None":
-        terms = [term for term in query.wanted if term.within in {"", within}]
+        terms = [each for term in query.wanted if term.within in {"", within} for each in (term, *term.others)]
         patterns = filter(None, (term.pattern for term in terms))
         return cls(terms, re.compile("|".join(patterns) or "(?!)")) if terms else None
 

@@ -15,8 +15,8 @@ any part of two characters or more.
 """
 
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from itertools import chain, pairwise
 from typing import Final
 
@@ -32,12 +32,14 @@ _ITEM: Final = re.compile(r'(-?)(?:(subject|tag|from):)?(?:"([^"]*)("?)(\*?)|(\S
 @dataclass(frozen=True, slots=True)
 class Term:
     """Tokens that stand next to each other, the last perhaps only begun. `within`: a weight, the only one that counts; or
-    `TAGGED`, in tags only; or empty, anywhere.
+    `TAGGED`, in tags only; or empty, anywhere. `typed`: the words of it. `others`: what means the same, of which any will do.
     """
 
     tokens: tuple[Token, ...]
     prefix: bool
     within: str
+    typed: str = ""
+    others: tuple["Term", ...] = ()
 
     def stands_at(self, found: Sequence[Span], place: int) -> int | None:
         """Whether it stands in a text from this place (an index into its spans) on: the index of its last span, or None."""
@@ -64,7 +66,8 @@ class Term:
     @property
     def tsquery(self) -> str:
         """PostgreSQL's text of it, to be cast to `tsquery`."""
-        return f"({self._said(TAGGED) if self.within == TAGGED else self._said('', self.within)})"
+        said = self._said(TAGGED) if self.within == TAGGED else self._said("", self.within)
+        return f"({' | '.join([said, *(other.tsquery for other in self.others)])})"  # <-> binds closer than |
 
     @property
     def ranking(self) -> str:
@@ -116,6 +119,22 @@ class Query:
         return " | ".join(term.ranking for term in self.wanted)
 
 
+def tags_named(query: Query) -> list[str]:
+    """Names of tags that are looked for as a whole, as they were typed."""
+    return [term.typed for term in (*query.wanted, *query.unwanted) if term.within == TAGGED and not term.prefix]
+
+
+def also_called(query: Query, now: Mapping[str, str]) -> Query:
+    """With tags that have another name by now looked for by that one too. `now`: name as it was typed -> name of now."""
+
+    def widened(term: Term) -> Term:
+        name = now.get(term.typed) if term.within == TAGGED and not term.prefix else None
+        found = tuple(tokens(name)) if name is not None else ()
+        return replace(term, others=(Term(found, prefix=False, within=TAGGED, typed=term.typed),)) if found else term
+
+    return replace(query, wanted=tuple(map(widened, query.wanted)), unwanted=tuple(map(widened, query.unwanted)))
+
+
 def read(text: str) -> Query:
     """Raises ValueError, with what to do, for a text in which there is nothing, too little or too much to look for."""
     wanted: list[Term] = []
@@ -139,4 +158,4 @@ def _term(item: re.Match[str]) -> Term | None:
     found = tuple(tokens(body))
     if begun and found and not found[-1].pair and sum(len(token.text) for token in found) < MIN_PREFIX:
         raise ValueError(f"Give at least {MIN_PREFIX} letters or digits before a *.")
-    return Term(found, begun, _WITHIN.get((name or "").lower(), "")) if found else None
+    return Term(found, begun, _WITHIN.get((name or "").lower(), ""), body) if found else None

@@ -6,9 +6,9 @@ from uuid import UUID
 
 from sqlalchemy.orm import Session
 
-from helpdesk.complaints import filtering, search_queries
+from helpdesk.complaints import filtering, search_queries, tag_queries
 from helpdesk.complaints.search_highlights import Finder, Source
-from helpdesk.complaints.search_language import Query, read
+from helpdesk.complaints.search_language import Query, also_called, read, tags_named
 from helpdesk.complaints.search_text import TAGGED
 from helpdesk.complaints.search_text_queries import shown_texts
 from helpdesk.identity.actors import Actor
@@ -22,6 +22,7 @@ def search(session: Session, actor: Actor, page: Page, text: str, given: Mapping
         query = read(text)
     except ValueError as error:
         raise ValidationFailed(errors=[_parameter("q", str(error))]) from error
+    query = also_called(query, tag_queries.names_now(session, tags_named(query)))
     found = search_queries.search(session, actor, page, query, filtering.wanted(session, given))
     shown = _fragments(session, [row["id"] for row in found.rows], query)
     return {

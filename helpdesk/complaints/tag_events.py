@@ -1,8 +1,13 @@
 from dataclasses import dataclass, field
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Final
 from uuid import UUID
 
 from helpdesk.kernel.events import Event
+
+RENAMED: Final = "renamed"
+MERGED: Final = "merged"
+OF_VOCABULARY: Final = frozenset({RENAMED, MERGED})
+"""Why a complaint shows other tags though nobody changed those that it carries."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -20,6 +25,10 @@ class ComplaintTagged(Event):
     @property
     def subject_id(self) -> UUID:
         return self.complaint_id
+
+    @property
+    def follows_vocabulary(self) -> bool:
+        return self.because in OF_VOCABULARY
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,6 +1,6 @@
 """Every select on tags."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 from uuid import UUID
 
@@ -110,6 +110,32 @@ def merged_into(session: Session, tag_id: UUID) -> Sequence[Tag]:
 def keys_of(session: Session, tag_id: UUID) -> Sequence[str]:
     """Of its name, and of the names that lead to it."""
     return session.scalars(select(Tag.key).where(or_(Tag.id == tag_id, Tag.merged_into_id == tag_id))).all()
+
+
+def names_now(session: Session, names: Collection[str]) -> dict[str, str]:
+    """Of names that a tag had before it was renamed or merged: name as given -> what it is called now. A statement, where there
+    are any.
+    """
+    if not names:
+        return {}
+    meant = aliased(Tag)
+    statement = select(Tag.key, meant.name).join(meant, meant.id == Tag.merged_into_id)
+    rows = session.execute(statement.where(Tag.key.in_({fold(name) for name in names})))
+    found = {row[0]: row[1] for row in rows}
+    return {name: found[fold(name)] for name in names if fold(name) in found}
+
+
+def names_of_same(session: Session, keys: Collection[str]) -> Sequence[tuple[str, str]]:
+    """Folded name -> that of the tag which it means: of every name of the tags that any of these means, in order."""
+    named, one, meant = aliased(Tag), aliased(Tag), aliased(Tag)
+    wanted = select(func.coalesce(named.merged_into_id, named.id)).where(named.key.in_(keys))
+    statement = (
+        select(one.key, meant.key)
+        .join(meant, meant.id == func.coalesce(one.merged_into_id, one.id))
+        .where(or_(one.id.in_(wanted), one.merged_into_id.in_(wanted)))
+        .order_by(one.key)
+    )
+    return [(row[0], row[1]) for row in session.execute(statement)]
 
 
 def by_key(session: Session, key: str) -> Tag | None:

@@ -17,7 +17,15 @@ from helpdesk.complaints.folding import fold
 from helpdesk.complaints.models import Complaint
 from helpdesk.complaints.search_index import text_changed
 from helpdesk.complaints.tag_errors import TagChanging, TagInUse, TagMergedAway, TagTaken
-from helpdesk.complaints.tag_events import ComplaintTagged, TagChanged, TagCreated, TagDeleted, TagMerged
+from helpdesk.complaints.tag_events import (
+    MERGED,
+    RENAMED,
+    ComplaintTagged,
+    TagChanged,
+    TagCreated,
+    TagDeleted,
+    TagMerged,
+)
 from helpdesk.complaints.tag_models import TERM, ComplaintTag, Tag
 from helpdesk.complaints.tag_queries import KnownTag
 from helpdesk.identity.actors import Actor
@@ -29,8 +37,6 @@ from helpdesk.kernel.ids import new_id
 from helpdesk.kernel.unit_of_work import UnitOfWork
 
 TOPIC: Final = "complaints.retag"
-RENAMED: Final = "renamed"
-MERGED: Final = "merged"
 DUPLICATE: Final = "duplicate"
 """They are those of a duplicate, which was merged into the complaint or taken apart from it."""
 MOST: Final = 50

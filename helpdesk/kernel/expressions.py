@@ -27,6 +27,17 @@ ALWAYS: Final[Mapping[str, Any]] = {"all": []}
 """The condition of a rule that is for everything."""
 
 
+def comparisons(condition: Any) -> Iterator[tuple[str, Any]]:
+    """Field and value of each comparison in a condition as it is written, read or not."""
+    if isinstance(condition, list):
+        for part in condition:
+            yield from comparisons(part)
+    elif isinstance(condition, dict) and "field" in condition:
+        yield condition["field"], condition.get("value")
+    elif isinstance(condition, dict):
+        yield from comparisons(list(condition.values()))
+
+
 @dataclass(frozen=True, slots=True)
 class _Comparison:
     name: str
@@ -34,6 +45,8 @@ class _Comparison:
     operator: str
     wanted: Any
     """As the kind reads it; a frozenset for `in` and `not_in`; None for those that take no value, or null."""
+    compared: Any
+    """What is wanted, by the name that is meant (`Field.meant`)."""
 
     def holds(self, facts: Facts) -> bool:
         if self.operator in CHANGES:
@@ -41,18 +54,18 @@ class _Comparison:
         found = _known(self.field, facts.values.get(self.name))
         if self.operator in SET:
             return (found is not None and found != frozenset()) == (self.operator == "is_set")
-        return found is not None and _TESTS[self.operator](self.field, found, self.wanted)
+        return found is not None and _TESTS[self.operator](self.field, _meant(self.field, found), self.compared)
 
     def _changed(self, facts: Facts) -> bool:
         if self.name not in facts.changes:
             return False
-        before, after = (_known(self.field, value) for value in facts.changes[self.name])
+        before, after = (_meant(self.field, _known(self.field, value)) for value in facts.changes[self.name])
         if self.operator == "changed":
             return bool(before != after)
         came, went = (after, before) if self.operator == "changed_to" else (before, after)
         if self.field.kind.many:
-            return self.wanted in (came or ()) and self.wanted not in (went or ())
-        return bool(before != after and came == self.wanted)
+            return self.compared in (came or ()) and self.compared not in (went or ())
+        return bool(before != after and came == self.compared)
 
     def explain(self, facts: Facts) -> dict[str, Any]:
         found = facts.changes.get(self.name) if self.operator in CHANGES else facts.values.get(self.name)
@@ -223,7 +236,8 @@ class _Reader:
         if not isinstance(word, str) or word not in field.operators:
             known = ", ".join(item for item in OPERATORS if item in field.operators)
             return self._wrong(f"{at}/operator", "choice", f"For {name}: {known}.")
-        return _Comparison(name, field, word, self._wanted(field, word, given, f"{at}/value"))
+        wanted = self._wanted(field, word, given, f"{at}/value")
+        return _Comparison(name, field, word, wanted, _meant(field, wanted))
 
     def _wanted(self, field: Field, word: str, given: Mapping[str, Any], at: str) -> Any:
         if word in {*SET, "changed"}:
@@ -271,6 +285,13 @@ def _known(field: Field, value: Any) -> Any:
     if isinstance(value, str) or not isinstance(value, Sequence | frozenset | set):
         return None
     return frozenset(item for item in (_readable(kind, item) for item in value) if item is not None)
+
+
+def _meant(field: Field, value: Any) -> Any:
+    """Each by the name that is meant."""
+    if field.meant is None or value is None:
+        return value
+    return frozenset(map(field.meant, value)) if isinstance(value, frozenset) else field.meant(value)
 
 
 def _readable(kind: Kind, value: Any) -> Any:

@@ -159,12 +159,15 @@ TIME: Final = Kind("time", (*_ORDERED, *SET, *CHANGES), _time, rfc3339)
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """A fact that a condition may name. `choices`: the only values it has; with `ordered` the first is the least."""
+    """A fact that a condition may name. `choices`: the only values it has; with `ordered` the first is the least. `meant`: of
+    values that have several names the one to compare by; it is asked of what is wanted and of what is found.
+    """
 
     kind: Kind
     summary: str
     choices: tuple[str, ...] | None = None
     ordered: bool = False
+    meant: Callable[[Any], Any] | None = None
 
     @property
     def operators(self) -> tuple[str, ...]:

@@ -3,12 +3,14 @@ what decides it, and a change of a policy or of a calendar holds for what begins
 """
 
 from collections.abc import Callable
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import structlog
 from sqlalchemy.orm import Session
 
-from helpdesk.complaints.facts import asks_for_own
+from helpdesk.complaints import tag_names
+from helpdesk.complaints.facts import signature_of
 from helpdesk.kernel.errors import ValidationFailed
 from helpdesk.kernel.expressions import ALWAYS, Expression, read
 from helpdesk.kernel.facts import Vocabulary
@@ -23,11 +25,23 @@ from helpdesk.sla.specs import calendar_of, compiled
 log = structlog.get_logger()
 
 
+@dataclass(frozen=True, slots=True)
+class _Signature:
+    """`rows`: of policies, calendars and custom fields. `names`: of tags, in conditions; `tags`: what they mean."""
+
+    rows: tuple[Any, ...]
+    names: frozenset[str]
+    tags: tuple[tuple[str, str], ...]
+
+
 def _look(session: Session, known: Known[Policies] | None) -> Known[Policies]:
-    signature = policy_queries.signature(session)
-    if known is not None and known.signature == signature:
-        return known
-    return Known(signature, _all(session, compiled))
+    rows = policy_queries.signature(session)
+    if known is not None:
+        before: _Signature = known.signature  # type: ignore[assignment]
+        if before == replace(before, rows=rows, tags=tag_names.signature(session, before.names)):
+            return known
+    names = tag_names.asked(row.spec["condition"] for row in policy_queries.policies_in_force(session))
+    return Known(_Signature(rows, names, tag_names.signature(session, names)), _all(session, compiled))
 
 
 def as_written(session: Session) -> Policies:
@@ -41,7 +55,7 @@ def _all(session: Session, compile_: Callable[[Any, int, Any, str], Calendar], *
         row.id: (row.version, compile_(row.id, row.version, row.spec, row.name))
         for row in policy_queries.calendars_in_force(session)
     }
-    words = policy_facts.vocabulary(session) if asks_for_own(rows) else policy_facts.VOCABULARY
+    words = signature_of(session, rows).vocabulary(session, policy_facts.VOCABULARY, policy_facts.vocabulary)
     items = tuple(policy for row in rows if (policy := _read(row, calendars, words, kept=kept)) is not None)
     wanted = {name for policy in items if policy.condition is not None for name in policy.condition.fields}
     by_tier = any(policy.tiers for policy in items)
