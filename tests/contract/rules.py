@@ -185,11 +185,15 @@ def takes_the_version_where_there_is_one(operation: Operation) -> Iterator[str]:
 
 
 def deletes_what_is_gone(operation: Operation) -> Iterator[str]:
-    """204, or 200 with the row that stays, or with what it was taken from: as a GET at the address, or above it, answers."""
+    """204, or 200 with the row that stays, or with what it was taken from: as a GET at the address, or above it, answers, or as every
+    edit at the address does.
+    """
     if operation.method != "delete" or operation.path == "/api/v1/sessions":  # several at once: how many they were
         return
     statuses = list(_responses(operation, "200", "300"))
     above = [shown for path, shown in singles().items() if f"{operation.path}/".startswith(f"{path}/")]
+    edits = [each for each in OPERATIONS if each.path == operation.path and each.method == "patch"]
+    above += [_schema(each, "200") for each in edits if "200" in each.definition["responses"]]
     if statuses != ["204"] and not (statuses == ["200"] and _schema(operation, "200") in above):
         yield "answers neither 204 nor with what a GET shows"
 
