@@ -30,6 +30,7 @@ from helpdesk.complaints import (
     tag_jobs,
     tagging,
     tracking,
+    undelivered,
 )
 from helpdesk.complaints import closed_team_subscribers as closing
 from helpdesk.complaints import notification_subscribers as listeners
@@ -52,6 +53,7 @@ from helpdesk.complaints.events import (
     IssueAdded,
     IssueChanged,
     IssueRemoved,
+    MailFailed,
     MessageAdded,
     MessageRedacted,
     TextRedacted,
@@ -89,6 +91,7 @@ from helpdesk.kernel.unit_of_work import Consequences, Database, Subscriber, Uni
 from helpdesk.kernel.uses import refuse_used
 from helpdesk.kernel.verification import Check
 from helpdesk.recovery import issuance
+from helpdesk.recovery import queries as recovery_queries
 from helpdesk.recovery import subscribers as recovery
 from helpdesk.recovery.events import OfferAccepted, OfferIssued, OfferRevoked
 from helpdesk.recovery.evidence_queries import offers_as_evidence
@@ -156,6 +159,7 @@ _FOLLOWING: Final[Mapping[type[Event], tuple[Subscriber, ...]]] = {
         answers.message_added,
         regimes.message_added,
     ),
+    MailFailed: (listeners.mail_failed,),
     OfferAccepted: (answers.remedy_accepted,),
     OfferIssued: (answers.remedy_delivered, regimes.offer_issued),
     OfferRevoked: (answers.remedy_taken_back,),
@@ -225,7 +229,17 @@ def _deliver_mail(tools: Tools, duty_id: UUID, mail_id: UUID) -> None:
             tools.mail_link_days,
             tools.scanner.configured,
         ),
+        undelivered=_undelivered,
     )
+
+
+def _undelivered(uow: UnitOfWork, mail_id: UUID, reason: str) -> bool:
+    return undelivered.tell(uow, mail_id, reason, recovery_queries.complaint_of)
+
+
+def _give_up_mail(uow: UnitOfWork, mail_id: UUID, reason: str) -> None:
+    _undelivered(uow, mail_id, reason)
+    mail.give_up(uow, mail_id, reason)
 
 
 CHAIN_CHECKS: Final[tuple[Check, ...]] = (
@@ -239,7 +253,7 @@ CHAIN_CHECKS: Final[tuple[Check, ...]] = (
 HANDLERS: Final[Handlers] = {
     log_verification.TOPIC: Outside(log_verification.verifier(CHAIN_CHECKS, SYSTEM), give_up=jobs.give_up, queue=BULK),
     mail.TOPIC: Outside(
-        _deliver_mail, give_up=mail.give_up, queue=mail.QUEUE, patience=40
+        _deliver_mail, give_up=_give_up_mail, queue=mail.QUEUE, patience=40
     ),  # a mail server may be away for hours
     notifications.TOPIC: Outside(notifications.mail_notification),
     password_service.TOPIC: Outside(door_jobs.send_reset, queue=mail.QUEUE, patience=40),

@@ -288,6 +288,20 @@ class MessageAdded(ComplaintEvent):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class MailFailed(ComplaintEvent):
+    """A mail to a complainant does not arrive. `reason`: the mail server's words, or of which kind the last failure was;
+    `purpose`: what it was for; `message_id`: its message in the thread, of which `author_id` is the agent, where it has one.
+    """
+
+    type: ClassVar[str] = "complaint.mail_failed"
+    personal: ClassVar[frozenset[str]] = frozenset({"reason"})
+    message_id: UUID | None
+    author_id: UUID | None
+    purpose: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class MacroApplied(ComplaintEvent):
     """Its steps follow as events of their own. `steps`: their names, in order."""
 

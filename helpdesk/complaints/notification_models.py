@@ -19,6 +19,7 @@ NOTIFICATION_KINDS: Final = (
     "sla_overdue",
     "trigger_fired",
     "trigger_paused",
+    "mail_failed",
 )
 
 

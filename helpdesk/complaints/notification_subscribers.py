@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
-from helpdesk.complaints.events import ComplaintActed, ComplaintAssigned, MessageAdded
+from helpdesk.complaints.events import ComplaintActed, ComplaintAssigned, MailFailed, MessageAdded
 from helpdesk.complaints.intake import NewComplaint
 from helpdesk.complaints.models import Complaint
 from helpdesk.complaints.notifications import News, tell
@@ -20,6 +20,13 @@ def message_added(uow: UnitOfWork, events: Sequence[MessageAdded]) -> None:
         elif event.mentions:
             named = [UUID(agent_id) for agent_id in event.mentions]
             _tell(uow, event.complaint_id, event, News("mentioned", named, message_id=event.message_id))
+
+
+def mail_failed(uow: UnitOfWork, events: Sequence[MailFailed]) -> None:
+    """Who has the complaint is told, who watches it, and who wrote what does not arrive."""
+    for event in events:
+        also = () if event.author_id is None else (event.author_id,)
+        _tell_owner(uow, event, "mail_failed", also, to_watchers=True, message_id=event.message_id)
 
 
 def assigned(uow: UnitOfWork, events: Sequence[ComplaintAssigned]) -> None:
@@ -42,9 +49,11 @@ def moved(uow: UnitOfWork, events: Sequence[ComplaintActed]) -> None:
             _tell(uow, event.complaint_id, event, news)
 
 
-def _tell_owner(uow: UnitOfWork, event: Event, kind: str, **more: Any) -> None:
+def _tell_owner(uow: UnitOfWork, event: Event, kind: str, also: Sequence[UUID] = (), **more: Any) -> None:
     complaint = uow.stream_of(event.subject_id)
-    owner = [complaint.assignee_id] if isinstance(complaint, Complaint) and complaint.assignee_id is not None else []
+    owner = list(also)
+    if isinstance(complaint, Complaint) and complaint.assignee_id is not None:
+        owner.append(complaint.assignee_id)
     if owner or more.get("to_watchers"):
         _tell(uow, event.subject_id, event, News(kind, owner, **more))
 

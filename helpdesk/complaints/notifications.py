@@ -33,6 +33,7 @@ _SAID: Final = {
     "sla_overdue": "A promise about time was broken, and is not kept yet.",
     "trigger_fired": "A trigger has a word for you about it.",
     "trigger_paused": "A trigger failed again and again, the last time on this complaint, and was paused.",
+    "mail_failed": "A mail to the complainant does not arrive.",
 }
 
 

@@ -4,11 +4,11 @@ from collections.abc import Sequence
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import bindparam, select
+from sqlalchemy import bindparam, case, func, select
 from sqlalchemy.orm import Session
 
 from helpdesk.complaints.attachment_queries import of_message
-from helpdesk.complaints.models import Message
+from helpdesk.complaints.models import Complaint, Message
 from helpdesk.complaints.queries import visible_id
 from helpdesk.identity.actors import Actor
 from helpdesk.kernel.errors import NotFound
@@ -65,6 +65,27 @@ def shown(row: Any) -> dict[str, Any]:
     count, at, whole = (answer.pop(key) for key in ("redactions", "redacted_at", "redacted_whole"))
     answer["redacted"] = {"at": at, "whole": whole, "times": count} if count else None
     return answer
+
+
+_OF_MAIL: Final = (
+    select(
+        _POSTED.reason,
+        _POSTED.subject_id,
+        Complaint.id.label("complaint_id"),
+        _WRITTEN.id.label("message_id"),
+        case((_WRITTEN.author_kind == "agent", _WRITTEN.author_id)).label("author_id"),
+    )
+    .outerjoin(Message.__table__, _WRITTEN.mail_id == _POSTED.id)
+    .outerjoin(Complaint, Complaint.id == func.coalesce(_WRITTEN.complaint_id, _POSTED.subject_id))
+    .where(_POSTED.id == bindparam("mail_id"))
+)
+
+
+def of_mail(session: Session, mail_id: UUID) -> Any:
+    """`reason` and `subject_id` of a mail, the complaint that it is about (None where that is something else), and its
+    `message_id` and `author_id`, where it is in a thread and an agent wrote it.
+    """
+    return session.execute(_OF_MAIL, {"mail_id": mail_id}).one()
 
 
 def message(session: Session, message_id: UUID) -> dict[str, Any]:

@@ -3,6 +3,9 @@
 The row keeps the text as it was decided on, the duty sends it; the `Message-ID` is made from the row's id, so that a
 mail repeated after a crash is recognised as the same by every mail system on its way. The row also says how it went:
 whoever wants to take the text back must know whether it has gone out (`take_back`).
+
+A server that is away or puts us off is tried for hours. One that refuses the recipient or the mail for good (5xx, RFC 5321,
+4.2.1) is not asked again: the mail has failed, and those who wrote it are told, since nobody else can do anything about it.
 """
 
 import re
@@ -28,7 +31,7 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 from helpdesk.kernel import outbox, rich_text
 from helpdesk.kernel.db import Base, Identified, Stamped, Timestamp
 from helpdesk.kernel.doorbell import MAIL
-from helpdesk.kernel.duties import described
+from helpdesk.kernel.duties import GiveUp, described
 from helpdesk.kernel.events import Principal
 from helpdesk.kernel.ids import new_id
 from helpdesk.kernel.unit_of_work import Database, UnitOfWork
@@ -238,6 +241,35 @@ Completions = Mapping[str, Callable[[Session, UUID], str]]
 """By name, what makes the end of a mail about `subject_id` while it is sent: a secret that is kept nowhere."""
 
 
+Undelivered = Callable[[UnitOfWork, UUID, str], bool]
+"""Tells those who wrote a mail that it does not arrive, and why; False where there is nobody to tell, and so it is for who
+runs the program. Takes its locks before the mail's.
+"""
+
+_TOO_LARGE: Final = 552
+_LONGEST_REFUSAL: Final = 500
+
+
+def refusal_of(error: Exception) -> str | None:
+    """The server's words where it refuses for good the recipient, what the mail says, or its size; None where another try may
+    succeed. That it does not take our password or our sender is no fault of the mail.
+    """
+    answers: list[tuple[int, bytes | str]]
+    if isinstance(error, smtplib.SMTPRecipientsRefused):
+        answers = list(error.recipients.values())
+    elif isinstance(error, smtplib.SMTPDataError) or (
+        isinstance(error, smtplib.SMTPSenderRefused) and error.smtp_code == _TOO_LARGE
+    ):
+        answers = [(error.smtp_code, error.smtp_error)]
+    else:
+        return None
+    if not answers or any(code < 500 for code, _ in answers):
+        return None
+    code, words = answers[0]
+    text = words.decode(errors="replace") if isinstance(words, bytes) else words
+    return f"{code} {' '.join(_CONTROL.sub(' ', text).split())}"[:_LONGEST_REFUSAL]
+
+
 def deliver(
     database: Database,
     system: Principal,
@@ -248,8 +280,11 @@ def deliver(
     sender: str,
     completions: Completions | None = None,
     enclose: Enclose | None = None,
+    undelivered: Undelivered | None = None,
 ) -> None:
-    """The outside handler of `TOPIC`: say that it begins, send with no transaction open, settle."""
+    """The outside handler of `TOPIC`: say that it begins, send with no transaction open, settle. Raises `GiveUp` for a mail
+    that is refused for good and that `undelivered` tells nobody of.
+    """
     with database.unit_of_work(system) as uow:
         mail = _locked(uow, mail_id)
         wanted = mail.sent_at is None and mail.cancelled_at is None
@@ -265,9 +300,15 @@ def deliver(
             body, html = _completed(mail, text, enclosed.text)
             handed_over = mailer.send(compose(mail, sender, body, html, files=enclosed.files))
         except Exception as error:
+            refusal = refusal_of(error)
             with database.unit_of_work(system) as uow:
-                _locked(uow, mail_id).failure = described(error)
-            raise
+                _locked(uow, mail_id).failure = refusal or described(error)
+            if refusal is None:
+                raise
+            log.warning("mail refused for good", mail=str(mail_id), error=described(error))
+            if not _settle_refused(database, system, duty_id, mail_id, refusal=refusal, undelivered=undelivered):
+                raise GiveUp(f"refused for good, {described(error)}") from error
+            return
     with database.unit_of_work(system) as uow:
         if outbox.take(uow.session, duty_id) is not None:
             row = _locked(uow, mail_id)
@@ -281,6 +322,26 @@ def deliver(
                 if row.secret:
                     row.body = ""
             outbox.mark_done(uow.session, duty_id)
+
+
+def _settle_refused(
+    database: Database,
+    system: Principal,
+    duty_id: UUID,
+    mail_id: UUID,
+    *,
+    refusal: str,
+    undelivered: Undelivered | None,
+) -> bool:
+    """Whether somebody was told: then nothing is owed any more."""
+    with database.unit_of_work(system) as uow:
+        if outbox.take(uow.session, duty_id) is None:
+            return True
+        if undelivered is None or not undelivered(uow, mail_id, refusal):
+            return False
+        give_up(uow, mail_id, refusal)
+        outbox.mark_done(uow.session, duty_id)
+    return True
 
 
 def _enclosed(database: Database, mail: OutboundMail, enclose: Enclose | None) -> Enclosed:

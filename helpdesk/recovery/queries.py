@@ -103,6 +103,11 @@ def hold_unanswered(session: Session, complaint_ids: Sequence[UUID]) -> list[Hel
     return [hold_any(session, offer_id) for offer_id in found.all()]
 
 
+def complaint_of(session: Session, offer_id: UUID) -> UUID | None:
+    """The complaint that an offer hangs on, for the program itself; None where there is no such offer."""
+    return session.execute(select(Offer.complaint_id).where(Offer.id == offer_id)).scalar_one_or_none()
+
+
 def _complaint_of(session: Session, offer_id: UUID) -> tuple[UUID, datetime]:
     row = session.execute(select(Offer.complaint_id, func.now()).where(Offer.id == offer_id)).one_or_none()
     if row is None:

@@ -5,6 +5,7 @@ like another mail; a hostile subject or body adds a header or a command; another
 """
 
 import asyncio
+import smtplib
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
@@ -132,7 +133,7 @@ class TestDelivery:
         assert row(mailing.database, "duty", duty)["done_at"] is not None
 
     def test_refused_then_taken(self, mailing: Program, post: Post) -> None:
-        post.refuse = ["451 Come back later", "550 Nobody here"]
+        post.refuse = ["451 Come back later", "421 Too busy"]
         mail_id, duty = queue(mailing.database)
         for number in (1, 2):
             assert mailing.performer.perform([duty])["failed"] == 1
@@ -177,6 +178,36 @@ class TestDelivery:
             mailing.performer.perform([duty])
             assert row(mailing.database, "outbound_mail", mail_id)["body"] == left
         assert post.mails[0][2].get_content() == "A link.\r\n"
+
+    def test_refused_for_good_is_not_asked_again(self, mailing: Program, post: Post) -> None:
+        """Of mail that is about no complaint nobody is told but who runs the program: its duty is dead."""
+        mail_id, duty = queue(mailing.database)
+        post.refuse = ["550 5.1.1 <li.wei@example.com>: Nobody here"]
+        assert mailing.performer.perform([duty])["failed"] == 1
+        assert mailing.performer.perform([duty])["skipped"] == 1
+        kept = row(mailing.database, "outbound_mail", mail_id)
+        assert kept["failed_at"] is not None
+        assert kept["failure"] == "550 5.1.1 <li.wei@example.com>: Nobody here"
+        assert row(mailing.database, "duty", duty)["dead_at"] is not None
+        assert "li.wei" not in row(mailing.database, "duty", duty)["last_error"]
+
+    @pytest.mark.parametrize(
+        ("error", "words"),
+        [
+            (smtplib.SMTPRecipientsRefused({"a@x.example": (550, b"5.1.1 Unknown\r\nuser")}), "550 5.1.1 Unknown user"),
+            (smtplib.SMTPRecipientsRefused({"a@x.example": (452, b"Mailbox full")}), None),
+            (smtplib.SMTPRecipientsRefused({}), None),
+            (smtplib.SMTPDataError(554, b"5.6.0 \xff" + b"x" * 900), "554 5.6.0 \ufffd" + "x" * 489),
+            (smtplib.SMTPDataError(451, b"Later"), None),
+            (smtplib.SMTPSenderRefused(552, b"5.3.4 Too large", "help@desk.example"), "552 5.3.4 Too large"),
+            (smtplib.SMTPSenderRefused(550, b"5.7.1 Not you", "help@desk.example"), None),
+            (smtplib.SMTPAuthenticationError(535, b"5.7.8 Wrong"), None),
+            (ConnectionRefusedError(), None),
+        ],
+    )
+    def test_what_is_for_good(self, error: Exception, words: str | None) -> None:
+        """Not what the mail can do nothing about: who we are, and whether the server is there."""
+        assert mail.refusal_of(error) == words
 
     def test_several_and_one_of_them_refused(self, mailing: Program, post: Post) -> None:
         duties = [queue(mailing.database, subject=str(number))[1] for number in range(3)]
