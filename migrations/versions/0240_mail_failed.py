@@ -3,7 +3,7 @@
 from alembic import op
 
 revision = "0240_mail_failed"
-down_revision = "0230_in_force_revision"
+down_revision = "0212_rule_clocks"
 branch_labels = None
 depends_on = None
 
