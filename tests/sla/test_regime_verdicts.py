@@ -6,8 +6,11 @@ withdrawn or reopened meanwhile keep theirs; the events tell another story than 
 `helpdesk verify clocks` says nothing of a verdict that does not follow.
 """
 
-from datetime import timedelta
-from typing import Any
+import random
+from datetime import datetime, time, timedelta
+from typing import Any, Final
+from uuid import UUID
+from zoneinfo import ZoneInfo
 
 import pytest
 from sqlalchemy import text
@@ -15,7 +18,7 @@ from sqlalchemy import text
 from helpdesk.complaints.models import Complaint
 from helpdesk.identity.actors import SYSTEM
 from helpdesk.kernel.unit_of_work import Database
-from helpdesk.sla import clocks, regime_verification, verification
+from helpdesk.sla import clocks, queries, regime_verification, verification
 from helpdesk.sla.models import Clock
 from helpdesk.sla.sweep import ring_due
 from tests.conftest import Caller
@@ -24,6 +27,7 @@ from tests.sla.test_transitions import differences, last, told
 from tests.sla.watching import MONDAY, Story, join, wrong
 
 AIRLINE: dict[str, Any] = {"jurisdiction": "DE", "sector": "airline"}
+BERLIN: Final = ZoneInfo("Europe/Berlin")
 REFUND = "eu.261.refund"
 """Seven calendar days from the passenger's choice until the refund was paid."""
 
@@ -290,3 +294,40 @@ class TestVerification:
         found = wrong(database)
         assert sum(item.startswith("kept_late") for item in found) == 5
         assert sum("its facts stop it at" in item for item in found) == 5
+
+
+class TestInWhateverOrder:
+    @pytest.mark.parametrize("number", range(25))
+    def test_the_verdict_is_that_of_the_facts(self, database: Database, number: int) -> None:
+        """Facts are recorded and taken back in any order, and the alarm rings somewhere between."""
+        life = random.Random(number)  # a life, no secret
+        story = Regulated(database, **AIRLINE)
+        starts = {story.fact("passenger_chooses_refund", MONDAY): MONDAY}
+        stops: dict[UUID, datetime] = {}
+        now = MONDAY
+        for _ in range(12):
+            now += timedelta(hours=life.randint(1, 60))
+            act = life.choice(["start", "stop", "stop", "stop", "unstart", "unstop", "unstop", "ring"])
+            at = MONDAY + timedelta(seconds=life.randint(0, int((now - MONDAY).total_seconds())))
+            if act == "start":
+                starts[story.fact("passenger_chooses_refund", now, at)] = at
+            elif act == "stop":
+                stops[story.fact("refund_paid", now, at)] = at
+            elif act == "ring":
+                with database.unit_of_work(SYSTEM, now=now) as uow:
+                    uow.know_stream(uow.session.get_one(Complaint, story.id, with_for_update=True))
+                    for clock in queries.open_clocks_for_update(uow.session, [story.id]):
+                        clocks.ring(uow, clock, now)
+            elif (known := starts if act == "unstart" else stops) and (act == "unstop" or len(known) > 1):
+                one = life.choice(list(known))
+                story.withdraw(one, now)
+                del known[one]
+        ring_due(database)
+        clock, start = story.clock(REFUND), min(starts.values())
+        stop = min((at for at in stops.values() if at >= start), default=None)
+        due = datetime.combine(start.astimezone(BERLIN).date() + 8 * DAY, time(), BERLIN)
+        assert (clock.started_at, clock.due_at, clock.stopped_at) == (start, due, stop)
+        assert clock.state == ("met" if stop is not None and stop <= due else "breached")
+        assert clock.breached_at == (due if clock.state == "breached" else None)
+        assert differences(database) == []
+        assert wrong(database) == []
