@@ -24,6 +24,7 @@ from helpdesk.kernel.unit_of_work import Database
 from helpdesk.kernel.verification import Check, Violation
 from helpdesk.recovery import verification as recovery
 from helpdesk.sla import integrity_verification as integrity
+from helpdesk.sla import naming_verification
 from helpdesk.sla import transition_verification as transitions
 from helpdesk.sla import verification as sla
 from helpdesk.suggestions import verification as suggestions
@@ -72,4 +73,4 @@ def violations(database: Database, names: Sequence[str] = (), store: Store | Non
             yield from files_are_there(session, store)
         for name in names or CHECKS:
             for check in CHECKS.get(name, ()):
-                yield from check(session)
+                yield from (naming_verification.named(session, found) for found in check(session))

@@ -268,7 +268,9 @@ class TestGivenOn:
             connection.execute(
                 text("UPDATE duty SET dead_at = now() WHERE topic = :topic"), {"topic": closed_teams.TOPIC}
             )
-        assert [item.subject for item in violations(database) if item.check == "team"] == [f"complaint {shown['id']}"]
+        assert [item.subject for item in violations(database) if item.check == "team"] == [
+            f"complaint {shown['reference']}"
+        ]
         assert [closed_team_jobs.collect_left_behind(database) for _ in range(2)] == [1, 0]
         assert team_of(admin, shown) == (str(last), None)
 

@@ -7,6 +7,7 @@ import pytest
 from click.testing import CliRunner
 from sqlalchemy import text
 
+from helpdesk import verifying
 from helpdesk.cli import main
 from helpdesk.identity.actors import SYSTEM
 from helpdesk.kernel.unit_of_work import Database
@@ -24,6 +25,13 @@ class TestVerification:
         with database.engine.begin() as connection:
             connection.execute(text("UPDATE sla_clock SET due_at = due_at + interval '1 hour' WHERE kind = 'resolve'"))
         assert any("the facts say" in item for item in violations(database))
+
+    def test_it_is_named_by_its_complaints_reference(self, database: Database, complaint: dict[str, Any]) -> None:
+        with database.engine.begin() as connection:
+            connection.execute(text("UPDATE sla_clock SET due_at = due_at + interval '1 hour' WHERE kind = 'resolve'"))
+        found = {item.subject for item in verifying.violations(database, ["clocks"]) if item.check == "deadline"}
+        assert len(found) == 1
+        assert found.pop().startswith(f"{complaint['reference']} resolve, round 1 (clock ")
 
     def test_what_is_left_of_a_paused_clock_follows_from_facts_too(self, database: Database) -> None:
         story = Story(database)
