@@ -4,6 +4,7 @@ What they may do with it, `tracking_api` says. Agents can issue a new one; the o
 and neither does what was opened with it.
 """
 
+from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 from typing import Any, Final
 from uuid import UUID
@@ -24,7 +25,7 @@ from helpdesk.complaints.errors import SurvivorElsewhere
 from helpdesk.complaints.events import TrackingSecretIssued
 from helpdesk.complaints.lifecycle import OPEN
 from helpdesk.complaints.models import Complaint
-from helpdesk.complaints.phrases import said
+from helpdesk.complaints.phrases import retold, said
 from helpdesk.complaints.thread import TRACKING, add_message, mail_subject
 from helpdesk.complaints.tracking_errors import ReopenWindowOver, TrackingRefused
 from helpdesk.complaints.tracking_secret import Secrets, fits, hash_of
@@ -149,7 +150,11 @@ def _still_theirs(session: Session, actor: Actor, complaint: Complaint) -> Compl
     return complaint
 
 
-def seen_by(session: Session, actor: Actor, *, names: str, window_days: int) -> dict[str, Any]:
+Speak = Callable[[str | None], str]
+"""The language in which to say something to somebody; it is given that of their complaint."""
+
+
+def seen_by(session: Session, actor: Actor, *, names: str, window_days: int, speak: Speak) -> dict[str, Any]:
     """A complaint as its complainant sees it. `names`: who is said to handle it, by first name or team. `window_days`:
     how long after it was closed they can ask for it to be reopened.
     """
@@ -164,7 +169,7 @@ def seen_by(session: Session, actor: Actor, *, names: str, window_days: int) -> 
     waits = row.pop("waiting_on") == "customer" and status in OPEN
     word = "status_waiting" if waits else f"status_{status}"
     return row | {
-        "status_text": said(word, row["language"]),
+        "status_text": said(word, speak(row["language"])),
         "waiting_on_you": waits,
         "handled_by": row.pop("first_name" if names == "first_name" else "team"),
         "reopen_until": until,
@@ -172,10 +177,21 @@ def seen_by(session: Session, actor: Actor, *, names: str, window_days: int) -> 
     }
 
 
-def shown_entry(row: Any, names: str) -> dict[str, Any]:
-    """A message as the complainant sees it."""
+_OURS: Final[Mapping[str, Sequence[str]]] = {
+    "acknowledgement": ("acknowledgement",),
+    "merged": ("merged", "merged_beside"),
+    "unmerged": ("unmerged", "unmerged_beside"),
+    "split": ("split",),
+}
+"""Purpose of a message -> names of the phrases that it may be."""
+
+
+def shown_entry(row: Any, names: str, language: str | None) -> dict[str, Any]:
+    """A message as the complainant sees it: what the program said itself in the language that they asked for, where they did."""
     shown = dict(row)
-    first_name, team = shown.pop("first_name"), shown.pop("team")
+    first_name, team, record_type = (shown.pop(name) for name in ("first_name", "team", "record_type"))
+    for phrase in _OURS.get(shown["purpose"], ()) if language and shown["body_html"] is None else ():
+        shown["body"] = retold(phrase, shown["body"], language, record_type=record_type) or shown["body"]
     return shown | {"name": first_name if names == "first_name" else team}
 
 

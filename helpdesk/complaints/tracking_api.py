@@ -21,12 +21,13 @@ from helpdesk.complaints.action_schemas import ReasonIn
 from helpdesk.complaints.attachment_api import is_scanned
 from helpdesk.complaints.complaint_api import Blueprint
 from helpdesk.complaints.errors import SurvivorElsewhere
+from helpdesk.complaints.phrases import LANGUAGES, first_of
 from helpdesk.complaints.tracking_errors import ReopenWindowOver, StillOpen, TrackingRefused, TrackingSessionEnded
 from helpdesk.complaints.tracking_secret import Secrets
 from helpdesk.identity.actors import Actor
 from helpdesk.kernel import cors, limiting
 from helpdesk.kernel.errors import ActionNotAllowed, Forbidden, MovedMeanwhile
-from helpdesk.kernel.http import Scheme, credentials, web
+from helpdesk.kernel.http import Scheme, credentials, language, liked_language, web
 from helpdesk.kernel.ids import parse_reference
 from helpdesk.kernel.pagination import Page
 from helpdesk.kernel.schemas import PageQuery
@@ -106,9 +107,16 @@ BY_SESSION = Scheme("tracking", complainant, TrackingSessionEnded)
 """For everything that hangs on a complaint and is the complainant's too. The actor sees that one complaint."""
 
 
+def speak(own: str | None) -> str:
+    """What the caller likes best, and else the language of their complaint, of those that we have words in."""
+    return language(first_of(own))
+
+
 def _seen(session: Session, actor: Actor, _: object = None) -> dict[str, Any]:
     settings = web().settings
-    return tracking.seen_by(session, actor, names=settings.tracking_names, window_days=settings.reopen_window_days)
+    return tracking.seen_by(
+        session, actor, names=settings.tracking_names, window_days=settings.reopen_window_days, speak=speak
+    )
 
 
 @blp.read(
@@ -117,6 +125,7 @@ def _seen(session: Session, actor: Actor, _: object = None) -> dict[str, Any]:
     summary="How it stands, in plain words",
     answer=tracking_schemas.TrackedComplaint,
     by=BY_SESSION,
+    languages=LANGUAGES,
 )
 def get_complaint(session: Session, actor: Actor) -> dict[str, Any]:
     return _seen(session, actor)
@@ -129,15 +138,21 @@ def get_complaint(session: Session, actor: Actor) -> dict[str, Any]:
     answer=tracking_schemas.TrackedMessage,
     query=PageQuery,
     by=BY_SESSION,
+    languages=LANGUAGES,
     paged=True,
 )
 def list_messages(session: Session, actor: Actor, page: Page, given: dict[str, Any]) -> Any:
     rows, cursor, total = tracking_queries.thread(session, actor, page, given)
-    return [tracking.shown_entry(row, web().settings.tracking_names) for row in rows], cursor, total
+    return (
+        [tracking.shown_entry(row, web().settings.tracking_names, liked_language(LANGUAGES)) for row in rows],
+        cursor,
+        total,
+    )
 
 
 def _entry(session: Session, actor: Actor, message_id: UUID) -> dict[str, Any]:
-    return tracking.shown_entry(tracking_queries.entry(session, actor, message_id), web().settings.tracking_names)
+    row = tracking_queries.entry(session, actor, message_id)
+    return tracking.shown_entry(row, web().settings.tracking_names, liked_language(LANGUAGES))
 
 
 @blp.write(

@@ -171,6 +171,7 @@ _THREAD: Final = (
         _MESSAGE.html.label("body_html"),
         (_MESSAGE.redactions > 0).label("redacted"),
         _MESSAGE.created_at,
+        _COMPLAINT.record_type,
     )
     .join(Complaint.__table__, _COMPLAINT.id == _MESSAGE.complaint_id)
     .outerjoin(

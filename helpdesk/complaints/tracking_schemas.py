@@ -76,7 +76,7 @@ class TrackedComplaint(Schema):
     status_text = fields.String(
         required=True,
         metadata={
-            "description": "In plain words, in their language.",
+            "description": "In plain words, in the language of `Accept-Language`, else in that of the complaint.",
             "example": "We have it and are looking into it.",
         },
     )

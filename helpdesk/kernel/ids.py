@@ -6,6 +6,7 @@ through, and checkable, so that a slip on the telephone is noticed instead of fi
 """
 
 import secrets
+import unicodedata
 from datetime import datetime
 from uuid import UUID
 
@@ -53,14 +54,22 @@ def new_reference() -> str:
 
 
 def parse_reference(text: str) -> str | None:
-    """The canonical form of what somebody typed (any case, dashes or blanks anywhere, O for 0), or None if it is not one."""
-    chars = [char for char in text.upper() if char not in "- "]
+    """The canonical form of what somebody typed (any case, any dashes or blanks anywhere, O for 0, full-width as an input method
+    for Chinese writes it), or None if it is not one.
+    """
+    chars = _typed(text)
     if len(chars) != _RANDOM_CHARS + 1 or any(char not in _VALUE for char in chars):
         return None
     canonical = "".join(ALPHABET[_VALUE[char]] for char in chars)
     if check_character(canonical[:-1]) != canonical[-1]:
         return None
     return _grouped(canonical)
+
+
+def _typed(text: str) -> list[str]:
+    """NFKC makes full-width letters, digits and blanks ordinary ones; dashes are many (category Pd, and the minus sign)."""
+    plain = unicodedata.normalize("NFKC", text).upper()
+    return [char for char in plain if char != "\N{MINUS SIGN}" and unicodedata.category(char) not in {"Pd", "Zs"}]
 
 
 def code_of(number: int, chars: int) -> str:
@@ -71,7 +80,7 @@ def code_of(number: int, chars: int) -> str:
 
 def parse_code(text: str, chars: int) -> str | None:
     """The canonical form of a code of `chars` characters that somebody typed, as `parse_reference`."""
-    given = [char for char in text.upper() if char not in "- "]
+    given = _typed(text)
     if len(given) != chars + 1 or any(char not in _VALUE for char in given):
         return None
     canonical = "".join(ALPHABET[_VALUE[char]] for char in given)

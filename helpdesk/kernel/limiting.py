@@ -138,11 +138,23 @@ def register(app: Flask, held: Limits) -> None:
 
 def _describe(response: Response, standings: Sequence[Standing]) -> None:
     if standings:
-        by_name = {standing.name: standing for standing in standings}.values()
+        by_name = _tightest(standings)
         response.headers["RateLimit-Policy"] = ", ".join(
             f'"{it.name}";q={it.rate.amount};w={it.rate.seconds}' for it in by_name
         )
         response.headers["RateLimit"] = ", ".join(f'"{it.name}";r={it.left};t={it.reset}' for it in by_name)
+
+
+def _tightest(standings: Sequence[Standing]) -> list[Standing]:
+    """One of each name. A request can be counted twice under one, for its address and for the reference that it tries: the
+    caller has what is left of both.
+    """
+    found: dict[str, Standing] = {}
+    for standing in standings:
+        known = found.get(standing.name)
+        if known is None or (standing.left, -standing.reset) < (known.left, -known.reset):
+            found[standing.name] = standing
+    return list(found.values())
 
 
 def client_address() -> str:

@@ -126,12 +126,21 @@ def language(known: Sequence[str], wanted: str | None = None) -> str:
     """Which of these languages the caller likes best (`wanted`, or by `Accept-Language`; RFC 4647's look-up: `zh-CN` is
     content with `zh`); the first where it says nothing of them. The answer will say so.
     """
+    return liked_language(known, wanted) or _speaking(known[0])
+
+
+def liked_language(known: Sequence[str], wanted: str | None = None) -> str | None:
+    """The same; None where it says nothing of them."""
     asked = [wanted] if wanted else [tag for tag, quality in request.accept_languages if quality > 0]
     spelled = {tag.lower(): tag for tag in known}
     liked = (spelled.get(shorter) for tag in asked for shorter in _shortened(tag.lower()))
-    found: str = next((tag for tag in liked if tag is not None), known[0])
-    g.language = found
-    return found
+    found = next((tag for tag in liked if tag is not None), None)
+    return None if found is None else _speaking(found)
+
+
+def _speaking(tag: str) -> str:
+    g.language = tag
+    return tag
 
 
 def _shortened(tag: str) -> Iterator[str]:

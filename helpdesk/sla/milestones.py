@@ -8,10 +8,10 @@ from sqlalchemy.orm import Session
 
 from helpdesk.complaints import tracking_queries
 from helpdesk.complaints.phrases import said
+from helpdesk.complaints.tracking import Speak
 from helpdesk.identity.actors import Actor
 from helpdesk.sla import queries, regime_clocks
 from helpdesk.sla.models import Clock
-from helpdesk.sla.regime_rules import NOTICE
 
 REGULATOR: Final = "regulator"
 _TOLD: Final = ("acknowledge", "resolve", "follow_up")
@@ -33,11 +33,12 @@ _NO_PROMISES: Final = frozenset(
 """Milestones of a regulator's that are windows, or between us and others: nobody is promised anything by them."""
 
 
-def of(session: Session, actor: Actor) -> list[dict[str, Any]]:
+def of(session: Session, actor: Actor, speak: Speak) -> list[dict[str, Any]]:
     """Of the actor's own complaint; what is still to come, by its time, what waits for them last."""
     complaint = tracking_queries.seen(session, actor)
     clocks = queries.clocks_of(session, actor, str(actor.id))
-    found = [_shown(clock, complaint["language"], complaint["seen_at"]) for clock in clocks if _counts(session, clock)]
+    language = speak(complaint["language"])
+    found = [_shown(clock, language, complaint["seen_at"]) for clock in clocks if _counts(session, clock)]
     return sorted(found, key=lambda item: (item["due_at"] is None, item["due_at"] or 0))
 
 
@@ -49,12 +50,12 @@ def _counts(session: Session, clock: Clock) -> bool:
     return regime_clocks.rule_of(session, clock).milestone not in _NO_PROMISES
 
 
-def _shown(clock: Clock, language: str | None, now: Any) -> dict[str, Any]:
+def _shown(clock: Clock, language: str, now: Any) -> dict[str, Any]:
     kind = clock.kind if clock.rule_id is None else REGULATOR
     return {
         "kind": kind,
         "text": said(f"promise_{kind}", language),
-        "notice": None if clock.rule_id is None else NOTICE,
+        "notice": None if clock.rule_id is None else said("regulator_notice", language),
         "due_at": clock.due_at,
         "overdue": clock.due_at is not None and clock.due_at < now,
     }

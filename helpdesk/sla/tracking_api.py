@@ -2,7 +2,8 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
-from helpdesk.complaints.tracking_api import BY_SESSION, share
+from helpdesk.complaints.phrases import LANGUAGES
+from helpdesk.complaints.tracking_api import BY_SESSION, share, speak
 from helpdesk.identity.actors import Actor
 from helpdesk.kernel.http import Blueprint
 from helpdesk.sla import milestones, tracking_schemas
@@ -17,6 +18,7 @@ share(blp)
     summary="What was promised and is still to come, the next one first",
     answer=tracking_schemas.Milestones,
     by=BY_SESSION,
+    languages=LANGUAGES,
 )
 def read_milestones(session: Session, actor: Actor) -> dict[str, Any]:
-    return {"items": milestones.of(session, actor)}
+    return {"items": milestones.of(session, actor, speak)}

@@ -15,7 +15,6 @@ from hypothesis import strategies as st
 
 from helpdesk.kernel.ids import ALPHABET, check_character, new_id, new_reference, parse_reference
 
-FULLWIDTH: Final = "".join(chr(ord(char) + 0xFEE0) for char in "7K3M9QX2TA5")
 SAMPLES: Final = ["0000000000", "ZZZZZZZZZZ", "0123456789", "A1B2C3D4E5", "7K3M9QX2TA", "VWXYZ00000"]
 
 bodies = st.text(ALPHABET, min_size=10, max_size=10)
@@ -80,7 +79,14 @@ class TestParse:
         found = parse_reference(text)
         assert found is None or parse_reference(found) == found
 
-    @pytest.mark.parametrize("text", ["", "-", "7K3M-9QX2-TA", "\x00" * 11, "U" * 11, FULLWIDTH, "0" * 12])
+    @pytest.mark.parametrize("dash", ["", "-", "\uff0d", "\u2010", "\u2013", "\u2212", "\u3000", "\u2014\u2014"])
+    def test_as_an_input_method_for_chinese_writes_it(self, dash: str) -> None:
+        """Full-width letters and digits, and whatever dash or blank it puts between them."""
+        right = whole("7K3M9QX2TA")
+        wide = [chr(ord(char) + 0xFEE0) for char in right]
+        assert parse_reference(dash.join(["".join(wide[:4]), "".join(wide[4:8]), "".join(wide[8:])])) == grouped(right)
+
+    @pytest.mark.parametrize("text", ["", "-", "7K3M-9QX2-TA", "\x00" * 11, "U" * 11, "\u4e5d" * 11, "0" * 12])
     def test_not_one(self, text: str) -> None:
         assert parse_reference(text) is None
 

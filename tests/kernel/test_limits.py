@@ -392,6 +392,16 @@ class TestRequests:
         assert third.headers["RateLimit"] == f'"credential";r=0;t={wait}'
         assert third.headers["X-Request-ID"]
 
+    def test_of_two_counts_of_one_limit_the_tighter_is_told(self, site: Open) -> None:
+        """A try is counted for the address and for the reference; another reference does not give the address more tries."""
+        here = site(limit_tracking="3/hour")
+        left = []
+        for reference in ("0000-0000-000", "1000-0000-000", "2000-0000-000", "3000-0000-000"):
+            given = {"reference": reference, "secret": "nothing"}
+            told = here.app.test_client().post("/api/v1/public/tracking", json=given).headers["RateLimit"]
+            left.append(told.partition('"tracking";r=')[2].partition(";")[0])
+        assert left == ["2", "1", "0", "0"]
+
     def test_each_credential_has_its_own(self, site: Open, join: Join) -> None:
         here = site(limit_credential="1/minute")
         assert [here.get().status_code for _ in range(2)] == [200, 429]

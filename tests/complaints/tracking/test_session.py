@@ -5,6 +5,7 @@ two complaints; a session outlives its secret or its time; something said among 
 full name; an answer does not end the waiting; a complaint is reopened after the window, or cannot be within it.
 """
 
+import itertools
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -17,8 +18,8 @@ from itsdangerous import URLSafeSerializer
 from sqlalchemy import Engine, text
 
 from helpdesk.app import create_app
-from helpdesk.complaints import intake, tracking_session
-from helpdesk.complaints.phrases import STANDARD, in_language, phrases, said
+from helpdesk.complaints import intake, tracking, tracking_session
+from helpdesk.complaints.phrases import LANGUAGES, STANDARD, in_language, phrases, retold, said
 from helpdesk.complaints.schemas import ComplaintIn
 from helpdesk.identity.actors import SYSTEM
 from helpdesk.kernel.ids import new_id
@@ -57,6 +58,13 @@ class TestOpening:
     def test_however_both_are_typed(self, anonymous: Caller, shown: dict[str, Any]) -> None:
         answer = self.tried(anonymous, shown["reference"].lower().replace("-", " "), shown["tracking_secret"].lower())
         assert answer.status_code == 200
+        wide = ["".join(chr(ord(char) + 0xFEE0) for char in shown[name]) for name in ("reference", "tracking_secret")]
+        assert self.tried(anonymous, *wide).status_code == 200
+
+    def test_full_width_wherever_a_reference_is_read(self, agent: Caller, shown: dict[str, Any]) -> None:
+        wide = "".join(chr(ord(char) + 0xFEE0) for char in shown["reference"])
+        assert agent.get(f"/complaints/{wide}").json["id"] == shown["id"]
+        assert [item["id"] for item in agent.get(f"/complaints?ref={wide}").json["items"]] == [shown["id"]]
 
     def test_the_token_is_not_kept(self, anonymous: Caller, shown: dict[str, Any], engine: Engine) -> None:
         body = {"reference": shown["reference"], "secret": shown["tracking_secret"]}
@@ -159,6 +167,44 @@ class TestSeen:
         person = {"email": "li.wei@example.com"} | ({"language": language} if language else {})
         seen = Complainant(anonymous, new(agent, complainant=person)).get("complaint").json
         assert seen["status_text"] == said("status_received", language)
+
+    def test_in_the_language_that_they_ask_for(self, agent: Caller, anonymous: Caller) -> None:
+        """What the program says; what people wrote stays as they wrote it."""
+        shown = new(agent, acknowledge=True)
+        agent.post(f"/complaints/{shown['reference']}/messages", {"kind": "public_reply", "body": "On Friday."})
+        authorization = f"Tracking {Complainant(anonymous, shown).token}"
+
+        def read(path: str, language: str | None) -> Any:
+            headers = {"Authorization": authorization} | ({"Accept-Language": language} if language else {})
+            return anonymous.client.get(f"/api/v1/public/tracking/{path}", headers=headers)
+
+        words = {"record_type": "complaint", "reference": shown["reference"]}
+        for asked, language in ((None, "en"), ("fr", "en"), ("zh-CN, en;q=0.5", "zh"), ("en", "en")):
+            complaint = read("complaint", asked)
+            assert complaint.json["status_text"] == said("status_received", language)
+            assert complaint.headers["Content-Language"] == language
+            assert complaint.json["subject"] == shown["subject"]
+            said_of = [item["text"] for item in read("milestones", asked).json["items"]]
+            assert said("promise_resolve", language) in said_of
+            bodies = [item["body"] for item in read("messages", asked).json["items"]]
+            assert bodies == [said("acknowledgement", language, **words), "On Friday."]
+
+    def test_each_notice_of_ours_is_told_again(self) -> None:
+        """From each language to each, with what it names; a text that was changed is left alone."""
+        values = {
+            "reference": "AB",
+            "source": "CD",
+            "survivor": "EF",
+            "old": "GH",
+            "new": "IJ",
+            "record_type": "request",
+        }
+        for names in tracking._OURS.values():
+            for name in names:
+                for text_of, into in itertools.product(LANGUAGES, LANGUAGES):
+                    told = retold(name, said(name, text_of, **values), into, record_type="request")
+                    assert told == said(name, into, **values), (name, text_of, into)
+                assert retold(name, said(name, "en", **values) + " And more.", "zh") is None
 
     def test_through_the_whole_life(self, senior: Caller, anonymous: Caller) -> None:
         shown = new(senior)
