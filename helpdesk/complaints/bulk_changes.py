@@ -98,6 +98,9 @@ def _wanted(session: Session, actor: Actor, given: Mapping[str, Any]) -> Wanted:
         view = view_queries.view(session, actor, given["view_id"])
     except NotFound:
         raise ValidationFailed(errors=[FieldError.at("/view_id", "unknown", "There is no such view.")]) from None
+    if not view["filters"] and not given["everything"]:
+        text = 'The view has no filters, so it is every complaint; say so with "everything": true.'
+        raise ValidationFailed(errors=[FieldError.at("/view_id", "everything", text)])
     return saved_views.wanted(session, view)
 
 

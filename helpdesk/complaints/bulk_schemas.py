@@ -30,6 +30,12 @@ class BulkIn(StepIn):
         metadata={"description": f"Or all that match, {MOST} at most, as they are now.", "example": None},
     )
     view_id = fields.UUID(metadata={"description": "Or all of a view.", "example": None})
+    everything = Flag(
+        load_default=False,
+        metadata={
+            "description": "Needed where `where` is empty, or the view has no filters: then it is every complaint that you see."
+        },
+    )
     versions = ByName(
         keys=fields.String(),
         values=Whole(validate=validate.Range(1, MAX_VERSION)),
@@ -47,6 +53,10 @@ class BulkIn(StepIn):
     def _one_way(self, data: dict[str, Any], **_: Any) -> None:
         if sum(name in data for name in _WHICH) != 1:
             raise ValidationError("Give either refs, or where, or view_id.", "refs")
+        if data.get("where") == {} and not data.get("everything"):
+            raise ValidationError('No filter means every complaint; say so with "everything": true.', "where")
+        if data.get("everything") and (data.get("where") or "refs" in data):
+            raise ValidationError("Filters and references say which; this is for where there are none.", "everything")
         refs = data.get("refs", [])
         seen: set[str] = set()
         for place, ref in enumerate(refs):

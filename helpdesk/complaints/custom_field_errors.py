@@ -19,7 +19,10 @@ class FieldInUse(Conflict):
 class FieldNamed(Conflict):
     code = "custom_field_named"
     title = "Something still asks for this field, or sets it"
-    advice = "Change what `uses` names first, then delete the field or put it out of use."
+    advice = (
+        "Change what `uses` names first, then the field, or delete it. A definition is changed all the same with `even_if_named: true`: "
+        "what named it does nothing, or is refused, until it is mended."
+    )
 
 
 class TooManyFields(Conflict):

@@ -25,10 +25,11 @@ class CustomFieldCreated(CustomFieldEvent):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CustomFieldChanged(CustomFieldEvent):
-    """`changes`: field -> [before, after]."""
+    """`changes`: field -> [before, after]. `even_if_named`: though settings named it that do not go together with it any more."""
 
     type: ClassVar[str] = "custom_field.changed"
     changes: dict[str, list[Any]]
+    even_if_named: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping
 from typing import Any, Final
 
-from marshmallow import ValidationError, fields, validate
+from marshmallow import ValidationError, fields, validate, validates_schema
 
 from helpdesk.complaints.custom_field_models import FIELD_TYPES
 from helpdesk.complaints.custom_values import FOUND_TO, LONGEST
@@ -139,6 +139,18 @@ class CustomFieldPatch(_Definition):
     label = Line(max_length=200, metadata={"example": "Order number"})
     type = Choice(FIELD_TYPES, metadata={"description": "Stays while there are values.", "example": "text"})
     active = Flag(metadata={"description": "false: values stay where they are, and none is written any more."})
+    even_if_named = Flag(
+        metadata={
+            "description": "Also where settings name the field that do not go together with the change (409 "
+            "`custom_field_named`): they do nothing, or are refused, until they are mended.",
+            "example": None,
+        }
+    )
+
+    @validates_schema
+    def _a_change(self, data: dict[str, Any], **_: Any) -> None:
+        if data.keys() == {"even_if_named"}:
+            raise ValidationError("It goes with a change of the definition.", "even_if_named")
 
 
 class CustomFieldQuery(PageQuery):

@@ -219,19 +219,22 @@ def _defaults(given: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def change(uow: UnitOfWork, field: CustomField, given: Mapping[str, Any]) -> UUID:
-    """`given`: any part of the definition. While complaints have values in it, its type and currency stay, codes of options
+    """`given`: any part of the definition, and `even_if_named`. While complaints have values in it, its type and currency stay, codes of options
     stay too (retire one instead), and a text that is looked for does not become longer. Raises `FieldInUse`.
     """
     before = {name: getattr(field, name) for name in _TOLD}
     for name, value in given.items():
-        setattr(field, name, value)
+        if name in before:
+            setattr(field, name, value)
     _check(field)
     changes = {name: [old, getattr(field, name)] for name, old in before.items() if old != getattr(field, name)}
     if _breaks(before, field, changes) and custom_field_queries.is_used(uow.session, field.id):
         raise FieldInUse
     if changes:
         field.touch()
-        record_administration(uow, CustomFieldChanged(field_id=field.id, key=field.key, changes=changes))
+        even_if_named = given.get("even_if_named", False)
+        event = CustomFieldChanged(field_id=field.id, key=field.key, changes=changes, even_if_named=even_if_named)
+        record_administration(uow, event)
     return field.id
 
 

@@ -42,8 +42,9 @@ class Writing:
 
 def list_drafts(session: Session, actor: Actor, page: Page, given: dict[str, Any], ref: str) -> Listed:
     statement = _SHOWN.where(_DRAFT.complaint_id == visible_id(session, actor, ref))
-    if given.get("mine"):
-        statement = statement.where(_DRAFT.agent_id == actor.id)
+    if "mine" in given:
+        mine = _DRAFT.agent_id == actor.id
+        statement = statement.where(mine if given["mine"] else mine.is_not(True))
     return listed(session, page, statement, _BY_ID, given)
 
 

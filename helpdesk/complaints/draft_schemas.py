@@ -52,7 +52,7 @@ class SendIn(Schema):
 
 
 class DraftQuery(PageQuery):
-    mine = fields.Boolean(metadata={"description": "One's own only."})
+    mine = fields.Boolean(metadata={"description": "true: one's own only; false: those of others."})
 
 
 class Draft(Schema):

@@ -138,15 +138,15 @@ NEW_CUSTOMER: Final = SimpleNamespace(tier="ordinary", kind="person")
 
 def vocabulary(session: Session) -> Vocabulary:
     """All that can be asked for now, with the operator's own fields; one statement."""
-    own = {
-        f"{CUSTOM}{row.key}": Field(
-            _CUSTOM_KINDS[row.type], row.label, tuple(option["code"] for option in row.options) or None
-        )
-        for row in fact_queries.custom_fields(session)
-    }
+    own = {f"{CUSTOM}{row.key}": own_fact(row) for row in fact_queries.custom_fields(session)}
     taxonomy = in_force()
     coded = {name: replace(VOCABULARY[name], choices=taxonomy.codes(kind)) for name, kind in OF_TAXONOMY.items()}
     return {**VOCABULARY, **coded, **own}
+
+
+def own_fact(field: Any) -> Field:
+    """Of a custom field: anything with its `type`, `label` and `options`."""
+    return Field(_CUSTOM_KINDS[field.type], field.label, tuple(option["code"] for option in field.options) or None)
 
 
 def asks_for_own(rows: Iterable[Any]) -> bool:

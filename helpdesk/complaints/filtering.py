@@ -70,7 +70,7 @@ def problem(fault: Fault, pointer: str) -> FieldError:
 def look_up(session: Session, many: Sequence[Filters]) -> Known:
     """In one statement for each kind of name, and in none where there are none."""
     names = [name for given in many for name in (*given.get("tag", ()), *given.get("any_tag", ()))]
-    keys = {_key(condition) for given in many for condition in given.get("custom", ())}
+    keys = {key_of(condition) for given in many for condition in given.get("custom", ())}
     tags = tag_queries.ids_of(session, names) if names else {}
     return Known(tags, custom_field_queries.fields_of(session, keys))
 
@@ -102,8 +102,14 @@ def _tags(known: Known, names: Sequence[str]) -> tuple[UUID, ...]:
     return tuple(dict.fromkeys(known.tags.get(fold(name), _NONE) for name in names))
 
 
-def _key(condition: str) -> str:
+def key_of(condition: str) -> str:
+    """Of the custom field that a condition is on."""
     return condition.partition(":")[0]
+
+
+def faults_of_conditions(fields: Mapping[str, CustomField], conditions: Sequence[str]) -> list[Fault]:
+    """What cannot be looked for of conditions on custom fields; `fields` by key."""
+    return _conditions(fields, conditions)[1]
 
 
 def _conditions(fields: Mapping[str, CustomField], conditions: Sequence[str]) -> tuple[tuple[Holds, ...], list[Fault]]:

@@ -138,6 +138,9 @@ _FILTERS: Final[Mapping[str, ColumnElement[bool]]] = {
     "vulnerable": _sql(IS_VULNERABLE),
     "not_vulnerable": _sql(f"NOT {IS_VULNERABLE}"),
     "watched": _COMPLAINT.id.in_(select(_WATCHER.complaint_id).where(_WATCHER.agent_id == bindparam("watched"))),
+    "not_watched": _COMPLAINT.id.not_in(
+        select(_WATCHER.complaint_id).where(_WATCHER.agent_id == bindparam("not_watched"))
+    ),
     "open": _sql(IS_OPEN),
     "closed": _sql(IS_CLOSED),
     "tagged": _sql(IS_TAGGED),
@@ -145,7 +148,11 @@ _FILTERS: Final[Mapping[str, ColumnElement[bool]]] = {
     "overdue": _COMPLAINT.next_due_at < func.now(),
     "not_overdue": _COMPLAINT.next_due_at >= func.now(),
     "mine": _COMPLAINT.assignee_id == bindparam("mine"),
+    "not_mine": (_COMPLAINT.assignee_id == bindparam("not_mine")).is_not(
+        True
+    ),  # what nobody has is not one's own either
     "unassigned": _COMPLAINT.assignee_id.is_(None),
+    "assigned": _COMPLAINT.assignee_id.is_not(None),
     "received_from": _COMPLAINT.received_at >= bindparam("received_from"),
     "received_before": _COMPLAINT.received_at < bindparam("received_before"),
     "other_teams": _COMPLAINT.team_id == any_(bindparam("other_teams", type_=ARRAY(Uuid()))),
@@ -166,8 +173,13 @@ _EITHER: Final = {
     "has_tag": ("tagged", "untagged"),
     "overdue": ("overdue", "not_overdue"),
     "vulnerable": ("vulnerable", "not_vulnerable"),
+    "unassigned": ("unassigned", "assigned"),
+    "mine": ("mine", "not_mine"),
+    "watched": ("watched", "not_watched"),
 }
 """Filters that ask yes or no: which condition is meant by which."""
+_OF_ACTOR: Final = frozenset({"mine", "watched"})
+"""Of those, the ones whose value is who asks."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -339,15 +351,9 @@ def _plain(actor: Actor, given: Mapping[str, Any]) -> dict[str, Any]:
     plain: dict[str, Any] = {}
     for name, value in given.items():
         if name in _EITHER:
-            plain[_EITHER[name][not value]] = None
+            plain[_EITHER[name][not value]] = actor.id if name in _OF_ACTOR else None
         elif isinstance(value, list) and (name in _SEVERAL or name == "category"):
             plain[f"{name}_any"] = value
-        elif name == "watched":
-            plain |= {"watched": actor.id} if value else {}
-        elif name == "mine":
-            plain |= {"mine": actor.id} if value else {}
-        elif name == "unassigned":
-            plain |= {"unassigned": None} if value else {}
         elif name == "ref":
             plain["ref"] = [parse_reference(ref) or "" for ref in value]
         else:

@@ -86,6 +86,7 @@ class Complaint(Identified, Versioned, EventStream, Stamped, Base):
         Index("ix_complaint_language_received_at_id", "language", "received_at", "id"),
         Index("ix_complaint_escalation_level_received_at_id", "escalation_level", "received_at", "id"),
         Index("ix_complaint_vulnerable", "received_at", "id", postgresql_where=text(IS_VULNERABLE)),
+        Index("ix_complaint_has_assignee", "received_at", "id", postgresql_where=text("assignee_id IS NOT NULL")),
         Index("ix_complaint_customer_id_received_at_id", "customer_id", "received_at", "id"),
         Index("ix_complaint_external_id", "external_id"),
         Index(

@@ -12,7 +12,8 @@ from uuid import UUID
 
 from sqlalchemy.orm import Session
 
-from helpdesk.complaints import tag_queries
+from helpdesk.complaints import custom_field_queries, tag_queries
+from helpdesk.complaints.changed_fields import DECIDING, ChangedField
 from helpdesk.complaints.custom_field_events import CustomFieldChanged, CustomFieldDeleted
 from helpdesk.complaints.facts import CUSTOM, OF_TAXONOMY
 from helpdesk.complaints.folding import fold
@@ -55,8 +56,8 @@ def _by(session: Session, event: Any) -> Iterator[Going]:
         yield Term(event.kind, event.code)
     elif isinstance(event, CustomFieldDeleted):
         yield OwnField(event.key, wholly=True)
-    elif isinstance(event, CustomFieldChanged) and _out_of_use(event.changes):
-        yield OwnField(event.key, wholly=False)
+    elif isinstance(event, CustomFieldChanged) and not event.even_if_named:
+        yield from _by_definition(session, event)
     elif isinstance(event, TagDeleted):
         yield OneTag(frozenset(map(fold, (event.name, *event.also))), wholly=True)
     elif isinstance(event, TagChanged) and _out_of_use(event.changes):
@@ -69,6 +70,14 @@ def _by(session: Session, event: Any) -> Iterator[Going]:
         yield Named(event.team_id)
     elif isinstance(event, RoleDeleted):
         yield OneRole(event.name)
+
+
+def _by_definition(session: Session, event: CustomFieldChanged) -> Iterator[Going]:
+    if _out_of_use(event.changes):
+        yield OwnField(event.key, wholly=False)
+    if DECIDING & event.changes.keys():
+        field = custom_field_queries.fields_of(session, [event.key])[event.key]
+        yield ChangedField.by(field, event.changes)
 
 
 def _out_of_use(changes: Mapping[str, Any]) -> bool:

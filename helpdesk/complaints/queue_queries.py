@@ -123,8 +123,9 @@ def list_queued(session: Session, actor: Actor, page: Page, given: Mapping[str, 
     statement: AnySelect = select(*_ITEM).where(
         of_team(visible_queue(session, actor, team_id)), IS_OPEN, visible_to(actor)
     )
-    if given.get("unassigned"):
-        statement = statement.where(_COMPLAINT.assignee_id.is_(None))
+    if "unassigned" in given:
+        nobody = _COMPLAINT.assignee_id.is_(None)
+        statement = statement.where(nobody if given["unassigned"] else ~nobody)
     rows, cursor, total = listed(session, page, statement, BY_URGENCY, given)
     return [{**row, "next_due_at": due(row["next_due_at"])} for row in rows], cursor, total
 

@@ -24,7 +24,9 @@ class Queue(Schema):
 
 
 class QueueQuery(PageQuery):
-    unassigned = fields.Boolean(metadata={"description": "Only what nobody has.", "example": True})
+    unassigned = fields.Boolean(
+        metadata={"description": "true: only what nobody has; false: only what somebody has.", "example": True}
+    )
 
 
 class QueueItem(Schema):

@@ -205,10 +205,10 @@ class ComplaintQuery(PageQuery):
     escalation_level = fields.Integer(validate=validate.Range(0, MAX_LEVEL), metadata={"example": 1})
     language = Text(max_length=35, validate=LANGUAGE, metadata={"example": "en"})
     vulnerable = fields.Boolean(metadata={"description": "Whether a need is recorded that holds."})
-    watched = fields.Boolean(metadata={"description": "Those that the caller watches."})
+    watched = fields.Boolean(metadata={"description": "true: those that the caller watches; false: the others."})
     customer_id = fields.UUID()
-    mine = fields.Boolean(metadata={"description": "Assigned to the caller."})
-    unassigned = fields.Boolean()
+    mine = fields.Boolean(metadata={"description": "true: assigned to the caller; false: to another, or to nobody."})
+    unassigned = fields.Boolean(metadata={"description": "true: what nobody has; false: what somebody has."})
     source = Several(
         Line(max_length=100, metadata={"example": "shop"}), metadata={"description": _SEVERAL, "example": ["shop"]}
     )

@@ -27,15 +27,20 @@ ALWAYS: Final[Mapping[str, Any]] = {"all": []}
 """The condition of a rule that is for everything."""
 
 
-def comparisons(condition: Any) -> Iterator[tuple[str, Any]]:
-    """Field and value of each comparison in a condition as it is written, read or not."""
+def leaves(condition: Any) -> Iterator[Mapping[str, Any]]:
+    """Each comparison in a condition as it is written, read or not."""
     if isinstance(condition, list):
         for part in condition:
-            yield from comparisons(part)
+            yield from leaves(part)
     elif isinstance(condition, dict) and "field" in condition:
-        yield condition["field"], condition.get("value")
+        yield condition
     elif isinstance(condition, dict):
-        yield from comparisons(list(condition.values()))
+        yield from leaves(list(condition.values()))
+
+
+def comparisons(condition: Any) -> Iterator[tuple[str, Any]]:
+    """Field and value of each of its `leaves`."""
+    return ((leaf["field"], leaf.get("value")) for leaf in leaves(condition))
 
 
 @dataclass(frozen=True, slots=True)

@@ -113,6 +113,12 @@ def _field(office: Office) -> tuple[str, str]:
     return f"/custom-fields/{made['id']}", "region"
 
 
+def _choice(office: Office) -> tuple[str, str]:
+    options = [{"code": code, "label": code} for code in ("north", "south")]
+    given = {"key": "region", "label": "Region", "type": "choice", "filterable": True, "options": options}
+    return f"/custom-fields/{office.make('/custom-fields', given)['id']}", "region"
+
+
 def _tag(office: Office) -> tuple[str, str]:
     """By a name that it had before, and in other capitals."""
     made = office.make("/tags", {"name": "Parcel"})
@@ -151,6 +157,15 @@ _SETTING = (
     ("view", lambda office, key: office.view({}, columns=("reference", f"custom_fields.{key}"))),
     ("trigger", lambda office, key: office.trigger("edit", {"custom_fields": {key: "north"}})),
 )
+_VALUED = (
+    ("view", lambda office, key: office.view({"custom": [f"{key}:north"]}, "team")),
+    ("macro", lambda office, key: office.macro("edit", {"custom_fields": {key: "north"}})),
+    ("trigger", lambda office, key: office.trigger("edit", {"custom_fields": {key: "north"}})),
+    ("routing_rule", lambda office, key: office.rule(f"custom.{key}", ["north"], "in")),
+    ("trigger", lambda office, key: office.asking(f"custom.{key}", "north")),
+    ("sla_policy", lambda office, key: office.policy(f"custom.{key}", "north")),
+)
+"""What names a field with a value of it."""
 _SENDING = (
     ("macro", lambda office, row: office.macro("ask_customer", {}, canned_reply_id=row)),
     ("trigger", lambda office, row: office.trigger("write_message", {"kind": "public_reply", "canned_reply_id": row})),
@@ -192,6 +207,23 @@ CASES = (
         ),
     ),
     Case("change_custom_field", "custom_field_named", _field, lambda _: {"active": False}, _SETTING),
+    Case("change_custom_field", "custom_field_named", _field, lambda _: {"type": "number"}, _VALUED),
+    Case(
+        "change_custom_field",
+        "custom_field_named",
+        _choice,
+        lambda _: {"options": [{"code": "south", "label": "South"}]},
+        _VALUED,
+    ),
+    Case("change_custom_field", "custom_field_named", _field, lambda _: {"filterable": False}, _VALUED[:1]),
+    Case("change_custom_field", "custom_field_named", _field, lambda _: {"mask": "?-####"}, _VALUED[1:3]),
+    Case(
+        "change_custom_field",
+        "custom_field_named",
+        _choice,
+        lambda _: {"options": [{"code": "north", "label": "N", "active": False}, {"code": "south", "label": "S"}]},
+        _VALUED[1:3],
+    ),
     Case(
         "delete_tag",
         "tag_named",
@@ -345,6 +377,23 @@ def test_what_is_ones_own_or_out_of_force_keeps_nothing(office: Office) -> None:
     assert office.admin.patch(f"/triggers/{trigger['id']}", {"active": False}, if_match="*").status_code == 200
     assert office.admin.delete(path, if_match="*").status_code == 204
     assert office.admin.get(f"/views/{view['id']}").json["broken"][0]["pointer"] == "/filters/tag/0"
+
+
+def test_a_definition_is_changed_where_nothing_breaks(office: Office) -> None:
+    """What names it is as sound as before; what was broken before keeps nobody from mending the rest."""
+    path, key = _choice(office)
+    case = Case("change_custom_field", "", _choice, None, _VALUED)
+    _using(office, case, key)
+    options = [{"code": code, "label": code} for code in ("east", "north", "south")]
+    for given in ({"options": options}, {"label": "Area"}, {"options": options[:2]}, {"required_for": ["resolve"]}):
+        answer = office.admin.patch(path, given, if_match="*")
+        assert answer.status_code == 200, answer.text
+    answer = office.admin.patch(path, {"options": options[:1]}, if_match="*")
+    assert len(answer.json["uses"]) == len(_VALUED)
+    assert office.admin.patch(path, {"even_if_named": True}, if_match="*").status_code == 422
+    answer = office.admin.patch(path, {"options": options[:1], "even_if_named": True}, if_match="*")
+    assert answer.status_code == 200, answer.text
+    assert office.admin.patch(path, {"options": options[:1], "filterable": False}, if_match="*").status_code == 200
 
 
 def test_a_trigger_is_not_put_into_force_again_over_what_has_gone(office: Office) -> None:

@@ -85,6 +85,10 @@ class TestRefused:
             ({}, {"/refs": "invalid"}),
             ({"refs": []}, {"/refs": "length"}),
             ({"refs": ["x"], "where": {}}, {"/refs": "invalid"}),
+            ({"where": {}}, {"/where": "invalid"}),
+            ({"where": {}, "everything": False}, {"/where": "invalid"}),
+            ({"where": {"mine": False}, "everything": True}, {"/everything": "invalid"}),
+            ({"refs": ["x"], "everything": True}, {"/everything": "invalid"}),
             ({"refs": ["x", "y", "x"]}, {"/refs/2": "invalid"}),
             ({"refs": [f"r{number}" for number in range(MOST + 1)]}, {"/refs": "length"}),
             ({"refs": ["x"], "versions": {"y": 1}}, {"/versions/y": "invalid"}),
@@ -104,6 +108,17 @@ class TestRefused:
     def test_another_ones_view(self, agent: Caller, join: Join) -> None:
         theirs = join("agent").post("/views", {"name": "Theirs"}).json["id"]
         assert problems(change(agent, view_id=theirs)) == {"/view_id": "unknown"}
+
+    def test_everything_only_in_so_many_words(self, agent: Caller) -> None:
+        """Somebody's slip, or a view that another has emptied, changes nothing."""
+        refs = sorted(new(agent)["reference"] for _ in range(2))
+        view = agent.post("/views", {"name": "All"}).json["id"]
+        assert problems(change(agent, view_id=view)) == {"/view_id": "everything"}
+        assert everything(agent, "/jobs") == []
+        ways: tuple[dict[str, Any], ...] = ({"where": {}}, {"view_id": view})
+        for which in ways:
+            answer = change(agent, **which, everything=True, dry_run=True)
+            assert sorted(item["subject"] for item in answer.json["items"]) == refs
 
     def test_a_broken_view(self, agent: Caller, senior: Caller) -> None:
         made = senior.post("/tags", {"name": "late"}).json
@@ -178,7 +193,7 @@ class TestAtOnce:
 
     def test_more_match_than_can_be_changed(self, agent: Caller, database: Database) -> None:
         many(database, MOST + 1)
-        answer = change(agent, where={})
+        answer = change(agent, where={}, everything=True)
         assert problems(answer) == {"/where": "too_many"}
         assert answer.json["more_than"] == MOST
 

@@ -66,6 +66,7 @@ class TestWhose:
         assert other.get(path).json == draft
         assert [item["id"] for item in other.get(at(complaint, "drafts")).json["items"]] == [draft["id"]]
         assert other.get(at(complaint, "drafts?mine=true")).json["items"] == []
+        assert len(other.get(at(complaint, "drafts?mine=false")).json["items"]) == 1
         assert other.put(path, REPLY, if_match="*").status_code == 403
         assert other.post(f"{path}/send", {}).status_code == 403
         assert other.delete(path, if_match="*").json["permission"] == "complaint:assign"

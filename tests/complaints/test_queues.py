@@ -144,6 +144,7 @@ class TestOrder:
         one, other = arrive(agent, team), arrive(agent, team)
         agent.post(at(one, "claim"))
         assert refs(agent.get(f"/queues/{team}/complaints?unassigned=true")) == [other["reference"]]
+        assert refs(agent.get(f"/queues/{team}/complaints?unassigned=false")) == [one["reference"]]
         assert agent.get(f"/queues/{team}/complaints?severity=S1").status_code == 422
 
     def test_of_no_team(self, agent: Caller, manager: Caller, team: UUID) -> None:

@@ -71,7 +71,9 @@ class World:
             "language": ["en"],
             "escalation_level": [1],
             "vulnerable": [True, False],
-            "watched": [True],
+            "watched": [True, False],
+            "mine": [True, False],
+            "unassigned": [True, False],
             "open": [True, False],
         }
 
@@ -90,6 +92,10 @@ class World:
             has: Any = {issue["category"] for issue in row["issues"]}
         elif name == "watched":
             has = {row["id"] in self.watched and caller is self.manager}
+        elif name == "mine":
+            has = {row["assignee_id"] == str(caller.id)}
+        elif name == "unassigned":
+            has = {row["assignee_id"] is None}
         elif name == "open":
             has = {row["status"] in {"received", "investigated"}}
         else:
@@ -97,7 +103,7 @@ class World:
         return bool(has & set(value if isinstance(value, list) else [value]))
 
 
-_ONE_ONLY: Final = {"language", "escalation_level", "vulnerable", "watched", "open"}
+_ONE_ONLY: Final = {"language", "escalation_level", "vulnerable", "watched", "mine", "unassigned", "open"}
 
 
 def drawn(world: World, life: random.Random) -> dict[str, Any]:
