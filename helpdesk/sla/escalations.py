@@ -82,8 +82,8 @@ def _actions(uow: UnitOfWork, event: Any, recorded: Recorded) -> list[dict[str, 
     if rung is None:
         return []
     if rung.implied and getattr(complaint, "assignee_id", None) is None:
-        entered: Any = complaint
-        if at != BREACHED or event.due_at <= entered.created_at:
+        entered = getattr(complaint, "created_at", uow.now)  # one that is being born has no columns yet
+        if at != BREACHED or event.due_at <= entered:
             return []
     moot = why_moot(uow.session, clock, at, event.generation, uow.now)
     if moot is not None and rung.implied:
