@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass
 from http import HTTPStatus
+from threading import Lock
 from typing import Any, Final
 
 import flask_smorest
@@ -130,16 +131,39 @@ _COOKIE: Final[dict[str, Any]] = {
 
 
 class Api(flask_smorest.Api):  # type: ignore[misc]  # flask-smorest ships no types
+    """Blueprints are described when the document is asked for, not when they are registered: that would be most of what it takes to
+    start, in each process, and most of those never show it.
+    """
+
     ERROR_SCHEMA = Problem
     path_parameters: Mapping[str, PathParameter]
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        self._undescribed: list[flask_smorest.Blueprint] = []
+        self._describing = Lock()
+        self._rendered: bytes | None = None
+        super().__init__(*args, **kwargs)
+
+    def register_blueprint(self, blp: flask_smorest.Blueprint, **options: Any) -> None:
+        self._app.extensions["flask-smorest"]["blp_name_to_api"][blp.name] = self
+        self._app.register_blueprint(blp, **options)
+        self._undescribed.append(blp)
+
+    def describe_all(self) -> None:
+        """Bring what was registered into `spec`. By one thread only, and each blueprint once."""
+        while self._undescribed:
+            blp = self._undescribed.pop(0)
+            blp.register_views_in_doc(self, self._app, self.spec, name=blp.name, parameters=None)
+            self.spec.tag({"name": blp.name, "description": blp.description})
 
     def handle_http_exception(self, error: Any) -> Response:
         return problems.handle_http_exception(error)
 
     def _openapi_json(self) -> Response:
         """The document as committed, without smorest's pretty-printing on each request."""
-        if not hasattr(self, "_rendered"):
-            self._rendered = orjson.dumps(document(self))
+        with self._describing:
+            if self._rendered is None:
+                self._rendered = orjson.dumps(document(self))
         return Response(self._rendered, mimetype="application/json")
 
 
@@ -284,6 +308,7 @@ def document_view(view: Any, described: Mapping[str, Any]) -> None:
 
 def document(api: Api) -> dict[str, Any]:
     """The whole document, in a stable order, without what flask-smorest adds and nothing uses."""
+    api.describe_all()
     if "Problem" not in api.spec.components.schemas:
         api.spec.components.schema("Problem", schema=Problem)
     found: dict[str, Any] = deepcopy(api.spec.to_dict())
