@@ -161,10 +161,12 @@ def seen_by(session: Session, actor: Actor, *, names: str, window_days: int, spe
     row = tracking_queries.seen(session, actor)
     closed_at, status = row.pop("closed_at"), row["status"]
     until = None if closed_at is None or status in OPEN else closed_at + timedelta(days=window_days)
+    seen_at, may_reopen = row.pop("seen_at"), actor.may("complaint:reopen")
     can = {
         "write": True,
         "withdraw": status in OPEN and actor.may("complaint:withdraw"),
-        "reopen": until is not None and row.pop("seen_at") < until and actor.may("complaint:reopen"),
+        "reopen": until is not None and seen_at < until and may_reopen,
+        "complain_again": until is not None and seen_at >= until and may_reopen,
     }
     waits = row.pop("waiting_on") == "customer" and status in OPEN
     word = "status_waiting" if waits else f"status_{status}"

@@ -92,7 +92,12 @@ class TrackedComplaint(Schema):
     resolved_at = Timestamp(required=True, allow_none=True, metadata={"example": None})
     reopen_until = Timestamp(required=True, allow_none=True, metadata={"example": None})
     can = fields.List(
-        Choice(("write", "withdraw", "reopen")), required=True, metadata={"example": ["write", "withdraw"]}
+        Choice(("write", "withdraw", "reopen", "complain_again")),
+        required=True,
+        metadata={
+            "description": "`complain_again`: the time to reopen it is over; a new complaint is linked to it.",
+            "example": ["write", "withdraw"],
+        },
     )
 
 

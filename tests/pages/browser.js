@@ -83,7 +83,8 @@ const DO = {
       each.attributes.id,
       each.hidden ? null : each.textContent,
     ]));
-    console.log(JSON.stringify({ ...seen, address: location.href + location.hash, sent: location.sent, asked,
+    const values = Object.fromEntries(elements.filter((each) => each.value).map((each) => [each.attributes.id, each.value]));
+    console.log(JSON.stringify({ ...seen, values, address: location.href + location.hash, sent: location.sent, asked,
       kept: [...kept.keys()], lang: document.documentElement.lang, focus: document.activeElement?.attributes.id }));
   },
 };

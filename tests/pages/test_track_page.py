@@ -18,11 +18,13 @@ from typing import Any, Final
 
 import pytest
 from flask import Flask
+from sqlalchemy import Engine, text
 from werkzeug.serving import make_server
 
+from helpdesk.complaints.phrases import said
 from helpdesk.kernel.unit_of_work import Database
 from helpdesk.wiring import Program
-from tests.complaints.tracking.complainants import Post, new
+from tests.complaints.tracking.complainants import Post, act, new
 from tests.conftest import Caller
 from tests.contract.document import OPERATIONS, check_problem
 
@@ -86,9 +88,9 @@ class TestServed:
         loaded = [given[name] for _, given in TAGS for name in ("src", "href") if name in given]
         assert loaded == ["track/page.css", "track/page.js"]
         assert not [name for _, given in TAGS for name in given if name.startswith("on") or name == "style"]
-        for text in (HTML, SCRIPT, (PAGES / "track.css").read_text(encoding="utf-8")):
-            assert not re.search(r"(?:https?:)?//[A-Za-z0-9]", text)
-            assert "@import" not in text
+        for file in (HTML, SCRIPT, (PAGES / "track.css").read_text(encoding="utf-8")):
+            assert not re.search(r"(?:https?:)?//[A-Za-z0-9]", file)
+            assert "@import" not in file
 
     def test_with_a_slash_it_is_the_same(self, anonymous: Caller) -> None:
         answer = anonymous.client.get("/track/")
@@ -130,7 +132,7 @@ class TestWritten:
         asked |= {("GET", path) for path in re.findall(r'all\("([^"]*)"\)', SCRIPT)}
         asked |= {("POST", path) for path in re.findall(r'onSubmit\("\w+", "([^"]*)"', SCRIPT)}
         asked.add(("POST", "/attachments/{attachment_id}/link"))
-        assert len(asked) == 10
+        assert len(asked) == 11
         assert asked <= known
 
 
@@ -214,3 +216,99 @@ class TestRun:
         assert right["open"] is None
         assert len(right["kept"]) == 1
         assert (left["complaint"], left["kept"]) == (None, [])
+
+    def test_nothing_is_left_in_the_page(self, site: str, agent: Caller) -> None:
+        """Not hidden either: whoever comes next to this computer looks into the page as well as at it."""
+        shown = new(agent, subject="Canary", description="canary words")
+        agent.post(f"/complaints/{shown['reference']}/messages", {"kind": "public_reply", "body": "canary reply"})
+        there, left = self.run(
+            f"{site}#reference={shown['reference']}&secret={shown['tracking_secret']}",
+            ["fill", "message", "half a canary"],
+            ["fill", "withdraw_reason", "a canary"],
+            ["look"],
+            ["press", "leave"],
+            ["look"],
+        )
+        assert (there["subject"], there["values"]["message"]) == ("Canary", "half a canary")
+        told = json.dumps({name: value for name, value in left.items() if name not in {"asked", "kept"}}).lower()
+        assert "canary" not in told
+        assert shown["reference"].lower() not in told
+        assert left["values"] == {}
+
+    @pytest.mark.parametrize(
+        ("likes", "words"),
+        [("en-GB", "We cannot take this kind of file"), ("zh-CN", "无法接收此类文件")],
+    )
+    def test_refusals_are_for_people(self, site: str, agent: Caller, likes: str, words: str) -> None:
+        shown = new(agent)
+        opening = f"{site}#reference={shown['reference']}&secret={shown['tracking_secret']}"
+        steps = (["choose", "file", "run.exe", "MZ\x90\x00\x03\x00\x00\x00"], ["send", "attach"], ["look"])
+        (seen,) = self.run(opening, *steps, likes=likes)
+        assert seen["problem"].startswith(words)
+        assert "errors" not in seen["problem"]
+
+    def test_in_the_other_language(self, site: str, agent: Caller) -> None:
+        """All that the program says, from the words of the page to what the API tells it; not what people wrote."""
+        shown = new(agent, acknowledge=True)
+        english, chinese = self.run(
+            f"{site}#reference={shown['reference']}&secret={shown['tracking_secret']}",
+            ["look"],
+            ["press", "languages", "zh"],
+            ["look"],
+        )
+        assert english["stands"] == said("status_received", "en")
+        assert chinese["stands"] == said("status_received", "zh")
+        assert said("promise_resolve", "zh") in chinese["promised"]
+        words = {"reference": shown["reference"], "record_type": "complaint"}
+        assert said("acknowledgement", "zh", **words) in chinese["thread"]
+        assert (chinese["subject"], chinese["description"]) == (shown["subject"], shown["description"])
+
+    def test_a_message_with_a_file(self, site: str, agent: Caller) -> None:
+        shown = new(agent)
+        seen, after = self.run(
+            f"{site}#reference={shown['reference']}&secret={shown['tracking_secret']}",
+            ["fill", "message", "Here it is."],
+            ["choose", "message_file", "note.txt", "It is broken."],
+            ["send", "write"],
+            ["look"],
+            ["fill", "message", "And that is all."],
+            ["send", "write"],
+            ["look"],
+        )
+        assert "note.txt" in seen["thread"]
+        assert seen["files"] == "None."
+        assert after["problem"] == ""
+        items = agent.get(f"/complaints/{shown['reference']}/messages").json["items"]
+        assert [(item["body"], [file["name"] for file in item["attachments"]]) for item in items] == [
+            ("Here it is.", ["note.txt"]),
+            ("And that is all.", []),
+        ]
+
+    def test_decided_and_after_the_window(self, site: str, senior: Caller, engine: Engine) -> None:
+        shown = new(senior)
+        for action in ("investigate", "resolve"):
+            act(senior, shown, action)
+        opening = f"{site}#reference={shown['reference']}&secret={shown['tracking_secret']}"
+        (within,) = self.run(opening, ["look"])
+        assert within["decided"].startswith("Our decision: ")
+        assert within["until"].startswith("You can ask until: ")
+        assert len(within["until"]) > len("You can ask until: ")
+        assert (within["reopen"] is None, within["again"] is None) == (False, True)
+        with engine.begin() as connection:
+            connection.execute(text("ALTER TABLE complaint_transition DISABLE TRIGGER USER"))
+            connection.execute(text("UPDATE complaint_transition SET at = at - interval '400 days'"))
+            connection.execute(text("ALTER TABLE complaint_transition ENABLE TRIGGER USER"))
+        late, done = self.run(
+            opening,
+            ["look"],
+            ["fill", "again_subject", "It broke again"],
+            ["fill", "again_description", "The new one too."],
+            ["send", "again"],
+            ["look"],
+        )
+        assert (late["reopen"] is None, late["again"] is None) == (True, False)
+        assert done["problem"] == ""
+        found = re.fullmatch(r"Reference: (\S+)\nSecret: (\S+)", done["receipt"])
+        assert found is not None
+        assert senior.get(f"/complaints/{found[1]}").json["subject"] == "It broke again"
+        assert found[2] != "–"  # noqa: RUF001
