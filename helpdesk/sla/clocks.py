@@ -167,6 +167,19 @@ def pauses_of(clock: Clock) -> list[tuple[datetime, datetime | None]]:
     return [(parse_rfc3339(str(since)), parse_rfc3339(until) if until else None) for since, until in clock.pauses]
 
 
+def carried_by(clock: Clock) -> list[tuple[datetime, datetime | None]]:
+    """The waits of the rounds before, for one that goes on from there."""
+    return [(parse_rfc3339(since), parse_rfc3339(until)) for since, until in clock.carried or ()]
+
+
+def carried_on(before: Clock, at: datetime) -> list[list[str]]:
+    """What a clock carries that goes on from a stopped one of the round before: its pauses, and the time since, in which nothing was
+    owed.
+    """
+    waited = [pause for pause in pauses_of(before) if pause[1] is not None]
+    return [[rfc3339(since), rfc3339(until or at)] for since, until in [*waited, (before.stopped_at or at, at)]]
+
+
 def _written(pauses: Pauses) -> list[list[str | None]]:
     return [[rfc3339(since), rfc3339(until) if until else None] for since, until in pauses]
 
@@ -251,7 +264,7 @@ def restart(uow: UnitOfWork, clock: Clock, start: datetime, waits: Pauses, at: d
     clock.started_at = start.replace(microsecond=0)
     clock.stopped_at = clock.breached_at = clock.elapsed_seconds = None
     clock.generation += 1
-    _stand(uow, clock, waits, at)
+    _stand(uow, clock, [*carried_by(clock), *waits], at)
 
 
 def pause(uow: UnitOfWork, clock: Clock, at: datetime) -> None:
@@ -298,8 +311,13 @@ def retarget(
     if clock.state == "met":
         return
     broken = clock.state == "breached"
-    if broken and (clock.stopped_at is not None or mended is None or not _saved(uow, clock, mended, waits, at)):
+    if broken and (
+        clock.stopped_at is not None
+        or mended is None
+        or not _saved(uow, clock, mended, [*carried_by(clock), *waits], at)
+    ):
         return  # a promise that was broken stays the one that was made
+    waits = [*carried_by(clock), *waits]
     promise = policy.promise(clock.kind, severity, tier)
     if promise is None:
         if clock.stopped_at is None:

@@ -12,8 +12,8 @@ source's take up where they stood, and the time in which it went on in the other
 all. **Split**: the part's clocks go on with the round that it comes from.
 
 What was done to each clock stands in the merge's book (`complaints.merge_ledger`): `own`, its start without any merge, None
-for one that is there only because of merges; `theirs`, of a first response, the start that the source brought, None where it
-brought none; `acknowledged`, that the merge stopped it.
+for one that is there only because of merges; `theirs`, of a first response and of what goes on from a round before, the start that the
+source brought, None where it brought none; `acknowledged`, that the merge stopped it.
 """
 
 from collections.abc import Mapping, Sequence
@@ -52,10 +52,23 @@ def terms_of_part(uow: UnitOfWork, event: ComplaintReceived) -> list[dict[str, A
     answered = promised.promise(FIRST, round_.began) is not None and (
         thread_queries.is_answered(uow.session, event.split_from, round_.began)
     )
-    terms = [
-        promised.terms(kind, round_.began, uow.now, round_.waits) for kind in kinds if kind != FIRST or not answered
-    ]
-    return [item for item in terms if item is not None]
+    carried = _carried(uow, event.split_from)
+    found = []
+    for kind in kinds:
+        if kind == FIRST and answered:
+            continue
+        there = carried.get(kind)
+        start, earlier = (round_.began, []) if there is None else (there.started_at, clocks.carried_by(there))
+        terms = promised.terms(kind, start, uow.now, [*earlier, *round_.waits])
+        if terms is not None:
+            found.append({**terms, "carried": None if there is None else there.carried})
+    return found
+
+
+def _carried(uow: UnitOfWork, complaint_id: UUID) -> dict[str, Clock]:
+    """The clocks that go on from a round before, by their kinds."""
+    open_ = queries.open_clocks_for_update(uow.session, [complaint_id])
+    return {clock.kind: clock for clock in open_ if clock.carried is not None and clock.kind in AT_RECEIPT}
 
 
 def join(uow: UnitOfWork, event: DuplicateMerged) -> Sequence[Clock]:
@@ -77,9 +90,10 @@ def join(uow: UnitOfWork, event: DuplicateMerged) -> Sequence[Clock]:
             continue
         clocks.ring(uow, clock, uow.now)  # what was broken before is, whether its alarm has come by or not
         noted: dict[str, Any] = {"own": own.get(clock.id, rfc3339(clock.started_at))}
-        if clock.kind == FIRST:
-            noted["theirs"] = None if brought is None else rfc3339(brought)
-            start = clock.started_at if brought is None else min(clock.started_at, brought)
+        if clock.kind == FIRST or clock.carried is not None:
+            theirs_since = brought if clock.kind == FIRST else joined.round.began
+            noted["theirs"] = None if theirs_since is None else rfc3339(theirs_since)
+            start = clock.started_at if theirs_since is None else min(clock.started_at, theirs_since)
         else:
             start = present.began
         acknowledged = clock.kind == "acknowledge" and "acknowledged_at" in event.changes
@@ -255,7 +269,7 @@ def part(uow: UnitOfWork, event: DuplicateParted) -> Sequence[Clock]:
             _part_answer(uow, clock, own, present)
         elif noted[clock.id].get("acknowledged") and survivor.acknowledged_at is None:
             clocks.restart(uow, clock, present.began, present.waits, uow.now)
-        elif clock.kind == FIRST and "theirs" in noted[clock.id]:
+        elif "theirs" in noted[clock.id]:
             others = () if clock.id not in left else left[clock.id].theirs.values()
             _count_again(uow, clock, min(parse_rfc3339(start) for start in (own, *others) if start), present)
         else:

@@ -23,8 +23,15 @@ POLICY_KINDS = (
     "follow_up",
 )
 """What a policy can promise."""
+REOPENED = ("acknowledge", "first_response", "next_response", "investigate", "resolve")
+"""What a reopened complaint is owed again: the others begin with a decision, or with an offer that is accepted."""
+FROM_THE_ROUND = ("acknowledge", "first_response", "investigate", "resolve")
+"""What begins with receipt, and with each reopening."""
 USUAL = '{"boundary": "earliest", "business_day": "close_of_nth_day", "calendar_day": "end_of_nth_day"}'
 """The conventions of clocks from before there was a choice."""
+CONTINUE, RESTART = "continue", "restart"
+ON_REOPEN = (RESTART, CONTINUE)
+"""What becomes of a promise when its complaint is reopened: the whole target anew from then on, or what was left of it."""
 LAST = 2_000_000_000
 """The position of the default policy, and of no other."""
 
@@ -165,11 +172,24 @@ class Clock(Identified, Base):
     """Business seconds used, once stopped."""
     pauses: Mapped[list[list[str | None]]] = mapped_column(JSONB, default=list, server_default="[]")
     """Pairs of RFC 3339 times; the last may have no end."""
+    carried: Mapped[list[list[str]] | None] = mapped_column(JSONB(none_as_null=True))
+    """Of one that goes on from the round before: the pauses until the reopening, the time in which nothing was owed the last of them.
+    None: it began with its round.
+    """
     next_threshold: Mapped[int | None]
     next_offset: Mapped[str | None]
     """The rung of the ladder that rings next: one that stands at a share of the time, or one before or after the due time."""
     next_alarm_at: Mapped[Timestamp | None]
     generation: Mapped[int] = mapped_column(default=1)
+
+    @property
+    def on_reopen(self) -> str | None:
+        """What reopening has made of it, by its policy; None of one that has begun since, or in the first round, and of a regulator's,
+        which always counts on.
+        """
+        if self.carried is not None:
+            return CONTINUE
+        return RESTART if self.round > 1 and self.kind in FROM_THE_ROUND else None
 
     @property
     def next_rung(self) -> str | None:

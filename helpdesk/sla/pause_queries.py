@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, DateTime, Text, cast, column, func, select, true, tuple_
+from sqlalchemy import ColumnElement, DateTime, Text, cast, column, func, literal, select, true, tuple_
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Session, aliased
 
@@ -42,6 +42,7 @@ _IN_A_PAUSE: Final = (
     .where(
         _CLOCK.complaint_id == _MESSAGE.complaint_id,
         _CLOCK.pausable,
+        ~func.coalesce(_CLOCK.carried, literal([], JSONB)).contains(func.jsonb_build_array(_PAUSE.c.value)),
         _end(0) <= _MESSAGE.created_at,
         func.coalesce(_end(1), func.now()) > _MESSAGE.created_at,
         ~select(_EARLIER.id)
@@ -57,7 +58,9 @@ _IN_A_PAUSE: Final = (
     .correlate(Message.__table__)
     .lateral("paused")
 )
-"""Clocks in one of whose pauses it is the first reply, each with the end of that pause: `[[id, end or null], ...]`."""
+"""Clocks in one of whose pauses it is the first reply, each with the end of that pause: `[[id, end or null], ...]`. What a clock carries
+from a round before is that one's; and while a complaint was closed nobody was waited for.
+"""
 
 ORDER: Final = Order((_MESSAGE.created_at, _MESSAGE.id), (datetime, UUID), descending=True)
 

@@ -1,4 +1,4 @@
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from marshmallow import ValidationError, fields, validate
@@ -12,7 +12,7 @@ from helpdesk.kernel.schemas import ByName, Choice, Flag, Line, Pattern, Schema,
 from helpdesk.sla.calendar_reading import read_date
 from helpdesk.sla.computing import CHOICES
 from helpdesk.sla.ladder_schemas import LADDER_META, Ladder, Thresholds, read_ladder
-from helpdesk.sla.models import POLICY_KINDS
+from helpdesk.sla.models import ON_REOPEN, POLICY_KINDS, REOPENED
 from helpdesk.sla.policy_spec import CONVENTIONS
 from helpdesk.sla.recompute_schemas import Recomputed, Recomputing
 
@@ -33,7 +33,9 @@ _TARGETS: Final = (
     "severity -> kind -> target: `[amount, unit]`, or an object with `amount` (whole, 0 to 100000), `unit` (`minutes` are business "
     "minutes; `business_days`, `calendar_days`, `weeks`) and, where they are not the policy's, `calendar_id`, `thresholds`, `ladder`, `pausable` "
     "(true: it pauses while somebody else is waited for; calendar days and weeks never do) and `conventions` (`boundary`, "
-    "`business_day`, `calendar_day` as in `helpdesk sla compute`). What is not named is not promised."
+    "`business_day`, `calendar_day` as in `helpdesk sla compute`), and `on_reopen`, where the complaint is reopened: `restart` (the usual: "
+    "the whole time anew from then on) or `continue` (what was used before stays used, and the time in which nothing was owed does not count; "
+    "of calendar days and weeks, and where `pausable` is false, it does; not of `remedy_delivered` and `follow_up`). What is not named is not promised."
 )
 
 
@@ -59,7 +61,7 @@ class TargetField(fields.Raw):
         return value
 
     def _check_object(self, value: dict[str, Any]) -> None:
-        known = {"amount", "unit", "calendar_id", "pausable", "conventions", "thresholds", "ladder"}
+        known = {"amount", "unit", "calendar_id", "pausable", "conventions", "thresholds", "ladder", "on_reopen"}
         problems: dict[str, list[str]] = {str(name): ["Unknown field."] for name in value if name not in known}
         problems |= {name: ["Missing data for required field."] for name in ("amount", "unit") if name not in value}
         if "amount" in value and not _is_amount(value["amount"]):
@@ -70,6 +72,8 @@ class TargetField(fields.Raw):
             problems["thresholds"] = ["Give up to 10 thresholds from 1 to 99 in rising order, each once."]
         if value.get("calendar_id") is not None:
             problems |= _id_problems(value["calendar_id"])
+        if "on_reopen" in value and value["on_reopen"] not in ON_REOPEN:
+            problems["on_reopen"] = [f"Must be one of: {', '.join(ON_REOPEN)}."]
         problems |= _ladder_problems(value)
         problems |= _pausing_problems(value)
         problems |= _convention_problems(value.get("conventions"))
@@ -128,6 +132,17 @@ class Targets(ByName):
         super().__init__(
             keys=Choice(SEVERITIES), values=ByName(keys=Choice(POLICY_KINDS), values=TargetField()), **kwargs
         )
+
+    def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any) -> Any:
+        found = super()._deserialize(value, attr, data, **kwargs)
+        problems = {
+            severity: {kind: {"on_reopen": [f"Reopening begins none: only {', '.join(REOPENED)}."]} for kind in wrong}
+            for severity, kinds in found.items()
+            if (wrong := [kind for kind in kinds if kind not in REOPENED and "on_reopen" in kinds[kind]])
+        }
+        if problems:
+            raise ValidationError(problems)
+        return found
 
 
 class _Day(fields.String):

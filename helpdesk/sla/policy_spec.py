@@ -40,6 +40,8 @@ class Promise:
     calendar_id: UUID | None
     calendar_version: int | None
     calendar: Calendar = field(compare=False)
+    on_reopen: str = field(default="restart", compare=False)
+    """`models.ON_REOPEN`. It makes no other deadline of a clock that there is."""
 
     @property
     def pausable(self) -> bool:
@@ -55,6 +57,7 @@ class Terms:
     calendar_id: UUID | None = None
     thresholds: tuple[int, ...] | None = None
     ladder: Sequence[Written] | None = None
+    on_reopen: str = "restart"
 
 
 Targets = Mapping[str, Mapping[str, Promise]]
@@ -112,7 +115,7 @@ class Policies:
 
 def terms_of(written: Any) -> Terms:
     """A target as it is kept: `[amount, unit]`, or an object with `amount`, `unit` and, where they are not the policy's,
-    `calendar_id`, `pausable`, `conventions`, `thresholds`, `ladder`. Raises `InvalidTargetError` for an amount that is none.
+    `calendar_id`, `pausable`, `conventions`, `thresholds`, `ladder`, `on_reopen`. Raises `InvalidTargetError` for an amount that is none.
     """
     if isinstance(written, Sequence):
         target = Target(*written)
@@ -127,6 +130,7 @@ def terms_of(written: Any) -> Terms:
         None if calendar_id is None else UUID(str(calendar_id)),
         None if thresholds is None else tuple(thresholds),
         written.get("ladder"),
+        written.get("on_reopen") or "restart",
     )
 
 
@@ -211,7 +215,8 @@ def compiled_targets(spec: Written, calendar_id: UUID, calendars: Calendars) -> 
         terms = terms_of(written)
         on = terms.calendar_id or calendar_id
         version, calendar = calendars[on]
-        return Promise(terms.target, terms.conventions, rungs_at(*_ladder(spec, terms)), on, version, calendar)
+        rungs = rungs_at(*_ladder(spec, terms))
+        return Promise(terms.target, terms.conventions, rungs, on, version, calendar, terms.on_reopen)
 
     def read(targets: Mapping[str, Mapping[str, Any]]) -> Targets:
         return {

@@ -11,11 +11,12 @@ from uuid import UUID
 
 from helpdesk.complaints.intake import NewComplaint
 from helpdesk.complaints.models import Complaint
+from helpdesk.kernel.clock import parse_rfc3339
 from helpdesk.kernel.facts import Facts
 from helpdesk.kernel.unit_of_work import UnitOfWork
 from helpdesk.sla import clocks, policies_in_force, policy_facts, transitions
 from helpdesk.sla.clocks import Pauses
-from helpdesk.sla.models import Clock
+from helpdesk.sla.models import CONTINUE, Clock
 from helpdesk.sla.policy_spec import TIER, Policies, Policy, Promise
 
 
@@ -83,14 +84,38 @@ def begin(
     *,
     waits: Pauses = (),
     subject_id: UUID | None = None,
+    carried: list[list[str]] | None = None,
 ) -> Clock | None:
     """A clock of a complaint that is there, seen by whoever asks for its clocks from now on; None where nothing of the kind is
-    promised.
+    promised. `carried`: of one that goes on from a round before (`clocks.carried_on`).
     """
-    terms = promised.terms(kind, start, uow.now, waits)
+    earlier = [(parse_rfc3339(since), parse_rfc3339(until)) for since, until in carried or ()]
+    terms = promised.terms(kind, start, uow.now, [*earlier, *waits])
     if terms is None:
         return None
-    clock = Clock(**clocks.new_clock(complaint.id, {**terms, "subject_id": subject_id}, complaint.round))
+    more = {"subject_id": subject_id, "carried": carried}
+    clock = Clock(**clocks.new_clock(complaint.id, {**terms, **more}, complaint.round))
     uow.session.add(clock)
     transitions.begun(uow, [clock])
     return clock
+
+
+def begin_again(
+    uow: UnitOfWork,
+    promised: Promised,
+    complaint: Complaint,
+    kind: str,
+    before: Clock | None,
+    *,
+    subject_id: UUID | None = None,
+) -> Clock | None:
+    """Of a complaint that is just reopened. `before`: the clock of the round before that promised the same, which is stopped. Whether
+    it goes on or begins anew is said by the policy that is for a clock which started when that did.
+    """
+    if before is not None:
+        promise = promised.promise(kind, before.started_at)
+        if promise is not None and promise.on_reopen == CONTINUE:
+            carried = clocks.carried_on(before, uow.now)
+            start = before.started_at
+            return begin(uow, promised, complaint, kind, start, subject_id=subject_id, carried=carried)
+    return begin(uow, promised, complaint, kind, uow.now, subject_id=subject_id)

@@ -67,6 +67,17 @@ def clocks_of_round_for_update(session: Session, complaint_id: UUID, round_: int
     return [clock for clock in clocks_at_hand(session, complaint_id, round_) if clock.round == round_]
 
 
+def clock_before(session: Session, clock: Clock) -> Clock | None:
+    """The clock of the same promise in the rounds before: the latest, of one that is about something the one about that."""
+    earlier = select(Clock).where(
+        Clock.complaint_id == clock.complaint_id,
+        Clock.kind == clock.kind,
+        Clock.round < clock.round,
+        Clock.subject_id.is_not_distinct_from(clock.subject_id),
+    )
+    return session.scalars(earlier.order_by(Clock.round.desc(), Clock.started_at.desc(), Clock.id.desc())).first()
+
+
 _WAITING_ON: Final = EventRow.payload["waiting_on"].astext
 _TOLD: Final = (ComplaintReceived.type, DuplicateMerged.type, DuplicateParted.type)
 _OF_EVENT: Final = (EventRow.id, EventRow.type, EventRow.occurred_at, EventRow.payload)

@@ -16,7 +16,7 @@ from helpdesk.complaints.lifecycle import OPEN
 from helpdesk.complaints.models import NOTHING_DUE, Complaint
 from helpdesk.kernel.unit_of_work import UnitOfWork
 from helpdesk.sla import promising, queries, thread_queries
-from helpdesk.sla.models import Clock
+from helpdesk.sla.models import FROM_THE_ROUND, Clock
 from helpdesk.sla.policy_spec import Policies
 from helpdesk.sla.promising import Promised
 from helpdesk.sla.rounds import Round, present_round
@@ -26,7 +26,7 @@ NEXT: Final = "next_response"
 REMEDY: Final = "remedy_delivered"
 ANSWERS: Final = frozenset({FIRST, NEXT})
 """What a public reply keeps."""
-AT_RECEIPT: Final = ("acknowledge", FIRST, "investigate", "resolve")
+AT_RECEIPT: Final = FROM_THE_ROUND
 
 
 def revise(

@@ -72,6 +72,17 @@ class History:
         return History(self.born, [*self.happenings, happening])
 
     @property
+    def closed_at(self) -> datetime | None:
+        """Since when nobody is waited for, not even us; None while it is open."""
+        since = None
+        for act in reversed(self.happenings):
+            if isinstance(act, Act):
+                if act.waiting_on != "nobody":
+                    break
+                since = act.at
+        return since
+
+    @property
     def last_away(self) -> datetime | None:
         """When it was last merged into another."""
         return next((act.at for act in reversed(self.happenings) if isinstance(act, Act) and act.away), None)

@@ -4,7 +4,7 @@ from helpdesk.complaints.taxonomy import SEVERITIES
 from helpdesk.customers.models import TIERS
 from helpdesk.kernel.schemas import Choice, Schema, Timestamp
 from helpdesk.sla.computing import CHOICES
-from helpdesk.sla.models import CLOCK_STATES
+from helpdesk.sla.models import CLOCK_STATES, ON_REOPEN
 from helpdesk.sla.policy_schemas import UNITS
 from helpdesk.sla.regime_schemas import ClockRegime
 
@@ -21,6 +21,16 @@ class Clock(Schema):
     id = fields.UUID(required=True)
     kind = fields.String(required=True, metadata={"example": "resolve"})
     round = fields.Integer(required=True, metadata={"description": "2 and up after reopening."})
+    on_reopen = Choice(
+        ON_REOPEN,
+        required=True,
+        allow_none=True,
+        metadata={
+            "description": "What reopening has made of it: `restart`, the whole time anew; `continue`, what was left of it. null of "
+            "one that has begun since, or in the first round, and of a regulator's, which always counts on.",
+            "example": None,
+        },
+    )
     state = Choice(CLOCK_STATES, required=True)
     subject_id = fields.UUID(
         required=True,

@@ -21,14 +21,15 @@ from helpdesk.sla import (
     regime_choosing,
     regime_clocks,
     regime_receiving,
+    thread_queries,
     transitions,
 )
 from helpdesk.sla.models import Clock
 from helpdesk.sla.policy_facts import OF_HANDLER
 from helpdesk.sla.policy_spec import Policy
 from helpdesk.sla.regime_facts import told_by
-from helpdesk.sla.revising import AT_RECEIPT, FIRST, REMEDY, note_next_due, owed_by, revise
-from helpdesk.sla.rounds import WAITING
+from helpdesk.sla.revising import AT_RECEIPT, FIRST, NEXT, REMEDY, note_next_due, owed_by, revise
+from helpdesk.sla.rounds import WAITING, present_round
 
 _AWAY: Final = frozenset({"withdrawn", "dismissed"})
 
@@ -204,13 +205,22 @@ def _fulfilled(event: ComplaintActed, clock: Clock) -> bool:
 
 
 def _restart(uow: UnitOfWork, event: ComplaintActed, complaint: Complaint) -> None:
-    """A reopened complaint gets its promises anew, from the moment of reopening. A regulator counts on: what was
-    cancelled by a withdrawal or dismissal that did not last is owed again, from its old start.
+    """A reopened complaint gets its promises anew, from the moment of reopening, or what was left of them, as each target says
+    (`on_reopen`); a message that waited for an answer when it was closed waits again. A regulator counts on: what was cancelled by a
+    withdrawal or dismissal that did not last is owed again, from its old start.
     """
     promised = promising.of(uow, complaint)
+    before = queries.clocks_of_round_for_update(uow.session, event.complaint_id, event.reopened_count)
+    latest = {clock.kind: clock for clock in sorted(before, key=lambda clock: (clock.started_at, clock.id))}
     for kind in (*owed_by(complaint), FIRST):
-        promising.begin(uow, promised, complaint, kind, uow.now)
-    for clock in queries.clocks_of_round_for_update(uow.session, event.complaint_id, event.reopened_count):
+        promising.begin_again(uow, promised, complaint, kind, latest.get(kind))
+    if promised.promise(NEXT, uow.now) is not None:
+        round_ = present_round(history := queries.history(uow.session, complaint.id))
+        asked = thread_queries.oldest_unanswered(uow.session, complaint.id, round_.began)
+        if asked is not None and (history.closed_at is None or asked.at < history.closed_at):
+            waited = next((clock for clock in before if clock.kind == NEXT and clock.subject_id == asked.id), None)
+            promising.begin_again(uow, promised, complaint, NEXT, waited, subject_id=asked.id)
+    for clock in before:
         if clock.rule_id is not None and clock.state == "cancelled":
             row = regime_clocks.carried_over(uow.session, clock, complaint.id, complaint.round, uow.now)
             begun = Clock(**row)

@@ -48,7 +48,7 @@ def told(found: Mapping[str, Any], language: str) -> str:
     }
     said = [_said("promise_on_the_wall" if _on_the_wall(found) else "promise", language, **values)]
     said += _extended(found, language, zone)
-    names = [*_made_by(found, values), *_joined(found)]
+    names = [*_made_by(found, values), *_reopened(found), *_joined(found)]
     names += ["pauses"] if clock.pausable and clock.pauses else []
     said += [_said(name, language, **values) for name in [*names, _standing(found)]]
     return _BETWEEN[language].join(said)
@@ -95,6 +95,13 @@ def _made_by(found: Mapping[str, Any], values: dict[str, Any]) -> list[str]:
         return ["by_rule", *(name for name, holds in marks.items() if holds)]
     values.update({name: found["policy"][name] for name in ("name", "version", "severity")})
     return ["by_policy"]
+
+
+def _reopened(found: Mapping[str, Any]) -> list[str]:
+    clock = found["clock"]
+    if clock.on_reopen is None:
+        return []
+    return [f"reopened_{clock.on_reopen}" + ("" if clock.pausable or clock.carried is None else "_whole")]
 
 
 def _joined(found: Mapping[str, Any]) -> list[str]:
