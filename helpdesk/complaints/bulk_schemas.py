@@ -33,7 +33,8 @@ class BulkIn(StepIn):
     everything = Flag(
         load_default=False,
         metadata={
-            "description": "Needed where `where` is empty, or the view has no filters: then it is every complaint that you see."
+            "description": "Needed where `where` is empty, or the view has no filters: then it is every complaint that you see.",
+            "example": None,
         },
     )
     versions = ByName(
