@@ -13,12 +13,11 @@ from sqlalchemy.orm import Session
 from helpdesk.automation.action_schemas import NotifyIn, RaiseEventIn, WriteIn
 from helpdesk.automation.events import AgentsNotified, EventRaised
 from helpdesk.complaints.models import Complaint
+from helpdesk.complaints.named_rows import missing
 from helpdesk.complaints.steps import STEPS, Given, Step, read_steps
 from helpdesk.complaints.template_queries import reply_if_usable
 from helpdesk.complaints.wording import names_in
-from helpdesk.identity.actor_queries import active_actors
 from helpdesk.identity.actors import SYSTEM, Actor
-from helpdesk.identity.queries import active_teams
 from helpdesk.kernel.errors import FieldError, ValidationFailed
 from helpdesk.kernel.unit_of_work import UnitOfWork
 from helpdesk.recovery import offers
@@ -105,9 +104,6 @@ def read_actions(items: Sequence[Mapping[str, Any]], pointer: str = "/actions") 
     return read_steps(items, pointer, ACTIONS)
 
 
-_AGENTS: Final = ("agent_ids", "mentions")
-
-
 def check_named(session: Session, found: Sequence[Given]) -> None:
     """Whom and what the actions name has to be there, today at least. Raises `ValidationFailed`."""
     problems = [
@@ -120,16 +116,7 @@ def check_named(session: Session, found: Sequence[Given]) -> None:
 
 
 def _not_there(session: Session, body: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    agents = [(f"{name}/{place}", one) for name in _AGENTS for place, one in enumerate(body.get(name) or ())]
-    if body.get("assignee_id") is not None:
-        agents.append(("assignee_id", body["assignee_id"]))
-    there = {actor.id for actor in active_actors(session, [agent_id for _, agent_id in agents])}
-    yield from ((name, "There is no such active agent.") for name, agent_id in agents if agent_id not in there)
-    teams = [(f"team_ids/{place}", one) for place, one in enumerate(body.get("team_ids") or ())]
-    if body.get("team_id") is not None:
-        teams.append(("team_id", body["team_id"]))
-    known = active_teams(session, {team_id for _, team_id in teams})
-    yield from ((name, "There is no such active team.") for name, team_id in teams if team_id not in known)
+    yield from missing(session, body)
     reply_id = body.get("canned_reply_id")
     if reply_id is not None:
         reply = reply_if_usable(session, SYSTEM, reply_id)

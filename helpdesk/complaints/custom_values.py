@@ -12,7 +12,7 @@ from datetime import date
 from decimal import Decimal
 from typing import Any, Final
 
-from helpdesk.complaints.folding import fold
+from helpdesk.kernel.folding import fold
 from helpdesk.kernel.money import Money, MoneyError, format_minor
 
 LONGEST: Final = 5_000

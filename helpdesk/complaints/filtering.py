@@ -10,9 +10,9 @@ from sqlalchemy.orm import Session
 from helpdesk.complaints import custom_field_queries, custom_values, tag_queries
 from helpdesk.complaints.custom_field_models import CustomField
 from helpdesk.complaints.custom_values import Unfit
-from helpdesk.complaints.folding import fold
 from helpdesk.complaints.list_queries import NEWEST_FIRST, Holds, Wanted
 from helpdesk.kernel.errors import FieldError, ValidationFailed
+from helpdesk.kernel.folding import fold
 from helpdesk.kernel.words import need_attention
 
 _NONE: Final = UUID(int=0)

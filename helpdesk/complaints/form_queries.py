@@ -43,18 +43,17 @@ def form_named(session: Session, name: str) -> UUID | None:
     return session.scalars(select(IntakeForm.id).where(func.lower(IntakeForm.name) == name.lower())).one_or_none()
 
 
+_ACTIVE: Final = select(IntakeForm.id, IntakeForm.name).where(IntakeForm.active).order_by(IntakeForm.id)
+
+
 def forms_of_channel(session: Session, channel: str) -> Sequence[Row[UUID, str]]:
-    """`(id, name)`, also of those that are switched off."""
-    return session.execute(
-        select(IntakeForm.id, IntakeForm.name).where(IntakeForm.channel == channel).order_by(IntakeForm.id)
-    ).all()
+    """`(id, name)` of the active ones."""
+    return session.execute(_ACTIVE.where(IntakeForm.channel == channel)).all()
 
 
 def forms_of_team(session: Session, team_id: UUID) -> Sequence[Row[UUID, str]]:
-    """`(id, name)`, also of those that are switched off."""
-    return session.execute(
-        select(IntakeForm.id, IntakeForm.name).where(IntakeForm.team_id == team_id).order_by(IntakeForm.id)
-    ).all()
+    """`(id, name)` of the active ones."""
+    return session.execute(_ACTIVE.where(IntakeForm.team_id == team_id)).all()
 
 
 class KeyedForm(NamedTuple):

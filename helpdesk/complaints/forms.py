@@ -99,10 +99,12 @@ def rotate_key(uow: UnitOfWork, form: IntakeForm, given: dict[str, Any]) -> UUID
 
 
 def _check(uow: UnitOfWork, given: dict[str, Any], wanted: dict[str, Any]) -> None:
+    """What is given, and of an active form all of it: its team may have been closed, and its channel retired, while it was not."""
     problems = []
-    if given.get("team_id") is not None and not identity.active_team(uow.session, given["team_id"]):
+    judged = wanted if wanted["active"] else given
+    if judged.get("team_id") is not None and not identity.active_team(uow.session, judged["team_id"]):
         problems.append(FieldError.at("/team_id", "unknown", "There is no such active team."))
-    if not in_force().offers("channel", wanted["channel"]):  # the one that is meant where nobody says, too
+    if "channel" in judged and not in_force().offers("channel", judged["channel"]):
         problems.append(FieldError.at("/channel", "choice", f"{wanted['channel']} was retired; name another."))
     if wanted["daily_limit"] < wanted["hourly_limit"]:
         problems.append(FieldError.at("/daily_limit", "range", "A day is not less than an hour."))

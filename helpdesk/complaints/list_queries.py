@@ -353,7 +353,7 @@ def _plain(actor: Actor, given: Mapping[str, Any]) -> dict[str, Any]:
         if name in _EITHER:
             plain[_EITHER[name][not value]] = actor.id if name in _OF_ACTOR else None
         elif isinstance(value, list) and (name in _SEVERAL or name == "category"):
-            plain[f"{name}_any"] = value
+            plain |= {f"{name}_any": value} if len(value) > 1 else {name: value[0]}
         elif name == "ref":
             plain["ref"] = [parse_reference(ref) or "" for ref in value]
         else:

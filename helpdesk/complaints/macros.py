@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session
 from helpdesk.complaints import canned_replies, detail_queries, template_queries, thread_queries
 from helpdesk.complaints.events import MacroApplied, MessageAdded
 from helpdesk.complaints.models import Complaint
+from helpdesk.complaints.named_rows import missing
 from helpdesk.complaints.queries import Part
 from helpdesk.complaints.scoped import Shelf
 from helpdesk.complaints.steps import STEPS, Given, perform, read_step, read_steps
@@ -66,9 +67,14 @@ def faults(session: Session, actor: Actor, given: Mapping[str, Any]) -> list[Fie
     found = [problem for place, item in known for problem in _of_reply(session, actor, given, place, item)]
     for place, item in known:
         try:
-            read_step(_filled(item, place), f"/steps/{place}", STEPS)
+            read = read_step(_filled(item, place), f"/steps/{place}", STEPS)
         except ValidationFailed as error:
             found += error.errors
+        else:
+            found += [
+                FieldError.at(f"/steps/{place}/given/{name}", "unknown", text)
+                for name, text in missing(session, read.body)
+            ]
     return found
 
 

@@ -16,12 +16,12 @@ from helpdesk.complaints import custom_field_queries, tag_queries
 from helpdesk.complaints.changed_fields import DECIDING, ChangedField
 from helpdesk.complaints.custom_field_events import CustomFieldChanged, CustomFieldDeleted
 from helpdesk.complaints.facts import CUSTOM, OF_TAXONOMY
-from helpdesk.complaints.folding import fold
 from helpdesk.complaints.tag_events import TagChanged, TagDeleted
 from helpdesk.complaints.template_events import CannedReplyChanged, CannedReplyDeleted
 from helpdesk.identity.events import AgentChanged, TeamChanged
 from helpdesk.identity.role_events import RoleDeleted
 from helpdesk.kernel.expressions import comparisons
+from helpdesk.kernel.folding import fold
 from helpdesk.taxonomy.events import TermRetired
 from helpdesk.taxonomy.terms import category_of
 

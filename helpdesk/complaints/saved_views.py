@@ -21,6 +21,7 @@ from helpdesk.complaints.view_errors import TooManyViews, ViewBroken
 from helpdesk.complaints.view_events import ViewChanged, ViewCreated, ViewDeleted
 from helpdesk.complaints.view_models import View
 from helpdesk.complaints.view_schemas import ComplaintFilters
+from helpdesk.identity import queries as identity
 from helpdesk.identity.actors import Actor
 from helpdesk.kernel.errors import FieldError, ValidationFailed
 from helpdesk.kernel.schemas import json_safe, problems_of
@@ -60,7 +61,18 @@ def _write(uow: UnitOfWork, actor: Actor, row: View, given: Mapping[str, Any]) -
 def faults(session: Session, _actor: Actor, given: Mapping[str, Any]) -> list[FieldError]:
     """What a view names and is not there. `given`: of a view that is written, what is sound of it."""
     filters, columns = given.get("filters") or {}, given.get("columns") or ()
-    return list(_problems(_faults(_look_around(session, [(filters, columns)]), filters, columns)))
+    found = _faults(_look_around(session, [(filters, columns)]), filters, columns)
+    if not found and given.get("scope", "own") != "own":
+        found = _closed_teams(session, filters)
+    return list(_problems(found))
+
+
+def _closed_teams(session: Session, filters: Mapping[str, Any]) -> list[Fault]:
+    """What a view of several may not look for: it would have kept the team from being closed."""
+    named = list(_each(filters, "team_id"))
+    active = identity.active_teams(session, {team_id for _, team_id in named})
+    text = "This team is not active; only a view of one's own looks for what it had."
+    return [Fault("team_id", place, "inactive", text) for place, team_id in named if team_id not in active]
 
 
 SHELF: Final = Shelf(

@@ -3,7 +3,7 @@
     late parcel          both words, anywhere in the complaint
     "late parcel"        these words next to each other
     late*                words that begin so
-    -refund              without this word
+    -refund              without this word; in the subject, -subject:refund or subject:-refund
     subject:late         in the subject; tag: in a tag; from: in a name, an address, a telephone number
     7k3m9qx2tam          a reference, however it is typed
 
@@ -26,7 +26,7 @@ from helpdesk.kernel.ids import parse_reference
 MAX_TERMS: Final = 20
 MIN_PREFIX: Final = 2
 _WITHIN: Final = {"subject": "A", "tag": TAGGED, "from": "B"}
-_ITEM: Final = re.compile(r'(-?)(?:(subject|tag|from):)?(?:"([^"]*)("?)(\*?)|(\S+?:(?=")|\S+))', re.IGNORECASE)
+_ITEM: Final = re.compile(r'(-?)(?:(subject|tag|from):(-?))?(?:"([^"]*)("?)(\*?)|(\S+?:(?=")|\S+))', re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,7 +142,7 @@ def read(text: str) -> Query:
     for item in _ITEM.finditer(text):
         term = _term(item)
         if term is not None:
-            (unwanted if item.group(1) else wanted).append(term)
+            (unwanted if item.group(1) or item.group(3) else wanted).append(term)
     if len(wanted) + len(unwanted) > MAX_TERMS:
         raise ValueError(f"Look for at most {MAX_TERMS} words at once.")
     reference = parse_reference(text) if len(text) <= 40 else None
@@ -152,7 +152,7 @@ def read(text: str) -> Query:
 
 
 def _term(item: re.Match[str]) -> Term | None:
-    _, name, phrase, _, phrase_begun, word = item.groups()
+    _, name, _, phrase, _, phrase_begun, word = item.groups()
     body = phrase if phrase is not None else word
     begun = bool(phrase_begun) or (phrase is None and body.endswith("*"))
     found = tuple(tokens(body))

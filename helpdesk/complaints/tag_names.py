@@ -13,9 +13,9 @@ from typing import Any, Final
 from sqlalchemy.orm import Session
 
 from helpdesk.complaints import tag_queries
-from helpdesk.complaints.folding import fold
 from helpdesk.kernel.expressions import comparisons
 from helpdesk.kernel.facts import Vocabulary
+from helpdesk.kernel.folding import fold
 
 FACT: Final = "tags"
 

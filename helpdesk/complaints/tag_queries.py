@@ -8,13 +8,13 @@ from sqlalchemy import Row, and_, any_, func, not_, or_, select
 from sqlalchemy.orm import Session, aliased
 
 from helpdesk.complaints import list_queries
-from helpdesk.complaints.folding import fold
 from helpdesk.complaints.list_queries import Wanted
 from helpdesk.complaints.models import Complaint
 from helpdesk.complaints.tag_models import ComplaintTag, Tag
 from helpdesk.identity.actors import Actor
 from helpdesk.kernel.access import existing
 from helpdesk.kernel.errors import NotFound
+from helpdesk.kernel.folding import fold
 from helpdesk.kernel.pagination import AnySelect, Count, Listed, Order, Page, listed
 
 _BY_NAME: Final = Order((Tag.key, Tag.id), (str, UUID))

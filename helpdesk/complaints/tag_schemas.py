@@ -5,7 +5,7 @@ from typing import Any, Final
 
 from marshmallow import fields, validate
 
-from helpdesk.complaints.folding import fold, misleads
+from helpdesk.kernel.folding import fold, misleads
 from helpdesk.kernel.schemas import Flag, PageQuery, Pattern, Schema, Text, Timestamp
 
 TAG_LENGTH: Final = 50

@@ -13,7 +13,6 @@ from sqlalchemy import delete
 from sqlalchemy.dialects.postgresql import insert
 
 from helpdesk.complaints import tag_queries
-from helpdesk.complaints.folding import fold
 from helpdesk.complaints.models import Complaint
 from helpdesk.complaints.search_index import text_changed
 from helpdesk.complaints.tag_errors import TagChanging, TagInUse, TagMergedAway, TagTaken
@@ -33,6 +32,7 @@ from helpdesk.identity.administration import record_administration
 from helpdesk.kernel import jobs
 from helpdesk.kernel.errors import FieldError, ValidationFailed
 from helpdesk.kernel.events import Stream
+from helpdesk.kernel.folding import fold
 from helpdesk.kernel.ids import new_id
 from helpdesk.kernel.unit_of_work import UnitOfWork
 

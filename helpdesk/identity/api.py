@@ -160,6 +160,7 @@ def change_team(uow: UnitOfWork, actor: Actor, team: models.Team, given: dict[st
     "/teams/<uuid:team_id>/members",
     operation_id="set_team_members",
     summary="Replace a team's members",
+    description="Of a team that is not active too: its members see what it decided, and nothing is given to them by it.",
     method="PUT",
     body=schemas.TeamMembersIn,
     answer=schemas.Team,
@@ -167,7 +168,7 @@ def change_team(uow: UnitOfWork, actor: Actor, team: models.Team, given: dict[st
     load=queries.team_for_update,
     show=_show_team,
     if_match="required",
-    errors=(errors.BeyondOwnRights, errors.TeamInactive),
+    errors=(errors.BeyondOwnRights,),
 )
 def set_team_members(uow: UnitOfWork, actor: Actor, team: models.Team, given: dict[str, Any]) -> UUID:
     return service.set_members(uow, actor, team, given["agent_ids"])

@@ -19,12 +19,6 @@ class TeamInUse(Conflict):
     advice = "`uses` names all of it. Change that first; then deactivate the team."
 
 
-class TeamInactive(Conflict):
-    code = "team_inactive"
-    title = "This team is not active"
-    advice = "Activate it first, or choose another."
-
-
 class AgentNamed(Conflict):
     code = "agent_named"
     title = "Something still names this agent"

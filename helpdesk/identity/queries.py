@@ -12,6 +12,7 @@ from helpdesk.identity.models import Agent, Role, Team, TeamMember, Token
 from helpdesk.kernel import advisory
 from helpdesk.kernel.access import existing
 from helpdesk.kernel.errors import NotFound
+from helpdesk.kernel.folding import fold
 from helpdesk.kernel.pagination import AnySelect, Listed, Order, Page, listed
 
 _TEAMS_OF = (
@@ -154,9 +155,12 @@ def any_team(session: Session) -> bool:
     return session.execute(select(Team.id).limit(1)).first() is not None
 
 
-def team_named(session: Session, name: str) -> UUID | None:
-    """However it is written in capitals. The caller holds `lock_membership`, so that nobody else takes the name meanwhile."""
-    return session.scalars(select(Team.id).where(func.lower(Team.name) == func.lower(name))).one_or_none()
+def team_named(session: Session, name: str, besides: UUID | None = None) -> UUID | None:
+    """Whatever its capitals, width and spacing (`folding.fold`); the team `besides` is not meant. The caller holds
+    `lock_membership`, so that nobody else takes the name meanwhile.
+    """
+    rows = session.execute(select(Team.id, Team.name))  # there are few
+    return next((row.id for row in rows if row.id != besides and fold(row.name) == fold(name)), None)
 
 
 def known_teams(session: Session, team_ids: Sequence[UUID]) -> set[UUID]:

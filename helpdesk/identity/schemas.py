@@ -3,6 +3,7 @@ from typing import Any
 from marshmallow import ValidationError, fields, validate, validates_schema
 
 from helpdesk.identity.permissions import AUTHORITIES, PERMISSIONS, SCOPES
+from helpdesk.kernel.folding import fold, misleads
 from helpdesk.kernel.schemas import Choice, Email, Flag, Line, PageQuery, Schema, Timestamp
 
 _ROLE = "By its name, as in `GET /roles`."
@@ -71,8 +72,15 @@ class TeamQuery(PageQuery):
     active = fields.Boolean()
 
 
+def _to_be_seen(name: str) -> None:
+    if misleads(name) or not fold(name):
+        raise ValidationError(
+            "There is nothing to be seen in this name, or something in it that turns the text around."
+        )
+
+
 class TeamIn(Schema):
-    name = Line(required=True, max_length=200, metadata={"example": "Billing"})
+    name = Line(required=True, max_length=200, validate=_to_be_seen, metadata={"example": "Billing"})
 
 
 class TeamHeirIn(Schema):
@@ -80,7 +88,7 @@ class TeamHeirIn(Schema):
 
 
 class TeamPatch(Schema):
-    name = Line(max_length=200, metadata={"example": "Billing and refunds"})
+    name = Line(max_length=200, validate=_to_be_seen, metadata={"example": "Billing and refunds"})
     active = Flag(metadata={"description": "A team that is not active is given nothing; what it has open goes on."})
     reassign_to = fields.Nested(
         TeamHeirIn,

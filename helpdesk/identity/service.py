@@ -11,7 +11,7 @@ from helpdesk.identity import queries, role_queries
 from helpdesk.identity.actors import Actor
 from helpdesk.identity.administration import record_administration
 from helpdesk.identity.authentication import MAX_LIFE, new_token, token_hash
-from helpdesk.identity.errors import EmailTaken, LastAdministrator, TeamInactive
+from helpdesk.identity.errors import EmailTaken, LastAdministrator
 from helpdesk.identity.events import (
     AgentChanged,
     AgentCreated,
@@ -180,7 +180,8 @@ def _touch(uow: UnitOfWork, kind: type[Agent] | type[Team], ids: Collection[UUID
 
 
 def set_members(uow: UnitOfWork, actor: Actor, team: Team, agent_ids: Sequence[UUID]) -> UUID:
-    """Replace the team's members. `team`: as by `queries.team_for_update`. Raises `BeyondOwnRights`, or `ValidationFailed`
+    """Replace the team's members; of one that is not active too, whose members see what it decided. `team`: as by
+    `queries.team_for_update`. Raises `BeyondOwnRights`, or `ValidationFailed`
     naming each unknown agent.
     """
     wanted = list(dict.fromkeys(agent_ids))
@@ -195,8 +196,6 @@ def set_members(uow: UnitOfWork, actor: Actor, team: Team, agent_ids: Sequence[U
         return team.id
     if set(wanted) - before:
         check_teams(actor, [team.id])
-        if not team.active:
-            raise TeamInactive
     uow.session.execute(delete(TeamMember).where(TeamMember.team_id == team.id))
     _touch(uow, Agent, before ^ set(wanted))
     uow.add_rows(TeamMember, [{"team_id": team.id, "agent_id": agent_id} for agent_id in wanted])

@@ -37,7 +37,7 @@ def change_team(uow: UnitOfWork, actor: Actor, team: Team, given: dict[str, Any]
     `BeyondOwnRights`, or `ValidationFailed` for another team that is not there; and what subscribers do, `TeamInUse`.
     """
     wanted: dict[str, Any] = {name: given[name] for name in ("name", "active") if name in given}
-    if "name" in given and queries.team_named(uow.session, given["name"]) not in {None, team.id}:
+    if "name" in given and queries.team_named(uow.session, given["name"], besides=team.id) is not None:
         raise NameTaken
     if "active" in given:
         wanted["successor_id"] = _successor(uow, actor, team, given)

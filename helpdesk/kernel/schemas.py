@@ -275,7 +275,7 @@ class CommaList(fields.Field[list[str]]):
 
 class Several(fields.List[Any]):
     """One value or several of the same kind: a parameter that may be repeated, and in a payload the value itself or a list. One
-    is loaded as itself, several as a list, in order.
+    is loaded as itself, several as a list, in order; so is a list in a payload, be it of one.
     """
 
     def __init__(self, inner: fields.Field[Any], *, most: int = 20, in_payload: bool = False, **kwargs: Any) -> None:
@@ -292,7 +292,7 @@ class Several(fields.List[Any]):
             raise ma.ValidationError(f"Give 1 to {self.most} values.")
         if len(set(found)) < len(found):
             raise ma.ValidationError("Give each value once.")
-        return found if len(found) > 1 else found[0]
+        return found if len(found) > 1 or self.in_payload else found[0]  # what is kept is shown as it was given
 
 
 SPARSE: Final = "application/vnd.helpdesk.sparse+json"

@@ -92,13 +92,14 @@ def colleagues(session: Session, agent_ids: Collection[UUID]) -> dict[UUID, Coll
 
 
 def team_calendars(session: Session, team_ids: Collection[UUID]) -> Mapping[UUID, Calendar]:
-    """Of these teams those that have one, as it is now."""
+    """Of these teams those that are active and have one, as it is now."""
     if not team_ids:
         return {}
     rows = session.execute(
         select(TeamCalendar.team_id, SlaCalendar.id, SlaCalendar.version)
         .join(SlaCalendar, SlaCalendar.id == TeamCalendar.calendar_id)
-        .where(TeamCalendar.team_id.in_(team_ids))
+        .join(Team, Team.id == TeamCalendar.team_id)
+        .where(TeamCalendar.team_id.in_(team_ids), Team.active)
     )
     return {row.team_id: _compiled(session, row.id, row.version) for row in rows}
 

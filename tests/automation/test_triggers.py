@@ -252,7 +252,7 @@ class TestWriting:
         arrive(manager)
         react(program)
         assert (len(firings(manager, asks)), len(firings(manager, other))) == (1, 1)
-        answer = admin.patch(f"/custom-fields/{field['id']}", {"type": "number"}, if_match="*")
+        answer = admin.patch(f"/custom-fields/{field['id']}", {"type": "number", "even_if_named": True}, if_match="*")
         assert answer.status_code == 200, answer.text
         arrive(manager)
         react(program)

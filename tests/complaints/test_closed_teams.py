@@ -55,14 +55,30 @@ class TestChanging:
         assert admin.patch(path, {"name": "x"}).status_code == 428
         assert admin.patch(path, {"name": "x"}, if_match='"v9"').status_code == 412
         assert admin.patch(f"/teams/{NOT_THERE}", {"name": "x"}, if_match="*").status_code == 404
-        taken = admin.patch(path, {"name": "OTHERS"}, if_match="*")
-        assert (taken.status_code, taken.json["code"]) == (409, "name_taken")
+        for name in ("OTHERS", "\uff2f\uff34\uff28\uff25\uff32\uff33", "Oth\u200ders"):
+            for taken in (admin.patch(path, {"name": name}, if_match="*"), admin.post("/teams", {"name": name})):
+                assert (taken.status_code, taken.json["code"]) == (409, "name_taken"), name
         before = admin.get(path).json
         answer = admin.patch(path, {"name": "COMPLAINTS"}, if_match=f'"v{before["version"]}"')
         assert (answer.status_code, answer.json["name"], answer.json["active"]) == (200, "COMPLAINTS", True)
         act = admin.get("/audit-log?limit=1").json["items"][0]
         assert (act["type"], act["payload"]["changes"]) == ("team.changed", {"name": ["Complaints", "COMPLAINTS"]})
         assert admin.patch(path, {"name": "COMPLAINTS"}, if_match="*").json["version"] == answer.json["version"]
+
+    @pytest.mark.parametrize("name", ["our  TEAM", "our\u00a0team", "\uff2f\uff35\uff32 team", "o\u200cur team"])
+    def test_another_spelling_is_the_same_name(self, admin: Caller, team: UUID, name: str) -> None:
+        made = admin.post("/teams", {"name": "Our team"}).json["id"]
+        for answer in (
+            admin.post("/teams", {"name": name}),
+            admin.patch(f"/teams/{team}", {"name": name}, if_match="*"),
+        ):
+            assert (answer.status_code, answer.json["code"]) == (409, "name_taken")
+        assert admin.patch(f"/teams/{made}", {"name": name}, if_match="*").status_code == 200  # its own
+
+    @pytest.mark.parametrize("name", ["\u200d", "\u202eevil"])
+    def test_a_name_is_to_be_seen(self, admin: Caller, team: UUID, name: str) -> None:
+        assert list(problems(admin.post("/teams", {"name": name}))) == ["/name"]
+        assert list(problems(admin.patch(f"/teams/{team}", {"name": name}, if_match="*"))) == ["/name"]
 
     def test_one_name_of_two_at_once(self, admin: Caller, team: UUID, other: UUID) -> None:
         def rename(team_id: UUID) -> Any:
@@ -159,8 +175,18 @@ class TestRefusedWhereATeamIsGiven:
         assert admin.patch(path, {"team_ids": [str(team), str(other)]}, if_match="*").status_code == 200  # it was there
         assert admin.patch(path, {"team_ids": [str(other)]}, if_match="*").status_code == 200
         assert problems(admin.patch(path, {"team_ids": [str(team)]}, if_match="*")) == {"/team_ids/0": "inactive"}
-        members = admin.put(f"/teams/{team}/members", {"agent_ids": [str(agent.id)]}, if_match="*")
-        assert (members.status_code, members.json["code"]) == (409, "team_inactive")
+
+    def test_what_is_kept_names_none(self, admin: Caller, team: UUID) -> None:
+        """What would have kept it from being closed is not written afterwards; one's own view may look for what it had."""
+        closed(admin, team)
+        view: dict[str, Any] = {"name": "Theirs", "scope": "shared", "filters": {"team_id": str(team)}}
+        assert problems(admin.post("/views", view)) == {"/filters/team_id": "inactive"}
+        view["filters"] = {"team_id": [str(team)]}
+        assert problems(admin.post("/views", view)) == {"/filters/team_id/0": "inactive"}
+        assert admin.post("/views", view | {"scope": "own"}).status_code == 201
+        step = {"step": "assign", "given": {"team_id": str(team)}}
+        macro = {"name": "To them", "scope": "shared", "steps": [step]}
+        assert problems(admin.post("/macros", macro)) == {"/steps/0/given/team_id": "unknown"}
 
     def test_taken_in_while_it_is_closed(self, admin: Caller, agent: Caller, team: UUID, engine: Engine) -> None:
         """Who closes it has it locked: whoever takes in waits, and is refused."""
@@ -174,7 +200,32 @@ class TestRefusedWhereATeamIsGiven:
         assert problems(answer) == {"/team_id": "unknown"}
 
 
+class TestMembers:
+    def test_see_what_it_decided(self, program: Program, admin: Caller, join: Join, team: UUID, other: UUID) -> None:
+        """Also whoever is made one after it was closed: nothing is given to them by it."""
+        shown = done(admin, new(admin, team_id=str(team)), "withdraw")
+        closed(admin, team, other)
+        helpers.perform(program, closed_teams.TOPIC)
+        successor = join("agent", team_ids=[other])
+        assert successor.get(at(shown)).status_code == 404
+        answer = admin.put(f"/teams/{team}/members", {"agent_ids": [str(successor.id)]}, if_match="*")
+        assert answer.status_code == 200, answer.text
+        assert successor.get(at(shown)).json["team_id"] == str(team)
+        assert problems(successor.post("/complaints", complaint_body(team_id=str(team)))) == {"/team_id": "unknown"}
+
+
 class TestNamedUses:
+    def test_a_form_that_is_switched_off_keeps_none(self, admin: Caller, team: UUID, other: UUID) -> None:
+        """It takes nothing in; switched on again, it needs a team that there is."""
+        form = f"/intake/forms/{admin.post('/intake/forms', {'name': 'Ours', 'team_id': str(team)}).json['id']}"
+        assert close(admin, team).json["code"] == "team_in_use"
+        assert admin.patch(form, {"active": False}, if_match="*").status_code == 200
+        closed(admin, team)
+        assert admin.patch(form, {"name": "Kiosk"}, if_match="*").status_code == 200
+        assert problems(admin.patch(form, {"active": True}, if_match="*")) == {"/team_id": "unknown"}
+        mended = {"active": True, "team_id": str(other)}
+        assert admin.patch(form, mended, if_match="*").status_code == 200
+
     def test_all_at_once(self, admin: Caller, team: UUID, database: Database) -> None:
         given, anything = {"team_id": str(team)}, {"field": "channel", "operator": "is", "value": "EMAIL"}
         bodies = {

@@ -107,6 +107,9 @@ class TestSearch:
             "motor -parcel",
             '"motor hums"',
             "subject:defekt from:zoe",
+            "motor subject:-motor",
+            'defekt from:-"adwokat meyer"',
+            "motor -subject:motor",
             ref,
             ref.replace("-", "").lower(),
             f"{ref[:6]}*",
@@ -114,7 +117,15 @@ class TestSearch:
             f"{ref[:11]}*",
         ):
             assert hits(agent, q) == [ref], q
-        for q in ("kuhl", '"hums motor"', "motor -techniker", "subject:motor", "from:motor", "冷制"):
+        for q in (
+            "kuhl",
+            '"hums motor"',
+            "motor -techniker",
+            "subject:motor",
+            "from:motor",
+            "冷制",
+            "motor subject:-defekt",
+        ):
             assert hits(agent, q) == [], q
 
     def test_changes_are_found_at_once_and_what_is_gone_is_not(

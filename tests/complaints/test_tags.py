@@ -18,11 +18,11 @@ from hypothesis import strategies as st
 from sqlalchemy import Engine
 
 from helpdesk.complaints import intake, queries, tagging
-from helpdesk.complaints.folding import fold
 from helpdesk.complaints.schemas import ComplaintIn
 from helpdesk.complaints.tag_schemas import AT_ONCE
 from helpdesk.identity.actors import SYSTEM
 from helpdesk.kernel.errors import ValidationFailed
+from helpdesk.kernel.folding import fold
 from helpdesk.kernel.unit_of_work import Database
 from helpdesk.wiring import Program
 from tests.complaints.calling import at, everything, new, problems

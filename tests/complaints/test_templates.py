@@ -405,9 +405,14 @@ class TestApply:
         assert agent.get(at(complaint, "messages")).json["items"] == []
 
     @pytest.mark.parametrize("preview", [True, False])
-    def test_refusals_name_the_step(self, senior: Caller, complaint: dict[str, Any], *, preview: bool) -> None:
-        stale = {"step": "assign", "given": {"assignee_id": str(uuid4())}}
+    def test_refusals_name_the_step(
+        self, senior: Caller, admin: Caller, join: Join, complaint: dict[str, Any], *, preview: bool
+    ) -> None:
+        leaver = join()
+        stale = {"step": "assign", "given": {"assignee_id": str(leaver.id)}}
         macro = made(senior, "/macros", MACRO | {"steps": [NOTE, stale]})
+        gone = {"active": False, "even_if_named": True}
+        assert admin.patch(f"/agents/{leaver.id}", gone, if_match="*").status_code == 200
         answer = self.apply(senior, complaint, macro, preview=preview)
         assert pointers(answer) == {"/steps/1/given/assignee_id": "unknown"}
         state = made(senior, "/macros", MACRO | {"steps": [{"step": "follow_up", "given": GOOD["follow_up"]}]})

@@ -116,6 +116,17 @@ class TestWrite:
         assert agent.delete(path, if_match='"v2"').status_code == 204
         assert agent.get(path).status_code == 404
 
+    def test_filters_are_shown_as_they_were_given(self, agent: Caller, team: UUID) -> None:
+        for filters in (
+            {"team_id": [str(team)]},
+            {"team_id": str(team)},
+            {"status": ["received"], "category": ["DEL"]},
+        ):
+            shown = view(agent, filters=filters)
+            assert shown["filters"] == filters
+            assert agent.get(f"/views/{shown['id']}").json["filters"] == filters
+            assert agent.get(f"/views/{shown['id']}/complaints").status_code == 200
+
     def test_filters_are_never_lost_for_not_being_named(self, agent: Caller) -> None:
         shown = view(agent, filters={"mine": True})
         path = f"/views/{shown['id']}"
