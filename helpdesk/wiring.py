@@ -61,10 +61,12 @@ from helpdesk.complaints.events import (
 from helpdesk.complaints.evidence_contents import Parts
 from helpdesk.complaints.link_events import DuplicateMerged, DuplicateParted
 from helpdesk.complaints.person_events import NeedEnded, NeedRecorded, PersonAdded, PersonChanged, PersonRemoved
+from helpdesk.complaints.reply_footer import Footer
 from helpdesk.complaints.search_subscribers import follow_text
 from helpdesk.complaints.tag_errors import TagNamed
 from helpdesk.complaints.tag_events import ComplaintTagged, TagChanged, TagDeleted, TagMerged
 from helpdesk.complaints.template_events import CannedReplyChanged, CannedReplyDeleted
+from helpdesk.complaints.thread import REPLY
 from helpdesk.complaints.tracking_secret import Secrets
 from helpdesk.customers.events import CustomerChanged
 from helpdesk.identity import door_jobs, password_service, session_subscribers
@@ -199,6 +201,7 @@ class Tools:
     signing_key: str
     base_url: str
     tracking_page: str
+    tracking_names: str
     data_dir: Path
     store: Store
     scanner: Scanner
@@ -209,9 +212,10 @@ class Tools:
 
 def _deliver_mail(tools: Tools, duty_id: UUID, mail_id: UUID) -> None:
     completions = {
-        tracking.COMPLETION: lambda session, complaint_id: tracking.paragraph(
-            session, complaint_id, Secrets(tools.signing_key), tools.tracking_page
-        )
+        tracking.COMPLETION: lambda session, row: tracking.paragraph(
+            session, row.subject_id, Secrets(tools.signing_key), tools.tracking_page
+        ),
+        REPLY: Footer(tools.sender, tools.tracking_names, tools.tracking_page).under,
     }
     mail.deliver(
         tools.database,
@@ -314,6 +318,7 @@ def assemble(
         settings.signing_key(),
         settings.base_url,
         settings.tracking_page,
+        settings.tracking_names,
         settings.data_dir,
         store_for(settings),
         scanner_for(settings.clamd_url),

@@ -69,6 +69,13 @@ def whose(session: Session, complaint: Any) -> Recipient | None:
     return _correspondents(session, complaint.merged_into_id).get(complaint.reference)
 
 
+def language_of(session: Session, complaint: Any, address: str) -> str | None:
+    """What the person at an address reads, of those who are written to about it: `complaint` as for `whose`."""
+    goes_on_id = complaint.merged_into_id or complaint.id
+    found = _correspondents(session, complaint.id) | _correspondents(session, goes_on_id)
+    return next((one.language for one in found.values() if (one.email or "").casefold() == address.casefold()), None)
+
+
 def recipients_of(session: Session, complaint_id: UUID) -> list[Recipient]:
     """Everybody who is to read an answer: whose complaint it is, and those of the complaints that were merged into it; each
     person once, at an address.

@@ -20,6 +20,8 @@ from helpdesk.kernel.unit_of_work import UnitOfWork
 
 TRACKING: Final = "tracking"
 """What completes the mail of an acknowledgement: how to follow the complaint."""
+REPLY: Final = "reply"
+"""What completes every other: who writes, the reference, where to follow it (`reply_footer`)."""
 
 
 _NO_FILES: Final = Chosen()
@@ -133,7 +135,8 @@ def _mail(
             subject=mail_subject(complaint, person),
             body=said.plain,
             html=said.html,
-            completion=_completion(complaint, purpose) if person.merged_from is None else None,
+            completion=_completion(complaint, purpose, person),
+            author_id=actor.id if _automatic(actor, purpose) is None else None,
             files=files,
             automatic=_automatic(actor, purpose),
             thread=person.merged_from or complaint.reference,
@@ -157,5 +160,7 @@ def _automatic(actor: Actor, purpose: str) -> str | None:
     return None if actor.kind == "agent" and purpose not in NOTICES else "auto-generated"
 
 
-def _completion(complaint: Complaint, purpose: str) -> str | None:
-    return TRACKING if purpose == "acknowledgement" and complaint.tracking_number else None
+def _completion(complaint: Complaint, purpose: str, person: person_queries.Recipient) -> str:
+    """The secret is the complaint's own; who came with another one has theirs."""
+    own = person.merged_from is None and complaint.tracking_number
+    return TRACKING if purpose == "acknowledgement" and own else REPLY

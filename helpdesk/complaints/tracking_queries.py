@@ -55,6 +55,20 @@ def _first_name(name: ColumnElement[str]) -> ColumnElement[str]:
     return func.split_part(name, " ", 1)
 
 
+_WRITER: Final = (
+    select(_first_name(Agent.__table__.c.name).label("first_name"), Team.__table__.c.name.label("team"))
+    .select_from(Agent.__table__)
+    .join(Complaint.__table__, _COMPLAINT.id == bindparam("complaint_id"))
+    .outerjoin(Team.__table__, Team.__table__.c.id == _COMPLAINT.team_id)
+    .where(Agent.__table__.c.id == bindparam("agent_id"))
+)
+
+
+def writer(session: Session, agent_id: UUID, complaint_id: UUID) -> Any:
+    """`first_name` of an agent who wrote about a complaint, and its `team`; None where either is gone."""
+    return session.execute(_WRITER, {"agent_id": agent_id, "complaint_id": complaint_id}).one_or_none()
+
+
 _SEEN: Final = (
     select(
         _COMPLAINT.reference,

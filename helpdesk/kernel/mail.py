@@ -71,6 +71,8 @@ class OutboundMail(Identified, Stamped, Base):
     """Ids of what is to go with it, in order; whose they are `Enclose` knows."""
     automatic: Mapped[str | None]
     """What it says of itself by RFC 3834 (`AUTOMATIC`); null: a person wrote it."""
+    author_id: Mapped[UUID | None]
+    """The agent who wrote it, for what is added when it is sent."""
     thread: Mapped[str | None]
     """Names the conversation that it belongs to; mailboxes show those of one name together."""
     secret: Mapped[bool] = mapped_column(default=False, server_default="false")
@@ -158,10 +160,11 @@ def queue_mail(
     completion: str | None = None,
     files: Sequence[UUID] = (),
     automatic: str | None = "auto-generated",
+    author_id: UUID | None = None,
     thread: str | None = None,
 ) -> UUID:
     """Write the mail and the duty to send it; they commit with their cause. `html`: sanitised, the same as `body`.
-    `secret`, `automatic`, `thread`: see `OutboundMail`. `completion`: a name in the `Completions` that mail is delivered with;
+    `secret`, `automatic`, `author_id`, `thread`: see `OutboundMail`. `completion`: a name in the `Completions` that mail is delivered with;
     `files`: ids that its `Enclose` knows.
     """
     mail_id = new_id()
@@ -177,6 +180,7 @@ def queue_mail(
         "completion": completion,
         "files": list(files),
         "automatic": automatic,
+        "author_id": author_id,
         "thread": thread,
     }
     uow.add_rows(OutboundMail, [row])
@@ -237,8 +241,8 @@ def compose(
     return message
 
 
-Completions = Mapping[str, Callable[[Session, UUID], str]]
-"""By name, what makes the end of a mail about `subject_id` while it is sent: a secret that is kept nowhere."""
+Completions = Mapping[str, Callable[[Session, OutboundMail], str]]
+"""By name, what makes the end of a mail while it is sent: a secret that is kept nowhere, or what the settings decide."""
 
 
 Undelivered = Callable[[UnitOfWork, UUID, str], bool]
@@ -288,9 +292,7 @@ def deliver(
     with database.unit_of_work(system) as uow:
         mail = _locked(uow, mail_id)
         wanted = mail.sent_at is None and mail.cancelled_at is None
-        text = (
-            (completions or {})[mail.completion](uow.session, mail.subject_id) if wanted and mail.completion else None
-        )
+        text = (completions or {})[mail.completion](uow.session, mail) if wanted and mail.completion else None
         if wanted:
             mail.tried_at, mail.failure = uow.now, None
     handed_over = False

@@ -469,8 +469,17 @@ function begin() {
         throw error;
       }
     });
-  } else if (token) attempt(() => show("shown"));
-  else ask();
+    return;
+  }
+  if (token && !reference) {
+    attempt(() => show("shown"));
+    return;
+  }
+  ask();
+  if (reference) {
+    part("reference").value = reference;
+    part("secret").focus();
+  }
 }
 
 part("open").addEventListener("submit", (event) => {

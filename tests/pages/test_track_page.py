@@ -217,6 +217,24 @@ class TestRun:
         assert len(right["kept"]) == 1
         assert (left["complaint"], left["kept"]) == (None, [])
 
+    def test_a_reference_alone_is_filled_in(self, site: str, agent: Caller) -> None:
+        """As it stands under a reply, which is passed on and has no secret."""
+        shown = new(agent)
+        asked, seen = self.run(
+            f"{site}#reference={shown['reference']}",
+            ["look"],
+            ["fill", "secret", shown["tracking_secret"]],
+            ["send", "open"],
+            ["look"],
+        )
+        assert (asked["values"], asked["focus"], asked["problem"]) == (
+            {"reference": shown["reference"]},
+            "secret",
+            "",
+        )
+        assert asked["address"] == site
+        assert seen["known_as"] == shown["reference"]
+
     def test_nothing_is_left_in_the_page(self, site: str, agent: Caller) -> None:
         """Not hidden either: whoever comes next to this computer looks into the page as well as at it."""
         shown = new(agent, subject="Canary", description="canary words")
