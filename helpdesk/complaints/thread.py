@@ -133,8 +133,8 @@ def _mail(
             reason=purpose,
             recipient=person.email or "",
             subject=mail_subject(complaint, person),
-            body=said.plain,
-            html=said.html,
+            body=_as_known(said.plain, complaint, person),
+            html=None if said.html is None else _as_known(said.html, complaint, person),
             completion=_completion(complaint, purpose, person),
             author_id=actor.id if _automatic(actor, purpose) is None else None,
             files=files,
@@ -144,6 +144,11 @@ def _mail(
         for person in person_queries.recipients_of(uow.session, complaint.id)
     ]
     return sent[0] if sent else None
+
+
+def _as_known(text: str, complaint: Complaint, person: person_queries.Recipient) -> str:
+    """By the reference that they know: the complaint's own may be another person's."""
+    return text if person.merged_from is None else text.replace(complaint.reference, person.merged_from)
 
 
 def mail_subject(complaint: Complaint, person: person_queries.Recipient) -> str:

@@ -188,12 +188,29 @@ _OURS: Final[Mapping[str, Sequence[str]]] = {
 """Purpose of a message -> names of the phrases that it may be."""
 
 
-def shown_entry(row: Any, names: str, language: str | None) -> dict[str, Any]:
-    """A message as the complainant sees it: what the program said itself in the language that they asked for, where they did."""
+def references(session: Session, actor: Actor) -> tuple[str, str] | None:
+    """The reference of the other person's complaint in which the actor's goes on, and the one that they know in its place; None
+    where it goes on in none.
+    """
+    if actor.beside_id is None or actor.id is None:
+        return None
+    other, own = (tracking_queries.secret_of(session, row_id).reference for row_id in (actor.id, actor.beside_id))
+    return other, own
+
+
+def shown_entry(
+    row: Any, names: str, language: str | None, references: tuple[str, str] | None = None
+) -> dict[str, Any]:
+    """A message as the complainant sees it: what the program said itself in the language that they asked for, where they did;
+    `references`: see there.
+    """
     shown = dict(row)
     first_name, team, record_type = (shown.pop(name) for name in ("first_name", "team", "record_type"))
     for phrase in _OURS.get(shown["purpose"], ()) if language and shown["body_html"] is None else ():
         shown["body"] = retold(phrase, shown["body"], language, record_type=record_type) or shown["body"]
+    if references is not None:
+        for part in ("body", "body_html"):
+            shown[part] = shown[part] and shown[part].replace(*references)
     return shown | {"name": first_name if names == "first_name" else team}
 
 

@@ -143,16 +143,15 @@ def get_complaint(session: Session, actor: Actor) -> dict[str, Any]:
 )
 def list_messages(session: Session, actor: Actor, page: Page, given: dict[str, Any]) -> Any:
     rows, cursor, total = tracking_queries.thread(session, actor, page, given)
-    return (
-        [tracking.shown_entry(row, web().settings.tracking_names, liked_language(LANGUAGES)) for row in rows],
-        cursor,
-        total,
-    )
+    names, wished = web().settings.tracking_names, liked_language(LANGUAGES)
+    references = tracking.references(session, actor)
+    return [tracking.shown_entry(row, names, wished, references) for row in rows], cursor, total
 
 
 def _entry(session: Session, actor: Actor, message_id: UUID) -> dict[str, Any]:
     row = tracking_queries.entry(session, actor, message_id)
-    return tracking.shown_entry(row, web().settings.tracking_names, liked_language(LANGUAGES))
+    references = tracking.references(session, actor)
+    return tracking.shown_entry(row, web().settings.tracking_names, liked_language(LANGUAGES), references)
 
 
 @blp.write(

@@ -205,6 +205,30 @@ class TestWhoIsTold:
             assert his["reference"] not in str(letter) + letter.get_content()
         assert his["reference"] not in str(thread(senior, hers))
 
+    def test_nor_by_what_is_said_to_both_since(
+        self, program: Program, senior: Caller, team: UUID, anonymous: Caller
+    ) -> None:
+        """The acknowledgement names a reference, and so may a reply: to each the one that they know."""
+        hers, his = new(senior, team, complainant=NA), new(senior, team)
+        merge(senior, hers, his, other_complainant=True, silent=True)
+        act(senior, his, "acknowledge")
+        given = {"kind": "public_reply", "body_html": f"<p>We look into <b>{his['reference']}</b>.</p>"}
+        assert senior.post(f"{path_of(his)}/messages", given).status_code == 201
+        post = Post(program)
+        post.deliver()
+        told = {str(letter["To"]): "" for letter in post.sent}
+        for letter in post.sent:
+            told[str(letter["To"])] += "".join(part.get_content() for part in letter.walk() if not part.is_multipart())
+        own = {NA["email"]: hers, "li.wei@example.com": his}
+        for address, complaint in own.items():
+            (other,) = (one for one in own.values() if one is not complaint)
+            assert f"We look into <b>{complaint['reference']}</b>" in told[address]
+            assert other["reference"] not in told[address]
+        seen = anonymous.get("/public/tracking/messages", authorization=f"Tracking {opened(anonymous, hers)}")
+        assert len(seen.json["items"]) == 3
+        assert his["reference"] not in seen.text
+        assert his["reference"] in str(thread(senior, his))
+
     def test_ones_own_is(self, program: Program, senior: Caller, two: tuple[Complaint, Complaint]) -> None:
         post = Post(program)
         merge(senior, *two)
