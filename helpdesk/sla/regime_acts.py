@@ -87,7 +87,9 @@ def decide(uow: UnitOfWork, actor: Actor, complaint: Complaint, given: dict[str,
     regimes = regime_in_force.in_force(uow.session)
     if given["rule_id"] not in regimes.rules:
         raise ValidationFailed(errors=[FieldError.at("/rule_id", "unknown", "There is no such rule.")])
-    if not regimes.rules[given["rule_id"]].is_for(complaint.jurisdiction, complaint.sector):
+    sources = regime_choosing.sources_of(uow.session, complaint)
+    places = [(complaint.jurisdiction, complaint.sector), *regime_queries.places_of(uow.session, sources)]
+    if not any(regimes.rules[given["rule_id"]].is_for(*place) for place in places):
         raise NotRegulated
     row = regime_queries.decision_of(uow.session, complaint.id, given["rule_id"])
     before = None if row is None else row.applies

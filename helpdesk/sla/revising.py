@@ -91,9 +91,12 @@ class _Revision:
     def _next_answer(self, mine: Sequence[Clock]) -> None:
         if any(clock.stopped_at is None for clock in mine) or self.promised.promise(NEXT, self.uow.now) is None:
             return
+        there = {clock.subject_id: clock for clock in mine}
         asked = thread_queries.oldest_unanswered(self.uow.session, self.complaint.id, self.present.began)
+        if asked is None and there:  # one that waited when the complaint was closed is older than its round
+            older = thread_queries.oldest_unanswered(self.uow.session, self.complaint.id, self.complaint.received_at)
+            asked = older if older is not None and older.id in there else None
         if asked is not None:
-            there = {clock.subject_id: clock for clock in mine}
             self._owe(there.get(asked.id), NEXT, asked.at, asked.id)
 
     def of_remedies(self) -> None:

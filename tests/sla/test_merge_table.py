@@ -274,6 +274,8 @@ def test_a_regulator_of_the_duplicates_country_is_owed_by_the_survivor(database:
     survivor.fact("provisional_credit_posted", MEANWHILE)
     assert (survivor.clock("uk.fca.final").state, survivor.clock("uk.fca.final").due_at) == ("running", due)
     assert theirs <= survivor.kinds("running")
+    survivor.decide("uk.fca.src", MEANWHILE, applies=False)
+    assert survivor.clock("uk.fca.src").state == "cancelled"
     part(source, PARTED)
     assert survivor.clock("uk.fca.final").state == "cancelled"
     assert theirs <= survivor.kinds("running")

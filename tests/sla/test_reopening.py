@@ -224,6 +224,19 @@ class TestUnanswered:
         assert story.clocks("next_response")[1].elapsed_seconds == 4 * 3600
         in_order(database)
 
+    def test_again_where_it_was_not_promised_for_a_while(self, database: Database) -> None:
+        promise(database, S3={"next_response": (2400, "minutes")}, S1={"resolve": (2400, "minutes")})
+        story = Story(database)
+        story.write("inbound", MONDAY + HOUR)
+        story.act("withdraw", CLOSED, reason="x")
+        story.act("reopen", REOPENED, reason="x")
+        before = stands(story.clocks("next_response")[1])
+        story.triage(REOPENED + HOUR, "S1")
+        assert story.clocks("next_response")[1].state == "cancelled"
+        story.triage(REOPENED + 2 * HOUR, "S3")
+        assert stands(story.clocks("next_response")[1]) == before
+        in_order(database)
+
     def test_anew_where_nothing_is_said(self, database: Database) -> None:
         promise(database, S3={"next_response": (240, "minutes")})
         story = Story(database)
