@@ -139,7 +139,8 @@ class TestTwoThatTell:
         set_ladder(
             database, rung("50%", TELL, "raise_level", {"step": "notify", "given": {"to": ["assignee", "team_leads"]}})
         )
-        set_hours(database, agent.id, {"timezone": "UTC", "weekly": {"sun": [["03:00", "04:00"]]}})
+        never_now = helpers.scalar(database, "SELECT to_char(now() - interval '1 day', 'dy')")  # when the worker comes
+        set_hours(database, agent.id, {"timezone": "UTC", "weekly": {never_now: [["03:00", "04:00"]]}})
         set_hours(database, lead.id, AROUND_THE_CLOCK)
         story = Story(database)
         give(story, agent.id, team)
