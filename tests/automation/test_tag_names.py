@@ -13,7 +13,8 @@ import pytest
 
 from helpdesk.complaints import tagging
 from helpdesk.wiring import Program
-from tests.automation.rules import arrive, of, outcomes, react, trigger
+from tests.automation.rules import arrive, body, of, outcomes, react, trigger
+from tests.automation.test_dry_run import counts, tried
 from tests.complaints.test_search import hits
 from tests.complaints.test_tags import tag, tagged
 from tests.conftest import Caller
@@ -112,6 +113,16 @@ def test_the_job_sets_off_no_trigger(program: Program, admin: Caller, change: Ch
     assert perform(program, tagging.TOPIC)["done"] == 1
     react(program)
     assert outcomes(admin, made) == []
+
+
+@every_change
+@pytest.mark.usefixtures("carrying")
+def test_a_trial_looks_at_what_triggers_would(program: Program, admin: Caller, change: Change) -> None:
+    """By names of now, also where the complaint then had another; and not at what the job did."""
+    name = change(admin)
+    assert perform(program, tagging.TOPIC)["done"] == 1
+    asked = body("complaint.tagged", condition=of("tags", "changed_to", name), actions=[_ESCALATE])
+    assert counts(tried(admin, program, asked)) == (1, 1, 1)
 
 
 @every_change
