@@ -1,6 +1,6 @@
 """The page to which complainants are sent by mail: how their complaint stands, what was said, and what they can do.
 
-For people, and no part of the API: it uses what everybody can, `/public/tracking`. It is three files of ours, made by no
+For people, and no part of the API: it uses what everybody can, `/public/tracking`. It is four files of ours, made by no
 tool, and loads nothing from elsewhere. What the address says behind its `#` comes to the page's script and not to us, so that
 reference and secret stand in no log. Another page can take its place (`HELPDESK_TRACKING_URL`).
 """
@@ -17,7 +17,7 @@ _HEADERS: Final = {
     "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; "
     "base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
     "Referrer-Policy": "no-referrer",
-    "Cache-Control": "no-cache",  # the three belong together, of one version
+    "Cache-Control": "no-cache",  # the four belong together, of one version
 }
 
 
@@ -44,6 +44,10 @@ def register(app: Flask) -> None:
     @app.get("/track/page.js")
     def track_script() -> Response:
         return _served("track.js", "text/javascript")
+
+    @app.get("/track/words.js")
+    def track_words() -> Response:
+        return _served("track_words.js", "text/javascript")
 
     @app.get("/track/page.css")
     def track_style() -> Response:

@@ -44,6 +44,7 @@ NOT_API: Final = {
     "/track",
     "/track/page.css",
     "/track/page.js",
+    "/track/words.js",
     "/api/v1/openapi.json",
 }
 """Routes that the document does not describe: for people, probes and monitoring."""

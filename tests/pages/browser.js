@@ -1,11 +1,11 @@
-// Just enough of a browser for the tracking page: node browser.js <page.html> <page.js> <address> <steps as JSON>.
+// Just enough of a browser for the tracking page: node browser.js <page.html> <words.js> <page.js> <address> <steps as JSON>.
 // A step is [what to do, ...]: fill ID TEXT, check ID, choose ID NAME CONTENT, send ID, press ID, look. It prints what each look saw.
 "use strict";
 
 const fs = require("node:fs");
 const vm = require("node:vm");
 
-const [html, script, address, steps] = process.argv.slice(2);
+const [html, words, script, address, steps] = process.argv.slice(2);
 const page = fs.readFileSync(html, "utf-8");
 
 class Element {
@@ -91,7 +91,7 @@ const DO = {
 
 (async () => {
   vm.createContext(world);
-  vm.runInContext(fs.readFileSync(script, "utf-8"), world);
+  for (const file of [words, script]) vm.runInContext(fs.readFileSync(file, "utf-8"), world);
   await settled();
   for (const [what, ...given] of JSON.parse(steps)) {
     DO[what](...given);

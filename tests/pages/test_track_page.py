@@ -30,6 +30,7 @@ from tests.contract.document import OPERATIONS, check_problem
 
 PAGES: Final = Path(__file__).resolve().parents[2] / "helpdesk" / "pages"
 HTML: Final = (PAGES / "track.html").read_text(encoding="utf-8")
+WORDS: Final = (PAGES / "track_words.js").read_text(encoding="utf-8")
 SCRIPT: Final = (PAGES / "track.js").read_text(encoding="utf-8")
 
 
@@ -48,7 +49,7 @@ IDS: Final = {given["id"] for _, given in TAGS if "id" in given}
 
 
 def words(language: str) -> set[str]:
-    found = re.search(rf"^  {language}: {{\n(.*?)^  }},$", SCRIPT, re.DOTALL | re.MULTILINE)
+    found = re.search(rf"^  {language}: {{\n(.*?)^  }},$", WORDS, re.DOTALL | re.MULTILINE)
     assert found is not None
     return set(re.findall(r"^    (\w+): \"", found[1], re.MULTILINE))
 
@@ -65,7 +66,7 @@ class TestServed:
         assert (answer.status_code, answer.mimetype, answer.text) == (200, "text/html", HTML)
 
     def test_lets_nothing_else_in(self, anonymous: Caller) -> None:
-        for path in ("/track", "/track/page.js", "/track/page.css"):
+        for path in ("/track", "/track/words.js", "/track/page.js", "/track/page.css"):
             answer = anonymous.client.get(path)
             assert answer.status_code == 200
             assert int(answer.headers["Content-Length"]) > 0
@@ -86,9 +87,9 @@ class TestServed:
 
     def test_loads_its_own_files_only(self) -> None:
         loaded = [given[name] for _, given in TAGS for name in ("src", "href") if name in given]
-        assert loaded == ["track/page.css", "track/page.js"]
+        assert loaded == ["track/page.css", "track/words.js", "track/page.js"]
         assert not [name for _, given in TAGS for name in given if name.startswith("on") or name == "style"]
-        for file in (HTML, SCRIPT, (PAGES / "track.css").read_text(encoding="utf-8")):
+        for file in (HTML, WORDS, SCRIPT, (PAGES / "track.css").read_text(encoding="utf-8")):
             assert not re.search(r"(?:https?:)?//[A-Za-z0-9]", file)
             assert "@import" not in file
 
@@ -109,7 +110,9 @@ class TestWritten:
             re.findall(r', "(\w+)"\);$', SCRIPT, re.MULTILINE)
         )
         assert words("en") == words("zh")
-        assert said | asked <= words("en")
+        answers = set(re.findall(r'^  \w+: "(\w+)",$', WORDS, re.MULTILINE))
+        assert len(answers) > 10
+        assert said | asked | answers <= words("en")
 
     def test_what_the_script_looks_for_is_there(self) -> None:
         assert set(re.findall(r'(?:part|fill|reason|onSubmit)\("(\w+)"', SCRIPT)) <= IDS
@@ -148,7 +151,10 @@ class TestRun:
         thread.join()
 
     def run(self, address: str, *steps: list[str], likes: str = "en-GB") -> list[dict[str, Any]]:
-        files = [str(Path(__file__).with_name("browser.js")), str(PAGES / "track.html"), str(PAGES / "track.js")]
+        files = [
+            str(Path(__file__).with_name("browser.js")),
+            *(str(PAGES / name) for name in ("track.html", "track_words.js", "track.js")),
+        ]
         done = subprocess.run(
             ["node", *files, address, json.dumps(steps)],
             capture_output=True,
