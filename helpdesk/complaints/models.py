@@ -321,6 +321,7 @@ class Message(Identified, Stamped, Base):
         CheckConstraint("redacted_whole = false OR redactions > 0", name="redacted_whole_is_redacted"),
         Index("ix_complaint_message_complaint_id_id", "complaint_id", "id"),
         Index("ix_complaint_message_inbound", "created_at", "id", postgresql_where=text("kind = 'inbound'")),
+        Index("ix_complaint_message_mail_id", "mail_id", postgresql_where=text("mail_id IS NOT NULL")),
     )
 
     complaint_id: Mapped[UUID] = mapped_column(ForeignKey("complaint.id", ondelete="CASCADE"))

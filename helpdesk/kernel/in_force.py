@@ -5,7 +5,8 @@ statement for what decides it, and a change holds in every process (web, worker,
 
 What a unit of work writes holds sooner. With the time it reads the **revision**, a number that each change counts up in its own
 transaction (`Kept.changed`), and a copy that is older is compared first: whoever begins when a change is committed goes by it,
-in whatever process. A unit of work whose time is given, and a reader, have the second.
+in whatever process. A unit of work whose time is given, and a reader, have the second, and so has the taxonomy, which is asked
+without a session. A session that is of one moment goes by what held then, and keeps that to itself.
 
 Keep it for what is small, read all the time and seldom changed.
 """
@@ -85,6 +86,8 @@ class Kept(Generic[Value]):
 
     def compared(self, session: Session) -> Value:
         """What holds in the session's database: as of the revision that its unit of work has read, and of a second ago at most."""
+        if _is_of_one_moment(session):
+            return self._of_its_moment(session)
         name = _database_of(session)
         copy = self._copies.get(name)
         now, revision = monotonic(), session.info.get(_SEEN, 0)
@@ -94,6 +97,14 @@ class Kept(Generic[Value]):
             self._copies[name] = copy
         self._last = name
         return copy.known.value
+
+    def _of_its_moment(self, session: Session) -> Value:
+        """Looked for once. What it sees may be long out of date, so that it is no copy for others."""
+        found: Known[Value] | None = session.info.get(self)
+        if found is None:
+            copy = self._copies.get(_database_of(session))
+            found = session.info[self] = self._look(session, None if copy is None else copy.known)
+        return found.value
 
     def last(self) -> Value | None:
         """What the last comparison has found, for whoever has no session at hand; None where there was none."""
@@ -115,6 +126,10 @@ class Kept(Generic[Value]):
         """For tests, which put databases back under a process."""
         self._copies.clear()
         self._last = None
+
+
+def _is_of_one_moment(session: Session) -> bool:
+    return bool(session.get_bind().get_execution_options().get("isolation_level") == "REPEATABLE READ")
 
 
 def _database_of(session: Session) -> str:

@@ -10,8 +10,12 @@ from typing import Any, Final
 from uuid import UUID
 
 import pytest
+from sqlalchemy import text
+from sqlalchemy.orm import Session
 
+from helpdesk.complaints import thread_queries
 from helpdesk.kernel import mail
+from helpdesk.kernel.ids import new_id
 from helpdesk.kernel.settings import Settings
 from helpdesk.kernel.unit_of_work import Database
 from helpdesk.wiring import Program, assemble
@@ -76,6 +80,17 @@ def test_refused_for_good(mailing: Program, post: Post, senior: Caller, join: Jo
         assert told(caller) == [(complaint["reference"], message_id)]
     assert told(elsewhere) == []
     verified(mailing.database)
+
+
+def test_its_message_is_found_by_an_index(database: Database) -> None:
+    """Messages are the most that there is: no mail that is refused looks for its own among all of them."""
+    statement = thread_queries._OF_MAIL.params(mail_id=new_id())
+    compiled = statement.compile(database.engine, compile_kwargs={"literal_binds": True})
+    with Session(database.engine) as session:
+        session.execute(text("SET LOCAL enable_seqscan = off"))
+        plan = "\n".join(session.scalars(text(f"EXPLAIN {compiled}")))
+    assert "Seq Scan" not in plan, plan
+    assert "ix_complaint_message_mail_id" in plan, plan
 
 
 def test_put_off_is_tried_again(mailing: Program, post: Post, senior: Caller, team: UUID) -> None:

@@ -1,7 +1,7 @@
 """That whoever begins after a change goes by it, in whatever process.
 
 How it can fail: a process that looked just before goes on by what it knew, so that a complaint is promised by a policy that
-was replaced, for good where nothing is recomputed; a change that is taken back is taken for one; each unit of work pays a
+was replaced, for good where nothing is recomputed; it is put back to what a long look at the past has seen; a change that is taken back is taken for one; each unit of work pays a
 statement; two changes at once wait for each other for ever.
 """
 
@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from sqlalchemy import Engine, text
+from sqlalchemy import Engine, select, text
 
 from helpdesk.identity.actors import SYSTEM
 from helpdesk.kernel import in_force
@@ -132,6 +132,22 @@ def test_it_costs_no_statement_where_nothing_changed(
         assert uow.now.tzinfo is not None
         policies_in_force.in_force(uow.session)
     assert len(seen) == 1, seen.seen
+
+
+def test_what_was_when_a_snapshot_began_is_nobody_elses(database: Database) -> None:
+    kept = in_force.Kept(
+        lambda session, _: in_force.Known((), session.scalars(select(in_force.Revision.revision)).one())
+    )
+    with database.snapshot() as still:
+        before = kept.compared(still)
+        with database.unit_of_work(SYSTEM) as uow:
+            kept.changed(uow)
+        for _ in range(2):
+            with database.unit_of_work(SYSTEM) as uow:
+                assert uow.now.tzinfo is not None
+                assert kept.compared(uow.session) == before + 1
+            kept.look_again()  # as when the second is over
+            assert kept.compared(still) == before
 
 
 def test_changes_at_once_are_all_counted(database: Database, engine: Engine) -> None:
