@@ -23,13 +23,9 @@ from helpdesk.sla.models import Clock
 from helpdesk.sla.regime_errors import DeadlinePassed, ExtensionUsed, NotExtensible
 from helpdesk.sla.regime_events import DeadlineExtended
 from helpdesk.sla.regime_models import ExtensionNotice
+from helpdesk.sla.regime_rules import notice_kind
 
 PURPOSE: Final = "holding_letter"
-
-
-def milestone(clock: Clock, number: int) -> str:
-    """The kind of the clock that says that the notice was sent in time."""
-    return f"{clock.kind}/notice.{number}"
 
 
 def check(session: Session, _actor: Actor, part: Part[Clock]) -> None:
@@ -110,7 +106,7 @@ def _kept(uow: UnitOfWork, clock: Clock, before: dict[str, Any]) -> dict[str, An
     row = regime_clocks.carried_over(uow.session, clock, clock.complaint_id, clock.round, uow.now)
     row |= {
         **before,
-        "kind": milestone(clock, clock.extensions),
+        "kind": notice_kind(clock.kind, clock.extensions),
         "extensions": clock.extensions - 1,
     }
     return regime_clocks.stopped(uow, row, uow.now)

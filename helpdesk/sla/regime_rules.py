@@ -33,6 +33,7 @@ ANYWHERE: Final = "INT"
 ANY_SECTOR: Final = "any"
 
 _APART = re.compile(r"[^a-z0-9]+")
+_OF_NOTICE: Final = "/notice."
 
 
 def sector_code(text: str) -> str:
@@ -163,6 +164,17 @@ def compiled(rule_id: str, version: int, spec: Mapping[str, Any]) -> Rule:
 
 def _day(text: str | None) -> date | None:
     return None if text is None else date.fromisoformat(text)
+
+
+def notice_kind(kind: str, number: int) -> str:
+    """The kind of the clock that says that the notice by which one of `kind` was extended was sent in time."""
+    return f"{kind}{_OF_NOTICE}{number}"
+
+
+def rule_of_kind(kind: str) -> str:
+    """The id of the rule that clocks of a kind are of, if they are a regulator's: of its own, or of its notices."""
+    rule_id, _, number = kind.partition(_OF_NOTICE)
+    return rule_id if number.isdecimal() else kind
 
 
 @lru_cache(maxsize=1)

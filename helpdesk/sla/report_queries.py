@@ -15,6 +15,7 @@ from helpdesk.identity.models import Team
 from helpdesk.kernel.errors import FieldError, ValidationFailed
 from helpdesk.sla import queries, regime_in_force
 from helpdesk.sla.models import POLICY_KINDS, Clock
+from helpdesk.sla.regime_rules import rule_of_kind
 
 MOST_GROUPS: Final = 2_000
 MOST_DAYS: Final = 400
@@ -29,8 +30,8 @@ def narrowing(session: Session, actor: Actor, given: Mapping[str, Any]) -> list[
     `ValidationFailed` for a kind that no promise is of: nothing found would be taken for nothing due.
     """
     kind = given.get("kind")
-    if kind is not None and kind not in POLICY_KINDS and kind not in regime_in_force.in_force(session).rules:
-        text = f"A promise is of the kind {', '.join(POLICY_KINDS)}, or a regulator's rule as in GET /sla/regimes."
+    if kind is not None and kind not in POLICY_KINDS and not _is_regulated(session, kind):
+        text = f"A promise is of the kind {', '.join(POLICY_KINDS)}, or a regulator's rule as in GET /sla/regimes, or its notice."
         raise ValidationFailed(errors=[FieldError.at("/kind", "unknown_kind", text)])
     conditions = [complaints.visible_to(actor)]
     conditions += [_COMPLAINT.team_id == given["team_id"]] if "team_id" in given else []
@@ -91,6 +92,10 @@ def span(
         text = f"A span has at most {MOST_DAYS} days, and without {name}_before it ends now: give one."
         raise ValidationFailed(errors=[FieldError.at(f"/{name}_from", "too_long", text)])
     return (now - _LATELY if since is None else since), now
+
+
+def _is_regulated(session: Session, kind: str) -> bool:
+    return rule_of_kind(kind) in regime_in_force.in_force(session).rules
 
 
 _BROKEN: Final = or_(

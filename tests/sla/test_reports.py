@@ -91,9 +91,10 @@ class TestForecast:
 
     @pytest.mark.parametrize("path", ["forecast", "attainment"])
     def test_a_kind_that_no_promise_is_of_is_refused(self, manager: Caller, path: str) -> None:
-        answer = manager.get(f"/sla/{path}?kind=nope")
-        assert (answer.status_code, answer.json["errors"][0]["code"]) == (422, "unknown_kind")
-        for kind in ("resolve", "us.cfpb.15"):
+        for kind in ("nope", "nope/notice.1", "us.respa.respond/notice."):
+            answer = manager.get(f"/sla/{path}?kind={kind}")
+            assert (answer.status_code, answer.json["errors"][0]["code"]) == (422, "unknown_kind")
+        for kind in ("resolve", "us.cfpb.15", "us.respa.respond/notice.1"):
             assert manager.get(f"/sla/{path}?kind={kind}").status_code == 200
 
     def test_each_sees_their_own(self, database: Database, join: Join, team: UUID) -> None:
