@@ -5,14 +5,7 @@ from typing import Any, Final
 from marshmallow import ValidationError, fields, validate, validates_schema
 
 from helpdesk.complaints.message_schemas import MessageIn
-from helpdesk.kernel.schemas import (
-    ByName,
-    Flag,
-    Line,
-    Pattern,
-    Schema,
-    Text,
-)
+from helpdesk.kernel.schemas import ByName, Flag, Line, Pattern, Schema, Text
 
 MOST_NAMED: Final = 50
 MOST_DATA: Final = 20

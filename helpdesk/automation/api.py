@@ -19,7 +19,7 @@ from helpdesk.kernel.unit_of_work import UnitOfWork
 
 blp = Blueprint("automation", __name__, description="Triggers: what is to follow from what, and from time that passes.")
 
-_HOLDS = "Holds everywhere within a second."
+_HOLDS = "Whatever begins after the answer goes by it, in every process."
 
 
 def _readable(session: Session, rows: Any) -> list[dict[str, Any]]:

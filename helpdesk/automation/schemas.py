@@ -13,18 +13,7 @@ from helpdesk.automation.models import OUTCOMES
 from helpdesk.automation.timing import ANCHORS, COUNTED, MOST_MINUTES
 from helpdesk.complaints.fact_schemas import Vocabulary
 from helpdesk.kernel.expressions import ALWAYS
-from helpdesk.kernel.schemas import (
-    ByName,
-    Choice,
-    Flag,
-    Line,
-    PageQuery,
-    Schema,
-    Text,
-    Timestamp,
-    Whole,
-    shallow,
-)
+from helpdesk.kernel.schemas import ByName, Choice, Flag, Line, PageQuery, Schema, Text, Timestamp, Whole, shallow
 
 CONDITION: Final = (
     '`{"all": [...]}`, `{"any": [...]}`, `{"not": ...}` or `{"field": ..., "operator": ..., "value": ...}`, nested up to 8 '

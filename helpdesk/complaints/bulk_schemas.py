@@ -8,12 +8,7 @@ from helpdesk.complaints.bulk_changes import AT_ONCE, MOST
 from helpdesk.complaints.steps import StepIn
 from helpdesk.complaints.view_schemas import ComplaintFilters
 from helpdesk.kernel.jobs_api import JobItemOut, JobOut
-from helpdesk.kernel.schemas import (
-    ByName,
-    Flag,
-    Text,
-    Whole,
-)
+from helpdesk.kernel.schemas import ByName, Flag, Text, Whole
 
 MAX_VERSION: Final = 2**31 - 1
 _WHICH = ("refs", "where", "view_id")

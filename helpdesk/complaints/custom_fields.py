@@ -219,8 +219,8 @@ def _defaults(given: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def change(uow: UnitOfWork, field: CustomField, given: Mapping[str, Any]) -> UUID:
-    """`given`: any part of the definition, and `even_if_named`. While complaints have values in it, its type and currency stay, codes of options
-    stay too (retire one instead), and a text that is looked for does not become longer. Raises `FieldInUse`.
+    """`given`: any part of the definition, and `even_if_named`. While complaints have values in it, its type and currency stay,
+    codes of options stay too (retire one instead), and a text that is looked for does not become longer. Raises `FieldInUse`.
     """
     before = {name: getattr(field, name) for name in _TOLD}
     for name, value in given.items():

@@ -31,6 +31,7 @@ from helpdesk.complaints import (
 from helpdesk.complaints.evidence_models import Evidence
 from helpdesk.complaints.evidence_pack import Pack
 from helpdesk.complaints.named_queries import named_in
+from helpdesk.complaints.pack_check import LETTERS
 from helpdesk.complaints.schemas import Complaint as ComplaintSchema
 from helpdesk.complaints.timeline_queries import names_for, say, withhold
 from helpdesk.identity.actors import SYSTEM
@@ -42,7 +43,6 @@ Provider = Callable[[Session, UUID], Sequence[Mapping[str, Any]]]
 
 NEEDS: Final = ("complaint.need_recorded", "complaint.need_ended")
 OFFERS: Final = "offer."
-LETTERS: Final = frozenset({"decision_letter", "acknowledgement", "answer", "question", "holding_letter"})
 _MASK: Final = "withheld"
 _TOGETHER: Final = 200
 """Events that are put into words at once."""

@@ -148,9 +148,8 @@ _FILTERS: Final[Mapping[str, ColumnElement[bool]]] = {
     "overdue": _COMPLAINT.next_due_at < func.now(),
     "not_overdue": _COMPLAINT.next_due_at >= func.now(),
     "mine": _COMPLAINT.assignee_id == bindparam("mine"),
-    "not_mine": (_COMPLAINT.assignee_id == bindparam("not_mine")).is_not(
-        True
-    ),  # what nobody has is not one's own either
+    # What nobody has is not one's own either.
+    "not_mine": (_COMPLAINT.assignee_id == bindparam("not_mine")).is_not(True),
     "unassigned": _COMPLAINT.assignee_id.is_(None),
     "assigned": _COMPLAINT.assignee_id.is_not(None),
     "received_from": _COMPLAINT.received_at >= bindparam("received_from"),

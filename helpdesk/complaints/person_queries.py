@@ -71,8 +71,9 @@ def whose(session: Session, complaint: Any) -> Recipient | None:
 
 def language_of(session: Session, complaint: Any, address: str) -> str | None:
     """What the person at an address reads, of those who are written to about it: `complaint` as for `whose`."""
-    goes_on_id = complaint.merged_into_id or complaint.id
-    found = _correspondents(session, complaint.id) | _correspondents(session, goes_on_id)
+    found = dict(_correspondents(session, complaint.id))
+    if complaint.merged_into_id is not None:
+        found |= _correspondents(session, complaint.merged_into_id)
     return next((one.language for one in found.values() if (one.email or "").casefold() == address.casefold()), None)
 
 

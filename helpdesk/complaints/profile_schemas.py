@@ -7,16 +7,7 @@ from helpdesk.complaints.choosing import LEVELS
 from helpdesk.complaints.profile_models import AVAILABILITIES, MAX_CAPACITY
 from helpdesk.complaints.taxonomy import SEVERITIES
 from helpdesk.customers.schemas import LANGUAGE
-from helpdesk.kernel.schemas import (
-    ByName,
-    Choice,
-    Line,
-    Pattern,
-    Schema,
-    Text,
-    Timestamp,
-    Whole,
-)
+from helpdesk.kernel.schemas import ByName, Choice, Line, Pattern, Schema, Text, Timestamp, Whole
 
 SKILL: Final = Pattern(
     r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$", error="Write a code: letters, digits, dots, dashes, at most 64 characters."

@@ -38,7 +38,7 @@ from helpdesk.kernel.unit_of_work import UnitOfWork
 
 blp = Blueprint("routing", __name__, description="Which team a complaint goes to, and who takes it: rules as data.")
 
-_HOLDS = "Holds everywhere within a second."
+_HOLDS = "Whatever begins after the answer goes by it, in every process."
 
 
 def _show(session: Session, actor: Actor, rule_id: UUID) -> Any:

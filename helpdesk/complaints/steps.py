@@ -25,13 +25,7 @@ from helpdesk.complaints.tag_schemas import TagsIn
 from helpdesk.identity.actors import Actor
 from helpdesk.kernel.access import require
 from helpdesk.kernel.errors import FieldError, ValidationFailed
-from helpdesk.kernel.schemas import (
-    ByName,
-    Choice,
-    Schema,
-    problems_of,
-    shallow,
-)
+from helpdesk.kernel.schemas import ByName, Choice, Schema, problems_of, shallow
 from helpdesk.kernel.unit_of_work import UnitOfWork
 
 Run = Callable[[UnitOfWork, Actor, Complaint, dict[str, Any]], object]

@@ -9,7 +9,7 @@ const MOST_PAGES = 50;
 let language = navigator.languages.some((tag) => tag.toLowerCase().startsWith("zh")) ? "zh" : "en";
 let token = sessionStorage.getItem(KEPT);
 let shown = null;
-let written_for = null; // whose half-written texts stand in the forms
+let writtenFor = null; // whose half-written texts stand in the forms
 
 const part = (id) => document.getElementById(id);
 const say = (name) => WORDS[language][name];
@@ -95,8 +95,8 @@ function paint() {
   part("description").textContent = complaint.description;
   fill("promised", milestones.map(promise), "nothing_promised");
   fill("thread", messages.map(message), "nothing_said");
-  const with_messages = new Set(messages.flatMap((item) => item.attachments.map((each) => each.id)));
-  fill("files", files.filter((item) => !with_messages.has(item.id)).map(file), "no_files");
+  const withMessages = new Set(messages.flatMap((item) => item.attachments.map((each) => each.id)));
+  fill("files", files.filter((item) => !withMessages.has(item.id)).map(file), "no_files");
   part("write").hidden = !complaint.can.includes("write");
   part("withdraw").hidden = !complaint.can.includes("withdraw");
   part("reopen").hidden = !complaint.can.includes("reopen");
@@ -188,7 +188,7 @@ function clear() {
 
 function clearForms() {
   for (const id of ["open", "write", "attach", "withdraw", "reopen", "again"]) part(id).reset();
-  written_for = null;
+  writtenFor = null;
 }
 
 function ask() {
@@ -217,8 +217,8 @@ async function show(name) {
     all("/messages"),
     all("/attachments"),
   ]);
-  if (written_for !== complaint.reference) clearForms();
-  written_for = complaint.reference;
+  if (writtenFor !== complaint.reference) clearForms();
+  writtenFor = complaint.reference;
   shown = { complaint, milestones: milestones.items, messages, files };
   paint();
   part("open").hidden = true;

@@ -2,17 +2,7 @@ from typing import Any, Final
 
 from marshmallow import ValidationError, fields, validate, validates_schema
 
-from helpdesk.kernel.schemas import (
-    ByName,
-    Choice,
-    Flag,
-    Line,
-    Pattern,
-    Schema,
-    Text,
-    Timestamp,
-    Whole,
-)
+from helpdesk.kernel.schemas import ByName, Choice, Flag, Line, Pattern, Schema, Text, Timestamp, Whole
 from helpdesk.sla.public_holidays import FIRST_YEAR, LAST_YEAR
 from helpdesk.sla.recompute_schemas import Recomputed, Recomputing
 from helpdesk.sla.specs import DAYS

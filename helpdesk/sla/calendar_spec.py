@@ -226,7 +226,9 @@ def _interval_problems(pointer: str, interval: Interval) -> Iterator[Problem]:
 
 
 def beyond_computing(day: date) -> str | None:
-    """Why a day cannot be named, None where it can. The neighbours of a day are looked at too, and each in UTC; those at the ends of what `date` can name have none."""
+    """Why a day cannot be named, None where it can. The neighbours of a day are looked at too, and each in UTC; those at the ends of
+    what `date` can name have none.
+    """
     if FIRST_ORDINAL <= day.toordinal() <= LAST_ORDINAL:
         return None
     first, last = date.fromordinal(FIRST_ORDINAL), date.fromordinal(LAST_ORDINAL)

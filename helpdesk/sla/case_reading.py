@@ -2,9 +2,9 @@
 with its number.
 
 Columns (keys): `received`, which must be there; `acknowledged`, `first_replied`, `investigated`, `resolved`, `followed_up`, `ended`
-(withdrawn or dismissed), or what a promise of that kind is called (`acknowledge`, `first_response` ...); `severity`, `tier`, `team`; `pauses` (JSON: `[[from, to], ...]`; CSV: `from/to` separated by spaces or
-semicolons, an open end left out); and the facts that conditions may ask for (`category`, `channel`, `tags` ...). Others are passed
-over. Times are RFC 3339, or local ones (`2026-03-02`, which is its midnight, or `2026-03-02 09:30`) where a time zone is given.
+(withdrawn or dismissed), or what a promise of that kind is called (`acknowledge`, `first_response` ...); `severity`, `tier`,
+`team`; `pauses` (JSON: `[[from, to], ...]`; CSV: `from/to` separated by spaces or semicolons, an open end left out); and the facts
+that conditions may ask for (`category`, `channel`, `tags` ...). Others are passed over. Times are RFC 3339, or local ones (`2026-03-02`, which is its midnight, or `2026-03-02 09:30`) where a time zone is given.
 """
 
 import csv

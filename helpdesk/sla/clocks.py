@@ -169,7 +169,12 @@ def pauses_of(clock: Clock) -> list[tuple[datetime, datetime | None]]:
 
 def carried_by(clock: Clock) -> list[tuple[datetime, datetime | None]]:
     """The waits of the rounds before, for one that goes on from there."""
-    return [(parse_rfc3339(since), parse_rfc3339(until)) for since, until in clock.carried or ()]
+    return waits_in(clock.carried)
+
+
+def waits_in(carried: Sequence[Sequence[str]] | None) -> list[tuple[datetime, datetime | None]]:
+    """As `Clock.carried` keeps them; none where it is None."""
+    return [(parse_rfc3339(since), parse_rfc3339(until)) for since, until in carried or ()]
 
 
 def carried_on(before: Clock, at: datetime) -> list[list[str]]:

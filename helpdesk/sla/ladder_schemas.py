@@ -6,18 +6,7 @@ from typing import Any, Final
 import marshmallow as ma
 from marshmallow import fields, validate, validates_schema
 
-from helpdesk.kernel.schemas import (
-    ByName,
-    Choice,
-    Flag,
-    MoneyField,
-    Pattern,
-    Schema,
-    Text,
-    Whole,
-    json_safe,
-    shallow,
-)
+from helpdesk.kernel.schemas import ByName, Choice, Flag, MoneyField, Pattern, Schema, Text, Whole, json_safe, shallow
 from helpdesk.sla.ladder import AT, BREACHED, MOST_OFFSET, MOST_PERCENT, MOST_RUNGS, place_of
 
 MOST_ACTIONS: Final = 10

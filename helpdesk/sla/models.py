@@ -11,6 +11,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 from helpdesk.kernel.db import Base, Identified, Json, Stamped, Timestamp, Versioned
 from helpdesk.sla.business_time import Conventions, Unit
 from helpdesk.sla.ladder import place_of, share
+from helpdesk.sla.policy_spec import CONTINUE, RESTART
 
 CLOCK_STATES = ("running", "paused", "met", "breached", "cancelled")
 POLICY_KINDS = (
@@ -29,9 +30,6 @@ FROM_THE_ROUND = ("acknowledge", "first_response", "investigate", "resolve")
 """What begins with receipt, and with each reopening."""
 USUAL = '{"boundary": "earliest", "business_day": "close_of_nth_day", "calendar_day": "end_of_nth_day"}'
 """The conventions of clocks from before there was a choice."""
-CONTINUE, RESTART = "continue", "restart"
-ON_REOPEN = (RESTART, CONTINUE)
-"""What becomes of a promise when its complaint is reopened: the whole target anew from then on, or what was left of it."""
 LAST = 2_000_000_000
 """The position of the default policy, and of no other."""
 

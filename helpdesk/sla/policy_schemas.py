@@ -12,8 +12,8 @@ from helpdesk.kernel.schemas import ByName, Choice, Flag, Line, Pattern, Schema,
 from helpdesk.sla.calendar_reading import read_date
 from helpdesk.sla.computing import CHOICES
 from helpdesk.sla.ladder_schemas import LADDER_META, Ladder, Thresholds, read_ladder
-from helpdesk.sla.models import ON_REOPEN, POLICY_KINDS, REOPENED
-from helpdesk.sla.policy_spec import CONVENTIONS
+from helpdesk.sla.models import POLICY_KINDS, REOPENED
+from helpdesk.sla.policy_spec import CONVENTIONS, ON_REOPEN
 from helpdesk.sla.recompute_schemas import Recomputed, Recomputing
 
 __all__ = ["Vocabulary"]

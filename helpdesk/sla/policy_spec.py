@@ -25,6 +25,10 @@ from helpdesk.sla.ladder import rungs_at
 CONVENTIONS: Final = ("boundary", "business_day", "calendar_day")
 TIER: Final = "customer_tier"
 """The fact by which the targets of a tier are found."""
+CONTINUE: Final = "continue"
+RESTART: Final = "restart"
+ON_REOPEN: Final = (RESTART, CONTINUE)
+"""What becomes of a promise when its complaint is reopened: the whole target anew from then on, or what was left of it."""
 
 Written = Mapping[str, Any]
 
@@ -40,8 +44,8 @@ class Promise:
     calendar_id: UUID | None
     calendar_version: int | None
     calendar: Calendar = field(compare=False)
-    on_reopen: str = field(default="restart", compare=False)
-    """`models.ON_REOPEN`. It makes no other deadline of a clock that there is."""
+    on_reopen: str = field(default=RESTART, compare=False)
+    """One of `ON_REOPEN`. It makes no other deadline of a clock that there is."""
 
     @property
     def pausable(self) -> bool:
@@ -57,7 +61,7 @@ class Terms:
     calendar_id: UUID | None = None
     thresholds: tuple[int, ...] | None = None
     ladder: Sequence[Written] | None = None
-    on_reopen: str = "restart"
+    on_reopen: str = RESTART
 
 
 Targets = Mapping[str, Mapping[str, Promise]]
@@ -130,7 +134,7 @@ def terms_of(written: Any) -> Terms:
         None if calendar_id is None else UUID(str(calendar_id)),
         None if thresholds is None else tuple(thresholds),
         written.get("ladder"),
-        written.get("on_reopen") or "restart",
+        written.get("on_reopen") or RESTART,
     )
 
 

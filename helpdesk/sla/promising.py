@@ -11,13 +11,12 @@ from uuid import UUID
 
 from helpdesk.complaints.intake import NewComplaint
 from helpdesk.complaints.models import Complaint
-from helpdesk.kernel.clock import parse_rfc3339
 from helpdesk.kernel.facts import Facts
 from helpdesk.kernel.unit_of_work import UnitOfWork
 from helpdesk.sla import clocks, policies_in_force, policy_facts, transitions
 from helpdesk.sla.clocks import Pauses
-from helpdesk.sla.models import CONTINUE, Clock
-from helpdesk.sla.policy_spec import TIER, Policies, Policy, Promise
+from helpdesk.sla.models import Clock
+from helpdesk.sla.policy_spec import CONTINUE, TIER, Policies, Policy, Promise
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,8 +88,7 @@ def begin(
     """A clock of a complaint that is there, seen by whoever asks for its clocks from now on; None where nothing of the kind is
     promised. `carried`: of one that goes on from a round before (`clocks.carried_on`).
     """
-    earlier = [(parse_rfc3339(since), parse_rfc3339(until)) for since, until in carried or ()]
-    terms = promised.terms(kind, start, uow.now, [*earlier, *waits])
+    terms = promised.terms(kind, start, uow.now, [*clocks.waits_in(carried), *waits])
     if terms is None:
         return None
     more = {"subject_id": subject_id, "carried": carried}

@@ -4,8 +4,9 @@ from helpdesk.complaints.taxonomy import SEVERITIES
 from helpdesk.customers.models import TIERS
 from helpdesk.kernel.schemas import Choice, Schema, Timestamp
 from helpdesk.sla.computing import CHOICES
-from helpdesk.sla.models import CLOCK_STATES, ON_REOPEN
+from helpdesk.sla.models import CLOCK_STATES
 from helpdesk.sla.policy_schemas import UNITS
+from helpdesk.sla.policy_spec import ON_REOPEN
 from helpdesk.sla.regime_schemas import ClockRegime
 
 

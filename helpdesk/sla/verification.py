@@ -62,7 +62,7 @@ def no_alarm_overdue(session: Session) -> Iterator[Violation]:
 
 def deadlines_follow_from_facts(session: Session) -> Iterator[Violation]:
     """Every clock's due time, or what is left while it is paused, recomputed from start, target, conventions, calendar version and
-    pauses; and how it ended, from when. Some hundreds at a time.
+    pauses; and how it ended, from when. A thousand at a time.
     """
     calendars: dict[tuple[object, object, object], Calendar] = {}
     for clock in _every_clock(session):
