@@ -5,6 +5,7 @@ and neither does what was opened with it.
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any, Final
 from uuid import UUID
@@ -126,8 +127,10 @@ def complainant(session: Session, opened: Opened | None) -> Actor | None:
     if opened is None or row is None or row.seen_at >= opened.expires_at or row.tracking_number != opened.number:
         return None
     if row.goes_on_id != row.id and not sharing_queries.is_of_one_person(session, row.id):
-        return complainant_actor(row.goes_on_id, MAY_BESIDE, row.seen_at, beside_id=row.id, opened_id=row.id)
-    return complainant_actor(row.goes_on_id, MAY, row.seen_at, opened_id=row.id)
+        known = complainant_actor(row.goes_on_id, MAY_BESIDE, row.seen_at, beside_id=row.id, opened_id=row.id)
+    else:
+        known = complainant_actor(row.goes_on_id, MAY, row.seen_at, opened_id=row.id)
+    return replace(known, revision=row.revision)
 
 
 def theirs(session: Session, actor: Actor) -> Complaint:

@@ -14,6 +14,7 @@ from helpdesk.complaints.sharing_queries import brought_by_others, of_the_compla
 from helpdesk.identity.actors import Actor
 from helpdesk.identity.models import Agent, Team
 from helpdesk.kernel.errors import NotFound
+from helpdesk.kernel.in_force import REVISION
 from helpdesk.kernel.pagination import Listed, Order, Page, listed
 
 _COMPLAINT: Final = Complaint.__table__.c
@@ -29,6 +30,7 @@ _SECRET: Final = select(
     _COMPLAINT.tracking_number,
     _COMPLAINT.tracking_hash,
     func.now().label("seen_at"),
+    REVISION.label("revision"),
 )
 _SECRET_BY_ID: Final = _SECRET.where(_COMPLAINT.id == bindparam("named"))
 _SECRET_BY_REFERENCE: Final = _SECRET.where(_COMPLAINT.reference == bindparam("named"))

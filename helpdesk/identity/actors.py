@@ -1,6 +1,6 @@
 """The actor: whoever acts, with what they may do. A frozen value that travels through every act."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
@@ -28,6 +28,8 @@ class Actor:
     owner_id: UUID | None = None
     """Of an integration: the agent who answers for it."""
     seen_at: datetime | None = None
+    revision: int | None = None
+    """How often anything was changed of what is in force (`kernel.in_force`), as of `seen_at`."""
     session_id: UUID | None = None
     """The session that the request was made with; None where it was a token."""
     beside_id: UUID | None = None
@@ -64,9 +66,7 @@ def automation_actor(trigger_id: UUID, name: str, permissions: frozenset[str]) -
     return Actor(kind="automation", id=trigger_id, name=name, permissions=permissions, scope="everything")
 
 
-def agent_actor(
-    agent_id: UUID, name: str, role: str, held: Rights, team_ids: tuple[UUID, ...], *, seen_at: datetime | None = None
-) -> Actor:
+def agent_actor(agent_id: UUID, name: str, role: str, held: Rights, team_ids: tuple[UUID, ...]) -> Actor:
     """`held`: what the role's row gives at this moment."""
     return Actor(
         kind="agent",
@@ -77,14 +77,14 @@ def agent_actor(
         permissions=held.permissions,
         scope=held.scope,
         authority=held.authority,
-        seen_at=seen_at,
     )
 
 
 def recognised(row: Any) -> Actor:
     """The agent of a row of `queries.CALLER`."""
     held = rights(row.permissions, row.scope, row.authority)
-    return agent_actor(row.id, row.name, row.role, held, tuple(row.team_ids or ()), seen_at=row.seen_at)
+    actor = agent_actor(row.id, row.name, row.role, held, tuple(row.team_ids or ()))
+    return replace(actor, seen_at=row.seen_at, revision=row.revision)
 
 
 def recognised_key(row: Any) -> Actor:
@@ -106,6 +106,7 @@ def recognised_key(row: Any) -> Actor:
         scope=scope,
         owner_id=row.id,
         seen_at=row.seen_at,
+        revision=row.revision,
     )
 
 

@@ -13,6 +13,7 @@ from helpdesk.kernel import advisory
 from helpdesk.kernel.access import existing
 from helpdesk.kernel.errors import NotFound
 from helpdesk.kernel.folding import fold
+from helpdesk.kernel.in_force import REVISION
 from helpdesk.kernel.pagination import AnySelect, Listed, Order, Page, listed
 
 _TEAMS_OF = (
@@ -188,6 +189,7 @@ CALLER: Final = select(
     _ROLE.scope,
     _ROLE.authority,
     func.now().label("seen_at"),
+    REVISION.label("revision"),
     select(func.array_agg(_MEMBER.team_id)).where(_MEMBER.agent_id == _WHO.id).scalar_subquery().label("team_ids"),
 ).join_from(Agent.__table__, Role.__table__, _ROLE.name == _WHO.role)
 """What is to be known of an agent who calls (`actors.recognised` makes the actor of it): to be joined with the

@@ -174,7 +174,9 @@ class Write:
 
     def _settled(self, actor: Caller, given: "Given", path: dict[str, Any]) -> Response:
         tried = self._attempt(actor, given)
-        with web().database.unit_of_work(actor, now=actor.seen_at, request_id=g.request_id) as uow:
+        with web().database.unit_of_work(
+            actor, now=actor.seen_at, revision=actor.revision, request_id=g.request_id
+        ) as uow:
             if tried is not None:
                 kept = idempotency.earlier_answer(uow.session, tried)
                 if kept is not None:

@@ -312,10 +312,18 @@ class Database:
 
     @contextmanager
     def unit_of_work(
-        self, actor: Principal, *, now: datetime | None = None, request_id: str | None = None
+        self,
+        actor: Principal,
+        *,
+        now: datetime | None = None,
+        revision: int | None = None,
+        request_id: str | None = None,
     ) -> Iterator[UnitOfWork]:
-        """Commits on leaving, rolls back on an exception. Not to be nested: the outer one's locks would be waited for."""
+        """Commits on leaving, rolls back on an exception. Not to be nested: the outer one's locks would be waited for. `now` and
+        `revision` (see `in_force`): where the database was asked for both just before.
+        """
         with Session(self.engine, autoflush=False, expire_on_commit=False) as session:
+            in_force.saw_revision(session, revision)
             self._keep_up(session)
             uow = UnitOfWork(session, actor, self.consequences, now=now, request_id=request_id, mails=self.mails)
             yield uow

@@ -27,10 +27,13 @@ API: Final = "/api/v1"
 
 
 class Caller(Principal, Protocol):
-    """A principal with the time at which the database knew it; the request's "now"."""
+    """A principal with the time at which the database knew it, the request's "now", and the revision of what was in force then."""
 
     @property
     def seen_at(self) -> Any: ...
+
+    @property
+    def revision(self) -> int | None: ...
 
 
 ChangesOf = Callable[[Session, Any, Any, int | None], Mapping[str, Any]]

@@ -5,6 +5,7 @@ was replaced, for good where nothing is recomputed; it is put back to what a lon
 statement; two changes at once wait for each other for ever.
 """
 
+import json
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -17,11 +18,14 @@ from helpdesk.identity.actors import SYSTEM
 from helpdesk.kernel import in_force
 from helpdesk.kernel.unit_of_work import Database
 from helpdesk.sla import policies_in_force
-from tests.conftest import Caller
+from tests.conftest import Caller, complaint_body
 from tests.racing import at_once
+from tests.sla.regulated import FINANCIAL
 
 _ANOTHER = """
+import json
 import sys
+from helpdesk.app import create_app
 from helpdesk.automation import rules
 from helpdesk.complaints import routing_rules
 from helpdesk.identity.actors import SYSTEM
@@ -32,7 +36,15 @@ from helpdesk.wiring import assemble
 
 in_force.LOOKED_FOR_AGAIN = 3600.0
 program = assemble(Settings(database_url=sys.argv[1], secret_key="x" * 40))
-for _ in sys.stdin:
+client = create_app(program=program).test_client()
+for line in sys.stdin:
+    if line.strip():
+        token, body = json.loads(line)
+        auth = {"Authorization": "Bearer " + token}
+        made = client.post("/api/v1/complaints", json=body, headers=auth).json
+        clocks = client.get(f"/api/v1/complaints/{made['reference']}/clocks", headers=auth).json["items"]
+        print(*sorted({clock["policy_version"] or clock["rule_version"] for clock in clocks}), flush=True)
+        continue
     with program.database.unit_of_work(SYSTEM) as uow:
         uow.now
         policies, regimes = policies_in_force.in_force(uow.session), regime_in_force.in_force(uow.session)
@@ -47,12 +59,14 @@ for _ in sys.stdin:
         )
 """
 
-Ask = Callable[[], list[int]]
+Ask = Callable[..., list[int]]
 
 
 @pytest.fixture
 def ask(database_url: str) -> Iterator[Ask]:
-    """What another process goes by, which looks by itself once an hour."""
+    """What another process goes by, which looks by itself once an hour; given a token and a complaint, by which versions of policies and
+    rules the complaint is promised something when it comes in there.
+    """
     with subprocess.Popen(
         [sys.executable, "-c", _ANOTHER, database_url], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     ) as process:
@@ -60,8 +74,8 @@ def ask(database_url: str) -> Iterator[Ask]:
             raise AssertionError("it was started with both")
         into, out = process.stdin, process.stdout
 
-        def asked() -> list[int]:
-            into.write("\n")
+        def asked(*given: Any) -> list[int]:
+            into.write((json.dumps(given) if given else "") + "\n")
             into.flush()
             return [int(word) for word in out.readline().split()]
 
@@ -104,6 +118,28 @@ def test_what_begins_after_a_change_goes_by_it_in_another_process_too(manager: C
         after = ask()
         assert [i for i, pair in enumerate(zip(before, after, strict=True)) if pair[0] != pair[1]] == [place]
         before = after
+
+
+def test_what_comes_in_through_another_process_goes_by_the_edit(agent: Caller, manager: Caller, ask: Ask) -> None:
+    default = _default(manager)
+    now = default["version"]
+    assert ask(agent.token, complaint_body()) == [now]
+    for minutes in (401, 402):
+        targets = {"S3": {"resolve": {"amount": minutes, "unit": "minutes"}}}
+        given = {"targets": targets, "recompute": False}
+        now = manager.patch(f"/sla/policies/{default['id']}", given, if_match="*").json["version"]
+        assert ask(agent.token, complaint_body()) == [now]
+
+
+def test_a_rule_that_is_switched_on_starts_its_clocks_in_another_process(
+    agent: Caller, manager: Caller, ask: Ask
+) -> None:
+    path = "/sla/regimes/uk.fca.src"
+    assert 1 in ask(agent.token, complaint_body(**FINANCIAL))
+    assert manager.post(f"{path}/switch-off", {"reason": "Not us."}).status_code == 200
+    assert 3 not in ask(agent.token, complaint_body(**FINANCIAL))
+    assert manager.post(f"{path}/switch-on", {"reason": "Us.", "recompute": False}).status_code == 200
+    assert 3 in ask(agent.token, complaint_body(**FINANCIAL))
 
 
 def test_a_change_that_is_taken_back_is_none(database: Database, ask: Ask, engine: Engine) -> None:
