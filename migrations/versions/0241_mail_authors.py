@@ -14,4 +14,6 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
+    # The release before completes no reply, and would try for hours to find out how.
+    op.execute("UPDATE outbound_mail SET completion = NULL WHERE completion = 'reply' AND sent_at IS NULL")
     op.drop_column("outbound_mail", "author_id")

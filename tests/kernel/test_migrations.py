@@ -83,6 +83,24 @@ def test_teams_that_differ_in_capitals_only_are_told_apart(empty: Engine) -> Non
     assert names == ["BILLING (abcdef)", "Billing", "Care"]
 
 
+def test_replies_that_wait_can_be_sent_by_the_release_before(empty: Engine) -> None:
+    migrations.upgrade(empty)
+    config = migrations._config()
+    with empty.connect() as connection:
+        connection.execute(
+            text(
+                "INSERT INTO outbound_mail (id, subject_id, reason, recipient, subject, body, completion) "
+                "SELECT gen_random_uuid(), gen_random_uuid(), completion, 'a@x.example', 's', 'b', completion "
+                "FROM unnest(ARRAY['reply', 'tracking']) AS completion"
+            )
+        )
+        connection.commit()
+        config.attributes["connection"] = connection
+        command.downgrade(config, "0220_reopening")
+        rows = connection.execute(text("SELECT reason, completion FROM outbound_mail")).all()
+    assert {tuple(row) for row in rows} == {("reply", None), ("tracking", "tracking")}
+
+
 ROWS = """
 INSERT INTO budget (id, name, currency, starts_on, ends_on) VALUES (:budget, 'B', 'EUR', '2026-01-01', '2026-12-31');
 INSERT INTO complaint (id, reference, status, channel, subject, description, received_at, updated_at, severity, waiting_on,
