@@ -40,12 +40,27 @@ class Revision(Base):
 
 REVISION: Final = select(Revision.revision).scalar_subquery()
 _SEEN: Final = "in_force_revision"
+_READ: Final = "in_force_read"
 _COUNT_UP: Final = update(Revision).values(revision=Revision.revision + 1)
+
+
+def when_asked(session: Session, read: Callable[[], object]) -> None:
+    """`read` tells what revision there is (`saw_revision`): for whoever compares before anybody has asked for the time."""
+    session.info[_READ] = read
 
 
 def saw_revision(session: Session, revision: int | None) -> None:
     """As read in the session's transaction."""
     session.info[_SEEN] = revision or 0
+    session.info.pop(_READ, None)
+
+
+def _revision_of(session: Session) -> int:
+    """0 where it has none to read."""
+    read = session.info.get(_READ)
+    if read is not None:
+        read()
+    return int(session.info.get(_SEEN, 0))
 
 
 def _count_up(uow: "UnitOfWork") -> None:
@@ -90,7 +105,7 @@ class Kept(Generic[Value]):
             return self._of_its_moment(session)
         name = _database_of(session)
         copy = self._copies.get(name)
-        now, revision = monotonic(), session.info.get(_SEEN, 0)
+        now, revision = monotonic(), _revision_of(session)
         if copy is None or now >= copy.looked_at + LOOKED_FOR_AGAIN or copy.revision < revision:
             found = self._look(session, None if copy is None else copy.known)
             copy = _Copy(now, revision if copy is None else max(revision, copy.revision), found)

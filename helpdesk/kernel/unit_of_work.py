@@ -79,6 +79,8 @@ class UnitOfWork:
         """The request that came with an `Idempotency-Key`: for acts that go on beyond this unit of work."""
         self._consequences = consequences
         self._now = now
+        if now is None:
+            in_force.when_asked(session, lambda: self.now)
         self._pending: list[Recorded] = []
         self._recorded: list[Recorded] = []
         self._happened: list[Recorded] = []

@@ -337,7 +337,9 @@ class TestAtIntake:
         refused = admin.delete(path, if_match="*")
         assert (refused.status_code, refused.json["code"]) == (409, "custom_field_named")
         assert refused.json["uses"] == [{"what": "routing_rule", "id": asks["id"], "name": "asks"}]
-        assert admin.patch(path, {"type": "number"}, if_match="*").status_code == 200
+        assert admin.patch(path, {"type": "number"}, if_match="*").json["code"] == "custom_field_named"
+        changed = {"type": "number", "even_if_named": True}
+        assert admin.patch(path, changed, if_match="*").status_code == 200
         assert decision(manager, arrive(agent, team))["rule_name"] == "other"
         assert manager.delete(f"/routing/rules/{asks['id']}", if_match="*").status_code == 200
         assert admin.delete(path, if_match="*").status_code == 204

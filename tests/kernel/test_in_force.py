@@ -46,7 +46,6 @@ for line in sys.stdin:
         print(*sorted({clock["policy_version"] or clock["rule_version"] for clock in clocks}), flush=True)
         continue
     with program.database.unit_of_work(SYSTEM) as uow:
-        uow.now
         policies, regimes = policies_in_force.in_force(uow.session), regime_in_force.in_force(uow.session)
         routing, triggers = routing_rules.in_force(uow.session), rules.in_force(uow.session)
         print(

@@ -134,6 +134,9 @@ def test_another_database_is_looked_at_by_itself(
             def engine(self) -> Any:
                 return self
 
+            def get_execution_options(self) -> dict[str, Any]:
+                return {}
+
         def get_bind(self) -> Any:
             return self._Bind()
 
