@@ -85,6 +85,7 @@ from helpdesk.recovery.api import blp as recovery
 from helpdesk.recovery.lifecycle import LIFECYCLE as OFFER_LIFE
 from helpdesk.recovery.playbook import ISSUABLE
 from helpdesk.recovery.playbook import KINDS as REMEDY_KINDS
+from helpdesk.recovery.voucher_api import blp as vouchers
 from helpdesk.sla.api import blp as sla
 from helpdesk.sla.calendar_api import blp as calendars
 from helpdesk.sla.escalation_api import blp as escalations
@@ -161,6 +162,7 @@ BLUEPRINTS = (
     reports,
     pauses,
     recovery,
+    vouchers,
     suggestions,
     automation,
     integrations,

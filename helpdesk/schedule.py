@@ -27,7 +27,7 @@ from helpdesk.complaints.search_jobs import index_unsearched
 from helpdesk.identity.door_jobs import forget_what_is_over
 from helpdesk.integrations.jobs import remove_leftovers
 from helpdesk.kernel import advisory, files, idempotency, jobs, outbox
-from helpdesk.recovery.jobs import expire_offers, fail_abandoned
+from helpdesk.recovery.jobs import expire_offers, expire_vouchers, fail_abandoned
 from helpdesk.sla.sweep import ring_due
 from helpdesk.suggestions import training_jobs
 from helpdesk.wiring import Program
@@ -121,6 +121,13 @@ SCHEDULE: Final = (
         15,
         lambda program: expire_offers(program.database),
         "SELECT EXISTS (SELECT FROM offer WHERE status = 'offered' AND valid_until <= now())",
+    ),
+    Periodic(
+        "recovery.expire_vouchers",
+        60,
+        lambda program: expire_vouchers(program.database),
+        "SELECT EXISTS (SELECT FROM voucher JOIN offer ON offer.id = offer_id WHERE balance_minor > 0 AND "
+        "expires_at <= now() AND status = 'issued')",
     ),
     Periodic("recovery.fail_abandoned", 60, lambda program: fail_abandoned(program.database)),
     Periodic(

@@ -25,6 +25,7 @@ from helpdesk.identity import password_models, provider_models, session_models
 from helpdesk.integrations import models as integrations
 from helpdesk.kernel import event_log, files, idempotency, in_force, jobs, mail, outbox
 from helpdesk.recovery import models as recovery
+from helpdesk.recovery import voucher_models as vouchers
 from helpdesk.sla import escalation_models as escalations
 from helpdesk.sla import lateness_models as alarm_lateness
 from helpdesk.sla import models as sla
@@ -75,4 +76,5 @@ __all__ = [
     "taxonomy",
     "templates",
     "views",
+    "vouchers",
 ]

@@ -23,7 +23,8 @@ CREDENTIAL: Final = "credential"
 PUBLIC: Final = "public"
 INTAKE: Final = "intake"
 TRACKING: Final = "tracking"
-_TIGHT: Final = frozenset({INTAKE, TRACKING})
+VOUCHER: Final = "voucher"
+_TIGHT: Final = frozenset({INTAKE, TRACKING, VOUCHER})
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +38,7 @@ class Limits:
 
     @classmethod
     def of(cls, settings: Settings) -> "Limits":
-        given = {name: getattr(settings, f"limit_{name}") for name in (CREDENTIAL, PUBLIC, INTAKE, TRACKING)}
+        given = {name: getattr(settings, f"limit_{name}") for name in (CREDENTIAL, PUBLIC, INTAKE, TRACKING, VOUCHER)}
         by_name = {name: Limit(name, rates(text), name in _TIGHT) for name, text in given.items()}
         counter = Counter(settings.redis_url if settings.limits else None)
         return cls(counter, settings.trusted_proxies, settings.limits, by_name)
@@ -72,6 +73,24 @@ def count_extra(limit: Limit, key: str) -> None:
     held = limits()
     if held.on:
         _stand(held.counter.take, list(limit.windows(key)))
+
+
+def count_all(name: str, *keys: str) -> None:
+    """Count a failure under each of these keys. Raises `QuotaExceeded` when one of them has had its share."""
+    held = limits()
+    if held.on:
+        _stand(held.counter.take, [window for key in keys for window in held.by_name[name].windows(key)])
+
+
+def refuse_spent(name: str, *keys: str) -> None:
+    """Before something is looked at whose failures `count_all` counts: raises `QuotaExceeded` while one of these keys has
+    to wait, as far as this process was told. A process that was not told yet learns it from its next failure.
+    """
+    held = limits()
+    if held.on:
+        known = held.counter.refused([window for key in keys for window in held.by_name[name].windows(key)])
+        if known is not None:
+            raise _told(exceeded([known]))
 
 
 def has_room(limit: Limit, key: str) -> bool:

@@ -101,6 +101,9 @@ class Settings:
     limit_tracking: str = field(
         default="10/10minutes", metadata={"help": "tries to find a complaint, of one address and for one reference"}
     )
+    limit_voucher: str = field(
+        default="20/10minutes", metadata={"help": "wrong voucher codes of one credential, and of one address"}
+    )
     automation_log_days: int = field(
         default=90, metadata={"help": "days for which it is kept what triggers did, and why"}
     )
@@ -214,7 +217,7 @@ def _parse(kind: str, text: str) -> object:
 
 def _bad_limits(given: dict[str, object]) -> list[str]:
     found = []
-    for name in ("limit_credential", "limit_public", "limit_intake", "limit_tracking"):
+    for name in ("limit_credential", "limit_public", "limit_intake", "limit_tracking", "limit_voucher"):
         try:
             rates(str(given.get(name, "off")))
         except ValueError:

@@ -8,7 +8,7 @@ from helpdesk.complaints.errors import ConflictOfInterest
 from helpdesk.complaints.models import Complaint
 from helpdesk.complaints.queries import complaint_for_update, get_visible
 from helpdesk.identity.actors import Actor, complainant_actor
-from helpdesk.kernel.errors import ActionNotAllowed, DomainError, FieldError, Forbidden, Gone, ValidationFailed
+from helpdesk.kernel.errors import ActionNotAllowed, DomainError, FieldError, Gone, ValidationFailed
 from helpdesk.kernel.http import web
 from helpdesk.kernel.money import Money, MoneyError
 from helpdesk.kernel.pagination import Page
@@ -24,12 +24,11 @@ from helpdesk.recovery import (
     schemas,
     suggestions,
     views,
-    voucher_queries,
 )
 from helpdesk.recovery.lifecycle import LIFECYCLE, moves_money
 from helpdesk.recovery.queries import Held
 
-blp = Blueprint("recovery", __name__, description="Making it right: suggestions, offers, budgets, vouchers.")
+blp = Blueprint("recovery", __name__, description="Making it right: suggestions, offers, budgets.")
 
 
 def _links() -> offers.Links:
@@ -328,36 +327,3 @@ def allocate_budget(uow: UnitOfWork, actor: Actor, budget: models.Budget, given:
 )
 def list_entries(session: Session, _actor: Actor, page: Page, given: dict[str, Any], budget_id: UUID) -> Any:
     return budget_queries.list_entries(session, page, given, budget_id)
-
-
-@blp.read(
-    "/vouchers/<code>",
-    operation_id="get_voucher",
-    summary="Whether a voucher is good",
-    answer=schemas.Voucher,
-    permission="voucher:redeem",
-)
-def get_voucher(session: Session, _actor: Actor, code: str) -> dict[str, Any]:
-    return views.voucher(*voucher_queries.voucher_by_code(session, code))
-
-
-def _check_voucher(_session: Session, _actor: Actor, found: tuple[Held, models.Voucher]) -> None:
-    offers.check_voucher(*found)
-
-
-@blp.write(
-    "/vouchers/<code>/redeem",
-    operation_id="redeem_voucher",
-    summary="Use a voucher, whole and once",
-    answer=schemas.Voucher,
-    permission="voucher:redeem",
-    load=voucher_queries.hold_voucher,
-    check=_check_voucher,
-    show=get_voucher,
-    idempotency_key="required",
-    errors=(errors.VoucherNotValid, Forbidden),
-)
-def redeem_voucher(uow: UnitOfWork, actor: Actor, found: tuple[Held, models.Voucher]) -> str:
-    held, voucher = found
-    offers.redeem(uow, actor, held, voucher)
-    return voucher.code

@@ -1,4 +1,8 @@
-"""Voucher codes: 80 random bits, readable on the telephone, with a check character that catches a slip at the till."""
+"""Voucher codes: readable on the telephone, with a check character that catches a slip at the till.
+
+Sixteen characters of five random bits are 80 bits of entropy; the check character follows from them and adds none. With a
+million vouchers out, a guess hits one of them once in 10^18 tries.
+"""
 
 import secrets
 from typing import Final

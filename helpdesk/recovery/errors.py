@@ -52,4 +52,28 @@ class BudgetExists(Conflict):
 class VoucherNotValid(Conflict):
     code = "voucher_not_valid"
     title = "The voucher cannot be used"
-    advice = "`voucher_status` says why: it is used, past its time, withdrawn, or not issued yet."
+    advice = "`voucher_status` says why: it is used up, past its time (`expires_at`), or withdrawn."
+
+
+class VoucherTooSmall(Conflict):
+    code = "voucher_too_small"
+    title = "There is less on the voucher"
+    advice = "Take at most `balance`, and the rest of the price otherwise."
+
+
+class VoucherNotPartial(Conflict):
+    code = "voucher_not_partial"
+    title = "This voucher is used in one"
+    advice = "Send its whole `balance`, or no amount at all."
+
+
+class RedemptionDiffers(Conflict):
+    code = "redemption_differs"
+    title = "This `external_id` stands for another redemption of the voucher"
+    advice = "A repeat names the same amount; another redemption has an `external_id` of its own."
+
+
+class RedemptionReversed(Conflict):
+    code = "redemption_reversed"
+    title = "This redemption was taken back"
+    advice = "Nothing is left to take back. To redeem once more, send an `external_id` of its own."

@@ -122,6 +122,13 @@ class OfferRedeemed(OfferActed):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class OfferUnredeemed(OfferActed):
+    """A redemption that had used the voucher up was taken back."""
+
+    type: ClassVar[str] = "offer.unredeemed"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class OfferRevoked(OfferActed):
     type: ClassVar[str] = "offer.revoked"
 
@@ -146,9 +153,46 @@ BY_ACTION: Final[dict[str, type[OfferActed]]] = {
     "fail": OfferFailed,
     "retry": OfferRetried,
     "redeem": OfferRedeemed,
+    "unredeem": OfferUnredeemed,
     "revoke": OfferRevoked,
     "reverse": OfferReversed,
 }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VoucherEvent(OfferEvent):
+    """An entry in a voucher's ledger. `amount_minor`: of the entry, not of the offer; `balance_minor`: what is left."""
+
+    entry_id: UUID
+    balance_minor: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VoucherUsed(VoucherEvent):
+    """`external_id`: the till's own reference."""
+
+    type: ClassVar[str] = "offer.voucher_used"
+    external_id: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VoucherUseReversed(VoucherEvent):
+    """`reverses_id`: the entry that is taken back."""
+
+    type: ClassVar[str] = "offer.voucher_use_reversed"
+    personal: ClassVar[frozenset[str]] = frozenset({"reason"})
+    reverses_id: UUID
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VoucherExpired(VoucherEvent):
+    type: ClassVar[str] = "offer.voucher_expired"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VoucherVoided(VoucherEvent):
+    type: ClassVar[str] = "offer.voucher_voided"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

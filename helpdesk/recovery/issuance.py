@@ -58,6 +58,8 @@ def _order(database: Database, offer_id: UUID) -> Order | None:
         amount=Money(row.amount_minor, row.currency) if paid else None,
         language=row.language,
         text=row.text,
+        voucher_days=row.voucher_days,
+        voucher_partial=row.voucher_partial,
     )
 
 

@@ -7,7 +7,6 @@ a unique `offer_id`. What it made counts only when the offer's own row says `iss
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import timedelta
 from typing import Final, Protocol
 from uuid import UUID
 
@@ -24,10 +23,10 @@ from helpdesk.kernel.money import Money
 from helpdesk.kernel.unit_of_work import Database, UnitOfWork
 from helpdesk.recovery import queries, texts, voucher_queries
 from helpdesk.recovery.codes import new_code
-from helpdesk.recovery.models import Letter, Offer, Voucher
+from helpdesk.recovery.models import Letter, Offer
 from helpdesk.recovery.queries import Held
+from helpdesk.recovery.voucher_models import Voucher
 
-VOUCHER_LIFE: Final = timedelta(days=365)
 IN_PROVIDER: Final = "recovery.issue.in_provider"
 """Fault point: the issuer has written, and not committed."""
 
@@ -50,6 +49,8 @@ class Order:
     amount: Money | None
     language: str
     text: str | None
+    voucher_days: int | None
+    voucher_partial: bool
 
 
 class Issuer(Protocol):
@@ -67,14 +68,18 @@ class VoucherIssuer:
         if order.amount is None:
             raise GiveUp("a voucher without an amount")
         with tools.database.unit_of_work(SYSTEM) as uow:
+            code = new_code()
             row = {
                 "id": new_id(),
                 "offer_id": order.offer_id,
-                "code": new_code(),
+                "code": code,
+                "code_digest": voucher_queries.digest(code),
                 "amount_minor": order.amount.minor,
+                "balance_minor": order.amount.minor,
                 "currency": order.amount.currency,
+                "partial": order.voucher_partial,
                 "created_at": func.now(),
-                "expires_at": func.now() + VOUCHER_LIFE,
+                "expires_at": func.now() + func.make_interval(0, 0, 0, order.voucher_days),
             }
             uow.session.execute(insert(Voucher).values(row).on_conflict_do_nothing(index_elements=["offer_id"]))
             faults.point(IN_PROVIDER)
@@ -88,7 +93,7 @@ class VoucherIssuer:
         _mail(
             uow,
             offer,
-            "voucher",
+            "voucher_in_parts" if voucher.partial else "voucher",
             reference=held.complaint.reference,
             amount=texts.money(Money(voucher.amount_minor, voucher.currency)),
             code=voucher.code,

@@ -10,7 +10,7 @@ import structlog
 
 from helpdesk.identity.actors import SYSTEM
 from helpdesk.kernel.unit_of_work import Database, UnitOfWork
-from helpdesk.recovery import issuance, offers, queries
+from helpdesk.recovery import issuance, offers, queries, redemptions, voucher_queries
 
 log = structlog.get_logger()
 
@@ -27,6 +27,18 @@ def expire_offers(database: Database) -> int:
 def _expire(uow: UnitOfWork, offer_id: UUID) -> bool:
     held = queries.hold_if_free(uow.session, offer_id)
     return held is not None and offers.expire(uow, held)
+
+
+def expire_vouchers(database: Database) -> int:
+    """Write off what is left on vouchers past their time; on how many."""
+    with database.reader() as session:
+        due = voucher_queries.vouchers_past_their_time(session, BATCH)
+    return _each(database, due, _expire_voucher)
+
+
+def _expire_voucher(uow: UnitOfWork, offer_id: UUID) -> bool:
+    held = queries.hold_if_free(uow.session, offer_id)
+    return held is not None and redemptions.expire(uow, held)
 
 
 def fail_abandoned(database: Database) -> int:

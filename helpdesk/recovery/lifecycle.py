@@ -31,16 +31,17 @@ SHOWN_TO_CUSTOMER: Final = states(
 NOBODY: Final = "nobody"
 """The permission of steps that follow by themselves; it is not in the vocabulary, so no role and no caller holds it."""
 
-SYSTEM_ACTIONS: Final = frozenset({"endorse", "begin_issuing", "record_issued", "fail", "expire", "redeem"})
+SYSTEM_ACTIONS: Final = frozenset({"endorse", "begin_issuing", "record_issued", "fail", "expire", "redeem", "unredeem"})
 """Steps without a route: parts of another act, the outcome of a job, a sweep, or a voucher at the till."""
 
 
 @dataclass(frozen=True, slots=True)
 class Situation:
-    """What the requirements below ask about an offer at one moment."""
+    """What the requirements below ask about an offer at one moment. `used`: something was bought with its voucher."""
 
     kind: str
     in_time: bool
+    used: bool = False
 
 
 LIFECYCLE: Final = Lifecycle(
@@ -141,7 +142,10 @@ LIFECYCLE: Final = Lifecycle(
             "offer:approve",
             "Issue again what failed; its money is set aside anew. What was accepted is owed, whatever became of the complaint",
         ),
-        Transition("redeem", states("issued"), "redeemed", NOBODY, "The voucher was used"),
+        Transition("redeem", states("issued"), "redeemed", NOBODY, "All of the voucher was used"),
+        Transition(
+            "unredeem", states("redeemed"), "issued", NOBODY, "A redemption was taken back: the voucher is good again"
+        ),
         Transition(
             "revoke",
             UNANSWERED | states("failed"),
@@ -157,7 +161,14 @@ LIFECYCLE: Final = Lifecycle(
             "offer:revoke",
             "Take back an unused voucher; its money goes back to the budget",
             ("reason",),
-            (Requirement("words_stay", "a letter cannot be taken back.", lambda row: row.kind in PAYING),),
+            (
+                Requirement("words_stay", "a letter cannot be taken back.", lambda row: row.kind in PAYING),
+                Requirement(
+                    "voucher_used",
+                    "something was bought with the voucher; take back its redemptions first.",
+                    lambda row: not row.used,
+                ),
+            ),
         ),
     ),
 )

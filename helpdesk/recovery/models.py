@@ -1,8 +1,8 @@
 """Tables of offers, of the budgets that pay them, and of what was issued. Promises stand as constraints.
 
 `budget` holds sums for speed and for the check that makes overspending impossible; `budget_entry` is the ledger they are
-the sums of, and cannot be changed. What was issued (`voucher`, `letter`) is unique per offer: a second issuance finds the
-first one.
+the sums of, and cannot be changed. What was issued (`voucher_models`, `letter`) is unique per offer: a second issuance finds
+the first one.
 """
 
 from datetime import date
@@ -30,7 +30,8 @@ class Offer(Identified, Versioned, Stamped, Base):
 
     `valid_until` is None until it is put before the customer. `round` counts issuances asked for, from 1: money is
     reserved once per round. `steps` counts `offer_transition` rows. `status_reason`: why the last step was taken, where
-    somebody said. `suggestion` is what the playbook said when it was drafted.
+    somebody said. `suggestion` is what the playbook said when it was drafted. `voucher_days`, `voucher_partial`: how long
+    the voucher will be good from its issuance, and whether it may be used in parts.
     """
 
     __tablename__ = "offer"
@@ -41,6 +42,11 @@ class Offer(Identified, Versioned, Stamped, Base):
         CheckConstraint("(amount_minor IS NULL) = (currency IS NULL)", name="amount_has_currency"),
         CheckConstraint("amount_minor > 0", name="amount_minor"),
         CheckConstraint("valid_days BETWEEN 1 AND 365", name="valid_days"),
+        CheckConstraint(
+            "(kind = 'voucher') = (voucher_days IS NOT NULL) AND (kind = 'voucher' OR NOT voucher_partial)",
+            name="voucher_terms",
+        ),
+        CheckConstraint("voucher_days BETWEEN 1 AND 3650", name="voucher_days"),
         CheckConstraint("round >= 1", name="round"),
         CheckConstraint("status <> 'offered' OR valid_until IS NOT NULL", name="offered_until"),
         CheckConstraint(
@@ -67,6 +73,8 @@ class Offer(Identified, Versioned, Stamped, Base):
     language: Mapped[str]
     valid_days: Mapped[int]
     valid_until: Mapped[Timestamp | None]
+    voucher_days: Mapped[int | None]
+    voucher_partial: Mapped[bool] = mapped_column(default=False, server_default="false")
     drafted_by: Mapped[UUID | None] = mapped_column(ForeignKey("agent.id", ondelete="RESTRICT"))
     approvals: Mapped[list[dict[str, Any]]] = mapped_column(JSONB, default=list, server_default="[]")
     """`[{agent_id, at}]` of this approval: emptied when a draft is given back."""
@@ -163,25 +171,6 @@ class BudgetEntry(Identified, Base):
     actor_kind: Mapped[str]
     actor_id: Mapped[UUID | None]
     note: Mapped[str | None]
-
-
-class Voucher(Identified, Stamped, Base):
-    """A voucher of ours. It is good only while its offer is `issued`: one that failed or was reversed buys nothing.
-
-    The code is kept as it is, not hashed: the customer reads it in the answer to their acceptance, and the till looks
-    it up. Whoever can read this table could spend vouchers, as whoever can write `offer` could make them.
-    """
-
-    __tablename__ = "voucher"
-    __table_args__ = (CheckConstraint("amount_minor > 0", name="amount_minor"),)
-
-    offer_id: Mapped[UUID] = mapped_column(ForeignKey("offer.id", ondelete="RESTRICT"), unique=True)
-    code: Mapped[str] = mapped_column(unique=True)
-    amount_minor: Mapped[Minor]
-    currency: Mapped[str]
-    expires_at: Mapped[Timestamp]
-    redeemed_at: Mapped[Timestamp | None]
-    redeemed_by: Mapped[UUID | None] = mapped_column(ForeignKey("agent.id", ondelete="RESTRICT"))
 
 
 class Letter(Identified, Stamped, Base):

@@ -27,9 +27,9 @@ from helpdesk.kernel.money import Money
 from helpdesk.kernel.schemas import json_safe
 from helpdesk.kernel.unit_of_work import UnitOfWork
 from helpdesk.kernel.words import with_article
-from helpdesk.recovery import approvals, budgets, playbook, queries, suggestions, texts, voucher_queries
+from helpdesk.recovery import approvals, budgets, playbook, queries, suggestions, texts, voucher_ledger
 from helpdesk.recovery.authority import Verdict
-from helpdesk.recovery.errors import ComplaintTakesNoOffers, DuplicateOffer, VoucherNotValid
+from helpdesk.recovery.errors import ComplaintTakesNoOffers, DuplicateOffer
 from helpdesk.recovery.events import BY_ACTION, OfferDrafted
 from helpdesk.recovery.lifecycle import (
     COMPLAINT_TAKES_OFFERS,
@@ -40,7 +40,7 @@ from helpdesk.recovery.lifecycle import (
     counted,
     money_effect,
 )
-from helpdesk.recovery.models import Offer, OfferTransition, Voucher
+from helpdesk.recovery.models import Offer, OfferTransition
 from helpdesk.recovery.queries import Held
 
 ISSUE: Final = "recovery.issue"
@@ -50,6 +50,7 @@ ACTIONS: Final = tuple(action for action in LIFECYCLE.actions if action not in S
 """What a person can ask for, in the table's order."""
 
 DEFAULT_VALID_DAYS: Final = 30
+DEFAULT_VOUCHER_DAYS: Final = 365
 _LINK_OUTLIVES: Final = timedelta(days=90)
 
 
@@ -68,7 +69,7 @@ class Links:
 
 def draft(uow: UnitOfWork, actor: Actor, complaint: Complaint, given: dict[str, Any]) -> UUID:
     """Draft an offer on a locked complaint. `given`: kind, amount (a `Money`, for what is paid), reason, text,
-    valid_days, allow_duplicate. Raises `ComplaintTakesNoOffers`, `DuplicateOffer`, or `ValidationFailed`.
+    valid_days, voucher_days, voucher_partial, allow_duplicate. Raises `ComplaintTakesNoOffers`, `DuplicateOffer`, or `ValidationFailed`.
     """
     check_takes_offers(complaint)
     amount: Money | None = given.get("amount")
@@ -89,6 +90,8 @@ def draft(uow: UnitOfWork, actor: Actor, complaint: Complaint, given: dict[str, 
         text=given.get("text"),
         language=texts.language_for(None if person is None else person.language, complaint.language),
         valid_days=given.get("valid_days", DEFAULT_VALID_DAYS),
+        voucher_days=given.get("voucher_days", DEFAULT_VOUCHER_DAYS) if given["kind"] == "voucher" else None,
+        voucher_partial=given.get("voucher_partial", False),
         drafted_by=actor.person_id,
         approvals=[],
         round=1,
@@ -324,6 +327,11 @@ def _owe_issuance(uow: UnitOfWork, offer: Offer) -> None:
     uow.duty(ISSUE, offer.id, dedupe_key=f"{offer.id}:{offer.round}")
 
 
+def _reverse(uow: UnitOfWork, actor: Actor, held: Held, given: Mapping[str, Any], _to: Links) -> None:
+    advance(uow, actor, held, "reverse", given)
+    voucher_ledger.void(uow, actor, held)
+
+
 _SPECIAL: Final[dict[str, Callable[[UnitOfWork, Actor, Held, Mapping[str, Any], Links], None]]] = {
     "submit": _submit,
     "approve": _approve,
@@ -331,22 +339,8 @@ _SPECIAL: Final[dict[str, Callable[[UnitOfWork, Actor, Held, Mapping[str, Any], 
     "offer": _send,
     "accept": _accept,
     "retry": _retry,
+    "reverse": _reverse,
 }
-
-
-def check_voucher(held: Held, voucher: Voucher) -> None:
-    status = voucher_queries.voucher_status(voucher, held.offer.status, held.now)
-    if status != "valid":
-        raise VoucherNotValid(f"The voucher is {status.replace('_', ' ')}.", voucher_status=status)
-
-
-def redeem(uow: UnitOfWork, actor: Actor, held: Held, voucher: Voucher) -> UUID:
-    """Use a voucher, whole and once; both rows are locked (`voucher_queries.hold_voucher`). Raises `VoucherNotValid`."""
-    check_voucher(held, voucher)
-    voucher.redeemed_at = uow.now
-    voucher.redeemed_by = actor.id if actor.kind == "agent" else None
-    advance(uow, actor, held, "redeem", {})
-    return held.offer.id
 
 
 def expire(uow: UnitOfWork, held: Held) -> bool:

@@ -30,20 +30,23 @@ from helpdesk.recovery.lifecycle import (
     Situation,
     told_to_customer,
 )
-from helpdesk.recovery.models import Letter, Offer, OfferTransition, Voucher
+from helpdesk.recovery.models import Letter, Offer, OfferTransition
+from helpdesk.recovery.voucher_models import Voucher, VoucherEntry
 
 LINK_PURPOSE: Final = "offer"
+_back: Final = aliased(VoucherEntry)
 
 
 @dataclass(frozen=True, slots=True)
 class Held:
     """An offer and its complaint, both locked, in that knowledge passed on. `now`: when the transaction began, by the
-    database's clock; all of one transaction is decided by one time.
+    database's clock; all of one transaction is decided by one time. `used`: something was bought with its voucher.
     """
 
     complaint: Complaint
     offer: Offer
     now: datetime
+    used: bool
 
     @property
     def version(self) -> int:
@@ -55,25 +58,25 @@ class Held:
 
     @property
     def situation(self) -> Situation:
-        return situation(self.offer.kind, self.offer.valid_until, self.now)
+        return situation(self.offer.kind, self.offer.valid_until, self.now, used=self.used)
 
 
-def situation(kind: str, valid_until: datetime | None, now: datetime) -> Situation:
-    return Situation(kind, in_time=valid_until is None or now < valid_until)
+def situation(kind: str, valid_until: datetime | None, now: datetime, *, used: bool) -> Situation:
+    return Situation(kind, in_time=valid_until is None or now < valid_until, used=used)
 
 
 def hold(session: Session, actor: Actor, offer_id: UUID) -> Held:
     """Lock the complaint, then the offer. Raises `NotFound` when this actor may not see the complaint."""
     complaint_id, now = _complaint_of(session, offer_id)
     complaint = complaint_for_update(session, actor, str(complaint_id))
-    return Held(complaint, _lock_offer(session, offer_id, complaint.id), now)
+    return _held(session, complaint, offer_id, now)
 
 
 def hold_any(session: Session, offer_id: UUID) -> Held:
     """For the program itself: no visibility. Raises `NotFound` for an offer that is not there."""
     complaint_id, now = _complaint_of(session, offer_id)
     complaint = complaint_by_id_for_update(session, complaint_id)
-    return Held(complaint, _lock_offer(session, offer_id, complaint.id), now)
+    return _held(session, complaint, offer_id, now)
 
 
 def hold_if_free(session: Session, offer_id: UUID) -> Held | None:
@@ -81,7 +84,7 @@ def hold_if_free(session: Session, offer_id: UUID) -> Held | None:
     complaint_id, now = _complaint_of(session, offer_id)
     locked = select(Complaint).where(Complaint.id == complaint_id).with_for_update(skip_locked=True)
     complaint = session.execute(locked).scalar_one_or_none()
-    return None if complaint is None else Held(complaint, _lock_offer(session, offer_id, complaint.id), now)
+    return None if complaint is None else _held(session, complaint, offer_id, now)
 
 
 def hold_by_link(session: Session, key: str, token: str) -> Held:
@@ -115,6 +118,14 @@ def _complaint_of(session: Session, offer_id: UUID) -> tuple[UUID, datetime]:
     return row[0], row[1]
 
 
+def _held(session: Session, complaint: Complaint, offer_id: UUID, now: datetime) -> Held:
+    offer = _lock_offer(session, offer_id, complaint.id)
+    # Asked under the offer's lock, which whoever uses the voucher holds.
+    asked = offer.kind == "voucher" and offer.status == "issued"
+    used = asked and bool(session.execute(select(_USED).where(Offer.id == offer_id)).scalar_one())
+    return Held(complaint, offer, now, used)
+
+
 def _lock_offer(session: Session, offer_id: UUID, complaint_id: UUID) -> Offer:
     """Raises `MovedMeanwhile` when its complaint was merged into another while that one's lock was waited for."""
     offer = session.execute(select(Offer).where(Offer.id == offer_id).with_for_update()).scalar_one()
@@ -131,6 +142,10 @@ def offers_for_update(session: Session, complaint_id: UUID, offer_ids: Sequence[
     return list(session.scalars(statement.order_by(Offer.id).with_for_update()))
 
 
+_USED: Final = exists().where(
+    Voucher.offer_id == Offer.id, Voucher.id == VoucherEntry.voucher_id, VoucherEntry.kind == "redeem",
+    ~exists().where(_back.reverses_id == VoucherEntry.id),
+).correlate(Offer)  # fmt: skip
 _OFFER: Final[Any] = (
     select(
         Offer.id,
@@ -148,6 +163,8 @@ _OFFER: Final[Any] = (
         Offer.language,
         Offer.valid_days,
         Offer.valid_until,
+        Offer.voucher_days,
+        Offer.voucher_partial,
         Offer.drafted_by,
         Offer.approvals,
         Offer.budget_id,
@@ -157,6 +174,7 @@ _OFFER: Final[Any] = (
         Offer.version,
         Offer.created_at,
         func.now().label("now"),
+        _USED.label("used"),
     )
     .select_from(Offer)
     .join(Complaint, Complaint.id == Offer.complaint_id)
@@ -211,6 +229,8 @@ def shown_to_customer(session: Session, offer_id: UUID) -> dict[str, Any]:
             Complaint.reference.label("complaint_reference"),
             Voucher.code.label("voucher_code"),
             Voucher.expires_at.label("voucher_expires_at"),
+            Voucher.balance_minor.label("voucher_balance"),
+            Offer.voucher_partial,
             func.now().label("now"),
         )
         .join(Complaint, Complaint.id == Offer.complaint_id)
@@ -224,7 +244,9 @@ def shown_to_customer(session: Session, offer_id: UUID) -> dict[str, Any]:
     in_time = shown["valid_until"] is None or shown["now"] < shown["valid_until"]
     if shown["status"] != "issued":
         # A voucher that is being made, was used or was taken back is not one to spend.
-        shown["voucher_code"] = shown["voucher_expires_at"] = None
+        shown["voucher_code"] = shown["voucher_expires_at"] = shown["voucher_balance"] = None
+    elif shown["voucher_balance"] is not None:
+        shown["voucher_balance"] = (shown["voucher_balance"], shown["amount"][1])
     shown["status"] = told_to_customer(shown["status"], in_time=in_time)
     return shown
 
@@ -349,6 +371,8 @@ def being_issued(session: Session, offer_id: UUID) -> Any:
             Offer.currency,
             Offer.language,
             Offer.text,
+            Offer.voucher_days,
+            Offer.voucher_partial,
         )
         .join(Complaint, Complaint.id == Offer.complaint_id)
         .where(Offer.id == offer_id, Offer.status == "issuing")

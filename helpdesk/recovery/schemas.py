@@ -10,12 +10,10 @@ from helpdesk.kernel.money import currencies
 from helpdesk.kernel.schemas import Choice, Flag, Line, MoneyField, PageQuery, Pattern, Schema, Text, Timestamp, Whole
 from helpdesk.recovery.lifecycle import CUSTOMER_STATES, LIFECYCLE
 from helpdesk.recovery.models import ENTRY_KINDS, LANGUAGES
-from helpdesk.recovery.offers import DEFAULT_VALID_DAYS
+from helpdesk.recovery.offers import DEFAULT_VALID_DAYS, DEFAULT_VOUCHER_DAYS
 from helpdesk.recovery.playbook import ISSUABLE, KINDS, LINE_KINDS
-from helpdesk.recovery.voucher_queries import VOUCHER_STATES
 
 _REFERENCE: Final = "7K3M-9QX2-TAM"
-_CODE: Final = "7K3M-9QX2-TA5V-0C4E-0"
 _LINK: Final = "https://helpdesk.example.com/api/v1/public/offers/WyIwMTkyZjBjMTdkMWU3YzNhIl0.REPLACE-ME"
 HEARD_BY: Final = ("phone", "email", "letter", "chat", "in_person")
 
@@ -52,6 +50,17 @@ class OfferIn(Schema):
         validate=validate.Range(1, 365),
         metadata={"description": "Days the customer has to answer, from when it is sent.", "example": 30},
     )
+    voucher_days = Whole(
+        validate=validate.Range(1, 3650),
+        metadata={
+            "description": f"Days that the voucher is good from its issuance; {DEFAULT_VOUCHER_DAYS} when absent. Of a "
+            "voucher only.",
+            "example": DEFAULT_VOUCHER_DAYS,
+        },
+    )
+    voucher_partial = Flag(
+        metadata={"description": "The voucher may be used in parts. Of a voucher only.", "example": True}
+    )
     allow_duplicate = Flag(
         load_default=False,
         metadata={
@@ -62,9 +71,15 @@ class OfferIn(Schema):
 
     @validates_schema
     def _fits_kind(self, data: dict[str, Any], **_: Any) -> None:
+        problems: dict[str, list[str]] = {
+            name: ["Only a voucher has it."]
+            for name in ("voucher_days", "voucher_partial")
+            if name in data and data.get("kind") != "voucher"
+        }
         if data.get("kind") == "apology_letter":
+            if problems:
+                raise ValidationError(problems)
             return
-        problems = {}
         if not data.get("reason"):
             problems["reason"] = ["Missing data for required field."]
         if "text" in data:
@@ -151,6 +166,14 @@ class Offer(OfferSummary):
     text = fields.String(required=True, allow_none=True, metadata={"example": None})
     language = Choice(LANGUAGES, required=True)
     valid_days = fields.Integer(required=True, metadata={"example": 30})
+    voucher_days = fields.Integer(
+        required=True,
+        allow_none=True,
+        metadata={"description": "Days that the voucher is good from its issuance.", "example": 365},
+    )
+    voucher_partial = fields.Boolean(
+        required=True, metadata={"description": "The voucher may be used in parts.", "example": False}
+    )
     status_reason = fields.String(
         required=True,
         allow_none=True,
@@ -206,6 +229,14 @@ class PublicOffer(Schema):
         metadata={"description": "Once it is issued, until it is used.", "example": None},
     )
     voucher_expires_at = Timestamp(required=True, allow_none=True, metadata={"example": None})
+    voucher_balance = MoneyField(
+        required=True,
+        allow_none=True,
+        metadata={"description": "What is left on it, once it is issued and until it is used up.", "example": None},
+    )
+    voucher_partial = fields.Boolean(
+        required=True, metadata={"description": "It may be used in parts.", "example": False}
+    )
     version = fields.Integer(required=True)
 
 
@@ -336,13 +367,3 @@ class BudgetEntry(Schema):
     actor_kind = fields.String(required=True, metadata={"example": "agent"})
     actor_id = fields.UUID(required=True, allow_none=True)
     note = fields.String(required=True, allow_none=True, metadata={"example": "First quarter"})
-
-
-class Voucher(Schema):
-    """What a till needs to know: nothing of the complaint behind it."""
-
-    code = fields.String(required=True, metadata={"example": _CODE})
-    amount = MoneyField(required=True)
-    status = Choice(VOUCHER_STATES, required=True)
-    expires_at = Timestamp(required=True)
-    redeemed_at = Timestamp(required=True, allow_none=True, metadata={"example": None})

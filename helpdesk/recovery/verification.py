@@ -98,6 +98,35 @@ def issued_once(session: Session) -> Iterator[Violation]:
         yield Violation("recovery.issued_once", f"offer {row.id}", detail)
 
 
+_LEDGER: Final = text("""
+    SELECT o.id, v.balance_minor, v.amount_minor - e.taken AS found, e.strange, v.partial, e.parts
+    FROM voucher v JOIN offer o ON o.id = v.offer_id CROSS JOIN LATERAL (
+        SELECT coalesce(sum(CASE kind WHEN 'reverse' THEN -amount_minor ELSE amount_minor END), 0) AS taken,
+               count(*) FILTER (WHERE kind = 'redeem' AND amount_minor < v.amount_minor) AS parts,
+               count(*) FILTER (WHERE kind = 'reverse' AND NOT EXISTS (
+                   SELECT FROM voucher_entry r WHERE r.id = voucher_entry.reverses_id AND r.voucher_id = v.id
+                   AND r.kind = 'redeem' AND r.amount_minor = voucher_entry.amount_minor)) AS strange
+        FROM voucher_entry WHERE voucher_id = v.id) e
+    WHERE v.balance_minor <> v.amount_minor - e.taken OR v.balance_minor NOT BETWEEN 0 AND v.amount_minor
+       OR e.strange > 0 OR (e.parts > 0 AND NOT v.partial) OR (v.balance_minor > 0 AND o.status = 'reversed')
+       OR (e.taken <> 0 AND o.status <> ALL(:out))
+    ORDER BY o.id
+""")
+
+
+def voucher_ledgers(session: Session) -> Iterator[Violation]:
+    """What is left on a voucher is what its ledger left; what was taken back had been taken; nothing is left on one that
+    was withdrawn, and nothing was used of one that was never out.
+    """
+    for row in session.execute(_LEDGER, {"out": sorted(SPENT | {"reversed"})}):
+        detail = f"its voucher says {row.balance_minor} minor units are left; its ledger says {row.found}"
+        if row.strange:
+            detail += f"; {row.strange} reversals of nothing"
+        if row.parts and not row.partial:
+            detail += "; used in parts, which it does not allow"
+        yield Violation("recovery.voucher_ledgers", f"offer {row.id}", detail)
+
+
 _REDEEMED: Final = text("""
     SELECT o.id, o.status, v.redeemed_at FROM offer o JOIN voucher v ON v.offer_id = o.id
     WHERE (o.status = 'redeemed') <> (v.redeemed_at IS NOT NULL) ORDER BY o.id
@@ -105,7 +134,7 @@ _REDEEMED: Final = text("""
 
 
 def vouchers_redeemed(session: Session) -> Iterator[Violation]:
-    """A voucher is used exactly when its offer is redeemed."""
+    """A voucher is used up exactly when its offer is redeemed."""
     for row in session.execute(_REDEEMED):
         used = "was used" if row.redeemed_at else "was not used"
         yield Violation("recovery.vouchers_redeemed", f"offer {row.id}", f"{row.status}, but its voucher {used}")
@@ -201,6 +230,7 @@ CHECKS: Final[tuple[Check, ...]] = (
     budget_sums,
     offer_money,
     issued_once,
+    voucher_ledgers,
     vouchers_redeemed,
     accepted_is_issued,
     offer_replay,

@@ -9,9 +9,9 @@ from helpdesk.identity.actors import Actor
 from helpdesk.kernel.money import Money
 from helpdesk.recovery import approvals, queries, voucher_queries
 from helpdesk.recovery.lifecycle import LIFECYCLE, PAYING
-from helpdesk.recovery.models import Voucher
 from helpdesk.recovery.offers import Links
 from helpdesk.recovery.suggestions import Suggested
+from helpdesk.recovery.voucher_models import Voucher, VoucherEntry
 
 
 def offer(session: Session, actor: Actor, row: dict[str, Any], to: Links) -> dict[str, Any]:
@@ -26,7 +26,7 @@ def offer(session: Session, actor: Actor, row: dict[str, Any], to: Links) -> dic
 
 
 def _allowed(session: Session, actor: Actor, row: dict[str, Any]) -> list[dict[str, Any]]:
-    facts = queries.situation(row["kind"], row["valid_until"], row["now"])
+    facts = queries.situation(row["kind"], row["valid_until"], row["now"], used=row["used"])
     found = LIFECYCLE.allowed(row["status"], facts, actor.may)
     for item in found:
         if item["action"] == "approve":
@@ -57,7 +57,19 @@ def voucher(row: Voucher, offer_status: str, now: datetime) -> dict[str, Any]:
     return {
         "code": row.code,
         "amount": (row.amount_minor, row.currency),
+        "balance": (row.balance_minor, row.currency),
+        "partial_use": row.partial,
         "status": voucher_queries.voucher_status(row, offer_status, now),
         "expires_at": row.expires_at,
         "redeemed_at": row.redeemed_at,
+    }
+
+
+def redemption(row: VoucherEntry, reversed_at: datetime | None, currency: str) -> dict[str, Any]:
+    return {
+        "id": row.id,
+        "amount": (row.amount_minor, currency),
+        "external_id": row.external_id,
+        "at": row.at,
+        "reversed_at": reversed_at,
     }

@@ -1,63 +1,179 @@
-"""Every select on vouchers. A code is the right to its voucher, and to nothing else."""
+"""Every select on vouchers. A code is the right to its voucher, and to nothing else.
 
+A code that nobody has, one that is being made, and one whose offer failed are the same to whoever asks: the same
+statement finds nothing, and the same words say so.
+"""
+
+import hmac
+from collections.abc import Sequence
 from datetime import datetime
-from typing import Final
+from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import func, select
-from sqlalchemy.orm import Session
+from sqlalchemy import ColumnElement, func, select, text
+from sqlalchemy.orm import Session, aliased
 
 from helpdesk.identity.actors import Actor
 from helpdesk.kernel.errors import NotFound
 from helpdesk.recovery.codes import parse_code
-from helpdesk.recovery.lifecycle import (
-    ENDED,
-)
-from helpdesk.recovery.models import Offer, Voucher
+from helpdesk.recovery.models import Offer
 from helpdesk.recovery.queries import Held, hold_any
+from helpdesk.recovery.voucher_models import Voucher, VoucherEntry, VoucherKey
+
+VOUCHER_STATES: Final = ("valid", "redeemed", "expired", "withdrawn")
+_OUT: Final = ("issued", "redeemed", "reversed")
+"""States of an offer whose voucher the customer has seen."""
+
+
+class UnknownVoucher(NotFound):
+    """`guess`: it was well formed, so whoever sent it may be trying codes; else it was a slip."""
+
+    def __init__(self, *, guess: bool) -> None:
+        super().__init__("There is no voucher with this code; check it for a slip.")
+        self.guess = guess
+
+
+def digest(code: str) -> ColumnElement[bytes]:
+    """Of a canonical code, as it is looked up: SHA-256 over the database's own key and the code, which has always the
+    same length.
+    """
+    key = select(VoucherKey.key).scalar_subquery()
+    return func.sha256(key.op("||")(func.convert_to(code, "UTF8")))
 
 
 def voucher_by_code(session: Session, typed: str) -> tuple[Voucher, str, datetime]:
-    """The voucher, its offer's status and the time. Raises `NotFound` for what is no code of ours."""
+    """The voucher, its offer's status and the time. Raises `UnknownVoucher`."""
+    code = _code(typed)
     row = session.execute(
         select(Voucher, Offer.status, func.now())
         .join(Offer, Offer.id == Voucher.offer_id)
-        .where(Voucher.code == _code(typed))
+        .where(Voucher.code_digest == digest(code), Offer.status.in_(_OUT))
     ).one_or_none()
-    if row is None:
-        raise NotFound
+    # Compared once more in constant time, so that finding depends on no collision, and on no timing.
+    if not hmac.compare_digest(code, "" if row is None else row[0].code) or row is None:
+        raise UnknownVoucher(guess=True)
     return row[0], row[1], row[2]
 
 
-def hold_voucher(session: Session, _actor: Actor, code: str) -> tuple[Held, Voucher]:
-    """For the till, which may see no complaint: the code is the right to the voucher, and to nothing else."""
-    offer_id = session.execute(select(Voucher.offer_id).where(Voucher.code == _code(code))).scalar_one_or_none()
-    if offer_id is None:
+def hold_voucher(session: Session, typed: str) -> tuple[Held, Voucher]:
+    """For the till, which may see no complaint. Locks complaint, offer, voucher. Raises `UnknownVoucher`."""
+    voucher, _, _ = voucher_by_code(session, typed)
+    held = hold_any(session, voucher.offer_id)
+    return held, lock_voucher(session, held)
+
+
+def hold_redemption(
+    session: Session, actor: Actor, typed: str, redemption_id: UUID
+) -> tuple[Held, Voucher, VoucherEntry]:
+    """One's own redemption, or (with `offer:revoke`) anybody's. Raises `UnknownVoucher`, `NotFound`."""
+    held, voucher = hold_voucher(session, typed)
+    entry = session.execute(
+        select(VoucherEntry).where(
+            VoucherEntry.id == redemption_id, VoucherEntry.voucher_id == voucher.id, VoucherEntry.kind == "redeem"
+        )
+    ).scalar_one_or_none()
+    own = entry is not None and (entry.actor_kind, entry.actor_id) == (actor.kind, actor.id)
+    if entry is None or not (own or actor.may("offer:revoke")):
         raise NotFound
-    held = hold_any(session, offer_id)
-    return held, session.execute(select(Voucher).where(Voucher.offer_id == offer_id).with_for_update()).scalar_one()
+    return held, voucher, entry
+
+
+def lock_voucher(session: Session, held: Held) -> Voucher:
+    """As it is now that the offer is locked: whoever changes it holds that lock."""
+    return session.execute(
+        select(Voucher)
+        .where(Voucher.offer_id == held.offer.id)
+        .with_for_update()
+        .execution_options(populate_existing=True)
+    ).scalar_one()
+
+
+def redemption_named(session: Session, actor: Actor, voucher_id: UUID, external_id: str) -> VoucherEntry | None:
+    """This caller's redemption of this reference."""
+    return session.execute(
+        select(VoucherEntry).where(
+            VoucherEntry.voucher_id == voucher_id,
+            VoucherEntry.actor_kind == actor.kind,
+            VoucherEntry.actor_id == actor.id,
+            VoucherEntry.external_id == external_id,
+        )
+    ).scalar_one_or_none()
+
+
+def reversed_at(session: Session, redemption_id: UUID) -> datetime | None:
+    return session.execute(
+        select(VoucherEntry.at).where(VoucherEntry.reverses_id == redemption_id)
+    ).scalar_one_or_none()
+
+
+def redemption_detail(
+    session: Session, redemption_id: UUID
+) -> tuple[VoucherEntry, datetime | None, Voucher, str, datetime]:
+    """A redemption, when it was taken back, its voucher, the offer's status and the time."""
+    back = aliased(VoucherEntry)
+    row: Any = session.execute(
+        select(VoucherEntry, back.at, Voucher, Offer.status, func.now())
+        .join(Voucher, Voucher.id == VoucherEntry.voucher_id)
+        .join(Offer, Offer.id == Voucher.offer_id)
+        .outerjoin(back, back.reverses_id == VoucherEntry.id)
+        .where(VoucherEntry.id == redemption_id)
+    ).one()
+    return row[0], row[1], row[2], row[3], row[4]
 
 
 def _code(typed: str) -> str:
+    """A slip is found by the check character, and the database is not asked."""
     code = parse_code(typed)
     if code is None:
-        raise NotFound("This is not a voucher code; check it for a slip.")
+        raise UnknownVoucher(guess=False)
     return code
 
 
 def voucher_status(voucher: Voucher, offer_status: str, now: datetime) -> str:
-    """valid, redeemed, expired, withdrawn or not_issued."""
+    """One of `VOUCHER_STATES`."""
     if voucher.redeemed_at is not None:
         return "redeemed"
-    if offer_status in ENDED:
+    if offer_status == "reversed":
         return "withdrawn"
-    if offer_status != "issued":
-        return "not_issued"
-    return "valid" if now < voucher.expires_at else "expired"
-
-
-VOUCHER_STATES: Final = ("valid", "redeemed", "expired", "withdrawn", "not_issued")
+    return "valid" if voucher.expired_at is None and now < voucher.expires_at else "expired"
 
 
 def voucher_of(session: Session, offer_id: UUID) -> Voucher:
     return session.execute(select(Voucher).where(Voucher.offer_id == offer_id)).scalar_one()
+
+
+def vouchers_past_their_time(session: Session, limit: int) -> Sequence[UUID]:
+    """Offers whose voucher has something left on it that nobody can use any more."""
+    return session.scalars(
+        select(Voucher.offer_id)
+        .join(Offer, Offer.id == Voucher.offer_id)
+        .where(Voucher.balance_minor > 0, Voucher.expires_at <= func.now(), Offer.status == "issued")
+        .order_by(Voucher.expires_at)
+        .limit(limit)
+    ).all()
+
+
+_LIABILITY: Final = text("""
+    SELECT v.currency, sum(v.amount_minor) AS issued,
+           sum(v.balance_minor) FILTER (WHERE v.expires_at > now()) AS outstanding,
+           sum(e.used) AS used,
+           sum(e.expired) + coalesce(sum(v.balance_minor) FILTER (WHERE v.expires_at <= now()), 0) AS expired,
+           sum(e.withdrawn) AS withdrawn,
+           count(*) FILTER (WHERE v.balance_minor > 0 AND v.expires_at > now()) AS open
+    FROM voucher v JOIN offer o ON o.id = v.offer_id AND o.status IN ('issued', 'redeemed', 'reversed')
+    CROSS JOIN LATERAL (
+        SELECT coalesce(sum(CASE kind WHEN 'redeem' THEN amount_minor WHEN 'reverse' THEN -amount_minor END), 0) AS used,
+               coalesce(sum(amount_minor) FILTER (WHERE kind = 'expire'), 0) AS expired,
+               coalesce(sum(amount_minor) FILTER (WHERE kind = 'void'), 0) AS withdrawn
+        FROM voucher_entry WHERE voucher_id = v.id) e
+    GROUP BY v.currency ORDER BY v.currency
+""")
+
+
+def liabilities(session: Session) -> list[dict[str, Any]]:
+    """What vouchers can still be used for, by currency, and what became of the rest."""
+    sums = ("issued", "outstanding", "used", "expired", "withdrawn")
+    rows = session.execute(_LIABILITY).mappings()
+    return [
+        {"open": row["open"]} | {name: (int(row[name] or 0), row["currency"]) for name in sums} for row in rows.all()
+    ]

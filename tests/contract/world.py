@@ -103,8 +103,9 @@ class World:
             "absence_id": self._absence,
             "draft_id": self._draft_message,
             "link_id": self._link,
+            "redemption_id": self._redemption,
         }
-        """Of the complaint, or the agent, that stands before them in the path."""
+        """Of the complaint, the agent or the voucher that stands before them in the path."""
 
     def real(self, operation: Operation, *, fresh: bool = False) -> dict[str, str]:
         if fresh or operation.id not in self._known:
@@ -430,6 +431,11 @@ class World:
         offer = helpers.act(self.caller, self._offered(), "accept", said_by="phone")
         helpers.perform(self._program)
         return dict(self.caller.get(f"/offers/{offer['id']}").json)
+
+    def _redemption(self, code: str) -> str:
+        answer = self.caller.pay(f"/vouchers/{code}/redeem", {})
+        assert answer.status_code == 200, answer.text
+        return str(answer.json["redemption"]["id"])
 
     def _failed(self) -> dict[str, Any]:
         offer = helpers.act(self.caller, self._offered(), "accept", said_by="phone")

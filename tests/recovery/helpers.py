@@ -89,7 +89,7 @@ def scalar(database: Database, statement: str, **values: Any) -> Any:
 
 def execute(database: Database, statement: str, **values: Any) -> None:
     """A hand on the console: past every door, and with our triggers asleep."""
-    guarded = ("budget_entry", "offer_transition")
+    guarded = ("budget_entry", "offer_transition", "voucher_entry")
     with database.unit_of_work(SYSTEM) as uow:
         for table in guarded:
             uow.session.execute(text(f"ALTER TABLE {table} DISABLE TRIGGER USER"))

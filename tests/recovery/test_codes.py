@@ -2,7 +2,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from helpdesk.kernel.ids import ALPHABET
-from helpdesk.recovery import schemas
+from helpdesk.recovery import voucher_schemas
 from helpdesk.recovery.codes import new_code, parse_code
 
 
@@ -13,7 +13,7 @@ def test_as_somebody_types_it() -> None:
 
 
 def test_the_example_in_the_document_is_one() -> None:
-    example = schemas.Voucher().fields["code"].metadata["example"]
+    example = voucher_schemas.Voucher().fields["code"].metadata["example"]
     assert parse_code(example) == example
 
 

@@ -37,7 +37,7 @@ GRID = {
     "accepted": {"begin_issuing": "issuing"},
     "issuing": {"record_issued": "issued", "fail": "failed"},
     "issued": {"redeem": "redeemed", "reverse": "reversed"},
-    "redeemed": {},
+    "redeemed": {"unredeem": "issued"},
     "declined": {},
     "expired": {},
     "revoked": {},
@@ -111,6 +111,7 @@ def test_grid_is_whole() -> None:
         ("accept", "offered", Situation("voucher", in_time=False), "offer_expired"),
         ("expire", "offered", Situation("voucher", in_time=True), "still_valid"),
         ("reverse", "issued", Situation("apology_letter", in_time=True), "words_stay"),
+        ("reverse", "issued", Situation("voucher", in_time=True, used=True), "voucher_used"),
     ],
 )
 def test_requirements(action: str, state: str, hindrance: Situation, code: str) -> None:

@@ -99,7 +99,7 @@ class TestVouchers:
 
     def test_looked_up_as_it_is_typed(self, manager: Caller, code: str) -> None:
         shown = manager.get(f"/vouchers/{code.lower().replace('-', '')}").json
-        assert set(shown) == {"code", "amount", "status", "expires_at", "redeemed_at"}
+        assert set(shown) == {"code", "amount", "balance", "partial_use", "status", "expires_at", "redeemed_at"}
         assert (shown["code"], shown["status"]) == (code, "valid")
         for bad in ("x", code[:-1] + ("A" if code[-1] != "A" else "B")):
             assert manager.get(f"/vouchers/{bad}").status_code == 404

@@ -64,6 +64,8 @@ class TestPublic:
             "valid_until": offer["valid_until"],
             "voucher_code": None,
             "voucher_expires_at": None,
+            "voucher_balance": None,
+            "voucher_partial": False,
             "version": offer["version"],
         }
 

@@ -66,7 +66,7 @@ DAMAGE: list[tuple[str, str, str, str, str]] = [
     ("letter lost", "DELETE FROM letter WHERE offer_id = :id", "letter", "issued_once", "0 issuances at all"),
     (
         "voucher changed",
-        "UPDATE voucher SET amount_minor = 99999 WHERE offer_id = :id",
+        "UPDATE voucher SET amount_minor = 99999, balance_minor = 99999 WHERE offer_id = :id",
         "issued",
         "issued_once",
         "of another amount",
@@ -80,8 +80,8 @@ DAMAGE: list[tuple[str, str, str, str, str]] = [
     ),
     (
         "issued unasked",
-        """INSERT INTO voucher (id, offer_id, code, amount_minor, currency, expires_at)
-           VALUES (gen_random_uuid(), :id, 'FORGED', 1, 'EUR', now())""",
+        """INSERT INTO voucher (id, offer_id, code, code_digest, amount_minor, balance_minor, currency, expires_at)
+           VALUES (gen_random_uuid(), :id, 'FORGED', 'FORGED', 1, 1, 'EUR', now())""",
         "offered",
         "issued_once",
         "offered with 1 issuances",
@@ -92,6 +92,37 @@ DAMAGE: list[tuple[str, str, str, str, str]] = [
         "redeemed",
         "vouchers_redeemed",
         "was not used",
+    ),
+    (
+        "redemption lost",
+        "DELETE FROM voucher_entry WHERE voucher_id IN (SELECT id FROM voucher WHERE offer_id = :id)",
+        "redeemed",
+        "voucher_ledgers",
+        "says 0 minor units are left; its ledger says 3000",
+    ),
+    (
+        "balance raised",
+        "UPDATE voucher SET redeemed_at = NULL, balance_minor = amount_minor WHERE offer_id = :id",
+        "redeemed",
+        "voucher_ledgers",
+        "says 3000 minor units are left; its ledger says 0",
+    ),
+    (
+        "reversal of nothing",
+        """INSERT INTO voucher_entry (id, voucher_id, kind, amount_minor, reverses_id, at, actor_kind)
+           SELECT gen_random_uuid(), v.id, 'reverse', 500, e.id, now(), 'system'
+           FROM voucher v, voucher_entry e WHERE v.offer_id = :id AND e.kind = 'redeem'""",
+        "issued",
+        "voucher_ledgers",
+        "1 reversals of nothing",
+    ),
+    (
+        "used in parts",
+        """INSERT INTO voucher_entry (id, voucher_id, kind, amount_minor, at, actor_kind)
+           SELECT gen_random_uuid(), id, 'redeem', 500, now(), 'system' FROM voucher WHERE offer_id = :id""",
+        "issued",
+        "voucher_ledgers",
+        "used in parts, which it does not allow",
     ),
     (
         "duty lost",
@@ -128,7 +159,7 @@ DAMAGE: list[tuple[str, str, str, str, str]] = [
 def broken_by(database: Database, *statements: str, **values: Any) -> list[str]:
     """What the audit finds after this damage, which is then taken back: one story serves for all of it."""
     with Session(database.engine) as session:
-        for table in ("budget_entry", "offer_transition"):
+        for table in ("budget_entry", "offer_transition", "voucher_entry"):
             session.execute(text(f"ALTER TABLE {table} DISABLE TRIGGER USER"))
         for statement in statements:
             session.execute(text(statement), {name: value for name, value in values.items() if f":{name}" in statement})
@@ -152,8 +183,8 @@ def test_nothing_is_issued_twice_even_without_the_constraint(database: Database,
     found = broken_by(
         database,
         "ALTER TABLE voucher DROP CONSTRAINT uq_voucher_offer_id",
-        """INSERT INTO voucher (id, offer_id, code, amount_minor, currency, expires_at)
-           SELECT gen_random_uuid(), offer_id, 'AGAIN', amount_minor, currency, expires_at
+        """INSERT INTO voucher (id, offer_id, code, code_digest, amount_minor, balance_minor, currency, expires_at)
+           SELECT gen_random_uuid(), offer_id, 'AGAIN', 'AGAIN', amount_minor, balance_minor, currency, expires_at
            FROM voucher WHERE offer_id = :id""",
         id=story["issued"],
     )

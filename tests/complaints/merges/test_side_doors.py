@@ -46,6 +46,8 @@ OWN: Final = frozenset(
         "need_id",
         "evidence_id",
         "offer_id",
+        "entry_id",
+        "reverses_id",
         "clock_id",
         "notice_id",
         "calendar_id",
