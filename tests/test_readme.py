@@ -107,7 +107,10 @@ def test_every_command_runs_as_it_stands_and_in_order(
     assert of("/queues/")[-1] == "1"
     assert of("/unmerge") == ["{'messages': [], 'issues': [], 'people': [], 'needs': []}"]
     assert of("/triggers/dry-run")[2] == "done"
-    assert of("/api-keys")[-1] == "revoked"
+    at_the_till = of("SHOP=")
+    assert at_the_till[0] == at_the_till[-2] == "{'amount': '40.00', 'currency': 'EUR'}"
+    assert any("voucher_not_valid" in line for line in at_the_till)
+    assert of("/rotate")[-1] == "revoked"
     assert of("/audit-log/verification") == ["{'active': [True, False]}", "True"]
     taken = [told.partition(" (")[0] for told in of("--mapping generic") if "records read" in told]
     assert taken == [
