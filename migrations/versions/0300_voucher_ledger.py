@@ -4,7 +4,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "0300_voucher_ledger"
-down_revision = "0250_assigned_complaints"
+down_revision = "0260_message_mail"
 branch_labels = None
 depends_on = None
 
