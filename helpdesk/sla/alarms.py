@@ -59,6 +59,12 @@ def note_overdue(uow: UnitOfWork, clock: Clock, rung: str, planned: datetime, at
     return True
 
 
+def has_rung(uow: UnitOfWork, clock: Clock, rung: str) -> bool:
+    """Whether this rung of the clock rang before, in its present generation."""
+    look_up(uow, [clock.id])
+    return (clock.id, clock.generation, rung) in _known[uow][clock.id]
+
+
 def late_by(planned: datetime, at: datetime) -> int:
     """In seconds."""
     return max(0, int((at - planned).total_seconds()))
@@ -66,11 +72,9 @@ def late_by(planned: datetime, at: datetime) -> int:
 
 def _rings(uow: UnitOfWork, clock: Clock, rung: str, planned: datetime, at: datetime) -> bool:
     """The row is the record that it rang; its primary key would let no second one in."""
-    look_up(uow, [clock.id])
-    known, this = _known[uow][clock.id], (clock.id, clock.generation, rung)
-    if this in known:
+    if has_rung(uow, clock, rung):
         return False
-    known.add(this)
+    _known[uow][clock.id].add((clock.id, clock.generation, rung))
     row = {
         "clock_id": clock.id,
         "generation": clock.generation,

@@ -214,13 +214,15 @@ def stop(uow: UnitOfWork, clock: Clock, at: datetime) -> None:
 
 def stopped_then(uow: UnitOfWork, clock: Clock, at: datetime) -> None:
     """A clock that has stopped did so at another time than was thought: its verdict is given anew, by that time. A breach that was
-    said stays in the log; one that is found now is said now.
+    said stays in the log; one that is found now is said now, also where one was said before and taken back.
     """
     transitions.watch(uow, clock)
     if clock.state != "breached" and clock.due_at is not None and at > clock.due_at:
+        if alarms.has_rung(uow, clock, BREACHED):
+            clock.generation += 1  # in which nothing has rung: one generation says it once
         clock.state, clock.breached_at = "breached", clock.due_at
-        if alarms.note_breach(uow, clock, clock.due_at, uow.now, owed=False):
-            transitions.is_told(uow, clock)
+        alarms.note_breach(uow, clock, clock.due_at, uow.now, owed=False)
+        transitions.is_told(uow, clock)
     _stopped(uow, clock, at)
 
 
@@ -257,6 +259,16 @@ def cancel(uow: UnitOfWork, clock: Clock, at: datetime) -> None:
     clock.stopped_at = at
     if clock.state == "running":
         clock.state = "cancelled"
+    _disarm(clock)
+
+
+def annul(uow: UnitOfWork, clock: Clock, at: datetime) -> None:
+    """It should never have been: the reason for it was none. Nothing rings any more; a breach that was said stays in the log, and is
+    taken back.
+    """
+    transitions.watch(uow, clock)
+    clock.state, clock.stopped_at = "cancelled", at
+    clock.breached_at = clock.elapsed_seconds = None
     _disarm(clock)
 
 

@@ -156,8 +156,9 @@ def seen(session: Session, complaint: Complaint, now: datetime) -> list[Verdict]
 
 def choose_anew(uow: UnitOfWork, complaint: Complaint, cause: str) -> list[dict[str, Any]]:
     """Let the regulators' clocks of a locked complaint be those that follow from what is known now; new rows are added and
-    given back. A clock that there is goes by the version of its rule; one that was kept or broken is not taken away. Where nothing
-    is owed any more none begins, and those that have ended are judged by what is known now of the time until then.
+    given back. A clock that there is goes by the version of its rule; one that there is no reason for is cancelled, broken or not,
+    since it should never have been; what was kept is not taken away. Where nothing is owed any more none begins, and those that
+    have ended are judged by what is known now of the time until then.
     """
     found = regime_queries.rule_clocks_for_update(uow.session, complaint.id)
     latest = {clock.kind: clock for clock in found}
@@ -171,7 +172,7 @@ def choose_anew(uow: UnitOfWork, complaint: Complaint, cause: str) -> list[dict[
     for verdict in judged:
         clock = latest.pop(verdict.rule.id, None)
         if not verdict.applies or verdict.starts_at is None:
-            if clock is not None and _cancel(uow, clock):
+            if clock is not None and _annul(uow, clock):
                 ended.append(_named(verdict.rule))
         elif clock is None or _left_behind(clock, complaint):
             row = _begun(uow, complaint, verdict, verdict.starts_at, clock)
@@ -180,7 +181,7 @@ def choose_anew(uow: UnitOfWork, complaint: Complaint, cause: str) -> list[dict[
         elif clock.round == complaint.round and _settle(uow, clock, verdict.starts_at, verdict.stops_at):
             begun.append(_named(verdict.rule))
     # Of a jurisdiction or a sector that it has not any more.
-    ended += [f"{clock.kind}@{clock.rule_version}" for clock in latest.values() if _cancel(uow, clock)]
+    ended += [f"{clock.kind}@{clock.rule_version}" for clock in latest.values() if _annul(uow, clock)]
     regime_clocks.add(uow, rows)
     if begun or ended:
         uow.record(
@@ -209,11 +210,22 @@ def _settle_those_ended(
     if not over:
         return
     ends = regime_queries.ends_of_rounds(uow.session, complaint.id, GONE)
-    for verdict in judged:
-        clock = over.get(verdict.rule.id)
-        ended_at = None if clock is None else ends.get(clock.round)
-        if clock is not None and verdict.applies and ended_at is not None:
+    reasons = {verdict.rule.id: verdict for verdict in judged if verdict.applies and verdict.starts_at is not None}
+    for clock in over.values():
+        verdict, ended_at = reasons.get(clock.kind), ends.get(clock.round)
+        if verdict is None:
+            _annul(uow, clock)
+        elif ended_at is not None:
             _settle_ended(uow, clock, verdict, ended_at)
+
+
+def still_owed(uow: UnitOfWork, complaint: Complaint, cancelled: Sequence[Clock]) -> list[Clock]:
+    """Of these clocks, which were cancelled in the round before, those that there is a reason for: others were cancelled because
+    there was none, and reopening brings none of these back.
+    """
+    judged = _judged(uow, complaint, {clock.kind: clock for clock in cancelled}) if cancelled else ()
+    reasons = {verdict.rule.id for verdict in judged if verdict.applies and verdict.starts_at is not None}
+    return [clock for clock in cancelled if clock.kind in reasons]
 
 
 def _judged(uow: UnitOfWork, complaint: Complaint, latest: Mapping[str, Clock]) -> list[Verdict]:
@@ -248,11 +260,11 @@ def _named(rule: Rule) -> str:
     return f"{rule.id}@{rule.version}"
 
 
-def _cancel(uow: UnitOfWork, clock: Clock) -> bool:
-    """Whether it counted until now."""
-    if clock.stopped_at is not None:
+def _annul(uow: UnitOfWork, clock: Clock) -> bool:
+    """Whether it counted until now, or was broken."""
+    if clock.stopped_at is not None and clock.state != "breached":
         return False
-    clocks.cancel(uow, clock, uow.now)
+    clocks.annul(uow, clock, uow.now)
     return True
 
 
@@ -297,7 +309,8 @@ def _settle_ended(uow: UnitOfWork, clock: Clock, verdict: Verdict, ended_at: dat
         return
     start = verdict.starts_at.replace(microsecond=0)
     stop = verdict.stops_at if verdict.stops_at is not None and verdict.stops_at <= ended_at else None
-    if clock.started_at != start or (stop is None and clock.elapsed_seconds is not None):
+    annulled = clock.state == "cancelled" and clock.stopped_at != ended_at
+    if annulled or clock.started_at != start or (stop is None and clock.elapsed_seconds is not None):
         regime_clocks.restart(uow, clock, start)
         if stop is None:
             clocks.cancel(uow, clock, ended_at)

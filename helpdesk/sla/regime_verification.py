@@ -83,12 +83,22 @@ def _against_their_facts(
         if clock is None or clock.round <= complaint.reopened_count or not verdict.applies:
             continue
         if clock.stopped_at is not None and clock.elapsed_seconds is None:
+            yield from _against_being_owed(clock, verdict)
             continue  # nothing was owed any more
         if verdict.starts_at is not None and clock.stopped_at != verdict.stops_at:
             is_ = "not stopped" if clock.stopped_at is None else f"stopped at {clock.stopped_at.isoformat()}"
             stop = verdict.stops_at
             should = "no fact stops it" if stop is None else f"its facts stop it at {stop.isoformat()}"
             yield Violation("regime", f"clock {clock.id}", f"is {is_}, but {should}")
+
+
+def _against_being_owed(clock: Clock, verdict: Verdict) -> Iterator[Violation]:
+    """One that there was a reason for, and that was cancelled after its time, was broken."""
+    stopped_at, due_at = clock.stopped_at, clock.due_at
+    late = stopped_at is not None and due_at is not None and stopped_at > due_at
+    if clock.state == "cancelled" and late and verdict.starts_at is not None:
+        detail = f"is cancelled, but was stopped at {stopped_at}, and due at {due_at}"
+        yield Violation("regime", f"clock {clock.id}", detail)
 
 
 CHECKS = (rules_are_kept_in_every_version, targets_follow_from_rules, rules_can_be_counted, ends_follow_from_facts)

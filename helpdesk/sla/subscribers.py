@@ -220,9 +220,9 @@ def _restart(uow: UnitOfWork, event: ComplaintActed, complaint: Complaint) -> No
         if asked is not None and (history.closed_at is None or asked.at < history.closed_at):
             waited = next((clock for clock in before if clock.kind == NEXT and clock.subject_id == asked.id), None)
             promising.begin_again(uow, promised, complaint, NEXT, waited, subject_id=asked.id)
-    for clock in before:
-        if clock.rule_id is not None and clock.state == "cancelled":
-            row = regime_clocks.carried_over(uow.session, clock, complaint.id, complaint.round, uow.now)
-            begun = Clock(**row)
-            uow.session.add(begun)
-            transitions.begun(uow, [begun])
+    cancelled = [clock for clock in before if clock.rule_id is not None and clock.state == "cancelled"]
+    for clock in regime_choosing.still_owed(uow, complaint, cancelled):
+        row = regime_clocks.carried_over(uow.session, clock, complaint.id, complaint.round, uow.now)
+        begun = Clock(**row)
+        uow.session.add(begun)
+        transitions.begun(uow, [begun])

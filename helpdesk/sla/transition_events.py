@@ -76,6 +76,8 @@ class ClocksMet(ClocksEvent):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClocksCancelled(ClocksEvent):
-    """Nothing is owed any more; what was broken before stays `breached`. Each says `changes`: field -> [before, after]."""
+    """Nothing is owed any more; what was broken before stays `breached`, unless there was no reason to promise it
+    (`breach_taken_back`). Each says `changes`: field -> [before, after].
+    """
 
     type: ClassVar[str] = "sla.cancelled"

@@ -198,7 +198,8 @@ def _changed(session: Session, each: _Watched, after: Columns) -> Iterable[tuple
     item = _item(each, after)
     if before["breached_at"] is not None and after["breached_at"] is None:
         item["breach_taken_back"] = True
-    if after["stopped_at"] is not None and before["stopped_at"] is None:
+    ends = after["stopped_at"] is not None and before["stopped_at"] is None
+    if ends or (after["state"] == "cancelled" and before["state"] != "cancelled"):
         yield _stopped(item, after, changes)
         return
     terms = {name: pair for name, pair in changes.items() if name not in _STANDING}

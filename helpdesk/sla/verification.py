@@ -91,13 +91,15 @@ def _every_clock(session: Session) -> Iterator[Clock]:
 
 
 def _against_the_end(clock: Clock) -> str | None:
-    """What is wrong with the verdict of a clock that has ended; what was kept late is another check's (`none_was_kept_late`)."""
+    """What is wrong with the verdict of a clock that has ended; what was kept late is another check's (`none_was_kept_late`), and
+    whether a regulator's was rightly cancelled is told by its facts (`regime_verification`).
+    """
     if clock.stopped_at is None or clock.due_at is None or clock.state == "met":
         return None
     when = f"was stopped at {clock.stopped_at.isoformat()}, and due at {clock.due_at.isoformat()}"
     if clock.state == "breached" and clock.stopped_at <= clock.due_at:
         return f"is breached, but {when}"
-    if clock.state == "cancelled" and clock.stopped_at > clock.due_at:
+    if clock.state == "cancelled" and clock.rule_id is None and clock.stopped_at > clock.due_at:
         return f"is cancelled, but {when}"
     return None if clock.state in {"breached", "cancelled"} else f"is {clock.state}, but {when}"
 

@@ -119,6 +119,131 @@ class TestRecordedAfterTheAlarm:
         assert wrong(database) == []
 
 
+class TestASecondBreach:
+    def test_after_one_was_taken_back_it_is_told_too(self, database: Database) -> None:
+        """Late it was done, in time it was thought to be done, and that was a slip."""
+        story = rung(database)
+        slip = story.fact("refund_paid", MONDAY + 30 * DAY, MONDAY + 2 * DAY)
+        story.fact("refund_paid", MONDAY + 31 * DAY, MONDAY + 20 * DAY)
+        assert story.clock(REFUND).state == "met"
+        story.withdraw(slip, MONDAY + 32 * DAY)
+        clock = story.clock(REFUND)
+        assert (clock.state, clock.breached_at, clock.stopped_at) == ("breached", clock.due_at, MONDAY + 20 * DAY)
+        assert said(database, story) == [1, 2]
+        assert story.rang(REFUND)[-2:] == [100, 100]
+        assert differences(database) == []
+        assert wrong(database) == []
+
+
+class TestWithoutAReason:
+    """A clock that should never have been is broken by nothing, whatever rang."""
+
+    def as_if_it_had_not_been(self, database: Database, story: Regulated, kind: str, *, told_of: int) -> None:
+        clock = story.clock(kind)
+        assert (clock.state, clock.breached_at, clock.elapsed_seconds) == ("cancelled", None, None)
+        assert clock.next_alarm_at is None
+        assert last(database, story, "sla.cancelled")[kind].get("breach_taken_back", False) == bool(told_of)
+        breaches = told(database, story.id, "sla.breached")
+        assert len([payload for _, payload in breaches if payload["kind"] == kind]) == told_of  # what was said stays
+        assert differences(database) == []
+        assert wrong(database) == []
+
+    @pytest.mark.parametrize("rang", [True, False])
+    def test_the_fact_that_started_it_was_another_ones(self, database: Database, agent: Caller, rang: bool) -> None:
+        story = Regulated(database, **AIRLINE)
+        chosen = story.fact("passenger_chooses_refund", MONDAY)
+        if rang:
+            ring_due(database)
+        story.withdraw(chosen, MONDAY + 30 * DAY)
+        self.as_if_it_had_not_been(database, story, REFUND, told_of=rang)
+        window = "due_from=2026-03-01T00:00:00Z&due_before=2026-04-01T00:00:00Z&by=kind"
+        (row,) = [item for item in agent.get(f"/sla/attainment?{window}").json["items"] if item["kind"] == REFUND]
+        assert (row["met"], row["breached"], row["percentage"]) == (0, 0, None)
+
+    def test_also_where_it_had_stopped_late(self, database: Database) -> None:
+        story = Regulated(database, **AIRLINE)
+        chosen = story.fact("passenger_chooses_refund", MONDAY)
+        story.fact("refund_paid", MONDAY + 30 * DAY)
+        assert story.clock(REFUND).state == "breached"
+        story.withdraw(chosen, MONDAY + 31 * DAY)
+        self.as_if_it_had_not_been(database, story, REFUND, told_of=1)
+
+    def test_the_jurisdiction_was_mistyped(self, database: Database) -> None:
+        story = rung(database)
+        story.edit(MONDAY + 30 * DAY, jurisdiction="AU")
+        self.as_if_it_had_not_been(database, story, REFUND, told_of=1)
+        story.edit(MONDAY + 31 * DAY, jurisdiction="DE")
+        ring_due(database)
+        assert story.clock(REFUND).state == "breached"
+        assert said(database, story) == [1, 2]
+        assert differences(database) == []
+        assert wrong(database) == []
+
+    def test_the_rule_is_not_for_it(self, database: Database) -> None:
+        story = rung(database)
+        story.decide(REFUND, MONDAY + 30 * DAY, applies=False)
+        self.as_if_it_had_not_been(database, story, REFUND, told_of=1)
+
+    def test_what_its_chain_started_from_was_not_so(self, database: Database) -> None:
+        story = Regulated(database, **HOUSING)
+        told_them = story.fact("acknowledged_defined_logged", MONDAY + DAY)
+        ring_due(database)
+        assert story.clock("uk.housing.s1").state == "breached"
+        story.withdraw(told_them, MONDAY + 40 * DAY)
+        self.as_if_it_had_not_been(database, story, "uk.housing.s1", told_of=1)
+
+    def test_a_rule_that_is_switched_off_leaves_what_was_broken(self, database: Database, manager: Caller) -> None:
+        story = rung(database)
+        assert (
+            manager.post(f"/sla/regimes/{REFUND}/switch-off", {"reason": "We sell no flights any more."}).status_code
+            < 300
+        )
+        story.fact("delay_letter_sent", MONDAY + 30 * DAY)
+        assert story.clock(REFUND).state == "breached"
+        assert wrong(database) == []
+
+    def test_of_a_complaint_that_was_withdrawn(self, database: Database) -> None:
+        story = Regulated(database, **AIRLINE)
+        chosen = story.fact("passenger_chooses_refund", MONDAY)
+        ring_due(database)
+        story.act("withdraw", MONDAY + 20 * DAY, reason="They gave up.")
+        story.withdraw(chosen, MONDAY + 30 * DAY)
+        self.as_if_it_had_not_been(database, story, REFUND, told_of=1)
+        story.fact("passenger_chooses_refund", MONDAY + 31 * DAY, MONDAY)  # it was theirs after all
+        clock = story.clock(REFUND)
+        assert (clock.state, clock.breached_at, clock.stopped_at) == ("breached", clock.due_at, MONDAY + 20 * DAY)
+        assert said(database, story) == [1, 2]
+        assert differences(database) == []
+        assert wrong(database) == []
+
+    def test_of_an_earlier_round(self, database: Database) -> None:
+        story = Regulated(database, **AIRLINE)
+        chosen = story.fact("passenger_chooses_refund", MONDAY)
+        ring_due(database)
+        story.decided(MONDAY + 20 * DAY)
+        story.act("reopen", MONDAY + 21 * DAY, reason="It did not come.")
+        story.withdraw(chosen, MONDAY + 30 * DAY)
+        assert (story.clock(REFUND, 1).state, story.clock(REFUND, 1).breached_at) == ("cancelled", None)
+        assert differences(database) == []
+        assert wrong(database) == []
+
+    def test_reopening_does_not_bring_it_back(self, database: Database) -> None:
+        story = Regulated(database, **AIRLINE)
+        chosen = story.fact("passenger_chooses_refund", MONDAY)
+        story.withdraw(chosen, MONDAY + DAY)
+        story.act("withdraw", MONDAY + 2 * DAY, reason="They gave up.")
+        story.act("reopen", MONDAY + 3 * DAY, reason="They do not.")
+        assert [clock.round for clock in story.clocks(REFUND)] == [1]
+        assert wrong(database) == []
+
+    def test_cancelled_though_it_was_owed_it_is_named(self, database: Database) -> None:
+        rung(database)
+        with database.engine.begin() as connection:
+            late = "state = 'cancelled', breached_at = NULL, stopped_at = due_at + interval '1 hour'"
+            connection.execute(text(f"UPDATE sla_clock SET {late} WHERE kind = '{REFUND}'"))
+        assert [item for item in wrong(database) if item.startswith("regime") and "is cancelled, but" in item]
+
+
 class TestOfAnOlderRelease:
     """It left a clock broken that had stopped in time."""
 
