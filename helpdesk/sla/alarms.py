@@ -10,6 +10,7 @@ from typing import Any
 from uuid import UUID
 from weakref import WeakKeyDictionary
 
+from helpdesk.identity.actors import SYSTEM
 from helpdesk.kernel.unit_of_work import UnitOfWork
 from helpdesk.sla import alarm_queries, lateness, transitions
 from helpdesk.sla.events import ClockEvent, SlaBreached, SlaOverdue, SlaWarned
@@ -93,5 +94,6 @@ def _of(clock: Clock) -> dict[str, Any]:
 
 
 def _say(uow: UnitOfWork, event: ClockEvent) -> None:
+    """Whoever's unit of work comes upon it first: that the time passed is nobody's act."""
     transitions.tell_begun(uow, event.complaint_id)
-    uow.record(event, stream=uow.stream_of(event.complaint_id))
+    uow.record(event, stream=uow.stream_of(event.complaint_id), actor=SYSTEM)

@@ -13,6 +13,7 @@ from weakref import WeakKeyDictionary
 from sqlalchemy.orm import Session
 
 from helpdesk.complaints.models import Complaint
+from helpdesk.identity.actors import SYSTEM
 from helpdesk.kernel import bulk
 from helpdesk.kernel.events import Recorded
 from helpdesk.kernel.ids import new_id
@@ -47,11 +48,7 @@ def _owe(uow: UnitOfWork) -> None:
     acting = {row["complaint_id"] for row in rows if row["outcome"] == "owed" and row["step"] != NOTIFY}
     telling = {row["complaint_id"] for row in rows if row["outcome"] == "owed"} - acting
     acting |= escalation_queries.still_owed(uow.session, telling) if telling else set()
-    asks = {
-        row["id"]: _ask(uow, row, recorded)
-        for row in rows
-        if row["outcome"] == "owed" and row["complaint_id"] not in acting
-    }
+    asks = {row["id"]: _ask(uow, row) for row in rows if row["outcome"] == "owed" and row["complaint_id"] not in acting}
     told = notices.Telling(uow, list(asks.values()))
     for row in rows:
         if row["id"] in asks:
@@ -66,7 +63,7 @@ def _owe(uow: UnitOfWork) -> None:
 
 
 def _row(row: dict[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in row.items() if name not in {"late_seconds", "event"}}
+    return {name: value for name, value in row.items() if name != "late_seconds"}
 
 
 def _actions(uow: UnitOfWork, event: Any, recorded: Recorded) -> list[dict[str, Any]]:
@@ -99,7 +96,6 @@ def _actions(uow: UnitOfWork, event: Any, recorded: Recorded) -> list[dict[str, 
             "place": place,
             "planned_for": event.due_at if at == BREACHED else event.planned_for,
             "late_seconds": event.late_seconds,
-            "event": event,
             "event_id": recorded.id,
             "step": action["step"],
             "given": dict(action["given"]),
@@ -113,20 +109,22 @@ def _actions(uow: UnitOfWork, event: Any, recorded: Recorded) -> list[dict[str, 
     ]
 
 
-def _ask(uow: UnitOfWork, row: dict[str, Any], recorded: dict[int, Recorded]) -> notices.Ask:
+def _ask(uow: UnitOfWork, row: dict[str, Any]) -> notices.Ask:
     complaint: Any = uow.stream_of(row["complaint_id"])
-    actor = recorded[id(row["event"])].actor
+    clock = uow.session.get_one(Clock, row["clock_id"])
+    # Who does late what was promised knows that it is late. Who edits, or has deadlines counted anew, only comes upon it first.
+    doer = uow.actor if clock.elapsed_seconds is not None else SYSTEM
     return notices.Ask(
         escalation_id=row["id"],
         event_id=row["event_id"],
-        clock=uow.session.get_one(Clock, row["clock_id"]),
+        clock=clock,
         complaint=complaint if isinstance(complaint, Complaint) else Complaint(**complaint.row),
         rung=row["rung"],
         planned_for=row["planned_for"],
         late_seconds=row["late_seconds"],
         at_any_time=row["at_any_time"],
         given=row["given"],
-        doer=(actor.kind, actor.id),
+        doer=(doer.kind, doer.id),
     )
 
 

@@ -34,7 +34,9 @@ TOPIC: Final = "sla.held_notice"
 
 @dataclass(frozen=True, slots=True)
 class Ask:
-    """Somebody is to be told by one action. `doer`: kind and id of who had the alarm ring (the sweep is the system)."""
+    """Somebody is to be told by one action. `doer`: kind and id of who did what the alarm is about: mostly the system, since
+    the time passes by itself.
+    """
 
     escalation_id: UUID
     event_id: UUID

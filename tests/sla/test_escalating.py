@@ -17,8 +17,17 @@ from sqlalchemy import text
 from helpdesk.complaints import acts, intake
 from helpdesk.complaints.models import Complaint
 from helpdesk.identity.actors import SYSTEM
-from helpdesk.kernel.unit_of_work import Database
-from helpdesk.sla import escalating, escalations, notices, sweep
+from helpdesk.kernel.unit_of_work import Database, UnitOfWork
+from helpdesk.sla import (
+    escalating,
+    escalations,
+    notices,
+    policies_in_force,
+    queries,
+    recomputing,
+    regime_in_force,
+    sweep,
+)
 from helpdesk.wiring import Program
 from tests.conftest import Caller, Join, make_team
 from tests.racing import at_once
@@ -202,6 +211,37 @@ class TestTelling:
             acts.act(uow, SYSTEM, complaint, "acknowledge", {"channel": "PHONE", "text": "Got it."})
         assert story.clock("acknowledge").state == "breached"
         assert noticed(story) == [("100%", agent.id, "dropped", "own_act")]
+
+    def test_what_they_only_came_upon(self, database: Database, agent: Caller) -> None:
+        """A breach that a recompute of theirs, or an act that does not keep the promise, meets before the sweep."""
+
+        def counted_anew(uow: UnitOfWork, complaint: Complaint) -> None:
+            policies, regimes = policies_in_force.in_force(uow.session), regime_in_force.in_force(uow.session)
+            recomputing.follow(uow, complaint, queries.clocks_at_hand(uow.session, complaint.id, 1), policies, regimes)
+
+        def made_worse(uow: UnitOfWork, complaint: Complaint) -> None:
+            acts.act(uow, SYSTEM, complaint, "set_severity", {"severity": "S2", "reason": "It is worse."})
+
+        set_ladder(database)
+        for meet in (counted_anew, made_worse):
+            story = Story(database, MONDAY)
+            give(story, agent.id)
+            with database.unit_of_work(agent.actor, now=after(hours=5)) as uow:
+                complaint = uow.session.get_one(Complaint, story.id, with_for_update=True)
+                uow.know_stream(complaint)
+                meet(uow, complaint)
+            assert story.clock("acknowledge").state == "breached"
+            assert noticed(story) == [("100%", agent.id, "sent", None)]
+            [one] = told(story, agent.id)
+            assert (one.kind, one.actor_kind, one.actor_id) == ("sla_breached", "system", None)
+            assert (
+                helpers.scalar(
+                    database,
+                    "SELECT actor_kind FROM event WHERE stream_id = :id AND type = 'sla.breached'",
+                    id=story.id,
+                )
+                == "system"
+            )
 
 
 class TestWorkingTime:
