@@ -59,7 +59,7 @@ from helpdesk.complaints.events import (
     TextRedacted,
 )
 from helpdesk.complaints.evidence_contents import Parts
-from helpdesk.complaints.link_events import DuplicateMerged, DuplicateParted
+from helpdesk.complaints.link_events import ComplaintSplit, DuplicateMerged, DuplicateParted
 from helpdesk.complaints.person_events import NeedEnded, NeedRecorded, PersonAdded, PersonChanged, PersonRemoved
 from helpdesk.complaints.reply_footer import Footer
 from helpdesk.complaints.search_subscribers import follow_text
@@ -167,6 +167,7 @@ _FOLLOWING: Final[Mapping[type[Event], tuple[Subscriber, ...]]] = {
     OfferRevoked: (answers.remedy_taken_back,),
     **dict.fromkeys((SlaWarned, SlaBreached, SlaOverdue), (escalations.rang,)),
     SlaOfferWanted: (recovery.offer_wanted,),
+    ComplaintSplit: (sla.split_clocks,),
     DuplicateMerged: (sla.join_clocks, regimes.duplicates_changed, recovery.duplicate_merged),
     DuplicateParted: (sla.part_clocks, regimes.duplicates_changed, recovery.duplicate_parted),
     RoleDeleted: (refuse_used(RoleInUse, having.role_uses, *_SETTINGS),),

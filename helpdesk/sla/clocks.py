@@ -272,6 +272,15 @@ def annul(uow: UnitOfWork, clock: Clock, at: datetime) -> None:
     _disarm(clock)
 
 
+def take_back(uow: UnitOfWork, clock: Clock, at: datetime) -> None:
+    """An open one is owed elsewhere, and has been: here nothing of it is open, kept or broken. The clock that counts on elsewhere tells
+    whether it was broken.
+    """
+    resume(uow, clock, at)
+    ring(uow, clock, at)
+    annul(uow, clock, clock.started_at if clock.state == "breached" else at)  # what is cancelled was so before it was due
+
+
 def restart(uow: UnitOfWork, clock: Clock, start: datetime, waits: Pauses, at: datetime) -> None:
     """The promise counts from another start, as if it had always done so: two matters were found to be one, or one to be two.
     A breach that was said stays in the log; whether the promise is broken is decided anew.

@@ -1,4 +1,4 @@
-"""The clocks of complaints that are merged, taken apart again, and split.
+"""The clocks of complaints that are merged, and taken apart again.
 
 **Merged**: the earlier promise wins. The survivor's open clocks count from the start of the older of the two, less what that
 one waited until the other began; a message that waits for an answer in the source waits for it in the survivor. What was met
@@ -9,7 +9,7 @@ on at the survivor.
 
 **Undone**: the survivor's clocks are again what they would be without that source, also those that were stopped meanwhile; the
 source's take up where they stood, and the time in which it went on in the other is a wait to them, where they can pause at
-all. **Split**: the part's clocks go on with the round that it comes from.
+all.
 
 What was done to each clock stands in the merge's book (`complaints.merge_ledger`): `own`, its start without any merge, None
 for one that is there only because of merges; `theirs`, of a first response and of what goes on from a round before, the start that the
@@ -19,12 +19,12 @@ source brought, None where it brought none; `acknowledged`, that the merge stopp
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final, cast
+from typing import Any, Final
 from uuid import UUID
 
 from helpdesk.complaints import merge_queries
 from helpdesk.complaints import queries as complaints
-from helpdesk.complaints.events import ComplaintActed, ComplaintReceived
+from helpdesk.complaints.events import ComplaintActed
 from helpdesk.complaints.lifecycle import OPEN
 from helpdesk.complaints.link_events import DuplicateEvent, DuplicateMerged, DuplicateParted
 from helpdesk.complaints.merge_ledger import note
@@ -39,36 +39,6 @@ from helpdesk.sla.revising import AT_RECEIPT, FIRST, NEXT
 from helpdesk.sla.rounds import Act, Joined, Parted, Round, present_round
 
 _BOOK: Final = "sla_clock"
-
-
-def terms_of_part(uow: UnitOfWork, event: ComplaintReceived) -> list[dict[str, Any]]:
-    """Of what was split off: what is still owed, from the beginning of the round that it comes from."""
-    if event.split_from is None:
-        return []
-    part = cast(Complaint, uow.stream_of(event.complaint_id))
-    round_ = present_round(queries.history(uow.session, event.split_from)).ended(uow.now)
-    promised = promising.of(uow, part)
-    kinds = [kind for kind in AT_RECEIPT if kind != "acknowledge" or not event.acknowledged]
-    answered = promised.promise(FIRST, round_.began) is not None and (
-        thread_queries.is_answered(uow.session, event.split_from, round_.began)
-    )
-    carried = _carried(uow, event.split_from)
-    found = []
-    for kind in kinds:
-        if kind == FIRST and answered:
-            continue
-        there = carried.get(kind)
-        start, earlier = (round_.began, []) if there is None else (there.started_at, clocks.carried_by(there))
-        terms = promised.terms(kind, start, uow.now, [*earlier, *round_.waits])
-        if terms is not None:
-            found.append({**terms, "carried": None if there is None else there.carried})
-    return found
-
-
-def _carried(uow: UnitOfWork, complaint_id: UUID) -> dict[str, Clock]:
-    """The clocks that go on from a round before, by their kinds."""
-    open_ = queries.open_clocks_for_update(uow.session, [complaint_id])
-    return {clock.kind: clock for clock in open_ if clock.carried is not None and clock.kind in AT_RECEIPT}
 
 
 def join(uow: UnitOfWork, event: DuplicateMerged) -> Sequence[Clock]:

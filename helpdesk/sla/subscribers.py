@@ -7,7 +7,7 @@ from typing import Any, Final, cast
 
 from helpdesk.complaints.events import ComplaintActed, ComplaintReceived
 from helpdesk.complaints.intake import NewComplaint
-from helpdesk.complaints.link_events import DuplicateMerged, DuplicateParted
+from helpdesk.complaints.link_events import ComplaintSplit, DuplicateMerged, DuplicateParted
 from helpdesk.complaints.models import NOTHING_DUE, Complaint
 from helpdesk.kernel.unit_of_work import UnitOfWork
 from helpdesk.sla import (
@@ -21,6 +21,7 @@ from helpdesk.sla import (
     regime_choosing,
     regime_clocks,
     regime_receiving,
+    splitting,
     thread_queries,
     transitions,
 )
@@ -70,7 +71,7 @@ def _start_clocks(uow: UnitOfWork, received: Sequence[ComplaintReceived]) -> Non
     rows = []
     for event in counted:
         if event.split_from is not None:
-            terms, regulated = joining.terms_of_part(uow, event), regime_receiving.of_part(uow, event)
+            terms, regulated = splitting.terms_of_part(uow, event), regime_receiving.of_part(uow, event)
         else:
             own = promised[event.complaint_id]
             terms = by_policy(own.policy(event.received_at), own.severity, own.tier, event.received_at)
@@ -102,6 +103,12 @@ def join_clocks(uow: UnitOfWork, events: Sequence[DuplicateMerged]) -> None:
 def part_clocks(uow: UnitOfWork, events: Sequence[DuplicateParted]) -> None:
     for event in events:
         note_next_due(uow, uow.stream_of(event.complaint_id), joining.part(uow, event))
+
+
+def split_clocks(uow: UnitOfWork, events: Sequence[ComplaintSplit]) -> None:
+    """What a part took with it is not owed by the first one any more. After the part's clocks have begun."""
+    for event in events:
+        splitting.asked_elsewhere(uow, event)
 
 
 def _complaint(uow: UnitOfWork, event: ComplaintActed) -> Complaint:

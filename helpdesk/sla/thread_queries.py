@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Final, NamedTuple
 from uuid import UUID
 
-from sqlalchemy import and_, bindparam, select
+from sqlalchemy import and_, bindparam, exists, select, tuple_
 from sqlalchemy.orm import Session
 
 from helpdesk.complaints.models import NOTICES, Message
@@ -21,29 +21,29 @@ MERGED: Final = "merged_complaint"
 """The purpose of a message that repeats a duplicate: what the first response is for."""
 
 _MESSAGE: Final = Message.__table__.c
+_REPLY: Final = Message.__table__.alias("reply").c
 _ANSWER: Final = and_(
-    _MESSAGE.kind == "public_reply",
-    _MESSAGE.purpose.not_in(sorted(NO_ANSWER)),
-    _MESSAGE.author_kind.in_(ANSWERING),
-    _MESSAGE.created_at >= bindparam("since"),
+    _REPLY.complaint_id.in_(bindparam("both", expanding=True)),
+    _REPLY.kind == "public_reply",
+    _REPLY.purpose.not_in(sorted(NO_ANSWER)),
+    _REPLY.author_kind.in_(ANSWERING),
+    _REPLY.created_at >= bindparam("since"),
 )
-_OF_COMPLAINT: Final = _MESSAGE.complaint_id == bindparam("complaint_id")
-_LAST_ANSWER: Final = (
-    select(_MESSAGE.id).where(_OF_COMPLAINT, _ANSWER).order_by(_MESSAGE.id.desc()).limit(1).scalar_subquery()
-)
+_AFTER: Final = tuple_(_REPLY.created_at, _REPLY.id) > tuple_(_MESSAGE.created_at, _MESSAGE.id)
+"""By their times first: a copy has an id of its own."""
 _UNANSWERED: Final = (
     select(_MESSAGE.id, _MESSAGE.created_at)
     .where(
-        _OF_COMPLAINT,
+        _MESSAGE.complaint_id == bindparam("complaint_id"),
         _MESSAGE.kind == "inbound",
         _MESSAGE.purpose != MERGED,
         _MESSAGE.created_at >= bindparam("since"),
-        _LAST_ANSWER.is_(None) | (_MESSAGE.id > _LAST_ANSWER),
+        ~exists().where(_ANSWER, _AFTER),
     )
-    .order_by(_MESSAGE.id)
+    .order_by(_MESSAGE.created_at, _MESSAGE.id)
     .limit(1)
 )
-_ANSWERED: Final = select(_MESSAGE.id).where(_OF_COMPLAINT, _ANSWER).limit(1)
+_ANSWERED: Final = select(_REPLY.id).where(_ANSWER).limit(1)
 
 
 class Unanswered(NamedTuple):
@@ -53,12 +53,27 @@ class Unanswered(NamedTuple):
     at: datetime
 
 
-def oldest_unanswered(session: Session, complaint_id: UUID, since: datetime) -> Unanswered | None:
-    """Of those that came since then, after the last answer."""
-    row = session.execute(_UNANSWERED, {"complaint_id": complaint_id, "since": since}).one_or_none()
+def oldest_unanswered(
+    session: Session, complaint_id: UUID, since: datetime, *, beside: UUID | None = None
+) -> Unanswered | None:
+    """Of those that came since then, after the last answer. `beside`: another complaint whose answers are answers here too: they were
+    one until now.
+    """
+    given = {"complaint_id": complaint_id, "both": _both(complaint_id, beside), "since": since}
+    row = session.execute(_UNANSWERED, given).one_or_none()
     return None if row is None else Unanswered(row.id, row.created_at)
 
 
-def is_answered(session: Session, complaint_id: UUID, since: datetime) -> bool:
-    """Whether anybody has answered since then."""
-    return session.execute(_ANSWERED, {"complaint_id": complaint_id, "since": since}).first() is not None
+def is_answered(session: Session, complaint_id: UUID, since: datetime, *, beside: UUID | None = None) -> bool:
+    """Whether anybody has answered since then; `beside`: as above."""
+    given = {"both": _both(complaint_id, beside), "since": since}
+    return session.execute(_ANSWERED, given).first() is not None
+
+
+def _both(complaint_id: UUID, beside: UUID | None) -> list[UUID]:
+    return [complaint_id] if beside is None else [complaint_id, beside]
+
+
+def written_at(session: Session, message_id: UUID | None) -> datetime | None:
+    """None where there is no such message any more."""
+    return session.execute(select(_MESSAGE.created_at).where(_MESSAGE.id == message_id)).scalar_one_or_none()

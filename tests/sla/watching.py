@@ -110,14 +110,13 @@ class Story:
         found.database, found.id = database, complaint_id
         return found
 
-    def split(self, at: datetime) -> Self:
-        """Its second issue, by itself from then on."""
+    def split(self, at: datetime, **messages: list[UUID]) -> Self:
+        """Its second issue, by itself from then on. `messages`: those to move and to copy."""
         with self.database.unit_of_work(SYSTEM, now=at) as uow:
             complaint = queries.complaint_by_id_for_update(uow.session, self.id)
             named = [queries.issues_of(uow.session, self.id)[1].id]
-            new_id = splitting.split(
-                uow, SYSTEM, complaint, {"issues": named, "reason": "Two matters.", "silent": True}
-            )
+            given = {"issues": named, "reason": "Two matters.", "silent": True, **messages}
+            new_id = splitting.split(uow, SYSTEM, complaint, given)
         return self.of(self.database, new_id)
 
     def act(self, action: str, at: datetime, **given: Any) -> None:
