@@ -16,7 +16,7 @@ from sqlalchemy.orm import Session
 from helpdesk.complaints.models import Complaint
 from helpdesk.kernel.errors import NotFound
 from helpdesk.kernel.verification import Violation
-from helpdesk.sla import clocks, ladders, policy_queries, queries, regime_clocks, regime_in_force
+from helpdesk.sla import carried_verification, clocks, ladders, policy_queries, queries, regime_clocks, regime_in_force
 from helpdesk.sla.ladder import BREACHED, moment
 from helpdesk.sla.models import Clock
 from helpdesk.sla.policy_spec import terms_of, written_target
@@ -148,7 +148,7 @@ def _against_the_history(session: Session, held: _Held) -> Iterator[str]:
         return
     began = present.began.replace(microsecond=0)
     if clock.carried is not None:
-        yield from _against_the_round_before(session, clock)
+        yield from carried_verification.against_the_rounds_before(session, clock)
     elif clock.kind in _FROM_THE_ROUND and clock.started_at != began:
         yield f"began at {_told(clock.started_at)}, should have at {_told(began)}"
         return
@@ -163,20 +163,6 @@ def _against_the_history(session: Session, held: _Held) -> Iterator[str]:
         yield f"is due at {_told(clock.due_at)}, should be at {_told(should['due_at'])}"
     elif clock.remaining_seconds != should["remaining_seconds"]:
         yield f"has {clock.remaining_seconds} business seconds left, should have {should['remaining_seconds']}"
-
-
-def _against_the_round_before(session: Session, clock: Clock) -> Iterator[str]:
-    """It goes on from the clock of the same promise that was stopped there; a merge may have moved it to an older start."""
-    before = queries.clock_before(session, clock)
-    if before is None:
-        yield "goes on from a round before, in which nothing of the kind was promised"
-        return
-    if clock.started_at > before.started_at:
-        yield f"began at {_told(clock.started_at)}, should have at {_told(before.started_at)}"
-    carried = clocks.carried_by(clock)
-    should = clocks.carried_on(before, carried[-1][1] or clock.started_at)
-    if clock.carried != should:
-        yield f"carries the waits {clock.carried}, should carry {should}"
 
 
 def _against_the_alarm(session: Session, clock: Clock) -> Iterator[str]:

@@ -12,14 +12,14 @@ source's take up where they stood, and the time in which it went on in the other
 all.
 
 What was done to each clock stands in the merge's book (`complaints.merge_ledger`): `own`, its start without any merge, None
-for one that is there only because of merges; `theirs`, of a first response and of what goes on from a round before, the start that the
-source brought, None where it brought none; `acknowledged`, that the merge stopped it.
+for one that is there only because of merges; `theirs`, of a first response and of what goes on from a round before (the survivor's, or the
+source's), the start that the source brought, None where it brought none; `carried` and `their_carried`, what each of the two carries from
+a round before; `acknowledged`, that the merge stopped it.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final
+from typing import Any
 from uuid import UUID
 
 from helpdesk.complaints import merge_queries
@@ -32,13 +32,21 @@ from helpdesk.complaints.models import Complaint
 from helpdesk.complaints.tag_events import ComplaintTagged
 from helpdesk.kernel.clock import parse_rfc3339, rfc3339
 from helpdesk.kernel.unit_of_work import UnitOfWork
-from helpdesk.sla import clocks, policy_facts, promising, queries, regime_clocks, thread_queries, transitions
+from helpdesk.sla import (
+    beginnings,
+    clocks,
+    policy_facts,
+    promising,
+    queries,
+    regime_clocks,
+    thread_queries,
+    transitions,
+)
+from helpdesk.sla.beginnings import BOOK, Beginning
 from helpdesk.sla.models import Clock
 from helpdesk.sla.promising import Promised
 from helpdesk.sla.revising import AT_RECEIPT, FIRST, NEXT
 from helpdesk.sla.rounds import Act, Joined, Parted, Round, present_round
-
-_BOOK: Final = "sla_clock"
 
 
 def join(uow: UnitOfWork, event: DuplicateMerged) -> Sequence[Clock]:
@@ -51,7 +59,7 @@ def join(uow: UnitOfWork, event: DuplicateMerged) -> Sequence[Clock]:
     theirs = queries.clocks_of_round_for_update(uow.session, source.id, source.round)
     joined = Joined(source.id, present_round(queries.history(uow.session, source.id)))
     present = present_round(queries.history(uow.session, survivor.id).and_then(joined))
-    own = {clock_id: moved.own for clock_id, moved in _moved(uow, survivor.id).items()}
+    moved = beginnings.moved(uow.session, survivor.id)
     promised = promising.of(uow, survivor)
     moves = _moves(uow, promised, event)
     brought = _brought(theirs, joined.round.began)
@@ -59,26 +67,32 @@ def join(uow: UnitOfWork, event: DuplicateMerged) -> Sequence[Clock]:
         if clock.policy_id is None or clock.stopped_at is not None or clock.kind not in AT_RECEIPT:
             continue
         clocks.ring(uow, clock, uow.now)  # what was broken before is, whether its alarm has come by or not
-        noted: dict[str, Any] = {"own": own.get(clock.id, rfc3339(clock.started_at))}
-        if clock.kind == FIRST or clock.carried is not None:
-            theirs_since = brought if clock.kind == FIRST else joined.round.began
-            noted["theirs"] = None if theirs_since is None else rfc3339(theirs_since)
-            start = clock.started_at if theirs_since is None else min(clock.started_at, theirs_since)
+        known = moved.get(clock.id) or beginnings.Moved(rfc3339(clock.started_at))
+        noted: dict[str, Any] = {"own": known.own}
+        there = next((each for each in theirs if each.kind == clock.kind and each.carried is not None), None)
+        if clock.kind == FIRST or clock.carried is not None or there is not None:
+            since = brought if clock.kind == FIRST else joined.round.began if there is None else there.started_at
+            bring = None if since is None else Beginning(since, None if there is None else there.carried)
+            noted["theirs"] = None if since is None else rfc3339(since)
+            noted["carried"] = known.carried(clock)
+            noted["their_carried"] = None if bring is None else bring.carried
+            begins = beginnings.of_clock(clock).or_earlier(bring)
         else:
-            start = present.began
+            begins = Beginning(present.began, None)
         acknowledged = clock.kind == "acknowledge" and "acknowledged_at" in event.changes
         if acknowledged and survivor.acknowledged_at is not None:
             # They have been written to, under whichever reference; whether in time is told by when, and not by what has rung.
-            clocks.restart(uow, clock, start, present.until(survivor.acknowledged_at).waits, uow.now)
+            _carry(uow, clock, begins)
+            clocks.restart(uow, clock, begins.at, present.until(survivor.acknowledged_at).waits, uow.now)
             clocks.stop(uow, clock, max(survivor.acknowledged_at, clock.started_at))
             noted["acknowledged"] = True
         else:
-            _count_from(uow, clock, start, present)
+            _count_from(uow, clock, begins, present)
         if moves:
             promised.retarget(uow, clock, present.waits)
-        note(uow, event.merge_id, _BOOK, {clock.id: noted})
-    _join_answers(uow, event, theirs, survivor, promised=promised, found=found, present=present, own=own)
-    _join_regulators(uow, event, theirs, survivor, found=found, own=own)
+        note(uow, event.merge_id, BOOK, {clock.id: noted})
+    _join_answers(uow, event, theirs, survivor, promised=promised, found=found, present=present, moved=moved)
+    _join_regulators(uow, event, theirs, survivor, found=found, moved=moved)
     return found
 
 
@@ -101,10 +115,21 @@ def _moves(uow: UnitOfWork, promised: Promised, event: DuplicateEvent) -> bool:
     return "severity" in changed or policy_facts.touched(changed, promised.policies.wanted)
 
 
-def _count_from(uow: UnitOfWork, clock: Clock, start: datetime, present: Round) -> None:
+def _count_from(uow: UnitOfWork, clock: Clock, begins: Beginning, present: Round) -> None:
     """What an open clock of the policy promises from then, by the waits of the present round."""
-    if clock.state != "breached" and clock.started_at != start.replace(microsecond=0):
-        clocks.restart(uow, clock, start, present.waits, uow.now)
+    if clock.state != "breached" and not _begins(clock, begins):
+        _carry(uow, clock, begins)
+        clocks.restart(uow, clock, begins.at, present.waits, uow.now)
+
+
+def _begins(clock: Clock, begins: Beginning) -> bool:
+    return clock.started_at == begins.at.replace(microsecond=0) and clock.carried == begins.carried
+
+
+def _carry(uow: UnitOfWork, clock: Clock, begins: Beginning) -> None:
+    """Before it is restarted from there."""
+    transitions.watch(uow, clock)
+    clock.carried = begins.carried
 
 
 def _join_answers(
@@ -116,7 +141,7 @@ def _join_answers(
     promised: Promised,
     found: Sequence[Clock],
     present: Round,
-    own: Mapping[UUID, str | None],
+    moved: Mapping[UUID, beginnings.Moved],
 ) -> None:
     """Who asked in the duplicate is answered in the survivor: of two that wait, the older one counts."""
     mine = next((clock for clock in found if clock.kind == NEXT and clock.stopped_at is None), None)
@@ -129,12 +154,20 @@ def _join_answers(
         if asked is not None and there is not None:
             _waits_again(uow, promised, there, asked, present)
         elif asked is not None:
-            there = promising.begin(uow, promised, survivor, NEXT, asked.at, waits=present.waits, subject_id=asked.id)
+            carried = None if waiting is None else waiting.carried
+            waits, about = present.waits, asked.id
+            there = promising.begin(
+                uow, promised, survivor, NEXT, asked.at, waits=waits, subject_id=about, carried=carried
+            )
         if there is not None:
-            note(uow, event.merge_id, _BOOK, {there.id: {"own": None}})
+            note(uow, event.merge_id, BOOK, {there.id: {"own": None}})
     elif waiting is not None and waiting.started_at < mine.started_at and mine.state != "breached":
-        note(uow, event.merge_id, _BOOK, {mine.id: {"own": own.get(mine.id, rfc3339(mine.started_at))}})
-        clocks.restart(uow, mine, waiting.started_at, present.waits, uow.now)
+        known = moved.get(mine.id) or beginnings.Moved(rfc3339(mine.started_at))
+        alone = {"own": known.own, "carried": known.carried(mine)}
+        note(uow, event.merge_id, BOOK, {mine.id: alone})
+        begins = beginnings.of_clock(mine).or_earlier(beginnings.of_clock(waiting))
+        _carry(uow, mine, begins)
+        clocks.restart(uow, mine, begins.at, present.waits, uow.now)
 
 
 def _answer_there(found: Sequence[Clock], asked: thread_queries.Unanswered, survivor: Complaint) -> Clock | None:
@@ -173,27 +206,6 @@ def _cut_off(uow: UnitOfWork, clock: Clock) -> bool:
     return clock.stopped_at == uow.now and clock.elapsed_seconds is None
 
 
-@dataclass(frozen=True, slots=True)
-class _Moved:
-    """What earlier merges noted of a clock: its start without any of them, and the starts that they brought, by their ids."""
-
-    own: str | None
-    theirs: dict[UUID, str | None]
-
-
-def _moved(uow: UnitOfWork, survivor_id: UUID, undone: UUID | None = None) -> dict[UUID, _Moved]:
-    """Clock -> what the merges did to it that were not undone, nor are just now."""
-    found: dict[UUID, _Moved] = {}
-    for merge in merge_queries.merges_into(uow.session, survivor_id):
-        if merge.id == undone:
-            continue
-        for clock_id, noted in merge_queries.ledger_of(uow.session, merge.id, _BOOK).items():
-            moved = found.setdefault(clock_id, _Moved(noted["own"], {}))
-            if "theirs" in noted:
-                moved.theirs[merge.id] = noted["theirs"]
-    return found
-
-
 def _join_regulators(
     uow: UnitOfWork,
     event: DuplicateMerged,
@@ -201,7 +213,7 @@ def _join_regulators(
     survivor: Complaint,
     *,
     found: Sequence[Clock],
-    own: Mapping[UUID, str | None],
+    moved: Mapping[UUID, beginnings.Moved],
 ) -> None:
     """What is owed to a regulator on the source is owed by the survivor, as it was extended there. From when and until when all of
     them count follows from the facts of both, which is asked next (`regime_subscribers.duplicates_changed`).
@@ -213,63 +225,69 @@ def _join_regulators(
         clock = there.get(each.kind)
         if clock is not None:
             alone = None if clock.state == "cancelled" else rfc3339(clock.started_at)
-            note(uow, event.merge_id, _BOOK, {clock.id: {"own": own.get(clock.id, alone)}})
+            note(uow, event.merge_id, BOOK, {clock.id: {"own": moved[clock.id].own if clock.id in moved else alone}})
         elif _cut_off(uow, each):
             row = regime_clocks.carried_over(uow.session, each, survivor.id, survivor.round, uow.now)
             begun = Clock(**row)
             uow.session.add(begun)
             transitions.begun(uow, [begun])
-            note(uow, event.merge_id, _BOOK, {row["id"]: {"own": None}})
+            note(uow, event.merge_id, BOOK, {row["id"]: {"own": None}})
 
 
 def part(uow: UnitOfWork, event: DuplicateParted) -> Sequence[Clock]:
     """The clocks of the survivor, as they are without that source. Regulators' are chosen anew after this."""
     survivor = complaints.complaint_by_id_for_update(uow.session, event.complaint_id)
     found = queries.clocks_at_hand(uow.session, survivor.id, survivor.round)
-    noted = merge_queries.ledger_of(uow.session, event.merge_id, _BOOK)
-    left = _moved(uow, survivor.id, undone=event.merge_id)
+    noted = merge_queries.ledger_of(uow.session, event.merge_id, BOOK)
+    left = beginnings.moved(uow.session, survivor.id, undone=event.merge_id)
     present = present_round(queries.history(uow.session, survivor.id).and_then(Parted(event.source_id)))
     promised = promising.of(uow, survivor)
     moves = _moves(uow, promised, event)
     for clock in found:
         if clock.id not in noted or clock.rule_id is not None:
             continue
-        own = noted[clock.id]["own"]
-        if clock.kind == NEXT:
-            _part_answer(uow, clock, own, present)
+        begins = _without(clock, noted[clock.id], left.get(clock.id), present)
+        if begins is None:
+            if clock.stopped_at is None:  # what was answered meanwhile is
+                clocks.cancel(uow, clock, uow.now)
         elif noted[clock.id].get("acknowledged") and survivor.acknowledged_at is None:
-            clocks.restart(uow, clock, present.began, present.waits, uow.now)
-        elif "theirs" in noted[clock.id]:
-            others = () if clock.id not in left else left[clock.id].theirs.values()
-            _count_again(uow, clock, min(parse_rfc3339(start) for start in (own, *others) if start), present)
+            _carry(uow, clock, begins)
+            clocks.restart(uow, clock, begins.at, present.waits, uow.now)
         else:
-            _count_again(uow, clock, present.began, present)
+            _count_again(uow, clock, begins, present)
         if clock.stopped_at is None and moves:
             promised.retarget(uow, clock, present.waits)
     return found
 
 
-def _count_again(uow: UnitOfWork, clock: Clock, start: datetime, present: Round) -> None:
+def _without(clock: Clock, noted: dict[str, Any], left: beginnings.Moved | None, present: Round) -> Beginning | None:
+    """From when it counts by the merges that are left; None where it is there only because of merges."""
+    if noted["own"] is None:
+        return None
+    alone = beginnings.Moved(noted["own"])
+    alone.take(noted)
+    own, carried = parse_rfc3339(noted["own"]), alone.carried(clock)
+    if clock.kind == NEXT:
+        return Beginning(own, carried)
+    if clock.kind != FIRST:  # one that was answered brings no start to that
+        own = min(own, present.began)
+    return beginnings.earliest(Beginning(own, carried), () if left is None else left.theirs)
+
+
+def _count_again(uow: UnitOfWork, clock: Clock, begins: Beginning, present: Round) -> None:
     """From another start, as if it had always done so; what was done meanwhile was done, and whether in time is told by that start.
     What was cancelled stays so.
     """
-    start = start.replace(microsecond=0)
-    if clock.started_at == start or clock.state == "cancelled":
+    if _begins(clock, begins) or clock.state == "cancelled":
         return
     done_at = clock.stopped_at if clock.elapsed_seconds is not None else None
     if clock.stopped_at is not None and done_at is None:
         return  # broken, and not owed any more
-    clocks.restart(uow, clock, start, present.waits if done_at is None else present.until(done_at).waits, uow.now)
+    _carry(uow, clock, begins)
+    waits = present.waits if done_at is None else present.until(done_at).waits
+    clocks.restart(uow, clock, begins.at, waits, uow.now)
     if done_at is not None:
-        clocks.stop(uow, clock, max(done_at, start))
-
-
-def _part_answer(uow: UnitOfWork, clock: Clock, own: str | None, present: Round) -> None:
-    """It counts from where it did, or not at all; what was answered meanwhile is."""
-    if own is not None:
-        _count_again(uow, clock, parse_rfc3339(own), present)
-    elif clock.stopped_at is None:
-        clocks.cancel(uow, clock, uow.now)
+        clocks.stop(uow, clock, max(done_at, clock.started_at))
 
 
 def take_up(uow: UnitOfWork, event: ComplaintActed) -> Sequence[Clock]:

@@ -67,15 +67,34 @@ def clocks_of_round_for_update(session: Session, complaint_id: UUID, round_: int
     return [clock for clock in clocks_at_hand(session, complaint_id, round_) if clock.round == round_]
 
 
-def clock_before(session: Session, clock: Clock) -> Clock | None:
-    """The clock of the same promise in the rounds before: the latest, of one that is about something the one about that."""
+def clocks_before(session: Session, clock: Clock) -> Sequence[Clock]:
+    """The clocks of the same promise in the rounds before, the latest first; of one that is about something those about that."""
     earlier = select(Clock).where(
         Clock.complaint_id == clock.complaint_id,
         Clock.kind == clock.kind,
         Clock.round < clock.round,
         Clock.subject_id.is_not_distinct_from(clock.subject_id),
     )
-    return session.scalars(earlier.order_by(Clock.round.desc(), Clock.started_at.desc(), Clock.id.desc())).first()
+    return session.scalars(earlier.order_by(Clock.round.desc(), Clock.started_at.desc(), Clock.id.desc())).all()
+
+
+def clocks_of_kind(session: Session, complaint_id: UUID, kind: str) -> Sequence[Clock]:
+    """Of every round, the latest first."""
+    mine = select(Clock).where(Clock.complaint_id == complaint_id, Clock.kind == kind)
+    return session.scalars(mine.order_by(Clock.round.desc(), Clock.started_at.desc(), Clock.id.desc())).all()
+
+
+def split_from(session: Session, complaint_id: UUID) -> UUID | None:
+    """The complaint that it is a part of."""
+    born = EventRow.stream_id == complaint_id, EventRow.type == ComplaintReceived.type
+    found = session.execute(select(EventRow.payload["split_from"].astext).where(*born)).scalar_one_or_none()
+    return None if found is None else UUID(found)
+
+
+def was_merged_into(session: Session, complaint_id: UUID) -> bool:
+    """Whether any complaint ever was, be it undone."""
+    merged = EventRow.stream_id == complaint_id, EventRow.type == DuplicateMerged.type
+    return session.execute(select(exists().where(*merged))).scalar_one()
 
 
 _WAITING_ON: Final = EventRow.payload["waiting_on"].astext

@@ -163,5 +163,18 @@ def test_one_that_waits_since_a_round_before(database: Database) -> None:
     part = story.split(SPLIT + HOUR, move_messages=[asked])
     assert [stands(clock) for clock in part.clocks(KIND)] == [stands(before)]
     assert waiting(story) == []
+    in_order(database)
     part.write("public_reply", SPLIT + 2 * HOUR)
     assert part.clocks(KIND)[0].elapsed_seconds == 5 * 3600
+
+
+def test_a_copy_of_one_that_waits_since_a_round_before(database: Database) -> None:
+    promise(database, S3={KIND: {"amount": 960, "unit": "minutes", "on_reopen": "continue"}})
+    story = story_of(database)
+    asked = story.write("inbound", MONDAY + HOUR)
+    story.act("withdraw", MONDAY + 4 * HOUR, reason="x")
+    story.act("reopen", SPLIT, reason="x")
+    (before,) = (clock for clock in story.clocks(KIND) if clock.stopped_at is None)
+    part = story.split(SPLIT + HOUR, copy_messages=[asked])
+    assert [stands(clock)[1:] for clock in part.clocks(KIND)] == [stands(before)[1:]]
+    in_order(database)
