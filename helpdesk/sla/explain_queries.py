@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import and_, func, select
+from sqlalchemy import and_, func, or_, select
 from sqlalchemy.orm import Session
 
 from helpdesk.complaints import merge_queries
@@ -56,14 +56,16 @@ def alarms_of(session: Session, clock_id: UUID) -> Sequence[Alarm]:
 
 
 def notices_of(session: Session, clock: Clock) -> dict[int, datetime]:
-    """Number of an extension -> when its notice was given: by the clock, or by the one of an earlier round that it goes on from. Not those
-    that came with it from another complaint.
+    """Number of an extension -> when its notice was given: by the clock, by the one of an earlier round that it goes on from, or by that of a
+    complaint that was merged into this one; the first, where both were. Not those that came with it from another complaint.
     """
-    same = Clock.complaint_id == clock.complaint_id, Clock.kind == clock.kind, Clock.round <= clock.round
+    sources = [merge.source_id for merge in merge_queries.merges_into(session, clock.complaint_id)]
+    mine = and_(Clock.complaint_id == clock.complaint_id, Clock.round <= clock.round)
+    same = or_(mine, Clock.complaint_id.in_(sources)), Clock.kind == clock.kind
     statement = select(ExtensionNotice.number, ExtensionNotice.given_at).join(
         Clock, Clock.id == ExtensionNotice.clock_id
     )
-    rows = session.execute(statement.where(*same).order_by(ExtensionNotice.given_at))
+    rows = session.execute(statement.where(*same).order_by(ExtensionNotice.given_at.desc()))
     return {row.number: row.given_at for row in rows}
 
 

@@ -29,6 +29,12 @@ from helpdesk.sla.regime_facts import TELLING, Fact, earliest, started, told_by
 from helpdesk.sla.regime_queries import Known
 from helpdesk.sla.regime_rules import REGULATORY_FACTS, Rule
 
+Notices = Mapping[int, datetime]
+"""Number of a notice that moved a deadline -> when it was given."""
+
+MERGED: Final = "merged"
+"""Why clocks are chosen anew: two complaints are one, or are not any more."""
+
 GONE: Final = frozenset({"withdrawn", "dismissed"})
 """States in which nothing is owed."""
 
@@ -164,7 +170,10 @@ def choose_anew(uow: UnitOfWork, complaint: Complaint, cause: str) -> list[dict[
     latest = {clock.kind: clock for clock in found}
     if complaint.record_type != "complaint":
         return []
-    judged = _judged(uow, complaint, latest)
+    sources = sources_of(uow.session, complaint)
+    judged = _judged(uow, complaint, latest, sources)
+    # Where two are one, or were until now, whose notices count follows from the facts of both; else a clock has those that it had.
+    given = regime_queries.notices_given(uow.session, [complaint.id, *sources]) if sources or cause == MERGED else None
     _settle_those_ended(uow, complaint, judged, latest)
     if complaint.status in GONE:
         return []
@@ -175,10 +184,12 @@ def choose_anew(uow: UnitOfWork, complaint: Complaint, cause: str) -> list[dict[
             if clock is not None and _annul(uow, clock):
                 ended.append(_named(verdict.rule))
         elif clock is None or _left_behind(clock, complaint):
-            row = _begun(uow, complaint, verdict, verdict.starts_at, clock)
+            row = _begun(uow, complaint, verdict, verdict.starts_at, clock, given=_of(given, verdict) or {})
             rows += [] if row is None else [row]
             begun += [] if row is None else [_named(verdict.rule)]
-        elif clock.round == complaint.round and _settle(uow, clock, verdict.starts_at, verdict.stops_at):
+        elif clock.round == complaint.round and _settle(
+            uow, clock, verdict.starts_at, verdict.stops_at, _of(given, verdict)
+        ):
             begun.append(_named(verdict.rule))
     # Of a jurisdiction or a sector that it has not any more.
     ended += [f"{clock.kind}@{clock.rule_version}" for clock in latest.values() if _annul(uow, clock)]
@@ -223,13 +234,21 @@ def still_owed(uow: UnitOfWork, complaint: Complaint, cancelled: Sequence[Clock]
     """Of these clocks, which were cancelled in the round before, those that there is a reason for: others were cancelled because
     there was none, and reopening brings none of these back.
     """
-    judged = _judged(uow, complaint, {clock.kind: clock for clock in cancelled}) if cancelled else ()
+    if not cancelled:
+        return []
+    sources = sources_of(uow.session, complaint)
+    judged = _judged(uow, complaint, {clock.kind: clock for clock in cancelled}, sources)
     reasons = {verdict.rule.id for verdict in judged if verdict.applies and verdict.starts_at is not None}
     return [clock for clock in cancelled if clock.kind in reasons]
 
 
-def _judged(uow: UnitOfWork, complaint: Complaint, latest: Mapping[str, Clock]) -> list[Verdict]:
-    sources = sources_of(uow.session, complaint)
+def _of(given: Mapping[str, Notices] | None, verdict: Verdict) -> Notices | None:
+    return None if given is None else given.get(verdict.rule.id, {})
+
+
+def _judged(
+    uow: UnitOfWork, complaint: Complaint, latest: Mapping[str, Clock], sources: Sequence[UUID]
+) -> list[Verdict]:
     known = known_now(uow, complaint, sources)
     return judged_of(uow.session, complaint, latest, known, uow.now, sources=sources)
 
@@ -274,11 +293,11 @@ def _left_behind(clock: Clock, complaint: Complaint) -> bool:
 
 
 def _begun(
-    uow: UnitOfWork, complaint: Complaint, verdict: Verdict, start: datetime, before: Clock | None
+    uow: UnitOfWork, complaint: Complaint, verdict: Verdict, start: datetime, before: Clock | None, *, given: Notices
 ) -> dict[str, Any] | None:
     if before is None:
         regimes = regime_in_force.in_force(uow.session)
-        terms = regime_clocks.terms(regimes, verdict.rule, start, uow.now, verdict.jurisdiction)
+        terms = regime_clocks.terms(regimes, verdict.rule, start, uow.now, verdict.jurisdiction, given=given)
         if terms is None:
             return None
         row = clocks.new_clock(complaint.id, terms, complaint.round)
@@ -287,13 +306,14 @@ def _begun(
     return row if verdict.stops_at is None else regime_clocks.stopped(uow, row, verdict.stops_at)
 
 
-def _settle(uow: UnitOfWork, clock: Clock, start: datetime, stop: datetime | None) -> bool:
-    """Let a clock of the present round count from `start` to `stop`; whether it counts anew."""
+def _settle(uow: UnitOfWork, clock: Clock, start: datetime, stop: datetime | None, given: Notices | None) -> bool:
+    """Let a clock of the present round count from `start` to `stop`; whether it counts anew. `given`: see `regime_clocks.restart`."""
     start = start.replace(microsecond=0)
     anew = clock.state == "cancelled" or clock.started_at != start
+    anew = anew or (given is not None and regime_clocks.extensions_of(uow, clock, start, given) != clock.extensions)
     undone = clock.stopped_at is not None and stop is None
     if anew or undone:
-        regime_clocks.restart(uow, clock, start)
+        regime_clocks.restart(uow, clock, start, given)
     if stop is not None and clock.stopped_at is None:
         clocks.stop(uow, clock, stop)
     elif stop is not None and (clock.stopped_at != stop or clocks.is_misjudged(clock)):

@@ -4,8 +4,10 @@ The row has all that the deadline follows from: start, target, zone, calendar ve
 clock that there is; days that were proclaimed, or entered late, do (`recount`), unless whoever enters them leaves the clocks alone.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
+from types import MappingProxyType
 from typing import Any
 from uuid import UUID
 
@@ -47,18 +49,41 @@ def counted_first(session: Session, clock: Clock) -> Counted:
 
 
 def terms(
-    regimes: Regimes, rule: Rule, start: datetime, now: datetime, jurisdiction: str | None
+    regimes: Regimes,
+    rule: Rule,
+    start: datetime,
+    now: datetime,
+    jurisdiction: str | None,
+    *,
+    given: Mapping[int, datetime] = MappingProxyType({}),
 ) -> dict[str, Any] | None:
     """What a new clock of the rule promises: see `clocks.new_clock`. None where it cannot be computed: settings refuse that
     (`regime_limits`), and one that is there all the same keeps no complaint from being taken in. `helpdesk verify clocks` names it.
+    `given`: see `extended`.
     """
     start = start.replace(microsecond=0)
     try:
         counted = count(rule, start, rule.zone(jurisdiction), regimes.calendars)
-        return _columns(rule, counted, start, now)
+        number, counted = extended(rule, counted, start, given)
+        return _columns(rule, counted, start, now) | {"extensions": number}
     except BusinessTimeError:
         log.exception("a regulator's clock cannot be computed", rule=rule.id, version=rule.version)
         return None
+
+
+def extended(rule: Rule, counted: Counted, start: datetime, given: Mapping[int, datetime]) -> tuple[int, Counted]:
+    """What notices make of what a rule counts from a start: how many count, and until when. `given`: number of the notice -> when it
+    was given; one that came after the deadline as it was then moves nothing, nor do those after it.
+    """
+    number, target = 0, counted.target
+    for _, at in sorted(given.items()):
+        promise = _promised(rule, replace(counted, target=target))
+        due = clocks.standing(promise, start.replace(microsecond=0), waits=(), now=start)["due_at"]
+        if number == len(rule.extensions) or at >= due:
+            break
+        target = replace(target, amount=rule.extensions[number].amount(int(target.amount)))
+        number += 1
+    return number, replace(counted, target=target)
 
 
 def _promised(rule: Rule, counted: Counted) -> Promise:
@@ -111,11 +136,30 @@ def carried_over(session: Session, clock: Clock, complaint_id: UUID, round_: int
     return clocks.new_clock(complaint_id, terms, round_)
 
 
-def restart(uow: UnitOfWork, clock: Clock, start: datetime) -> None:
-    """`clocks.restart` of a regulator's clock, with what its rule gives from there."""
+def extensions_of(uow: UnitOfWork, clock: Clock, start: datetime, given: Mapping[int, datetime]) -> int:
+    """How many of these notices count of a clock that counts from then."""
+    return extended(rule_of(uow.session, clock), _counted_from(uow, clock, start), start, given)[0]
+
+
+def _counted_from(uow: UnitOfWork, clock: Clock, start: datetime) -> Counted:
+    calendars = regime_in_force.in_force(uow.session).calendars
+    return count(rule_of(uow.session, clock), start, clock.timezone or "UTC", calendars)
+
+
+def restart(uow: UnitOfWork, clock: Clock, start: datetime, given: Mapping[int, datetime] | None = None) -> None:
+    """`clocks.restart` of a regulator's clock, with what its rule gives from there. `given`: the notices that are to count, see
+    `extended`; None: those that did.
+    """
     transitions.watch(uow, clock)
     clocks.ring(uow, clock, uow.now)
-    _retarget(uow, clock, start)
+    if given is None:
+        _retarget(uow, clock, start)
+    else:
+        number, counted = extended(rule_of(uow.session, clock), _counted_from(uow, clock, start), start, given)
+        clock.extensions = 0
+        _retarget(uow, clock, start)
+        clock.extensions = number
+        clock.target_amount, clock.target_unit = int(counted.target.amount), counted.target.unit
     clocks.restart(uow, clock, start, (), uow.now)
 
 

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, and_, exists, false, func, select, true
+from sqlalchemy import ColumnElement, and_, exists, false, func, or_, select, true
 from sqlalchemy.orm import Session
 
 from helpdesk.complaints import queries as complaints
@@ -20,7 +20,7 @@ from helpdesk.kernel.clock import parse_rfc3339
 from helpdesk.kernel.event_log import EventRow
 from helpdesk.kernel.pagination import Listed, Order, Page, listed
 from helpdesk.sla.models import Clock, SlaCalendar, SlaCalendarVersion
-from helpdesk.sla.queries import begun
+from helpdesk.sla.queries import begun, split_from
 from helpdesk.sla.regime_counting import ELAPSED_OR_BUSINESS_DAY
 from helpdesk.sla.regime_facts import TELLING, Birth, Fact, brought, told_by
 from helpdesk.sla.regime_models import (
@@ -265,6 +265,27 @@ def notices_of(session: Session, actor: Actor, ref: str, clock_id: UUID) -> Sequ
     existing(session.execute(select(Clock.id).where(*of_complaint)).scalar_one_or_none())
     statement = select(ExtensionNotice).where(ExtensionNotice.clock_id == clock_id)
     return session.scalars(statement.order_by(ExtensionNotice.number)).all()
+
+
+def notices_given(session: Session, complaint_ids: Collection[UUID]) -> dict[str, dict[int, datetime]]:
+    """Kind of clock -> number of the notice -> when it was given, the earliest of those of that number: of these complaints, and of
+    those that they were split off from, until then, whose deadlines they went on with.
+    """
+    held: list[ColumnElement[bool]] = [ExtensionNotice.complaint_id.in_(complaint_ids)]
+    parts = list(complaint_ids)
+    while parts:
+        part_id = parts.pop()
+        whole = split_from(session, part_id)
+        if whole is not None:
+            split_at = select(Complaint.created_at).where(Complaint.id == part_id).scalar_subquery()
+            held.append(and_(ExtensionNotice.complaint_id == whole, ExtensionNotice.given_at <= split_at))
+            parts.append(whole)
+    statement = select(Clock.kind, ExtensionNotice.number, func.min(ExtensionNotice.given_at).label("given_at"))
+    statement = statement.join(Clock, Clock.id == ExtensionNotice.clock_id).where(or_(*held))
+    found: dict[str, dict[int, datetime]] = {}
+    for row in session.execute(statement.group_by(Clock.kind, ExtensionNotice.number)):
+        found.setdefault(row.kind, {})[row.number] = row.given_at
+    return found
 
 
 def notice_detail(session: Session, actor: Actor, made: tuple[UUID, UUID]) -> Any:

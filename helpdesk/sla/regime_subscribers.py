@@ -28,7 +28,7 @@ def duplicates_changed(uow: UnitOfWork, events: Sequence[DuplicateEvent]) -> Non
         survivor = _complaint(uow, event.complaint_id)
         if survivor.jurisdiction is not None or _DECIDING & event.changes.keys():
             uow.session.flush()  # whose facts count is told by the merges that are not undone
-            regime_acts.choose_anew(uow, survivor, "merged")
+            regime_acts.choose_anew(uow, survivor, regime_choosing.MERGED)
 
 
 def message_added(uow: UnitOfWork, events: Sequence[MessageAdded]) -> None:
