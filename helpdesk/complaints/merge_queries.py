@@ -119,6 +119,7 @@ _ADDED: Final = {
     "complaint.issue_added": ("issues", "issue_id"),
     "complaint.person_added": ("people", "person_id"),
     "complaint.need_recorded": ("needs", "need_id"),
+    "sla.fact_recorded": ("facts", "fact_id"),
 }
 MOST_STAYED: Final = 500
 

@@ -32,6 +32,14 @@ class Stayed(Schema):
     issues = fields.List(fields.UUID(), required=True, metadata={"example": []})
     people = fields.List(fields.UUID(), required=True, metadata={"example": []})
     needs = fields.List(fields.UUID(), required=True, metadata={"example": []})
+    facts = fields.List(
+        fields.UUID(),
+        required=True,
+        metadata={
+            "description": "Regulatory facts. One that is the other's too is recorded there again, with the time (`at`) that it has here.",
+            "example": [],
+        },
+    )
 
 
 class Unmerge(Schema):

@@ -280,3 +280,16 @@ def test_a_regulator_of_the_duplicates_country_is_owed_by_the_survivor(database:
     assert survivor.clock("uk.fca.final").state == "cancelled"
     assert theirs <= survivor.kinds("running")
     in_order(database)
+
+
+def test_a_fact_that_was_recorded_meanwhile_stays_and_is_listed(database: Database) -> None:
+    """It is the survivor's; recorded on the other one with its time, it stops the clock there at that time."""
+    source, survivor = Regulated(database, MONDAY, **FINANCIAL), Regulated(database, MONDAY)
+    join(source, survivor, JOINED)
+    fact_id = survivor.fact("final_response_sent", MEANWHILE)
+    assert (survivor.clock("uk.fca.final").state, survivor.clock("uk.fca.final").stopped_at) == ("met", MEANWHILE)
+    assert part(source, PARTED)["stayed"]["facts"] == [str(fact_id)]
+    assert source.clock("uk.fca.final").stopped_at is None
+    source.fact("final_response_sent", PARTED, so_at=MEANWHILE)
+    assert (source.clock("uk.fca.final").state, source.clock("uk.fca.final").stopped_at) == ("met", MEANWHILE)
+    in_order(database)

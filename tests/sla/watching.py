@@ -195,10 +195,11 @@ def join(source: Story, survivor: Story, at: datetime, *, silent: bool = True) -
         merging.merge(uow, AGENT, pair, given, timedelta(days=7))
 
 
-def part(source: Story, at: datetime, *, silent: bool = True) -> None:
+def part(source: Story, at: datetime, *, silent: bool = True) -> dict[str, Any]:
+    """What undoing the merge answers."""
     with source.database.unit_of_work(AGENT, now=at) as uow:
         held = merge_queries.merged_for_update(uow.session, AGENT, str(source.id))
-        unmerging.unmerge(uow, AGENT, held, {"reason": "Two.", "silent": silent})
+        return unmerging.unmerge(uow, AGENT, held, {"reason": "Two.", "silent": silent})
 
 
 def tagged(story: Story, at: datetime, *names: str, off: bool = False) -> None:

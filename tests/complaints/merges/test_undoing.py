@@ -63,7 +63,7 @@ class TestUndo:
             "complaint_need": 1,
             "complaint_link": 2,
         }
-        assert answer["stayed"] == {"messages": [], "issues": [], "people": [], "needs": []}
+        assert answer["stayed"] == {"messages": [], "issues": [], "people": [], "needs": [], "facts": []}
         verified(database)
 
     def test_what_came_afterwards_stays_and_is_listed(
@@ -82,6 +82,7 @@ class TestUndo:
             "issues": [issue["id"]],
             "people": [person["id"]],
             "needs": [need["id"]],
+            "facts": [],
         }
         assert {body for _, body in thread(senior, survivor)} == {"Hello?", "A note."}
         assert read(senior, survivor)["vulnerable"] is True
