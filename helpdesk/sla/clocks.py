@@ -278,7 +278,9 @@ def take_back(uow: UnitOfWork, clock: Clock, at: datetime) -> None:
     """
     resume(uow, clock, at)
     ring(uow, clock, at)
-    annul(uow, clock, clock.started_at if clock.state == "breached" else at)  # what is cancelled was so before it was due
+    annul(
+        uow, clock, clock.started_at if clock.state == "breached" else at
+    )  # what is cancelled was so before it was due
 
 
 def restart(uow: UnitOfWork, clock: Clock, start: datetime, waits: Pauses, at: datetime) -> None:
