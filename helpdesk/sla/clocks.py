@@ -278,9 +278,8 @@ def take_back(uow: UnitOfWork, clock: Clock, at: datetime) -> None:
     """
     resume(uow, clock, at)
     ring(uow, clock, at)
-    annul(
-        uow, clock, clock.started_at if clock.state == "breached" else at
-    )  # what is cancelled was so before it was due
+    # Broken, it was not open for a moment: what is cancelled was so before it was due.
+    annul(uow, clock, clock.started_at if clock.state == "breached" else at)
 
 
 def restart(uow: UnitOfWork, clock: Clock, start: datetime, waits: Pauses, at: datetime) -> None:
