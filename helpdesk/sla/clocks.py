@@ -329,8 +329,9 @@ def retarget(
     over: a clock keeps the one that made it.
 
     `waits`: when somebody else was waited for since the start, or before it; the last may have no end. `mended`: for whoever carries
-    out an edit: the clock's own policy as it is now. An open clock that is broken, and would not be by that (a holiday that nobody
-    had entered, a target that was a slip), runs again; that the breach was said stays in the log. Other facts save nothing.
+    out an edit: the clock's own policy as it is now, or the one that stands for it by the edit (`promising.Promised.mending`). An open
+    clock that is broken, and would not be by that (a holiday that nobody had entered, a target that was a slip, a policy that was
+    switched off by one), runs again; that the breach was said stays in the log. Other facts save nothing.
     """
     if clock.policy_id is None:
         return  # a regulator's clock has its own rule
@@ -363,9 +364,16 @@ def retarget(
         go_by(uow, clock, promise, waits, at)
 
 
-def _saved(uow: UnitOfWork, clock: Clock, own: Policy, waits: Pauses, at: datetime) -> bool:
-    """Whether an open clock that is broken by what its policy promised would not be by what that promises now."""
-    promise = own.promise(clock.kind, clock.severity or "", clock.tier)
+def is_over(clock: Clock, at: datetime) -> bool:
+    """Whether it is open, and broken by the facts: its alarm may be yet to ring."""
+    return clock.stopped_at is None and (clock.state == "breached" or (clock.due_at is not None and clock.due_at < at))
+
+
+def _saved(uow: UnitOfWork, clock: Clock, mended: Policy, waits: Pauses, at: datetime) -> bool:
+    """Whether an open clock that is broken by what was promised would not be by what this policy promises. By the severity and tier that
+    made it: a milder one saves nothing.
+    """
+    promise = mended.promise(clock.kind, clock.severity or "", clock.tier)
     if promise is None or promise == promise_of(uow.session, clock):
         return False
     due = standing(promise, clock.started_at, waits=waits, now=at)["due_at"]

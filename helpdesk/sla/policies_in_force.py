@@ -2,8 +2,9 @@
 what decides it, and a change of a policy or of a calendar holds for what begins after it, in every process.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import Any, Final
 
 import structlog
@@ -49,8 +50,18 @@ def as_written(session: Session) -> Policies:
     return _all(session, lambda _id, _version, spec, name: calendar_of(spec, name), kept=False)
 
 
+def as_of(session: Session, at: datetime) -> Policies:
+    """Those of another time, on the calendars of now: for whoever asks which was for a complaint then."""
+    return _compiled(session, policy_queries.policies_as_of(session, at), compiled, kept=False)
+
+
 def _all(session: Session, compile_: Callable[[Any, int, Any, str], Calendar], *, kept: bool = True) -> Policies:
-    rows = policy_queries.policies_in_force(session)
+    return _compiled(session, policy_queries.policies_in_force(session), compile_, kept=kept)
+
+
+def _compiled(
+    session: Session, rows: Sequence[Any], compile_: Callable[[Any, int, Any, str], Calendar], *, kept: bool
+) -> Policies:
     calendars: Calendars = {
         row.id: (row.version, compile_(row.id, row.version, row.spec, row.name))
         for row in policy_queries.calendars_in_force(session)

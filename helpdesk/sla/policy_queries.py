@@ -1,6 +1,7 @@
 """Selects on policies, their versions, and what goes by them."""
 
 from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
@@ -52,6 +53,30 @@ _CALENDARS: Final = select(_CALENDAR.id, _CALENDAR.version, _CALENDAR.name, _HOU
 def policies_in_force(session: Session) -> Sequence[Any]:
     """The active ones in their order, each in its version of now."""
     return session.execute(_IN_FORCE).all()
+
+
+_THEN: Final = select(
+    _POLICY.id,
+    _POLICY.name,
+    _POLICY.is_default,
+    _POLICY.removed_at,
+    _VERSION.version,
+    _VERSION.created_at,
+    _VERSION.calendar_id,
+    _VERSION.spec,
+).join_from(SlaPolicy.__table__, SlaPolicyVersion.__table__, _VERSION.policy_id == _POLICY.id)
+
+
+def policies_as_of(session: Session, at: datetime) -> Sequence[Any]:
+    """As `policies_in_force`, of another time: those that were active then, in the order and the versions of then. The default one, which
+    always was, in its first version where that is younger.
+    """
+    then: dict[UUID, Any] = {}
+    for row in session.execute(_THEN.order_by(_VERSION.policy_id, _VERSION.version)):
+        if row.created_at <= at or (row.is_default and row.id not in then):
+            then[row.id] = row
+    there = (row for row in then.values() if row.spec["active"] and (row.removed_at is None or row.removed_at > at))
+    return sorted(there, key=lambda row: (row.spec["position"], row.id))
 
 
 def calendars_in_force(session: Session) -> Sequence[Any]:

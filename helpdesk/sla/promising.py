@@ -13,7 +13,7 @@ from helpdesk.complaints.intake import NewComplaint
 from helpdesk.complaints.models import Complaint
 from helpdesk.kernel.facts import Facts
 from helpdesk.kernel.unit_of_work import UnitOfWork
-from helpdesk.sla import clocks, policies_in_force, policy_facts, transitions
+from helpdesk.sla import clocks, policies_in_force, policy_facts, queries, transitions
 from helpdesk.sla.clocks import Pauses
 from helpdesk.sla.models import Clock
 from helpdesk.sla.policy_spec import CONTINUE, TIER, Policies, Policy, Promise
@@ -44,14 +44,23 @@ class Promised:
             self.policy(start), kind=kind, severity=self.severity, tier=self.tier, start=start, now=now, waits=waits
         )
 
-    def retarget(self, uow: UnitOfWork, clock: Clock, waits: Pauses, *, edited: bool = False) -> None:
-        """See `clocks.retarget`. `edited`: because of an edit."""
+    def retarget(self, uow: UnitOfWork, clock: Clock, waits: Pauses, *, mended: Policy | None = None) -> None:
+        """See `clocks.retarget`."""
         policy = self.policy(clock.started_at)
-        mended = self._own(clock) if edited else None
         clocks.retarget(uow, clock, policy, self.severity, self.tier, waits=waits, at=uow.now, mended=mended)
 
-    def _own(self, clock: Clock) -> Policy | None:
-        """The clock's policy as it is now; None where it is not in force any more."""
+    def mending(self, uow: UnitOfWork, complaint: Complaint, clock: Clock) -> Policy | None:
+        """For whoever carries out an edit: the policy that a broken clock is held against (`clocks.retarget`). Where another is for it
+        now than was when it was last counted, and that is by the policies (switched, put in another order, for others or other days)
+        and not by the complaint's facts, that other; else its own as it is now, None where that is not in force any more.
+        """
+        present = self.policy(clock.started_at)
+        if clock.policy_id != present.id and clocks.is_over(clock, uow.now):
+            since = queries.went_by_since(uow.session, clock)
+            if since is not None:
+                before = of(uow, complaint, supposed=policies_in_force.as_of(uow.session, since))
+                if before.policy(clock.started_at).id == clock.policy_id:
+                    return present
         return next((policy for policy in self.policies.items if policy.id == clock.policy_id), None)
 
 

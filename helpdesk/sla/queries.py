@@ -20,6 +20,7 @@ from helpdesk.kernel.event_log import EventRow
 from helpdesk.kernel.events import Recorded
 from helpdesk.sla.models import Clock, SlaCalendar, SlaCalendarVersion
 from helpdesk.sla.rounds import Act, Happening, History, Joined, Parted, Round, present_round
+from helpdesk.sla.transition_events import ClocksRecomputed, ClocksStarted
 
 
 def calendar_version(session: Session, calendar_id: UUID, version: int) -> Any:
@@ -28,6 +29,16 @@ def calendar_version(session: Session, calendar_id: UUID, version: int) -> Any:
         .join(SlaCalendar, SlaCalendar.id == SlaCalendarVersion.calendar_id)
         .where(SlaCalendarVersion.calendar_id == calendar_id, SlaCalendarVersion.version == version)
     ).one()
+
+
+def went_by_since(session: Session, clock: Clock) -> datetime | None:
+    """When it was last told that the clock began, or was counted anew, by what it goes by; None where that was never told, or was
+    erased.
+    """
+    about = EventRow.payload["clocks"].contains([{"clock_id": str(clock.id)}])
+    told = EventRow.type.in_((ClocksStarted.type, ClocksRecomputed.type))
+    found = select(func.max(EventRow.occurred_at)).where(EventRow.stream_id == clock.complaint_id, told, about)
+    return session.execute(found).scalar_one()
 
 
 def open_clocks_for_update(session: Session, complaint_ids: Sequence[UUID]) -> Sequence[Clock]:

@@ -123,7 +123,8 @@ class _Revision:
             promising.begin(self.uow, self.promised, self.complaint, kind, start, waits=waits, subject_id=subject_id)
 
     def _retarget(self, clock: Clock) -> None:
-        self.promised.retarget(self.uow, clock, self.present.waits, edited=self.edited)
+        mended = self.promised.mending(self.uow, self.complaint, clock) if self.edited else None
+        self.promised.retarget(self.uow, clock, self.present.waits, mended=mended)
 
 
 def owed_by(complaint: Complaint) -> list[str]:

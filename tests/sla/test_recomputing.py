@@ -45,7 +45,7 @@ from tests.racing import at_once, until
 from tests.recovery import helpers as offers
 from tests.recovery.test_issuance import _LOCKS
 from tests.sla.test_transitions import differences, last, told
-from tests.sla.watching import AGENT, MONDAY, Story, make_policy, promise, wrong
+from tests.sla.watching import AGENT, MONDAY, Story, change_policy, make_policy, promise, when, wrong
 
 HOUR: Final = timedelta(hours=1)
 OFFICE: Final = {
@@ -282,6 +282,91 @@ class TestCalendars:
         assert story.clock("acknowledge").state == "breached"
         assert len(told(database, story.id, "sla.breached")) == 2
         assert differences(database) == wrong(database) == []
+
+    def generous(self, database: Database, **more: Any) -> UUID:
+        """Before the default policy: sixty days where that gives five."""
+        with_time(database, MONDAY)
+        given = {"position": 1, "targets": {"S3": {"resolve": [60, "business_days"]}}, **more}
+        return make_policy(database, "Generous", **given)
+
+    def edited(self, database: Database, at: Any, edit: Edit) -> dict[str, Any]:
+        """The edit and its job, as a trial had said; whatever is due has rung."""
+        with_time(database, at)
+        tried = dry_running.at_once(database, SYSTEM, edit, at)
+        result = worked(database, carried_out(database, edit))
+        ring_everything(database, at)
+        assert tried is not None
+        assert tried["clocks"] == result["clocks"]
+        assert differences(database) == wrong(database) == []
+        return dict(result["clocks"])
+
+    @pytest.mark.parametrize(
+        ("slip", "again"),
+        [
+            ({"active": False}, {"active": True}),
+            ({"condition": when("channel", "LETTER")}, {"condition": when("channel", "EMAIL")}),
+            ({"valid_from": "2026-03-03"}, {"valid_from": "2026-03-02"}),
+        ],
+    )
+    def test_what_was_broken_by_a_slip_in_choosing_is_not(
+        self, database: Database, slip: dict[str, Any], again: dict[str, Any]
+    ) -> None:
+        policy_id = self.generous(database)
+        story = Story(database, MONDAY + HOUR)
+        due = story.clock("resolve").due_at
+        at = MONDAY + timedelta(days=14)
+        self.edited(database, at, Edit("change_policy", policy_id, slip))
+        assert story.clock("resolve").state == "breached"
+        assert self.edited(database, at + HOUR, Edit("change_policy", policy_id, again))["saved"] == 1
+        clock = story.clock("resolve")
+        assert (clock.state, clock.due_at, clock.policy_id, clock.breached_at) == ("running", due, policy_id, None)
+        assert "resolve" in {payload["kind"] for _, payload in told(database, story.id, "sla.breached")}  # which stays
+        assert last(database, story, "sla.recomputed")["resolve"]["breach_taken_back"]
+
+    def test_a_policy_that_was_too_strict_and_is_switched_off_leaves_no_breach(self, database: Database) -> None:
+        policy_id = self.generous(database, targets={"S3": {"resolve": [10, "minutes"]}})
+        story = Story(database, MONDAY + HOUR)
+        with_time(database, MONDAY + 2 * HOUR)
+        ring_everything(database, MONDAY + 2 * HOUR)
+        assert story.clock("resolve").state == "breached"
+        edit = Edit("change_policy", policy_id, {"active": False})
+        assert self.edited(database, MONDAY + 3 * HOUR, edit)["saved"] == 1
+        assert story.clock("resolve").state == "running"
+
+    def test_it_can_be_put_right_without_an_edit(self, database: Database) -> None:
+        """The edit itself left the clocks alone."""
+        policy_id = self.generous(database)
+        story = Story(database, MONDAY + HOUR)
+        at = MONDAY + timedelta(days=14)
+        self.edited(database, at, Edit("change_policy", policy_id, {"active": False}))
+        with_time(database, at + HOUR)
+        carried_out(database, Edit("change_policy", policy_id, {"active": True}), wanted=False)
+        with database.unit_of_work(SYSTEM) as uow:
+            job_id = recomputing.begin_for(uow, SYSTEM, EVERY)
+        assert worked(database, job_id)["clocks"]["saved"] == 1
+        assert story.clock("resolve").state == "running"
+
+    def test_what_a_fact_brought_under_another_policy_saves_nothing(self, database: Database) -> None:
+        """Broken by the default policy, milder afterwards: that the other is for it now is by no edit, and no edit after it says so."""
+        policy_id = self.generous(database, condition=when("severity", "S4"))
+        story = Story(database, MONDAY + HOUR)
+        at = MONDAY + timedelta(days=14)
+        ring_everything(database, at)
+        with_time(database, at)
+        change_policy(database, policy_id, targets={"S4": {"resolve": [70, "business_days"]}})
+        story.act("set_severity", at + HOUR, severity="S4", reason="It is milder.")
+        result = self.edited(database, at + 2 * HOUR, Edit("change_policy", policy_id, {"valid_from": "2026-01-01"}))
+        assert (result["saved"], story.clock("resolve").state) == (0, "breached")
+
+    def test_a_milder_severity_saves_nothing_beside_an_edit_either(self, database: Database) -> None:
+        targets = {"S3": {"resolve": [6, "business_days"]}, "S5": {"resolve": [60, "business_days"]}}
+        policy_id = self.generous(database, active=False, targets=targets)
+        story = Story(database, MONDAY + HOUR)
+        at = MONDAY + timedelta(days=14)
+        ring_everything(database, at)
+        story.act("set_severity", at, severity="S5", reason="It is milder.")
+        result = self.edited(database, at + HOUR, Edit("change_policy", policy_id, {"active": True}))
+        assert (result["saved"], story.clock("resolve").state) == (0, "breached")
 
     def test_what_was_stopped_late_stays_broken(self, database: Database) -> None:
         story = Story(database, MONDAY - timedelta(days=3) + 6 * HOUR)
