@@ -6,6 +6,7 @@ event without any is shown by its own name, and a test names it.
 """
 
 import json
+import re
 from collections.abc import Callable, Iterator, Mapping
 from functools import lru_cache
 from importlib import resources
@@ -55,8 +56,11 @@ def _told(payload: Mapping[str, Any], shows: list[str], language: str, call: Cal
             yield from _dues(payload, language)
             continue
         value = _amount(payload) if name == "amount" else payload.get(name)
-        if value is not None and value != "":
+        if name == "rung" and isinstance(value, str):
+            value = _rung(value, language)
+        if value is not None and value not in ("", []):
             yield f"{_label(name, language)} {_value(_called(name, value, call), language) or '…'}"
+    yield from _taken_back(payload, language)
     for changes in (payload.get("changes"), payload.get("complaint_changes")):
         yield from _changed(changes or {}, language, call)
     for place, changes in enumerate((payload.get("issues") or {}).values(), start=1):
@@ -77,9 +81,43 @@ def _dues(payload: Mapping[str, Any], language: str) -> Iterator[str]:
     for item in moved:
         late = item.get("late")
         told = _due(item, language) if late is None else _sign("late" if late else "in_time", language)
-        yield f"{_value(item['kind'], language)} {told}"
+        turned = _verdict(item, language) if late is None else None
+        yield " ".join(part for part in (_value(item["kind"], language), told, turned) if part)
     if items and not moved:
         yield _sign("unmoved", language)
+
+
+_VERDICTS: Final = frozenset({"met", "breached", "cancelled"})
+
+
+def _verdict(item: Mapping[str, Any], language: str) -> str | None:
+    """What it was found to be, where that is another: broken and now kept, the reverse; owed again. None where nothing turned."""
+    before, after = (item.get("changes") or {}).get("state") or (None, None)
+    if before is None or _VERDICTS.isdisjoint({before, after}):
+        return None
+    turned = " → ".join(_sign(f"clock_{state}", language) for state in (before, after))
+    return _sign("turned", language).format(turned=turned)
+
+
+def _taken_back(payload: Mapping[str, Any], language: str) -> Iterator[str]:
+    """Of what is done, or cancelled; what is counted anew says what it was found to be (`_verdict`)."""
+    ended = [item for item in payload.get("clocks") or [] if "late" in item or item.get("state") == "cancelled"]
+    kinds = [item["kind"] for item in ended if item.get("breach_taken_back")]
+    if kinds:
+        yield _sign("taken_back", language).format(kinds=_value(kinds, language) or "…")
+
+
+_OFFSET: Final = re.compile(r"([+-])(\d+) (minutes|business_days)", re.ASCII)
+
+
+def _rung(rung: str, language: str) -> str:
+    """Of a ladder: a share of the time stays as it is written."""
+    offset = _OFFSET.fullmatch(rung)
+    if offset is None:
+        return rung
+    side, amount, unit = offset.groups()
+    name = f"{'before' if side == '-' else 'after'}_{unit}"
+    return _sign(name if amount != "1" else f"{name}_one", language).format(amount=amount)
 
 
 def _due(item: Mapping[str, Any], language: str) -> str:

@@ -122,10 +122,10 @@ def _standing(found: Mapping[str, Any]) -> str:
 
 def _kind(found: Mapping[str, Any], language: str) -> str:
     """A promise that has no words of its own is called by its name."""
-    if found["rule"] is not None:
-        return str(found["rule"]["milestone"]).replace("_", " ")
-    name = f"kind_{found['clock'].kind}"
-    return _said(name, language) if name in _phrases() else found["clock"].kind.replace("_", " ")
+    rule, kind = found["rule"], found["clock"].kind
+    called = kind if rule is None else str(rule["milestone"])
+    name = f"kind_{kind}" if rule is None else f"milestone_{called}"
+    return _said(name, language) if name in _phrases() else called.replace("_", " ")
 
 
 def _unit(amount: int, unit: str, language: str) -> str:

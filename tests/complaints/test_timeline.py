@@ -24,6 +24,8 @@ from helpdesk.kernel.duties import Performer
 from helpdesk.kernel.errors import NotFound
 from helpdesk.kernel.pagination import Page
 from helpdesk.kernel.unit_of_work import Database
+from helpdesk.sla.escalating import NEEDED
+from helpdesk.sla.notices import NOBODY
 from helpdesk.taxonomy.terms import shipped_terms
 from helpdesk.wiring import HANDLERS, Program
 from tests.complaints.steps import GOOD
@@ -136,8 +138,52 @@ class TestWords:
                         {"kind": "acknowledge", "due_at": "c", "changes": {"state": ["cancelled", "running"]}},
                     ]
                 },
-                "Deadlines recomputed: decision paused, 2 h → 1 h left, acknowledgement c",
-                "已重新计算期限: 作出决定 已暂停，剩余 2 小时 → 1 小时，确认收到 c",
+                "Deadlines recomputed: decision paused, 2 h → 1 h left, acknowledgement c (cancelled → running)",
+                "已重新计算期限: 作出决定 已暂停，剩余 2 小时 → 1 小时，确认收到 c （已取消 → 计时中）",
+            ),
+            (
+                "sla.recomputed",
+                {
+                    "clocks": [
+                        {"kind": "resolve", "due_at": "b", "changes": {"state": ["breached", "met"]}},
+                        {"kind": "investigate", "due_at": "b", "changes": {"state": ["met", "breached"]}},
+                        {"kind": "acknowledge", "due_at": "b", "changes": {"state": ["breached", "running"]}},
+                    ]
+                },
+                (
+                    "Deadlines recomputed: decision b (broken → kept), investigation b (kept → broken), "
+                    "acknowledgement b (broken → running)"
+                ),
+                "已重新计算期限: 作出决定 b （已超时 → 已按时完成），调查处理 b （已按时完成 → 已超时），确认收到 b （已超时 → 计时中）",
+            ),
+            (
+                "sla.cancelled",
+                {
+                    "kinds": ["resolve"],
+                    "clocks": [{"kind": "resolve", "state": "cancelled", "breach_taken_back": True}],
+                },
+                "Deadlines cancelled: for decision, breach taken back: decision",
+                "期限已取消: 事项 作出决定，撤销超时认定：作出决定",
+            ),
+            (
+                "sla.regime_chosen",
+                {"cause": "facts", "begun": ["uk.fca.ack@1"], "ended": []},
+                "Regulatory deadlines chosen anew: cause facts, begun uk.fca.ack@1",
+                "已重新确定监管期限: 原因 事实，开始 uk.fca.ack@1",
+            ),
+            (
+                "sla.escalation_failed",
+                {
+                    "step": "raise_level",
+                    "kind": "resolve",
+                    "rung": "+1 minutes",
+                    "detail": "Nobody watches the complaint.",
+                },
+                (
+                    "Escalation failed: step raise the level, kind decision, at 1 business minute after it was due, "
+                    "detail nobody watches the complaint"
+                ),
+                "升级操作失败: 操作 提升升级级别，种类 作出决定，时点 到期后 1 营业分钟，详情 没有人关注此投诉",
             ),
             (
                 "sla.recomputed",
@@ -164,6 +210,13 @@ class TestWords:
     def test_one_line(self, kind: str, payload: dict[str, Any] | None, english: str, chinese: str) -> None:
         assert summary(kind, payload, "en") == english
         assert summary(kind, payload, "zh") == chinese
+
+    def test_what_a_ladder_says_has_words(self) -> None:
+        """Its steps, its rungs, and why nobody was told."""
+        assert set(NEEDED) | set(NOBODY.values()) <= shipped()["words"].keys()
+        for rung in ("-1 minutes", "-30 minutes", "+1 business_days", "+2 business_days"):
+            assert "minutes" not in summary("sla.warned", {"rung": rung}, "zh")
+            assert "_" not in summary("sla.warned", {"rung": rung}, "en")
 
     @pytest.mark.parametrize(
         "changes",

@@ -7,6 +7,8 @@ business minutes; days of 24 hours are told as hours.
 from datetime import timedelta
 
 from helpdesk.kernel.unit_of_work import Database
+from helpdesk.sla.regime_rules import shipped
+from helpdesk.sla.telling import LANGUAGES, _phrases
 from tests.conftest import Caller
 from tests.sla.regulated import DAY, HOUSING, Regulated
 from tests.sla.test_explaining import explained
@@ -21,6 +23,12 @@ def in_stage_one(database: Database, **more: object) -> Regulated:
     return story
 
 
+def test_every_milestone_that_ships_has_words() -> None:
+    words = _phrases()
+    for rule in shipped()["rule"]:
+        assert words[f"milestone_{rule['milestone']}"].keys() == set(LANGUAGES)
+
+
 class TestExtended:
     def test_the_rules_own_amount_and_what_the_notice_added(self, database: Database, agent: Caller) -> None:
         story = in_stage_one(database)
@@ -30,9 +38,10 @@ class TestExtended:
         found = explained(agent, story.id, S1)
         assert found["promised"] == {"amount": 10, "unit": "business_days"}
         assert found["extensions"] == [{"number": 1, "added": 10, "amount": 20, "given_at": "2026-03-04T09:00:00Z"}]
-        assert found["text"].startswith("Promised: stage1 response within 10 business days, counted from")
+        assert found["text"].startswith("Promised: the response of stage 1 within 10 business days, counted from")
         assert "The notice of 2026-03-04 extended it by 10, to 20 business days." in found["text"]
         chinese = explained(agent, story.id, S1, accept_language="zh")["text"]
+        assert "第一阶段答复" in chinese
         assert "时限 10 个工作日" in chinese
         assert "2026-03-04 的通知将其延长 10" in chinese
 

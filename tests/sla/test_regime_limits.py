@@ -11,6 +11,7 @@ import pytest
 from helpdesk.identity.actors import SYSTEM
 from helpdesk.kernel.unit_of_work import Database
 from helpdesk.sla import regime_in_force, regime_queries
+from helpdesk.sla.regime_limits import LONGEST
 from helpdesk.sla.regime_models import SlaRuleVersion
 from tests.conftest import Caller, complaint_body
 from tests.sla.regulated import FINANCIAL, Regulated
@@ -30,6 +31,14 @@ class TestAmounts:
         assert [(item["pointer"], item["code"]) for item in answer.json["errors"]] == [("/amount", "too_long")]
         taken = agent.post("/complaints", complaint_body(**FINANCIAL))
         assert taken.status_code == 201, taken.text
+
+    def test_where_every_day_counts_no_calendar_is_to_blame(self, manager: Caller) -> None:
+        answer = manager.patch(ACK, {"amount": 10_000, "unit": "weeks"}, if_match="*")
+        (error,) = answer.json["errors"]
+        assert (error["code"], error["detail"]) == (
+            "too_long",
+            f"Cannot be computed: it would be due more than {LONGEST.days} days after its start.",
+        )
 
     @pytest.mark.parametrize(
         ("amount", "unit"), [(200, "months"), (10_000, "hours"), (10_000, "minutes"), (0, "months"), (1_000, "weeks")]
