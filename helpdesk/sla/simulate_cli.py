@@ -42,7 +42,8 @@ FILE is CSV with a header, or JSON Lines (*.jsonl, *.ndjson), with the columns
 Others are passed over, and named. Times are RFC 3339, or local with --time-zone. Bad lines are told by their numbers, and the rest go
 on.
 
-A promise is judged where the file has the column for it; what is resolved keeps every promise but the follow-up. Of the database each
+A promise is judged where the file has the column for it; what is not done is open, and outside of `kept`, unless --as-of says by
+when it is broken (of a file; of the database that is now). What is resolved keeps every promise but the follow-up. Of the database each
 complaint's first round is replayed.
 """
 
@@ -83,7 +84,9 @@ def simulate(context: click.Context, /, policies: Path, source: str, *, as_json:
         click.echo(f"columns passed over: {', '.join(sorted(passed_over))}", err=True)
     for problem in problems:
         click.echo(f"line {problem.line}: {problem.detail}", err=True)
-    click.echo(json.dumps(told, ensure_ascii=False) if as_json else "\n".join(_table(told)))
+    click.echo(
+        json.dumps(told, ensure_ascii=False) if as_json else "\n".join(_table(told, dated=simulation.as_of is not None))
+    )
 
 
 def _policies(path: Path) -> Policies:
@@ -147,7 +150,8 @@ def _zone(name: str | None) -> ZoneInfo | None:
 _HEAD: Final = ("target", "severity", "team", "promised", *STATES, "kept", "median", "p90")
 
 
-def _table(told: Mapping[str, Any]) -> Iterator[str]:
+def _table(told: Mapping[str, Any], *, dated: bool) -> Iterator[str]:
+    """`dated`: whether it was said, or is known, by when what is not done is broken."""
     rows = [_row(item, item["severity"], item["team"] or "-") for item in told["items"]]
     rows += [_row(item, "all", "all") for item in told["totals"]]
     widths = [max(len(row[place]) for row in (_HEAD, *rows)) for place in range(len(_HEAD))]
@@ -158,6 +162,8 @@ def _table(told: Mapping[str, Any]) -> Iterator[str]:
         ]
         yield "  ".join(cells).rstrip()
     yield f"{told['cases']} complaints replayed, {told['refused']} lines refused."
+    if not dated and any(item["open"] for item in told["totals"]):
+        yield "What is not done is open, however old, and outside of kept: --as-of TIME says by when it is broken."
 
 
 def _row(item: Mapping[str, Any], severity: str, team: str) -> Sequence[str]:

@@ -188,6 +188,15 @@ class TestFile:
         assert lines[1].split() == ["acknowledge", "S3", "-", "1", "1", "0", "0", "0", "100.0", "%", "1:30", "1:30"]
         assert lines[-1] == "1 complaints replayed, 0 lines refused."
 
+    def test_the_table_says_that_what_is_undone_is_open(self, tmp_path: Path) -> None:
+        """Only where some is, and nobody has said by when it is broken."""
+        path = written(tmp_path, "past.csv", "received,acknowledged\n2026-03-02T09:00:00Z,\n")
+        assert (
+            run(path).output.splitlines()[-1].startswith("What is not done is open, however old, and outside of kept")
+        )
+        dated = run(path, "--as-of", "2026-05-01T00:00:00Z").output.splitlines()
+        assert dated[-1] == "1 complaints replayed, 0 lines refused."
+
     @pytest.mark.parametrize("text", ["", "when\n2026-03-02\n"])
     def test_no_such_file(self, tmp_path: Path, text: str) -> None:
         assert run(written(tmp_path, "past.csv", text)).exit_code == 1
