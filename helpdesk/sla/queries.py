@@ -95,11 +95,18 @@ def clocks_of_kind(session: Session, complaint_id: UUID, kind: str) -> Sequence[
     return session.scalars(mine.order_by(Clock.round.desc(), Clock.started_at.desc(), Clock.id.desc())).all()
 
 
+def split_of(session: Session, complaint_id: UUID) -> tuple[UUID, datetime] | None:
+    """The complaint that it is a part of, and since when."""
+    born = EventRow.stream_id == complaint_id, EventRow.type == ComplaintReceived.type
+    whole = EventRow.payload["split_from"].astext.label("whole")
+    row = session.execute(select(whole, EventRow.occurred_at).where(*born)).one_or_none()
+    return None if row is None or row.whole is None else (UUID(row.whole), row.occurred_at)
+
+
 def split_from(session: Session, complaint_id: UUID) -> UUID | None:
     """The complaint that it is a part of."""
-    born = EventRow.stream_id == complaint_id, EventRow.type == ComplaintReceived.type
-    found = session.execute(select(EventRow.payload["split_from"].astext).where(*born)).scalar_one_or_none()
-    return None if found is None else UUID(found)
+    found = split_of(session, complaint_id)
+    return None if found is None else found[0]
 
 
 def was_merged_into(session: Session, complaint_id: UUID) -> bool:

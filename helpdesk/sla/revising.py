@@ -84,7 +84,9 @@ class _Revision:
     def _first_answer(self, clock: Clock | None) -> None:
         began, session = self.present.began, self.uow.session
         if (clock is None or clock.state == "cancelled") and self.promised.promise(FIRST, began) is not None:
-            answered = thread_queries.is_answered(session, self.complaint.id, began)
+            answered = thread_queries.is_answered(session, self.complaint.id, began) or (
+                thread_queries.answered_before_split(session, self.complaint.id, began) is not None
+            )
             if not answered:
                 self._owe(clock, FIRST, began)
 
@@ -92,12 +94,18 @@ class _Revision:
         if any(clock.stopped_at is None for clock in mine) or self.promised.promise(NEXT, self.uow.now) is None:
             return
         there = {clock.subject_id: clock for clock in mine}
-        asked = thread_queries.oldest_unanswered(self.uow.session, self.complaint.id, self.present.began)
+        asked = self._asked(self.present.began)
         if asked is None and there:  # one that waited when the complaint was closed is older than its round
-            older = thread_queries.oldest_unanswered(self.uow.session, self.complaint.id, self.complaint.received_at)
+            older = self._asked(self.complaint.received_at)
             asked = older if older is not None and older.id in there else None
         if asked is not None:
             self._owe(there.get(asked.id), NEXT, asked.at, asked.id)
+
+    def _asked(self, since: datetime) -> thread_queries.Unanswered | None:
+        """What waits for an answer of what was written since then, and was not answered before a split either."""
+        session, complaint_id = self.uow.session, self.complaint.id
+        answered_at = thread_queries.answered_before_split(session, complaint_id, since)
+        return thread_queries.oldest_unanswered(session, complaint_id, answered_at or since)
 
     def of_remedies(self) -> None:
         """What was accepted and has not come."""

@@ -4,10 +4,11 @@ from datetime import datetime
 from typing import Final, NamedTuple
 from uuid import UUID
 
-from sqlalchemy import and_, bindparam, exists, select, tuple_
+from sqlalchemy import and_, bindparam, exists, func, select, tuple_
 from sqlalchemy.orm import Session
 
 from helpdesk.complaints.models import NOTICES, Message
+from helpdesk.sla import queries
 
 ACKNOWLEDGEMENT: Final = "acknowledgement"
 """The purpose of a message that says no more than that something has come in: it answers nothing."""
@@ -22,13 +23,13 @@ MERGED: Final = "merged_complaint"
 
 _MESSAGE: Final = Message.__table__.c
 _REPLY: Final = Message.__table__.alias("reply").c
-_ANSWER: Final = and_(
-    _REPLY.complaint_id.in_(bindparam("both", expanding=True)),
+_BY_ANYBODY: Final = and_(
     _REPLY.kind == "public_reply",
     _REPLY.purpose.not_in(sorted(NO_ANSWER)),
     _REPLY.author_kind.in_(ANSWERING),
     _REPLY.created_at >= bindparam("since"),
 )
+_ANSWER: Final = and_(_REPLY.complaint_id.in_(bindparam("both", expanding=True)), _BY_ANYBODY)
 _AFTER: Final = tuple_(_REPLY.created_at, _REPLY.id) > tuple_(_MESSAGE.created_at, _MESSAGE.id)
 """By their times first: a copy has an id of its own."""
 _UNANSWERED: Final = (
@@ -42,6 +43,9 @@ _UNANSWERED: Final = (
     )
     .order_by(_MESSAGE.created_at, _MESSAGE.id)
     .limit(1)
+)
+_LAST_OF_WHOLE: Final = select(func.max(_REPLY.created_at)).where(
+    _REPLY.complaint_id == bindparam("whole"), _BY_ANYBODY, _REPLY.created_at <= bindparam("split_at")
 )
 _ANSWERED: Final = select(_REPLY.id).where(_ANSWER).limit(1)
 
@@ -68,6 +72,20 @@ def is_answered(session: Session, complaint_id: UUID, since: datetime, *, beside
     """Whether anybody has answered since then; `beside`: as above."""
     given = {"both": _both(complaint_id, beside), "since": since}
     return session.execute(_ANSWERED, given).first() is not None
+
+
+def answered_before_split(session: Session, complaint_id: UUID, since: datetime) -> datetime | None:
+    """Of a part: when the complaint that it comes from was last answered before the split, since then; None of what is no part. That
+    answer is one to what went over, wherever it stands.
+    """
+    found, split = list[datetime](), queries.split_of(session, complaint_id)
+    while split is not None:
+        whole, split_at = split
+        given = {"whole": whole, "since": since, "split_at": split_at}
+        last = session.execute(_LAST_OF_WHOLE, given).scalar_one()
+        found += [] if last is None else [last]
+        split = queries.split_of(session, whole)
+    return max(found, default=None)
 
 
 def _both(complaint_id: UUID, beside: UUID | None) -> list[UUID]:

@@ -28,7 +28,11 @@ KIND: Final = "next_response"
 @pytest.fixture(autouse=True)
 def _promised(database: Database) -> None:
     """Two days of eight office hours for each."""
-    promise(database, S3={KIND: (960, "minutes"), "first_response": (960, "minutes"), "resolve": (4800, "minutes")})
+    promise(
+        database,
+        S3={KIND: (960, "minutes"), "first_response": (960, "minutes"), "resolve": (4800, "minutes")},
+        S1={KIND: (480, "minutes"), "first_response": (480, "minutes")},
+    )
 
 
 def in_order(database: Database) -> None:
@@ -119,6 +123,8 @@ def test_what_was_answered_is_in_both(database: Database, goes: str) -> None:
     asked = story.write("inbound", MONDAY + HOUR)
     answer = story.write("public_reply", MONDAY + 2 * HOUR)
     part = story.split(SPLIT, move_messages=[asked if goes == "question" else answer])
+    part.triage(SPLIT + HOUR, "S1")  # what is owed is looked at again
+    part.triage(SPLIT + 2 * HOUR, "S3")
     assert waiting(part) == waiting(story) == []
     assert [clock.state for clock in story.clocks(KIND)] == ["met"]
     assert part.clocks("first_response") == []
