@@ -73,6 +73,16 @@ def merges_into(session: Session, survivor_id: UUID) -> Sequence[Merge]:
     return session.scalars(statement).all()
 
 
+def going_on_in(session: Session, survivor_id: UUID) -> list[UUID]:
+    """The complaints that were merged into it, and those that had been merged into one of them before; nothing that was undone."""
+    found, ahead = list[UUID](), [survivor_id]
+    while ahead:
+        sources = [merge.source_id for merge in merges_into(session, ahead.pop())]
+        found += sources
+        ahead += sources
+    return found
+
+
 def ledger_of(session: Session, merge_id: UUID, kind: str) -> dict[UUID, dict[str, Any]]:
     """Row id -> what was noted of it."""
     statement = select(MergedRow.row_id, MergedRow.before).where(MergedRow.merge_id == merge_id, MergedRow.kind == kind)

@@ -59,7 +59,7 @@ def notices_of(session: Session, clock: Clock) -> dict[int, datetime]:
     """Number of an extension -> when its notice was given: by the clock, by the one of an earlier round that it goes on from, or by that of a
     complaint that was merged into this one; the first, where both were. Not those that came with it from another complaint.
     """
-    sources = [merge.source_id for merge in merge_queries.merges_into(session, clock.complaint_id)]
+    sources = merge_queries.going_on_in(session, clock.complaint_id)
     mine = and_(Clock.complaint_id == clock.complaint_id, Clock.round <= clock.round)
     same = or_(mine, Clock.complaint_id.in_(sources)), Clock.kind == clock.kind
     statement = select(ExtensionNotice.number, ExtensionNotice.given_at).join(

@@ -131,8 +131,8 @@ def _start(rule: Rule, by_name: Mapping[str, Rule], facts: Sequence[Fact]) -> da
 
 
 def sources_of(session: Session, complaint: Complaint) -> list[UUID]:
-    """The complaints that were merged into it: their facts are its facts, and their regulators are its own."""
-    return [merge.source_id for merge in merge_queries.merges_into(session, complaint.id)]
+    """The complaints that go on in it: their facts are its facts, and their regulators are its own."""
+    return merge_queries.going_on_in(session, complaint.id)
 
 
 def known_now(uow: UnitOfWork, complaint: Complaint, sources: Sequence[UUID]) -> Known:

@@ -101,3 +101,20 @@ def test_the_explanation_tells_it(database: Database, senior: Caller) -> None:
     found = senior.get(f"/complaints/{survivor.id}/clocks/{survivor.clock(KIND).id}/explain").json
     assert [item["number"] for item in found["extensions"]] == [1]
     assert f"The notice of {NOTICE:%Y-%m-%d} extended it" in found["text"]
+
+
+def test_along_a_chain_the_oldest_counts_with_its_notice(database: Database) -> None:
+    """Of what was merged into the duplicate before too, and for as long as that goes on in it."""
+    oldest, middle, survivor = (Regulated(database, MONDAY + number * DAY, **PAYMENTS) for number in range(3))
+    alone = Regulated(database, MONDAY + 2 * DAY, **PAYMENTS)
+    whole = Regulated(database, MONDAY, **PAYMENTS)
+    for story in (oldest, whole):
+        story.extend(KIND, NOTICE)
+    join(oldest, middle, JOINED)
+    join(middle, survivor, JOINED + DAY)
+    assert stands(survivor.clock(KIND)) == stands(whole.clock(KIND))
+    in_order(database)
+    part(middle, JOINED + 2 * DAY)
+    assert stands(survivor.clock(KIND)) == stands(alone.clock(KIND))
+    assert stands(middle.clock(KIND)) == stands(whole.clock(KIND))
+    in_order(database)
