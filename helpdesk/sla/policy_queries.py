@@ -68,14 +68,14 @@ _THEN: Final = select(
 
 
 def policies_as_of(session: Session, at: datetime) -> Sequence[Any]:
-    """As `policies_in_force`, of another time: those that were active then, in the order and the versions of then. The default one, which
-    always was, in its first version where that is younger.
+    """As `policies_in_force`, of another time: those that were active then, in the order and the versions of then; what was edited at that
+    very time was not so yet. The default one, which always was, in its first version where that is younger.
     """
     then: dict[UUID, Any] = {}
     for row in session.execute(_THEN.order_by(_VERSION.policy_id, _VERSION.version)):
-        if row.created_at <= at or (row.is_default and row.id not in then):
+        if row.created_at < at or (row.is_default and row.id not in then):
             then[row.id] = row
-    there = (row for row in then.values() if row.spec["active"] and (row.removed_at is None or row.removed_at > at))
+    there = (row for row in then.values() if row.spec["active"] and (row.removed_at is None or row.removed_at >= at))
     return sorted(there, key=lambda row: (row.spec["position"], row.id))
 
 

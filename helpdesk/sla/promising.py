@@ -58,7 +58,7 @@ class Promised:
         if clock.policy_id != present.id and clocks.is_over(clock, uow.now):
             since = queries.went_by_since(uow.session, clock)
             if since is not None:
-                before = of(uow, complaint, supposed=policies_in_force.as_of(uow.session, since))
+                before = of(uow, complaint, supposed=policies_in_force.as_of(uow.session, min(since, uow.now)))
                 if before.policy(clock.started_at).id == clock.policy_id:
                     return present
         return next((policy for policy in self.policies.items if policy.id == clock.policy_id), None)

@@ -293,8 +293,10 @@ class TestCalendars:
         """The edit and its job, as a trial had said; whatever is due has rung."""
         with_time(database, at)
         tried = dry_running.at_once(database, SYSTEM, edit, at)
-        result = worked(database, carried_out(database, edit))
-        ring_everything(database, at)
+        job_id = carried_out(database, edit)
+        with_time(database, at + timedelta(minutes=1))
+        result = worked(database, job_id)
+        ring_everything(database, Now.at)
         assert tried is not None
         assert tried["clocks"] == result["clocks"]
         assert differences(database) == wrong(database) == []
