@@ -105,7 +105,7 @@ def test_every_command_runs_as_it_stands_and_in_order(
     assert of("set_severity")[1] == "S1"
     assert of("verify.py evidence.zip")[-1] == "All holds."
     assert of("/queues/")[-1] == "1"
-    assert of("/unmerge") == ["{'messages': [], 'issues': [], 'people': [], 'needs': []}"]
+    assert of("/unmerge") == ["{'messages': [], 'issues': [], 'people': [], 'needs': [], 'facts': []}"]
     assert of("/triggers/dry-run")[2] == "done"
     at_the_till = of("SHOP=")
     assert at_the_till[0] == at_the_till[-2] == "{'amount': '40.00', 'currency': 'EUR'}"

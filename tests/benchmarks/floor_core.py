@@ -640,7 +640,7 @@ def _add_reply(
     }
     salt = new_salt()
     posting = {"subject": f"Your complaint {to['reference']}", "body": given["body"], "thread": to["reference"]}
-    connection.execute(NEW_MAIL, mail | posting | {"automatic": None})
+    connection.execute(NEW_MAIL, mail | posting | {"automatic": None, "completion": "reply", "author_id": caller.id})
     connection.execute(NEW_MESSAGE, message | {"complaint_id": chain.stream_id, "mail_id": mail["id"], "salt": salt})
     connection.execute(APPEND, appended(chain.stream_id, given["body"]))
     chain.add(

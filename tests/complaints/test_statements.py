@@ -9,8 +9,11 @@ from typing import Any, Final
 
 import pytest
 
+from helpdesk.automation import rules
+from helpdesk.complaints import routing_rules
+from helpdesk.identity.actors import SYSTEM
 from helpdesk.kernel import in_force
-from helpdesk.sla import policies_in_force
+from helpdesk.sla import policies_in_force, regime_in_force
 from helpdesk.wiring import Program
 from tests.complaints.steps import GOOD
 from tests.conftest import Caller, complaint_body
@@ -39,8 +42,9 @@ def what_is_kept_is_at_hand(program: Program, monkeypatch: pytest.MonkeyPatch) -
     counted.
     """
     monkeypatch.setattr(in_force, "LOOKED_FOR_AGAIN", 3600.0)
-    with program.database.reader() as session:
-        policies_in_force.in_force(session)
+    with program.database.unit_of_work(SYSTEM) as uow:
+        for look in (policies_in_force, regime_in_force, routing_rules, rules):
+            look.in_force(uow.session)
 
 
 @pytest.fixture

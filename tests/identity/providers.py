@@ -3,6 +3,7 @@
 import base64
 import hashlib
 import hmac
+import itertools
 import json
 import re
 import subprocess
@@ -45,6 +46,7 @@ class Lying:
         self.sent: list[dict[str, str]] = []
         """Forms that came to the token endpoint."""
         self._codes: dict[str, dict[str, str]] = {}
+        self._numbers = itertools.count()
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
         self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
         self.issuer = f"http://127.0.0.1:{self._server.server_port}"
@@ -77,7 +79,7 @@ class Lying:
         assert query["response_type"] == "code"
         assert query["code_challenge_method"] == "S256"
         assert "openid" in query["scope"].split()
-        code = f"code-{len(self._codes)}"
+        code = f"code-{next(self._numbers)}"  # of two at once each has its own
         self._codes[code] = query
         return {"state": query["state"], "code": code}
 

@@ -177,10 +177,12 @@ class TestLog:
         escalating.escalate(database, story.id)
         entries = manager.get(f"/complaints/{complaint_of(story).reference}/timeline?limit=200").json["items"]
         told = {entry["type"]: entry["summary"] for entry in entries}
-        assert told["sla.warned"].startswith("Deadline near: kind acknowledgement, at -30 minutes, per cent used 87")
-        assert "at +60 minutes" in told["sla.overdue"]
-        assert told["sla.escalated"].startswith("Escalated by a ladder: step raise_severity")
-        assert "The complaint is in no team." in told["sla.escalation_failed"]
+        assert told["sla.warned"].startswith(
+            "Deadline near: kind acknowledgement, at 30 business minutes before it is due, per cent used 87"
+        )
+        assert "at 60 business minutes after it was due" in told["sla.overdue"]
+        assert told["sla.escalated"].startswith("Escalated by a ladder: step raise the severity")
+        assert "the complaint is in no team" in told["sla.escalation_failed"]
 
 
 class TestTeamCalendar:
