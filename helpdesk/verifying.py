@@ -73,4 +73,4 @@ def violations(database: Database, names: Sequence[str] = (), store: Store | Non
             yield from files_are_there(session, store)
         for name in names or CHECKS:
             for check in CHECKS.get(name, ()):
-                yield from (naming_verification.named(session, found) for found in check(session))
+                yield from naming_verification.named(session, check(session))

@@ -197,8 +197,8 @@ def references(session: Session, actor: Actor) -> tuple[str, str] | None:
     """
     if actor.beside_id is None or actor.id is None:
         return None
-    other, own = (tracking_queries.secret_of(session, row_id).reference for row_id in (actor.id, actor.beside_id))
-    return other, own
+    known = tracking_queries.references_of(session, [actor.id, actor.beside_id])
+    return known[actor.id], known[actor.beside_id]
 
 
 def shown_entry(

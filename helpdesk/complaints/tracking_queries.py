@@ -1,5 +1,6 @@
 """Selects of what a complainant sees of their own complaint, and of what opens it."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
@@ -39,6 +40,12 @@ _SECRET_BY_REFERENCE: Final = _SECRET.where(_COMPLAINT.reference == bindparam("n
 def secret_of(session: Session, complaint_id: UUID) -> Any:
     """`reference`, `language`, `tracking_number`, `tracking_hash`; for the program itself: no visibility."""
     return session.execute(_SECRET_BY_ID, {"named": complaint_id}).one()
+
+
+def references_of(session: Session, ids: Sequence[UUID]) -> dict[UUID, str]:
+    """For the program itself: no visibility."""
+    found = select(_COMPLAINT.id, _COMPLAINT.reference).where(_COMPLAINT.id.in_(ids))
+    return {row.id: row.reference for row in session.execute(found)}
 
 
 def opened(session: Session, complaint_id: UUID) -> Any:

@@ -37,9 +37,10 @@ class _Signature:
 
 def _look(session: Session, known: Known[Policies] | None) -> Known[Policies]:
     rows = policy_queries.signature(session)
-    if known is not None:
-        before: _Signature = known.signature  # type: ignore[assignment]
-        if before == replace(before, rows=rows, tags=tag_names.signature(session, before.names)):
+    before = None if known is None else known.signature
+    if known is not None and isinstance(before, _Signature):
+        now = replace(before, rows=rows, tags=tag_names.signature(session, before.names))
+        if now == before:
             return known
     names = tag_names.asked(row.spec["condition"] for row in policy_queries.policies_in_force(session))
     return Known(_Signature(rows, names, tag_names.signature(session, names)), _all(session, compiled))

@@ -335,4 +335,4 @@ class TestRun:
         found = re.fullmatch(r"Reference: (\S+)\nSecret: (\S+)", done["receipt"])
         assert found is not None
         assert senior.get(f"/complaints/{found[1]}").json["subject"] == "It broke again"
-        assert found[2] != "–"  # noqa: RUF001
+        assert found[2] != "\u2013"
