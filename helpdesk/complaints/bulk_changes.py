@@ -101,6 +101,9 @@ def _wanted(session: Session, actor: Actor, given: Mapping[str, Any]) -> Wanted:
     if not view["filters"] and not given["everything"]:
         text = 'The view has no filters, so it is every complaint; say so with "everything": true.'
         raise ValidationFailed(errors=[FieldError.at("/view_id", "everything", text)])
+    if view["filters"] and given["everything"]:
+        text = "The view has filters, which say which; this is for where there are none."
+        raise ValidationFailed(errors=[FieldError.at("/everything", "invalid", text)])
     return saved_views.wanted(session, view)
 
 

@@ -120,6 +120,11 @@ class TestRefused:
             answer = change(agent, **which, everything=True, dry_run=True)
             assert sorted(item["subject"] for item in answer.json["items"]) == refs
 
+    def test_everything_is_not_a_view_with_filters(self, agent: Caller) -> None:
+        view = agent.post("/views", {"name": "Mine", "filters": {"mine": True}}).json["id"]
+        assert problems(change(agent, view_id=view, everything=True)) == {"/everything": "invalid"}
+        assert everything(agent, "/jobs") == []
+
     def test_a_broken_view(self, agent: Caller, senior: Caller) -> None:
         made = senior.post("/tags", {"name": "late"}).json
         shown = agent.post("/views", {"name": "Late", "filters": {"tag": ["late"]}}).json

@@ -1,7 +1,9 @@
 """That what is wrong with clocks is found."""
 
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from uuid import UUID
 
 import pytest
 from click.testing import CliRunner
@@ -9,9 +11,11 @@ from sqlalchemy import text
 
 from helpdesk import verifying
 from helpdesk.cli import main
+from helpdesk.complaints.models import Complaint
 from helpdesk.identity.actors import SYSTEM
 from helpdesk.kernel.unit_of_work import Database
-from helpdesk.sla import integrity_verification, regime_in_force
+from helpdesk.kernel.verification import Violation
+from helpdesk.sla import integrity_verification, naming_verification, regime_in_force
 from helpdesk.sla.sweep import ring_due
 from helpdesk.wiring import Program
 from tests.sla.watching import MONDAY, Story, join, move_clocks, violations
@@ -32,6 +36,26 @@ class TestVerification:
         found = {item.subject for item in verifying.violations(database, ["clocks"]) if item.check == "deadline"}
         assert len(found) == 1
         assert found.pop().startswith(f"{complaint['reference']} resolve, round 1 (clock ")
+
+    def test_many_are_named_by_two_statements(
+        self, database: Database, complaint: dict[str, Any], statements: Callable[[], Any]
+    ) -> None:
+        story = Story(database)
+        with database.reader() as session:
+            reference = session.get_one(Complaint, story.id).reference
+        one = [Violation("x", f"complaint {each}", "?") for each in (complaint["id"], story.id)] * 20
+        gone = Violation("x", f"clock {UUID(int=7)}", "?")
+        named = [
+            Violation("x", f"clock {clock.id}", "?")
+            for kind in ("acknowledge", "resolve")
+            for clock in story.clocks(kind)
+        ] * 20
+        with database.reader() as session, statements() as seen:
+            found = list(naming_verification.named(session, iter([*one, gone, *named])))
+        assert len(seen) == 2, seen.seen
+        assert [item.subject for item in found[:2]] == [f"complaint {complaint['reference']}", f"complaint {reference}"]
+        assert found[40] == gone
+        assert all(item.subject.startswith(reference) for item in found[41:])
 
     def test_what_is_left_of_a_paused_clock_follows_from_facts_too(self, database: Database) -> None:
         story = Story(database)
