@@ -82,6 +82,7 @@ from helpdesk.kernel.settings import Settings
 from helpdesk.kernel.sniffing import EXTENSIONS
 from helpdesk.kernel.web import API, RowId, VersionNumber
 from helpdesk.recovery.api import blp as recovery
+from helpdesk.recovery.budget_api import blp as budgets
 from helpdesk.recovery.lifecycle import LIFECYCLE as OFFER_LIFE
 from helpdesk.recovery.playbook import ISSUABLE
 from helpdesk.recovery.playbook import KINDS as REMEDY_KINDS
@@ -162,6 +163,7 @@ BLUEPRINTS = (
     reports,
     pauses,
     recovery,
+    budgets,
     vouchers,
     suggestions,
     automation,

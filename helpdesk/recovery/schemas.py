@@ -1,15 +1,14 @@
-"""Payloads of offers, budgets and vouchers, in and out."""
+"""Payloads of offers, in and out."""
 
-from datetime import date
 from typing import Any, Final
 
 from marshmallow import ValidationError, fields, validate, validates_schema
 
 from helpdesk.complaints.taxonomy import FAULTS
 from helpdesk.kernel.money import currencies
-from helpdesk.kernel.schemas import Choice, Flag, Line, MoneyField, PageQuery, Pattern, Schema, Text, Timestamp, Whole
+from helpdesk.kernel.schemas import Choice, Flag, MoneyField, PageQuery, Pattern, Schema, Text, Timestamp, Whole
 from helpdesk.recovery.lifecycle import CUSTOMER_STATES, LIFECYCLE
-from helpdesk.recovery.models import ENTRY_KINDS, LANGUAGES
+from helpdesk.recovery.models import LANGUAGES
 from helpdesk.recovery.offers import DEFAULT_VALID_DAYS, DEFAULT_VOUCHER_DAYS
 from helpdesk.recovery.playbook import ISSUABLE, KINDS, LINE_KINDS
 
@@ -18,13 +17,9 @@ _LINK: Final = "https://helpdesk.example.com/api/v1/public/offers/WyIwMTkyZjBjMT
 HEARD_BY: Final = ("phone", "email", "letter", "chat", "in_person")
 
 
-def _known_currency(code: str) -> None:
+def known_currency(code: str) -> None:
     if code not in currencies():
         raise ValidationError("Write a current ISO 4217 currency, for example EUR.")
-
-
-def _currency_field(**kwargs: Any) -> fields.String:
-    return fields.String(validate=_known_currency, metadata={"example": "EUR"}, **kwargs)
 
 
 class OfferIn(Schema):
@@ -267,7 +262,7 @@ class SuggestionQuery(Schema):
     price = _amount("Price of what was bought; no price, no cap", "200.00")
     refunded = _amount("What was refunded already", "0")
     currency = fields.String(
-        validate=_known_currency,
+        validate=known_currency,
         metadata={"description": "Counts only where the complaint has none; else EUR.", "example": "EUR"},
     )
 
@@ -315,55 +310,3 @@ class Suggestion(Schema):
         required=True,
         metadata={"description": "Facts that nobody has stated.", "example": ["weeks_overdue"]},
     )
-
-
-class BudgetQuery(PageQuery):
-    team_id = fields.UUID(metadata={"example": None})
-    currency = fields.String(validate=_known_currency, metadata={"example": "EUR"})
-    on = fields.Date(metadata={"description": "Budgets that can pay on this day.", "example": "2026-03-02"})
-
-
-class BudgetIn(Schema):
-    name = Line(required=True, max_length=200, metadata={"example": "Goodwill 2026"})
-    team_id = fields.UUID(metadata={"description": "Whose; the firm's when absent.", "example": None})
-    currency = _currency_field(required=True)
-    starts_on = fields.Date(required=True, metadata={"description": "First day.", "example": "2026-01-01"})
-    ends_on = fields.Date(required=True, metadata={"description": "Last day, included.", "example": "2026-12-31"})
-
-    @validates_schema
-    def _period(self, data: dict[str, Any], **_: Any) -> None:
-        start, end = data.get("starts_on"), data.get("ends_on")
-        if isinstance(start, date) and isinstance(end, date) and end < start:
-            raise ValidationError("The last day is before the first.", "ends_on")
-
-
-class AllocationIn(Schema):
-    amount = MoneyField(required=True, metadata={"example": {"amount": "1000.00", "currency": "EUR"}})
-    note = Text(max_length=500, metadata={"example": "First quarter"})
-
-
-class Budget(Schema):
-    id = fields.UUID(required=True)
-    name = fields.String(required=True, metadata={"example": "Goodwill 2026"})
-    team_id = fields.UUID(required=True, allow_none=True, metadata={"example": None})
-    starts_on = fields.Date(required=True, metadata={"example": "2026-01-01"})
-    ends_on = fields.Date(required=True, metadata={"example": "2026-12-31"})
-    currency = fields.String(required=True, metadata={"example": "EUR"})
-    allocated = MoneyField(required=True)
-    reserved = MoneyField(required=True, metadata={"description": "For offers approved and not issued yet."})
-    committed = MoneyField(required=True, metadata={"description": "Spent."})
-    available = MoneyField(required=True, metadata={"description": "Allocated less reserved less committed."})
-    version = fields.Integer(required=True)
-    created_at = Timestamp(required=True)
-
-
-class BudgetEntry(Schema):
-    id = fields.UUID(required=True)
-    kind = Choice(ENTRY_KINDS, required=True)
-    amount = MoneyField(required=True)
-    offer_id = fields.UUID(required=True, allow_none=True)
-    round = fields.Integer(required=True, allow_none=True)
-    at = Timestamp(required=True)
-    actor_kind = fields.String(required=True, metadata={"example": "agent"})
-    actor_id = fields.UUID(required=True, allow_none=True)
-    note = fields.String(required=True, allow_none=True, metadata={"example": "First quarter"})
