@@ -35,7 +35,7 @@ from helpdesk.kernel.embedded import EmbeddedPostgres, EmbeddedRedis
 from helpdesk.kernel.ids import new_id
 from helpdesk.kernel.settings import Settings
 from helpdesk.kernel.unit_of_work import Consequences, Database
-from helpdesk.sla.clocks import forget_versions
+from helpdesk.sla.clock_terms import forget_versions
 from helpdesk.sla.policies_in_force import forget as forget_policies
 from helpdesk.taxonomy.in_force import forget as forget_taxonomy
 from helpdesk.wiring import Program, assemble, install_shipped

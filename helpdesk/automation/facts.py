@@ -19,7 +19,7 @@ from helpdesk.complaints.models import Complaint
 from helpdesk.kernel.facts import CODE, CODES, FLAG, TEXT, WHOLE, Facts, Field, Vocabulary
 from helpdesk.recovery.lifecycle import LIFECYCLE as OFFER_LIFE
 from helpdesk.recovery.playbook import ISSUABLE
-from helpdesk.sla import clocks
+from helpdesk.sla import clock_terms
 from helpdesk.sla.business_time import SEARCH_DAYS, BusinessTimeError, elapsed, remaining
 from helpdesk.sla.errors import NoPolicy
 from helpdesk.sla.models import CLOCK_STATES, POLICY_KINDS, Clock
@@ -129,11 +129,13 @@ def percent_used(session: Session, clock: Clock, now: datetime) -> int | None:
     gives no answer.
     """
     moment = clock.stopped_at or now
-    calendar, target = clocks.calendar_of(session, clock), clocks.target_of(clock)
-    pauses = clocks.pauses_of(clock) if clock.pausable else []
+    calendar, target = clock_terms.calendar_of(session, clock), clock_terms.target_of(clock)
+    pauses = clock_terms.pauses_of(clock) if clock.pausable else []
     try:
         used = elapsed(calendar, clock.started_at, moment, pauses)
-        left = remaining(calendar, clock.started_at, target, moment, pauses, conventions=clocks.conventions_of(clock))
+        left = remaining(
+            calendar, clock.started_at, target, moment, pauses, conventions=clock_terms.conventions_of(clock)
+        )
     except BusinessTimeError:
         return None
     whole = used + left

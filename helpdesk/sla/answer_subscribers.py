@@ -17,7 +17,7 @@ from helpdesk.complaints.lifecycle import OPEN
 from helpdesk.complaints.models import Complaint
 from helpdesk.kernel.unit_of_work import UnitOfWork
 from helpdesk.sla import clocks, promising, queries
-from helpdesk.sla.clocks import Pauses
+from helpdesk.sla.clock_terms import Pauses
 from helpdesk.sla.models import Clock
 from helpdesk.sla.revising import ANSWERS, NEXT, REMEDY, note_next_due
 from helpdesk.sla.rounds import WAITING

@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 
 from helpdesk.complaints import merge_queries
 from helpdesk.kernel.clock import parse_rfc3339, rfc3339
-from helpdesk.sla.clocks import waits_in
+from helpdesk.sla.clock_terms import waits_in
 from helpdesk.sla.models import Clock
 
 BOOK: Final = "sla_clock"

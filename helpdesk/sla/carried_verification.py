@@ -8,7 +8,7 @@ from uuid import UUID
 from sqlalchemy.orm import Session
 
 from helpdesk.kernel.clock import parse_rfc3339
-from helpdesk.sla import beginnings, clocks, queries
+from helpdesk.sla import beginnings, clock_terms, queries
 from helpdesk.sla.beginnings import Beginning
 from helpdesk.sla.models import Clock
 
@@ -41,10 +41,10 @@ def _against_those_before(session: Session, clock: Clock, alone: Beginning) -> I
         yield "goes on from a round before, in which nothing of the kind was promised"
         return
     carried = alone.carried or []
-    until = clocks.waits_in(carried)[-1][1] or alone.at
-    fits = [each for each in before if clocks.carried_on(each, until) == carried]
+    until = clock_terms.waits_in(carried)[-1][1] or alone.at
+    fits = [each for each in before if clock_terms.carried_on(each, until) == carried]
     if not fits:
-        yield f"carries the waits {carried}, should carry {clocks.carried_on(before[0], until)}"
+        yield f"carries the waits {carried}, should carry {clock_terms.carried_on(before[0], until)}"
     elif alone.at > max(each.started_at for each in fits):
         yield f"began at {alone.at.isoformat()}, should have at {fits[0].started_at.isoformat()}"
 

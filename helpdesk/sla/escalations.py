@@ -18,7 +18,7 @@ from helpdesk.kernel import bulk
 from helpdesk.kernel.events import Recorded
 from helpdesk.kernel.ids import new_id
 from helpdesk.kernel.unit_of_work import UnitOfWork
-from helpdesk.sla import clocks, escalation_queries, ladders, notices
+from helpdesk.sla import clock_terms, escalation_queries, ladders, notices
 from helpdesk.sla.escalation_models import Escalation
 from helpdesk.sla.ladder import BREACHED, moment
 from helpdesk.sla.models import Clock
@@ -140,6 +140,6 @@ def why_moot(session: Session, clock: Clock, rung: str, generation: int, now: da
         return "paused"
     if clock.generation == generation:
         return None
-    pauses = [pause for pause in clocks.pauses_of(clock) if pause[1] is not None] if clock.pausable else []
-    at = moment(clocks.calendar_of(session, clock), (clock.started_at, clock.due_at), pauses, rung)
+    pauses = [pause for pause in clock_terms.pauses_of(clock) if pause[1] is not None] if clock.pausable else []
+    at = moment(clock_terms.calendar_of(session, clock), (clock.started_at, clock.due_at), pauses, rung)
     return "counted_anew" if at is None or at > now else None

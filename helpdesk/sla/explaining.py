@@ -14,7 +14,7 @@ from uuid import UUID
 from sqlalchemy.orm import Session
 
 from helpdesk.identity.actors import Actor
-from helpdesk.sla import accounts, clocks, explain_queries, regime_clocks, regime_marks, telling
+from helpdesk.sla import accounts, clock_terms, explain_queries, regime_clocks, regime_marks, telling
 from helpdesk.sla.accounts import Account
 from helpdesk.sla.calendar_spec import Calendar
 from helpdesk.sla.models import Clock
@@ -25,7 +25,7 @@ def explain(session: Session, actor: Actor, ref: str, clock_id: UUID, language: 
     """`language`: one of `telling.LANGUAGES`. Raises `NotFound`."""
     known = explain_queries.known_clock(session, actor, ref, clock_id)
     (clock,) = regime_marks.marked(session, [known.clock], known.now)
-    calendar = clocks.calendar_of(session, clock)
+    calendar = clock_terms.calendar_of(session, clock)
     numbers = figures(clock, calendar, known.now)
     found = {
         "clock": clock,
@@ -38,7 +38,7 @@ def explain(session: Session, actor: Actor, ref: str, clock_id: UUID, language: 
             "version": clock.calendar_version,
             "timezone": calendar.timezone,
         },
-        "conventions": clocks.conventions_of(clock),
+        "conventions": clock_terms.conventions_of(clock),
         **_promised(session, clock, calendar),
         **numbers,
         "joined": explain_queries.joined(session, actor, clock),
@@ -80,7 +80,7 @@ def _extensions(rule: Rule, amount: int, number: int, given_at: Mapping[int, dat
 def _in_whole_days(clock: Clock, calendar: Calendar) -> bool:
     """Whether days of 24 hours tell its time best: all hours of the days that count do."""
     if clock.target_unit != "business_days":
-        return not clocks.target_of(clock).can_pause
+        return not clock_terms.target_of(clock).can_pause
     shifts = [shift for shifts in calendar.weekly_hours.values() for shift in shifts]
     return all((shift.end_minute - shift.start_minute) % 1440 == 0 for shift in shifts)
 
@@ -101,9 +101,11 @@ def figures(clock: Clock, calendar: Calendar, now: datetime) -> dict[str, Any]:
 
 
 def _account(clock: Clock, calendar: Calendar, until: datetime) -> Account:
-    if not clocks.target_of(clock).can_pause:
+    if not clock_terms.target_of(clock).can_pause:
         return accounts.by_the_wall(clock.started_at, until)
-    return accounts.by_calendar(calendar, clock.started_at, until, clocks.pauses_of(clock) if clock.pausable else ())
+    return accounts.by_calendar(
+        calendar, clock.started_at, until, clock_terms.pauses_of(clock) if clock.pausable else ()
+    )
 
 
 def _policy(known: explain_queries.Known) -> dict[str, Any] | None:

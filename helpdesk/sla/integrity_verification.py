@@ -16,7 +16,15 @@ from sqlalchemy.orm import Session
 from helpdesk.complaints.models import Complaint
 from helpdesk.kernel.errors import NotFound
 from helpdesk.kernel.verification import Violation
-from helpdesk.sla import carried_verification, clocks, ladders, policy_queries, queries, regime_clocks, regime_in_force
+from helpdesk.sla import (
+    carried_verification,
+    clock_terms,
+    ladders,
+    policy_queries,
+    queries,
+    regime_clocks,
+    regime_in_force,
+)
 from helpdesk.sla.ladder import BREACHED, moment
 from helpdesk.sla.models import Clock
 from helpdesk.sla.policy_spec import terms_of, written_target
@@ -73,7 +81,7 @@ def _open(session: Session) -> Iterator[_Held]:
 def _differences(session: Session, held: _Held, versions: dict[tuple[UUID, int], Any]) -> Iterator[str]:
     clock = held.clock
     try:
-        clocks.calendar_of(session, clock)
+        clock_terms.calendar_of(session, clock)
     except LookupError as error:
         yield str(error)
         return
@@ -101,13 +109,13 @@ def _against_the_policy(clock: Clock, calendar_id: UUID, spec: Mapping[str, Any]
         yield f"is promised, but version {clock.policy_version} of its policy promises nothing of the kind for {clock.severity}"
         return
     terms = terms_of(written)
-    if clocks.target_of(clock) != terms.target:
-        is_, should = clocks.target_of(clock), terms.target
+    if clock_terms.target_of(clock) != terms.target:
+        is_, should = clock_terms.target_of(clock), terms.target
         yield f"has {is_.amount} {is_.unit}, should have {should.amount} {should.unit}"
     pausable = terms.conventions.pausable and terms.target.can_pause
     if clock.pausable != pausable:
         yield f"is {'' if clock.pausable else 'not '}pausable, should {'' if pausable else 'not '}be"
-    kept = clocks.conventions_of(clock)
+    kept = clock_terms.conventions_of(clock)
     for name in ("boundary", "business_day", "calendar_day"):
         if getattr(kept, name) != getattr(terms.conventions, name):
             yield f"has {name} {getattr(kept, name)}, should have {getattr(terms.conventions, name)}"
@@ -128,14 +136,16 @@ def _against_the_rule(session: Session, clock: Clock) -> Iterator[str]:
         return
     known = dict(regime_in_force.in_force(session).calendars)
     if rule.calendar is not None and clock.calendar_id is not None and clock.calendar_version is not None:
-        known[rule.calendar] = Working(clock.calendar_id, clock.calendar_version, clocks.calendar_of(session, clock))
+        known[rule.calendar] = Working(
+            clock.calendar_id, clock.calendar_version, clock_terms.calendar_of(session, clock)
+        )
     try:
         should = count(rule, clock.started_at, clock.timezone or "UTC", known)
     except LookupError as error:
         yield str(error)
         return
-    if clocks.target_of(clock) != should.target:
-        is_ = clocks.target_of(clock)
+    if clock_terms.target_of(clock) != should.target:
+        is_ = clock_terms.target_of(clock)
         yield f"has {is_.amount} {is_.unit}, should have {should.target.amount} {should.target.unit}"
     if (clock.calendar_id is None) != (should.working is None):
         yield f"counts {'every day' if clock.calendar_id is None else 'working days'}, should the other"
@@ -152,9 +162,9 @@ def _against_the_history(session: Session, held: _Held) -> Iterator[str]:
     elif clock.kind in _FROM_THE_ROUND and clock.started_at != began:
         yield f"began at {_told(clock.started_at)}, should have at {_told(began)}"
         return
-    promise = clocks.promise_of(session, clock)
-    waits = [*clocks.carried_by(clock), *present.waits]
-    should = clocks.standing(promise, clock.started_at, waits=waits, now=held.now)
+    promise = clock_terms.promise_of(session, clock)
+    waits = [*clock_terms.carried_by(clock), *present.waits]
+    should = clock_terms.standing(promise, clock.started_at, waits=waits, now=held.now)
     if should["due_at"] is not None and should["due_at"] <= held.now:
         return
     if clock.state != should["state"]:
@@ -177,8 +187,8 @@ def _against_the_alarm(session: Session, clock: Clock) -> Iterator[str]:
     if rung != BREACHED and rung not in ladders.places(session, clock):
         yield f"rings for {rung}, which is no rung of its ladder"
         return
-    pauses = [pause for pause in clocks.pauses_of(clock) if pause[1] is not None] if clock.pausable else []
-    at = moment(clocks.calendar_of(session, clock), (clock.started_at, clock.due_at), pauses, rung)
+    pauses = [pause for pause in clock_terms.pauses_of(clock) if pause[1] is not None] if clock.pausable else []
+    at = moment(clock_terms.calendar_of(session, clock), (clock.started_at, clock.due_at), pauses, rung)
     if clock.next_alarm_at != at:
         yield f"rings for {rung} at {_told(clock.next_alarm_at)}, should at {_told(at)}"
 

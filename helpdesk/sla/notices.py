@@ -20,7 +20,7 @@ from helpdesk.kernel import bulk
 from helpdesk.kernel.clock import rfc3339
 from helpdesk.kernel.ids import new_id
 from helpdesk.kernel.unit_of_work import UnitOfWork
-from helpdesk.sla import clocks, escalation_queries, policies_in_force
+from helpdesk.sla import clock_terms, escalation_queries, policies_in_force
 from helpdesk.sla.calendar_spec import Calendar
 from helpdesk.sla.escalation_models import Notice
 from helpdesk.sla.ladder import BREACHED, place_of
@@ -273,7 +273,7 @@ def _calendar_of(session: Session, clock: Clock) -> Calendar:
     """A regulator's clock that counts every day has no working hours: those of the default policy then."""
     if clock.calendar_id is None or clock.rule_id is not None:
         return policies_in_force.default_policy(session).calendar
-    return clocks.calendar_of(session, clock)
+    return clock_terms.calendar_of(session, clock)
 
 
 def tell_held(uow: UnitOfWork, ask: Ask, row: Notice) -> None:

@@ -15,7 +15,7 @@ from helpdesk.identity.actors import Actor
 from helpdesk.kernel.clock import parse_rfc3339
 from helpdesk.kernel.errors import FieldError, ValidationFailed
 from helpdesk.kernel.pagination import Listed, Page
-from helpdesk.sla import clocks, pause_queries, queries, report_queries
+from helpdesk.sla import clock_terms, pause_queries, queries, report_queries
 from helpdesk.sla.business_time import elapsed
 from helpdesk.sla.models import Clock
 
@@ -79,7 +79,7 @@ def _one(session: Session, row: Mapping[str, Any], known: Mapping[UUID, Clock], 
         if clock is None:
             continue  # it went with its complaint while we looked
         end = None if written is None else parse_rfc3339(written)
-        seconds = elapsed(clocks.calendar_of(session, clock), row["created_at"], end or now)
+        seconds = elapsed(clock_terms.calendar_of(session, clock), row["created_at"], end or now)
         ends.append(end)
         found.append({"id": clock.id, "kind": clock.kind, "paused_seconds": seconds})
     found.sort(key=lambda item: (-item["paused_seconds"], item["kind"]))

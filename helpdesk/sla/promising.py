@@ -13,8 +13,8 @@ from helpdesk.complaints.intake import NewComplaint
 from helpdesk.complaints.models import Complaint
 from helpdesk.kernel.facts import Facts
 from helpdesk.kernel.unit_of_work import UnitOfWork
-from helpdesk.sla import clocks, policies_in_force, policy_facts, queries, transitions
-from helpdesk.sla.clocks import Pauses
+from helpdesk.sla import clock_terms, clocks, policies_in_force, policy_facts, queries, transitions
+from helpdesk.sla.clock_terms import Pauses
 from helpdesk.sla.models import Clock
 from helpdesk.sla.policy_spec import CONTINUE, TIER, Policies, Policy, Promise
 
@@ -39,8 +39,8 @@ class Promised:
         return self.policy(start).promise(kind, self.severity, self.tier)
 
     def terms(self, kind: str, start: datetime, now: datetime, waits: Pauses = ()) -> dict[str, Any] | None:
-        """See `clocks.policy_terms`."""
-        return clocks.policy_terms(
+        """See `clock_terms.policy_terms`."""
+        return clock_terms.policy_terms(
             self.policy(start), kind=kind, severity=self.severity, tier=self.tier, start=start, now=now, waits=waits
         )
 
@@ -95,13 +95,13 @@ def begin(
     carried: list[list[str]] | None = None,
 ) -> Clock | None:
     """A clock of a complaint that is there, seen by whoever asks for its clocks from now on; None where nothing of the kind is
-    promised. `carried`: of one that goes on from a round before (`clocks.carried_on`).
+    promised. `carried`: of one that goes on from a round before (`clock_terms.carried_on`).
     """
-    terms = promised.terms(kind, start, uow.now, [*clocks.waits_in(carried), *waits])
+    terms = promised.terms(kind, start, uow.now, [*clock_terms.waits_in(carried), *waits])
     if terms is None:
         return None
     more = {"subject_id": subject_id, "carried": carried}
-    clock = Clock(**clocks.new_clock(complaint.id, {**terms, **more}, complaint.round))
+    clock = Clock(**clock_terms.new_clock(complaint.id, {**terms, **more}, complaint.round))
     uow.session.add(clock)
     transitions.begun(uow, [clock])
     return clock
@@ -122,7 +122,7 @@ def begin_again(
     if before is not None:
         promise = promised.promise(kind, before.started_at)
         if promise is not None and promise.on_reopen == CONTINUE:
-            carried = clocks.carried_on(before, uow.now)
+            carried = clock_terms.carried_on(before, uow.now)
             start = before.started_at
             return begin(uow, promised, complaint, kind, start, subject_id=subject_id, carried=carried)
     return begin(uow, promised, complaint, kind, uow.now, subject_id=subject_id)

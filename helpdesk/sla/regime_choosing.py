@@ -22,7 +22,7 @@ from helpdesk.complaints.facts import on_the_row
 from helpdesk.complaints.models import Complaint
 from helpdesk.kernel.facts import Facts
 from helpdesk.kernel.unit_of_work import UnitOfWork
-from helpdesk.sla import clocks, regime_clocks, regime_in_force, regime_queries
+from helpdesk.sla import clock_terms, clocks, regime_clocks, regime_in_force, regime_queries
 from helpdesk.sla.models import Clock
 from helpdesk.sla.regime_events import RegimeChosen
 from helpdesk.sla.regime_facts import TELLING, Fact, earliest, started, told_by
@@ -300,7 +300,7 @@ def _begun(
         terms = regime_clocks.terms(regimes, verdict.rule, start, uow.now, verdict.jurisdiction, given=given)
         if terms is None:
             return None
-        row = clocks.new_clock(complaint.id, terms, complaint.round)
+        row = clock_terms.new_clock(complaint.id, terms, complaint.round)
     else:
         row = regime_clocks.carried_over(uow.session, before, complaint.id, complaint.round, uow.now)
     return row if verdict.stops_at is None else regime_clocks.stopped(uow, row, verdict.stops_at)

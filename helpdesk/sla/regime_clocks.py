@@ -15,7 +15,7 @@ import structlog
 from sqlalchemy.orm import Session
 
 from helpdesk.kernel.unit_of_work import UnitOfWork
-from helpdesk.sla import alarms, clocks, regime_in_force, transitions
+from helpdesk.sla import alarms, clock_terms, clocks, regime_in_force, transitions
 from helpdesk.sla.business_time import BusinessTimeError, Conventions
 from helpdesk.sla.ladder import rungs_at
 from helpdesk.sla.models import Clock, clock_values, rings_next
@@ -57,7 +57,7 @@ def terms(
     *,
     given: Mapping[int, datetime] = MappingProxyType({}),
 ) -> dict[str, Any] | None:
-    """What a new clock of the rule promises: see `clocks.new_clock`. None where it cannot be computed: settings refuse that
+    """What a new clock of the rule promises: see `clock_terms.new_clock`. None where it cannot be computed: settings refuse that
     (`regime_limits`), and one that is there all the same keeps no complaint from being taken in. `helpdesk verify clocks` names it.
     `given`: see `extended`.
     """
@@ -78,7 +78,7 @@ def extended(rule: Rule, counted: Counted, start: datetime, given: Mapping[int, 
     number, target = 0, counted.target
     for _, at in sorted(given.items()):
         promise = _promised(rule, replace(counted, target=target))
-        due = clocks.standing(promise, start.replace(microsecond=0), waits=(), now=start)["due_at"]
+        due = clock_terms.standing(promise, start.replace(microsecond=0), waits=(), now=start)["due_at"]
         if number == len(rule.extensions) or at >= due:
             break
         target = replace(target, amount=rule.extensions[number].amount(int(target.amount)))
@@ -106,8 +106,8 @@ def _columns(rule: Rule, counted: Counted, start: datetime, now: datetime) -> di
         rule_version=rule.version,
         timezone=counted.timezone,
         started_at=start,
-        **clocks.as_columns(promise),
-        **clocks.standing(promise, start, waits=(), now=now),
+        **clock_terms.as_columns(promise),
+        **clock_terms.standing(promise, start, waits=(), now=now),
     )
 
 
@@ -116,7 +116,7 @@ def stopped(uow: UnitOfWork, row: dict[str, Any], at: datetime) -> dict[str, Any
     said with the beginning. The complaint is locked, or is being born.
     """
     transitions.begun(uow, [row])
-    counted_on = clocks.calendar_of(uow.session, Clock(**row))
+    counted_on = clock_terms.calendar_of(uow.session, Clock(**row))
     due: datetime = row["due_at"]
     used = clocks.used_between(counted_on, row["started_at"], at)
     row = {**row, "stopped_at": at, "elapsed_seconds": used, **rings_next(None, None)}
@@ -129,11 +129,11 @@ def stopped(uow: UnitOfWork, row: dict[str, Any], at: datetime) -> dict[str, Any
 
 def carried_over(session: Session, clock: Clock, complaint_id: UUID, round_: int, now: datetime) -> dict[str, Any]:
     """The same promise, from its old start, as it was extended, as a new row: for another round, or another complaint."""
-    promise = clocks.promise_of(session, clock)
+    promise = clock_terms.promise_of(session, clock)
     same = {name: getattr(clock, name) for name in ("kind", "rule_id", "rule_version", "timezone", "extensions")}
-    stands = clocks.standing(promise, clock.started_at, waits=(), now=now)
-    terms = clock_values(**same, started_at=clock.started_at, **clocks.as_columns(promise), **stands)
-    return clocks.new_clock(complaint_id, terms, round_)
+    stands = clock_terms.standing(promise, clock.started_at, waits=(), now=now)
+    terms = clock_values(**same, started_at=clock.started_at, **clock_terms.as_columns(promise), **stands)
+    return clock_terms.new_clock(complaint_id, terms, round_)
 
 
 def extensions_of(uow: UnitOfWork, clock: Clock, start: datetime, given: Mapping[int, datetime]) -> int:
@@ -171,9 +171,9 @@ def recount(uow: UnitOfWork, clock: Clock, regimes: Regimes) -> None:
     if clock.stopped_at is not None or clock.state not in {"running", "breached"}:
         return
     promise = _promise_now(uow.session, clock, regimes)
-    if promise == clocks.promise_of(uow.session, clock):
+    if promise == clock_terms.promise_of(uow.session, clock):
         return
-    due = clocks.standing(promise, clock.started_at, waits=(), now=uow.now)["due_at"]
+    due = clock_terms.standing(promise, clock.started_at, waits=(), now=uow.now)["due_at"]
     if clock.state == "running" or due > uow.now:
         clocks.go_by(uow, clock, promise, (), uow.now)
 
@@ -181,7 +181,7 @@ def recount(uow: UnitOfWork, clock: Clock, regimes: Regimes) -> None:
 def _promise_now(session: Session, clock: Clock, regimes: Regimes) -> Promise:
     """What notices extended stays so, in the days that they gave."""
     rule, zone = rule_of(session, clock), clock.timezone or "UTC"
-    present = clocks.promise_of(session, clock)
+    present = clock_terms.promise_of(session, clock)
     if not clock.extensions:
         return _promised(rule, count(rule, clock.started_at, zone, regimes.calendars))
     working = regimes.calendars.get(rule.calendar or "")

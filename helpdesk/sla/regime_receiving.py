@@ -9,7 +9,7 @@ from typing import Any
 from helpdesk.complaints.events import ComplaintReceived
 from helpdesk.kernel.ids import new_id
 from helpdesk.kernel.unit_of_work import UnitOfWork
-from helpdesk.sla import clocks, regime_clocks, regime_queries
+from helpdesk.sla import clock_terms, regime_clocks, regime_queries
 from helpdesk.sla.regime_choosing import verdicts
 from helpdesk.sla.regime_facts import Birth, brought
 from helpdesk.sla.regime_in_force import in_force
@@ -39,7 +39,7 @@ def receiving(uow: UnitOfWork) -> Received:
                 continue
             terms = promised(verdict.rule, verdict.starts_at, event.jurisdiction)
             if terms is not None:
-                row = clocks.new_clock(event.complaint_id, terms)
+                row = clock_terms.new_clock(event.complaint_id, terms)
                 found.append(row if verdict.stops_at is None else regime_clocks.stopped(uow, row, verdict.stops_at))
         return found
 

@@ -14,7 +14,7 @@ from helpdesk.complaints.events import ComplaintReceived
 from helpdesk.complaints.link_events import ComplaintSplit
 from helpdesk.complaints.models import Complaint
 from helpdesk.kernel.unit_of_work import UnitOfWork
-from helpdesk.sla import clocks, promising, queries, thread_queries
+from helpdesk.sla import clock_terms, clocks, promising, queries, thread_queries
 from helpdesk.sla.models import Clock
 from helpdesk.sla.promising import Promised
 from helpdesk.sla.revising import AT_RECEIPT, FIRST, NEXT, note_next_due
@@ -39,7 +39,7 @@ def terms_of_part(uow: UnitOfWork, event: ComplaintReceived) -> list[dict[str, A
         if kind == FIRST and answered:
             continue
         there = carried.get(kind)
-        start, earlier = (round_.began, []) if there is None else (there.started_at, clocks.carried_by(there))
+        start, earlier = (round_.began, []) if there is None else (there.started_at, clock_terms.carried_by(there))
         terms = promised.terms(kind, start, uow.now, [*earlier, *round_.waits])
         if terms is not None:
             found.append({**terms, "carried": None if there is None else there.carried})
@@ -67,7 +67,7 @@ def _asked_there(
     start, carried = asked.at, None
     if clock is not None and asked.at == written_at:  # the same message, or a copy of it, which has an id of its own
         start, carried = clock.started_at, clock.carried
-    terms = promised.terms(NEXT, start, uow.now, [*clocks.waits_in(carried), *round_.waits])
+    terms = promised.terms(NEXT, start, uow.now, [*clock_terms.waits_in(carried), *round_.waits])
     return [] if terms is None else [{**terms, "carried": carried, "subject_id": asked.id}]
 
 

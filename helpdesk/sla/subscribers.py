@@ -11,6 +11,7 @@ from helpdesk.complaints.link_events import ComplaintSplit, DuplicateMerged, Dup
 from helpdesk.complaints.models import NOTHING_DUE, Complaint
 from helpdesk.kernel.unit_of_work import UnitOfWork
 from helpdesk.sla import (
+    clock_terms,
     clocks,
     joining,
     policies_in_force,
@@ -62,7 +63,7 @@ def _start_clocks(uow: UnitOfWork, received: Sequence[ComplaintReceived]) -> Non
     @cache  # the hundreds of an import share few days
     def by_policy(policy: Policy, severity: str, tier: str | None, start: datetime) -> list[dict[str, Any]]:
         made = (
-            clocks.policy_terms(policy, kind=kind, severity=severity, tier=tier, start=start, now=uow.now)
+            clock_terms.policy_terms(policy, kind=kind, severity=severity, tier=tier, start=start, now=uow.now)
             for kind in AT_RECEIPT
         )
         return [item for item in made if item is not None]
@@ -76,7 +77,7 @@ def _start_clocks(uow: UnitOfWork, received: Sequence[ComplaintReceived]) -> Non
             own = promised[event.complaint_id]
             terms = by_policy(own.policy(event.received_at), own.severity, own.tier, event.received_at)
             regulated = by_rules(event)
-        begun = [*(clocks.new_clock(event.complaint_id, item) for item in terms), *regulated]
+        begun = [*(clock_terms.new_clock(event.complaint_id, item) for item in terms), *regulated]
         rows += begun
         complaint: Any = uow.stream_of(event.complaint_id)
         dues = (row["due_at"] for row in begun if row["stopped_at"] is None and row["due_at"] is not None)

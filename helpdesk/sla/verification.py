@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 from helpdesk.complaints.models import NOTHING_DUE, Complaint
 from helpdesk.kernel.event_log import EventRow
 from helpdesk.kernel.verification import Violation
-from helpdesk.sla import clocks, escalation_verification, regime_verification
+from helpdesk.sla import clock_terms, escalation_verification, regime_verification
 from helpdesk.sla.business_time import due_at, remaining
 from helpdesk.sla.calendar_spec import Calendar
 from helpdesk.sla.events import SlaBreached
@@ -69,7 +69,7 @@ def deadlines_follow_from_facts(session: Session) -> Iterator[Violation]:
         key = (clock.timezone, clock.calendar_id, clock.calendar_version)
         if key not in calendars:
             try:
-                calendars[key] = clocks.calendar_of(session, clock)
+                calendars[key] = clock_terms.calendar_of(session, clock)
             except LookupError as error:
                 yield Violation("deadline", f"clock {clock.id}", str(error))
                 continue
@@ -106,10 +106,10 @@ def _against_the_end(clock: Clock) -> str | None:
 
 def _against_facts(clock: Clock, calendar: Calendar) -> str | None:
     """What the row says that its facts do not."""
-    pauses = clocks.pauses_of(clock) if clock.pausable else []
+    pauses = clock_terms.pauses_of(clock) if clock.pausable else []
     ended = [pause for pause in pauses if pause[1] is not None]
     waiting_since = pauses[-1][0] if pauses and pauses[-1][1] is None else None
-    target, conventions = clocks.target_of(clock), clocks.conventions_of(clock)
+    target, conventions = clock_terms.target_of(clock), clock_terms.conventions_of(clock)
     due = due_at(calendar, clock.started_at, target, ended, conventions)
     if (clock.state == "paused") != (waiting_since is not None):
         return f"is {clock.state}, but its last pause has {'no' if waiting_since else 'an'} end"

@@ -61,7 +61,7 @@ from helpdesk.kernel.outbox import Duty
 from helpdesk.kernel.settings import Settings
 from helpdesk.sla.business_time import Target, due_at, remaining
 from helpdesk.sla.calendar_spec import Calendar
-from helpdesk.sla.clocks import new_clock, policy_terms
+from helpdesk.sla.clock_terms import new_clock, policy_terms
 from helpdesk.sla.ladder import first_ahead, place_of
 from helpdesk.sla.models import Clock, SlaCalendar, SlaCalendarVersion, SlaPolicy, SlaPolicyVersion
 from helpdesk.sla.policy_spec import Policy, compiled_targets

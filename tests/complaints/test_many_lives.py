@@ -32,7 +32,7 @@ from helpdesk.kernel.event_log import EventRow, verify_stream
 from helpdesk.kernel.ids import new_id
 from helpdesk.kernel.state_machine import replay
 from helpdesk.kernel.unit_of_work import Database
-from helpdesk.sla.clocks import forget_versions
+from helpdesk.sla.clock_terms import forget_versions
 from helpdesk.verifying import violations
 from tests.complaints.many_lives import Model, Reality, Sketch, Try
 from tests.conftest import Cleaner, complaint_body, make_agent, make_team

@@ -21,7 +21,7 @@ from helpdesk.kernel.unit_of_work import Database
 from helpdesk.sla import public_holidays, specs
 from helpdesk.sla.business_time import Target, due_at, elapsed
 from helpdesk.sla.calendar_spec import Calendar, Season
-from helpdesk.sla.clocks import forget_versions
+from helpdesk.sla.clock_terms import forget_versions
 from tests.conftest import Caller, complaint_body
 from tests.racing import at_once, behind_lock
 
