@@ -59,6 +59,7 @@ from helpdesk.complaints.view_api import blp as views
 from helpdesk.customers import models as customer_words
 from helpdesk.customers.api import blp as customers
 from helpdesk.identity.actors import ANONYMOUS
+from helpdesk.identity.allowance_api import blp as authority_limits
 from helpdesk.identity.api import blp as identity
 from helpdesk.identity.audit_api import blp as audit
 from helpdesk.identity.authentication import authenticate
@@ -115,6 +116,7 @@ from helpdesk.wiring import Program, assemble
 BLUEPRINTS = (
     identity,
     roles,
+    authority_limits,
     sessions,
     passwords,
     second_factor,

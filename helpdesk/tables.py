@@ -19,6 +19,7 @@ from helpdesk.complaints import template_models as templates
 from helpdesk.complaints import view_models as views
 from helpdesk.customers import models as customers
 from helpdesk.identity import administration_models as administration
+from helpdesk.identity import allowance_models as authority_limits
 from helpdesk.identity import key_models as keys
 from helpdesk.identity import models as identity
 from helpdesk.identity import password_models, provider_models, session_models
@@ -38,6 +39,7 @@ __all__ = [
     "administration",
     "alarm_lateness",
     "attachment_models",
+    "authority_limits",
     "automation",
     "code_maps",
     "complaint_links",

@@ -26,6 +26,7 @@ from helpdesk.app import create_app
 from helpdesk.automation.rules import forget as forget_triggers
 from helpdesk.complaints.routing_rules import forget as forget_rules
 from helpdesk.identity.actors import SYSTEM, Actor, agent_actor
+from helpdesk.identity.allowances_in_force import forget as forget_limits
 from helpdesk.identity.authentication import new_token, token_hash
 from helpdesk.identity.models import Agent, Team, TeamMember, Token
 from helpdesk.identity.role_queries import rights_of_role
@@ -214,6 +215,7 @@ def database_url(worker_database_url: str, cleaner: Cleaner) -> str:
     cleaner.reset()
     forget_versions()
     forget_policies()
+    forget_limits()
     forget_rules()
     forget_taxonomy()
     forget_triggers()

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from sqlalchemy.orm import Session
 
-from helpdesk.complaints import assessments, person_queries, queries
+from helpdesk.complaints import assessments, person_queries, queries, remedies
 from helpdesk.complaints.changes import Watch
 from helpdesk.complaints.errors import ConflictOfInterest
 from helpdesk.complaints.events import BY_ACTION
@@ -57,7 +57,7 @@ def check(session: Session, actor: Actor, complaint: Complaint, action: str) -> 
     if action in CLOSING and _is_about(session, complaint, actor):
         raise ConflictOfInterest
     queries.know_demands(session, complaint)
-    complaint.authority = actor.authority
+    complaint.case_limit = remedies.case_limit(session, actor, complaint)
     LIFECYCLE.transition(action, complaint.status, complaint, actor.may)
 
 
@@ -74,7 +74,7 @@ def carry_out(
     earlier, by an act of which this is one part.
     """
     complaint.children_open = queries.open_children(uow.session, actor, complaint.id) if complaint.child_count else 0
-    complaint.authority = actor.authority
+    complaint.case_limit = remedies.case_limit(uow.session, actor, complaint)
     step = LIFECYCLE.transition(action, complaint.status, complaint, actor.may, given)
     watch = watch or Watch(uow.session, complaint)
     came_from = complaint.status

@@ -16,6 +16,7 @@ from helpdesk.complaints.errors import ConflictOfInterest
 from helpdesk.complaints.lifecycle import CLOSING, LIFECYCLE
 from helpdesk.complaints.models import Complaint, Issue, Need, Person
 from helpdesk.complaints.queries import DEMANDED, SUMMARY, find, of_one, open_children, reference_of
+from helpdesk.complaints.remedies import case_limit
 from helpdesk.complaints.severity_models import SeverityAssessment
 from helpdesk.identity.actors import Actor
 from helpdesk.kernel.access import existing
@@ -144,9 +145,9 @@ def detail(session: Session, actor: Actor, ref: str | UUID) -> dict[str, Any]:
     facts = SimpleNamespace(
         **shown,
         regulator=shown["channel"] in in_force().regulator_channels,
-        authority=actor.authority,
         children_open=open_children(session, actor, shown["id"]) if shown["child_count"] else 0,
     )
+    facts.case_limit = case_limit(session, actor, facts)
     shown["allowed_actions"] = LIFECYCLE.allowed(shown["status"], facts, actor.may)
     if any(person["agent_id"] == str(actor.person_id) for person in shown["people"] if person["role"] == "subject"):
         for item in shown["allowed_actions"]:

@@ -6,7 +6,6 @@ Source: the handling stages of ISO 10002:2018 (receipt, acknowledgement, assessm
 
 from typing import Any, Final
 
-from helpdesk.identity.allowances import within_case
 from helpdesk.kernel.state_machine import Lifecycle, Requirement, Transition, states
 
 OPEN: Final = states("received", "investigated")
@@ -64,13 +63,15 @@ ON_THE_SPOT: Final = (
     Requirement(
         "amount_beyond_authority",
         "the offers on it come to more than you may give on one complaint.",
-        lambda row: within_case(row.authority or "none", row.offers_minor, row.currency),
+        lambda row: row.offers_minor <= row.case_limit,
     ),
     Requirement("safety", "it is about safety, which is investigated.", lambda row: not row.safety),
     Requirement("vulnerable", "a need is recorded; see first what it asks for.", lambda row: not row.vulnerable),
     Requirement("regulator", "it came through a regulator or ombudsman.", lambda row: not row.regulator),
 )
-"""The triage rule: when a complaint may be settled at the first contact. `row.authority`: of who would settle it."""
+"""The triage rule: when a complaint may be settled at the first contact. `row.case_limit`: of who would
+settle it (`remedies.case_limit`).
+"""
 
 
 BY_THE_COMPLAINT: Final = tuple(

@@ -216,8 +216,10 @@ class Complaint(Identified, Versioned, EventStream, Stamped, Base):
     children_open = 0
     """How many of them are open in the sight of whoever is about to act: no column, looked up by `acts`."""
 
-    authority = cast("str | None", None)
-    """No column: whose limits apply to who acts on it now (`acts.check`); what is settled on the spot asks for it."""
+    case_limit = 0
+    """No column: how much who acts on it now may give on one complaint (`remedies.case_limit`), for what is settled on the
+    spot.
+    """
 
     @property
     def regulator(self) -> bool:

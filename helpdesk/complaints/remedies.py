@@ -4,8 +4,14 @@ The complaint does not know offers; it knows five numbers, because `resolve` ask
 waits for what was promised. The caller holds the complaint's lock (`queries.complaint_for_update`).
 """
 
+from typing import Any
+
+from sqlalchemy.orm import Session
+
 from helpdesk.complaints import changes
 from helpdesk.complaints.models import Complaint
+from helpdesk.identity import allowances_in_force
+from helpdesk.identity.actors import Actor
 from helpdesk.kernel.differences import Changes
 
 
@@ -27,3 +33,13 @@ def count(
     complaint.remedies_undelivered += undelivered
     complaint.touch()
     return changes.since(before, complaint)
+
+
+def case_limit(session: Session, actor: Actor, complaint: Any) -> int:
+    """How much this actor may give on one complaint like this, in minor units of its currency, by the limits in force.
+    `complaint`: has `offers_minor`, `currency` and `team_id`. 0 where nothing is offered: then nobody asks, and it costs
+    no statement.
+    """
+    if complaint.offers_minor <= 0 or complaint.currency is None:
+        return 0
+    return allowances_in_force.case_limit(session, actor.authority, complaint.currency, complaint.team_id)

@@ -5,7 +5,7 @@ from typing import Any, Final
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from helpdesk.complaints import assessments, person_queries, queries, severity, severity_queries
+from helpdesk.complaints import assessments, person_queries, queries, remedies, severity, severity_queries
 from helpdesk.complaints.errors import ConflictOfInterest
 from helpdesk.complaints.lifecycle import LIFECYCLE
 from helpdesk.complaints.models import Complaint
@@ -53,7 +53,7 @@ def _row(row: SeverityAssessment) -> dict[str, Any]:
 
 def _on_the_spot(session: Session, actor: Actor, complaint: Complaint) -> dict[str, Any]:
     """The very requirements that guard the action, each with whether it is met, and whatever else stands against it."""
-    complaint.authority = actor.authority
+    complaint.case_limit = remedies.case_limit(session, actor, complaint)
     complaint.children_open = queries.open_children(session, actor, complaint.id) if complaint.child_count else 0
     queries.know_demands(session, complaint)
     checks = [{"code": need.code, "detail": need.detail, "met": need.holds(complaint)} for need in _SETTLE.requires]

@@ -59,6 +59,9 @@ PERMISSIONS: Final[dict[str, str]] = {
     "offer:send": "put an approved offer before the customer",
     "offer:revoke": "withdraw an offer that the customer has not answered, and reverse an issued one",
     "offer:answer": "accept or decline an offer for the customer who said so",
+    "authority:read": "see who lent authority to whom, everybody's conflicts of interest, and offers flagged as split",
+    "authority:manage": "set the limits of authorities, and end what others lent",
+    "conflict:manage": "record and end conflicts of interest of others",
     "budget:read": "see recovery budgets and their ledgers",
     "budget:manage": "open and allocate recovery budgets",
     "voucher:redeem": "redeem a voucher at a till",
@@ -134,6 +137,7 @@ _SENIOR = _AGENT | {
     "routing:read",
 }
 _AUDITOR = _READING | {
+    "authority:read",
     "evidence:read",
     "budget:read",
     "provider:read",
@@ -153,6 +157,8 @@ _MANAGER = _SENIOR | {
     "custom_field:manage",
     "taxonomy:manage",
     "budget:manage",
+    "authority:read",
+    "conflict:manage",
     "sla:manage",
     "event:read",
     "import:run",
@@ -211,7 +217,10 @@ SHIPPED: Final[dict[str, Shipped]] = {
     "agent": Shipped("Handles complaints.", Rights(frozenset(_AGENT), "teams", "agent")),
     "senior": Shipped("Decides the harder ones, and approves offers.", Rights(frozenset(_SENIOR), "teams", "senior")),
     "manager": Shipped("Answers for every team.", Rights(frozenset(_MANAGER), "everything", "manager")),
-    "director": Shipped("As a manager, for larger amounts.", Rights(frozenset(_MANAGER), "everything", "director")),
+    "director": Shipped(
+        "As a manager, for larger amounts, and sets the limits.",
+        Rights(frozenset(_MANAGER | {"authority:manage"}), "everything", "director"),
+    ),
     "admin": Shipped("May do everything.", Rights(frozenset(PERMISSIONS), "everything", "director")),
     "auditor": Shipped("Reads everything and changes nothing.", Rights(frozenset(_AUDITOR), "everything", "none")),
 }

@@ -19,6 +19,7 @@ class Alone(Enum):
     """What one does at a time in the whole installation."""
 
     AGENTS_AND_TEAMS = 0x48444147
+    AUTHORITY_RULES = 0x48444152
     BOOTSTRAP_TOKENS = 0x48444144
     CUSTOM_FIELDS = 0x48444346
     DEFAULT_POLICY = 0x48445341
@@ -43,6 +44,11 @@ class Each(Enum):
 def lock(session: Session, what: Alone) -> None:
     """To the end of the transaction."""
     session.execute(select(func.pg_advisory_xact_lock(what.value)))
+
+
+def lock_shared(session: Session, what: Alone) -> None:
+    """To the end of the transaction: with any number of others that take it so, and with nobody who takes it alone."""
+    session.execute(select(func.pg_advisory_xact_lock_shared(what.value)))
 
 
 def lock_each(session: Session, kind: Each, named: str) -> None:

@@ -9,7 +9,10 @@ from sqlalchemy.orm import Session
 
 from helpdesk.complaints.errors import ConflictOfInterest
 from helpdesk.complaints.person_queries import is_subject
+from helpdesk.identity import allowance_queries
 from helpdesk.identity.actors import Actor
+from helpdesk.identity.allowances import Allowances
+from helpdesk.identity.allowances_in_force import in_force
 from helpdesk.kernel.errors import Forbidden
 from helpdesk.kernel.money import Money
 from helpdesk.kernel.schemas import dump_money
@@ -25,6 +28,7 @@ class Asked:
     offer_id: UUID
     complaint_id: UUID
     customer_id: UUID | None
+    team_id: UUID | None
     drafted_by: UUID | None
     approvals: list[dict[str, Any]]
     amount: Money | None
@@ -43,6 +47,7 @@ def asked_of(held: queries.Held) -> Asked:
         offer_id=offer.id,
         complaint_id=offer.complaint_id,
         customer_id=held.complaint.customer_id,
+        team_id=held.complaint.team_id,
         drafted_by=offer.drafted_by,
         approvals=offer.approvals,
         amount=amount,
@@ -65,8 +70,10 @@ def is_about(session: Session, actor: Actor, asked: Asked) -> bool:
     return actor.person_id is not None and is_subject(session, asked.complaint_id, actor.person_id)
 
 
-def verdict(session: Session, actor: Actor, asked: Asked, now: datetime) -> tuple[Verdict, list[Excess]]:
-    """Whether this person's authority is enough, and the limits it would pass. To act on it, `take_turns` first."""
+def verdict(
+    session: Session, actor: Actor, asked: Asked, now: datetime, allowances: Allowances
+) -> tuple[Verdict, list[Excess]]:
+    """Whether this person's authority is enough, and the limits it would pass. To act on it, `in_turn` first."""
     if asked.amount is None:
         return Verdict.ENOUGH, []
     before = queries.granted(
@@ -78,8 +85,18 @@ def verdict(session: Session, actor: Actor, asked: Asked, now: datetime) -> tupl
         currency=asked.amount.currency,
         now=now,
     )
-    over = authority.excesses(actor.authority, asked.amount, before)
-    return authority.judge(actor.authority, over, endorsed=bool(asked.approvers)), over
+    limits = allowances.limits(actor.authority, asked.amount.currency, asked.team_id)
+    over = authority.excesses(limits, asked.amount, before)
+    return authority.judge(allowances, actor.authority, over, endorsed=bool(asked.approvers)), over
+
+
+def in_turn(session: Session, actor: Actor, asked: Asked) -> Allowances:
+    """What judges an approval that is about to be given: nobody changes it, nor grants to the same customer or in the same
+    name, until the transaction ends. After the locks of complaint and offer, before the budget's.
+    """
+    allowance_queries.among_others(session)
+    queries.take_turns(session, asked.customer_id, actor.id)
+    return allowance_queries.standing(session)[0]
 
 
 def beyond(over: list[Excess]) -> BeyondAuthority:
@@ -97,5 +114,5 @@ def refusal(session: Session, actor: Actor, asked: Asked, now: datetime) -> Forb
     personal = personal_refusal(session, actor, asked)
     if personal is not None:
         return personal
-    found, over = verdict(session, actor, asked, now)
+    found, over = verdict(session, actor, asked, now, in_force(session))
     return beyond(over) if found is Verdict.NOT_ENOUGH else None

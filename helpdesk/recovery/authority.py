@@ -1,20 +1,18 @@
 """How much one person may give away: per case, per customer in twelve months, per day. Never one's own draft beyond that.
 
-The limits are nominal: 50 means 50.00 EUR and 50 JPY alike, in the offer's own currency, because a rate that moves
-would move people's authority with it. Sums count what was granted and not undone, in that currency. Above the top of the
-table two directors are needed, neither of whom drafted it. Pure: the sums come from `queries`.
+The limits are data (`identity.allowances`). Sums count what was granted and not undone, in the offer's currency. Above the
+limits of the authority that the table names, two persons are needed, neither of whom drafted it. Pure: the sums come from
+`approval_queries`.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from decimal import Decimal
 from enum import StrEnum
 from typing import Final
 
-from helpdesk.identity.allowances import LIMITS, Limits
+from helpdesk.identity.allowances import SCOPES, Allowances, Limits
 from helpdesk.kernel.money import Money
 
-TOP: Final = "director"
 CUSTOMER_DAYS: Final = 365
 
 
@@ -42,22 +40,21 @@ class Excess:
     would_be: Money
 
 
-def excesses(held: str, amount: Money, granted: Granted) -> list[Excess]:
-    """Every limit of the authority `held` that would be passed; empty: within authority. A limit may be reached, not passed."""
-    limits = LIMITS.get(held, Limits(0, 0, 0))
+def excesses(limits: Limits, amount: Money, granted: Granted) -> list[Excess]:
+    """Every limit that would be passed; empty: within authority. A limit may be reached, not passed."""
     found = []
-    for name in ("case", "customer", "day"):
-        allowed = Money.of(Decimal(getattr(limits, name)), amount.currency)
+    for name in SCOPES:
+        allowed = Money(limits.minor(name, amount.currency), amount.currency)
         would_be = Money(getattr(granted, name) + amount.minor, amount.currency)
         if allowed < would_be:
             found.append(Excess(name, allowed, would_be))
     return found
 
 
-def judge(held: str, over: Sequence[Excess], *, endorsed: bool) -> Verdict:
-    """`over`: from `excesses`. `endorsed`: another director has approved it already."""
+def judge(allowances: Allowances, held: str, over: Sequence[Excess], *, endorsed: bool) -> Verdict:
+    """`held`: the authority. `over`: from `excesses`. `endorsed`: another who signs above the limits has approved it already."""
     if not over:
         return Verdict.ENOUGH
-    if held != TOP:
+    if not allowances.signs_above(held):
         return Verdict.NOT_ENOUGH
     return Verdict.ENOUGH if endorsed else Verdict.SECOND_NEEDED

@@ -252,8 +252,8 @@ def _submit(uow: UnitOfWork, actor: Actor, held: Held, given: Mapping[str, Any],
     if asked.amount is not None:
         if approvals.is_about(uow.session, actor, asked):
             return
-        queries.take_turns(uow.session, asked.customer_id, actor.id)
-        if approvals.verdict(uow.session, actor, asked, uow.now)[0] is not Verdict.ENOUGH:
+        allowances = approvals.in_turn(uow.session, actor, asked)
+        if approvals.verdict(uow.session, actor, asked, uow.now, allowances)[0] is not Verdict.ENOUGH:
             return
     because = "within own authority" if asked.amount is not None else "it costs nothing"
     _grant(uow, actor, held, {"because": because})
@@ -262,8 +262,8 @@ def _submit(uow: UnitOfWork, actor: Actor, held: Held, given: Mapping[str, Any],
 def _approve(uow: UnitOfWork, actor: Actor, held: Held, given: Mapping[str, Any], _to: Links) -> None:
     """`check` has looked already; what it saw of the sums may have changed until it is this one's turn."""
     asked = approvals.asked_of(held)
-    queries.take_turns(uow.session, asked.customer_id, actor.id)
-    found, over = approvals.verdict(uow.session, actor, asked, uow.now)
+    allowances = approvals.in_turn(uow.session, actor, asked)
+    found, over = approvals.verdict(uow.session, actor, asked, uow.now, allowances)
     if found is Verdict.NOT_ENOUGH:
         raise approvals.beyond(over)
     if found is Verdict.SECOND_NEEDED:

@@ -153,6 +153,7 @@ _OFFER: Final[Any] = (
         Complaint.reference.label("complaint_reference"),
         Complaint.status.label("complaint_status"),
         Complaint.customer_id,
+        Complaint.team_id,
         Offer.kind,
         Offer.amount_minor,
         Offer.currency,

@@ -41,6 +41,7 @@ def _asked(row: dict[str, Any]) -> approvals.Asked:
         offer_id=row["id"],
         complaint_id=row["complaint_id"],
         customer_id=row["customer_id"],
+        team_id=row["team_id"],
         drafted_by=row["drafted_by"],
         approvals=row["approvals"],
         amount=None if row["amount"] is None else Money(*row["amount"]),
