@@ -84,9 +84,9 @@ from helpdesk.kernel.sniffing import EXTENSIONS
 from helpdesk.kernel.web import API, RowId, VersionNumber
 from helpdesk.recovery.api import blp as recovery
 from helpdesk.recovery.budget_api import blp as budgets
+from helpdesk.recovery.kinds import KINDS as REMEDY_KINDS
+from helpdesk.recovery.lifecycle import ISSUING_BY
 from helpdesk.recovery.lifecycle import LIFECYCLE as OFFER_LIFE
-from helpdesk.recovery.playbook import ISSUABLE
-from helpdesk.recovery.playbook import KINDS as REMEDY_KINDS
 from helpdesk.recovery.voucher_api import blp as vouchers
 from helpdesk.sla.api import blp as sla
 from helpdesk.sla.calendar_api import blp as calendars
@@ -202,13 +202,13 @@ VOCABULARIES = {
     "DraftKind": DRAFT_KINDS,
     "Fault": taxonomy.FAULTS,
     "IssueOutcome": taxonomy.ISSUE_OUTCOMES,
+    "IssuingBy": ISSUING_BY,
     "JobState": jobs.STATES,
     "LinkKind": LINK_LABELS,
     "LanguageLevel": LEVELS,
     "MessageKind": MESSAGE_KINDS,
     "NotificationKind": NOTIFICATION_KINDS,
     "MilestoneKind": MILESTONES,
-    "OfferKind": ISSUABLE,
     "OfferStatus": OFFER_LIFE.states,
     "PresenceState": PRESENCES,
     "RecordType": complaint_life.RECORD_TYPES,

@@ -95,7 +95,7 @@ from helpdesk.kernel.verification import Check
 from helpdesk.recovery import issuance
 from helpdesk.recovery import queries as recovery_queries
 from helpdesk.recovery import subscribers as recovery
-from helpdesk.recovery.events import OfferAccepted, OfferIssued, OfferRevoked
+from helpdesk.recovery.events import OfferAccepted, OfferDelivered, OfferIssued, OfferReversed, OfferRevoked
 from helpdesk.recovery.evidence_queries import offers_as_evidence
 from helpdesk.sla import answer_subscribers as answers
 from helpdesk.sla import dry_run_jobs as sla_dry_run_jobs
@@ -164,7 +164,8 @@ _FOLLOWING: Final[Mapping[type[Event], tuple[Subscriber, ...]]] = {
     MailFailed: (listeners.mail_failed,),
     OfferAccepted: (answers.remedy_accepted,),
     OfferIssued: (answers.remedy_delivered, regimes.offer_issued),
-    OfferRevoked: (answers.remedy_taken_back,),
+    OfferDelivered: (answers.remedy_delivered,),
+    **dict.fromkeys((OfferRevoked, OfferReversed), (answers.remedy_taken_back,)),
     **dict.fromkeys((SlaWarned, SlaBreached, SlaOverdue), (escalations.rang,)),
     SlaOfferWanted: (recovery.offer_wanted,),
     ComplaintSplit: (sla.split_clocks,),

@@ -17,8 +17,8 @@ from helpdesk.automation.happenings import Happened
 from helpdesk.complaints import facts as complaint_facts
 from helpdesk.complaints.models import Complaint
 from helpdesk.kernel.facts import CODE, CODES, FLAG, TEXT, WHOLE, Facts, Field, Vocabulary
+from helpdesk.recovery.kinds import KINDS
 from helpdesk.recovery.lifecycle import LIFECYCLE as OFFER_LIFE
-from helpdesk.recovery.playbook import ISSUABLE
 from helpdesk.sla import clock_terms
 from helpdesk.sla.business_time import SEARCH_DAYS, BusinessTimeError, elapsed, remaining
 from helpdesk.sla.errors import NoPolicy
@@ -44,7 +44,7 @@ _OF_CLOCKS: Final[Vocabulary] = {
 }
 _OF_OFFERS: Final[Vocabulary] = {
     "offer_statuses": Field(CODES, "where the offers on it stand", OFFER_LIFE.states),
-    "offer_kinds": Field(CODES, "what was offered", tuple(ISSUABLE)),
+    "offer_kinds": Field(CODES, "what was offered", KINDS),
 }
 AGES: Final = {
     "business_minutes_since_received": "received_at",

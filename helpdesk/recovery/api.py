@@ -143,6 +143,13 @@ _REFUSALS: dict[str, tuple[type[DomainError], ...]] = {
 }
 
 
+_OPERATIONS = {
+    "offer": "send_offer",
+    "record_issued": "record_offer_issued",
+    "confirm_delivery": "confirm_offer_delivery",
+}
+
+
 def _action_route(action: str) -> None:
     """One route per row of the lifecycle's table that a person can ask for."""
     step = LIFECYCLE.by_action(action)
@@ -155,12 +162,13 @@ def _action_route(action: str) -> None:
 
     sources = ", ".join(sorted(step.sources, key=LIFECYCLE.states.index))
     waits = " ".join(f"Refused while {need.detail}" for need in step.requires)
+    target = step.target or "the same"
     money = " Moves money in a budget." if moves_money(action) else ""
     blp.write(
         f"/offers/<uuid:offer_id>/actions/{action}",
-        operation_id=f"{action}_offer" if action != "offer" else "send_offer",
+        operation_id=_OPERATIONS.get(action, f"{action}_offer"),
         summary=step.summary,
-        description=f"{step.summary}: from {sources} to {step.target}.{money} {waits}".strip(),
+        description=f"{step.summary}: from {sources} to {target}.{money} {waits}".strip(),
         body=schemas.BODIES[action],
         answer=schemas.Offer,
         permission=step.permission,

@@ -103,7 +103,17 @@ class OfferIssuing(OfferActed):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OfferIssued(OfferActed):
+    """`delivered`: the customer has it with that; else `offer.delivered` tells when it came."""
+
     type: ClassVar[str] = "offer.issued"
+    delivered: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OfferDelivered(OfferActed):
+    """Of what is sent or done: somebody said that the customer has it."""
+
+    type: ClassVar[str] = "offer.delivered"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -151,6 +161,7 @@ BY_ACTION: Final[dict[str, type[OfferActed]]] = {
     "begin_issuing": OfferIssuing,
     "record_issued": OfferIssued,
     "fail": OfferFailed,
+    "confirm_delivery": OfferDelivered,
     "retry": OfferRetried,
     "redeem": OfferRedeemed,
     "unredeem": OfferUnredeemed,

@@ -21,9 +21,9 @@ from helpdesk.kernel.ids import new_id
 from helpdesk.kernel.mail import queue_mail
 from helpdesk.kernel.money import Money
 from helpdesk.kernel.unit_of_work import Database, UnitOfWork
-from helpdesk.recovery import queries, texts, voucher_queries
+from helpdesk.recovery import queries, telling, texts, voucher_queries
 from helpdesk.recovery.codes import new_code
-from helpdesk.recovery.models import Letter, Offer
+from helpdesk.recovery.models import Letter
 from helpdesk.recovery.queries import Held
 from helpdesk.recovery.voucher_models import Voucher
 
@@ -90,7 +90,7 @@ class VoucherIssuer:
     def tell(self, uow: UnitOfWork, held: Held) -> None:
         offer = held.offer
         voucher = voucher_queries.voucher_of(uow.session, offer.id)
-        _mail(
+        telling.write(
             uow,
             offer,
             "voucher_in_parts" if voucher.partial else "voucher",
@@ -141,12 +141,5 @@ class LetterIssuer:
             )
 
 
-def _mail(uow: UnitOfWork, offer: Offer, kind: str, **values: str) -> None:
-    person = complainant_of(uow.session, offer.complaint_id)
-    if person is not None and person.email:
-        subject, body = texts.render(offer.language, kind, name=person.name, **values)
-        queue_mail(uow, subject_id=offer.id, reason=kind, recipient=person.email, subject=subject, body=body)
-
-
 ISSUERS: Final[Mapping[str, Issuer]] = {"voucher": VoucherIssuer(), "apology_letter": LetterIssuer()}
-"""One per kind that can be issued."""
+"""One per kind that we issue ourselves."""

@@ -9,9 +9,7 @@ from dataclasses import dataclass
 from typing import Final, TypedDict
 
 from helpdesk.kernel.state_machine import Lifecycle, Requirement, Transition, states
-
-PAYING: Final = frozenset({"voucher"})
-"""Kinds that have an amount, and so an authority and a budget. An apology costs nothing."""
+from helpdesk.recovery.kinds import CONFIRMED, TABLE
 
 UNANSWERED: Final = states("drafted", "pending_approval", "approved", "offered")
 RESERVED: Final = states("approved", "offered", "accepted", "issuing")
@@ -31,17 +29,30 @@ SHOWN_TO_CUSTOMER: Final = states(
 NOBODY: Final = "nobody"
 """The permission of steps that follow by themselves; it is not in the vocabulary, so no role and no caller holds it."""
 
-SYSTEM_ACTIONS: Final = frozenset({"endorse", "begin_issuing", "record_issued", "fail", "expire", "redeem", "unredeem"})
-"""Steps without a route: parts of another act, the outcome of a job, a sweep, or a voucher at the till."""
+SYSTEM_ACTIONS: Final = frozenset({"endorse", "begin_issuing", "expire", "redeem", "unredeem"})
+"""Steps without a route: parts of another act, a sweep, or a voucher at the till."""
+
+ISSUING_BY: Final = ("machine", "person")
+"""Who issues it, while it is `issuing`: Helpdesk by itself, or a person, for whom it waits."""
 
 
 @dataclass(frozen=True, slots=True)
 class Situation:
-    """What the requirements below ask about an offer at one moment. `used`: something was bought with its voucher."""
+    """What the requirements below ask about an offer at one moment. `used`: something was bought with its voucher.
+    `settles`: who asks may say what came of its issuance: the program always, a person while it waits for one.
+    `delivered`: the customer has it.
+    """
 
     kind: str
     in_time: bool
     used: bool = False
+    settles: bool = True
+    delivered: bool = False
+
+
+_AT_WORK: Final = Requirement(
+    "being_issued", "Helpdesk is issuing it by itself; what comes of it is recorded by itself.", lambda row: row.settles
+)
 
 
 LIFECYCLE: Final = Lifecycle(
@@ -133,8 +144,38 @@ LIFECYCLE: Final = Lifecycle(
             (Requirement("still_valid", "the offer is still valid.", lambda row: not row.in_time),),
         ),
         Transition("begin_issuing", states("accepted"), "issuing", NOBODY, "Issuing begins with the acceptance"),
-        Transition("record_issued", states("issuing"), "issued", NOBODY, "It was issued; the money is spent"),
-        Transition("fail", states("issuing"), "failed", NOBODY, "Issuing was given up; the money is free again"),
+        Transition(
+            "record_issued",
+            states("issuing"),
+            "issued",
+            "offer:issue",
+            "Record that it was issued by hand, with the reference that it has outside; the money is spent",
+            ("reference",),
+            (_AT_WORK,),
+        ),
+        Transition(
+            "fail",
+            states("issuing"),
+            "failed",
+            "offer:issue",
+            "Record that it cannot be issued, and why; the money is free again",
+            ("reason",),
+            (_AT_WORK,),
+        ),
+        Transition(
+            "confirm_delivery",
+            states("issued"),
+            None,
+            "offer:answer",
+            "Record that the customer has got what was sent or done",
+            ("said_by",),
+            (Requirement("delivered_already", "the customer has it.", lambda row: not row.delivered),),
+            only=Requirement(
+                "delivered_at_once",
+                "what is delivered with its issuance is not confirmed.",
+                lambda row: row.kind in CONFIRMED,
+            ),
+        ),
         Transition(
             "retry",
             states("failed"),
@@ -159,10 +200,14 @@ LIFECYCLE: Final = Lifecycle(
             states("issued"),
             "reversed",
             "offer:revoke",
-            "Take back an unused voucher; its money goes back to the budget",
+            "Take back an unused voucher, or record that money or goods came back; the amount is in the budget again",
             ("reason",),
             (
-                Requirement("words_stay", "a letter cannot be taken back.", lambda row: row.kind in PAYING),
+                Requirement(
+                    "stays_done",
+                    "what was said or done cannot be taken back.",
+                    lambda row: TABLE[row.kind].taken_back != "never",
+                ),
                 Requirement(
                     "voucher_used",
                     "something was bought with the voucher; take back its redemptions first.",
@@ -211,11 +256,18 @@ class OfferCounts(TypedDict):
     undelivered: int
 
 
-def complaint_effect(source: str, target: str, *, this_round: bool) -> OfferCounts:
+def delivers(action: str, kind: str) -> bool:
+    """Whether the customer has the remedy with this step."""
+    return action == "confirm_delivery" or (action == "record_issued" and kind not in CONFIRMED)
+
+
+def complaint_effect(
+    source: str, target: str, *, this_round: bool, delivered: tuple[bool, bool] = (False, False)
+) -> OfferCounts:
     """By how much the complaint's counters change with a step. `this_round`: the offer was approved since the complaint
-    was last reopened; what was decided before is no decision of this round.
+    was last reopened; what was decided before is no decision of this round. `delivered`: before and after.
     """
-    before, after = counted(source), counted(target)
+    before, after = counted(source, delivered=delivered[0]), counted(target, delivered=delivered[1])
     return OfferCounts(
         live=after["live"] - before["live"],
         drafts=after["drafts"] - before["drafts"],
@@ -224,13 +276,13 @@ def complaint_effect(source: str, target: str, *, this_round: bool) -> OfferCoun
     )
 
 
-def counted(state: str) -> OfferCounts:
-    """What one offer in this state adds to its complaint's counters."""
+def counted(state: str, *, delivered: bool) -> OfferCounts:
+    """What one offer in this state adds to its complaint's counters. `delivered`: the customer has it."""
     return OfferCounts(
         live=int(state not in ENDED),
         drafts=int(state not in ENDED | GRANTED),
         approved=int(state in GRANTED),
-        undelivered=int(state not in ENDED | SPENT),
+        undelivered=int(state not in ENDED and not delivered),
     )
 
 

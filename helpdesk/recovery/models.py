@@ -14,11 +14,15 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
 from helpdesk.kernel.db import Base, Identified, Json, Minor, Stamped, Timestamp, Versioned
-from helpdesk.recovery.lifecycle import GRANTED, LIFECYCLE, PAYING, SPENT
-from helpdesk.recovery.playbook import ISSUABLE
+from helpdesk.recovery.kinds import CONFIRMED, KINDS, PAYING
+from helpdesk.recovery.lifecycle import GRANTED, ISSUING_BY, LIFECYCLE, SPENT
 
 ENTRY_KINDS: Final = ("allocate", "reserve", "commit", "release", "reverse")
 LANGUAGES: Final = ("en", "zh")
+
+
+_ARRIVING_LATER: Final = CONFIRMED | {"apology_letter"}
+"""Kinds that can be issued before the customer has them: what somebody confirms, and a letter that is to be posted."""
 
 
 def _words(words: frozenset[str] | tuple[str, ...]) -> str:
@@ -30,14 +34,15 @@ class Offer(Identified, Versioned, Stamped, Base):
 
     `valid_until` is None until it is put before the customer. `round` counts issuances asked for, from 1: money is
     reserved once per round. `steps` counts `offer_transition` rows. `status_reason`: why the last step was taken, where
-    somebody said. `suggestion` is what the playbook said when it was drafted. `voucher_days`, `voucher_partial`: how long
+    somebody said. `suggestion` is what the playbook said when it was drafted. `issuing_by`: who issues it, while it is
+    being issued. `delivered_at`: since when the customer has it. `voucher_days`, `voucher_partial`: how long
     the voucher will be good from its issuance, and whether it may be used in parts.
     """
 
     __tablename__ = "offer"
     __table_args__ = (
         CheckConstraint(LIFECYCLE.check_constraint("status"), name="status"),
-        CheckConstraint(f"kind IN {ISSUABLE}", name="kind"),
+        CheckConstraint(f"kind IN {KINDS}", name="kind"),
         CheckConstraint(f"(kind IN ({_words(PAYING)})) = (amount_minor IS NOT NULL)", name="paying_has_amount"),
         CheckConstraint("(amount_minor IS NULL) = (currency IS NULL)", name="amount_has_currency"),
         CheckConstraint("amount_minor > 0", name="amount_minor"),
@@ -56,10 +61,21 @@ class Offer(Identified, Versioned, Stamped, Base):
         CheckConstraint(
             f"status NOT IN ({_words(SPENT)}) OR issued_reference IS NOT NULL", name="issued_with_reference"
         ),
+        CheckConstraint(
+            f"(status = 'issuing') = (issuing_by IS NOT NULL) AND issuing_by IN {ISSUING_BY}", name="issuing_by"
+        ),
+        CheckConstraint(
+            f"delivered_at IS NULL OR status IN ({_words(SPENT | {'reversed'})})", name="delivered_when_issued"
+        ),
+        CheckConstraint(
+            f"delivered_at IS NOT NULL OR status NOT IN ({_words(SPENT)}) OR kind IN ({_words(_ARRIVING_LATER)})",
+            name="issued_is_delivered",
+        ),
         Index("ix_offer_complaint_id_id", "complaint_id", "id"),
         Index("ix_offer_status_id", "status", "id"),
         Index("ix_offer_kind_id", "kind", "id"),
         Index("ix_offer_valid_until", "valid_until", postgresql_where=text("status = 'offered'")),
+        Index("ix_offer_issuing_by_id", "issuing_by", "id", postgresql_where=text("issuing_by IS NOT NULL")),
     )
 
     complaint_id: Mapped[UUID] = mapped_column(ForeignKey("complaint.id", ondelete="RESTRICT"))
@@ -84,7 +100,9 @@ class Offer(Identified, Versioned, Stamped, Base):
     granted_at: Mapped[Timestamp | None]
     granted_round: Mapped[int | None]
     """The complaint's round in which it was approved."""
+    issuing_by: Mapped[str | None]
     issued_reference: Mapped[str | None]
+    delivered_at: Mapped[Timestamp | None]
     suggestion: Mapped[Json]
 
 

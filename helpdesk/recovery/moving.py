@@ -65,7 +65,7 @@ def _hand_over(uow: UnitOfWork, offer: Offer, giver: Complaint, taker: Complaint
 
 
 def _count(complaint: Complaint, offer: Offer, times: int) -> Changes:
-    counts = counted(offer.status)
+    counts = counted(offer.status, delivered=offer.delivered_at is not None)
     this_round = offer.granted_round == complaint.round
     return remedies.count(
         complaint,

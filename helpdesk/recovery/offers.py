@@ -27,17 +27,18 @@ from helpdesk.kernel.money import Money
 from helpdesk.kernel.schemas import json_safe
 from helpdesk.kernel.unit_of_work import UnitOfWork
 from helpdesk.kernel.words import with_article
-from helpdesk.recovery import approvals, budgets, playbook, queries, suggestions, texts, voucher_ledger
+from helpdesk.recovery import approvals, budgets, queries, suggestions, telling, texts, voucher_ledger
 from helpdesk.recovery.authority import Verdict
 from helpdesk.recovery.errors import ComplaintTakesNoOffers, DuplicateOffer
 from helpdesk.recovery.events import BY_ACTION, OfferDrafted
+from helpdesk.recovery.kinds import ISSUABLE, OUTSIDE, PAYING, TOLD
 from helpdesk.recovery.lifecycle import (
     COMPLAINT_TAKES_OFFERS,
     LIFECYCLE,
-    PAYING,
     SYSTEM_ACTIONS,
     complaint_effect,
     counted,
+    delivers,
     money_effect,
 )
 from helpdesk.recovery.models import Offer, OfferTransition
@@ -101,7 +102,7 @@ def draft(uow: UnitOfWork, actor: Actor, complaint: Complaint, given: dict[str, 
     uow.session.add(offer)
     before = changes.values_of(complaint)
     complaint.currency = complaint.currency or offer.currency
-    remedies.count(complaint, **counted(offer.status), amount=offer.amount_minor)
+    remedies.count(complaint, **counted(offer.status, delivered=False), amount=offer.amount_minor)
     uow.record(
         OfferDrafted(
             complaint_id=complaint.id,
@@ -126,13 +127,13 @@ def check_takes_offers(complaint: Complaint) -> None:
 
 def _check_draft(complaint: Complaint, kind: str, amount: Money | None) -> None:
     problems = []
-    if kind not in playbook.ISSUABLE:
-        detail = f"Helpdesk cannot issue a {kind} yet; it can issue {' and '.join(playbook.ISSUABLE)}."
+    if kind not in ISSUABLE:
+        detail = f"Nobody can issue {kind} yet; write one of {', '.join(ISSUABLE)}."
         problems.append(FieldError.at("/kind", "not_issuable", detail))
     elif kind in PAYING and amount is None:
-        problems.append(FieldError.at("/amount", "required", f"A {kind} needs an amount."))
+        problems.append(FieldError.at("/amount", "required", f"{with_article(kind).capitalize()} needs an amount."))
     elif kind not in PAYING and amount is not None:
-        problems.append(FieldError.at("/amount", "not_paid", f"A {kind} has no amount."))
+        problems.append(FieldError.at("/amount", "not_paid", f"{with_article(kind).capitalize()} has no amount."))
     # One currency per case: the authority for a case could be evaded by splitting it over two.
     if amount is not None and complaint.currency not in {None, amount.currency}:
         detail = f"This complaint is reckoned in {complaint.currency}."
@@ -156,14 +157,24 @@ def advance(uow: UnitOfWork, actor: Actor, held: Held, action: str, given: Mappi
     offer, complaint = held.offer, held.complaint
     step = LIFECYCLE.transition(action, offer.status, held.situation, actor.may)
     source, target = offer.status, step.target or offer.status
+    delivered = offer.delivered_at is not None
     offer.status = target
     offer.status_reason = given.get("reason")
+    if target != source:
+        offer.issuing_by = _issuer_of(offer) if target == "issuing" else None
+    if delivers(action, offer.kind):
+        offer.delivered_at = uow.now
     offer.steps += 1
     offer.touch()
     _move_money(uow, actor, held, source, target)
     counts = remedies.count(
         complaint,
-        **complaint_effect(source, target, this_round=offer.granted_round == complaint.round),
+        **complaint_effect(
+            source,
+            target,
+            this_round=offer.granted_round == complaint.round,
+            delivered=(delivered, offer.delivered_at is not None),
+        ),
         amount=offer.amount_minor,
     )
     supplied = json_safe(given)
@@ -197,10 +208,16 @@ def advance(uow: UnitOfWork, actor: Actor, held: Held, action: str, given: Mappi
             to_status=target,
             given=supplied,
             complaint_changes=counts,
+            **({"delivered": offer.delivered_at is not None} if action == "record_issued" else {}),
         ),
         stream=complaint,
         actor=actor,
     )
+
+
+def _issuer_of(offer: Offer) -> str:
+    """Who issues it: a person, where none of ours can. See `lifecycle.ISSUING_BY`."""
+    return "person" if offer.kind in OUTSIDE else "machine"
 
 
 def _move_money(uow: UnitOfWork, actor: Actor, held: Held, source: str, target: str) -> None:
@@ -302,7 +319,7 @@ def _send(uow: UnitOfWork, actor: Actor, held: Held, given: Mapping[str, Any], t
         "offer",
         name=person.name,
         reference=held.complaint.reference,
-        what=texts.what(offer.language, offer.kind, amount),
+        what=texts.what(offer.language, offer.kind, amount if offer.kind in TOLD else None),
         reason=offer.reason,
         until=texts.moment(offer.valid_until),
         link=to.of(offer.id, offer.valid_until),
@@ -324,12 +341,22 @@ def _retry(uow: UnitOfWork, actor: Actor, held: Held, given: Mapping[str, Any], 
 
 
 def _owe_issuance(uow: UnitOfWork, offer: Offer) -> None:
-    uow.duty(ISSUE, offer.id, dedupe_key=f"{offer.id}:{offer.round}")
+    """Nothing is owed by a duty where it waits for a person."""
+    if offer.issuing_by == "machine":
+        uow.duty(ISSUE, offer.id, dedupe_key=f"{offer.id}:{offer.round}")
+
+
+def _record_issued(uow: UnitOfWork, actor: Actor, held: Held, given: Mapping[str, Any], _to: Links) -> None:
+    """By hand: `given` has what it is called outside."""
+    held.offer.issued_reference = given["reference"]
+    advance(uow, actor, held, "record_issued", given)
+    telling.issued(uow, held)
 
 
 def _reverse(uow: UnitOfWork, actor: Actor, held: Held, given: Mapping[str, Any], _to: Links) -> None:
     advance(uow, actor, held, "reverse", given)
-    voucher_ledger.void(uow, actor, held)
+    if held.offer.kind == "voucher":
+        voucher_ledger.void(uow, actor, held)
 
 
 _SPECIAL: Final[dict[str, Callable[[UnitOfWork, Actor, Held, Mapping[str, Any], Links], None]]] = {
@@ -339,6 +366,7 @@ _SPECIAL: Final[dict[str, Callable[[UnitOfWork, Actor, Held, Mapping[str, Any], 
     "offer": _send,
     "accept": _accept,
     "retry": _retry,
+    "record_issued": _record_issued,
     "reverse": _reverse,
 }
 

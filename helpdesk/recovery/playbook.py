@@ -18,23 +18,7 @@ from importlib import resources
 from typing import Any, Final
 
 from helpdesk.kernel.money import Money
-
-KINDS: Final = (
-    "refund",
-    "partial_refund",
-    "replacement",
-    "re_performance",
-    "voucher",
-    "points",
-    "gift",
-    "service_credit",
-    "apology_letter",
-    "goodwill_payment",
-)
-"""Every kind of remedy there is a word for."""
-
-ISSUABLE: Final = ("voucher", "apology_letter")
-"""The kinds that an issuer exists for; the others are named in suggestions, and cannot be drafted yet."""
+from helpdesk.recovery.kinds import ISSUABLE
 
 LINE_KINDS: Final = ("restitution", "statutory", "goodwill")
 
@@ -102,7 +86,7 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class Remedy:
-    """`issuable` False: it is the right thing, but has to be paid outside; no issuer for it exists yet."""
+    """`issuable` False: it is the right thing, but cannot be drafted; nobody could issue it."""
 
     kind: str
     amount: Money | None
@@ -263,7 +247,7 @@ def _remedies(facts: Facts, owed: Money, goodwill: Money) -> tuple[Remedy, ...]:
     if owed.minor:
         whole = facts.price is not None and facts.price <= owed
         kind = "refund" if whole else "partial_refund"
-        why = "What was lost is owed in money: pay it outside Helpdesk for now. A voucher does not settle it."
+        why = "What was lost is owed in money. A voucher does not settle it."
         found.append(Remedy(kind, owed, kind in ISSUABLE, why))
     if goodwill.minor:
         found.append(Remedy("voucher", goodwill, True, "Goodwill on top of what is owed."))

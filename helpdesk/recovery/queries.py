@@ -5,7 +5,7 @@ complaint, offer, budget; `hold` is the only function that locks an offer, so no
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, Final
 from uuid import UUID
@@ -22,6 +22,7 @@ from helpdesk.kernel.errors import MovedMeanwhile, NotFound
 from helpdesk.kernel.outbox import Duty
 from helpdesk.kernel.pagination import Listed, Order, Page, listed
 from helpdesk.recovery.authority import CUSTOMER_DAYS, Granted
+from helpdesk.recovery.kinds import TOLD
 from helpdesk.recovery.lifecycle import (
     ENDED,
     GRANTED,
@@ -41,12 +42,14 @@ _back: Final = aliased(VoucherEntry)
 class Held:
     """An offer and its complaint, both locked, in that knowledge passed on. `now`: when the transaction began, by the
     database's clock; all of one transaction is decided by one time. `used`: something was bought with its voucher.
+    `settles`: whoever holds it may say what came of its issuance.
     """
 
     complaint: Complaint
     offer: Offer
     now: datetime
     used: bool
+    settles: bool
 
     @property
     def version(self) -> int:
@@ -58,18 +61,29 @@ class Held:
 
     @property
     def situation(self) -> Situation:
-        return situation(self.offer.kind, self.offer.valid_until, self.now, used=self.used)
+        return situation(
+            self.offer.kind,
+            self.offer.valid_until,
+            self.now,
+            used=self.used,
+            settles=self.settles,
+            delivered=self.offer.delivered_at is not None,
+        )
 
 
-def situation(kind: str, valid_until: datetime | None, now: datetime, *, used: bool) -> Situation:
-    return Situation(kind, in_time=valid_until is None or now < valid_until, used=used)
+def situation(
+    kind: str, valid_until: datetime | None, now: datetime, *, used: bool, settles: bool, delivered: bool
+) -> Situation:
+    in_time = valid_until is None or now < valid_until
+    return Situation(kind, in_time=in_time, used=used, settles=settles, delivered=delivered)
 
 
 def hold(session: Session, actor: Actor, offer_id: UUID) -> Held:
     """Lock the complaint, then the offer. Raises `NotFound` when this actor may not see the complaint."""
     complaint_id, now = _complaint_of(session, offer_id)
     complaint = complaint_for_update(session, actor, str(complaint_id))
-    return _held(session, complaint, offer_id, now)
+    held = _held(session, complaint, offer_id, now)
+    return replace(held, settles=held.offer.issuing_by == "person")
 
 
 def hold_any(session: Session, offer_id: UUID) -> Held:
@@ -123,7 +137,7 @@ def _held(session: Session, complaint: Complaint, offer_id: UUID, now: datetime)
     # Asked under the offer's lock, which whoever uses the voucher holds.
     asked = offer.kind == "voucher" and offer.status == "issued"
     used = asked and bool(session.execute(select(_USED).where(Offer.id == offer_id)).scalar_one())
-    return Held(complaint, offer, now, used)
+    return Held(complaint, offer, now, used, settles=True)
 
 
 def _lock_offer(session: Session, offer_id: UUID, complaint_id: UUID) -> Offer:
@@ -170,7 +184,9 @@ _OFFER: Final[Any] = (
         Offer.approvals,
         Offer.budget_id,
         Offer.round,
+        Offer.issuing_by,
         Offer.issued_reference,
+        Offer.delivered_at,
         Offer.suggestion,
         Offer.version,
         Offer.created_at,
@@ -202,7 +218,7 @@ def offer_detail(session: Session, actor: Actor | None, offer_id: UUID) -> dict[
 def list_offers(session: Session, actor: Actor, page: Page, given: dict[str, Any]) -> Listed:
     """Newest first, of complaints that the actor may see."""
     conditions: list[ColumnElement[bool]] = [visible_to(actor)]
-    conditions += [getattr(Offer, name) == given[name] for name in ("status", "kind") if name in given]
+    conditions += [getattr(Offer, name) == given[name] for name in ("status", "kind", "issuing_by") if name in given]
     return _offers(session, page, _OFFER.where(*conditions), given)
 
 
@@ -242,6 +258,8 @@ def shown_to_customer(session: Session, offer_id: UUID) -> dict[str, Any]:
     if found is None:
         raise NotFound
     shown = with_amount(found)
+    if shown["kind"] not in TOLD:
+        shown["amount"] = None  # what it costs us
     in_time = shown["valid_until"] is None or shown["now"] < shown["valid_until"]
     if shown["status"] != "issued":
         # A voucher that is being made, was used or was taken back is not one to spend.
@@ -381,11 +399,11 @@ def being_issued(session: Session, offer_id: UUID) -> Any:
 
 
 def _abandoned(topic: str) -> ColumnElement[bool]:
-    """Being issued, and nobody owes it any more."""
+    """Helpdesk issues it by itself, and nobody owes that any more. What waits for a person is owed by no duty."""
     owed = exists().where(
         Duty.subject_id == Offer.id, Duty.topic == topic, Duty.done_at.is_(None), Duty.dead_at.is_(None)
     )
-    return and_(Offer.status == "issuing", ~owed)
+    return and_(Offer.issuing_by == "machine", ~owed)
 
 
 def issuing_without_duty(session: Session, topic: str, limit: int) -> Sequence[UUID]:

@@ -6,11 +6,12 @@ from marshmallow import ValidationError, fields, validate, validates_schema
 
 from helpdesk.complaints.taxonomy import FAULTS
 from helpdesk.kernel.money import currencies
-from helpdesk.kernel.schemas import Choice, Flag, MoneyField, PageQuery, Pattern, Schema, Text, Timestamp, Whole
-from helpdesk.recovery.lifecycle import CUSTOMER_STATES, LIFECYCLE
+from helpdesk.kernel.schemas import Choice, Flag, Line, MoneyField, PageQuery, Pattern, Schema, Text, Timestamp, Whole
+from helpdesk.recovery.kinds import ISSUABLE, KINDS
+from helpdesk.recovery.lifecycle import CUSTOMER_STATES, ISSUING_BY, LIFECYCLE
 from helpdesk.recovery.models import LANGUAGES
 from helpdesk.recovery.offers import DEFAULT_VALID_DAYS, DEFAULT_VOUCHER_DAYS
-from helpdesk.recovery.playbook import ISSUABLE, KINDS, LINE_KINDS
+from helpdesk.recovery.playbook import LINE_KINDS
 
 _REFERENCE: Final = "7K3M-9QX2-TAM"
 _LINK: Final = "https://helpdesk.example.com/api/v1/public/offers/WyIwMTkyZjBjMTdkMWU3YzNhIl0.REPLACE-ME"
@@ -26,9 +27,14 @@ class OfferIn(Schema):
     kind = Choice(
         KINDS,
         required=True,
-        metadata={"description": f"Can be issued now: {', '.join(ISSUABLE)}.", "example": "voucher"},
+        metadata={"description": f"Can be drafted: {', '.join(ISSUABLE)}.", "example": "voucher"},
     )
-    amount = MoneyField(metadata={"description": "For what is paid; a letter has none."})
+    amount = MoneyField(
+        metadata={
+            "description": "What the customer gets; of a replacement, a new performance or a gift what it costs us, which "
+            "they are not told. A letter has none."
+        }
+    )
     reason = Text(
         max_length=2000,
         metadata={
@@ -85,7 +91,11 @@ class OfferIn(Schema):
 
 class OfferQuery(PageQuery):
     status = Choice(LIFECYCLE.states, metadata={"example": "pending_approval"})
-    kind = Choice(ISSUABLE, metadata={"example": "voucher"})
+    kind = Choice(KINDS, metadata={"example": "voucher"})
+    issuing_by = Choice(
+        ISSUING_BY,
+        metadata={"description": "Of those being issued. person: they wait to be issued by hand.", "example": "person"},
+    )
 
 
 class OfferNoteIn(Schema):
@@ -107,6 +117,17 @@ class OfferDeclineIn(OfferAnswerIn):
     reason = Text(max_length=2000, metadata={"example": "Wants the money back instead."})
 
 
+class OfferIssuedIn(OfferNoteIn):
+    reference = Line(
+        required=True,
+        max_length=200,
+        metadata={
+            "description": "What it is called outside: of the payment, the parcel, the booking.",
+            "example": "bank transfer 2026-03-02/17",
+        },
+    )
+
+
 BODIES: Final[dict[str, type[Schema]]] = {
     "submit": OfferNoteIn,
     "approve": OfferNoteIn,
@@ -115,6 +136,9 @@ BODIES: Final[dict[str, type[Schema]]] = {
     "offer": OfferNoteIn,
     "accept": OfferAnswerIn,
     "decline": OfferDeclineIn,
+    "record_issued": OfferIssuedIn,
+    "fail": OfferReasonIn,
+    "confirm_delivery": OfferAnswerIn,
     "retry": OfferNoteIn,
     "revoke": OfferReasonIn,
     "reverse": OfferReasonIn,
@@ -144,9 +168,23 @@ class OfferSummary(Schema):
     id = fields.UUID(required=True)
     complaint_id = fields.UUID(required=True)
     complaint_reference = fields.String(required=True, metadata={"example": _REFERENCE})
-    kind = Choice(ISSUABLE, required=True)
+    kind = Choice(KINDS, required=True)
     amount = MoneyField(required=True, allow_none=True)
     status = Choice(LIFECYCLE.states, required=True, metadata={"example": "offered"})
+    issuing_by = Choice(
+        ISSUING_BY,
+        required=True,
+        allow_none=True,
+        metadata={"description": "Who issues it, while it is being issued.", "example": None},
+    )
+    delivered_at = Timestamp(
+        required=True,
+        allow_none=True,
+        metadata={
+            "description": "Since when the customer has it; what is sent or done, when that was confirmed.",
+            "example": None,
+        },
+    )
     valid_until = Timestamp(required=True, allow_none=True)
     drafted_by = fields.UUID(required=True, allow_none=True)
     version = fields.Integer(required=True)
@@ -183,7 +221,7 @@ class Offer(OfferSummary):
         required=True,
         allow_none=True,
         metadata={
-            "description": "The voucher's code or the letter's id; the code only for who may send offers.",
+            "description": "The voucher's code (only for who may send offers), the letter's id, or what it is called outside.",
             "example": None,
         },
     )
@@ -209,8 +247,10 @@ class PublicOffer(Schema):
     """What the customer sees."""
 
     complaint_reference = fields.String(required=True, metadata={"example": _REFERENCE})
-    kind = Choice(ISSUABLE, required=True)
-    amount = MoneyField(required=True, allow_none=True)
+    kind = Choice(KINDS, required=True)
+    amount = MoneyField(
+        required=True, allow_none=True, metadata={"description": "What they get in money's worth, where it is that."}
+    )
     reason = fields.String(required=True, metadata={"example": "Your order came four days late."})
     status = Choice(
         CUSTOMER_STATES,

@@ -79,18 +79,21 @@ _ISSUED: Final = text("""
     ) i ON i.offer_id = o.id
     GROUP BY o.id
     HAVING count(i.reference) > 1
-        OR (o.status = ANY(:spent) AND (count(i.reference) <> 1 OR NOT bool_or(i.reference = o.issued_reference)
-            OR bool_or(i.amount_minor IS DISTINCT FROM o.amount_minor) OR bool_or(i.kind <> o.kind)))
-        OR (o.status <> ALL(:may_have) AND count(i.reference) > 0)
+        OR (o.kind = ANY(:ours) AND o.status = ANY(:spent)
+            AND (count(i.reference) <> 1 OR NOT bool_or(i.reference = o.issued_reference) OR bool_or(i.amount_minor IS DISTINCT FROM o.amount_minor) OR bool_or(i.kind <> o.kind)))
+        OR ((o.status <> ALL(:may_have) OR o.kind <> ALL(:ours)) AND count(i.reference) > 0)
     ORDER BY o.id
 """)
+_OURS: Final = ("voucher", "apology_letter")
+"""Kinds whose issuances are rows here."""
 _MAY_HAVE_ISSUANCE: Final = sorted({"issuing", "failed", "revoked", "reversed"} | SPENT)
 """`failed`, and `revoked` after it: the issuer may have been done when its answer was lost. It buys nothing."""
 
 
 def issued_once(session: Session) -> Iterator[Violation]:
     """An issued offer has one voucher or letter, the one it names, of its amount; nothing was issued twice or unasked."""
-    for row in session.execute(_ISSUED, {"spent": sorted(SPENT), "may_have": _MAY_HAVE_ISSUANCE}):
+    sets = {"spent": sorted(SPENT), "may_have": _MAY_HAVE_ISSUANCE, "ours": [*_OURS]}
+    for row in session.execute(_ISSUED, sets):
         what = "of its own" if row.same else "which it does not name" if row.issued else "at all"
         detail = f"{row.kind} {row.status} with {row.issued} issuances {what}"
         if row.issued and row.other:
@@ -143,14 +146,14 @@ def vouchers_redeemed(session: Session) -> Iterator[Violation]:
 _FORGOTTEN: Final = text("""
     SELECT o.id, o.status FROM offer o
     WHERE o.status = 'accepted'
-       OR (o.status = 'issuing' AND NOT EXISTS (
+       OR (o.issuing_by = 'machine' AND NOT EXISTS (
             SELECT FROM duty d WHERE d.topic = :topic AND d.subject_id = o.id AND d.done_at IS NULL AND d.dead_at IS NULL))
     ORDER BY o.id
 """)
 
 
 def accepted_is_issued(session: Session) -> Iterator[Violation]:
-    """What was accepted is being issued, and somebody owes it."""
+    """What was accepted is being issued, and a duty owes it, or it waits for a person to do it."""
     for row in session.execute(_FORGOTTEN, {"topic": ISSUE}):
         yield Violation("recovery.accepted_is_issued", f"offer {row.id}", f"{row.status}, and no duty to issue it")
 
@@ -205,7 +208,7 @@ _COUNTERS: Final = text("""
         SELECT count(*) FILTER (WHERE status <> ALL(:ended)) AS live,
                count(*) FILTER (WHERE status <> ALL(:ended) AND status <> ALL(:granted)) AS drafts,
                count(*) FILTER (WHERE status = ANY(:granted) AND granted_round = c.reopened_count + 1) AS approved,
-               count(*) FILTER (WHERE status <> ALL(:settled)) AS waiting,
+               count(*) FILTER (WHERE status <> ALL(:ended) AND delivered_at IS NULL) AS waiting,
                coalesce(sum(amount_minor) FILTER (WHERE status <> ALL(:ended)), 0) AS minor
         FROM offer WHERE complaint_id = c.id) o
     WHERE (c.offers_live, c.offers_drafted, c.offers_approved, c.remedies_undelivered,
@@ -216,7 +219,7 @@ _COUNTERS: Final = text("""
 
 def complaint_counters(session: Session) -> Iterator[Violation]:
     """A complaint's five counters of offers are what its offers say."""
-    sets = {"ended": sorted(ENDED), "granted": sorted(GRANTED), "settled": sorted(ENDED | SPENT)}
+    sets = {"ended": sorted(ENDED), "granted": sorted(GRANTED)}
     for row in session.execute(_COUNTERS, sets):
         detail = (
             f"counts {row.offers_live} live offers, {row.offers_drafted} drafts, {row.offers_approved} approved, "

@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 from helpdesk.identity.actors import Actor
 from helpdesk.kernel.money import Money
 from helpdesk.recovery import approvals, queries, voucher_queries
-from helpdesk.recovery.lifecycle import LIFECYCLE, PAYING
+from helpdesk.recovery.lifecycle import LIFECYCLE
 from helpdesk.recovery.offers import Links
 from helpdesk.recovery.suggestions import Suggested
 from helpdesk.recovery.voucher_models import Voucher, VoucherEntry
@@ -19,14 +19,21 @@ def offer(session: Session, actor: Actor, row: dict[str, Any], to: Links) -> dic
     hands_on = actor.may("offer:send")
     shown = dict(row)
     shown["link"] = to.of(row["id"], row["valid_until"]) if hands_on and row["status"] == "offered" else None
-    if row["kind"] in PAYING and not hands_on:
+    if row["kind"] == "voucher" and not hands_on:
         shown["issued_reference"] = None
     shown["allowed_actions"] = _allowed(session, actor, row)
     return shown
 
 
 def _allowed(session: Session, actor: Actor, row: dict[str, Any]) -> list[dict[str, Any]]:
-    facts = queries.situation(row["kind"], row["valid_until"], row["now"], used=row["used"])
+    facts = queries.situation(
+        row["kind"],
+        row["valid_until"],
+        row["now"],
+        used=row["used"],
+        settles=row["issuing_by"] == "person",
+        delivered=row["delivered_at"] is not None,
+    )
     found = LIFECYCLE.allowed(row["status"], facts, actor.may)
     for item in found:
         if item["action"] == "approve":

@@ -13,7 +13,7 @@ from helpdesk.kernel.money import Money
 from helpdesk.kernel.unit_of_work import UnitOfWork
 from helpdesk.recovery import offers, suggestions
 from helpdesk.recovery.errors import NothingToOffer
-from helpdesk.recovery.lifecycle import PAYING
+from helpdesk.recovery.kinds import PAYING
 
 
 def draft(uow: UnitOfWork, complaint: Complaint, wanted: Mapping[str, Any]) -> UUID:

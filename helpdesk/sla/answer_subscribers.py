@@ -4,8 +4,8 @@
   one. An acknowledgement is no answer, nor is the notice of a merge or a split, nor what a rule or the system sends by itself.
 - `next_response` starts with a message of the complainant when none runs: of several without an answer the oldest counts. What an
   agent writes unasked starts none, and neither does a message on a closed complaint, unless it reopens it.
-- `remedy_delivered` starts when an offer is accepted and is kept when it was issued. A failed one is owed on; one that is taken
-  back is not.
+- `remedy_delivered` starts when an offer is accepted and is kept when the customer has it: when it was issued, or (of what is
+  sent or done) when somebody says that it came. A failed one is owed on; one that is taken back is not.
 """
 
 from collections.abc import Sequence
@@ -90,7 +90,10 @@ def remedy_accepted(uow: UnitOfWork, events: Sequence[OfRemedy]) -> None:
 
 
 def remedy_delivered(uow: UnitOfWork, events: Sequence[OfRemedy]) -> None:
+    """Issued is not delivered where it says so (`delivered` of the event)."""
     for event in events:
+        if not getattr(event, "delivered", True):
+            continue
         complaint, found, clock = _of_remedy(uow, event)
         if clock is not None:
             clocks.stop(uow, clock, uow.now)

@@ -13,8 +13,18 @@ MOST_ACTIONS: Final = 10
 MOST_NAMED: Final = 50
 MOST_DATA: Final = 20
 TO: Final = ("assignee", "responsible", "team_leads", "team", "watchers")
-OFFERS: Final = ("voucher", "apology_letter")
-"""What the recovery domain can issue."""
+OFFERS: Final = (
+    "refund",
+    "partial_refund",
+    "replacement",
+    "re_performance",
+    "voucher",
+    "gift",
+    "service_credit",
+    "apology_letter",
+    "goodwill_payment",
+)
+"""What can be drafted in the recovery domain."""
 _EVENT_NAME: Final = Pattern(
     r"^[a-z][a-z0-9_]*(\.[a-z][a-z0-9_]*)*$", error="Write words of small letters, digits and _, with dots between."
 )
@@ -70,14 +80,14 @@ class DraftOfferIn(Schema):
     amount = MoneyField(
         load_default=None,
         allow_none=True,
-        metadata={"description": "Of a voucher; as much as the playbook suggests for goodwill, when absent."},
+        metadata={"description": "As much as the playbook suggests for goodwill, when absent. A letter has none."},
     )
     reason = Text(
         max_length=2000,
         load_default=None,
         allow_none=True,
         metadata={
-            "description": "Why, in words for the customer. Required for a voucher.",
+            "description": "Why, in words for the customer. Required for all but a letter.",
             "example": "We kept you waiting.",
         },
     )
@@ -85,7 +95,7 @@ class DraftOfferIn(Schema):
 
     @validates_schema
     def _fits_kind(self, data: dict[str, Any], **_: Any) -> None:
-        if data.get("kind") == "voucher" and not data.get("reason"):
+        if data.get("kind") != "apology_letter" and not data.get("reason"):
             raise ma.ValidationError("Say why, in words for the customer.", "reason")
         if data.get("kind") == "apology_letter" and data.get("amount") is not None:
             raise ma.ValidationError("A letter has no amount.", "amount")

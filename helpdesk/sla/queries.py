@@ -195,15 +195,20 @@ def _act(row: Any, waiting_on: str) -> Act:
 
 
 _ACCEPTED: Final = "offer.accepted"
-_SETTLED: Final = ("offer.issued", "offer.revoked")
-"""Events of offers, which stand on their complaint's stream: what was accepted is owed until it was issued, or taken back."""
+_SETTLED: Final = ("offer.issued", "offer.delivered", "offer.revoked", "offer.reversed")
+"""Events of offers, which stand on their complaint's stream: what was accepted is owed until the customer has it, or it was
+taken back."""
 
 
 def remedies_awaited(session: Session, complaint_id: UUID) -> list[tuple[UUID, datetime]]:
     """The offers that were accepted and are still owed, and since when."""
     rows = session.execute(
         select(EventRow.type, EventRow.occurred_at, EventRow.payload["offer_id"].astext.label("offer_id"))
-        .where(EventRow.stream_id == complaint_id, EventRow.type.in_((_ACCEPTED, *_SETTLED)))
+        .where(
+            EventRow.stream_id == complaint_id,
+            EventRow.type.in_((_ACCEPTED, *_SETTLED)),
+            EventRow.payload["delivered"].astext.is_distinct_from("false"),
+        )
         .order_by(EventRow.stream_seq)
     )
     awaited: dict[UUID, datetime] = {}

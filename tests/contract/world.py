@@ -416,11 +416,11 @@ class World:
     def _import(self) -> str:
         return str(self._created("/imports", {"mapping": "cfpb", "file_name": "complaints.csv"}))
 
-    def _draft(self, caller: Caller, amount: str) -> dict[str, Any]:
+    def _draft(self, caller: Caller, amount: str, **more: Any) -> dict[str, Any]:
         if not self._budgets:
             self.budget()
         complaint = {"reference": self._complaint("")}
-        return helpers.draft(caller, complaint, helpers.voucher(amount))
+        return helpers.draft(caller, complaint, helpers.voucher(amount, **more))
 
     def _offered(self) -> dict[str, Any]:
         offer = self._draft(self.caller, "1.00")
@@ -444,6 +444,17 @@ class World:
         performer.perform(helpers.duties(self._program.database))
         return offer
 
+    def _waiting(self, kind: str = "refund") -> dict[str, Any]:
+        """To be issued by hand."""
+        offer = self._draft(self.caller, "1.00", kind=kind)
+        helpers.act(self.caller, offer, "submit")
+        helpers.act(self.caller, offer, "offer")
+        return helpers.act(self.caller, offer, "accept", said_by="phone")
+
+    def _sent(self) -> dict[str, Any]:
+        """Issued, and not arrived yet."""
+        return helpers.act(self.caller, self._waiting("replacement"), "record_issued", reference="parcel 1")
+
     def _pending(self) -> dict[str, Any]:
         """Drafted by somebody else, beyond their authority."""
         drafter = make_agent(self._app, self._program.database, "agent", [])
@@ -459,9 +470,12 @@ class World:
             "pending_approval": self._pending,
             "approved": self._approved,
             "offered": self._offered,
+            "issuing": self._waiting,
             "issued": self._issued,
             "failed": self._failed,
         }
+        if action == "confirm_delivery":
+            return str(self._sent()["id"])
         sources = OFFER_LIFE.by_action(action).sources if action else {"offered"}
         return str(next(make for state, make in made.items() if state in sources)()["id"])
 

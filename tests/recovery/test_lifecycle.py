@@ -9,6 +9,7 @@ from helpdesk.identity.permissions import PERMISSIONS, ROLES
 from helpdesk.kernel.errors import ActionNotAllowed
 from helpdesk.recovery import offers, schemas
 from helpdesk.recovery.events import BY_ACTION
+from helpdesk.recovery.kinds import CONFIRMED, KINDS
 from helpdesk.recovery.lifecycle import (
     CUSTOMER_STATES,
     ENDED,
@@ -18,6 +19,7 @@ from helpdesk.recovery.lifecycle import (
     SYSTEM_ACTIONS,
     Situation,
     complaint_effect,
+    delivers,
     money_effect,
     moves_money,
     told_to_customer,
@@ -36,7 +38,7 @@ GRID = {
     "offered": {"accept": "accepted", "decline": "declined", "expire": "expired", "revoke": "revoked"},
     "accepted": {"begin_issuing": "issuing"},
     "issuing": {"record_issued": "issued", "fail": "failed"},
-    "issued": {"redeem": "redeemed", "reverse": "reversed"},
+    "issued": {"confirm_delivery": "issued", "redeem": "redeemed", "reverse": "reversed"},
     "redeemed": {"unredeem": "issued"},
     "declined": {},
     "expired": {},
@@ -64,20 +66,21 @@ COUNTED = {
     "offered": (1, 0, 1, 1),
     "accepted": (1, 0, 1, 1),
     "issuing": (1, 0, 1, 1),
-    "issued": (1, 0, 1, 0),
-    "redeemed": (1, 0, 1, 0),
+    "issued": (1, 0, 1, 1),
+    "redeemed": (1, 0, 1, 1),
     "declined": (0, 0, 0, 0),
     "expired": (0, 0, 0, 0),
     "revoked": (0, 0, 0, 0),
     "failed": (1, 0, 1, 1),
     "reversed": (0, 0, 0, 0),
 }
-"""Live, drafts, approved, undelivered."""
+"""Live, drafts, approved, undelivered; of what the customer has not got yet."""
 
 
 def situation(action: str) -> Situation:
     """One in which the action's own requirements hold."""
-    return Situation(kind="voucher", in_time=action != "expire")
+    kind = "replacement" if action == "confirm_delivery" else "voucher"
+    return Situation(kind=kind, in_time=action != "expire")
 
 
 @pytest.mark.parametrize(("state", "action"), list(itertools.product(LIFECYCLE.states, LIFECYCLE.actions)))
@@ -87,7 +90,8 @@ def test_grid(state: str, action: str) -> None:
         with pytest.raises(ActionNotAllowed) as refused:
             LIFECYCLE.transition(action, state, situation(action), SYSTEM.may)
         listed = {item["action"] for item in refused.value.extra["allowed_actions"]}
-        assert listed == set(GRID[state]) - SYSTEM_ACTIONS
+        expected_list = set(GRID[state]) - SYSTEM_ACTIONS
+        assert listed == (expected_list if action == "confirm_delivery" else expected_list - {"confirm_delivery"})
         return
     step = LIFECYCLE.transition(action, state, situation(action), SYSTEM.may)
     assert (step.target or state) == expected
@@ -110,7 +114,11 @@ def test_grid_is_whole() -> None:
     [
         ("accept", "offered", Situation("voucher", in_time=False), "offer_expired"),
         ("expire", "offered", Situation("voucher", in_time=True), "still_valid"),
-        ("reverse", "issued", Situation("apology_letter", in_time=True), "words_stay"),
+        ("reverse", "issued", Situation("apology_letter", in_time=True), "stays_done"),
+        ("reverse", "issued", Situation("re_performance", in_time=True), "stays_done"),
+        ("record_issued", "issuing", Situation("refund", in_time=True, settles=False), "being_issued"),
+        ("fail", "issuing", Situation("refund", in_time=True, settles=False), "being_issued"),
+        ("confirm_delivery", "issued", Situation("gift", in_time=True, delivered=True), "delivered_already"),
         ("reverse", "issued", Situation("voucher", in_time=True, used=True), "voucher_used"),
     ],
 )
@@ -118,6 +126,26 @@ def test_requirements(action: str, state: str, hindrance: Situation, code: str) 
     with pytest.raises(ActionNotAllowed) as refused:
         LIFECYCLE.transition(action, state, hindrance, SYSTEM.may)
     assert [need["code"] for need in refused.value.extra["missing"]] == [code]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_what_the_customer_has_is_not_counted_as_undelivered(kind: str) -> None:
+    """With its issuance, or when somebody says that it came; and it is a step of the table that says so."""
+    at_once = delivers("record_issued", kind)
+    assert at_once == (kind not in CONFIRMED)
+    assert complaint_effect("issuing", "issued", this_round=True, delivered=(False, at_once))["undelivered"] == -at_once
+    if not at_once:
+        assert delivers("confirm_delivery", kind)
+        came = complaint_effect("issued", "issued", this_round=True, delivered=(False, True))
+        assert came["undelivered"] == -1
+        back = complaint_effect("issued", "reversed", this_round=True, delivered=(False, False))
+        assert back["undelivered"] == -1
+    assert complaint_effect("issued", "reversed", this_round=True, delivered=(True, True))["undelivered"] == 0
+
+
+def test_what_is_not_confirmed_has_no_confirmation() -> None:
+    with pytest.raises(ActionNotAllowed, match="delivered with its issuance"):
+        LIFECYCLE.transition("confirm_delivery", "issued", Situation("refund", in_time=True), SYSTEM.may)
 
 
 class TestWhatFollowsByItself:

@@ -131,7 +131,7 @@ class TestRemedies:
         found = suggestion(price=eur("200"), loss=eur("60"))
         assert [(item.kind, item.amount, item.issuable) for item in found.remedies] == [
             ("apology_letter", None, True),
-            ("partial_refund", eur("60"), False),
+            ("partial_refund", eur("60"), True),
             ("voucher", eur("40"), True),
         ]
 

@@ -27,7 +27,7 @@ from helpdesk.kernel.embedded import EmbeddedPostgres
 from helpdesk.kernel.event_log import EventRow
 from helpdesk.kernel.settings import Settings
 from helpdesk.kernel.unit_of_work import Consequences, Database
-from helpdesk.recovery import playbook
+from helpdesk.recovery.kinds import ISSUABLE
 from helpdesk.sla import escalating, escalations, sweep
 from helpdesk.sla.ladder_schemas import OFFERS
 from helpdesk.sla.models import Alarm
@@ -258,7 +258,7 @@ class TestOffer:
         assert violations(database) == []
 
     def test_the_kinds_that_can_be_written_are_those_that_can_be_issued(self) -> None:
-        assert set(OFFERS) == set(playbook.ISSUABLE)
+        assert set(OFFERS) == set(ISSUABLE)
 
 
 class TestMeanwhile:

@@ -1,0 +1,65 @@
+"""Every kind of remedy, and what is true of each: one table that payloads, budgets, issuing and letters read.
+
+A kind has an amount when it costs something. Of most it is what the customer gets; of a replacement, a new performance
+and a gift it is what that costs us: it counts against authority and budget alike, and the customer is not told. A kind
+that is sent or done arrives later than it is issued, and is delivered only when somebody says that it came.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+OURSELVES: Final = "ourselves"
+PROVIDER: Final = "provider"
+NOBODY_YET: Final = "nobody_yet"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kind:
+    """`pays`: it has an amount. `amount_is`: given (to the customer), cost (to us) or nothing.
+
+    `issuer`: ourselves; provider: an outside provider, or a person where none is enabled; nobody_yet: it can be named in
+    a suggestion, and not be drafted.
+
+    `taken_back`: how what was issued can be reversed. voided: by us, at once; returned: when the customer gave it back;
+    never. `delivered`: issued (the customer has it with its issuance) or confirmed (when somebody says that it came).
+    """
+
+    amount_is: str
+    issuer: str
+    taken_back: str
+    delivered: str
+
+    @property
+    def pays(self) -> bool:
+        return self.amount_is != "nothing"
+
+
+_MONEY: Final = Kind(amount_is="given", issuer=PROVIDER, taken_back="returned", delivered="issued")
+_GOODS: Final = Kind(amount_is="cost", issuer=PROVIDER, taken_back="returned", delivered="confirmed")
+
+TABLE: Final[Mapping[str, Kind]] = {
+    "refund": _MONEY,
+    "partial_refund": _MONEY,
+    "replacement": _GOODS,
+    "re_performance": Kind(amount_is="cost", issuer=PROVIDER, taken_back="never", delivered="confirmed"),
+    "voucher": Kind(amount_is="given", issuer=OURSELVES, taken_back="voided", delivered="issued"),
+    "points": Kind(amount_is="given", issuer=NOBODY_YET, taken_back="voided", delivered="issued"),
+    "gift": _GOODS,
+    "service_credit": _MONEY,
+    "apology_letter": Kind(amount_is="nothing", issuer=OURSELVES, taken_back="never", delivered="issued"),
+    "goodwill_payment": _MONEY,
+}
+
+KINDS: Final = tuple(TABLE)
+"""Every kind of remedy there is a word for."""
+ISSUABLE: Final = tuple(name for name, kind in TABLE.items() if kind.issuer != NOBODY_YET)
+"""The kinds that can be drafted."""
+PAYING: Final = frozenset(name for name, kind in TABLE.items() if kind.pays)
+"""Kinds that have an amount, and so an authority and a budget. An apology costs nothing."""
+OUTSIDE: Final = frozenset(name for name, kind in TABLE.items() if kind.issuer == PROVIDER)
+"""Kinds that an outside provider issues, or a person by hand."""
+CONFIRMED: Final = frozenset(name for name, kind in TABLE.items() if kind.delivered == "confirmed")
+"""Kinds that are delivered only when somebody says that they came."""
+TOLD: Final = frozenset(name for name, kind in TABLE.items() if kind.amount_is == "given")
+"""Kinds whose amount the customer is told."""
