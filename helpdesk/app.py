@@ -85,7 +85,7 @@ from helpdesk.kernel.web import API, RowId, VersionNumber
 from helpdesk.recovery.api import blp as recovery
 from helpdesk.recovery.budget_api import blp as budgets
 from helpdesk.recovery.kinds import KINDS as REMEDY_KINDS
-from helpdesk.recovery.lifecycle import ISSUING_BY
+from helpdesk.recovery.lifecycle import ISSUANCES
 from helpdesk.recovery.lifecycle import LIFECYCLE as OFFER_LIFE
 from helpdesk.recovery.voucher_api import blp as vouchers
 from helpdesk.sla.api import blp as sla
@@ -202,7 +202,7 @@ VOCABULARIES = {
     "DraftKind": DRAFT_KINDS,
     "Fault": taxonomy.FAULTS,
     "IssueOutcome": taxonomy.ISSUE_OUTCOMES,
-    "IssuingBy": ISSUING_BY,
+    "IssuanceState": ISSUANCES,
     "JobState": jobs.STATES,
     "LinkKind": LINK_LABELS,
     "LanguageLevel": LEVELS,

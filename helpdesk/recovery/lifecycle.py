@@ -32,8 +32,10 @@ NOBODY: Final = "nobody"
 SYSTEM_ACTIONS: Final = frozenset({"endorse", "begin_issuing", "expire", "redeem", "unredeem"})
 """Steps without a route: parts of another act, a sweep, or a voucher at the till."""
 
-ISSUING_BY: Final = ("machine", "person")
-"""Who issues it, while it is `issuing`: Helpdesk by itself, or a person, for whom it waits."""
+ISSUANCES: Final = ("automatic", "by_hand", "unknown")
+"""How it is issued, while it is `issuing`: by Helpdesk; by hand, by a person for whom it waits; or nobody knows whether the
+provider that was asked has done it, and a person is to find out.
+"""
 
 
 @dataclass(frozen=True, slots=True)

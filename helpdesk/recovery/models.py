@@ -15,7 +15,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from helpdesk.kernel.db import Base, Identified, Json, Minor, Stamped, Timestamp, Versioned
 from helpdesk.recovery.kinds import CONFIRMED, KINDS, PAYING
-from helpdesk.recovery.lifecycle import GRANTED, ISSUING_BY, LIFECYCLE, SPENT
+from helpdesk.recovery.lifecycle import GRANTED, ISSUANCES, LIFECYCLE, SPENT
 
 ENTRY_KINDS: Final = ("allocate", "reserve", "commit", "release", "reverse")
 LANGUAGES: Final = ("en", "zh")
@@ -34,8 +34,8 @@ class Offer(Identified, Versioned, Stamped, Base):
 
     `valid_until` is None until it is put before the customer. `round` counts issuances asked for, from 1: money is
     reserved once per round. `steps` counts `offer_transition` rows. `status_reason`: why the last step was taken, where
-    somebody said. `suggestion` is what the playbook said when it was drafted. `issuing_by`: who issues it, while it is
-    being issued. `delivered_at`: since when the customer has it. `voucher_days`, `voucher_partial`: how long
+    somebody said. `suggestion` is what the playbook said when it was drafted. `issuance`: how it is issued, while
+    it is. `delivered_at`: since when the customer has it. `voucher_days`, `voucher_partial`: how long
     the voucher will be good from its issuance, and whether it may be used in parts.
     """
 
@@ -61,9 +61,7 @@ class Offer(Identified, Versioned, Stamped, Base):
         CheckConstraint(
             f"status NOT IN ({_words(SPENT)}) OR issued_reference IS NOT NULL", name="issued_with_reference"
         ),
-        CheckConstraint(
-            f"(status = 'issuing') = (issuing_by IS NOT NULL) AND issuing_by IN {ISSUING_BY}", name="issuing_by"
-        ),
+        CheckConstraint(f"(status = 'issuing') = (issuance IS NOT NULL) AND issuance IN {ISSUANCES}", name="issuance"),
         CheckConstraint(
             f"delivered_at IS NULL OR status IN ({_words(SPENT | {'reversed'})})", name="delivered_when_issued"
         ),
@@ -75,7 +73,7 @@ class Offer(Identified, Versioned, Stamped, Base):
         Index("ix_offer_status_id", "status", "id"),
         Index("ix_offer_kind_id", "kind", "id"),
         Index("ix_offer_valid_until", "valid_until", postgresql_where=text("status = 'offered'")),
-        Index("ix_offer_issuing_by_id", "issuing_by", "id", postgresql_where=text("issuing_by IS NOT NULL")),
+        Index("ix_offer_issuance_id", "issuance", "id", postgresql_where=text("issuance IS NOT NULL")),
     )
 
     complaint_id: Mapped[UUID] = mapped_column(ForeignKey("complaint.id", ondelete="RESTRICT"))
@@ -100,7 +98,7 @@ class Offer(Identified, Versioned, Stamped, Base):
     granted_at: Mapped[Timestamp | None]
     granted_round: Mapped[int | None]
     """The complaint's round in which it was approved."""
-    issuing_by: Mapped[str | None]
+    issuance: Mapped[str | None]
     issued_reference: Mapped[str | None]
     delivered_at: Mapped[Timestamp | None]
     suggestion: Mapped[Json]

@@ -161,7 +161,7 @@ def advance(uow: UnitOfWork, actor: Actor, held: Held, action: str, given: Mappi
     offer.status = target
     offer.status_reason = given.get("reason")
     if target != source:
-        offer.issuing_by = _issuer_of(offer) if target == "issuing" else None
+        offer.issuance = _issuance_of(offer) if target == "issuing" else None
     if delivers(action, offer.kind):
         offer.delivered_at = uow.now
     offer.steps += 1
@@ -215,9 +215,9 @@ def advance(uow: UnitOfWork, actor: Actor, held: Held, action: str, given: Mappi
     )
 
 
-def _issuer_of(offer: Offer) -> str:
-    """Who issues it: a person, where none of ours can. See `lifecycle.ISSUING_BY`."""
-    return "person" if offer.kind in OUTSIDE else "machine"
+def _issuance_of(offer: Offer) -> str:
+    """By hand, where nobody of ours can. See `lifecycle.ISSUANCES`."""
+    return "by_hand" if offer.kind in OUTSIDE else "automatic"
 
 
 def _move_money(uow: UnitOfWork, actor: Actor, held: Held, source: str, target: str) -> None:
@@ -342,7 +342,7 @@ def _retry(uow: UnitOfWork, actor: Actor, held: Held, given: Mapping[str, Any], 
 
 def _owe_issuance(uow: UnitOfWork, offer: Offer) -> None:
     """Nothing is owed by a duty where it waits for a person."""
-    if offer.issuing_by == "machine":
+    if offer.issuance == "automatic":
         uow.duty(ISSUE, offer.id, dedupe_key=f"{offer.id}:{offer.round}")
 
 

@@ -83,7 +83,7 @@ def hold(session: Session, actor: Actor, offer_id: UUID) -> Held:
     complaint_id, now = _complaint_of(session, offer_id)
     complaint = complaint_for_update(session, actor, str(complaint_id))
     held = _held(session, complaint, offer_id, now)
-    return replace(held, settles=held.offer.issuing_by == "person")
+    return replace(held, settles=held.offer.issuance != "automatic")
 
 
 def hold_any(session: Session, offer_id: UUID) -> Held:
@@ -184,7 +184,7 @@ _OFFER: Final[Any] = (
         Offer.approvals,
         Offer.budget_id,
         Offer.round,
-        Offer.issuing_by,
+        Offer.issuance,
         Offer.issued_reference,
         Offer.delivered_at,
         Offer.suggestion,
@@ -218,7 +218,7 @@ def offer_detail(session: Session, actor: Actor | None, offer_id: UUID) -> dict[
 def list_offers(session: Session, actor: Actor, page: Page, given: dict[str, Any]) -> Listed:
     """Newest first, of complaints that the actor may see."""
     conditions: list[ColumnElement[bool]] = [visible_to(actor)]
-    conditions += [getattr(Offer, name) == given[name] for name in ("status", "kind", "issuing_by") if name in given]
+    conditions += [getattr(Offer, name) == given[name] for name in ("status", "kind", "issuance") if name in given]
     return _offers(session, page, _OFFER.where(*conditions), given)
 
 
@@ -403,7 +403,7 @@ def _abandoned(topic: str) -> ColumnElement[bool]:
     owed = exists().where(
         Duty.subject_id == Offer.id, Duty.topic == topic, Duty.done_at.is_(None), Duty.dead_at.is_(None)
     )
-    return and_(Offer.issuing_by == "machine", ~owed)
+    return and_(Offer.issuance == "automatic", ~owed)
 
 
 def issuing_without_duty(session: Session, topic: str, limit: int) -> Sequence[UUID]:

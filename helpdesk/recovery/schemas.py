@@ -8,7 +8,7 @@ from helpdesk.complaints.taxonomy import FAULTS
 from helpdesk.kernel.money import currencies
 from helpdesk.kernel.schemas import Choice, Flag, Line, MoneyField, PageQuery, Pattern, Schema, Text, Timestamp, Whole
 from helpdesk.recovery.kinds import ISSUABLE, KINDS
-from helpdesk.recovery.lifecycle import CUSTOMER_STATES, ISSUING_BY, LIFECYCLE
+from helpdesk.recovery.lifecycle import CUSTOMER_STATES, ISSUANCES, LIFECYCLE
 from helpdesk.recovery.models import LANGUAGES
 from helpdesk.recovery.offers import DEFAULT_VALID_DAYS, DEFAULT_VOUCHER_DAYS
 from helpdesk.recovery.playbook import LINE_KINDS
@@ -92,9 +92,12 @@ class OfferIn(Schema):
 class OfferQuery(PageQuery):
     status = Choice(LIFECYCLE.states, metadata={"example": "pending_approval"})
     kind = Choice(KINDS, metadata={"example": "voucher"})
-    issuing_by = Choice(
-        ISSUING_BY,
-        metadata={"description": "Of those being issued. person: they wait to be issued by hand.", "example": "person"},
+    issuance = Choice(
+        ISSUANCES,
+        metadata={
+            "description": "How, of those being issued. by_hand: they wait for somebody to do it.",
+            "example": "by_hand",
+        },
     )
 
 
@@ -171,11 +174,14 @@ class OfferSummary(Schema):
     kind = Choice(KINDS, required=True)
     amount = MoneyField(required=True, allow_none=True)
     status = Choice(LIFECYCLE.states, required=True, metadata={"example": "offered"})
-    issuing_by = Choice(
-        ISSUING_BY,
+    issuance = Choice(
+        ISSUANCES,
         required=True,
         allow_none=True,
-        metadata={"description": "Who issues it, while it is being issued.", "example": None},
+        metadata={
+            "description": "How it is issued, while it is: `by_hand` waits for a person, `unknown` for somebody to find out.",
+            "example": None,
+        },
     )
     delivered_at = Timestamp(
         required=True,

@@ -146,7 +146,7 @@ def vouchers_redeemed(session: Session) -> Iterator[Violation]:
 _FORGOTTEN: Final = text("""
     SELECT o.id, o.status FROM offer o
     WHERE o.status = 'accepted'
-       OR (o.issuing_by = 'machine' AND NOT EXISTS (
+       OR (o.issuance = 'automatic' AND NOT EXISTS (
             SELECT FROM duty d WHERE d.topic = :topic AND d.subject_id = o.id AND d.done_at IS NULL AND d.dead_at IS NULL))
     ORDER BY o.id
 """)

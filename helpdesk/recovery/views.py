@@ -31,7 +31,7 @@ def _allowed(session: Session, actor: Actor, row: dict[str, Any]) -> list[dict[s
         row["valid_until"],
         row["now"],
         used=row["used"],
-        settles=row["issuing_by"] == "person",
+        settles=row["issuance"] != "automatic",
         delivered=row["delivered_at"] is not None,
     )
     found = LIFECYCLE.allowed(row["status"], facts, actor.may)

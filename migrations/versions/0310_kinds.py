@@ -17,7 +17,7 @@ _PAYING = (
     "'voucher'"
 )
 _BEFORE = """
-UPDATE offer SET issuing_by = 'machine' WHERE status = 'issuing';
+UPDATE offer SET issuance = 'automatic' WHERE status = 'issuing';
 UPDATE offer SET delivered_at = coalesce(
     (SELECT max(at) FROM offer_transition t WHERE t.offer_id = offer.id AND t.action = 'record_issued'), created_at)
 WHERE status IN ('issued', 'redeemed', 'reversed');
@@ -34,14 +34,14 @@ def _checks(kinds: str, paying: str) -> None:
 
 
 def upgrade() -> None:
-    op.add_column("offer", sa.Column("issuing_by", sa.String(), nullable=True))
+    op.add_column("offer", sa.Column("issuance", sa.String(), nullable=True))
     op.add_column("offer", sa.Column("delivered_at", sa.DateTime(timezone=True), nullable=True))
     op.execute(_BEFORE)
     _checks(_KINDS, _PAYING)
     op.create_check_constraint(
-        op.f("ck_offer_issuing_by"),
+        op.f("ck_offer_issuance"),
         "offer",
-        "(status = 'issuing') = (issuing_by IS NOT NULL) AND issuing_by IN ('machine', 'person')",
+        "(status = 'issuing') = (issuance IS NOT NULL) AND issuance IN ('automatic', 'by_hand', 'unknown')",
     )
     op.create_check_constraint(
         op.f("ck_offer_delivered_when_issued"),
@@ -55,17 +55,17 @@ def upgrade() -> None:
         "OR kind IN ('apology_letter', 'gift', 're_performance', 'replacement')",
     )
     op.create_index(
-        "ix_offer_issuing_by_id",
+        "ix_offer_issuance_id",
         "offer",
-        ["issuing_by", "id"],
-        postgresql_where=sa.text("issuing_by IS NOT NULL"),
+        ["issuance", "id"],
+        postgresql_where=sa.text("issuance IS NOT NULL"),
     )
 
 
 def downgrade() -> None:
-    op.drop_index("ix_offer_issuing_by_id", table_name="offer")
-    for name in ("issued_is_delivered", "delivered_when_issued", "issuing_by"):
+    op.drop_index("ix_offer_issuance_id", table_name="offer")
+    for name in ("issued_is_delivered", "delivered_when_issued", "issuance"):
         op.drop_constraint(op.f(f"ck_offer_{name}"), "offer", type_="check")
     _checks("'voucher', 'apology_letter'", "'voucher'")
     op.drop_column("offer", "delivered_at")
-    op.drop_column("offer", "issuing_by")
+    op.drop_column("offer", "issuance")

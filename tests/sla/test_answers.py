@@ -283,6 +283,24 @@ class TestRemedies:
         assert {item["state"] for item in listed if item["kind"] == "remedy_delivered"} == {"met"}
         assert wrong(database) == []
 
+    @pytest.mark.parametrize("came", [True, False])
+    def test_what_is_sent_is_kept_when_it_came(
+        self, manager: Caller, agent: Caller, database: Database, *, came: bool
+    ) -> None:
+        """Issued is not delivered: it may come back, and is not owed any more then."""
+        helpers.open_budget(manager)
+        complaint = agent.post("/complaints", complaint_body()).json
+        offer = helpers.accepted(agent, complaint, helpers.voucher(kind="gift"))
+        helpers.act(manager, offer, "record_issued", reference="parcel")
+        assert clocks_of(agent, complaint["reference"])["remedy_delivered"]["state"] == "running"
+        if came:
+            helpers.act(agent, offer, "confirm_delivery", said_by="phone")
+        else:
+            helpers.act(manager, offer, "reverse", reason="It came back.")
+        state = clocks_of(agent, complaint["reference"])["remedy_delivered"]["state"]
+        assert state == ("met" if came else "cancelled")
+        assert wrong(database) == []
+
     def test_it_is_owed_on_whatever_becomes_of_the_complaint(
         self, program: Program, manager: Caller, agent: Caller, senior: Caller, database: Database
     ) -> None:
