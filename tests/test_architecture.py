@@ -58,7 +58,7 @@ NO_NAMES: Final = {
 }
 """Words that say nothing: what is in such a file belongs somewhere else."""
 
-PURE: Final = ("helpdesk.kernel.state_machine", "helpdesk.kernel.money")
+PURE: Final = ("helpdesk.kernel.state_machine", "helpdesk.kernel.money", "helpdesk.recovery.kinds")
 COMMITTING: Final = ("kernel/unit_of_work.py", "kernel/migrations.py", "kernel/embedded")
 FLASK: Final = {
     "identity/authentication.py": "reads the credentials of the request",

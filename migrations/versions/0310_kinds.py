@@ -4,7 +4,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "0310_kinds"
-down_revision = "0300_voucher_ledger"
+down_revision = "0340_authority_limits"
 branch_labels = None
 depends_on = None
 
