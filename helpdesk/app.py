@@ -87,6 +87,9 @@ from helpdesk.recovery.budget_api import blp as budgets
 from helpdesk.recovery.kinds import KINDS as REMEDY_KINDS
 from helpdesk.recovery.lifecycle import ISSUANCES
 from helpdesk.recovery.lifecycle import LIFECYCLE as OFFER_LIFE
+from helpdesk.recovery.playbook import ISSUABLE
+from helpdesk.recovery.playbook import KINDS as REMEDY_KINDS
+from helpdesk.recovery.tariff_api import blp as tariffs
 from helpdesk.recovery.voucher_api import blp as vouchers
 from helpdesk.sla.api import blp as sla
 from helpdesk.sla.calendar_api import blp as calendars
@@ -167,6 +170,7 @@ BLUEPRINTS = (
     recovery,
     budgets,
     vouchers,
+    tariffs,
     suggestions,
     automation,
     integrations,
@@ -179,6 +183,7 @@ PATH_PARAMETERS = {
     "code": PathParameter("The voucher's code, however it is typed.", "7K3M-9QX2-TA5V-0C4E-0"),
     "reset_token": PathParameter("The last part of the mailed link.", "WyIwMTkyZjBjMTdkMWU3YzNhIl0.REPLACE-ME"),
     "link": PathParameter("The last part of a signed link to a file.", "WyJhIiwiMDE5MmYwYzEiXQ.REPLACE-ME"),
+    "tariff_code": PathParameter("The tariff's code.", "eu.261"),
     "rule_code": PathParameter("The rule's name.", "uk.housing.s1"),
     "version": PathParameter("Number of the version.", 1),
     "key": PathParameter("The form's public key.", "hdf_REPLACE-WITH-THE-KEY"),

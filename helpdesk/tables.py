@@ -25,7 +25,9 @@ from helpdesk.identity import models as identity
 from helpdesk.identity import password_models, provider_models, session_models
 from helpdesk.integrations import models as integrations
 from helpdesk.kernel import event_log, files, idempotency, in_force, jobs, mail, outbox
+from helpdesk.recovery import case_fact_models as case_facts
 from helpdesk.recovery import models as recovery
+from helpdesk.recovery import tariff_models as tariffs
 from helpdesk.recovery import voucher_models as vouchers
 from helpdesk.sla import escalation_models as escalations
 from helpdesk.sla import lateness_models as alarm_lateness
@@ -41,6 +43,7 @@ __all__ = [
     "attachment_models",
     "authority_limits",
     "automation",
+    "case_facts",
     "code_maps",
     "complaint_links",
     "complaint_merges",
@@ -75,6 +78,7 @@ __all__ = [
     "sla",
     "suggestions",
     "tags",
+    "tariffs",
     "taxonomy",
     "templates",
     "views",

@@ -92,7 +92,7 @@ from helpdesk.kernel.storage import Store, store_for
 from helpdesk.kernel.unit_of_work import Consequences, Database, Subscriber, UnitOfWork
 from helpdesk.kernel.uses import refuse_used
 from helpdesk.kernel.verification import Check
-from helpdesk.recovery import issuance
+from helpdesk.recovery import issuance, tariffs
 from helpdesk.recovery import queries as recovery_queries
 from helpdesk.recovery import subscribers as recovery
 from helpdesk.recovery.events import OfferAccepted, OfferDelivered, OfferIssued, OfferReversed, OfferRevoked
@@ -337,6 +337,7 @@ def install_shipped(uow: UnitOfWork) -> None:
     install_default(uow)
     uow.write()  # so that the shipped calendars stand behind the default one
     install_rules(uow)
+    tariffs.install(uow)
     install_taxonomy(uow)
     install_code_maps(uow)
 

@@ -77,3 +77,9 @@ class RedemptionReversed(Conflict):
     code = "redemption_reversed"
     title = "This redemption was taken back"
     advice = "Nothing is left to take back. To redeem once more, send an `external_id` of its own."
+
+
+class TariffExists(Conflict):
+    code = "tariff_exists"
+    title = "There is a tariff of this code"
+    advice = "Add a version to it (POST /tariffs/{tariff_code}/versions), or choose another code."

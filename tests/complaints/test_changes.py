@@ -52,6 +52,7 @@ OWN_BOOKS: Final = {
     "sla_clock": "is derived from the complaint's own facts, with alarms of its own",
     "sla_escalation": "is told by `sla.escalated`, `sla.escalation_failed` and by what it did",
     "category_suggestion": "tells of the model, and of who looked at it; the complaint is not changed",
+    "complaint_recovery_fact": "is told by `recovery.facts_recorded`",
     "offer": "has a lifecycle and events of its own",
     "automation_firing": "is told by `automation.fired` and by what it did",
     "automation_occurrence": "is what triggers remember",

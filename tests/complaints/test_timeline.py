@@ -37,6 +37,7 @@ ON_A_COMPLAINT = (
     "complaint.",
     "offer.",
     "sla.started",
+    "recovery.facts_recorded",
     "sla.paused",
     "sla.resumed",
     "sla.recomputed",

@@ -67,6 +67,7 @@ class World:
             "token_id": lambda _: str(self._created("/tokens", {"name": "to be revoked"})),
             "calendar_id": lambda _: self.calendar(),
             "policy_id": lambda _: self.policy(),
+            "tariff_code": lambda _: "eu.261",
             "rule_code": lambda _: "uk.fca.ack",
             "/api/v1/complaints/{ref}/regime/decisions": lambda _: self._regulated("GB", "social housing"),
             "/api/v1/sla/regimes/{rule_code}/switch-on": lambda _: "iso.10002.ack",

@@ -1,0 +1,34 @@
+"""Recording what suggestions need to know of a case, so that every later suggestion and offer goes by it."""
+
+from collections.abc import Mapping
+from typing import Any
+from uuid import UUID
+
+from helpdesk.complaints.models import Complaint
+from helpdesk.identity.actors import Actor
+from helpdesk.kernel.differences import differences
+from helpdesk.kernel.unit_of_work import UnitOfWork
+from helpdesk.recovery.case_fact_models import CaseFacts
+from helpdesk.recovery.case_fact_queries import own_row
+from helpdesk.recovery.case_facts import as_kept
+from helpdesk.recovery.tariff_events import FactsRecorded
+
+
+def record(uow: UnitOfWork, actor: Actor, complaint: Complaint, given: Mapping[str, Any]) -> UUID:
+    """On a locked complaint. `given`: name -> value as its kind reads it; None takes the fact away; the others stay."""
+    row = own_row(uow.session, complaint.id)
+    before = {} if row is None else dict(row.facts)
+    kept = before | as_kept({name: value for name, value in given.items() if value is not None})
+    after = {name: value for name, value in kept.items() if given.get(name, value) is not None}
+    changes = differences(before, after)
+    if not changes:
+        return complaint.id
+    if row is None:
+        row = CaseFacts(complaint_id=complaint.id)
+        uow.session.add(row)
+    row.facts, row.recorded_at, row.recorded_by = after, uow.now, actor.id
+    complaint.touch()
+    uow.record(
+        FactsRecorded(complaint_id=complaint.id, reference=complaint.reference, changes=changes), stream=complaint
+    )
+    return complaint.id

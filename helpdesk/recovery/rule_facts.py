@@ -1,0 +1,71 @@
+"""What conditions of playbooks and tariffs may ask of a case: of the complaint, of what was recorded of it, and (playbooks
+only) of whose it is.
+
+A tariff's condition sees nothing of the customer: what the law lays down is owed whoever it is, so that no tier, no score
+and no field of the operator's own can take it away.
+"""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any, Final
+
+from sqlalchemy.orm import Session
+
+from helpdesk.complaints import facts
+from helpdesk.complaints.models import Complaint
+from helpdesk.kernel.facts import FLAG, WHOLE, Field, Vocabulary
+from helpdesk.recovery.case_facts import FACTS
+
+_OF_THE_CASE: Final = (
+    "severity",
+    "impact",
+    "urgency",
+    "category",
+    "issue",
+    "categories",
+    "issues",
+    "root_cause",
+    "channel",
+    "stage",
+    "language",
+    "jurisdiction",
+    "sector",
+    "source",
+    "vulnerable",
+    "safety",
+    "regulator",
+    "double_deviation",
+    "reopened_count",
+    "issue_count",
+    "outcome",
+    "fault",
+    "price",
+    "loss",
+)
+_BESIDE: Final = ("track", "escalation_level", "tags", "team_id", "customer_id", "customer_tier", "customer_kind")
+_OWN: Final[Vocabulary] = {
+    **FACTS,
+    "repeat": Field(FLAG, "the same issue failed before, within the days that the playbook says"),
+    "weeks_overdue": Field(WHOLE, "whole weeks past the deadline; 0 when nobody said"),
+}
+OF_TARIFFS: Final[Vocabulary] = {**{name: facts.VOCABULARY[name] for name in _OF_THE_CASE}, **FACTS}
+OF_PLAYBOOKS: Final[Vocabulary] = {
+    **{name: facts.VOCABULARY[name] for name in (*_OF_THE_CASE, *_BESIDE)},
+    **_OWN,
+}
+
+
+def vocabulary(session: Session, of: Vocabulary) -> Vocabulary:
+    """All that can be asked for now: with the taxonomy's codes, and for playbooks with the operator's own fields."""
+    known = facts.vocabulary(session)
+    own = {name: field for name, field in known.items() if name.startswith(facts.CUSTOM) and of is OF_PLAYBOOKS}
+    return {name: known[name] if name in known and name not in _OWN else field for name, field in of.items()} | own
+
+
+def values_of(
+    session: Session, complaint: Complaint, wanted: frozenset[str], now: datetime, case: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Of the `wanted` facts at least; `case`: those of `FACTS` that are known. Nothing is looked up that is not wanted."""
+    if not wanted:
+        return dict(case)
+    return {**facts.facts_of(session, complaint, wanted, now).values, **case}

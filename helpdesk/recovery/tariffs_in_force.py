@@ -1,0 +1,153 @@
+"""Tariffs as this process knows them (`kernel.in_force`), and what each lays down in a case on a day."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date
+from typing import Any, Final
+
+import structlog
+from sqlalchemy.orm import Session
+
+from helpdesk.kernel.errors import ValidationFailed
+from helpdesk.kernel.expressions import Expression, read
+from helpdesk.kernel.facts import Facts
+from helpdesk.kernel.in_force import Kept, Known
+from helpdesk.kernel.unit_of_work import UnitOfWork
+from helpdesk.recovery import case_facts, rule_facts, tariff_queries
+from helpdesk.recovery.tariff_methods import Outcome, compute
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class Version:
+    """`condition`: of the cases that it is for without anybody's naming it."""
+
+    tariff: str
+    number: int
+    valid_from: date
+    valid_until: date | None
+    spec: Mapping[str, Any]
+    condition: Expression | None
+
+    def outcome(self, known: case_facts.Known) -> Outcome:
+        return compute(self.spec["method"], self.spec["numbers"], self.spec["currency"], known)
+
+
+@dataclass(frozen=True, slots=True)
+class Laid:
+    """What a tariff lays down in a case. `version` None: none was in force on `day`."""
+
+    tariff: str
+    day: date
+    version: Version | None
+    outcome: Outcome
+
+    def as_data(self) -> dict[str, Any]:
+        """JSON-safe, all of it."""
+        version, amount = self.version, self.outcome.amount
+        return {
+            "tariff": self.tariff,
+            "version": None if version is None else version.number,
+            "title": None if version is None else version.spec["title"],
+            "source": None if version is None else version.spec["source"],
+            "valid_from": None if version is None else version.valid_from.isoformat(),
+            "valid_until": None if version is None or version.valid_until is None else version.valid_until.isoformat(),
+            "day": self.day.isoformat(),
+            "applies": self.outcome.applies,
+            "code": self.outcome.code,
+            "because": self.outcome.because,
+            "missing": list(self.outcome.missing),
+            "steps": [dict(step) for step in self.outcome.steps],
+            "amount": None if amount is None else {"amount": str(amount), "currency": amount.currency},
+            "set_off": bool(version is not None and version.spec["set_off"]),
+        }
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Tariffs:
+    """`wanted`: the facts that choosing among them takes."""
+
+    versions: Mapping[str, tuple[Version, ...]]
+    wanted: frozenset[str]
+
+    def on(self, code: str, day: date) -> Version | None:
+        found: Version | None = _on_day(self.versions.get(code, ()), day)
+        return found
+
+    def lay_down(self, code: str, day: date, known: case_facts.Known) -> Laid:
+        """What a tariff that somebody names lays down."""
+        version = self.on(code, day)
+        if version is None:
+            because = (
+                f"No version of it holds on {day.isoformat()}." if code in self.versions else "There is no such tariff."
+            )
+            return Laid(code, day, None, Outcome(code="not_in_force", because=because))
+        return Laid(code, day, version, version.outcome(known))
+
+    def of_case(self, day: date, values: Mapping[str, Any], known: case_facts.Known) -> tuple[Laid, ...]:
+        """Those whose condition holds, and the one that is named (`tariff`), by their codes."""
+        named, facts = known.get("tariff"), Facts(values)
+        found = []
+        for code in sorted({*self.versions, *([named] if named else [])}):
+            version = self.on(code, day)
+            meant = version is not None and version.condition is not None and version.condition.holds(facts)
+            if meant or code == named:
+                found.append(self.lay_down(code, day, known))
+        return tuple(found)
+
+
+def _on_day(versions: tuple[Version, ...], day: date) -> Version | None:
+    there = [row for row in versions if row.valid_from <= day and (row.valid_until is None or day <= row.valid_until)]
+    return max(there, key=lambda row: (row.valid_from, row.number), default=None)
+
+
+def _look(session: Session, known: Known[Tariffs] | None) -> Known[Tariffs]:
+    signature = tariff_queries.signature(session)
+    if known is not None and known.signature == signature:
+        return known
+    return Known(signature, _all(session))
+
+
+def _all(session: Session) -> Tariffs:
+    found: dict[str, list[Version]] = {}
+    for row in tariff_queries.versions(session):
+        found.setdefault(row.id, []).append(_read(row))
+    versions = {code: tuple(items) for code, items in found.items()}
+    conditions = (item.condition for items in versions.values() for item in items)
+    wanted = {name for condition in conditions if condition is not None for name in condition.fields}
+    return Tariffs(versions, frozenset(wanted - case_facts.FACTS.keys()))
+
+
+def _read(row: Any) -> Version:
+    """One whose condition cannot be read any more is for nothing by itself, which is logged."""
+    condition = None
+    try:
+        condition = read(row.spec["condition"], rule_facts.OF_TARIFFS, kept=True)
+    except ValidationFailed as error:
+        log.warning(
+            "the condition of a tariff cannot be read", tariff=row.id, problems=[dict(it) for it in error.errors]
+        )
+    return Version(row.id, row.version, row.valid_from, row.valid_until, row.spec, condition)
+
+
+_kept: Final = Kept(_look)
+
+
+def in_force(session: Session) -> Tariffs:
+    """A statement at most once a second."""
+    return _kept.compared(session)
+
+
+def changed(uow: UnitOfWork) -> None:
+    """For whoever changes a tariff."""
+    _kept.changed(uow)
+
+
+def forget() -> None:
+    """For tests, which put databases back under a process."""
+    _kept.forget()
+
+
+def day_of(written: str | None) -> date | None:
+    return None if written is None else date.fromisoformat(written)

@@ -1,0 +1,240 @@
+"""Tariffs over the API: data with dates, computed alone, and facts that are recorded on a complaint.
+
+How it can fail: a version that holds a day too long; an edit that changes what held before; two edits at once, of which one
+is lost; facts of somebody else's complaint; facts that come back after they were taken away; a merge that loses or doubles
+what was recorded; a body that breaks the program.
+"""
+
+from typing import Any
+
+import pytest
+from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
+
+from helpdesk.identity.actors import SYSTEM
+from helpdesk.kernel.unit_of_work import Database
+from helpdesk.recovery import tariffs
+from tests.complaints.merging import merge, new, unmerge
+from tests.conftest import Caller
+from tests.identity.test_administration import last
+from tests.racing import at_once
+from tests.recovery.answers import codes, refused
+from tests.recovery.helpers import another, scalar
+
+VERSION = {
+    "valid_from": "2027-01-01",
+    "title": "Late trains",
+    "source": "Carrier's conditions, section 9.",
+    "method": "per_unit",
+    "currency": "EUR",
+    "condition": {"field": "missed_appointments", "operator": "is_set"},
+    "numbers": {"units": {"missed_appointments": "12.50"}},
+}
+
+
+def compute(caller: Caller, code: str, **facts: Any) -> Any:
+    return caller.post(f"/tariffs/{code}/compute", facts)
+
+
+class TestCompute:
+    def test_anonymous(self, anonymous: Caller) -> None:
+        assert compute(anonymous, "uk.energy").status_code == 401
+
+    def test_alone(self, agent: Caller) -> None:
+        found = compute(agent, "uk.energy", failed_standards=1, late_payments=1, on="2026-03-02").json
+        assert (found["applies"], found["code"], found["amount"]) == (
+            True,
+            "owed",
+            {"amount": "80.00", "currency": "GBP"},
+        )
+        assert "SI 2024/1166" in found["source"]
+
+    @pytest.mark.parametrize(
+        ("code", "day", "facts", "found"),
+        [
+            ("uk.energy", "2015-12-31", {"failed_standards": 1}, ("not_in_force", None)),
+            ("uk.energy", "2016-01-01", {"failed_standards": 1}, ("owed", "30.00")),
+            ("uk.energy", "2025-01-01", {"failed_standards": 1}, ("owed", "30.00")),
+            ("uk.energy", "2025-01-02", {"failed_standards": 1}, ("owed", "40.00")),
+            ("uk.telecom", "2019-03-31", {"missed_appointments": 1}, ("not_in_force", None)),
+            ("uk.telecom", "2019-04-01", {"missed_appointments": 1}, ("owed", "25.00")),
+            ("uk.telecom", "2024-03-31", {"missed_appointments": 1}, ("owed", "29.15")),
+            ("uk.telecom", "2024-04-01", {"missed_appointments": 1}, ("owed", "30.49")),
+            ("uk.telecom", "2025-04-01", {"missed_appointments": 1}, ("not_in_force", None)),
+            ("uk.telecom", "2026-04-01", {"missed_appointments": 1}, ("owed", "32.31")),
+            ("us.denied_boarding", "2025-01-21", {"cause": "denied_boarding", "rerouted": False}, ("owed", "1550.00")),
+            ("us.denied_boarding", "2025-01-22", {"cause": "denied_boarding", "rerouted": False}, ("owed", "2150.00")),
+            ("eu.261", "2005-02-16", {"cause": "delay", "distance_km": "900"}, ("not_in_force", None)),
+        ],
+    )
+    def test_either_side_of_a_change(
+        self, agent: Caller, code: str, day: str, facts: dict[str, Any], found: tuple[str, str | None]
+    ) -> None:
+        fare = {"fare": {"amount": "4000.00", "currency": "USD"}} if code == "us.denied_boarding" else {}
+        answer = compute(agent, code, **facts, **fare, on=day).json
+        assert (answer["code"], None if answer["amount"] is None else answer["amount"]["amount"]) == found
+
+    def test_says_why_not(self, agent: Caller) -> None:
+        found = compute(agent, "eu.261", cause="delay").json
+        assert (found["applies"], found["missing"], found["amount"]) == (None, ["distance_km"], None)
+        found = compute(agent, "us.denied_boarding", cause="delay").json
+        assert (found["applies"], found["code"], found["because"]) == (
+            False,
+            "not_this_cause",
+            "It is for boarding that was denied.",
+        )
+
+    def test_every_bad_field_is_named(self, agent: Caller) -> None:
+        wrong = compute(
+            agent, "eu.261", distance_km="-3", delay_hours="99999", cause="rain", passengers=0, within_eu="yes", moon=1
+        )
+        assert wrong.status_code == 422
+        assert {pointer for pointer, _ in codes(wrong)} == {
+            "/distance_km", "/delay_hours", "/cause", "/passengers", "/within_eu", "/moon",
+        }  # fmt: skip
+        assert refused(compute(agent, "no.such"))[0] == 404
+
+
+class TestVersions:
+    def test_who_may(self, anonymous: Caller, agent: Caller, manager: Caller) -> None:
+        body = VERSION | {"id": "train.late"}
+        assert anonymous.post("/tariffs", body).status_code == 401
+        assert agent.post("/tariffs", body).status_code == 403
+        made = manager.post("/tariffs", body)
+        assert (made.status_code, made.json["version"], made.json["in_force"]) == (201, 1, None)
+        assert refused(manager.post("/tariffs", body)) == (409, "tariff_exists")
+
+    def test_another_version_holds_from_its_day(self, manager: Caller, auditor: Caller) -> None:
+        before = manager.get("/tariffs/uk.telecom").json
+        body = {name: value for name, value in before["in_force"].items() if name in VERSION} | {
+            "valid_from": "2027-04-01",
+            "numbers": {"units": {"missed_appointments": "33.00"}},
+        }
+        path = "/tariffs/uk.telecom/versions"
+        assert manager.post(path, body).status_code == 428
+        made = manager.post(path, body, if_match=f'"v{before["version"]}"')
+        assert (made.status_code, made.json["version"]) == (201, before["version"] + 1)
+        for day, amount in (("2027-03-31", "32.31"), ("2027-04-01", "33.00"), ("2024-05-01", "30.49")):
+            assert compute(manager, "uk.telecom", missed_appointments=1, on=day).json["amount"]["amount"] == amount
+        assert manager.post(path, body, if_match=f'"v{before["version"]}"').status_code == 412
+        told = last(auditor, "tariff.changed")["payload"]
+        assert told["changes"]["numbers"][1] == {"units": {"missed_appointments": "33.00"}}
+
+    def test_a_mistake_is_put_right_from_the_same_day(self, manager: Caller) -> None:
+        shown = manager.get("/tariffs/uk.energy").json
+        body = {name: value for name, value in shown["in_force"].items() if name in VERSION}
+        body |= {"numbers": {"units": {"failed_standards": "41"}}, "valid_from": "2025-01-02"}
+        manager.post("/tariffs/uk.energy/versions", body, if_match=f'"v{shown["version"]}"')
+        assert compute(manager, "uk.energy", failed_standards=1, on="2025-01-02").json["amount"]["amount"] == "41.00"
+        assert [row["version"] for row in manager.get("/tariffs/uk.energy/versions").json["items"]] == [3, 2, 1]
+
+    def test_every_bad_place_is_named(self, manager: Caller) -> None:
+        wrong = manager.post(
+            "/tariffs",
+            VERSION
+            | {
+                "id": "Train Late",
+                "valid_until": "2026-12-31",
+                "currency": "EURO",
+                "numbers": {"units": {"missed_appointments": "-1"}},
+            },
+        )
+        assert {pointer for pointer, _ in codes(wrong)} == {"/id", "/currency"}
+        wrong = manager.post(
+            "/tariffs",
+            VERSION
+            | {
+                "id": "train.late",
+                "valid_until": "2026-12-31",
+                "condition": {"field": "customer_tier", "operator": "is", "value": "key"},
+                "numbers": {"units": {"missed_appointments": "-1"}},
+            },
+        )
+        assert {pointer for pointer, _ in codes(wrong)} == {
+            "/valid_until", "/condition/field", "/numbers/units/missed_appointments",
+        }  # fmt: skip
+
+    def test_of_two_at_once_one_is_told(self, manager: Caller) -> None:
+        shown = manager.get("/tariffs/uk.energy").json
+        body = {name: value for name, value in shown["in_force"].items() if name in VERSION}
+        windows = [another(manager) for _ in range(3)]
+        answers = at_once(
+            *(
+                lambda window=window: window.post(
+                    "/tariffs/uk.energy/versions", body, if_match=f'"v{shown["version"]}"'
+                )
+                for window in windows
+            )
+        )
+        assert sorted(answer.status_code for answer in answers) == [201, 412, 412]
+
+    def test_what_held_is_never_changed(self, database: Database) -> None:
+        for statement in ("UPDATE tariff_version SET valid_until = now()", "DELETE FROM tariff_version"):
+            with pytest.raises(DBAPIError, match="never changed"), database.unit_of_work(SYSTEM) as uow:
+                uow.session.execute(text(statement))
+
+    def test_installing_again_adds_nothing_and_leaves_the_operators_own(
+        self, database: Database, manager: Caller
+    ) -> None:
+        with database.unit_of_work(SYSTEM) as uow:
+            assert not tariffs.install(uow)
+        assert scalar(database, "SELECT count(*) FROM tariff_version") == 9
+
+
+class TestFacts:
+    def path(self, complaint: dict[str, Any]) -> str:
+        return f"/complaints/{complaint['reference']}/recovery-facts"
+
+    def record(self, caller: Caller, complaint: dict[str, Any], **facts: Any) -> Any:
+        version = caller.get(self.path(complaint)).json["version"]
+        return caller.patch(self.path(complaint), facts, if_match=f'"v{version}"')
+
+    def test_who_may(self, anonymous: Caller, auditor: Caller, stranger: Caller, complaint: dict[str, Any]) -> None:
+        path, match = self.path(complaint), f'"v{complaint["version"]}"'
+        assert anonymous.get(path).status_code == 401
+        assert stranger.get(path).status_code == 404
+        assert auditor.get(path).status_code == 200
+        assert auditor.patch(path, {}, if_match=match).status_code == 403
+
+    def test_recorded_changed_and_taken_away(self, agent: Caller, complaint: dict[str, Any]) -> None:
+        assert agent.patch(self.path(complaint), {"passengers": 2}).status_code == 428
+        made = self.record(agent, complaint, distance_km="1500.10", cause="delay", happened_on="2026-03-01")
+        assert made.json["facts"] == {"distance_km": "1500.1", "cause": "delay", "happened_on": "2026-03-01"}
+        changed = self.record(agent, complaint, cause=None, fare={"amount": "10.00", "currency": "USD"})
+        assert changed.json["facts"] == {
+            "distance_km": "1500.1", "happened_on": "2026-03-01", "fare": {"amount": "10.00", "currency": "USD"},
+        }  # fmt: skip
+        same = self.record(agent, complaint, distance_km="1500.1")
+        assert same.json["version"] == changed.json["version"]
+        told = [
+            item for item in agent.get(f"/complaints/{complaint['reference']}/timeline").json["items"]
+            if item["type"] == "recovery.facts_recorded"
+        ]  # fmt: skip
+        assert [item["payload"]["changes"].keys() for item in told] == [
+            {"distance_km", "cause", "happened_on"}, {"cause", "fare"},
+        ]  # fmt: skip
+        assert agent.get(f"/complaints/{complaint['reference']}/timeline/verification").json["valid"]
+
+    def test_every_bad_field_is_named(self, agent: Caller, complaint: dict[str, Any]) -> None:
+        wrong = self.record(
+            agent,
+            complaint,
+            fare={"amount": "-1.00", "currency": "EUR"},
+            passengers=2.5,
+            happened_on="yesterday",
+            lost="hope",
+        )
+        assert {pointer for pointer, _ in codes(wrong)} == {"/fare", "/passengers", "/happened_on", "/lost"}
+
+    def test_those_of_a_merged_duplicate_count_where_nothing_is_said(self, manager: Caller) -> None:
+        survivor, source = new(manager), new(manager)
+        self.record(manager, source, distance_km="900", cause="delay")
+        self.record(manager, survivor, cause="cancellation")
+        merge(manager, source, survivor)
+        shown = manager.get(self.path(survivor)).json
+        same = source["customer_id"] == survivor["customer_id"]
+        assert shown["facts"] == {"cause": "cancellation"}
+        assert shown["inherited"] == ({"distance_km": "900"} if same else {})
+        unmerge(manager, source)
+        assert manager.get(self.path(survivor)).json["inherited"] == {}
+        assert manager.get(self.path(source)).json["facts"] == {"distance_km": "900", "cause": "delay"}
