@@ -128,7 +128,7 @@ class TariffOutcome(Schema):
     """What a tariff lays down in a case, and why, or why it lays down nothing."""
 
     tariff = fields.String(required=True, metadata={"example": "eu.261"})
-    version = fields.Integer(required=True, allow_none=True)
+    tariff_version = fields.Integer(required=True, allow_none=True)
     title = fields.String(required=True, allow_none=True, metadata={"example": "EU air passengers"})
     source = fields.String(required=True, allow_none=True, metadata={"example": "Regulation (EC) No 261/2004"})
     valid_from = fields.String(required=True, allow_none=True, metadata={"example": "2005-02-17"})

@@ -48,7 +48,7 @@ class Laid:
         version, amount = self.version, self.outcome.amount
         return {
             "tariff": self.tariff,
-            "version": None if version is None else version.number,
+            "tariff_version": None if version is None else version.number,
             "title": None if version is None else version.spec["title"],
             "source": None if version is None else version.spec["source"],
             "valid_from": None if version is None else version.valid_from.isoformat(),
