@@ -5,7 +5,7 @@ from alembic import op
 from sqlalchemy.dialects import postgresql
 
 revision = "0320_tariffs"
-down_revision = "0300_voucher_ledger"
+down_revision = "0340_authority_limits"
 branch_labels = None
 depends_on = None
 

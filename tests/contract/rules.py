@@ -155,6 +155,7 @@ def takes_the_headers_of_its_method(operation: Operation) -> Iterator[str]:
 
 
 UNGUARDED: Final = {
+    "compute_tariff",
     "dry_run_sla_calendar_change",
     "dry_run_sla_calendar_refresh",
     "dry_run_sla_policy_deletion",
