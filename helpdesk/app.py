@@ -87,8 +87,6 @@ from helpdesk.recovery.budget_api import blp as budgets
 from helpdesk.recovery.kinds import KINDS as REMEDY_KINDS
 from helpdesk.recovery.lifecycle import ISSUANCES
 from helpdesk.recovery.lifecycle import LIFECYCLE as OFFER_LIFE
-from helpdesk.recovery.playbook import ISSUABLE
-from helpdesk.recovery.playbook import KINDS as REMEDY_KINDS
 from helpdesk.recovery.tariff_api import blp as tariffs
 from helpdesk.recovery.voucher_api import blp as vouchers
 from helpdesk.sla.api import blp as sla

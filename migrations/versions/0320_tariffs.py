@@ -5,7 +5,7 @@ from alembic import op
 from sqlalchemy.dialects import postgresql
 
 revision = "0320_tariffs"
-down_revision = "0340_authority_limits"
+down_revision = "0310_kinds"
 branch_labels = None
 depends_on = None
 
