@@ -227,7 +227,7 @@ SHIPPED: Final[dict[str, Shipped]] = {
     "senior": Shipped("Decides the harder ones, and approves offers.", Rights(frozenset(_SENIOR), "teams", "senior")),
     "manager": Shipped("Answers for every team.", Rights(frozenset(_MANAGER), "everything", "manager")),
     "director": Shipped(
-        "As a manager, for larger amounts, and sets the limits.",
+        "As a manager, for larger amounts.",
         Rights(frozenset(_MANAGER | {"authority:manage"}), "everything", "director"),
     ),
     "admin": Shipped("May do everything.", Rights(frozenset(PERMISSIONS), "everything", "director")),
