@@ -83,7 +83,10 @@ from helpdesk.kernel.settings import Settings
 from helpdesk.kernel.sniffing import EXTENSIONS
 from helpdesk.kernel.web import API, RowId, VersionNumber
 from helpdesk.recovery.api import blp as recovery
+from helpdesk.recovery.approval_api import blp as approvals
 from helpdesk.recovery.budget_api import blp as budgets
+from helpdesk.recovery.conflict_api import blp as conflicts
+from helpdesk.recovery.delegation_api import blp as delegations
 from helpdesk.recovery.kinds import KINDS as REMEDY_KINDS
 from helpdesk.recovery.lifecycle import ISSUANCES
 from helpdesk.recovery.lifecycle import LIFECYCLE as OFFER_LIFE
@@ -169,6 +172,9 @@ BLUEPRINTS = (
     budgets,
     vouchers,
     tariffs,
+    approvals,
+    delegations,
+    conflicts,
     suggestions,
     automation,
     integrations,

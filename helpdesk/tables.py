@@ -25,7 +25,12 @@ from helpdesk.identity import models as identity
 from helpdesk.identity import password_models, provider_models, session_models
 from helpdesk.integrations import models as integrations
 from helpdesk.kernel import event_log, files, idempotency, in_force, jobs, mail, outbox
+from helpdesk.recovery import approval_models as approvals
 from helpdesk.recovery import case_fact_models as case_facts
+from helpdesk.recovery import conflict_models as interest_conflicts
+from helpdesk.recovery import decision_models as decisions
+from helpdesk.recovery import delegation_models as delegations
+from helpdesk.recovery import flag_models as offer_flags
 from helpdesk.recovery import models as recovery
 from helpdesk.recovery import tariff_models as tariffs
 from helpdesk.recovery import voucher_models as vouchers
@@ -40,6 +45,7 @@ from helpdesk.taxonomy import models as taxonomy
 __all__ = [
     "administration",
     "alarm_lateness",
+    "approvals",
     "attachment_models",
     "authority_limits",
     "automation",
@@ -51,6 +57,8 @@ __all__ = [
     "complaints",
     "custom_fields",
     "customers",
+    "decisions",
+    "delegations",
     "drafts",
     "escalations",
     "event_log",
@@ -61,10 +69,12 @@ __all__ = [
     "identity",
     "in_force",
     "integrations",
+    "interest_conflicts",
     "jobs",
     "keys",
     "mail",
     "notifications",
+    "offer_flags",
     "outbox",
     "password_models",
     "profiles",

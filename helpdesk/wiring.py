@@ -95,12 +95,23 @@ from helpdesk.kernel.verification import Check
 from helpdesk.recovery import issuance, tariffs
 from helpdesk.recovery import queries as recovery_queries
 from helpdesk.recovery import subscribers as recovery
-from helpdesk.recovery.events import OfferAccepted, OfferDelivered, OfferIssued, OfferReversed, OfferRevoked
+from helpdesk.recovery.authority_events import ApprovalOverdue
+from helpdesk.recovery.events import (
+    OfferAccepted,
+    OfferApproved,
+    OfferDelivered,
+    OfferIssued,
+    OfferRefused,
+    OfferReversed,
+    OfferRevoked,
+    OfferSubmitted,
+    OfferWithdrawn,
+)
 from helpdesk.recovery.evidence_queries import offers_as_evidence
 from helpdesk.sla import answer_subscribers as answers
 from helpdesk.sla import dry_run_jobs as sla_dry_run_jobs
 from helpdesk.sla import dry_running as sla_dry_running
-from helpdesk.sla import escalation_jobs, fact_jobs, fact_subscribers, notices, recompute_jobs, recomputing
+from helpdesk.sla import due_times, escalation_jobs, fact_jobs, fact_subscribers, notices, recompute_jobs, recomputing
 from helpdesk.sla import escalation_subscribers as escalations
 from helpdesk.sla import escalations as owed_escalations
 from helpdesk.sla import regime_subscribers as regimes
@@ -162,10 +173,14 @@ _FOLLOWING: Final[Mapping[type[Event], tuple[Subscriber, ...]]] = {
         regimes.message_added,
     ),
     MailFailed: (listeners.mail_failed,),
+    OfferSubmitted: (recovery.approval_asked(due_times.after_hours),),
+    **dict.fromkeys((OfferApproved, OfferRefused, OfferWithdrawn), (recovery.approval_answered,)),
+    ApprovalOverdue: (recovery.approval_overdue,),
     OfferAccepted: (answers.remedy_accepted,),
     OfferIssued: (answers.remedy_delivered, regimes.offer_issued),
     OfferDelivered: (answers.remedy_delivered,),
-    **dict.fromkeys((OfferRevoked, OfferReversed), (answers.remedy_taken_back,)),
+    OfferReversed: (answers.remedy_taken_back,),
+    OfferRevoked: (recovery.approval_answered, answers.remedy_taken_back),
     **dict.fromkeys((SlaWarned, SlaBreached, SlaOverdue), (escalations.rang,)),
     SlaOfferWanted: (recovery.offer_wanted,),
     ComplaintSplit: (sla.split_clocks,),

@@ -20,6 +20,7 @@ NOTIFICATION_KINDS: Final = (
     "trigger_fired",
     "trigger_paused",
     "mail_failed",
+    "approval_overdue",
 )
 
 

@@ -32,7 +32,7 @@ class Notification(Schema):
         metadata={
             "description": "`from_status` and `to_status`; of a `promise` its `due_at`, the `rung` that it came to, how late that rang and a "
             "`text` that says it; of a trigger its "
-            "`trigger_id`, its name, and the `text` that it has for you or why it was paused.",
+            "`trigger_id`, its name, and the `text` that it has for you or why it was paused; of an approval its `offer_id` and `due_at`.",
             "example": {},
         },
     )

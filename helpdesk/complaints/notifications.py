@@ -34,6 +34,7 @@ _SAID: Final = {
     "trigger_fired": "A trigger has a word for you about it.",
     "trigger_paused": "A trigger failed again and again, the last time on this complaint, and was paused.",
     "mail_failed": "A mail to the complainant does not arrive.",
+    "approval_overdue": "An offer on it waits for approval longer than it should.",
 }
 
 

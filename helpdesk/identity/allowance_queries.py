@@ -79,12 +79,9 @@ def _in_force(at: Any) -> Any:
 
 def standing(session: Session) -> tuple[Allowances, datetime]:
     """What holds at this moment, and the moment. For a judgement: `among_others` comes first."""
-    row = session.execute(_in_force(_CLOCK).add_columns(_CLOCK.label("now"))).one()
+    moment = select(_CLOCK.label("now")).cte("moment")  # read once: the version is of the very moment that is told
+    row = session.execute(_in_force(moment.c.now).add_columns(moment.c.now)).one()
     return Allowances.of(row.number, row.content), row.now
-
-
-def number_in_force(session: Session) -> int:
-    return int(session.execute(_in_force(_CLOCK)).one().number)
 
 
 def in_force_at(session: Session, at: datetime) -> Any:
@@ -118,10 +115,10 @@ def version_detail(session: Session, number: int) -> dict[str, Any]:
     return _shown(existing(session.execute(_VERSION.where(_LIMITS.number == number)).mappings().one_or_none()))
 
 
-def every_version(session: Session) -> dict[int, Allowances]:
-    """By their numbers."""
-    rows = session.execute(select(_LIMITS.number, _LIMITS.content))
-    return {row.number: Allowances.of(row.number, row.content) for row in rows}
+def every_version(session: Session) -> list[tuple[datetime, Allowances]]:
+    """Each with the time from which it held, in the order in which one took the place of the other."""
+    rows = session.execute(_VERSION.order_by(_LIMITS.valid_from, _LIMITS.number))
+    return [(row.valid_from, Allowances.of(row.number, row.content)) for row in rows]
 
 
 def active_teams(session: Session, team_ids: Sequence[UUID]) -> set[UUID]:

@@ -83,3 +83,21 @@ class TariffExists(Conflict):
     code = "tariff_exists"
     title = "There is a tariff of this code"
     advice = "Add a version to it (POST /tariffs/{tariff_code}/versions), or choose another code."
+
+
+class DelegationOverlaps(Conflict):
+    code = "delegation_overlaps"
+    title = "Authority is lent to this person for some of that time already"
+    advice = "Take the delegation named in `delegation_id` back first, or choose another time."
+
+
+class DelegationEnded(Conflict):
+    code = "delegation_ended"
+    title = "This delegation is over"
+    advice = "Nothing is left to take back."
+
+
+class ConflictOver(Conflict):
+    code = "conflict_over"
+    title = "This conflict of interest has ended"
+    advice = "Declare a new one where there is one again."

@@ -10,7 +10,7 @@ import structlog
 
 from helpdesk.identity.actors import SYSTEM
 from helpdesk.kernel.unit_of_work import Database, UnitOfWork
-from helpdesk.recovery import issuance, offers, queries, redemptions, voucher_queries
+from helpdesk.recovery import issuance, offers, queries, redemptions, voucher_queries, waiting, waiting_queries
 
 log = structlog.get_logger()
 
@@ -39,6 +39,18 @@ def expire_vouchers(database: Database) -> int:
 def _expire_voucher(uow: UnitOfWork, offer_id: UUID) -> bool:
     held = queries.hold_if_free(uow.session, offer_id)
     return held is not None and redemptions.expire(uow, held)
+
+
+def escalate_overdue(database: Database) -> int:
+    """Tell that offers wait too long for approval, once of each; of how many."""
+    with database.reader() as session:
+        late = waiting_queries.late(session, BATCH)
+    return _each(database, late, _escalate)
+
+
+def _escalate(uow: UnitOfWork, offer_id: UUID) -> bool:
+    held = queries.hold_if_free(uow.session, offer_id)
+    return held is not None and waiting.escalate(uow, held)
 
 
 def fail_abandoned(database: Database) -> int:

@@ -27,7 +27,8 @@ from helpdesk.kernel.money import Money
 from helpdesk.kernel.schemas import json_safe
 from helpdesk.kernel.unit_of_work import UnitOfWork
 from helpdesk.kernel.words import with_article
-from helpdesk.recovery import approvals, budgets, queries, suggestions, telling, texts, voucher_ledger
+from helpdesk.recovery import approvals, budgets, decisions, queries, suggestions, telling, texts, voucher_ledger
+from helpdesk.recovery.approvals import Judgement
 from helpdesk.recovery.authority import Verdict
 from helpdesk.recovery.errors import ComplaintTakesNoOffers, DuplicateOffer
 from helpdesk.recovery.events import BY_ACTION, OfferDrafted
@@ -259,6 +260,8 @@ def carry_out(uow: UnitOfWork, actor: Actor, held: Held, action: str, given: Map
         advance(uow, actor, held, action, given)
     else:
         special(uow, actor, held, given, to)
+    if action in decisions.BESIDE_APPROVALS:
+        decisions.note(uow, actor, held, action)
     return held.offer.id
 
 
@@ -266,39 +269,43 @@ def _submit(uow: UnitOfWork, actor: Actor, held: Held, given: Mapping[str, Any],
     """Within the submitter's own authority two steps at once, so that the book shows both."""
     advance(uow, actor, held, "submit", given)
     asked = approvals.asked_of(held)
-    if asked.amount is not None:
-        if approvals.is_about(uow.session, actor, asked):
-            return
-        allowances = approvals.in_turn(uow.session, actor, asked)
-        if approvals.verdict(uow.session, actor, asked, uow.now, allowances)[0] is not Verdict.ENOUGH:
-            return
-    because = "within own authority" if asked.amount is not None else "it costs nothing"
-    _grant(uow, actor, held, {"because": because})
+    if asked.amount is None:
+        judgement, because = approvals.costless(actor, uow.now), "it costs nothing"
+    else:
+        seen = approvals.in_turn(uow.session, actor, asked, uow.now)
+        judgement, because = approvals.own(seen, asked), "within own authority"
+    decisions.keep(uow, actor, held, "submit", judgement)
+    if judgement.verdict is Verdict.ENOUGH:
+        _grant(uow, actor, held, {"because": because}, judgement)
 
 
 def _approve(uow: UnitOfWork, actor: Actor, held: Held, given: Mapping[str, Any], _to: Links) -> None:
     """`check` has looked already; what it saw of the sums may have changed until it is this one's turn."""
     asked = approvals.asked_of(held)
-    allowances = approvals.in_turn(uow.session, actor, asked)
-    found, over = approvals.verdict(uow.session, actor, asked, uow.now, allowances)
-    if found is Verdict.NOT_ENOUGH:
-        raise approvals.beyond(over)
-    if found is Verdict.SECOND_NEEDED:
-        _sign(uow, actor, held.offer)
+    seen = approvals.in_turn(uow.session, actor, asked, uow.now)
+    judgement = approvals.decide(seen, asked, given.get("in_name_of"))
+    approvals.stays_active(uow.session, judgement)
+    if judgement.verdict is Verdict.SECOND_NEEDED:
+        _sign(uow, actor, held.offer, judgement)
         advance(uow, actor, held, "endorse", given)
+        decisions.keep(uow, actor, held, "endorse", judgement)
     else:
-        _grant(uow, actor, held, given)
+        _grant(uow, actor, held, given, judgement)
 
 
-def _grant(uow: UnitOfWork, actor: Actor, held: Held, given: Mapping[str, Any]) -> None:
-    _sign(uow, actor, held.offer)
+def _grant(uow: UnitOfWork, actor: Actor, held: Held, given: Mapping[str, Any], judgement: Judgement) -> None:
+    _sign(uow, actor, held.offer, judgement)
     held.offer.granted_at = uow.now
     held.offer.granted_round = held.complaint.round
     advance(uow, actor, held, "approve", given)
+    decisions.keep(uow, actor, held, "approve", judgement)
 
 
-def _sign(uow: UnitOfWork, actor: Actor, offer: Offer) -> None:
-    offer.approvals = [*offer.approvals, json_safe({"agent_id": actor.id, "at": uow.now})]
+def _sign(uow: UnitOfWork, actor: Actor, offer: Offer, judgement: Judgement) -> None:
+    basis = judgement.basis
+    in_name_of = None if basis.delegation_id is None else basis.person_id
+    signed = json_safe({"agent_id": actor.id, "in_name_of": in_name_of, "at": uow.now})
+    offer.approvals = [*offer.approvals, signed]
 
 
 def _refuse(uow: UnitOfWork, actor: Actor, held: Held, given: Mapping[str, Any], _to: Links) -> None:

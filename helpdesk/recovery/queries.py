@@ -10,28 +10,26 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, and_, exists, false, func, or_, select
+from sqlalchemy import ColumnElement, and_, exists, func, select
 from sqlalchemy.orm import Session, aliased
 
 from helpdesk.complaints.models import Complaint, Issue
 from helpdesk.complaints.queries import complaint_by_id_for_update, complaint_for_update, visible_id, visible_to
 from helpdesk.customers.models import Customer
 from helpdesk.identity.actors import Actor
-from helpdesk.kernel import advisory, links
+from helpdesk.kernel import links
 from helpdesk.kernel.errors import MovedMeanwhile, NotFound
 from helpdesk.kernel.outbox import Duty
 from helpdesk.kernel.pagination import Listed, Order, Page, listed
-from helpdesk.recovery.authority import CUSTOMER_DAYS, Granted
 from helpdesk.recovery.kinds import TOLD
 from helpdesk.recovery.lifecycle import (
     ENDED,
-    GRANTED,
     SHOWN_TO_CUSTOMER,
     UNANSWERED,
     Situation,
     told_to_customer,
 )
-from helpdesk.recovery.models import Letter, Offer, OfferTransition
+from helpdesk.recovery.models import Letter, Offer
 from helpdesk.recovery.voucher_models import Voucher, VoucherEntry
 
 LINK_PURPOSE: Final = "offer"
@@ -292,49 +290,8 @@ def same_live_offer(
     ).scalar_one_or_none()
 
 
-def take_turns(session: Session, customer_id: UUID | None, approver_id: UUID | None) -> None:
-    """Let nobody else grant to this customer, or in this person's name, until the transaction ends.
-
-    Sums over several complaints cannot be guarded by one complaint's lock: ten offers approved at once would each see
-    the others missing. Taken after the offer's lock and before the budget's, always customer first.
-    """
-    for kind, subject in (("customer", customer_id), ("approver", approver_id)):
-        if subject is not None:
-            name = f"helpdesk.authority:{kind}:{subject}"
-            advisory.lock_each(session, advisory.Each.AUTHORITY, name)
-
-
-def granted(
-    session: Session,
-    *,
-    offer_id: UUID,
-    complaint_id: UUID,
-    customer_id: UUID | None,
-    approver_id: UUID | None,
-    currency: str,
-    now: datetime,
-) -> Granted:
-    """What was granted beside this offer, in its currency: on the case, to the customer in a year, by the person today."""
-    total = select(func.coalesce(func.sum(Offer.amount_minor), 0)).where(
-        Offer.currency == currency, Offer.id != offer_id
-    )
-    standing = Offer.status.in_(GRANTED)
-    case = total.where(Offer.complaint_id == complaint_id, standing)
-    # Compared with None, `==` becomes IS NULL: all that belong to nobody would be added up as one customer's.
-    theirs = false() if customer_id is None else Complaint.customer_id == customer_id
-    customer = total.join(Complaint, Complaint.id == Offer.complaint_id).where(
-        theirs, Offer.granted_at >= now - timedelta(days=CUSTOMER_DAYS), standing
-    )
-    midnight = now.replace(hour=0, minute=0, second=0, microsecond=0)
-    by_approver = exists().where(
-        OfferTransition.offer_id == Offer.id,
-        OfferTransition.action.in_(["approve", "endorse"]),
-        false() if approver_id is None else OfferTransition.actor_id == approver_id,
-        OfferTransition.at >= midnight,
-    )
-    day = total.where(or_(standing, Offer.status == "pending_approval"), by_approver)
-    row = session.execute(select(*(part.scalar_subquery() for part in (case, customer, day)))).one()
-    return Granted(int(row[0]), int(row[1]), int(row[2]))
+def drafter_of(session: Session, offer_id: UUID) -> UUID | None:
+    return session.execute(select(Offer.drafted_by).where(Offer.id == offer_id)).scalar_one_or_none()
 
 
 def tier_of(session: Session, customer_id: UUID | None) -> str | None:

@@ -7,6 +7,7 @@ from marshmallow import ValidationError, fields, validate, validates_schema
 from helpdesk.complaints.taxonomy import FAULTS
 from helpdesk.kernel.money import currencies
 from helpdesk.kernel.schemas import Choice, Flag, Line, MoneyField, PageQuery, Pattern, Schema, Text, Timestamp, Whole
+from helpdesk.recovery.approval_schemas import ApproveIn, OfferApproval, OfferFlag
 from helpdesk.recovery.kinds import ISSUABLE, KINDS
 from helpdesk.recovery.lifecycle import CUSTOMER_STATES, ISSUANCES, LIFECYCLE
 from helpdesk.recovery.models import LANGUAGES
@@ -133,7 +134,7 @@ class OfferIssuedIn(OfferNoteIn):
 
 BODIES: Final[dict[str, type[Schema]]] = {
     "submit": OfferNoteIn,
-    "approve": OfferNoteIn,
+    "approve": ApproveIn,
     "refuse": OfferReasonIn,
     "withdraw": OfferNoteIn,
     "offer": OfferNoteIn,
@@ -158,13 +159,6 @@ class OfferAction(Schema):
     action = fields.String(required=True, metadata={"example": "approve"})
     supplies = fields.List(fields.String(), required=True, metadata={"example": []})
     missing = fields.List(fields.Nested(OfferNeed), required=True, metadata={"example": []})
-
-
-class OfferApproval(Schema):
-    agent_id = fields.String(
-        required=True, allow_none=True, metadata={"example": "0192f0c1-7d1e-7c3a-9a51-2f6f0f6f3a10"}
-    )
-    at = fields.String(required=True, metadata={"example": "2026-03-02T09:30:00Z"})
 
 
 class OfferSummary(Schema):
@@ -219,6 +213,11 @@ class Offer(OfferSummary):
         metadata={"description": "Why the last step was taken, where somebody said.", "example": None},
     )
     approvals = fields.List(fields.Nested(OfferApproval), required=True)
+    flags = fields.List(
+        fields.Nested(OfferFlag),
+        required=True,
+        metadata={"description": "Others that it belongs together with, when that was noticed."},
+    )
     budget_id = fields.UUID(required=True, allow_none=True)
     round = fields.Integer(
         required=True, metadata={"description": "Counts issuances asked for: 1, and one more per retry."}

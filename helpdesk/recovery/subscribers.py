@@ -7,9 +7,13 @@ from uuid import UUID
 from helpdesk.complaints.events import ComplaintDismissed, ComplaintWithdrawn
 from helpdesk.complaints.link_events import DuplicateMerged, DuplicateParted
 from helpdesk.complaints.models import Complaint
+from helpdesk.complaints.notifications import News, tell
 from helpdesk.kernel.events import Event
-from helpdesk.kernel.unit_of_work import UnitOfWork
-from helpdesk.recovery import moving, offers, wanted_offers
+from helpdesk.kernel.unit_of_work import Subscriber, UnitOfWork
+from helpdesk.recovery import moving, offers, queries, waiting, waiting_queries, wanted_offers
+from helpdesk.recovery.authority_events import ApprovalOverdue
+from helpdesk.recovery.events import OfferActed, OfferSubmitted
+from helpdesk.recovery.waiting import DueTime
 
 
 class WantedOffer(Protocol):
@@ -41,6 +45,34 @@ def duplicate_merged(uow: UnitOfWork, events: Sequence[DuplicateMerged]) -> None
 def duplicate_parted(uow: UnitOfWork, events: Sequence[DuplicateParted]) -> None:
     for event in events:
         moving.move_back(uow, event)
+
+
+def approval_asked(due_time: DueTime) -> Subscriber:
+    """`due_time`: of the domain that knows calendars, which stands beside."""
+
+    def begin(uow: UnitOfWork, events: Sequence[OfferSubmitted]) -> None:
+        for event in events:
+            complaint = cast(Complaint, uow.stream_of(event.complaint_id))
+            waiting.begin(uow, event.offer_id, complaint.team_id, due_time)
+
+    return begin
+
+
+def approval_answered(uow: UnitOfWork, events: Sequence[OfferActed]) -> None:
+    """Approved, given back, or taken back before that."""
+    answered = [event.offer_id for event in events if event.from_status == "pending_approval"]
+    if answered:
+        waiting.end(uow, answered)
+
+
+def approval_overdue(uow: UnitOfWork, events: Sequence[ApprovalOverdue]) -> None:
+    """Those of the authority that it was escalated to are told, but for who drafted it."""
+    for event in events:
+        complaint = cast(Complaint, uow.stream_of(event.complaint_id))
+        drafter = queries.drafter_of(uow.session, event.offer_id)
+        also = [one for one in waiting_queries.approvers(uow.session, event.escalated_to) if one != drafter]
+        detail = {"offer_id": str(event.offer_id), "due_at": event.due_at}
+        tell(uow, complaint, event, News("approval_overdue", also, detail=detail))
 
 
 def offer_wanted(uow: UnitOfWork, events: Sequence[Event]) -> None:

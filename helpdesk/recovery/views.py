@@ -7,7 +7,7 @@ from sqlalchemy.orm import Session
 
 from helpdesk.identity.actors import Actor
 from helpdesk.kernel.money import Money
-from helpdesk.recovery import approvals, queries, voucher_queries
+from helpdesk.recovery import approvals, queries, voucher_queries, waiting_queries
 from helpdesk.recovery.lifecycle import LIFECYCLE
 from helpdesk.recovery.offers import Links
 from helpdesk.recovery.suggestions import Suggested
@@ -21,6 +21,7 @@ def offer(session: Session, actor: Actor, row: dict[str, Any], to: Links) -> dic
     shown["link"] = to.of(row["id"], row["valid_until"]) if hands_on and row["status"] == "offered" else None
     if row["kind"] == "voucher" and not hands_on:
         shown["issued_reference"] = None
+    shown["flags"] = waiting_queries.flags_of(session, actor, row["id"]) if row["amount"] is not None else []
     shown["allowed_actions"] = _allowed(session, actor, row)
     return shown
 

@@ -8,6 +8,7 @@ from tests.conftest import Caller, Join, complaint_body
 from tests.racing import at_once
 from tests.recovery.answers import NO_ID, refused
 from tests.recovery.helpers import (
+    WHY,
     act,
     draft,
     eur,
@@ -55,6 +56,7 @@ class TestApproval:
         for _ in range(4):
             complaint = agent.post("/complaints", complaint_body(team_id=str(team))).json
             states.append(act(agent, draft(agent, complaint, voucher("50.00")), "submit")["status"])
+            execute(database, "UPDATE offer SET granted_at = granted_at - interval '8 days'")  # nothing that is split
         assert states == ["approved"] * 3 + ["pending_approval"]
         execute(database, "UPDATE offer SET granted_at = granted_at - interval '366 days'")
         execute(database, "UPDATE offer_transition SET at = at - interval '366 days'")
@@ -110,12 +112,12 @@ class TestApproval:
         offer = self.pending(agent, complaint, "10000.01")
         path = f"/offers/{offer['id']}/actions/approve"
         director, admin = join("director"), join("admin")
-        first = director.pay(path, {})
+        first = director.pay(path, WHY)
         assert (first.json["status"], len(first.json["approvals"])) == ("pending_approval", 1)
         assert scalar(database, "SELECT count(*) FROM budget_entry WHERE kind = 'reserve'") == 0
         assert refused(director.pay(path, {})) == (403, "own_approval")
         assert refused(manager.pay(path, {})) == (403, "beyond_authority")
-        second = admin.pay(path, {})
+        second = admin.pay(path, WHY)
         assert (second.json["status"], len(second.json["approvals"])) == ("approved", 2)
         assert violations(database) == []
 
@@ -124,6 +126,6 @@ class TestApproval:
     ) -> None:
         open_budget(manager, "20000.00")
         path = f"/offers/{self.pending(agent, complaint, '10000.01')['id']}/actions/approve"
-        answers = at_once(*(lambda who=who: who.pay(path, {}) for who in (join("director"), join("admin"))))
+        answers = at_once(*(lambda who=who: who.pay(path, WHY) for who in (join("director"), join("admin"))))
         assert sorted(answer.json["status"] for answer in answers) == ["approved", "pending_approval"]
         assert violations(database) == []

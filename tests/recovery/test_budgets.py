@@ -19,6 +19,7 @@ from helpdesk.recovery.models import Offer
 from tests.conftest import Caller, Join, complaint_body, make_team
 from tests.racing import at_once
 from tests.recovery.helpers import (
+    WHY,
     act,
     another,
     draft,
@@ -100,7 +101,7 @@ class TestRaces:
         pairs = list(zip(approvers, waiting, strict=True))
         answers = at_once(
             *(
-                lambda who=who, offer=offer: who.pay(f"/offers/{offer['id']}/actions/approve", {})
+                lambda who=who, offer=offer: who.pay(f"/offers/{offer['id']}/actions/approve", WHY)
                 for who, offer in pairs
             )
         )

@@ -1,0 +1,120 @@
+"""Keeping what a decision was judged by, and flagging what it noticed. Who, when and why stand in the step of the offer."""
+
+from typing import Any, Final
+from uuid import UUID
+
+from helpdesk.identity import allowance_queries
+from helpdesk.identity.actors import Actor
+from helpdesk.kernel.ids import new_id
+from helpdesk.kernel.schemas import json_safe
+from helpdesk.kernel.unit_of_work import UnitOfWork
+from helpdesk.recovery import approvals
+from helpdesk.recovery.approvals import Judgement
+from helpdesk.recovery.authority_events import OfferFlagged
+from helpdesk.recovery.decision_models import OfferDecision
+from helpdesk.recovery.flag_models import OfferFlag
+from helpdesk.recovery.queries import Held
+from helpdesk.recovery.structuring import Earlier, Suspicion
+
+BESIDE_APPROVALS: Final = frozenset({"refuse", "withdraw", "revoke", "reverse", "retry"})
+"""Decisions that need no authority; what it would have been is kept all the same."""
+
+
+def keep(uow: UnitOfWork, actor: Actor, held: Held, action: str, judgement: Judgement) -> None:
+    """Of the step just taken. Once for each step."""
+    offer, basis = held.offer, judgement.basis
+    row: dict[str, Any] = {
+        "id": new_id(),
+        "offer_id": offer.id,
+        "number": offer.steps,
+        "action": action,
+        "at": uow.now,
+        "actor_kind": actor.kind,
+        "actor_id": actor.id,
+        "in_name_of": basis.person_id if basis.delegation_id is not None else None,
+        "delegation_id": basis.delegation_id,
+        "team_id": held.complaint.team_id,
+        **_reckoned(judgement, offer.currency),
+    }
+    uow.add_rows(OfferDecision, [row])
+    if judgement.suspicion is not None:
+        _flag(uow, held, judgement, judgement.suspicion)
+
+
+_RECKONED: Final = ("case", "customer", "day")
+
+
+def _reckoned(judgement: Judgement, currency: str | None) -> dict[str, Any]:
+    """All of it, or nothing for what costs nothing."""
+    limits, granted, found = judgement.limits, judgement.granted, judgement.suspicion
+    if limits is None or granted is None or currency is None:
+        names = ("authority", "limit_version", "judged_at", "together_minor")
+        return dict.fromkeys((*names, *(f"{name}_{what}" for name in _RECKONED for what in ("minor", "limit"))))
+    return {
+        "authority": judgement.basis.authority,
+        "limit_version": judgement.version,
+        "judged_at": judgement.at,
+        "together_minor": None if found is None else found.total.minor,
+        **{f"{name}_minor": getattr(granted, name) for name in _RECKONED},
+        **{f"{name}_limit": limits.minor(name, currency) for name in _RECKONED},
+    }
+
+
+def note(uow: UnitOfWork, actor: Actor, held: Held, action: str) -> None:
+    """Keep a decision that needs no authority: what the actor's own would have been judged by."""
+    asked = approvals.asked_of(held)
+    if asked.amount is None:
+        keep(uow, actor, held, action, approvals.costless(actor, uow.now))
+        return
+    standing = allowance_queries.standing(uow.session)
+    seen = approvals.circumstances(uow.session, actor, [asked], now=uow.now, standing=standing, lent=())
+    keep(uow, actor, held, action, approvals.judged(seen, asked, seen.bases[0]).unsuspected)
+
+
+def _flag(uow: UnitOfWork, held: Held, judgement: Judgement, found: Suspicion) -> None:
+    offer, complaint = held.offer, held.complaint
+    flag = {
+        "id": new_id(),
+        "offer_id": offer.id,
+        "number": offer.steps,
+        "at": uow.now,
+        "pattern": found.pattern,
+        "person_id": judgement.basis.person_id,
+        "authority": judgement.basis.authority,
+        "limit_version": judgement.version,
+        "days": judgement.days,
+        "currency": found.total.currency,
+        "total_minor": found.total.minor,
+        "limit_minor": found.limit.minor,
+        "evidence": [json_safe(_told(item)) for item in found.offers],
+    }
+    uow.add_rows(OfferFlag, [flag])
+    uow.record(
+        OfferFlagged(
+            complaint_id=complaint.id,
+            reference=complaint.reference,
+            offer_id=offer.id,
+            kind=offer.kind,
+            amount_minor=offer.amount_minor,
+            currency=offer.currency,
+            flag_id=UUID(str(flag["id"])),
+            person_id=judgement.basis.person_id,
+            pattern=found.pattern,
+            others=len(found.offers),
+            total_minor=found.total.minor,
+            limit_minor=found.limit.minor,
+        ),
+        stream=complaint,
+    )
+
+
+def _told(item: Earlier) -> dict[str, Any]:
+    return {
+        "offer_id": item.offer_id,
+        "complaint_id": item.complaint_id,
+        "relation": item.relation,
+        "amount_minor": item.minor,
+        "drafted_by": item.drafted_by,
+        "signed_by": sorted(item.signed_by),
+        "granted_at": item.granted_at,
+    }

@@ -1,0 +1,99 @@
+"""Every select on authority that was lent."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any, Final, NamedTuple
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, and_, case, func, or_, select, true
+from sqlalchemy.orm import Session
+
+from helpdesk.identity import allowance_queries
+from helpdesk.identity.actor_queries import active_actors
+from helpdesk.identity.actors import Actor
+from helpdesk.identity.models import Agent
+from helpdesk.kernel.access import existing
+from helpdesk.kernel.pagination import Listed, Order, Page, listed
+from helpdesk.recovery.delegation_models import AuthorityDelegation
+
+DELEGATION_STATES: Final = ("active", "scheduled", "ended", "revoked", "void")
+"""`void`: who lent it is not active any more."""
+
+_LENT: Final = AuthorityDelegation.__table__.c
+_STATE: Final = case(
+    (_LENT.revoked_at.is_not(None), "revoked"),
+    (_LENT.ends_at <= func.now(), "ended"),
+    (~Agent.active, "void"),
+    (_LENT.starts_at > func.now(), "scheduled"),
+    else_="active",
+).label("state")
+_SHOWN: Final[Any] = select(AuthorityDelegation.__table__, _STATE).join(Agent, Agent.id == _LENT.lender_id)
+_BY_ID: Final = Order((_LENT.id,), (UUID,), descending=True)
+
+
+class Lent(NamedTuple):
+    """One that holds. `authority`: of the lender's role now."""
+
+    delegation_id: UUID
+    lender_id: UUID
+    authority: str
+    up_to: Any
+
+
+def lent_to(session: Session, delegate_id: UUID, at: datetime) -> list[Lent]:
+    """What this person may use at a time, the earliest lent first: of lenders who are active."""
+    rows = session.execute(
+        select(_LENT.id, _LENT.lender_id, _LENT.up_to)
+        .where(_LENT.delegate_id == delegate_id, _LENT.revoked_at.is_(None), _LENT.starts_at <= at, _LENT.ends_at > at)
+        .order_by(_LENT.id)
+    ).all()
+    lenders = {actor.id: actor for actor in active_actors(session, {row.lender_id for row in rows})}
+    return [
+        Lent(row.id, row.lender_id, lenders[row.lender_id].authority, row.up_to)
+        for row in rows
+        if row.lender_id in lenders and lenders[row.lender_id].may("offer:approve")
+    ]
+
+
+def overlapping(session: Session, lender_id: UUID, delegate_id: UUID, start: datetime, end: datetime) -> UUID | None:
+    return session.execute(
+        select(_LENT.id)
+        .where(
+            _LENT.lender_id == lender_id,
+            _LENT.delegate_id == delegate_id,
+            _LENT.revoked_at.is_(None),
+            and_(_LENT.starts_at < end, _LENT.ends_at > start),
+        )
+        .limit(1)
+    ).scalar_one_or_none()
+
+
+def visible_to(actor: Actor) -> ColumnElement[bool]:
+    """What one lent or was lent; everybody's for who reads it."""
+    if actor.may("authority:read") or actor.may("authority:manage"):
+        return true()
+    return or_(_LENT.lender_id == actor.person_id, _LENT.delegate_id == actor.person_id)
+
+
+def list_delegations(session: Session, actor: Actor, page: Page, given: Mapping[str, Any]) -> Listed:
+    statement: Any = _SHOWN.where(visible_to(actor))
+    for name in ("lender_id", "delegate_id"):
+        if name in given:
+            statement = statement.where(_LENT[name] == given[name])
+    if "state" in given:
+        statement = statement.where(_STATE.element == given["state"])
+    return listed(session, page, statement, _BY_ID, given)
+
+
+def delegation_detail(session: Session, actor: Actor | None, delegation_id: UUID) -> Any:
+    """Without an actor: for whoever has just changed it."""
+    condition = true() if actor is None else visible_to(actor)
+    found = session.execute(_SHOWN.where(_LENT.id == delegation_id, condition))
+    return existing(found.mappings().one_or_none())
+
+
+def delegation_for_update(session: Session, actor: Actor, delegation_id: UUID) -> tuple[AuthorityDelegation, datetime]:
+    """With the time from which on nobody grants anything until it is changed."""
+    now = allowance_queries.alone(session)
+    statement = select(AuthorityDelegation).where(_LENT.id == delegation_id, visible_to(actor)).with_for_update()
+    return existing(session.execute(statement).scalar_one_or_none()), now

@@ -1,0 +1,58 @@
+"""Offers that belong together: several small ones in place of one that somebody might not have granted. Pure.
+
+Looked at together are offers on one complaint, on complaints of one customer, and on complaints that are linked or merged,
+granted within some days by the same person, or by two who grant for each other. Each alone is within the limit for one
+complaint; all of them are not. That is a reason to have the next authority look, and no proof of anything: the rule counts
+nothing that was beyond the limit by itself, and nothing that came to nothing.
+"""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+from uuid import UUID
+
+from helpdesk.kernel.money import Money
+
+PATTERNS: Final = ("one_person", "pair")
+RELATIONS: Final = ("same_complaint", "same_customer", "linked", "merged")
+
+
+@dataclass(frozen=True, slots=True)
+class Earlier:
+    """A granted offer near another one, in the same currency. `signed_by`: who approved it, and in whose names."""
+
+    offer_id: UUID
+    complaint_id: UUID
+    relation: str
+    minor: int
+    drafted_by: UUID | None
+    signed_by: frozenset[UUID]
+    granted_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Suspicion:
+    """`offers`: the earlier ones. `total`: of all, the present one with them."""
+
+    pattern: str
+    total: Money
+    limit: Money
+    offers: tuple[Earlier, ...]
+
+
+def suspicion(
+    amount: Money, limit: Money, signers: Collection[UUID], drafter: UUID | None, earlier: Sequence[Earlier]
+) -> Suspicion | None:
+    """`limit`: of the signer's authority, for one complaint. `signers`: who would grant it, and in whose name."""
+    if limit < amount:
+        return None
+    small = [item for item in earlier if item.minor <= limit.minor]
+    own = [item for item in small if item.signed_by.intersection(signers)]
+    back = [item for item in small if item.drafted_by in signers and drafter in item.signed_by]
+    paired = bool(back) and drafter not in signers
+    found = {item.offer_id: item for item in (*own, *back)} if paired else {item.offer_id: item for item in own}
+    total = Money(amount.minor + sum(item.minor for item in found.values()), amount.currency)
+    if not found or total <= limit:
+        return None
+    return Suspicion("pair" if paired else "one_person", total, limit, tuple(found.values()))
