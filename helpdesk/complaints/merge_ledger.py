@@ -25,6 +25,7 @@ APART: Final[Mapping[str, str]] = {
     "complaint_need": "moved by `merging`, unless the survivor has it",
     "complaint_tag": "shared by `merge_sharing`: both carry them",
     "complaint_custom_value": "shared by `merge_sharing`, where the survivor has nothing in that field",
+    "interest_conflict": "stays: it is followed to where the complaint goes on",
     "complaint_redaction": "stays: it tells what was done, and where",
     "complaint_search": "made anew from the text",
     "complaint_unsearched": "made anew from the text",

@@ -52,7 +52,7 @@ def approvals_within_authority(session: Session) -> Iterator[Violation]:
         last = offers[-1]
         rows = session.execute(_DECISIONS, {"offers": offers}).mappings()
         for offer_id, group in groupby(rows, key=lambda row: row["offer_id"]):
-            for detail in _faults(list(group), versions):
+            for detail in _faults([dict(row) for row in group], versions):
                 yield Violation("recovery.approvals_within_authority", f"offer {offer_id}", detail)
 
 

@@ -30,7 +30,7 @@ def _show(session: Session, _actor: Actor, delegation_id: UUID) -> dict[str, Any
     description="Everybody's for who may read it (`authority:read`); the newest first.",
     answer=delegation_schemas.Delegation,
     query=delegation_schemas.DelegationQuery,
-    permission="offer:approve",
+    permission="offer:read",
     paged=True,
 )
 def list_delegations(session: Session, actor: Actor, page: Page, given: dict[str, Any]) -> Any:
@@ -62,7 +62,7 @@ def lend_authority(uow: UnitOfWork, actor: Actor, given: dict[str, Any]) -> UUID
     operation_id="get_authority_delegation",
     summary="One delegation",
     answer=delegation_schemas.Delegation,
-    permission="offer:approve",
+    permission="offer:read",
 )
 def get_delegation(session: Session, actor: Actor, delegation_id: UUID) -> dict[str, Any]:
     return _shown(delegation_queries.delegation_detail(session, actor, delegation_id))
@@ -76,9 +76,8 @@ def get_delegation(session: Session, actor: Actor, delegation_id: UUID) -> dict[
     "not by it; what was approved stands.",
     body=delegation_schemas.DelegationRevokeIn,
     answer=delegation_schemas.Delegation,
-    permission="offer:approve",
+    permission="offer:read",
     load=delegation_queries.delegation_for_update,
-    allow=delegations.check_revoke,
     check=delegations.check_open,
     show=_show,
     if_match="required",

@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any, Final, NamedTuple
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, and_, case, func, or_, select, true
+from sqlalchemy import ColumnElement, and_, case, false, func, or_, select, true
 from sqlalchemy.orm import Session
 
 from helpdesk.identity import allowance_queries
@@ -72,7 +72,13 @@ def visible_to(actor: Actor) -> ColumnElement[bool]:
     """What one lent or was lent; everybody's for who reads it."""
     if actor.may("authority:read") or actor.may("authority:manage"):
         return true()
-    return or_(_LENT.lender_id == actor.person_id, _LENT.delegate_id == actor.person_id)
+    return _of(actor)
+
+
+def _of(actor: Actor) -> ColumnElement[bool]:
+    """Lent by this person or to them; by a key nothing is."""
+    mine = actor.id if actor.kind == "agent" else None
+    return false() if mine is None else or_(_LENT.lender_id == mine, _LENT.delegate_id == mine)
 
 
 def list_delegations(session: Session, actor: Actor, page: Page, given: Mapping[str, Any]) -> Listed:
@@ -93,7 +99,8 @@ def delegation_detail(session: Session, actor: Actor | None, delegation_id: UUID
 
 
 def delegation_for_update(session: Session, actor: Actor, delegation_id: UUID) -> tuple[AuthorityDelegation, datetime]:
-    """With the time from which on nobody grants anything until it is changed."""
+    """One's own; anybody's for who manages authority. With the time from which on nobody grants anything until it is changed."""
     now = allowance_queries.alone(session)
-    statement = select(AuthorityDelegation).where(_LENT.id == delegation_id, visible_to(actor)).with_for_update()
+    whose = true() if actor.may("authority:manage") else _of(actor)
+    statement = select(AuthorityDelegation).where(_LENT.id == delegation_id, whose).with_for_update()
     return existing(session.execute(statement).scalar_one_or_none()), now

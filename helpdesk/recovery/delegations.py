@@ -18,7 +18,6 @@ from helpdesk.identity.actor_queries import active_actors
 from helpdesk.identity.actors import Actor
 from helpdesk.identity.administration import record_administration
 from helpdesk.identity.allowances import GIVING
-from helpdesk.kernel.access import require
 from helpdesk.kernel.errors import FieldError, Forbidden, ValidationFailed
 from helpdesk.kernel.ids import new_id
 from helpdesk.kernel.schemas import json_safe
@@ -103,12 +102,6 @@ def _faults_of_delegate(session: Session, actor: Actor, given: dict[str, Any]) -
         yield FieldError.at("/delegate_id", "cannot_approve", "Their role may not approve offers ('offer:approve').")
 
 
-def check_revoke(_session: Session, actor: Actor, row: tuple[AuthorityDelegation, datetime]) -> None:
-    """By whoever lent it or was lent it; anybody's by who manages authority."""
-    if actor.kind != "agent" or actor.id not in {row[0].lender_id, row[0].delegate_id}:
-        require(actor, "authority:manage")
-
-
 def check_open(_session: Session, _actor: Actor, row: tuple[AuthorityDelegation, datetime]) -> None:
     """Raises `DelegationEnded`."""
     delegation, now = row
@@ -117,7 +110,7 @@ def check_open(_session: Session, _actor: Actor, row: tuple[AuthorityDelegation,
 
 
 def revoke(uow: UnitOfWork, actor: Actor, row: tuple[AuthorityDelegation, datetime], reason: str) -> UUID:
-    """`check_revoke` and `check_open` come first."""
+    """`check_open` comes first."""
     delegation, now = row
     delegation.revoked_at, delegation.revoked_by, delegation.revoke_reason = now, actor.id, reason
     delegation.touch()

@@ -54,6 +54,7 @@ OWN_BOOKS: Final = {
     "category_suggestion": "tells of the model, and of who looked at it; the complaint is not changed",
     "complaint_recovery_fact": "is told by `recovery.facts_recorded`",
     "offer": "has a lifecycle and events of its own",
+    "interest_conflict": "is told by `conflict.declared` and `conflict.ended`",
     "automation_firing": "is told by `automation.fired` and by what it did",
     "automation_occurrence": "is what triggers remember",
     "complaint_custom_value": "is what the complaint's own `custom_fields` shows",

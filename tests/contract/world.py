@@ -3,6 +3,7 @@
 import itertools
 import json
 from collections.abc import Callable, Mapping
+from datetime import UTC, datetime, timedelta
 from io import BytesIO
 from typing import Any
 from urllib.parse import quote
@@ -53,6 +54,8 @@ class World:
             "/api/v1/public/tracking/attachments/{attachment_id}/link": lambda _: self._tracked_attachment(),
             "code": lambda _: str(self._issued()["issued_reference"]),
             "budget_id": lambda _: self.budget(),
+            "delegation_id": lambda _: self.delegation(),
+            "conflict_id": lambda _: self.interest_conflict(),
             "customer_id": lambda _: self.customer(),
             "agent_id": lambda _: self.agent(),
             "team_id": lambda _: self.team(),
@@ -217,6 +220,16 @@ class World:
 
     def team(self) -> str:
         return str(make_team(self._program.database, f"Team {next(self._numbers)}"))
+
+    def delegation(self) -> str:
+        senior = make_agent(self._app, self._program.database, "senior", [])
+        until = (datetime.now(UTC) + timedelta(days=3)).isoformat()
+        given = {"delegate_id": str(senior.id), "ends_at": until, "reason": "On leave."}
+        return str(self._created("/authority-delegations", given))
+
+    def interest_conflict(self) -> str:
+        given = {"agent_id": self.agent(), "kind": "family", "customer_id": self.customer()}
+        return str(self._created("/interest-conflicts", given))
 
     def budget(self) -> str:
         period = {"starts_on": "2000-01-01", "ends_on": "2999-12-31"} if not self._budgets else _A_DAY

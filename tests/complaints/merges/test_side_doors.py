@@ -46,6 +46,7 @@ OWN: Final = frozenset(
         "need_id",
         "evidence_id",
         "offer_id",
+        "flag_id",
         "entry_id",
         "reverses_id",
         "clock_id",
