@@ -4,7 +4,7 @@
 of these only, its condition decides if the record can tell; otherwise it is presumed, or not, until a person says so, and what
 a person says goes before both. A rule that replaces another applies instead of it.
 
-**Starts and stops.** A clock starts with the fact that its rule names (or where the one before it in the chain has stopped), and
+**Starts and stops.** A clock starts where the one before it in the chain has stopped, or else with the fact that its rule names, and
 stops with the first of the facts that end it. Both follow from the facts alone, so that choosing anew, whatever was known late,
 comes to the same as if it had been known from the beginning.
 """
@@ -22,15 +22,13 @@ from helpdesk.complaints.facts import on_the_row
 from helpdesk.complaints.models import Complaint
 from helpdesk.kernel.facts import Facts
 from helpdesk.kernel.unit_of_work import UnitOfWork
-from helpdesk.sla import clock_terms, clocks, regime_clocks, regime_in_force, regime_queries
+from helpdesk.sla import clock_terms, clocks, regime_clocks, regime_in_force, regime_letters, regime_queries
 from helpdesk.sla.models import Clock
 from helpdesk.sla.regime_events import RegimeChosen
 from helpdesk.sla.regime_facts import TELLING, Fact, earliest, started, told_by
+from helpdesk.sla.regime_letters import Given, Notices
 from helpdesk.sla.regime_queries import Known
 from helpdesk.sla.regime_rules import REGULATORY_FACTS, Rule
-
-Notices = Mapping[int, datetime]
-"""Number of a notice that moved a deadline -> when it was given."""
 
 MERGED: Final = "merged"
 """Why clocks are chosen anew: two complaints are one, or are not any more."""
@@ -122,12 +120,14 @@ def _judge(rule: Rule, by_name: Mapping[str, Rule], row: Any, known: Known, fact
 
 
 def _start(rule: Rule, by_name: Mapping[str, Rule], facts: Sequence[Fact]) -> datetime | None:
-    start = started(facts, rule.clock_start)
+    """Where the one before it in the chain has stopped; where that has not, with the fact of its own that the rule names."""
     before = by_name.get(rule.starts_after or "")
-    if start is None and before is not None:
-        began = started(facts, before.clock_start)
-        start = None if began is None else earliest(facts, before.stops_on, began)
-    return start
+    if before is not None:
+        began = _start(before, by_name, facts)
+        stopped = None if began is None else earliest(facts, before.stops_on, began)
+        if stopped is not None:
+            return stopped
+    return started(facts, rule.clock_start)
 
 
 def sources_of(session: Session, complaint: Complaint) -> list[UUID]:
@@ -172,10 +172,11 @@ def choose_anew(uow: UnitOfWork, complaint: Complaint, cause: str) -> list[dict[
         return []
     sources = sources_of(uow.session, complaint)
     judged = _judged(uow, complaint, latest, sources)
-    # Where two are one, or were until now, whose notices count follows from the facts of both; else a clock has those that it had.
-    given = regime_queries.notices_given(uow.session, [complaint.id, *sources]) if sources or cause == MERGED else None
-    _settle_those_ended(uow, complaint, judged, latest)
+    rules = [verdict.rule for verdict in judged]
+    given = regime_letters.given_of(uow.session, complaint.id, sources, rules, parted=cause == MERGED)
+    _settle_those_ended(uow, complaint, judged, latest, given)
     if complaint.status in GONE:
+        regime_letters.settle(uow, found, given)
         return []
     begun, ended, rows = list[str](), list[str](), list[dict[str, Any]]()
     for verdict in judged:
@@ -184,15 +185,18 @@ def choose_anew(uow: UnitOfWork, complaint: Complaint, cause: str) -> list[dict[
             if clock is not None and _annul(uow, clock):
                 ended.append(_named(verdict.rule))
         elif clock is None or _left_behind(clock, complaint):
-            row = _begun(uow, complaint, verdict, verdict.starts_at, clock, given=_of(given, verdict) or {})
+            row = _begun(
+                uow, complaint, verdict, verdict.starts_at, clock, given=given.notices.get(verdict.rule.id, {})
+            )
             rows += [] if row is None else [row]
             begun += [] if row is None else [_named(verdict.rule)]
         elif clock.round == complaint.round and _settle(
-            uow, clock, verdict.starts_at, verdict.stops_at, _of(given, verdict)
+            uow, clock, verdict.starts_at, verdict.stops_at, given.of(clock)
         ):
             begun.append(_named(verdict.rule))
     # Of a jurisdiction or a sector that it has not any more.
     ended += [f"{clock.kind}@{clock.rule_version}" for clock in latest.values() if _annul(uow, clock)]
+    regime_letters.settle(uow, found, given)
     regime_clocks.add(uow, rows)
     if begun or ended:
         uow.record(
@@ -209,7 +213,7 @@ def choose_anew(uow: UnitOfWork, complaint: Complaint, cause: str) -> list[dict[
 
 
 def _settle_those_ended(
-    uow: UnitOfWork, complaint: Complaint, judged: Iterable[Verdict], latest: Mapping[str, Clock]
+    uow: UnitOfWork, complaint: Complaint, judged: Iterable[Verdict], latest: Mapping[str, Clock], given: Given
 ) -> None:
     """Those of the present round, where the complaint is withdrawn or dismissed, and those that an earlier one left behind."""
     gone = complaint.status in GONE
@@ -227,7 +231,9 @@ def _settle_those_ended(
         if verdict is None:
             _annul(uow, clock)
         elif ended_at is not None:
-            _settle_ended(uow, clock, verdict, ended_at)
+            notices = given.of(clock)
+            until = None if notices is None else {number: at for number, at in notices.items() if at <= ended_at}
+            _settle_ended(uow, clock, verdict, ended_at, until)
 
 
 def still_owed(uow: UnitOfWork, complaint: Complaint, cancelled: Sequence[Clock]) -> list[Clock]:
@@ -240,10 +246,6 @@ def still_owed(uow: UnitOfWork, complaint: Complaint, cancelled: Sequence[Clock]
     judged = _judged(uow, complaint, {clock.kind: clock for clock in cancelled}, sources)
     reasons = {verdict.rule.id for verdict in judged if verdict.applies and verdict.starts_at is not None}
     return [clock for clock in cancelled if clock.kind in reasons]
-
-
-def _of(given: Mapping[str, Notices] | None, verdict: Verdict) -> Notices | None:
-    return None if given is None else given.get(verdict.rule.id, {})
 
 
 def _judged(
@@ -309,8 +311,7 @@ def _begun(
 def _settle(uow: UnitOfWork, clock: Clock, start: datetime, stop: datetime | None, given: Notices | None) -> bool:
     """Let a clock of the present round count from `start` to `stop`; whether it counts anew. `given`: see `regime_clocks.restart`."""
     start = start.replace(microsecond=0)
-    anew = clock.state == "cancelled" or clock.started_at != start
-    anew = anew or (given is not None and regime_clocks.extensions_of(uow, clock, start, given) != clock.extensions)
+    anew = clock.state == "cancelled" or clock.started_at != start or _moved(uow, clock, start, given)
     undone = clock.stopped_at is not None and stop is None
     if anew or undone:
         regime_clocks.restart(uow, clock, start, given)
@@ -321,17 +322,24 @@ def _settle(uow: UnitOfWork, clock: Clock, start: datetime, stop: datetime | Non
     return anew
 
 
-def _settle_ended(uow: UnitOfWork, clock: Clock, verdict: Verdict, ended_at: datetime) -> None:
+def _moved(uow: UnitOfWork, clock: Clock, start: datetime, given: Notices | None) -> bool:
+    """Whether notices move it otherwise than they do."""
+    return given is not None and regime_clocks.extensions_of(uow, clock, start, given) != clock.extensions
+
+
+def _settle_ended(uow: UnitOfWork, clock: Clock, verdict: Verdict, ended_at: datetime, given: Notices | None) -> None:
     """A clock of what was over then: withdrawn, dismissed, or reopened. What was done before that, and is recorded only now, was done;
-    what is taken back was not, so that the clock had still counted when nothing was owed by it any more.
+    what is taken back was not, so that the clock had still counted when nothing was owed by it any more. `given`: as of `_settle`,
+    until then.
     """
     if verdict.starts_at is None or verdict.starts_at > ended_at:
         return
     start = verdict.starts_at.replace(microsecond=0)
     stop = verdict.stops_at if verdict.stops_at is not None and verdict.stops_at <= ended_at else None
     annulled = clock.state == "cancelled" and clock.stopped_at != ended_at
-    if annulled or clock.started_at != start or (stop is None and clock.elapsed_seconds is not None):
-        regime_clocks.restart(uow, clock, start)
+    anew = annulled or clock.started_at != start or _moved(uow, clock, start, given)
+    if anew or (stop is None and clock.elapsed_seconds is not None):
+        regime_clocks.restart(uow, clock, start, given)
         if stop is None:
             clocks.cancel(uow, clock, ended_at)
         else:

@@ -1,6 +1,7 @@
 """What regulators' clocks are held against when they are verified: of some hundreds of complaints at once."""
 
 from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime
 from itertools import groupby
 from uuid import UUID
 
@@ -14,7 +15,7 @@ from helpdesk.kernel.clock import parse_rfc3339
 from helpdesk.kernel.event_log import EventRow
 from helpdesk.sla.models import Clock
 from helpdesk.sla.regime_facts import TELLING, Birth, Fact, brought, told_by
-from helpdesk.sla.regime_models import RegulatoryFact, RuleDecision
+from helpdesk.sla.regime_models import ExtensionNotice, RegulatoryFact, RuleDecision
 from helpdesk.sla.regime_queries import Known
 
 
@@ -66,6 +67,18 @@ def known_of_each(session: Session, complaint_ids: Sequence[UUID]) -> Mapping[UU
         for complaint_id, own in facts.items()
         if complaint_id not in left_out
     }
+
+
+def notices_of_each(
+    session: Session, complaint_ids: Sequence[UUID]
+) -> Mapping[UUID, Mapping[str, Mapping[int, datetime]]]:
+    """Of each of these complaints: kind of clock -> number of the notice -> when it was given."""
+    statement = select(ExtensionNotice.complaint_id, Clock.kind, ExtensionNotice.number, ExtensionNotice.given_at)
+    statement = statement.join(Clock, Clock.id == ExtensionNotice.clock_id)
+    found: dict[UUID, dict[str, dict[int, datetime]]] = {}
+    for row in session.execute(statement.where(ExtensionNotice.complaint_id.in_(complaint_ids))):
+        found.setdefault(row.complaint_id, {}).setdefault(row.kind, {})[row.number] = row.given_at
+    return found
 
 
 def _merged(session: Session, complaint_ids: Sequence[UUID]) -> set[UUID]:

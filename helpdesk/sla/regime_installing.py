@@ -27,6 +27,7 @@ _CHOOSING: Final = (
     "sectors",
     "clock_start",
     "starts_after",
+    "stops_on",
     "applies_if",
     "condition",
     "presumed",
@@ -35,7 +36,9 @@ _CHOOSING: Final = (
     "effective_to",
     "off",
 )
-"""Of a rule: what decides for whom it is, and since when its clock counts. A clock that there is keeps all else."""
+"""Of a rule: what decides for whom it is, and since when its clock counts, or that of the next in its chain. A clock that there is
+keeps all else.
+"""
 
 
 def install_rules(uow: UnitOfWork) -> bool:

@@ -173,8 +173,13 @@ def notice_kind(kind: str, number: int) -> str:
 
 def rule_of_kind(kind: str) -> str:
     """The id of the rule that clocks of a kind are of, if they are a regulator's: of its own, or of its notices."""
-    rule_id, _, number = kind.partition(_OF_NOTICE)
-    return rule_id if number.isdecimal() else kind
+    return kind if notice_number(kind) is None else kind.partition(_OF_NOTICE)[0]
+
+
+def notice_number(kind: str) -> int | None:
+    """Of a clock that says that a notice was sent in time: which notice. None of any other."""
+    number = kind.partition(_OF_NOTICE)[2]
+    return int(number) if number.isdecimal() else None
 
 
 @lru_cache(maxsize=1)

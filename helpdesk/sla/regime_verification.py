@@ -1,6 +1,7 @@
 """What must hold of every regulator's clock, beside what holds of all clocks (`verification`)."""
 
 from collections.abc import Iterable, Iterator, Mapping
+from datetime import datetime
 from typing import Final
 from uuid import UUID
 
@@ -8,11 +9,12 @@ from sqlalchemy.orm import Session
 
 from helpdesk.complaints.models import Complaint
 from helpdesk.kernel.verification import Violation
-from helpdesk.sla import queries, regime_clocks, regime_held_queries, regime_in_force, regime_queries
+from helpdesk.sla import clock_terms, queries, regime_clocks, regime_held_queries, regime_in_force, regime_queries
 from helpdesk.sla.models import Clock
 from helpdesk.sla.regime_choosing import GONE, Verdict, judged_of
+from helpdesk.sla.regime_counting import Working, count
 from helpdesk.sla.regime_limits import uncomputable
-from helpdesk.sla.regime_rules import Rule
+from helpdesk.sla.regime_rules import Rule, notice_kind
 
 _TOGETHER: Final = 300
 
@@ -57,8 +59,9 @@ def rules_can_be_counted(session: Session) -> Iterator[Violation]:
 
 
 def ends_follow_from_facts(session: Session) -> Iterator[Violation]:
-    """A clock of the present round stopped at the first of the facts that stop it, and runs where there is none. Some hundreds of
-    complaints at a time; not those that were merged or split, which share their facts, or of which something was erased.
+    """A clock of the present round counts from the fact that starts it, moved by the notices that came in time by that, and stopped at
+    the first of the facts that stop it, or runs where there is none. Some hundreds of complaints at a time; not those that were merged or
+    split, which share their facts, or of which something was erased.
     """
     unreadable = {row.id for row in regime_queries.clocks_without_their_rule(session)}
     now = queries.clock_time(session)
@@ -67,11 +70,13 @@ def ends_follow_from_facts(session: Session) -> Iterator[Violation]:
         last = some[-1].id
         known = regime_held_queries.known_of_each(session, [complaint.id for complaint in some])
         clocks = regime_held_queries.rule_clocks(session, list(known))
+        notices = regime_held_queries.notices_of_each(session, list(known))
         for complaint in some:
             mine = {clock.kind: clock for clock in clocks.get(complaint.id, ()) if clock.id not in unreadable}
             if mine:
                 judged = judged_of(session, complaint, mine, known[complaint.id], now)
                 yield from _against_their_facts(complaint, judged, mine)
+                yield from _against_their_notices(session, mine, notices.get(complaint.id, {}))
         session.expunge_all()
 
 
@@ -85,6 +90,10 @@ def _against_their_facts(
         if clock.stopped_at is not None and clock.elapsed_seconds is None:
             yield from _against_being_owed(clock, verdict)
             continue  # nothing was owed any more
+        start = None if verdict.starts_at is None else verdict.starts_at.replace(microsecond=0)
+        if start is not None and clock.started_at != start:
+            detail = f"counts from {clock.started_at.isoformat()}, but its facts start it at {start.isoformat()}"
+            yield Violation("regime", f"clock {clock.id}", detail)
         if verdict.starts_at is not None and clock.stopped_at != verdict.stops_at:
             is_ = "not stopped" if clock.stopped_at is None else f"stopped at {clock.stopped_at.isoformat()}"
             stop = verdict.stops_at
@@ -99,6 +108,31 @@ def _against_being_owed(clock: Clock, verdict: Verdict) -> Iterator[Violation]:
     if clock.state == "cancelled" and late and verdict.starts_at is not None:
         detail = f"is cancelled, but was stopped at {stopped_at}, and due at {due_at}"
         yield Violation("regime", f"clock {clock.id}", detail)
+
+
+def _against_their_notices(
+    session: Session, clocks: Mapping[str, Clock], notices: Mapping[str, Mapping[int, datetime]]
+) -> Iterator[Violation]:
+    """By the days of the calendar version that the clock counts on."""
+    for kind, given in notices.items():
+        clock = clocks.get(kind)
+        if clock is None or clock.state == "cancelled":
+            continue
+        rule = regime_clocks.rule_of(session, clock)
+        known = dict(regime_in_force.in_force(session).calendars)
+        if rule.calendar is not None and clock.calendar_id is not None and clock.calendar_version is not None:
+            days = clock_terms.calendar_of(session, clock)
+            known[rule.calendar] = Working(clock.calendar_id, clock.calendar_version, days)
+        counted = count(rule, clock.started_at, clock.timezone or "UTC", known)
+        number, _ = regime_clocks.extended(rule, counted, clock.started_at, given)
+        if clock.extensions != number:
+            detail = f"is extended by {clock.extensions} notices, but {number} came in time"
+            yield Violation("regime", f"clock {clock.id}", detail)
+        for place in given:
+            letter = clocks.get(notice_kind(kind, place))
+            should = "met" if place <= clock.extensions else "cancelled"
+            if letter is not None and letter.round == clock.round and letter.state != should:
+                yield Violation("regime", f"clock {letter.id}", f"is {letter.state}, but its notice makes it {should}")
 
 
 CHECKS = (rules_are_kept_in_every_version, targets_follow_from_rules, rules_can_be_counted, ends_follow_from_facts)

@@ -357,6 +357,23 @@ class TestChoosing:
         found = self.judged(regimes, *given, facts=told)
         assert found["uk.housing.ack"].stops_at == found["uk.housing.s1"].starts_at
 
+    @pytest.mark.parametrize("sent", ["2026-03-11T10:00Z", "2026-03-13T10:00Z", None])
+    @pytest.mark.parametrize("logged", ["2026-03-12T10:00Z", None])
+    def test_it_starts_where_that_stops_whatever_else_is_known(
+        self, regimes: Regimes, sent: str | None, logged: str | None
+    ) -> None:
+        facts = {"acknowledgement_sent": sent, "acknowledged_defined_logged": logged}
+        told = {kind: at for kind, at in facts.items() if at is not None}
+        found = self.judged(regimes, "GB", "social housing", "2026-03-10T10:00Z", facts=told)
+        first = min((datetime.fromisoformat(at) for at in told.values()), default=None)
+        assert (found["uk.housing.ack"].stops_at, found["uk.housing.s1"].starts_at) == (first, first)
+
+    def test_what_starts_it_stops_the_one_before(self) -> None:
+        """So that one more fact never saves it a day."""
+        for rule in RULES.values():
+            if "starts_after" in rule:
+                assert rule["clock_start"] in RULES[rule["starts_after"]]["stops_on"]
+
 
 def test_a_review_date_that_has_passed() -> None:
     rule: Rule = compiled("uk.fca.src", 1, {"shipped": RULES["uk.fca.src"], "own": {"review_by": "2026-05-01"}})

@@ -1,18 +1,23 @@
 """Notices that move a regulator's deadline, and the facts its clocks follow from, over the API.
 
-How it can fail: a notice that is late by a second moves a deadline, or one moves it twice; a fact is recorded by somebody who may
-not, twice, or of a time that cannot be; a complainant is told of a window that nobody promised them.
+How it can fail: a notice that is late by a second moves a deadline, or one moves it twice; it stays valid though a fact that is
+recorded later shows that it came too late, or is lost when that fact is taken back; a fact is recorded by somebody who may not,
+twice, or of a time that cannot be; a complainant is told of a window that nobody promised them.
 """
 
 from datetime import UTC, datetime, timedelta
+from typing import Any, Final
 
 import pytest
+from sqlalchemy import text
 
 from helpdesk.kernel.unit_of_work import Database
 from helpdesk.sla.regime_errors import DeadlinePassed, ExtensionUsed, NotExtensible
+from helpdesk.sla.sweep import ring_due
 from tests.conftest import Caller, Join, complaint_body
 from tests.racing import at_once
 from tests.sla.regulated import DAY, FINANCIAL, HOUSING, MORTGAGE, Regulated
+from tests.sla.test_transitions import differences
 from tests.sla.watching import MONDAY, act, clocks_of, wrong
 
 
@@ -85,6 +90,109 @@ class TestExtensions:
         body = {"text": "We need fifteen more days.", "reason": "The file."}
         answers = at_once(*[lambda: agent.post(path, body).status_code] * 2)
         assert sorted(answers) == [201, 409]
+
+
+class TestCorrected:
+    """What is known later of the start says which notices came in time, as if it had been known from the beginning."""
+
+    S1: Final = "uk.housing.s1"
+    LETTER: Final = "uk.housing.s1/notice.1"
+
+    def extended(self, database: Database) -> Regulated:
+        """Acknowledged, as far as one knows, on Monday the 16th, which makes stage 1 due with the 30th; the notice is of the 24th."""
+        story = Regulated(database, **HOUSING)
+        story.fact("acknowledgement_sent", MONDAY + 14 * DAY)
+        story.extend(self.S1, MONDAY + 22 * DAY)
+        return story
+
+    def stands(self, story: Regulated, kind: str) -> tuple[Any, ...]:
+        clock = story.clock(kind)
+        return clock.state, clock.started_at, clock.due_at, clock.extensions, clock.target_amount
+
+    def test_one_that_came_too_late_moves_nothing(self, database: Database) -> None:
+        story, alone = self.extended(database), Regulated(database, **HOUSING)
+        alone.fact("acknowledgement_sent", MONDAY + DAY)
+        before = [self.stands(story, kind) for kind in (self.S1, self.LETTER)]
+        right = story.fact("acknowledgement_sent", MONDAY + 23 * DAY, MONDAY + DAY)
+        ring_due(database)
+        assert self.stands(story, self.S1) == self.stands(alone, self.S1)
+        assert (story.clock(self.S1).state, story.clock(self.S1).extensions) == ("breached", 0)
+        assert story.clock(self.LETTER).state == "cancelled"
+        assert (differences(database), wrong(database)) == ([], [])
+        story.withdraw(right, MONDAY + 24 * DAY)
+        assert [self.stands(story, kind) for kind in (self.S1, self.LETTER)] == before
+        assert story.clock(self.LETTER).stopped_at == MONDAY + 22 * DAY
+        assert (differences(database), wrong(database)) == ([], [])
+
+    def test_one_in_time_by_another_start_too(self, database: Database) -> None:
+        story, alone = self.extended(database), Regulated(database, **HOUSING)
+        alone.fact("acknowledgement_sent", MONDAY + 10 * DAY)
+        alone.extend(self.S1, MONDAY + 22 * DAY)
+        story.fact("acknowledgement_sent", MONDAY + 23 * DAY, MONDAY + 10 * DAY)
+        for kind in (self.S1, self.LETTER):
+            assert self.stands(story, kind) == self.stands(alone, kind)
+        assert (differences(database), wrong(database)) == ([], [])
+
+    def test_of_a_receipt(self, database: Database) -> None:
+        story = Regulated(database, MONDAY, **MORTGAGE)
+        story.extend("us.respa.respond", MONDAY + 10 * DAY)
+        story.fact("notice_of_error_received", MONDAY + 11 * DAY, MONDAY - 60 * DAY)
+        assert (story.clock("us.respa.respond").extensions, story.clock("us.respa.respond").target_amount) == (0, 30)
+        assert story.clock("us.respa.respond/notice.1").state == "cancelled"
+        assert (differences(database), wrong(database)) == ([], [])
+
+    def test_the_second_of_two(self, database: Database) -> None:
+        """One that came after a deadline which the first had not moved is late too."""
+        story = Regulated(database, jurisdiction="CN", sector="bank")
+        story.extend("cn.bank.15", MONDAY + 14 * DAY)
+        story.extend("cn.bank.15", MONDAY + 20 * DAY)
+        earlier = story.fact("complaint_received", MONDAY + 21 * DAY, MONDAY - 2 * DAY)
+        assert (story.clock("cn.bank.15").extensions, story.clock("cn.bank.15").target_amount) == (0, 15)
+        assert {story.clock(f"cn.bank.15/notice.{number}").state for number in (1, 2)} == {"cancelled"}
+        assert (differences(database), wrong(database)) == ([], [])
+        story.withdraw(earlier, MONDAY + 22 * DAY)
+        assert (story.clock("cn.bank.15").extensions, story.clock("cn.bank.15").target_amount) == (2, 60)
+        assert {story.clock(f"cn.bank.15/notice.{number}").state for number in (1, 2)} == {"met"}
+        assert story.clock("cn.bank.15/notice.2").due_at == datetime(2026, 4, 1, 16, tzinfo=UTC)
+        assert (differences(database), wrong(database)) == ([], [])
+
+    @pytest.mark.parametrize("ended", ["withdraw", "decided"])
+    def test_of_what_is_over(self, database: Database, ended: str) -> None:
+        story = self.extended(database)
+        if ended == "withdraw":
+            story.act("withdraw", MONDAY + 30 * DAY, reason="They gave up.")
+        else:
+            story.decided(MONDAY + 30 * DAY)
+        assert story.clock(self.S1).state == ("cancelled" if ended == "withdraw" else "met")
+        right = story.fact("acknowledgement_sent", MONDAY + 31 * DAY, MONDAY + DAY)
+        assert (story.clock(self.S1).state, story.clock(self.S1).extensions) == ("breached", 0)
+        assert story.clock(self.LETTER).state == "cancelled"
+        assert (differences(database), wrong(database)) == ([], [])
+        story.withdraw(right, MONDAY + 32 * DAY)
+        assert story.clock(self.S1).state == ("cancelled" if ended == "withdraw" else "met")
+        assert (story.clock(self.S1).extensions, story.clock(self.LETTER).state) == (1, "met")
+        assert (differences(database), wrong(database)) == ([], [])
+
+    def test_a_part_goes_on_with_the_notice_of_the_whole(self, database: Database) -> None:
+        story = Regulated(database, **HOUSING, issues=[{"category": "DEL", "issue": "DEL.LATE"}] * 2)
+        story.fact("acknowledgement_sent", MONDAY + 14 * DAY)
+        story.extend(self.S1, MONDAY + 22 * DAY)
+        new = story.split(MONDAY + 23 * DAY)
+        before = self.stands(new, self.S1)
+        new.fact("delay_letter_sent", MONDAY + 24 * DAY)
+        assert self.stands(new, self.S1) == before
+        assert wrong(database) == []
+
+    def test_what_was_not_put_right_is_named(self, database: Database) -> None:
+        story = self.extended(database)
+        with database.engine.begin() as connection:
+            given = "given_at = '2026-04-01T12:00:00Z', old_due_at = '2026-04-02T12:00:00Z'"
+            connection.execute(text(f"UPDATE complaint_extension_notice SET {given}"))
+        found = wrong(database)
+        assert any(
+            str(story.clock(self.S1).id) in item and "is extended by 1 notices, but 0 came in time" in item
+            for item in found
+        )
 
 
 class TestFactsApi:
