@@ -90,6 +90,8 @@ from helpdesk.recovery.delegation_api import blp as delegations
 from helpdesk.recovery.kinds import KINDS as REMEDY_KINDS
 from helpdesk.recovery.lifecycle import ISSUANCES
 from helpdesk.recovery.lifecycle import LIFECYCLE as OFFER_LIFE
+from helpdesk.recovery.playbook_api import blp as playbooks
+from helpdesk.recovery.suggestion_api import blp as remedies
 from helpdesk.recovery.tariff_api import blp as tariffs
 from helpdesk.recovery.voucher_api import blp as vouchers
 from helpdesk.sla.api import blp as sla
@@ -175,6 +177,8 @@ BLUEPRINTS = (
     approvals,
     delegations,
     conflicts,
+    remedies,
+    playbooks,
     suggestions,
     automation,
     integrations,

@@ -32,6 +32,7 @@ from helpdesk.recovery import decision_models as decisions
 from helpdesk.recovery import delegation_models as delegations
 from helpdesk.recovery import flag_models as offer_flags
 from helpdesk.recovery import models as recovery
+from helpdesk.recovery import playbook_models as playbooks
 from helpdesk.recovery import tariff_models as tariffs
 from helpdesk.recovery import voucher_models as vouchers
 from helpdesk.sla import escalation_models as escalations
@@ -77,6 +78,7 @@ __all__ = [
     "offer_flags",
     "outbox",
     "password_models",
+    "playbooks",
     "profiles",
     "provider_models",
     "recovery",

@@ -92,7 +92,7 @@ from helpdesk.kernel.storage import Store, store_for
 from helpdesk.kernel.unit_of_work import Consequences, Database, Subscriber, UnitOfWork
 from helpdesk.kernel.uses import refuse_used
 from helpdesk.kernel.verification import Check
-from helpdesk.recovery import issuance, tariffs
+from helpdesk.recovery import issuance, playbook_jobs, playbook_trying, playbooks, tariffs
 from helpdesk.recovery import queries as recovery_queries
 from helpdesk.recovery import subscribers as recovery
 from helpdesk.recovery.authority_events import ApprovalOverdue
@@ -107,6 +107,8 @@ from helpdesk.recovery.events import (
     OfferSubmitted,
     OfferWithdrawn,
 )
+from helpdesk.recovery import use_subscribers as suggesting
+from helpdesk.recovery.events import OfferAccepted, OfferDelivered, OfferIssued, OfferReversed, OfferRevoked
 from helpdesk.recovery.evidence_queries import offers_as_evidence
 from helpdesk.sla import answer_subscribers as answers
 from helpdesk.sla import dry_run_jobs as sla_dry_run_jobs
@@ -130,7 +132,7 @@ from helpdesk.taxonomy.events import TermRetired
 from helpdesk.taxonomy.in_force import look
 from helpdesk.taxonomy.installing import install_taxonomy
 
-_SETTINGS: Final = (naming.uses, triggering.uses, fact_subscribers.policies_used)
+_SETTINGS: Final = (naming.uses, triggering.uses, fact_subscribers.policies_used, suggesting.playbooks_used)
 """Who knows what names a thing by its code, key, name or id, and is asked before it goes."""
 
 _FOLLOWING: Final[Mapping[type[Event], tuple[Subscriber, ...]]] = {
@@ -294,6 +296,7 @@ HANDLERS: Final[Handlers] = {
     ),  # somebody may have the complaint open for long
     notices.TOPIC: Outside(escalation_jobs.tell_held),
     recomputing.TOPIC: Outside(recompute_jobs.recompute, give_up=jobs.give_up, queue=BULK),
+    playbook_trying.TOPIC: Outside(playbook_jobs.dry_run, give_up=jobs.give_up, queue=BULK),
     sla_dry_running.TOPIC: Outside(sla_dry_run_jobs.dry_run, give_up=jobs.give_up, queue=BULK),
     training.TOPIC: Outside(training_jobs.train, give_up=jobs.give_up, queue=BULK),
     triggers.TOPIC: Outside(automation.react),
@@ -353,6 +356,7 @@ def install_shipped(uow: UnitOfWork) -> None:
     uow.write()  # so that the shipped calendars stand behind the default one
     install_rules(uow)
     tariffs.install(uow)
+    playbooks.install(uow)
     install_taxonomy(uow)
     install_code_maps(uow)
 

@@ -36,6 +36,7 @@ from helpdesk.kernel.embedded import EmbeddedPostgres, EmbeddedRedis
 from helpdesk.kernel.ids import new_id
 from helpdesk.kernel.settings import Settings
 from helpdesk.kernel.unit_of_work import Consequences, Database
+from helpdesk.recovery.playbooks_in_force import forget as forget_playbooks
 from helpdesk.recovery.tariffs_in_force import forget as forget_tariffs
 from helpdesk.sla.clock_terms import forget_versions
 from helpdesk.sla.policies_in_force import forget as forget_policies
@@ -221,6 +222,7 @@ def database_url(worker_database_url: str, cleaner: Cleaner) -> str:
     forget_taxonomy()
     forget_triggers()
     forget_tariffs()
+    forget_playbooks()
     return worker_database_url
 
 

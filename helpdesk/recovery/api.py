@@ -6,11 +6,10 @@ from sqlalchemy.orm import Session
 from helpdesk.complaints.complaint_api import Blueprint
 from helpdesk.complaints.errors import ConflictOfInterest
 from helpdesk.complaints.models import Complaint
-from helpdesk.complaints.queries import complaint_for_update, get_visible
+from helpdesk.complaints.queries import complaint_for_update
 from helpdesk.identity.actors import Actor, complainant_actor
-from helpdesk.kernel.errors import ActionNotAllowed, DomainError, FieldError, Gone, ValidationFailed
+from helpdesk.kernel.errors import ActionNotAllowed, DomainError, Gone
 from helpdesk.kernel.http import web
-from helpdesk.kernel.money import Money, MoneyError
 from helpdesk.kernel.pagination import Page
 from helpdesk.kernel.schemas import PageQuery
 from helpdesk.kernel.unit_of_work import UnitOfWork
@@ -19,7 +18,6 @@ from helpdesk.recovery import (
     offers,
     queries,
     schemas,
-    suggestions,
     views,
 )
 from helpdesk.recovery.lifecycle import LIFECYCLE, moves_money
@@ -34,37 +32,6 @@ def _links() -> offers.Links:
 
 def _show_offer(session: Session, actor: Actor, offer_id: UUID) -> dict[str, Any]:
     return views.offer(session, actor, queries.offer_detail(session, None, offer_id), _links())
-
-
-@blp.read(
-    "/complaints/<ref>/suggestion",
-    operation_id="get_complaint_suggestion",
-    summary="What the playbook suggests for a complaint, every factor shown",
-    description="What was lost and what the law lays down is owed and is never reduced; the cap holds for goodwill only. "
-    "Facts that neither the query nor the complaint states are listed in `assumed`.",
-    answer=schemas.Suggestion,
-    query=schemas.SuggestionQuery,
-    permission="offer:read",
-)
-def get_suggestion(session: Session, actor: Actor, given: dict[str, Any], ref: str) -> dict[str, Any]:
-    complaint = get_visible(session, actor, ref)
-    suggested = suggestions.suggestion_for(session, complaint, _amounts(complaint, given))
-    return views.suggestion(suggested)
-
-
-def _amounts(complaint: Complaint, given: dict[str, Any]) -> dict[str, Any]:
-    """The query's decimals as money of the complaint's currency. Raises `ValidationFailed` for too many decimals."""
-    currency = suggestions.currency_of(complaint, given.get("currency"))
-    found, problems = dict(given), []
-    for name in ("loss", "statutory", "price", "refunded"):
-        if name in given:
-            try:
-                found[name] = Money.parse(given[name], currency)
-            except MoneyError as error:
-                problems.append(FieldError(parameter=name, code="invalid", detail=f"{error}."))
-    if problems:
-        raise ValidationFailed(errors=problems)
-    return found
 
 
 @blp.read(

@@ -101,3 +101,25 @@ class ConflictOver(Conflict):
     code = "conflict_over"
     title = "This conflict of interest has ended"
     advice = "Declare a new one where there is one again."
+class DefaultPlaybookStays(Conflict):
+    code = "default_playbook_stays"
+    title = "The default playbook is for everything, and stands last"
+    advice = "Make another playbook that stands before it."
+
+
+class NotADraft(Conflict):
+    code = "not_a_draft"
+    title = "This version was published, and is never changed"
+    advice = "Draft another one from it (`from_version`), and publish that."
+
+
+class NotPublished(Conflict):
+    code = "not_published"
+    title = "Only a published version can be retired"
+    advice = "A draft is discarded (DELETE); what is retired stays so."
+
+
+class ValidityOverlaps(Conflict):
+    code = "validity_overlaps"
+    title = "Another version of the playbook holds on some of these days"
+    advice = "`versions` names them. Choose other days, or retire what is in the way."

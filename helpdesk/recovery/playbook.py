@@ -1,27 +1,30 @@
-"""What the playbook suggests for a complaint, with every factor shown.
+"""What a playbook suggests for a case, with every factor shown. Pure.
 
-`offer = proven loss + statutory tariff + min(goodwill, cap)`. What was lost and what the law lays down is owed: no tier,
-no cap and no factor touches it. Goodwill is `band[severity] * fault * delay * repeat * vulnerability * tier`, and the
-cap (`1.5 * price - refund`, not below zero) holds for goodwill only. The refund is what was refunded before and the
-proven loss that this offer makes good (the worked example: 1.5 * 200 - 60 = 240). Without a price there is no cap.
+`offer = proven loss + statutory + min(goodwill, cap)`. What was lost and what the law lays down is owed: no tier, no cap,
+no factor and no rule of a playbook touches it. Goodwill is `band[severity] * fault * delay * repeat * vulnerability * tier`,
+by the factors that rules add, and with the lines that rules add; the cap (`1.5 * price - refund`, not below zero) holds for
+all of it and for nothing else. The refund is what was refunded before and the proven loss that this offer makes good (the
+worked example: 1.5 * 200 - 60 = 240). Without a price there is no cap.
 
-Decimal arithmetic, rounded once, half up, when the goodwill becomes money. Bands are whole units of the complaint's own
-currency; there is no exchange rate. Source: reference/formulas.md.
+A tariff that is set off (`tariffs`) takes from the proven loss what it pays for the same loss, not below zero, and from
+nothing else. Where a tariff is in another currency it is named and not added up: there is no exchange rate.
+
+Decimal arithmetic; goodwill becomes money by its running sum, rounded half up, so that its lines add up to what the sum
+rounds to. Bands and fixed lines are whole units of the complaint's own currency. Source: reference/formulas.md.
 """
 
-import tomllib
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from decimal import Decimal
-from functools import lru_cache
-from importlib import resources
 from typing import Any, Final
 
 from helpdesk.kernel.money import Money
+from helpdesk.recovery.case_facts import plain
 from helpdesk.recovery.kinds import ISSUABLE
+from helpdesk.recovery.playbook_spec import Alternative, Formula, Playbook, Rule, Tactic, with_changes
 
 LINE_KINDS: Final = ("restitution", "statutory", "goodwill")
-
+MOST_ALTERNATIVES: Final = 3
 _ONE: Final = Decimal(1)
 _ZERO: Final = Decimal(0)
 
@@ -30,7 +33,8 @@ _ZERO: Final = Decimal(0)
 class Facts:
     """What a suggestion depends on. `price` None: unknown, so that there is no cap. `weeks_overdue`: whole weeks.
 
-    `loss` is what was lost and is still to be made good; `refunded` what was given back before.
+    `loss` is what was lost and is still to be made good; `refunded` what was given back before. `tariffs`: what each lays
+    down that is owed in this case. `lost`: what kind of thing was lost; None: not known.
     """
 
     severity: str
@@ -43,34 +47,19 @@ class Facts:
     statutory: Money
     refunded: Money
     price: Money | None
-
-
-@dataclass(frozen=True, slots=True)
-class Tactic:
-    """`when`: always, at_fault (the firm's, wholly or partly) or money (something is offered or owed)."""
-
-    act: str
-    text: str
-    when: str
+    tariffs: tuple["Owed", ...] = ()
+    lost: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Playbook:
-    """The numbers of one version. Factors are pure numbers, bands are whole units of currency."""
+class Owed:
+    """What one tariff lays down in the case, and where that stands."""
 
-    name: str
-    version: str
-    band: Mapping[str, Decimal]
-    fault: Mapping[str, Decimal]
-    delay_per_week: Decimal
-    most_weeks: int
-    repeat: Decimal
-    repeat_within_days: int
-    vulnerability: Decimal
-    tier: Mapping[str, Decimal]
-    no_tier_at: frozenset[str]
-    cap_of_price: Decimal
-    tactics: tuple[Tactic, ...]
+    tariff: str
+    version: int
+    amount: Money
+    set_off: bool
+    evidence: Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,21 +84,39 @@ class Remedy:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Option:
+    """One of the alternatives that the customer may be given. `total`: its lines' sum; what is given in kind comes on top."""
+
+    name: str
+    title: str
+    lines: tuple[Line, ...]
+    remedies: tuple[Remedy, ...]
+    owed: Money
+    goodwill: Money
+    total: Money
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Suggestion:
     """`owed` is the floor (restitution and statutory), `goodwill` what comes on top after the cap, `offer` their sum.
 
-    `cap` None: no price is known, so goodwill is not capped.
+    `cap` None: no price is known, so goodwill is not capped. `rules`: names of those that held, in their order.
+    `alternatives`: up to three, each with all that is owed.
     """
 
     playbook: str
     version: str
     lines: tuple[Line, ...]
     owed: Money
+    statutory: Money
     goodwill: Money
     cap: Money | None
     offer: Money
     tactics: tuple[Tactic, ...]
     remedies: tuple[Remedy, ...]
+    rules: tuple[str, ...] = ()
+    lost: str | None = None
+    alternatives: tuple[Option, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,139 +126,238 @@ class _Factor:
     because: str
 
     def as_data(self) -> dict[str, str]:
-        return {"factor": self.name, "value": _plain(self.value), "because": self.because}
+        return {"factor": self.name, "value": plain(self.value), "because": self.because}
 
 
-@lru_cache(maxsize=1)
-def default_playbook() -> Playbook:
-    text = resources.files("helpdesk.recovery").joinpath("data/playbook_default.toml").read_text(encoding="utf-8")
-    return parse(text)
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """A part of the goodwill before the cap."""
+
+    rule: str
+    amount: Decimal
+    evidence: Mapping[str, Any]
 
 
-def parse(text: str) -> Playbook:
-    """A playbook from TOML. Raises KeyError or ValueError for one that lacks a number."""
-    data = tomllib.loads(text, parse_float=Decimal)
-    return Playbook(
-        name=data["name"],
-        version=data["version"],
-        band=_decimals(data["band"]),
-        fault=_decimals(data["fault"]),
-        delay_per_week=Decimal(data["delay"]["per_week"]),
-        most_weeks=int(data["delay"]["most_weeks"]),
-        repeat=Decimal(data["repeat"]["factor"]),
-        repeat_within_days=int(data["repeat"]["within_days"]),
-        vulnerability=Decimal(data["vulnerability"]["factor"]),
-        tier=_decimals({name: value for name, value in data["tier"].items() if name != "not_at"}),
-        no_tier_at=frozenset(data["tier"]["not_at"]),
-        cap_of_price=Decimal(data["cap"]["of_price"]),
-        tactics=tuple(Tactic(item["act"], item["text"], item["when"]) for item in data["tactics"]),
-    )
+@dataclass(frozen=True, slots=True)
+class _Goodwill:
+    """`exact`: before the cap, to no decimal place rounded."""
+
+    lines: tuple[Line, ...]
+    exact: Decimal
+    cap: Decimal | None
+    currency: str
+    sum: Money = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "sum", self.at(_ONE))
+
+    def at(self, factor: Decimal) -> Money:
+        """All of it times a factor, under the cap, as money."""
+        exact = self.exact * factor
+        return Money.of(exact if self.cap is None else min(exact, self.cap), self.currency)
 
 
-def _decimals(values: Mapping[str, Any]) -> dict[str, Decimal]:
-    return {name: Decimal(value) for name, value in values.items()}
-
-
-def suggest(facts: Facts, playbook: Playbook) -> Suggestion:
-    """The itemised suggestion. All amounts of `facts` are in one currency; `MoneyError` when they are not."""
-    owed = facts.loss + facts.statutory
-    factors = _factors(facts, playbook)
-    exact = _ONE
-    for factor in factors:
-        exact *= factor.value
-    cap = _cap(facts, playbook)
-    goodwill = Money.of(exact if cap is None else min(exact, cap), owed.currency)
-    lines = (
-        *_owed_lines(facts, playbook),
-        Line(
-            "goodwill",
-            goodwill,
-            "goodwill.formula" if cap is None or exact <= cap else "goodwill.capped",
-            playbook.version,
-            {
-                "factors": [factor.as_data() for factor in factors],
-                "before_cap": _plain(exact),
-                "cap": None if cap is None else _plain(cap),
-            },
-        ),
-    )
-    offer = owed + goodwill
+def suggest(facts: Facts, playbook: Playbook, rules: Iterable[Rule] = ()) -> Suggestion:
+    """The itemised suggestion. `rules`: those of the playbook whose condition holds, in their order. All amounts of `facts`
+    are in one currency; `MoneyError` when they are not.
+    """
+    held = tuple(rules)
+    owed_lines = _owed_lines(facts, playbook.version)
+    nothing = Money(0, facts.loss.currency)
+    owed = sum((line.amount for line in owed_lines), nothing)
+    statutory = sum((line.amount for line in owed_lines if line.kind == "statutory"), nothing)
+    goodwill = _goodwill(facts, playbook, held)
+    offer = owed + goodwill.sum
     return Suggestion(
         playbook=playbook.name,
         version=playbook.version,
-        lines=lines,
+        lines=(*owed_lines, *goodwill.lines),
         owed=owed,
-        goodwill=goodwill,
-        cap=None if cap is None else Money.of(cap, owed.currency),
+        statutory=statutory,
+        goodwill=goodwill.sum,
+        cap=None if goodwill.cap is None else Money.of(goodwill.cap, owed.currency),
         offer=offer,
-        tactics=_tactics(facts, offer, playbook),
-        remedies=_remedies(facts, owed, goodwill),
+        tactics=_tactics(facts, offer, playbook, held),
+        remedies=_remedies(facts, owed, goodwill.sum),
+        rules=tuple(rule.name for rule in held),
+        lost=facts.lost,
+        alternatives=_alternatives(facts, playbook, held, owed_lines, goodwill),
     )
 
 
-def _factors(facts: Facts, playbook: Playbook) -> tuple[_Factor, ...]:
-    weeks = min(facts.weeks_overdue, playbook.most_weeks)
+def _goodwill(facts: Facts, playbook: Playbook, rules: tuple[Rule, ...]) -> _Goodwill:
+    formula = with_changes(playbook.formula, [rule.changes for rule in rules])
+    cap = _cap(facts, formula)
+    first = _formula_part(facts, formula, rules, cap)
+    added = (_added(facts, rule, line, first.amount) for rule in rules for line in rule.lines)
+    parts = [first, *(part for part in added if part is not None)]
+    lines, running, kept = [], _ZERO, Money(0, facts.loss.currency)
+    for place, part in enumerate(parts):
+        running += part.amount
+        up_to = Money.of(running if cap is None else min(running, cap), kept.currency)
+        rule = f"{part.rule}.capped" if cap is not None and running > cap else part.rule
+        if place == 0:
+            rule = "goodwill.formula" if cap is None or running <= cap else "goodwill.capped"
+        lines.append(Line("goodwill", up_to - kept, rule, playbook.version, part.evidence))
+        kept = up_to
+    return _Goodwill(tuple(lines), running, cap, kept.currency)
+
+
+def _formula_part(facts: Facts, formula: Formula, rules: tuple[Rule, ...], cap: Decimal | None) -> _Part:
+    factors = _factors(facts, formula, rules)
+    exact = _ONE
+    for factor in factors:
+        exact *= factor.value
+    evidence = {
+        "factors": [factor.as_data() for factor in factors],
+        "before_cap": plain(exact),
+        "cap": None if cap is None else plain(cap),
+    }
+    return _Part("goodwill.formula", exact, evidence)
+
+
+def _added(facts: Facts, rule: Rule, line: Any, formula: Decimal) -> _Part | None:
+    """A line that a rule adds: so much, or a share of something that is known; None where that is not known."""
+    if line.of is None:
+        return _Part(
+            f"rules.{rule.name}", line.value, {"rule": rule.name, "line": line.text, "fixed": plain(line.value)}
+        )
+    base = {
+        "price": None if facts.price is None else facts.price.decimal,
+        "loss": facts.loss.decimal,
+        "goodwill": formula,
+    }[line.of]
+    if base is None:
+        return None
+    evidence = {"rule": rule.name, "line": line.text, "percent": plain(line.value), "of": line.of, "base": plain(base)}
+    return _Part(f"rules.{rule.name}", base * line.value / 100, evidence)
+
+
+def _factors(facts: Facts, formula: Formula, rules: tuple[Rule, ...]) -> tuple[_Factor, ...]:
+    weeks = min(facts.weeks_overdue, formula.most_weeks)
     return (
-        _Factor("band", playbook.band[facts.severity], f"severity {facts.severity}"),
-        _Factor("fault", playbook.fault[facts.fault], f"fault: {facts.fault}"),
-        _Factor("delay", _ONE + playbook.delay_per_week * weeks, f"{facts.weeks_overdue} weeks overdue"),
+        _Factor("band", formula.band[facts.severity], f"severity {facts.severity}"),
+        _Factor("fault", formula.fault[facts.fault], f"fault: {facts.fault}"),
+        _Factor("delay", _ONE + formula.delay_per_week * weeks, f"{facts.weeks_overdue} weeks overdue"),
         _Factor(
             "repeat",
-            playbook.repeat if facts.repeated else _ONE,
+            formula.repeat if facts.repeated else _ONE,
             f"the same issue {'failed' if facts.repeated else 'did not fail'} before within "
-            f"{playbook.repeat_within_days} days",
+            f"{formula.repeat_within_days} days",
         ),
         _Factor(
             "vulnerability",
-            playbook.vulnerability if facts.vulnerable else _ONE,
+            formula.vulnerability if facts.vulnerable else _ONE,
             "a vulnerability makes it worse" if facts.vulnerable else "no vulnerability makes it worse",
         ),
-        _tier_factor(facts, playbook),
+        _tier_factor(facts, formula),
+        *(_Factor(f"rules.{rule.name}", rule.factor, f"rule {rule.name}") for rule in rules if rule.factor is not None),
     )
 
 
-def _tier_factor(facts: Facts, playbook: Playbook) -> _Factor:
-    if facts.severity in playbook.no_tier_at:
+def _tier_factor(facts: Facts, formula: Formula) -> _Factor:
+    if facts.severity in formula.no_tier_at:
         return _Factor("tier", _ONE, f"at {facts.severity} no tier counts")
-    return _Factor("tier", playbook.tier.get(facts.tier, _ONE), f"tier {facts.tier}")
+    return _Factor("tier", formula.tier.get(facts.tier, _ONE), f"tier {facts.tier}")
 
 
-def _cap(facts: Facts, playbook: Playbook) -> Decimal | None:
-    if facts.price is None:
+def _cap(facts: Facts, formula: Formula) -> Decimal | None:
+    if facts.price is None or formula.cap_of_price is None:
         return None
-    left = playbook.cap_of_price * facts.price.decimal - facts.refunded.decimal - facts.loss.decimal
+    left = formula.cap_of_price * facts.price.decimal - facts.refunded.decimal - facts.loss.decimal
     return max(left, _ZERO)
 
 
-def _owed_lines(facts: Facts, playbook: Playbook) -> tuple[Line, ...]:
+def _owed_lines(facts: Facts, version: str) -> tuple[Line, ...]:
     found = []
+    off = _set_off(facts)
     if facts.loss.minor:
-        evidence = {"proven_loss": str(facts.loss)}
-        found.append(Line("restitution", facts.loss, "restitution.proven_loss", playbook.version, evidence))
+        evidence: dict[str, Any] = {"proven_loss": str(facts.loss)}
+        if off.minor:
+            evidence |= {"set_off": str(off), "because": "Paid by a tariff that may be deducted from it."}
+        found.append(Line("restitution", facts.loss - off, "restitution.proven_loss", version, evidence))
     if facts.statutory.minor:
         evidence = {"tariff": str(facts.statutory)}
-        found.append(Line("statutory", facts.statutory, "statutory.tariff", playbook.version, evidence))
+        found.append(Line("statutory", facts.statutory, "statutory.tariff", version, evidence))
+    found += [
+        Line("statutory", owed.amount, f"tariffs.{owed.tariff}", str(owed.version), owed.evidence)
+        for owed in facts.tariffs
+        if owed.amount.minor
+    ]
     return tuple(found)
 
 
-def _tactics(facts: Facts, offer: Money, playbook: Playbook) -> tuple[Tactic, ...]:
-    holds = {"always": True, "at_fault": facts.fault != "none", "money": offer.minor > 0}
-    return tuple(tactic for tactic in playbook.tactics if holds[tactic.when])
+def _set_off(facts: Facts) -> Money:
+    nothing = Money(0, facts.loss.currency)
+    found = sum((owed.amount for owed in facts.tariffs if owed.set_off), nothing)
+    return min(found, facts.loss)
 
 
-def _remedies(facts: Facts, owed: Money, goodwill: Money) -> tuple[Remedy, ...]:
-    """Money for money, words for the lack of attention; goodwill as a voucher."""
+def _tactics(facts: Facts, offer: Money, playbook: Playbook, rules: tuple[Rule, ...]) -> tuple[Tactic, ...]:
+    """In the playbook's order; those that a rule names are there whatever else."""
+    named = {act for rule in rules for act in rule.tactics}
+    holds = {"always": True, "at_fault": facts.fault != "none", "money": offer.minor > 0, "named": False}
+    return tuple(tactic for tactic in playbook.tactics if holds[tactic.when] or tactic.act in named)
+
+
+def _remedies(facts: Facts, owed: Money, goodwill: Money, kind: str = "voucher") -> tuple[Remedy, ...]:
+    """Money for money, words for the lack of attention; goodwill as it is wanted."""
     found = []
     if facts.fault != "none":
         found.append(Remedy("apology_letter", None, True, "Where the fault is ours, we say sorry."))
     if owed.minor:
         whole = facts.price is not None and facts.price <= owed
-        kind = "refund" if whole else "partial_refund"
+        back = "refund" if whole else "partial_refund"
         why = "What was lost is owed in money. A voucher does not settle it."
-        found.append(Remedy(kind, owed, kind in ISSUABLE, why))
+        found.append(Remedy(back, owed, back in ISSUABLE, why))
     if goodwill.minor:
-        found.append(Remedy("voucher", goodwill, True, "Goodwill on top of what is owed."))
+        found.append(Remedy(kind, goodwill, kind in ISSUABLE, "Goodwill on top of what is owed."))
     return tuple(found)
+
+
+_IN_KIND: Final = {
+    "replacement": "What was lost is a product: another one takes its place.",
+    "re_performance": "What was lost is a service: it is done again.",
+    "gift": "Something of ours in its place.",
+}
+
+
+def _alternatives(
+    facts: Facts, playbook: Playbook, rules: tuple[Rule, ...], owed: tuple[Line, ...], goodwill: _Goodwill
+) -> tuple[Option, ...]:
+    """Those that the rules name, or those for what was lost; each different from those before it."""
+    named = [name for rule in rules for name in rule.alternatives]
+    by_name = {item.name: item for item in playbook.alternatives}
+    fitting = [item for item in playbook.alternatives if not item.lost or facts.lost in item.lost]
+    found: list[Option] = []
+    for item in [*(by_name[name] for name in dict.fromkeys(named)), *([] if named else fitting)]:
+        option = _option(facts, playbook.version, item, owed, goodwill)
+        if option.remedies and option.remedies not in [other.remedies for other in found]:
+            found.append(option)
+    return tuple(found[:MOST_ALTERNATIVES])
+
+
+def _option(facts: Facts, version: str, item: Alternative, owed_lines: tuple[Line, ...], goodwill: _Goodwill) -> Option:
+    given = goodwill.at(item.factor)
+    lines = [*owed_lines, *goodwill.lines]
+    if given.minor != goodwill.sum.minor:
+        evidence = {"factor": plain(item.factor), "goodwill": str(goodwill.sum)}
+        lines.append(Line("goodwill", given - goodwill.sum, f"alternatives.{item.name}", version, evidence))
+    owed = sum((line.amount for line in owed_lines), Money(0, given.currency))
+    remedies = list(_remedies(facts, owed, given, item.goodwill))
+    if item.in_kind is not None and facts.fault != "none":
+        place = 1 if remedies and remedies[0].kind == "apology_letter" else 0
+        in_kind = Remedy(item.in_kind, facts.price, item.in_kind in ISSUABLE, _IN_KIND[item.in_kind])
+        remedies.insert(place, in_kind)
+    return Option(
+        name=item.name,
+        title=item.title,
+        lines=tuple(lines),
+        remedies=tuple(remedies),
+        owed=owed,
+        goodwill=given,
+        total=owed + given,
+    )
 
 
 def as_data(suggestion: Suggestion) -> dict[str, Any]:
@@ -260,27 +366,39 @@ def as_data(suggestion: Suggestion) -> dict[str, Any]:
         "playbook": suggestion.playbook,
         "version": suggestion.version,
         "owed": _money(suggestion.owed),
+        "statutory": _money(suggestion.statutory),
         "goodwill": _money(suggestion.goodwill),
         "cap": None if suggestion.cap is None else _money(suggestion.cap),
         "offer": _money(suggestion.offer),
-        "lines": [
+        "rules": list(suggestion.rules),
+        "lost": suggestion.lost,
+        "lines": [_line(line) for line in suggestion.lines],
+        "alternatives": [
             {
-                "kind": line.kind,
-                "amount": _money(line.amount),
-                "rule": line.rule,
-                "version": line.version,
-                "evidence": dict(line.evidence),
+                "name": option.name,
+                "title": option.title,
+                "owed": _money(option.owed),
+                "goodwill": _money(option.goodwill),
+                "total": _money(option.total),
+                "remedies": [
+                    {"kind": remedy.kind, "amount": None if remedy.amount is None else _money(remedy.amount)}
+                    for remedy in option.remedies
+                ],
             }
-            for line in suggestion.lines
+            for option in suggestion.alternatives
         ],
+    }
+
+
+def _line(line: Line) -> dict[str, Any]:
+    return {
+        "kind": line.kind,
+        "amount": _money(line.amount),
+        "rule": line.rule,
+        "version": line.version,
+        "evidence": dict(line.evidence),
     }
 
 
 def _money(money: Money) -> dict[str, str]:
     return {"amount": str(money), "currency": money.currency}
-
-
-def _plain(value: Decimal) -> str:
-    """`1.50` as `1.5` and `120` as `120`, never `1.2E+2`."""
-    text = f"{value:f}"
-    return text.rstrip("0").rstrip(".") if "." in text else text

@@ -4,15 +4,14 @@ from typing import Any, Final
 
 from marshmallow import ValidationError, fields, validate, validates_schema
 
-from helpdesk.complaints.taxonomy import FAULTS
 from helpdesk.kernel.money import currencies
 from helpdesk.kernel.schemas import Choice, Flag, Line, MoneyField, PageQuery, Pattern, Schema, Text, Timestamp, Whole
 from helpdesk.recovery.approval_schemas import ApproveIn, OfferApproval, OfferFlag
+from helpdesk.kernel.schemas import Choice, Flag, Line, MoneyField, PageQuery, Schema, Text, Timestamp, Whole
 from helpdesk.recovery.kinds import ISSUABLE, KINDS
 from helpdesk.recovery.lifecycle import CUSTOMER_STATES, ISSUANCES, LIFECYCLE
 from helpdesk.recovery.models import LANGUAGES
 from helpdesk.recovery.offers import DEFAULT_VALID_DAYS, DEFAULT_VOUCHER_DAYS
-from helpdesk.recovery.playbook import LINE_KINDS
 
 _REFERENCE: Final = "7K3M-9QX2-TAM"
 _LINK: Final = "https://helpdesk.example.com/api/v1/public/offers/WyIwMTkyZjBjMTdkMWU3YzNhIl0.REPLACE-ME"
@@ -282,76 +281,3 @@ class PublicOffer(Schema):
 
 class PublicDeclineIn(Schema):
     reason = Text(max_length=2000, metadata={"example": "I should like my money back instead."})
-
-
-_DECIMAL: Final = Pattern(r"^\d{1,16}(\.\d{1,8})?$", error="Write a plain decimal, for example 25.00.")
-
-
-def _amount(what: str, example: str) -> fields.String:
-    return fields.String(
-        validate=_DECIMAL, metadata={"description": f"{what}, in the complaint's currency.", "example": example}
-    )
-
-
-class SuggestionQuery(Schema):
-    """What nobody gives is taken from the complaint, and where that does not say either, assumed (see `assumed`)."""
-
-    fault = Choice(FAULTS, metadata={"description": "Whose fault; the complaint's finding when absent."})
-    weeks_overdue = fields.Integer(
-        validate=validate.Range(0, 520), metadata={"description": "Whole weeks past the deadline.", "example": 2}
-    )
-    repeat = fields.Boolean(metadata={"description": "The same issue failed before; looked up when absent."})
-    vulnerable = fields.Boolean(metadata={"description": "A vulnerability makes it worse."})
-    loss = _amount("Proven loss", "60.00")
-    statutory = _amount("What a law or tariff lays down", "0")
-    price = _amount("Price of what was bought; no price, no cap", "200.00")
-    refunded = _amount("What was refunded already", "0")
-    currency = fields.String(
-        validate=known_currency,
-        metadata={"description": "Counts only where the complaint has none; else EUR.", "example": "EUR"},
-    )
-
-
-class SuggestionLine(Schema):
-    kind = Choice(LINE_KINDS, required=True, metadata={"example": "goodwill"})
-    amount = MoneyField(required=True)
-    rule = fields.String(required=True, metadata={"example": "goodwill.formula"})
-    version = fields.String(required=True, metadata={"example": "2026-1"})
-    evidence = fields.Dict(
-        required=True,
-        metadata={
-            "description": "What it was computed from, every factor with its reason.",
-            "example": {"before_cap": "108", "cap": "240", "factors": []},
-        },
-    )
-
-
-class SuggestionTactic(Schema):
-    act = fields.String(required=True, metadata={"example": "apologise"})
-    text = fields.String(required=True, metadata={"example": "Say sorry for what happened, without conditions."})
-
-
-class SuggestionRemedy(Schema):
-    kind = Choice(KINDS, required=True, metadata={"example": "voucher"})
-    amount = MoneyField(required=True, allow_none=True)
-    issuable = fields.Boolean(
-        required=True, metadata={"description": "False: the right remedy, to be paid outside Helpdesk for now."}
-    )
-    why = fields.String(required=True, metadata={"example": "Goodwill on top of what is owed."})
-
-
-class Suggestion(Schema):
-    playbook = fields.String(required=True, metadata={"example": "default"})
-    version = fields.String(required=True, metadata={"example": "2026-1"})
-    lines = fields.List(fields.Nested(SuggestionLine), required=True)
-    owed = MoneyField(required=True, metadata={"description": "Restitution and statutory: the floor."})
-    goodwill = MoneyField(required=True)
-    cap = MoneyField(required=True, allow_none=True, metadata={"description": "For goodwill; null: no price known."})
-    offer = MoneyField(required=True)
-    tactics = fields.List(fields.Nested(SuggestionTactic), required=True)
-    remedies = fields.List(fields.Nested(SuggestionRemedy), required=True)
-    assumed = fields.List(
-        fields.String(),
-        required=True,
-        metadata={"description": "Facts that nobody has stated.", "example": ["weeks_overdue"]},
-    )

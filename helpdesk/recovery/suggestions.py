@@ -1,75 +1,170 @@
-"""The playbook's suggestion for a complaint as it stands, with what is not known yet said openly."""
+"""The playbook's suggestion for a complaint as it stands, with what is not known yet said openly.
+
+What is asked for goes before what was recorded of the case (`fact_recording`), and that before what the complaint says.
+What is owed (proven loss, what is stated as statutory, and the tariffs of the day on which it happened) is reckoned first
+and apart; the playbook decides about goodwill, tactics and alternatives.
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import date
 from typing import Any, Final
+from uuid import UUID
 
 from sqlalchemy.orm import Session
 
 from helpdesk.complaints.models import Complaint
+from helpdesk.kernel.facts import Facts as RuleFacts
 from helpdesk.kernel.money import Money
-from helpdesk.recovery import queries
-from helpdesk.recovery.playbook import Facts, Playbook, Suggestion, as_data, default_playbook, suggest
+from helpdesk.recovery import case_fact_queries, playbooks_in_force, queries, rule_facts, tariffs_in_force
+from helpdesk.recovery.case_facts import FACTS, as_kept
+from helpdesk.recovery.playbook import Facts, Owed, Suggestion, as_data, suggest
+from helpdesk.recovery.playbook_spec import Playbook
+from helpdesk.recovery.playbooks_in_force import Playbooks
+from helpdesk.recovery.tariffs_in_force import Laid
 
 DEFAULT_CURRENCY: Final = "EUR"
-"""Where neither the complaint nor the caller names one; only the unit of the bands depends on it."""
+"""Where neither the complaint nor a tariff nor the caller names one; only the unit of the bands depends on it."""
+_ISSUE: Final = frozenset({"category", "issue"})
 
 
 @dataclass(frozen=True, slots=True)
 class Suggested:
-    """`assumed` names the facts that nobody has stated: read the suggestion as "if so, then"."""
+    """`assumed` names the facts that nobody has stated: read the suggestion as "if so, then". `playbook_id` None: the shipped
+    one. `case`: the facts of the case that were known. `tariffs`: what each that was looked at lays down.
+    """
 
     suggestion: Suggestion
     facts: Facts
     assumed: tuple[str, ...]
+    playbook_id: UUID | None
+    case: Mapping[str, Any]
+    tariffs: tuple[Laid, ...]
 
     def as_data(self) -> dict[str, Any]:
         """JSON-safe, to be kept with an offer."""
-        return as_data(self.suggestion) | {"assumed": list(self.assumed)}
+        return as_data(self.suggestion) | {
+            "assumed": list(self.assumed),
+            "playbook_id": None if self.playbook_id is None else str(self.playbook_id),
+            "facts": as_kept(self.case),
+            "tariffs": [self.tariff_data(laid) for laid in self.tariffs],
+        }
+
+    def tariff_data(self, laid: Laid) -> dict[str, Any]:
+        """With whether it is part of what is owed: one in another currency is told, and not added up."""
+        amount = laid.outcome.amount
+        return laid.as_data() | {"counted": amount is not None and amount.currency == self.facts.loss.currency}
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """What is known of a case before a playbook is chosen. `assumed`: what had to be."""
+
+    case: dict[str, Any]
+    settled: dict[str, Any]
+    assumed: tuple[str, ...]
+    tariffs: tuple[Laid, ...]
+    values: dict[str, Any]
+    repeated: bool | None
 
 
 def suggestion_for(
     session: Session,
     complaint: Complaint,
     overrides: Mapping[str, Any] | None = None,
-    playbook: Playbook | None = None,
+    playbooks: Playbooks | None = None,
+    *,
+    today: date | None = None,
 ) -> Suggested:
-    """`overrides`: any of fault, weeks_overdue, repeat, vulnerable, and the amounts loss, statutory, refunded, price
-    (`Money` of `currency_of(complaint)`). What neither they nor the complaint say is assumed: fault the firm's, nothing
-    overdue, nothing lost; lateness is kept by another domain, so a caller who knows it passes it.
+    """`overrides`: fault, vulnerable, currency, the amounts loss and price (`Money` of `currency_of(complaint)`), and any of
+    `case_facts.FACTS`. What neither they nor the record nor the complaint say is assumed: fault the firm's, nothing overdue,
+    nothing lost; lateness is kept by another domain, so a caller who knows it passes it. `playbooks`: those to choose from,
+    in force by themselves; `today`: the day whose versions count, in UTC.
     """
-    given = dict(overrides or {})
-    book = playbook or default_playbook()
-    nothing = Money(0, currency_of(complaint, given.get("currency")))
+    books = playbooks or playbooks_in_force.in_force(session)
+    recorded = case_fact_queries.recorded(session, complaint)
+    known = _known(session, complaint, dict(overrides or {}), books, recorded)
+    playbook_id, book = books.choose(RuleFacts(known.values), today or recorded.now.date())
+    facts = _facts(session, complaint, known, book)
+    rules = book.holding(RuleFacts(known.values | {"repeat": facts.repeated}))
+    suggested = suggest(facts, book, rules)
+    return Suggested(suggested, facts, known.assumed, playbook_id, known.case, known.tariffs)
+
+
+def _known(
+    session: Session,
+    complaint: Complaint,
+    given: dict[str, Any],
+    books: Playbooks,
+    recorded: case_fact_queries.Recorded,
+) -> _Known:
+    case = recorded.facts | {name: given[name] for name in FACTS if given.get(name) is not None}
+    tariffs = tariffs_in_force.in_force(session)
+    tier = queries.tier_of(session, complaint.customer_id) or "ordinary"
+    wanted = (books.wanted | tariffs.wanted | _ISSUE) - {"customer_tier"}
+    values = rule_facts.values_of(session, complaint, wanted, recorded.now, case)
+    values |= {"customer_tier": tier, "vulnerable": given.get("vulnerable", complaint.vulnerable)}
+    values |= {name: given[name] for name in ("fault", "price", "loss") if given.get(name) is not None}
+    day = case.get("happened_on") or complaint.received_at.date()
+    laid = tariffs.of_case(day, values, case)
+    currency = _currency(complaint, given.get("currency"), laid)
+    settled, assumed = _settled(complaint, given, case, Money(0, currency))
+    values |= {"fault": settled["fault"], "weeks_overdue": settled["weeks_overdue"]}
+    return _Known(case, settled, assumed, laid, values, case.get("repeat"))
+
+
+def _settled(
+    complaint: Complaint, given: Mapping[str, Any], case: Mapping[str, Any], nothing: Money
+) -> tuple[dict[str, Any], tuple[str, ...]]:
+    """What the formula needs, and the names of what nobody has stated."""
     known: dict[str, Any] = {
-        "fault": complaint.fault,
-        "weeks_overdue": None,
-        "loss": _of(complaint.loss_minor, nothing.currency),
-        "statutory": None,
-        "refunded": None,
+        "fault": given.get("fault") or complaint.fault,
+        "weeks_overdue": case.get("weeks_overdue"),
+        "loss": given.get("loss") or _of(complaint.loss_minor, nothing.currency),
+        "statutory": _same(case.get("statutory"), nothing.currency),
+        "refunded": _same(case.get("refunded"), nothing.currency),
     }
-    assumptions: dict[str, Any] = {
-        "fault": "firm",
-        "weeks_overdue": 0,
-        "loss": nothing,
-        "statutory": nothing,
-        "refunded": nothing,
-    }
-    stated = known | {name: given[name] for name in known if name in given}
-    assumed = tuple(name for name, value in stated.items() if value is None)
-    settled = {name: assumptions[name] if value is None else value for name, value in stated.items()}
-    repeated = given.get("repeat")
+    assumptions = {"fault": "firm", "weeks_overdue": 0, "loss": nothing, "statutory": nothing, "refunded": nothing}
+    settled = {name: assumptions[name] if value is None else value for name, value in known.items()}
+    settled["price"] = given.get("price") or _of(complaint.price_minor, nothing.currency)
+    return settled, tuple(name for name, value in known.items() if value is None)
+
+
+def _facts(session: Session, complaint: Complaint, known: _Known, book: Playbook) -> Facts:
+    repeated = known.repeated
     if repeated is None:
-        repeated = queries.failed_before(session, complaint, book.repeat_within_days)
-    facts = Facts(
+        repeated = queries.failed_before(session, complaint, book.formula.repeat_within_days)
+    values = known.values
+    return Facts(
         severity=complaint.severity,
-        tier=queries.tier_of(session, complaint.customer_id) or "ordinary",
+        tier=values["customer_tier"],
         repeated=repeated,
-        vulnerable=given.get("vulnerable", complaint.vulnerable),
-        price=given.get("price", _of(complaint.price_minor, nothing.currency)),
-        **settled,
+        vulnerable=values["vulnerable"],
+        tariffs=_owed(known.tariffs, known.settled["loss"].currency),
+        lost=known.case.get("lost") or book.lost_by(values.get("category"), values.get("issue")),
+        **known.settled,
     )
-    return Suggested(suggest(facts, book), facts, assumed)
+
+
+def _owed(tariffs: tuple[Laid, ...], currency: str) -> tuple[Owed, ...]:
+    """Those that lay down an amount in this currency."""
+    return tuple(
+        Owed(
+            tariff=laid.tariff,
+            version=laid.version.number,
+            amount=laid.outcome.amount,
+            set_off=laid.version.spec["set_off"],
+            evidence=laid.as_data(),
+        )
+        for laid in tariffs
+        if laid.version is not None and laid.outcome.amount is not None and laid.outcome.amount.currency == currency
+    )
+
+
+def _currency(complaint: Complaint, given: str | None, laid: tuple[Laid, ...]) -> str:
+    """Of a complaint that has none, and where nobody names one, that of the first tariff that lays down something."""
+    amounts = [item.outcome.amount for item in laid if item.outcome.amount is not None]
+    return currency_of(complaint, given or (amounts[0].currency if amounts else None))
 
 
 def currency_of(complaint: Complaint, given: str | None = None) -> str:
@@ -79,3 +174,8 @@ def currency_of(complaint: Complaint, given: str | None = None) -> str:
 
 def _of(minor: int | None, currency: str) -> Money | None:
     return None if minor is None else Money(minor, currency)
+
+
+def _same(amount: Money | None, currency: str) -> Money | None:
+    """What was recorded in another currency is as good as not stated: there is no exchange rate."""
+    return amount if amount is not None and amount.currency == currency else None

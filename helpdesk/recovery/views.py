@@ -1,13 +1,15 @@
 """Rows as this caller may see them: what they can do, and secrets only for who hands them on."""
 
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 from sqlalchemy.orm import Session
 
 from helpdesk.identity.actors import Actor
 from helpdesk.kernel.money import Money
 from helpdesk.recovery import approvals, queries, voucher_queries, waiting_queries
+from helpdesk.recovery import approvals, queries, voucher_queries
+from helpdesk.recovery.case_facts import as_kept
 from helpdesk.recovery.lifecycle import LIFECYCLE
 from helpdesk.recovery.offers import Links
 from helpdesk.recovery.suggestions import Suggested
@@ -56,10 +58,30 @@ def _asked(row: dict[str, Any]) -> approvals.Asked:
     )
 
 
+_SUGGESTED: Final = (
+    "playbook",
+    "version",
+    "lines",
+    "owed",
+    "statutory",
+    "goodwill",
+    "cap",
+    "offer",
+    "tactics",
+    "remedies",
+    "rules",
+    "lost",
+    "alternatives",
+)
+
+
 def suggestion(suggested: Suggested) -> dict[str, Any]:
-    found = suggested.suggestion
-    names = ("playbook", "version", "lines", "owed", "goodwill", "cap", "offer", "tactics", "remedies")
-    return {name: getattr(found, name) for name in names} | {"assumed": list(suggested.assumed)}
+    return {name: getattr(suggested.suggestion, name) for name in _SUGGESTED} | {
+        "assumed": list(suggested.assumed),
+        "playbook_id": suggested.playbook_id,
+        "facts": as_kept(suggested.case),
+        "tariffs": [suggested.tariff_data(laid) for laid in suggested.tariffs],
+    }
 
 
 def voucher(row: Voucher, offer_status: str, now: datetime) -> dict[str, Any]:

@@ -20,6 +20,7 @@ from helpdesk.kernel import jobs
 from helpdesk.kernel.duties import GiveUp, Outside, Performer
 from helpdesk.recovery import issuance
 from helpdesk.recovery.lifecycle import LIFECYCLE as OFFER_LIFE
+from helpdesk.recovery.playbook_spec import shipped_spec
 from helpdesk.wiring import Program
 from tests.complaints import steps
 from tests.complaints.submitting import SUBMITTED, solved
@@ -71,6 +72,7 @@ class World:
             "calendar_id": lambda _: self.calendar(),
             "policy_id": lambda _: self.policy(),
             "tariff_code": lambda _: "eu.261",
+            "playbook_id": self.playbook,
             "rule_code": lambda _: "uk.fca.ack",
             "/api/v1/complaints/{ref}/regime/decisions": lambda _: self._regulated("GB", "social housing"),
             "/api/v1/sla/regimes/{rule_code}/switch-on": lambda _: "iso.10002.ack",
@@ -266,6 +268,16 @@ class World:
         body = {"name": f"Policy {next(self._numbers)}", "calendar_id": self.calendar(), "targets": {}}
         condition = {"field": "jurisdiction", "operator": "is", "value": "AQ"}
         return str(self._created("/sla/policies", body | {"condition": condition}))
+
+    def playbook(self, action: str = "") -> str:
+        """For nothing that comes in here, with a draft; one to retire is published."""
+        condition = {"field": "jurisdiction", "operator": "is", "value": "AQ"}
+        made = self._created("/playbooks", {"name": f"Playbook {next(self._numbers)}", "condition": condition})
+        path = f"/playbooks/{made}/versions"
+        assert self.caller.post(path, {"spec": shipped_spec()}).status_code == 201
+        if action == "retire":
+            assert self.caller.post(f"{path}/1/actions/publish", {}, if_match="*").status_code == 200
+        return made
 
     def _created(self, path: str, body: dict[str, Any]) -> str:
         answer = self.caller.post(path, body)

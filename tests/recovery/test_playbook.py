@@ -1,13 +1,17 @@
 """The formula of reference/formulas.md: its worked example, its edges, and what no factor may ever touch."""
 
 from decimal import Decimal
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from helpdesk.kernel.facts import Facts as RuleFacts
 from helpdesk.kernel.money import Money, MoneyError
-from helpdesk.recovery.playbook import Facts, Suggestion, as_data, default_playbook, parse, suggest
+from helpdesk.recovery.playbook import Facts, Owed, Suggestion, as_data, suggest
+from helpdesk.recovery.playbook_spec import Playbook, compiled, default_playbook, shipped_spec
+from helpdesk.recovery.rule_facts import OF_PLAYBOOKS
 
 SEVERITIES = ("S1", "S2", "S3", "S4", "S5")
 TIERS = ("key", "ordinary", "small", "unprofitable")
@@ -64,7 +68,7 @@ def test_every_factor_is_shown() -> None:
     for item in evidence["factors"]:
         product *= Decimal(item["value"])
     assert Decimal(evidence["before_cap"]) == product == Decimal(135)
-    assert all(line.version == found.version == "2026-1" for line in found.lines)
+    assert all(line.version == found.version == "1" for line in found.lines)
 
 
 @pytest.mark.parametrize(("severity", "band"), [("S1", 300), ("S2", 120), ("S3", 40), ("S4", 10), ("S5", 0)])
@@ -208,6 +212,252 @@ def test_kept_data_is_plain() -> None:
     assert data["lines"][0]["kind"] == "restitution"
 
 
-def test_a_playbook_that_lacks_a_number_is_refused() -> None:
-    with pytest.raises(KeyError, match="band"):
-        parse('name = "x"\nversion = "1"\n')
+def book(*rules: dict[str, Any], **more: Any) -> Playbook:
+    """The shipped one with other rules, or other parts."""
+    made, unread = compiled("mine", "7", shipped_spec() | {"rules": list(rules)} | more, OF_PLAYBOOKS)
+    assert unread == []
+    return made
+
+
+def rule(name: str = "mine", **more: Any) -> dict[str, Any]:
+    return {"name": name, "condition": {"all": []}} | more
+
+
+def by(made: Playbook, **more: object) -> Suggestion:
+    """What it suggests where each of its rules holds."""
+    return suggest(facts(**more), made, made.rules)
+
+
+class TestRules:
+    def test_bands_and_factors_are_set(self) -> None:
+        made = book(
+            rule(set={"band": {"S3": "80"}, "fault": {"shared": "0.75"}, "delay": {"per_week": "1", "most_weeks": 2}})
+        )
+        assert by(made).goodwill == eur("80")
+        assert by(made, fault="shared").goodwill == eur("60")
+        assert by(made, weeks_overdue=9).goodwill == eur("240")
+        assert by(made, severity="S2").goodwill == eur("120")  # what a rule does not name stays
+
+    def test_later_rules_go_before_earlier_ones(self) -> None:
+        made = book(rule("one", set={"band": {"S3": "80", "S2": "1"}}), rule("two", set={"band": {"S3": "90"}}))
+        assert (by(made).goodwill, by(made, severity="S2").goodwill) == (eur("90"), eur("1"))
+        assert by(made).rules == ("one", "two")
+
+    def test_a_factor_is_shown_under_the_rule_s_name(self) -> None:
+        found = by(book(rule("storm", factor="0.5")))
+        assert found.goodwill == eur("20")
+        assert found.lines[-1].evidence["factors"][-1] == {
+            "factor": "rules.storm",
+            "value": "0.5",
+            "because": "rule storm",
+        }
+
+    def test_lines_are_added_and_named(self) -> None:
+        added = [
+            {"text": "Second appointment", "fixed": "10"},
+            {"text": "A share of the price", "percent": "10", "of": "price"},
+            {"text": "A share of the formula", "percent": "50", "of": "goodwill"},
+        ]
+        found = by(book(rule("again", lines=added)), price=eur("200"))
+        assert [(line.rule, str(line.amount)) for line in found.lines] == [
+            ("goodwill.formula", "40.00"), ("rules.again", "10.00"), ("rules.again", "20.00"), ("rules.again", "20.00"),
+        ]  # fmt: skip
+        assert found.goodwill == eur("90")
+        # A share of what is not known is none.
+        assert by(book(rule(lines=[added[1]]))).goodwill == eur("40")
+
+    def test_the_cap_holds_for_all_of_it(self) -> None:
+        found = by(book(rule(lines=[{"text": "x", "fixed": "500"}])), price=eur("40"))
+        assert (found.cap, found.goodwill) == (eur("60"), eur("60"))
+        assert [(line.rule, str(line.amount)) for line in found.lines] == [
+            ("goodwill.formula", "40.00"), ("rules.mine.capped", "20.00"),
+        ]  # fmt: skip
+
+    def test_no_cap_where_the_playbook_has_none(self) -> None:
+        made = book(formula=shipped_spec()["formula"] | {"cap": None})
+        assert (by(made, severity="S1", price=eur("1")).cap, by(made, severity="S1", price=eur("1")).goodwill) == (
+            None,
+            eur("300"),
+        )
+
+    def test_stop_ends_it(self) -> None:
+        made = book(rule("one", stop=True), rule("two", set={"band": {"S3": "90"}}))
+        assert [each.name for each in made.holding(RuleFacts({}))] == ["one"]
+
+    def test_a_tactic_that_is_only_named(self) -> None:
+        tactics = [{"act": "prevent", "text": "x", "when": "named"}]
+        assert by(book(tactics=tactics)).tactics == ()
+        assert [each.act for each in by(book(rule(tactics=["prevent"]), tactics=tactics)).tactics] == ["prevent"]
+
+    def test_alternatives_that_a_rule_names(self) -> None:
+        made = book(rule(alternatives=["larger_voucher", "money"]))
+        assert [each.name for each in by(made, lost="product").alternatives] == ["larger_voucher", "money"]
+
+    def test_a_rule_that_cannot_be_read_any_more_is_left_out(self) -> None:
+        gone = rule(condition={"field": "custom.gone", "operator": "is_set"})
+        made, unread = compiled("mine", "7", shipped_spec() | {"rules": [gone]}, OF_PLAYBOOKS)
+        assert (made.rules, unread) == ((), ["mine"])
+
+
+def tariff(amount: str, *, set_off: bool = False) -> Owed:
+    return Owed(tariff="eu.261", version=3, amount=eur(amount), set_off=set_off, evidence={"because": "it was late"})
+
+
+class TestOwed:
+    def test_a_tariff_is_a_line_of_its_own(self) -> None:
+        found = suggestion(tariffs=(tariff("400"),))
+        assert [(line.kind, line.rule, line.version, str(line.amount)) for line in found.lines[:1]] == [
+            ("statutory", "tariffs.eu.261", "3", "400.00")
+        ]
+        assert (found.owed, found.statutory, found.offer) == (eur("400"), eur("400"), eur("440"))
+
+    def test_set_off_takes_from_the_loss_and_no_more(self) -> None:
+        for loss, restitution in (("100", "0"), ("400", "0"), ("1000", "600")):
+            found = suggestion(loss=eur(loss), tariffs=(tariff("400", set_off=True),))
+            assert found.lines[0].amount == eur(restitution)
+            assert found.owed.minor == max(eur(loss).minor, eur("400").minor)
+            assert found.lines[0].evidence["set_off"] == str(eur(min(loss, "400", key=Decimal)))
+        assert suggestion(loss=eur("100"), tariffs=(tariff("400"),)).owed == eur("500")
+
+    def test_set_off_leaves_what_is_stated_alone(self) -> None:
+        assert suggestion(statutory=eur("50"), tariffs=(tariff("400", set_off=True),)).owed == eur("450")
+
+
+class TestAlternatives:
+    @pytest.mark.parametrize(
+        ("lost", "names", "first"),
+        [
+            ("product", ["exchange", "money", "larger_voucher"], "replacement"),
+            ("service", ["redo", "money", "larger_voucher"], "re_performance"),
+            ("attention", ["words", "money", "larger_voucher"], "partial_refund"),
+            ("money", ["money", "larger_voucher"], "partial_refund"),
+            (None, ["money", "larger_voucher"], "partial_refund"),
+        ],
+    )
+    def test_made_good_with_what_was_lost(self, lost: str | None, names: list[str], first: str) -> None:
+        found = suggestion(lost=lost, price=eur("200"), loss=eur("60"))
+        assert [each.name for each in found.alternatives] == names
+        kinds = [remedy.kind for remedy in found.alternatives[0].remedies]
+        assert kinds[:2] == ["apology_letter", first]
+
+    def test_a_larger_voucher_and_its_line(self) -> None:
+        option = suggestion(lost="money").alternatives[-1]
+        assert (option.goodwill, option.total) == (eur("50"), eur("50"))
+        assert [(line.rule, str(line.amount)) for line in option.lines] == [
+            ("goodwill.formula", "40.00"), ("alternatives.larger_voucher", "10.00"),
+        ]  # fmt: skip
+
+    def test_the_cap_holds_for_the_larger_one_too(self) -> None:
+        found = suggestion(price=eur("28"))  # cap 42
+        assert found.alternatives[-1].goodwill == eur("42")
+
+    def test_without_anything_to_give_there_is_none(self) -> None:
+        assert suggestion(fault="none").alternatives == ()
+
+    def test_without_fault_what_is_owed_is_given_all_the_same(self) -> None:
+        (option,) = suggestion(fault="none", lost="product", loss=eur("60")).alternatives
+        assert [(remedy.kind, remedy.amount) for remedy in option.remedies] == [("partial_refund", eur("60"))]
+
+
+whole = st.integers(0, 5_000)
+factor = st.sampled_from(["0", "0.1", "0.5", "1", "1.25", "1.5", "3", "100"])
+made_rules = st.lists(
+    st.fixed_dictionaries(
+        {"name": st.uuids().map(str), "condition": st.just({"all": []})},
+        optional={
+            "factor": factor,
+            "set": st.fixed_dictionaries(
+                {},
+                optional={
+                    "band": st.dictionaries(st.sampled_from(SEVERITIES), whole.map(str)),
+                    "vulnerability": factor.map(lambda it: {"factor": it}),
+                    "cap": factor.map(lambda it: {"of_price": it}),
+                    "tier": st.dictionaries(st.sampled_from(TIERS), factor).map(lambda it: {"factors": it}),
+                },
+            ),
+            "lines": st.lists(
+                st.one_of(
+                    whole.map(lambda it: {"text": "x", "fixed": str(it)}),
+                    st.tuples(factor, st.sampled_from(["price", "loss", "goodwill"])).map(
+                        lambda it: {"text": "x", "percent": it[0], "of": it[1]}
+                    ),
+                ),
+                max_size=3,
+            ),
+            "alternatives": st.lists(st.sampled_from(["money", "exchange", "larger_voucher"]), max_size=3),
+        },
+    ),
+    max_size=4,
+)
+stated = {
+    "severity": st.sampled_from(SEVERITIES),
+    "fault": st.sampled_from(FAULTS),
+    "tier": st.sampled_from(TIERS),
+    "weeks_overdue": st.integers(0, 520),
+    "repeated": st.booleans(),
+    "vulnerable": st.booleans(),
+    "loss": amounts,
+    "statutory": amounts,
+    "refunded": amounts,
+    "price": st.none() | amounts,
+    "lost": st.none() | st.sampled_from(["money", "product", "service", "attention"]),
+    "tariffs": st.lists(st.tuples(amounts, st.booleans()), max_size=3).map(
+        lambda items: tuple(
+            Owed(tariff="t", version=1, amount=amount, set_off=off, evidence={}) for amount, off in items
+        )
+    ),
+}
+
+
+@given(st.fixed_dictionaries(stated), made_rules)
+def test_whatever_a_playbook_says_what_is_owed_is_a_floor(given_: dict[str, Any], rules: list[dict[str, Any]]) -> None:
+    """Of any facts and any rules: lines add up, nothing is below zero, the cap holds for goodwill, and what is owed is the
+    same for every customer, by every playbook, and in every alternative.
+    """
+    made = book(*rules)
+    found = by(made, **given_)
+    tariffs = sum(item.amount.minor for item in given_["tariffs"])
+    off = min(sum(item.amount.minor for item in given_["tariffs"] if item.set_off), given_["loss"].minor)
+    assert found.owed.minor == given_["loss"].minor + given_["statutory"].minor + tariffs - off
+    assert found.statutory.minor == given_["statutory"].minor + tariffs
+    assert sum(line.amount.minor for line in found.lines) == found.offer.minor
+    assert all(line.amount.minor >= 0 for line in found.lines)
+    assert found.cap is None or found.goodwill <= found.cap
+    assert len(found.alternatives) <= 3
+    for option in found.alternatives:
+        assert option.owed == found.owed
+        assert (
+            sum(line.amount.minor for line in option.lines)
+            == option.total.minor
+            == found.owed.minor + option.goodwill.minor
+        )
+        assert found.cap is None or option.goodwill <= found.cap
+        in_money = [it for it in option.remedies if it.kind in {"refund", "partial_refund"}]
+        assert sum(it.amount.minor for it in in_money if it.amount) == found.owed.minor
+    for changed in (
+        {"tier": "key"},
+        {"tier": "unprofitable"},
+        {"vulnerable": True},
+        {"severity": "S5"},
+        {"price": eur("0")},
+    ):
+        assert by(made, **given_ | changed).owed == found.owed
+    assert as_data(found)["version"] == "7"
+
+
+@given(st.fixed_dictionaries(stated))
+def test_what_makes_it_worse_never_makes_it_less(given_: dict[str, Any]) -> None:
+    """By the shipped playbook: a worse severity, a longer delay, a repetition, a vulnerability, a larger loss."""
+    found = suggestion(**given_)
+    worse = SEVERITIES[max(0, SEVERITIES.index(given_["severity"]) - 1)]
+    for changed in (
+        {"weeks_overdue": given_["weeks_overdue"] + 1},
+        {"repeated": True},
+        {"vulnerable": True},
+        {"fault": "firm"},
+        {"severity": worse},
+    ):
+        assert found.goodwill <= suggestion(**given_ | changed).goodwill
+    more = suggestion(**given_ | {"loss": given_["loss"] + eur("1")})
+    assert found.owed <= more.owed
+    assert found.offer.minor <= more.offer.minor + 100  # the refund counts against the cap of goodwill

@@ -1,0 +1,97 @@
+"""What is wrong with a version of a playbook, and what is odd about it, beyond what its schema says."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from helpdesk.kernel.errors import FieldError, ValidationFailed
+from helpdesk.kernel.expressions import ALWAYS, read
+from helpdesk.kernel.facts import Vocabulary
+
+
+def checked(spec: Mapping[str, Any], vocabulary: Vocabulary, at: str) -> tuple[dict[str, Any], list[dict[str, str]]]:
+    """The version with its conditions in one spelling, and the warnings. Raises `ValidationFailed` that names every bad
+    place at once, below `at`.
+    """
+    problems: list[FieldError] = [*_name_problems(spec, at)]
+    rules = []
+    for place, rule in enumerate(spec["rules"]):
+        condition, found = spelled(rule["condition"], vocabulary, f"{at}/rules/{place}/condition")
+        problems += found
+        rules.append({**rule, "condition": condition})
+    if problems:
+        raise ValidationFailed(errors=problems)
+    return {**spec, "rules": rules}, list(_warnings(spec, rules, vocabulary, at))
+
+
+def spelled(written: Any, vocabulary: Vocabulary, at: str) -> tuple[Any, list[FieldError]]:
+    """A condition in one spelling, and what is wrong with it."""
+    try:
+        expression = read(written, vocabulary, at)
+    except ValidationFailed as error:
+        return written, list(error.errors)
+    if expression.asks_for_changes:
+        text = "A playbook looks at a case as it is, not at what changed."
+        return written, [FieldError.at(at, "changes", text)]
+    return expression.as_json(), []
+
+
+def _name_problems(spec: Mapping[str, Any], at: str) -> Iterator[FieldError]:
+    for part in ("rules", "alternatives"):
+        yield from _twice([item["name"] for item in spec[part]], f"{at}/{part}")
+    acts = {tactic["act"] for tactic in spec["tactics"]}
+    known = {item["name"] for item in spec["alternatives"]}
+    for place, rule in enumerate(spec["rules"]):
+        for number, act in enumerate(rule.get("tactics") or ()):
+            if act not in acts:
+                text = "No tactic of the playbook does this."
+                yield FieldError.at(f"{at}/rules/{place}/tactics/{number}", "unknown", text)
+        for number, name in enumerate(rule.get("alternatives") or ()):
+            if name not in known:
+                text = f"One of {', '.join(sorted(known))}."
+                yield FieldError.at(f"{at}/rules/{place}/alternatives/{number}", "unknown", text)
+
+
+def _twice(names: Sequence[str], at: str) -> Iterator[FieldError]:
+    for place, name in enumerate(names):
+        if name in names[:place]:
+            yield FieldError.at(f"{at}/{place}/name", "duplicate", "Another one has this name.")
+
+
+def _warnings(
+    spec: Mapping[str, Any], rules: Sequence[Mapping[str, Any]], vocabulary: Vocabulary, at: str
+) -> Iterator[dict[str, str]]:
+    """What is allowed, and can hardly be meant."""
+    stopped: list[Any] = []
+    for place, rule in enumerate(rules):
+        here = f"{at}/rules/{place}"
+        if ALWAYS in stopped or rule["condition"] in stopped:
+            yield FieldError.at(here, "unreachable", "An earlier rule stops wherever this one would hold.")
+        if _never(rule["condition"], vocabulary):
+            yield FieldError.at(f"{here}/condition", "never_holds", "It asks one fact to be two things at once.")
+        if not any(rule.get(name) for name in ("set", "factor", "lines", "tactics", "alternatives", "stop")):
+            yield FieldError.at(here, "without_effect", "It sets nothing and adds nothing.")
+        if rule.get("stop"):
+            stopped.append(rule["condition"])
+    band = [float(spec["formula"]["band"][name]) for name in sorted(spec["formula"]["band"])]
+    if band != sorted(band, reverse=True):
+        text = "A milder severity has a larger band than a worse one."
+        yield FieldError.at(f"{at}/formula/band", "order", text)
+    known = {*(vocabulary["category"].choices or ()), *(vocabulary["issue"].choices or ())}
+    for code in spec["lost"]:
+        if known and code not in known:
+            yield FieldError.at(f"{at}/lost/{code}", "unknown", "There is no such category or issue now.")
+
+
+def _never(condition: Any, vocabulary: Vocabulary) -> bool:
+    """Whether an `all` asks the same single-valued fact to be two different values."""
+    if not isinstance(condition, Mapping) or "all" not in condition:
+        return False
+    wanted: dict[str, Any] = {}
+    for part in condition["all"]:
+        if _never(part, vocabulary):
+            return True
+        if not isinstance(part, Mapping) or part.get("operator") != "is" or vocabulary[part["field"]].kind.many:
+            continue
+        if wanted.setdefault(part["field"], part["value"]) != part["value"]:
+            return True
+    return False

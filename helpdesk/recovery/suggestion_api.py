@@ -1,0 +1,51 @@
+from collections.abc import Mapping
+from typing import Any
+
+from sqlalchemy.orm import Session
+
+from helpdesk.complaints.models import Complaint
+from helpdesk.complaints.queries import get_visible
+from helpdesk.identity.actors import Actor
+from helpdesk.kernel.errors import FieldError, ValidationFailed
+from helpdesk.kernel.http import Blueprint
+from helpdesk.kernel.money import Money, MoneyError
+from helpdesk.recovery import suggestion_schemas as schemas
+from helpdesk.recovery import suggestions, views
+from helpdesk.recovery.case_facts import FACTS, as_kept, read_kept
+
+blp = Blueprint("remedies", __name__, description="What would make it right.")
+
+_AMOUNTS = ("loss", "statutory", "price", "refunded", "fare")
+
+
+@blp.read(
+    "/complaints/<ref>/suggestion",
+    operation_id="get_complaint_suggestion",
+    summary="What would make it right: what is owed, goodwill and alternatives, every factor shown",
+    description="What was lost and what the law lays down is owed and is never reduced; the cap holds for goodwill only. "
+    "Facts that neither the query nor the record nor the complaint states are listed in `assumed`.",
+    answer=schemas.Suggestion,
+    query=schemas.SuggestionQuery,
+    permission="offer:read",
+)
+def get_suggestion(session: Session, actor: Actor, given: dict[str, Any], ref: str) -> dict[str, Any]:
+    complaint = get_visible(session, actor, ref)
+    return views.suggestion(suggestions.suggestion_for(session, complaint, _read(complaint, given)))
+
+
+def _read(complaint: Complaint, given: Mapping[str, Any]) -> dict[str, Any]:
+    """The query as its facts are meant: decimals as money of the complaint's currency. Raises `ValidationFailed` for too many
+    decimals.
+    """
+    currency = suggestions.currency_of(complaint, given.get("currency"))
+    found, problems = dict(given), []
+    for name in _AMOUNTS:
+        if name in given:
+            try:
+                found[name] = Money.parse(given[name], currency)
+            except MoneyError as error:
+                problems.append(FieldError(parameter=name, code="invalid", detail=f"{error}."))
+    if problems:
+        raise ValidationFailed(errors=problems)
+    case = {name: value for name, value in found.items() if name in FACTS}
+    return found | read_kept(as_kept(case))

@@ -1,0 +1,468 @@
+"""Playbooks over the API: drafts, versions that are published and never changed, which of them counts, and trials.
+
+How it can fail: a published version is changed by a door or by hand; two are in force on one day; a draft counts; the tier of
+a customer decides what is owed; a rule that no case ever meets, taken in without a word; an edit that another process does
+not see; a trial that changes something, counts a complaint twice or stops at one that cannot be reckoned.
+"""
+
+from copy import deepcopy
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError, IntegrityError
+
+from helpdesk.identity.actors import SYSTEM
+from helpdesk.kernel.unit_of_work import Database
+from helpdesk.recovery import playbook_trying, playbooks
+from helpdesk.recovery.playbook_spec import shipped_spec
+from helpdesk.wiring import Program
+from tests.complaints.merging import new
+from tests.conftest import Caller
+from tests.identity.test_administration import last
+from tests.racing import at_once
+from tests.recovery.answers import codes, refused
+from tests.recovery.helpers import another, eur, execute, perform, scalar, violations
+
+
+def spec(**more: Any) -> dict[str, Any]:
+    return deepcopy(shipped_spec()) | more
+
+
+def banded(amount: str, **more: Any) -> dict[str, Any]:
+    """The shipped one with another band for S3, which the complaints here have."""
+    made = spec(**more)
+    made["formula"]["band"]["S3"] = amount
+    return made
+
+
+def rule(name: str = "mine", **more: Any) -> dict[str, Any]:
+    return {"name": name, "condition": {"all": []}} | more
+
+
+def default(caller: Caller) -> str:
+    return str(next(item["id"] for item in caller.get("/playbooks").json["items"] if item["is_default"]))
+
+
+def made(caller: Caller, playbook_id: str, given: dict[str, Any]) -> Any:
+    answer = caller.post(f"/playbooks/{playbook_id}/versions", {"spec": given})
+    assert answer.status_code == 201, answer.text
+    return answer.json
+
+
+def act(caller: Caller, version: dict[str, Any], action: str, **given: Any) -> Any:
+    path = f"/playbooks/{version['playbook_id']}/versions/{version['number']}/{action if action == 'dry-run' else f'actions/{action}'}"
+    return caller.post(path, given, if_match=f'"v{version["version"]}"')
+
+
+def published(caller: Caller, playbook_id: str, given: dict[str, Any], **days: Any) -> Any:
+    answer = act(caller, made(caller, playbook_id, given), "publish", **days)
+    assert answer.status_code == 200, answer.text
+    return answer.json
+
+
+def suggestion(caller: Caller, complaint: dict[str, Any], query: str = "") -> Any:
+    return caller.get(f"/complaints/{complaint['reference']}/suggestion{query}").json
+
+
+class TestShipped:
+    def test_is_version_1_and_gives_today_s_numbers(self, agent: Caller, complaint: dict[str, Any]) -> None:
+        found = suggestion(agent, complaint, "?price=200&loss=60&weeks_overdue=2&repeat=true&fault=firm")
+        assert (found["playbook"], found["version"], found["playbook_id"] is not None) == ("default", "1", True)
+        assert (found["goodwill"], found["offer"]) == (eur("90.00"), eur("150.00"))  # 108 and 168 for a key customer
+
+    def test_worked_case_for_a_key_customer(
+        self, manager: Caller, complaint: dict[str, Any], database: Database
+    ) -> None:
+        with database.unit_of_work(SYSTEM) as uow:
+            uow.session.execute(text("UPDATE customer SET tier = 'key'"))
+            customers = uow.session.execute(text("SELECT count(*) FROM customer")).scalar()
+        if not customers:
+            pytest.skip("the complaint has no customer")
+        found = suggestion(manager, complaint, "?price=200&loss=60&weeks_overdue=2&repeat=true&fault=firm")
+        assert (found["goodwill"], found["cap"], found["offer"]) == (eur("108.00"), eur("240.00"), eur("168.00"))
+
+    def test_installed_once(self, database: Database, manager: Caller) -> None:
+        with database.unit_of_work(SYSTEM) as uow:
+            assert not playbooks.install(uow)
+        assert [item["name"] for item in manager.get("/playbooks").json["items"]] == ["default"]
+
+
+class TestDrafts:
+    def test_who_may(self, anonymous: Caller, agent: Caller, auditor: Caller, manager: Caller) -> None:
+        playbook_id = default(manager)
+        path = f"/playbooks/{playbook_id}/versions"
+        assert anonymous.get(path).status_code == 401
+        assert agent.get(path).status_code == 403
+        assert auditor.get(path).status_code == 200
+        assert auditor.post(path, {"spec": spec()}).status_code == 403
+        assert manager.post(path, {"spec": spec()}).status_code == 201
+
+    def test_a_draft_counts_for_nothing_and_can_be_changed(self, manager: Caller, complaint: dict[str, Any]) -> None:
+        draft = made(manager, default(manager), banded("77"))
+        assert (draft["state"], draft["in_force"], draft["number"]) == ("draft", False, 2)
+        assert suggestion(manager, complaint)["goodwill"] == eur("40.00")
+        path = f"/playbooks/{draft['playbook_id']}/versions/2"
+        assert manager.put(path, {"spec": banded("78")}).status_code == 428
+        changed = manager.put(path, {"spec": banded("78")}, if_match=f'"v{draft["version"]}"')
+        assert (changed.status_code, changed.json["spec"]["formula"]["band"]["S3"]) == (200, "78")
+        assert manager.put(path, {"spec": banded("79")}, if_match=f'"v{draft["version"]}"').status_code == 412
+        assert manager.delete(path, if_match=f'"v{changed.json["version"]}"').status_code == 204
+        assert manager.get(path).status_code == 404
+
+    def test_from_another_version(self, manager: Caller) -> None:
+        path = f"/playbooks/{default(manager)}/versions"
+        assert manager.post(path, {"from_version": 1}).json["spec"]["formula"] == spec()["formula"]
+        assert codes(manager.post(path, {"from_version": 99})) == [("/from_version", "unknown")]
+        assert codes(manager.post(path, {})) == [("/spec", "invalid")]
+
+    def test_every_bad_place_is_named(self, manager: Caller) -> None:
+        wrong = spec(
+            rules=[
+                rule(condition={"field": "moon", "operator": "is", "value": "full"}),
+                rule(tactics=["fix"], alternatives=["nothing"]),
+                rule("other", lines=[{"text": "x", "fixed": "-1"}, {"text": "x", "percent": "10"}], factor="101"),
+                rule("Bad Name", set={"band": {"S9": "1"}, "moon": {}}),
+            ],
+        )
+        wrong["formula"]["band"] = {"S1": "-1", "S2": "9999999"}
+        del wrong["formula"]["delay"]["per_week"]
+        answer = manager.post(f"/playbooks/{default(manager)}/versions", {"spec": wrong})
+        assert answer.status_code == 422
+        found = {pointer for pointer, _ in codes(answer)}
+        assert {
+            "/spec/formula/delay/per_week",
+            "/spec/formula/band/S1",
+            "/spec/formula/band/S2",
+            "/spec/rules/2/factor",
+            "/spec/rules/2/lines/0/fixed",
+            "/spec/rules/2/lines/1/of",
+            "/spec/rules/3/name",
+            "/spec/rules/3/set/band/S9",
+            "/spec/rules/3/set/moon",
+        } <= found
+        wrong = spec(rules=wrong["rules"][:2])
+        answer = manager.post(f"/playbooks/{default(manager)}/versions", {"spec": wrong})
+        assert {pointer for pointer, _ in codes(answer)} == {
+            "/spec/rules/0/condition/field", "/spec/rules/1/name", "/spec/rules/1/alternatives/0",
+        }  # fmt: skip
+        missing = spec()
+        missing["formula"]["band"] = {"S1": "1"}
+        answer = manager.post(f"/playbooks/{default(manager)}/versions", {"spec": missing})
+        assert {pointer for pointer, _ in codes(answer)} == {f"/spec/formula/band/S{it}" for it in range(2, 6)}
+
+    def test_what_can_hardly_be_meant_is_told(self, manager: Caller) -> None:
+        twice = {"all": [{"field": "severity", "operator": "is", "value": it} for it in ("S1", "S2")]}
+        given = spec(rules=[rule("one", factor="2", condition=twice), rule("two", stop=True), rule("three")])
+        given["formula"]["band"]["S5"] = "500"
+        found = made(manager, default(manager), given)["warnings"]
+        assert {(item["pointer"], item["code"]) for item in found} == {
+            ("/spec/rules/0/condition", "never_holds"),
+            ("/spec/rules/2", "unreachable"),
+            ("/spec/rules/2", "without_effect"),
+            ("/spec/formula/band", "order"),
+        }
+
+
+class TestPublishing:
+    def test_holds_at_once_and_ends_what_held(
+        self, manager: Caller, complaint: dict[str, Any], auditor: Caller
+    ) -> None:
+        found = published(manager, default(manager), banded("55"))
+        assert (found["state"], found["in_force"]) == ("published", True)
+        assert suggestion(manager, complaint)["goodwill"] == eur("55.00")
+        assert suggestion(manager, complaint)["version"] == "2"
+        first = manager.get(f"/playbooks/{default(manager)}/versions/1").json
+        assert (first["in_force"], first["valid_until"] < found["valid_from"]) == (False, True)
+        told = last(auditor, "playbook.published")["payload"]
+        assert (told["ended"], told["changes"]["formula"][1]["band"]["S3"]) == (1, "55")
+
+    def test_never_changed_again(self, database: Database, manager: Caller) -> None:
+        found = published(manager, default(manager), banded("55"))
+        path = f"/playbooks/{found['playbook_id']}/versions/{found['number']}"
+        match = f'"v{found["version"]}"'
+        assert refused(manager.put(path, {"spec": spec()}, if_match=match)) == (409, "not_a_draft")
+        assert refused(manager.delete(path, if_match=match)) == (409, "not_a_draft")
+        assert refused(act(manager, found, "publish")) == (409, "not_a_draft")
+        for statement in (
+            "UPDATE playbook_version SET spec = '{}'",
+            "UPDATE playbook_version SET state = 'draft', published_at = NULL",
+            "UPDATE playbook_version SET valid_from = '1999-01-01'",
+            "DELETE FROM playbook_version",
+            "TRUNCATE playbook_version",
+        ):
+            with pytest.raises(DBAPIError, match="never changed"), database.unit_of_work(SYSTEM) as uow:
+                uow.session.execute(text(statement))
+
+    def test_days(self, manager: Caller, complaint: dict[str, Any], database: Database) -> None:
+        today = scalar(database, "SELECT (now() AT TIME ZONE 'UTC')::date")
+        playbook_id = default(manager)
+        yesterday, later = today - timedelta(days=1), today + timedelta(days=10)
+        draft = made(manager, playbook_id, banded("55"))
+        assert codes(act(manager, draft, "publish", valid_from=yesterday.isoformat())) == [("/valid_from", "past")]
+        wrong = act(manager, draft, "publish", valid_from=later.isoformat(), valid_until=today.isoformat())
+        assert codes(wrong) == [("/valid_until", "backwards")]
+        assert act(manager, draft, "publish", valid_from=later.isoformat()).json["in_force"] is False
+        assert suggestion(manager, complaint)["version"] == "1"
+        # Another one on the same days is refused, and one that ends before them is not.
+        other = made(manager, playbook_id, banded("56"))
+        answer = act(manager, other, "publish", valid_from=(later + timedelta(days=1)).isoformat())
+        assert answer.status_code == 200
+        third = made(manager, playbook_id, banded("57"))
+        answer = act(manager, third, "publish", valid_from=later.isoformat())
+        assert (refused(answer), answer.json["versions"]) == ((409, "validity_overlaps"), [2, 3])
+
+    def test_two_at_once(self, database: Database, manager: Caller) -> None:
+        drafts = [made(manager, default(manager), banded(str(amount))) for amount in (50, 60, 70)]
+        windows = [another(manager) for _ in drafts]
+        answers = at_once(
+            *(
+                lambda window=window, draft=draft: act(window, draft, "publish")
+                for window, draft in zip(windows, drafts, strict=True)
+            )
+        )
+        assert sorted(answer.status_code for answer in answers) == [200, 409, 409]
+        assert {refused(answer) for answer in answers if answer.status_code == 409} == {(409, "validity_overlaps")}
+        assert violations(database) == []
+
+    def test_the_database_refuses_two_on_one_day(self, database: Database, manager: Caller) -> None:
+        published(manager, default(manager), banded("55"))
+        with pytest.raises(IntegrityError, match="in force on one day"), database.unit_of_work(SYSTEM) as uow:
+            uow.session.execute(
+                text("""INSERT INTO playbook_version (playbook_id, number, state, spec, valid_from, published_at)
+                        SELECT playbook_id, 99, 'published', spec, valid_from, now() FROM playbook_version WHERE number = 2""")
+            )
+
+    def test_retired(self, manager: Caller, complaint: dict[str, Any]) -> None:
+        found = published(manager, default(manager), banded("55"))
+        assert codes(act(manager, found, "retire")) == [("/reason", "required")]
+        gone = act(manager, found, "retire", reason="A slip.").json
+        assert (gone["state"], gone["retired_because"], gone["in_force"]) == ("retired", "A slip.", False)
+        assert refused(act(manager, gone, "retire", reason="x")) == (409, "not_published")
+        shown = suggestion(manager, complaint)  # nothing is in force, so that the shipped one counts
+        assert (shown["playbook_id"], shown["goodwill"]) == (None, eur("40.00"))
+
+
+class TestChoosing:
+    def test_the_first_whose_condition_holds(self, manager: Caller, complaint: dict[str, Any]) -> None:
+        names = []
+        for name, channel in (("post", "LETTER"), ("all", None)):
+            condition: dict[str, Any] = (
+                {"all": []} if channel is None else {"field": "channel", "operator": "is", "value": channel}
+            )
+            body = {"name": name, "condition": condition}
+            answer = manager.post("/playbooks", body)
+            assert answer.status_code == 201, answer.text
+            published(manager, answer.json["id"], banded("11" if channel else "22"))
+            names.append(answer.json)
+        assert suggestion(manager, complaint)["playbook"] == "all"
+        listed = manager.get("/playbooks").json["items"]
+        assert [item["name"] for item in listed] == ["post", "all", "default"]
+        assert refused(manager.post("/playbooks", {"name": "POST"}))[0] == 409
+        first = manager.patch(f"/playbooks/{names[1]['id']}", {"condition": {"not": {"all": []}}}, if_match="*")
+        assert first.status_code == 200, first.text
+        assert suggestion(manager, complaint)["playbook"] == "default"
+
+    def test_the_default_one_stays_where_it_is(self, manager: Caller) -> None:
+        path = f"/playbooks/{default(manager)}"
+        assert refused(manager.patch(path, {"position": 1}, if_match="*")) == (409, "default_playbook_stays")
+        assert manager.patch(path, {"name": "House rules"}, if_match="*").json["name"] == "House rules"
+
+    def test_rules_ask_for_anything_that_is_known(self, manager: Caller, complaint: dict[str, Any]) -> None:
+        def leaf(field: str, operator: str, value: Any) -> dict[str, Any]:
+            return {"field": field, "operator": operator, "value": value}
+
+        conditions = [
+            leaf("fault", "is", "shared"),
+            leaf("weeks_overdue", "ge", 3),
+            leaf("repeat", "is", True),
+            leaf("vulnerable", "is", True),
+            leaf("price", "gt", eur("100.00")),
+            leaf("loss", "gt", eur("50.00")),
+            leaf("product", "is", "kettle"),
+            leaf("customer_tier", "is", "ordinary"),
+            leaf("severity", "le", "S3"),
+        ]
+        rules = [rule(f"r{place}", condition=condition, factor="1") for place, condition in enumerate(conditions)]
+        published(manager, default(manager), spec(rules=rules))
+        assert suggestion(manager, complaint)["rules"] == ["r4", "r7", "r8"]  # it has a price
+        query = "?fault=shared&weeks_overdue=3&repeat=true&vulnerable=true&price=100.01&loss=50.01&product=Kettle"
+        assert suggestion(manager, complaint, query)["rules"] == [f"r{place}" for place in range(9)]
+
+
+class TestUses:
+    def test_what_a_rule_asks_for_cannot_go_unnoticed(self, admin: Caller, manager: Caller) -> None:
+        field = admin.post("/custom-fields", {"key": "brand", "label": "Brand", "type": "text"})
+        assert field.status_code == 201, field.text
+        condition = {"field": "custom.brand", "operator": "is", "value": "North"}
+        published(manager, default(manager), spec(rules=[rule(condition=condition, factor="2")]))
+        gone = admin.delete(f"/custom-fields/{field.json['id']}", if_match="*")
+        assert gone.status_code == 409, gone.text
+        assert [(use["what"], use["name"]) for use in gone.json["uses"]] == [("playbook", "default")]
+
+    def test_a_field_of_the_operator_s_own_decides(self, admin: Caller, manager: Caller, agent: Caller) -> None:
+        admin.post("/custom-fields", {"key": "brand", "label": "Brand", "type": "text"})
+        condition = {"field": "custom.brand", "operator": "is", "value": "North"}
+        published(manager, default(manager), spec(rules=[rule(condition=condition, factor="2")]))
+        complaint = new(agent, custom_fields={"brand": "north"})
+        assert suggestion(agent, complaint)["rules"] == ["mine"]
+        assert suggestion(agent, new(agent, custom_fields={"brand": "south"}))["rules"] == []
+
+
+class TestSuggestion:
+    def test_tariffs_by_what_is_asked_and_by_what_is_recorded(self, manager: Caller, agent: Caller) -> None:
+        complaint = new(agent, jurisdiction="GB", price={"amount": "200.00", "currency": "GBP"})
+        query = "?failed_standards=2&happened_on=2025-03-01"
+        found = suggestion(agent, complaint, query)
+        assert (found["owed"], found["statutory"]) == ({"amount": "80.00", "currency": "GBP"},) * 2
+        assert found["lines"][0]["rule"] == "tariffs.uk.energy"
+        assert "SI 2024/1166" in found["lines"][0]["evidence"]["source"]
+        path = f"/complaints/{complaint['reference']}/recovery-facts"
+        agent.patch(path, {"failed_standards": 1, "happened_on": "2024-03-01"}, if_match="*")
+        assert suggestion(agent, complaint)["statutory"]["amount"] == "30.00"
+        assert suggestion(agent, complaint, "?failed_standards=3")["statutory"]["amount"] == "90.00"
+
+    def test_says_why_a_tariff_is_none(self, agent: Caller) -> None:
+        complaint = new(agent, jurisdiction="DE")
+        found = suggestion(agent, complaint, "?cause=delay&distance_km=900&delay_hours=2.9&extraordinary=false")
+        assert [(item["tariff"], item["applies"], item["code"], item["counted"]) for item in found["tariffs"]] == [
+            ("eu.261", False, "not_late_enough", False)
+        ]
+        assert found["owed"]["amount"] == "0.00"
+        named = suggestion(agent, complaint, "?tariff=uk.telecom&happened_on=2025-06-01")
+        assert [(item["tariff"], item["code"]) for item in named["tariffs"]] == [("uk.telecom", "not_in_force")]
+        assert suggestion(agent, complaint, "?tariff=no.such")["tariffs"][0]["because"] == "There is no such tariff."
+
+    def test_another_currency_is_told_and_not_added(self, agent: Caller) -> None:
+        complaint = new(agent, jurisdiction="GB", price=eur("200.00"))
+        (told,) = suggestion(agent, complaint, "?failed_standards=1")["tariffs"]
+        assert (told["applies"], told["counted"], told["amount"]["currency"]) == (True, False, "GBP")
+        assert suggestion(agent, complaint, "?failed_standards=1")["statutory"] == eur("0.00")
+
+    def test_what_was_lost_follows_the_issue(self, agent: Caller) -> None:
+        for issue, lost, first in (
+            ("PRD.DEFECT", "product", "exchange"),
+            ("SVC.POOR", "service", "redo"),
+            ("BIL.OVER", "money", "money"),
+            ("STF.RUDE", "attention", "words"),
+        ):
+            complaint = new(agent, issues=[{"category": issue[:3], "issue": issue}])
+            found = suggestion(agent, complaint)
+            assert (found["lost"], found["alternatives"][0]["name"] if found["alternatives"] else None) == (lost, first)
+        assert suggestion(agent, new(agent), "?lost=product")["alternatives"][0]["name"] == "exchange"
+
+    def test_every_offer_keeps_what_made_it(self, agent: Caller, manager: Caller, complaint: dict[str, Any]) -> None:
+        before = agent.post(f"/complaints/{complaint['reference']}/offers", {"kind": "apology_letter"}).json
+        found = published(manager, default(manager), banded("55"))
+        kept = agent.get(f"/offers/{before['id']}").json["suggestion"]
+        assert (kept["playbook"], kept["version"], kept["goodwill"]) == ("default", "1", eur("40.00"))
+        assert kept["playbook_id"] == found["playbook_id"]
+        after = agent.post(
+            f"/complaints/{complaint['reference']}/offers", {"kind": "apology_letter", "allow_duplicate": True}
+        ).json
+        assert after["suggestion"]["version"] == "2"
+
+    def test_statements(self, agent: Caller, complaint: dict[str, Any], statements: Any) -> None:
+        suggestion(agent, complaint)
+        with statements() as seen:
+            suggestion(agent, complaint)
+        asked = [
+            it for it in seen.seen if any(word in it for word in ("recovery_fact", "customer.tier", "complaint_issue"))
+        ]
+        assert len(asked) <= 4, asked
+
+
+class TestDiff:
+    def test_in_words_and_as_data(self, manager: Caller) -> None:
+        one = made(manager, default(manager), banded("40", rules=[rule("a", factor="2"), rule("b", factor="3")]))
+        other = made(
+            manager, default(manager), banded("50", rules=[rule("b", factor="3"), rule("a", factor="2.5"), rule("c")])
+        )
+        path = f"/playbooks/{default(manager)}/versions/{other['number']}/diff"
+        found = manager.get(f"{path}?against={one['number']}").json["changes"]
+        assert [(item["path"], item["kind"], item["words"]) for item in found] == [
+            ("/formula/band/S3", "changed", "Band S3: 40 becomes 50."),
+            ("/rules/a/factor", "changed", "Rule a factor: 2 becomes 2.5."),
+            ("/rules/c", "added", "Rule c is new: c."),
+            ("/rules", "moved", "Rules stand in another order: b, a."),
+        ]
+        assert found[0]["values"] == {"before": "40", "after": "50"}
+        assert len(manager.get(path).json["changes"]) == 4  # against the one in force: three rules, and a band
+        assert manager.get(f"{path}?against=99").status_code == 404
+
+
+class TestTrial:
+    def begin(self, caller: Caller, version: dict[str, Any], **given: Any) -> Any:
+        return act(caller, version, "dry-run", **{"since": "2000-01-01T00:00:00Z"} | given)
+
+    def test_beside_what_is_suggested_now(self, program: Program, manager: Caller, agent: Caller) -> None:
+        for place, severity in enumerate(((3, 2), (3, 2), (5, 4))):
+            email = f"customer{place}@example.com"
+            complaint = new(agent, complainant={"name": "Li Wei", "email": email})
+            agent.post(
+                f"/complaints/{complaint['reference']}/actions/triage",
+                {
+                    "impact": severity[0],
+                    "urgency": severity[1],
+                    "category": "DEL",
+                    "issue": "DEL.LATE",
+                    "track": "investigate",
+                },
+            )
+        draft = made(manager, default(manager), banded("50"))
+        job = self.begin(manager, draft)
+        assert (job.status_code, job.json["state"]) == (202, "queued")
+        assert perform(program, playbook_trying.TOPIC)["done"] == 1
+        found = manager.get(f"/jobs/{job.json['id']}").json
+        result = found["result"]
+        assert (found["state"], found["done"], found["total"], result["tried"]) == ("done", 3, 3, 3)
+        (money,) = result["currencies"]
+        assert (money["complaints"], money["more"], money["same"], money["less"]) == (3, 2, 1, 0)
+        assert money["difference"] == eur("20.00")
+        assert (money["before"]["median"], money["after"]["median"]) == (eur("40.00"), eur("50.00"))
+        assert money["after"]["p90"] == eur("300.00")
+        assert [item["severity"] for item in money["by_severity"]] == ["S1", "S3"]
+        assert scalar(program.database, "SELECT count(*) FROM offer") == 0
+
+    def test_goes_on_where_it_stood_and_counts_nothing_twice(
+        self, program: Program, manager: Caller, agent: Caller, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        for _ in range(5):
+            new(agent)
+        draft = made(manager, default(manager), banded("50"))
+        job = self.begin(manager, draft, limit=4).json
+        monkeypatch.setattr(playbook_trying, "_TOGETHER", 2)
+        real, calls = playbook_trying._batch, []  # the line at which it dies
+
+        def dying(*given: Any) -> Any:
+            calls.append(given)
+            if len(calls) == 2:
+                raise KeyboardInterrupt
+            return real(*given)
+
+        monkeypatch.setattr(playbook_trying, "_batch", dying)
+        with pytest.raises(KeyboardInterrupt):
+            perform(program, playbook_trying.TOPIC)
+        assert scalar(program.database, "SELECT count(*) FROM playbook_trial") == 2
+        monkeypatch.setattr(playbook_trying, "_batch", real)
+        for _ in range(2):
+            playbook_trying.run(program.database, job["id"])
+        found = manager.get(f"/jobs/{job['id']}").json
+        assert (found["state"], found["result"]["looked_at"], found["done"]) == ("done", 4, 4)
+
+    def test_bad_spans_are_refused(self, manager: Caller) -> None:
+        draft = made(manager, default(manager), spec())
+        assert codes(self.begin(manager, draft, since="2999-01-01T00:00:00Z")) == [("/since", "range")]
+        assert codes(self.begin(manager, draft, limit=0)) == [("/limit", "range")]
+
+
+class TestVerification:
+    def test_what_a_hand_broke_is_named(self, database: Database, manager: Caller) -> None:
+        published(manager, default(manager), banded("55"))
+        assert violations(database) == []
+        execute(
+            database,
+            "UPDATE playbook_version SET valid_until = NULL WHERE number = 1",
+        )
+        assert any("playbook_days" in found for found in violations(database))
