@@ -95,6 +95,7 @@ from helpdesk.kernel.verification import Check
 from helpdesk.recovery import issuance, playbook_jobs, playbook_trying, playbooks, tariffs
 from helpdesk.recovery import queries as recovery_queries
 from helpdesk.recovery import subscribers as recovery
+from helpdesk.recovery import use_subscribers as suggesting
 from helpdesk.recovery.authority_events import ApprovalOverdue
 from helpdesk.recovery.events import (
     OfferAccepted,
@@ -107,8 +108,6 @@ from helpdesk.recovery.events import (
     OfferSubmitted,
     OfferWithdrawn,
 )
-from helpdesk.recovery import use_subscribers as suggesting
-from helpdesk.recovery.events import OfferAccepted, OfferDelivered, OfferIssued, OfferReversed, OfferRevoked
 from helpdesk.recovery.evidence_queries import offers_as_evidence
 from helpdesk.sla import answer_subscribers as answers
 from helpdesk.sla import dry_run_jobs as sla_dry_run_jobs

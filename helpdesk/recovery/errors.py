@@ -101,6 +101,8 @@ class ConflictOver(Conflict):
     code = "conflict_over"
     title = "This conflict of interest has ended"
     advice = "Declare a new one where there is one again."
+
+
 class DefaultPlaybookStays(Conflict):
     code = "default_playbook_stays"
     title = "The default playbook is for everything, and stands last"

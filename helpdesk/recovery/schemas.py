@@ -5,9 +5,8 @@ from typing import Any, Final
 from marshmallow import ValidationError, fields, validate, validates_schema
 
 from helpdesk.kernel.money import currencies
-from helpdesk.kernel.schemas import Choice, Flag, Line, MoneyField, PageQuery, Pattern, Schema, Text, Timestamp, Whole
-from helpdesk.recovery.approval_schemas import ApproveIn, OfferApproval, OfferFlag
 from helpdesk.kernel.schemas import Choice, Flag, Line, MoneyField, PageQuery, Schema, Text, Timestamp, Whole
+from helpdesk.recovery.approval_schemas import ApproveIn, OfferApproval, OfferFlag
 from helpdesk.recovery.kinds import ISSUABLE, KINDS
 from helpdesk.recovery.lifecycle import CUSTOMER_STATES, ISSUANCES, LIFECYCLE
 from helpdesk.recovery.models import LANGUAGES

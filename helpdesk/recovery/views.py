@@ -8,7 +8,6 @@ from sqlalchemy.orm import Session
 from helpdesk.identity.actors import Actor
 from helpdesk.kernel.money import Money
 from helpdesk.recovery import approvals, queries, voucher_queries, waiting_queries
-from helpdesk.recovery import approvals, queries, voucher_queries
 from helpdesk.recovery.case_facts import as_kept
 from helpdesk.recovery.lifecycle import LIFECYCLE
 from helpdesk.recovery.offers import Links

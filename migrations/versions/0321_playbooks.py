@@ -5,7 +5,7 @@ from alembic import op
 from sqlalchemy.dialects import postgresql
 
 revision = "0321_playbooks"
-down_revision = "0320_tariffs"
+down_revision = "0342_approval_requests"
 branch_labels = None
 depends_on = None
 

@@ -94,8 +94,15 @@ def scalar(database: Database, statement: str, **values: Any) -> Any:
 
 def execute(database: Database, statement: str, **values: Any) -> None:
     """A hand on the console: past every door, and with our triggers asleep."""
-    guarded = ("budget_entry", "offer_transition", "voucher_entry", "offer_decision", "offer_flag")
-    guarded = ("budget_entry", "offer_transition", "playbook_version", "tariff_version", "voucher_entry")
+    guarded = (
+        "budget_entry",
+        "offer_decision",
+        "offer_flag",
+        "offer_transition",
+        "playbook_version",
+        "tariff_version",
+        "voucher_entry",
+    )
     with database.unit_of_work(SYSTEM) as uow:
         for table in guarded:
             uow.session.execute(text(f"ALTER TABLE {table} DISABLE TRIGGER USER"))
