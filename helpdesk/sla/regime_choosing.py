@@ -236,16 +236,29 @@ def _settle_those_ended(
             _settle_ended(uow, clock, verdict, ended_at, until)
 
 
-def still_owed(uow: UnitOfWork, complaint: Complaint, cancelled: Sequence[Clock]) -> list[Clock]:
-    """Of these clocks, which were cancelled in the round before, those that there is a reason for: others were cancelled because
-    there was none, and reopening brings none of these back.
+def carried_on(uow: UnitOfWork, complaint: Complaint, before: Sequence[Clock]) -> list[dict[str, Any]]:
+    """Rows for those of the round before that go on in the one that just begins, from their old start: what was not done, broken or not,
+    and there is a reason for. Others were cancelled because there was none, and reopening brings none of these back.
     """
-    if not cancelled:
+    left = [clock for clock in before if clock.rule_id is not None and _is_cut_off(clock)]
+    if not left:
         return []
-    sources = sources_of(uow.session, complaint)
-    judged = _judged(uow, complaint, {clock.kind: clock for clock in cancelled}, sources)
+    judged = _judged(uow, complaint, {clock.kind: clock for clock in left}, sources_of(uow.session, complaint))
     reasons = {verdict.rule.id for verdict in judged if verdict.applies and verdict.starts_at is not None}
-    return [clock for clock in cancelled if clock.kind in reasons]
+    return [_carried_on(uow, complaint, clock) for clock in left if clock.kind in reasons]
+
+
+def _is_cut_off(clock: Clock) -> bool:
+    """Whether it ended without being done: nothing was owed by it any more, be it that it was broken before."""
+    return clock.stopped_at is not None and clock.elapsed_seconds is None
+
+
+def _carried_on(uow: UnitOfWork, complaint: Complaint, clock: Clock) -> dict[str, Any]:
+    """Of the two the new one tells whether it was broken: it is one deadline, and counts once."""
+    row = regime_clocks.carried_over(uow.session, clock, complaint.id, complaint.round, uow.now)
+    if clock.state == "breached" and clock.stopped_at is not None:
+        clocks.annul(uow, clock, clock.stopped_at)
+    return row
 
 
 def _judged(
@@ -290,8 +303,8 @@ def _annul(uow: UnitOfWork, clock: Clock) -> bool:
 
 
 def _left_behind(clock: Clock, complaint: Complaint) -> bool:
-    """It was reopened while it was no complaint, so that reopening did not bring the clock over."""
-    return clock.round < complaint.round and clock.state == "cancelled"
+    """Reopening did not bring the clock over: it was no complaint then, or what had stopped the clock was not so."""
+    return clock.round < complaint.round and _is_cut_off(clock)
 
 
 def _begun(
@@ -304,7 +317,7 @@ def _begun(
             return None
         row = clock_terms.new_clock(complaint.id, terms, complaint.round)
     else:
-        row = regime_clocks.carried_over(uow.session, before, complaint.id, complaint.round, uow.now)
+        row = _carried_on(uow, complaint, before)
     return row if verdict.stops_at is None else regime_clocks.stopped(uow, row, verdict.stops_at)
 
 

@@ -49,11 +49,13 @@ def given_of(
 
 
 def settle(uow: UnitOfWork, found: Sequence[Clock], given: Given) -> None:
-    """After the clocks that notices move: let those of the notices follow. `found`: all regulators' clocks of the complaint."""
-    there = {(clock.kind, clock.round): clock for clock in found}
+    """After the clocks that notices move: let those of the notices follow. `found`: all regulators' clocks of the complaint, the
+    oldest round first.
+    """
+    there = {clock.kind: clock for clock in found}  # the newest, in which one of an earlier round went on
     for letter in found:
         number = notice_number(letter.kind)
-        clock = there.get((letter.rule_id or "", letter.round))
+        clock = there.get(letter.rule_id or "")
         if number is not None and clock is not None and letter.stopped_at is not None:
             _settle(uow, letter, clock, number, given.notices.get(clock.kind, {}))
 

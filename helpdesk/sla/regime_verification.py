@@ -85,7 +85,10 @@ def _against_their_facts(
 ) -> Iterator[Violation]:
     for verdict in judged:
         clock = clocks.get(verdict.rule.id)
-        if clock is None or clock.round <= complaint.reopened_count or not verdict.applies:
+        if clock is None or not verdict.applies:
+            continue
+        if clock.round <= complaint.reopened_count:
+            yield from _against_going_on(clock, verdict)
             continue
         if clock.stopped_at is not None and clock.elapsed_seconds is None:
             yield from _against_being_owed(clock, verdict)
@@ -99,6 +102,13 @@ def _against_their_facts(
             stop = verdict.stops_at
             should = "no fact stops it" if stop is None else f"its facts stop it at {stop.isoformat()}"
             yield Violation("regime", f"clock {clock.id}", f"is {is_}, but {should}")
+
+
+def _against_going_on(clock: Clock, verdict: Verdict) -> Iterator[Violation]:
+    """What was not done in an earlier round, and there is a reason for, counts on in the present one."""
+    if verdict.starts_at is not None and clock.stopped_at is not None and clock.elapsed_seconds is None:
+        detail = f"was cut off in round {clock.round}, and does not go on in the present one"
+        yield Violation("regime", f"clock {clock.id}", detail)
 
 
 def _against_being_owed(clock: Clock, verdict: Verdict) -> Iterator[Violation]:
@@ -131,7 +141,7 @@ def _against_their_notices(
         for place in given:
             letter = clocks.get(notice_kind(kind, place))
             should = "met" if place <= clock.extensions else "cancelled"
-            if letter is not None and letter.round == clock.round and letter.state != should:
+            if letter is not None and letter.state != should:
                 yield Violation("regime", f"clock {letter.id}", f"is {letter.state}, but its notice makes it {should}")
 
 

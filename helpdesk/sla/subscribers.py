@@ -20,7 +20,6 @@ from helpdesk.sla import (
     queries,
     regime_acts,
     regime_choosing,
-    regime_clocks,
     regime_receiving,
     splitting,
     thread_queries,
@@ -214,8 +213,8 @@ def _fulfilled(event: ComplaintActed, clock: Clock) -> bool:
 
 def _restart(uow: UnitOfWork, event: ComplaintActed, complaint: Complaint) -> None:
     """A reopened complaint gets its promises anew, from the moment of reopening, or what was left of them, as each target says
-    (`on_reopen`); a message that waited for an answer when it was closed waits again. A regulator counts on: what was cancelled by a
-    withdrawal or dismissal that did not last is owed again, from its old start.
+    (`on_reopen`); a message that waited for an answer when it was closed waits again. A regulator counts on: what was cut off by a
+    withdrawal or dismissal that did not last, broken or not, is owed again, from its old start.
     """
     promised = promising.of(uow, complaint)
     before = queries.clocks_of_round_for_update(uow.session, event.complaint_id, event.reopened_count)
@@ -228,9 +227,7 @@ def _restart(uow: UnitOfWork, event: ComplaintActed, complaint: Complaint) -> No
         if asked is not None and (history.closed_at is None or asked.at < history.closed_at):
             waited = next((clock for clock in before if clock.kind == NEXT and clock.subject_id == asked.id), None)
             promising.begin_again(uow, promised, complaint, NEXT, waited, subject_id=asked.id)
-    cancelled = [clock for clock in before if clock.rule_id is not None and clock.state == "cancelled"]
-    for clock in regime_choosing.still_owed(uow, complaint, cancelled):
-        row = regime_clocks.carried_over(uow.session, clock, complaint.id, complaint.round, uow.now)
+    for row in regime_choosing.carried_on(uow, complaint, before):
         begun = Clock(**row)
         uow.session.add(begun)
         transitions.begun(uow, [begun])

@@ -173,6 +173,19 @@ class TestCorrected:
         assert (story.clock(self.S1).extensions, story.clock(self.LETTER).state) == (1, "met")
         assert (differences(database), wrong(database)) == ([], [])
 
+    def test_the_notice_of_an_earlier_round(self, database: Database) -> None:
+        story = self.extended(database)
+        story.act("withdraw", MONDAY + 25 * DAY, reason="They gave up.")
+        story.act("reopen", MONDAY + 26 * DAY, reason="They did not.")
+        right = story.fact("acknowledgement_sent", MONDAY + 31 * DAY, MONDAY + DAY)
+        ring_due(database)
+        assert (story.clock(self.S1, 2).state, story.clock(self.S1, 2).extensions) == ("breached", 0)
+        assert story.clock(self.LETTER).state == "cancelled"
+        assert (differences(database), wrong(database)) == ([], [])
+        story.withdraw(right, MONDAY + 32 * DAY)
+        assert (story.clock(self.S1, 2).extensions, story.clock(self.LETTER).state) == (1, "met")
+        assert (differences(database), wrong(database)) == ([], [])
+
     def test_a_part_goes_on_with_the_notice_of_the_whole(self, database: Database) -> None:
         story = Regulated(database, **HOUSING, issues=[{"category": "DEL", "issue": "DEL.LATE"}] * 2)
         story.fact("acknowledgement_sent", MONDAY + 14 * DAY)

@@ -335,15 +335,56 @@ class TestOfWhatIsOver:
         assert differences(database) == []
         assert wrong(database) == []
 
-    def test_reopened(self, database: Database) -> None:
+    @pytest.mark.parametrize("ended", ["withdraw", "decided"])
+    def test_reopened_it_counts_on_broken_or_not(self, database: Database, ended: str) -> None:
+        """It is one deadline: of the two clocks the later one tells whether it was broken."""
         story = rung(database)
-        story.decided(MONDAY + 20 * DAY)
+        if ended == "withdraw":
+            story.act("withdraw", MONDAY + 20 * DAY, reason="They gave up.")
+        else:
+            story.decided(MONDAY + 20 * DAY)
         story.act("reopen", MONDAY + 21 * DAY, reason="It did not come.")
+        before, clock = story.clock(REFUND, 1), story.clock(REFUND, 2)
+        assert (before.state, before.breached_at) == ("cancelled", None)
+        assert (clock.started_at, clock.due_at, clock.stopped_at) == (before.started_at, before.due_at, None)
+        ring_due(database)
+        assert (story.clock(REFUND, 2).state, story.clock(REFUND, 2).breached_at) == ("breached", clock.due_at)
+        assert (differences(database), wrong(database)) == ([], [])
         paid = story.fact("refund_paid", MONDAY + 30 * DAY, MONDAY + 2 * DAY)
-        assert (story.clock(REFUND).state, story.clock(REFUND).round) == ("met", 1)
+        assert [item.state for item in story.clocks(REFUND)] == ["cancelled", "met"]
         story.withdraw(paid, MONDAY + 31 * DAY)
-        assert story.clock(REFUND).state == "breached"
-        assert differences(database) == []
+        ring_due(database)
+        assert sorted(item.state for item in story.clocks(REFUND)) == ["breached", "cancelled"]
+        story.act("withdraw", MONDAY + 32 * DAY, reason="They gave up again.")
+        assert (story.clock(REFUND, 2).state, story.clock(REFUND, 2).stopped_at) == ("breached", MONDAY + 32 * DAY)
+        assert (differences(database), wrong(database)) == ([], [])
+
+    def test_kept_and_taken_back_after_its_time_it_counts_on_too(self, database: Database) -> None:
+        story = Regulated(database, **AIRLINE)
+        story.fact("passenger_chooses_refund", MONDAY)
+        paid = story.fact("refund_paid", MONDAY + 2 * DAY)
+        story.act("withdraw", MONDAY + 30 * DAY, reason="It came.")
+        story.act("reopen", MONDAY + 31 * DAY, reason="It was another one's.")
+        assert [item.round for item in story.clocks(REFUND)] == [1]
+        story.withdraw(paid, MONDAY + 32 * DAY)
+        ring_due(database)
+        assert (story.clock(REFUND, 1).state, story.clock(REFUND, 1).breached_at) == ("cancelled", None)
+        assert (story.clock(REFUND, 2).state, story.clock(REFUND, 2).stopped_at) == ("breached", None)
+        assert (differences(database), wrong(database)) == ([], [])
+
+    def test_one_that_does_not_count_on_is_named(self, database: Database) -> None:
+        """An older release left it so; choosing anew puts it right."""
+        story = rung(database)
+        story.act("withdraw", MONDAY + 20 * DAY, reason="They gave up.")
+        story.act("reopen", MONDAY + 21 * DAY, reason="They did not.")
+        with database.engine.begin() as connection:
+            connection.execute(text(f"DELETE FROM sla_clock WHERE kind = '{REFUND}' AND round = 2"))
+            left = "state = 'breached', breached_at = due_at"
+            connection.execute(text(f"UPDATE sla_clock SET {left} WHERE kind = '{REFUND}'"))
+        assert any("does not go on in the present one" in item for item in wrong(database))
+        story.fact("delay_letter_sent", MONDAY + 22 * DAY)
+        ring_due(database)
+        assert [item.state for item in story.clocks(REFUND)] == ["cancelled", "breached"]
         assert wrong(database) == []
 
     def test_kept_by_a_mistake_in_an_earlier_round_it_counts_on(self, database: Database) -> None:
