@@ -91,6 +91,7 @@ from helpdesk.recovery.kinds import KINDS as REMEDY_KINDS
 from helpdesk.recovery.lifecycle import ISSUANCES
 from helpdesk.recovery.lifecycle import LIFECYCLE as OFFER_LIFE
 from helpdesk.recovery.playbook_api import blp as playbooks
+from helpdesk.recovery.public_api import blp as public_offers
 from helpdesk.recovery.suggestion_api import blp as remedies
 from helpdesk.recovery.tariff_api import blp as tariffs
 from helpdesk.recovery.voucher_api import blp as vouchers
@@ -171,6 +172,7 @@ BLUEPRINTS = (
     reports,
     pauses,
     recovery,
+    public_offers,
     budgets,
     vouchers,
     tariffs,

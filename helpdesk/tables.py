@@ -32,6 +32,7 @@ from helpdesk.recovery import decision_models as decisions
 from helpdesk.recovery import delegation_models as delegations
 from helpdesk.recovery import flag_models as offer_flags
 from helpdesk.recovery import models as recovery
+from helpdesk.recovery import option_models as offer_options
 from helpdesk.recovery import playbook_models as playbooks
 from helpdesk.recovery import tariff_models as tariffs
 from helpdesk.recovery import voucher_models as vouchers
@@ -76,6 +77,7 @@ __all__ = [
     "mail",
     "notifications",
     "offer_flags",
+    "offer_options",
     "outbox",
     "password_models",
     "playbooks",

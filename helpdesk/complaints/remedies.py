@@ -16,18 +16,25 @@ from helpdesk.kernel.differences import Changes
 
 
 def count(
-    complaint: Complaint, *, live: int, drafts: int, approved: int, undelivered: int, amount: int | None
+    complaint: Complaint,
+    *,
+    live: int,
+    drafts: int,
+    approved: int,
+    undelivered: int,
+    amount: int | None,
+    cheaper: int = 0,
 ) -> Changes:
     """Changes, and what they changed. `live`: offers not withdrawn, declined, expired or undone. `drafts`: of these, not
     approved yet. `approved`: those that somebody with the authority has approved since the complaint was last reopened.
     `undelivered`: of the live ones, those the customer has not got. `amount`: of the offer, in minor units of the
-    complaint's currency.
+    complaint's currency. `cheaper`: by how much less it is than it was counted with.
     """
-    if not (live or drafts or approved or undelivered):
+    if not (live or drafts or approved or undelivered or cheaper):
         return {}
     before = changes.values_of(complaint)
     complaint.offers_live += live
-    complaint.offers_minor += live * (amount or 0)
+    complaint.offers_minor += live * (amount or 0) - cheaper
     complaint.offers_drafted += drafts
     complaint.offers_approved += approved
     complaint.remedies_undelivered += undelivered

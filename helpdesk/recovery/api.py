@@ -7,31 +7,21 @@ from helpdesk.complaints.complaint_api import Blueprint
 from helpdesk.complaints.errors import ConflictOfInterest
 from helpdesk.complaints.models import Complaint
 from helpdesk.complaints.queries import complaint_for_update
-from helpdesk.identity.actors import Actor, complainant_actor
-from helpdesk.kernel.errors import ActionNotAllowed, DomainError, Gone
-from helpdesk.kernel.http import web
+from helpdesk.identity.actors import Actor
+from helpdesk.kernel.errors import ActionNotAllowed, DomainError
 from helpdesk.kernel.pagination import Page
 from helpdesk.kernel.schemas import PageQuery
 from helpdesk.kernel.unit_of_work import UnitOfWork
-from helpdesk.recovery import (
-    errors,
-    offers,
-    queries,
-    schemas,
-    views,
-)
+from helpdesk.recovery import errors, offers, queries, schemas, views
 from helpdesk.recovery.lifecycle import LIFECYCLE, moves_money
+from helpdesk.recovery.public_api import links
 from helpdesk.recovery.queries import Held
 
 blp = Blueprint("recovery", __name__, description="Making it right: suggestions and offers.")
 
 
-def _links() -> offers.Links:
-    return offers.Links(web().signing_key, web().base_url)
-
-
 def _show_offer(session: Session, actor: Actor, offer_id: UUID) -> dict[str, Any]:
-    return views.offer(session, actor, queries.offer_detail(session, None, offer_id), _links())
+    return views.offer(session, actor, queries.offer_detail(session, None, offer_id), links())
 
 
 @blp.read(
@@ -56,7 +46,8 @@ def _takes_offers(_session: Session, _actor: Actor, complaint: Complaint) -> Non
     operation_id="draft_offer",
     summary="Draft an offer",
     description="A second live offer of the same kind and amount on one complaint is refused, unless `allow_duplicate` "
-    "says that it is meant. All offers on a complaint are in one currency.",
+    "says that it is meant. All offers on a complaint are in one currency. Of several `options` the customer takes one; "
+    "authority and budget have to cover the dearest.",
     body=schemas.OfferIn,
     answer=schemas.Offer,
     status=201,
@@ -94,7 +85,7 @@ def list_offers(session: Session, actor: Actor, page: Page, given: dict[str, Any
     permission="offer:read",
 )
 def get_offer(session: Session, actor: Actor, offer_id: UUID) -> dict[str, Any]:
-    return views.offer(session, actor, queries.offer_detail(session, actor, offer_id), _links())
+    return views.offer(session, actor, queries.offer_detail(session, actor, offer_id), links())
 
 
 _REFUSALS: dict[str, tuple[type[DomainError], ...]] = {
@@ -125,7 +116,7 @@ def _action_route(action: str) -> None:
         offers.check(session, actor, held, action)
 
     def run(uow: UnitOfWork, actor: Actor, held: Held, given: dict[str, Any]) -> UUID:
-        return offers.carry_out(uow, actor, held, action, given, to=_links())
+        return offers.carry_out(uow, actor, held, action, given, to=links())
 
     sources = ", ".join(sorted(step.sources, key=LIFECYCLE.states.index))
     waits = " ".join(f"Refused while {need.detail}" for need in step.requires)
@@ -150,75 +141,3 @@ def _action_route(action: str) -> None:
 
 for _action in offers.ACTIONS:
     _action_route(_action)
-
-
-@blp.read(
-    "/public/offers/<token>",
-    operation_id="get_public_offer",
-    summary="The customer's view of an offer, by signed link",
-    answer=schemas.PublicOffer,
-    public=True,
-    errors=(Gone,),
-)
-def get_public_offer(session: Session, _actor: Actor, token: str) -> dict[str, Any]:
-    return queries.by_link(session, web().signing_key, token)
-
-
-def _hold_by_link(session: Session, _actor: Actor, token: str) -> Held:
-    return queries.hold_by_link(session, web().signing_key, token)
-
-
-def _show_public(session: Session, _actor: Actor, offer_id: UUID) -> dict[str, Any]:
-    return queries.shown_to_customer(session, offer_id)
-
-
-_ANSWERING = frozenset({"offer:answer"})
-
-
-def _check_answer(action: str) -> Any:
-    def check(session: Session, _actor: Actor, held: Held) -> None:
-        offers.check(session, complainant_actor(held.complaint.id, _ANSWERING), held, action)
-
-    return check
-
-
-def _answer(uow: UnitOfWork, held: Held, action: str, given: dict[str, Any]) -> UUID:
-    """The link is who they are: from here on, the log names the complainant instead of an anonymous caller."""
-    customer = complainant_actor(held.complaint.id, _ANSWERING)
-    uow.actor = customer
-    return offers.carry_out(uow, customer, held, action, given, to=_links())
-
-
-@blp.write(
-    "/public/offers/<token>/accept",
-    operation_id="accept_public_offer",
-    summary="The customer accepts; issuing begins at once",
-    answer=schemas.PublicOffer,
-    public=True,
-    load=_hold_by_link,
-    if_match="honoured",
-    check=_check_answer("accept"),
-    show=_show_public,
-    idempotency_key="required",
-    errors=(ActionNotAllowed, Gone),
-)
-def accept_public_offer(uow: UnitOfWork, _actor: Actor, held: Held) -> UUID:
-    return _answer(uow, held, "accept", {"said_by": "link"})
-
-
-@blp.write(
-    "/public/offers/<token>/decline",
-    operation_id="decline_public_offer",
-    summary="The customer declines",
-    body=schemas.PublicDeclineIn,
-    answer=schemas.PublicOffer,
-    public=True,
-    load=_hold_by_link,
-    if_match="honoured",
-    check=_check_answer("decline"),
-    show=_show_public,
-    idempotency_key="required",
-    errors=(ActionNotAllowed, Gone),
-)
-def decline_public_offer(uow: UnitOfWork, _actor: Actor, held: Held, given: dict[str, Any]) -> UUID:
-    return _answer(uow, held, "decline", {**given, "said_by": "link"})

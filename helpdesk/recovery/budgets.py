@@ -126,8 +126,14 @@ def reverse(uow: UnitOfWork, actor: Actor, offer: Offer) -> None:
     _write(uow, actor, offer, "reverse")
 
 
-def _shift(uow: UnitOfWork, offer: Offer, *, reserved: int, committed: int) -> None:
-    amount, _ = _amount(offer)
+def reduce(uow: UnitOfWork, actor: Actor, offer: Offer, amount: int) -> None:
+    """A part of what was set aside is free again: the customer took what costs `amount` minor units less."""
+    _shift(uow, offer, reserved=-1, committed=0, amount=amount)
+    _write(uow, actor, offer, "reduce", amount)
+
+
+def _shift(uow: UnitOfWork, offer: Offer, *, reserved: int, committed: int, amount: int | None = None) -> None:
+    amount = amount or _amount(offer)[0]
     uow.session.execute(
         update(Budget)
         .where(Budget.id == offer.budget_id)
@@ -146,10 +152,10 @@ def _amount(offer: Offer) -> tuple[int, str]:
     return offer.amount_minor, offer.currency
 
 
-def _write(uow: UnitOfWork, actor: Actor, offer: Offer, kind: str) -> None:
+def _write(uow: UnitOfWork, actor: Actor, offer: Offer, kind: str, amount: int | None = None) -> None:
     if offer.budget_id is None:
         raise ValueError(f"offer {offer.id} has no budget")
-    amount, _ = _amount(offer)
+    amount = amount or _amount(offer)[0]
     entry = _entry(uow, actor, offer.budget_id, kind, amount, offer_id=offer.id, round_=offer.round)
     uow.add_rows(BudgetEntry, [entry])
 

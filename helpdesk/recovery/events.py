@@ -28,7 +28,10 @@ class OfferEvent(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OfferDrafted(OfferEvent):
+    """`options`: number, kind, amount_minor and currency of each, where the customer has a choice; else empty."""
+
     type: ClassVar[str] = "offer.drafted"
+    options: list[dict[str, Any]] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -15,9 +15,9 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from helpdesk.kernel.db import Base, Identified, Json, Minor, Stamped, Timestamp, Versioned
 from helpdesk.recovery.kinds import CONFIRMED, KINDS, PAYING
-from helpdesk.recovery.lifecycle import GRANTED, ISSUANCES, LIFECYCLE, SPENT
+from helpdesk.recovery.lifecycle import GRANTED, ISSUANCES, LIFECYCLE, SPENT, UNANSWERED
 
-ENTRY_KINDS: Final = ("allocate", "reserve", "commit", "release", "reverse")
+ENTRY_KINDS: Final = ("allocate", "reserve", "commit", "release", "reverse", "reduce")
 LANGUAGES: Final = ("en", "zh")
 
 
@@ -53,6 +53,7 @@ class Offer(Identified, Versioned, Stamped, Base):
         ),
         CheckConstraint("voucher_days BETWEEN 1 AND 3650", name="voucher_days"),
         CheckConstraint("round >= 1", name="round"),
+        CheckConstraint(f"chosen_option IS NULL OR status NOT IN ({_words(UNANSWERED)})", name="chosen_when_answered"),
         CheckConstraint("status <> 'offered' OR valid_until IS NOT NULL", name="offered_until"),
         CheckConstraint(
             f"amount_minor IS NULL OR status NOT IN ({_words(GRANTED)}) OR budget_id IS NOT NULL",
@@ -95,6 +96,8 @@ class Offer(Identified, Versioned, Stamped, Base):
     budget_id: Mapped[UUID | None] = mapped_column(ForeignKey("budget.id", ondelete="RESTRICT"))
     round: Mapped[int] = mapped_column(default=1, server_default="1")
     steps: Mapped[int] = mapped_column(default=0, server_default="0")
+    chosen_option: Mapped[int | None]
+    """Which of its options the customer took, where there were several (`option_models`)."""
     granted_at: Mapped[Timestamp | None]
     granted_round: Mapped[int | None]
     """The complaint's round in which it was approved."""
@@ -156,7 +159,8 @@ class Budget(Identified, Versioned, Stamped, Base):
 class BudgetEntry(Identified, Base):
     """One line of a budget's ledger. A trigger refuses every change.
 
-    A reservation is settled once (committed or released), money is committed once per offer and given back once.
+    A reservation is settled once (committed or released), money is committed once per offer and given back once. It is
+    reduced at most once, when the customer takes an option that costs less.
     """
 
     __tablename__ = "budget_entry"
@@ -175,6 +179,7 @@ class BudgetEntry(Identified, Base):
             postgresql_where=text("kind IN ('commit', 'release')"),
         ),
         Index("uq_budget_entry_commit", "offer_id", unique=True, postgresql_where=text("kind = 'commit'")),
+        Index("uq_budget_entry_reduce", "offer_id", unique=True, postgresql_where=text("kind = 'reduce'")),
         Index("uq_budget_entry_reverse", "offer_id", unique=True, postgresql_where=text("kind = 'reverse'")),
     )
 

@@ -6,7 +6,7 @@ chain. The acts below add what is special: authority at submission and approval,
 follows an acceptance. Every act takes a `queries.Held`, so it cannot be called without the locks.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Final
@@ -20,19 +20,28 @@ from helpdesk.complaints.person_queries import complainant_of
 from helpdesk.identity.actors import SYSTEM, Actor
 from helpdesk.kernel import links
 from helpdesk.kernel.access import require
-from helpdesk.kernel.errors import FieldError, ValidationFailed
 from helpdesk.kernel.ids import new_id
 from helpdesk.kernel.mail import queue_mail
-from helpdesk.kernel.money import Money
 from helpdesk.kernel.schemas import json_safe
 from helpdesk.kernel.unit_of_work import UnitOfWork
 from helpdesk.kernel.words import with_article
-from helpdesk.recovery import approvals, budgets, decisions, queries, suggestions, telling, texts, voucher_ledger
+from helpdesk.recovery import (
+    approvals,
+    budgets,
+    choices,
+    decisions,
+    option_queries,
+    queries,
+    suggestions,
+    telling,
+    texts,
+    voucher_ledger,
+)
 from helpdesk.recovery.approvals import Judgement
 from helpdesk.recovery.authority import Verdict
 from helpdesk.recovery.errors import ComplaintTakesNoOffers, DuplicateOffer
 from helpdesk.recovery.events import BY_ACTION, OfferDrafted
-from helpdesk.recovery.kinds import ISSUABLE, OUTSIDE, PAYING, TOLD
+from helpdesk.recovery.kinds import OUTSIDE, PAYING
 from helpdesk.recovery.lifecycle import (
     COMPLAINT_TAKES_OFFERS,
     LIFECYCLE,
@@ -43,6 +52,8 @@ from helpdesk.recovery.lifecycle import (
     money_effect,
 )
 from helpdesk.recovery.models import Offer, OfferTransition
+from helpdesk.recovery.option_checks import check_options
+from helpdesk.recovery.option_terms import Terms, dearest, options_of
 from helpdesk.recovery.queries import Held
 
 ISSUE: Final = "recovery.issue"
@@ -52,7 +63,6 @@ ACTIONS: Final = tuple(action for action in LIFECYCLE.actions if action not in S
 """What a person can ask for, in the table's order."""
 
 DEFAULT_VALID_DAYS: Final = 30
-DEFAULT_VOUCHER_DAYS: Final = 365
 _LINK_OUTLIVES: Final = timedelta(days=90)
 
 
@@ -70,30 +80,27 @@ class Links:
 
 
 def draft(uow: UnitOfWork, actor: Actor, complaint: Complaint, given: dict[str, Any]) -> UUID:
-    """Draft an offer on a locked complaint. `given`: kind, amount (a `Money`, for what is paid), reason, text,
-    valid_days, voucher_days, voucher_partial, allow_duplicate. Raises `ComplaintTakesNoOffers`, `DuplicateOffer`, or `ValidationFailed`.
+    """Draft an offer on a locked complaint. `given`: kind, amount (a `Money`, for what is paid), text, voucher_days and
+    voucher_partial, or `options` that have these; reason, valid_days, allow_duplicate. Raises `ComplaintTakesNoOffers`,
+    `DuplicateOffer`, or `ValidationFailed`.
     """
     check_takes_offers(complaint)
-    amount: Money | None = given.get("amount")
-    _check_draft(complaint, given["kind"], amount)
+    placed = options_of(given)
+    check_options(complaint, placed)
+    options = [terms for _, terms in placed]
     if not given.get("allow_duplicate"):
-        _refuse_duplicate(uow, complaint, given["kind"], amount)
+        _refuse_duplicate(uow, complaint, options)
     person = complainant_of(uow.session, complaint.id)
     offer = Offer(
         id=new_id(),
         version=1,
         created_at=uow.now,
         complaint_id=complaint.id,
-        kind=given["kind"],
-        amount_minor=None if amount is None else amount.minor,
-        currency=None if amount is None else amount.currency,
+        **dearest(options).columns(),
         status=LIFECYCLE.initial,
         reason=given.get("reason") or "",
-        text=given.get("text"),
         language=texts.language_for(None if person is None else person.language, complaint.language),
         valid_days=given.get("valid_days", DEFAULT_VALID_DAYS),
-        voucher_days=given.get("voucher_days", DEFAULT_VOUCHER_DAYS) if given["kind"] == "voucher" else None,
-        voucher_partial=given.get("voucher_partial", False),
         drafted_by=actor.person_id,
         approvals=[],
         round=1,
@@ -112,6 +119,7 @@ def draft(uow: UnitOfWork, actor: Actor, complaint: Complaint, given: dict[str, 
             kind=offer.kind,
             amount_minor=offer.amount_minor,
             currency=offer.currency,
+            options=choices.write(uow, offer, options),
             complaint_changes=changes.since(before, complaint),
         ),
         stream=complaint,
@@ -126,32 +134,16 @@ def check_takes_offers(complaint: Complaint) -> None:
         raise ComplaintTakesNoOffers(f"The complaint is {complaint.status}.", state=complaint.status)
 
 
-def _check_draft(complaint: Complaint, kind: str, amount: Money | None) -> None:
-    problems = []
-    if kind not in ISSUABLE:
-        detail = f"Nobody can issue {kind} yet; write one of {', '.join(ISSUABLE)}."
-        problems.append(FieldError.at("/kind", "not_issuable", detail))
-    elif kind in PAYING and amount is None:
-        problems.append(FieldError.at("/amount", "required", f"{with_article(kind).capitalize()} needs an amount."))
-    elif kind not in PAYING and amount is not None:
-        problems.append(FieldError.at("/amount", "not_paid", f"{with_article(kind).capitalize()} has no amount."))
-    # One currency per case: the authority for a case could be evaded by splitting it over two.
-    if amount is not None and complaint.currency not in {None, amount.currency}:
-        detail = f"This complaint is reckoned in {complaint.currency}."
-        problems.append(FieldError.at("/amount/currency", "currency", detail))
-    if problems:
-        raise ValidationFailed(errors=problems)
-
-
-def _refuse_duplicate(uow: UnitOfWork, complaint: Complaint, kind: str, amount: Money | None) -> None:
-    minor, currency = (None, None) if amount is None else (amount.minor, amount.currency)
-    found = queries.same_live_offer(uow.session, complaint.id, kind, minor, currency)
+def _refuse_duplicate(uow: UnitOfWork, complaint: Complaint, options: Sequence[Terms]) -> None:
+    found = option_queries.same_live_offer(uow.session, complaint.id, options)
     if found is not None:
         raise DuplicateOffer(offer_id=found)
 
 
-def advance(uow: UnitOfWork, actor: Actor, held: Held, action: str, given: Mapping[str, Any]) -> None:
-    """Take one step of the table. Raises `ActionNotAllowed`, or what the budget says (`NoBudget`, `BudgetExhausted`).
+def advance(
+    uow: UnitOfWork, actor: Actor, held: Held, action: str, given: Mapping[str, Any], *, cheaper: int = 0
+) -> None:
+    """Take one step of the table. `cheaper`: by how many minor units the step has made the offer so. Raises `ActionNotAllowed`, or what the budget says (`NoBudget`, `BudgetExhausted`).
 
     Permission is the caller's to check, where a person asked for the step.
     """
@@ -177,6 +169,7 @@ def advance(uow: UnitOfWork, actor: Actor, held: Held, action: str, given: Mappi
             delivered=(delivered, offer.delivered_at is not None),
         ),
         amount=offer.amount_minor,
+        cheaper=cheaper,
     )
     supplied = json_safe(given)
     uow.add_rows(
@@ -320,13 +313,13 @@ def _send(uow: UnitOfWork, actor: Actor, held: Held, given: Mapping[str, Any], t
     person = complainant_of(uow.session, offer.complaint_id)
     if person is None or not person.email:
         return  # the agent has the link, and passes it on
-    amount = approvals.asked_of(held).amount
+    kind, what = telling.what_is_offered(uow, offer)
     subject, body = texts.render(
         offer.language,
-        "offer",
+        kind,
         name=person.name,
         reference=held.complaint.reference,
-        what=texts.what(offer.language, offer.kind, amount if offer.kind in TOLD else None),
+        what=what,
         reason=offer.reason,
         until=texts.moment(offer.valid_until),
         link=to.of(offer.id, offer.valid_until),
@@ -336,7 +329,8 @@ def _send(uow: UnitOfWork, actor: Actor, held: Held, given: Mapping[str, Any], t
 
 def _accept(uow: UnitOfWork, actor: Actor, held: Held, given: Mapping[str, Any], _to: Links) -> None:
     """An accepted offer is an owed one: issuing begins in the same transaction, with the duty to do it."""
-    advance(uow, actor, held, "accept", given)
+    cheaper = choices.choose(uow, actor, held, given.get("option"))
+    advance(uow, actor, held, "accept", given, cheaper=cheaper)
     advance(uow, SYSTEM, held, "begin_issuing", {})
     _owe_issuance(uow, held.offer)
 

@@ -17,18 +17,10 @@ from helpdesk.complaints.models import Complaint, Issue
 from helpdesk.complaints.queries import complaint_by_id_for_update, complaint_for_update, visible_id, visible_to
 from helpdesk.customers.models import Customer
 from helpdesk.identity.actors import Actor
-from helpdesk.kernel import links
 from helpdesk.kernel.errors import MovedMeanwhile, NotFound
 from helpdesk.kernel.outbox import Duty
 from helpdesk.kernel.pagination import Listed, Order, Page, listed
-from helpdesk.recovery.kinds import TOLD
-from helpdesk.recovery.lifecycle import (
-    ENDED,
-    SHOWN_TO_CUSTOMER,
-    UNANSWERED,
-    Situation,
-    told_to_customer,
-)
+from helpdesk.recovery.lifecycle import UNANSWERED, Situation
 from helpdesk.recovery.models import Letter, Offer
 from helpdesk.recovery.voucher_models import Voucher, VoucherEntry
 
@@ -97,15 +89,6 @@ def hold_if_free(session: Session, offer_id: UUID) -> Held | None:
     locked = select(Complaint).where(Complaint.id == complaint_id).with_for_update(skip_locked=True)
     complaint = session.execute(locked).scalar_one_or_none()
     return None if complaint is None else _held(session, complaint, offer_id, now)
-
-
-def hold_by_link(session: Session, key: str, token: str) -> Held:
-    """For the customer. Raises `NotFound` for a link that is not ours or not sent yet, `Gone` for one past its time."""
-    now: datetime = session.execute(select(func.now())).scalar_one()
-    held = hold_any(session, links.read(key, LINK_PURPOSE, token, now))
-    if held.offer.status not in SHOWN_TO_CUSTOMER:
-        raise NotFound
-    return held
 
 
 def hold_unanswered(session: Session, complaint_ids: Sequence[UUID]) -> list[Held]:
@@ -178,6 +161,7 @@ _OFFER: Final[Any] = (
         Offer.valid_until,
         Offer.voucher_days,
         Offer.voucher_partial,
+        Offer.chosen_option,
         Offer.drafted_by,
         Offer.approvals,
         Offer.budget_id,
@@ -228,66 +212,6 @@ def offers_of(session: Session, actor: Actor, page: Page, given: dict[str, Any],
 def _offers(session: Session, page: Page, statement: Any, given: dict[str, Any]) -> Listed:
     rows, cursor, total = listed(session, page, statement, _BY_OFFER, given)
     return [with_amount(row) for row in rows], cursor, total
-
-
-def shown_to_customer(session: Session, offer_id: UUID) -> dict[str, Any]:
-    """What the signed link shows, and no more: the right to one offer is not the right to the complaint."""
-    row = session.execute(
-        select(
-            Offer.kind,
-            Offer.amount_minor,
-            Offer.currency,
-            Offer.status,
-            Offer.reason,
-            Offer.valid_until,
-            Offer.version,
-            Complaint.reference.label("complaint_reference"),
-            Voucher.code.label("voucher_code"),
-            Voucher.expires_at.label("voucher_expires_at"),
-            Voucher.balance_minor.label("voucher_balance"),
-            Offer.voucher_partial,
-            func.now().label("now"),
-        )
-        .join(Complaint, Complaint.id == Offer.complaint_id)
-        .outerjoin(Voucher, Voucher.offer_id == Offer.id)
-        .where(Offer.id == offer_id, Offer.status.in_(SHOWN_TO_CUSTOMER))
-    ).mappings()
-    found = row.one_or_none()
-    if found is None:
-        raise NotFound
-    shown = with_amount(found)
-    if shown["kind"] not in TOLD:
-        shown["amount"] = None  # what it costs us
-    in_time = shown["valid_until"] is None or shown["now"] < shown["valid_until"]
-    if shown["status"] != "issued":
-        # A voucher that is being made, was used or was taken back is not one to spend.
-        shown["voucher_code"] = shown["voucher_expires_at"] = shown["voucher_balance"] = None
-    elif shown["voucher_balance"] is not None:
-        shown["voucher_balance"] = (shown["voucher_balance"], shown["amount"][1])
-    shown["status"] = told_to_customer(shown["status"], in_time=in_time)
-    return shown
-
-
-def by_link(session: Session, key: str, token: str) -> dict[str, Any]:
-    now: datetime = session.execute(select(func.now())).scalar_one()
-    return shown_to_customer(session, links.read(key, LINK_PURPOSE, token, now))
-
-
-def same_live_offer(
-    session: Session, complaint_id: UUID, kind: str, amount_minor: int | None, currency: str | None
-) -> UUID | None:
-    """An offer of the same kind and amount that has not ended."""
-    return session.execute(
-        select(Offer.id)
-        .where(
-            Offer.complaint_id == complaint_id,
-            Offer.kind == kind,
-            Offer.amount_minor.is_not_distinct_from(amount_minor),
-            Offer.currency.is_not_distinct_from(currency),
-            Offer.status.not_in(ENDED),
-        )
-        .limit(1)
-    ).scalar_one_or_none()
 
 
 def drafter_of(session: Session, offer_id: UUID) -> UUID | None:

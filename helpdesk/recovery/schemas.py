@@ -1,16 +1,17 @@
 """Payloads of offers, in and out."""
 
-from typing import Any, Final
+from typing import Final
 
-from marshmallow import ValidationError, fields, validate, validates_schema
+from marshmallow import ValidationError, fields, validate
 
 from helpdesk.kernel.money import currencies
 from helpdesk.kernel.schemas import Choice, Flag, Line, MoneyField, PageQuery, Schema, Text, Timestamp, Whole
 from helpdesk.recovery.approval_schemas import ApproveIn, OfferApproval, OfferFlag
-from helpdesk.recovery.kinds import ISSUABLE, KINDS
+from helpdesk.recovery.kinds import KINDS
 from helpdesk.recovery.lifecycle import CUSTOMER_STATES, ISSUANCES, LIFECYCLE
 from helpdesk.recovery.models import LANGUAGES
-from helpdesk.recovery.offers import DEFAULT_VALID_DAYS, DEFAULT_VOUCHER_DAYS
+from helpdesk.recovery.offers import DEFAULT_VALID_DAYS
+from helpdesk.recovery.option_schemas import CHOSEN, DraftTermsIn, OfferOption, PublicOfferOption, option_field
 
 _REFERENCE: Final = "7K3M-9QX2-TAM"
 _LINK: Final = "https://helpdesk.example.com/api/v1/public/offers/WyIwMTkyZjBjMTdkMWU3YzNhIl0.REPLACE-ME"
@@ -22,18 +23,7 @@ def known_currency(code: str) -> None:
         raise ValidationError("Write a current ISO 4217 currency, for example EUR.")
 
 
-class OfferIn(Schema):
-    kind = Choice(
-        KINDS,
-        required=True,
-        metadata={"description": f"Can be drafted: {', '.join(ISSUABLE)}.", "example": "voucher"},
-    )
-    amount = MoneyField(
-        metadata={
-            "description": "What the customer gets; of a replacement, a new performance or a gift what it costs us, which "
-            "they are not told. A letter has none."
-        }
-    )
+class OfferIn(DraftTermsIn):
     reason = Text(
         max_length=2000,
         metadata={
@@ -41,25 +31,10 @@ class OfferIn(Schema):
             "example": "Your order came four days late, and nobody told you.",
         },
     )
-    text = Text(
-        max_length=20_000,
-        metadata={"description": "Own words of an apology letter; a standard text when absent.", "example": None},
-    )
     valid_days = Whole(
         load_default=DEFAULT_VALID_DAYS,
         validate=validate.Range(1, 365),
         metadata={"description": "Days the customer has to answer, from when it is sent.", "example": 30},
-    )
-    voucher_days = Whole(
-        validate=validate.Range(1, 3650),
-        metadata={
-            "description": f"Days that the voucher is good from its issuance; {DEFAULT_VOUCHER_DAYS} when absent. Of a "
-            "voucher only.",
-            "example": DEFAULT_VOUCHER_DAYS,
-        },
-    )
-    voucher_partial = Flag(
-        metadata={"description": "The voucher may be used in parts. Of a voucher only.", "example": True}
     )
     allow_duplicate = Flag(
         load_default=False,
@@ -68,24 +43,6 @@ class OfferIn(Schema):
             "example": False,
         },
     )
-
-    @validates_schema
-    def _fits_kind(self, data: dict[str, Any], **_: Any) -> None:
-        problems: dict[str, list[str]] = {
-            name: ["Only a voucher has it."]
-            for name in ("voucher_days", "voucher_partial")
-            if name in data and data.get("kind") != "voucher"
-        }
-        if data.get("kind") == "apology_letter":
-            if problems:
-                raise ValidationError(problems)
-            return
-        if not data.get("reason"):
-            problems["reason"] = ["Missing data for required field."]
-        if "text" in data:
-            problems["text"] = ["Only a letter has a text; write `reason` instead."]
-        if problems:
-            raise ValidationError(problems)
 
 
 class OfferQuery(PageQuery):
@@ -115,6 +72,10 @@ class OfferAnswerIn(Schema):
     note = Text(max_length=2000, metadata={"example": "Called at ten; glad to take it."})
 
 
+class OfferAcceptIn(OfferAnswerIn):
+    option = option_field()
+
+
 class OfferDeclineIn(OfferAnswerIn):
     reason = Text(max_length=2000, metadata={"example": "Wants the money back instead."})
 
@@ -136,7 +97,7 @@ BODIES: Final[dict[str, type[Schema]]] = {
     "refuse": OfferReasonIn,
     "withdraw": OfferNoteIn,
     "offer": OfferNoteIn,
-    "accept": OfferAnswerIn,
+    "accept": OfferAcceptIn,
     "decline": OfferDeclineIn,
     "record_issued": OfferIssuedIn,
     "fail": OfferReasonIn,
@@ -197,6 +158,15 @@ class Offer(OfferSummary):
     text = fields.String(required=True, allow_none=True, metadata={"example": None})
     language = Choice(LANGUAGES, required=True)
     valid_days = fields.Integer(required=True, metadata={"example": 30})
+    options = fields.List(
+        fields.Nested(OfferOption),
+        required=True,
+        metadata={
+            "description": "What the customer can choose from. Until they have, the offer's own kind and amount are those of "
+            "the dearest."
+        },
+    )
+    chosen_option = fields.Integer(required=True, allow_none=True, metadata=CHOSEN)
     voucher_days = fields.Integer(
         required=True,
         allow_none=True,
@@ -275,6 +245,10 @@ class PublicOffer(Schema):
     voucher_partial = fields.Boolean(
         required=True, metadata={"description": "It may be used in parts.", "example": False}
     )
+    options = fields.List(
+        fields.Nested(PublicOfferOption), required=True, metadata={"description": "What they can choose from."}
+    )
+    chosen_option = fields.Integer(required=True, allow_none=True, metadata=CHOSEN)
     version = fields.Integer(required=True)
 
 

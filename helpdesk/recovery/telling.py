@@ -1,13 +1,15 @@
-"""What the customer is written when their remedy was issued, in the transaction that records it; nothing without an
-address. What it costs us (`kinds.TOLD`) is not told.
+"""What the customer is written: what they can have, and when their remedy was issued, in the transaction that records it;
+nothing without an address. What it costs us (`kinds.TOLD`) is not told.
 """
 
 from helpdesk.complaints.person_queries import complainant_of
 from helpdesk.kernel.mail import queue_mail
 from helpdesk.kernel.money import Money
 from helpdesk.kernel.unit_of_work import UnitOfWork
-from helpdesk.recovery import texts
+from helpdesk.recovery import option_queries, texts
+from helpdesk.recovery.kinds import TOLD
 from helpdesk.recovery.models import Offer
+from helpdesk.recovery.option_models import OfferOption
 from helpdesk.recovery.queries import Held
 
 
@@ -23,6 +25,21 @@ def issued(uow: UnitOfWork, held: Held) -> None:
         amount=texts.money(amount),
         called=offer.issued_reference or "",
     )
+
+
+def what_is_offered(uow: UnitOfWork, offer: Offer) -> tuple[str, str]:
+    """The text that says so, and what it says of the offer: in half a sentence, or a list to choose from."""
+    options = option_queries.kept(uow.session, offer.id)
+    if not options:
+        return "offer", _what(offer, offer)
+    return "offer_of_several", "\n".join(f"{option.number}. {_what(offer, option)}" for option in options)
+
+
+def _what(offer: Offer, terms: Offer | OfferOption) -> str:
+    amount = None
+    if terms.kind in TOLD and terms.amount_minor is not None and terms.currency is not None:
+        amount = Money(terms.amount_minor, terms.currency)
+    return texts.what(offer.language, terms.kind, amount)
 
 
 def write(uow: UnitOfWork, offer: Offer, kind: str, **values: str) -> None:

@@ -18,6 +18,7 @@ from helpdesk.recovery import authority_verification, playbook_verification
 from helpdesk.recovery.lifecycle import ENDED, GRANTED, LIFECYCLE, RESERVED, SPENT
 from helpdesk.recovery.models import Offer, OfferTransition
 from helpdesk.recovery.offers import ISSUE
+from helpdesk.recovery.option_verification import offer_options
 
 _BATCH: Final = 1_000
 
@@ -26,7 +27,7 @@ _BUDGETS: Final = text("""
     FROM budget b CROSS JOIN LATERAL (
         SELECT coalesce(sum(amount_minor) FILTER (WHERE kind = 'allocate'), 0) AS allocated,
                coalesce(sum(amount_minor) FILTER (WHERE kind = 'reserve'), 0)
-               - coalesce(sum(amount_minor) FILTER (WHERE kind IN ('commit', 'release')), 0) AS reserved,
+               - coalesce(sum(amount_minor) FILTER (WHERE kind IN ('commit', 'release', 'reduce')), 0) AS reserved,
                coalesce(sum(amount_minor) FILTER (WHERE kind = 'commit'), 0)
                - coalesce(sum(amount_minor) FILTER (WHERE kind = 'reverse'), 0) AS committed
         FROM budget_entry WHERE budget_id = b.id) e
@@ -51,22 +52,33 @@ _MONEY: Final = text("""
                    AS reserved,
                count(*) FILTER (WHERE kind = 'commit') - count(*) FILTER (WHERE kind = 'reverse') AS committed,
                count(*) FILTER (WHERE kind = 'commit') AS commits,
-               count(*) FILTER (WHERE amount_minor IS DISTINCT FROM o.amount_minor) AS strange
+               coalesce(sum(amount_minor) FILTER (WHERE kind = 'reserve'), 0)
+               - coalesce(sum(amount_minor) FILTER (WHERE kind IN ('commit', 'release', 'reduce')), 0) AS set_aside,
+               coalesce(sum(amount_minor) FILTER (WHERE kind = 'commit'), 0)
+               - coalesce(sum(amount_minor) FILTER (WHERE kind = 'reverse'), 0) AS spent,
+               (SELECT count(*) FROM (
+                   SELECT FROM budget_entry r WHERE r.offer_id = o.id GROUP BY r.round
+                   HAVING sum(CASE kind WHEN 'reserve' THEN amount_minor WHEN 'reduce' THEN -amount_minor ELSE 0 END)
+                          <> coalesce(o.amount_minor, 0)
+                       OR bool_or(kind NOT IN ('reserve', 'reduce') AND amount_minor IS DISTINCT FROM o.amount_minor)) x)
+                   AS strange
         FROM budget_entry WHERE offer_id = o.id) e
     WHERE e.strange > 0
        OR e.commits > 1
-       OR e.reserved <> CASE WHEN o.amount_minor IS NOT NULL AND o.status = ANY(:reserved) THEN 1 ELSE 0 END
-       OR e.committed <> CASE WHEN o.amount_minor IS NOT NULL AND o.status = ANY(:spent) THEN 1 ELSE 0 END
+       OR e.set_aside <> CASE WHEN o.status = ANY(:reserved) THEN coalesce(o.amount_minor, 0) ELSE 0 END
+       OR e.spent <> CASE WHEN o.status = ANY(:spent) THEN coalesce(o.amount_minor, 0) ELSE 0 END
     ORDER BY o.id
 """)
 
 
 def offer_money(session: Session) -> Iterator[Violation]:
-    """What is promised is reserved once, what was issued is committed once, the rest holds no money."""
+    """What is promised is reserved once, what was issued is committed once, the rest holds no money. In each round the
+    amount of the offer is set aside, less what was freed when the customer took what costs less.
+    """
     for row in session.execute(_MONEY, {"reserved": sorted(RESERVED), "spent": sorted(SPENT)}):
         detail = f"{row.status} with {row.reserved} open reservations and {row.committed} commitments"
         if row.strange:
-            detail += f"; {row.strange} entries of another amount"
+            detail += f"; entries of another amount in {row.strange} rounds"
         yield Violation("recovery.offer_money", f"offer {row.id}", detail)
 
 
@@ -231,6 +243,7 @@ def complaint_counters(session: Session) -> Iterator[Violation]:
 
 
 CHECKS: Final[tuple[Check, ...]] = (
+    offer_options,
     budget_sums,
     offer_money,
     issued_once,

@@ -98,6 +98,7 @@ def execute(database: Database, statement: str, **values: Any) -> None:
         "budget_entry",
         "offer_decision",
         "offer_flag",
+        "offer_option",
         "offer_transition",
         "playbook_version",
         "tariff_version",

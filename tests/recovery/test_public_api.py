@@ -66,6 +66,16 @@ class TestPublic:
             "voucher_expires_at": None,
             "voucher_balance": None,
             "voucher_partial": False,
+            "options": [
+                {
+                    "number": 1,
+                    "kind": "voucher",
+                    "amount": eur("30.00"),
+                    "voucher_days": 365,
+                    "voucher_partial": False,
+                }
+            ],
+            "chosen_option": None,
             "version": offer["version"],
         }
 

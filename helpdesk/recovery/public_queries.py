@@ -1,0 +1,77 @@
+"""Every select for the customer, who comes by a signed link: the right to one offer is not the right to the complaint."""
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from helpdesk.complaints.models import Complaint
+from helpdesk.kernel import links
+from helpdesk.kernel.errors import NotFound
+from helpdesk.recovery import option_queries
+from helpdesk.recovery.kinds import TOLD
+from helpdesk.recovery.lifecycle import SHOWN_TO_CUSTOMER, told_to_customer
+from helpdesk.recovery.models import Offer
+from helpdesk.recovery.queries import LINK_PURPOSE, Held, hold_any, with_amount
+from helpdesk.recovery.voucher_models import Voucher
+
+
+def hold_by_link(session: Session, key: str, token: str) -> Held:
+    """Raises `NotFound` for a link that is not ours or not sent yet, `Gone` for one past its time."""
+    now: datetime = session.execute(select(func.now())).scalar_one()
+    held = hold_any(session, links.read(key, LINK_PURPOSE, token, now))
+    if held.offer.status not in SHOWN_TO_CUSTOMER:
+        raise NotFound
+    return held
+
+
+def by_link(session: Session, key: str, token: str) -> dict[str, Any]:
+    now: datetime = session.execute(select(func.now())).scalar_one()
+    return shown_to_customer(session, links.read(key, LINK_PURPOSE, token, now))
+
+
+def shown_to_customer(session: Session, offer_id: UUID) -> dict[str, Any]:
+    """What the signed link shows, and no more. Raises `NotFound` for what was not put before the customer."""
+    row = session.execute(
+        select(
+            Offer.kind,
+            Offer.amount_minor,
+            Offer.currency,
+            Offer.text,
+            Offer.status,
+            Offer.reason,
+            Offer.valid_until,
+            Offer.version,
+            Complaint.reference.label("complaint_reference"),
+            Voucher.code.label("voucher_code"),
+            Voucher.expires_at.label("voucher_expires_at"),
+            Voucher.balance_minor.label("voucher_balance"),
+            Offer.voucher_days,
+            Offer.voucher_partial,
+            Offer.chosen_option,
+            func.now().label("now"),
+        )
+        .join(Complaint, Complaint.id == Offer.complaint_id)
+        .outerjoin(Voucher, Voucher.offer_id == Offer.id)
+        .where(Offer.id == offer_id, Offer.status.in_(SHOWN_TO_CUSTOMER))
+    ).mappings()
+    found = row.one_or_none()
+    if found is None:
+        raise NotFound
+    shown = with_amount(found)
+    shown["options"] = [_without_cost(option) for option in option_queries.shown(session, offer_id, shown)]
+    in_time = shown["valid_until"] is None or shown["now"] < shown["valid_until"]
+    if shown["status"] != "issued":
+        # A voucher that is being made, was used or was taken back is not one to spend.
+        shown["voucher_code"] = shown["voucher_expires_at"] = shown["voucher_balance"] = None
+    elif shown["voucher_balance"] is not None:
+        shown["voucher_balance"] = (shown["voucher_balance"], shown["amount"][1])
+    shown["status"] = told_to_customer(shown["status"], in_time=in_time)
+    return _without_cost(shown)
+
+
+def _without_cost(shown: dict[str, Any]) -> dict[str, Any]:
+    """What it costs us is not told."""
+    return shown if shown["kind"] in TOLD else shown | {"amount": None}
