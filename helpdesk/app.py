@@ -86,11 +86,17 @@ from helpdesk.recovery.api import blp as recovery
 from helpdesk.recovery.approval_api import blp as approvals
 from helpdesk.recovery.budget_api import blp as budgets
 from helpdesk.recovery.conflict_api import blp as conflicts
+from helpdesk.recovery.dead_letter_api import blp as dead_letters
+from helpdesk.recovery.dead_letter_queries import GAUGES as ISSUING_GAUGES
+from helpdesk.recovery.dead_letter_queries import REASONS as DEAD_LETTER_REASONS
 from helpdesk.recovery.delegation_api import blp as delegations
 from helpdesk.recovery.kinds import KINDS as REMEDY_KINDS
 from helpdesk.recovery.lifecycle import ISSUANCES
 from helpdesk.recovery.lifecycle import LIFECYCLE as OFFER_LIFE
 from helpdesk.recovery.playbook_api import blp as playbooks
+from helpdesk.recovery.provider_api import blp as remedy_providers
+from helpdesk.recovery.provider_models import MODES as PROVIDER_MODES
+from helpdesk.recovery.provider_models import ORDER_STATES
 from helpdesk.recovery.public_api import blp as public_offers
 from helpdesk.recovery.suggestion_api import blp as remedies
 from helpdesk.recovery.tariff_api import blp as tariffs
@@ -181,6 +187,8 @@ BLUEPRINTS = (
     conflicts,
     remedies,
     playbooks,
+    remedy_providers,
+    dead_letters,
     suggestions,
     automation,
     integrations,
@@ -212,6 +220,7 @@ VOCABULARIES = {
     "CustomFieldType": FIELD_TYPES,
     "CustomerKind": customer_words.KINDS,
     "CustomerTier": customer_words.TIERS,
+    "DeadLetterReason": DEAD_LETTER_REASONS,
     "DeliveryState": mail.STATES,
     "Dismissal": taxonomy.DISMISSALS,
     "DraftKind": DRAFT_KINDS,
@@ -232,6 +241,8 @@ VOCABULARIES = {
     "RedactablePart": REDACTABLE,
     "RedactedMail": MAIL_OUTCOMES,
     "RegulatoryFactKind": tuple(REGULATORY_FACTS),
+    "RemedyProviderMode": PROVIDER_MODES,
+    "RemedyOrderState": ORDER_STATES,
     "RemedyKind": REMEDY_KINDS,
     "RuleUnit": RULE_UNITS,
     "Scope": SCOPES,
@@ -279,6 +290,7 @@ AGES["oldest_due_alarm_seconds"] = (
     "FROM sla_clock JOIN complaint c ON c.id = complaint_id WHERE next_alarm_at <= now()"
 )
 GAUGES = {
+    **ISSUING_GAUGES,
     "helpdesk_duties_owed": (
         "Duties due and not done",
         "SELECT count(*) FROM duty WHERE done_at IS NULL AND dead_at IS NULL AND not_before <= now()",

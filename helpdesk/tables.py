@@ -34,6 +34,7 @@ from helpdesk.recovery import flag_models as offer_flags
 from helpdesk.recovery import models as recovery
 from helpdesk.recovery import option_models as offer_options
 from helpdesk.recovery import playbook_models as playbooks
+from helpdesk.recovery import provider_models as remedy_providers
 from helpdesk.recovery import tariff_models as tariffs
 from helpdesk.recovery import voucher_models as vouchers
 from helpdesk.sla import escalation_models as escalations
@@ -86,6 +87,7 @@ __all__ = [
     "recovery",
     "redactions",
     "regimes",
+    "remedy_providers",
     "routing",
     "session_models",
     "severities",

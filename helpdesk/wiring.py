@@ -225,6 +225,7 @@ class Tools:
     scanner: Scanner
     mail_attachments_bytes: int
     mail_link_days: int
+    private_addresses: bool = False
     evidence: Parts = EVIDENCE
 
 
@@ -343,6 +344,7 @@ def assemble(
         scanner_for(settings.clamd_url),
         settings.mail_attachments_bytes,
         settings.mail_link_days,
+        settings.private_addresses,
     )
     doorbell = Doorbell(connect(settings.redis_url)) if settings.redis_url else None
     return Program(settings, engine, database, doorbell, Performer(database, HANDLERS, SYSTEM, tools), tools)

@@ -277,6 +277,7 @@ def worker_settings(worker_database_url: str, tmp_path_factory: pytest.TempPathF
         admin_token=_ADMIN_TOKEN,
         public_url="http://helpdesk.test",
         oidc_insecure=True,  # providers that tests run are on this machine
+        private_addresses=True,  # of remedies too
         limits=False,
     )
 

@@ -218,6 +218,16 @@ def configure(
             "description": "What reference and secret of one complaint were exchanged for (`POST /api/v1/public/tracking`).",
         },
     )
+    api.spec.components.security_scheme(
+        "webhook",
+        {
+            "type": "apiKey",
+            "in": "header",
+            "name": "webhook-signature",
+            "description": "Standard Webhooks: `webhook-id`, `webhook-timestamp` and `webhook-signature` (`v1,` and the base64 "
+            "of HMAC-SHA-256 with the provider's secret over `{id}.{timestamp}.{body}`).",
+        },
+    )
     return api
 
 

@@ -131,6 +131,11 @@ class Settings:
         default=False, metadata={"help": "1: identity providers over http:// on this machine too, for development"}
     )
 
+    private_addresses: bool = field(
+        default=False,
+        metadata={"help": "1: remedy providers at addresses that are not public, and over http://, are asked too"},
+    )
+
     @classmethod
     def from_environment(cls, environ: Mapping[str, str] | None = None) -> "Settings":
         """Read `HELPDESK_*`. Raises `SettingsError` naming every variable that cannot be used, at once."""

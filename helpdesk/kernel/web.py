@@ -166,6 +166,24 @@ def credentials(scheme: str) -> str | None:
 
 
 @dataclass(frozen=True, slots=True)
+class Message:
+    """A request as it came, for who verifies a signature over it. Names of `headers` are in small letters."""
+
+    headers: Mapping[str, str]
+    body: bytes
+    path: Mapping[str, Any]
+
+
+def message(most: int) -> Message | None:
+    """None for a body of more than so many bytes."""
+    if (request.content_length or 0) > most:
+        return None
+    body = request.get_data()
+    headers = {name.lower(): value for name, value in request.headers.items()}
+    return None if len(body) > most else Message(headers, body, request.view_args or {})
+
+
+@dataclass(frozen=True, slots=True)
 class Scheme:
     """Another way than a bearer token by which the callers of a route are known. `name` is the document's; `authenticate`
     raises `refused`, a 401.

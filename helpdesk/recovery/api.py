@@ -20,7 +20,7 @@ from helpdesk.recovery.queries import Held
 blp = Blueprint("recovery", __name__, description="Making it right: suggestions and offers.")
 
 
-def _show_offer(session: Session, actor: Actor, offer_id: UUID) -> dict[str, Any]:
+def show_offer(session: Session, actor: Actor, offer_id: UUID) -> dict[str, Any]:
     return views.offer(session, actor, queries.offer_detail(session, None, offer_id), links())
 
 
@@ -55,7 +55,7 @@ def _takes_offers(_session: Session, _actor: Actor, complaint: Complaint) -> Non
     load=complaint_for_update,
     if_match="honoured",
     check=_takes_offers,
-    show=_show_offer,
+    show=show_offer,
     location=lambda shown: f"/api/v1/offers/{shown['id']}",
     errors=(errors.ComplaintTakesNoOffers, errors.DuplicateOffer),
 )
@@ -104,6 +104,7 @@ _REFUSALS: dict[str, tuple[type[DomainError], ...]] = {
 _OPERATIONS = {
     "offer": "send_offer",
     "record_issued": "record_offer_issued",
+    "ask_again": "ask_provider_again",
     "confirm_delivery": "confirm_offer_delivery",
 }
 
@@ -132,7 +133,7 @@ def _action_route(action: str) -> None:
         permission=step.permission,
         load=queries.hold,
         check=check,
-        show=_show_offer,
+        show=show_offer,
         if_match="required",
         idempotency_key="required",
         errors=(ActionNotAllowed, *_REFUSALS.get(action, ())),

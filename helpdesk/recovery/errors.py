@@ -125,3 +125,9 @@ class ValidityOverlaps(Conflict):
     code = "validity_overlaps"
     title = "Another version of the playbook holds on some of these days"
     advice = "`versions` names them. Choose other days, or retire what is in the way."
+
+
+class NothingContradicted(Conflict):
+    code = "nothing_contradicted"
+    title = "No provider says anything else of this offer than what is recorded"
+    advice = "There is nothing to settle; `GET /recovery/dead-letters` lists what there is."

@@ -113,6 +113,49 @@ class OfferIssued(OfferActed):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class OfferDoubted(OfferActed):
+    """Nobody knows whether the provider has done it."""
+
+    type: ClassVar[str] = "offer.issuance_unknown"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OfferHandedOver(OfferActed):
+    """Its provider was switched off before it was asked: it waits for a person."""
+
+    type: ClassVar[str] = "offer.handed_over"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OfferAskedAgain(OfferActed):
+    """Of the provider, with the same key."""
+
+    type: ClassVar[str] = "offer.asked_again"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OfferContradicted(OfferEvent):
+    """A provider says something else of an issuance than what is recorded. `round`: of which issuance."""
+
+    type: ClassVar[str] = "offer.issuance_contradicted"
+    personal: ClassVar[frozenset[str]] = frozenset({"says"})
+    provider_id: UUID
+    round: int
+    says: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OfferContradictionSettled(OfferEvent):
+    """Somebody has seen to what a provider says against what is recorded."""
+
+    type: ClassVar[str] = "offer.contradiction_settled"
+    personal: ClassVar[frozenset[str]] = frozenset({"reason"})
+    provider_id: UUID
+    round: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class OfferDelivered(OfferActed):
     """Of what is sent or done: somebody said that the customer has it."""
 
@@ -164,6 +207,9 @@ BY_ACTION: Final[dict[str, type[OfferActed]]] = {
     "begin_issuing": OfferIssuing,
     "record_issued": OfferIssued,
     "fail": OfferFailed,
+    "doubt": OfferDoubted,
+    "hand_over": OfferHandedOver,
+    "ask_again": OfferAskedAgain,
     "confirm_delivery": OfferDelivered,
     "retry": OfferRetried,
     "redeem": OfferRedeemed,

@@ -8,7 +8,8 @@
 A crash before 3 is repaired by doing it all again, since the issuer then finds what it made. In 3 the state `issuing`,
 seen under the offer's lock, is the fence: of two workers that come here one records, and the other finds it done. When
 the duty is given up the offer fails and its reservation is released; what the issuer may have made until then is worth
-nothing, because only an `issued` offer's voucher can be redeemed.
+nothing, because only an `issued` offer's voucher can be redeemed. What a provider issues is worth something at once: see
+`asking`.
 """
 
 from typing import Final
@@ -20,7 +21,7 @@ from helpdesk.identity.actors import SYSTEM
 from helpdesk.kernel import faults, outbox
 from helpdesk.kernel.money import Money
 from helpdesk.kernel.unit_of_work import Database, UnitOfWork
-from helpdesk.recovery import offers, queries
+from helpdesk.recovery import asking, offers, queries
 from helpdesk.recovery.issuers import IN_PROVIDER, ISSUERS, Order, Tools
 
 log = structlog.get_logger()
@@ -37,6 +38,9 @@ def issue(tools: Tools, duty_id: UUID, offer_id: UUID) -> None:
     """The outside handler. Safe to run twice, at once, and on an offer that is not to be issued any more."""
     order = _order(tools.database, offer_id)
     faults.point(AFTER_READ)
+    if order is not None and order.kind not in ISSUERS:
+        asking.ask(tools, duty_id, offer_id)
+        return
     reference = None if order is None else ISSUERS[order.kind].issue(tools, order)
     faults.point(AFTER_PROVIDER)
     _settle(tools.database, duty_id, offer_id, reference)
@@ -79,8 +83,13 @@ def _settle(database: Database, duty_id: UUID, offer_id: UUID, reference: str | 
 
 
 def give_up(uow: UnitOfWork, offer_id: UUID, reason: str) -> None:
-    """The duty is dead: fail the offer and free its money, unless it was issued after all."""
-    held = queries.hold_any(uow.session, offer_id)
-    if held.offer.status == "issuing":
-        log.error("issuing given up", offer=str(offer_id))
-        offers.advance(uow, SYSTEM, held, "fail", {"reason": reason[:500]})
+    """The duty is dead: fail the offer and free its money, unless it was issued after all, or may have been by a provider."""
+    abandon(uow, queries.hold_any(uow.session, offer_id), reason)
+
+
+def abandon(uow: UnitOfWork, held: queries.Held, reason: str) -> None:
+    """As `give_up`. What waits for a person goes on waiting."""
+    if held.offer.issuance != "automatic" or asking.give_up(uow, held, reason):
+        return
+    log.error("issuing given up", offer=str(held.offer.id))
+    offers.advance(uow, SYSTEM, held, "fail", {"reason": reason[:500]})

@@ -37,6 +37,13 @@ class Tools(Protocol):
     @property
     def database(self) -> Database: ...
 
+    @property
+    def signing_key(self) -> str: ...
+
+    @property
+    def private_addresses(self) -> bool:
+        """Whether providers at addresses that are not public are asked."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Order:

@@ -64,7 +64,7 @@ def _fail(uow: UnitOfWork, offer_id: UUID) -> bool:
     held = queries.hold_if_free(uow.session, offer_id)
     if held is None or not queries.is_abandoned(uow.session, issuance.TOPIC, offer_id):
         return False
-    offers.advance(uow, SYSTEM, held, "fail", {"reason": "Issuing was abandoned; see the duty's last error."})
+    issuance.abandon(uow, held, "Issuing was abandoned; see the duty's last error.")
     return True
 
 

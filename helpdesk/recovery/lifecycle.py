@@ -29,8 +29,8 @@ SHOWN_TO_CUSTOMER: Final = states(
 NOBODY: Final = "nobody"
 """The permission of steps that follow by themselves; it is not in the vocabulary, so no role and no caller holds it."""
 
-SYSTEM_ACTIONS: Final = frozenset({"endorse", "begin_issuing", "expire", "redeem", "unredeem"})
-"""Steps without a route: parts of another act, a sweep, or a voucher at the till."""
+SYSTEM_ACTIONS: Final = frozenset({"endorse", "begin_issuing", "doubt", "hand_over", "expire", "redeem", "unredeem"})
+"""Steps without a route: parts of another act, the outcome of a job, a sweep, or a voucher at the till."""
 
 ISSUANCES: Final = ("automatic", "by_hand", "unknown")
 """How it is issued, while it is `issuing`: by Helpdesk; by hand, by a person for whom it waits; or nobody knows whether the
@@ -42,7 +42,8 @@ provider that was asked has done it, and a person is to find out.
 class Situation:
     """What the requirements below ask about an offer at one moment. `used`: something was bought with its voucher.
     `settles`: who asks may say what came of its issuance: the program always, a person while it waits for one.
-    `delivered`: the customer has it.
+    `delivered`: the customer has it. `unknown`: nobody knows whether its provider has done it. `contradicted`: its provider
+    says something else than what is recorded.
     """
 
     kind: str
@@ -50,6 +51,8 @@ class Situation:
     used: bool = False
     settles: bool = True
     delivered: bool = False
+    unknown: bool = False
+    contradicted: bool = False
 
 
 _AT_WORK: Final = Requirement(
@@ -165,6 +168,23 @@ LIFECYCLE: Final = Lifecycle(
             (_AT_WORK,),
         ),
         Transition(
+            "doubt",
+            states("issuing"),
+            None,
+            NOBODY,
+            "Nobody knows whether the provider has done it; a person is to find out, and its money stays set aside",
+        ),
+        Transition("hand_over", states("issuing"), None, NOBODY, "The provider is switched off; it waits for a person"),
+        Transition(
+            "ask_again",
+            states("issuing"),
+            None,
+            "offer:issue",
+            "Ask the provider once more, with the same key: how it stands, and to issue it if it has not",
+            (),
+            (Requirement("not_in_doubt", "nobody has lost sight of it.", lambda row: row.unknown),),
+        ),
+        Transition(
             "confirm_delivery",
             states("issued"),
             None,
@@ -184,6 +204,14 @@ LIFECYCLE: Final = Lifecycle(
             "issuing",
             "offer:approve",
             "Issue again what failed; its money is set aside anew. What was accepted is owed, whatever became of the complaint",
+            (),
+            (
+                Requirement(
+                    "contradicted",
+                    "its provider says that it was issued; look at the dead letters, and settle that first.",
+                    lambda row: not row.contradicted,
+                ),
+            ),
         ),
         Transition("redeem", states("issued"), "redeemed", NOBODY, "All of the voucher was used"),
         Transition(

@@ -31,6 +31,7 @@ from helpdesk.recovery import (
     choices,
     decisions,
     option_queries,
+    ordering,
     queries,
     suggestions,
     telling,
@@ -41,7 +42,7 @@ from helpdesk.recovery.approvals import Judgement
 from helpdesk.recovery.authority import Verdict
 from helpdesk.recovery.errors import ComplaintTakesNoOffers, DuplicateOffer
 from helpdesk.recovery.events import BY_ACTION, OfferDrafted
-from helpdesk.recovery.kinds import OUTSIDE, PAYING
+from helpdesk.recovery.kinds import PAYING
 from helpdesk.recovery.lifecycle import (
     COMPLAINT_TAKES_OFFERS,
     LIFECYCLE,
@@ -154,7 +155,7 @@ def advance(
     offer.status = target
     offer.status_reason = given.get("reason")
     if target != source:
-        offer.issuance = _issuance_of(offer) if target == "issuing" else None
+        offer.issuance = ordering.begin(uow, held) if target == "issuing" else None
     if delivers(action, offer.kind):
         offer.delivered_at = uow.now
     offer.steps += 1
@@ -207,11 +208,6 @@ def advance(
         stream=complaint,
         actor=actor,
     )
-
-
-def _issuance_of(offer: Offer) -> str:
-    """By hand, where nobody of ours can. See `lifecycle.ISSUANCES`."""
-    return "by_hand" if offer.kind in OUTSIDE else "automatic"
 
 
 def _move_money(uow: UnitOfWork, actor: Actor, held: Held, source: str, target: str) -> None:
@@ -349,9 +345,22 @@ def _owe_issuance(uow: UnitOfWork, offer: Offer) -> None:
 
 def _record_issued(uow: UnitOfWork, actor: Actor, held: Held, given: Mapping[str, Any], _to: Links) -> None:
     """By hand: `given` has what it is called outside."""
+    ordering.close(uow, held.offer.id)
     held.offer.issued_reference = given["reference"]
     advance(uow, actor, held, "record_issued", given)
     telling.issued(uow, held)
+
+
+def _fail(uow: UnitOfWork, actor: Actor, held: Held, given: Mapping[str, Any], _to: Links) -> None:
+    ordering.close(uow, held.offer.id)
+    advance(uow, actor, held, "fail", given)
+
+
+def _ask_again(uow: UnitOfWork, actor: Actor, held: Held, given: Mapping[str, Any], _to: Links) -> None:
+    advance(uow, actor, held, "ask_again", given)
+    held.offer.issuance = "automatic"
+    turn = ordering.begin_anew(uow, held.offer.id)
+    uow.duty(ISSUE, held.offer.id, payload={"turn": turn}, dedupe_key=f"{held.offer.id}:{held.offer.round}:{turn}")
 
 
 def _reverse(uow: UnitOfWork, actor: Actor, held: Held, given: Mapping[str, Any], _to: Links) -> None:
@@ -368,6 +377,8 @@ _SPECIAL: Final[dict[str, Callable[[UnitOfWork, Actor, Held, Mapping[str, Any], 
     "accept": _accept,
     "retry": _retry,
     "record_issued": _record_issued,
+    "fail": _fail,
+    "ask_again": _ask_again,
     "reverse": _reverse,
 }
 

@@ -22,6 +22,7 @@ from helpdesk.kernel.outbox import Duty
 from helpdesk.kernel.pagination import Listed, Order, Page, listed
 from helpdesk.recovery.lifecycle import UNANSWERED, Situation
 from helpdesk.recovery.models import Letter, Offer
+from helpdesk.recovery.provider_models import RemedyOrder
 from helpdesk.recovery.voucher_models import Voucher, VoucherEntry
 
 LINK_PURPOSE: Final = "offer"
@@ -32,7 +33,7 @@ _back: Final = aliased(VoucherEntry)
 class Held:
     """An offer and its complaint, both locked, in that knowledge passed on. `now`: when the transaction began, by the
     database's clock; all of one transaction is decided by one time. `used`: something was bought with its voucher.
-    `settles`: whoever holds it may say what came of its issuance.
+    `settles`: whoever holds it may say what came of its issuance. `contradicted`: its provider says that something else did.
     """
 
     complaint: Complaint
@@ -40,6 +41,7 @@ class Held:
     now: datetime
     used: bool
     settles: bool
+    contradicted: bool
 
     @property
     def version(self) -> int:
@@ -58,14 +60,14 @@ class Held:
             used=self.used,
             settles=self.settles,
             delivered=self.offer.delivered_at is not None,
+            unknown=self.offer.issuance == "unknown",
+            contradicted=self.contradicted,
         )
 
 
-def situation(
-    kind: str, valid_until: datetime | None, now: datetime, *, used: bool, settles: bool, delivered: bool
-) -> Situation:
-    in_time = valid_until is None or now < valid_until
-    return Situation(kind, in_time=in_time, used=used, settles=settles, delivered=delivered)
+def situation(kind: str, valid_until: datetime | None, now: datetime, **more: bool) -> Situation:
+    """`more`: the other flags of it."""
+    return Situation(kind, in_time=valid_until is None or now < valid_until, **more)
 
 
 def hold(session: Session, actor: Actor, offer_id: UUID) -> Held:
@@ -118,7 +120,9 @@ def _held(session: Session, complaint: Complaint, offer_id: UUID, now: datetime)
     # Asked under the offer's lock, which whoever uses the voucher holds.
     asked = offer.kind == "voucher" and offer.status == "issued"
     used = asked and bool(session.execute(select(_USED).where(Offer.id == offer_id)).scalar_one())
-    return Held(complaint, offer, now, used, settles=True)
+    asked = offer.status == "failed"
+    contradicted = asked and bool(session.execute(select(CONTRADICTED).where(Offer.id == offer_id)).scalar_one())
+    return Held(complaint, offer, now, used, settles=True, contradicted=contradicted)
 
 
 def _lock_offer(session: Session, offer_id: UUID, complaint_id: UUID) -> Offer:
@@ -141,7 +145,12 @@ _USED: Final = exists().where(
     Voucher.offer_id == Offer.id, Voucher.id == VoucherEntry.voucher_id, VoucherEntry.kind == "redeem",
     ~exists().where(_back.reverses_id == VoucherEntry.id),
 ).correlate(Offer)  # fmt: skip
-_OFFER: Final[Any] = (
+CONTRADICTED: Final = exists().where(
+    RemedyOrder.offer_id == Offer.id,
+    RemedyOrder.contradicted_at.is_not(None),
+    RemedyOrder.contradiction_settled_at.is_(None),
+).correlate(Offer)  # fmt: skip
+OFFER: Final[Any] = (
     select(
         Offer.id,
         Offer.complaint_id,
@@ -174,6 +183,7 @@ _OFFER: Final[Any] = (
         Offer.created_at,
         func.now().label("now"),
         _USED.label("used"),
+        CONTRADICTED.label("contradicted"),
     )
     .select_from(Offer)
     .join(Complaint, Complaint.id == Offer.complaint_id)
@@ -191,7 +201,7 @@ def with_amount(row: Mapping[Any, Any]) -> dict[str, Any]:
 def offer_detail(session: Session, actor: Actor | None, offer_id: UUID) -> dict[str, Any]:
     """One offer. Without an actor: for whoever has just changed it."""
     condition = Offer.id == offer_id if actor is None else and_(Offer.id == offer_id, visible_to(actor))
-    row = session.execute(_OFFER.where(condition)).mappings().one_or_none()
+    row = session.execute(OFFER.where(condition)).mappings().one_or_none()
     if row is None:
         raise NotFound
     return with_amount(row)
@@ -201,12 +211,12 @@ def list_offers(session: Session, actor: Actor, page: Page, given: dict[str, Any
     """Newest first, of complaints that the actor may see."""
     conditions: list[ColumnElement[bool]] = [visible_to(actor)]
     conditions += [getattr(Offer, name) == given[name] for name in ("status", "kind", "issuance") if name in given]
-    return _offers(session, page, _OFFER.where(*conditions), given)
+    return _offers(session, page, OFFER.where(*conditions), given)
 
 
 def offers_of(session: Session, actor: Actor, page: Page, given: dict[str, Any], ref: str) -> Listed:
     complaint_id = visible_id(session, actor, ref)
-    return _offers(session, page, _OFFER.where(Offer.complaint_id == complaint_id), given)
+    return _offers(session, page, OFFER.where(Offer.complaint_id == complaint_id), given)
 
 
 def _offers(session: Session, page: Page, statement: Any, given: dict[str, Any]) -> Listed:

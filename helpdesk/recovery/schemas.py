@@ -101,6 +101,7 @@ BODIES: Final[dict[str, type[Schema]]] = {
     "decline": OfferDeclineIn,
     "record_issued": OfferIssuedIn,
     "fail": OfferReasonIn,
+    "ask_again": OfferNoteIn,
     "confirm_delivery": OfferAnswerIn,
     "retry": OfferNoteIn,
     "revoke": OfferReasonIn,

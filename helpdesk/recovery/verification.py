@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 
 from helpdesk.kernel.state_machine import replay
 from helpdesk.kernel.verification import Check, Violation
-from helpdesk.recovery import authority_verification, playbook_verification
+from helpdesk.recovery import authority_verification, playbook_verification, provider_verification
 from helpdesk.recovery.lifecycle import ENDED, GRANTED, LIFECYCLE, RESERVED, SPENT
 from helpdesk.recovery.models import Offer, OfferTransition
 from helpdesk.recovery.offers import ISSUE
@@ -254,4 +254,5 @@ CHECKS: Final[tuple[Check, ...]] = (
     complaint_counters,
     *authority_verification.CHECKS,
     *playbook_verification.CHECKS,
+    *provider_verification.CHECKS,
 )

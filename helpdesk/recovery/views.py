@@ -24,11 +24,11 @@ def offer(session: Session, actor: Actor, row: dict[str, Any], to: Links) -> dic
         shown["issued_reference"] = None
     shown["flags"] = waiting_queries.flags_of(session, actor, row["id"]) if row["amount"] is not None else []
     shown["options"] = option_queries.shown(session, row["id"], row)
-    shown["allowed_actions"] = _allowed(session, actor, row)
+    shown["allowed_actions"] = allowed(session, actor, row)
     return shown
 
 
-def _allowed(session: Session, actor: Actor, row: dict[str, Any]) -> list[dict[str, Any]]:
+def allowed(session: Session, actor: Actor, row: dict[str, Any]) -> list[dict[str, Any]]:
     facts = queries.situation(
         row["kind"],
         row["valid_until"],
@@ -36,6 +36,8 @@ def _allowed(session: Session, actor: Actor, row: dict[str, Any]) -> list[dict[s
         used=row["used"],
         settles=row["issuance"] != "automatic",
         delivered=row["delivered_at"] is not None,
+        unknown=row["issuance"] == "unknown",
+        contradicted=row["contradicted"],
     )
     found = LIFECYCLE.allowed(row["status"], facts, actor.may)
     for item in found:

@@ -103,13 +103,17 @@ def body_has_an_example(operation: Operation) -> Iterator[str]:
             yield from (f"{kind}, example: {fault}" for fault in faults(content["schema"], content["example"]))
 
 
+_OTHERWISE: Final = {"tracking": "tracking_session_ended", "webhook": "callback_refused"}
+"""Other ways than a token by which callers are known, and the refusal of who is not."""
+
+
 def says_who_may_call_it(operation: Operation) -> Iterator[str]:
     responses = operation.definition["responses"]
-    tracked = operation.definition.get("security") == [{"tracking": []}]
-    if operation.definition.get("security") not in ([], [{"bearer": []}, {"cookie": []}], [{"tracking": []}]):
+    security = operation.definition.get("security")
+    if security not in ([], [{"bearer": []}, {"cookie": []}], *([{name: []}] for name in _OTHERWISE)):
         yield "does not say how callers are known"
     codes = operation.definition.get("x-problem-codes", [])
-    wanted = "tracking_session_ended" if tracked else "unauthenticated"
+    wanted = next((code for name, code in _OTHERWISE.items() if security == [{name: []}]), "unauthenticated")
     if (wanted in codes) != operation.secured or ("401" not in responses and operation.secured):
         # Where one signs in, 401 is about what the body proves: it has codes of its own.
         yield "a token is asked for of callers who need none, or not of those who do"

@@ -28,7 +28,7 @@ from tests.contract.document import OPERATIONS, Operation
 from tests.contract.world import World
 
 TABLE: Final = Path(__file__).with_name("access.txt")
-KINDS: Final = {"complaint", "house", "own", "public", "tracked"}
+KINDS: Final = {"complaint", "house", "own", "public", "signed", "tracked"}
 EVERYTHING: Final = {name for name, shipped in SHIPPED.items() if shipped.rights.scope == "everything"}
 """Roles that see the complaints of every team."""
 KEY_MAY: Final = "customer:read"
@@ -126,6 +126,8 @@ def expected(operation: Operation, who: Who) -> set[str]:
     line = LINES.get(operation.id, Line("house", frozenset()))
     if line.rows == "public":
         return {"through", "404"}
+    if line.rows == "signed":
+        return {"401"}
     if line.rows == "tracked":
         return {"through", "404"} if who.name == "complainant" else {"401"}
     if who.name == "key without scope":

@@ -67,6 +67,8 @@ class World:
             "reset_token": lambda _: self.visitors.reset_token(),
             "session_id": lambda _: self.visitors.session_id(),
             "provider_id": lambda _: self.visitors.provider_id(),
+            "remedy_provider_id": lambda _: self._remedy_provider(),
+            "/api/v1/recovery/dead-letters/{offer_id}/settle": lambda _: str(self._contradicted()["id"]),
             "identity_id": lambda _: self.visitors.identity_id(),
             "token_id": lambda _: str(self._created("/tokens", {"name": "to be revoked"})),
             "calendar_id": lambda _: self.calendar(),
@@ -481,6 +483,32 @@ class World:
         """Issued, and not arrived yet."""
         return helpers.act(self.caller, self._waiting("replacement"), "record_issued", reference="parcel 1")
 
+    def _remedy_provider(self) -> str:
+        body = {"name": f"Payments {next(self._numbers)}", "mode": "recording", "kinds": ["service_credit"]}
+        return str(self._created("/recovery/providers", body))
+
+    def _ordered(self, state: str, **columns: str) -> dict[str, Any]:
+        """To be issued by hand, as if a provider had been asked for it."""
+        offer = self._waiting()
+        closed = "NULL" if state == "unknown" else "now()"
+        more = "".join(f", {name}" for name in columns), "".join(f", {value}" for value in columns.values())
+        helpers.execute(
+            self._program.database,
+            f"INSERT INTO remedy_order (id, offer_id, round, provider_id, key, body, state, closed_at{more[0]}) "
+            f"VALUES (gen_random_uuid(), :id, 1, :provider, :id || '-1', '{{}}', '{state}', {closed}{more[1]})",
+            id=offer["id"],
+            provider=self._remedy_provider(),
+        )
+        return offer
+
+    def _unknown(self) -> dict[str, Any]:
+        offer = self._ordered("unknown", in_doubt="1")
+        helpers.execute(self._program.database, "UPDATE offer SET issuance = 'unknown' WHERE id = :id", id=offer["id"])
+        return offer
+
+    def _contradicted(self) -> dict[str, Any]:
+        return self._ordered("settled", contradiction="'It was issued as re_1.'", contradicted_at="now()")
+
     def _pending(self) -> dict[str, Any]:
         """Drafted by somebody else, beyond their authority."""
         drafter = make_agent(self._app, self._program.database, "agent", [])
@@ -500,8 +528,9 @@ class World:
             "issued": self._issued,
             "failed": self._failed,
         }
-        if action == "confirm_delivery":
-            return str(self._sent()["id"])
+        apart = {"confirm_delivery": self._sent, "ask_again": self._unknown}
+        if action in apart:
+            return str(apart[action]()["id"])
         sources = OFFER_LIFE.by_action(action).sources if action else {"offered"}
         return str(next(make for state, make in made.items() if state in sources)()["id"])
 

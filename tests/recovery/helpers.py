@@ -101,6 +101,7 @@ def execute(database: Database, statement: str, **values: Any) -> None:
         "offer_option",
         "offer_transition",
         "playbook_version",
+        "remedy_callback",
         "tariff_version",
         "voucher_entry",
     )

@@ -37,7 +37,13 @@ GRID = {
     "approved": {"offer": "offered", "revoke": "revoked"},
     "offered": {"accept": "accepted", "decline": "declined", "expire": "expired", "revoke": "revoked"},
     "accepted": {"begin_issuing": "issuing"},
-    "issuing": {"record_issued": "issued", "fail": "failed"},
+    "issuing": {
+        "record_issued": "issued",
+        "fail": "failed",
+        "doubt": "issuing",
+        "hand_over": "issuing",
+        "ask_again": "issuing",
+    },
     "issued": {"confirm_delivery": "issued", "redeem": "redeemed", "reverse": "reversed"},
     "redeemed": {"unredeem": "issued"},
     "declined": {},
@@ -80,7 +86,7 @@ COUNTED = {
 def situation(action: str) -> Situation:
     """One in which the action's own requirements hold."""
     kind = "replacement" if action == "confirm_delivery" else "voucher"
-    return Situation(kind=kind, in_time=action != "expire")
+    return Situation(kind=kind, in_time=action != "expire", unknown=True)
 
 
 @pytest.mark.parametrize(("state", "action"), list(itertools.product(LIFECYCLE.states, LIFECYCLE.actions)))
@@ -119,6 +125,8 @@ def test_grid_is_whole() -> None:
         ("record_issued", "issuing", Situation("refund", in_time=True, settles=False), "being_issued"),
         ("fail", "issuing", Situation("refund", in_time=True, settles=False), "being_issued"),
         ("confirm_delivery", "issued", Situation("gift", in_time=True, delivered=True), "delivered_already"),
+        ("ask_again", "issuing", Situation("refund", in_time=True), "not_in_doubt"),
+        ("retry", "failed", Situation("refund", in_time=True, contradicted=True), "contradicted"),
         ("reverse", "issued", Situation("voucher", in_time=True, used=True), "voucher_used"),
     ],
 )

@@ -47,6 +47,7 @@ OWN: Final = frozenset(
         "evidence_id",
         "offer_id",
         "flag_id",
+        "provider_id",
         "entry_id",
         "reverses_id",
         "clock_id",

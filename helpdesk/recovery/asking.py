@@ -1,0 +1,187 @@
+"""Having a remedy issued by a provider, once, whatever crashes or stays away.
+
+1. **Note** that it is about to be asked (one short transaction): from here on it may have been done.
+2. **Ask**, with no transaction open: to issue, with the same key and the same words each time; and when an earlier request
+   is in doubt, first how that stands.
+3. **Settle** what it said (one short transaction): issued, refused, or another duty for the next try.
+
+Nothing is failed while it may have been done. A refusal counts when no earlier request is in doubt; an answer that does not
+tell leaves its request in doubt until the provider says how it stands. When the tries are used up and one is still in doubt
+the offer waits for a person, with its money reserved (`unknown`), and the provider is asked how it stands from time to time.
+
+An order has one duty at a time that may ask (`turn`); what an older one hears still counts if it is sure.
+"""
+
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Final
+from uuid import UUID
+
+from helpdesk.identity.actors import SYSTEM
+from helpdesk.kernel import faults, outbox
+from helpdesk.kernel.unit_of_work import UnitOfWork
+from helpdesk.recovery import offers, outcomes, provider_queries, queries
+from helpdesk.recovery.issuers import Tools
+from helpdesk.recovery.provider_answers import BUSY, CLOSED, FAILED, ISSUED, PENDING, REFUSED, UNHEARD, Answer
+from helpdesk.recovery.provider_calls import ClosedProvider, HttpProvider, Provider, RecordingProvider
+from helpdesk.recovery.provider_models import RemedyOrder
+from helpdesk.recovery.providers import keys_of
+from helpdesk.recovery.queries import Held
+
+AFTER_NOTE: Final = "recovery.ask.after_note"
+AFTER_ANSWER: Final = "recovery.ask.after_answer"
+BEFORE_SETTLED: Final = "recovery.ask.before_settled"
+AFTER_SETTLED: Final = "recovery.ask.after_settled"
+FAULT_POINTS: Final = (AFTER_NOTE, AFTER_ANSWER, BEFORE_SETTLED, AFTER_SETTLED)
+
+MOST_ATTEMPTS: Final = 40
+"""Tries until a person is asked; with the pauses below about seven hours."""
+_LONGEST_PAUSE: Final = 900
+_PENDING_PAUSES: Final = (30, 60, 120, 300, 900, 3600)
+"""Seconds between two questions about what is pending; the last goes on."""
+PENDING_FOR: Final = timedelta(days=7)
+"""Since it was first asked: how long a provider may work on it until a person is asked."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Task:
+    """What to ask. `issue`: to issue it; else how it stands. `again`: to issue it, where that says nothing."""
+
+    order_id: UUID
+    turn: int
+    key: str
+    body: str
+    provider: Provider
+    issue: bool
+    again: bool
+
+    def ask(self) -> Answer:
+        return self.provider.issue(self.key, self.body) if self.issue else self.provider.status(self.key)
+
+
+def ask(tools: Tools, duty_id: UUID, offer_id: UUID) -> None:
+    """The handler, of what a provider issues. Safe to run twice, at once, and on what is settled."""
+    task = _note(tools, duty_id, offer_id)
+    faults.point(AFTER_NOTE)
+    answer = None if task is None else task.ask()
+    if task is not None and answer is not None and task.again and answer.says not in _TELLING:
+        task = _note(tools, duty_id, offer_id, heard=answer)
+        answer = None if task is None else task.ask()
+    faults.point(AFTER_ANSWER)
+    with tools.database.unit_of_work(SYSTEM) as uow:
+        if task is not None and answer is not None:
+            _hear(uow, offer_id, task, answer)
+        # Not taken: another worker has settled it.
+        if outbox.take(uow.session, duty_id) is not None:
+            outbox.mark_done(uow.session, duty_id)
+        uow.finish()
+        faults.point(BEFORE_SETTLED)
+    faults.point(AFTER_SETTLED)
+
+
+_TELLING: Final = frozenset({ISSUED, PENDING, FAILED})
+
+
+def _note(tools: Tools, duty_id: UUID, offer_id: UUID, *, heard: Answer | None = None) -> Task | None:
+    """Write down that it is asked now; None when it is not to be. `heard`: what was said just now of how it stands, which was
+    not enough. Locks the order alone.
+    """
+    with tools.database.unit_of_work(SYSTEM) as uow:
+        duty = outbox.peek(uow.session, duty_id)
+        order = provider_queries.open_order_for_update(uow.session, offer_id)
+        if duty is None or order is None or order.turn != duty.payload.get("turn", 0):
+            return None
+        row, now = provider_queries.provider_of(uow.session, order.provider_id)
+        if heard is not None and heard.says == UNHEARD:
+            order.in_doubt = 0
+        issue = order.state == "open" and (order.in_doubt == 0 or (heard is not None and row.enabled))
+        provider: Provider
+        if issue and not row.enabled:
+            provider = ClosedProvider()
+        elif row.mode == "recording" or row.url is None:
+            provider = RecordingProvider(tools.database, row.id)
+        else:
+            keys = keys_of(tools.signing_key, row, now)
+            provider = HttpProvider(row.url, keys, row.timeout_seconds, tools.private_addresses)
+        if issue and row.enabled:
+            order.attempts += 1
+            order.in_doubt += 1
+            order.first_asked_at = order.first_asked_at or now
+        return Task(
+            order_id=order.id,
+            turn=order.turn,
+            key=order.key,
+            body=order.body,
+            provider=provider,
+            issue=issue,
+            again=not issue and order.state == "open",
+        )
+
+
+def _hear(uow: UnitOfWork, offer_id: UUID, task: Task, answer: Answer) -> None:
+    held = queries.hold_any(uow.session, offer_id)
+    order = provider_queries.order_for_update(uow.session, task.order_id)
+    if not outcomes.is_open(held, order):
+        outcomes.late(uow, held, order, answer)
+    elif answer.says == ISSUED:
+        outcomes.issued(uow, held, order, answer)
+    elif answer.says == FAILED:
+        outcomes.refused(uow, held, order, answer.detail)
+    elif order.turn == task.turn:  # else a newer one asks: what is not sure is for that to find out
+        _not_yet(uow, held, order, task, answer)
+
+
+def _not_yet(uow: UnitOfWork, held: Held, order: RemedyOrder, task: Task, answer: Answer) -> None:
+    if answer.says == CLOSED:
+        _by_hand(uow, held, order)
+        return
+    if task.issue and answer.says in {BUSY, REFUSED}:
+        order.in_doubt -= 1  # of this request it is sure that nothing was done
+    if answer.says == UNHEARD and order.state == "unknown":
+        order.in_doubt = 0
+    order.last_error = answer.detail[:500] or None
+    if answer.says == PENDING:
+        outcomes.pending(order, answer)
+    sure = order.in_doubt == 0 and order.state != PENDING
+    if sure and (answer.says in {REFUSED, UNHEARD} or order.attempts >= MOST_ATTEMPTS):
+        outcomes.refused(uow, held, order, answer.detail)
+    else:
+        _next(uow, held, order, answer)
+
+
+def _next(uow: UnitOfWork, held: Held, order: RemedyOrder, answer: Answer) -> None:
+    """When it is asked the next time, or who is to find out."""
+    since = uow.now - (order.first_asked_at or uow.now)
+    if order.state == "unknown":
+        if since < outcomes.UNKNOWN_FOR:
+            outcomes.owe(uow, held, order, outcomes.UNKNOWN_PAUSE)
+    elif since > PENDING_FOR or (order.state == "open" and order.attempts >= MOST_ATTEMPTS):
+        outcomes.lose_sight(uow, held, order, answer.detail or "it is pending for too long")
+    elif order.state == PENDING:
+        pause = _PENDING_PAUSES[min(order.turn, len(_PENDING_PAUSES) - 1)]
+        outcomes.owe(uow, held, order, timedelta(seconds=pause))
+    else:
+        pause = max(min(_LONGEST_PAUSE, 2 ** min(order.attempts - 1, 10)), answer.wait)
+        outcomes.owe(uow, held, order, timedelta(seconds=pause))
+
+
+def _by_hand(uow: UnitOfWork, held: Held, order: RemedyOrder) -> None:
+    """The provider was switched off before it was asked."""
+    order.state = "settled"
+    order.closed_at = uow.now
+    held.offer.issuance = "by_hand"
+    offers.advance(uow, SYSTEM, held, "hand_over", {"reason": "The provider is switched off."})
+
+
+def give_up(uow: UnitOfWork, held: Held, reason: str) -> bool:
+    """Nobody asks any more, and it may have been done: whether that is so, and a person is to find out."""
+    order = provider_queries.open_order_for_update(uow.session, held.offer.id)
+    if order is None:
+        return False
+    if order.in_doubt > 0 or order.state == PENDING:
+        outcomes.lose_sight(uow, held, order, reason)
+        return True
+    order.state = "settled"
+    order.closed_at = uow.now
+    order.last_error = reason[:500]
+    return False

@@ -1,0 +1,48 @@
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy.orm import Session
+
+from helpdesk.identity.actors import Actor
+from helpdesk.kernel.http import Blueprint
+from helpdesk.kernel.pagination import Page
+from helpdesk.kernel.unit_of_work import UnitOfWork
+from helpdesk.recovery import contradictions, dead_letter_queries, dead_letter_schemas, errors, queries, schemas, views
+from helpdesk.recovery.api import show_offer
+from helpdesk.recovery.queries import Held
+
+blp = Blueprint("dead_letters", __name__, description="Issuances that wait for a person to see to them.")
+
+
+@blp.read(
+    "/recovery/dead-letters",
+    operation_id="list_dead_letters",
+    summary="Offers whose issuance failed, is not known, or is told otherwise by the provider",
+    description="Each with its last error and what can be done: `retry` what failed; `ask_again`, `record_issued` or `fail` what "
+    "is not known; settle what is contradicted.",
+    answer=dead_letter_schemas.DeadLetter,
+    query=dead_letter_schemas.DeadLetterQuery,
+    permission="offer:read",
+    paged=True,
+)
+def list_dead_letters(session: Session, actor: Actor, page: Page, given: dict[str, Any]) -> Any:
+    rows, cursor, total = dead_letter_queries.list_dead_letters(session, actor, page, given)
+    return [{**row, "allowed_actions": views.allowed(session, actor, row)} for row in rows], cursor, total
+
+
+@blp.write(
+    "/recovery/dead-letters/<uuid:offer_id>/settle",
+    operation_id="settle_contradiction",
+    summary="Record that what a provider says against what is recorded was seen to, and how",
+    description="Until then what failed is not issued anew.",
+    body=dead_letter_schemas.ContradictionIn,
+    answer=schemas.Offer,
+    permission="offer:issue",
+    load=queries.hold,
+    show=show_offer,
+    if_match="required",
+    idempotency_key="required",
+    errors=(errors.NothingContradicted,),
+)
+def settle_contradiction(uow: UnitOfWork, actor: Actor, held: Held, given: dict[str, Any]) -> UUID:
+    return contradictions.settle(uow, actor, held, given)

@@ -1,0 +1,87 @@
+"""What went wrong with issuing and waits for a person: offers that failed, of which nobody knows whether their provider has
+issued them, or of which it says something else than what is recorded.
+"""
+
+from typing import Any, Final
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, and_, case, func, literal, or_, select
+from sqlalchemy.orm import Session
+
+from helpdesk.complaints.queries import visible_to
+from helpdesk.identity.actors import Actor
+from helpdesk.kernel.outbox import Duty
+from helpdesk.kernel.pagination import Listed, Order, Page, listed
+from helpdesk.recovery.models import Offer, OfferTransition
+from helpdesk.recovery.provider_models import RemedyOrder, RemedyProvider
+from helpdesk.recovery.queries import CONTRADICTED, OFFER, with_amount
+
+REASONS: Final = ("failed", "unknown", "contradicted")
+
+_BY_OFFER: Final = Order((Offer.id,), (UUID,), descending=True)
+_WHERE: Final[dict[str, ColumnElement[bool]]] = {
+    "contradicted": CONTRADICTED,
+    "unknown": Offer.issuance == "unknown",
+    "failed": Offer.status == "failed",
+}
+"""By reason, the first that holds before the others."""
+
+_SINCE: Final = (
+    select(func.max(OfferTransition.at)).where(OfferTransition.offer_id == Offer.id).correlate(Offer).scalar_subquery()
+)
+_OPEN: Final = and_(RemedyOrder.contradicted_at.is_not(None), RemedyOrder.contradiction_settled_at.is_(None))
+_ORDER: Final = (
+    select(RemedyOrder.id)
+    .where(RemedyOrder.offer_id == Offer.id)
+    .order_by(_OPEN.desc(), RemedyOrder.round.desc())
+    .limit(1)
+    .correlate(Offer)
+    .scalar_subquery()
+)
+"""What a provider was asked last, or what it contradicts."""
+_FAILURES: Final = (
+    select(func.coalesce(func.max(Duty.failures), 0))
+    .where(Duty.topic == "recovery.issue", Duty.subject_id == Offer.id)
+    .correlate(Offer)
+    .scalar_subquery()
+)
+_DEAD: Final[Any] = (
+    OFFER.add_columns(
+        case(*((condition, literal(reason)) for reason, condition in _WHERE.items())).label("why"),
+        func.coalesce(RemedyOrder.contradiction, RemedyOrder.last_error, Offer.status_reason).label("last_error"),
+        func.coalesce(RemedyOrder.attempts, _FAILURES).label("attempts"),
+        func.coalesce(RemedyOrder.contradicted_at, _SINCE).label("since"),
+        RemedyOrder.provider_id,
+        RemedyProvider.name.label("provider_name"),
+        RemedyOrder.external_id,
+    )
+    .outerjoin(RemedyOrder, RemedyOrder.id == _ORDER)
+    .outerjoin(RemedyProvider, RemedyProvider.id == RemedyOrder.provider_id)
+)
+
+
+def list_dead_letters(session: Session, actor: Actor, page: Page, given: dict[str, Any]) -> Listed:
+    """Newest offer first, of complaints that the actor may see."""
+    wanted = _WHERE[given["why"]] if "why" in given else or_(*_WHERE.values())
+    rows, cursor, total = listed(session, page, _DEAD.where(visible_to(actor), wanted), _BY_OFFER, given)
+    return [with_amount(row) for row in rows], cursor, total
+
+
+GAUGES: Final[dict[str, tuple[str, str]]] = {
+    "helpdesk_offers_failed": (
+        "Offers that were accepted and could not be issued",
+        "SELECT count(*) FROM offer WHERE status = 'failed'",
+    ),
+    "helpdesk_offers_unknown": (
+        "Offers of which nobody knows whether their provider has issued them",
+        "SELECT count(*) FROM offer WHERE issuance = 'unknown'",
+    ),
+    "helpdesk_offers_by_hand": (
+        "Offers that wait to be issued by hand",
+        "SELECT count(*) FROM offer WHERE issuance = 'by_hand'",
+    ),
+    "helpdesk_offers_contradicted": (
+        "Issuances of which a provider says something else than what is recorded",
+        "SELECT count(*) FROM remedy_order WHERE contradicted_at IS NOT NULL AND contradiction_settled_at IS NULL",
+    ),
+}

@@ -1,0 +1,44 @@
+from marshmallow import fields
+
+from helpdesk.kernel.schemas import Choice, PageQuery, Schema, Text, Timestamp
+from helpdesk.recovery.dead_letter_queries import REASONS
+from helpdesk.recovery.schemas import OfferAction, OfferSummary
+
+
+class DeadLetterQuery(PageQuery):
+    why = Choice(REASONS, metadata={"description": "Only these.", "example": "unknown"})
+
+
+class DeadLetter(OfferSummary):
+    """An offer whose issuance needs somebody. `id` is the offer's; its actions are `/offers/{id}/actions/{action}`."""
+
+    why = Choice(
+        REASONS,
+        required=True,
+        metadata={
+            "description": "failed: it was given up, and nothing was issued; unknown: nobody knows whether the provider has "
+            "issued it, and its money stays set aside; contradicted: the provider says something else than what is recorded.",
+            "example": "unknown",
+        },
+    )
+    last_error = fields.String(
+        required=True,
+        allow_none=True,
+        metadata={"description": "The provider's word, or what went wrong.", "example": "no answer: TimeoutError"},
+    )
+    attempts = fields.Integer(required=True, metadata={"description": "How often it was tried.", "example": 40})
+    since = Timestamp(required=True)
+    provider_id = fields.UUID(required=True, allow_none=True)
+    provider_name = fields.String(required=True, allow_none=True, metadata={"example": "Payments"})
+    external_id = fields.String(
+        required=True, allow_none=True, metadata={"description": "The provider's own id of it.", "example": None}
+    )
+    allowed_actions = fields.List(fields.Nested(OfferAction), required=True)
+
+
+class ContradictionIn(Schema):
+    reason = Text(
+        required=True,
+        max_length=2000,
+        metadata={"description": "What was found out, and done.", "example": "Paid twice; they took the second back."},
+    )

@@ -1,0 +1,110 @@
+"""What came of an issuance that a provider was asked for, whoever tells: its answer, its callback, or that nobody knows.
+
+The caller holds the offer (`queries.hold_any`) and then the order. What was recorded stays: what is said against it later is
+kept beside it and told (`offer.issuance_contradicted`), and a person sees to it.
+"""
+
+from datetime import timedelta
+from typing import Final
+
+from helpdesk.identity.actors import SYSTEM
+from helpdesk.kernel.unit_of_work import UnitOfWork
+from helpdesk.recovery import offers, telling
+from helpdesk.recovery.events import OfferContradicted
+from helpdesk.recovery.provider_answers import FAILED, ISSUED, PENDING, Answer
+from helpdesk.recovery.provider_models import RemedyOrder
+from helpdesk.recovery.queries import Held
+
+UNKNOWN_PAUSE: Final = timedelta(hours=6)
+UNKNOWN_FOR: Final = timedelta(days=30)
+"""Since it was first asked: how long the provider is asked how it stands, when nobody knows."""
+
+
+def is_open(held: Held, order: RemedyOrder) -> bool:
+    """Whether it is still to be said what came of it."""
+    return order.closed_at is None and held.offer.status == "issuing" and held.offer.round == order.round
+
+
+def issued(uow: UnitOfWork, held: Held, order: RemedyOrder, answer: Answer) -> None:
+    order.state = ISSUED
+    order.reference = answer.reference
+    order.external_id = answer.external_id or order.external_id
+    order.closed_at = uow.now
+    order.last_error = None
+    held.offer.issued_reference = answer.reference
+    offers.advance(uow, SYSTEM, held, "record_issued", {})
+    telling.issued(uow, held)
+
+
+def refused(uow: UnitOfWork, held: Held, order: RemedyOrder, detail: str) -> None:
+    """It is sure that it was not done."""
+    order.state = "refused"
+    order.in_doubt = 0
+    order.closed_at = uow.now
+    order.last_error = detail[:500]
+    offers.advance(uow, SYSTEM, held, "fail", {"reason": f"The provider: {detail}"[:500]})
+
+
+def pending(order: RemedyOrder, answer: Answer) -> None:
+    """The provider works on it. Where nobody knew, that is still for a person to look at."""
+    order.external_id = answer.external_id or order.external_id
+    if order.state == "open":
+        order.state = PENDING
+
+
+def lose_sight(uow: UnitOfWork, held: Held, order: RemedyOrder, detail: str) -> None:
+    """It may have been done, and it is not asked for any more: a person is to find out. Its money stays reserved."""
+    order.state = "unknown"
+    order.last_error = detail[:500]
+    held.offer.issuance = "unknown"
+    offers.advance(uow, SYSTEM, held, "doubt", {"reason": detail[:500]})
+    owe(uow, held, order, UNKNOWN_PAUSE)
+
+
+def owe(uow: UnitOfWork, held: Held, order: RemedyOrder, after: timedelta) -> None:
+    """The next duty to ask; the ones before it may not any more."""
+    order.turn += 1
+    uow.duty(
+        offers.ISSUE,
+        held.offer.id,
+        payload={"turn": order.turn},
+        dedupe_key=f"{held.offer.id}:{order.round}:{order.turn}",
+        not_before=uow.now + after,
+    )
+
+
+def late(uow: UnitOfWork, held: Held, order: RemedyOrder, answer: Answer) -> None:
+    """What is said of what is settled: the same again, or something else."""
+    against = _against(held, order, answer)
+    if against is None or against == order.contradiction:
+        return
+    order.contradiction = against
+    order.contradicted_at = uow.now
+    order.contradiction_settled_at = None
+    offer = held.offer
+    uow.record(
+        OfferContradicted(
+            complaint_id=held.complaint.id,
+            reference=held.complaint.reference,
+            offer_id=offer.id,
+            kind=offer.kind,
+            amount_minor=offer.amount_minor,
+            currency=offer.currency,
+            provider_id=order.provider_id,
+            round=order.round,
+            says=against,
+        ),
+        stream=held.complaint,
+        actor=SYSTEM,
+    )
+
+
+def _against(held: Held, order: RemedyOrder, answer: Answer) -> str | None:
+    """What contradicts what is recorded, in words; None where it does not."""
+    offer = held.offer
+    if answer.says == FAILED:
+        return f"It failed: {answer.detail or 'no reason'}"[:500] if order.state == ISSUED else None
+    if answer.says != ISSUED:
+        return None
+    known = order.reference if order.state == ISSUED else offer.issued_reference
+    return None if known == answer.reference else f"It was issued as {answer.reference}."

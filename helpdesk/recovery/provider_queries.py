@@ -1,0 +1,132 @@
+"""Every select on outside providers and on what they were asked."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any, Final
+from uuid import UUID
+
+from sqlalchemy import func, or_, select
+from sqlalchemy.orm import Session
+
+from helpdesk.identity.actors import Actor
+from helpdesk.kernel.access import existing
+from helpdesk.kernel.errors import NotFound
+from helpdesk.kernel.pagination import AnySelect, Listed, Order, Page, listed
+from helpdesk.recovery.models import Offer
+from helpdesk.recovery.provider_models import OPEN_ORDERS, RecordedRemedy, RemedyCallback, RemedyOrder, RemedyProvider
+
+_PROVIDER: Final[AnySelect] = select(
+    RemedyProvider.id,
+    RemedyProvider.name,
+    RemedyProvider.mode,
+    RemedyProvider.url,
+    RemedyProvider.kinds,
+    RemedyProvider.currencies,
+    RemedyProvider.timeout_seconds,
+    RemedyProvider.enabled,
+    RemedyProvider.previous_until,
+    RemedyProvider.version,
+    RemedyProvider.created_at,
+)
+_BY_PROVIDER: Final = Order((RemedyProvider.id,), (UUID,))
+
+
+def list_providers(session: Session, page: Page, given: dict[str, Any]) -> Listed:
+    statement = _PROVIDER
+    if "enabled" in given:
+        statement = statement.where(RemedyProvider.enabled == given["enabled"])
+    return listed(session, page, statement, _BY_PROVIDER, given)
+
+
+def provider_detail(session: Session, provider_id: UUID) -> Mapping[Any, Any]:
+    return existing(session.execute(_PROVIDER.where(RemedyProvider.id == provider_id)).mappings().one_or_none())
+
+
+def provider_for_update(session: Session, _actor: Actor, provider_id: UUID) -> RemedyProvider:
+    found = select(RemedyProvider).where(RemedyProvider.id == provider_id).with_for_update()
+    return existing(session.execute(found).scalar_one_or_none())
+
+
+def provider_of(session: Session, provider_id: UUID) -> tuple[RemedyProvider, datetime]:
+    """With the database's time, which says whether the secret before the present one still counts. Raises `NotFound`."""
+    row = session.execute(select(RemedyProvider, func.now()).where(RemedyProvider.id == provider_id)).one_or_none()
+    if row is None:
+        raise NotFound
+    return row[0], row[1]
+
+
+def provider_named(session: Session, name: str) -> UUID | None:
+    found = select(RemedyProvider.id).where(func.lower(RemedyProvider.name) == name.lower())
+    return session.execute(found).scalar_one_or_none()
+
+
+def provider_for(session: Session, kind: str, currency: str | None) -> UUID | None:
+    """Who issues this kind in this currency: who names the currency before who takes all, then who has been here longer."""
+    found = (
+        select(RemedyProvider.id)
+        .where(
+            RemedyProvider.enabled,
+            RemedyProvider.kinds.contains([kind]),
+            or_(func.cardinality(RemedyProvider.currencies) == 0, RemedyProvider.currencies.contains([currency])),
+        )
+        .order_by(func.cardinality(RemedyProvider.currencies) == 0, RemedyProvider.id)
+        .limit(1)
+    )
+    return session.execute(found).scalar_one_or_none()
+
+
+def open_order_for_update(session: Session, offer_id: UUID) -> RemedyOrder | None:
+    """What is asked for an offer in its present round, while nobody has said what came of it."""
+    found = (
+        select(RemedyOrder)
+        .join(Offer, Offer.id == RemedyOrder.offer_id)
+        .where(
+            RemedyOrder.offer_id == offer_id,
+            RemedyOrder.round == Offer.round,
+            RemedyOrder.state.in_(OPEN_ORDERS),
+        )
+        .with_for_update(of=RemedyOrder)
+        .execution_options(populate_existing=True)
+    )
+    return session.execute(found).scalar_one_or_none()
+
+
+def order_for_update(session: Session, order_id: UUID) -> RemedyOrder:
+    found = select(RemedyOrder).where(RemedyOrder.id == order_id).with_for_update()
+    return session.execute(found.execution_options(populate_existing=True)).scalar_one()
+
+
+def order_by_key(session: Session, provider_id: UUID, key: str) -> tuple[UUID, UUID] | None:
+    """Ids of the order and its offer."""
+    found = select(RemedyOrder.id, RemedyOrder.offer_id).where(
+        RemedyOrder.key == key, RemedyOrder.provider_id == provider_id
+    )
+    row = session.execute(found).one_or_none()
+    return None if row is None else (row[0], row[1])
+
+
+def callback_said(session: Session, provider_id: UUID, message_id: str) -> RemedyCallback | None:
+    found = select(RemedyCallback).where(
+        RemedyCallback.provider_id == provider_id, RemedyCallback.message_id == message_id
+    )
+    return session.execute(found).scalar_one_or_none()
+
+
+def recorded_reference(session: Session, key: str) -> str | None:
+    return session.execute(select(RecordedRemedy.reference).where(RecordedRemedy.key == key)).scalar_one_or_none()
+
+
+def contradicted_for_update(session: Session, offer_id: UUID) -> RemedyOrder | None:
+    """The oldest contradiction of an offer that nobody has seen to; its offer is locked by the caller."""
+    found = (
+        select(RemedyOrder)
+        .where(
+            RemedyOrder.offer_id == offer_id,
+            RemedyOrder.contradicted_at.is_not(None),
+            RemedyOrder.contradiction_settled_at.is_(None),
+        )
+        .order_by(RemedyOrder.round)
+        .limit(1)
+        .with_for_update()
+    )
+    return session.execute(found).scalar_one_or_none()

@@ -1,0 +1,425 @@
+"""Issuing through a provider: what it may answer, late, twice, wrongly or not at all; killed at every line.
+
+How it can fail: asked twice with two keys or two bodies; failed, and its money freed, though the provider did it; recorded
+twice; forgotten while it is pending; asked for ever; a person and a late answer both decide; Redis flushed.
+"""
+
+from collections.abc import Iterator
+from typing import Any
+from uuid import UUID
+
+import pytest
+from sqlalchemy import text
+
+from helpdesk.kernel.unit_of_work import Database
+from helpdesk.recovery import asking, issuance, jobs
+from helpdesk.recovery.issuers import IN_PROVIDER
+from helpdesk.wiring import Program
+from tests.conftest import Caller
+from tests.racing import at_once
+from tests.recovery.helpers import accepted, act, duties, execute, scalar, violations
+from tests.recovery.providing import let_pass, order_of, refund, register, status, work
+from tests.recovery.reference_provider import ReferenceProvider, running
+from tests.recovery.test_issuance import die_at
+
+
+@pytest.fixture(autouse=True)
+def _money(budget: str) -> None:
+    pass
+
+
+@pytest.fixture
+def provider(admin: Caller) -> Iterator[ReferenceProvider]:
+    with running(ReferenceProvider("")) as found:
+        register(admin, found)
+        yield found
+
+
+def ledger(database: Database) -> list[str]:
+    with database.reader() as session:
+        return list(session.scalars(text("SELECT kind FROM budget_entry WHERE offer_id IS NOT NULL ORDER BY id")))
+
+
+def told(database: Database, word: str) -> int:
+    return int(scalar(database, "SELECT count(*) FROM event WHERE type = :word", word=word))
+
+
+class TestIssued:
+    def test_once_with_its_reference(
+        self, program: Program, agent: Caller, complaint: dict[str, Any], provider: ReferenceProvider
+    ) -> None:
+        offer = accepted(agent, complaint, refund())
+        assert offer["issuance"] == "automatic"
+        work(program, 3)
+        shown = agent.get(f"/offers/{offer['id']}").json
+        assert (shown["status"], shown["issued_reference"]) == ("issued", "re_1")
+        assert provider.asked == [("POST", f"{offer['id']}-1")]
+        assert ledger(program.database) == ["reserve", "commit"]
+        assert told(program.database, "offer.issued") == 1
+        assert violations(program.database) == []
+
+    def test_what_is_sent_says_no_more_than_it_must(
+        self, program: Program, agent: Caller, complaint: dict[str, Any], provider: ReferenceProvider
+    ) -> None:
+        import json
+
+        offer = accepted(agent, complaint, refund("20.50"))
+        work(program)
+        sent = json.loads(provider.done[f"{offer['id']}-1"].body)
+        assert sent["amount"] == {"amount": "20.50", "currency": "EUR"}
+        assert sent["complaint_reference"] == complaint["reference"]
+        assert "Li Wei" not in json.dumps(sent)
+        assert "li.wei" not in json.dumps(sent)
+
+    def test_done_twice_and_by_four_at_once_is_done_once(
+        self, program: Program, agent: Caller, complaint: dict[str, Any], provider: ReferenceProvider
+    ) -> None:
+        offer = accepted(agent, complaint, refund())
+        (duty,) = duties(program.database)
+        at_once(*[lambda: issuance.issue(program.tools, duty, UUID(offer["id"]))] * 4)
+        assert len(provider.done) == 1
+        assert ledger(program.database) == ["reserve", "commit"]
+        assert scalar(program.database, "SELECT count(*) FROM outbound_mail WHERE reason = 'issued_refund'") == 1
+        assert violations(program.database) == []
+
+    def test_by_the_recording_one(
+        self, program: Program, admin: Caller, agent: Caller, complaint: dict[str, Any]
+    ) -> None:
+        register(admin)
+        offer = accepted(agent, complaint, refund())
+        work(program, 2)
+        shown = agent.get(f"/offers/{offer['id']}").json
+        assert shown["issued_reference"].startswith("recorded-")
+        assert scalar(program.database, "SELECT body ->> 'kind' FROM recorded_remedy") == "refund"
+        assert violations(program.database) == []
+
+
+class TestAnswers:
+    @pytest.mark.parametrize(
+        "first", ["error", "lost", "silent", "absent", "redirect", "strange", "wordless", "huge", "busy"]
+    )
+    def test_what_does_not_tell_is_asked_again_and_issued_once(
+        self, program: Program, agent: Caller, complaint: dict[str, Any], provider: ReferenceProvider, first: str
+    ) -> None:
+        offer = accepted(agent, complaint, refund())
+        provider.plan = [first]
+        work(program)
+        assert status(agent, offer) == ("issuing", "automatic")
+        assert order_of(program.database, offer).in_doubt == (0 if first == "busy" else 1)
+        assert violations(program.database) == []
+        work(program, 2)
+        assert status(agent, offer) == ("issued", None)
+        assert {key for _, key in provider.asked} == {f"{offer['id']}-1"}
+        assert len(provider.done) == 1
+        assert violations(program.database) == []
+
+    def test_a_refusal_fails_it_with_the_providers_words(
+        self, program: Program, agent: Caller, senior: Caller, complaint: dict[str, Any], provider: ReferenceProvider
+    ) -> None:
+        offer = accepted(agent, complaint, refund())
+        provider.plan = ["refuse"]
+        work(program)
+        shown = agent.get(f"/offers/{offer['id']}").json
+        assert shown["status"] == "failed"
+        assert "The account is closed." in shown["status_reason"]
+        assert ledger(program.database) == ["reserve", "release"]
+        act(senior, offer, "retry")
+        work(program)
+        assert status(agent, offer) == ("issued", None)
+        assert [key for _, key in provider.asked] == [f"{offer['id']}-1", f"{offer['id']}-2"]
+        assert violations(program.database) == []
+
+    def test_a_refusal_of_what_may_have_been_done_before_is_none(
+        self, program: Program, agent: Caller, complaint: dict[str, Any], provider: ReferenceProvider
+    ) -> None:
+        """The provider has no status to ask for, did it, and refuses the repeat: its secret was changed, say."""
+        offer = accepted(agent, complaint, refund())
+        provider.faults = frozenset({"no_status"})
+        provider.plan = ["silent", "refuse"]
+        work(program, 2)
+        assert status(agent, offer) == ("issuing", "automatic")
+        assert ledger(program.database) == ["reserve"]
+        work(program)
+        assert status(agent, offer) == ("issued", None)
+
+    def test_500_for_hours_and_then_it_works(
+        self, program: Program, agent: Caller, complaint: dict[str, Any], provider: ReferenceProvider
+    ) -> None:
+        offer = accepted(agent, complaint, refund())
+        provider.away = True
+        work(program, asking.MOST_ATTEMPTS - 1)
+        assert status(agent, offer) == ("issuing", "automatic")
+        hours = scalar(
+            program.database, "SELECT extract(epoch FROM max(not_before) - now()) FROM duty WHERE done_at IS NULL"
+        )
+        assert 800 < hours <= 900, "the pauses grow to a quarter of an hour"
+        provider.away = False
+        work(program)
+        assert status(agent, offer) == ("issued", None)
+        assert len(provider.done) == 1
+        assert violations(program.database) == []
+
+    def test_never_reached_fails_in_the_end(
+        self, program: Program, admin: Caller, agent: Caller, complaint: dict[str, Any]
+    ) -> None:
+        """Nothing was ever sent, so nothing can have been done."""
+        with running(ReferenceProvider("")) as gone:
+            register(admin, gone)
+        offer = accepted(agent, complaint, refund())
+        work(program, asking.MOST_ATTEMPTS)
+        assert status(agent, offer) == ("failed", None)
+        assert ledger(program.database) == ["reserve", "release"]
+        assert violations(program.database) == []
+
+
+class TestUnknown:
+    @pytest.fixture
+    def lost(
+        self, program: Program, agent: Caller, complaint: dict[str, Any], provider: ReferenceProvider
+    ) -> dict[str, Any]:
+        """Done by the provider, which then was away for too long."""
+        offer = accepted(agent, complaint, refund())
+        provider.plan = ["silent"]
+        work(program)
+        provider.away = True
+        work(program, asking.MOST_ATTEMPTS - 1)
+        return offer
+
+    def test_is_not_failed_and_keeps_its_money(
+        self, program: Program, agent: Caller, senior: Caller, lost: dict[str, Any]
+    ) -> None:
+        assert status(agent, lost) == ("issuing", "unknown")
+        assert ledger(program.database) == ["reserve"]
+        assert told(program.database, "offer.issuance_unknown") == 1
+        allowed = [
+            item["action"]
+            for item in senior.get(f"/offers/{lost['id']}").json["allowed_actions"]
+            if not item["missing"]
+        ]
+        assert allowed == ["record_issued", "fail", "ask_again"]
+        assert jobs.fail_abandoned(program.database) == 0
+        assert violations(program.database) == []
+
+    def test_the_provider_tells_after_all(
+        self, program: Program, agent: Caller, lost: dict[str, Any], provider: ReferenceProvider
+    ) -> None:
+        work(program)
+        assert status(agent, lost) == ("issuing", "unknown")
+        provider.away = False
+        work(program)
+        assert status(agent, lost) == ("issued", None)
+        assert len(provider.done) == 1
+        assert violations(program.database) == []
+
+    def test_the_provider_never_heard_of_it(
+        self, program: Program, agent: Caller, lost: dict[str, Any], provider: ReferenceProvider
+    ) -> None:
+        provider.done.clear()
+        provider.away = False
+        work(program)
+        assert status(agent, lost) == ("failed", None)
+        assert ledger(program.database) == ["reserve", "release"]
+        assert violations(program.database) == []
+
+    def test_a_person_asks_again(
+        self, program: Program, agent: Caller, senior: Caller, lost: dict[str, Any], provider: ReferenceProvider
+    ) -> None:
+        provider.away = False
+        provider.done.clear()
+        assert act(senior, lost, "ask_again")["issuance"] == "automatic"
+        work(program)
+        assert status(agent, lost) == ("issued", None)
+        assert {key for _, key in provider.asked} == {f"{lost['id']}-1"}
+        assert violations(program.database) == []
+
+    @pytest.mark.parametrize(
+        ("action", "given", "ends", "books"),
+        [
+            ("record_issued", {"reference": "found in their books"}, "issued", ["reserve", "commit"]),
+            ("fail", {"reason": "They have nothing."}, "failed", ["reserve", "release"]),
+        ],
+    )
+    def test_a_person_settles_it(  # noqa: PLR0917  # fixtures and cases
+        self,
+        program: Program,
+        agent: Caller,
+        senior: Caller,
+        lost: dict[str, Any],
+        action: str,
+        given: dict[str, str],
+        ends: str,
+        books: list[str],
+    ) -> None:
+        act(senior, lost, action, **given)
+        assert status(agent, lost) == (ends, None)
+        assert ledger(program.database) == books
+        work(program, 2)
+        assert status(agent, lost) == (ends, None)
+        assert violations(program.database) == []
+
+    def test_asking_how_it_stands_ends_one_day(self, program: Program, agent: Caller, lost: dict[str, Any]) -> None:
+        let_pass(program.database, lost, "31 days")
+        work(program)
+        assert duties(program.database) == []
+        assert status(agent, lost) == ("issuing", "unknown")
+        assert violations(program.database) == []
+
+
+class TestPending:
+    def test_is_asked_for_until_it_is_done(
+        self, program: Program, agent: Caller, complaint: dict[str, Any], provider: ReferenceProvider
+    ) -> None:
+        offer = accepted(agent, complaint, refund())
+        provider.plan = ["pending"]
+        work(program, 3)
+        order = order_of(program.database, offer)
+        assert (order.state, order.external_id, order.attempts) == ("pending", "job-re_1", 1)
+        assert [method for method, _ in provider.asked] == ["POST", "GET", "GET"]
+        provider.done[order.key].status = "issued"
+        work(program)
+        assert status(agent, offer) == ("issued", None)
+        assert violations(program.database) == []
+
+    def test_fails_when_the_provider_says_so(
+        self, program: Program, agent: Caller, complaint: dict[str, Any], provider: ReferenceProvider
+    ) -> None:
+        offer = accepted(agent, complaint, refund())
+        provider.plan = ["pending"]
+        work(program)
+        done = provider.done[f"{offer['id']}-1"]
+        done.status, done.reason = "failed", "No such card."
+        work(program)
+        assert "No such card." in agent.get(f"/offers/{offer['id']}").json["status_reason"]
+        assert ledger(program.database) == ["reserve", "release"]
+        assert violations(program.database) == []
+
+    def test_for_too_long_waits_for_a_person(
+        self, program: Program, agent: Caller, complaint: dict[str, Any], provider: ReferenceProvider
+    ) -> None:
+        offer = accepted(agent, complaint, refund())
+        provider.plan = ["pending"]
+        work(program)
+        let_pass(program.database, offer, "8 days")
+        work(program)
+        assert status(agent, offer) == ("issuing", "unknown")
+        work(program)
+        assert status(agent, offer) == ("issuing", "unknown"), "that it is pending is no news"
+        provider.done[f"{offer['id']}-1"].status = "issued"
+        work(program)
+        assert status(agent, offer) == ("issued", None)
+        assert violations(program.database) == []
+
+
+class TestSwitchedOff:
+    def off(self, admin: Caller) -> None:
+        (row,) = admin.get("/recovery/providers").json["items"]
+        answer = admin.patch(f"/recovery/providers/{row['id']}", {"enabled": False}, if_match="*")
+        assert answer.status_code == 200, answer.text
+
+    def test_before_it_was_asked_it_waits_for_a_person(
+        self, program: Program, admin: Caller, agent: Caller, complaint: dict[str, Any], provider: ReferenceProvider
+    ) -> None:
+        offer = accepted(agent, complaint, refund())
+        self.off(admin)
+        work(program)
+        assert (status(agent, offer), provider.asked) == (("issuing", "by_hand"), [])
+        assert told(program.database, "offer.handed_over") == 1
+        assert violations(program.database) == []
+
+    def test_what_may_have_been_done_is_still_asked_for(
+        self, program: Program, admin: Caller, agent: Caller, complaint: dict[str, Any], provider: ReferenceProvider
+    ) -> None:
+        offer = accepted(agent, complaint, refund())
+        provider.plan = ["silent"]
+        work(program)
+        self.off(admin)
+        work(program)
+        assert status(agent, offer) == ("issued", None)
+        assert [method for method, _ in provider.asked] == ["POST", "GET"]
+        assert violations(program.database) == []
+
+    def test_what_was_surely_not_done_waits_for_a_person(
+        self, program: Program, admin: Caller, agent: Caller, complaint: dict[str, Any], provider: ReferenceProvider
+    ) -> None:
+        offer = accepted(agent, complaint, refund())
+        provider.plan = ["absent"]
+        work(program)
+        self.off(admin)
+        work(program)
+        assert status(agent, offer) == ("issuing", "by_hand")
+        assert violations(program.database) == []
+
+
+class TestGivenUp:
+    """The duty died: its worker was taken down each time, or the program has a fault."""
+
+    def dead(self, program: Program) -> None:
+        execute(program.database, "UPDATE duty SET dead_at = now() WHERE done_at IS NULL")
+        assert jobs.fail_abandoned(program.database) == 1
+        assert jobs.fail_abandoned(program.database) == 0
+
+    def test_before_it_was_asked_fails(
+        self, program: Program, agent: Caller, complaint: dict[str, Any], provider: ReferenceProvider
+    ) -> None:
+        offer = accepted(agent, complaint, refund())
+        self.dead(program)
+        assert status(agent, offer) == ("failed", None)
+        assert violations(program.database) == []
+
+    def test_after_it_was_asked_waits_for_a_person(
+        self, program: Program, agent: Caller, complaint: dict[str, Any], provider: ReferenceProvider
+    ) -> None:
+        offer = accepted(agent, complaint, refund())
+        provider.plan = ["silent"]
+        work(program)
+        self.dead(program)
+        assert status(agent, offer) == ("issuing", "unknown")
+        assert ledger(program.database) == ["reserve"]
+        work(program)
+        assert status(agent, offer) == ("issued", None)
+        assert violations(program.database) == []
+
+
+class TestCrash:
+    @pytest.mark.parametrize("point", [issuance.AFTER_READ, *asking.FAULT_POINTS])
+    def test_at_every_line_issues_once(
+        self, program: Program, agent: Caller, complaint: dict[str, Any], provider: ReferenceProvider, point: str
+    ) -> None:
+        offer = accepted(agent, complaint, refund())
+        (duty,) = duties(program.database)
+        die_at(point, program, duty)
+        assert duties(program.database) == ([] if point == asking.AFTER_SETTLED else [duty])
+        assert violations(program.database) == []
+        work(program)
+        assert status(agent, offer) == ("issued", None)
+        assert (len(provider.done), {key for _, key in provider.asked}) == (1, {f"{offer['id']}-1"})
+        assert told(program.database, "offer.issued") == 1
+        assert ledger(program.database) == ["reserve", "commit"]
+        assert scalar(program.database, "SELECT count(*) FROM outbound_mail WHERE reason = 'issued_refund'") == 1
+        assert violations(program.database) == []
+
+    @pytest.mark.parametrize("point", [IN_PROVIDER, *asking.FAULT_POINTS])
+    def test_with_the_recording_provider(
+        self, program: Program, admin: Caller, agent: Caller, complaint: dict[str, Any], point: str
+    ) -> None:
+        register(admin)
+        offer = accepted(agent, complaint, refund())
+        (duty,) = duties(program.database)
+        die_at(point, program, duty)
+        work(program)
+        assert status(agent, offer) == ("issued", None)
+        assert scalar(program.database, "SELECT count(*) FROM recorded_remedy") == 1
+        assert ledger(program.database) == ["reserve", "commit"]
+        assert violations(program.database) == []
+
+    def test_killed_again_and_again_after_it_was_done(
+        self, program: Program, agent: Caller, complaint: dict[str, Any], provider: ReferenceProvider
+    ) -> None:
+        offer = accepted(agent, complaint, refund())
+        (duty,) = duties(program.database)
+        for _ in range(3):
+            die_at(asking.AFTER_ANSWER, program, duty)
+        work(program)
+        assert status(agent, offer) == ("issued", None)
+        assert len(provider.done) == 1
+        assert violations(program.database) == []

@@ -1,0 +1,320 @@
+"""What providers call back: before their answer, twice, late, out of order, against what is recorded, and by others.
+
+How it can fail: somebody else's word counts; an old message counts again; two at once both count; a callback before the answer
+makes the answer a second issuance; a late one is lost; what contradicts the books changes them, or is told to nobody.
+"""
+
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from sqlalchemy import text
+
+from helpdesk.kernel import signatures
+from helpdesk.wiring import Program
+from tests.conftest import Caller
+from tests.racing import at_once
+from tests.recovery.answers import codes, refused
+from tests.recovery.helpers import accepted, act, scalar, violations
+from tests.recovery.providing import call_back, let_pass, order_of, refund, register, said, status, work
+from tests.recovery.reference_provider import ReferenceProvider, running
+from tests.recovery.test_asking import ledger, told
+
+NO_ID = "01a225f0-c198-7750-bd84-07b9c2022676"
+
+
+@pytest.fixture(autouse=True)
+def _money(budget: str) -> None:
+    pass
+
+
+@pytest.fixture
+def provider(admin: Caller) -> Iterator[ReferenceProvider]:
+    with running(ReferenceProvider("")) as found:
+        yield found
+
+
+@pytest.fixture
+def registered(admin: Caller, provider: ReferenceProvider) -> dict[str, Any]:
+    return register(admin, provider)
+
+
+@pytest.fixture
+def pending(
+    program: Program, agent: Caller, complaint: dict[str, Any], registered: dict[str, Any], provider: ReferenceProvider
+) -> dict[str, Any]:
+    offer = accepted(agent, complaint, refund())
+    provider.plan = ["pending"]
+    work(program)
+    return offer
+
+
+class TestSigned:
+    def test_by_nobody(self, anonymous: Caller, registered: dict[str, Any], pending: dict[str, Any]) -> None:
+        answer = anonymous.post(f"/public/recovery/callbacks/{registered['id']}", said(pending))
+        assert refused(answer) == (401, "callback_refused")
+
+    @pytest.mark.parametrize(
+        "headers",
+        [
+            {"webhook_signature": "v1,AAAA"},
+            {"webhook_signature": ""},
+            {"webhook_id": "msg_2"},
+            {"webhook_id": ""},
+            {"webhook_id": "a b"},
+            {"webhook_timestamp": "soon"},
+            {"webhook_timestamp": "1" * 13},
+            {"webhook_timestamp": "-1"},
+        ],
+    )
+    def test_wrongly(
+        self, anonymous: Caller, registered: dict[str, Any], pending: dict[str, Any], headers: dict[str, str]
+    ) -> None:
+        assert refused(call_back(anonymous, registered, said(pending), **headers)) == (401, "callback_refused")
+
+    @pytest.mark.parametrize("off", [-signatures.TOLERANCE - 30, signatures.TOLERANCE + 30])
+    def test_at_another_time(
+        self, anonymous: Caller, registered: dict[str, Any], pending: dict[str, Any], off: int
+    ) -> None:
+        answer = call_back(anonymous, registered, said(pending), at=int(time.time()) + off)
+        assert refused(answer) == (401, "callback_refused")
+
+    def test_with_anothers_secret_or_for_nobody(
+        self, anonymous: Caller, admin: Caller, registered: dict[str, Any], pending: dict[str, Any]
+    ) -> None:
+        other = register(admin, None, name="Others")
+        wrong = call_back(anonymous, registered | {"secret": other["secret"]}, said(pending))
+        nobody = call_back(anonymous, registered | {"id": NO_ID}, said(pending))
+        assert refused(wrong) == refused(nobody) == (401, "callback_refused")
+        assert wrong.json["detail"] == nobody.json["detail"]
+
+    def test_of_what_another_was_asked(
+        self, anonymous: Caller, admin: Caller, registered: dict[str, Any], pending: dict[str, Any]
+    ) -> None:
+        other = register(admin, None, name="Others")
+        assert refused(call_back(anonymous, other, said(pending))) == (404, "not_found")
+        assert refused(call_back(anonymous, registered, said(pending, round_=2))) == (404, "not_found")
+
+    @pytest.mark.parametrize(
+        ("change", "expected"),
+        [
+            ({"reference": None}, ("/reference", "null")),
+            ({"reference": ""}, ("/reference", "length")),
+            ({"status": "done"}, ("/status", "choice")),
+            ({"colour": "red"}, ("/colour", "unknown_field")),
+            ({"idempotency_key": 7}, ("/idempotency_key", "invalid")),
+            ({"status": "failed"}, ("/reason", "required")),
+        ],
+    )
+    def test_what_does_not_fit(
+        self,
+        anonymous: Caller,
+        registered: dict[str, Any],
+        pending: dict[str, Any],
+        change: dict[str, Any],
+        expected: tuple[str, str],
+    ) -> None:
+        answer = call_back(anonymous, registered, said(pending) | change)
+        assert answer.status_code == 422
+        assert [pointer for pointer, _ in codes(answer)] == [expected[0]]
+
+    def test_too_large_or_no_json(self, anonymous: Caller, registered: dict[str, Any]) -> None:
+        assert refused(call_back(anonymous, registered, b"x" * 70_000)) == (413, "callback_too_large")
+        assert refused(call_back(anonymous, registered, b"{")) == (400, "malformed_request")
+
+    def test_with_the_secret_before_while_it_counts(
+        self, anonymous: Caller, admin: Caller, registered: dict[str, Any], pending: dict[str, Any]
+    ) -> None:
+        path = f"/recovery/providers/{registered['id']}/rotate"
+        assert admin.post(path, {"overlap_seconds": 3600}, if_match="*").status_code == 200
+        assert call_back(anonymous, registered, said(pending, "pending")).status_code == 200
+        assert admin.post(path, {"overlap_seconds": 0}, if_match="*").status_code == 200
+        assert refused(call_back(anonymous, registered, said(pending), message_id="m2")) == (401, "callback_refused")
+
+
+class TestTold:
+    def test_issued(
+        self, program: Program, anonymous: Caller, agent: Caller, registered: dict[str, Any], pending: dict[str, Any]
+    ) -> None:
+        answer = call_back(anonymous, registered, said(pending))
+        assert answer.json == {"state": "issued", "contradicts": False}
+        assert status(agent, pending) == ("issued", None)
+        assert ledger(program.database) == ["reserve", "commit"]
+        work(program)
+        assert told(program.database, "offer.issued") == 1
+        assert violations(program.database) == []
+
+    def test_failed(
+        self, program: Program, anonymous: Caller, agent: Caller, registered: dict[str, Any], pending: dict[str, Any]
+    ) -> None:
+        assert call_back(anonymous, registered, said(pending, "failed")).json["state"] == "refused"
+        assert "Account closed." in agent.get(f"/offers/{pending['id']}").json["status_reason"]
+        assert ledger(program.database) == ["reserve", "release"]
+        assert violations(program.database) == []
+
+    def test_the_same_twice_and_by_four_at_once(
+        self, program: Program, anonymous: Caller, registered: dict[str, Any], pending: dict[str, Any]
+    ) -> None:
+        windows = [Caller(anonymous.client.application.test_client(), None, None) for _ in range(4)]
+        answers = at_once(*(lambda who=who: call_back(who, registered, said(pending)) for who in windows))
+        answers.append(call_back(anonymous, registered, said(pending)))
+        assert {answer.status_code for answer in answers} == {200}
+        assert scalar(program.database, "SELECT count(*) FROM remedy_callback") == 1
+        assert ledger(program.database) == ["reserve", "commit"]
+        assert scalar(program.database, "SELECT count(*) FROM outbound_mail WHERE reason = 'issued_refund'") == 1
+        assert violations(program.database) == []
+
+    def test_the_same_id_with_another_body_is_refused(
+        self, anonymous: Caller, registered: dict[str, Any], pending: dict[str, Any]
+    ) -> None:
+        assert call_back(anonymous, registered, said(pending, "pending")).status_code == 200
+        assert refused(call_back(anonymous, registered, said(pending))) == (409, "callback_differs")
+
+    def test_before_the_answer_to_our_request(  # noqa: PLR0917  # fixtures
+        self,
+        program: Program,
+        anonymous: Caller,
+        agent: Caller,
+        complaint: dict[str, Any],
+        registered: dict[str, Any],
+        provider: ReferenceProvider,
+    ) -> None:
+        offer = accepted(agent, complaint, refund())
+        client = Caller(anonymous.client.application.test_client(), None, None)
+        provider.before = lambda _key: call_back(client, registered, said(offer))
+        work(program)
+        assert status(agent, offer) == ("issued", None)
+        assert told(program.database, "offer.issued") == 1
+        assert ledger(program.database) == ["reserve", "commit"]
+        assert order_of(program.database, offer).contradiction is None
+        assert violations(program.database) == []
+
+    def test_instead_of_an_answer(  # noqa: PLR0917  # fixtures
+        self,
+        program: Program,
+        anonymous: Caller,
+        agent: Caller,
+        complaint: dict[str, Any],
+        registered: dict[str, Any],
+        provider: ReferenceProvider,
+    ) -> None:
+        offer = accepted(agent, complaint, refund())
+        provider.plan = ["silent"]
+        work(program)
+        assert call_back(anonymous, registered, said(offer)).json["state"] == "issued"
+        work(program)
+        assert status(agent, offer) == ("issued", None)
+        assert [method for method, _ in provider.asked] == ["POST"]
+        assert violations(program.database) == []
+
+    def test_what_nobody_knew(
+        self, program: Program, anonymous: Caller, agent: Caller, registered: dict[str, Any], pending: dict[str, Any]
+    ) -> None:
+        let_pass(program.database, pending, "8 days")
+        work(program)
+        assert status(agent, pending) == ("issuing", "unknown")
+        call_back(anonymous, registered, said(pending))
+        assert status(agent, pending) == ("issued", None)
+        assert violations(program.database) == []
+
+
+class TestContradictions:
+    def letters(self, caller: Caller, why: str = "contradicted") -> list[dict[str, Any]]:
+        return list(caller.get(f"/recovery/dead-letters?why={why}").json["items"])
+
+    def test_issued_after_it_failed_is_kept_and_told(  # noqa: PLR0917  # fixtures
+        self,
+        program: Program,
+        anonymous: Caller,
+        agent: Caller,
+        senior: Caller,
+        registered: dict[str, Any],
+        pending: dict[str, Any],
+    ) -> None:
+        call_back(anonymous, registered, said(pending, "failed"))
+        answer = call_back(anonymous, registered, said(pending), message_id="m2")
+        assert answer.json == {"state": "refused", "contradicts": True}
+        assert status(agent, pending) == ("failed", None), "what is recorded stays"
+        assert ledger(program.database) == ["reserve", "release"]
+        (letter,) = self.letters(senior)
+        assert (letter["id"], letter["why"], letter["last_error"]) == (
+            pending["id"],
+            "contradicted",
+            "It was issued as re_1.",
+        )
+        call_back(anonymous, registered, said(pending), message_id="m3")
+        assert told(program.database, "offer.issuance_contradicted") == 1, "the same again is no news"
+        again = senior.pay(f"/offers/{pending['id']}/actions/retry", {})
+        assert (again.status_code, again.json["missing"][0]["code"]) == (409, "contradicted")
+        path = f"/recovery/dead-letters/{pending['id']}/settle"
+        assert senior.pay(path, {"reason": "They took it back."}).status_code == 200
+        assert refused(senior.pay(path, {"reason": "x"})) == (409, "nothing_contradicted")
+        assert self.letters(senior) == []
+        act(senior, pending, "retry")
+        work(program)
+        assert status(agent, pending) == ("issued", None)
+        assert violations(program.database) == []
+
+    def test_failed_after_it_was_issued(
+        self, program: Program, anonymous: Caller, agent: Caller, registered: dict[str, Any], pending: dict[str, Any]
+    ) -> None:
+        call_back(anonymous, registered, said(pending))
+        assert call_back(anonymous, registered, said(pending, "failed"), message_id="m2").json["contradicts"]
+        assert status(agent, pending) == ("issued", None)
+        assert self.letters(agent)[0]["last_error"] == "It failed: Account closed."
+        assert violations(program.database) == []
+
+    def test_issued_twice_with_two_references(
+        self, anonymous: Caller, agent: Caller, registered: dict[str, Any], pending: dict[str, Any]
+    ) -> None:
+        call_back(anonymous, registered, said(pending))
+        call_back(anonymous, registered, said(pending, reference="re_2"), message_id="m2")
+        assert self.letters(agent)[0]["last_error"] == "It was issued as re_2."
+        assert agent.get(f"/offers/{pending['id']}").json["issued_reference"] == "re_1"
+
+    @pytest.mark.parametrize(("reference", "contradicts"), [("re_1", False), ("bank transfer 9", True)])
+    def test_after_somebody_did_it_by_hand(  # noqa: PLR0917  # fixtures and cases
+        self,
+        program: Program,
+        anonymous: Caller,
+        agent: Caller,
+        senior: Caller,
+        registered: dict[str, Any],
+        pending: dict[str, Any],
+        reference: str,
+        contradicts: bool,  # a case
+    ) -> None:
+        """The same issuance, found out by telephone; or a second one."""
+        let_pass(program.database, pending, "8 days")
+        work(program)
+        act(senior, pending, "record_issued", reference=reference)
+        assert call_back(anonymous, registered, said(pending)).json["contradicts"] == contradicts
+        assert violations(program.database) == []
+
+    def test_of_an_earlier_round(  # noqa: PLR0917  # fixtures
+        self,
+        program: Program,
+        anonymous: Caller,
+        agent: Caller,
+        senior: Caller,
+        registered: dict[str, Any],
+        pending: dict[str, Any],
+        provider: ReferenceProvider,
+    ) -> None:
+        call_back(anonymous, registered, said(pending, "failed"))
+        act(senior, pending, "retry")
+        assert call_back(anonymous, registered, said(pending), message_id="m2").json["contradicts"]
+        work(program)
+        assert agent.get(f"/offers/{pending['id']}").json["issued_reference"] == "re_2"
+        assert len(self.letters(agent)) == 1
+        assert violations(program.database) == []
+
+
+def test_what_was_called_back_is_never_changed(
+    program: Program, anonymous: Caller, registered: dict[str, Any], pending: dict[str, Any]
+) -> None:
+    call_back(anonymous, registered, said(pending))
+    for statement in ("UPDATE remedy_callback SET says = 'failed'", "DELETE FROM remedy_callback"):
+        with program.engine.connect() as connection, pytest.raises(Exception, match="never changed"):
+            connection.execute(text(statement))
