@@ -495,8 +495,9 @@ class World:
         helpers.execute(
             self._program.database,
             f"INSERT INTO remedy_order (id, offer_id, round, provider_id, key, body, state, closed_at{more[0]}) "
-            f"VALUES (gen_random_uuid(), :id, 1, :provider, :id || '-1', '{{}}', '{state}', {closed}{more[1]})",
+            f"VALUES (gen_random_uuid(), :id, 1, :provider, :key, '{{}}', '{state}', {closed}{more[1]})",
             id=offer["id"],
+            key=f"{offer['id']}-1",
             provider=self._remedy_provider(),
         )
         return offer

@@ -68,7 +68,7 @@ def call_back(
     *,
     message_id: str = "msg_1",
     at: int | None = None,
-    **more: str,
+    **more: Any,
 ) -> Any:
     """As the provider would, over the wire. `more`: headers instead of the right ones."""
     raw = body if isinstance(body, bytes) else orjson.dumps(body)

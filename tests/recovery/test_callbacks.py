@@ -69,7 +69,7 @@ class TestSigned:
         ],
     )
     def test_wrongly(
-        self, anonymous: Caller, registered: dict[str, Any], pending: dict[str, Any], headers: dict[str, str]
+        self, anonymous: Caller, registered: dict[str, Any], pending: dict[str, Any], headers: dict[str, Any]
     ) -> None:
         assert refused(call_back(anonymous, registered, said(pending), **headers)) == (401, "callback_refused")
 
