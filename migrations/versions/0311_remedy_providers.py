@@ -5,7 +5,7 @@ from alembic import op
 from sqlalchemy.dialects import postgresql
 
 revision = "0311_remedy_providers"
-down_revision = "0342_approval_requests"
+down_revision = "0350_offer_options"
 branch_labels = None
 depends_on = None
 
