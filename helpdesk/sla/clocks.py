@@ -111,8 +111,8 @@ def annul(uow: UnitOfWork, clock: Clock, at: datetime) -> None:
 
 
 def take_back(uow: UnitOfWork, clock: Clock, at: datetime) -> None:
-    """An open one is owed elsewhere, and has been: here nothing of it is open, kept or broken. The clock that counts on elsewhere tells
-    whether it was broken.
+    """An open one is owed elsewhere, and has been, or was only ever promised by a slip: here nothing of it is open, kept or broken. The
+    clock that counts on elsewhere, if any, tells whether it was broken.
     """
     resume(uow, clock, at)
     ring(uow, clock, at)

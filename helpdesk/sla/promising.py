@@ -49,19 +49,43 @@ class Promised:
         policy = self.policy(clock.started_at)
         clocks.retarget(uow, clock, policy, self.severity, self.tier, waits=waits, at=uow.now, mended=mended)
 
+    def follow_edit(self, uow: UnitOfWork, complaint: Complaint, clock: Clock, waits: Pauses) -> None:
+        """`retarget`, for whoever carries out an edit of the policies."""
+        if self.is_slip(uow, complaint, clock):
+            clocks.take_back(uow, clock, uow.now)
+        else:
+            self.retarget(uow, clock, waits, mended=self.mending(uow, complaint, clock))
+
     def mending(self, uow: UnitOfWork, complaint: Complaint, clock: Clock) -> Policy | None:
         """For whoever carries out an edit: the policy that a broken clock is held against (`clocks.retarget`). Where another is for it
         now than was when it was last counted, and that is by the policies (switched, put in another order, for others or other days)
         and not by the complaint's facts, that other; else its own as it is now, None where that is not in force any more.
         """
         present = self.policy(clock.started_at)
-        if clock.policy_id != present.id and clocks.is_over(clock, uow.now):
-            since = queries.went_by_since(uow.session, clock)
-            if since is not None:
-                before = of(uow, complaint, supposed=policies_in_force.as_of(uow.session, min(since, uow.now)))
-                if before.policy(clock.started_at).id == clock.policy_id:
-                    return present
+        if clock.policy_id != present.id and clocks.is_over(clock, uow.now) and _by_policies(uow, complaint, clock):
+            return present
         return next((policy for policy in self.policies.items if policy.id == clock.policy_id), None)
+
+    def is_slip(self, uow: UnitOfWork, complaint: Complaint, clock: Clock) -> bool:
+        """For whoever carries out an edit: whether a broken clock is of a kind that nothing promises the complaint now, and nothing did
+        when it would have begun: edits alone have promised it in between.
+        """
+        if not clocks.is_over(clock, uow.now) or self.promise(clock.kind, clock.started_at) is not None:
+            return False
+        born = max(clock.started_at, complaint.created_at)
+        first = of(uow, complaint, supposed=policies_in_force.as_of(uow.session, min(born, uow.now)))
+        return first.promise(clock.kind, clock.started_at) is None and _by_policies(uow, complaint, clock)
+
+
+def _by_policies(uow: UnitOfWork, complaint: Complaint, clock: Clock) -> bool:
+    """Whether the policies of when it was last counted, and the complaint's facts of now, make it go by its policy: so that where another
+    is for it now, that is by the policies alone.
+    """
+    since = queries.went_by_since(uow.session, clock)
+    if since is None:
+        return False
+    before = of(uow, complaint, supposed=policies_in_force.as_of(uow.session, min(since, uow.now)))
+    return before.policy(clock.started_at).id == clock.policy_id
 
 
 def of(

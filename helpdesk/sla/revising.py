@@ -131,8 +131,10 @@ class _Revision:
             promising.begin(self.uow, self.promised, self.complaint, kind, start, waits=waits, subject_id=subject_id)
 
     def _retarget(self, clock: Clock) -> None:
-        mended = self.promised.mending(self.uow, self.complaint, clock) if self.edited else None
-        self.promised.retarget(self.uow, clock, self.present.waits, mended=mended)
+        if self.edited:
+            self.promised.follow_edit(self.uow, self.complaint, clock, self.present.waits)
+        else:
+            self.promised.retarget(self.uow, clock, self.present.waits)
 
 
 def owed_by(complaint: Complaint) -> list[str]:

@@ -325,6 +325,55 @@ class TestCalendars:
         assert "resolve" in {payload["kind"] for _, payload in told(database, story.id, "sla.breached")}  # which stays
         assert last(database, story, "sla.recomputed")["resolve"]["breach_taken_back"]
 
+    @pytest.mark.parametrize("rung", [True, False])
+    def test_a_kind_that_only_the_slip_promised_goes_broken_or_not(self, database: Database, rung: bool) -> None:
+        """The policy promises to resolve and nothing else; while it was off by mistake the default one promised all of its own."""
+        policy_id = self.generous(database)
+        story = Story(database, MONDAY + HOUR)
+        assert story.kinds("running") == {"resolve"}
+        at = MONDAY + timedelta(days=14)
+        off, on = (Edit("change_policy", policy_id, {"active": active}) for active in (False, True))
+        if rung:
+            self.edited(database, at, off)
+            assert story.kinds("breached") >= {"acknowledge", "investigate", "resolve"}
+        else:
+            job_id = carried_out(database, off, at)
+            with_time(database, at + timedelta(minutes=1))
+            worked(database, job_id)
+        result = self.edited(database, at + HOUR, on)
+        assert (story.kinds("running"), story.kinds("breached")) == ({"resolve"}, set())
+        assert story.kinds("cancelled") == {"acknowledge", "investigate"}
+        assert (result["saved"], result["cancelled"]) == (1, len(story.kinds("cancelled")))
+        assert last(database, story, "sla.cancelled")["acknowledge"].get("breach_taken_back", False)
+        self.edited(database, at + 2 * HOUR, off)  # it is no slip after all
+        assert story.kinds("breached") >= {"acknowledge", "investigate", "resolve"}
+        assert story.kinds("running") == story.kinds("cancelled") == set()
+
+    def test_what_was_promised_from_the_beginning_stays_broken_when_it_is_promised_no_more(
+        self, database: Database
+    ) -> None:
+        policy_id = self.generous(
+            database, targets={"S3": {"resolve": [60, "business_days"], "acknowledge": [5, "minutes"]}}
+        )
+        story = Story(database, MONDAY + HOUR)
+        at = MONDAY + timedelta(days=14)
+        ring_everything(database, at)
+        edit = Edit("change_policy", policy_id, {"targets": {"S3": {"resolve": [60, "business_days"]}}})
+        self.edited(database, at, edit)
+        assert (story.kinds("running"), story.kinds("breached")) == ({"resolve"}, {"acknowledge"})
+
+    def test_what_a_fact_had_promised_stays_broken_when_it_is_promised_no_more(self, database: Database) -> None:
+        """It was under the default policy for an hour, by its severity and by no edit."""
+        policy_id = self.generous(database, condition=when("severity", "S3"))
+        story = Story(database, MONDAY + HOUR)
+        at = MONDAY + timedelta(days=14)
+        story.act("set_severity", at, severity="S4", reason="It is milder.")
+        ring_everything(database, at + HOUR)
+        assert "acknowledge" in story.kinds("breached")
+        story.act("set_severity", at + HOUR, severity="S3", reason="It is not.")
+        self.edited(database, at + 2 * HOUR, Edit("change_policy", policy_id, {"valid_from": "2026-01-01"}))
+        assert "acknowledge" in story.kinds("breached")
+
     def test_a_policy_that_was_too_strict_and_is_switched_off_leaves_no_breach(self, database: Database) -> None:
         policy_id = self.generous(database, targets={"S3": {"resolve": [10, "minutes"]}})
         story = Story(database, MONDAY + HOUR)
