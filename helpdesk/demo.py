@@ -13,7 +13,7 @@ from helpdesk.identity.actors import SYSTEM
 from helpdesk.kernel.money import Money
 from helpdesk.kernel.unit_of_work import UnitOfWork
 from helpdesk.recovery import budgets
-from helpdesk.recovery.models import Budget
+from helpdesk.recovery.budget_models import Budget
 from helpdesk.wiring import Program
 
 AGENT: Final = "ana.souza@example.com"

@@ -26,6 +26,7 @@ from helpdesk.identity import password_models, provider_models, session_models
 from helpdesk.integrations import models as integrations
 from helpdesk.kernel import event_log, files, idempotency, in_force, jobs, mail, outbox
 from helpdesk.recovery import approval_models as approvals
+from helpdesk.recovery import budget_models as budgets
 from helpdesk.recovery import case_fact_models as case_facts
 from helpdesk.recovery import conflict_models as interest_conflicts
 from helpdesk.recovery import decision_models as decisions
@@ -52,6 +53,7 @@ __all__ = [
     "attachment_models",
     "authority_limits",
     "automation",
+    "budgets",
     "case_facts",
     "code_maps",
     "complaint_links",

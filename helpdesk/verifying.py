@@ -22,6 +22,7 @@ from helpdesk.kernel.files import files_are_there
 from helpdesk.kernel.storage import Store
 from helpdesk.kernel.unit_of_work import Database
 from helpdesk.kernel.verification import Check, Violation
+from helpdesk.recovery import budget_verification as budgets
 from helpdesk.recovery import verification as recovery
 from helpdesk.sla import integrity_verification as integrity
 from helpdesk.sla import naming_verification
@@ -46,6 +47,7 @@ CHECKS: Final[dict[str, tuple[Check, ...]]] = {
     "taxonomy": taxonomy.CHECKS,
     "search": search.CHECKS,
     "clocks": (*sla.CHECKS, *integrity.CHECKS, *transitions.CHECKS),
+    "budgets": budgets.CHECKS,
     "recovery": recovery.CHECKS,
     "automation": automation.CHECKS,
     "duties": kernel.CHECKS,

@@ -92,11 +92,23 @@ from helpdesk.kernel.storage import Store, store_for
 from helpdesk.kernel.unit_of_work import Consequences, Database, Subscriber, UnitOfWork
 from helpdesk.kernel.uses import refuse_used
 from helpdesk.kernel.verification import Check
-from helpdesk.recovery import issuance, playbook_jobs, playbook_trying, playbooks, tariffs
+from helpdesk.recovery import (
+    budget_alerts,
+    budget_closing,
+    budget_jobs,
+    budget_subscribers,
+    issuance,
+    playbook_jobs,
+    playbook_trying,
+    playbooks,
+    reservations,
+    tariffs,
+)
 from helpdesk.recovery import queries as recovery_queries
 from helpdesk.recovery import subscribers as recovery
 from helpdesk.recovery import use_subscribers as suggesting
 from helpdesk.recovery.authority_events import ApprovalOverdue
+from helpdesk.recovery.budget_events import BudgetAlerted
 from helpdesk.recovery.events import (
     OfferAccepted,
     OfferApproved,
@@ -182,6 +194,7 @@ _FOLLOWING: Final[Mapping[type[Event], tuple[Subscriber, ...]]] = {
     OfferDelivered: (answers.remedy_delivered,),
     OfferReversed: (answers.remedy_taken_back,),
     OfferRevoked: (recovery.approval_answered, answers.remedy_taken_back),
+    BudgetAlerted: (budget_subscribers.alerted,),
     **dict.fromkeys((SlaWarned, SlaBreached, SlaOverdue), (escalations.rang,)),
     SlaOfferWanted: (recovery.offer_wanted,),
     ComplaintSplit: (sla.split_clocks,),
@@ -281,6 +294,10 @@ HANDLERS: Final[Handlers] = {
     notifications.TOPIC: Outside(notifications.mail_notification),
     password_service.TOPIC: Outside(door_jobs.send_reset, queue=mail.QUEUE, patience=40),
     issuance.TOPIC: Outside(issuance.issue, give_up=issuance.give_up),
+    budget_alerts.TELL: Outside(budget_jobs.tell_alert, patience=40),
+    reservations.SETTLE_CLOSED: Outside(
+        budget_closing.settle_closed, patience=40
+    ),  # somebody may have a complaint open for long
     reassignment.TOPIC: Outside(reassignment_jobs.reassign, queue=BULK),
     closed_teams.TOPIC: Outside(closed_team_jobs.give_on, queue=BULK),
     bulk_changes.TOPIC: Outside(bulk_jobs.change_many, give_up=bulk_jobs.give_up, queue=BULK),

@@ -21,7 +21,10 @@ NOTIFICATION_KINDS: Final = (
     "trigger_paused",
     "mail_failed",
     "approval_overdue",
+    "budget_alert",
 )
+APART: Final = {"budget_alert": "budget:read"}
+"""Of the kinds that are about no complaint: the permission with which one is told of it, and reads it."""
 
 
 class Watcher(Stamped, Base):
@@ -37,20 +40,21 @@ class Watcher(Stamped, Base):
 
 class Notification(Identified, Stamped, Base):
     """That something happened, for one agent, once per event. What was said is not in it: it is read where it stands, by
-    whoever may see it then.
+    whoever may see it then. `complaint_id` None: it is about none (`APART`).
     """
 
     __tablename__ = "notification"
     __table_args__ = (
         UniqueConstraint("event_id", "agent_id"),
         CheckConstraint(f"kind IN {NOTIFICATION_KINDS}", name="kind"),
+        CheckConstraint(f"(kind IN ({', '.join(map(repr, APART))})) = (complaint_id IS NULL)", name="about"),
         Index("ix_notification_agent_id_id", "agent_id", "id"),
         Index("ix_notification_unread", "agent_id", "id", postgresql_where=text("read_at IS NULL")),
         Index("ix_notification_created_at", "created_at"),
     )
 
     agent_id: Mapped[UUID] = mapped_column(ForeignKey("agent.id", ondelete="CASCADE"))
-    complaint_id: Mapped[UUID] = mapped_column(ForeignKey("complaint.id", ondelete="CASCADE"))
+    complaint_id: Mapped[UUID | None] = mapped_column(ForeignKey("complaint.id", ondelete="CASCADE"))
     event_id: Mapped[UUID]
     kind: Mapped[str]
     message_id: Mapped[UUID | None]

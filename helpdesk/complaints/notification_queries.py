@@ -11,7 +11,7 @@ from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import Session
 
 from helpdesk.complaints.models import Complaint
-from helpdesk.complaints.notification_models import Notification, NotificationPreference, Watcher
+from helpdesk.complaints.notification_models import APART, Notification, NotificationPreference, Watcher
 from helpdesk.complaints.queries import Part, complaint_for_update, visible_id, visible_to
 from helpdesk.identity.actors import Actor
 from helpdesk.identity.models import Agent
@@ -107,12 +107,20 @@ _NEWEST_FIRST: Final = Order((Notification.id,), (UUID,), descending=True)
 
 
 def _of(actor: Actor) -> ColumnElement[bool]:
-    """One's own, of complaints that one may still see."""
-    return (Notification.agent_id == actor.id) & visible_to(actor)
+    """One's own, of complaints that one may still see, and of no complaint, as far as one may still read such. Complaints are
+    joined from outside.
+    """
+    about = Notification.complaint_id.is_not(None) & visible_to(actor)
+    apart = [kind for kind, permission in APART.items() if actor.may(permission)]
+    if apart:
+        about = about | (Notification.complaint_id.is_(None) & Notification.kind.in_(apart))
+    return (Notification.agent_id == actor.id) & about
 
 
 def list_notifications(session: Session, actor: Actor, page: Page, given: dict[str, Any]) -> Listed:
-    statement: AnySelect = select(*_SHOWN).join(Complaint, Complaint.id == Notification.complaint_id).where(_of(actor))
+    statement: AnySelect = (
+        select(*_SHOWN).outerjoin(Complaint, Complaint.id == Notification.complaint_id).where(_of(actor))
+    )
     if "unread" in given:
         unread = Notification.read_at.is_(None)
         statement = statement.where(unread if given["unread"] else ~unread)
@@ -122,7 +130,7 @@ def list_notifications(session: Session, actor: Actor, page: Page, given: dict[s
 
 
 def notification(session: Session, actor: Actor, notification_id: UUID) -> Mapping[str, Any]:
-    found = select(*_SHOWN).join(Complaint, Complaint.id == Notification.complaint_id)
+    found = select(*_SHOWN).outerjoin(Complaint, Complaint.id == Notification.complaint_id)
     row = session.execute(found.where(Notification.id == notification_id, _of(actor))).mappings().one_or_none()
     if row is None:
         raise NotFound
@@ -133,7 +141,7 @@ def count_unread(session: Session, actor: Actor) -> dict[str, Any]:
     """Exact up to `MOST_COUNTED`."""
     some = (
         select(Notification.id)
-        .join(Complaint, Complaint.id == Notification.complaint_id)
+        .outerjoin(Complaint, Complaint.id == Notification.complaint_id)
         .where(_of(actor), Notification.read_at.is_(None))
         .limit(MOST_COUNTED + 1)
     )
@@ -144,7 +152,7 @@ def count_unread(session: Session, actor: Actor) -> dict[str, Any]:
 def notification_for_update(session: Session, actor: Actor, notification_id: UUID) -> Notification:
     found = (
         select(Notification)
-        .join(Complaint, Complaint.id == Notification.complaint_id)
+        .outerjoin(Complaint, Complaint.id == Notification.complaint_id)
         .where(Notification.id == notification_id, _of(actor))
         .with_for_update(of=Notification)
     )
@@ -161,10 +169,10 @@ def mark_all_read(session: Session, actor: Actor, up_to: UUID | None) -> int:
 
 
 def to_be_mailed(session: Session, notification_id: UUID) -> Any:
-    """`(notification, complaint, agent's address)` while it is unread and its agent active; None otherwise."""
+    """`(notification, complaint or None, agent's address)` while it is unread and its agent active; None otherwise."""
     found = (
         select(Notification, Complaint, Agent.email)
-        .join(Complaint, Complaint.id == Notification.complaint_id)
+        .outerjoin(Complaint, Complaint.id == Notification.complaint_id)
         .join(Agent, Agent.id == Notification.agent_id)
         .where(Notification.id == notification_id, Notification.read_at.is_(None), Agent.active)
         .with_for_update(of=Notification)

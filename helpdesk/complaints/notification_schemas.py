@@ -19,9 +19,11 @@ class NotificationQuery(PageQuery):
 class Notification(Schema):
     id = fields.UUID(required=True)
     kind = Choice(NOTIFICATION_KINDS, required=True)
-    complaint_id = fields.UUID(required=True)
-    reference = fields.String(required=True, metadata={"example": "7K3M-9QX2-TAM"})
-    subject = fields.String(required=True, metadata={"example": "Parcel a week late"})
+    complaint_id = fields.UUID(
+        required=True, allow_none=True, metadata={"description": "Null where it is about no complaint."}
+    )
+    reference = fields.String(required=True, allow_none=True, metadata={"example": "7K3M-9QX2-TAM"})
+    subject = fields.String(required=True, allow_none=True, metadata={"example": "Parcel a week late"})
     message_id = fields.UUID(
         required=True, allow_none=True, metadata={"description": "Of a message or a mention: which.", "example": None}
     )
@@ -32,7 +34,8 @@ class Notification(Schema):
         metadata={
             "description": "`from_status` and `to_status`; of a `promise` its `due_at`, the `rung` that it came to, how late that rang and a "
             "`text` that says it; of a trigger its "
-            "`trigger_id`, its name, and the `text` that it has for you or why it was paused; of an approval its `offer_id` and `due_at`.",
+            "`trigger_id`, its name, and the `text` that it has for you or why it was paused; of an approval its `offer_id` and `due_at`; "
+            "of a `budget` its `budget_id`, the `percent` of it that are used, and a `text` that says it.",
             "example": {},
         },
     )

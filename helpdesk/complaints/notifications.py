@@ -4,14 +4,14 @@ Nobody is told what they did themselves, nor of a complaint that they may not se
 a mail again when it is sent, since teams change in between.
 """
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from typing import Any, Final, Protocol
 from uuid import UUID
 
 from helpdesk.complaints import notification_queries, queries
 from helpdesk.complaints.models import Complaint
-from helpdesk.complaints.notification_models import Notification, NotificationPreference
+from helpdesk.complaints.notification_models import APART, Notification, NotificationPreference
 from helpdesk.identity.actor_queries import active_actors
 from helpdesk.identity.actors import SYSTEM, Actor
 from helpdesk.kernel import outbox
@@ -35,6 +35,7 @@ _SAID: Final = {
     "trigger_paused": "A trigger failed again and again, the last time on this complaint, and was paused.",
     "mail_failed": "A mail to the complainant does not arrive.",
     "approval_overdue": "An offer on it waits for approval longer than it should.",
+    "budget_alert": "Much of a budget is used.",
 }
 
 
@@ -57,10 +58,22 @@ class News:
 
 def tell(uow: UnitOfWork, complaint: Complaint, event: Event, news: News) -> None:
     """The complaint is the locked row, as the event left it."""
+    _tell(uow, event, news, complaint.id, lambda actor: queries.sees(actor, complaint))
+
+
+def tell_apart(uow: UnitOfWork, event: Event, news: News) -> None:
+    """Of what is about no complaint, whoever is named and may read such (`APART`)."""
+    permission = APART[news.kind]
+    _tell(uow, event, news, None, lambda actor: actor.may(permission))
+
+
+def _tell(
+    uow: UnitOfWork, event: Event, news: News, complaint_id: UUID | None, may_know: Callable[[Actor], bool]
+) -> None:
     recorded = uow.recorded(event)
     listeners = notification_queries.listeners(
         uow.session,
-        complaint.id if news.to_watchers else None,
+        complaint_id if news.to_watchers else None,
         [one for one in news.also if not _did(recorded.actor, one)],
     )
     wanted = {
@@ -69,13 +82,13 @@ def tell(uow: UnitOfWork, complaint: Complaint, event: Event, news: News) -> Non
         if news.kind not in one.muted and not _did(recorded.actor, one.agent_id)
     }
     for actor in active_actors(uow.session, wanted):
-        if actor.id is None or not queries.sees(actor, complaint):
+        if actor.id is None or not may_know(actor):
             continue
         notification_id = new_id()
         row = {
             "id": notification_id,
             "agent_id": actor.id,
-            "complaint_id": complaint.id,
+            "complaint_id": complaint_id,
             "event_id": recorded.id,
             "kind": news.kind,
             "message_id": news.message_id,
@@ -109,24 +122,34 @@ def mail_notification(tools: Tools, duty_id: UUID, notification_id: UUID) -> Non
         outbox.mark_done(uow.session, duty_id)
 
 
-def _mail(uow: UnitOfWork, notification: Notification, complaint: Complaint, address: str) -> None:
+def _mail(uow: UnitOfWork, notification: Notification, complaint: Complaint | None, address: str) -> None:
     actors = active_actors(uow.session, [notification.agent_id])
-    if not actors or not queries.sees(actors[0], complaint):
+    if not actors or not _may_know_still(actors[0], notification, complaint):
         return
+    about = "" if complaint is None else f"Complaint: {complaint.reference}\n\n"
+    words = notification.kind.replace("_", " ")
     queue_mail(
         uow,
-        subject_id=complaint.id,
+        subject_id=notification.id if complaint is None else complaint.id,
         reason="notification",
         recipient=address,
-        subject=f"Complaint {complaint.reference}: {notification.kind.replace('_', ' ')}",
-        body=f"{_SAID[notification.kind]}\n\n{_more(notification)}Complaint: {complaint.reference}\n\n"
-        f"{_WHY_MAILED[bool(notification.detail.get('mail'))]}\n",
+        subject=words.capitalize() if complaint is None else f"Complaint {complaint.reference}: {words}",
+        body=f"{_SAID[notification.kind]}\n\n{_more(notification)}{about}{_WHY_MAILED[bool(notification.detail.get('mail'))]}\n",
     )
 
 
+def _may_know_still(actor: Actor, notification: Notification, complaint: Complaint | None) -> bool:
+    if complaint is None:
+        return actor.may(APART[notification.kind])
+    return queries.sees(actor, complaint)
+
+
 def _more(notification: Notification) -> str:
-    """Of a promise: which, when it is due, and how late the alarm was. Nothing that a person wrote about the complaint."""
-    text = notification.detail.get("text") if notification.kind.startswith("sla_") else None
+    """Of a promise: which, when it is due, and how late the alarm was; of a budget, how much is used. Nothing that a person
+    wrote about the complaint.
+    """
+    telling = notification.kind.startswith("sla_") or notification.kind in APART
+    text = notification.detail.get("text") if telling else None
     return f"{text}\n\n" if text else ""
 
 

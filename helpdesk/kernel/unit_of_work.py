@@ -88,9 +88,11 @@ class UnitOfWork:
         self._rows: dict[Table, list[Mapping[str, Any]]] = defaultdict(list)
         self._duties: list[NewDuty] = []
         self._at_end: dict[object, Callable[[UnitOfWork], None]] = {}
+        self._at_last: dict[object, Callable[[UnitOfWork], None]] = {}
         self._books: dict[type[Book], Book] = {}
         self._streams: dict[UUID, Stream] = {}
         self._finished = False
+        self._concluding = False
         self.about: set[UUID] = set()
         """Rows with a chain that this unit of work is about: what an answer made from it tells of."""
 
@@ -173,7 +175,8 @@ class UnitOfWork:
         not_before: datetime | None = None,
     ) -> None:
         """Owe something. With a `dedupe_key`, a second one of the same topic and key is the same duty."""
-        self._still_open()
+        if not self._concluding:
+            self._still_open()
         self._duties.append(NewDuty(topic, subject_id, payload or {}, dedupe_key, not_before))
 
     def at_end(self, key: object, work: "Callable[[UnitOfWork], None]") -> None:
@@ -182,6 +185,15 @@ class UnitOfWork:
         """
         self._still_open()
         self._at_end.setdefault(key, work)
+
+    def at_last(self, key: object, work: "Callable[[UnitOfWork], None]") -> None:
+        """Do `work`, once for each `key`, right before the commit, when even the answer is made: for the lock of a row that many
+        wait for, which is held for one statement and the commit so. It writes through the session, owes duties, records
+        nothing, and may still refuse, by raising: all of it is undone then. A rehearsal does not come to it. It takes its lock
+        after the audit log's (`record_last`); whoever takes both in one unit of work the other way round may meet a deadlock.
+        """
+        self._still_open()
+        self._at_last.setdefault(key, work)
 
     def book(self, kind: type[AnyBook]) -> AnyBook:
         """The one book of its kind in this unit of work. For what is told once of several steps: where a row stood before the first
@@ -230,6 +242,14 @@ class UnitOfWork:
         self._write_last()
         self._finished = True
 
+    def conclude(self) -> None:
+        """`finish`, and what is to be done at last. The commit follows at once."""
+        self.finish()
+        self._concluding = True
+        for work in self._at_last.values():
+            work(self)
+        self._write_duties()
+
     def _react(self, batch: Sequence[Recorded]) -> None:
         by_type: dict[type[Event], list[Recorded]] = defaultdict(list)
         for item in batch:
@@ -252,6 +272,7 @@ class UnitOfWork:
             bulk.write_rows(self.session, {_DUTY: rows})
         else:
             self.session.execute(_OWE, rows)
+        self._duties.clear()
 
     def _write_last(self) -> None:
         for chain in dict.fromkeys(self._last.values()):
@@ -329,7 +350,7 @@ class Database:
             self._keep_up(session)
             uow = UnitOfWork(session, actor, self.consequences, now=now, request_id=request_id, mails=self.mails)
             yield uow
-            uow.finish()
+            uow.conclude()
             session.commit()
 
     @contextmanager

@@ -1,35 +1,107 @@
-"""Every select on budgets and their ledgers."""
+"""Every select on budgets and their ledgers, and the statements that move money. Budgets are locked last; several of them
+in the order of their ids.
+"""
 
 from collections.abc import Mapping, Sequence
-from datetime import date
+from dataclasses import dataclass
+from datetime import date, datetime
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import or_, select
+from sqlalchemy import any_, func, insert, literal, select, text, update
 from sqlalchemy.orm import Session
 
 from helpdesk.identity.actors import Actor
+from helpdesk.identity.models import Agent, Role
 from helpdesk.kernel.access import existing
 from helpdesk.kernel.errors import NotFound
 from helpdesk.kernel.pagination import Listed, Order, Page, listed
-from helpdesk.recovery.models import Budget, BudgetEntry
+from helpdesk.recovery.budget_models import Budget, BudgetAlert, BudgetEntry
+from helpdesk.recovery.lifecycle import RESERVED
+from helpdesk.recovery.models import Offer
 from helpdesk.recovery.queries import with_amount
 
+_PAYING: Final = text("""
+    SELECT id, team_id, allocated_minor + transferred_minor - reserved_minor - committed_minor AS available
+    FROM budget
+    WHERE currency = :currency AND starts_on <= :day AND ends_on >= :day AND closed_at IS NULL
+      AND (team_id IS NULL OR team_id = :team_id)
+    ORDER BY ends_on, id
+""")
 
-def paying_budgets(session: Session, team_id: UUID | None, currency: str, day: date) -> Sequence[UUID]:
-    """Budgets that may pay, the one that ends first before the others: the team's where it has any, else the firm's."""
-    rows = session.execute(
-        select(Budget.id, Budget.team_id)
-        .where(
-            Budget.currency == currency,
-            Budget.starts_on <= day,
-            Budget.ends_on >= day,
-            or_(Budget.team_id.is_(None), Budget.team_id == team_id),
-        )
-        .order_by(Budget.ends_on, Budget.id)
-    ).all()
-    own = [row.id for row in rows if row.team_id is not None]
-    return own or [row.id for row in rows]
+
+def paying_budgets(session: Session, team_id: UUID | None, currency: str, day: date) -> Sequence[Any]:
+    """Budgets that may pay (`id`, `available`), the one that ends first before the others: the team's where it has any, else the
+    firm's.
+    """
+    rows = session.execute(_PAYING, {"currency": currency, "day": day, "team_id": team_id}).all()
+    own = [row for row in rows if row.team_id is not None]
+    return own or rows
+
+
+_MOVE: Final = text("""
+    WITH moved AS (
+        UPDATE budget SET reserved_minor = reserved_minor + :reserved, committed_minor = committed_minor + :committed,
+                          version = version + 1
+        WHERE id = :budget_id AND (CAST(:kind AS text) <> 'reserve' OR closed_at IS NULL
+              AND allocated_minor + transferred_minor - reserved_minor - committed_minor >= :amount_minor)
+        RETURNING id, reserved_minor + committed_minor AS used, allocated_minor + transferred_minor AS funds,
+                  allocated_minor + transferred_minor - lapsed_minor - reserved_minor - committed_minor AS available,
+                  alert_percents, alerted, closed_at
+    ), written AS (
+        INSERT INTO budget_entry (id, budget_id, kind, amount_minor, offer_id, round, at, actor_kind, actor_id)
+        SELECT :id, moved.id, CAST(:kind AS text), :amount_minor, :offer_id, :round, :at, :actor_kind, CAST(:actor_id AS uuid)
+        FROM moved
+    )
+    SELECT * FROM moved
+""")
+
+
+def move(session: Session, entry: Mapping[str, Any]) -> Any:
+    """Change the sums and write the ledger's line, in one statement, since the row stays locked until the commit. The row as
+    it is then; None for a reservation that does not fit, or whose budget was closed.
+    """
+    return session.execute(_MOVE, entry).one_or_none()
+
+
+def set_alerted(session: Session, budget_id: UUID, percents: list[int]) -> None:
+    session.execute(
+        update(Budget)
+        .where(Budget.id == budget_id)
+        .values(alerted=percents)
+        .execution_options(synchronize_session=False)
+    )
+
+
+def add_alert(session: Session, row: Mapping[str, Any]) -> None:
+    session.execute(insert(BudgetAlert), row)
+
+
+def end_alerts(session: Session, budget_id: UUID, percents: Sequence[int], now: datetime) -> None:
+    session.execute(
+        update(BudgetAlert)
+        .where(BudgetAlert.budget_id == budget_id, BudgetAlert.percent.in_(percents), BudgetAlert.fell_at.is_(None))
+        .values(fell_at=now)
+        .execution_options(synchronize_session=False)
+    )
+
+
+def alert_for_update(session: Session, alert_id: UUID) -> tuple[BudgetAlert, Budget] | None:
+    """An alert that is to be told, locked, and its budget, not locked: its name is all that is wanted of it."""
+    row = session.execute(
+        select(BudgetAlert, Budget)
+        .join(Budget, Budget.id == BudgetAlert.budget_id)
+        .where(BudgetAlert.id == alert_id, BudgetAlert.told_at.is_(None))
+        .with_for_update(of=BudgetAlert)
+    ).one_or_none()
+    return None if row is None else (row[0], row[1])
+
+
+def managers(session: Session, limit: int = 100) -> Sequence[UUID]:
+    """Active agents who may manage budgets."""
+    may = select(Agent.id).join(Role, Role.name == Agent.role).where(Agent.active)
+    holding = may.where(literal("budget:manage") == any_(Role.permissions))
+    return session.scalars(holding.order_by(Agent.id).limit(limit)).all()
 
 
 _BUDGET: Final[Any] = select(
@@ -40,20 +112,32 @@ _BUDGET: Final[Any] = select(
     Budget.ends_on,
     Budget.currency,
     Budget.allocated_minor,
+    Budget.transferred_minor,
+    Budget.lapsed_minor,
     Budget.reserved_minor,
     Budget.committed_minor,
+    Budget.alert_percents,
+    Budget.alerted,
+    Budget.closed_at,
+    Budget.closed_reason,
+    Budget.closed_by,
+    Budget.successor_id,
+    Budget.carries,
     Budget.version,
     Budget.created_at,
 )
 _BY_BUDGET: Final = Order((Budget.id,), (UUID,))
 _BY_ENTRY: Final = Order((BudgetEntry.id,), (UUID,))
+_BY_ALERT: Final = Order((BudgetAlert.id,), (UUID,), descending=True)
+_SUMS: Final = ("allocated", "transferred", "lapsed", "reserved", "committed")
 
 
 def _with_sums(row: Mapping[Any, Any]) -> dict[str, Any]:
     shown = dict(row)
     currency = shown["currency"]
-    sums = {name: shown.pop(f"{name}_minor") for name in ("allocated", "reserved", "committed")}
-    sums["available"] = sums["allocated"] - sums["reserved"] - sums["committed"]
+    sums = {name: shown.pop(f"{name}_minor") for name in _SUMS}
+    funds = sums["allocated"] + sums["transferred"]
+    sums["available"] = funds - sums["lapsed"] - sums["reserved"] - sums["committed"]
     return shown | {name: (minor, currency) for name, minor in sums.items()}
 
 
@@ -64,7 +148,11 @@ def list_budgets(session: Session, page: Page, given: dict[str, Any]) -> Listed:
     if "team_id" in given:
         statement = statement.where(Budget.team_id == given["team_id"])
     if "on" in given:
-        statement = statement.where(Budget.starts_on <= given["on"], Budget.ends_on >= given["on"])
+        open_then = (Budget.starts_on <= given["on"], Budget.ends_on >= given["on"], Budget.closed_at.is_(None))
+        statement = statement.where(*open_then)
+    if "closed" in given:
+        closed = Budget.closed_at.is_not(None)
+        statement = statement.where(closed if given["closed"] else ~closed)
     rows, cursor, total = listed(session, page, statement, _BY_BUDGET, given)
     return [_with_sums(row) for row in rows], cursor, total
 
@@ -80,6 +168,61 @@ def budget_for_update(session: Session, _actor: Actor, budget_id: UUID) -> Budge
     return existing(
         session.execute(select(Budget).where(Budget.id == budget_id).with_for_update()).scalar_one_or_none()
     )
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """A budget and the other one that is named with it, both locked; `other` None: none is named, or there is no such."""
+
+    budget: Budget
+    other: Budget | None
+
+    @property
+    def version(self) -> int:
+        return self.budget.version
+
+    @property
+    def etag(self) -> str:
+        return self.budget.etag
+
+
+def pair_for_update(session: Session, budget_id: UUID, other_id: UUID | None) -> Pair:
+    """Raises `NotFound` for the first."""
+    named = {budget_id, other_id or budget_id}
+    locked = select(Budget).where(Budget.id.in_(named)).order_by(Budget.id).with_for_update()
+    rows = {row.id: row for row in session.scalars(locked)}
+    return Pair(existing(rows.get(budget_id)), None if other_id is None else rows.get(other_id))
+
+
+def heir(session: Session, budget_id: UUID) -> UUID | None:
+    """Where the money of a closed budget goes: the first open one in the row of successors; None: it lapses."""
+    row = session.execute(_HEIR, {"budget_id": budget_id}).one_or_none()
+    return None if row is None else row.id
+
+
+_HEIR: Final = text("""
+    WITH RECURSIVE line (id, closed_at, successor_id) AS (
+        SELECT id, closed_at, successor_id FROM budget WHERE id = :budget_id
+        UNION
+        SELECT b.id, b.closed_at, b.successor_id FROM line JOIN budget b ON b.id = line.successor_id
+        WHERE line.closed_at IS NOT NULL
+    )
+    SELECT id FROM line WHERE closed_at IS NULL AND id <> :budget_id
+""")
+
+
+def carries(session: Session, budget_id: UUID) -> bool:
+    """Whether a closed budget's reservations go on into its successor."""
+    found = select(Budget.id).where(Budget.id == budget_id, Budget.closed_at.is_not(None), Budget.carries)
+    return session.execute(found).first() is not None
+
+
+def offers_paid_by(session: Session, budget_id: UUID) -> Sequence[UUID]:
+    """Offers for which it has money set aside."""
+    found = select(Offer.id).where(
+        Offer.budget_id == budget_id, Offer.status.in_(RESERVED), Offer.amount_minor.is_not(None)
+    )
+    return session.scalars(found.order_by(Offer.id)).all()
 
 
 def same_budget(session: Session, given: Mapping[str, Any]) -> UUID | None:
@@ -103,6 +246,8 @@ def list_entries(session: Session, page: Page, given: dict[str, Any], budget_id:
         BudgetEntry.amount_minor,
         BudgetEntry.offer_id,
         BudgetEntry.round,
+        BudgetEntry.transfer_id,
+        BudgetEntry.other_budget_id,
         BudgetEntry.at,
         BudgetEntry.actor_kind,
         BudgetEntry.actor_id,
@@ -110,3 +255,41 @@ def list_entries(session: Session, page: Page, given: dict[str, Any], budget_id:
     ).where(BudgetEntry.budget_id == budget_id)
     rows, cursor, total = listed(session, page, statement, _BY_ENTRY, given)
     return [with_amount({**row, "currency": currency}) for row in rows], cursor, total
+
+
+def list_alerts(session: Session, page: Page, given: dict[str, Any], budget_id: UUID) -> Listed:
+    """Newest first."""
+    currency = budget_detail(session, budget_id)["currency"]
+    statement: Any = select(
+        BudgetAlert.id,
+        BudgetAlert.percent,
+        BudgetAlert.at,
+        BudgetAlert.used_minor,
+        BudgetAlert.funds_minor,
+        BudgetAlert.told_at,
+        BudgetAlert.fell_at,
+    ).where(BudgetAlert.budget_id == budget_id)
+    rows, cursor, total = listed(session, page, statement, _BY_ALERT, given)
+    shown = [{**row, "used": (row["used_minor"], currency), "funds": (row["funds_minor"], currency)} for row in rows]
+    return shown, cursor, total
+
+
+_SPENT: Final = text("""
+    SELECT at::date AS day, sum(CASE kind WHEN 'commit' THEN amount_minor ELSE -amount_minor END) AS spent, count(*) AS entries
+    FROM budget_entry
+    WHERE budget_id = :budget_id AND kind IN ('commit', 'reverse') AND at >= :first AND at < CAST(:last AS date) + 1
+    GROUP BY at::date ORDER BY at::date
+""")
+
+
+def spent_by_day(session: Session, budget_id: UUID, first: date, last: date) -> dict[date, tuple[int, int]]:
+    """Of the days (UTC, as sessions are) from the first to the last that have entries: what was spent less what came back, in
+    minor units, and how many entries that rests on.
+    """
+    rows = session.execute(_SPENT, {"budget_id": budget_id, "first": first, "last": last})
+    return {row.day: (int(row.spent), row.entries) for row in rows}
+
+
+def moment(session: Session) -> datetime:
+    found: datetime = session.execute(select(func.now())).scalar_one()
+    return found

@@ -1,14 +1,11 @@
-"""Budgets and their ledger: allocate, reserve at approval, commit at issuance, release or reverse when it comes to nothing.
-
-A reservation is one UPDATE whose WHERE asks for room, so the database itself decides who of forty at once still fits;
-reading the rest first and writing it afterwards would let two see the same money. Every act writes one ledger entry in
-the same transaction. Budgets are locked last (complaint, offer, budget).
+"""What people do to budgets: open, change, allocate, transfer. Each budget is locked; closing is in `budget_closing`, and what
+offers do to budgets in `reservations`.
 """
 
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import update
+from sqlalchemy.orm import Session
 
 from helpdesk.identity import queries as identity
 from helpdesk.identity.actors import Actor
@@ -16,21 +13,22 @@ from helpdesk.identity.administration import record_administration
 from helpdesk.kernel.errors import FieldError, ValidationFailed
 from helpdesk.kernel.ids import new_id
 from helpdesk.kernel.money import MAX_MINOR, Money
+from helpdesk.kernel.schemas import dump_money
 from helpdesk.kernel.unit_of_work import UnitOfWork
-from helpdesk.recovery import budget_queries
-from helpdesk.recovery.errors import BudgetExhausted, BudgetExists, NoBudget
-from helpdesk.recovery.events import BudgetAllocated, BudgetOpened
-from helpdesk.recovery.models import Budget, BudgetEntry, Offer
+from helpdesk.recovery import budget_alerts, budget_ledger, budget_queries
+from helpdesk.recovery.budget_arithmetic import DEFAULT_ALERTS
+from helpdesk.recovery.budget_errors import BudgetExists, BudgetIsClosed, TransferTooLarge
+from helpdesk.recovery.budget_events import BudgetAllocated, BudgetChanged, BudgetOpened, BudgetTransferred
+from helpdesk.recovery.budget_models import Budget
+from helpdesk.recovery.budget_queries import Pair
 
 
 def open_budget(uow: UnitOfWork, given: dict[str, Any]) -> UUID:
-    """`given`: name, currency, starts_on, ends_on, and team_id or None for the firm's. It begins empty."""
+    """`given`: name, currency, starts_on, ends_on, team_id or None for the firm's, alert_percents. It begins empty."""
     team_id = given.get("team_id")
     if team_id is not None and not identity.active_team(uow.session, team_id):
         raise ValidationFailed(errors=[FieldError.at("/team_id", "unknown", "There is no such active team.")])
-    existing = budget_queries.same_budget(uow.session, given)
-    if existing is not None:
-        raise BudgetExists(budget_id=existing)
+    _refuse_same(uow, given)
     budget = Budget(
         id=new_id(),
         version=1,
@@ -39,6 +37,8 @@ def open_budget(uow: UnitOfWork, given: dict[str, Any]) -> UUID:
         starts_on=given["starts_on"],
         ends_on=given["ends_on"],
         currency=given["currency"],
+        alert_percents=sorted(given.get("alert_percents", DEFAULT_ALERTS)),
+        alerted=[],
     )
     uow.session.add(budget)
     record_administration(
@@ -50,23 +50,50 @@ def open_budget(uow: UnitOfWork, given: dict[str, Any]) -> UUID:
             team_id=team_id,
             starts_on=budget.starts_on.isoformat(),
             ends_on=budget.ends_on.isoformat(),
+            alert_percents=budget.alert_percents,
         ),
     )
     return budget.id
 
 
-def allocate(uow: UnitOfWork, actor: Actor, budget: Budget, amount: Money, note: str | None) -> UUID:
-    """Put money in; `budget` is locked. What was put in is not taken out again: close the period instead."""
-    if amount.currency != budget.currency:
-        message = f"This budget is in {budget.currency}."
-        raise ValidationFailed(errors=[FieldError.at("/amount/currency", "currency", message)])
-    if budget.allocated_minor + amount.minor > MAX_MINOR:
-        message = "With what is in it, this is more than can be counted to the cent."
-        raise ValidationFailed(errors=[FieldError.at("/amount/amount", "range", message)])
-    before = budget.allocated_minor
-    budget.allocated_minor += amount.minor
+def _refuse_same(uow: UnitOfWork, given: dict[str, Any]) -> None:
+    found = budget_queries.same_budget(uow.session, given)
+    if found is not None:
+        raise BudgetExists(budget_id=found)
+
+
+def check_open(_session: Session, _actor: Actor, row: Budget | Pair) -> None:
+    """Raises `BudgetIsClosed`."""
+    budget = row.budget if isinstance(row, Pair) else row
+    if budget.closed_at is not None:
+        raise BudgetIsClosed(closed_at=budget.closed_at.isoformat(), successor_id=budget.successor_id)
+
+
+def change(uow: UnitOfWork, budget: Budget, given: dict[str, Any]) -> UUID:
+    """`given`: name, alert_percents; what is as it was changes nothing."""
+    before = {name: getattr(budget, name) for name in given}
+    after = {name: sorted(value) if name == "alert_percents" else value for name, value in given.items()}
+    changes = {name: [before[name], after[name]] for name in given if before[name] != after[name]}
+    if not changes:
+        return budget.id
+    if "name" in changes:
+        period = {name: getattr(budget, name) for name in ("team_id", "starts_on", "ends_on", "currency")}
+        _refuse_same(uow, period | {"name": after["name"]})
+    for name, value in after.items():
+        setattr(budget, name, value)
     budget.touch()
-    uow.add_rows(BudgetEntry, [_entry(uow, actor, budget.id, "allocate", amount.minor, note=note)])
+    budget_alerts.keep_up(uow, budget)
+    record_administration(uow, BudgetChanged(budget_id=budget.id, currency=budget.currency, changes=changes))
+    return budget.id
+
+
+def allocate(uow: UnitOfWork, actor: Actor, budget: Budget, amount: Money, note: str | None) -> UUID:
+    """Put money in. What was put in is not taken out again, but may be transferred, or lapse when the budget is closed."""
+    problems = [*_other_currency(budget, amount), *_too_much(budget, amount)]
+    if problems:
+        raise ValidationFailed(errors=problems)
+    before = budget.allocated_minor
+    budget_ledger.put(uow, actor, budget, "allocate", amount.minor, note=note)
     record_administration(
         uow,
         BudgetAllocated(
@@ -80,106 +107,64 @@ def allocate(uow: UnitOfWork, actor: Actor, budget: Budget, amount: Money, note:
     return budget.id
 
 
-def reserve(uow: UnitOfWork, actor: Actor, offer: Offer, team_id: UUID | None) -> None:
-    """Set the offer's money aside in the budget that pays today. Raises `NoBudget` or `BudgetExhausted`."""
-    amount, currency = _amount(offer)
-    candidates = budget_queries.paying_budgets(uow.session, team_id, currency, uow.now.date())
-    if not candidates:
-        raise NoBudget(f"There is no budget in {currency} for {uow.now.date().isoformat()}.", currency=currency)
-    for budget_id in candidates:
-        if _set_aside(uow, budget_id, amount):
-            offer.budget_id = budget_id
-            _write(uow, actor, offer, "reserve")
-            return
-    raise BudgetExhausted(
-        f"{Money(amount, currency)} {currency} is more than is left.", budget_ids=[str(item) for item in candidates]
+def _other_currency(budget: Budget, amount: Money) -> list[FieldError]:
+    if amount.currency == budget.currency:
+        return []
+    return [FieldError.at("/amount/currency", "currency", f"This budget is in {budget.currency}.")]
+
+
+def _too_much(budget: Budget, amount: Money) -> list[FieldError]:
+    # Each of the two sums is shown, and so is what they make together.
+    if max(budget.allocated_minor, budget.funds) + amount.minor <= MAX_MINOR:
+        return []
+    message = "With what is in it, this is more than can be counted to the cent."
+    return [FieldError.at("/amount/amount", "range", message)]
+
+
+def transfer(uow: UnitOfWork, actor: Actor, pair: Pair, given: dict[str, Any]) -> UUID:
+    """Take `amount` out of the one and into the other. Raises `TransferTooLarge`, or `ValidationFailed`."""
+    source, target = pair.budget, pair.other
+    amount: Money = given["amount"]
+    problems = [*_other_currency(source, amount), *unfit(pair, "/to_budget_id")]
+    if problems or target is None:
+        raise ValidationFailed(errors=problems)
+    if _too_much(target, amount):
+        raise ValidationFailed(errors=_too_much(target, amount))
+    if amount.minor > source.available:
+        raise TransferTooLarge(available=dump_money((source.available, source.currency)))
+    pass_on(uow, actor, source, target, amount=amount.minor, reason=given["reason"])
+    return source.id
+
+
+def unfit(pair: Pair, pointer: str) -> list[FieldError]:
+    """Why the other budget cannot take the money of the first."""
+    target = pair.other
+    if target is None:
+        return [FieldError.at(pointer, "unknown", "There is no such budget.")]
+    if target.id == pair.budget.id:
+        return [FieldError.at(pointer, "same", "This is the budget itself; name another one.")]
+    if target.currency != pair.budget.currency:
+        return [FieldError.at(pointer, "currency", f"It is in {target.currency}, this one in {pair.budget.currency}.")]
+    if target.closed_at is not None:
+        return [FieldError.at(pointer, "closed", "It was closed; name one that is open.")]
+    return []
+
+
+def pass_on(uow: UnitOfWork, actor: Actor, source: Budget, target: Budget, *, amount: int, reason: str) -> None:
+    """A transfer that is known to be possible, and its event."""
+    before = source.transferred_minor, target.transferred_minor
+    transfer_id = budget_ledger.pass_on(uow, actor, source, target, amount, note=reason)
+    record_administration(
+        uow,
+        BudgetTransferred(
+            budget_id=source.id,
+            currency=source.currency,
+            transfer_id=transfer_id,
+            to_budget_id=target.id,
+            amount_minor=amount,
+            reason=reason,
+            changes={"transferred_minor": [before[0], source.transferred_minor]},
+            to_changes={"transferred_minor": [before[1], target.transferred_minor]},
+        ),
+        actor=actor,
     )
-
-
-def _set_aside(uow: UnitOfWork, budget_id: UUID, amount: int) -> bool:
-    room = Budget.allocated_minor - Budget.reserved_minor - Budget.committed_minor
-    taken = uow.session.execute(
-        update(Budget)
-        .where(Budget.id == budget_id, room >= amount)
-        .values(reserved_minor=Budget.reserved_minor + amount, version=Budget.version + 1)
-        .returning(Budget.id)
-        .execution_options(synchronize_session=False)
-    )
-    return taken.first() is not None
-
-
-def commit(uow: UnitOfWork, actor: Actor, offer: Offer) -> None:
-    """What was set aside is spent."""
-    _shift(uow, offer, reserved=-1, committed=1)
-    _write(uow, actor, offer, "commit")
-
-
-def release(uow: UnitOfWork, actor: Actor, offer: Offer) -> None:
-    """What was set aside is free again."""
-    _shift(uow, offer, reserved=-1, committed=0)
-    _write(uow, actor, offer, "release")
-
-
-def reverse(uow: UnitOfWork, actor: Actor, offer: Offer) -> None:
-    """What was spent comes back."""
-    _shift(uow, offer, reserved=0, committed=-1)
-    _write(uow, actor, offer, "reverse")
-
-
-def reduce(uow: UnitOfWork, actor: Actor, offer: Offer, amount: int) -> None:
-    """A part of what was set aside is free again: the customer took what costs `amount` minor units less."""
-    _shift(uow, offer, reserved=-1, committed=0, amount=amount)
-    _write(uow, actor, offer, "reduce", amount)
-
-
-def _shift(uow: UnitOfWork, offer: Offer, *, reserved: int, committed: int, amount: int | None = None) -> None:
-    amount = amount or _amount(offer)[0]
-    uow.session.execute(
-        update(Budget)
-        .where(Budget.id == offer.budget_id)
-        .values(
-            reserved_minor=Budget.reserved_minor + reserved * amount,
-            committed_minor=Budget.committed_minor + committed * amount,
-            version=Budget.version + 1,
-        )
-        .execution_options(synchronize_session=False)
-    )
-
-
-def _amount(offer: Offer) -> tuple[int, str]:
-    if offer.amount_minor is None or offer.currency is None:
-        raise ValueError(f"offer {offer.id} costs nothing")
-    return offer.amount_minor, offer.currency
-
-
-def _write(uow: UnitOfWork, actor: Actor, offer: Offer, kind: str, amount: int | None = None) -> None:
-    if offer.budget_id is None:
-        raise ValueError(f"offer {offer.id} has no budget")
-    amount = amount or _amount(offer)[0]
-    entry = _entry(uow, actor, offer.budget_id, kind, amount, offer_id=offer.id, round_=offer.round)
-    uow.add_rows(BudgetEntry, [entry])
-
-
-def _entry(
-    uow: UnitOfWork,
-    actor: Actor,
-    budget_id: UUID,
-    kind: str,
-    amount: int,
-    *,
-    offer_id: UUID | None = None,
-    round_: int | None = None,
-    note: str | None = None,
-) -> dict[str, Any]:
-    return {
-        "id": new_id(),
-        "budget_id": budget_id,
-        "kind": kind,
-        "amount_minor": amount,
-        "offer_id": offer_id,
-        "round": round_,
-        "at": uow.now,
-        "actor_kind": actor.kind,
-        "actor_id": actor.id,
-        "note": note,
-    }

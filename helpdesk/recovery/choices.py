@@ -12,7 +12,7 @@ from helpdesk.identity.actors import Actor
 from helpdesk.kernel.errors import FieldError, ValidationFailed
 from helpdesk.kernel.ids import new_id
 from helpdesk.kernel.unit_of_work import UnitOfWork
-from helpdesk.recovery import budgets, option_queries
+from helpdesk.recovery import option_queries, reservations
 from helpdesk.recovery.models import Offer
 from helpdesk.recovery.option_models import OfferOption
 from helpdesk.recovery.option_terms import COLUMNS, Terms
@@ -52,7 +52,7 @@ def _unknown(detail: str, *, code: str = "unknown") -> ValidationFailed:
 def _take(uow: UnitOfWork, actor: Actor, offer: Offer, chosen: OfferOption) -> int:
     cheaper = (offer.amount_minor or 0) - (chosen.amount_minor or 0)
     if cheaper:
-        budgets.reduce(uow, actor, offer, cheaper)
+        reservations.reduce(uow, actor, offer, cheaper)
     for name in COLUMNS:
         setattr(offer, name, getattr(chosen, name))
     offer.chosen_option = chosen.number

@@ -43,12 +43,6 @@ class BudgetExhausted(Conflict):
     advice = "Allocate more (POST /budgets/{id}/allocations), wait for offers to be answered, or offer less."
 
 
-class BudgetExists(Conflict):
-    code = "budget_exists"
-    title = "There is a budget of this name for this team, period and currency"
-    advice = "Allocate to the existing budget, or choose another name."
-
-
 class VoucherNotValid(Conflict):
     code = "voucher_not_valid"
     title = "The voucher cannot be used"

@@ -1,4 +1,4 @@
-"""What happens to offers and budgets. Offer events are recorded on the complaint's chain: they are part of its story."""
+"""What happens to offers. Offer events are recorded on the complaint's chain: they are part of its story."""
 
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Final
@@ -41,6 +41,15 @@ class OfferMoved(OfferEvent):
     type: ClassVar[str] = "offer.moved"
     moved_from: UUID
     moved_to: UUID
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OfferCarried(OfferEvent):
+    """Its budget was closed, and the money set aside for it went on into the successor."""
+
+    type: ClassVar[str] = "offer.carried"
+    from_budget_id: UUID
+    to_budget_id: UUID
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -253,34 +262,3 @@ class VoucherExpired(VoucherEvent):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VoucherVoided(VoucherEvent):
     type: ClassVar[str] = "offer.voucher_voided"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BudgetEvent(Event):
-    budget_id: UUID
-    currency: str
-
-    @property
-    def subject_id(self) -> UUID:
-        return self.budget_id
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BudgetOpened(BudgetEvent):
-    """`team_id` null: the firm's. Dates as `2026-01-31`, first and last day."""
-
-    type: ClassVar[str] = "budget.opened"
-    name: str
-    team_id: UUID | None
-    starts_on: str
-    ends_on: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BudgetAllocated(BudgetEvent):
-    """`changes`: allocated_minor -> [before, after]."""
-
-    type: ClassVar[str] = "budget.allocated"
-    amount_minor: int
-    note: str | None
-    changes: dict[str, list[int]]

@@ -1,11 +1,8 @@
-"""Tables of offers, of the budgets that pay them, and of what was issued. Promises stand as constraints.
+"""Tables of offers, and of what was issued. Promises stand as constraints.
 
-`budget` holds sums for speed and for the check that makes overspending impossible; `budget_entry` is the ledger they are
-the sums of, and cannot be changed. What was issued (`voucher_models`, `letter`) is unique per offer: a second issuance finds
-the first one.
+What was issued (`voucher_models`, `letter`) is unique per offer: a second issuance finds the first one.
 """
 
-from datetime import date
 from typing import Any, Final
 from uuid import UUID
 
@@ -17,7 +14,6 @@ from helpdesk.kernel.db import Base, Identified, Json, Minor, Stamped, Timestamp
 from helpdesk.recovery.kinds import CONFIRMED, KINDS, PAYING
 from helpdesk.recovery.lifecycle import GRANTED, ISSUANCES, LIFECYCLE, SPENT, UNANSWERED
 
-ENTRY_KINDS: Final = ("allocate", "reserve", "commit", "release", "reverse", "reduce")
 LANGUAGES: Final = ("en", "zh")
 
 
@@ -130,68 +126,6 @@ class OfferTransition(Identified, Base):
     actor_id: Mapped[UUID | None]
     at: Mapped[Timestamp]
     given: Mapped[Json]
-
-
-class Budget(Identified, Versioned, Stamped, Base):
-    """Money for remedies: a team's, or the firm's (`team_id` None), from the first to the last day, both included."""
-
-    __tablename__ = "budget"
-    __table_args__ = (
-        UniqueConstraint("team_id", "starts_on", "ends_on", "currency", "name", postgresql_nulls_not_distinct=True),
-        CheckConstraint("ends_on >= starts_on", name="period"),
-        CheckConstraint("allocated_minor >= 0", name="allocated"),
-        CheckConstraint("reserved_minor >= 0", name="reserved"),
-        CheckConstraint("committed_minor >= 0", name="committed"),
-        CheckConstraint("allocated_minor - reserved_minor - committed_minor >= 0", name="never_below_zero"),
-        Index("ix_budget_currency_ends_on", "currency", "ends_on"),
-    )
-
-    name: Mapped[str]
-    team_id: Mapped[UUID | None] = mapped_column(ForeignKey("team.id", ondelete="RESTRICT"))
-    starts_on: Mapped[date]
-    ends_on: Mapped[date]
-    currency: Mapped[str]
-    allocated_minor: Mapped[Minor] = mapped_column(default=0, server_default="0")
-    reserved_minor: Mapped[Minor] = mapped_column(default=0, server_default="0")
-    committed_minor: Mapped[Minor] = mapped_column(default=0, server_default="0")
-
-
-class BudgetEntry(Identified, Base):
-    """One line of a budget's ledger. A trigger refuses every change.
-
-    A reservation is settled once (committed or released), money is committed once per offer and given back once. It is
-    reduced at most once, when the customer takes an option that costs less.
-    """
-
-    __tablename__ = "budget_entry"
-    __table_args__ = (
-        CheckConstraint(f"kind IN {ENTRY_KINDS}", name="kind"),
-        CheckConstraint("amount_minor > 0", name="amount_minor"),
-        CheckConstraint("(kind = 'allocate') = (offer_id IS NULL)", name="offer"),
-        CheckConstraint("(offer_id IS NULL) = (round IS NULL)", name="round"),
-        Index("ix_budget_entry_budget_id_id", "budget_id", "id"),
-        Index("uq_budget_entry_reserve", "offer_id", "round", unique=True, postgresql_where=text("kind = 'reserve'")),
-        Index(
-            "uq_budget_entry_settle",
-            "offer_id",
-            "round",
-            unique=True,
-            postgresql_where=text("kind IN ('commit', 'release')"),
-        ),
-        Index("uq_budget_entry_commit", "offer_id", unique=True, postgresql_where=text("kind = 'commit'")),
-        Index("uq_budget_entry_reduce", "offer_id", unique=True, postgresql_where=text("kind = 'reduce'")),
-        Index("uq_budget_entry_reverse", "offer_id", unique=True, postgresql_where=text("kind = 'reverse'")),
-    )
-
-    budget_id: Mapped[UUID] = mapped_column(ForeignKey("budget.id", ondelete="RESTRICT"))
-    kind: Mapped[str]
-    amount_minor: Mapped[Minor]
-    offer_id: Mapped[UUID | None] = mapped_column(ForeignKey("offer.id", ondelete="RESTRICT"))
-    round: Mapped[int | None]
-    at: Mapped[Timestamp]
-    actor_kind: Mapped[str]
-    actor_id: Mapped[UUID | None]
-    note: Mapped[str | None]
 
 
 class Letter(Identified, Stamped, Base):

@@ -27,12 +27,12 @@ from helpdesk.kernel.unit_of_work import UnitOfWork
 from helpdesk.kernel.words import with_article
 from helpdesk.recovery import (
     approvals,
-    budgets,
     choices,
     decisions,
     option_queries,
     ordering,
     queries,
+    reservations,
     suggestions,
     telling,
     texts,
@@ -215,11 +215,16 @@ def _move_money(uow: UnitOfWork, actor: Actor, held: Held, source: str, target: 
     if effect is None or held.offer.kind not in PAYING:
         return
     if effect == "reserve":
-        budgets.reserve(uow, actor, held.offer, held.complaint.team_id)
+        reservations.reserve(uow, actor, held.offer, held.complaint.team_id)
     else:
-        {"commit": budgets.commit, "release": budgets.release, "reverse": budgets.reverse}[effect](
-            uow, actor, held.offer
-        )
+        _SETTLE[effect](uow, actor, held.offer)
+
+
+_SETTLE: Final[dict[str, Callable[[UnitOfWork, Actor, Offer], None]]] = {
+    "commit": reservations.commit,
+    "release": reservations.release,
+    "reverse": reservations.reverse,
+}
 
 
 def check(session: Session, actor: Actor, held: Held, action: str) -> None:

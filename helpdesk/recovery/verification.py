@@ -1,4 +1,4 @@
-"""Checks for `helpdesk verify`: the offers, the budgets' ledger and what was issued tell one story.
+"""Checks for `helpdesk verify`: the offers and what was issued tell one story (budgets: see `budget_verification`).
 
 Each check reads with plain statements and names every row that breaks its promise. What a healthy database keeps by its
 constraints is checked all the same: a restored dump or a hand on the console may have lost them.
@@ -15,72 +15,12 @@ from sqlalchemy.orm import Session
 from helpdesk.kernel.state_machine import replay
 from helpdesk.kernel.verification import Check, Violation
 from helpdesk.recovery import authority_verification, playbook_verification, provider_verification
-from helpdesk.recovery.lifecycle import ENDED, GRANTED, LIFECYCLE, RESERVED, SPENT
+from helpdesk.recovery.lifecycle import ENDED, GRANTED, LIFECYCLE, SPENT
 from helpdesk.recovery.models import Offer, OfferTransition
 from helpdesk.recovery.offers import ISSUE
 from helpdesk.recovery.option_verification import offer_options
 
 _BATCH: Final = 1_000
-
-_BUDGETS: Final = text("""
-    SELECT b.id, b.allocated_minor, b.reserved_minor, b.committed_minor, e.allocated, e.reserved, e.committed
-    FROM budget b CROSS JOIN LATERAL (
-        SELECT coalesce(sum(amount_minor) FILTER (WHERE kind = 'allocate'), 0) AS allocated,
-               coalesce(sum(amount_minor) FILTER (WHERE kind = 'reserve'), 0)
-               - coalesce(sum(amount_minor) FILTER (WHERE kind IN ('commit', 'release', 'reduce')), 0) AS reserved,
-               coalesce(sum(amount_minor) FILTER (WHERE kind = 'commit'), 0)
-               - coalesce(sum(amount_minor) FILTER (WHERE kind = 'reverse'), 0) AS committed
-        FROM budget_entry WHERE budget_id = b.id) e
-    WHERE (b.allocated_minor, b.reserved_minor, b.committed_minor) <> (e.allocated, e.reserved, e.committed)
-       OR b.allocated_minor - b.reserved_minor - b.committed_minor < 0
-    ORDER BY b.id
-""")
-
-
-def budget_sums(session: Session) -> Iterator[Violation]:
-    """The sums on a budget are those of its ledger, and leave nothing below zero."""
-    for row in session.execute(_BUDGETS):
-        kept = f"allocated {row.allocated_minor}, reserved {row.reserved_minor}, committed {row.committed_minor}"
-        found = f"{row.allocated}, {row.reserved}, {row.committed}"
-        yield Violation("recovery.budget_sums", f"budget {row.id}", f"says {kept}; its ledger says {found}")
-
-
-_MONEY: Final = text("""
-    SELECT o.id, o.status, e.reserved, e.committed, e.strange
-    FROM offer o CROSS JOIN LATERAL (
-        SELECT count(*) FILTER (WHERE kind = 'reserve') - count(*) FILTER (WHERE kind IN ('commit', 'release'))
-                   AS reserved,
-               count(*) FILTER (WHERE kind = 'commit') - count(*) FILTER (WHERE kind = 'reverse') AS committed,
-               count(*) FILTER (WHERE kind = 'commit') AS commits,
-               coalesce(sum(amount_minor) FILTER (WHERE kind = 'reserve'), 0)
-               - coalesce(sum(amount_minor) FILTER (WHERE kind IN ('commit', 'release', 'reduce')), 0) AS set_aside,
-               coalesce(sum(amount_minor) FILTER (WHERE kind = 'commit'), 0)
-               - coalesce(sum(amount_minor) FILTER (WHERE kind = 'reverse'), 0) AS spent,
-               (SELECT count(*) FROM (
-                   SELECT FROM budget_entry r WHERE r.offer_id = o.id GROUP BY r.round
-                   HAVING sum(CASE kind WHEN 'reserve' THEN amount_minor WHEN 'reduce' THEN -amount_minor ELSE 0 END)
-                          <> coalesce(o.amount_minor, 0)
-                       OR bool_or(kind NOT IN ('reserve', 'reduce') AND amount_minor IS DISTINCT FROM o.amount_minor)) x)
-                   AS strange
-        FROM budget_entry WHERE offer_id = o.id) e
-    WHERE e.strange > 0
-       OR e.commits > 1
-       OR e.set_aside <> CASE WHEN o.status = ANY(:reserved) THEN coalesce(o.amount_minor, 0) ELSE 0 END
-       OR e.spent <> CASE WHEN o.status = ANY(:spent) THEN coalesce(o.amount_minor, 0) ELSE 0 END
-    ORDER BY o.id
-""")
-
-
-def offer_money(session: Session) -> Iterator[Violation]:
-    """What is promised is reserved once, what was issued is committed once, the rest holds no money. In each round the
-    amount of the offer is set aside, less what was freed when the customer took what costs less.
-    """
-    for row in session.execute(_MONEY, {"reserved": sorted(RESERVED), "spent": sorted(SPENT)}):
-        detail = f"{row.status} with {row.reserved} open reservations and {row.committed} commitments"
-        if row.strange:
-            detail += f"; entries of another amount in {row.strange} rounds"
-        yield Violation("recovery.offer_money", f"offer {row.id}", detail)
-
 
 _ISSUED: Final = text("""
     SELECT o.id, o.kind, o.status, o.issued_reference, count(i.reference) AS issued,
@@ -244,8 +184,6 @@ def complaint_counters(session: Session) -> Iterator[Violation]:
 
 CHECKS: Final[tuple[Check, ...]] = (
     offer_options,
-    budget_sums,
-    offer_money,
     issued_once,
     voucher_ledgers,
     vouchers_redeemed,

@@ -54,7 +54,7 @@ class World:
             "link": lambda _: self._file(),
             "/api/v1/public/tracking/attachments/{attachment_id}/link": lambda _: self._tracked_attachment(),
             "code": lambda _: str(self._issued()["issued_reference"]),
-            "budget_id": lambda _: self.budget(),
+            "budget_id": lambda _: self._another_budget(),
             "delegation_id": lambda _: self.delegation(),
             "conflict_id": lambda _: self.interest_conflict(),
             "customer_id": lambda _: self.customer(),
@@ -246,6 +246,12 @@ class World:
         assert answer.status_code == 201, answer.text
         self._budgets.append(budget_id)
         return budget_id
+
+    def _another_budget(self) -> str:
+        """Not the one that pays: it may be closed."""
+        if not self._budgets:
+            self.budget()
+        return self.budget()
 
     def job(self) -> str:
         with self._program.database.unit_of_work(self.caller.actor) as uow:

@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 
 from helpdesk.identity.actors import SYSTEM
 from helpdesk.kernel.unit_of_work import Database
-from helpdesk.recovery.verification import CHECKS
+from helpdesk.recovery import budget_verification, verification
 from helpdesk.wiring import Program
 from tests.conftest import Caller
 
@@ -113,9 +113,12 @@ def execute(database: Database, statement: str, **values: Any) -> None:
             uow.session.execute(text(f"ALTER TABLE {table} ENABLE TRIGGER USER"))
 
 
+_CHECKS = (*budget_verification.CHECKS, *verification.CHECKS)
+
+
 def found_by(session: Session) -> list[str]:
     """`check: subject: detail` of everything that the domain's audit finds."""
-    return [f"{item.check}: {item.subject}: {item.detail}" for check in CHECKS for item in check(session)]
+    return [f"{item.check}: {item.subject}: {item.detail}" for check in _CHECKS for item in check(session)]
 
 
 def violations(database: Database) -> list[str]:

@@ -13,7 +13,7 @@ from helpdesk.complaints.queries import complaint_by_id_for_update
 from helpdesk.identity.actors import SYSTEM
 from helpdesk.kernel.money import Money
 from helpdesk.kernel.unit_of_work import Database
-from helpdesk.recovery import budgets, offers
+from helpdesk.recovery import offers, reservations
 from helpdesk.recovery.errors import BudgetExhausted, NoBudget
 from helpdesk.recovery.models import Offer
 from tests.conftest import Caller, Join, complaint_body, make_team
@@ -44,7 +44,7 @@ def reserving(database: Database, offer_id: UUID) -> Callable[[], bool]:
         try:
             with database.unit_of_work(SYSTEM) as uow:
                 offer = uow.session.get_one(Offer, offer_id)
-                budgets.reserve(uow, SYSTEM, offer, None)
+                reservations.reserve(uow, SYSTEM, offer, None)
         except BudgetExhausted:
             return False
         return True
@@ -79,7 +79,7 @@ class TestRaces:
         def releasing(offer_id: UUID) -> Callable[[], bool]:
             def release() -> bool:
                 with database.unit_of_work(SYSTEM) as uow:
-                    budgets.release(uow, SYSTEM, uow.session.get_one(Offer, offer_id))
+                    reservations.release(uow, SYSTEM, uow.session.get_one(Offer, offer_id))
                 return False
 
             return release
@@ -171,7 +171,7 @@ class TestWhichPays:
     def test_nothing_covers_it(self, database: Database, complaint: dict[str, Any]) -> None:
         offer_id = drafts(database, complaint, 1)[0]
         with pytest.raises(NoBudget), database.unit_of_work(SYSTEM) as uow:
-            budgets.reserve(uow, SYSTEM, uow.session.get_one(Offer, offer_id), None)
+            reservations.reserve(uow, SYSTEM, uow.session.get_one(Offer, offer_id), None)
 
 
 class TestPromisesOfTheTables:
@@ -188,11 +188,11 @@ class TestPromisesOfTheTables:
 
     def test_a_reservation_is_made_once_per_round(self, database: Database, reserved: UUID) -> None:
         with pytest.raises(DBAPIError) as refused, database.unit_of_work(SYSTEM) as uow:
-            budgets.reserve(uow, SYSTEM, uow.session.get_one(Offer, reserved), None)
+            reservations.reserve(uow, SYSTEM, uow.session.get_one(Offer, reserved), None)
         assert isinstance(refused.value.orig, pg_errors.UniqueViolation)
 
     @pytest.mark.parametrize(
-        ("first", "second"), [(budgets.commit, budgets.release), (budgets.release, budgets.commit)]
+        ("first", "second"), [(reservations.commit, reservations.release), (reservations.release, reservations.commit)]
     )
     def test_and_settled_once(self, database: Database, reserved: UUID, first: Any, second: Any) -> None:
         # Another offer's reservation stands beside it, so that the sums alone would allow the second settling.

@@ -48,6 +48,8 @@ OWN: Final = frozenset(
         "offer_id",
         "flag_id",
         "provider_id",
+        "from_budget_id",
+        "to_budget_id",
         "entry_id",
         "reverses_id",
         "clock_id",
