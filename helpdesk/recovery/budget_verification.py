@@ -99,7 +99,7 @@ def offer_money(session: Session) -> Iterator[Violation]:
 _SETTLED: Final = text("""
     SELECT offer_id, round, min(budget_id::text) AS budget_id, count(*) FILTER (WHERE kind = 'reserve') AS reserved,
            count(*) FILTER (WHERE kind IN ('commit', 'release')) AS settled
-    FROM budget_entry WHERE kind IN ('reserve', 'commit', 'release')
+    FROM budget_entry WHERE offer_id IS NOT NULL
     GROUP BY offer_id, round
     HAVING count(*) FILTER (WHERE kind = 'reserve') <> 1 OR count(*) FILTER (WHERE kind IN ('commit', 'release')) > 1
     ORDER BY offer_id, round
