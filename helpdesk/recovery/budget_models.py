@@ -101,7 +101,13 @@ class BudgetEntry(Identified, Base):
             name="transfer",
         ),
         Index("ix_budget_entry_budget_id_id", "budget_id", "id"),
-        Index("uq_budget_entry_transfer", "transfer_id", "kind", unique=True),
+        Index(
+            "uq_budget_entry_transfer",
+            "transfer_id",
+            "kind",
+            unique=True,
+            postgresql_where=text("transfer_id IS NOT NULL"),
+        ),
         Index("ix_budget_entry_spent", "budget_id", "at", postgresql_where=text("kind IN ('commit', 'reverse')")),
         Index("uq_budget_entry_reserve", "offer_id", "round", unique=True, postgresql_where=text("kind = 'reserve'")),
         Index(

@@ -34,7 +34,7 @@ def paying_budgets(session: Session, team_id: UUID | None, currency: str, day: d
     """Budgets that may pay (`id`, `available`), the one that ends first before the others: the team's where it has any, else the
     firm's.
     """
-    rows = session.execute(_PAYING, {"currency": currency, "day": day, "team_id": team_id}).all()
+    rows = session.connection().execute(_PAYING, {"currency": currency, "day": day, "team_id": team_id}).all()
     own = [row for row in rows if row.team_id is not None]
     return own or rows
 
@@ -61,7 +61,7 @@ def move(session: Session, entry: Mapping[str, Any]) -> Any:
     """Change the sums and write the ledger's line, in one statement, since the row stays locked until the commit. The row as
     it is then; None for a reservation that does not fit, or whose budget was closed.
     """
-    return session.execute(_MOVE, entry).one_or_none()
+    return session.connection().execute(_MOVE, entry).one_or_none()
 
 
 def set_alerted(session: Session, budget_id: UUID, percents: list[int]) -> None:

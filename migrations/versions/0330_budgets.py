@@ -116,7 +116,13 @@ def _entries() -> None:
         f"(kind IN ({_PAIRED})) = (transfer_id IS NOT NULL) AND (transfer_id IS NULL) = (other_budget_id IS NULL) "
         "AND other_budget_id <> budget_id",
     )
-    op.create_index("uq_budget_entry_transfer", "budget_entry", ["transfer_id", "kind"], unique=True)
+    op.create_index(
+        "uq_budget_entry_transfer",
+        "budget_entry",
+        ["transfer_id", "kind"],
+        unique=True,
+        postgresql_where=sa.text("transfer_id IS NOT NULL"),
+    )
     op.create_index(
         "ix_budget_entry_spent",
         "budget_entry",
