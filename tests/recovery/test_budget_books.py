@@ -27,6 +27,7 @@ from tests.conftest import Caller, Join, complaint_body
 from tests.racing import at_once, while_it_waits
 from tests.recovery.answers import NO_ID, codes, refused
 from tests.recovery.helpers import (
+    WHY,
     accepted,
     act,
     another,
@@ -80,7 +81,7 @@ def deciding(caller: Caller, offer: dict[str, Any], action: str) -> Callable[[],
     who = another(caller)
 
     def decide() -> tuple[int, str | None]:
-        answer = who.pay(f"/offers/{offer['id']}/actions/{action}", {})
+        answer = who.pay(f"/offers/{offer['id']}/actions/{action}", WHY if action == "approve" else {})
         return answer.status_code, answer.json.get("code")
 
     return decide
