@@ -57,11 +57,12 @@ def alarms_of(session: Session, clock_id: UUID) -> Sequence[Alarm]:
 
 def notices_of(session: Session, clock: Clock) -> dict[int, datetime]:
     """Number of an extension -> when its notice was given: by the clock, by the one of an earlier round that it goes on from, or by that of a
-    complaint that was merged into this one; the first, where both were. Not those that came with it from another complaint.
+    complaint that was merged into this one; the first, where both were. Not those that came with it from another complaint. Of a clock of
+    a notice, those of the deadline that it moved.
     """
     sources = merge_queries.going_on_in(session, clock.complaint_id)
     mine = and_(Clock.complaint_id == clock.complaint_id, Clock.round <= clock.round)
-    same = or_(mine, Clock.complaint_id.in_(sources)), Clock.kind == clock.kind
+    same = or_(mine, Clock.complaint_id.in_(sources)), Clock.kind == clock.rule_id
     statement = select(ExtensionNotice.number, ExtensionNotice.given_at).join(
         Clock, Clock.id == ExtensionNotice.clock_id
     )

@@ -18,7 +18,7 @@ from helpdesk.sla import accounts, clock_terms, explain_queries, regime_clocks, 
 from helpdesk.sla.accounts import Account
 from helpdesk.sla.calendar_spec import Calendar
 from helpdesk.sla.models import Clock
-from helpdesk.sla.regime_rules import Rule
+from helpdesk.sla.regime_rules import Rule, notice_number
 
 
 def explain(session: Session, actor: Actor, ref: str, clock_id: UUID, language: str) -> dict[str, Any]:
@@ -48,18 +48,23 @@ def explain(session: Session, actor: Actor, ref: str, clock_id: UUID, language: 
 
 
 def _promised(session: Session, clock: Clock, calendar: Calendar) -> dict[str, Any]:
-    """What was promised at first, what notices have made of it since, and whether its time is told in days."""
+    """What was promised at first, what notices have made of it since, which of them moved nothing, and whether its time is told in days."""
     amount, unit, extensions = clock.target_amount, str(clock.target_unit), list[dict[str, Any]]()
+    void = list[datetime]()
     if clock.rule_id is not None:
         rule = regime_clocks.rule_of(session, clock)
+        given_at = explain_queries.notices_of(session, clock) if rule.extensions else {}
+        if notice_number(clock.kind) is None and clock.state != "cancelled":
+            void = [at for number, at in sorted(given_at.items()) if number > clock.extensions]
         if clock.extensions:
             amount = int(regime_clocks.counted_first(session, clock).target.amount)
-            extensions = _extensions(rule, amount, clock.extensions, explain_queries.notices_of(session, clock))
+            extensions = _extensions(rule, amount, clock.extensions, given_at)
         elif (rule.unit, unit) in _AS_STATED:
             amount, unit = rule.amount, rule.unit
     return {
         "promised": {"amount": amount, "unit": unit},
         "extensions": extensions,
+        "void_notices": void,
         "whole_days": _in_whole_days(clock, calendar),
     }
 

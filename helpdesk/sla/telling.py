@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 
 from helpdesk.complaints.phrases import in_language
 from helpdesk.sla.business_time import Target
+from helpdesk.sla.regime_rules import notice_number
 
 LANGUAGES: Final = ("en", "zh")
 _BETWEEN: Final = {"en": " ", "zh": ""}
@@ -71,7 +72,7 @@ def _unit_of(found: Mapping[str, Any]) -> str:
 
 
 def _extended(found: Mapping[str, Any], language: str, zone: ZoneInfo) -> list[str]:
-    """A sentence for each notice."""
+    """A sentence for each notice, also for one that moved nothing."""
     said = []
     for item in found["extensions"]:
         given_at, amount = item["given_at"], item["amount"]
@@ -82,7 +83,8 @@ def _extended(found: Mapping[str, Any], language: str, zone: ZoneInfo) -> list[s
             "given": "" if given_at is None else f"{given_at.astimezone(zone):%Y-%m-%d}",
         }
         said.append(_said("extended" if given_at is not None else "extended_before", language, **values))
-    return said
+    void = (given_at.astimezone(zone) for given_at in found["void_notices"])
+    return said + [_said("extended_by_none", language, given=f"{given_at:%Y-%m-%d}") for given_at in void]
 
 
 def _made_by(found: Mapping[str, Any], values: dict[str, Any]) -> list[str]:
@@ -113,8 +115,12 @@ def _joined(found: Mapping[str, Any]) -> list[str]:
 def _standing(found: Mapping[str, Any]) -> str:
     """The phrase for how it stands."""
     clock = found["clock"]
+    if clock.state == "breached" and clock.stopped_at is not None:
+        return "breached" if clock.elapsed_seconds is not None else "breached_ended"
     if clock.state == "breached":
-        return "breached" if clock.stopped_at is not None else "breached_open"
+        return "breached_open"
+    if clock.state == "cancelled" and notice_number(clock.kind) is not None:
+        return "notice_void"
     if clock.state == "running" and found["as_of"] > clock.due_at:
         return "breached_open"  # the alarm is yet to ring; the facts say it already
     return str(clock.state)
@@ -125,7 +131,9 @@ def _kind(found: Mapping[str, Any], language: str) -> str:
     rule, kind = found["rule"], found["clock"].kind
     called = kind if rule is None else str(rule["milestone"])
     name = f"kind_{kind}" if rule is None else f"milestone_{called}"
-    return _said(name, language) if name in _phrases() else called.replace("_", " ")
+    told = _said(name, language) if name in _phrases() else called.replace("_", " ")
+    number = None if rule is None else notice_number(kind)
+    return told if number is None else _said("kind_notice", language, number=number, milestone=told)
 
 
 def _unit(amount: int, unit: str, language: str) -> str:

@@ -156,6 +156,14 @@ class TestExplanation:
     def test_one_that_is_late_though_no_alarm_rang(self, database: Database, agent: Caller) -> None:
         assert "It is broken" in explained(agent, Story(database).id, "acknowledge")["text"]
 
+    def test_one_that_was_broken_and_never_done(self, database: Database, agent: Caller) -> None:
+        story = Story(database)
+        story.act("withdraw", MONDAY + timedelta(hours=7), reason="They gave up.")
+        text = explained(agent, story.id, "acknowledge")["text"]
+        assert "due at 2026-03-02 13:00, and not done by 2026-03-02 16:00, when it was not owed here any more" in text
+        assert "7 h were used by then, 3 h more than the 4 h there were." in text
+        assert "至 2026-03-02 16:00 仍未完成" in explained(agent, story.id, "acknowledge", accept_language="zh")["text"]
+
     def test_one_that_was_cancelled(self, database: Database, agent: Caller) -> None:
         story = Story(database)
         story.act("withdraw", MONDAY + timedelta(hours=2), reason="They found it.")

@@ -45,6 +45,39 @@ class TestExtended:
         assert "时限 10 个工作日" in chinese
         assert "2026-03-04 的通知将其延长 10" in chinese
 
+    def test_the_clock_of_a_notice_speaks_of_the_notice(self, database: Database, agent: Caller) -> None:
+        story = in_stage_one(database)
+        story.extend(S1, MONDAY + 2 * DAY)
+        found = explained(agent, story.id, f"{S1}/notice.1")
+        assert found["text"].startswith(
+            "Promised: the notice of extension 1 (the response of stage 1) within 10 business days"
+        )
+        assert "It was kept at 2026-03-04 09:00" in found["text"]
+        chinese = explained(agent, story.id, f"{S1}/notice.1", accept_language="zh")["text"]
+        assert "第 1 次延期通知" in chinese
+        assert "第一阶段答复" in chinese
+
+    def test_of_the_second_notice(self, database: Database, agent: Caller) -> None:
+        story = Regulated(database, jurisdiction="CN", sector="bank")
+        for days in (1, 2):
+            story.extend("cn.bank.15", MONDAY + days * DAY)
+        found = explained(agent, story.id, "cn.bank.15/notice.2")
+        assert [item["given_at"] for item in found["extensions"]] == ["2026-03-03T09:00:00Z"]
+
+    def test_one_that_came_too_late(self, database: Database, agent: Caller) -> None:
+        story = Regulated(database, **HOUSING)
+        story.fact("acknowledgement_sent", MONDAY + 14 * DAY)
+        story.extend(S1, MONDAY + 22 * DAY)
+        story.fact("acknowledgement_sent", MONDAY + 23 * DAY, MONDAY + DAY)
+        found = explained(agent, story.id, S1)
+        assert (found["extensions"], found["promised"]["amount"]) == ([], 10)
+        assert (
+            "The notice of 2026-03-24 came after the deadline, as that is known now, and moved nothing."
+            in found["text"]
+        )
+        told = explained(agent, story.id, f"{S1}/notice.1")["text"]
+        assert "The notice of 2026-03-24 09:00 came after the deadline that it was to move" in told
+
     def test_as_often_as_there_were_notices(self, database: Database, agent: Caller) -> None:
         story = Regulated(database, jurisdiction="CN", sector="bank")
         for days in (1, 2):
