@@ -7,7 +7,7 @@ event without any is shown by its own name, and a test names it.
 
 import json
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from importlib import resources
 from typing import Any, Final
@@ -58,14 +58,26 @@ def _told(payload: Mapping[str, Any], shows: list[str], language: str, call: Cal
         value = _amount(payload) if name == "amount" else payload.get(name)
         if name == "rung" and isinstance(value, str):
             value = _rung(value, language)
-        if value is not None and value not in ("", []):
-            yield f"{_label(name, language)} {_value(_called(name, value, call), language) or '…'}"
+        if name in _PROMISES and value:
+            yield f"{_label(name, language)} {_each(value, language)}"
+        elif value is not None and value not in ("", []):
+            label = _label("kinds" if name == "kind" and "clock_id" in payload else name, language)
+            yield f"{label} {_value(_called(name, value, call), language) or '…'}"
     yield from _taken_back(payload, language)
     for changes in (payload.get("changes"), payload.get("complaint_changes")):
         yield from _changed(changes or {}, language, call)
     for place, changes in enumerate((payload.get("issues") or {}).values(), start=1):
         for text in _changed(changes, language, call):
             yield f"{_sign('issue', language)} {place} {text}"
+
+
+_PROMISES: Final = frozenset({"kinds", "begun", "ended"})
+"""Fields that are lists of promises: each is named, however many they are."""
+
+
+def _each(items: Sequence[Any], language: str) -> str:
+    more = ["…"] if len(items) > _MOST else []
+    return ", ".join([*(_value(item, language) or "…" for item in items[:_MOST]), *more])
 
 
 _STANDING: Final = frozenset({"state", "due_at", "remaining_seconds", "stopped_at"})
@@ -81,7 +93,7 @@ def _dues(payload: Mapping[str, Any], language: str) -> Iterator[str]:
     for item in moved:
         late = item.get("late")
         told = _due(item, language) if late is None else _sign("late" if late else "in_time", language)
-        turned = _verdict(item, language) if late is None else None
+        turned = (_verdict(item, language) or _done(item, language)) if late is None else None
         yield " ".join(part for part in (_value(item["kind"], language), told, turned) if part)
     if items and not moved:
         yield _sign("unmoved", language)
@@ -99,12 +111,29 @@ def _verdict(item: Mapping[str, Any], language: str) -> str | None:
     return _sign("turned", language).format(turned=turned)
 
 
+def _done(item: Mapping[str, Any], language: str) -> str | None:
+    """When it was done, where that is another than was thought, or none. None where nothing of that changed."""
+    changes = item.get("changes") or {}
+    used = changes.get("elapsed_seconds")
+    if used is None:
+        return None
+    stopped = changes.get("stopped_at") or (None, None)
+    sides = zip(used, stopped, strict=True)
+    told = [
+        _sign("undone", language)
+        if seconds is None
+        else " ".join(part for part in (_sign("done", language), None if at is None else str(at)) if part)
+        for seconds, at in sides
+    ]
+    return _sign("turned", language).format(turned=" → ".join(told))
+
+
 def _taken_back(payload: Mapping[str, Any], language: str) -> Iterator[str]:
     """Of what is done, or cancelled; what is counted anew says what it was found to be (`_verdict`)."""
     ended = [item for item in payload.get("clocks") or [] if "late" in item or item.get("state") == "cancelled"]
     kinds = [item["kind"] for item in ended if item.get("breach_taken_back")]
     if kinds:
-        yield _sign("taken_back", language).format(kinds=_value(kinds, language) or "…")
+        yield _sign("taken_back", language).format(kinds=_each(kinds, language))
 
 
 _OFFSET: Final = re.compile(r"([+-])(\d+) (minutes|business_days)", re.ASCII)

@@ -205,6 +205,11 @@ def _changed(session: Session, each: _Watched, after: Columns) -> Iterable[tuple
     terms = {name: pair for name, pair in changes.items() if name not in _STANDING}
     standing = {name: pair for name, pair in changes.items() if name in _STANDING}
     turned = (before["state"], after["state"])
+    if turned == ("paused", "running") and len(before["pauses"]) != len(after["pauses"]):
+        turned = (
+            "paused",
+            "over",
+        )  # whom it waited for is waited for still: by what it stands by now it was due before that
     if terms or turned not in _TURNS or before["stopped_at"] is not None:
         because = _because(session, before, after)
         mine = terms if terms and turned in _TURNS else changes

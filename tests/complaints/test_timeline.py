@@ -167,6 +167,50 @@ class TestWords:
                 "期限已取消: 事项 作出决定，撤销超时认定：作出决定",
             ),
             (
+                "sla.cancelled",
+                {
+                    "kinds": [
+                        "acknowledge",
+                        "first_response",
+                        "investigate",
+                        "resolve",
+                        "uk.housing.ack",
+                        "uk.housing.s1",
+                    ],
+                    "clocks": [],
+                },
+                (
+                    "Deadlines cancelled: for acknowledgement, first answer, investigation, decision, "
+                    "uk.housing.ack, uk.housing.s1"
+                ),
+                "期限已取消: 事项 确认收到, 首次回复, 调查处理, 作出决定, uk.housing.ack, uk.housing.s1",
+            ),
+            (
+                "sla.recomputed",
+                {
+                    "clocks": [
+                        {
+                            "kind": "uk.housing.ack",
+                            "due_at": "d",
+                            "changes": {"stopped_at": ["a", None], "elapsed_seconds": [60, None]},
+                        },
+                        {
+                            "kind": "uk.housing.s1",
+                            "due_at": "d",
+                            "changes": {"stopped_at": ["a", "b"], "elapsed_seconds": [60, 90]},
+                        },
+                    ]
+                },
+                "Deadlines recomputed: uk.housing.ack d (done a → not done), uk.housing.s1 d (done a → done b)",
+                "已重新计算期限: uk.housing.ack d （已完成 a → 未完成），uk.housing.s1 d （已完成 a → 已完成 b）",
+            ),
+            (
+                "sla.breached",
+                {"clock_id": "x", "kind": "acknowledge", "due_at": "d"},
+                "Deadline missed: for acknowledgement, due d",
+                "已超过期限: 事项 确认收到，到期时间 d",
+            ),
+            (
                 "sla.regime_chosen",
                 {"cause": "facts", "begun": ["uk.fca.ack@1"], "ended": []},
                 "Regulatory deadlines chosen anew: cause facts, begun uk.fca.ack@1",

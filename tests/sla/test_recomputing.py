@@ -144,6 +144,20 @@ class TestPolicies:
         assert [item["later"] for item in result["by_kind"] if item["kind"] == "resolve"] == [2]
         assert differences(database) == wrong(database) == []
 
+    def test_what_waits_and_is_put_over_was_not_resumed(self, database: Database) -> None:
+        """Whom it waited for is waited for still."""
+        story = Story(database)
+        story.act("ask_third_party", MONDAY + 3 * HOUR, note="Where is it?")
+        assert story.clock("resolve").state == "paused"
+        worked(database, carried_out(database, new_targets(database, resolve=[60, "minutes"])))
+        clock = story.clock("resolve")
+        assert (clock.state, clock.due_at) == ("running", MONDAY + HOUR)
+        assert told(database, story.id, "sla.resumed") == []
+        item = last(database, story, "sla.recomputed")["resolve"]
+        assert item["changes"]["state"] == ["paused", "running"]
+        assert item["changes"]["due_at"] == [None, "2026-03-02T10:00:00Z"]
+        assert differences(database) == wrong(database) == []
+
     def test_it_says_which_job_did_it(self, database: Database) -> None:
         story = Story(database)
         job_id = carried_out(database, new_targets(database, resolve=[10, "business_days"]))
