@@ -93,6 +93,7 @@ from helpdesk.recovery.delegation_api import blp as delegations
 from helpdesk.recovery.kinds import KINDS as REMEDY_KINDS
 from helpdesk.recovery.lifecycle import ISSUANCES
 from helpdesk.recovery.lifecycle import LIFECYCLE as OFFER_LIFE
+from helpdesk.recovery.override_api import blp as overrides
 from helpdesk.recovery.playbook_api import blp as playbooks
 from helpdesk.recovery.provider_api import blp as remedy_providers
 from helpdesk.recovery.provider_models import MODES as PROVIDER_MODES
@@ -189,6 +190,7 @@ BLUEPRINTS = (
     playbooks,
     remedy_providers,
     dead_letters,
+    overrides,
     suggestions,
     automation,
     integrations,

@@ -34,6 +34,7 @@ from helpdesk.recovery import delegation_models as delegations
 from helpdesk.recovery import flag_models as offer_flags
 from helpdesk.recovery import models as recovery
 from helpdesk.recovery import option_models as offer_options
+from helpdesk.recovery import override_models as overrides
 from helpdesk.recovery import playbook_models as playbooks
 from helpdesk.recovery import provider_models as remedy_providers
 from helpdesk.recovery import tariff_models as tariffs
@@ -82,6 +83,7 @@ __all__ = [
     "offer_flags",
     "offer_options",
     "outbox",
+    "overrides",
     "password_models",
     "playbooks",
     "profiles",

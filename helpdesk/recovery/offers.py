@@ -31,6 +31,7 @@ from helpdesk.recovery import (
     decisions,
     option_queries,
     ordering,
+    overriding,
     queries,
     reservations,
     suggestions,
@@ -82,8 +83,8 @@ class Links:
 
 def draft(uow: UnitOfWork, actor: Actor, complaint: Complaint, given: dict[str, Any]) -> UUID:
     """Draft an offer on a locked complaint. `given`: kind, amount (a `Money`, for what is paid), text, voucher_days and
-    voucher_partial, or `options` that have these; reason, valid_days, allow_duplicate. Raises `ComplaintTakesNoOffers`,
-    `DuplicateOffer`, or `ValidationFailed`.
+    voucher_partial, or `options` that have these; reason, valid_days, allow_duplicate, override_reason, floor_reason.
+    Raises `ComplaintTakesNoOffers`, `DuplicateOffer`, `ValidationFailed`, or `Forbidden` to who may not say `floor_reason`.
     """
     check_takes_offers(complaint)
     placed = options_of(given)
@@ -91,6 +92,8 @@ def draft(uow: UnitOfWork, actor: Actor, complaint: Complaint, given: dict[str, 
     options = [terms for _, terms in placed]
     if not given.get("allow_duplicate"):
         _refuse_duplicate(uow, complaint, options)
+    suggested = suggestions.suggestion_for(uow.session, complaint, _reckoned_in(dearest(options)))
+    override = overriding.check(uow, actor, complaint, placed, given, found=suggested.suggestion)
     person = complainant_of(uow.session, complaint.id)
     offer = Offer(
         id=new_id(),
@@ -106,9 +109,10 @@ def draft(uow: UnitOfWork, actor: Actor, complaint: Complaint, given: dict[str, 
         approvals=[],
         round=1,
         steps=0,
-        suggestion=suggestions.suggestion_for(uow.session, complaint).as_data(),
+        suggestion=suggested.as_data(),
     )
     uow.session.add(offer)
+    overriding.keep(uow, offer.id, override)
     before = changes.values_of(complaint)
     complaint.currency = complaint.currency or offer.currency
     remedies.count(complaint, **counted(offer.status, delivered=False), amount=offer.amount_minor)
@@ -126,6 +130,11 @@ def draft(uow: UnitOfWork, actor: Actor, complaint: Complaint, given: dict[str, 
         stream=complaint,
     )
     return offer.id
+
+
+def _reckoned_in(terms: Terms) -> dict[str, Any]:
+    """Counts where the complaint has no currency yet: it is the first offer's from then on."""
+    return {} if terms.amount is None else {"currency": terms.amount.currency}
 
 
 def check_takes_offers(complaint: Complaint) -> None:

@@ -20,6 +20,7 @@ from helpdesk.identity.actors import Actor
 from helpdesk.kernel.errors import MovedMeanwhile, NotFound
 from helpdesk.kernel.outbox import Duty
 from helpdesk.kernel.pagination import Listed, Order, Page, listed
+from helpdesk.recovery import override_queries
 from helpdesk.recovery.lifecycle import UNANSWERED, Situation
 from helpdesk.recovery.models import Letter, Offer
 from helpdesk.recovery.provider_models import RemedyOrder
@@ -179,6 +180,7 @@ OFFER: Final[Any] = (
         Offer.issued_reference,
         Offer.delivered_at,
         Offer.suggestion,
+        override_queries.KEPT.label("override"),
         Offer.version,
         Offer.created_at,
         func.now().label("now"),

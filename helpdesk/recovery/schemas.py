@@ -12,6 +12,7 @@ from helpdesk.recovery.lifecycle import CUSTOMER_STATES, ISSUANCES, LIFECYCLE
 from helpdesk.recovery.models import LANGUAGES
 from helpdesk.recovery.offers import DEFAULT_VALID_DAYS
 from helpdesk.recovery.option_schemas import CHOSEN, DraftTermsIn, OfferOption, PublicOfferOption, option_field
+from helpdesk.recovery.override_schemas import OfferOverride
 
 _REFERENCE: Final = "7K3M-9QX2-TAM"
 _LINK: Final = "https://helpdesk.example.com/api/v1/public/offers/WyIwMTkyZjBjMTdkMWU3YzNhIl0.REPLACE-ME"
@@ -35,6 +36,21 @@ class OfferIn(DraftTermsIn):
         load_default=DEFAULT_VALID_DAYS,
         validate=validate.Range(1, 365),
         metadata={"description": "Days the customer has to answer, from when it is sent.", "example": 30},
+    )
+    override_reason = Text(
+        max_length=2000,
+        metadata={
+            "description": "Why it is not what was suggested; the customer does not read it. Required where it has more than any "
+            "alternative, less than is owed, or is of another kind.",
+            "example": None,
+        },
+    )
+    floor_reason = Text(
+        max_length=2000,
+        metadata={
+            "description": "Why less than a law or tariff lays down is offered, for who may (`offer:below_floor`).",
+            "example": None,
+        },
     )
     allow_duplicate = Flag(
         load_default=False,
@@ -211,8 +227,14 @@ class Offer(OfferSummary):
         required=True,
         metadata={
             "description": "What the playbook said when it was drafted.",
-            "example": {"playbook": "default", "version": "2026-1"},
+            "example": {"playbook": "default", "version": "1"},
         },
+    )
+    override = fields.Nested(
+        OfferOverride,
+        required=True,
+        allow_none=True,
+        metadata={"description": "How it differs from what was suggested; null: it does not."},
     )
     allowed_actions = fields.List(fields.Nested(OfferAction), required=True)
 

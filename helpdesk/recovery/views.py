@@ -7,7 +7,7 @@ from sqlalchemy.orm import Session
 
 from helpdesk.identity.actors import Actor
 from helpdesk.kernel.money import Money
-from helpdesk.recovery import approvals, option_queries, queries, voucher_queries, waiting_queries
+from helpdesk.recovery import approvals, option_queries, override_queries, queries, voucher_queries, waiting_queries
 from helpdesk.recovery.case_facts import as_kept
 from helpdesk.recovery.lifecycle import LIFECYCLE
 from helpdesk.recovery.offers import Links
@@ -24,6 +24,7 @@ def offer(session: Session, actor: Actor, row: dict[str, Any], to: Links) -> dic
         shown["issued_reference"] = None
     shown["flags"] = waiting_queries.flags_of(session, actor, row["id"]) if row["amount"] is not None else []
     shown["options"] = option_queries.shown(session, row["id"], row)
+    shown["override"] = override_queries.shown(row["override"])
     shown["allowed_actions"] = allowed(session, actor, row)
     return shown
 

@@ -20,7 +20,8 @@ def eur(amount: str) -> dict[str, str]:
 
 
 def voucher(amount: str = "30.00", **more: Any) -> dict[str, Any]:
-    return {"kind": "voucher", "amount": eur(amount), "reason": "Your order came four days late."} | more
+    body = {"kind": "voucher", "amount": eur(amount), "reason": "Your order came four days late."}
+    return body | {"override_reason": "Agreed with the team."} | more
 
 
 def open_budget(manager: Caller, amount: str = "1000.00", **more: Any) -> str:

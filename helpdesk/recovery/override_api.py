@@ -1,0 +1,23 @@
+from typing import Any
+
+from sqlalchemy.orm import Session
+
+from helpdesk.identity.actors import Actor
+from helpdesk.kernel.http import Blueprint
+from helpdesk.recovery import override_queries
+from helpdesk.recovery import override_schemas as schemas
+
+blp = Blueprint("overrides", __name__, description="Offers that differ from what was suggested.")
+
+
+@blp.read(
+    "/reports/suggestion-overrides",
+    operation_id="get_suggestion_overrides",
+    summary="How often offers differ from what was suggested, by whom and how far",
+    description="Of offers on complaints that you see. An apology, and goodwill at or below what some alternative had, is no override.",
+    answer=schemas.Overrides,
+    query=schemas.OverrideQuery,
+    permission="playbook:read",
+)
+def get_overrides(session: Session, actor: Actor, given: dict[str, Any]) -> dict[str, Any]:
+    return override_queries.report(session, actor, given)

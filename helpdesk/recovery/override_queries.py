@@ -1,0 +1,117 @@
+"""Selects on offers that differ from what was suggested."""
+
+from collections.abc import Collection, Mapping
+from typing import Any, Final
+from uuid import UUID
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from helpdesk.complaints.models import Complaint
+from helpdesk.complaints.queries import visible_to
+from helpdesk.identity.actors import Actor
+from helpdesk.identity.models import Agent
+from helpdesk.recovery.lifecycle import ENDED
+from helpdesk.recovery.models import Offer
+from helpdesk.recovery.override_models import OfferOverride
+
+_OVERRIDE: Final = OfferOverride.__table__.c
+KEPT: Final = (
+    select(
+        func.jsonb_build_object(
+            "direction", _OVERRIDE.direction, "suggested", _OVERRIDE.suggested_minor, "by", _OVERRIDE.by_minor,
+            "currency", _OVERRIDE.currency, "reason", _OVERRIDE.reason, "floor_reason", _OVERRIDE.floor_reason,
+        )
+    )
+    .where(_OVERRIDE.offer_id == Offer.id)
+    .correlate(Offer)
+    .scalar_subquery()
+)  # fmt: skip
+"""What was said of an offer, as a column of a select on offers; None where it is what was suggested."""
+
+
+def shown(kept: Mapping[str, Any] | None) -> dict[str, Any] | None:
+    if kept is None:
+        return None
+    amounts = {name: (kept[name], kept["currency"]) for name in ("suggested", "by")}
+    return {"direction": kept["direction"], "reason": kept["reason"], "floor_reason": kept["floor_reason"], **amounts}
+
+
+def offered(session: Session, complaint_id: UUID, kinds: Collection[str], currency: str) -> int:
+    """Minor units of live offers of these kinds on a complaint, delivered ones included."""
+    found = select(func.coalesce(func.sum(Offer.amount_minor), 0)).where(
+        Offer.complaint_id == complaint_id,
+        Offer.kind.in_(kinds),
+        Offer.currency == currency,
+        Offer.status.not_in(ENDED),
+    )
+    return int(session.execute(found).scalar_one() or 0)
+
+
+def report(session: Session, actor: Actor, given: Mapping[str, Any]) -> dict[str, Any]:
+    """Of the offers that were drafted in a span, on complaints that the actor sees: how many differ, by whom and how far."""
+    conditions = [visible_to(actor)]
+    conditions += [Offer.created_at >= given["since"]] if "since" in given else []
+    conditions += [Offer.created_at < given["until"]] if "until" in given else []
+    conditions += [Complaint.team_id == given["team_id"]] if "team_id" in given else []
+    joined = (
+        select()
+        .select_from(Offer)
+        .join(Complaint, Complaint.id == Offer.complaint_id)
+        .outerjoin(OfferOverride, OfferOverride.offer_id == Offer.id)
+        .where(*conditions)
+    )
+    overridden = func.count(_OVERRIDE.offer_id)
+    total = session.execute(joined.with_only_columns(func.count(), overridden)).one()
+    return {
+        "offers": total[0],
+        "overrides": total[1],
+        "share": None if not total[0] else round(total[1] / total[0], 4),
+        "by_direction": _by_direction(session, joined),
+        "by_agent": _by_agent(session, joined),
+    }
+
+
+def _by_direction(session: Session, joined: Any) -> list[dict[str, Any]]:
+    """By currency too: amounts of two are not added up."""
+    columns = (_OVERRIDE.direction, _OVERRIDE.currency)
+    size = func.abs(_OVERRIDE.by_minor)
+    rows = session.execute(
+        joined.with_only_columns(
+            *columns,
+            func.count().label("count"),
+            func.sum(size).label("total"),
+            func.percentile_disc(0.5).within_group(size).label("median"),
+            func.percentile_disc(0.9).within_group(size).label("p90"),
+        )
+        .where(_OVERRIDE.offer_id.is_not(None))
+        .group_by(*columns)
+        .order_by(*columns)
+    ).mappings()
+    return [
+        {"direction": row["direction"], "currency": row["currency"], "count": row["count"]}
+        | {name: (int(row[name]), row["currency"]) for name in ("total", "median", "p90")}
+        for row in rows
+    ]
+
+
+def _by_agent(session: Session, joined: Any) -> list[dict[str, Any]]:
+    """Who drafted it; null: the program. Those with the most overrides first."""
+    overridden = func.count(_OVERRIDE.offer_id)
+
+    def of(direction: str) -> Any:
+        return func.count().filter(_OVERRIDE.direction == direction).label(direction)
+
+    rows = session.execute(
+        joined.with_only_columns(
+            Offer.drafted_by.label("agent_id"),
+            Agent.name,
+            func.count().label("offers"),
+            overridden.label("overrides"),
+            *(of(direction) for direction in ("over", "under", "kind", "below_floor")),
+        )
+        .outerjoin(Agent, Agent.id == Offer.drafted_by)
+        .group_by(Offer.drafted_by, Agent.name)
+        .order_by(overridden.desc(), Agent.name, Offer.drafted_by)
+    ).mappings()
+    return [dict(row) for row in rows]

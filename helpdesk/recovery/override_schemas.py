@@ -1,0 +1,52 @@
+"""Payloads of overrides of suggestions."""
+
+from marshmallow import fields
+
+from helpdesk.kernel.schemas import Choice, MoneyField, Schema, Timestamp
+from helpdesk.recovery.override_models import DIRECTIONS
+
+
+class OfferOverride(Schema):
+    """How an offer differs from what was suggested, and why."""
+
+    direction = Choice(DIRECTIONS, required=True, metadata={"example": "over"})
+    suggested = MoneyField(required=True, metadata={"description": "What would have been no override."})
+    by = MoneyField(required=True, metadata={"description": "What was offered less that; below zero: less was."})
+    reason = fields.String(required=True, allow_none=True, metadata={"example": "She had to take a day off."})
+    floor_reason = fields.String(
+        required=True, allow_none=True, metadata={"description": "Why less than what is laid down.", "example": None}
+    )
+
+
+class OverrideQuery(Schema):
+    since = Timestamp(metadata={"description": "Offers drafted from then on.", "example": "2026-01-01T00:00:00Z"})
+    until = Timestamp(metadata={"description": "And before then.", "example": None})
+    team_id = fields.UUID(metadata={"description": "On complaints of this team.", "example": None})
+
+
+class OverridesByDirection(Schema):
+    direction = Choice(DIRECTIONS, required=True, metadata={"example": "over"})
+    currency = fields.String(required=True, metadata={"example": "EUR"})
+    count = fields.Integer(required=True, metadata={"example": 3})
+    total = MoneyField(required=True, metadata={"description": "Of what they differ by, without its sign."})
+    median = MoneyField(required=True)
+    p90 = MoneyField(required=True)
+
+
+class OverridesByAgent(Schema):
+    agent_id = fields.UUID(required=True, allow_none=True, metadata={"description": "Null: the program."})
+    name = fields.String(required=True, allow_none=True, metadata={"example": "Mei Chen"})
+    offers = fields.Integer(required=True, metadata={"example": 40})
+    overrides = fields.Integer(required=True, metadata={"example": 3})
+    over = fields.Integer(required=True, metadata={"example": 2})
+    under = fields.Integer(required=True, metadata={"example": 0})
+    kind = fields.Integer(required=True, metadata={"example": 1})
+    below_floor = fields.Integer(required=True, metadata={"example": 0})
+
+
+class Overrides(Schema):
+    offers = fields.Integer(required=True, metadata={"example": 120})
+    overrides = fields.Integer(required=True, metadata={"example": 9})
+    share = fields.Float(required=True, allow_none=True, metadata={"description": "Null: no offers.", "example": 0.075})
+    by_direction = fields.List(fields.Nested(OverridesByDirection), required=True)
+    by_agent = fields.List(fields.Nested(OverridesByAgent), required=True)

@@ -1,0 +1,236 @@
+"""An offer that is not what was suggested says why; what a law lays down is a floor; a report counts both.
+
+How it can fail: a small goodwill that nobody wants a reason for is held up; an amount beyond every alternative goes through
+without one; less than the law says is offered without a word, by who may not, or after the first refund covered it is still
+held up; the program's own drafts stop; two drafts at once each see the other's refund missing; a report that counts what its
+reader may not see, or divides by nothing.
+"""
+
+from typing import Any
+
+import pytest
+from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
+
+from helpdesk.complaints.queries import complaint_by_id_for_update
+from helpdesk.identity.actors import SYSTEM, automation_actor
+from helpdesk.kernel.ids import new_id
+from helpdesk.kernel.money import Money
+from helpdesk.kernel.unit_of_work import Database
+from helpdesk.recovery import offers, overriding
+from helpdesk.recovery.option_terms import Terms
+from tests.complaints.merging import new
+from tests.conftest import Caller, Join, make_team
+from tests.recovery.answers import codes, refused
+from tests.recovery.helpers import eur, scalar
+
+WHY = {"override_reason": "She had to take a day off."}
+FLOOR = {"floor_reason": "Paid by the agency on 2 March."}
+
+
+def draft(caller: Caller, complaint: dict[str, Any], kind: str, amount: str | None, **more: Any) -> Any:
+    body: dict[str, Any] = {"kind": kind, "reason": "It came late."} if amount else {"kind": kind}
+    if amount:
+        body["amount"] = {"amount": amount, "currency": more.pop("currency", "EUR")}
+    return caller.post(f"/complaints/{complaint['reference']}/offers", body | more)
+
+
+def bought(caller: Caller, **more: Any) -> dict[str, Any]:
+    """S3 and the firm's fault, of a product, at a price of 200: goodwill 40, or a voucher of 50."""
+    return new(caller, **{"issues": [{"category": "PRD", "issue": "PRD.DEFECT"}]} | more)
+
+
+def flown(caller: Caller) -> dict[str, Any]:
+    """A flight for which 400 are laid down."""
+    complaint = bought(caller, jurisdiction="DE")
+    facts = {"cause": "delay", "distance_km": "1840", "within_eu": False, "delay_hours": "4", "extraordinary": False}
+    answer = caller.patch(f"/complaints/{complaint['reference']}/recovery-facts", facts, if_match="*")
+    assert answer.status_code == 200, answer.text
+    return complaint
+
+
+class TestReason:
+    @pytest.mark.parametrize(
+        ("kind", "amount"),
+        [
+            ("apology_letter", None),
+            ("voucher", "0.01"),
+            ("voucher", "40.00"),
+            ("voucher", "50.00"),
+            ("goodwill_payment", "12.00"),
+            ("service_credit", "50.00"),
+            ("refund", "50.00"),
+            ("replacement", "200.00"),
+            ("replacement", "120.00"),
+        ],
+    )
+    def test_not_for_what_was_suggested_or_less(self, agent: Caller, kind: str, amount: str | None) -> None:
+        answer = draft(agent, bought(agent), kind, amount)
+        assert (answer.status_code, answer.json["override"]) == (201, None)
+
+    @pytest.mark.parametrize(
+        ("kind", "amount", "direction", "suggested", "by"),
+        [
+            ("voucher", "50.01", "over", "50.00", "0.01"),
+            ("goodwill_payment", "75.00", "over", "50.00", "25.00"),
+            ("refund", "200.00", "over", "50.00", "150.00"),
+            ("replacement", "200.01", "over", "200.00", "0.01"),
+            ("re_performance", "30.00", "kind", "30.00", "0.00"),
+        ],
+    )
+    def test_for_anything_else(  # noqa: PLR0917  # one column each
+        self, agent: Caller, kind: str, amount: str, direction: str, suggested: str, by: str
+    ) -> None:
+        complaint = bought(agent)
+        without = draft(agent, complaint, kind, amount)
+        assert (without.status_code, codes(without)) == (422, [("/override_reason", "override_reason")])
+        assert scalar_of(agent, complaint) == 0
+        offer = draft(agent, complaint, kind, amount, **WHY).json
+        assert offer["override"] == {
+            "direction": direction, "suggested": eur(suggested), "by": eur(by), "reason": WHY["override_reason"], "floor_reason": None,
+        }  # fmt: skip
+        assert agent.get(f"/offers/{offer['id']}").json["override"] == offer["override"]
+
+    def test_less_than_is_owed(self, agent: Caller) -> None:
+        complaint = bought(agent, loss=eur("60.00"))
+        assert codes(draft(agent, complaint, "partial_refund", "59.99")) == [("/override_reason", "override_reason")]
+        under = draft(agent, complaint, "partial_refund", "20.00", **WHY).json["override"]
+        assert (under["direction"], under["suggested"], under["by"]) == ("under", eur("60.00"), eur("-40.00"))
+        assert draft(agent, complaint, "partial_refund", "40.00").json["override"] is None  # the rest
+        assert draft(agent, bought(agent, loss=eur("60.00")), "partial_refund", "60.00").json["override"] is None
+
+    def test_a_reason_that_was_not_needed_is_no_override(self, agent: Caller) -> None:
+        assert draft(agent, bought(agent), "voucher", "10.00", **WHY).json["override"] is None
+
+    def test_the_customer_does_not_read_it(self, agent: Caller, anonymous: Caller) -> None:
+        offer = draft(agent, bought(agent), "voucher", "50.01", **WHY).json
+        for action in ("submit", "offer"):
+            agent.pay(f"/offers/{offer['id']}/actions/{action}", {})
+        link = agent.get(f"/offers/{offer['id']}").json["link"]
+        if link is not None:
+            assert "day off" not in anonymous.get(f"/public/offers/{link.rsplit('/', 1)[1]}").text
+
+    def test_the_program_s_own_drafts_go_on_and_say_so(self, database: Database, agent: Caller) -> None:
+        complaint = bought(agent)
+        for actor in (SYSTEM, automation_actor(new_id(), "A trigger", frozenset({"offer:draft"}))):
+            with database.unit_of_work(actor) as uow:
+                row = complaint_by_id_for_update(uow.session, complaint["id"])
+                given = {"kind": "voucher", "amount": Money.parse("90", "EUR"), "reason": "x", "allow_duplicate": True}
+                offers.draft(uow, actor, row, given)
+        with database.reader() as session:
+            kept = session.execute(text("SELECT direction, reason FROM offer_override")).all()
+        assert [tuple(row) for row in kept] == [("over", "The amount was set beforehand, by a rule.")] * 2
+
+    def test_never_changed(self, database: Database, agent: Caller) -> None:
+        draft(agent, bought(agent), "voucher", "50.01", **WHY)
+        with pytest.raises(DBAPIError, match="never changed"), database.unit_of_work(SYSTEM) as uow:
+            uow.session.execute(text("UPDATE offer_override SET reason = NULL"))
+
+
+def scalar_of(caller: Caller, complaint: dict[str, Any]) -> int:
+    return len(caller.get(f"/complaints/{complaint['reference']}/offers").json["items"])
+
+
+class TestOptions:
+    """The customer takes one, so that each counts by itself."""
+
+    def options(self, caller: Caller, complaint: dict[str, Any], *items: tuple[str, str | None], **more: Any) -> Any:
+        options = [{"kind": kind} | ({"amount": eur(amount)} if amount else {}) for kind, amount in items]
+        body = {"options": options, "reason": "It came late."} | more
+        return caller.post(f"/complaints/{complaint['reference']}/offers", body)
+
+    def test_the_furthest_away_is_told(self, agent: Caller) -> None:
+        complaint = bought(agent)
+        fair = (("voucher", "50.00"), ("goodwill_payment", "40.00"))
+        assert self.options(agent, complaint, *fair).json["override"] is None
+        far = (("voucher", "55.00"), ("goodwill_payment", "90.00"))
+        assert codes(self.options(agent, complaint, *far)) == [("/override_reason", "override_reason")]
+        assert self.options(agent, complaint, *far, **WHY).json["override"]["by"] == eur("40.00")
+
+    def test_none_of_them_is_below_the_floor(self, agent: Caller) -> None:
+        items = (("partial_refund", "400.00"), ("voucher", "450.00"), ("apology_letter", None))
+        answer = self.options(agent, flown(agent), *items, **WHY)
+        assert codes(answer) == [("/options/1/amount", "below_floor"), ("/options/2/amount", "below_floor")]
+
+
+class TestFloor:
+    def test_what_is_laid_down_comes_first(self, agent: Caller) -> None:
+        complaint = flown(agent)
+        for kind, amount in (("voucher", "10.00"), ("partial_refund", "399.99"), ("replacement", "10.00")):
+            answer = draft(agent, complaint, kind, amount, **WHY)
+            assert (answer.status_code, codes(answer)) == (422, [("/amount", "below_floor")])
+            assert "tariffs.eu.261" in answer.json["errors"][0]["detail"]
+        assert draft(agent, complaint, "apology_letter", None).status_code == 201
+        assert draft(agent, complaint, "partial_refund", "400.00").json["override"] is None
+        assert draft(agent, complaint, "voucher", "10.00").json["override"] is None
+
+    def test_who_may_say_why_not(self, agent: Caller, manager: Caller) -> None:
+        complaint = flown(agent)
+        assert refused(draft(agent, complaint, "voucher", "10.00", **FLOOR)) == (403, "forbidden")
+        offer = draft(manager, complaint, "voucher", "10.00", **FLOOR).json
+        assert offer["override"] == {
+            "direction": "below_floor",
+            "suggested": eur("400.00"),
+            "by": eur("-400.00"),
+            "reason": None,
+            "floor_reason": FLOOR["floor_reason"],
+        }
+
+    def test_a_refund_that_came_to_nothing_covers_nothing(self, agent: Caller) -> None:
+        complaint = flown(agent)
+        offer = draft(agent, complaint, "partial_refund", "400.00").json
+        assert agent.pay(f"/offers/{offer['id']}/actions/withdraw", {}).status_code == 200
+        assert codes(draft(agent, complaint, "voucher", "10.00")) == [("/amount", "below_floor")]
+
+
+def test_judging_is_pure_and_total() -> None:
+    """By itself, with nothing suggested and everything settled."""
+    from tests.recovery.test_playbook import suggestion as found  # its builder
+
+    nothing, plenty = Money(0, "EUR"), Money.parse("500", "EUR")
+    none, letter = found(fault="none"), Terms(kind="apology_letter")
+    over = overriding.judge("voucher", Money(1, "EUR"), none, nothing)
+    assert over is not None
+    assert (over.direction, over.by) == ("over", Money(1, "EUR"))
+    assert overriding.judge("apology_letter", None, none, nothing) is None
+    assert (
+        overriding.below_floor(Terms(kind="voucher", amount=Money(1, "EUR")), found(statutory=plenty), plenty) is None
+    )
+    assert overriding.below_floor(letter, found(statutory=plenty), nothing) is None
+    assert overriding.below_floor(letter, found(statutory=plenty), nothing, several=True) == plenty
+    assert overriding.below_floor(Terms(kind="refund", amount=plenty), found(statutory=plenty), nothing) is None
+
+
+class TestReport:
+    PATH = "/reports/suggestion-overrides"
+
+    def test_who_may(self, anonymous: Caller, agent: Caller, auditor: Caller) -> None:
+        assert anonymous.get(self.PATH).status_code == 401
+        assert agent.get(self.PATH).status_code == 403
+        empty = auditor.get(self.PATH).json
+        assert empty == {"offers": 0, "overrides": 0, "share": None, "by_direction": [], "by_agent": []}
+
+    def test_counts_by_agent_direction_and_size(self, agent: Caller, manager: Caller, auditor: Caller) -> None:
+        complaint = bought(agent)
+        for amount in ("60.00", "70.00", "150.00"):
+            draft(agent, complaint, "voucher", amount, **WHY)
+        draft(agent, complaint, "voucher", "20.00")
+        draft(manager, complaint, "re_performance", "30.00", **WHY)
+        found = auditor.get(self.PATH).json
+        assert (found["offers"], found["overrides"], found["share"]) == (5, 4, 0.8)
+        kind, over = found["by_direction"]
+        assert (kind["direction"], kind["count"], kind["total"]) == ("kind", 1, eur("0.00"))
+        assert (over["count"], over["total"], over["median"], over["p90"]) == (
+            3, eur("130.00"), eur("20.00"), eur("100.00"),
+        )  # fmt: skip
+        assert [(row["agent_id"], row["offers"], row["overrides"], row["over"], row["kind"]) for row in found["by_agent"]] == [
+            (str(agent.id), 4, 3, 3, 0), (str(manager.id), 1, 1, 0, 1),
+        ]  # fmt: skip
+        assert auditor.get(f"{self.PATH}?until=2000-01-01T00:00:00Z").json["offers"] == 0
+
+    def test_of_what_one_sees(self, agent: Caller, join: Join, database: Database) -> None:
+        draft(agent, bought(agent, team_id=str(agent.actor.team_ids[0])), "voucher", "60.00", **WHY)
+        outside = join("senior", team_ids=[make_team(database, "Elsewhere")])
+        assert outside.get(self.PATH).json["offers"] == 0
+        assert join("senior").get(self.PATH).json["offers"] == 1
+        assert scalar(database, "SELECT count(*) FROM offer_override") == 1
