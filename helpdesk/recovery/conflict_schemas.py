@@ -34,13 +34,13 @@ class ConflictIn(Schema):
     @validates_schema
     def _with_one(self, data: dict[str, Any], **_: Any) -> None:
         named = [name for name in _WITH if name in data]
-        if len(named) != 1:
-            raise ValidationError("Name one of colleague_id, complaint and customer_id.")
+        if not named:
+            raise ValidationError({_WITH[0]: ["Missing data for required field: this, complaint or customer_id."]})
+        if len(named) > 1:
+            raise ValidationError({name: ["Only one of these can be named."] for name in named[1:]})
         needed = _NEEDS.get(data.get("kind", ""))
         if needed is not None and needed not in named:
             raise ValidationError({needed: ["Missing data for required field."]})
-        if data.get("agent_id") is not None and data.get("agent_id") == data.get("colleague_id"):
-            raise ValidationError({"colleague_id": ["Nobody is in conflict with themselves."]})
 
 
 class ConflictEndIn(Schema):

@@ -39,7 +39,7 @@ def declare(uow: UnitOfWork, actor: Actor, given: dict[str, Any]) -> UUID:
     now = allowance_queries.alone(uow.session)
     starts_at = given.get("starts_at") or now
     found = _with(uow.session, actor, given)
-    problems = [*found.pop("problems"), *_faults(uow.session, given, starts_at, now)]
+    problems = [*found.pop("problems"), *_faults(uow.session, given | {"agent_id": agent_id}, starts_at, now)]
     if problems or agent_id is None:
         raise ValidationFailed(
             errors=problems or [FieldError.at("/agent_id", "required", "Name whose conflict it is.")]
@@ -84,6 +84,8 @@ def _faults(session: Session, given: dict[str, Any], starts_at: datetime, now: d
     for name, agent_id in named.items():
         if agent_id not in active:
             yield FieldError.at(f"/{name}", "unknown", "There is no such active agent.")
+    if len(set(named.values())) < len(named):
+        yield FieldError.at("/colleague_id", "self", "Nobody is in conflict with themselves.")
     if starts_at < now:
         yield FieldError.at("/starts_at", "past", "It begins now or later; leave it out for now.")
     if given.get("ends_at") is not None and given["ends_at"] <= starts_at:

@@ -1,4 +1,3 @@
-from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -84,6 +83,6 @@ def get_delegation(session: Session, actor: Actor, delegation_id: UUID) -> dict[
     errors=(errors.DelegationEnded,),
 )
 def revoke_delegation(
-    uow: UnitOfWork, actor: Actor, row: tuple[AuthorityDelegation, datetime], given: dict[str, Any]
+    uow: UnitOfWork, actor: Actor, row: AuthorityDelegation, given: dict[str, Any]
 ) -> UUID:
     return delegations.revoke(uow, actor, row, given["reason"])

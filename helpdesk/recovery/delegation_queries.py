@@ -20,11 +20,13 @@ DELEGATION_STATES: Final = ("active", "scheduled", "ended", "revoked", "void")
 """`void`: who lent it is not active any more."""
 
 _LENT: Final = AuthorityDelegation.__table__.c
+_CLOCK: Final = func.clock_timestamp()
+"""It begins at the clock's time, which in its own transaction is later than the transaction's."""
 _STATE: Final = case(
     (_LENT.revoked_at.is_not(None), "revoked"),
-    (_LENT.ends_at <= func.now(), "ended"),
+    (_LENT.ends_at <= _CLOCK, "ended"),
     (~Agent.active, "void"),
-    (_LENT.starts_at > func.now(), "scheduled"),
+    (_LENT.starts_at > _CLOCK, "scheduled"),
     else_="active",
 ).label("state")
 _SHOWN: Final[Any] = select(AuthorityDelegation.__table__, _STATE).join(Agent, Agent.id == _LENT.lender_id)
@@ -98,9 +100,9 @@ def delegation_detail(session: Session, actor: Actor | None, delegation_id: UUID
     return existing(found.mappings().one_or_none())
 
 
-def delegation_for_update(session: Session, actor: Actor, delegation_id: UUID) -> tuple[AuthorityDelegation, datetime]:
-    """One's own; anybody's for who manages authority. With the time from which on nobody grants anything until it is changed."""
-    now = allowance_queries.alone(session)
+def delegation_for_update(session: Session, actor: Actor, delegation_id: UUID) -> AuthorityDelegation:
+    """One's own; anybody's for who manages authority. Nobody grants anything until it is changed."""
+    allowance_queries.alone(session)
     whose = true() if actor.may("authority:manage") else _of(actor)
     statement = select(AuthorityDelegation).where(_LENT.id == delegation_id, whose).with_for_update()
-    return existing(session.execute(statement).scalar_one_or_none()), now
+    return existing(session.execute(statement).scalar_one_or_none())

@@ -102,16 +102,16 @@ def _faults_of_delegate(session: Session, actor: Actor, given: dict[str, Any]) -
         yield FieldError.at("/delegate_id", "cannot_approve", "Their role may not approve offers ('offer:approve').")
 
 
-def check_open(_session: Session, _actor: Actor, row: tuple[AuthorityDelegation, datetime]) -> None:
+def check_open(session: Session, _actor: Actor, delegation: AuthorityDelegation) -> None:
     """Raises `DelegationEnded`."""
-    delegation, now = row
+    now = allowance_queries.alone(session)  # held already: it gives the time
     if delegation.revoked_at is not None or delegation.ends_at <= now:
         raise DelegationEnded
 
 
-def revoke(uow: UnitOfWork, actor: Actor, row: tuple[AuthorityDelegation, datetime], reason: str) -> UUID:
+def revoke(uow: UnitOfWork, actor: Actor, delegation: AuthorityDelegation, reason: str) -> UUID:
     """`check_open` comes first."""
-    delegation, now = row
+    now = allowance_queries.alone(uow.session)
     delegation.revoked_at, delegation.revoked_by, delegation.revoke_reason = now, actor.id, reason
     delegation.touch()
     record_administration(

@@ -1,10 +1,11 @@
+from uuid import UUID
+
 import pytest
 
 from helpdesk.kernel.unit_of_work import Database
 from tests.conftest import Caller, Join, make_team
-from tests.recovery.helpers import (
-    open_budget,
-)
+from tests.recovery.helpers import open_budget
+from tests.recovery.lending import Crew
 
 
 @pytest.fixture
@@ -26,3 +27,9 @@ def director(join: Join) -> Caller:
 @pytest.fixture
 def auditor(join: Join) -> Caller:
     return join("auditor")
+
+
+@pytest.fixture
+def crew(database: Database, team: UUID, join: Join, manager: Caller, admin: Caller) -> Crew:
+    open_budget(manager, "90000.00")
+    return Crew(database, team, join, join("agent"), join("senior"), manager, join("director"), admin)
