@@ -108,6 +108,9 @@ def test_every_command_runs_as_it_stands_and_in_order(
     assert of("/unmerge") == ["{'messages': [], 'issues': [], 'people': [], 'needs': [], 'facts': []}"]
     assert of("/triggers/dry-run")[2] == "done"
     assert of("/actions/close")[-2:] == ["transfer_in transfer_out", "Everything holds."]
+    granted = of("/authority-delegations")
+    assert (granted[:2], granted[-3:]) == (["50", "pending_approval"], ["active", "approved", "director"])
+    assert any("conflict_of_interest" in line for line in granted)
     at_the_till = of("SHOP=")
     assert at_the_till[0] == at_the_till[-2] == "{'amount': '40.00', 'currency': 'EUR'}"
     assert any("voucher_not_valid" in line for line in at_the_till)
