@@ -123,6 +123,7 @@ class OfferDecision(Schema):
         metadata={"description": "Of the limits; null: it costs nothing, or there were no versions yet.", "example": 3},
     )
     judged_at = Timestamp(required=True, allow_none=True, metadata={"description": "By what held then."})
+    amount = MoneyField(required=True, allow_none=True, metadata={"description": "Of the offer then."})
     granted = fields.Nested(
         Sums,
         required=True,

@@ -27,7 +27,7 @@ _OFFERS: Final = text("""
     ORDER BY id LIMIT :batch
 """)
 _DECISIONS: Final = text("""
-    SELECT d.*, o.amount_minor, o.currency, o.drafted_by, o.status, l.lender_id, l.delegate_id, l.starts_at, l.ends_at,
+    SELECT d.*, o.currency, o.drafted_by, o.status, l.lender_id, l.delegate_id, l.starts_at, l.ends_at,
            l.revoked_at, l.up_to,
            (SELECT string_agg(c.kind, ', ') FROM interest_conflict c WHERE c.starts_at <= d.judged_at
                 AND (c.ends_at IS NULL OR c.ends_at > d.judged_at) AND c.colleague_id IS NOT NULL

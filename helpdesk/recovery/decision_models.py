@@ -18,7 +18,7 @@ class OfferDecision(Identified, Base):
 
     `in_name_of`: whose authority was used, where that was lent (`delegation_id`). `limit_version`: by which limits it was
     judged, None where nothing was (what costs nothing; what was decided before there were versions), and then the amounts
-    are None too. `*_minor`: what had been granted before, without this offer, to the case, to the customer in a year, by whose
+    are None too. `amount_minor`: of the offer then (what the customer takes of it may be less). `*_minor`: what had been granted before, without this offer, to the case, to the customer in a year, by whose
     authority it was in a day; `together_minor`: with the offers that it belongs together with, this one included.
     `*_limit`: what was allowed. All in minor units of the offer's currency. `judged_at`: the time by which all of it held.
     """
@@ -30,8 +30,8 @@ class OfferDecision(Identified, Base):
         CheckConstraint("(in_name_of IS NULL) = (delegation_id IS NULL)", name="lent"),
         CheckConstraint("in_name_of IS NULL OR in_name_of <> actor_id", name="two_persons"),
         CheckConstraint(
-            "num_nulls(limit_version, judged_at, authority, case_minor, customer_minor, day_minor, case_limit, "
-            "customer_limit, day_limit) IN (0, 9)",
+            "num_nulls(limit_version, judged_at, authority, amount_minor, case_minor, customer_minor, day_minor, "
+            "case_limit, customer_limit, day_limit) IN (0, 10)",
             name="judged",
         ),
         Index("ix_offer_decision_actor_id_at", "actor_id", "at", postgresql_where=text(f"action IN {GRANTS}")),
@@ -55,6 +55,7 @@ class OfferDecision(Identified, Base):
     team_id: Mapped[UUID | None]
     limit_version: Mapped[int | None] = mapped_column(ForeignKey("authority_limits.number", ondelete="RESTRICT"))
     judged_at: Mapped[Timestamp | None]
+    amount_minor: Mapped[Minor | None]
     case_minor: Mapped[Minor | None]
     customer_minor: Mapped[Minor | None]
     day_minor: Mapped[Minor | None]

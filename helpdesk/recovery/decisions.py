@@ -34,7 +34,7 @@ def keep(uow: UnitOfWork, actor: Actor, held: Held, action: str, judgement: Judg
         "in_name_of": basis.person_id if basis.delegation_id is not None else None,
         "delegation_id": basis.delegation_id,
         "team_id": held.complaint.team_id,
-        **_reckoned(judgement, offer.currency),
+        **_reckoned(judgement, offer.amount_minor, offer.currency),
     }
     uow.add_rows(OfferDecision, [row])
     if judgement.suspicion is not None:
@@ -44,16 +44,17 @@ def keep(uow: UnitOfWork, actor: Actor, held: Held, action: str, judgement: Judg
 _RECKONED: Final = ("case", "customer", "day")
 
 
-def _reckoned(judgement: Judgement, currency: str | None) -> dict[str, Any]:
+def _reckoned(judgement: Judgement, amount_minor: int | None, currency: str | None) -> dict[str, Any]:
     """All of it, or nothing for what costs nothing."""
     limits, granted, found = judgement.limits, judgement.granted, judgement.suspicion
     if limits is None or granted is None or currency is None:
-        names = ("authority", "limit_version", "judged_at", "together_minor")
+        names = ("authority", "limit_version", "judged_at", "amount_minor", "together_minor")
         return dict.fromkeys((*names, *(f"{name}_{what}" for name in _RECKONED for what in ("minor", "limit"))))
     return {
         "authority": judgement.basis.authority,
         "limit_version": judgement.version,
         "judged_at": judgement.at,
+        "amount_minor": amount_minor,
         "together_minor": None if found is None else found.total.minor,
         **{f"{name}_minor": getattr(granted, name) for name in _RECKONED},
         **{f"{name}_limit": limits.minor(name, currency) for name in _RECKONED},

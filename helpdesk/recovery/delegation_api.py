@@ -82,7 +82,5 @@ def get_delegation(session: Session, actor: Actor, delegation_id: UUID) -> dict[
     if_match="required",
     errors=(errors.DelegationEnded,),
 )
-def revoke_delegation(
-    uow: UnitOfWork, actor: Actor, row: AuthorityDelegation, given: dict[str, Any]
-) -> UUID:
+def revoke_delegation(uow: UnitOfWork, actor: Actor, row: AuthorityDelegation, given: dict[str, Any]) -> UUID:
     return delegations.revoke(uow, actor, row, given["reason"])

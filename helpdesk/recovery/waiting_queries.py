@@ -123,8 +123,9 @@ def _with_money(row: Any, currency: str | None) -> dict[str, Any]:
     for what, name in (("minor", "granted"), ("limit", "limits")):
         amounts = {each: (shown.pop(f"{each}_{what}"), currency) for each in _SUMS}
         shown[name] = amounts if judged else None
-    together = shown.pop("together_minor")
-    shown["together"] = None if together is None or currency is None else (together, currency)
+    for name in ("amount", "together"):
+        minor = shown.pop(f"{name}_minor")
+        shown[name] = None if minor is None or currency is None else (minor, currency)
     return shown
 
 

@@ -198,6 +198,7 @@ class TestReasons:
         ]
         approved = found[3]
         assert (approved["authority"], approved["limit_version"]) == ("senior", 1)
+        assert approved["amount"] == eur("60.00")
         assert approved["granted"] == {"case": eur("10.00"), "customer": eur("10.00"), "day": eur("0.00")}
         assert approved["limits"] == {"case": eur("200.00"), "customer": eur("400.00"), "day": eur("2000.00")}
         assert [item["reason"] for item in decisions(crew.agent, before)] == [None, "within own authority"]
