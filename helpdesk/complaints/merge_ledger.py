@@ -4,12 +4,13 @@ A table that hangs on a complaint stands in exactly one of the two lists below; 
 table decides here what becomes of its rows when their complaint is merged.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Final
 from uuid import UUID
 
 from sqlalchemy import Delete, Table, Update, and_, delete, update
 
+from helpdesk.complaints import merge_queries
 from helpdesk.complaints.attachment_models import Attachment
 from helpdesk.complaints.draft_models import Draft
 from helpdesk.complaints.merge_models import MergedRow
@@ -63,6 +64,12 @@ def note(uow: UnitOfWork, merge_id: UUID, kind: str, before: Mapping[UUID, Mappi
             for row_id, known in before.items()
         ],
     )
+
+
+def note_anew(uow: UnitOfWork, merge_ids: Collection[UUID], row_id: UUID, known: Mapping[str, Any]) -> None:
+    """What these merges noted of a row is otherwise by now in the parts that are named."""
+    for row in merge_queries.rows_noted(uow.session, merge_ids, row_id):
+        row.before = {**(row.before or {}), **known}
 
 
 def move_whole(uow: UnitOfWork, merge_id: UUID, source_id: UUID, survivor_id: UUID) -> dict[str, int]:

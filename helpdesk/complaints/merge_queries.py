@@ -1,6 +1,6 @@
 """Every select on merges, and the way to hold all that undoing one needs."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 from uuid import UUID
@@ -9,7 +9,7 @@ from sqlalchemy import func, or_, select, text
 from sqlalchemy.orm import Session, aliased
 
 from helpdesk.complaints.merge_models import Merge, MergedRow
-from helpdesk.complaints.models import Complaint, Person
+from helpdesk.complaints.models import Complaint, Issue, Message, Person
 from helpdesk.complaints.notification_models import Watcher
 from helpdesk.complaints.pair_queries import Pair, lock_together
 from helpdesk.complaints.queries import is_visible, visible_id, visible_to
@@ -73,6 +73,17 @@ def merges_into(session: Session, survivor_id: UUID) -> Sequence[Merge]:
     return session.scalars(statement).all()
 
 
+def undone_merges_of(session: Session, source_id: UUID) -> Sequence[Merge]:
+    """Those of a complaint into others, in their order."""
+    undone = Merge.source_id == source_id, Merge.undone_at.is_not(None)
+    return session.scalars(select(Merge).where(*undone).order_by(Merge.id)).all()
+
+
+def merge_by_id(session: Session, merge_id: UUID) -> Merge:
+    """One that an event has named."""
+    return session.get_one(Merge, merge_id)
+
+
 def going_on_in(session: Session, survivor_id: UUID) -> list[UUID]:
     """The complaints that were merged into it, and those that had been merged into one of them before; nothing that was undone."""
     found, ahead = list[UUID](), [survivor_id]
@@ -87,6 +98,12 @@ def ledger_of(session: Session, merge_id: UUID, kind: str) -> dict[UUID, dict[st
     """Row id -> what was noted of it."""
     statement = select(MergedRow.row_id, MergedRow.before).where(MergedRow.merge_id == merge_id, MergedRow.kind == kind)
     return {row.row_id: row.before or {} for row in session.execute(statement)}
+
+
+def rows_noted(session: Session, merge_ids: Collection[UUID], row_id: UUID) -> Sequence[MergedRow]:
+    """What these merges noted of one row, locked."""
+    of_row = MergedRow.row_id == row_id, MergedRow.merge_id.in_(merge_ids)
+    return session.scalars(select(MergedRow).where(*of_row).order_by(MergedRow.merge_id).with_for_update()).all()
 
 
 def people_of(session: Session, complaint_id: UUID) -> Sequence[Person]:
@@ -147,6 +164,23 @@ def added_since(session: Session, survivor_id: UUID, sequence: int) -> dict[str,
         name, key = _ADDED[row.type]
         if row.payload is not None:
             found[name].append(row.payload[key])
+    return found
+
+
+_WENT: Final[Mapping[str, Any]] = {"messages": Message, "issues": Issue}
+
+
+def gone_on(session: Session, merge_id: UUID, both: Collection[UUID]) -> dict[str, list[str]]:
+    """Ids of what the merge had moved and that is in neither of the two any more, by kind: a split took it on to a third one."""
+    found = {}
+    for name, table in _WENT.items():
+        of_merge = (
+            MergedRow.merge_id == merge_id,
+            MergedRow.kind == table.__tablename__,
+            table.complaint_id.not_in(both),
+        )
+        ids = session.scalars(select(table.id).join(MergedRow, MergedRow.row_id == table.id).where(*of_merge))
+        found[name] = sorted(map(str, ids))
     return found
 
 

@@ -42,6 +42,11 @@ class Stayed(Schema):
     )
 
 
+class WentOn(Schema):
+    messages = fields.List(fields.UUID(), required=True, metadata={"example": []})
+    issues = fields.List(fields.UUID(), required=True, metadata={"example": []})
+
+
 class Unmerge(Schema):
     complaint = fields.Nested(Complaint, required=True, metadata={"description": "As it goes on by itself."})
     survivor = fields.Nested(MergeSide, required=True)
@@ -55,6 +60,14 @@ class Unmerge(Schema):
         Stayed,
         required=True,
         metadata={"description": "Ids of what came to the survivor since the merge, and stays there; the first 500."},
+    )
+    elsewhere = fields.Nested(
+        WentOn,
+        required=True,
+        metadata={
+            "description": "Ids of what the merge had brought and a split took on to a third complaint since. It stays there, and so "
+            "does what is owed for it: a question is waited for where it stands."
+        },
     )
 
 

@@ -53,7 +53,9 @@ def _both(held: Merged) -> tuple[Complaint, Merge]:
 
 
 def unmerge(uow: UnitOfWork, actor: Actor, held: Merged, given: Mapping[str, Any]) -> dict[str, Any]:
-    """Undo a merge; `check_unmerge` comes first. What went back, and the ids of what came since and stays."""
+    """Undo a merge; `check_unmerge` comes first. What went back, and the ids of what came since and stays, and of what is in a third
+    complaint by now.
+    """
     source = held.complaint
     survivor, row = _both(held)
     for complaint in (source, survivor, *held.beside):
@@ -95,6 +97,7 @@ def unmerge(uow: UnitOfWork, actor: Actor, held: Merged, given: Mapping[str, Any
         "survivor": {"id": survivor.id, "reference": survivor.reference, "subject": survivor.subject},
         "returned": moved,
         "stayed": stayed,
+        "elsewhere": merge_queries.gone_on(uow.session, row.id, {source.id, survivor.id}),
     }
 
 

@@ -51,12 +51,14 @@ def of_clock(clock: Clock) -> Beginning:
 @dataclass(slots=True)
 class Moved:
     """What merges that are not undone noted of a clock: `own`, its start without any of them (None where it would not be there), what
-    it carries without them (`carries`, where a merge may have changed that), and what each brought.
+    it carries without them (`carries`, where a merge may have changed that), what each brought, and whose these merges are: `merges`
+    with the complaints that were merged.
     """
 
     own: str | None
     carries: tuple[Carried | None] | None = None
     theirs: list[Beginning] = field(default_factory=list)
+    merges: dict[UUID, UUID] = field(default_factory=dict)
 
     def take(self, noted: dict[str, Any]) -> None:
         if self.carries is None and "carried" in noted:
@@ -68,6 +70,10 @@ class Moved:
         """Without any merge."""
         return clock.carried if self.carries is None else self.carries[0]
 
+    def alone(self, clock: Clock) -> Beginning | None:
+        """Without any merge; None where it would not be there."""
+        return None if self.own is None else Beginning(parse_rfc3339(self.own), self.carried(clock))
+
 
 def moved(session: Session, survivor_id: UUID, undone: UUID | None = None) -> dict[UUID, Moved]:
     """Clock -> what the merges did to it that were not undone, nor are just now."""
@@ -76,7 +82,9 @@ def moved(session: Session, survivor_id: UUID, undone: UUID | None = None) -> di
         if merge.id == undone:
             continue
         for clock_id, noted in merge_queries.ledger_of(session, merge.id, BOOK).items():
-            found.setdefault(clock_id, Moved(noted["own"])).take(noted)
+            known = found.setdefault(clock_id, Moved(noted["own"]))
+            known.take(noted)
+            known.merges[merge.id] = merge.source_id
     return found
 
 

@@ -111,13 +111,15 @@ def annul(uow: UnitOfWork, clock: Clock, at: datetime) -> None:
 
 
 def take_back(uow: UnitOfWork, clock: Clock, at: datetime) -> None:
-    """An open one is owed elsewhere, and has been, or was only ever promised by a slip: here nothing of it is open, kept or broken. The
-    clock that counts on elsewhere, if any, tells whether it was broken.
+    """It is owed elsewhere, and has been, or was only ever promised by a slip: here nothing of it is open, kept or broken. The clock that
+    counts elsewhere, if any, tells what became of it.
     """
+    if clock.state == "cancelled":
+        return
     resume(uow, clock, at)
     ring(uow, clock, at)
-    # Broken, it was not open for a moment: what is cancelled was so before it was due.
-    annul(uow, clock, clock.started_at if clock.state == "breached" else at)
+    # Broken or kept, it was not open for a moment: what is cancelled was so before it was due.
+    annul(uow, clock, at if clock.state == "running" else clock.started_at)
 
 
 def restart(uow: UnitOfWork, clock: Clock, start: datetime, waits: Pauses, at: datetime) -> None:

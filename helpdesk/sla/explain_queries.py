@@ -14,6 +14,7 @@ from helpdesk.complaints import queries as complaints
 from helpdesk.identity.actors import Actor
 from helpdesk.kernel.clock import parse_rfc3339
 from helpdesk.kernel.errors import NotFound
+from helpdesk.sla import queries
 from helpdesk.sla.models import Alarm, Clock, SlaCalendar, SlaPolicy
 from helpdesk.sla.regime_models import ExtensionNotice
 
@@ -71,19 +72,31 @@ def notices_of(session: Session, clock: Clock) -> dict[int, datetime]:
 
 
 def joined(session: Session, actor: Actor, clock: Clock) -> dict[str, Any] | None:
-    """What merges did to the clock: `own_start`, its start without them (None where it is there only because of them), and
-    `with`, those of the merged complaints that the actor may see. None where they did nothing to it.
+    """What merges did to the clock, or to one of an earlier round that it goes on from: `own_start`, its start without them (None where
+    it is there only because of them), and `with`, those of the merged complaints that the actor may see. None where they did nothing
+    to it.
     """
     own: list[str | None] = []
     others: list[dict[str, Any]] = []
-    for merge in merge_queries.merges_into(session, clock.complaint_id):
-        noted = merge_queries.ledger_of(session, merge.id, _BOOK).get(clock.id)
-        if noted is None:
-            continue
-        own.append(noted["own"])
-        other = complaints.reference_of(session, actor, merge.source_id)
-        others += [] if other is None else [other]
+    merges = merge_queries.merges_into(session, clock.complaint_id)
+    books = [(merge, merge_queries.ledger_of(session, merge.id, _BOOK)) for merge in merges]
+    for clock_id in _gone_on_from(session, clock) if merges else ():
+        for merge, noted in books:
+            if clock_id in noted:
+                own.append(noted[clock_id]["own"])
+                other = complaints.reference_of(session, actor, merge.source_id)
+                others += [] if other is None else [other]
     start = parse_rfc3339(own[0]) if own and own[0] is not None else None
     if not own or start == clock.started_at:
         return None
     return {"own_start": start, "with": others}
+
+
+def _gone_on_from(session: Session, clock: Clock) -> list[UUID]:
+    """The clocks that it goes on from, the oldest first, and it itself."""
+    found, carried = [clock.id], clock.carried is not None
+    for before in queries.clocks_before(session, clock) if carried else ():
+        found.append(before.id)
+        if before.carried is None:
+            break
+    return found[::-1]

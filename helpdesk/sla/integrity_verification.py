@@ -20,6 +20,7 @@ from helpdesk.sla import (
     carried_verification,
     clock_terms,
     ladders,
+    parted_verification,
     policy_queries,
     queries,
     regime_clocks,
@@ -197,4 +198,4 @@ def _told(at: datetime | None) -> str:
     return "no time" if at is None else at.isoformat()
 
 
-CHECKS = (clocks_follow_from_facts,)
+CHECKS = (clocks_follow_from_facts, *parted_verification.CHECKS)

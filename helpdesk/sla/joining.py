@@ -1,4 +1,4 @@
-"""The clocks of complaints that are merged, and taken apart again.
+"""The clocks of complaints that are merged (`parting`: when they are taken apart again).
 
 **Merged**: the earlier promise wins. The survivor's open clocks count from the start of the older of the two, less what that
 one waited until the other began; a message that waits for an answer in the source waits for it in the survivor. What was met
@@ -6,10 +6,6 @@ or broken stays so. What was done for the source hurries nobody: its acknowledge
 time or late by when it was made, and where it was answered the survivor's first response counts from its own start.
 Regulators' clocks follow from the facts of both (`regime_choosing`), met and broken ones too; what was owed on the source goes
 on at the survivor.
-
-**Undone**: the survivor's clocks are again what they would be without that source, also those that were stopped meanwhile; the
-source's take up where they stood, and the time in which it went on in the other is a wait to them, where they can pause at
-all.
 
 What was done to each clock stands in the merge's book (`complaints.merge_ledger`): `own`, its start without any merge, None
 for one that is there only because of merges; `theirs`, of a first response and of what goes on from a round before (the survivor's, or the
@@ -22,15 +18,13 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from helpdesk.complaints import merge_queries
 from helpdesk.complaints import queries as complaints
-from helpdesk.complaints.events import ComplaintActed
 from helpdesk.complaints.lifecycle import OPEN
-from helpdesk.complaints.link_events import DuplicateEvent, DuplicateMerged, DuplicateParted
+from helpdesk.complaints.link_events import DuplicateEvent, DuplicateMerged
 from helpdesk.complaints.merge_ledger import note
 from helpdesk.complaints.models import Complaint
 from helpdesk.complaints.tag_events import ComplaintTagged
-from helpdesk.kernel.clock import parse_rfc3339, rfc3339
+from helpdesk.kernel.clock import rfc3339
 from helpdesk.kernel.unit_of_work import UnitOfWork
 from helpdesk.sla import (
     beginnings,
@@ -46,7 +40,7 @@ from helpdesk.sla.beginnings import BOOK, Beginning
 from helpdesk.sla.models import Clock
 from helpdesk.sla.promising import Promised
 from helpdesk.sla.revising import AT_RECEIPT, FIRST, NEXT
-from helpdesk.sla.rounds import Act, Joined, Parted, Round, present_round
+from helpdesk.sla.rounds import Joined, Round, present_round
 
 
 def join(uow: UnitOfWork, event: DuplicateMerged) -> Sequence[Clock]:
@@ -61,7 +55,7 @@ def join(uow: UnitOfWork, event: DuplicateMerged) -> Sequence[Clock]:
     present = present_round(queries.history(uow.session, survivor.id).and_then(joined))
     moved = beginnings.moved(uow.session, survivor.id)
     promised = promising.of(uow, survivor)
-    moves = _moves(uow, promised, event)
+    moves = may_move(uow, promised, event)
     brought = _brought(theirs, joined.round.began)
     for clock in found:
         if clock.policy_id is None or clock.stopped_at is not None or clock.kind not in AT_RECEIPT:
@@ -82,7 +76,7 @@ def join(uow: UnitOfWork, event: DuplicateMerged) -> Sequence[Clock]:
         acknowledged = clock.kind == "acknowledge" and "acknowledged_at" in event.changes
         if acknowledged and survivor.acknowledged_at is not None:
             # They have been written to, under whichever reference; whether in time is told by when, and not by what has rung.
-            _carry(uow, clock, begins)
+            carry(uow, clock, begins)
             clocks.restart(uow, clock, begins.at, present.until(survivor.acknowledged_at).waits, uow.now)
             clocks.stop(uow, clock, max(survivor.acknowledged_at, clock.started_at))
             noted["acknowledged"] = True
@@ -106,7 +100,7 @@ def _brought(theirs: Sequence[Clock], began: datetime) -> datetime | None:
     return first.started_at if first.elapsed_seconds is None else None
 
 
-def _moves(uow: UnitOfWork, promised: Promised, event: DuplicateEvent) -> bool:
+def may_move(uow: UnitOfWork, promised: Promised, event: DuplicateEvent) -> bool:
     """Whether the merge, with all that goes over in it, may change what the survivor is promised."""
     changed = set(event.changes)
     for item in uow.happened:
@@ -117,16 +111,17 @@ def _moves(uow: UnitOfWork, promised: Promised, event: DuplicateEvent) -> bool:
 
 def _count_from(uow: UnitOfWork, clock: Clock, begins: Beginning, present: Round) -> None:
     """What an open clock of the policy promises from then, by the waits of the present round."""
-    if clock.state != "breached" and not _begins(clock, begins):
-        _carry(uow, clock, begins)
+    if clock.state != "breached" and not begins_so(clock, begins):
+        carry(uow, clock, begins)
         clocks.restart(uow, clock, begins.at, present.waits, uow.now)
 
 
-def _begins(clock: Clock, begins: Beginning) -> bool:
+def begins_so(clock: Clock, begins: Beginning) -> bool:
+    """Whether it counts from there already."""
     return clock.started_at == begins.at.replace(microsecond=0) and clock.carried == begins.carried
 
 
-def _carry(uow: UnitOfWork, clock: Clock, begins: Beginning) -> None:
+def carry(uow: UnitOfWork, clock: Clock, begins: Beginning) -> None:
     """Before it is restarted from there."""
     transitions.watch(uow, clock)
     clock.carried = begins.carried
@@ -166,7 +161,7 @@ def _join_answers(
         alone = {"own": known.own, "carried": known.carried(mine)}
         note(uow, event.merge_id, BOOK, {mine.id: alone})
         begins = beginnings.of_clock(mine).or_earlier(beginnings.of_clock(waiting))
-        _carry(uow, mine, begins)
+        carry(uow, mine, begins)
         clocks.restart(uow, mine, begins.at, present.waits, uow.now)
 
 
@@ -232,77 +227,3 @@ def _join_regulators(
             uow.session.add(begun)
             transitions.begun(uow, [begun])
             note(uow, event.merge_id, BOOK, {row["id"]: {"own": None}})
-
-
-def part(uow: UnitOfWork, event: DuplicateParted) -> Sequence[Clock]:
-    """The clocks of the survivor, as they are without that source. Regulators' are chosen anew after this."""
-    survivor = complaints.complaint_by_id_for_update(uow.session, event.complaint_id)
-    found = queries.clocks_at_hand(uow.session, survivor.id, survivor.round)
-    noted = merge_queries.ledger_of(uow.session, event.merge_id, BOOK)
-    left = beginnings.moved(uow.session, survivor.id, undone=event.merge_id)
-    present = present_round(queries.history(uow.session, survivor.id).and_then(Parted(event.source_id)))
-    promised = promising.of(uow, survivor)
-    moves = _moves(uow, promised, event)
-    for clock in found:
-        if clock.id not in noted or clock.rule_id is not None:
-            continue
-        begins = _without(clock, noted[clock.id], left.get(clock.id), present)
-        if begins is None:
-            if clock.stopped_at is None:  # what was answered meanwhile is
-                clocks.cancel(uow, clock, uow.now)
-        elif noted[clock.id].get("acknowledged") and survivor.acknowledged_at is None:
-            _carry(uow, clock, begins)
-            clocks.restart(uow, clock, begins.at, present.waits, uow.now)
-        else:
-            _count_again(uow, clock, begins, present)
-        if clock.stopped_at is None and moves:
-            promised.retarget(uow, clock, present.waits)
-    return found
-
-
-def _without(clock: Clock, noted: dict[str, Any], left: beginnings.Moved | None, present: Round) -> Beginning | None:
-    """From when it counts by the merges that are left; None where it is there only because of merges."""
-    if noted["own"] is None:
-        return None
-    alone = beginnings.Moved(noted["own"])
-    alone.take(noted)
-    own, carried = parse_rfc3339(noted["own"]), alone.carried(clock)
-    if clock.kind == NEXT:
-        return Beginning(own, carried)
-    if clock.kind != FIRST:  # one that was answered brings no start to that
-        own = min(own, present.began)
-    return beginnings.earliest(Beginning(own, carried), () if left is None else left.theirs)
-
-
-def _count_again(uow: UnitOfWork, clock: Clock, begins: Beginning, present: Round) -> None:
-    """From another start, as if it had always done so; what was done meanwhile was done, and whether in time is told by that start.
-    What was cancelled stays so.
-    """
-    if _begins(clock, begins) or clock.state == "cancelled":
-        return
-    done_at = clock.stopped_at if clock.elapsed_seconds is not None else None
-    if clock.stopped_at is not None and done_at is None:
-        return  # broken, and not owed any more
-    _carry(uow, clock, begins)
-    waits = present.waits if done_at is None else present.until(done_at).waits
-    clocks.restart(uow, clock, begins.at, waits, uow.now)
-    if done_at is not None:
-        clocks.stop(uow, clock, max(done_at, clock.started_at))
-
-
-def take_up(uow: UnitOfWork, event: ComplaintActed) -> Sequence[Clock]:
-    """A complaint goes on by itself again: what merging it had stopped is owed as it was. The clocks of its round."""
-    history = queries.history(uow.session, event.complaint_id)
-    merged_at = history.last_away
-    back = Act(reopened=False, at=uow.now, waiting_on=event.waiting_on)
-    present = present_round(history.and_then(back))
-    found = queries.clocks_at_hand(uow.session, event.complaint_id, event.reopened_count + 1)
-    for clock in found:
-        if clock.stopped_at != merged_at:
-            continue
-        if clock.state == "breached":
-            transitions.watch(uow, clock)
-            clock.stopped_at = None
-        elif clock.state == "cancelled":
-            clocks.restart(uow, clock, clock.started_at, present.waits, uow.now)
-    return found

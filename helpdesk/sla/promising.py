@@ -139,14 +139,17 @@ def begin_again(
     before: Clock | None,
     *,
     subject_id: UUID | None = None,
+    at: datetime | None = None,
+    waits: Pauses = (),
 ) -> Clock | None:
-    """Of a complaint that is just reopened. `before`: the clock of the round before that promised the same, which is stopped. Whether
-    it goes on or begins anew is said by the policy that is for a clock which started when that did.
+    """Of a complaint that is just reopened, or was then (`at`, with the `waits` since). `before`: the clock of the round before that
+    promised the same, which is stopped. Whether it goes on or begins anew is said by the policy that is for a clock which started when
+    that did.
     """
+    at = at or uow.now
     if before is not None:
         promise = promised.promise(kind, before.started_at)
         if promise is not None and promise.on_reopen == CONTINUE:
-            carried = clock_terms.carried_on(before, uow.now)
-            start = before.started_at
-            return begin(uow, promised, complaint, kind, start, subject_id=subject_id, carried=carried)
-    return begin(uow, promised, complaint, kind, uow.now, subject_id=subject_id)
+            start, carried = before.started_at, clock_terms.carried_on(before, at)
+            return begin(uow, promised, complaint, kind, start, waits=waits, subject_id=subject_id, carried=carried)
+    return begin(uow, promised, complaint, kind, at, waits=waits, subject_id=subject_id)

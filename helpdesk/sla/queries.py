@@ -68,6 +68,14 @@ def clocks_at_hand(session: Session, complaint_id: UUID, round_: int) -> Sequenc
     return [*rows, *begun(session, complaint_id)]
 
 
+def clocks_of_every_round(session: Session, complaint_id: UUID) -> Sequence[Clock]:
+    """Whatever became of them, the oldest round first; begun in this unit of work or before. Locked; so is the complaint, by the
+    caller.
+    """
+    mine = select(Clock).where(Clock.complaint_id == complaint_id).order_by(Clock.round, Clock.id).with_for_update()
+    return [*session.scalars(mine).all(), *begun(session, complaint_id)]
+
+
 def begun(session: Session, complaint_id: UUID) -> Sequence[Clock]:
     """Of a complaint, in this unit of work; not written yet."""
     return [row for row in session.new if isinstance(row, Clock) and row.complaint_id == complaint_id]

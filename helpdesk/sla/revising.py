@@ -82,13 +82,12 @@ class _Revision:
             self._next_answer([clock for clock in mine if clock.kind == NEXT])
 
     def _first_answer(self, clock: Clock | None) -> None:
-        began, session = self.present.began, self.uow.session
-        if (clock is None or clock.state == "cancelled") and self.promised.promise(FIRST, began) is not None:
-            answered = thread_queries.is_answered(session, self.complaint.id, began) or (
-                thread_queries.answered_before_split(session, self.complaint.id, began) is not None
-            )
-            if not answered:
-                self._owe(clock, FIRST, began)
+        began = self.present.began
+        if clock is not None and clock.state != "cancelled":
+            return
+        promised = self.promised.promise(FIRST, began) is not None
+        if promised and not thread_queries.is_answered(self.uow.session, self.complaint.id, began):
+            self._owe(clock, FIRST, began)
 
     def _next_answer(self, mine: Sequence[Clock]) -> None:
         if any(clock.stopped_at is None for clock in mine) or self.promised.promise(NEXT, self.uow.now) is None:
@@ -102,10 +101,8 @@ class _Revision:
             self._owe(there.get(asked.id), NEXT, asked.at, asked.id)
 
     def _asked(self, since: datetime) -> thread_queries.Unanswered | None:
-        """What waits for an answer of what was written since then, and was not answered before a split either."""
-        session, complaint_id = self.uow.session, self.complaint.id
-        answered_at = thread_queries.answered_before_split(session, complaint_id, since)
-        return thread_queries.oldest_unanswered(session, complaint_id, answered_at or since)
+        """What waits for an answer of what was written since then."""
+        return thread_queries.oldest_unanswered(self.uow.session, self.complaint.id, since)
 
     def of_remedies(self) -> None:
         """What was accepted and has not come."""

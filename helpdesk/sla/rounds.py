@@ -6,7 +6,7 @@ what that one waited for until the other began counts as waiting. A complaint wa
 was split off goes on with the round that it comes from.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
@@ -70,6 +70,21 @@ class History:
 
     def and_then(self, happening: Happening) -> "History":
         return History(self.born, [*self.happenings, happening])
+
+    def of_round(self, number: int) -> "History":
+        """What was done until that round was over: the next one begins with a reopening."""
+        found, reopened = list[Happening](), 0
+        for happening in self.happenings:
+            reopened += isinstance(happening, Act) and happening.reopened
+            if reopened == number:
+                break
+            found.append(happening)
+        return History(self.born, found)
+
+    def joined_by(self, source_ids: Collection[UUID]) -> "History":
+        """As if no others had ever been merged into it."""
+        mine = (each for each in self.happenings if isinstance(each, Act) or each.source_id in source_ids)
+        return History(self.born, list(mine))
 
     @property
     def closed_at(self) -> datetime | None:

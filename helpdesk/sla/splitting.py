@@ -14,7 +14,7 @@ from helpdesk.complaints.events import ComplaintReceived
 from helpdesk.complaints.link_events import ComplaintSplit
 from helpdesk.complaints.models import Complaint
 from helpdesk.kernel.unit_of_work import UnitOfWork
-from helpdesk.sla import clock_terms, clocks, promising, queries, thread_queries
+from helpdesk.sla import asking, clock_terms, clocks, promising, queries, thread_queries
 from helpdesk.sla.models import Clock
 from helpdesk.sla.promising import Promised
 from helpdesk.sla.revising import AT_RECEIPT, FIRST, NEXT, note_next_due
@@ -81,18 +81,16 @@ def asked_elsewhere(uow: UnitOfWork, event: ComplaintSplit) -> None:
     if not isinstance(complaint, Complaint) or complaint.record_type != "complaint":
         return
     found = queries.clocks_at_hand(uow.session, complaint.id, complaint.round)
-    clock = _waiting(found)
-    if clock is None or str(clock.subject_id) not in event.moved_messages:
-        return
-    clocks.take_back(uow, clock, uow.now)
-    promised = promising.of(uow, complaint)
-    present = present_round(queries.history(uow.session, complaint.id))
-    asked = thread_queries.oldest_unanswered(uow.session, complaint.id, present.began, beside=event.new_id)
-    if asked is not None:
-        mine = (each for each in found if each.kind == NEXT and each.round == complaint.round)
-        there = next((each for each in mine if each.subject_id == asked.id), None)
-        if there is not None:  # it had waited there before it was merged or parted
-            promised.retarget(uow, there, present.waits)
-        else:
-            promising.begin(uow, promised, complaint, NEXT, asked.at, waits=present.waits, subject_id=asked.id)
+    gone = [clock for clock in found if _is_gone(clock, event)]
+    waits = _waiting([clock for clock in found if clock not in gone]) is not None
+    for clock in gone:
+        clocks.take_back(uow, clock, uow.now)
+    if gone and not waits:
+        present = present_round(queries.history(uow.session, complaint.id))
+        asking.wait_for_the_next(uow, promising.of(uow, complaint), complaint, found, present, beside=event.new_id)
     note_next_due(uow, complaint, found)
+
+
+def _is_gone(clock: Clock, event: ComplaintSplit) -> bool:
+    """Whether it is of a message that has gone over, and was not answered."""
+    return clock.kind == NEXT and clock.elapsed_seconds is None and str(clock.subject_id) in event.moved_messages

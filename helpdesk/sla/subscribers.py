@@ -14,6 +14,7 @@ from helpdesk.sla import (
     clock_terms,
     clocks,
     joining,
+    parting,
     policies_in_force,
     policy_facts,
     promising,
@@ -102,7 +103,7 @@ def join_clocks(uow: UnitOfWork, events: Sequence[DuplicateMerged]) -> None:
 
 def part_clocks(uow: UnitOfWork, events: Sequence[DuplicateParted]) -> None:
     for event in events:
-        note_next_due(uow, uow.stream_of(event.complaint_id), joining.part(uow, event))
+        note_next_due(uow, uow.stream_of(event.complaint_id), parting.part(uow, event))
 
 
 def split_clocks(uow: UnitOfWork, events: Sequence[ComplaintSplit]) -> None:
@@ -159,7 +160,7 @@ def _follow(uow: UnitOfWork, event: ComplaintActed) -> None:
     if event.action == "reopen":
         _restart(uow, event, complaint)
     elif event.action == "unmerge":
-        found = joining.take_up(uow, event)
+        found = parting.take_up(uow, event)
         revise(uow, complaint, found)  # its facts may be others since it went away
     elif event.to_status == "resolved" and event.from_status != "resolved":
         promising.begin(uow, promising.of(uow, complaint), complaint, "follow_up", uow.now)

@@ -1,12 +1,18 @@
-"""What the thread says of answers: whether anybody has answered, and what waits for an answer."""
+"""What the thread says of answers: whether anybody has answered, and what waits for an answer.
 
+What was answered while a complaint was one with another is answered in both, wherever the answer stands now: in the complaint that a
+part was split off from, before that; in the one that a duplicate was merged into, until that was undone.
+"""
+
+from collections.abc import Collection
 from datetime import datetime
 from typing import Final, NamedTuple
 from uuid import UUID
 
-from sqlalchemy import and_, bindparam, exists, func, select, tuple_
+from sqlalchemy import and_, bindparam, exists, select, tuple_
 from sqlalchemy.orm import Session
 
+from helpdesk.complaints import merge_queries
 from helpdesk.complaints.models import NOTICES, Message
 from helpdesk.sla import queries
 
@@ -44,8 +50,10 @@ _UNANSWERED: Final = (
     .order_by(_MESSAGE.created_at, _MESSAGE.id)
     .limit(1)
 )
-_LAST_OF_WHOLE: Final = select(func.max(_REPLY.created_at)).where(
-    _REPLY.complaint_id == bindparam("whole"), _BY_ANYBODY, _REPLY.created_at <= bindparam("split_at")
+_OF_OTHER: Final = (
+    select(_REPLY.created_at)
+    .where(_REPLY.complaint_id == bindparam("other"), _BY_ANYBODY, _REPLY.created_at <= bindparam("until"))
+    .order_by(_REPLY.created_at)
 )
 _ANSWERED: Final = select(_REPLY.id).where(_ANSWER).limit(1)
 
@@ -63,29 +71,49 @@ def oldest_unanswered(
     """Of those that came since then, after the last answer. `beside`: another complaint whose answers are answers here too: they were
     one until now.
     """
-    given = {"complaint_id": complaint_id, "both": _both(complaint_id, beside), "since": since}
+    both = _both(complaint_id, beside)
+    elsewhere = [at for each in both for at in answers_elsewhere(session, each, since)]
+    given = {"complaint_id": complaint_id, "both": both, "since": max(elsewhere, default=since)}
     row = session.execute(_UNANSWERED, given).one_or_none()
     return None if row is None else Unanswered(row.id, row.created_at)
 
 
 def is_answered(session: Session, complaint_id: UUID, since: datetime, *, beside: UUID | None = None) -> bool:
     """Whether anybody has answered since then; `beside`: as above."""
-    given = {"both": _both(complaint_id, beside), "since": since}
-    return session.execute(_ANSWERED, given).first() is not None
+    both = _both(complaint_id, beside)
+    if session.execute(_ANSWERED, {"both": both, "since": since}).first() is not None:
+        return True
+    return any(answers_elsewhere(session, each, since) for each in both)
 
 
-def answered_before_split(session: Session, complaint_id: UUID, since: datetime) -> datetime | None:
-    """Of a part: when the complaint that it comes from was last answered before the split, since then; None of what is no part. That
-    answer is one to what went over, wherever it stands.
+def answers_elsewhere(session: Session, complaint_id: UUID, since: datetime) -> list[datetime]:
+    """When it was answered since then in complaints that it was one with, the earliest first."""
+    found, ahead = list[datetime](), _one_with(session, complaint_id, since, None)
+    while ahead:
+        other, start, until = ahead.pop()
+        found += session.scalars(_OF_OTHER, {"other": other, "since": start, "until": until})
+        ahead += _one_with(session, other, start, until)
+    return sorted(found)
+
+
+def _one_with(
+    session: Session, complaint_id: UUID, since: datetime, until: datetime | None
+) -> list[tuple[UUID, datetime, datetime]]:
+    """The complaints that it was a part of, or went on in, with the time of that in those bounds. Each step goes back in time, so that
+    there is an end to it.
     """
-    found, split = list[datetime](), queries.split_of(session, complaint_id)
-    while split is not None:
-        whole, split_at = split
-        given = {"whole": whole, "since": since, "split_at": split_at}
-        last = session.execute(_LAST_OF_WHOLE, given).scalar_one()
-        found += [] if last is None else [last]
-        split = queries.split_of(session, whole)
-    return max(found, default=None)
+    split = queries.split_of(session, complaint_id)
+    whole = [] if split is None else [(split[0], since, split[1])]
+    merges = merge_queries.undone_merges_of(session, complaint_id)
+    others = [(merge.survivor_id, max(since, merge.merged_at), merge.undone_at or merge.merged_at) for merge in merges]
+    bounded = ((other, start, end if until is None else min(end, until)) for other, start, end in [*whole, *others])
+    return [(other, start, end) for other, start, end in bounded if start < end]
+
+
+def standing_in(session: Session, message_ids: Collection[UUID | None], complaint_id: UUID) -> set[UUID]:
+    """Of these messages those that stand in its thread."""
+    here = select(_MESSAGE.id).where(_MESSAGE.id.in_(message_ids), _MESSAGE.complaint_id == complaint_id)
+    return set(session.scalars(here)) if message_ids else set()
 
 
 def _both(complaint_id: UUID, beside: UUID | None) -> list[UUID]:

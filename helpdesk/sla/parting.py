@@ -1,0 +1,245 @@
+"""The clocks of two complaints when their merge is undone (`joining`: when they are merged, and what its book says).
+
+The survivor's clocks are what they would be without that source, in every round since: those that were stopped meanwhile, those that
+a reopening ended, and those that go on from one of these. What was done meanwhile was done, and whether in time is told by the clock's
+own start. A message that goes home is not waited for any more, and has not been; the next of those that stay is.
+
+The source's clocks take up where they stood, and the time in which it went on in the other is a wait to them, where they can pause at
+all. What somebody answered in the survivor meanwhile is answered in both. A message that went on from the survivor to a third complaint
+is waited for there.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Final
+from uuid import UUID
+
+from helpdesk.complaints import merge_ledger, merge_queries
+from helpdesk.complaints import queries as complaints
+from helpdesk.complaints.events import ComplaintActed
+from helpdesk.complaints.lifecycle import OPEN
+from helpdesk.complaints.link_events import DuplicateParted
+from helpdesk.complaints.models import Complaint
+from helpdesk.kernel.clock import rfc3339
+from helpdesk.kernel.unit_of_work import UnitOfWork
+from helpdesk.sla import (
+    asking,
+    beginnings,
+    clock_terms,
+    clocks,
+    joining,
+    promising,
+    queries,
+    regime_queries,
+    thread_queries,
+    transitions,
+)
+from helpdesk.sla.beginnings import BOOK, Beginning, Moved
+from helpdesk.sla.models import Clock
+from helpdesk.sla.promising import Promised
+from helpdesk.sla.regime_choosing import GONE
+from helpdesk.sla.revising import ANSWERS, AT_RECEIPT, FIRST, NEXT, owed_by
+from helpdesk.sla.rounds import Act, History, Parted, Round, present_round
+
+_ACKNOWLEDGE: Final = "acknowledge"
+
+
+def part(uow: UnitOfWork, event: DuplicateParted) -> Sequence[Clock]:
+    """The clocks of the survivor, as they are without that source. Regulators' are chosen anew after this."""
+    survivor = complaints.complaint_by_id_for_update(uow.session, event.complaint_id)
+    found = queries.clocks_of_every_round(uow.session, survivor.id)
+    promised = promising.of(uow, survivor)
+    parting = _Parting(
+        uow,
+        survivor,
+        promised,
+        history=queries.history(uow.session, survivor.id).and_then(Parted(event.source_id)),
+        merged_at=merge_queries.merge_by_id(uow.session, event.merge_id).merged_at,
+        noted=merge_queries.ledger_of(uow.session, event.merge_id, BOOK),
+        left=beginnings.moved(uow.session, survivor.id, undone=event.merge_id),
+        moves=joining.may_move(uow, promised, event),
+    )
+    for clock in found:
+        if clock.rule_id is None and clock.kind in AT_RECEIPT:
+            parting.of_receipt(clock)
+    parting.acknowledge_again()
+    parting.of_answers([clock for clock in found if clock.kind == NEXT], event.source_id)
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class _Parting:
+    """`noted`: the book of the merge that is undone; `left`: what those did that are not. `right`: what has been put right, by round
+    and kind.
+    """
+
+    uow: UnitOfWork
+    survivor: Complaint
+    promised: Promised
+    history: History
+    merged_at: datetime
+    noted: Mapping[UUID, dict[str, Any]]
+    left: Mapping[UUID, Moved]
+    moves: bool
+    right: dict[tuple[int, str], Clock] = field(default_factory=dict)
+
+    def of_receipt(self, clock: Clock) -> None:
+        """Those of earlier rounds come before those of later ones, which may go on from them."""
+        round_ = self._round_of(clock)
+        begins = self._begins(clock, round_)
+        if begins is None:
+            return
+        self.right[clock.round, clock.kind] = clock
+        noted = self.noted.get(clock.id, {})
+        if noted.get("acknowledged") and self.survivor.acknowledged_at is None:
+            self._not_acknowledged(clock, begins, round_)
+        else:
+            _count_again(self.uow, clock, begins, round_)
+        self._go_by_what_is_promised(clock, round_)
+
+    def _round_of(self, clock: Clock) -> Round:
+        """Its round, by the merges that count for it."""
+        left = self.left.get(clock.id)
+        if left is None and clock.id not in self.noted:
+            return present_round(self.history.of_round(clock.round))
+        mine = set() if left is None else set(left.merges.values())
+        return present_round(self.history.of_round(clock.round).joined_by(mine))
+
+    def _begins(self, clock: Clock, round_: Round) -> Beginning | None:
+        """From when it counts; None where the merge did nothing to it."""
+        left, noted = self.left.get(clock.id), self.noted.get(clock.id)
+        if noted is not None:
+            own = Moved(noted["own"])
+            own.take(noted)
+            return _with_those_left(own.alone(clock), clock, left, round_)
+        alone = beginnings.of_clock(clock) if left is None else left.alone(clock)
+        before = self.right.get((clock.round - 1, clock.kind))
+        if alone is not None and alone.carried and before is not None:
+            return self._going_on(clock, before, alone.carried, round_)
+        since = clock.stopped_at is None or clock.stopped_at > self.merged_at
+        if (
+            left is None and clock.carried is None and since
+        ):  # begun while they were one, or in a round in which they were not
+            return Beginning(round_.began, None)
+        return None
+
+    def _going_on(self, clock: Clock, before: Clock, carried: beginnings.Carried, round_: Round) -> Beginning | None:
+        """From what a clock of the round before has come to: what later merges noted of this one is otherwise too."""
+        reopened_at = clock_terms.waits_in(carried)[-1][1] or self.uow.now
+        alone = Beginning(before.started_at, clock_terms.carried_on(before, reopened_at))
+        left = self.left.get(clock.id)
+        if left is not None:
+            known = {"own": rfc3339(alone.at), "carried": alone.carried}
+            merge_ledger.note_anew(self.uow, list(left.merges), clock.id, known)
+        return _with_those_left(alone, clock, left, round_)
+
+    def _not_acknowledged(self, clock: Clock, begins: Beginning, round_: Round) -> None:
+        """The acknowledgement was the source's. In a round that is over it was owed until then, and the decision was one."""
+        uow = self.uow
+        joining.carry(uow, clock, begins)
+        clocks.restart(uow, clock, begins.at, round_.waits, uow.now)
+        ended_at = self.history.of_round(clock.round).closed_at
+        if clock.round < self.survivor.round and ended_at is not None:
+            gone = regime_queries.ends_of_rounds(uow.session, self.survivor.id, GONE).get(clock.round)
+            end = clocks.cancel if gone == ended_at else clocks.stop
+            end(uow, clock, max(ended_at, clock.started_at))
+
+    def acknowledge_again(self) -> None:
+        """Reopened while it was acknowledged by the source's acknowledgement, it is owed one of its own."""
+        before = self.right.get((self.survivor.round - 1, _ACKNOWLEDGE))
+        there = (self.survivor.round, _ACKNOWLEDGE) in self.right
+        if before is None or there or _ACKNOWLEDGE not in owed_by(self.survivor):
+            return
+        reopened_at, waits = present_round(self.history.joined_by(())).began, present_round(self.history).waits
+        promising.begin_again(self.uow, self.promised, self.survivor, _ACKNOWLEDGE, before, at=reopened_at, waits=waits)
+
+    def _go_by_what_is_promised(self, clock: Clock, round_: Round) -> None:
+        if clock.round != self.survivor.round:
+            return
+        owed_again = clock.state == "cancelled" and clock.kind in owed_by(self.survivor)
+        if owed_again or (clock.stopped_at is None and self.moves):
+            self.promised.retarget(self.uow, clock, round_.waits)
+
+    def of_answers(self, found: Sequence[Clock], source_id: UUID) -> None:
+        uow, survivor = self.uow, self.survivor
+        home = thread_queries.standing_in(uow.session, {clock.subject_id for clock in found}, source_id)
+        for clock in found:
+            if clock.subject_id in home:
+                if clock.stopped_at is None or clock.stopped_at >= self.merged_at:
+                    clocks.take_back(uow, clock, uow.now)
+            elif clock.id in self.noted:
+                self._of_answer(clock)
+        waits = any(clock.stopped_at is None for clock in found)
+        if not waits and survivor.record_type == "complaint" and survivor.status in OPEN:
+            asking.wait_for_the_next(uow, self.promised, survivor, found, present_round(self.history))
+
+    def _of_answer(self, clock: Clock) -> None:
+        round_ = self._round_of(clock)
+        begins = self._begins(clock, round_)
+        if begins is not None:
+            _count_again(self.uow, clock, begins, round_)
+            if clock.stopped_at is None and self.moves:
+                self.promised.retarget(self.uow, clock, round_.waits)
+        elif clock.stopped_at is None:
+            clocks.take_back(self.uow, clock, self.uow.now)
+
+
+def _with_those_left(alone: Beginning | None, clock: Clock, left: Moved | None, round_: Round) -> Beginning | None:
+    """With what the merges that are left bring to its own beginning; None where it is there only because of merges."""
+    if alone is None or clock.kind == NEXT:
+        return alone
+    if clock.kind != FIRST:  # one that was answered brings no start to that
+        alone = Beginning(min(alone.at, round_.began), alone.carried)
+    return beginnings.earliest(alone, () if left is None else left.theirs)
+
+
+def _count_again(uow: UnitOfWork, clock: Clock, begins: Beginning, round_: Round) -> None:
+    """From another start, as if it had always done so. What was done was done, and what was not owed any more is not, both since then;
+    whether in time is told by that start.
+    """
+    if joining.begins_so(clock, begins) or (clock.state == "cancelled" and clock.kind == NEXT):
+        return
+    stopped_at, is_done = clock.stopped_at, clock.elapsed_seconds is not None
+    joining.carry(uow, clock, begins)
+    waits = round_.waits if stopped_at is None else round_.until(stopped_at).waits
+    clocks.restart(uow, clock, begins.at, waits, uow.now)
+    if stopped_at is not None:
+        end = clocks.stop if is_done else clocks.cancel
+        end(uow, clock, max(stopped_at, clock.started_at))
+
+
+def take_up(uow: UnitOfWork, event: ComplaintActed) -> Sequence[Clock]:
+    """A complaint goes on by itself again: what merging it had stopped is owed as it was. The clocks of its round."""
+    uow.session.flush()  # what was answered meanwhile is told by the merges that are undone
+    history = queries.history(uow.session, event.complaint_id)
+    merged_at = history.last_away
+    back = Act(reopened=False, at=uow.now, waiting_on=event.waiting_on)
+    present = present_round(history.and_then(back))
+    found = queries.clocks_at_hand(uow.session, event.complaint_id, event.reopened_count + 1)
+    owed = [clock for clock in found if clock.stopped_at == merged_at]
+    asked = {clock.subject_id for clock in owed if clock.kind == NEXT}
+    here = thread_queries.standing_in(uow.session, asked, event.complaint_id)
+    answered_at = None if merged_at is None else _answered_at(uow, event.complaint_id, merged_at)
+    for clock in owed:
+        if clock.kind == NEXT and clock.subject_id not in here:
+            clocks.take_back(uow, clock, uow.now)
+        else:
+            _owe_again(uow, clock, present, answered_at)
+    return found
+
+
+def _answered_at(uow: UnitOfWork, complaint_id: UUID, since: datetime) -> datetime | None:
+    return next(iter(thread_queries.answers_elsewhere(uow.session, complaint_id, since)), None)
+
+
+def _owe_again(uow: UnitOfWork, clock: Clock, present: Round, answered_at: datetime | None) -> None:
+    answered = clock.kind in ANSWERS and answered_at is not None
+    if clock.state == "breached":
+        transitions.watch(uow, clock)
+        clock.stopped_at = None
+    elif clock.state == "cancelled":
+        waits = present.until(answered_at).waits if answered and answered_at is not None else present.waits
+        clocks.restart(uow, clock, clock.started_at, waits, uow.now)
+    if answered and answered_at is not None and clock.stopped_at is None:
+        clocks.stop(uow, clock, answered_at)
