@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
@@ -82,6 +83,18 @@ def undone_merges_of(session: Session, source_id: UUID) -> Sequence[Merge]:
 def merge_by_id(session: Session, merge_id: UUID) -> Merge:
     """One that an event has named."""
     return session.get_one(Merge, merge_id)
+
+
+def went_on_in(session: Session, survivor_id: UUID, at: datetime) -> list[UUID]:
+    """`going_on_in` as it was then."""
+    found, ahead = list[UUID](), [survivor_id]
+    while ahead:
+        merged = Merge.survivor_id == ahead.pop(), Merge.merged_at <= at
+        then = or_(Merge.undone_at.is_(None), Merge.undone_at > at)
+        sources = [each for each in session.scalars(select(Merge.source_id).where(*merged, then)) if each not in found]
+        found += sources
+        ahead += sources
+    return found
 
 
 def going_on_in(session: Session, survivor_id: UUID) -> list[UUID]:

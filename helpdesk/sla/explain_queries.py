@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import and_, func, or_, select
+from sqlalchemy import and_, func, select
 from sqlalchemy.orm import Session
 
 from helpdesk.complaints import merge_queries
@@ -16,7 +16,6 @@ from helpdesk.kernel.clock import parse_rfc3339
 from helpdesk.kernel.errors import NotFound
 from helpdesk.sla import queries
 from helpdesk.sla.models import Alarm, Clock, SlaCalendar, SlaPolicy
-from helpdesk.sla.regime_models import ExtensionNotice
 
 _BOOK: Final = "sla_clock"
 
@@ -54,21 +53,6 @@ def alarms_of(session: Session, clock_id: UUID) -> Sequence[Alarm]:
         .limit(100)
     )
     return session.scalars(newest).all()[::-1]
-
-
-def notices_of(session: Session, clock: Clock) -> dict[int, datetime]:
-    """Number of an extension -> when its notice was given: by the clock, by the one of an earlier round that it goes on from, or by that of a
-    complaint that was merged into this one; the first, where both were. Not those that came with it from another complaint. Of a clock of
-    a notice, those of the deadline that it moved.
-    """
-    sources = merge_queries.going_on_in(session, clock.complaint_id)
-    mine = and_(Clock.complaint_id == clock.complaint_id, Clock.round <= clock.round)
-    same = or_(mine, Clock.complaint_id.in_(sources)), Clock.kind == clock.rule_id
-    statement = select(ExtensionNotice.number, ExtensionNotice.given_at).join(
-        Clock, Clock.id == ExtensionNotice.clock_id
-    )
-    rows = session.execute(statement.where(*same).order_by(ExtensionNotice.given_at.desc()))
-    return {row.number: row.given_at for row in rows}
 
 
 def joined(session: Session, actor: Actor, clock: Clock) -> dict[str, Any] | None:

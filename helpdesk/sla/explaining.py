@@ -14,7 +14,15 @@ from uuid import UUID
 from sqlalchemy.orm import Session
 
 from helpdesk.identity.actors import Actor
-from helpdesk.sla import accounts, clock_terms, explain_queries, regime_clocks, regime_marks, telling
+from helpdesk.sla import (
+    accounts,
+    clock_terms,
+    explain_queries,
+    regime_clocks,
+    regime_marks,
+    regime_shared_queries,
+    telling,
+)
 from helpdesk.sla.accounts import Account
 from helpdesk.sla.calendar_spec import Calendar
 from helpdesk.sla.models import Clock
@@ -53,7 +61,7 @@ def _promised(session: Session, clock: Clock, calendar: Calendar) -> dict[str, A
     void = list[datetime]()
     if clock.rule_id is not None:
         rule = regime_clocks.rule_of(session, clock)
-        given_at = explain_queries.notices_of(session, clock) if rule.extensions else {}
+        given_at = regime_shared_queries.notice_times(session, clock) if rule.extensions else {}
         if notice_number(clock.kind) is None and clock.state != "cancelled":
             void = [at for number, at in sorted(given_at.items()) if number > clock.extensions]
         if clock.extensions:

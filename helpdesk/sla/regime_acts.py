@@ -77,7 +77,26 @@ def withdraw_fact(uow: UnitOfWork, part: complaints.Part[RegulatoryFact], given:
         stream=complaint,
     )
     choose_anew(uow, complaint, "facts")
+    _choose_elsewhere(uow, complaint)
     return complaint.id, fact.id
+
+
+def _choose_elsewhere(uow: UnitOfWork, complaint: Complaint) -> None:
+    """What was split off from it goes by its facts of before, and so does whatever that was merged into. Locked one after another: a part
+    comes after its whole, and of two who cross by way of a merge one is done again.
+    """
+    seen, ahead = {complaint.id}, list(regime_queries.parts_of(uow.session, complaint.id))
+    while ahead:
+        each = ahead.pop(0)
+        if each in seen:
+            continue
+        seen.add(each)
+        other = complaints.complaint_by_id_for_update(uow.session, each)
+        uow.know_stream(other)
+        if other.jurisdiction is not None:
+            choose_anew(uow, other, "facts")
+        ahead += regime_queries.parts_of(uow.session, each)
+        ahead += [] if other.merged_into_id is None else [other.merged_into_id]
 
 
 def decide(uow: UnitOfWork, actor: Actor, complaint: Complaint, given: dict[str, Any]) -> UUID:

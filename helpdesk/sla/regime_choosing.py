@@ -179,11 +179,14 @@ def choose_anew(uow: UnitOfWork, complaint: Complaint, cause: str) -> list[dict[
         regime_letters.settle(uow, found, given)
         return []
     begun, ended, rows = list[str](), list[str](), list[dict[str, Any]]()
+    before_split = regime_queries.stopped_before_split(uow.session, complaint.id)
     for verdict in judged:
         clock = latest.pop(verdict.rule.id, None)
         if not verdict.applies or verdict.starts_at is None:
             if clock is not None and _annul(uow, clock):
                 ended.append(_named(verdict.rule))
+        elif clock is None and _was_kept(before_split, verdict):
+            continue  # in the complaint that it was split off from, and counts there
         elif clock is None or _left_behind(clock, complaint):
             row = _begun(
                 uow, complaint, verdict, verdict.starts_at, clock, given=given.notices.get(verdict.rule.id, {})
@@ -300,6 +303,12 @@ def _annul(uow: UnitOfWork, clock: Clock) -> bool:
         return False
     clocks.annul(uow, clock, uow.now)
     return True
+
+
+def _was_kept(before_split: Mapping[str, datetime], verdict: Verdict) -> bool:
+    """In time or late."""
+    kept_at = before_split.get(verdict.rule.id)
+    return kept_at is not None and verdict.stops_at is not None and verdict.stops_at <= kept_at
 
 
 def _left_behind(clock: Clock, complaint: Complaint) -> bool:

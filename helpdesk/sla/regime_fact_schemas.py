@@ -2,9 +2,32 @@
 
 from marshmallow import fields
 
+from helpdesk.complaints.schemas import REFERENCE
 from helpdesk.kernel.schemas import Choice, Flag, Schema, Text, Timestamp
 from helpdesk.sla.regime_facts import KINDS
 from helpdesk.sla.regime_schemas import RULE
+
+
+def _own() -> fields.Boolean:
+    return fields.Boolean(
+        required=True,
+        metadata={
+            "description": "false: of another complaint, that was merged into this one or that this one was split off from. It is changed "
+            "there.",
+            "example": True,
+        },
+    )
+
+
+def _whose() -> fields.String:
+    return fields.String(
+        required=True,
+        allow_none=True,
+        metadata={
+            "description": "Of the complaint that it was recorded on; null, as are its words, where the caller may not see that.",
+            "example": REFERENCE,
+        },
+    )
 
 
 class RegulatoryFactIn(Schema):
@@ -22,6 +45,8 @@ class RegulatoryFact(Schema):
     recorded_by = fields.UUID(required=True, allow_none=True, metadata={"description": "The agent."})
     withdrawn_at = Timestamp(required=True, allow_none=True, metadata={"example": None})
     withdrawn_because = fields.String(required=True, allow_none=True, metadata={"example": None})
+    own = _own()
+    reference = _whose()
 
 
 class FactKind(Schema):
@@ -74,6 +99,16 @@ class ExtensionNotice(Schema):
     new_due_at = Timestamp(required=True, metadata={"example": "2026-03-28T00:00:00Z"})
     given_at = Timestamp(required=True)
     given_by = fields.UUID(required=True, allow_none=True)
+    counts = fields.Boolean(
+        required=True,
+        metadata={
+            "description": "Whether it moves the deadline: one that turned out to be too late does not, and of the same number of two "
+            "complaints the first does.",
+            "example": True,
+        },
+    )
+    own = _own()
+    reference = _whose()
 
 
 class ExtensionNotices(Schema):

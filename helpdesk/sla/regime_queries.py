@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 
 from helpdesk.complaints import queries as complaints
 from helpdesk.complaints.events import ComplaintReceived
+from helpdesk.complaints.link_models import Link
 from helpdesk.complaints.models import Complaint, TransitionRow
 from helpdesk.identity.actors import Actor
 from helpdesk.kernel import advisory
@@ -19,8 +20,9 @@ from helpdesk.kernel.access import existing
 from helpdesk.kernel.clock import parse_rfc3339
 from helpdesk.kernel.event_log import EventRow
 from helpdesk.kernel.pagination import Listed, Order, Page, listed
+from helpdesk.sla import regime_shared_queries
 from helpdesk.sla.models import Clock, SlaCalendar, SlaCalendarVersion
-from helpdesk.sla.queries import begun, split_from
+from helpdesk.sla.queries import begun, split_of
 from helpdesk.sla.regime_counting import ELAPSED_OR_BUSINESS_DAY
 from helpdesk.sla.regime_facts import TELLING, Birth, Fact, brought, told_by
 from helpdesk.sla.regime_models import (
@@ -132,11 +134,11 @@ def known_of(session: Session, complaint: Complaint, sources: Collection[UUID] =
     been so of the complaint that it comes from.
     """
     ids = [complaint.id, *sources]
-    facts, parents = _done(session, ids)
-    facts += _recorded(session, ids)
-    for parent_id, until in parents.items():
-        theirs, _ = _done(session, [parent_id])
-        facts += [fact for fact in theirs + _recorded(session, [parent_id], until) if fact.recorded or fact.at <= until]
+    facts = list[Fact]()
+    for each, until in regime_shared_queries.shared_by(session, ids).items():
+        done = _done(session, each)
+        facts += done if until is None else [fact for fact in done if fact.recorded or fact.at <= until]
+        facts += _recorded(session, each, until)
     return Known(tuple(facts), _decided(session, ids))
 
 
@@ -147,30 +149,45 @@ def _decided(session: Session, ids: Sequence[UUID]) -> dict[str, bool]:
     return {row.rule_id: row.applies for row in sorted(rows, key=lambda row: row.complaint_id == ids[0])}
 
 
-def _done(session: Session, ids: Sequence[UUID]) -> tuple[list[Fact], dict[UUID, datetime]]:
-    """What acts tell; and which complaints these were split off from, when."""
-    facts, parents = list[Fact](), dict[UUID, datetime]()
-    born = select(Complaint.id, Complaint.received_at, Complaint.channel)
-    for row in session.execute(born.where(Complaint.id.in_(ids))):
+def _done(session: Session, complaint_id: UUID) -> list[Fact]:
+    """What acts tell."""
+    facts = list[Fact]()
+    born = select(Complaint.received_at, Complaint.channel).where(Complaint.id == complaint_id)
+    for row in session.execute(born):
         facts += Birth(row.received_at, row.channel).facts()
-    told = (ComplaintReceived.type, *TELLING)
-    events = select(EventRow.type, EventRow.occurred_at, EventRow.payload)
-    for row in session.execute(events.where(EventRow.stream_id.in_(ids), EventRow.type.in_(told))):
+    told = EventRow.stream_id == complaint_id, EventRow.type.in_((ComplaintReceived.type, *TELLING))
+    for row in session.execute(select(EventRow.type, EventRow.occurred_at, EventRow.payload).where(*told)):
         payload = row.payload or {}  # none where it was erased; that it happened is known
-        if row.type != ComplaintReceived.type:
+        if row.type == ComplaintReceived.type:
+            facts += brought({kind: parse_rfc3339(at) for kind, at in (payload.get("clock_starts") or {}).items()})
+        else:
             facts += [Fact(kind, row.occurred_at) for kind in told_by(row.type, payload)]
-            continue
-        facts += brought({kind: parse_rfc3339(at) for kind, at in (payload.get("clock_starts") or {}).items()})
-        if payload.get("split_from"):
-            parents[UUID(payload["split_from"])] = row.occurred_at
-    return facts, parents
+    return facts
 
 
-def _recorded(session: Session, ids: Sequence[UUID], until: datetime | None = None) -> list[Fact]:
+def _recorded(session: Session, complaint_id: UUID, until: datetime | None) -> list[Fact]:
     in_time = true() if until is None else RegulatoryFact.recorded_at <= until
-    held = RegulatoryFact.complaint_id.in_(ids), RegulatoryFact.withdrawn_at.is_(None), in_time
+    held = RegulatoryFact.complaint_id == complaint_id, RegulatoryFact.withdrawn_at.is_(None), in_time
     rows = session.execute(select(RegulatoryFact.kind, RegulatoryFact.at).where(*held))
     return [Fact(row.kind, row.at, recorded=True) for row in rows]
+
+
+def stopped_before_split(session: Session, complaint_id: UUID) -> Mapping[str, datetime]:
+    """Of a part: kinds of regulators' clocks that had been kept, in time or late, in the complaint that it was split off from, and when."""
+    found, split = dict[str, datetime](), split_of(session, complaint_id)
+    while split is not None:
+        whole, split_at = split
+        kept = Clock.complaint_id == whole, Clock.rule_id.is_not(None), Clock.elapsed_seconds.is_not(None)
+        rows = session.execute(select(Clock.kind, Clock.stopped_at).where(*kept, Clock.stopped_at <= split_at))
+        found |= {row.kind: row.stopped_at for row in rows}
+        split = split_of(session, whole)
+    return found
+
+
+def parts_of(session: Session, complaint_id: UUID) -> Sequence[UUID]:
+    """The complaints that were split off from it, in their order."""
+    split = Link.to_id == complaint_id, Link.kind == "split_from"
+    return session.scalars(select(Link.from_id).where(*split).order_by(Link.from_id)).all()
 
 
 def rule_clocks_for_update(session: Session, complaint_id: UUID) -> Sequence[Clock]:
@@ -241,45 +258,61 @@ _BY_TIME: Final = Order((RegulatoryFact.id,), (UUID,))
 
 
 def list_facts(session: Session, actor: Actor, page: Page, given: Mapping[str, Any], ref: str) -> Listed:
-    """In the order in which they were recorded, the withdrawn ones too."""
+    """In the order in which they were recorded, the withdrawn ones too; also those of other complaints that are so of this one."""
     complaint_id = complaints.visible_id(session, actor, ref)
-    statement = select(*RegulatoryFact.__table__.c).where(RegulatoryFact.complaint_id == complaint_id)
-    return listed(session, page.within(str(complaint_id)), statement, _BY_TIME, given)
+    of_it = regime_shared_queries.facts_of(session, complaint_id)
+    statement = _facts(actor).where(or_(*of_it))
+    rows, cursor, total = listed(session, page.within(str(complaint_id)), statement, _BY_TIME, given)
+    return [_shown(row, complaint_id) for row in rows], cursor, total
 
 
 def fact_detail(session: Session, actor: Actor, ref_and_id: tuple[UUID, UUID]) -> Any:
     complaint_id, fact_id = ref_and_id
     complaints.visible_id(session, actor, str(complaint_id))
-    statement = select(*RegulatoryFact.__table__.c).where(RegulatoryFact.id == fact_id)
-    return existing(session.execute(statement).mappings().one_or_none())
+    statement = _facts(actor).where(RegulatoryFact.id == fact_id)
+    return _shown(existing(session.execute(statement).mappings().one_or_none()), complaint_id)
+
+
+def _facts(actor: Actor) -> Any:
+    whose = Complaint.reference, complaints.visible_to(actor).label("visible")
+    return select(*RegulatoryFact.__table__.c, *whose).join(Complaint, Complaint.id == RegulatoryFact.complaint_id)
+
+
+def _shown(row: Any, complaint_id: UUID) -> dict[str, Any]:
+    """Of another complaint that the caller may not see neither its name nor its words are told."""
+    shown = {**row, "own": row["complaint_id"] == complaint_id}
+    return shown if row["visible"] else shown | dict.fromkeys(("reference", "note", "withdrawn_because"))
 
 
 def clock_for_update(session: Session, actor: Actor, ref: str, clock_id: UUID) -> complaints.Part[Clock]:
     return complaints.part_for_update(session, actor, ref, Clock, clock_id)
 
 
-def notices_of(session: Session, actor: Actor, ref: str, clock_id: UUID) -> Sequence[ExtensionNotice]:
-    """In their order. Raises `NotFound` for a clock of another complaint."""
+def notices_of(session: Session, actor: Actor, ref: str, clock_id: UUID) -> Sequence[dict[str, Any]]:
+    """In their order, also those of other complaints and earlier rounds that the clock goes on with; `counts`: whether it moves the
+    deadline. Raises `NotFound` for a clock of another complaint.
+    """
     complaint_id = complaints.visible_id(session, actor, ref)
-    of_complaint = Clock.id == clock_id, Clock.complaint_id == complaint_id
-    existing(session.execute(select(Clock.id).where(*of_complaint)).scalar_one_or_none())
-    statement = select(ExtensionNotice).where(ExtensionNotice.clock_id == clock_id)
-    return session.scalars(statement.order_by(ExtensionNotice.number)).all()
+    clock: Clock = existing(
+        session.execute(
+            select(Clock).where(Clock.id == clock_id, Clock.complaint_id == complaint_id)
+        ).scalar_one_or_none()
+    )
+    found, counted = list[dict[str, Any]](), set[int]()
+    for row in regime_shared_queries.notices_of(session, actor, clock):
+        counts = row["number"] <= clock.extensions and row["number"] not in counted
+        counted |= {row["number"]} if counts else set()
+        own = row["complaint_id"] == complaint_id
+        shown = {**row, "own": own, "counts": counts}
+        found.append(shown if row["visible"] else shown | dict.fromkeys(("reference", "reason", "message_id")))
+    return found
 
 
 def notices_given(session: Session, complaint_ids: Collection[UUID]) -> dict[str, dict[int, datetime]]:
     """Kind of clock -> number of the notice -> when it was given, the earliest of those of that number: of these complaints, and of
     those that they were split off from, until then, whose deadlines they went on with.
     """
-    held: list[ColumnElement[bool]] = [ExtensionNotice.complaint_id.in_(complaint_ids)]
-    parts = list(complaint_ids)
-    while parts:
-        part_id = parts.pop()
-        whole = split_from(session, part_id)
-        if whole is not None:
-            split_at = select(Complaint.created_at).where(Complaint.id == part_id).scalar_subquery()
-            held.append(and_(ExtensionNotice.complaint_id == whole, ExtensionNotice.given_at <= split_at))
-            parts.append(whole)
+    held = regime_shared_queries.notices_shared(session, complaint_ids)
     statement = select(Clock.kind, ExtensionNotice.number, func.min(ExtensionNotice.given_at).label("given_at"))
     statement = statement.join(Clock, Clock.id == ExtensionNotice.clock_id).where(or_(*held))
     found: dict[str, dict[int, datetime]] = {}
@@ -289,10 +322,11 @@ def notices_given(session: Session, complaint_ids: Collection[UUID]) -> dict[str
 
 
 def notice_detail(session: Session, actor: Actor, made: tuple[UUID, UUID]) -> Any:
+    """Of one that was given just now."""
     complaint_id, notice_id = made
     complaints.visible_id(session, actor, str(complaint_id))
-    statement = select(*ExtensionNotice.__table__.c).where(ExtensionNotice.id == notice_id)
-    return existing(session.execute(statement).mappings().one_or_none())
+    row = session.execute(regime_shared_queries.notices(actor).where(ExtensionNotice.id == notice_id)).mappings()
+    return {**existing(row.one_or_none()), "own": True, "counts": True}
 
 
 def clocks_without_their_rule(session: Session) -> Sequence[Any]:

@@ -5,7 +5,7 @@ from typing import Any
 from uuid import UUID
 
 from helpdesk.complaints.events import ComplaintEdited, MessageAdded
-from helpdesk.complaints.link_events import DuplicateEvent
+from helpdesk.complaints.link_events import DuplicateEvent, DuplicateParted
 from helpdesk.kernel.unit_of_work import UnitOfWork
 from helpdesk.sla import regime_acts, regime_choosing, regime_queries
 from helpdesk.sla.regime_facts import told_by
@@ -29,6 +29,16 @@ def duplicates_changed(uow: UnitOfWork, events: Sequence[DuplicateEvent]) -> Non
         if survivor.jurisdiction is not None or _DECIDING & event.changes.keys():
             uow.session.flush()  # whose facts count is told by the merges that are not undone
             regime_acts.choose_anew(uow, survivor, regime_choosing.MERGED)
+        if isinstance(event, DuplicateParted):
+            _choose_source_anew(uow, event.source_id)
+
+
+def _choose_source_anew(uow: UnitOfWork, source_id: UUID) -> None:
+    """What was learned while it went on in the other."""
+    source = _complaint(uow, source_id)
+    if source.jurisdiction is not None:
+        uow.session.flush()
+        regime_acts.choose_anew(uow, source, regime_choosing.MERGED)
 
 
 def message_added(uow: UnitOfWork, events: Sequence[MessageAdded]) -> None:

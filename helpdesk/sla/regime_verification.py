@@ -60,8 +60,8 @@ def rules_can_be_counted(session: Session) -> Iterator[Violation]:
 
 def ends_follow_from_facts(session: Session) -> Iterator[Violation]:
     """A clock of the present round counts from the fact that starts it, moved by the notices that came in time by that, and stopped at
-    the first of the facts that stop it, or runs where there is none. Some hundreds of complaints at a time; not those that were merged or
-    split, which share their facts, or of which something was erased.
+    the first of the facts that stop it, or runs where there is none. Some hundreds of complaints at a time; not those that were merged,
+    which share their facts, or of which something was erased.
     """
     unreadable = {row.id for row in regime_queries.clocks_without_their_rule(session)}
     now = queries.clock_time(session)

@@ -11,6 +11,7 @@ import pytest
 
 from helpdesk.kernel.unit_of_work import Database
 from helpdesk.sla.models import Clock
+from helpdesk.sla.regime_rules import notice_kind
 from tests.conftest import Caller
 from tests.sla.climbing import ring
 from tests.sla.regulated import DAY, Regulated
@@ -19,6 +20,7 @@ from tests.sla.watching import MONDAY, join, part
 
 PAYMENTS: Final[dict[str, Any]] = {"jurisdiction": "GB", "sector": "payments"}
 KIND: Final = "uk.fca.psd.15"
+LETTER: Final = notice_kind(KIND, 1)
 LATER: Final = MONDAY + 2 * DAY
 NOTICE: Final = MONDAY + 3 * DAY
 JOINED: Final = MONDAY + 4 * DAY
@@ -62,6 +64,9 @@ def test_what_was_given_while_they_were_one_stays_with_the_survivor(database: Da
         story.extend(KIND, JOINED)
     part(source, JOINED + DAY)
     assert stands(survivor.clock(KIND)) == stands(alone.clock(KIND))
+    assert stands(survivor.clock(LETTER)) == stands(
+        alone.clock(LETTER)
+    )  # that it was sent in time is told by its own start too
     assert source.clock(KIND).extensions == 0
     in_order(database)
 
