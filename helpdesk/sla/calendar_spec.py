@@ -21,12 +21,14 @@ from datetime import UTC, date, datetime, timedelta
 from functools import cached_property, lru_cache
 from itertools import pairwise
 from types import MappingProxyType
+from typing import Final
 from zoneinfo import ZoneInfo, available_timezones
 
 MINUTES_PER_DAY = 1_440
 SECONDS_PER_DAY = 86_400
 COMING_YEAR_DAYS = 366  # a calendar must be open for at least one second within this time
 EPOCH_ORDINAL = date(1970, 1, 1).toordinal()
+_CALLED: Final = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 # One day of margin at each end of what `datetime` can name, so that no conversion leaves it.
 FIRST_ORDINAL = date.min.toordinal() + 2
 LAST_ORDINAL = date.max.toordinal() - 3
@@ -251,7 +253,8 @@ def _working_day_problems(calendar: Calendar) -> Iterator[Problem]:
         if weekday not in range(7):
             yield Problem(pointer, "unknown_weekday", "a weekday is a number from 0 (Monday) to 6 (Sunday)")
         elif not calendar.weekly_hours.get(weekday):
-            yield Problem(pointer, "no_hours", f"it works as weekday {weekday}, which has no hours: name another")
+            message = f"it works as a {_CALLED[weekday]}, which has no hours: name another weekday"
+            yield Problem(pointer, "no_hours", message)
 
 
 def _weekly_overlaps(calendar: Calendar) -> Iterator[Problem]:

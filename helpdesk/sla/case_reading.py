@@ -141,7 +141,7 @@ class Reading:
             return parse_rfc3339(text)
         except (ValueError, OverflowError) as error:
             if self.zone is None:
-                raise _Wrong(f"{name}: {error}") from error
+                raise _Wrong(f"{name}: {_NO_OFFSET if _is_local(text) else error}") from error
         try:
             local = datetime.fromisoformat(text)
             return (local if local.tzinfo else local.replace(tzinfo=self.zone)).astimezone(ZoneInfo("UTC"))
@@ -160,6 +160,17 @@ class Reading:
         if any(until is not None and until < since for since, until in found):
             raise _Wrong("pauses: one ends before it begins")
         return sorted(found, key=lambda pause: pause[0])
+
+
+_NO_OFFSET: Final = "it has no offset from UTC: say with --time-zone where the times of the file are"
+
+
+def _is_local(text: str) -> bool:
+    """A time, or a date, that only lacks its zone."""
+    try:
+        return datetime.fromisoformat(text).tzinfo is None
+    except ValueError:
+        return False
 
 
 def _text(value: Any) -> str | None:

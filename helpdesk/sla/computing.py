@@ -87,7 +87,9 @@ def answer(line: bytes, number: int) -> Answer | None:
     except LineError as error:
         where = {} if error.pointer is None else {"pointer": error.pointer}
         found = {"error": {"code": error.code, "detail": error.detail, "line": number, **where}}
-    known = isinstance(asked, _Object) and "id" in asked and asked.repeated != "id"
+    known = (
+        isinstance(asked, _Object) and "id" in asked and asked.repeated != "id" and _repeated_in(asked["id"]) is None
+    )
     return {"id": asked["id"], **found} if known else found
 
 
@@ -96,6 +98,9 @@ def compute(asked: Any) -> Answer:
     if not isinstance(asked, Mapping):
         _refuse("not_an_object", "a line is a JSON object")
     _known(asked, _FIELDS, "")
+    repeated = _repeated_in(asked.get("id"), "/id")
+    if repeated is not None:
+        _refuse("repeated_key", "it stands there twice", repeated)
     if ("target" in asked) == ("end" in asked):
         _refuse("target_or_end", "give either `target`, for a due time, or `end`, for the time elapsed", "")
     calendar = _calendar_of(asked)
@@ -186,6 +191,15 @@ def _first_repeated(keys: Iterable[str]) -> str | None:
             return key
         seen.add(key)
     return None
+
+
+def _repeated_in(given: Any, at: str = "") -> str | None:
+    """Where in a value that may be anything a key stands twice; None: nowhere. It is as deep as a line may be."""
+    if isinstance(given, _Object) and given.repeated is not None:
+        return f"{at}/{escaped(given.repeated)}"
+    below = given.items() if isinstance(given, dict) else enumerate(given) if isinstance(given, list) else ()
+    found = (_repeated_in(value, f"{at}/{escaped(str(key))}") for key, value in below)
+    return next((each for each in found if each is not None), None)
 
 
 def _no_constant(name: str) -> NoReturn:

@@ -49,7 +49,7 @@ class CalendarExhaustedError(BusinessTimeError):
         self.bound_days = SEARCH_DAYS
         begin = EPOCH + timedelta(seconds=after)
         super().__init__(
-            f"calendar {self.calendar!r} gives no answer within {SEARCH_DAYS} days after {begin:%Y-%m-%d %H:%M:%S} UTC:"
+            f"{f'calendar {calendar.name!r}' if calendar.name else 'the calendar'} gives no answer within {SEARCH_DAYS} days after {begin:%Y-%m-%d %H:%M:%S} UTC:"
             " check its hours, its holidays and the amount of the target"
         )
 

@@ -80,6 +80,8 @@ def _calendars(written: Mapping[str, Any]) -> Calendars:
             raise UnusablePolicies(f"{where}{error.problems[0].pointer}: {error.problems[0].message}") from error
         for problem in contradictions(calendar)[0]:
             raise UnusablePolicies(f"{where}: {problem.message}")
+        if not any(calendar.weekly_hours.values()):
+            raise UnusablePolicies(f"{where}/weekly_hours: it is never open: add hours")
         found[uuid5(_NAMES, name)] = (1, calendar)
     return found
 

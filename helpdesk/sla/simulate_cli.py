@@ -40,7 +40,7 @@ FILE is CSV with a header, or JSON Lines (*.jsonl, *.ndjson), with the columns
                         whatever the conditions of the policies ask for
 
 Others are passed over, and named. Times are RFC 3339, or local with --time-zone. Bad lines are told by their numbers, and the rest go
-on.
+on; the exit status is 1 where every line was one.
 
 A promise is judged where the file has the column for it; what is not done is open, and outside of `kept`, unless --as-of says by
 when it is broken (of a file; of the database that is now). What is resolved keeps every promise but the follow-up. Of the database each
@@ -87,6 +87,8 @@ def simulate(context: click.Context, /, policies: Path, source: str, *, as_json:
     click.echo(
         json.dumps(told, ensure_ascii=False) if as_json else "\n".join(_table(told, dated=simulation.as_of is not None))
     )
+    if refused and not simulation.cases:
+        context.exit(1)
 
 
 def _policies(path: Path) -> Policies:

@@ -219,6 +219,7 @@ class TestRefusals:
         ("twice", "pointer", "echoed"),
         [
             ('"id": 2', "/id", False),
+            ('"id": {"a": 1, "b": [{"c": 1, "c": 2}]}', "/id/b/0/c", False),
             ('"timezone": "UTC"', "/timezone", True),
             ('"target": {"unit": "weeks", "unit": "minutes", "amount": 1}', "/target/unit", True),
             ('"weekly_hours": {"mon": [], "mon": []}', "/weekly_hours/mon", True),
@@ -226,11 +227,19 @@ class TestRefusals:
     )
     def test_a_key_that_stands_twice(self, twice: str, pointer: str, echoed: bool) -> None:
         line = {key: value for key, value in TARGETED.items() if f'"{key}": ' not in twice or key == "timezone"}
-        text = json.dumps({"id": 1} | line)[:-1] + f", {twice}}}"
+        text = json.dumps(line if "[" in twice and '"id"' in twice else {"id": 1} | line)[:-1] + f", {twice}}}"
         found = answer(text.encode(), 1)
         assert found is not None
         assert (found["error"]["code"], found["error"]["pointer"]) == ("repeated_key", pointer)
         assert ("id" in found) == echoed
+
+    def test_a_weekday_is_called_by_its_name_and_no_calendar_by_its_zone(self) -> None:
+        closed = answer(json.dumps(TARGETED | {"working_days": {"2026-02-14": "sat"}}).encode(), 1)
+        assert closed is not None
+        assert "works as a Saturday" in closed["error"]["detail"]
+        far = answer(json.dumps(TARGETED | {"target": {"amount": 10**9, "unit": "minutes"}}).encode(), 1)
+        assert far is not None
+        assert far["error"]["detail"].startswith("the calendar gives no answer")
 
     def test_the_conventions_are_the_engine_s(self) -> None:
         known = {name: getattr(Conventions(), name) for name in Conventions.__dataclass_fields__}

@@ -197,6 +197,18 @@ class TestFile:
         dated = run(path, "--as-of", "2026-05-01T00:00:00Z").output.splitlines()
         assert dated[-1] == "1 complaints replayed, 0 lines refused."
 
+    def test_dates_without_a_zone_name_the_option_that_says_it(self, tmp_path: Path) -> None:
+        path = written(tmp_path, "past.csv", "received,acknowledged\n2026-03-02,\n2026-03-03 09:30,\nyesterday,\n")
+        done = run(path)
+        assert done.exit_code == 1
+        assert "line 2: received: it has no offset from UTC: say with --time-zone" in done.stderr
+        assert "line 3: received: it has no offset from UTC: say with --time-zone" in done.stderr
+        assert "line 4: received:" in done.stderr
+        assert "--time-zone" not in done.stderr.splitlines()[-1]
+        assert "0 complaints replayed, 3 lines refused." in done.stdout
+        found = told(path, "--time-zone", "Asia/Shanghai")
+        assert (found["cases"], found["refused"]) == (2, 1)
+
     @pytest.mark.parametrize("text", ["", "when\n2026-03-02\n"])
     def test_no_such_file(self, tmp_path: Path, text: str) -> None:
         assert run(written(tmp_path, "past.csv", text)).exit_code == 1
@@ -250,6 +262,7 @@ class TestPolicies:
                 "/calendars/X",
             ),
             ("[calendars.X]\ntimezone = 'UTC'\nhollidays = []", "unknown: hollidays"),
+            ("[calendars.X]\ntimezone = 'UTC'", "/calendars/X/weekly_hours: it is never open"),
             ("[[policies]]\nname = 'x'\ntargets = {}\ncalendar_id = 'x'", "name the calendar"),
         ],
     )
