@@ -91,6 +91,7 @@ from helpdesk.recovery.dead_letter_queries import GAUGES as ISSUING_GAUGES
 from helpdesk.recovery.dead_letter_queries import REASONS as DEAD_LETTER_REASONS
 from helpdesk.recovery.delegation_api import blp as delegations
 from helpdesk.recovery.kinds import KINDS as REMEDY_KINDS
+from helpdesk.recovery.letter_api import blp as letters
 from helpdesk.recovery.lifecycle import ISSUANCES
 from helpdesk.recovery.lifecycle import LIFECYCLE as OFFER_LIFE
 from helpdesk.recovery.override_api import blp as overrides
@@ -191,6 +192,7 @@ BLUEPRINTS = (
     remedy_providers,
     dead_letters,
     overrides,
+    letters,
     suggestions,
     automation,
     integrations,

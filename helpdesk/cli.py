@@ -34,6 +34,7 @@ from helpdesk.kernel.relay import Relay
 from helpdesk.kernel.schemas import problems_of
 from helpdesk.kernel.settings import Settings, SettingsError, own_command
 from helpdesk.kernel.unit_of_work import UnitOfWork
+from helpdesk.recovery.provider_cli import provider
 from helpdesk.schedule import Scheduler
 from helpdesk.sla.calendar_cli import holidays
 from helpdesk.sla.cli import sla
@@ -91,6 +92,7 @@ def main(context: click.Context) -> None:
 main.add_command(imports)
 main.add_command(search)
 main.add_command(sla)
+main.add_command(provider)
 sla.add_command(holidays)
 sla.add_command(pause_audit_command)
 sla.add_command(simulate)

@@ -12,7 +12,7 @@ from helpdesk.identity import team_service
 from helpdesk.identity.actors import SYSTEM
 from helpdesk.kernel.money import Money
 from helpdesk.kernel.unit_of_work import UnitOfWork
-from helpdesk.recovery import budgets
+from helpdesk.recovery import budgets, providers
 from helpdesk.recovery.budget_models import Budget
 from helpdesk.wiring import Program
 
@@ -27,6 +27,15 @@ _AGENTS: Final = (
     ("ada.admin@example.com", "Ada Admin", "admin"),
     ("otto.weiss@example.com", "Otto Weiss", "auditor"),
 )
+
+_PROVIDER: Final[dict[str, Any]] = {
+    "name": "Demo payments",
+    "mode": "recording",
+    "kinds": ["refund", "partial_refund", "service_credit", "goodwill_payment"],
+    "timeout_seconds": 10,
+    "enabled": True,
+}
+"""Moves nothing: a refund of the demo goes through, and is kept in a table."""
 
 _COMPLAINTS: Final[tuple[dict[str, Any], ...]] = (
     {
@@ -69,6 +78,7 @@ def install(program: Program) -> bool:
         if people.any_team(uow.session) or _has_complaints(uow):
             return False
         _install(uow)
+        providers.create(uow, program.tools.signing_key, _PROVIDER, private=False)
     return True
 
 

@@ -105,6 +105,7 @@ _OPERATIONS = {
     "offer": "send_offer",
     "record_issued": "record_offer_issued",
     "ask_again": "ask_provider_again",
+    "post_letter": "record_letter_posted",
     "confirm_delivery": "confirm_offer_delivery",
 }
 

@@ -129,6 +129,13 @@ class OfferDoubted(OfferActed):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class OfferPosted(OfferActed):
+    """A letter went out by post."""
+
+    type: ClassVar[str] = "offer.letter_posted"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class OfferHandedOver(OfferActed):
     """Its provider was switched off before it was asked: it waits for a person."""
 
@@ -217,6 +224,7 @@ BY_ACTION: Final[dict[str, type[OfferActed]]] = {
     "record_issued": OfferIssued,
     "fail": OfferFailed,
     "doubt": OfferDoubted,
+    "post_letter": OfferPosted,
     "hand_over": OfferHandedOver,
     "ask_again": OfferAskedAgain,
     "confirm_delivery": OfferDelivered,

@@ -73,7 +73,8 @@ def _settle(database: Database, duty_id: UUID, offer_id: UUID, reference: str | 
             held = queries.hold_any(uow.session, offer_id)
             if held.offer.status == "issuing":
                 held.offer.issued_reference = reference
-                offers.advance(uow, SYSTEM, held, "record_issued", {})
+                given = {"to_be_posted": True} if ISSUERS[held.offer.kind].is_to_be_posted(uow, held) else {}
+                offers.advance(uow, SYSTEM, held, "record_issued", given)
                 ISSUERS[held.offer.kind].tell(uow, held)
         # Not taken: another worker has settled it, or is just giving it up and will find the offer issued.
         if outbox.take(uow.session, duty_id) is not None:

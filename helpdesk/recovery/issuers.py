@@ -67,6 +67,9 @@ class Issuer(Protocol):
     def tell(self, uow: UnitOfWork, held: Held) -> None:
         """In the transaction that records the issuance: write to the customer, where there is an address."""
 
+    def is_to_be_posted(self, uow: UnitOfWork, held: Held) -> bool:
+        """Whether the customer does not have it before somebody posts it."""
+
 
 class VoucherIssuer:
     """Vouchers of our own: the reference is the code."""
@@ -107,6 +110,9 @@ class VoucherIssuer:
             until=texts.moment(voucher.expires_at),
         )
 
+    def is_to_be_posted(self, _uow: UnitOfWork, _held: Held) -> bool:
+        return False
+
 
 class LetterIssuer:
     """Letters: the reference is the letter's id. Without an address it stays to be posted (`letter.mail_id` None)."""
@@ -146,6 +152,10 @@ class LetterIssuer:
                 subject=letter.subject,
                 body=letter.body,
             )
+
+    def is_to_be_posted(self, uow: UnitOfWork, held: Held) -> bool:
+        person = complainant_of(uow.session, held.offer.complaint_id)
+        return person is None or not person.email
 
 
 ISSUERS: Final[Mapping[str, Issuer]] = {"voucher": VoucherIssuer(), "apology_letter": LetterIssuer()}

@@ -174,6 +174,16 @@ LIFECYCLE: Final = Lifecycle(
             NOBODY,
             "Nobody knows whether the provider has done it; a person is to find out, and its money stays set aside",
         ),
+        Transition(
+            "post_letter",
+            states("issued"),
+            None,
+            "offer:send",
+            "Record that a letter went out by post, where there was no address to mail it to",
+            (),
+            (Requirement("delivered_already", "it was mailed, or posted.", lambda row: not row.delivered),),
+            only=Requirement("no_letter", "it is no letter.", lambda row: row.kind == "apology_letter"),
+        ),
         Transition("hand_over", states("issuing"), None, NOBODY, "The provider is switched off; it waits for a person"),
         Transition(
             "ask_again",
@@ -286,9 +296,11 @@ class OfferCounts(TypedDict):
     undelivered: int
 
 
-def delivers(action: str, kind: str) -> bool:
-    """Whether the customer has the remedy with this step."""
-    return action == "confirm_delivery" or (action == "record_issued" and kind not in CONFIRMED)
+def delivers(action: str, kind: str, *, to_be_posted: bool = False) -> bool:
+    """Whether the customer has the remedy with this step. `to_be_posted`: a letter that nobody could be mailed."""
+    if action == "record_issued":
+        return kind not in CONFIRMED and not to_be_posted
+    return action in {"confirm_delivery", "post_letter"}
 
 
 def complaint_effect(

@@ -130,14 +130,20 @@ class OfferTransition(Identified, Base):
 
 class Letter(Identified, Stamped, Base):
     """A letter as it was written. `mail_id` names the mail that took it (no foreign key: mails are cleared away in time);
-    None: there was no address, so it is to be posted.
+    None: there was no address, so it is to be posted, until `posted_at`.
     """
 
     __tablename__ = "letter"
-    __table_args__ = (CheckConstraint(f"language IN {LANGUAGES}", name="language"),)
+    __table_args__ = (
+        CheckConstraint(f"language IN {LANGUAGES}", name="language"),
+        CheckConstraint("mail_id IS NULL OR posted_at IS NULL", name="mailed_or_posted"),
+        Index("ix_letter_to_be_posted", "id", postgresql_where=text("mail_id IS NULL AND posted_at IS NULL")),
+    )
 
     offer_id: Mapped[UUID] = mapped_column(ForeignKey("offer.id", ondelete="RESTRICT"), unique=True)
     language: Mapped[str]
     subject: Mapped[str]
     body: Mapped[str]
     mail_id: Mapped[UUID | None]
+    posted_at: Mapped[Timestamp | None]
+    posted_by: Mapped[UUID | None] = mapped_column(ForeignKey("agent.id", ondelete="RESTRICT"))

@@ -29,6 +29,7 @@ from helpdesk.recovery import (
     approvals,
     choices,
     decisions,
+    letters,
     option_queries,
     ordering,
     overriding,
@@ -165,7 +166,7 @@ def advance(
     offer.status_reason = given.get("reason")
     if target != source:
         offer.issuance = ordering.begin(uow, held) if target == "issuing" else None
-    if delivers(action, offer.kind):
+    if delivers(action, offer.kind, to_be_posted=bool(given.get("to_be_posted"))):
         offer.delivered_at = uow.now
     offer.steps += 1
     offer.touch()
@@ -370,6 +371,11 @@ def _fail(uow: UnitOfWork, actor: Actor, held: Held, given: Mapping[str, Any], _
     advance(uow, actor, held, "fail", given)
 
 
+def _post_letter(uow: UnitOfWork, actor: Actor, held: Held, given: Mapping[str, Any], _to: Links) -> None:
+    advance(uow, actor, held, "post_letter", given)
+    letters.mark_posted(uow, actor, held)
+
+
 def _ask_again(uow: UnitOfWork, actor: Actor, held: Held, given: Mapping[str, Any], _to: Links) -> None:
     advance(uow, actor, held, "ask_again", given)
     held.offer.issuance = "automatic"
@@ -393,6 +399,7 @@ _SPECIAL: Final[dict[str, Callable[[UnitOfWork, Actor, Held, Mapping[str, Any], 
     "record_issued": _record_issued,
     "fail": _fail,
     "ask_again": _ask_again,
+    "post_letter": _post_letter,
     "reverse": _reverse,
 }
 

@@ -37,7 +37,9 @@ def _currencies(**kwargs: Any) -> fields.List[str]:
 
 
 class RemedyProviderQuery(PageQuery):
-    enabled = Flag(metadata={"description": "Only those that are asked, or only those that are not."})
+    enabled = fields.Boolean(
+        metadata={"description": "Only those that are asked, or only those that are not.", "example": True}
+    )
 
 
 class RemedyProviderIn(Schema):

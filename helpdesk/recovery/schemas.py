@@ -118,6 +118,7 @@ BODIES: Final[dict[str, type[Schema]]] = {
     "record_issued": OfferIssuedIn,
     "fail": OfferReasonIn,
     "ask_again": OfferNoteIn,
+    "post_letter": OfferNoteIn,
     "confirm_delivery": OfferAnswerIn,
     "retry": OfferNoteIn,
     "revoke": OfferReasonIn,

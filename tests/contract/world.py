@@ -68,6 +68,7 @@ class World:
             "session_id": lambda _: self.visitors.session_id(),
             "provider_id": lambda _: self.visitors.provider_id(),
             "remedy_provider_id": lambda _: self._remedy_provider(),
+            "/api/v1/offers/{offer_id}/letter": lambda _: str(self._letter()["id"]),
             "/api/v1/recovery/dead-letters/{offer_id}/settle": lambda _: str(self._contradicted()["id"]),
             "identity_id": lambda _: self.visitors.identity_id(),
             "token_id": lambda _: str(self._created("/tokens", {"name": "to be revoked"})),
@@ -485,6 +486,19 @@ class World:
         helpers.act(self.caller, offer, "offer")
         return helpers.act(self.caller, offer, "accept", said_by="phone")
 
+    def _letter(self) -> dict[str, Any]:
+        """Issued, and nobody has an address to send it to."""
+        ref = self._complaint("")
+        helpers.execute(
+            self._program.database, "UPDATE complaint_person SET email = NULL WHERE complaint_id = :id", id=ref
+        )
+        offer = helpers.draft(self.caller, {"reference": ref}, {"kind": "apology_letter"})
+        for action in ("submit", "offer"):
+            helpers.act(self.caller, offer, action)
+        helpers.act(self.caller, offer, "accept", said_by="phone")
+        helpers.perform(self._program)
+        return offer
+
     def _sent(self) -> dict[str, Any]:
         """Issued, and not arrived yet."""
         return helpers.act(self.caller, self._waiting("replacement"), "record_issued", reference="parcel 1")
@@ -535,7 +549,7 @@ class World:
             "issued": self._issued,
             "failed": self._failed,
         }
-        apart = {"confirm_delivery": self._sent, "ask_again": self._unknown}
+        apart = {"confirm_delivery": self._sent, "ask_again": self._unknown, "post_letter": self._letter}
         if action in apart:
             return str(apart[action]()["id"])
         sources = OFFER_LIFE.by_action(action).sources if action else {"offered"}

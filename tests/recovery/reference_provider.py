@@ -13,6 +13,7 @@ from typing import Any
 from urllib.parse import unquote
 
 from helpdesk.kernel import signatures
+from helpdesk.recovery.kinds import OUTSIDE
 
 Reply = tuple[int, dict[str, Any]]
 
@@ -56,6 +57,8 @@ class ReferenceProvider:
                     return 422, {"detail": "this key came with another body"}
                 if step == "issue":
                     return self._told(earlier)
+            if step == "issue" and "any_kind" not in self.faults and json.loads(body)["kind"] not in OUTSIDE:
+                return 422, {"detail": "not one that is issued here"}
             reply = self._do(step, key, body)
         if self.before is not None:
             self.before(key)

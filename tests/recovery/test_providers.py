@@ -84,6 +84,8 @@ class TestProviders:
         assert admin.patch(path, {"enabled": False}, if_match='"v1"').json["version"] == 2
         assert refused(admin.patch(path, {"enabled": True}, if_match='"v1"')) == (412, "precondition_failed")
         assert admin.patch(path, {"enabled": False}, if_match='"v2"').json["version"] == 2, "nothing changed"
+        assert admin.get(f"{PATH}?enabled=true").json["items"] == []
+        assert len(admin.get(f"{PATH}?enabled=false").json["items"]) == 1
         told = scalar(program.database, "SELECT payload -> 'changes' FROM event WHERE type = 'remedy_provider.changed'")
         assert told == {"enabled": [True, False]}
 

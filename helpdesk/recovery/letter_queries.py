@@ -1,0 +1,50 @@
+"""Every select on letters for people: one of an offer, and those that are to be posted."""
+
+from typing import Any, Final
+from uuid import UUID
+
+from sqlalchemy import and_, select
+from sqlalchemy.orm import Session
+
+from helpdesk.complaints.models import Complaint
+from helpdesk.complaints.queries import visible_to
+from helpdesk.identity.actors import Actor
+from helpdesk.kernel.access import existing
+from helpdesk.kernel.pagination import Listed, Order, Page, listed
+from helpdesk.recovery.models import Letter, Offer
+
+_TO_BE_POSTED: Final = and_(Offer.status == "issued", Letter.mail_id.is_(None), Letter.posted_at.is_(None))
+_LETTER: Final[Any] = (
+    select(
+        Letter.id,
+        Letter.offer_id,
+        Offer.complaint_id,
+        Complaint.reference.label("complaint_reference"),
+        Letter.language,
+        Letter.subject,
+        Letter.body,
+        Letter.mail_id.is_not(None).label("mailed"),
+        _TO_BE_POSTED.label("to_be_posted"),
+        Letter.posted_at,
+        Letter.created_at,
+    )
+    .join(Offer, Offer.id == Letter.offer_id)
+    .join(Complaint, Complaint.id == Offer.complaint_id)
+    # What was written for an offer that is not issued counts for nothing.
+    .where(Offer.status == "issued")
+)
+_BY_LETTER: Final = Order((Letter.id,), (UUID,))
+
+
+def letter_detail(session: Session, actor: Actor, offer_id: UUID) -> dict[str, Any]:
+    """Raises `NotFound`, also while it is not issued."""
+    row = session.execute(_LETTER.where(Letter.offer_id == offer_id, visible_to(actor))).mappings().one_or_none()
+    return dict(existing(row))
+
+
+def list_letters(session: Session, actor: Actor, page: Page, given: dict[str, Any]) -> Listed:
+    """Oldest first."""
+    statement = _LETTER.where(visible_to(actor))
+    if "to_be_posted" in given:
+        statement = statement.where(_TO_BE_POSTED if given["to_be_posted"] else ~_TO_BE_POSTED)
+    return listed(session, page, statement, _BY_LETTER, given)

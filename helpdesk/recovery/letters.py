@@ -1,0 +1,38 @@
+"""A letter as a document, and marking one as posted that had no address to be mailed to."""
+
+from html import escape
+from typing import Any, Final
+
+from helpdesk.identity.actors import Actor
+from helpdesk.kernel.unit_of_work import UnitOfWork
+from helpdesk.recovery import queries
+from helpdesk.recovery.queries import Held
+
+_PAGE: Final = """<!doctype html>
+<html lang="{language}">
+<head>
+<meta charset="utf-8">
+<title>{subject}</title>
+<style>body {{ max-width: 42em; margin: 3em auto; font: 1em/1.5 serif; }} p {{ white-space: pre-line; }}</style>
+</head>
+<body>
+<h1>{subject}</h1>
+{body}
+</body>
+</html>
+"""
+_LANGUAGES: Final = {"zh": "zh-Hans"}
+
+
+def document(letter: dict[str, Any]) -> str:
+    """The whole letter as a page of its own, to be printed or kept: no script, nothing from elsewhere. Every text is escaped."""
+    paragraphs = [part for part in letter["body"].strip().split("\n\n") if part.strip()]
+    language = _LANGUAGES.get(letter["language"], letter["language"])
+    body = "\n".join(f"<p>{escape(part.strip())}</p>" for part in paragraphs)
+    return _PAGE.format(language=language, subject=escape(letter["subject"]), body=body)
+
+
+def mark_posted(uow: UnitOfWork, actor: Actor, held: Held) -> None:
+    letter = queries.letter_of(uow.session, held.offer.id)
+    letter.posted_at = uow.now
+    letter.posted_by = actor.person_id

@@ -1,0 +1,118 @@
+"""Letters as documents: read, listed while they are to be posted, marked posted.
+
+How it can fail: a name that is markup; a letter that nobody posted counts as delivered; posted twice; a letter that was written
+and not issued is shown.
+"""
+
+from html.parser import HTMLParser
+from typing import Any
+from uuid import UUID
+
+import pytest
+
+from helpdesk.wiring import Program
+from tests.complaints.steps import GOOD
+from tests.conftest import Caller, complaint_body
+from tests.racing import at_once
+from tests.recovery.answers import LETTER, NO_ID, refused
+from tests.recovery.helpers import accepted, act, another, duties, issued, scalar, violations
+from tests.recovery.test_issuance import die_at
+
+
+@pytest.fixture
+def silent(agent: Caller, team: UUID) -> dict[str, Any]:
+    """A complaint of somebody without an address, in Chinese."""
+    person = {"name": "<b>李伟</b> & Co", "language": "zh-CN"}
+    return dict(agent.post("/complaints", complaint_body(team_id=str(team), complainant=person)).json)
+
+
+class Tags(HTMLParser):
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.seen: set[str] = set()
+        self.language: str | None = None
+        self.text = ""
+        self.feed(page)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.seen.add(tag)
+        if tag == "html":
+            self.language = dict(attrs)["lang"]
+
+    def handle_data(self, data: str) -> None:
+        self.text += data
+
+
+class TestRead:
+    def test_anonymous(self, anonymous: Caller) -> None:
+        assert anonymous.get(f"/offers/{NO_ID}/letter").status_code == 401
+        assert anonymous.get("/recovery/letters").status_code == 401
+
+    def test_another_team_sees_nothing(
+        self, program: Program, stranger: Caller, agent: Caller, complaint: dict[str, Any]
+    ) -> None:
+        offer = issued(program, agent, complaint, LETTER)
+        assert stranger.get(f"/offers/{offer['id']}/letter").status_code == 404
+        assert stranger.get("/recovery/letters").json["items"] == []
+
+    def test_as_it_was_written(self, program: Program, agent: Caller, complaint: dict[str, Any]) -> None:
+        own = 'it was my mistake: 3 < 4 & "x".\n\nIt will not happen again.'
+        offer = issued(program, agent, complaint, LETTER | {"text": own})
+        letter = agent.get(f"/offers/{offer['id']}/letter").json
+        assert own in letter["body"]
+        assert (letter["mailed"], letter["to_be_posted"], letter["language"]) == (True, False, "en")
+        page = Tags(letter["document"])
+        assert page.language == "en"
+        assert '3 < 4 & "x".' in page.text
+        assert letter["file_name"] == f"letter-{complaint['reference']}.html"
+
+    def test_in_their_language_with_any_name(self, program: Program, agent: Caller, silent: dict[str, Any]) -> None:
+        offer = issued(program, agent, silent, LETTER)
+        page = Tags(agent.get(f"/offers/{offer['id']}/letter").json["document"])
+        assert page.language == "zh-Hans"
+        assert "<b>李伟</b> & Co" in page.text
+        assert page.seen <= {"html", "head", "meta", "title", "style", "body", "h1", "p"}
+
+    def test_not_before_it_is_issued(self, program: Program, agent: Caller, complaint: dict[str, Any]) -> None:
+        offer = accepted(agent, complaint, LETTER)
+        die_at("recovery.issue.after_provider", program, duties(program.database)[0])
+        assert scalar(program.database, "SELECT count(*) FROM letter") == 1
+        assert agent.get(f"/offers/{offer['id']}/letter").status_code == 404
+        assert agent.get("/recovery/letters").json["items"] == []
+
+
+class TestPosted:
+    def test_what_nobody_posted_is_not_delivered(self, program: Program, agent: Caller, silent: dict[str, Any]) -> None:
+        offer = issued(program, agent, silent, LETTER)
+        assert (offer["status"], offer["delivered_at"]) == ("issued", None)
+        ref = silent["reference"]
+        for action, body in {"investigate": GOOD["investigate"], "resolve": GOOD["resolve"] | {"remedy": {}}}.items():
+            assert agent.post(f"/complaints/{ref}/actions/{action}", body).status_code == 200
+        early = agent.post(f"/complaints/{ref}/actions/follow_up", GOOD["follow_up"])
+        assert early.json["missing"][0]["code"] == "remedy_undelivered"
+        (listed,) = agent.get("/recovery/letters?to_be_posted=true").json["items"]
+        assert listed["offer_id"] == offer["id"]
+        assert act(agent, offer, "post_letter", note="Second class.")["delivered_at"] is not None
+        assert agent.get("/recovery/letters?to_be_posted=true").json["items"] == []
+        letter = agent.get(f"/offers/{offer['id']}/letter").json
+        assert (letter["to_be_posted"], letter["posted_at"] is None) == (False, False)
+        assert agent.post(f"/complaints/{ref}/actions/follow_up", GOOD["follow_up"]).status_code == 200
+        assert violations(program.database) == []
+
+    def test_wrong_role(self, program: Program, auditor: Caller, agent: Caller, silent: dict[str, Any]) -> None:
+        offer = issued(program, agent, silent, LETTER)
+        assert refused(auditor.pay(f"/offers/{offer['id']}/actions/post_letter", {})) == (403, "forbidden")
+
+    def test_once(self, program: Program, agent: Caller, silent: dict[str, Any]) -> None:
+        offer = issued(program, agent, silent, LETTER)
+        path = f"/offers/{offer['id']}/actions/post_letter"
+        callers = [another(agent) for _ in range(3)]
+        answers = at_once(*(lambda who=who: who.pay(path, {}) for who in callers))
+        assert sorted(answer.status_code for answer in answers) == [200, 409, 409]
+        assert violations(program.database) == []
+
+    def test_what_was_mailed_is_not_posted(self, program: Program, agent: Caller, complaint: dict[str, Any]) -> None:
+        offer = issued(program, agent, complaint, LETTER)
+        assert offer["delivered_at"] is not None
+        answer = agent.pay(f"/offers/{offer['id']}/actions/post_letter", {})
+        assert answer.json["missing"][0]["code"] == "delivered_already"
