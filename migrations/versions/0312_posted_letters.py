@@ -4,7 +4,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "0312_posted_letters"
-down_revision = "0311_remedy_providers"
+down_revision = "0322_overrides"
 branch_labels = None
 depends_on = None
 
