@@ -4,7 +4,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "0312_posted_letters"
-down_revision = "0322_overrides"
+down_revision = "0343_amounts_decided"
 branch_labels = None
 depends_on = None
 
