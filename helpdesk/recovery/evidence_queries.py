@@ -1,4 +1,4 @@
-"""What an evidence pack tells of remedies: every offer, with its options and each of its steps. A voucher's code is money, and left out."""
+"""What an evidence pack tells of remedies: every offer, with its options, how it differs from the suggestion, and each of its steps. A voucher's code is money, and left out."""
 
 from typing import Any, Final
 from uuid import UUID
@@ -7,7 +7,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from helpdesk.kernel.schemas import json_safe
-from helpdesk.recovery import option_queries
+from helpdesk.recovery import option_queries, override_queries
 from helpdesk.recovery.models import Offer, OfferTransition
 
 _TOLD: Final = tuple(column for column in Offer.__table__.c if column.name != "issued_reference")
@@ -15,7 +15,13 @@ _TOLD: Final = tuple(column for column in Offer.__table__.c if column.name != "i
 
 def offers_as_evidence(session: Session, complaint_id: UUID) -> list[dict[str, Any]]:
     offers = (
-        session.execute(select(*_TOLD).where(Offer.complaint_id == complaint_id).order_by(Offer.id)).mappings().all()
+        session.execute(
+            select(*_TOLD, override_queries.KEPT.label("override"))
+            .where(Offer.complaint_id == complaint_id)
+            .order_by(Offer.id)
+        )
+        .mappings()
+        .all()
     )
     took = session.execute(
         select(*OfferTransition.__table__.c)

@@ -7,6 +7,7 @@ from uuid import UUID
 from helpdesk.complaints.models import Complaint
 from helpdesk.identity.actors import Actor
 from helpdesk.kernel.differences import differences
+from helpdesk.kernel.errors import FieldError, ValidationFailed
 from helpdesk.kernel.unit_of_work import UnitOfWork
 from helpdesk.recovery.case_fact_models import CaseFacts
 from helpdesk.recovery.case_fact_queries import own_row
@@ -15,7 +16,10 @@ from helpdesk.recovery.tariff_events import FactsRecorded
 
 
 def record(uow: UnitOfWork, actor: Actor, complaint: Complaint, given: Mapping[str, Any]) -> UUID:
-    """On a locked complaint. `given`: name -> value as its kind reads it; None takes the fact away; the others stay."""
+    """On a locked complaint. `given`: name -> value as its kind reads it; None takes the fact away; the others stay. Raises
+    `ValidationFailed` for what is paid in another currency than the complaint's.
+    """
+    _check_currency(complaint, given)
     row = own_row(uow.session, complaint.id)
     before = {} if row is None else dict(row.facts)
     kept = before | as_kept({name: value for name, value in given.items() if value is not None})
@@ -32,3 +36,17 @@ def record(uow: UnitOfWork, actor: Actor, complaint: Complaint, given: Mapping[s
         FactsRecorded(complaint_id=complaint.id, reference=complaint.reference, changes=changes), stream=complaint
     )
     return complaint.id
+
+
+_PAID = ("statutory", "refunded")
+"""Amounts that are added up with the complaint's own. A fare is reckoned with by its tariff alone."""
+
+
+def _check_currency(complaint: Complaint, given: Mapping[str, Any]) -> None:
+    problems = [
+        FieldError.at(f"/{name}/currency", "currency", f"This complaint is reckoned in {complaint.currency}.")
+        for name in _PAID
+        if given.get(name) is not None and complaint.currency not in {None, given[name].currency}
+    ]
+    if problems:
+        raise ValidationFailed(errors=problems)

@@ -7,6 +7,7 @@ reader may not see, or divides by nothing.
 """
 
 from typing import Any
+from uuid import UUID
 
 import pytest
 from sqlalchemy import text
@@ -18,6 +19,7 @@ from helpdesk.kernel.ids import new_id
 from helpdesk.kernel.money import Money
 from helpdesk.kernel.unit_of_work import Database
 from helpdesk.recovery import offers, overriding
+from helpdesk.recovery.evidence_queries import offers_as_evidence
 from helpdesk.recovery.option_terms import Terms
 from tests.complaints.merging import new
 from tests.conftest import Caller, Join, make_team
@@ -120,6 +122,13 @@ class TestReason:
         with database.reader() as session:
             kept = session.execute(text("SELECT direction, reason FROM offer_override")).all()
         assert [tuple(row) for row in kept] == [("over", "The amount was set beforehand, by a rule.")] * 2
+
+    def test_an_evidence_pack_tells_it(self, database: Database, agent: Caller) -> None:
+        complaint = bought(agent)
+        draft(agent, complaint, "voucher", "50.01", **WHY)
+        with database.reader() as session:
+            (told,) = offers_as_evidence(session, UUID(complaint["id"]))
+        assert (told["override"]["direction"], told["override"]["reason"]) == ("over", WHY["override_reason"])
 
     def test_never_changed(self, database: Database, agent: Caller) -> None:
         draft(agent, bought(agent), "voucher", "50.01", **WHY)

@@ -226,6 +226,12 @@ class TestFacts:
         )
         assert {pointer for pointer, _ in codes(wrong)} == {"/fare", "/passengers", "/happened_on", "/lost"}
 
+    def test_what_is_added_up_is_in_the_complaint_s_currency(self, agent: Caller, complaint: dict[str, Any]) -> None:
+        pounds = {"amount": "10.00", "currency": "GBP"}
+        wrong = self.record(agent, complaint, statutory=pounds, refunded=pounds, fare=pounds)
+        assert codes(wrong) == [("/statutory/currency", "currency"), ("/refunded/currency", "currency")]
+        assert self.record(agent, complaint, fare=pounds).status_code == 200
+
     def test_those_of_a_merged_duplicate_count_where_nothing_is_said(self, manager: Caller) -> None:
         survivor, source = new(manager), new(manager)
         self.record(manager, source, distance_km="900", cause="delay")
