@@ -4,7 +4,7 @@ from typing import Final
 
 from marshmallow import ValidationError, fields, validate
 
-from helpdesk.identity.allowances import GIVING
+from helpdesk.identity.allowances import GIVING, SHIPPED
 from helpdesk.kernel.money import currencies
 from helpdesk.kernel.schemas import Choice, Flag, Pattern, Schema, Text, Timestamp, Whole
 
@@ -88,7 +88,8 @@ class AuthorityLimitsIn(_Rules):
         validate=validate.Length(min=1, max=MOST_ROWS),
         metadata={
             "description": "The whole table. Each authority has a general row; the most particular row counts: of team and "
-            "currency, of the team, of the currency, the general one."
+            "currency, of the team, of the currency, the general one.",
+            "example": SHIPPED["limits"],
         },
     )
     valid_from = Timestamp(metadata={"description": "At once when absent.", "example": None})

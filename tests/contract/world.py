@@ -227,10 +227,11 @@ class World:
         return str(make_team(self._program.database, f"Team {next(self._numbers)}"))
 
     def delegation(self) -> str:
-        senior = make_agent(self._app, self._program.database, "senior", [])
-        until = (datetime.now(UTC) + timedelta(days=3)).isoformat()
-        given = {"delegate_id": str(senior.id), "ends_at": until, "reason": "On leave."}
+        given = {"delegate_id": self.senior(), "ends_at": _in_days(3), "reason": "On leave."}
         return str(self._created("/authority-delegations", given))
+
+    def senior(self) -> str:
+        return str(make_agent(self._app, self._program.database, "senior", []).id)
 
     def interest_conflict(self) -> str:
         given = {"agent_id": self.agent(), "kind": "family", "customer_id": self.customer()}
@@ -586,7 +587,7 @@ class World:
 
     def named(self, operation: Operation, name: str) -> str | None:
         """A real value for a body's or query's field of this name; None where it names nothing that we know."""
-        maker = _FIELDS.get(name)
+        maker = _FIELDS.get(f"{operation.id} {name}") or _FIELDS.get(name)
         return self.visitors.field(operation.id, name) or (None if maker is None else maker(self))
 
     def parts_named(self, name: str, values: Mapping[str, str]) -> list[str] | None:
@@ -603,6 +604,10 @@ def _in_collection(path: str, name: str) -> str:
     return f"/{path.removeprefix('/api/v1/').partition('/')[0]} {name}"
 
 
+def _in_days(days: int) -> str:
+    return (datetime.now(UTC) + timedelta(days=days)).isoformat()
+
+
 _KEY = {"name": "web shop", "permissions": ["complaint:read"], "scope": "everything"}
 _A_DAY = {"starts_on": "2001-01-01", "ends_on": "2001-01-01"}
 _FIELDS: dict[str, Callable[[World], str]] = {
@@ -610,6 +615,9 @@ _FIELDS: dict[str, Callable[[World], str]] = {
     "customer_id": World.customer,
     "agent_id": World.agent,
     "assignee_id": World.agent,
+    "colleague_id": World.agent,
+    "delegate_id": lambda world: world.senior(),
+    "lend_authority ends_at": lambda _: _in_days(3),
     "calendar_id": World.calendar,
     "into_id": World.tag,
     "canned_reply_id": World.canned_reply,
