@@ -90,6 +90,7 @@ from helpdesk.recovery.dead_letter_api import blp as dead_letters
 from helpdesk.recovery.dead_letter_queries import GAUGES as ISSUING_GAUGES
 from helpdesk.recovery.dead_letter_queries import REASONS as DEAD_LETTER_REASONS
 from helpdesk.recovery.delegation_api import blp as delegations
+from helpdesk.recovery.guard_api import blp as guards
 from helpdesk.recovery.kinds import KINDS as REMEDY_KINDS
 from helpdesk.recovery.letter_api import blp as letters
 from helpdesk.recovery.lifecycle import ISSUANCES
@@ -100,6 +101,7 @@ from helpdesk.recovery.provider_api import blp as remedy_providers
 from helpdesk.recovery.provider_models import MODES as PROVIDER_MODES
 from helpdesk.recovery.provider_models import ORDER_STATES
 from helpdesk.recovery.public_api import blp as public_offers
+from helpdesk.recovery.report_api import blp as recovery_reports
 from helpdesk.recovery.suggestion_api import blp as remedies
 from helpdesk.recovery.tariff_api import blp as tariffs
 from helpdesk.recovery.voucher_api import blp as vouchers
@@ -193,6 +195,8 @@ BLUEPRINTS = (
     dead_letters,
     overrides,
     letters,
+    recovery_reports,
+    guards,
     suggestions,
     automation,
     integrations,

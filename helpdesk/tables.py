@@ -32,6 +32,7 @@ from helpdesk.recovery import conflict_models as interest_conflicts
 from helpdesk.recovery import decision_models as decisions
 from helpdesk.recovery import delegation_models as delegations
 from helpdesk.recovery import flag_models as offer_flags
+from helpdesk.recovery import guard_models as guards
 from helpdesk.recovery import models as recovery
 from helpdesk.recovery import option_models as offer_options
 from helpdesk.recovery import override_models as overrides
@@ -71,6 +72,7 @@ __all__ = [
     "evidence_models",
     "files",
     "forms",
+    "guards",
     "idempotency",
     "identity",
     "in_force",

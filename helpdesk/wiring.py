@@ -161,7 +161,7 @@ _FOLLOWING: Final[Mapping[type[Event], tuple[Subscriber, ...]]] = {
     ComplaintEdited: (follow_text, fact_subscribers.facts_changed, regimes.complaint_edited),
     ComplaintTagged: (fact_subscribers.facts_changed,),
     **dict.fromkeys((IssueAdded, IssueChanged, IssueRemoved), (follow_text, fact_subscribers.parts_changed)),
-    **dict.fromkeys((NeedRecorded, NeedEnded), (fact_subscribers.parts_changed,)),
+    **dict.fromkeys((NeedRecorded, NeedEnded), (fact_subscribers.parts_changed, recovery.needs_changed)),
     CustomerChanged: (fact_subscribers.customer_changed,),
     **dict.fromkeys((MessageRedacted, TextRedacted), (follow_text,)),
     PersonAdded: (follow_text, routing.person_added),

@@ -114,6 +114,9 @@ def test_every_command_runs_as_it_stands_and_in_order(
     at_the_till = of("SHOP=")
     assert at_the_till[0] == at_the_till[-2] == "{'amount': '40.00', 'currency': 'EUR'}"
     assert any("voucher_not_valid" in line for line in at_the_till)
+    guards = of("/compensations")
+    assert any("already_compensated" in line for line in guards)
+    assert "Another parcel." in guards
     assert of("/rotate")[-1] == "revoked"
     assert of("/audit-log/verification") == ["{'active': [True, False]}", "True"]
     taken = [told.partition(" (")[0] for told in of("--mapping generic") if "records read" in told]

@@ -23,6 +23,7 @@ class Alone(Enum):
     BOOTSTRAP_TOKENS = 0x48444144
     CUSTOM_FIELDS = 0x48444346
     DEFAULT_POLICY = 0x48445341
+    GUARD_RULES = 0x48444752
     MIGRATING = 0x48444D47
     PARENTS = 0x4844504C
     REGIMES = 0x48445247
@@ -38,6 +39,7 @@ class Each(Enum):
     """What one does at a time with one of many: seeds, of which a text makes a number of 64 bits (`key_of`)."""
 
     AUTHORITY = 0
+    COMPENSATION = 0x48444350
     CUSTOMERS_ADDRESS = 0x48444355
     IMPORTED_FILE = 0x48444946
     VIEWS_OF_ONE_OWNER = 0x48445657

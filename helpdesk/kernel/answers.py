@@ -86,6 +86,12 @@ def _encode(args: Mapping[str, Sequence[str]]) -> str:
     return urlencode(args, doseq=True)
 
 
+def table(text: str, name: str) -> Response:
+    """A table for spreadsheets (`spreadsheets`) instead of JSON, to be saved under that name."""
+    told = {"Content-Disposition": f'attachment; filename="{name}"', "X-Content-Type-Options": "nosniff"}
+    return Response(text, headers=told, content_type="text/csv; charset=utf-8")
+
+
 def kept_headers(response: Response) -> dict[str, str]:
     return {name: value for name, value in response.headers.items() if name in {"ETag", "Location", "Content-Type"}}
 

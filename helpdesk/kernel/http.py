@@ -65,11 +65,12 @@ class Blueprint(flask_smorest.Blueprint):  # type: ignore[misc]  # flask-smorest
         by: Scheme | None = None,
         languages: Sequence[str] = (),
         sparse: bool = False,
+        csv: bool = False,
         description: str | None = None,
     ) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
         """A GET: `view(session, actor, [query], **path)` returns what `answer` dumps, or a whole `Response`.
 
-        `sparse`: callers may ask for some of its fields alone (`fields=`).
+        `sparse`: callers may ask for some of its fields alone (`fields=`). `csv`: the view may answer with a table instead.
 
         `languages`: those of the texts for people in it; `language` tells which is wanted.
 
@@ -114,6 +115,7 @@ class Blueprint(flask_smorest.Blueprint):  # type: ignore[misc]  # flask-smorest
                 single=not paged,
                 languages=languages,
                 sparse=sparse,
+                csv=csv,
             )
             return view
 

@@ -25,7 +25,9 @@ from helpdesk.kernel.errors import (
 )
 from helpdesk.kernel.incoming import may_be_empty
 from helpdesk.kernel.openapi_answers import (
+    ALSO_CSV,
     ALSO_SPARSE,
+    CSV_CONTENT,
     REFUSALS,
     all_errors,
     answer_example,
@@ -255,6 +257,7 @@ def describe(
     binary: bool = False,
     languages: Sequence[str] = (),
     sparse: bool = False,
+    csv: bool = False,
 ) -> dict[str, Any]:
     """What flask-smorest reads of a view (`document_view`), built through its own decorators."""
 
@@ -298,6 +301,7 @@ def describe(
         "security": [] if public else [{"bearer": []}, {"cookie": []}] if by is None else [{by.name: []}],
         "x-problem-codes": sorted({kind.code for kind in refused}),
         **({ALSO_SPARSE: sparse_content(paged=paged)} if sparse else {}),
+        **({ALSO_CSV: CSV_CONTENT} if csv else {}),
     }
     if binary:
         manual["responses"] |= file_responses()
@@ -330,6 +334,8 @@ def document(api: Api) -> dict[str, Any]:
                 operation.get("responses", {}).pop("default", None)
                 if ALSO_SPARSE in operation:
                     operation["responses"]["200"]["content"][SPARSE] = operation.pop(ALSO_SPARSE)
+                if ALSO_CSV in operation:
+                    operation["responses"]["200"]["content"]["text/csv"] = operation.pop(ALSO_CSV)
     components = found["components"]
     used = {answer["$ref"].rpartition("/")[2] for answer in _answers(found) if "$ref" in answer}
     components["responses"] = {name: REFUSALS[name] for name in sorted(used)}

@@ -58,6 +58,16 @@ def answer_example(answer: Any, *, paged: bool) -> Any:
 ALSO_SPARSE = "x-also-sparse"
 """Until the document is rendered: a second content of the answer, which flask-smorest has no place for."""
 
+ALSO_CSV = "x-also-csv"
+"""The same for a table."""
+CSV_CONTENT: dict[str, Any] = {
+    "schema": {
+        "type": "string",
+        "description": "A table for spreadsheets (RFC 4180), in UTF-8 with a byte order mark.",
+    },
+    "example": "cause,currency,cost\r\nPRO.DESIGN,EUR,25.00\r\n",
+}
+
 
 def sparse_content(*, paged: bool) -> dict[str, Any]:
     """Some fields of the resource, whichever; each is as the schema of the whole has it."""

@@ -46,7 +46,8 @@ def _takes_offers(_session: Session, _actor: Actor, complaint: Complaint) -> Non
     operation_id="draft_offer",
     summary="Draft an offer",
     description="A second live offer of the same kind and amount on one complaint is refused, unless `allow_duplicate` "
-    "says that it is meant. All offers on a complaint are in one currency. Of several `options` the customer takes one; "
+    "says that it is meant; so is compensation for a matter that was compensated on another complaint, beyond what is owed, "
+    "unless `duplicate_reason` says why. All offers on a complaint are in one currency. Of several `options` the customer takes one; "
     "authority and budget have to cover the dearest.",
     body=schemas.OfferIn,
     answer=schemas.Offer,
@@ -57,7 +58,7 @@ def _takes_offers(_session: Session, _actor: Actor, complaint: Complaint) -> Non
     check=_takes_offers,
     show=show_offer,
     location=lambda shown: f"/api/v1/offers/{shown['id']}",
-    errors=(errors.ComplaintTakesNoOffers, errors.DuplicateOffer),
+    errors=(errors.ComplaintTakesNoOffers, errors.DuplicateOffer, errors.AlreadyCompensated),
 )
 def draft_offer(uow: UnitOfWork, actor: Actor, complaint: Complaint, given: dict[str, Any]) -> UUID:
     return offers.draft(uow, actor, complaint, given)
@@ -96,6 +97,7 @@ _REFUSALS: dict[str, tuple[type[DomainError], ...]] = {
         errors.BeyondAuthority,
         errors.OwnApproval,
         ConflictOfInterest,
+        errors.ClaimUnderReview,
     ),
     "retry": (errors.NoBudget, errors.BudgetExhausted),
 }

@@ -7,6 +7,33 @@ class DuplicateOffer(Conflict):
     advice = "Use the offer named in `offer_id`, or send `allow_duplicate: true` if a second one is meant."
 
 
+class AlreadyCompensated(Conflict):
+    code = "already_compensated"
+    title = "The same matter was compensated already, or is being"
+    advice = (
+        "`offers` are those that you may see, each with what it shares with this complaint, `hidden` counts others. If another "
+        "one is right, send `allow_duplicate: true` and `duplicate_reason`."
+    )
+
+
+class ClaimUnderReview(Conflict):
+    code = "claim_under_review"
+    title = "The offer waits for a reviewer's word"
+    advice = "Have it given (GET /claim-reviews, POST /claim-reviews/{review_id}/settle), then approve. What is owed waits for nothing."
+
+
+class OwnReview(Forbidden):
+    code = "own_review"
+    title = "Nobody settles the review of an offer of their own"
+    advice = "Have a colleague settle it."
+
+
+class ReviewClosed(Conflict):
+    code = "review_closed"
+    title = "The review is not open any more"
+    advice = "Read it again; `state` says what became of it."
+
+
 class ComplaintTakesNoOffers(Conflict):
     code = "complaint_takes_no_offers"
     title = "No remedy can be promised on a complaint that is closed"

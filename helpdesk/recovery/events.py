@@ -35,6 +35,19 @@ class OfferDrafted(OfferEvent):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class DuplicateAllowed(OfferEvent):
+    """It was drafted though `offers` others compensate the same matter, with `given_minor` in its currency. They may be on
+    complaints that a reader of this one does not see, and are not named.
+    """
+
+    type: ClassVar[str] = "offer.duplicate_allowed"
+    personal: ClassVar[frozenset[str]] = frozenset({"reason"})
+    offers: int
+    given_minor: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class OfferMoved(OfferEvent):
     """With its complaint, which was merged into another, or back; told in both stories."""
 

@@ -28,6 +28,7 @@ from helpdesk.kernel.words import with_article
 from helpdesk.recovery import (
     approvals,
     choices,
+    compensation,
     decisions,
     letters,
     option_queries,
@@ -35,6 +36,7 @@ from helpdesk.recovery import (
     overriding,
     queries,
     reservations,
+    reviews,
     suggestions,
     telling,
     texts,
@@ -84,8 +86,9 @@ class Links:
 
 def draft(uow: UnitOfWork, actor: Actor, complaint: Complaint, given: dict[str, Any]) -> UUID:
     """Draft an offer on a locked complaint. `given`: kind, amount (a `Money`, for what is paid), text, voucher_days and
-    voucher_partial, or `options` that have these; reason, valid_days, allow_duplicate, override_reason, floor_reason.
-    Raises `ComplaintTakesNoOffers`, `DuplicateOffer`, `ValidationFailed`, or `Forbidden` to who may not say `floor_reason`.
+    voucher_partial, or `options` that have these; reason, valid_days, allow_duplicate, duplicate_reason, override_reason,
+    floor_reason. Raises `ComplaintTakesNoOffers`, `DuplicateOffer`, `AlreadyCompensated`, `ValidationFailed`, or `Forbidden` to
+    who may not say `floor_reason`.
     """
     check_takes_offers(complaint)
     placed = options_of(given)
@@ -93,7 +96,9 @@ def draft(uow: UnitOfWork, actor: Actor, complaint: Complaint, given: dict[str, 
     options = [terms for _, terms in placed]
     if not given.get("allow_duplicate"):
         _refuse_duplicate(uow, complaint, options)
-    suggested = suggestions.suggestion_for(uow.session, complaint, _reckoned_in(dearest(options)))
+    terms = dearest(options)
+    suggested = suggestions.suggestion_for(uow.session, complaint, _reckoned_in(terms))
+    same_matter = compensation.check(uow, actor, complaint, given, amount=terms.amount, owed=suggested.suggestion.owed)
     override = overriding.check(uow, actor, complaint, placed, given, found=suggested.suggestion)
     person = complainant_of(uow.session, complaint.id)
     offer = Offer(
@@ -101,7 +106,7 @@ def draft(uow: UnitOfWork, actor: Actor, complaint: Complaint, given: dict[str, 
         version=1,
         created_at=uow.now,
         complaint_id=complaint.id,
-        **dearest(options).columns(),
+        **terms.columns(),
         status=LIFECYCLE.initial,
         reason=given.get("reason") or "",
         language=texts.language_for(None if person is None else person.language, complaint.language),
@@ -130,6 +135,8 @@ def draft(uow: UnitOfWork, actor: Actor, complaint: Complaint, given: dict[str, 
         ),
         stream=complaint,
     )
+    if same_matter:
+        compensation.keep(uow, actor, complaint, offer, found=same_matter, why=given["duplicate_reason"])
     return offer.id
 
 
@@ -246,6 +253,10 @@ def check(session: Session, actor: Actor, held: Held, action: str) -> None:
         if refused is not None:
             raise refused
     LIFECYCLE.transition(action, held.offer.status, held.situation, actor.may)
+    if action == "approve":
+        waiting = reviews.refusal(session, held)
+        if waiting is not None:
+            raise waiting
 
 
 def act(uow: UnitOfWork, actor: Actor, held: Held, action: str, given: Mapping[str, Any], *, to: Links) -> UUID:
@@ -278,8 +289,9 @@ def _submit(uow: UnitOfWork, actor: Actor, held: Held, given: Mapping[str, Any],
     else:
         seen = approvals.in_turn(uow.session, actor, asked, uow.now)
         judgement, because = approvals.own(seen, asked), "within own authority"
+    waits = reviews.hold_up(uow, actor, held)
     decisions.keep(uow, actor, held, "submit", judgement)
-    if judgement.verdict is Verdict.ENOUGH:
+    if judgement.verdict is Verdict.ENOUGH and not waits:
         _grant(uow, actor, held, {"because": because}, judgement)
 
 

@@ -55,8 +55,17 @@ class OfferIn(DraftTermsIn):
     allow_duplicate = Flag(
         load_default=False,
         metadata={
-            "description": "Draft it though the complaint has a live offer of the same kind and amount.",
+            "description": "Draft it though the complaint has a live offer of the same kind and amount, or the same matter was "
+            "compensated elsewhere (`GET /complaints/{ref}/compensations`); of the latter say why.",
             "example": False,
+        },
+    )
+    duplicate_reason = Text(
+        max_length=2000,
+        metadata={
+            "description": "Why another compensation for the same matter is right. Kept, and reported "
+            "(`GET /reports/duplicate-overrides`).",
+            "example": None,
         },
     )
 
@@ -199,6 +208,10 @@ class Offer(OfferSummary):
         metadata={"description": "Why the last step was taken, where somebody said.", "example": None},
     )
     approvals = fields.List(fields.Nested(OfferApproval), required=True)
+    under_review = fields.Boolean(
+        required=True,
+        metadata={"description": "It goes beyond what is owed, and waits for a reviewer's word.", "example": False},
+    )
     flags = fields.List(
         fields.Nested(OfferFlag),
         required=True,

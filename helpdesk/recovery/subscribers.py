@@ -8,9 +8,10 @@ from helpdesk.complaints.events import ComplaintDismissed, ComplaintWithdrawn
 from helpdesk.complaints.link_events import DuplicateMerged, DuplicateParted
 from helpdesk.complaints.models import Complaint
 from helpdesk.complaints.notifications import News, tell
+from helpdesk.complaints.person_events import NeedEnded, NeedRecorded
 from helpdesk.kernel.events import Event
 from helpdesk.kernel.unit_of_work import Subscriber, UnitOfWork
-from helpdesk.recovery import moving, offers, queries, waiting, waiting_queries, wanted_offers
+from helpdesk.recovery import moving, offers, queries, reviews, waiting, waiting_queries, wanted_offers
 from helpdesk.recovery.authority_events import ApprovalOverdue
 from helpdesk.recovery.events import OfferActed, OfferSubmitted
 from helpdesk.recovery.waiting import DueTime
@@ -73,6 +74,14 @@ def approval_overdue(uow: UnitOfWork, events: Sequence[ApprovalOverdue]) -> None
         also = [one for one in waiting_queries.approvers(uow.session, event.escalated_to) if one != drafter]
         detail = {"offer_id": str(event.offer_id), "due_at": event.due_at}
         tell(uow, complaint, event, News("approval_overdue", also, detail=detail))
+
+
+def needs_changed(uow: UnitOfWork, events: Sequence[NeedRecorded | NeedEnded]) -> None:
+    """Nobody vulnerable is scored: what was, is forgotten."""
+    for event in events:
+        complaint = cast(Complaint, uow.stream_of(event.complaint_id))
+        if complaint.vulnerable:
+            reviews.drop(uow, complaint)
 
 
 def offer_wanted(uow: UnitOfWork, events: Sequence[Event]) -> None:

@@ -14,7 +14,12 @@ from sqlalchemy.orm import Session
 
 from helpdesk.kernel.state_machine import replay
 from helpdesk.kernel.verification import Check, Violation
-from helpdesk.recovery import authority_verification, playbook_verification, provider_verification
+from helpdesk.recovery import (
+    authority_verification,
+    guard_verification,
+    playbook_verification,
+    provider_verification,
+)
 from helpdesk.recovery.lifecycle import ENDED, GRANTED, LIFECYCLE, SPENT
 from helpdesk.recovery.models import Offer, OfferTransition
 from helpdesk.recovery.offers import ISSUE
@@ -183,6 +188,7 @@ def complaint_counters(session: Session) -> Iterator[Violation]:
 
 
 CHECKS: Final[tuple[Check, ...]] = (
+    *guard_verification.CHECKS,
     offer_options,
     issued_once,
     voucher_ledgers,

@@ -7,8 +7,17 @@ from sqlalchemy.orm import Session
 
 from helpdesk.identity.actors import Actor
 from helpdesk.kernel.money import Money
-from helpdesk.recovery import approvals, option_queries, override_queries, queries, voucher_queries, waiting_queries
+from helpdesk.recovery import (
+    approvals,
+    option_queries,
+    override_queries,
+    queries,
+    reviews,
+    voucher_queries,
+    waiting_queries,
+)
 from helpdesk.recovery.case_facts import as_kept
+from helpdesk.recovery.errors import ClaimUnderReview
 from helpdesk.recovery.lifecycle import LIFECYCLE
 from helpdesk.recovery.offers import Links
 from helpdesk.recovery.suggestions import Suggested
@@ -25,8 +34,13 @@ def offer(session: Session, actor: Actor, row: dict[str, Any], to: Links) -> dic
     shown["flags"] = waiting_queries.flags_of(session, actor, row["id"]) if row["amount"] is not None else []
     shown["options"] = option_queries.shown(session, row["id"], row)
     shown["override"] = override_queries.shown(row["override"])
+    shown["under_review"] = is_under_review(session, row)
     shown["allowed_actions"] = allowed(session, actor, row)
     return shown
+
+
+def is_under_review(session: Session, row: dict[str, Any]) -> bool:
+    return row["status"] == "pending_approval" and reviews.waits(session, row)
 
 
 def allowed(session: Session, actor: Actor, row: dict[str, Any]) -> list[dict[str, Any]]:
@@ -46,6 +60,8 @@ def allowed(session: Session, actor: Actor, row: dict[str, Any]) -> list[dict[st
             refused = approvals.refusal(session, actor, _asked(row), row["now"])
             if refused is not None:
                 item["missing"] = [*item["missing"], {"code": refused.code, "detail": refused.detail}]
+            if is_under_review(session, row):
+                item["missing"] = [*item["missing"], {"code": ClaimUnderReview.code, "detail": ClaimUnderReview.title}]
     return found
 
 

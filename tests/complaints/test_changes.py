@@ -53,6 +53,7 @@ OWN_BOOKS: Final = {
     "sla_escalation": "is told by `sla.escalated`, `sla.escalation_failed` and by what it did",
     "category_suggestion": "tells of the model, and of who looked at it; the complaint is not changed",
     "complaint_recovery_fact": "is told by `recovery.facts_recorded`",
+    "claim_review": "is told in the log of administrative acts, and not to whoever reads the complaint",
     "offer": "has a lifecycle and events of its own",
     "interest_conflict": "is told by `conflict.declared` and `conflict.ended`",
     "automation_firing": "is told by `automation.fired` and by what it did",

@@ -93,6 +93,7 @@ class World:
             "/api/v1/complaints/{ref}/unmerge": lambda _: self._merged(),
             "/api/v1/complaints/{ref}/split": lambda _: self._of_two_matters(),
             "rule_id": lambda _: self.rule(),
+            "review_id": lambda _: self.review(),
             "term_id": lambda _: self.term(),
             "version": lambda _: "1",
             "trigger_id": lambda _: self.trigger(),
@@ -536,6 +537,22 @@ class World:
         drafter = make_agent(self._app, self._program.database, "agent", [])
         offer = self._draft(drafter, "60.00")
         return helpers.act(drafter, offer, "submit")
+
+    def review(self) -> str:
+        """An open one, of somebody else's offer: the numbers are such that nearly every claim is looked at."""
+        rules = self.caller.get("/recovery-guards").json
+        names = ("lines", "threshold", "window_days", "duplicate_days", "reference_fields", "purchase_date_field")
+        usual = {name: rules[name] for name in names} | {"reason": "As usual."}
+        self._created("/complaints", complaint_body())
+        self._set_guards({**usual, "threshold": 1})
+        drafter = make_agent(self._app, self._program.database, "agent", [])
+        helpers.act(drafter, self._draft(drafter, "60.00"), "submit")
+        self._set_guards(usual)
+        return str(self.caller.get("/claim-reviews?state=open&limit=200").json["items"][-1]["id"])
+
+    def _set_guards(self, rules: dict[str, Any]) -> None:
+        answer = self.caller.put("/recovery-guards", rules, if_match="*")
+        assert answer.status_code == 200, answer.text
 
     def _approved(self) -> dict[str, Any]:
         return helpers.act(self.caller, self._draft(self.caller, "1.00"), "submit")

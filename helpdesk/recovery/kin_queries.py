@@ -1,0 +1,212 @@
+"""Which complaints are of the same person, or about the same matter, and what was given on them.
+
+For the program itself: no visibility. A guard that saw only what its caller sees would be got round by the next team; what is
+shown of what it found is for `compensation` and `claims` to bound.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Final
+from uuid import UUID
+
+from sqlalchemy import ARRAY, String, bindparam, column, func, select, text
+from sqlalchemy.orm import Session
+
+from helpdesk.complaints.likeness import LONGEST
+from helpdesk.customers.models import Customer
+from helpdesk.kernel import advisory
+from helpdesk.recovery.guard_rules import GuardRules
+from helpdesk.recovery.lifecycle import ENDED, GRANTED
+
+PERSON: Final = frozenset({"customer", "email", "phone"})
+"""Ties that make two complaints one person's."""
+MATTER: Final = frozenset({"reference", "duplicate", "merged"})
+"""Ties that make them one matter, whoever complains."""
+MOST: Final = 500
+"""Kin that are looked at: the latest."""
+
+
+@dataclass(frozen=True, slots=True)
+class Kin:
+    """`ties`: how it hangs together with the complaint: customer, email, phone, reference, duplicate, merged, link."""
+
+    id: UUID
+    ties: frozenset[str]
+    customer_id: UUID | None
+    received_at: datetime
+    vulnerable: bool
+
+    @property
+    def same_person(self) -> bool:
+        return bool(self.ties & PERSON)
+
+
+_KIN: Final = text(r"""
+    WITH me AS (SELECT customer_id, external_id FROM complaint WHERE id = :id),
+    mine AS (
+        SELECT lower(email) AS email, "right"(regexp_replace(phone, '\D', '', 'g'), 9) AS phone
+        FROM complaint_person WHERE complaint_id = :id AND role = 'complainant'
+    ),
+    tied(id, tie) AS (
+        SELECT c.id, 'customer' FROM me JOIN complaint c ON c.customer_id = me.customer_id
+        UNION ALL
+        SELECT p.complaint_id, 'email' FROM mine JOIN complaint_person p ON lower(p.email) = mine.email
+        WHERE p.email IS NOT NULL AND p.role = 'complainant'
+        UNION ALL
+        SELECT p.complaint_id, 'phone' FROM mine
+        JOIN complaint_person p ON "right"(regexp_replace(p.phone, '\D', '', 'g'), 9) = mine.phone
+        WHERE p.phone IS NOT NULL AND p.role = 'complainant' AND length(mine.phone) >= 6
+        UNION ALL
+        SELECT c.id, 'reference' FROM me JOIN complaint c ON c.external_id = me.external_id
+        UNION ALL
+        SELECT theirs.complaint_id, 'reference' FROM complaint_custom_value ours
+        JOIN custom_field f ON f.id = ours.field_id AND f.key = ANY(:fields)
+        JOIN complaint_custom_value theirs ON theirs.field_id = ours.field_id AND theirs.text = ours.text
+        WHERE ours.complaint_id = :id
+        UNION ALL
+        SELECT CASE WHEN l.from_id = :id THEN l.to_id ELSE l.from_id END,
+               CASE l.kind WHEN 'duplicate_of' THEN 'duplicate' ELSE 'link' END
+        FROM complaint_link l WHERE l.from_id = :id OR l.to_id = :id
+        UNION ALL
+        SELECT CASE WHEN m.source_id = :id THEN m.survivor_id ELSE m.source_id END, 'merged'
+        FROM complaint_merge m WHERE (m.source_id = :id OR m.survivor_id = :id) AND m.undone_at IS NULL
+    )
+    SELECT c.id, c.customer_id, c.received_at, c.vulnerable, array_agg(DISTINCT tied.tie) AS ties
+    FROM tied JOIN complaint c ON c.id = tied.id WHERE c.id <> :id
+    GROUP BY c.id ORDER BY c.received_at DESC, c.id LIMIT :most
+""").bindparams(bindparam("fields", type_=ARRAY(String)))
+
+
+def kin_of(session: Session, complaint_id: UUID, rules: GuardRules) -> list[Kin]:
+    given = {"id": complaint_id, "fields": list(rules.reference_fields), "most": MOST}
+    return [
+        Kin(row.id, frozenset(row.ties), row.customer_id, row.received_at, row.vulnerable)
+        for row in session.execute(_KIN, given)
+    ]
+
+
+_KEYS: Final = text(r"""
+    SELECT 'customer:' || customer_id FROM complaint WHERE id = :id AND customer_id IS NOT NULL
+    UNION SELECT 'number:' || external_id FROM complaint WHERE id = :id AND external_id IS NOT NULL
+    UNION SELECT 'email:' || lower(email) FROM complaint_person
+    WHERE complaint_id = :id AND role = 'complainant' AND email IS NOT NULL
+    UNION SELECT 'phone:' || "right"(regexp_replace(phone, '\D', '', 'g'), 9) FROM complaint_person
+    WHERE complaint_id = :id AND role = 'complainant' AND phone IS NOT NULL
+    UNION SELECT 'field:' || v.field_id || ':' || v.text FROM complaint_custom_value v
+    JOIN custom_field f ON f.id = v.field_id AND f.key = ANY(:fields) WHERE v.complaint_id = :id AND v.text IS NOT NULL
+    UNION SELECT 'complaint:' || unnest(ARRAY[from_id, to_id]) FROM complaint_link WHERE from_id = :id OR to_id = :id
+    UNION SELECT 'complaint:' || CAST(:id AS uuid)
+""").bindparams(bindparam("fields", type_=ARRAY(String)))
+_WANTED: Final = bindparam("wanted", type_=ARRAY(String))
+_IN_ORDER: Final = (
+    select(column("name")).select_from(func.unnest(_WANTED).alias("name")).order_by(column("name")).subquery()
+)
+_ALONE: Final = select(func.pg_advisory_xact_lock(advisory.key_of(advisory.Each.COMPENSATION, _IN_ORDER.c.name)))
+
+
+def one_at_a_time(session: Session, complaint_id: UUID, rules: GuardRules) -> None:
+    """Nobody else drafts for the same person or matter until the transaction ends: of two drafts at once on two complaints each
+    would see the other missing. Taken after the complaint's lock and before the budget's; all names in one order.
+    """
+    names = session.execute(_KEYS, {"id": complaint_id, "fields": list(rules.reference_fields)}).scalars().all()
+    session.execute(_ALONE, {"wanted": sorted(names)})
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """An offer that compensates, or would, and what its complaint has in common with this one."""
+
+    offer_id: UUID
+    complaint_id: UUID
+    kind: str
+    amount_minor: int
+    currency: str
+    status: str
+    drafted_at: datetime
+    codes: tuple[str, ...]
+    other_order: bool
+    moved: bool
+
+
+_GIVEN: Final = text("""
+    SELECT o.id, o.complaint_id, o.kind, o.amount_minor, o.currency, o.status, o.created_at,
+           ARRAY(
+               SELECT DISTINCT coalesce(theirs.issue, theirs.category) FROM complaint_issue ours
+               JOIN complaint_issue theirs ON theirs.issue = ours.issue
+                   OR (theirs.category = ours.category AND (theirs.issue IS NULL OR ours.issue IS NULL))
+               WHERE ours.complaint_id = :id AND theirs.complaint_id = o.complaint_id ORDER BY 1
+           ) AS codes,
+           EXISTS (
+               SELECT FROM complaint_custom_value ours
+               JOIN custom_field f ON f.id = ours.field_id AND f.key = ANY(:fields)
+               JOIN complaint_custom_value theirs ON theirs.field_id = ours.field_id AND theirs.text <> ours.text
+               WHERE ours.complaint_id = :id AND theirs.complaint_id = o.complaint_id
+           ) AS other_order,
+           o.complaint_id = :id AS moved
+    FROM offer o
+    WHERE o.amount_minor IS NOT NULL AND o.status <> ALL(:ended) AND o.created_at >= :since
+      AND (o.complaint_id = ANY(:kin) OR (o.complaint_id = :id AND EXISTS (
+          SELECT FROM complaint_merged_row r JOIN complaint_merge m ON m.id = r.merge_id AND m.undone_at IS NULL
+          WHERE r.row_id = o.id AND r.kind = 'offer')))
+    ORDER BY o.id
+""").bindparams(bindparam("fields", type_=ARRAY(String)))
+
+
+def given_on(session: Session, complaint_id: UUID, kin: Sequence[Kin], rules: GuardRules, now: datetime) -> list[Given]:
+    """What was offered for money on these complaints, or came to this one by a merge, and has not come to nothing."""
+    rows = session.execute(
+        _GIVEN,
+        {
+            "id": complaint_id,
+            "kin": [one.id for one in kin],
+            "fields": list(rules.reference_fields),
+            "ended": sorted(ENDED),
+            "since": now - timedelta(days=rules.duplicate_days),
+        },
+    )
+    return [
+        Given(
+            offer_id=row.id,
+            complaint_id=row.complaint_id,
+            kind=row.kind,
+            amount_minor=row.amount_minor,
+            currency=row.currency,
+            status=row.status,
+            drafted_at=row.created_at,
+            codes=tuple(row.codes),
+            other_order=row.other_order,
+            moved=row.moved,
+        )
+        for row in rows
+    ]
+
+
+_CLAIMS: Final = text("""
+    SELECT c.id, c.status, c.outcome, c.currency, c.price_minor, c.subject || ' ' || left(c.description, :longest) AS words,
+           c.custom_fields ->> CAST(:bought AS text) AS bought, c.loss_minor, c.fault, c.channel, c.stage, c.received_at,
+           EXISTS (SELECT FROM offer o WHERE o.complaint_id = c.id AND o.amount_minor IS NOT NULL
+                   AND o.status = ANY(:granted)) AS paid,
+           (SELECT max(o.delivered_at) FROM offer o WHERE o.complaint_id = c.id AND o.amount_minor IS NOT NULL
+                   AND o.status = ANY(:granted)) AS delivered_at,
+           EXISTS (SELECT FROM complaint_issue i WHERE i.complaint_id = c.id AND i.evidence IS NOT NULL) AS evidence,
+           EXISTS (SELECT FROM complaint_attachment a WHERE a.complaint_id = c.id) AS files
+    FROM complaint c WHERE c.id = ANY(:ids)
+""")
+
+
+def claims(session: Session, ids: Sequence[UUID], rules: GuardRules) -> dict[UUID, Any]:
+    """What the score goes by, of each of these complaints."""
+    given = {
+        "ids": list(ids),
+        "bought": rules.purchase_date_field or "",
+        "granted": sorted(GRANTED),
+        "longest": LONGEST,
+    }
+    return {row.id: row for row in session.execute(_CLAIMS, given)}
+
+
+def customer_since(session: Session, customer_id: UUID | None) -> datetime | None:
+    if customer_id is None:
+        return None
+    return session.execute(select(Customer.created_at).where(Customer.id == customer_id)).scalar_one_or_none()

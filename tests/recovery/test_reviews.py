@@ -1,0 +1,344 @@
+"""Scores and reviews of claims through HTTP, and the numbers they go by.
+
+How it can fail: what is owed is held up; somebody vulnerable is scored, or their need shows by it; the score is read by who may
+not, in a timeline, an event or a pack; it changes a suggestion; whoever drafted settles; a settled review opens again and again;
+an offer is approved past an open review; a version of the numbers is changed, or one that cannot be is taken.
+"""
+
+from typing import Any
+from uuid import UUID
+
+import pytest
+
+from helpdesk.kernel.unit_of_work import Database
+from helpdesk.recovery.guard_rules import LINES, SHIPPED
+from tests.conftest import Caller, complaint_body, make_team
+from tests.racing import at_once
+from tests.recovery.answers import LETTER, NO_ID, codes, refused
+from tests.recovery.helpers import act, another, draft, execute, scalar, violations, voucher
+
+NEED = {"flag": "hearing", "consent": True}
+RULES = "/recovery-guards"
+
+
+def new(caller: Caller, team: UUID | None, **more: Any) -> dict[str, Any]:
+    place = {} if team is None else {"team_id": str(team)}
+    answer = caller.post("/complaints", complaint_body(**place, **more))
+    assert answer.status_code == 201, answer.text
+    return dict(answer.json)
+
+
+def set_rules(caller: Caller, **more: Any) -> Any:
+    answer = caller.put(RULES, SHIPPED | {"reason": "To try it."} | more, if_match="*")
+    assert answer.status_code == 200, answer.text
+    return answer.json
+
+
+@pytest.fixture
+def again(agent: Caller, manager: Caller, budget: str, team: UUID) -> dict[str, Any]:
+    """The second complaint in the same words, where a score of 20 is looked at."""
+    set_rules(manager, threshold=20)
+    new(agent, team)
+    return new(agent, team)
+
+
+def score(caller: Caller, complaint: dict[str, Any]) -> Any:
+    return caller.get(f"/complaints/{complaint['reference']}/claim-score")
+
+
+def submitted(caller: Caller, complaint: dict[str, Any], body: Any = None) -> dict[str, Any]:
+    return act(caller, draft(caller, complaint, body or voucher("20.00")), "submit")
+
+
+def approve(caller: Caller, offer: dict[str, Any]) -> Any:
+    return caller.pay(f"/offers/{offer['id']}/actions/approve", {"reason": "Looked at."})
+
+
+def only_review(caller: Caller, state: str = "open") -> dict[str, Any]:
+    (found,) = caller.get(f"/claim-reviews?state={state}").json["items"]
+    return dict(found)
+
+
+def settle(caller: Caller, review: dict[str, Any], decision: str = "cleared", **headers: str) -> Any:
+    body = {"decision": decision, "reason": "Two parcels came late."}
+    return caller.post(f"/claim-reviews/{review['id']}/settle", body, **({"if_match": "*"} | headers))
+
+
+class TestScore:
+    def test_anonymous(self, anonymous: Caller, complaint: dict[str, Any]) -> None:
+        assert score(anonymous, complaint).status_code == 401
+
+    def test_wrong_role(self, agent: Caller, complaint: dict[str, Any]) -> None:
+        assert refused(score(agent, complaint)) == (403, "forbidden")
+
+    def test_with_its_reasons(self, senior: Caller, again: dict[str, Any]) -> None:
+        found = score(senior, again).json
+        assert (found["scored"], found["score"], found["threshold"], found["review"], found["rules"]) == (
+            True, 20, 20, True, 2,
+        )  # fmt: skip
+        (reason,) = found["reasons"]
+        assert (reason["code"], reason["points"], reason["evidence"]) == ("same_text", 20, {"likeness": 100})
+        assert len(reason["complaints"]) == 1
+
+    def test_complaints_out_of_sight_are_counted_and_not_told(
+        self, database: Database, manager: Caller, senior: Caller, budget: str, team: UUID
+    ) -> None:
+        elsewhere = new(manager, make_team(database, "Elsewhere"))
+        answer = score(senior, new(manager, team))
+        assert [(item["complaints"], item["hidden"]) for item in answer.json["reasons"]] == [([], 1)]
+        assert elsewhere["reference"] not in answer.text
+
+    def test_what_speaks_for_it(self, database: Database, senior: Caller, again: dict[str, Any]) -> None:
+        execute(database, "UPDATE complaint SET fault = 'firm' WHERE id = :id", id=again["id"])
+        execute(database, "UPDATE customer SET created_at = created_at - interval '3 years'")
+        found = score(senior, again).json
+        assert found["score"] == 0
+        assert {item["code"]: item["points"] for item in found["reasons"]} == {
+            "same_text": 20, "long_standing": -15, "firm_at_fault": -40,
+        }  # fmt: skip
+
+    def test_dates_and_prices_that_contradict(
+        self, database: Database, senior: Caller, manager: Caller, complaint: dict[str, Any]
+    ) -> None:
+        fields = '{"purchase_date": "2999-01-01"}'
+        execute(
+            database,
+            "UPDATE complaint SET custom_fields = CAST(:fields AS jsonb), loss_minor = 99999 WHERE id = :id",
+            fields=fields,
+            id=complaint["id"],
+        )
+        found = {item["code"] for item in score(senior, complaint).json["reasons"]}
+        assert found == {"above_price", "contradiction"}
+        execute(database, 'UPDATE complaint SET custom_fields = \'{"purchase_date": "soon"}\'')
+        assert {item["code"] for item in score(senior, complaint).json["reasons"]} == {"above_price"}
+
+    def test_nobody_vulnerable_is_scored_nor_told_of(
+        self, database: Database, agent: Caller, senior: Caller, manager: Caller, again: dict[str, Any]
+    ) -> None:
+        """Recorded on a complaint of theirs that the reader does not see."""
+        elsewhere = new(manager, make_team(database, "Elsewhere"), needs=[NEED])
+        answer = score(senior, again)
+        assert answer.json == {
+            "scored": False, "why_not": "protected", "score": None, "threshold": None, "rules": None, "review": None,
+            "reasons": [],
+        }  # fmt: skip
+        assert "hearing" not in answer.text
+        assert elsewhere["reference"] not in answer.text
+        assert submitted(agent, again)["status"] == "approved"
+
+    def test_danger_is_as_much_of_a_reason(self, database: Database, senior: Caller, again: dict[str, Any]) -> None:
+        execute(database, "UPDATE complaint SET safety = true WHERE id = :id", id=again["id"])
+        assert score(senior, again).json["why_not"] == "protected"
+
+    def test_no_part_of_the_suggestion(self, agent: Caller, manager: Caller, team: UUID) -> None:
+        path = f"/complaints/{new(agent, team)['reference']}/suggestion"
+        before = agent.get(path).json
+        set_rules(manager, threshold=1, lines=[item | {"points": 100} for item in SHIPPED["lines"]])
+        new(agent, team)
+        assert agent.get(path).json == before
+
+
+class TestReview:
+    def test_anonymous(self, anonymous: Caller) -> None:
+        assert anonymous.get("/claim-reviews").status_code == 401
+        assert settle(anonymous, {"id": NO_ID}).status_code == 401
+
+    def test_wrong_role(self, agent: Caller, senior: Caller, auditor: Caller, again: dict[str, Any]) -> None:
+        submitted(agent, again)
+        assert refused(agent.get("/claim-reviews")) == (403, "forbidden")
+        review = only_review(senior)
+        assert refused(settle(agent, review)) == (403, "forbidden")
+        assert refused(settle(auditor, review)) == (403, "forbidden")
+
+    def test_out_of_sight(self, agent: Caller, senior: Caller, stranger: Caller, again: dict[str, Any]) -> None:
+        submitted(agent, again)
+        assert settle(stranger, only_review(senior)).status_code == 404
+        assert settle(senior, {"id": NO_ID}).status_code == 404
+
+    def test_waits_for_a_word_and_goes_on(
+        self, database: Database, agent: Caller, senior: Caller, again: dict[str, Any]
+    ) -> None:
+        offer = submitted(agent, again)
+        assert (offer["status"], offer["under_review"]) == ("pending_approval", True)
+        shown = senior.get(f"/offers/{offer['id']}").json
+        missing = next(item["missing"] for item in shown["allowed_actions"] if item["action"] == "approve")
+        assert [need["code"] for need in missing] == ["claim_under_review"]
+        assert refused(approve(senior, offer)) == (409, "claim_under_review")
+        review = only_review(senior)
+        assert (review["score"], review["offer_id"], review["decision"]) == (20, offer["id"], None)
+        done = settle(senior, review)
+        assert (done.status_code, done.json["state"], done.json["settled_by"]) == (200, "settled", str(senior.id))
+        assert approve(senior, offer).status_code == 200
+        assert violations(database) == []
+
+    def test_a_concern_refuses_nothing(self, agent: Caller, senior: Caller, again: dict[str, Any]) -> None:
+        offer = submitted(agent, again)
+        assert settle(senior, only_review(senior), "concern_noted").json["decision"] == "concern_noted"
+        assert approve(senior, offer).status_code == 200
+
+    def test_not_by_whoever_drafted(self, senior: Caller, manager: Caller, again: dict[str, Any]) -> None:
+        submitted(senior, again)
+        assert refused(settle(senior, only_review(senior))) == (403, "own_review")
+        assert settle(manager, only_review(senior)).status_code == 200
+
+    def test_once(self, agent: Caller, senior: Caller, again: dict[str, Any]) -> None:
+        submitted(agent, again)
+        review = only_review(senior)
+        assert settle(senior, review, if_match='"v9"').status_code == 412
+        beside = another(senior)
+        answers = at_once(lambda: settle(senior, review), lambda: settle(beside, review))
+        assert sorted(answer.status_code for answer in answers) == [200, 409]
+        assert refused(settle(senior, review)) == (409, "review_closed")
+
+    @pytest.mark.parametrize(
+        ("body", "problems"),
+        [
+            ({}, [("/decision", "required"), ("/reason", "required")]),
+            ({"decision": "guilty", "reason": "x"}, [("/decision", "choice")]),
+            ({"decision": "cleared", "reason": " "}, [("/reason", "length")]),
+            ({"decision": "cleared", "reason": "x", "score": 1}, [("/score", "unknown_field")]),
+        ],
+    )
+    def test_what_cannot_be(
+        self, agent: Caller, senior: Caller, again: dict[str, Any], body: Any, problems: list[tuple[str, str]]
+    ) -> None:
+        submitted(agent, again)
+        answer = senior.post(f"/claim-reviews/{only_review(senior)['id']}/settle", body, if_match="*")
+        assert (answer.status_code, codes(answer)) == (422, problems)
+
+    def test_what_is_owed_is_not_held_up(
+        self, database: Database, agent: Caller, manager: Caller, again: dict[str, Any]
+    ) -> None:
+        execute(database, "UPDATE complaint SET loss_minor = 4000 WHERE id = :id", id=again["id"])
+        assert submitted(agent, again, voucher("40.00"))["status"] == "approved"
+        assert manager.get("/claim-reviews").json["items"] == []
+        over = submitted(agent, again, voucher("0.01"))
+        assert (over["status"], over["under_review"]) == ("pending_approval", True)
+
+    def test_what_costs_nothing_is_not_held_up(self, agent: Caller, again: dict[str, Any]) -> None:
+        submitted(agent, again)
+        assert submitted(agent, again, LETTER)["status"] == "approved"
+
+    def test_a_settled_one_is_not_opened_again_unless_the_score_rises(
+        self, agent: Caller, senior: Caller, again: dict[str, Any], database: Database
+    ) -> None:
+        submitted(agent, again)
+        settle(senior, only_review(senior))
+        assert submitted(agent, again, voucher("1.00"))["status"] == "approved"
+        execute(
+            database,
+            'UPDATE complaint SET custom_fields = \'{"purchase_date": "2999-01-01"}\' WHERE id = :id',
+            id=again["id"],
+        )
+        assert submitted(agent, again, voucher("2.00"))["status"] == "pending_approval"
+        assert only_review(senior)["score"] == 40
+
+    def test_a_need_that_is_recorded_drops_it(
+        self, database: Database, agent: Caller, senior: Caller, again: dict[str, Any]
+    ) -> None:
+        offer = submitted(agent, again)
+        answer = senior.post(f"/complaints/{again['reference']}/needs", NEED, if_match="*")
+        assert answer.status_code == 201, answer.text
+        dropped = only_review(senior, "dropped")
+        assert (dropped["score"], dropped["reasons"], dropped["state"]) == (None, [], "dropped")
+        assert refused(settle(senior, dropped)) == (409, "review_closed")
+        assert approve(senior, offer).status_code == 200
+        assert violations(database) == []
+
+    def test_it_stands_in_no_story_and_before_no_customer(
+        self, database: Database, agent: Caller, senior: Caller, auditor: Caller, again: dict[str, Any]
+    ) -> None:
+        submitted(agent, again)
+        settle(senior, only_review(senior))
+        story = agent.get(f"/complaints/{again['reference']}/timeline?limit=200").text
+        assert "review" not in story
+        assert "score" not in story
+        kinds = scalar(database, "SELECT array_agg(type) FROM event WHERE stream_id = :id", id=again["id"])
+        assert not [kind for kind in kinds if kind.startswith("guard.")]
+        acts = auditor.get("/audit-log?limit=200").text
+        assert "guard.review_opened" in acts
+        assert "guard.review_settled" in acts
+
+    def test_verify_finds_what_was_forged(
+        self, database: Database, agent: Caller, senior: Caller, again: dict[str, Any]
+    ) -> None:
+        offer = submitted(agent, again)
+        execute(database, "UPDATE claim_review SET score = 3")
+        assert any("recovery.claim_reviews" in line for line in violations(database))
+        execute(database, "UPDATE claim_review SET score = 20")
+        settle(senior, only_review(senior))
+        execute(database, "UPDATE claim_review SET settled_by = :who", who=agent.id)
+        assert any("settled by whoever drafted" in line for line in violations(database))
+        execute(
+            database,
+            "UPDATE claim_review SET state = 'open', settled_at = NULL, settled_by = NULL, decision = NULL, reason = NULL",
+        )
+        execute(database, "UPDATE offer SET granted_at = now() WHERE id = :id", id=offer["id"])
+        assert not any("nothing_passed_review" in line for line in violations(database)), "not approved yet"
+
+
+class TestRules:
+    def body(self, **more: Any) -> dict[str, Any]:
+        return SHIPPED | {"reason": "To try it."} | more
+
+    def test_anonymous(self, anonymous: Caller) -> None:
+        assert anonymous.get(RULES).status_code == 401
+        assert anonymous.put(RULES, self.body()).status_code == 401
+
+    def test_wrong_role(self, agent: Caller, senior: Caller) -> None:
+        assert refused(agent.get(RULES)) == (403, "forbidden")
+        assert refused(senior.put(RULES, self.body(), if_match="*")) == (403, "forbidden")
+
+    def test_as_shipped(self, senior: Caller) -> None:
+        found = senior.get(RULES).json
+        assert {name: found[name] for name in SHIPPED} == SHIPPED
+        assert (found["number"], found["version"]) == (1, 1)
+
+    def test_a_new_version(self, database: Database, manager: Caller, auditor: Caller) -> None:
+        before = manager.get(RULES)
+        assert manager.put(RULES, self.body()).status_code == 428
+        changed = manager.put(RULES, self.body(threshold=70), if_match=before.headers["ETag"])
+        assert (changed.status_code, changed.json["number"], changed.json["threshold"]) == (200, 2, 70)
+        assert manager.put(RULES, self.body(), if_match=before.headers["ETag"]).status_code == 412
+        numbers = [item["number"] for item in auditor.get(f"{RULES}/versions").json["items"]]
+        assert numbers == [2, 1]
+        assert auditor.get(f"{RULES}/versions/1").json["threshold"] == SHIPPED["threshold"]
+        assert auditor.get(f"{RULES}/versions/9").status_code == 404
+        (act_,) = [item for item in auditor.get("/audit-log").json["items"] if item["type"] == "guard.rules_set"]
+        assert act_["payload"]["changes"] == {"threshold": [60, 70]}
+        with pytest.raises(Exception, match="never changed"), database.engine.begin() as connection:
+            connection.exec_driver_sql("DELETE FROM guard_rules WHERE number = 2")
+        execute(database, "DELETE FROM guard_rules WHERE number = 1")
+        assert any("recovery.guard_rules" in line for line in violations(database))
+
+    def test_two_at_once_make_one_version(self, manager: Caller) -> None:
+        tag = manager.get(RULES).headers["ETag"]
+        calls = [lambda by=by: by.put(RULES, self.body(), if_match=tag) for by in (manager, another(manager))]
+        assert sorted(answer.status_code for answer in at_once(*calls)) == [200, 412]
+
+    @pytest.mark.parametrize(
+        ("change", "problem"),
+        [
+            ({"lines": SHIPPED["lines"][1:]}, ("/lines", "missing")),
+            ({"lines": [*SHIPPED["lines"][1:], SHIPPED["lines"][1]]}, ("/lines/0/code", "duplicate")),
+            ({"threshold": 0}, ("/threshold", "range")),
+            ({"threshold": 101}, ("/threshold", "range")),
+            ({"window_days": 29}, ("/window_days", "range")),
+            ({"duplicate_days": -1}, ("/duplicate_days", "range")),
+            ({"duplicate_days": 1.5}, ("/duplicate_days", "invalid")),
+            ({"reference_fields": ["order_number"] * 2}, ("/reference_fields", "invalid")),
+            ({"reference_fields": ["'; DROP"]}, ("/reference_fields/0", "invalid")),
+            ({"purchase_date_field": "Bought"}, ("/purchase_date_field", "invalid")),
+            ({"mood": 1}, ("/mood", "unknown_field")),
+        ],
+    )
+    def test_what_cannot_be(self, manager: Caller, change: dict[str, Any], problem: tuple[str, str]) -> None:
+        answer = manager.put(RULES, self.body(**change), if_match="*")
+        assert answer.status_code == 422
+        assert problem in codes(answer)
+
+    def test_a_line_without_a_limit_takes_none(self, manager: Caller) -> None:
+        place = list(LINES).index("regulator")
+        lines = [item | ({"limit": 3} if item["code"] == "regulator" else {}) for item in SHIPPED["lines"]]
+        answer = manager.put(RULES, self.body(lines=lines), if_match="*")
+        assert (answer.status_code, codes(answer)) == (422, [(f"/lines/{place}/limit", "no_limit")])
