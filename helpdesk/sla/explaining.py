@@ -26,7 +26,7 @@ from helpdesk.sla import (
 from helpdesk.sla.accounts import Account
 from helpdesk.sla.calendar_spec import Calendar
 from helpdesk.sla.models import Clock
-from helpdesk.sla.regime_rules import Rule, notice_number
+from helpdesk.sla.regime_rules import Rule, counting, notice_number
 
 
 def explain(session: Session, actor: Actor, ref: str, clock_id: UUID, language: str) -> dict[str, Any]:
@@ -63,9 +63,14 @@ def _promised(session: Session, clock: Clock, calendar: Calendar) -> dict[str, A
         rule = regime_clocks.rule_of(session, clock)
         given_at = regime_shared_queries.notice_times(session, clock) if rule.extensions else {}
         if notice_number(clock.kind) is None and clock.state != "cancelled":
-            void = [at for number, at in sorted(given_at.items()) if number > clock.extensions]
+            counts = counting(given_at, clock.extensions)
+            void = [at for number, at in sorted(given_at.items()) if number not in counts]
         if clock.extensions:
             amount = int(regime_clocks.counted_first(session, clock).target.amount)
+            if (
+                len(given_at) >= clock.extensions
+            ):  # else one came with the clock from elsewhere, and which is told by the numbers
+                given_at = dict(enumerate((at for _, at in sorted(given_at.items())), 1))
             extensions = _extensions(rule, amount, clock.extensions, given_at)
         elif (rule.unit, unit) in _AS_STATED:
             amount, unit = rule.amount, rule.unit

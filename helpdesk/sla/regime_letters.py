@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 from helpdesk.kernel.unit_of_work import UnitOfWork
 from helpdesk.sla import clocks, regime_clocks, regime_queries
 from helpdesk.sla.models import Clock
-from helpdesk.sla.regime_rules import Rule, notice_number
+from helpdesk.sla.regime_rules import Rule, counting, notice_number
 
 Notices = Mapping[int, datetime]
 """Number of a notice that moved a deadline -> when it was given."""
@@ -62,9 +62,9 @@ def settle(uow: UnitOfWork, found: Sequence[Clock], given: Given) -> None:
 
 def _settle(uow: UnitOfWork, letter: Clock, clock: Clock, number: int, notices: Notices) -> None:
     sent_at = letter.stopped_at
-    if sent_at is None:
+    if sent_at is None or number not in notices:
         return
-    if number > clock.extensions:
+    if number not in counting(notices, clock.extensions):
         if letter.state != "cancelled":
             clocks.annul(uow, letter, sent_at)  # the letter was sent then all the same
     elif letter.state == "cancelled" or letter.started_at != clock.started_at:

@@ -18,7 +18,7 @@ from helpdesk.kernel.differences import differences
 from helpdesk.kernel.errors import ValidationFailed
 from helpdesk.kernel.ids import new_id
 from helpdesk.kernel.unit_of_work import UnitOfWork
-from helpdesk.sla import clocks, regime_acts, regime_clocks, transitions
+from helpdesk.sla import clocks, regime_acts, regime_clocks, regime_shared_queries, transitions
 from helpdesk.sla.models import Clock
 from helpdesk.sla.regime_errors import DeadlinePassed, ExtensionUsed, NotExtensible
 from helpdesk.sla.regime_events import DeadlineExtended
@@ -54,6 +54,8 @@ def extend(uow: UnitOfWork, actor: Actor, part: Part[Clock], given: dict[str, An
     before = {"due_at": clock.due_at, "target_amount": clock.target_amount}
     uow.know_stream(complaint)  # its clocks may ring
     _move(uow, clock)
+    # One that it counts by may have been given to a complaint that was merged, and have gone with it: its number is not given again.
+    number = max([clock.extensions, *(1 + known for known in regime_shared_queries.notice_times(uow.session, clock))])
     message_id = add_message(
         uow, actor, complaint, kind="public_reply", body=given["text"], purpose=PURPOSE, mailed=given["send"]
     )
@@ -62,7 +64,7 @@ def extend(uow: UnitOfWork, actor: Actor, part: Part[Clock], given: dict[str, An
         "id": notice_id,
         "complaint_id": complaint.id,
         "clock_id": clock.id,
-        "number": clock.extensions,
+        "number": number,
         "reason": given["reason"],
         "message_id": message_id,
         "old_due_at": before["due_at"],
@@ -71,7 +73,7 @@ def extend(uow: UnitOfWork, actor: Actor, part: Part[Clock], given: dict[str, An
         "given_by": actor.id if actor.kind == "agent" else None,
     }
     uow.add_rows(ExtensionNotice, [notice])
-    kept = _kept(uow, clock, before)
+    kept = _kept(uow, clock, before, number)
     uow.add_rows(Clock, [kept])
     transitions.begun(uow, [kept])
     complaint.changed_at(uow.now)
@@ -80,7 +82,7 @@ def extend(uow: UnitOfWork, actor: Actor, part: Part[Clock], given: dict[str, An
             **transitions.told(clock),
             due_at=clock.due_at,
             notice_id=notice_id,
-            number=clock.extensions,
+            number=number,
             message_id=message_id,
             reason=given["reason"],
             changes=differences(before, {name: getattr(clock, name) for name in before}),
@@ -101,12 +103,12 @@ def _move(uow: UnitOfWork, clock: Clock) -> None:
     clocks.recompute(uow, clock, uow.now)
 
 
-def _kept(uow: UnitOfWork, clock: Clock, before: dict[str, Any]) -> dict[str, Any]:
+def _kept(uow: UnitOfWork, clock: Clock, before: dict[str, Any], number: int) -> dict[str, Any]:
     """The letter's own milestone: due when the deadline was, and sent now."""
     row = regime_clocks.carried_over(uow.session, clock, clock.complaint_id, clock.round, uow.now)
     row |= {
         **before,
-        "kind": notice_kind(clock.kind, clock.extensions),
+        "kind": notice_kind(clock.kind, number),
         "extensions": clock.extensions - 1,
     }
     return regime_clocks.stopped(uow, row, uow.now)

@@ -33,6 +33,7 @@ from helpdesk.sla.regime_models import (
     SlaRule,
     SlaRuleVersion,
 )
+from helpdesk.sla.regime_rules import counting
 
 _CURRENT: Final = select(SlaRule.id, SlaRule.version, SlaRule.edition, SlaRule.created_at, SlaRuleVersion.spec).join(
     SlaRuleVersion, and_(SlaRuleVersion.rule_id == SlaRule.id, SlaRuleVersion.version == SlaRule.version)
@@ -299,8 +300,10 @@ def notices_of(session: Session, actor: Actor, ref: str, clock_id: UUID) -> Sequ
         ).scalar_one_or_none()
     )
     found, counted = list[dict[str, Any]](), set[int]()
-    for row in regime_shared_queries.notices_of(session, actor, clock):
-        counts = row["number"] <= clock.extensions and row["number"] not in counted
+    rows = regime_shared_queries.notices_of(session, actor, clock)
+    counting_ = counting((row["number"] for row in rows), clock.extensions)
+    for row in rows:
+        counts = row["number"] in counting_ and row["number"] not in counted
         counted |= {row["number"]} if counts else set()
         own = row["complaint_id"] == complaint_id
         shown = {**row, "own": own, "counts": counts}

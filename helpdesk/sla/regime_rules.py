@@ -5,7 +5,7 @@ Information, not legal advice: wherever a rule shows, so does `NOTICE`, and that
 
 import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 from functools import lru_cache
@@ -180,6 +180,13 @@ def notice_number(kind: str) -> int | None:
     """Of a clock that says that a notice was sent in time: which notice. None of any other."""
     number = kind.partition(_OF_NOTICE)[2]
     return int(number) if number.isdecimal() else None
+
+
+def counting(numbers: Iterable[int], extensions: int) -> frozenset[int]:
+    """Which of the notices of these numbers count of a clock that is extended so often: the first of them. One is missing where it was
+    given to a complaint that was merged, and is not any more.
+    """
+    return frozenset(sorted(set(numbers))[:extensions])
 
 
 @lru_cache(maxsize=1)

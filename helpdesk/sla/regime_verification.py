@@ -14,7 +14,7 @@ from helpdesk.sla.models import Clock
 from helpdesk.sla.regime_choosing import GONE, Verdict, judged_of
 from helpdesk.sla.regime_counting import Working, count
 from helpdesk.sla.regime_limits import uncomputable
-from helpdesk.sla.regime_rules import Rule, notice_kind
+from helpdesk.sla.regime_rules import Rule, counting, notice_kind
 
 _TOGETHER: Final = 300
 
@@ -140,7 +140,7 @@ def _against_their_notices(
             yield Violation("regime", f"clock {clock.id}", detail)
         for place in given:
             letter = clocks.get(notice_kind(kind, place))
-            should = "met" if place <= clock.extensions else "cancelled"
+            should = "met" if place in counting(given, clock.extensions) else "cancelled"
             if letter is not None and letter.state != should:
                 yield Violation("regime", f"clock {letter.id}", f"is {letter.state}, but its notice makes it {should}")
 

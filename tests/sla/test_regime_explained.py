@@ -87,13 +87,13 @@ class TestExtended:
         assert found["promised"] == {"amount": 15, "unit": "calendar_days"}
 
     def test_after_reopening_and_splitting(self, database: Database, agent: Caller) -> None:
-        """The notice of an earlier round is one of this complaint; that of the complaint that a part comes from is not."""
+        """The notice of an earlier round, and that of the complaint that a part comes from, is told as the clock's own."""
         story = in_stage_one(database, issues=[{"category": "DEL"}, {"category": "COM"}])
         story.extend(S1, MONDAY + 2 * DAY)
         part = story.split(MONDAY + 3 * DAY)
         (extension,) = explained(agent, part.id, S1)["extensions"]
-        assert extension == {"number": 1, "added": 10, "amount": 20, "given_at": None}
-        assert "A notice had extended it by 10, to 20 business days." in explained(agent, part.id, S1)["text"]
+        assert extension == {"number": 1, "added": 10, "amount": 20, "given_at": "2026-03-04T09:00:00Z"}
+        assert "The notice of 2026-03-04 extended it by 10, to 20 business" in explained(agent, part.id, S1)["text"]
         story.act("withdraw", MONDAY + 4 * DAY, reason="They moved.")
         story.act("reopen", MONDAY + 5 * DAY, reason="They did not.")
         (extension,) = explained(agent, story.id, S1, 2)["extensions"]

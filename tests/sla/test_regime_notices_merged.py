@@ -99,6 +99,29 @@ def test_what_was_done_in_the_time_that_a_notice_gave_is_in_time(database: Datab
     in_order(database)
 
 
+def test_the_second_one_counts_alone_when_the_first_goes(database: Database, senior: Caller) -> None:
+    """The duplicate was given the first, and the two together the second, which is the survivor's first without it."""
+    bank: dict[str, Any] = {"jurisdiction": "CN", "sector": "bank"}
+    kind = "cn.bank.15"
+    source, survivor = Regulated(database, MONDAY, **bank), Regulated(database, LATER, **bank)
+    source.extend(kind, NOTICE)
+    join(source, survivor, JOINED)
+    survivor.extend(kind, JOINED + DAY)
+    assert survivor.clock(kind).target_amount == 60
+    part(source, JOINED + 2 * DAY)
+    assert (survivor.clock(kind).extensions, survivor.clock(kind).target_amount) == (1, 30)
+    assert survivor.clock(f"{kind}/notice.2").state == "met"
+    in_order(database)
+    survivor.extend(kind, JOINED + 3 * DAY)
+    assert (survivor.clock(kind).extensions, survivor.clock(kind).target_amount) == (2, 60)
+    assert survivor.clock(f"{kind}/notice.3").state == "met"
+    survivor.fact("delay_letter_sent", JOINED + 4 * DAY)
+    assert {survivor.clock(f"{kind}/notice.{number}").state for number in (2, 3)} == {"met"}
+    found = senior.get(f"/complaints/{survivor.id}/clocks/{survivor.clock(kind).id}/explain").json
+    assert "moved nothing" not in found["text"]
+    in_order(database)
+
+
 def test_the_explanation_tells_it(database: Database, senior: Caller) -> None:
     source, survivor = two(database, "source")
     source.extend(KIND, NOTICE)
