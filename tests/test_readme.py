@@ -107,6 +107,10 @@ def test_every_command_runs_as_it_stands_and_in_order(
     assert of("/queues/")[-1] == "1"
     assert of("/unmerge") == ["{'messages': [], 'issues': [], 'people': [], 'needs': [], 'facts': []}"]
     assert of("/triggers/dry-run")[2] == "done"
+    owed = of("recovery-facts")
+    assert owed[0] == "{'amount': '800.00', 'currency': 'EUR'}"
+    assert owed[2] == "{'amount': '60.00', 'currency': 'GBP'}"
+    assert owed[-2:] == ["Band S3: 40 becomes 60.", "published"]
     assert of("/actions/close")[-2:] == ["transfer_in transfer_out", "Everything holds."]
     granted = of("/authority-delegations")
     assert (granted[:2], granted[-3:]) == (["50", "pending_approval"], ["active", "approved", "director"])
