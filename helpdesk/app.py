@@ -97,6 +97,7 @@ from helpdesk.recovery.lifecycle import ISSUANCES
 from helpdesk.recovery.lifecycle import LIFECYCLE as OFFER_LIFE
 from helpdesk.recovery.override_api import blp as overrides
 from helpdesk.recovery.playbook_api import blp as playbooks
+from helpdesk.recovery.points_api import blp as points
 from helpdesk.recovery.provider_api import blp as remedy_providers
 from helpdesk.recovery.provider_models import MODES as PROVIDER_MODES
 from helpdesk.recovery.provider_models import ORDER_STATES
@@ -185,6 +186,7 @@ BLUEPRINTS = (
     public_offers,
     budgets,
     vouchers,
+    points,
     tariffs,
     approvals,
     delegations,

@@ -27,7 +27,7 @@ from helpdesk.complaints.search_jobs import index_unsearched
 from helpdesk.identity.door_jobs import forget_what_is_over
 from helpdesk.integrations.jobs import remove_leftovers
 from helpdesk.kernel import advisory, files, idempotency, jobs, outbox
-from helpdesk.recovery.jobs import escalate_overdue, expire_offers, expire_vouchers, fail_abandoned
+from helpdesk.recovery.jobs import escalate_overdue, expire_offers, expire_points, expire_vouchers, fail_abandoned
 from helpdesk.sla.sweep import ring_due
 from helpdesk.suggestions import training_jobs
 from helpdesk.wiring import Program
@@ -134,6 +134,12 @@ SCHEDULE: Final = (
         60,
         lambda program: escalate_overdue(program.database),
         "SELECT EXISTS (SELECT FROM approval_request WHERE closed_at IS NULL AND overdue_at IS NULL AND due_at <= now())",
+    ),
+    Periodic(
+        "recovery.expire_points",
+        60,
+        lambda program: expire_points(program.database),
+        "SELECT EXISTS (SELECT FROM points_lot WHERE balance_minor > 0 AND expires_at <= now())",
     ),
     Periodic("recovery.fail_abandoned", 60, lambda program: fail_abandoned(program.database)),
     Periodic(

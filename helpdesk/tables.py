@@ -37,6 +37,7 @@ from helpdesk.recovery import models as recovery
 from helpdesk.recovery import option_models as offer_options
 from helpdesk.recovery import override_models as overrides
 from helpdesk.recovery import playbook_models as playbooks
+from helpdesk.recovery import points_models as points
 from helpdesk.recovery import provider_models as remedy_providers
 from helpdesk.recovery import tariff_models as tariffs
 from helpdesk.recovery import voucher_models as vouchers
@@ -88,6 +89,7 @@ __all__ = [
     "overrides",
     "password_models",
     "playbooks",
+    "points",
     "profiles",
     "provider_models",
     "recovery",

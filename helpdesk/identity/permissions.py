@@ -71,6 +71,8 @@ PERMISSIONS: Final[dict[str, str]] = {
     "playbook:manage": "change playbooks and tariffs, and try them on past complaints",
     "offer:below_floor": "say why less than what is owed is offered",
     "voucher:redeem": "redeem a voucher at a till",
+    "points:read": "see what customers have in points, and the ledger",
+    "points:burn": "take points from a customer for what they buy, and take that back",
     "claim_score:read": "see the scores of claims, their reasons, reviews, and the numbers they go by",
     "claim:review": "settle the review of a claim",
     "guard:manage": "set the numbers by which claims are scored and duplicates found",
@@ -99,7 +101,7 @@ PERMISSIONS: Final[dict[str, str]] = {
     "provider:manage": "say which identity providers are believed, and so who gets in as whom",
 }
 
-_READING = {"complaint:read", "customer:read", "offer:read", "sla:read", "agent:read"}
+_READING = {"complaint:read", "customer:read", "offer:read", "points:read", "sla:read", "agent:read"}
 _AGENT = _READING | {
     "complaint:create",
     "complaint:edit",
@@ -188,6 +190,7 @@ _MANAGER = _SENIOR | {
     "form:read",
     "form:manage",
     "voucher:redeem",
+    "points:burn",
     "routing:manage",
     "category_model:read",
     "category_model:train",

@@ -244,6 +244,8 @@ class UnitOfWork:
 
     def conclude(self) -> None:
         """`finish`, and what is to be done at last. The commit follows at once."""
+        if self._concluding:
+            return
         self.finish()
         self._concluding = True
         for work in self._at_last.values():

@@ -64,6 +64,7 @@ def _order(database: Database, offer_id: UUID) -> Order | None:
         text=row.text,
         voucher_days=row.voucher_days,
         voucher_partial=row.voucher_partial,
+        points_days=row.points_days,
     )
 
 
@@ -79,7 +80,7 @@ def _settle(database: Database, duty_id: UUID, offer_id: UUID, reference: str | 
         # Not taken: another worker has settled it, or is just giving it up and will find the offer issued.
         if outbox.take(uow.session, duty_id) is not None:
             outbox.mark_done(uow.session, duty_id)
-        uow.finish()
+        uow.conclude()
         faults.point(BEFORE_COMMIT)
 
 

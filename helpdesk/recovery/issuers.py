@@ -21,7 +21,7 @@ from helpdesk.kernel.ids import new_id
 from helpdesk.kernel.mail import queue_mail
 from helpdesk.kernel.money import Money
 from helpdesk.kernel.unit_of_work import Database, UnitOfWork
-from helpdesk.recovery import queries, telling, texts, voucher_queries
+from helpdesk.recovery import points_ledger, points_queries, queries, telling, texts, voucher_queries
 from helpdesk.recovery.codes import new_code
 from helpdesk.recovery.models import Letter
 from helpdesk.recovery.queries import Held
@@ -58,6 +58,7 @@ class Order:
     text: str | None
     voucher_days: int | None
     voucher_partial: bool
+    points_days: int | None
 
 
 class Issuer(Protocol):
@@ -158,5 +159,46 @@ class LetterIssuer:
         return person is None or not person.email
 
 
-ISSUERS: Final[Mapping[str, Issuer]] = {"voucher": VoucherIssuer(), "apology_letter": LetterIssuer()}
+class PointsIssuer:
+    """Points on the customer's account: the reference is the lot's id. It has nothing on it until the issuance is recorded,
+    so what was made for an offer that failed is worth nothing.
+    """
+
+    def issue(self, tools: Tools, order: Order) -> str:
+        if order.amount is None or order.points_days is None:
+            raise GiveUp("points without an amount or a time")
+        with tools.database.unit_of_work(SYSTEM) as uow:
+            customer_id = points_queries.customer_of(uow.session, order.complaint_id)
+            if customer_id is None:
+                raise GiveUp("the complaint has no customer any more")
+            account_id = points_queries.account_for(uow.session, customer_id, order.amount.currency)
+            points_queries.prepare_lot(
+                uow.session,
+                account_id,
+                order.offer_id,
+                order.amount.minor,
+                days=order.points_days,
+                now=uow.now,
+            )
+            faults.point(IN_PROVIDER)
+        with tools.database.reader() as session:
+            return str(points_queries.lot_of(session, order.offer_id))
+
+    def tell(self, uow: UnitOfWork, held: Held) -> None:
+        lot = points_ledger.earn(uow, held)
+        telling.write(
+            uow,
+            held.offer,
+            "points",
+            reference=held.complaint.reference,
+            amount=texts.money(Money(lot.amount_minor, held.offer.currency or "")),
+            until=texts.moment(lot.expires_at),
+        )
+
+
+ISSUERS: Final[Mapping[str, Issuer]] = {
+    "voucher": VoucherIssuer(),
+    "apology_letter": LetterIssuer(),
+    "points": PointsIssuer(),
+}
 """One per kind that we issue ourselves."""

@@ -10,7 +10,17 @@ import structlog
 
 from helpdesk.identity.actors import SYSTEM
 from helpdesk.kernel.unit_of_work import Database, UnitOfWork
-from helpdesk.recovery import issuance, offers, queries, redemptions, voucher_queries, waiting, waiting_queries
+from helpdesk.recovery import (
+    issuance,
+    offers,
+    points,
+    points_queries,
+    queries,
+    redemptions,
+    voucher_queries,
+    waiting,
+    waiting_queries,
+)
 
 log = structlog.get_logger()
 
@@ -51,6 +61,13 @@ def escalate_overdue(database: Database) -> int:
 def _escalate(uow: UnitOfWork, offer_id: UUID) -> bool:
     held = queries.hold_if_free(uow.session, offer_id)
     return held is not None and waiting.escalate(uow, held)
+
+
+def expire_points(database: Database) -> int:
+    """Write off what is left of points past their time; of how many offers."""
+    with database.reader() as session:
+        due = points_queries.lots_past_their_time(session, BATCH)
+    return _each(database, due, points.expire)
 
 
 def fail_abandoned(database: Database) -> int:

@@ -44,7 +44,7 @@ TABLE: Final[Mapping[str, Kind]] = {
     "replacement": _GOODS,
     "re_performance": Kind(amount_is="cost", issuer=PROVIDER, taken_back="never", delivered="confirmed"),
     "voucher": Kind(amount_is="given", issuer=OURSELVES, taken_back="voided", delivered="issued"),
-    "points": Kind(amount_is="given", issuer=NOBODY_YET, taken_back="voided", delivered="issued"),
+    "points": Kind(amount_is="given", issuer=OURSELVES, taken_back="voided", delivered="issued"),
     "gift": _GOODS,
     "service_credit": _MONEY,
     "apology_letter": Kind(amount_is="nothing", issuer=OURSELVES, taken_back="never", delivered="issued"),

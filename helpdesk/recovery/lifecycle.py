@@ -250,7 +250,7 @@ LIFECYCLE: Final = Lifecycle(
                 ),
                 Requirement(
                     "voucher_used",
-                    "something was bought with the voucher; take back its redemptions first.",
+                    "something was bought with it; take back its redemptions first.",
                     lambda row: not row.used,
                 ),
             ),

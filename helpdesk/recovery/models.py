@@ -48,6 +48,8 @@ class Offer(Identified, Versioned, Stamped, Base):
             name="voucher_terms",
         ),
         CheckConstraint("voucher_days BETWEEN 1 AND 3650", name="voucher_days"),
+        CheckConstraint("(kind = 'points') = (points_days IS NOT NULL)", name="points_terms"),
+        CheckConstraint("points_days BETWEEN 1 AND 3650", name="points_days"),
         CheckConstraint("round >= 1", name="round"),
         CheckConstraint(f"chosen_option IS NULL OR status NOT IN ({_words(UNANSWERED)})", name="chosen_when_answered"),
         CheckConstraint("status <> 'offered' OR valid_until IS NOT NULL", name="offered_until"),
@@ -86,6 +88,7 @@ class Offer(Identified, Versioned, Stamped, Base):
     valid_until: Mapped[Timestamp | None]
     voucher_days: Mapped[int | None]
     voucher_partial: Mapped[bool] = mapped_column(default=False, server_default="false")
+    points_days: Mapped[int | None]
     drafted_by: Mapped[UUID | None] = mapped_column(ForeignKey("agent.id", ondelete="RESTRICT"))
     approvals: Mapped[list[dict[str, Any]]] = mapped_column(JSONB, default=list, server_default="[]")
     """`[{agent_id, at}]` of this approval: emptied when a draft is given back."""

@@ -34,6 +34,7 @@ from helpdesk.recovery import (
     option_queries,
     ordering,
     overriding,
+    points_ledger,
     queries,
     reservations,
     reviews,
@@ -399,6 +400,8 @@ def _reverse(uow: UnitOfWork, actor: Actor, held: Held, given: Mapping[str, Any]
     advance(uow, actor, held, "reverse", given)
     if held.offer.kind == "voucher":
         voucher_ledger.void(uow, actor, held)
+    elif held.offer.kind == "points":
+        points_ledger.void(uow, actor, held)
 
 
 _SPECIAL: Final[dict[str, Callable[[UnitOfWork, Actor, Held, Mapping[str, Any], Links], None]]] = {

@@ -25,6 +25,11 @@ def _unfit(complaint: Complaint, at: str, terms: Terms) -> Iterator[FieldError]:
         yield FieldError.at(f"{at}/kind", "not_issuable", detail)
     elif terms.kind in PAYING and terms.amount is None:
         yield FieldError.at(f"{at}/amount", "required", f"{a_kind} needs an amount.")
+    elif terms.kind == "points" and complaint.customer_id is None:
+        detail = (
+            "Points are credited to a customer, and this complaint has none; say whose it is first (`customer_id`)."
+        )
+        yield FieldError.at(f"{at}/kind", "no_customer", detail)
     elif terms.kind not in PAYING and terms.amount is not None:
         yield FieldError.at(f"{at}/amount", "not_paid", f"{a_kind} has no amount.")
     # One currency per case: the authority for a case could be evaded by splitting it over two.

@@ -31,6 +31,8 @@ class OfferOption(Identified, Base):
             name="voucher_terms",
         ),
         CheckConstraint("voucher_days BETWEEN 1 AND 3650", name="voucher_days"),
+        CheckConstraint("(kind = 'points') = (points_days IS NOT NULL)", name="points_terms"),
+        CheckConstraint("points_days BETWEEN 1 AND 3650", name="points_days"),
         Index(
             "uq_offer_option_remedy",
             "offer_id",
@@ -49,3 +51,4 @@ class OfferOption(Identified, Base):
     text: Mapped[str | None]
     voucher_days: Mapped[int | None]
     voucher_partial: Mapped[bool] = mapped_column(default=False, server_default="false")
+    points_days: Mapped[int | None]

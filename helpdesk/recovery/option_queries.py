@@ -26,7 +26,7 @@ def shown(session: Session, offer_id: UUID, row: Mapping[str, Any]) -> list[dict
     """
     options = kept(session, offer_id)
     if not options:
-        names = ("kind", "amount", "text", "voucher_days", "voucher_partial")
+        names = ("kind", "amount", "text", "voucher_days", "voucher_partial", "points_days")
         return [{"number": 1} | {name: row[name] for name in names}]
     return [
         {
@@ -36,6 +36,7 @@ def shown(session: Session, offer_id: UUID, row: Mapping[str, Any]) -> list[dict
             "text": option.text,
             "voucher_days": option.voucher_days,
             "voucher_partial": option.voucher_partial,
+            "points_days": option.points_days,
         }
         for option in options
     ]

@@ -6,7 +6,7 @@ from marshmallow import ValidationError, fields, validate, validates_schema
 
 from helpdesk.kernel.schemas import Choice, Flag, MoneyField, Schema, Text, Whole
 from helpdesk.recovery.kinds import ISSUABLE, KINDS
-from helpdesk.recovery.option_terms import DEFAULT_VOUCHER_DAYS, MOST, TERMS
+from helpdesk.recovery.option_terms import DEFAULT_POINTS_DAYS, DEFAULT_VOUCHER_DAYS, MOST, TERMS
 
 _VOUCHERS_OWN: Final = ("voucher_days", "voucher_partial")
 _NUMBER: Final = {"description": "Of the option: 1, 2 or 3.", "example": 1}
@@ -36,6 +36,14 @@ class TermsIn(Schema):
     voucher_partial = Flag(
         metadata={"description": "The voucher may be used in parts. Of a voucher only.", "example": True}
     )
+    points_days = Whole(
+        validate=validate.Range(1, 3650),
+        metadata={
+            "description": f"Days that the points are good from their issuance; {DEFAULT_POINTS_DAYS} when absent. Of "
+            "points only.",
+            "example": DEFAULT_POINTS_DAYS,
+        },
+    )
 
     @validates_schema
     def _fits_kind(self, data: dict[str, Any], **_: Any) -> None:
@@ -49,6 +57,8 @@ def misfits(data: dict[str, Any]) -> dict[str, list[str]]:
     kind = data.get("kind")
     found: dict[str, list[str]] = {}
     found |= {name: ["Only a voucher has it."] for name in _VOUCHERS_OWN if name in data and kind != "voucher"}
+    if "points_days" in data and kind != "points":
+        found["points_days"] = ["Only points have it."]
     if "text" in data and kind != "apology_letter":
         found["text"] = ["Only a letter has a text; write `reason` instead."]
     return found
@@ -100,6 +110,11 @@ class PublicOfferOption(Schema):
     )
     voucher_partial = fields.Boolean(
         required=True, metadata={"description": "The voucher may be used in parts.", "example": False}
+    )
+    points_days = fields.Integer(
+        required=True,
+        allow_none=True,
+        metadata={"description": "Days that the points are good from their issuance.", "example": None},
     )
 
 

@@ -13,21 +13,23 @@ from helpdesk.recovery.kinds import PAYING
 
 MOST: Final = 3
 DEFAULT_VOUCHER_DAYS: Final = 365
-TERMS: Final = ("kind", "amount", "text", "voucher_days", "voucher_partial")
+DEFAULT_POINTS_DAYS: Final = 365
+TERMS: Final = ("kind", "amount", "text", "voucher_days", "voucher_partial", "points_days")
 """Fields of a draft that an option has, and that stand in `options` when there are several."""
-COLUMNS: Final = ("kind", "amount_minor", "currency", "text", "voucher_days", "voucher_partial")
+COLUMNS: Final = ("kind", "amount_minor", "currency", "text", "voucher_days", "voucher_partial", "points_days")
 """Where they are kept, of an option and of an offer alike."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Terms:
-    """`amount` None: it costs nothing. `text`: own words of a letter. `voucher_*`: of a voucher only."""
+    """`amount` None: it costs nothing. `text`: own words of a letter. `voucher_*`: of a voucher only; `points_days`: of points."""
 
     kind: str
     amount: Money | None = None
     text: str | None = None
     voucher_days: int | None = None
     voucher_partial: bool = False
+    points_days: int | None = None
 
     @property
     def minor(self) -> int:
@@ -48,6 +50,7 @@ class Terms:
             "text": self.text,
             "voucher_days": self.voucher_days,
             "voucher_partial": self.voucher_partial,
+            "points_days": self.points_days,
         }
 
 
@@ -67,6 +70,7 @@ def _terms(given: Mapping[str, Any]) -> Terms:
         text=given.get("text"),
         voucher_days=given.get("voucher_days", DEFAULT_VOUCHER_DAYS) if is_voucher else None,
         voucher_partial=given.get("voucher_partial", False),
+        points_days=given.get("points_days", DEFAULT_POINTS_DAYS) if given["kind"] == "points" else None,
     )
 
 

@@ -50,6 +50,7 @@ def shown_to_customer(session: Session, offer_id: UUID) -> dict[str, Any]:
             Voucher.balance_minor.label("voucher_balance"),
             Offer.voucher_days,
             Offer.voucher_partial,
+            Offer.points_days,
             Offer.chosen_option,
             func.now().label("now"),
         )

@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, and_, exists, func, select
+from sqlalchemy import ColumnElement, and_, exists, func, or_, select
 from sqlalchemy.orm import Session, aliased
 
 from helpdesk.complaints.models import Complaint, Issue
@@ -23,6 +23,7 @@ from helpdesk.kernel.pagination import Listed, Order, Page, listed
 from helpdesk.recovery import override_queries
 from helpdesk.recovery.lifecycle import UNANSWERED, Situation
 from helpdesk.recovery.models import Letter, Offer
+from helpdesk.recovery.points_models import PointsEntry, PointsLot, PointsPart
 from helpdesk.recovery.provider_models import RemedyOrder
 from helpdesk.recovery.voucher_models import Voucher, VoucherEntry
 
@@ -118,8 +119,8 @@ def _complaint_of(session: Session, offer_id: UUID) -> tuple[UUID, datetime]:
 
 def _held(session: Session, complaint: Complaint, offer_id: UUID, now: datetime) -> Held:
     offer = _lock_offer(session, offer_id, complaint.id)
-    # Asked under the offer's lock, which whoever uses the voucher holds.
-    asked = offer.kind == "voucher" and offer.status == "issued"
+    # Asked under the offer's lock, which whoever uses the voucher holds; of points it is asked again under their account's.
+    asked = offer.kind in {"voucher", "points"} and offer.status == "issued"
     used = asked and bool(session.execute(select(_USED).where(Offer.id == offer_id)).scalar_one())
     asked = offer.status == "failed"
     contradicted = asked and bool(session.execute(select(CONTRADICTED).where(Offer.id == offer_id)).scalar_one())
@@ -142,10 +143,16 @@ def offers_for_update(session: Session, complaint_id: UUID, offer_ids: Sequence[
     return list(session.scalars(statement.order_by(Offer.id).with_for_update()))
 
 
-_USED: Final = exists().where(
+_VOUCHER_USED: Final = exists().where(
     Voucher.offer_id == Offer.id, Voucher.id == VoucherEntry.voucher_id, VoucherEntry.kind == "redeem",
     ~exists().where(_back.reverses_id == VoucherEntry.id),
 ).correlate(Offer)  # fmt: skip
+_points_back: Final = aliased(PointsEntry)
+_POINTS_BURNT: Final = exists().where(
+    PointsLot.offer_id == Offer.id, PointsPart.lot_id == PointsLot.id, PointsEntry.id == PointsPart.entry_id,
+    PointsEntry.kind == "burn", ~exists().where(_points_back.reverses_id == PointsEntry.id),
+).correlate(Offer)  # fmt: skip
+_USED: Final = or_(_VOUCHER_USED, _POINTS_BURNT)
 CONTRADICTED: Final = exists().where(
     RemedyOrder.offer_id == Offer.id,
     RemedyOrder.contradicted_at.is_not(None),
@@ -171,6 +178,7 @@ OFFER: Final[Any] = (
         Offer.valid_until,
         Offer.voucher_days,
         Offer.voucher_partial,
+        Offer.points_days,
         Offer.chosen_option,
         Offer.drafted_by,
         Offer.approvals,
@@ -285,6 +293,7 @@ def being_issued(session: Session, offer_id: UUID) -> Any:
             Offer.text,
             Offer.voucher_days,
             Offer.voucher_partial,
+            Offer.points_days,
         )
         .join(Complaint, Complaint.id == Offer.complaint_id)
         .where(Offer.id == offer_id, Offer.status == "issuing")

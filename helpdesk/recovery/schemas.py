@@ -202,6 +202,11 @@ class Offer(OfferSummary):
     voucher_partial = fields.Boolean(
         required=True, metadata={"description": "The voucher may be used in parts.", "example": False}
     )
+    points_days = fields.Integer(
+        required=True,
+        allow_none=True,
+        metadata={"description": "Days that the points are good from their issuance.", "example": None},
+    )
     status_reason = fields.String(
         required=True,
         allow_none=True,

@@ -18,6 +18,7 @@ from helpdesk.recovery import (
     authority_verification,
     guard_verification,
     playbook_verification,
+    points_verification,
     provider_verification,
 )
 from helpdesk.recovery.lifecycle import ENDED, GRANTED, LIFECYCLE, SPENT
@@ -34,6 +35,8 @@ _ISSUED: Final = text("""
         SELECT offer_id, 'voucher' AS kind, code AS reference, amount_minor FROM voucher
         UNION ALL
         SELECT offer_id, 'apology_letter', id::text, NULL FROM letter
+        UNION ALL
+        SELECT offer_id, 'points', id::text, amount_minor FROM points_lot
     ) i ON i.offer_id = o.id
     GROUP BY o.id
     HAVING count(i.reference) > 1
@@ -42,7 +45,7 @@ _ISSUED: Final = text("""
         OR ((o.status <> ALL(:may_have) OR o.kind <> ALL(:ours)) AND count(i.reference) > 0)
     ORDER BY o.id
 """)
-_OURS: Final = ("voucher", "apology_letter")
+_OURS: Final = ("voucher", "apology_letter", "points")
 """Kinds whose issuances are rows here."""
 _MAY_HAVE_ISSUANCE: Final = sorted({"issuing", "failed", "revoked", "reversed"} | SPENT)
 """`failed`, and `revoked` after it: the issuer may have been done when its answer was lost. It buys nothing."""
@@ -198,5 +201,6 @@ CHECKS: Final[tuple[Check, ...]] = (
     complaint_counters,
     *authority_verification.CHECKS,
     *playbook_verification.CHECKS,
+    *points_verification.CHECKS,
     *provider_verification.CHECKS,
 )

@@ -114,8 +114,9 @@ class World:
             "draft_id": self._draft_message,
             "link_id": self._link,
             "redemption_id": self._redemption,
+            "burn_id": self._burn,
         }
-        """Of the complaint, the agent or the voucher that stands before them in the path."""
+        """Of the complaint, the agent, the customer or the voucher that stands before them in the path."""
 
     def real(self, operation: Operation, *, fresh: bool = False) -> dict[str, str]:
         if fresh or operation.id not in self._known:
@@ -473,6 +474,18 @@ class World:
         answer = self.caller.pay(f"/vouchers/{code}/redeem", {})
         assert answer.status_code == 200, answer.text
         return str(answer.json["redemption"]["id"])
+
+    def _burn(self, customer_id: str) -> str:
+        """Of points that an offer has given the customer."""
+        if not self._budgets:
+            self.budget()
+        made = self._created("/complaints", complaint_body(customer_id=customer_id))
+        terms = {"kind": "points", "amount": helpers.eur("1.00"), "reason": "It came late."}
+        helpers.issued(self._program, self.caller, {"reference": str(made)}, terms)
+        taken = {"amount": helpers.eur("1.00"), "external_id": "receipt 1"}
+        answer = self.caller.pay(f"/customers/{customer_id}/points/burns", taken)
+        assert answer.status_code == 200, answer.text
+        return str(answer.json["id"])
 
     def _failed(self) -> dict[str, Any]:
         offer = helpers.act(self.caller, self._offered(), "accept", said_by="phone")

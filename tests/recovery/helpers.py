@@ -105,6 +105,8 @@ def execute(database: Database, statement: str, **values: Any) -> None:
         "offer_option",
         "offer_transition",
         "playbook_version",
+        "points_entry",
+        "points_part",
         "remedy_callback",
         "tariff_version",
         "voucher_entry",

@@ -73,6 +73,7 @@ class TestPublic:
                     "amount": eur("30.00"),
                     "voucher_days": 365,
                     "voucher_partial": False,
+                    "points_days": None,
                 }
             ],
             "chosen_option": None,
