@@ -118,7 +118,6 @@ class TestDraft:
         [
             ({"kind": "voucher"}, [("/reason", "required")]),
             ({"kind": "voucher", "reason": "x"}, [("/amount", "required")]),
-            (voucher(kind="points"), [("/kind", "no_customer")]),
             (voucher(kind="bribe"), [("/kind", "choice")]),
             (voucher(text="Dear Ana"), [("/text", "invalid")]),
             (voucher(valid_days=0), [("/valid_days", "range")]),
