@@ -195,6 +195,9 @@ class PointsIssuer:
             until=texts.moment(lot.expires_at),
         )
 
+    def is_to_be_posted(self, _uow: UnitOfWork, _held: Held) -> bool:
+        return False
+
 
 ISSUERS: Final[Mapping[str, Issuer]] = {
     "voucher": VoucherIssuer(),
