@@ -4,7 +4,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "0331_points"
-down_revision = "0312_posted_letters"
+down_revision = "0360_guards"
 branch_labels = None
 depends_on = None
 
