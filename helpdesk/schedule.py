@@ -120,7 +120,7 @@ SCHEDULE: Final = (
         "recovery.expire_offers",
         15,
         lambda program: expire_offers(program.database),
-        "SELECT EXISTS (SELECT FROM offer WHERE status = 'offered' AND valid_until <= now())",
+        "SELECT EXISTS (SELECT FROM offer WHERE status IN ('countered', 'offered') AND valid_until <= now())",
     ),
     Periodic(
         "recovery.expire_vouchers",

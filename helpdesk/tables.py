@@ -29,6 +29,7 @@ from helpdesk.recovery import approval_models as approvals
 from helpdesk.recovery import budget_models as budgets
 from helpdesk.recovery import case_fact_models as case_facts
 from helpdesk.recovery import conflict_models as interest_conflicts
+from helpdesk.recovery import counter_models as offer_counters
 from helpdesk.recovery import decision_models as decisions
 from helpdesk.recovery import delegation_models as delegations
 from helpdesk.recovery import flag_models as offer_flags
@@ -83,6 +84,7 @@ __all__ = [
     "keys",
     "mail",
     "notifications",
+    "offer_counters",
     "offer_flags",
     "offer_options",
     "outbox",

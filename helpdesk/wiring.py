@@ -112,6 +112,7 @@ from helpdesk.recovery.budget_events import BudgetAlerted
 from helpdesk.recovery.events import (
     OfferAccepted,
     OfferApproved,
+    OfferCountered,
     OfferDelivered,
     OfferIssued,
     OfferPosted,
@@ -119,6 +120,7 @@ from helpdesk.recovery.events import (
     OfferReversed,
     OfferRevoked,
     OfferSubmitted,
+    OfferUndelivered,
     OfferWithdrawn,
 )
 from helpdesk.recovery.evidence_queries import offers_as_evidence
@@ -190,6 +192,8 @@ _FOLLOWING: Final[Mapping[type[Event], tuple[Subscriber, ...]]] = {
     OfferSubmitted: (recovery.approval_asked(due_times.after_hours),),
     **dict.fromkeys((OfferApproved, OfferRefused, OfferWithdrawn), (recovery.approval_answered,)),
     ApprovalOverdue: (recovery.approval_overdue,),
+    OfferCountered: (recovery.offer_countered,),
+    OfferUndelivered: (recovery.offer_undelivered,),
     OfferAccepted: (answers.remedy_accepted,),
     OfferIssued: (answers.remedy_delivered, regimes.offer_issued),
     **dict.fromkeys((OfferDelivered, OfferPosted), (answers.remedy_delivered,)),

@@ -22,6 +22,8 @@ NOTIFICATION_KINDS: Final = (
     "mail_failed",
     "approval_overdue",
     "budget_alert",
+    "offer_countered",
+    "offer_undelivered",
 )
 APART: Final = {"budget_alert": "budget:read"}
 """Of the kinds that are about no complaint: the permission with which one is told of it, and reads it."""

@@ -36,6 +36,8 @@ _SAID: Final = {
     "mail_failed": "A mail to the complainant does not arrive.",
     "approval_overdue": "An offer on it waits for approval longer than it should.",
     "budget_alert": "Much of a budget is used.",
+    "offer_countered": "The complainant asks for something else instead of an offer.",
+    "offer_undelivered": "The complainant says that a remedy did not come.",
 }
 
 

@@ -99,6 +99,7 @@ _REFUSALS: dict[str, tuple[type[DomainError], ...]] = {
         ConflictOfInterest,
         errors.ClaimUnderReview,
     ),
+    "offer": (errors.PredecessorAccepted,),
     "retry": (errors.NoBudget, errors.BudgetExhausted),
 }
 
@@ -109,6 +110,8 @@ _OPERATIONS = {
     "ask_again": "ask_provider_again",
     "post_letter": "record_letter_posted",
     "confirm_delivery": "confirm_offer_delivery",
+    "take_back_counter": "take_back_offer_counter",
+    "report_undelivered": "report_offer_undelivered",
 }
 
 

@@ -33,13 +33,14 @@ def take_turns(session: Session, customer_id: UUID | None, person_ids: Iterable[
             advisory.lock_each(session, advisory.Each.AUTHORITY, f"helpdesk.authority:{kind}:{subject}")
 
 
+# What an offer is to replace is not given beside it: of the two the customer gets one.
 # A sum that is asked with NULL for the customer would add up everybody's who belongs to nobody.
 _SUMS: Final = text("""
     SELECT o.id AS offer_id,
-           (SELECT coalesce(sum(x.amount_minor), 0) FROM offer x WHERE x.complaint_id = o.complaint_id AND x.id <> o.id
+           (SELECT coalesce(sum(x.amount_minor), 0) FROM offer x WHERE x.complaint_id = o.complaint_id AND x.id <> o.id AND x.id IS DISTINCT FROM o.successor_of
                 AND x.currency = o.currency AND x.status = ANY(:granted)) AS one_case,
            (SELECT coalesce(sum(x.amount_minor), 0) FROM complaint y JOIN offer x ON x.complaint_id = y.id
-                WHERE c.customer_id IS NOT NULL AND y.customer_id = c.customer_id AND x.id <> o.id
+                WHERE c.customer_id IS NOT NULL AND y.customer_id = c.customer_id AND x.id <> o.id AND x.id IS DISTINCT FROM o.successor_of
                 AND x.currency = o.currency AND x.status = ANY(:granted) AND x.granted_at >= :since) AS customer
     FROM offer o JOIN complaint c ON c.id = o.complaint_id
     WHERE o.id = ANY(:offers)
@@ -52,7 +53,7 @@ _DAYS: Final = text("""
         WHERE d.action = ANY(:grants) AND d.at >= :midnight AND who.person_id = ANY(:people)
             AND (d.actor_id = ANY(:people) OR d.in_name_of = ANY(:people))
     ) day JOIN offer x ON x.id = day.offer_id
-    WHERE o.id = ANY(:offers) AND x.id <> o.id AND x.currency = o.currency
+    WHERE o.id = ANY(:offers) AND x.id <> o.id AND x.id IS DISTINCT FROM o.successor_of AND x.id IS DISTINCT FROM o.successor_of AND x.currency = o.currency
         AND (x.status = ANY(:granted) OR x.status = 'pending_approval')
     GROUP BY o.id, day.person_id
 """)
@@ -80,7 +81,8 @@ def granted_before(
 
 _NEAR: Final = text("""
     WITH asked AS (
-        SELECT o.id, o.complaint_id, o.currency, c.customer_id FROM offer o JOIN complaint c ON c.id = o.complaint_id
+        SELECT o.id, o.complaint_id, o.currency, o.successor_of, c.customer_id
+        FROM offer o JOIN complaint c ON c.id = o.complaint_id
         WHERE o.id = ANY(:offers)
     ), near AS (
         SELECT id, complaint_id, 1 AS rank, 'same_complaint' AS relation FROM asked
@@ -99,6 +101,7 @@ _NEAR: Final = text("""
            x.approvals, x.granted_at
     FROM near n JOIN asked a ON a.id = n.id
     JOIN offer x ON x.complaint_id = n.complaint_id AND x.id <> a.id AND x.currency = a.currency
+        AND x.id IS DISTINCT FROM a.successor_of
     WHERE x.status = ANY(:granted) AND x.granted_at >= :since
     ORDER BY a.id, x.id, n.rank
 """)

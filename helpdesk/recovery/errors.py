@@ -40,6 +40,12 @@ class ComplaintTakesNoOffers(Conflict):
     advice = "Reopen the complaint first."
 
 
+class PredecessorAccepted(Conflict):
+    code = "predecessor_accepted"
+    title = "The customer has accepted the offer that this one was to replace"
+    advice = "Revoke this one; what was accepted is owed."
+
+
 class NothingToOffer(Conflict):
     code = "nothing_to_offer"
     title = "The playbook suggests no goodwill"

@@ -28,10 +28,13 @@ class OfferEvent(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OfferDrafted(OfferEvent):
-    """`options`: number, kind, amount_minor and currency of each, where the customer has a choice; else empty."""
+    """`options`: number, kind, amount_minor and currency of each, where the customer has a choice; else
+    empty. `successor_of`: the countered offer that it is to replace.
+    """
 
     type: ClassVar[str] = "offer.drafted"
     options: list[dict[str, Any]] = field(default_factory=list)
+    successor_of: UUID | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,6 +112,37 @@ class OfferSent(OfferActed):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OfferAccepted(OfferActed):
     type: ClassVar[str] = "offer.accepted"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OfferCountered(OfferActed):
+    """The customer asks for something else; `given` has their words, and what they wish."""
+
+    type: ClassVar[str] = "offer.countered"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OfferKept(OfferActed):
+    """In spite of a counter-offer."""
+
+    type: ClassVar[str] = "offer.kept"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OfferCounterTakenBack(OfferActed):
+    type: ClassVar[str] = "offer.counter_taken_back"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OfferProlonged(OfferActed):
+    type: ClassVar[str] = "offer.prolonged"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OfferUndelivered(OfferActed):
+    """Of what is sent or done: the customer says that it did not come."""
+
+    type: ClassVar[str] = "offer.undelivered"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -231,6 +265,10 @@ BY_ACTION: Final[dict[str, type[OfferActed]]] = {
     "withdraw": OfferWithdrawn,
     "offer": OfferSent,
     "accept": OfferAccepted,
+    "counter": OfferCountered,
+    "keep": OfferKept,
+    "take_back_counter": OfferCounterTakenBack,
+    "prolong": OfferProlonged,
     "decline": OfferDeclined,
     "expire": OfferExpired,
     "begin_issuing": OfferIssuing,
@@ -241,6 +279,7 @@ BY_ACTION: Final[dict[str, type[OfferActed]]] = {
     "hand_over": OfferHandedOver,
     "ask_again": OfferAskedAgain,
     "confirm_delivery": OfferDelivered,
+    "report_undelivered": OfferUndelivered,
     "retry": OfferRetried,
     "redeem": OfferRedeemed,
     "unredeem": OfferUnredeemed,

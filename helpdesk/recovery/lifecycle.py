@@ -11,9 +11,11 @@ from typing import Final, TypedDict
 from helpdesk.kernel.state_machine import Lifecycle, Requirement, Transition, states
 from helpdesk.recovery.kinds import CONFIRMED, TABLE
 
-UNANSWERED: Final = states("drafted", "pending_approval", "approved", "offered")
-RESERVED: Final = states("approved", "offered", "accepted", "issuing")
+UNANSWERED: Final = states("drafted", "pending_approval", "approved", "offered", "countered")
+RESERVED: Final = states("approved", "offered", "countered", "accepted", "issuing")
 """Money is set aside for it."""
+BEFORE_CUSTOMER: Final = states("offered", "countered")
+"""The customer has it in hand, and its time runs."""
 SPENT: Final = states("issued", "redeemed")
 """Money is gone, and the customer has what was promised."""
 ENDED: Final = states("declined", "expired", "revoked", "reversed")
@@ -23,8 +25,29 @@ GRANTED: Final = RESERVED | SPENT | states("failed")
 needs no second one.
 """
 SHOWN_TO_CUSTOMER: Final = states(
-    "offered", "accepted", "issuing", "issued", "redeemed", "declined", "expired", "revoked", "failed", "reversed"
+    "offered",
+    "countered",
+    "accepted",
+    "issuing",
+    "issued",
+    "redeemed",
+    "declined",
+    "expired",
+    "revoked",
+    "failed",
+    "reversed",
 )
+
+MOST_COUNTERS: Final = 3
+"""How often the customer can ask for something else instead of one offer."""
+COUNTER_OUTCOMES: Final = {
+    "keep": "kept",
+    "take_back_counter": "taken_back",
+    "decline": "declined",
+    "revoke": "revoked",
+    "expire": "expired",
+}
+"""What came of a counter-offer, by the step that ended it. `revoked`: the offer was, also where another replaced it."""
 
 NOBODY: Final = "nobody"
 """The permission of steps that follow by themselves; it is not in the vocabulary, so no role and no caller holds it."""
@@ -44,6 +67,7 @@ class Situation:
     `settles`: who asks may say what came of its issuance: the program always, a person while it waits for one.
     `delivered`: the customer has it. `unknown`: nobody knows whether its provider has done it. `contradicted`: its provider
     says something else than what is recorded.
+    `counters`: how often the customer asked for something else. `reported`: they said that it did not come.
     """
 
     kind: str
@@ -53,8 +77,11 @@ class Situation:
     delivered: bool = False
     unknown: bool = False
     contradicted: bool = False
+    counters: int = 0
+    reported: bool = False
 
 
+_IN_TIME: Final = Requirement("offer_expired", "the offer has expired.", lambda row: row.in_time)
 _AT_WORK: Final = Requirement(
     "being_issued", "Helpdesk is issuing it by itself; what comes of it is recorded by itself.", lambda row: row.settles
 )
@@ -67,6 +94,7 @@ LIFECYCLE: Final = Lifecycle(
         "pending_approval",
         "approved",
         "offered",
+        "countered",
         "accepted",
         "issuing",
         "issued",
@@ -129,11 +157,54 @@ LIFECYCLE: Final = Lifecycle(
             "offer:answer",
             "Record that the customer accepts; issuing begins at once",
             ("said_by",),
-            (Requirement("offer_expired", "the offer has expired.", lambda row: row.in_time),),
+            (_IN_TIME,),
+        ),
+        Transition(
+            "counter",
+            states("offered"),
+            "countered",
+            "offer:answer",
+            "Record that the customer asks for something else; the offer stands until somebody answers, or its time ends",
+            ("said_by", "words"),
+            (
+                _IN_TIME,
+                Requirement(
+                    "countered_enough",
+                    f"the customer has asked for something else {MOST_COUNTERS} times.",
+                    lambda row: row.counters < MOST_COUNTERS,
+                ),
+            ),
+        ),
+        Transition(
+            "keep",
+            states("countered"),
+            "offered",
+            "offer:send",
+            "Keep the offer as it is, and tell the customer; they have a week at least to answer",
+            (),
+            (_IN_TIME,),
+        ),
+        Transition(
+            "take_back_counter",
+            states("countered"),
+            "offered",
+            "offer:answer",
+            "Record that the customer asks for nothing else any more",
+            ("said_by",),
+            (_IN_TIME,),
+        ),
+        Transition(
+            "prolong",
+            BEFORE_CUSTOMER,
+            None,
+            "offer:send",
+            "Give the customer more time to answer, up to 90 days from now",
+            ("days",),
+            (_IN_TIME,),
         ),
         Transition(
             "decline",
-            states("offered"),
+            BEFORE_CUSTOMER,
             "declined",
             "offer:answer",
             "Record that the customer declines",
@@ -141,7 +212,7 @@ LIFECYCLE: Final = Lifecycle(
         ),
         Transition(
             "expire",
-            states("offered"),
+            BEFORE_CUSTOMER,
             "expired",
             NOBODY,
             "The customer did not answer in time",
@@ -205,6 +276,23 @@ LIFECYCLE: Final = Lifecycle(
             only=Requirement(
                 "delivered_at_once",
                 "what is delivered with its issuance is not confirmed.",
+                lambda row: row.kind in CONFIRMED,
+            ),
+        ),
+        Transition(
+            "report_undelivered",
+            states("issued"),
+            None,
+            "offer:answer",
+            "Record that the customer says it did not come",
+            ("said_by",),
+            (
+                Requirement("delivered_already", "the customer has it.", lambda row: not row.delivered),
+                Requirement("reported_already", "they have said so.", lambda row: not row.reported),
+            ),
+            only=Requirement(
+                "delivered_at_once",
+                "what is delivered with its issuance cannot fail to come.",
                 lambda row: row.kind in CONFIRMED,
             ),
         ),
@@ -339,9 +427,19 @@ _TOLD: Final = {"accepted": "accepted", "issuing": "accepted", "failed": "accept
 
 def told_to_customer(state: str, *, in_time: bool) -> str:
     """The state in the customer's words: what goes on behind `accepted` is ours to mend, and late is late at once."""
-    if state == "offered" and not in_time:
+    if state in BEFORE_CUSTOMER and not in_time:
         return "expired"
     return _TOLD.get(state, state)
 
 
-CUSTOMER_STATES: Final = ("offered", "accepted", "issued", "redeemed", "declined", "expired", "revoked", "reversed")
+CUSTOMER_STATES: Final = (
+    "offered",
+    "countered",
+    "accepted",
+    "issued",
+    "redeemed",
+    "declined",
+    "expired",
+    "revoked",
+    "reversed",
+)

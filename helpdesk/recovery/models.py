@@ -12,7 +12,16 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from helpdesk.kernel.db import Base, Identified, Json, Minor, Stamped, Timestamp, Versioned
 from helpdesk.recovery.kinds import CONFIRMED, KINDS, PAYING
-from helpdesk.recovery.lifecycle import GRANTED, ISSUANCES, LIFECYCLE, SPENT, UNANSWERED
+from helpdesk.recovery.lifecycle import (
+    BEFORE_CUSTOMER,
+    ENDED,
+    GRANTED,
+    ISSUANCES,
+    LIFECYCLE,
+    MOST_COUNTERS,
+    SPENT,
+    UNANSWERED,
+)
 
 LANGUAGES: Final = ("en", "zh")
 
@@ -52,7 +61,9 @@ class Offer(Identified, Versioned, Stamped, Base):
         CheckConstraint("points_days BETWEEN 1 AND 3650", name="points_days"),
         CheckConstraint("round >= 1", name="round"),
         CheckConstraint(f"chosen_option IS NULL OR status NOT IN ({_words(UNANSWERED)})", name="chosen_when_answered"),
-        CheckConstraint("status <> 'offered' OR valid_until IS NOT NULL", name="offered_until"),
+        CheckConstraint(f"status NOT IN ({_words(BEFORE_CUSTOMER)}) OR valid_until IS NOT NULL", name="offered_until"),
+        CheckConstraint(f"counters BETWEEN 0 AND {MOST_COUNTERS}", name="counters"),
+        CheckConstraint("successor_of <> id", name="successor_of"),
         CheckConstraint(
             f"amount_minor IS NULL OR status NOT IN ({_words(GRANTED)}) OR budget_id IS NOT NULL",
             name="granted_from_budget",
@@ -71,7 +82,14 @@ class Offer(Identified, Versioned, Stamped, Base):
         Index("ix_offer_complaint_id_id", "complaint_id", "id"),
         Index("ix_offer_status_id", "status", "id"),
         Index("ix_offer_kind_id", "kind", "id"),
-        Index("ix_offer_valid_until", "valid_until", postgresql_where=text("status = 'offered'")),
+        Index("ix_offer_valid_until", "valid_until", postgresql_where=text(f"status IN ({_words(BEFORE_CUSTOMER)})")),
+        Index("ix_offer_on_its_way", "id", postgresql_where=text("status = 'issued' AND delivered_at IS NULL")),
+        Index(
+            "uq_offer_successor_of",
+            "successor_of",
+            unique=True,
+            postgresql_where=text(f"status NOT IN ({_words(ENDED)})"),
+        ),
         Index("ix_offer_issuance_id", "issuance", "id", postgresql_where=text("issuance IS NOT NULL")),
     )
 
@@ -97,6 +115,12 @@ class Offer(Identified, Versioned, Stamped, Base):
     steps: Mapped[int] = mapped_column(default=0, server_default="0")
     chosen_option: Mapped[int | None]
     """Which of its options the customer took, where there were several (`option_models`)."""
+    counters: Mapped[int] = mapped_column(default=0, server_default="0")
+    """How often the customer asked for something else (`counter_models`)."""
+    successor_of: Mapped[UUID | None] = mapped_column(ForeignKey("offer.id", ondelete="RESTRICT"))
+    """The countered offer that this one is to replace."""
+    reported_at: Mapped[Timestamp | None]
+    """When the customer said that it did not come."""
     granted_at: Mapped[Timestamp | None]
     granted_round: Mapped[int | None]
     """The complaint's round in which it was approved."""

@@ -7,7 +7,7 @@ follows an acceptance. Every act takes a `queries.Held`, so it cannot be called 
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any, Final
 from uuid import UUID
@@ -20,8 +20,8 @@ from helpdesk.complaints.person_queries import complainant_of
 from helpdesk.identity.actors import SYSTEM, Actor
 from helpdesk.kernel import links
 from helpdesk.kernel.access import require
+from helpdesk.kernel.errors import FieldError, ValidationFailed
 from helpdesk.kernel.ids import new_id
-from helpdesk.kernel.mail import queue_mail
 from helpdesk.kernel.schemas import json_safe
 from helpdesk.kernel.unit_of_work import UnitOfWork
 from helpdesk.kernel.words import with_article
@@ -29,6 +29,7 @@ from helpdesk.recovery import (
     approvals,
     choices,
     compensation,
+    counters,
     decisions,
     letters,
     option_queries,
@@ -45,11 +46,13 @@ from helpdesk.recovery import (
 )
 from helpdesk.recovery.approvals import Judgement
 from helpdesk.recovery.authority import Verdict
-from helpdesk.recovery.errors import ComplaintTakesNoOffers, DuplicateOffer
+from helpdesk.recovery.errors import ComplaintTakesNoOffers, DuplicateOffer, PredecessorAccepted
 from helpdesk.recovery.events import BY_ACTION, OfferDrafted
 from helpdesk.recovery.kinds import PAYING
 from helpdesk.recovery.lifecycle import (
+    BEFORE_CUSTOMER,
     COMPLAINT_TAKES_OFFERS,
+    ENDED,
     LIFECYCLE,
     SYSTEM_ACTIONS,
     complaint_effect,
@@ -87,16 +90,19 @@ class Links:
 
 def draft(uow: UnitOfWork, actor: Actor, complaint: Complaint, given: dict[str, Any]) -> UUID:
     """Draft an offer on a locked complaint. `given`: kind, amount (a `Money`, for what is paid), text, voucher_days and
-    voucher_partial, or `options` that have these; reason, valid_days, allow_duplicate, duplicate_reason, override_reason,
-    floor_reason. Raises `ComplaintTakesNoOffers`, `DuplicateOffer`, `AlreadyCompensated`, `ValidationFailed`, or `Forbidden` to
+    voucher_partial, or `options` that have these; reason, valid_days, successor_of, allow_duplicate, duplicate_reason,
+    override_reason, floor_reason. Raises `ComplaintTakesNoOffers`, `DuplicateOffer`, `AlreadyCompensated`, `ValidationFailed`, or `Forbidden` to
     who may not say `floor_reason`.
     """
     check_takes_offers(complaint)
     placed = options_of(given)
     check_options(complaint, placed)
     options = [terms for _, terms in placed]
+    successor_of: UUID | None = given.get("successor_of")
+    if successor_of is not None:
+        counters.check_successor(uow.session, complaint, successor_of)
     if not given.get("allow_duplicate"):
-        _refuse_duplicate(uow, complaint, options)
+        _refuse_duplicate(uow, complaint, options, successor_of)
     terms = dearest(options)
     suggested = suggestions.suggestion_for(uow.session, complaint, _reckoned_in(terms))
     same_matter = compensation.check(uow, actor, complaint, given, amount=terms.amount, owed=suggested.suggestion.owed)
@@ -114,6 +120,7 @@ def draft(uow: UnitOfWork, actor: Actor, complaint: Complaint, given: dict[str, 
         valid_days=given.get("valid_days", DEFAULT_VALID_DAYS),
         drafted_by=actor.person_id,
         approvals=[],
+        successor_of=successor_of,
         round=1,
         steps=0,
         suggestion=suggested.as_data(),
@@ -132,6 +139,7 @@ def draft(uow: UnitOfWork, actor: Actor, complaint: Complaint, given: dict[str, 
             amount_minor=offer.amount_minor,
             currency=offer.currency,
             options=choices.write(uow, offer, options),
+            successor_of=successor_of,
             complaint_changes=changes.since(before, complaint),
         ),
         stream=complaint,
@@ -153,8 +161,10 @@ def check_takes_offers(complaint: Complaint) -> None:
         raise ComplaintTakesNoOffers(f"The complaint is {complaint.status}.", state=complaint.status)
 
 
-def _refuse_duplicate(uow: UnitOfWork, complaint: Complaint, options: Sequence[Terms]) -> None:
-    found = option_queries.same_live_offer(uow.session, complaint.id, options)
+def _refuse_duplicate(
+    uow: UnitOfWork, complaint: Complaint, options: Sequence[Terms], successor_of: UUID | None
+) -> None:
+    found = option_queries.same_live_offer(uow.session, complaint.id, options, besides=successor_of)
     if found is not None:
         raise DuplicateOffer(offer_id=found)
 
@@ -162,7 +172,8 @@ def _refuse_duplicate(uow: UnitOfWork, complaint: Complaint, options: Sequence[T
 def advance(
     uow: UnitOfWork, actor: Actor, held: Held, action: str, given: Mapping[str, Any], *, cheaper: int = 0
 ) -> None:
-    """Take one step of the table. `cheaper`: by how many minor units the step has made the offer so. Raises `ActionNotAllowed`, or what the budget says (`NoBudget`, `BudgetExhausted`).
+    """Take one step of the table. `cheaper`: by how many minor units the step has made the offer so. Raises
+    `ActionNotAllowed`, or what the budget says (`NoBudget`, `BudgetExhausted`).
 
     Permission is the caller's to check, where a person asked for the step.
     """
@@ -176,6 +187,7 @@ def advance(
         offer.issuance = ordering.begin(uow, held) if target == "issuing" else None
     if delivers(action, offer.kind, to_be_posted=bool(given.get("to_be_posted"))):
         offer.delivered_at = uow.now
+    counters.follow(uow, held, action, source, given)
     offer.steps += 1
     offer.touch()
     _move_money(uow, actor, held, source, target)
@@ -331,24 +343,41 @@ def _refuse(uow: UnitOfWork, actor: Actor, held: Held, given: Mapping[str, Any],
 
 
 def _send(uow: UnitOfWork, actor: Actor, held: Held, given: Mapping[str, Any], to: Links) -> None:
-    offer = held.offer
-    offer.valid_until = uow.now + timedelta(days=offer.valid_days)
+    if held.offer.successor_of is not None:
+        _replace(uow, held, held.offer.successor_of)
+    held.offer.valid_until = uow.now + timedelta(days=held.offer.valid_days)
     advance(uow, actor, held, "offer", given)
-    person = complainant_of(uow.session, offer.complaint_id)
-    if person is None or not person.email:
-        return  # the agent has the link, and passes it on
-    kind, what = telling.what_is_offered(uow, offer)
-    subject, body = texts.render(
-        offer.language,
-        kind,
-        name=person.name,
-        reference=held.complaint.reference,
-        what=what,
-        reason=offer.reason,
-        until=texts.moment(offer.valid_until),
-        link=to.of(offer.id, offer.valid_until),
-    )
-    queue_mail(uow, subject_id=offer.id, reason="offer", recipient=person.email, subject=subject, body=body)
+    telling.offered(uow, held, to.of(held.offer.id, held.offer.valid_until))
+
+
+def _replace(uow: UnitOfWork, held: Held, predecessor_id: UUID) -> None:
+    """The customer has one of the two: the offer that this one replaces ends with its sending."""
+    (predecessor,) = queries.offers_for_update(uow.session, held.complaint.id, [predecessor_id])
+    if predecessor.status in BEFORE_CUSTOMER:
+        before = replace(held, offer=predecessor)
+        advance(uow, SYSTEM, before, "revoke", {"reason": "Another offer was made instead."})
+    elif predecessor.status not in ENDED:
+        raise PredecessorAccepted(offer_id=predecessor_id)
+
+
+def _keep(uow: UnitOfWork, actor: Actor, held: Held, given: Mapping[str, Any], to: Links) -> None:
+    advance(uow, actor, held, "keep", given)
+    telling.offered(uow, held, to.of(held.offer.id, held.offer.valid_until), kept=True)
+
+
+def _prolong(uow: UnitOfWork, actor: Actor, held: Held, given: Mapping[str, Any], _to: Links) -> None:
+    """Within what a link outlives its offer, so that the one in the customer's hands serves as long."""
+    until = uow.now + timedelta(days=given["days"])
+    if held.offer.valid_until is not None and until <= held.offer.valid_until:
+        detail = f"They have until {texts.moment(held.offer.valid_until)} already; name more days."
+        raise ValidationFailed(errors=[FieldError.at("/days", "too_few", detail)])
+    held.offer.valid_until = until
+    advance(uow, actor, held, "prolong", given)
+
+
+def _report_undelivered(uow: UnitOfWork, actor: Actor, held: Held, given: Mapping[str, Any], _to: Links) -> None:
+    advance(uow, actor, held, "report_undelivered", given)
+    held.offer.reported_at = uow.now
 
 
 def _accept(uow: UnitOfWork, actor: Actor, held: Held, given: Mapping[str, Any], _to: Links) -> None:
@@ -410,6 +439,9 @@ _SPECIAL: Final[dict[str, Callable[[UnitOfWork, Actor, Held, Mapping[str, Any], 
     "refuse": _refuse,
     "offer": _send,
     "accept": _accept,
+    "keep": _keep,
+    "prolong": _prolong,
+    "report_undelivered": _report_undelivered,
     "retry": _retry,
     "record_issued": _record_issued,
     "fail": _fail,
@@ -421,7 +453,7 @@ _SPECIAL: Final[dict[str, Callable[[UnitOfWork, Actor, Held, Mapping[str, Any], 
 
 def expire(uow: UnitOfWork, held: Held) -> bool:
     """Re-checks under the lock: False when it was answered, revoked or prolonged in the meantime."""
-    if held.offer.status != "offered" or held.situation.in_time:
+    if held.offer.status not in BEFORE_CUSTOMER or held.situation.in_time:
         return False
     advance(uow, SYSTEM, held, "expire", {})
     return True

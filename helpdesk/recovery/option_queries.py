@@ -55,8 +55,12 @@ def as_evidence(session: Session, offer_ids: Sequence[UUID]) -> dict[UUID, list[
     return found
 
 
-def same_live_offer(session: Session, complaint_id: UUID, options: Sequence[Terms]) -> UUID | None:
-    """An offer that has not ended and gives one of these remedies, or lets the customer choose it."""
+def same_live_offer(
+    session: Session, complaint_id: UUID, options: Sequence[Terms], besides: UUID | None = None
+) -> UUID | None:
+    """An offer that has not ended and gives one of these remedies, or lets the customer choose it. `besides`: one that is to
+    be replaced.
+    """
     wanted = [terms.columns() for terms in options]
     held = or_(*(_gives(Offer, columns) for columns in wanted))
     chosen = exists().where(
@@ -67,6 +71,7 @@ def same_live_offer(session: Session, complaint_id: UUID, options: Sequence[Term
         .where(
             Offer.complaint_id == complaint_id,
             Offer.status.not_in(ENDED),
+            Offer.id.is_distinct_from(besides),
             or_(held, and_(Offer.status.in_(UNANSWERED), chosen)),
         )
         .order_by(Offer.id)

@@ -7,8 +7,10 @@ from helpdesk.complaints.complaint_api import Blueprint
 from helpdesk.identity.actors import Actor, complainant_actor
 from helpdesk.kernel.errors import ActionNotAllowed, Gone
 from helpdesk.kernel.http import web
+from helpdesk.kernel.schemas import Schema
 from helpdesk.kernel.unit_of_work import UnitOfWork
 from helpdesk.recovery import offers, option_schemas, public_queries, schemas
+from helpdesk.recovery.counter_schemas import PublicCounterIn
 from helpdesk.recovery.queries import Held
 
 blp = Blueprint("public_offers", __name__, description="An offer as the customer sees and answers it, by signed link.")
@@ -47,8 +49,10 @@ def _check_answer(action: str) -> Any:
     return check
 
 
-def _answer_route(action: str, *, path: str = "", summary: str, body: Any, description: str | None = None) -> None:
-    """One answer that the customer gives by the link; `path` where it is not called as the action."""
+def _answer_route(
+    action: str, *, path: str = "", operation_id: str = "", summary: str, body: Any, description: str | None = None
+) -> None:
+    """One answer that the customer gives by the link; `path` and `operation_id` where they are not called as the action."""
 
     def run(uow: UnitOfWork, _actor: Actor, held: Held, given: dict[str, Any]) -> UUID:
         # The link is who they are: from here on, the log names the complainant instead of an anonymous caller.
@@ -58,7 +62,7 @@ def _answer_route(action: str, *, path: str = "", summary: str, body: Any, descr
 
     blp.write(
         f"/public/offers/<token>/{path or action}",
-        operation_id=f"{action}_public_offer",
+        operation_id=operation_id or f"{action}_public_offer",
         summary=summary,
         description=description,
         body=body,
@@ -80,3 +84,31 @@ _answer_route(
     description="Where there are several options, `option` says which of them; they get that one.",
 )
 _answer_route("decline", summary="The customer declines", body=schemas.PublicDeclineIn)
+_answer_route(
+    "counter",
+    summary="The customer asks for something else",
+    body=PublicCounterIn,
+    description="The offer stands until somebody answers, or its time ends; the answer is another offer, or the same again. "
+    "They cannot accept meanwhile, but take back what they asked. `counters_left` tells how often they can ask.",
+)
+_answer_route(
+    "take_back_counter",
+    path="counter/withdraw",
+    operation_id="take_back_public_offer_counter",
+    summary="The customer asks for nothing else any more, and can accept again",
+    body=Schema,
+)
+_answer_route(
+    "confirm_delivery",
+    path="arrived",
+    operation_id="confirm_public_offer_delivery",
+    summary="The customer says that it came",
+    body=Schema,
+)
+_answer_route(
+    "report_undelivered",
+    path="not-arrived",
+    operation_id="report_public_offer_undelivered",
+    summary="The customer says that it did not come; who has the complaint is told",
+    body=schemas.PublicNoteIn,
+)

@@ -10,9 +10,9 @@ from sqlalchemy.orm import Session
 from helpdesk.complaints.models import Complaint
 from helpdesk.kernel import links
 from helpdesk.kernel.errors import NotFound
-from helpdesk.recovery import option_queries
+from helpdesk.recovery import counter_queries, option_queries
 from helpdesk.recovery.kinds import TOLD
-from helpdesk.recovery.lifecycle import SHOWN_TO_CUSTOMER, told_to_customer
+from helpdesk.recovery.lifecycle import MOST_COUNTERS, SHOWN_TO_CUSTOMER, told_to_customer
 from helpdesk.recovery.models import Offer
 from helpdesk.recovery.queries import LINK_PURPOSE, Held, hold_any, with_amount
 from helpdesk.recovery.voucher_models import Voucher
@@ -52,6 +52,7 @@ def shown_to_customer(session: Session, offer_id: UUID) -> dict[str, Any]:
             Offer.voucher_partial,
             Offer.points_days,
             Offer.chosen_option,
+            Offer.delivered_at,
             func.now().label("now"),
         )
         .join(Complaint, Complaint.id == Offer.complaint_id)
@@ -63,6 +64,10 @@ def shown_to_customer(session: Session, offer_id: UUID) -> dict[str, Any]:
         raise NotFound
     shown = with_amount(found)
     shown["options"] = [_without_cost(option) for option in option_queries.shown(session, offer_id, shown)]
+    theirs = counter_queries.shown(session, offer_id)
+    shown["counter"] = theirs[-1] if theirs else None
+    shown["counters_left"] = MOST_COUNTERS - len(theirs)
+    shown["replaced"] = shown["status"] == "revoked" and counter_queries.was_replaced(session, offer_id)
     in_time = shown["valid_until"] is None or shown["now"] < shown["valid_until"]
     if shown["status"] != "issued":
         # A voucher that is being made, was used or was taken back is not one to spend.

@@ -21,8 +21,8 @@ from helpdesk.kernel.errors import MovedMeanwhile, NotFound
 from helpdesk.kernel.outbox import Duty
 from helpdesk.kernel.pagination import Listed, Order, Page, listed
 from helpdesk.recovery import override_queries
-from helpdesk.recovery.lifecycle import UNANSWERED, Situation
-from helpdesk.recovery.models import Letter, Offer
+from helpdesk.recovery.lifecycle import BEFORE_CUSTOMER, UNANSWERED, Situation
+from helpdesk.recovery.models import Letter, Offer, OfferTransition
 from helpdesk.recovery.points_models import PointsEntry, PointsLot, PointsPart
 from helpdesk.recovery.provider_models import RemedyOrder
 from helpdesk.recovery.voucher_models import Voucher, VoucherEntry
@@ -64,11 +64,13 @@ class Held:
             delivered=self.offer.delivered_at is not None,
             unknown=self.offer.issuance == "unknown",
             contradicted=self.contradicted,
+            counters=self.offer.counters,
+            reported=self.offer.reported_at is not None,
         )
 
 
-def situation(kind: str, valid_until: datetime | None, now: datetime, **more: bool) -> Situation:
-    """`more`: the other flags of it."""
+def situation(kind: str, valid_until: datetime | None, now: datetime, **more: Any) -> Situation:
+    """`more`: what else there is to it."""
     return Situation(kind, in_time=valid_until is None or now < valid_until, **more)
 
 
@@ -180,6 +182,9 @@ OFFER: Final[Any] = (
         Offer.voucher_partial,
         Offer.points_days,
         Offer.chosen_option,
+        Offer.counters,
+        Offer.successor_of,
+        Offer.reported_at,
         Offer.drafted_by,
         Offer.approvals,
         Offer.budget_id,
@@ -221,7 +226,19 @@ def list_offers(session: Session, actor: Actor, page: Page, given: dict[str, Any
     """Newest first, of complaints that the actor may see."""
     conditions: list[ColumnElement[bool]] = [visible_to(actor)]
     conditions += [getattr(Offer, name) == given[name] for name in ("status", "kind", "issuance") if name in given]
+    if "undelivered_days" in given:
+        conditions.append(_on_its_way(given["undelivered_days"]))
     return _offers(session, page, OFFER.where(*conditions), given)
+
+
+def _on_its_way(days: int) -> ColumnElement[bool]:
+    """Issued so many days ago or longer, and nobody has said that it came."""
+    sent = exists().where(
+        OfferTransition.offer_id == Offer.id,
+        OfferTransition.action == "record_issued",
+        OfferTransition.at <= func.now() - func.make_interval(0, 0, 0, days),
+    )
+    return and_(Offer.status == "issued", Offer.delivered_at.is_(None), sent)
 
 
 def offers_of(session: Session, actor: Actor, page: Page, given: dict[str, Any], ref: str) -> Listed:
@@ -269,7 +286,7 @@ def failed_before(session: Session, complaint: Complaint, within_days: int) -> b
 def due_to_expire(session: Session, limit: int) -> Sequence[UUID]:
     return session.scalars(
         select(Offer.id)
-        .where(Offer.status == "offered", Offer.valid_until <= func.now())
+        .where(Offer.status.in_(BEFORE_CUSTOMER), Offer.valid_until <= func.now())
         .order_by(Offer.valid_until)
         .limit(limit)
     ).all()

@@ -7,6 +7,7 @@ from marshmallow import ValidationError, fields, validate
 from helpdesk.kernel.money import currencies
 from helpdesk.kernel.schemas import Choice, Flag, Line, MoneyField, PageQuery, Schema, Text, Timestamp, Whole
 from helpdesk.recovery.approval_schemas import ApproveIn, OfferApproval, OfferFlag
+from helpdesk.recovery.counter_schemas import LEFT, OfferCounter, PublicCounter, PublicCounterIn
 from helpdesk.recovery.kinds import KINDS
 from helpdesk.recovery.lifecycle import CUSTOMER_STATES, ISSUANCES, LIFECYCLE
 from helpdesk.recovery.models import LANGUAGES
@@ -52,6 +53,13 @@ class OfferIn(DraftTermsIn):
             "example": None,
         },
     )
+    successor_of = fields.UUID(
+        metadata={
+            "description": "The countered offer that this one is to replace. That one stands until this one is put before the "
+            "customer, and is revoked with it.",
+            "example": None,
+        }
+    )
     allow_duplicate = Flag(
         load_default=False,
         metadata={
@@ -80,6 +88,13 @@ class OfferQuery(PageQuery):
             "example": "by_hand",
         },
     )
+    undelivered_days = fields.Integer(
+        validate=validate.Range(0, 3650),
+        metadata={
+            "description": "Issued so many days ago or longer, and nobody has said that it came.",
+            "example": 14,
+        },
+    )
 
 
 class OfferNoteIn(Schema):
@@ -99,6 +114,18 @@ class OfferAnswerIn(Schema):
 
 class OfferAcceptIn(OfferAnswerIn):
     option = option_field()
+
+
+class OfferCounterIn(PublicCounterIn, OfferAnswerIn):
+    """An agent says it for the customer."""
+
+
+class OfferProlongIn(OfferNoteIn):
+    days = Whole(
+        required=True,
+        validate=validate.Range(1, 90),
+        metadata={"description": "Days from now that the customer has to answer.", "example": 14},
+    )
 
 
 class OfferDeclineIn(OfferAnswerIn):
@@ -123,12 +150,17 @@ BODIES: Final[dict[str, type[Schema]]] = {
     "withdraw": OfferNoteIn,
     "offer": OfferNoteIn,
     "accept": OfferAcceptIn,
+    "counter": OfferCounterIn,
+    "keep": OfferNoteIn,
+    "take_back_counter": OfferAnswerIn,
+    "prolong": OfferProlongIn,
     "decline": OfferDeclineIn,
     "record_issued": OfferIssuedIn,
     "fail": OfferReasonIn,
     "ask_again": OfferNoteIn,
     "post_letter": OfferNoteIn,
     "confirm_delivery": OfferAnswerIn,
+    "report_undelivered": OfferAnswerIn,
     "retry": OfferNoteIn,
     "revoke": OfferReasonIn,
     "reverse": OfferReasonIn,
@@ -194,6 +226,26 @@ class Offer(OfferSummary):
         },
     )
     chosen_option = fields.Integer(required=True, allow_none=True, metadata=CHOSEN)
+    counters = fields.List(
+        fields.Nested(OfferCounter),
+        required=True,
+        metadata={"description": "What the customer asked for instead, oldest first."},
+    )
+    successor_of = fields.UUID(
+        required=True,
+        allow_none=True,
+        metadata={"description": "The countered offer that this one is to replace.", "example": None},
+    )
+    successor_id = fields.UUID(
+        required=True,
+        allow_none=True,
+        metadata={"description": "The offer that is to replace this one.", "example": None},
+    )
+    reported_at = Timestamp(
+        required=True,
+        allow_none=True,
+        metadata={"description": "When the customer said that it did not come.", "example": None},
+    )
     voucher_days = fields.Integer(
         required=True,
         allow_none=True,
@@ -291,8 +343,26 @@ class PublicOffer(Schema):
         fields.Nested(PublicOfferOption), required=True, metadata={"description": "What they can choose from."}
     )
     chosen_option = fields.Integer(required=True, allow_none=True, metadata=CHOSEN)
+    counter = fields.Nested(
+        PublicCounter,
+        required=True,
+        allow_none=True,
+        metadata={"description": "What they asked for instead, the last time that they did.", "example": None},
+    )
+    counters_left = fields.Integer(required=True, metadata=LEFT)
+    replaced = fields.Boolean(
+        required=True,
+        metadata={"description": "Another offer was put before them instead of this one.", "example": False},
+    )
+    delivered_at = Timestamp(
+        required=True, allow_none=True, metadata={"description": "Since when they have it.", "example": None}
+    )
     version = fields.Integer(required=True)
 
 
 class PublicDeclineIn(Schema):
     reason = Text(max_length=2000, metadata={"example": "I should like my money back instead."})
+
+
+class PublicNoteIn(Schema):
+    note = Text(max_length=2000, metadata={"example": "The neighbours have nothing either."})

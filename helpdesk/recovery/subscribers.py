@@ -84,6 +84,24 @@ def needs_changed(uow: UnitOfWork, events: Sequence[NeedRecorded | NeedEnded]) -
             reviews.drop(uow, complaint)
 
 
+def _tell_handlers(kind: str) -> Subscriber:
+    """Who has the complaint, who watches it, and who drafted the offer."""
+
+    def told(uow: UnitOfWork, events: Sequence[OfferActed]) -> None:
+        for event in events:
+            complaint = cast(Complaint, uow.stream_of(event.complaint_id))
+            drafter = queries.drafter_of(uow.session, event.offer_id)
+            also = {one for one in (complaint.assignee_id, drafter) if one is not None}
+            detail = {"offer_id": str(event.offer_id)}
+            tell(uow, complaint, event, News(kind, sorted(also), to_watchers=True, detail=detail))
+
+    return told
+
+
+offer_countered = _tell_handlers("offer_countered")
+offer_undelivered = _tell_handlers("offer_undelivered")
+
+
 def offer_wanted(uow: UnitOfWork, events: Sequence[Event]) -> None:
     """Whoever wants it holds the complaint; what is refused is raised, and undone with the wish."""
     for event in events:

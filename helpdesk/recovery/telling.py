@@ -42,9 +42,27 @@ def _what(offer: Offer, terms: Offer | OfferOption) -> str:
     return texts.what(offer.language, terms.kind, amount)
 
 
-def write(uow: UnitOfWork, offer: Offer, kind: str, **values: str) -> None:
-    """A mail of one of the texts, to the complainant."""
+def offered(uow: UnitOfWork, held: Held, link: str, *, kept: bool = False) -> None:
+    """It was put before the customer, or is `kept` though they asked for something else. Without an address the agent passes
+    the link on.
+    """
+    offer = held.offer
+    if offer.valid_until is None:
+        raise ValueError(f"offer {offer.id} was not put before the customer")
+    kind, what = what_is_offered(uow, offer)
+    until = texts.moment(offer.valid_until)
+    values = {"reference": held.complaint.reference, "what": what, "until": until, "link": link}
+    if kept:
+        write(uow, offer, "offer_kept", **values)
+    else:
+        write(uow, offer, kind, mailed_as="offer", reason=offer.reason, **values)
+
+
+def write(uow: UnitOfWork, offer: Offer, kind: str, *, mailed_as: str | None = None, **values: str) -> None:
+    """A mail of one of the texts, to the complainant. `mailed_as`: its reason, where it is not the text's name."""
     person = complainant_of(uow.session, offer.complaint_id)
     if person is not None and person.email:
         subject, body = texts.render(offer.language, kind, name=person.name, **values)
-        queue_mail(uow, subject_id=offer.id, reason=kind, recipient=person.email, subject=subject, body=body)
+        queue_mail(
+            uow, subject_id=offer.id, reason=mailed_as or kind, recipient=person.email, subject=subject, body=body
+        )

@@ -9,6 +9,7 @@ from helpdesk.identity.actors import Actor
 from helpdesk.kernel.money import Money
 from helpdesk.recovery import (
     approvals,
+    counter_queries,
     option_queries,
     override_queries,
     queries,
@@ -18,7 +19,7 @@ from helpdesk.recovery import (
 )
 from helpdesk.recovery.case_facts import as_kept
 from helpdesk.recovery.errors import ClaimUnderReview
-from helpdesk.recovery.lifecycle import LIFECYCLE
+from helpdesk.recovery.lifecycle import BEFORE_CUSTOMER, LIFECYCLE
 from helpdesk.recovery.offers import Links
 from helpdesk.recovery.suggestions import Suggested
 from helpdesk.recovery.voucher_models import Voucher, VoucherEntry
@@ -28,13 +29,15 @@ def offer(session: Session, actor: Actor, row: dict[str, Any], to: Links) -> dic
     """`row` from `queries.offer_detail`, with `allowed_actions`; link and voucher code only with `offer:send`."""
     hands_on = actor.may("offer:send")
     shown = dict(row)
-    shown["link"] = to.of(row["id"], row["valid_until"]) if hands_on and row["status"] == "offered" else None
+    shown["link"] = to.of(row["id"], row["valid_until"]) if hands_on and row["status"] in BEFORE_CUSTOMER else None
     if row["kind"] == "voucher" and not hands_on:
         shown["issued_reference"] = None
     shown["flags"] = waiting_queries.flags_of(session, actor, row["id"]) if row["amount"] is not None else []
     shown["options"] = option_queries.shown(session, row["id"], row)
     shown["override"] = override_queries.shown(row["override"])
     shown["under_review"] = is_under_review(session, row)
+    shown["counters"] = counter_queries.shown(session, row["id"]) if row["counters"] else []
+    shown["successor_id"] = counter_queries.successor_of(session, row["id"]) if row["counters"] else None
     shown["allowed_actions"] = allowed(session, actor, row)
     return shown
 
@@ -53,6 +56,8 @@ def allowed(session: Session, actor: Actor, row: dict[str, Any]) -> list[dict[st
         delivered=row["delivered_at"] is not None,
         unknown=row["issuance"] == "unknown",
         contradicted=row["contradicted"],
+        counters=row["counters"],
+        reported=row["reported_at"] is not None,
     )
     found = LIFECYCLE.allowed(row["status"], facts, actor.may)
     for item in found:

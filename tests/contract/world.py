@@ -51,6 +51,9 @@ class World:
             "ref": self._complaint,
             "offer_id": self._offer,
             "token": lambda action: helpers.token(self._offered()),
+            "/api/v1/public/offers/{token}/counter/withdraw": lambda _: helpers.token(self._countered()),
+            "/api/v1/public/offers/{token}/arrived": lambda _: self._sent_link(),
+            "/api/v1/public/offers/{token}/not-arrived": lambda _: self._sent_link(),
             "link": lambda _: self._file(),
             "/api/v1/public/tracking/attachments/{attachment_id}/link": lambda _: self._tracked_attachment(),
             "code": lambda _: str(self._issued()["issued_reference"]),
@@ -514,6 +517,17 @@ class World:
         helpers.perform(self._program)
         return offer
 
+    def _countered(self) -> dict[str, Any]:
+        return helpers.act(self.caller, self._offered(), "counter", said_by="phone", words="Money, please.")
+
+    def _sent_link(self) -> str:
+        offer = self._draft(self.caller, "1.00", kind="replacement")
+        helpers.act(self.caller, offer, "submit")
+        link = helpers.token(helpers.act(self.caller, offer, "offer"))
+        helpers.act(self.caller, offer, "accept", said_by="phone")
+        helpers.act(self.caller, offer, "record_issued", reference="parcel 1")
+        return link
+
     def _sent(self) -> dict[str, Any]:
         """Issued, and not arrived yet."""
         return helpers.act(self.caller, self._waiting("replacement"), "record_issued", reference="parcel 1")
@@ -576,11 +590,17 @@ class World:
             "pending_approval": self._pending,
             "approved": self._approved,
             "offered": self._offered,
+            "countered": self._countered,
             "issuing": self._waiting,
             "issued": self._issued,
             "failed": self._failed,
         }
-        apart = {"confirm_delivery": self._sent, "ask_again": self._unknown, "post_letter": self._letter}
+        apart = {
+            "confirm_delivery": self._sent,
+            "report_undelivered": self._sent,
+            "ask_again": self._unknown,
+            "post_letter": self._letter,
+        }
         if action in apart:
             return str(apart[action]()["id"])
         sources = OFFER_LIFE.by_action(action).sources if action else {"offered"}

@@ -35,7 +35,22 @@ GRID = {
         "revoke": "revoked",
     },
     "approved": {"offer": "offered", "revoke": "revoked"},
-    "offered": {"accept": "accepted", "decline": "declined", "expire": "expired", "revoke": "revoked"},
+    "offered": {
+        "accept": "accepted",
+        "counter": "countered",
+        "prolong": "offered",
+        "decline": "declined",
+        "expire": "expired",
+        "revoke": "revoked",
+    },
+    "countered": {
+        "keep": "offered",
+        "take_back_counter": "offered",
+        "prolong": "countered",
+        "decline": "declined",
+        "expire": "expired",
+        "revoke": "revoked",
+    },
     "accepted": {"begin_issuing": "issuing"},
     "issuing": {
         "record_issued": "issued",
@@ -44,7 +59,13 @@ GRID = {
         "hand_over": "issuing",
         "ask_again": "issuing",
     },
-    "issued": {"post_letter": "issued", "confirm_delivery": "issued", "redeem": "redeemed", "reverse": "reversed"},
+    "issued": {
+        "post_letter": "issued",
+        "confirm_delivery": "issued",
+        "report_undelivered": "issued",
+        "redeem": "redeemed",
+        "reverse": "reversed",
+    },
     "redeemed": {"unredeem": "issued"},
     "declined": {},
     "expired": {},
@@ -60,6 +81,9 @@ MONEY = {
     ("offered", "revoke"): "release",
     ("offered", "decline"): "release",
     ("offered", "expire"): "release",
+    ("countered", "revoke"): "release",
+    ("countered", "decline"): "release",
+    ("countered", "expire"): "release",
     ("issuing", "fail"): "release",
     ("issuing", "record_issued"): "commit",
     ("issued", "reverse"): "reverse",
@@ -70,6 +94,7 @@ COUNTED = {
     "pending_approval": (1, 1, 0, 1),
     "approved": (1, 0, 1, 1),
     "offered": (1, 0, 1, 1),
+    "countered": (1, 0, 1, 1),
     "accepted": (1, 0, 1, 1),
     "issuing": (1, 0, 1, 1),
     "issued": (1, 0, 1, 1),
@@ -83,9 +108,12 @@ COUNTED = {
 """Live, drafts, approved, undelivered; of what the customer has not got yet."""
 
 
+OF_WHAT_IS_SENT = {"confirm_delivery", "report_undelivered"}
+
+
 def situation(action: str) -> Situation:
     """One in which the action's own requirements hold."""
-    kind = {"confirm_delivery": "replacement", "post_letter": "apology_letter"}.get(action, "voucher")
+    kind = "apology_letter" if action == "post_letter" else "replacement" if action in OF_WHAT_IS_SENT else "voucher"
     return Situation(kind=kind, in_time=action != "expire", unknown=True)
 
 
@@ -97,7 +125,8 @@ def test_grid(state: str, action: str) -> None:
             LIFECYCLE.transition(action, state, situation(action), SYSTEM.may)
         listed = {item["action"] for item in refused.value.extra["allowed_actions"]}
         expected_list = set(GRID[state]) - SYSTEM_ACTIONS
-        assert listed == expected_list - ({"confirm_delivery", "post_letter"} - {action})
+        some = [OF_WHAT_IS_SENT, {"post_letter"}]
+        assert listed == expected_list.difference(*(kinds for kinds in some if action not in kinds))
         return
     step = LIFECYCLE.transition(action, state, situation(action), SYSTEM.may)
     assert (step.target or state) == expected
@@ -120,6 +149,14 @@ def test_grid_is_whole() -> None:
     [
         ("accept", "offered", Situation("voucher", in_time=False), "offer_expired"),
         ("expire", "offered", Situation("voucher", in_time=True), "still_valid"),
+        ("expire", "countered", Situation("voucher", in_time=True), "still_valid"),
+        ("counter", "offered", Situation("voucher", in_time=False), "offer_expired"),
+        ("counter", "offered", Situation("voucher", in_time=True, counters=3), "countered_enough"),
+        ("keep", "countered", Situation("voucher", in_time=False), "offer_expired"),
+        ("take_back_counter", "countered", Situation("voucher", in_time=False), "offer_expired"),
+        ("prolong", "offered", Situation("voucher", in_time=False), "offer_expired"),
+        ("report_undelivered", "issued", Situation("gift", in_time=True, delivered=True), "delivered_already"),
+        ("report_undelivered", "issued", Situation("gift", in_time=True, reported=True), "reported_already"),
         ("reverse", "issued", Situation("apology_letter", in_time=True), "stays_done"),
         ("reverse", "issued", Situation("re_performance", in_time=True), "stays_done"),
         ("record_issued", "issuing", Situation("refund", in_time=True, settles=False), "being_issued"),
@@ -215,6 +252,7 @@ class TestWhatTheCustomerIsTold:
 
     def test_late_is_late_before_the_sweep_says_so(self) -> None:
         assert told_to_customer("offered", in_time=False) == "expired"
+        assert told_to_customer("countered", in_time=False) == "expired"
 
     def test_a_failure_of_ours_is_not_their_business(self) -> None:
         assert told_to_customer("failed", in_time=True) == "accepted"

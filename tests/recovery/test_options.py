@@ -54,7 +54,7 @@ SEVERAL = [
 
 
 def several(options: list[dict[str, Any]] | None = None, **more: Any) -> dict[str, Any]:
-    return {"options": options or SEVERAL, "reason": REASON} | more
+    return {"options": options or SEVERAL, "reason": REASON, "override_reason": "Agreed with the team."} | more
 
 
 def sums(manager: Caller, budget: str) -> tuple[str, ...]:

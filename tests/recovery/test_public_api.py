@@ -77,6 +77,10 @@ class TestPublic:
                 }
             ],
             "chosen_option": None,
+            "counter": None,
+            "counters_left": 3,
+            "replaced": False,
+            "delivered_at": None,
             "version": offer["version"],
         }
 

@@ -46,6 +46,7 @@ OWN: Final = frozenset(
         "need_id",
         "evidence_id",
         "offer_id",
+        "successor_of",
         "flag_id",
         "provider_id",
         "from_budget_id",
