@@ -115,7 +115,7 @@ class Extended(Schema):
     given_at = Timestamp(
         required=True,
         allow_none=True,
-        metadata={"description": "Of the notice; null where it came with the clock from another complaint."},
+        metadata={"description": "Of the notice; null where nobody knows any more."},
     )
 
 
