@@ -54,7 +54,7 @@ def upgrade() -> None:
             ["customer_id"], ["customer.id"], name=op.f("fk_points_account_customer_id_customer"), ondelete="RESTRICT"
         ),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_points_account")),
-        sa.UniqueConstraint("customer_id", "currency", name=op.f("uq_points_account_customer_id")),
+        sa.UniqueConstraint("customer_id", "currency", name=op.f("uq_points_account_customer_id_currency")),
     )
     op.create_table(
         "points_lot",
