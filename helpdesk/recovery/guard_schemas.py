@@ -6,7 +6,7 @@ from marshmallow import ValidationError, fields, validate
 
 from helpdesk.kernel.schemas import Choice, MoneyField, PageQuery, Pattern, Schema, Text, Timestamp, Whole
 from helpdesk.recovery.guard_models import DECISIONS, REVIEW_STATES
-from helpdesk.recovery.guard_rules import LINES, MOST_LIMIT, MOST_POINTS, NUMBERS
+from helpdesk.recovery.guard_rules import LINES, MOST_LIMIT, MOST_POINTS, NUMBERS, SHIPPED
 from helpdesk.recovery.kinds import KINDS
 from helpdesk.recovery.lifecycle import LIFECYCLE
 
@@ -52,7 +52,7 @@ class _Rules(Schema):
         fields.Nested(GuardLine),
         required=True,
         validate=validate.Length(min=1, max=len(LINES)),
-        metadata={"description": "Every code once."},
+        metadata={"description": "Every code once.", "example": SHIPPED["lines"]},
     )
     threshold = _number("threshold", "The score from which somebody has a look.")
     window_days = _number("window_days", "How far back other complaints of the same person are looked at.")

@@ -41,7 +41,7 @@ class TermsIn(Schema):
         metadata={
             "description": f"Days that the points are good from their issuance; {DEFAULT_POINTS_DAYS} when absent. Of "
             "points only.",
-            "example": DEFAULT_POINTS_DAYS,
+            "example": None,
         },
     )
 

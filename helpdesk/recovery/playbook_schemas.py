@@ -166,11 +166,14 @@ class PlaybookRule(Schema):
     )
     factor = _factor()
     lines = fields.List(fields.Nested(PlaybookLine), validate=validate.Length(max=10))
-    tactics = fields.List(Choice(ACTS), validate=validate.Length(max=20), metadata={"example": ["prevent"]})
+    tactics = fields.List(Choice(ACTS), validate=validate.Length(max=20), metadata={"example": ["apologise"]})
     alternatives = fields.List(
         fields.String(validate=_NAME),
         validate=validate.Length(max=3),
-        metadata={"description": "Names of those to give, in their order, whatever was lost.", "example": ["money"]},
+        metadata={
+            "description": "Names of those to give, in their order, whatever was lost.",
+            "example": ["larger_voucher"],
+        },
     )
     stop = Flag(metadata={"description": "No later rule is looked at.", "example": False})
 

@@ -124,7 +124,7 @@ class OfferProlongIn(OfferNoteIn):
     days = Whole(
         required=True,
         validate=validate.Range(1, 90),
-        metadata={"description": "Days from now that the customer has to answer.", "example": 14},
+        metadata={"description": "Days from now that the customer has to answer.", "example": 60},
     )
 
 

@@ -61,6 +61,7 @@ class World:
             "delegation_id": lambda _: self.delegation(),
             "conflict_id": lambda _: self.interest_conflict(),
             "customer_id": lambda _: self.customer(),
+            "/api/v1/customers/{customer_id}/points/burns": lambda _: self._with_points(),
             "agent_id": lambda _: self.agent(),
             "team_id": lambda _: self.team(),
             "key_id": lambda _: str(self._created("/api-keys", _KEY)),
@@ -480,15 +481,28 @@ class World:
 
     def _burn(self, customer_id: str) -> str:
         """Of points that an offer has given the customer."""
-        if not self._budgets:
-            self.budget()
-        made = self._created("/complaints", complaint_body(customer_id=customer_id))
-        terms = {"kind": "points", "amount": helpers.eur("1.00"), "reason": "It came late."}
-        helpers.issued(self._program, self.caller, {"reference": str(made)}, terms)
+        self._give_points(customer_id)
         taken = {"amount": helpers.eur("1.00"), "external_id": "receipt 1"}
         answer = self.caller.pay(f"/customers/{customer_id}/points/burns", taken)
         assert answer.status_code == 200, answer.text
         return str(answer.json["id"])
+
+    def _with_points(self) -> str:
+        customer_id = self.customer()
+        self._give_points(customer_id)
+        return customer_id
+
+    def _give_points(self, customer_id: str) -> None:
+        if not self._budgets:
+            self.budget()
+        made = self._created("/complaints", complaint_body(customer_id=customer_id))
+        terms = {
+            "kind": "points",
+            "amount": helpers.eur("40.00"),
+            "reason": "It came late.",
+            "override_reason": "Agreed.",
+        }
+        helpers.issued(self._program, self.caller, {"reference": str(made)}, terms)
 
     def _failed(self) -> dict[str, Any]:
         offer = helpers.act(self.caller, self._offered(), "accept", said_by="phone")
@@ -667,6 +681,7 @@ _FIELDS: dict[str, Callable[[World], str]] = {
     "assignee_id": World.agent,
     "colleague_id": World.agent,
     "delegate_id": lambda world: world.senior(),
+    "to_budget_id": lambda world: world.budget(),
     "lend_authority ends_at": lambda _: _in_days(3),
     "calendar_id": World.calendar,
     "into_id": World.tag,
