@@ -59,6 +59,14 @@ _MONEY: dict[str, Any] = {
     "additionalProperties": False,
     "examples": [{"amount": "25.00", "currency": "EUR"}],
 }
+_MONEY_BALANCE: dict[str, Any] = {
+    **_MONEY,
+    "description": "As `Money`; below zero where more went out than came in.",
+    "properties": {
+        **_MONEY["properties"],
+        "amount": {"type": "string", "pattern": r"^-?[0-9]{1,16}(\.[0-9]{1,8})?$"},
+    },
+}
 
 
 class ProblemField(Schema):
@@ -197,6 +205,7 @@ def configure(
     )
     api.path_parameters = path_parameters
     api.spec.components.schema("Money", deepcopy(_MONEY))
+    api.spec.components.schema("MoneyBalance", deepcopy(_MONEY_BALANCE))
     for name, words in vocabularies.items():
         described = {"description": meanings[name]} if name in meanings else {}
         api.spec.components.schema(name, {"type": "string", "enum": list(words), **described})

@@ -12,6 +12,7 @@ from helpdesk.kernel.schemas import (
     Choice,
     Code,
     CommaList,
+    MoneyBalance,
     MoneyField,
     Names,
     Several,
@@ -35,6 +36,7 @@ class Fields(MarshmallowPlugin):
         register: Any = self  # apispec annotates only half of its methods
         register.map_to_openapi_type(Timestamp, "string", "date-time")
         register.map_to_openapi_type(MoneyField, "object", None)
+        register.map_to_openapi_type(MoneyBalance, "object", None)
         register.map_to_openapi_type(CommaList, "string", None)
         register.map_to_openapi_type(Names, "string", None)
         register.map_to_openapi_type(BinaryFile, "string", "binary")
@@ -56,7 +58,9 @@ def _repairs_with(names: Mapping[tuple[str, ...], str]) -> Callable[..., dict[st
             many = {name: ret.pop(name) for name in names_of_list if name in ret}
             return {"anyOf": [many["items"], many]} | _repairs(field, ret)
         if isinstance(field, MoneyField):
-            return _named("Money", field, ret) | _repairs(field, ret)
+            return _named("MoneyBalance" if isinstance(field, MoneyBalance) else "Money", field, ret) | _repairs(
+                field, ret
+            )
         if isinstance(field, Code):
             return _named(field.name_of_all, field, ret) | _repairs(field, ret)
         if isinstance(field, Choice):

@@ -243,6 +243,10 @@ class MoneyField(fields.Field[Money]):
         return money
 
 
+class MoneyBalance(MoneyField):
+    """In answers only: may be below zero, as what went out is."""
+
+
 def dump_money(value: Any) -> dict[str, str] | None:
     if value is None:
         return None

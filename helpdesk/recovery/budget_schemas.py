@@ -5,7 +5,18 @@ from typing import Any, Final
 
 from marshmallow import ValidationError, fields, validate, validates_schema
 
-from helpdesk.kernel.schemas import Choice, Flag, Line, MoneyField, PageQuery, Schema, Text, Timestamp, Whole
+from helpdesk.kernel.schemas import (
+    Choice,
+    Flag,
+    Line,
+    MoneyBalance,
+    MoneyField,
+    PageQuery,
+    Schema,
+    Text,
+    Timestamp,
+    Whole,
+)
 from helpdesk.recovery.budget_arithmetic import DEFAULT_ALERTS, MOST_ALERTS
 from helpdesk.recovery.budget_models import ENTRY_KINDS
 from helpdesk.recovery.forecast import DEFAULT_DAYS, MOST_DAYS
@@ -105,7 +116,7 @@ class Budget(Schema):
     ends_on = fields.Date(required=True, metadata={"example": "2026-12-31"})
     currency = fields.String(required=True, metadata={"example": "EUR"})
     allocated = MoneyField(required=True)
-    transferred = MoneyField(
+    transferred = MoneyBalance(
         required=True,
         metadata={"description": "What came from other budgets less what went to them; may be below zero."},
     )
@@ -194,7 +205,9 @@ class ForecastQuery(Schema):
 
 class DaySpent(Schema):
     day = fields.Date(required=True, metadata={"description": "In UTC.", "example": "2026-03-02"})
-    spent = MoneyField(required=True, metadata={"description": "Less what came back; below zero where that was more."})
+    spent = MoneyBalance(
+        required=True, metadata={"description": "Less what came back; below zero where that was more."}
+    )
 
 
 class ForecastRestsOn(Schema):
@@ -213,7 +226,7 @@ class BudgetForecast(Schema):
     spent_by_day = fields.List(
         fields.Nested(DaySpent), required=True, metadata={"description": "Every such day, the oldest first."}
     )
-    rate_per_day = MoneyField(
+    rate_per_day = MoneyBalance(
         required=True, allow_none=True, metadata={"description": "Null where nothing was spent in the window."}
     )
     committed = MoneyField(required=True, metadata={"description": "Spent so far."})
@@ -235,7 +248,7 @@ class BudgetForecast(Schema):
         },
     )
     days_left = fields.Integer(required=True, metadata={"description": "After today, to its last day.", "example": 120})
-    projected_total = MoneyField(
+    projected_total = MoneyBalance(
         required=True,
         allow_none=True,
         metadata={"description": "Spent by its last day, at this rate and if there is enough."},
