@@ -14,7 +14,7 @@ _KIND: Final = {"description": f"Can be drafted: {', '.join(ISSUABLE)}.", "examp
 _MISSING: Final = "Missing data for required field."
 
 
-class TermsIn(Schema):
+class _TermsIn(Schema):
     amount = MoneyField(
         metadata={
             "description": "What the customer gets; of a replacement, a new performance or a gift what it costs us, which "
@@ -64,14 +64,21 @@ def misfits(data: dict[str, Any]) -> dict[str, list[str]]:
     return found
 
 
-class OfferOptionIn(TermsIn):
+class OfferOptionIn(_TermsIn):
     kind = Choice(KINDS, required=True, metadata=_KIND)
 
 
-class DraftTermsIn(TermsIn):
+class DraftTermsIn(_TermsIn):
     """One remedy, or `options` to choose from."""
 
     kind = Choice(KINDS, metadata=_KIND | {"description": f"{_KIND['description']} Required without `options`."})
+    reason = Text(
+        max_length=2000,
+        metadata={
+            "description": "Why, in words for the customer: they read it. Required for what is paid.",
+            "example": "Your order came four days late, and nobody told you.",
+        },
+    )
     options = fields.List(
         fields.Nested(OfferOptionIn),
         validate=validate.Length(1, MOST),

@@ -61,7 +61,7 @@ def _change(before: Any, after: Any, path: tuple[str, ...], kind: str | None = N
     return {
         "path": "/" + "/".join(step.replace("~", "~0").replace("/", "~1") for step in path),
         "kind": kind,
-        "values": {"before": before, "after": after},
+        "sides": {"before": before, "after": after},
         "words": _words(before, after, path, kind),
     }
 

@@ -339,7 +339,8 @@ class PlaybookDiffQuery(Schema):
 class PlaybookChange(Schema):
     path = fields.String(required=True, metadata={"example": "/formula/band/S3"})
     kind = Choice(("added", "removed", "changed", "moved"), required=True)
-    values = fields.Dict(
+    sides = fields.Dict(
+        data_key="values",
         required=True,
         metadata={"description": "`before` and `after`; null: not there.", "example": {"before": "40", "after": "50"}},
     )

@@ -26,13 +26,6 @@ def known_currency(code: str) -> None:
 
 
 class OfferIn(DraftTermsIn):
-    reason = Text(
-        max_length=2000,
-        metadata={
-            "description": "Why, in words for the customer: they read it. Required for what is paid.",
-            "example": "Your order came four days late, and nobody told you.",
-        },
-    )
     valid_days = Whole(
         load_default=DEFAULT_VALID_DAYS,
         validate=validate.Range(1, 365),
