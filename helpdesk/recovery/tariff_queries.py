@@ -46,6 +46,11 @@ def today(session: Session) -> date:
     return found
 
 
+def as_key(code: str) -> str:
+    """As it may be asked for: the database takes no NUL, and no tariff has one."""
+    return code.replace("\x00", "")
+
+
 def on_day(rows: Sequence[Any], day: date) -> Any | None:
     """Of one tariff's versions the one in force on that day; None where none is."""
     there = [row for row in rows if row.valid_from <= day and (row.valid_until is None or day <= row.valid_until)]
@@ -63,7 +68,7 @@ def list_tariffs(session: Session, page: Page, given: Mapping[str, Any]) -> List
 
 def tariff_detail(session: Session, code: str, day: date | None = None) -> dict[str, Any]:
     row = session.execute(
-        select(_TARIFF.id, _TARIFF.version, _TARIFF.created_at).where(_TARIFF.id == code)
+        select(_TARIFF.id, _TARIFF.version, _TARIFF.created_at).where(_TARIFF.id == as_key(code))
     ).mappings().one_or_none()  # fmt: skip
     if row is None:
         raise NotFound
@@ -97,12 +102,12 @@ def version_row(session: Session, code: str, day: date) -> Any | None:
 
 def tariff_for_update(session: Session, _actor: Actor | None, tariff_code: str) -> Tariff:
     return existing(
-        session.execute(select(Tariff).where(Tariff.id == tariff_code).with_for_update()).scalar_one_or_none()
+        session.execute(select(Tariff).where(Tariff.id == as_key(tariff_code)).with_for_update()).scalar_one_or_none()
     )
 
 
 def known(session: Session, code: str) -> bool:
-    return session.execute(select(_TARIFF.id).where(_TARIFF.id == code)).first() is not None
+    return session.execute(select(_TARIFF.id).where(_TARIFF.id == as_key(code))).first() is not None
 
 
 def installing(session: Session) -> None:

@@ -19,6 +19,7 @@ OFFERS: Final = (
     "replacement",
     "re_performance",
     "voucher",
+    "points",
     "gift",
     "service_credit",
     "apology_letter",

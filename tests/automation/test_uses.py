@@ -303,6 +303,7 @@ CASES = (
 )
 
 NAMED_BY_NOTHING = {
+    "change_remedy_provider": "an outside provider; triggers and policies name none",
     "change_budget": "money; triggers and policies name no budget",
     "cancel_agent_absence": "a time, not a thing",
     "change_agent_absence": "a time, not a thing",

@@ -408,7 +408,11 @@ def _detail(row: Any, caller: Caller) -> dict[str, Any]:
     shown["severity_reasons"] = [{"rule": reason["rule"], "severity": reason["severity"]} for reason in reasons]
     shown["merged_into"] = row["merged_into_id"]  # nothing measured here is a duplicate, or has children
     facts = SimpleNamespace(
-        **row, regulator=row["channel"] in TERMS.regulator_channels, children_open=row["child_count"], authority="agent"
+        case_limit=0,
+        **row,
+        regulator=row["channel"] in TERMS.regulator_channels,
+        children_open=row["child_count"],
+        authority="agent",
     )
     shown["allowed_actions"] = LIFECYCLE.allowed(row["status"], facts, caller.may)
     return shown
@@ -690,7 +694,10 @@ def _act(connection: Connection, caller: Caller, ref: str, action: str, given: d
         return _refused(404)
     row = dict(found)
     LIFECYCLE.transition(
-        action, row["status"], SimpleNamespace(**row, regulator=False, children_open=0, authority="agent"), caller.may
+        action,
+        row["status"],
+        SimpleNamespace(**row, regulator=False, children_open=0, authority="agent", case_limit=0),
+        caller.may,
     )
     asked = action == "ask_customer"
     chain = _Chain(caller, row, row["version"] + 1)

@@ -75,6 +75,10 @@ def _looked_up(responses: dict[str, Any]) -> dict[str, Any]:
 
 OPERATIONS: Final = tuple(operations())
 IDS: Final = tuple(operation.id for operation in OPERATIONS)
+UNSIGNED: Final = tuple(operation for operation in OPERATIONS if operation.id != "call_back_remedy")
+"""Without what only somebody who signs may send: a wrong signature is a 401 before anything is looked at. What is wrong under a
+right one is in tests/recovery/test_callbacks.py.
+"""
 
 
 def schemas_in(node: Any, where: str = "#") -> Iterator[tuple[str, dict[str, Any]]]:

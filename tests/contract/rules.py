@@ -169,8 +169,10 @@ UNGUARDED: Final = {
     "link_complaint_evidence",
     "note_complaint_presence",
     "preview_canned_reply",
+    "burn_points",
+    "reverse_points_burn",
 }
-"""They change nothing that has a version."""
+"""They change nothing that has a version, or what goes by its own reference (points: a shop knows no version)."""
 
 
 def takes_the_version_where_there_is_one(operation: Operation) -> Iterator[str]:

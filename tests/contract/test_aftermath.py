@@ -172,5 +172,7 @@ def test_names_that_look_alike_or_break_lines(admin: Caller) -> None:
         if answer.status_code == 201:
             path = f"/complaints/{answer.json['reference']}"
             assert admin.post(f"{path}/messages", {"kind": "public_reply", "body": name}).status_code == 201
-            offer = admin.post(f"{path}/offers", {"kind": "voucher", "amount": eur("1.00"), "reason": name})
+            asked: dict[str, Any] = {"kind": "voucher", "amount": eur("1.00"), "reason": name}
+            asked |= {"allow_duplicate": True, "duplicate_reason": name}
+            offer = admin.post(f"{path}/offers", asked)
             assert offer.status_code == 201

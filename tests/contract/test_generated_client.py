@@ -170,7 +170,7 @@ def test_a_whole_journey(client: Client, program: Program) -> None:
 
     token = offer.link.rpartition("/")[2]
     assert client.call("get_public_offer", token).amount.amount == "40.00"
-    client.call("accept_public_offer", token)
+    client.call("accept_public_offer", token, body=models.PublicAcceptIn())
     assert helpers.perform(program)["done"] == 1
     issued = client.call("get_offer", offer.id)
     assert issued.status == models.OfferStatus.ISSUED

@@ -481,7 +481,7 @@ class World:
 
     def _burn(self, customer_id: str) -> str:
         """Of points that an offer has given the customer."""
-        self._give_points(customer_id)
+        self._give_points(customer_id, "1.00")
         taken = {"amount": helpers.eur("1.00"), "external_id": "receipt 1"}
         answer = self.caller.pay(f"/customers/{customer_id}/points/burns", taken)
         assert answer.status_code == 200, answer.text
@@ -489,16 +489,18 @@ class World:
 
     def _with_points(self) -> str:
         customer_id = self.customer()
-        self._give_points(customer_id)
+        self._give_points(customer_id, "40.00")
         return customer_id
 
-    def _give_points(self, customer_id: str) -> None:
+    def _give_points(self, customer_id: str, amount: str) -> None:
         if not self._budgets:
             self.budget()
-        made = self._created("/complaints", complaint_body(customer_id=customer_id))
+        # Of somebody else each time: what many claims of one person look like is for a reviewer.
+        person = {"name": "Li Wei", "email": f"li.{next(self._numbers)}@example.com"}
+        made = self._created("/complaints", complaint_body(customer_id=customer_id, complainant=person))
         terms = {
             "kind": "points",
-            "amount": helpers.eur("40.00"),
+            "amount": helpers.eur(amount),
             "reason": "It came late.",
             "override_reason": "Agreed.",
         }

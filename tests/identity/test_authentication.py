@@ -145,6 +145,7 @@ class TestRoles:
             "token:manage",
             "session:manage",
             "provider:manage",
+            "remedy_provider:manage",
         }
 
     def test_the_auditor_changes_nothing(self) -> None:

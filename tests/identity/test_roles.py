@@ -426,8 +426,8 @@ def test_authority_goes_by_the_role_and_not_its_name(admin: Caller, make: Make, 
     for role, status in (("careful", "pending_approval"), ("generous", "approved")):
         caller = join(role)
         ref = caller.post("/complaints", complaint_body(team_id=str(team))).json["reference"]
-        body = {"kind": "voucher", "amount": {"amount": "500.00", "currency": "EUR"}, "reason": "late"}
-        body["override_reason"] = "Agreed with the team."
+        body: dict[str, Any] = {"kind": "voucher", "amount": {"amount": "500.00", "currency": "EUR"}, "reason": "late"}
+        body |= {"override_reason": "Agreed.", "allow_duplicate": True, "duplicate_reason": "Another order."}
         offer = caller.post(f"/complaints/{ref}/offers", body).json
         answer = caller.pay(f"/offers/{offer['id']}/actions/submit", {})
         assert answer.json["status"] == status, answer.text

@@ -99,7 +99,11 @@ class TestReason:
         under = draft(agent, complaint, "partial_refund", "20.00", **WHY).json["override"]
         assert (under["direction"], under["suggested"], under["by"]) == ("under", eur("60.00"), eur("-40.00"))
         assert draft(agent, complaint, "partial_refund", "40.00").json["override"] is None  # the rest
-        assert draft(agent, bought(agent, loss=eur("60.00")), "partial_refund", "60.00").json["override"] is None
+        another = {"allow_duplicate": True, "duplicate_reason": "Another order."}
+        assert (
+            draft(agent, bought(agent, loss=eur("60.00")), "partial_refund", "60.00", **another).json["override"]
+            is None
+        )
 
     def test_a_reason_that_was_not_needed_is_no_override(self, agent: Caller) -> None:
         assert draft(agent, bought(agent), "voucher", "10.00", **WHY).json["override"] is None

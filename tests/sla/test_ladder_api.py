@@ -178,7 +178,7 @@ class TestLog:
         entries = manager.get(f"/complaints/{complaint_of(story).reference}/timeline?limit=200").json["items"]
         told = {entry["type"]: entry["summary"] for entry in entries}
         assert told["sla.warned"].startswith(
-            "Deadline near: kind acknowledgement, at 30 business minutes before it is due, per cent used 87"
+            "Deadline near: for acknowledgement, at 30 business minutes before it is due, per cent used 87"
         )
         assert "at 60 business minutes after it was due" in told["sla.overdue"]
         assert told["sla.escalated"].startswith("Escalated by a ladder: step raise the severity")
