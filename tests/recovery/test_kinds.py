@@ -114,7 +114,9 @@ class TestWhatTheCustomerReads:
         assert anonymous.pay(f"{path}/accept", if_match="*").json["status"] == "accepted"
         act(senior, offer, "record_issued", reference=REFERENCE)
         with program.database.reader() as session:
-            mails = session.execute(text("SELECT reason, body FROM outbound_mail WHERE reason <> 'tracking'")).all()
+            mails = session.execute(
+                text("SELECT reason, body FROM outbound_mail WHERE reason <> 'tracking' ORDER BY id")
+            ).all()
         ours = [mail for mail in mails if mail.reason in {"offer", f"issued_{kind}"}]
         assert len(ours) == 2
         assert all(("20.00" in mail.body) == (kind in TOLD) for mail in ours)
