@@ -150,7 +150,12 @@ def _offered(client: FlaskClient) -> list[str]:
     links = []
     for number in range(OFFERS):
         ref = _call(client, "/complaints", complaint_body(), f"complaint-{number}")["reference"]
-        body = {"kind": "voucher", "amount": {"amount": "10.00", "currency": "EUR"}, "reason": "It was late."}
+        body: dict[str, Any] = {
+            "kind": "voucher",
+            "amount": {"amount": "10.00", "currency": "EUR"},
+            "reason": "It was late.",
+        }
+        body |= {"allow_duplicate": True, "duplicate_reason": "Another parcel."}
         offer = _call(client, f"/complaints/{ref}/offers", body, f"draft-{number}")
         for action in ("submit", "offer"):
             offer = _call(client, f"/offers/{offer['id']}/actions/{action}", {}, f"{action}-{number}")
