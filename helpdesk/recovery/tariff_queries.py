@@ -47,8 +47,8 @@ def today(session: Session) -> date:
 
 
 def as_key(code: str) -> str:
-    """As it may be asked for: the database takes no NUL, and no tariff has one."""
-    return code.replace("\x00", "")
+    """As it may be asked for: the database takes no NUL, so it becomes a character that no code has and nothing is found."""
+    return code.replace("\x00", "\ufffd")
 
 
 def on_day(rows: Sequence[Any], day: date) -> Any | None:

@@ -9,7 +9,7 @@ nothing, or runs out of the calendar.
 from collections import Counter
 from collections.abc import Callable
 from datetime import date, timedelta
-from typing import Any
+from typing import Any, ClassVar
 from uuid import UUID
 
 import pytest
@@ -93,7 +93,7 @@ def second(manager: Caller, budget: str) -> str:
 
 
 class TestTransfer:
-    BODY = {"to_budget_id": str(NO_ID), "amount": eur("1.00"), "reason": "x"}  # noqa: RUF012
+    BODY: ClassVar = {"to_budget_id": str(NO_ID), "amount": eur("1.00"), "reason": "x"}
 
     def test_anonymous(self, anonymous: Caller) -> None:
         assert anonymous.pay(f"/budgets/{NO_ID}/transfers", self.BODY).status_code == 401

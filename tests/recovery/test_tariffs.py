@@ -244,3 +244,10 @@ class TestFacts:
         unmerge(manager, source)
         assert manager.get(self.path(survivor)).json["inherited"] == {}
         assert manager.get(self.path(source)).json["facts"] == {"distance_km": "900", "cause": "delay"}
+
+
+def test_a_code_with_a_nul_is_nobodys(agent: Caller) -> None:
+    """Also where it is that of a tariff but for the NUL."""
+    for code in ("%00", "eu.261%00", "eu.%00261"):
+        for path in (f"/tariffs/{code}", f"/tariffs/{code}/versions"):
+            assert agent.get(path).status_code == 404, path
