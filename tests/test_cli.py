@@ -233,7 +233,7 @@ class TestVerify:
             ("UPDATE duty SET dead_at = now(), last_error = 'no mail server'", "duties", "no mail server"),
         ],
     )
-    def test_damage_is_named(  # noqa: PLR0917  # fixtures and parameters
+    def test_damage_is_named(
         self,
         run: Run,
         complaint: dict[str, Any],

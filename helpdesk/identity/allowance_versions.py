@@ -101,7 +101,8 @@ def _faults_of(uow: UnitOfWork, content: dict[str, Any], number: int) -> Iterato
             yield FieldError.at(f"/limits/{place}/team_id", "unknown", "There is no such active team.")
         places = 0 if item["currency"] is None else exponent(item["currency"])
         for scope in SCOPES:
-            if Decimal(item[scope]).normalize().as_tuple().exponent < -places:  # type: ignore[operator]  # it is finite
+            in_minor = Decimal(item[scope]).scaleb(places)
+            if in_minor != in_minor.to_integral_value():
                 what = (
                     "A limit for any currency is a whole number"
                     if item["currency"] is None

@@ -7,6 +7,7 @@ from typing import Final
 from uuid import UUID
 
 import structlog
+from sqlalchemy.orm import Session
 
 from helpdesk.identity.actors import SYSTEM
 from helpdesk.kernel.unit_of_work import Database, UnitOfWork
@@ -21,73 +22,64 @@ from helpdesk.recovery import (
     waiting,
     waiting_queries,
 )
+from helpdesk.recovery.queries import Held
 
 log = structlog.get_logger()
 
 BATCH: Final = 500
+Settle = Callable[[UnitOfWork, UUID], bool]
+"""Takes the next of what a sweep found: an offer's id. False where there is nothing to do any more."""
 
 
 def expire_offers(database: Database) -> int:
     """End the offers that were not answered in time; how many. Rows in other hands wait for the next round."""
-    with database.reader() as session:
-        due = queries.due_to_expire(session, BATCH)
-    return _each(database, due, _expire)
-
-
-def _expire(uow: UnitOfWork, offer_id: UUID) -> bool:
-    held = queries.hold_if_free(uow.session, offer_id)
-    return held is not None and offers.expire(uow, held)
+    return _sweep(database, queries.due_to_expire, _held(offers.expire))
 
 
 def expire_vouchers(database: Database) -> int:
     """Write off what is left on vouchers past their time; on how many."""
-    with database.reader() as session:
-        due = voucher_queries.vouchers_past_their_time(session, BATCH)
-    return _each(database, due, _expire_voucher)
-
-
-def _expire_voucher(uow: UnitOfWork, offer_id: UUID) -> bool:
-    held = queries.hold_if_free(uow.session, offer_id)
-    return held is not None and redemptions.expire(uow, held)
+    return _sweep(database, voucher_queries.vouchers_past_their_time, _held(redemptions.expire))
 
 
 def escalate_overdue(database: Database) -> int:
     """Tell that offers wait too long for approval, once of each; of how many."""
-    with database.reader() as session:
-        late = waiting_queries.late(session, BATCH)
-    return _each(database, late, _escalate)
-
-
-def _escalate(uow: UnitOfWork, offer_id: UUID) -> bool:
-    held = queries.hold_if_free(uow.session, offer_id)
-    return held is not None and waiting.escalate(uow, held)
+    return _sweep(database, waiting_queries.late, _held(waiting.escalate))
 
 
 def expire_points(database: Database) -> int:
     """Write off what is left of points past their time; of how many offers."""
-    with database.reader() as session:
-        due = points_queries.lots_past_their_time(session, BATCH)
-    return _each(database, due, points.expire)
+    return _sweep(database, points_queries.lots_past_their_time, points.expire)
 
 
 def fail_abandoned(database: Database) -> int:
     """Fail the offers whose duty to issue died without anybody to say so (its worker died each time); how many."""
-    with database.reader() as session:
-        left = queries.issuing_without_duty(session, issuance.TOPIC, BATCH)
-    return _each(database, left, _fail)
+    return _sweep(
+        database, lambda session, limit: queries.issuing_without_duty(session, issuance.TOPIC, limit), _held(_fail)
+    )
 
 
-def _fail(uow: UnitOfWork, offer_id: UUID) -> bool:
-    held = queries.hold_if_free(uow.session, offer_id)
-    if held is None or not queries.is_abandoned(uow.session, issuance.TOPIC, offer_id):
+def _fail(uow: UnitOfWork, held: Held) -> bool:
+    if not queries.is_abandoned(uow.session, issuance.TOPIC, held.offer.id):
         return False
     issuance.abandon(uow, held, "Issuing was abandoned; see the duty's last error.")
     return True
 
 
-def _each(database: Database, ids: Iterable[UUID], settle: Callable[[UnitOfWork, UUID], bool]) -> int:
+def _held(settle: Callable[[UnitOfWork, Held], bool]) -> Settle:
+    """Settles one offer if nobody else has it in hand."""
+
+    def free(uow: UnitOfWork, offer_id: UUID) -> bool:
+        held = queries.hold_if_free(uow.session, offer_id)
+        return held is not None and settle(uow, held)
+
+    return free
+
+
+def _sweep(database: Database, find: Callable[[Session, int], Iterable[UUID]], settle: Settle) -> int:
+    with database.reader() as session:
+        found = find(session, BATCH)
     count = 0
-    for offer_id in ids:
+    for offer_id in found:
         try:
             with database.unit_of_work(SYSTEM) as uow:
                 count += settle(uow, offer_id)

@@ -11,7 +11,6 @@ from helpdesk.recovery.lifecycle import UNANSWERED
 from helpdesk.recovery.option_terms import COLUMNS
 
 _SAME: Final = " AND ".join(f"p.{name} IS NOT DISTINCT FROM o.{name}" for name in COLUMNS)
-# The names of columns are ours.
 _OPTIONS: Final = text(f"""
     SELECT o.id, o.status, o.chosen_option, e.count, e.numbered, e.currencies, e.same, e.dearest, e.taken
     FROM offer o CROSS JOIN LATERAL (
@@ -28,7 +27,7 @@ _OPTIONS: Final = text(f"""
                        SELECT FROM offer_transition t WHERE t.offer_id = o.id AND t.action = 'accept')
                    ELSE NOT e.taken OR o.status = ANY(:unanswered) END)
     ORDER BY o.id
-""")  # noqa: S608
+""")  # noqa: S608  # the names of columns are ours
 
 
 def offer_options(session: Session) -> Iterator[Violation]:

@@ -20,12 +20,15 @@ def provider() -> None:
 @click.option("--currency", default="EUR", show_default=True)
 @click.option("--timeout", type=click.FloatRange(1, 60), default=10.0, show_default=True, help="Seconds per request.")
 @click.option("--private", is_flag=True, help="Also addresses that are not public, and http://.")
-def check_provider(**given: object) -> None:
+def check_provider(
+    *, url: str, secret: str, kind: str, amount: str, currency: str, timeout: float, private: bool
+) -> None:
     """Ask a provider everything that the contract promises, over the wire. It issues for real: use a test installation."""
-    if not is_secret(str(given["secret"])):
+    if not is_secret(secret):
         raise click.UsageError("--secret: write whsec_ and the base64 of 24 to 64 bytes.")
+    probe = Probe(url=url, secret=secret, private=private, timeout=timeout, kind=kind, amount=amount, currency=currency)
     broken = 0
-    for finding in check(Probe(**given)):  # type: ignore[arg-type]  # click has parsed them
+    for finding in check(probe):
         click.echo(
             f"{'pass' if finding.holds else 'FAIL'}  {finding.what}"
             + (f": {finding.instead}" if finding.instead else "")

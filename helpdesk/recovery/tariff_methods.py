@@ -317,12 +317,12 @@ def _notice_problems(notice: Any, at: str) -> Iterator[FieldError]:
             for name in limits:
                 yield from _amount_problem(row, name, here, _HOURS)
     days = [row.get("from_days") for row in notice if isinstance(row, Mapping)]
-    read = [decimal_of(day) if isinstance(day, str) else None for day in days]
-    if len(read) < len(notice) or None in read:
+    read = [number for day in days if isinstance(day, str) and (number := decimal_of(day)) is not None]
+    if len(read) < len(notice):
         return
     if read[-1] != 0:
         yield FieldError.at(f"{at}/{len(notice) - 1}/from_days", "open_end", "The last row begins at 0 days.")
-    if read != sorted(set(read), reverse=True):  # type: ignore[type-var]  # none is None by now
+    if read != sorted(set(read), reverse=True):
         yield FieldError.at(at, "order", "Rows go from the longest notice to the shortest, each once.")
 
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from datetime import date
 from typing import Any, Final
 
-from sqlalchemy import func, select
+from sqlalchemy import RowMapping, func, select
 from sqlalchemy.orm import Session
 
 from helpdesk.identity.actors import Actor
@@ -51,10 +51,10 @@ def as_key(code: str) -> str:
     return code.replace("\x00", "\ufffd")
 
 
-def on_day(rows: Sequence[Any], day: date) -> Any | None:
+def on_day(rows: Sequence[RowMapping], day: date) -> RowMapping | None:
     """Of one tariff's versions the one in force on that day; None where none is."""
-    there = [row for row in rows if row.valid_from <= day and (row.valid_until is None or day <= row.valid_until)]
-    return max(there, key=lambda row: (row.valid_from, row.version), default=None)
+    there = [row for row in rows if row["valid_from"] <= day <= (row["valid_until"] or date.max)]
+    return max(there, key=lambda row: (row["valid_from"], row["version"]), default=None)
 
 
 def list_tariffs(session: Session, page: Page, given: Mapping[str, Any]) -> Listed:
@@ -76,8 +76,8 @@ def tariff_detail(session: Session, code: str, day: date | None = None) -> dict[
 
 
 def _with_version(session: Session, row: Any, day: date) -> dict[str, Any]:
-    found = on_day(session.execute(_SHOWN.where(_VERSION.tariff_id == row["id"])).all(), day)
-    return {**row, "on": day, "in_force": None if found is None else shown(found)}
+    found = on_day(session.execute(_SHOWN.where(_VERSION.tariff_id == row["id"])).mappings().all(), day)
+    return {**row, "on": day, "in_force": None if found is None else shown_row(found)}
 
 
 def list_versions(session: Session, page: Page, given: Mapping[str, Any], code: str) -> Listed:
@@ -87,17 +87,13 @@ def list_versions(session: Session, page: Page, given: Mapping[str, Any], code: 
     return [shown_row(row) for row in rows], cursor, total
 
 
-def shown(row: Any) -> dict[str, Any]:
-    return shown_row(row._mapping)  # noqa: SLF001  # its public name
-
-
 def shown_row(row: Mapping[Any, Any]) -> dict[str, Any]:
     found = dict(row)
     return {**found.pop("spec"), **found, "shipped": found["shipped"] is not None}
 
 
-def version_row(session: Session, code: str, day: date) -> Any | None:
-    return on_day(session.execute(_SHOWN.where(_VERSION.tariff_id == code)).all(), day)
+def version_row(session: Session, code: str, day: date) -> RowMapping | None:
+    return on_day(session.execute(_SHOWN.where(_VERSION.tariff_id == code)).mappings().all(), day)
 
 
 def tariff_for_update(session: Session, _actor: Actor | None, tariff_code: str) -> Tariff:

@@ -54,7 +54,7 @@ def _keep(uow: UnitOfWork, actor: Actor, tariff: Tariff, given: Mapping[str, Any
             valid_from=given["valid_from"].isoformat(),
             valid_until=None if until is None else until.isoformat(),
             spec=spec,
-            changes=differences({} if before is None else before.spec, spec),
+            changes=differences({} if before is None else before["spec"], spec),
         ),
     )
     return tariff.id

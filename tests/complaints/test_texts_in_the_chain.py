@@ -95,7 +95,7 @@ class TestTampering:
             ("UPDATE complaint_message SET mentions = '[1]' WHERE kind = 'internal_note'", "its mentions was changed"),
         ],
     )
-    def test_is_named(  # noqa: PLR0917  # fixtures and parameters
+    def test_is_named(
         self, senior: Caller, story: Complaint, database: Database, engine: Engine, statement: str, fault: str
     ) -> None:
         assert counts(senior, story) == (3, 0)
@@ -166,7 +166,7 @@ class TestTampering:
             "outcome = 'upheld'",
         ],
     )
-    def test_a_column_of_the_complaint(  # noqa: PLR0917  # fixtures and parameters
+    def test_a_column_of_the_complaint(
         self, senior: Caller, manager: Caller, story: Complaint, database: Database, engine: Engine, change: str
     ) -> None:
         define(manager, "account", type="text", max_length=100)
@@ -229,7 +229,7 @@ class TestOrdinaryLife:
         assert counts(senior, story) == (3, 0)
         assert list(pack_check.faults(Archive(made(program, senior, story)))) == []
 
-    def test_redacted(  # noqa: PLR0917  # fixtures and parameters
+    def test_redacted(
         self, senior: Caller, manager: Caller, story: Complaint, engine: Engine, database: Database, program: Program
     ) -> None:
         """What is left is proven, and with all that is left nobody can try out what was taken."""
@@ -259,7 +259,7 @@ class TestOrdinaryLife:
         tampered(engine, "UPDATE complaint_message SET body = 'Thanks' WHERE redactions > 0")
         assert not report(senior, story)["valid"]
 
-    def test_merged_and_parted(  # noqa: PLR0917  # fixtures and parameters
+    def test_merged_and_parted(
         self, senior: Caller, team: UUID, story: Complaint, engine: Engine, database: Database, program: Program
     ) -> None:
         survivor = new(senior, team)
@@ -283,7 +283,7 @@ class TestOrdinaryLife:
         for complaint in (survivor, story):
             assert list(pack_check.faults(Archive(made(program, senior, complaint)))) == []
 
-    def test_redacted_while_merged(  # noqa: PLR0917  # fixtures and parameters
+    def test_redacted_while_merged(
         self,
         senior: Caller,
         manager: Caller,
@@ -340,7 +340,7 @@ class TestOrdinaryLife:
 
 
 class TestFromBefore:
-    def test_has_none_and_is_said_to(  # noqa: PLR0917  # fixtures and parameters
+    def test_has_none_and_is_said_to(
         self, senior: Caller, manager: Caller, story: Complaint, engine: Engine, database: Database, program: Program
     ) -> None:
         tampered(engine, "UPDATE complaint_message SET salt = NULL")

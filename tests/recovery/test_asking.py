@@ -239,7 +239,7 @@ class TestUnknown:
             ("fail", {"reason": "They have nothing."}, "failed", ["reserve", "release"]),
         ],
     )
-    def test_a_person_settles_it(  # noqa: PLR0917  # fixtures and cases
+    def test_a_person_settles_it(
         self,
         program: Program,
         agent: Caller,

@@ -171,7 +171,7 @@ class TestTold:
         assert call_back(anonymous, registered, said(pending, "pending")).status_code == 200
         assert refused(call_back(anonymous, registered, said(pending))) == (409, "callback_differs")
 
-    def test_before_the_answer_to_our_request(  # noqa: PLR0917  # fixtures
+    def test_before_the_answer_to_our_request(
         self,
         program: Program,
         anonymous: Caller,
@@ -190,7 +190,7 @@ class TestTold:
         assert order_of(program.database, offer).contradiction is None
         assert violations(program.database) == []
 
-    def test_instead_of_an_answer(  # noqa: PLR0917  # fixtures
+    def test_instead_of_an_answer(
         self,
         program: Program,
         anonymous: Caller,
@@ -223,7 +223,7 @@ class TestContradictions:
     def letters(self, caller: Caller, why: str = "contradicted") -> list[dict[str, Any]]:
         return list(caller.get(f"/recovery/dead-letters?why={why}").json["items"])
 
-    def test_issued_after_it_failed_is_kept_and_told(  # noqa: PLR0917  # fixtures
+    def test_issued_after_it_failed_is_kept_and_told(
         self,
         program: Program,
         anonymous: Caller,
@@ -274,7 +274,7 @@ class TestContradictions:
         assert agent.get(f"/offers/{pending['id']}").json["issued_reference"] == "re_1"
 
     @pytest.mark.parametrize(("reference", "contradicts"), [("re_1", False), ("bank transfer 9", True)])
-    def test_after_somebody_did_it_by_hand(  # noqa: PLR0917  # fixtures and cases
+    def test_after_somebody_did_it_by_hand(
         self,
         program: Program,
         anonymous: Caller,
@@ -292,7 +292,7 @@ class TestContradictions:
         assert call_back(anonymous, registered, said(pending)).json["contradicts"] == contradicts
         assert violations(program.database) == []
 
-    def test_of_an_earlier_round(  # noqa: PLR0917  # fixtures
+    def test_of_an_earlier_round(
         self,
         program: Program,
         anonymous: Caller,

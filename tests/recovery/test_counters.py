@@ -59,7 +59,7 @@ class TestByLink:
         assert anonymous.pay("/public/offers/x/counter", WISH).status_code == 404
         assert anonymous.pay("/public/offers/x/counter/withdraw", {}).status_code == 404
 
-    def test_the_offer_stands_and_the_money_stays(  # noqa: PLR0917  # fixtures
+    def test_the_offer_stands_and_the_money_stays(
         self,
         database: Database,
         anonymous: Caller,
@@ -118,7 +118,7 @@ class TestByLink:
         "words",
         ["<script>alert(1)</script>", "'; DROP TABLE offer; --", "${name} {{7*7}} %s", "\u202eevil", "退款🙏"],
     )
-    def test_words_are_words(  # noqa: PLR0917  # fixtures
+    def test_words_are_words(
         self, database: Database, anonymous: Caller, agent: Caller, offer: dict[str, Any], link: str, words: str
     ) -> None:
         assert anonymous.pay(f"{link}/counter", {"words": words}).json["counter"]["words"] == words
@@ -143,7 +143,7 @@ class TestByLink:
         assert (shown["status"], shown["counter"]["outcome"]) == ("declined", "declined")
         assert violations(database) == []
 
-    def test_nobody_answers_and_it_expires(  # noqa: PLR0917  # fixtures
+    def test_nobody_answers_and_it_expires(
         self, program: Program, anonymous: Caller, manager: Caller, budget: str, offer: dict[str, Any], link: str
     ) -> None:
         anonymous.pay(f"{link}/counter", WISH)
@@ -227,7 +227,7 @@ class TestSuccessor:
     def _countered(self, anonymous: Caller, link: str) -> None:
         assert anonymous.pay(f"{link}/counter", WISH).status_code == 200
 
-    def test_replaces_it_when_it_is_sent(  # noqa: PLR0917  # fixtures
+    def test_replaces_it_when_it_is_sent(
         self,
         database: Database,
         anonymous: Caller,
@@ -272,7 +272,7 @@ class TestSuccessor:
         body = {"options": options, "reason": "As you like.", "override_reason": "x", "successor_of": offer["id"]}
         assert agent.post(self.drafts(complaint), body).status_code == 201
 
-    def test_is_not_sent_beside_what_was_accepted(  # noqa: PLR0917  # fixtures
+    def test_is_not_sent_beside_what_was_accepted(
         self,
         database: Database,
         anonymous: Caller,
@@ -301,7 +301,7 @@ class TestSuccessor:
         assert violations(database) == []
 
     @pytest.mark.parametrize("attempt", range(3))
-    def test_sent_and_the_old_one_accepted_at_once(  # noqa: PLR0917  # fixtures
+    def test_sent_and_the_old_one_accepted_at_once(
         self,
         database: Database,
         anonymous: Caller,
@@ -324,7 +324,7 @@ class TestSuccessor:
 
 class TestAtOnce:
     @pytest.mark.parametrize("attempt", range(3))
-    def test_countered_and_accepted(  # noqa: PLR0917  # fixtures
+    def test_countered_and_accepted(
         self, database: Database, anonymous: Caller, agent: Caller, offer: dict[str, Any], link: str, attempt: int
     ) -> None:
         other = Caller(anonymous.client.application.test_client(), None, None)

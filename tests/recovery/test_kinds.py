@@ -105,7 +105,7 @@ def test_from_draft_to_delivery(
 
 class TestWhatTheCustomerReads:
     @pytest.mark.parametrize("kind", sorted(OUTSIDE))
-    def test_no_cost_of_ours(  # noqa: PLR0917  # fixtures
+    def test_no_cost_of_ours(
         self, program: Program, agent: Caller, senior: Caller, anonymous: Caller, complaint: dict[str, Any], kind: str
     ) -> None:
         offer = offered(agent, complaint, of(kind))

@@ -235,7 +235,7 @@ class TestAnswer:
         assert codes(answer) == [("/option", "unknown")]
         assert act(agent, only, "accept", said_by="phone", option=1)["chosen_option"] is None
 
-    def test_the_cheaper_one_frees_the_rest(  # noqa: PLR0917  # fixtures
+    def test_the_cheaper_one_frees_the_rest(
         self,
         program: Program,
         anonymous: Caller,

@@ -80,7 +80,7 @@ class TestReason:
             ("re_performance", "30.00", "kind", "30.00", "0.00"),
         ],
     )
-    def test_for_anything_else(  # noqa: PLR0917  # one column each
+    def test_for_anything_else(
         self, agent: Caller, kind: str, amount: str, direction: str, suggested: str, by: str
     ) -> None:
         complaint = bought(agent)

@@ -168,7 +168,7 @@ amounts = st.integers(0, 10_000_00).map(lambda minor: Money(minor, "EUR"))
     refunded=amounts,
     price=st.none() | amounts,
 )
-def test_what_is_owed_is_never_reduced(  # noqa: PLR0917  # one argument per fact
+def test_what_is_owed_is_never_reduced(
     severity: str,
     fault: str,
     tier: str,

@@ -50,7 +50,7 @@ class Firm:
 
 
 @pytest.fixture
-def firm(program: Program, database: Database, agent: Caller, manager: Caller, budget: str, team: UUID) -> Firm:  # noqa: PLR0917
+def firm(program: Program, database: Database, agent: Caller, manager: Caller, budget: str, team: UUID) -> Firm:
     return Firm(program, database, agent, manager, team)
 
 

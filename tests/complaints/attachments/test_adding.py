@@ -76,7 +76,7 @@ class TestAdd:
             (PDF, "发票.pdf", "a/b", "发票.pdf", "application/pdf"),
         ],
     )
-    def test_name_and_type_are_ours(  # noqa: PLR0917
+    def test_name_and_type_are_ours(
         self,
         agent: Caller,
         complaint: dict[str, Any],
@@ -104,7 +104,7 @@ class TestAdd:
             (PDF, {"internal": "x" * 20_000}, "/internal", "length"),
         ],
     )
-    def test_what_is_not_taken_leaves_nothing(  # noqa: PLR0917
+    def test_what_is_not_taken_leaves_nothing(
         self,
         agent: Caller,
         complaint: dict[str, Any],
@@ -183,7 +183,7 @@ class TestAdd:
             ),
         ],
     )
-    def test_what_is_no_form(  # noqa: PLR0917
+    def test_what_is_no_form(
         self, agent: Caller, complaint: dict[str, Any], program: Program, body: bytes, kind: str, status: int
     ) -> None:
         answer = post(agent, complaint, body, kind)

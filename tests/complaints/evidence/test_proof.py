@@ -83,7 +83,7 @@ class TestProof:
             ("letters/0001-acknowledgement.txt", "\n\n", "\n\nNo. ", "is not what the thread has"),
         ],
     )
-    def test_what_was_changed_is_found(  # noqa: PLR0917  # fixtures and parameters
+    def test_what_was_changed_is_found(
         self,
         program: Program,
         senior: Caller,
@@ -134,7 +134,7 @@ class TestProof:
             ("thread.json", lambda said: said[1].update(redacted_at="2026-01-01T00:00:00Z"), "and no event says so"),
         ],
     )
-    def test_what_was_changed_is_found_where_the_manifest_was_made_anew(  # noqa: PLR0917  # fixtures and parameters
+    def test_what_was_changed_is_found_where_the_manifest_was_made_anew(
         self,
         program: Program,
         senior: Caller,
