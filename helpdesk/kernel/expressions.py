@@ -56,10 +56,16 @@ class _Comparison:
     def holds(self, facts: Facts) -> bool:
         if self.operator in CHANGES:
             return self._changed(facts)
-        found = _known(self.field, facts.values.get(self.name))
+        found = self._found(facts)
         if self.operator in SET:
             return (found is not None and found != frozenset()) == (self.operator == "is_set")
         return found is not None and _TESTS[self.operator](self.field, _meant(self.field, found), self.compared)
+
+    def _found(self, facts: Facts) -> Any:
+        key = self.name, self.field.kind.name
+        if key not in facts.read:
+            facts.read[key] = _known(self.field, facts.values.get(self.name))
+        return facts.read[key]
 
     def _changed(self, facts: Facts) -> bool:
         if self.name not in facts.changes:

@@ -187,3 +187,5 @@ class Facts:
 
     values: Mapping[str, Any]
     changes: Mapping[str, tuple[Any, Any]] = field(default_factory=dict)
+    read: dict[tuple[str, str], Any] = field(default_factory=dict, init=False, repr=False, compare=False)
+    """What conditions have read so far, by the field's name and its kind's: a hundred rules ask for the same few values."""

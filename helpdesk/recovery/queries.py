@@ -10,12 +10,11 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, and_, exists, func, or_, select
+from sqlalchemy import ColumnElement, and_, bindparam, exists, func, or_, select
 from sqlalchemy.orm import Session, aliased
 
 from helpdesk.complaints.models import Complaint, Issue
 from helpdesk.complaints.queries import complaint_by_id_for_update, complaint_for_update, visible_id, visible_to
-from helpdesk.customers.models import Customer
 from helpdesk.identity.actors import Actor
 from helpdesk.kernel.errors import MovedMeanwhile, NotFound
 from helpdesk.kernel.outbox import Duty
@@ -255,32 +254,37 @@ def drafter_of(session: Session, offer_id: UUID) -> UUID | None:
     return session.execute(select(Offer.drafted_by).where(Offer.id == offer_id)).scalar_one_or_none()
 
 
-def tier_of(session: Session, customer_id: UUID | None) -> str | None:
-    if customer_id is None:
-        return None
-    return session.execute(select(Customer.tier).where(Customer.id == customer_id)).scalar_one_or_none()
+_EARLIER: Final = Complaint.__table__.alias("earlier").c
+_THEIRS, _MINE = Issue.__table__.alias("theirs").c, Issue.__table__.alias("mine").c
+_FAILED_BEFORE: Final = (
+    select(_EARLIER.id)
+    .join_from(_EARLIER.id.table, _THEIRS.id.table, _THEIRS.complaint_id == _EARLIER.id)
+    .where(
+        _EARLIER.customer_id == bindparam("customer_id"),
+        _EARLIER.id != bindparam("complaint_id"),
+        _EARLIER.status != "dismissed",
+        _EARLIER.received_at <= bindparam("received_at"),
+        _EARLIER.received_at >= bindparam("since"),
+        _THEIRS.issue.in_(
+            select(_MINE.issue).where(_MINE.complaint_id == bindparam("complaint_id"), _MINE.issue.is_not(None))
+        ),
+    )
+    .limit(1)
+)
+"""Made once: putting it together takes SQLAlchemy longer than the database needs to answer it."""
 
 
 def failed_before(session: Session, complaint: Complaint, within_days: int) -> bool:
     """Whether the same customer complained of one of the same issues in the days before this complaint."""
     if complaint.customer_id is None:
         return False
-    earlier, theirs = aliased(Complaint), aliased(Issue)
-    issues = select(Issue.issue).where(Issue.complaint_id == complaint.id, Issue.issue.is_not(None))
-    found = (
-        select(earlier.id)
-        .join(theirs, theirs.complaint_id == earlier.id)
-        .where(
-            earlier.customer_id == complaint.customer_id,
-            earlier.id != complaint.id,
-            earlier.status != "dismissed",
-            earlier.received_at <= complaint.received_at,
-            earlier.received_at >= complaint.received_at - timedelta(days=within_days),
-            theirs.issue.in_(issues),
-        )
-        .limit(1)
-    )
-    return session.execute(found).first() is not None
+    asked = {
+        "customer_id": complaint.customer_id,
+        "complaint_id": complaint.id,
+        "received_at": complaint.received_at,
+        "since": complaint.received_at - timedelta(days=within_days),
+    }
+    return session.execute(_FAILED_BEFORE, asked).first() is not None
 
 
 def due_to_expire(session: Session, limit: int) -> Sequence[UUID]:

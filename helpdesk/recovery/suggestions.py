@@ -100,10 +100,12 @@ def _known(
 ) -> _Known:
     case = recorded.facts | {name: given[name] for name in FACTS if given.get(name) is not None}
     tariffs = tariffs_in_force.in_force(session)
-    tier = queries.tier_of(session, complaint.customer_id) or "ordinary"
     wanted = (books.wanted | tariffs.wanted | _ISSUE) - {"customer_tier"}
     values = rule_facts.values_of(session, complaint, wanted, recorded.now, case)
-    values |= {"customer_tier": tier, "vulnerable": given.get("vulnerable", complaint.vulnerable)}
+    values |= {
+        "customer_tier": recorded.tier or "ordinary",
+        "vulnerable": given.get("vulnerable", complaint.vulnerable),
+    }
     values |= {name: given[name] for name in ("fault", "price", "loss") if given.get(name) is not None}
     day = case.get("happened_on") or complaint.received_at.date()
     laid = tariffs.of_case(day, values, case)
