@@ -1,5 +1,6 @@
 """Answers: JSON with its tag, pages with their links, repeats of what was answered before."""
 
+import base64
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -9,6 +10,7 @@ import orjson
 from flask import Response, request
 
 from helpdesk.kernel import idempotency
+from helpdesk.kernel.file_names import disposition
 from helpdesk.kernel.schemas import SPARSE
 from helpdesk.kernel.web import web
 
@@ -90,6 +92,21 @@ def table(text: str, name: str) -> Response:
     """A table for spreadsheets (`spreadsheets`) instead of JSON, to be saved under that name."""
     told = {"Content-Disposition": f'attachment; filename="{name}"', "X-Content-Type-Options": "nosniff"}
     return Response(text, headers=told, content_type="text/csv; charset=utf-8")
+
+
+def page(text: str, name: str, style: str) -> Response:
+    """A page of its own, to be saved under that name. Opened where it came from, it stands in a sandbox: nothing runs, nothing
+    is fetched, and of styles only this one counts, which is in it.
+    """
+    digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
+    told = {
+        "Content-Disposition": disposition(name),
+        "Content-Security-Policy": f"default-src 'none'; style-src 'sha256-{digest}'; frame-ancestors 'none'; sandbox",
+        "X-Content-Type-Options": "nosniff",
+    }
+    response = Response(text, headers=told, content_type="text/html; charset=utf-8")
+    response.headers["ETag"] = _text_tag(response.get_data())
+    return _not_modified(response)
 
 
 def kept_headers(response: Response) -> dict[str, str]:

@@ -66,11 +66,13 @@ class Blueprint(flask_smorest.Blueprint):  # type: ignore[misc]  # flask-smorest
         languages: Sequence[str] = (),
         sparse: bool = False,
         csv: bool = False,
+        html: bool = False,
         description: str | None = None,
     ) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
         """A GET: `view(session, actor, [query], **path)` returns what `answer` dumps, or a whole `Response`.
 
-        `sparse`: callers may ask for some of its fields alone (`fields=`). `csv`: the view may answer with a table instead.
+        `sparse`: callers may ask for some of its fields alone (`fields=`). `csv`: the view may answer with a table instead,
+        `html`: with a page (`answers.page`).
 
         `languages`: those of the texts for people in it; `language` tells which is wanted.
 
@@ -116,6 +118,7 @@ class Blueprint(flask_smorest.Blueprint):  # type: ignore[misc]  # flask-smorest
                 languages=languages,
                 sparse=sparse,
                 csv=csv,
+                html=html,
             )
             return view
 

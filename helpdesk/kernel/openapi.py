@@ -25,21 +25,18 @@ from helpdesk.kernel.errors import (
 )
 from helpdesk.kernel.incoming import may_be_empty
 from helpdesk.kernel.openapi_answers import (
-    ALSO_CSV,
-    ALSO_SPARSE,
-    CSV_CONTENT,
+    ALSO,
     REFUSALS,
     all_errors,
     answer_example,
     answer_schema,
     error_responses,
     file_responses,
-    sparse_content,
+    further_contents,
 )
 from helpdesk.kernel.openapi_fields import Fields, Vocabularies
 from helpdesk.kernel.openapi_headers import header_parameters, headers_of_answer, headers_of_files, headers_of_languages
 from helpdesk.kernel.schemas import (
-    SPARSE,
     Schema,
     Timestamp,
     example_of,
@@ -267,6 +264,7 @@ def describe(
     languages: Sequence[str] = (),
     sparse: bool = False,
     csv: bool = False,
+    html: bool = False,
 ) -> dict[str, Any]:
     """What flask-smorest reads of a view (`document_view`), built through its own decorators."""
 
@@ -309,8 +307,7 @@ def describe(
         "responses": error_responses(refused),
         "security": [] if public else [{"bearer": []}, {"cookie": []}] if by is None else [{by.name: []}],
         "x-problem-codes": sorted({kind.code for kind in refused}),
-        **({ALSO_SPARSE: sparse_content(paged=paged)} if sparse else {}),
-        **({ALSO_CSV: CSV_CONTENT} if csv else {}),
+        ALSO: further_contents(sparse=sparse, paged=paged, csv=csv, html=html),
     }
     if binary:
         manual["responses"] |= file_responses()
@@ -341,10 +338,9 @@ def document(api: Api) -> dict[str, Any]:
         for operation in item.values():
             if isinstance(operation, dict):
                 operation.get("responses", {}).pop("default", None)
-                if ALSO_SPARSE in operation:
-                    operation["responses"]["200"]["content"][SPARSE] = operation.pop(ALSO_SPARSE)
-                if ALSO_CSV in operation:
-                    operation["responses"]["200"]["content"]["text/csv"] = operation.pop(ALSO_CSV)
+                also = operation.pop(ALSO, {})
+                if also:
+                    operation["responses"]["200"]["content"] |= also
     components = found["components"]
     used = {answer["$ref"].rpartition("/")[2] for answer in _answers(found) if "$ref" in answer}
     components["responses"] = {name: REFUSALS[name] for name in sorted(used)}

@@ -26,6 +26,7 @@ from helpdesk.kernel.limits import QuotaExceeded
 from helpdesk.kernel.openapi_headers import LIMITS, headers_of_answer
 from helpdesk.kernel.problems import InternalError, UnsupportedMediaType
 from helpdesk.kernel.schemas import (
+    SPARSE,
     Schema,
     example_of,
 )
@@ -55,11 +56,9 @@ def answer_example(answer: Any, *, paged: bool) -> Any:
     return {"items": [one], "next_cursor": None} if paged else one
 
 
-ALSO_SPARSE = "x-also-sparse"
-"""Until the document is rendered: a second content of the answer, which flask-smorest has no place for."""
+ALSO = "x-also"
+"""Until the document is rendered: further contents of the answer by media type, which flask-smorest has no place for."""
 
-ALSO_CSV = "x-also-csv"
-"""The same for a table."""
 CSV_CONTENT: dict[str, Any] = {
     "schema": {
         "type": "string",
@@ -67,6 +66,21 @@ CSV_CONTENT: dict[str, Any] = {
     },
     "example": "cause,currency,cost\r\nPRO.DESIGN,EUR,25.00\r\n",
 }
+
+
+HTML_CONTENT: dict[str, Any] = {
+    "schema": {
+        "type": "string",
+        "description": "A page of its own, to be saved (UTF-8, no script, nothing from elsewhere).",
+    },
+    "example": "<!doctype html>...",
+}
+
+
+def further_contents(*, sparse: bool, paged: bool, csv: bool, html: bool) -> dict[str, Any]:
+    """What an answer can be beside JSON of the whole."""
+    found: dict[str, Any] = {SPARSE: sparse_content(paged=paged)} if sparse else {}
+    return found | ({"text/csv": CSV_CONTENT} if csv else {}) | ({"text/html": HTML_CONTENT} if html else {})
 
 
 def sparse_content(*, paged: bool) -> dict[str, Any]:

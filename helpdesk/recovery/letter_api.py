@@ -1,9 +1,11 @@
 from typing import Any
 from uuid import UUID
 
+from flask import Response
 from sqlalchemy.orm import Session
 
 from helpdesk.identity.actors import Actor
+from helpdesk.kernel.answers import page
 from helpdesk.kernel.http import Blueprint
 from helpdesk.kernel.pagination import Page
 from helpdesk.recovery import letter_queries, letter_schemas, letters
@@ -30,9 +32,17 @@ def list_letters(session: Session, actor: Actor, page: Page, given: dict[str, An
     "/offers/<uuid:offer_id>/letter",
     operation_id="get_offer_letter",
     summary="An issued letter as it was written, and as a document",
+    description="With `format=html` the document alone, as a page to be saved: no script, nothing from elsewhere, and safe to open.",
     answer=letter_schemas.Letter,
+    query=letter_schemas.LetterDocumentQuery,
     permission="offer:read",
+    html=True,
 )
-def get_offer_letter(session: Session, actor: Actor, offer_id: UUID) -> dict[str, Any]:
+def get_offer_letter(
+    session: Session, actor: Actor, given: dict[str, Any], offer_id: UUID
+) -> dict[str, Any] | Response:
     row = letter_queries.letter_detail(session, actor, offer_id)
-    return {**row, "document": letters.document(row), "file_name": f"letter-{row['complaint_reference']}.html"}
+    document, file_name = letters.document(row), letters.file_name(row)
+    if given["format"] == "html":
+        return page(document, file_name, letters.STYLE)
+    return {**row, "document": document, "file_name": file_name}

@@ -10,6 +10,14 @@ class LetterQuery(PageQuery):
     )
 
 
+class LetterDocumentQuery(Schema):
+    format = Choice(
+        ("json", "html"),
+        load_default="json",
+        metadata={"description": "html: the document alone, to be saved.", "example": "json"},
+    )
+
+
 class LetterSummary(Schema):
     id = fields.UUID(required=True)
     offer_id = fields.UUID(required=True)

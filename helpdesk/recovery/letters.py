@@ -8,12 +8,13 @@ from helpdesk.kernel.unit_of_work import UnitOfWork
 from helpdesk.recovery import queries
 from helpdesk.recovery.queries import Held
 
+STYLE: Final = "body { max-width: 42em; margin: 3em auto; font: 1em/1.5 serif; } p { white-space: pre-line; }"
 _PAGE: Final = """<!doctype html>
 <html lang="{language}">
 <head>
 <meta charset="utf-8">
 <title>{subject}</title>
-<style>body {{ max-width: 42em; margin: 3em auto; font: 1em/1.5 serif; }} p {{ white-space: pre-line; }}</style>
+<style>{style}</style>
 </head>
 <body>
 <h1>{subject}</h1>
@@ -29,7 +30,11 @@ def document(letter: dict[str, Any]) -> str:
     paragraphs = [part for part in letter["body"].strip().split("\n\n") if part.strip()]
     language = _LANGUAGES.get(letter["language"], letter["language"])
     body = "\n".join(f"<p>{escape(part.strip())}</p>" for part in paragraphs)
-    return _PAGE.format(language=language, subject=escape(letter["subject"]), body=body)
+    return _PAGE.format(style=STYLE, language=language, subject=escape(letter["subject"]), body=body)
+
+
+def file_name(letter: dict[str, Any]) -> str:
+    return f"letter-{letter['complaint_reference']}.html"
 
 
 def mark_posted(uow: UnitOfWork, actor: Actor, held: Held) -> None:

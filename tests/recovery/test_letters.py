@@ -4,6 +4,8 @@ How it can fail: a name that is markup; a letter that nobody posted counts as de
 and not issued is shown.
 """
 
+from base64 import b64encode
+from hashlib import sha256
 from html.parser import HTMLParser
 from typing import Any
 from uuid import UUID
@@ -79,6 +81,40 @@ class TestRead:
         assert scalar(program.database, "SELECT count(*) FROM letter") == 1
         assert agent.get(f"/offers/{offer['id']}/letter").status_code == 404
         assert agent.get("/recovery/letters").json["items"] == []
+
+
+class TestDownload:
+    def test_is_a_page_that_is_safe_to_open(self, program: Program, agent: Caller, silent: dict[str, Any]) -> None:
+        offer = issued(program, agent, silent, LETTER)
+        path = f"/offers/{offer['id']}/letter"
+        answer = agent.get(f"{path}?format=html")
+        assert answer.content_type == "text/html; charset=utf-8"
+        assert answer.text == agent.get(path).json["document"]
+        assert answer.headers["X-Content-Type-Options"] == "nosniff"
+        name = f"letter-{silent['reference']}.html"
+        assert answer.headers["Content-Disposition"].startswith(f'attachment; filename="{name}"')
+        policy = [part.strip() for part in answer.headers["Content-Security-Policy"].split(";")]
+        assert policy[0] == "default-src 'none'"
+        assert {"sandbox", "frame-ancestors 'none'"} <= set(policy)
+        style = answer.text.partition("<style>")[2].partition("</style>")[0]
+        digest = b64encode(sha256(style.encode()).digest()).decode()
+        assert f"style-src 'sha256-{digest}'" in policy
+
+    def test_again_only_when_it_is_another(self, program: Program, agent: Caller, silent: dict[str, Any]) -> None:
+        offer = issued(program, agent, silent, LETTER)
+        path = f"/offers/{offer['id']}/letter?format=html"
+        tag = agent.get(path).headers["ETag"]
+        assert agent.get(path, if_none_match=tag).status_code == 304
+
+    def test_who_may_and_what_is_asked(
+        self, program: Program, anonymous: Caller, stranger: Caller, agent: Caller, silent: dict[str, Any]
+    ) -> None:
+        offer = issued(program, agent, silent, LETTER)
+        path = f"/offers/{offer['id']}/letter"
+        assert anonymous.get(f"{path}?format=html").status_code == 401
+        assert stranger.get(f"{path}?format=html").status_code == 404
+        assert agent.get(f"/offers/{NO_ID}/letter?format=html").status_code == 404
+        assert agent.get(f"{path}?format=pdf").status_code == 422
 
 
 class TestPosted:
