@@ -112,6 +112,7 @@ from helpdesk.recovery.budget_events import BudgetAlerted
 from helpdesk.recovery.events import (
     OfferAccepted,
     OfferApproved,
+    OfferContradicted,
     OfferCountered,
     OfferDelivered,
     OfferIssued,
@@ -194,6 +195,7 @@ _FOLLOWING: Final[Mapping[type[Event], tuple[Subscriber, ...]]] = {
     ApprovalOverdue: (recovery.approval_overdue,),
     OfferCountered: (recovery.offer_countered,),
     OfferUndelivered: (recovery.offer_undelivered,),
+    OfferContradicted: (recovery.issuance_contradicted,),
     OfferAccepted: (answers.remedy_accepted,),
     OfferIssued: (answers.remedy_delivered, regimes.offer_issued),
     **dict.fromkeys((OfferDelivered, OfferPosted), (answers.remedy_delivered,)),

@@ -24,6 +24,7 @@ NOTIFICATION_KINDS: Final = (
     "budget_alert",
     "offer_countered",
     "offer_undelivered",
+    "issuance_contradicted",
 )
 APART: Final = {"budget_alert": "budget:read"}
 """Of the kinds that are about no complaint: the permission with which one is told of it, and reads it."""

@@ -38,6 +38,7 @@ _SAID: Final = {
     "budget_alert": "Much of a budget is used.",
     "offer_countered": "The complainant asks for something else instead of an offer.",
     "offer_undelivered": "The complainant says that a remedy did not come.",
+    "issuance_contradicted": "A provider says something else of the issuance of a remedy than what is recorded.",
 }
 
 

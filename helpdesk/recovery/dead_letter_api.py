@@ -37,7 +37,7 @@ def list_dead_letters(session: Session, actor: Actor, page: Page, given: dict[st
     description="Until then what failed is not issued anew.",
     body=dead_letter_schemas.ContradictionIn,
     answer=schemas.Offer,
-    permission="offer:issue",
+    permission=dead_letter_queries.SETTLES,
     load=queries.hold,
     show=show_offer,
     if_match="required",

@@ -5,17 +5,20 @@ issued them, or of which it says something else than what is recorded.
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, and_, case, func, literal, or_, select
+from sqlalchemy import ColumnElement, and_, any_, case, func, literal, or_, select
 from sqlalchemy.orm import Session
 
 from helpdesk.complaints.queries import visible_to
 from helpdesk.identity.actors import Actor
+from helpdesk.identity.models import Agent, Role
 from helpdesk.kernel.outbox import Duty
 from helpdesk.kernel.pagination import Listed, Order, Page, listed
 from helpdesk.recovery.models import Offer, OfferTransition
 from helpdesk.recovery.provider_models import RemedyOrder, RemedyProvider
 from helpdesk.recovery.queries import CONTRADICTED, OFFER, with_amount
 
+SETTLES: Final = "offer:issue"
+"""The permission of who sees to them."""
 REASONS: Final = ("failed", "unknown", "contradicted")
 
 _BY_OFFER: Final = Order((Offer.id,), (UUID,), descending=True)
@@ -65,6 +68,16 @@ def list_dead_letters(session: Session, actor: Actor, page: Page, given: dict[st
     wanted = _WHERE[given["why"]] if "why" in given else or_(*_WHERE.values())
     rows, cursor, total = listed(session, page, _DEAD.where(visible_to(actor), wanted), _BY_OFFER, given)
     return [with_amount(row) for row in rows], cursor, total
+
+
+def seeing_to_them(session: Session) -> list[UUID]:
+    """Active agents who may settle what is contradicted, whatever they see."""
+    statement = (
+        select(Agent.id)
+        .join(Role, Role.name == Agent.role)
+        .where(Agent.active, literal(SETTLES) == any_(Role.permissions))
+    )
+    return list(session.scalars(statement.order_by(Agent.id)))
 
 
 GAUGES: Final[dict[str, tuple[str, str]]] = {

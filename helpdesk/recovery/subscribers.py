@@ -11,9 +11,18 @@ from helpdesk.complaints.notifications import News, tell
 from helpdesk.complaints.person_events import NeedEnded, NeedRecorded
 from helpdesk.kernel.events import Event
 from helpdesk.kernel.unit_of_work import Subscriber, UnitOfWork
-from helpdesk.recovery import moving, offers, queries, reviews, waiting, waiting_queries, wanted_offers
+from helpdesk.recovery import (
+    dead_letter_queries,
+    moving,
+    offers,
+    queries,
+    reviews,
+    waiting,
+    waiting_queries,
+    wanted_offers,
+)
 from helpdesk.recovery.authority_events import ApprovalOverdue
-from helpdesk.recovery.events import OfferActed, OfferSubmitted
+from helpdesk.recovery.events import OfferActed, OfferContradicted, OfferSubmitted
 from helpdesk.recovery.waiting import DueTime
 
 
@@ -100,6 +109,19 @@ def _tell_handlers(kind: str) -> Subscriber:
 
 offer_countered = _tell_handlers("offer_countered")
 offer_undelivered = _tell_handlers("offer_undelivered")
+
+
+def issuance_contradicted(uow: UnitOfWork, events: Sequence[OfferContradicted]) -> None:
+    """Those who may see to it."""
+    for event in events:
+        complaint = cast(Complaint, uow.stream_of(event.complaint_id))
+        detail = {"offer_id": str(event.offer_id)}
+        tell(
+            uow,
+            complaint,
+            event,
+            News("issuance_contradicted", dead_letter_queries.seeing_to_them(uow.session), detail=detail),
+        )
 
 
 def offer_wanted(uow: UnitOfWork, events: Sequence[Event]) -> None:

@@ -13,7 +13,7 @@ from sqlalchemy import text
 
 from helpdesk.kernel import signatures
 from helpdesk.wiring import Program
-from tests.conftest import Caller
+from tests.conftest import Caller, Join, make_team
 from tests.racing import at_once
 from tests.recovery.answers import codes, refused
 from tests.recovery.helpers import accepted, act, scalar, violations
@@ -219,6 +219,10 @@ class TestTold:
         assert violations(program.database) == []
 
 
+def news_of(caller: Caller) -> list[tuple[str, dict[str, Any]]]:
+    return [(item["kind"], item["detail"]) for item in caller.get("/notifications").json["items"]]
+
+
 class TestContradictions:
     def letters(self, caller: Caller, why: str = "contradicted") -> list[dict[str, Any]]:
         return list(caller.get(f"/recovery/dead-letters?why={why}").json["items"])
@@ -229,9 +233,11 @@ class TestContradictions:
         anonymous: Caller,
         agent: Caller,
         senior: Caller,
+        join: Join,
         registered: dict[str, Any],
         pending: dict[str, Any],
     ) -> None:
+        outside = join("senior", team_ids=[make_team(program.database, "Elsewhere")])
         call_back(anonymous, registered, said(pending, "failed"))
         answer = call_back(anonymous, registered, said(pending), message_id="m2")
         assert answer.json == {"state": "refused", "contradicts": True}
@@ -245,6 +251,9 @@ class TestContradictions:
         )
         call_back(anonymous, registered, said(pending), message_id="m3")
         assert told(program.database, "offer.issuance_contradicted") == 1, "the same again is no news"
+        assert news_of(senior) == [("issuance_contradicted", {"offer_id": pending["id"]})]
+        for nobody in (agent, outside):
+            assert news_of(nobody) == [], "who may not settle it, or does not see it"
         again = senior.pay(f"/offers/{pending['id']}/actions/retry", {})
         assert (again.status_code, again.json["missing"][0]["code"]) == (409, "contradicted")
         path = f"/recovery/dead-letters/{pending['id']}/settle"
