@@ -27,7 +27,15 @@ from helpdesk.complaints.search_jobs import index_unsearched
 from helpdesk.identity.door_jobs import forget_what_is_over
 from helpdesk.integrations.jobs import remove_leftovers
 from helpdesk.kernel import advisory, files, idempotency, jobs, outbox
-from helpdesk.recovery.jobs import escalate_overdue, expire_offers, expire_points, expire_vouchers, fail_abandoned
+from helpdesk.recovery.jobs import (
+    escalate_overdue,
+    expire_offers,
+    expire_points,
+    expire_vouchers,
+    fail_abandoned,
+    remind_offers,
+)
+from helpdesk.recovery.offers import Links
 from helpdesk.sla.sweep import ring_due
 from helpdesk.suggestions import training_jobs
 from helpdesk.wiring import Program
@@ -45,6 +53,11 @@ class Periodic:
     period: float
     work: Callable[[Program], int]
     due: str | None = None
+
+
+def _remind_offers(program: Program) -> int:
+    lead = timedelta(hours=program.settings.offer_reminder_hours)
+    return remind_offers(program.database, lead, Links(program.tools.signing_key, program.tools.base_url))
 
 
 SCHEDULE: Final = (
@@ -122,6 +135,7 @@ SCHEDULE: Final = (
         lambda program: expire_offers(program.database),
         "SELECT EXISTS (SELECT FROM offer WHERE status IN ('countered', 'offered') AND valid_until <= now())",
     ),
+    Periodic("recovery.remind_offers", 60, _remind_offers),
     Periodic(
         "recovery.expire_vouchers",
         60,

@@ -20,7 +20,7 @@ from helpdesk.complaints.wording import names_in
 from helpdesk.identity.actors import SYSTEM, Actor
 from helpdesk.kernel.errors import FieldError, ValidationFailed
 from helpdesk.kernel.unit_of_work import UnitOfWork
-from helpdesk.recovery import offers
+from helpdesk.recovery import drafting
 from helpdesk.recovery.schemas import OfferIn
 
 MOST: Final = 20
@@ -72,7 +72,7 @@ def _id_of(actor: Actor) -> Any:
 ACTIONS: Final[Mapping[str, Step]] = {
     **{name: step for name, step in STEPS.items() if name not in NOT_FOR_TRIGGERS},
     "write_message": Step("write_message", "complaint:note", WriteIn, STEPS["write_message"].run),
-    "draft_offer": Step("draft_offer", "offer:draft", OfferIn, offers.draft),
+    "draft_offer": Step("draft_offer", "offer:draft", OfferIn, drafting.draft),
     "notify": Step("notify", "complaint:read", NotifyIn, _notify, merged=True),
     "raise_event": Step("raise_event", "complaint:read", RaiseEventIn, _raise_event, merged=True),
 }

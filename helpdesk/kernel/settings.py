@@ -111,6 +111,9 @@ class Settings:
         default=90,
         metadata={"help": "days after which an attachment with a virus is deleted (size and digest stay); 0: never"},
     )
+    offer_reminder_hours: int = field(
+        default=72, metadata={"help": "hours before an offer ends that the customer is reminded, 0-720; 0: never"}
+    )
     reopen_window_days: int = field(
         default=90, metadata={"help": "how long after it was closed a complainant can reopen a complaint"}
     )
@@ -236,6 +239,7 @@ _RANGES = (
     ("merge_undo_days", 0, 365),
     ("automation_log_days", 1, 3650),
     ("infected_days", 0, 3650),
+    ("offer_reminder_hours", 0, 720),
     ("reopen_window_days", 0, 3650),
     ("session_idle_minutes", 1, 1440),
     ("session_hours", 1, 720),

@@ -12,7 +12,7 @@ from helpdesk.kernel.errors import ActionNotAllowed, DomainError
 from helpdesk.kernel.pagination import Page
 from helpdesk.kernel.schemas import PageQuery
 from helpdesk.kernel.unit_of_work import UnitOfWork
-from helpdesk.recovery import errors, offers, queries, schemas, views
+from helpdesk.recovery import drafting, errors, offers, queries, schemas, views
 from helpdesk.recovery.lifecycle import LIFECYCLE, moves_money
 from helpdesk.recovery.public_api import links
 from helpdesk.recovery.queries import Held
@@ -38,7 +38,7 @@ def list_complaint_offers(session: Session, actor: Actor, page: Page, given: dic
 
 
 def _takes_offers(_session: Session, _actor: Actor, complaint: Complaint) -> None:
-    offers.check_takes_offers(complaint)
+    drafting.check_takes_offers(complaint)
 
 
 @blp.write(
@@ -61,7 +61,33 @@ def _takes_offers(_session: Session, _actor: Actor, complaint: Complaint) -> Non
     errors=(errors.ComplaintTakesNoOffers, errors.DuplicateOffer, errors.AlreadyCompensated),
 )
 def draft_offer(uow: UnitOfWork, actor: Actor, complaint: Complaint, given: dict[str, Any]) -> UUID:
-    return offers.draft(uow, actor, complaint, given)
+    return drafting.draft(uow, actor, complaint, given)
+
+
+def _is_copied(_session: Session, _actor: Actor, held: Held) -> None:
+    drafting.check_copied(held)
+
+
+@blp.write(
+    "/offers/<uuid:offer_id>/copy",
+    operation_id="copy_offer",
+    summary="Draft anew an offer that was declined, has expired or was revoked",
+    description="With the same terms, on its complaint, as a draft of the caller's: everything is looked at again, from what is "
+    "owed to what was given for the same matter, and approval and budget are asked anew. `copied_from` names the first one, which "
+    "stays as it is.",
+    body=schemas.OfferCopyIn,
+    answer=schemas.Offer,
+    status=201,
+    permission="offer:draft",
+    load=queries.hold,
+    if_match="honoured",
+    check=_is_copied,
+    show=show_offer,
+    location=lambda shown: f"/api/v1/offers/{shown['id']}",
+    errors=(errors.OfferStands, errors.ComplaintTakesNoOffers, errors.DuplicateOffer, errors.AlreadyCompensated),
+)
+def copy_offer(uow: UnitOfWork, actor: Actor, held: Held, given: dict[str, Any]) -> UUID:
+    return drafting.copy(uow, actor, held, given)
 
 
 @blp.read(

@@ -1,4 +1,4 @@
-"""A check for `helpdesk verify`: counter-offers and the offers that answer them."""
+"""Checks for `helpdesk verify`: counter-offers and the offers that answer them, and copies of what came to nothing."""
 
 from collections.abc import Iterator
 from typing import Final
@@ -7,7 +7,7 @@ from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from helpdesk.kernel.verification import Violation
-from helpdesk.recovery.lifecycle import ENDED
+from helpdesk.recovery.lifecycle import COPIED, ENDED
 
 _COUNTERS: Final = text("""
     SELECT o.id, o.status, o.counters, c.count, c.open
@@ -37,3 +37,15 @@ def offer_counters(session: Session) -> Iterator[Violation]:
         yield Violation(
             "recovery.offer_counters", f"offer {row.id}", f"replaces {row.predecessor}, which is {row.status}{where}"
         )
+
+
+_COPIED: Final = text("""
+    SELECT o.id, f.id AS first, f.status FROM offer o JOIN offer f ON f.id = o.copied_from
+    WHERE f.status <> ALL(:copied) ORDER BY o.id
+""")
+
+
+def offer_copies(session: Session) -> Iterator[Violation]:
+    """Only what came to nothing was drafted anew; it may be on another complaint since, with one that was merged."""
+    for row in session.execute(_COPIED, {"copied": sorted(COPIED)}):
+        yield Violation("recovery.offer_copies", f"offer {row.id}", f"is a copy of {row.first}, which is {row.status}")

@@ -38,6 +38,7 @@ def follow(uow: UnitOfWork, held: Held, action: str, source: str, given: Mapping
         counter.outcome, counter.settled_at = COUNTER_OUTCOMES[action], uow.now
         if offer.status == "offered" and offer.valid_until is not None:
             offer.valid_until = max(offer.valid_until, uow.now + KEPT_FOR)
+            offer.told_at = uow.now
 
 
 def _write(uow: UnitOfWork, held: Held, given: Mapping[str, Any]) -> None:

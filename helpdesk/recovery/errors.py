@@ -40,6 +40,14 @@ class ComplaintTakesNoOffers(Conflict):
     advice = "Reopen the complaint first."
 
 
+class OfferStands(Conflict):
+    code = "offer_stands"
+    title = "Only an offer that came to nothing is copied"
+    advice = (
+        "Wait until it was declined, has expired or was revoked, or draft another one (POST /complaints/{ref}/offers)."
+    )
+
+
 class PredecessorAccepted(Conflict):
     code = "predecessor_accepted"
     title = "The customer has accepted the offer that this one was to replace"

@@ -29,12 +29,14 @@ class OfferEvent(Event):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OfferDrafted(OfferEvent):
     """`options`: number, kind, amount_minor and currency of each, where the customer has a choice; else
-    empty. `successor_of`: the countered offer that it is to replace.
+    empty. `successor_of`: the countered offer that it is to replace. `copied_from`: one that came to nothing, of which it
+    is a copy.
     """
 
     type: ClassVar[str] = "offer.drafted"
     options: list[dict[str, Any]] = field(default_factory=list)
     successor_of: UUID | None = None
+    copied_from: UUID | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,6 +68,14 @@ class OfferCarried(OfferEvent):
     type: ClassVar[str] = "offer.carried"
     from_budget_id: UUID
     to_budget_id: UUID
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OfferReminded(OfferEvent):
+    """The customer was written that it ends soon, at `valid_until`."""
+
+    type: ClassVar[str] = "offer.reminded"
+    valid_until: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

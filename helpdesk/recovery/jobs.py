@@ -3,6 +3,7 @@ re-check, and through the ordinary door, each in its own short transaction, so t
 """
 
 from collections.abc import Callable, Iterable
+from datetime import timedelta
 from typing import Final
 from uuid import UUID
 
@@ -18,6 +19,8 @@ from helpdesk.recovery import (
     points_queries,
     queries,
     redemptions,
+    reminder_queries,
+    reminding,
     voucher_queries,
     waiting,
     waiting_queries,
@@ -34,6 +37,20 @@ Settle = Callable[[UnitOfWork, UUID], bool]
 def expire_offers(database: Database) -> int:
     """End the offers that were not answered in time; how many. Rows in other hands wait for the next round."""
     return _sweep(database, queries.due_to_expire, _held(offers.expire))
+
+
+def remind_offers(database: Database, lead: timedelta, to: offers.Links) -> int:
+    """Remind customers of offers that end within `lead`, once of each; of how many. With no lead nobody is."""
+    if not lead:
+        return 0
+    with database.reader() as session:
+        due = reminder_queries.due_to_remind(session, lead, BATCH)
+    return _each(database, due, lambda uow, offer_id: _remind(uow, offer_id, lead, to))
+
+
+def _remind(uow: UnitOfWork, offer_id: UUID, lead: timedelta, to: offers.Links) -> bool:
+    held = queries.hold_if_free(uow.session, offer_id)
+    return held is not None and reminding.remind(uow, held, lead, to)
 
 
 def expire_vouchers(database: Database) -> int:

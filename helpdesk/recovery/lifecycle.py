@@ -20,6 +20,8 @@ SPENT: Final = states("issued", "redeemed")
 """Money is gone, and the customer has what was promised."""
 ENDED: Final = states("declined", "expired", "revoked", "reversed")
 """Nobody waits for it any more. `failed` is not among these: the customer accepted it, and has not got it."""
+COPIED: Final = ENDED - states("reversed")
+"""What came to nothing, and can be offered anew."""
 GRANTED: Final = RESERVED | SPENT | states("failed")
 """Was approved and still stands: it counts against somebody's authority. A failure does not undo an approval, so a retry
 needs no second one.

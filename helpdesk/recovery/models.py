@@ -64,6 +64,7 @@ class Offer(Identified, Versioned, Stamped, Base):
         CheckConstraint(f"status NOT IN ({_words(BEFORE_CUSTOMER)}) OR valid_until IS NOT NULL", name="offered_until"),
         CheckConstraint(f"counters BETWEEN 0 AND {MOST_COUNTERS}", name="counters"),
         CheckConstraint("successor_of <> id", name="successor_of"),
+        CheckConstraint("copied_from <> id", name="copied_from"),
         CheckConstraint(
             f"amount_minor IS NULL OR status NOT IN ({_words(GRANTED)}) OR budget_id IS NOT NULL",
             name="granted_from_budget",
@@ -83,6 +84,11 @@ class Offer(Identified, Versioned, Stamped, Base):
         Index("ix_offer_status_id", "status", "id"),
         Index("ix_offer_kind_id", "kind", "id"),
         Index("ix_offer_valid_until", "valid_until", postgresql_where=text(f"status IN ({_words(BEFORE_CUSTOMER)})")),
+        Index(
+            "ix_offer_to_be_reminded_of",
+            "valid_until",
+            postgresql_where=text("status = 'offered' AND reminded_at IS NULL"),
+        ),
         Index("ix_offer_on_its_way", "id", postgresql_where=text("status = 'issued' AND delivered_at IS NULL")),
         Index(
             "uq_offer_successor_of",
@@ -119,6 +125,12 @@ class Offer(Identified, Versioned, Stamped, Base):
     """How often the customer asked for something else (`counter_models`)."""
     successor_of: Mapped[UUID | None] = mapped_column(ForeignKey("offer.id", ondelete="RESTRICT"))
     """The countered offer that this one is to replace."""
+    copied_from: Mapped[UUID | None] = mapped_column(ForeignKey("offer.id", ondelete="RESTRICT"))
+    """The offer that came to nothing and was drafted anew."""
+    told_at: Mapped[Timestamp | None]
+    """When the customer last heard that it stands."""
+    reminded_at: Mapped[Timestamp | None]
+    """When they were written that it ends soon."""
     reported_at: Mapped[Timestamp | None]
     """When the customer said that it did not come."""
     granted_at: Mapped[Timestamp | None]

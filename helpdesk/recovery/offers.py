@@ -6,7 +6,7 @@ chain. The acts below add what is special: authority at submission and approval,
 follows an acceptance. Every act takes a `queries.Held`, so it cannot be called without the locks.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any, Final
@@ -14,9 +14,7 @@ from uuid import UUID
 
 from sqlalchemy.orm import Session
 
-from helpdesk.complaints import changes, remedies
-from helpdesk.complaints.models import Complaint
-from helpdesk.complaints.person_queries import complainant_of
+from helpdesk.complaints import remedies
 from helpdesk.identity.actors import SYSTEM, Actor
 from helpdesk.kernel import links
 from helpdesk.kernel.access import require
@@ -24,45 +22,36 @@ from helpdesk.kernel.errors import FieldError, ValidationFailed
 from helpdesk.kernel.ids import new_id
 from helpdesk.kernel.schemas import json_safe
 from helpdesk.kernel.unit_of_work import UnitOfWork
-from helpdesk.kernel.words import with_article
 from helpdesk.recovery import (
     approvals,
     choices,
-    compensation,
     counters,
     decisions,
     letters,
-    option_queries,
     ordering,
-    overriding,
     points_ledger,
     queries,
     reservations,
     reviews,
-    suggestions,
     telling,
     texts,
     voucher_ledger,
 )
 from helpdesk.recovery.approvals import Judgement
 from helpdesk.recovery.authority import Verdict
-from helpdesk.recovery.errors import ComplaintTakesNoOffers, DuplicateOffer, PredecessorAccepted
-from helpdesk.recovery.events import BY_ACTION, OfferDrafted
+from helpdesk.recovery.errors import PredecessorAccepted
+from helpdesk.recovery.events import BY_ACTION
 from helpdesk.recovery.kinds import PAYING
 from helpdesk.recovery.lifecycle import (
     BEFORE_CUSTOMER,
-    COMPLAINT_TAKES_OFFERS,
     ENDED,
     LIFECYCLE,
     SYSTEM_ACTIONS,
     complaint_effect,
-    counted,
     delivers,
     money_effect,
 )
 from helpdesk.recovery.models import Offer, OfferTransition
-from helpdesk.recovery.option_checks import check_options
-from helpdesk.recovery.option_terms import Terms, dearest, options_of
 from helpdesk.recovery.queries import Held
 
 ISSUE: Final = "recovery.issue"
@@ -71,7 +60,6 @@ ISSUE: Final = "recovery.issue"
 ACTIONS: Final = tuple(action for action in LIFECYCLE.actions if action not in SYSTEM_ACTIONS)
 """What a person can ask for, in the table's order."""
 
-DEFAULT_VALID_DAYS: Final = 30
 _LINK_OUTLIVES: Final = timedelta(days=90)
 
 
@@ -86,87 +74,6 @@ class Links:
         """The link lives 90 days longer than the offer, so that the customer can read what became of it."""
         token = links.sign(self.key, queries.LINK_PURPOSE, offer_id, valid_until + _LINK_OUTLIVES)
         return f"{self.base_url}/api/v1/public/offers/{token}"
-
-
-def draft(uow: UnitOfWork, actor: Actor, complaint: Complaint, given: dict[str, Any]) -> UUID:
-    """Draft an offer on a locked complaint. `given`: kind, amount (a `Money`, for what is paid), text, voucher_days and
-    voucher_partial, or `options` that have these; reason, valid_days, successor_of, allow_duplicate, duplicate_reason,
-    override_reason, floor_reason. Raises `ComplaintTakesNoOffers`, `DuplicateOffer`, `AlreadyCompensated`, `ValidationFailed`, or `Forbidden` to
-    who may not say `floor_reason`.
-    """
-    check_takes_offers(complaint)
-    placed = options_of(given)
-    check_options(complaint, placed)
-    options = [terms for _, terms in placed]
-    successor_of: UUID | None = given.get("successor_of")
-    if successor_of is not None:
-        counters.check_successor(uow.session, complaint, successor_of)
-    if not given.get("allow_duplicate"):
-        _refuse_duplicate(uow, complaint, options, successor_of)
-    terms = dearest(options)
-    suggested = suggestions.suggestion_for(uow.session, complaint, _reckoned_in(terms))
-    same_matter = compensation.check(uow, actor, complaint, given, amount=terms.amount, owed=suggested.suggestion.owed)
-    override = overriding.check(uow, actor, complaint, placed, given, found=suggested.suggestion)
-    person = complainant_of(uow.session, complaint.id)
-    offer = Offer(
-        id=new_id(),
-        version=1,
-        created_at=uow.now,
-        complaint_id=complaint.id,
-        **terms.columns(),
-        status=LIFECYCLE.initial,
-        reason=given.get("reason") or "",
-        language=texts.language_for(None if person is None else person.language, complaint.language),
-        valid_days=given.get("valid_days", DEFAULT_VALID_DAYS),
-        drafted_by=actor.person_id,
-        approvals=[],
-        successor_of=successor_of,
-        round=1,
-        steps=0,
-        suggestion=suggested.as_data(),
-    )
-    uow.session.add(offer)
-    overriding.keep(uow, offer.id, override)
-    before = changes.values_of(complaint)
-    complaint.currency = complaint.currency or offer.currency
-    remedies.count(complaint, **counted(offer.status, delivered=False), amount=offer.amount_minor)
-    uow.record(
-        OfferDrafted(
-            complaint_id=complaint.id,
-            reference=complaint.reference,
-            offer_id=offer.id,
-            kind=offer.kind,
-            amount_minor=offer.amount_minor,
-            currency=offer.currency,
-            options=choices.write(uow, offer, options),
-            successor_of=successor_of,
-            complaint_changes=changes.since(before, complaint),
-        ),
-        stream=complaint,
-    )
-    if same_matter:
-        compensation.keep(uow, actor, complaint, offer, found=same_matter, why=given["duplicate_reason"])
-    return offer.id
-
-
-def _reckoned_in(terms: Terms) -> dict[str, Any]:
-    """Counts where the complaint has no currency yet: it is the first offer's from then on."""
-    return {} if terms.amount is None else {"currency": terms.amount.currency}
-
-
-def check_takes_offers(complaint: Complaint) -> None:
-    if complaint.record_type != "complaint":
-        raise ComplaintTakesNoOffers(f"It is {with_article(complaint.record_type)}; convert it into a complaint first.")
-    if complaint.status not in COMPLAINT_TAKES_OFFERS:
-        raise ComplaintTakesNoOffers(f"The complaint is {complaint.status}.", state=complaint.status)
-
-
-def _refuse_duplicate(
-    uow: UnitOfWork, complaint: Complaint, options: Sequence[Terms], successor_of: UUID | None
-) -> None:
-    found = option_queries.same_live_offer(uow.session, complaint.id, options, besides=successor_of)
-    if found is not None:
-        raise DuplicateOffer(offer_id=found)
 
 
 def advance(
@@ -345,6 +252,7 @@ def _refuse(uow: UnitOfWork, actor: Actor, held: Held, given: Mapping[str, Any],
 def _send(uow: UnitOfWork, actor: Actor, held: Held, given: Mapping[str, Any], to: Links) -> None:
     if held.offer.successor_of is not None:
         _replace(uow, held, held.offer.successor_of)
+    held.offer.told_at = uow.now
     held.offer.valid_until = uow.now + timedelta(days=held.offer.valid_days)
     advance(uow, actor, held, "offer", given)
     telling.offered(uow, held, to.of(held.offer.id, held.offer.valid_until))

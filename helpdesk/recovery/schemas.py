@@ -8,10 +8,10 @@ from helpdesk.kernel.money import currencies
 from helpdesk.kernel.schemas import Choice, Flag, Line, MoneyField, PageQuery, Schema, Text, Timestamp, Whole
 from helpdesk.recovery.approval_schemas import ApproveIn, OfferApproval, OfferFlag
 from helpdesk.recovery.counter_schemas import LEFT, OfferCounter, PublicCounter, PublicCounterIn
+from helpdesk.recovery.drafting import DEFAULT_VALID_DAYS
 from helpdesk.recovery.kinds import KINDS
 from helpdesk.recovery.lifecycle import CUSTOMER_STATES, ISSUANCES, LIFECYCLE
 from helpdesk.recovery.models import LANGUAGES
-from helpdesk.recovery.offers import DEFAULT_VALID_DAYS
 from helpdesk.recovery.option_schemas import CHOSEN, DraftTermsIn, OfferOption, PublicOfferOption, option_field
 from helpdesk.recovery.override_schemas import OfferOverride
 
@@ -25,12 +25,9 @@ def known_currency(code: str) -> None:
         raise ValidationError("Write a current ISO 4217 currency, for example EUR.")
 
 
-class OfferIn(DraftTermsIn):
-    valid_days = Whole(
-        load_default=DEFAULT_VALID_DAYS,
-        validate=validate.Range(1, 365),
-        metadata={"description": "Days the customer has to answer, from when it is sent.", "example": 30},
-    )
+class _SayingIn(Schema):
+    """What somebody has to say for whom it is not as it was suggested, or not the first."""
+
     override_reason = Text(
         max_length=2000,
         metadata={
@@ -46,13 +43,6 @@ class OfferIn(DraftTermsIn):
             "example": None,
         },
     )
-    successor_of = fields.UUID(
-        metadata={
-            "description": "The countered offer that this one is to replace. That one stands until this one is put before the "
-            "customer, and is revoked with it.",
-            "example": None,
-        }
-    )
     allow_duplicate = Flag(
         load_default=False,
         metadata={
@@ -67,6 +57,35 @@ class OfferIn(DraftTermsIn):
             "description": "Why another compensation for the same matter is right. Kept, and reported "
             "(`GET /reports/duplicate-overrides`).",
             "example": None,
+        },
+    )
+
+
+class OfferIn(DraftTermsIn, _SayingIn):
+    valid_days = Whole(
+        load_default=DEFAULT_VALID_DAYS,
+        validate=validate.Range(1, 365),
+        metadata={"description": "Days the customer has to answer, from when it is sent.", "example": 30},
+    )
+    successor_of = fields.UUID(
+        metadata={
+            "description": "The countered offer that this one is to replace. That one stands until this one is put before the "
+            "customer, and is revoked with it.",
+            "example": None,
+        }
+    )
+
+
+class OfferCopyIn(_SayingIn):
+    reason = Text(
+        max_length=2000,
+        metadata={"description": "For the customer; that of the first one when absent.", "example": None},
+    )
+    valid_days = Whole(
+        validate=validate.Range(1, 365),
+        metadata={
+            "description": "Days the customer has to answer, from when it is sent; as many as before when absent.",
+            "example": 30,
         },
     )
 
@@ -233,6 +252,16 @@ class Offer(OfferSummary):
         required=True,
         allow_none=True,
         metadata={"description": "The offer that is to replace this one.", "example": None},
+    )
+    copied_from = fields.UUID(
+        required=True,
+        allow_none=True,
+        metadata={"description": "The offer that came to nothing, of which this one is a copy.", "example": None},
+    )
+    reminded_at = Timestamp(
+        required=True,
+        allow_none=True,
+        metadata={"description": "When the customer was written that it ends soon.", "example": None},
     )
     reported_at = Timestamp(
         required=True,

@@ -58,11 +58,23 @@ def offered(uow: UnitOfWork, held: Held, link: str, *, kept: bool = False) -> No
         write(uow, offer, kind, mailed_as="offer", reason=offer.reason, **values)
 
 
-def write(uow: UnitOfWork, offer: Offer, kind: str, *, mailed_as: str | None = None, **values: str) -> None:
-    """A mail of one of the texts, to the complainant. `mailed_as`: its reason, where it is not the text's name."""
+def reminded(uow: UnitOfWork, held: Held, link: str) -> bool:
+    """That it ends soon; whether there was an address."""
+    offer = held.offer
+    if offer.valid_until is None:
+        raise ValueError(f"offer {offer.id} was not put before the customer")
+    _, what = what_is_offered(uow, offer)
+    until = texts.moment(offer.valid_until)
+    return write(uow, offer, "offer_reminder", reference=held.complaint.reference, what=what, until=until, link=link)
+
+
+def write(uow: UnitOfWork, offer: Offer, kind: str, *, mailed_as: str | None = None, **values: str) -> bool:
+    """A mail of one of the texts, to the complainant; whether there was an address. `mailed_as`: its reason, where it is not
+    the text's name.
+    """
     person = complainant_of(uow.session, offer.complaint_id)
-    if person is not None and person.email:
-        subject, body = texts.render(offer.language, kind, name=person.name, **values)
-        queue_mail(
-            uow, subject_id=offer.id, reason=mailed_as or kind, recipient=person.email, subject=subject, body=body
-        )
+    if person is None or not person.email:
+        return False
+    subject, body = texts.render(offer.language, kind, name=person.name, **values)
+    queue_mail(uow, subject_id=offer.id, reason=mailed_as or kind, recipient=person.email, subject=subject, body=body)
+    return True

@@ -21,7 +21,7 @@ from helpdesk.recovery import (
     points_verification,
     provider_verification,
 )
-from helpdesk.recovery.counter_verification import offer_counters
+from helpdesk.recovery.counter_verification import offer_copies, offer_counters
 from helpdesk.recovery.lifecycle import ENDED, GRANTED, LIFECYCLE, SPENT
 from helpdesk.recovery.models import Offer, OfferTransition
 from helpdesk.recovery.offers import ISSUE
@@ -195,6 +195,7 @@ CHECKS: Final[tuple[Check, ...]] = (
     *guard_verification.CHECKS,
     offer_options,
     offer_counters,
+    offer_copies,
     issued_once,
     voucher_ledgers,
     vouchers_redeemed,

@@ -11,13 +11,13 @@ from helpdesk.complaints.models import Complaint
 from helpdesk.identity.actors import SYSTEM
 from helpdesk.kernel.money import Money
 from helpdesk.kernel.unit_of_work import UnitOfWork
-from helpdesk.recovery import offers, suggestions
+from helpdesk.recovery import drafting, suggestions
 from helpdesk.recovery.errors import NothingToOffer
 from helpdesk.recovery.kinds import PAYING
 
 
 def draft(uow: UnitOfWork, complaint: Complaint, wanted: Mapping[str, Any]) -> UUID:
-    """`wanted`: kind, amount (as in JSON; None: the goodwill that the playbook suggests), reason, valid_days. Raises as `offers.draft`
+    """`wanted`: kind, amount (as in JSON; None: the goodwill that the playbook suggests), reason, valid_days. Raises as `drafting.draft`
     does, and `NothingToOffer`.
     """
     given = {"kind": wanted["kind"], "reason": wanted["reason"]}
@@ -25,7 +25,7 @@ def draft(uow: UnitOfWork, complaint: Complaint, wanted: Mapping[str, Any]) -> U
         given["valid_days"] = wanted["valid_days"]
     if wanted["kind"] in PAYING:
         given["amount"] = _amount(uow, complaint, wanted["amount"])
-    return offers.draft(uow, SYSTEM, complaint, given)
+    return drafting.draft(uow, SYSTEM, complaint, given)
 
 
 def _amount(uow: UnitOfWork, complaint: Complaint, wanted: Mapping[str, str] | None) -> Money:

@@ -24,7 +24,7 @@ from helpdesk.identity.actors import SYSTEM
 from helpdesk.kernel.db import make_engine
 from helpdesk.kernel.money import Money
 from helpdesk.kernel.unit_of_work import Consequences, Database
-from helpdesk.recovery import budgets, offers, reservations
+from helpdesk.recovery import budgets, drafting, reservations
 from helpdesk.recovery.budget_models import Budget
 from helpdesk.recovery.models import Offer
 from helpdesk.wiring import Program
@@ -72,7 +72,7 @@ def _made(program: Program) -> list[UUID]:
     with program.database.unit_of_work(SYSTEM) as uow:
         complaint = uow.session.scalars(select(Complaint).limit(1).with_for_update()).one()
         given = {"kind": "voucher", "amount": Money(1, "EUR"), "reason": "x", "allow_duplicate": True}
-        return [offers.draft(uow, SYSTEM, complaint, given) for _ in range(WRITERS)]
+        return [drafting.draft(uow, SYSTEM, complaint, given) for _ in range(WRITERS)]
 
 
 Work = Callable[[str, UUID, Callable[[], bool]], int]

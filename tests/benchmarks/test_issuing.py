@@ -19,7 +19,7 @@ from helpdesk.identity.actors import SYSTEM
 from helpdesk.kernel.money import Money
 from helpdesk.kernel.relay import Relay
 from helpdesk.kernel.unit_of_work import UnitOfWork
-from helpdesk.recovery import budgets, offers, queries
+from helpdesk.recovery import budgets, drafting, offers, queries
 from helpdesk.recovery.budget_models import Budget
 from helpdesk.recovery.verification import CHECKS
 from helpdesk.wiring import HANDLERS, Program
@@ -95,7 +95,7 @@ def _offered(program: Program, kind: str, number: int) -> list[UUID]:
 def _drafted(uow: UnitOfWork, complaint_id: UUID, kind: str) -> UUID:
     complaint = uow.session.scalars(select(Complaint).where(Complaint.id == complaint_id).with_for_update()).one()
     given = {"kind": kind, "amount": Money(100, "EUR"), "reason": "x", "allow_duplicate": True}
-    return offers.draft(uow, SYSTEM, complaint, given)
+    return drafting.draft(uow, SYSTEM, complaint, given)
 
 
 def _accept_steadily(program: Program, made: list[UUID]) -> float:

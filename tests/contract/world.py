@@ -73,6 +73,7 @@ class World:
             "provider_id": lambda _: self.visitors.provider_id(),
             "remedy_provider_id": lambda _: self._remedy_provider(),
             "/api/v1/offers/{offer_id}/letter": lambda _: str(self._letter()["id"]),
+            "/api/v1/offers/{offer_id}/copy": lambda _: str(self._declined()["id"]),
             "/api/v1/recovery/dead-letters/{offer_id}/settle": lambda _: str(self._contradicted()["id"]),
             "identity_id": lambda _: self.visitors.identity_id(),
             "token_id": lambda _: str(self._created("/tokens", {"name": "to be revoked"})),
@@ -468,6 +469,9 @@ class World:
         offer = self._draft(self.caller, "1.00")
         helpers.act(self.caller, offer, "submit")
         return helpers.act(self.caller, offer, "offer")
+
+    def _declined(self) -> dict[str, Any]:
+        return helpers.act(self.caller, self._offered(), "decline", said_by="phone")
 
     def _issued(self) -> dict[str, Any]:
         offer = helpers.act(self.caller, self._offered(), "accept", said_by="phone")

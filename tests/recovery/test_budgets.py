@@ -13,7 +13,7 @@ from helpdesk.complaints.queries import complaint_by_id_for_update
 from helpdesk.identity.actors import SYSTEM
 from helpdesk.kernel.money import Money
 from helpdesk.kernel.unit_of_work import Database
-from helpdesk.recovery import offers, reservations
+from helpdesk.recovery import drafting, reservations
 from helpdesk.recovery.errors import BudgetExhausted, NoBudget
 from helpdesk.recovery.models import Offer
 from tests.conftest import Caller, Join, complaint_body, make_team
@@ -36,7 +36,7 @@ def drafts(database: Database, complaint: dict[str, Any], count: int, amount: st
     with database.unit_of_work(SYSTEM) as uow:
         row = complaint_by_id_for_update(uow.session, UUID(complaint["id"]))
         given = {"kind": "voucher", "amount": Money.parse(amount, "EUR"), "reason": "x", "allow_duplicate": True}
-        return [offers.draft(uow, SYSTEM, row, given) for _ in range(count)]
+        return [drafting.draft(uow, SYSTEM, row, given) for _ in range(count)]
 
 
 def reserving(database: Database, offer_id: UUID) -> Callable[[], bool]:

@@ -18,7 +18,7 @@ from helpdesk.identity.actors import SYSTEM, automation_actor
 from helpdesk.kernel.ids import new_id
 from helpdesk.kernel.money import Money
 from helpdesk.kernel.unit_of_work import Database
-from helpdesk.recovery import offers, overriding
+from helpdesk.recovery import drafting, overriding
 from helpdesk.recovery.evidence_queries import offers_as_evidence
 from helpdesk.recovery.option_terms import Terms
 from tests.complaints.merging import new
@@ -122,7 +122,7 @@ class TestReason:
             with database.unit_of_work(actor) as uow:
                 row = complaint_by_id_for_update(uow.session, complaint["id"])
                 given = {"kind": "voucher", "amount": Money.parse("90", "EUR"), "reason": "x", "allow_duplicate": True}
-                offers.draft(uow, actor, row, given)
+                drafting.draft(uow, actor, row, given)
         with database.reader() as session:
             kept = session.execute(text("SELECT direction, reason FROM offer_override")).all()
         assert [tuple(row) for row in kept] == [("over", "The amount was set beforehand, by a rule.")] * 2

@@ -47,6 +47,7 @@ OWN: Final = frozenset(
         "evidence_id",
         "offer_id",
         "successor_of",
+        "copied_from",
         "flag_id",
         "provider_id",
         "from_budget_id",
