@@ -117,7 +117,7 @@ class TestNobodyIsReminded:
             ("prolong", {"days": 30}),
         ],
     )
-    def test_of_what_was_answered_or_changed(  # noqa: PLR0917  # fixtures
+    def test_of_what_was_answered_or_changed(
         self,
         database: Database,
         manager: Caller,
