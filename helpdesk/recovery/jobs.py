@@ -43,14 +43,11 @@ def remind_offers(database: Database, lead: timedelta, to: offers.Links) -> int:
     """Remind customers of offers that end within `lead`, once of each; of how many. With no lead nobody is."""
     if not lead:
         return 0
-    with database.reader() as session:
-        due = reminder_queries.due_to_remind(session, lead, BATCH)
-    return _each(database, due, lambda uow, offer_id: _remind(uow, offer_id, lead, to))
-
-
-def _remind(uow: UnitOfWork, offer_id: UUID, lead: timedelta, to: offers.Links) -> bool:
-    held = queries.hold_if_free(uow.session, offer_id)
-    return held is not None and reminding.remind(uow, held, lead, to)
+    return _sweep(
+        database,
+        lambda session, limit: reminder_queries.due_to_remind(session, lead, limit),
+        _held(lambda uow, held: reminding.remind(uow, held, lead, to)),
+    )
 
 
 def expire_vouchers(database: Database) -> int:
