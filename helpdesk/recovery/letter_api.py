@@ -1,7 +1,6 @@
 from typing import Any
 from uuid import UUID
 
-from flask import Response
 from sqlalchemy.orm import Session
 
 from helpdesk.identity.actors import Actor
@@ -38,9 +37,7 @@ def list_letters(session: Session, actor: Actor, page: Page, given: dict[str, An
     permission="offer:read",
     html=True,
 )
-def get_offer_letter(
-    session: Session, actor: Actor, given: dict[str, Any], offer_id: UUID
-) -> dict[str, Any] | Response:
+def get_offer_letter(session: Session, actor: Actor, given: dict[str, Any], offer_id: UUID) -> Any:
     row = letter_queries.letter_detail(session, actor, offer_id)
     document, file_name = letters.document(row), letters.file_name(row)
     if given["format"] == "html":
