@@ -10,7 +10,7 @@ from helpdesk.identity.actors import Actor
 from helpdesk.kernel.errors import FieldError, ValidationFailed
 from helpdesk.kernel.ids import new_id
 from helpdesk.kernel.unit_of_work import UnitOfWork
-from helpdesk.sla import queries, regime_choosing, regime_in_force, regime_queries
+from helpdesk.sla import queries, regime_choosing, regime_in_force, regime_queries, regime_shared_queries
 from helpdesk.sla.regime_errors import FactKnown, FactWithdrawn, NotRegulated
 from helpdesk.sla.regime_events import RegulatoryFactRecorded, RegulatoryFactWithdrawn, RuleDecided
 from helpdesk.sla.regime_models import RegulatoryFact, RuleDecision
@@ -82,10 +82,10 @@ def withdraw_fact(uow: UnitOfWork, part: complaints.Part[RegulatoryFact], given:
 
 
 def _choose_elsewhere(uow: UnitOfWork, complaint: Complaint) -> None:
-    """What was split off from it goes by its facts of before, and so does whatever that was merged into. Locked one after another: a part
-    comes after its whole, and of two who cross by way of a merge one is done again.
+    """What was split off from it, or from what it had gone on in, goes by its facts of before, and so does whatever that was merged into.
+    Locked one after another: a part comes after its whole, and of two who cross by way of a merge one is done again.
     """
-    seen, ahead = {complaint.id}, list(regime_queries.parts_of(uow.session, complaint.id))
+    seen, ahead = {complaint.id}, list(regime_shared_queries.parts_of(uow.session, complaint.id))
     while ahead:
         each = ahead.pop(0)
         if each in seen:
@@ -95,7 +95,7 @@ def _choose_elsewhere(uow: UnitOfWork, complaint: Complaint) -> None:
         uow.know_stream(other)
         if other.jurisdiction is not None:
             choose_anew(uow, other, "facts")
-        ahead += regime_queries.parts_of(uow.session, each)
+        ahead += regime_shared_queries.parts_of(uow.session, each)
         ahead += [] if other.merged_into_id is None else [other.merged_into_id]
 
 

@@ -12,7 +12,6 @@ from sqlalchemy.orm import Session
 
 from helpdesk.complaints import queries as complaints
 from helpdesk.complaints.events import ComplaintReceived
-from helpdesk.complaints.link_models import Link
 from helpdesk.complaints.models import Complaint, TransitionRow
 from helpdesk.identity.actors import Actor
 from helpdesk.kernel import advisory
@@ -183,12 +182,6 @@ def stopped_before_split(session: Session, complaint_id: UUID) -> Mapping[str, d
         found |= {row.kind: row.stopped_at for row in rows}
         split = split_of(session, whole)
     return found
-
-
-def parts_of(session: Session, complaint_id: UUID) -> Sequence[UUID]:
-    """The complaints that were split off from it, in their order."""
-    split = Link.to_id == complaint_id, Link.kind == "split_from"
-    return session.scalars(select(Link.from_id).where(*split).order_by(Link.from_id)).all()
 
 
 def rule_clocks_for_update(session: Session, complaint_id: UUID) -> Sequence[Clock]:

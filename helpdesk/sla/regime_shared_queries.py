@@ -3,8 +3,8 @@ with all that went on in that, until then.
 """
 
 from collections.abc import Collection, Sequence
-from datetime import datetime
-from typing import Any
+from datetime import UTC, datetime
+from typing import Any, Final
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, and_, or_, select
@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 
 from helpdesk.complaints import merge_queries
 from helpdesk.complaints import queries as complaints
+from helpdesk.complaints.link_models import Link
 from helpdesk.complaints.models import Complaint
 from helpdesk.identity.actors import Actor
 from helpdesk.sla.models import Clock
@@ -34,6 +35,24 @@ def shared_by(session: Session, complaint_ids: Collection[UUID]) -> dict[UUID, d
             if other not in found:
                 found[other] = until
                 ahead.append(other)
+    return found
+
+
+_EVER: Final = (datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC))
+
+
+def parts_of(session: Session, complaint_id: UUID) -> list[UUID]:
+    """The complaints that share its facts of before they were split off: from it, or from what it went on in at that time, be it by
+    itself again since. Each step is within the time of the one before, so that there is an end to it.
+    """
+    found, ahead = list[UUID](), [(complaint_id, *_EVER)]
+    while ahead:
+        whole, since, until = ahead.pop(0)
+        split = Link.to_id == whole, Link.kind == "split_from", Link.created_at >= since, Link.created_at < until
+        found += session.scalars(select(Link.from_id).where(*split).order_by(Link.from_id))
+        merges = merge_queries.undone_merges_of(session, whole)
+        spans = ((each.survivor_id, max(since, each.merged_at), min(until, each.undone_at or until)) for each in merges)
+        ahead += [span for span in spans if span[1] < span[2]]
     return found
 
 

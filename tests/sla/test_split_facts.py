@@ -127,6 +127,21 @@ def test_nor_of_what_the_part_was_merged_into(database: Database) -> None:
     in_order(database)
 
 
+def test_nor_of_a_part_of_what_it_had_gone_on_in(database: Database) -> None:
+    """The duplicate goes by itself again when it is found out; a part of before they met, or of after, is none of its own."""
+    source, survivor = story_of(database), story_of(database, MONDAY + HOUR)
+    fact_id = source.fact(TOLD, ACKNOWLEDGED)
+    before = split(survivor, MONDAY + DAY)
+    join(source, survivor, MONDAY + 2 * DAY)
+    new = split(survivor, SPLIT)
+    assert (kinds(new)[STAGE], kinds(before)) == ("running", {ACK: "running"})
+    part(source, SPLIT + HOUR)
+    source.withdraw(fact_id, SPLIT + 2 * HOUR)
+    assert kinds(new) == {ACK: "running", STAGE: "cancelled"}
+    assert kinds(before) == {ACK: "running"}
+    in_order(database)
+
+
 def test_what_is_recorded_on_the_first_after_the_split_is_not_so_of_the_part(
     database: Database, senior: Caller
 ) -> None:
