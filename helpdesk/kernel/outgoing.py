@@ -1,8 +1,8 @@
 """Requests to other systems whose address somebody has typed in: to `https` on public addresses alone, with no redirect
 followed, no more read than is needed, and an end to all waiting. Make them with no transaction open.
 
-The name is looked up once, every address that it has must be public, and the connection goes to the very address that was
-looked at: a name that means another address a moment later leads nowhere else. TLS is verified for the name. What failed
+The name is looked up once, every address that it has must be public, and the connection goes to the first of the very addresses
+that were looked at which answers: a name that means another address a moment later leads nowhere else. TLS is verified for the name. What failed
 tells whether anything can have been done over there: `NotReached`, nothing was sent; `Unanswered`, nobody knows.
 """
 
@@ -85,8 +85,8 @@ def ask(
     timeout: float,
     private: bool,
 ) -> Answered:
-    """One request. `timeout`: seconds for all of it. `private`: to any address, and over `http` too. Raises `NotReached`,
-    `Unanswered`.
+    """One request. `timeout`: seconds for all of it, from when its name was looked up. `private`: to any address, and over `http` too.
+    Raises `NotReached`, `Unanswered`.
     """
     if not is_acceptable_url(url, private=private):
         raise NotReached("the address is not one that we send to")
@@ -103,7 +103,7 @@ def ask(
         connection.close()
 
 
-def _looked_up(parts: SplitResult, *, private: bool) -> tuple[str, int]:
+def _looked_up(parts: SplitResult, *, private: bool) -> list[tuple[str, int]]:
     port = parts.port or (443 if parts.scheme == "https" else 80)
     try:
         found = socket.getaddrinfo(parts.hostname, port, type=socket.SOCK_STREAM)
@@ -112,7 +112,7 @@ def _looked_up(parts: SplitResult, *, private: bool) -> tuple[str, int]:
     addresses = [str(item[4][0]) for item in found]
     if not private and not all(map(is_public, addresses)):
         raise NotReached("its name leads to an address that is not public")
-    return addresses[0], port
+    return [(address, port) for address in addresses]
 
 
 def _exchange(
@@ -132,32 +132,47 @@ def _exchange(
 
 
 class _Pinned(http.client.HTTPConnection):
-    """A connection to an address that was looked at, in the name of the host."""
+    """A connection to addresses that were looked at, in the name of the host."""
 
-    def __init__(self, parts: SplitResult, address: tuple[str, int], timeout: float) -> None:
-        super().__init__(parts.hostname or "", address[1], timeout=timeout)
-        self._address = address
+    def __init__(self, parts: SplitResult, addresses: list[tuple[str, int]], timeout: float) -> None:
+        super().__init__(parts.hostname or "", addresses[0][1], timeout=timeout)
+        self._addresses = addresses
         self._secure = parts.scheme == "https"
+        self._reached: socket.socket | None = (
+            None  # also when `sock` is none any more, and the answer is still being read
+        )
         self.over = False
 
     def reach(self) -> None:
         """Raises `NotReached`."""
         try:
-            self.sock = socket.create_connection(self._address, min(_CONNECT, self.timeout or _CONNECT))
+            self.sock = self._reached = self._connected()
             self.sock.settimeout(self.timeout)
             if self._secure:
-                self.sock = ssl.create_default_context().wrap_socket(self.sock, server_hostname=self.host)
+                secured = ssl.create_default_context().wrap_socket(self.sock, server_hostname=self.host)
+                self.sock = self._reached = secured
         except OSError as error:  # of TLS too
             raise NotReached(type(error).__name__) from error
         if self.over:
             raise NotReached("it took too long to connect")
 
+    def _connected(self) -> socket.socket:
+        """To the first of its addresses that answers."""
+        failed: OSError = TimeoutError()
+        for address in self._addresses:
+            if self.over:
+                break
+            try:
+                return socket.create_connection(address, min(_CONNECT, self.timeout or _CONNECT))
+            except OSError as error:
+                failed = error
+        raise failed
+
     def cut(self) -> None:
         """The time is over: whoever waits on the socket is woken."""
         self.over = True
-        sock = self.sock
-        if sock is not None:
+        if self._reached is not None:
             try:
-                sock.shutdown(socket.SHUT_RDWR)
+                self._reached.shutdown(socket.SHUT_RDWR)
             except OSError:
                 return
