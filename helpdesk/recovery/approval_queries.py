@@ -53,7 +53,7 @@ _DAYS: Final = text("""
         WHERE d.action = ANY(:grants) AND d.at >= :midnight AND who.person_id = ANY(:people)
             AND (d.actor_id = ANY(:people) OR d.in_name_of = ANY(:people))
     ) day JOIN offer x ON x.id = day.offer_id
-    WHERE o.id = ANY(:offers) AND x.id <> o.id AND x.id IS DISTINCT FROM o.successor_of AND x.id IS DISTINCT FROM o.successor_of AND x.currency = o.currency
+    WHERE o.id = ANY(:offers) AND x.id <> o.id AND x.id IS DISTINCT FROM o.successor_of AND x.currency = o.currency
         AND (x.status = ANY(:granted) OR x.status = 'pending_approval')
     GROUP BY o.id, day.person_id
 """)

@@ -7,7 +7,7 @@ from typing import Any, Final
 from uuid import UUID
 
 from sqlalchemy import func, select
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, aliased
 
 from helpdesk.complaints.models import Complaint
 from helpdesk.complaints.queries import complaint_for_update, visible_to
@@ -187,9 +187,16 @@ def is_open(session: Session, complaint_id: UUID) -> bool:
 
 
 def granted_beside(session: Session, complaint_id: UUID, offer_id: UUID) -> int:
-    """What was granted on the complaint beside this offer, in minor units: there is one currency for all of them."""
+    """What was granted on the complaint beside this offer and what it replaces, in minor units: there is one currency for all
+    of them.
+    """
+    this = aliased(Offer)
+    replaced = select(this.successor_of).where(this.id == offer_id).scalar_subquery()
     beside = select(func.coalesce(func.sum(Offer.amount_minor), 0)).where(
-        Offer.complaint_id == complaint_id, Offer.id != offer_id, Offer.status.in_(GRANTED)
+        Offer.complaint_id == complaint_id,
+        Offer.id != offer_id,
+        Offer.id.is_distinct_from(replaced),
+        Offer.status.in_(GRANTED),
     )
     return int(session.execute(beside).scalar_one() or 0)
 

@@ -37,13 +37,16 @@ def shown(kept: Mapping[str, Any] | None) -> dict[str, Any] | None:
     return {"direction": kept["direction"], "reason": kept["reason"], "floor_reason": kept["floor_reason"], **amounts}
 
 
-def offered(session: Session, complaint_id: UUID, kinds: Collection[str], currency: str) -> int:
-    """Minor units of live offers of these kinds on a complaint, delivered ones included."""
+def offered(
+    session: Session, complaint_id: UUID, kinds: Collection[str], currency: str, *, besides: UUID | None = None
+) -> int:
+    """Minor units of live offers of these kinds on a complaint, delivered ones included. `besides`: one that is to be replaced."""
     found = select(func.coalesce(func.sum(Offer.amount_minor), 0)).where(
         Offer.complaint_id == complaint_id,
         Offer.kind.in_(kinds),
         Offer.currency == currency,
         Offer.status.not_in(ENDED),
+        Offer.id.is_distinct_from(besides),
     )
     return int(session.execute(found).scalar_one() or 0)
 

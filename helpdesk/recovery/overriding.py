@@ -104,12 +104,12 @@ def check(
     found: Suggestion,
 ) -> Kept | None:
     """What is to be kept of an offer. `placed`: its options with their pointers, of which each counts by itself, since the
-    customer takes one; `given`: override_reason, floor_reason. Raises `ValidationFailed` that names what has to be said, and
+    customer takes one; `given`: override_reason, floor_reason, successor_of (what it replaces settles nothing). Raises `ValidationFailed` that names what has to be said, and
     `Forbidden` to who says why less than the floor is offered and may not.
     """
     if given.get("floor_reason") is not None:
         require(actor, BELOW_FLOOR)
-    settled = _settled(uow, complaint.id, found.owed.currency)
+    settled = _settled(uow, complaint.id, found.owed.currency, besides=given.get("successor_of"))
     several = len(placed) > 1
     missing = [(at, below_floor(terms, found, settled, several=several)) for at, terms in placed]
     short = [(at, amount) for at, amount in missing if amount is not None]
@@ -150,8 +150,8 @@ def keep(uow: UnitOfWork, offer_id: UUID, kept: Kept | None) -> None:
     uow.session.add(OfferOverride(**row))
 
 
-def _settled(uow: UnitOfWork, complaint_id: UUID, currency: str) -> Money:
-    return Money(override_queries.offered(uow.session, complaint_id, SETTLES, currency), currency)
+def _settled(uow: UnitOfWork, complaint_id: UUID, currency: str, *, besides: UUID | None) -> Money:
+    return Money(override_queries.offered(uow.session, complaint_id, SETTLES, currency, besides=besides), currency)
 
 
 def _floor_problem(at: str, missing: Money, found: Suggestion) -> FieldError:

@@ -24,7 +24,7 @@ from helpdesk.recovery.option_terms import Terms
 from tests.complaints.merging import new
 from tests.conftest import Caller, Join, make_team
 from tests.recovery.answers import codes, refused
-from tests.recovery.helpers import eur, scalar
+from tests.recovery.helpers import act, eur, offered, scalar
 
 WHY = {"override_reason": "She had to take a day off."}
 FLOOR = {"floor_reason": "Paid by the agency on 2 March."}
@@ -194,6 +194,17 @@ class TestFloor:
         offer = draft(agent, complaint, "partial_refund", "400.00").json
         assert agent.pay(f"/offers/{offer['id']}/actions/withdraw", {}).status_code == 200
         assert codes(draft(agent, complaint, "voucher", "10.00")) == [("/amount", "below_floor")]
+
+    def test_a_refund_that_is_to_be_replaced_covers_nothing(self, agent: Caller, manager: Caller, budget: str) -> None:
+        """With the sending of the other it ends; all that is laid down would be gone with it."""
+        complaint = flown(agent)
+        refund = {"kind": "partial_refund", "amount": eur("400.00"), "reason": "It is laid down."}
+        offer = offered(manager, complaint, refund)
+        act(manager, offer, "counter", said_by="phone", words="Something else.")
+        instead = {"successor_of": offer["id"]}
+        assert codes(draft(agent, complaint, "voucher", "10.00", **instead)) == [("/amount", "below_floor")]
+        assert codes(draft(agent, complaint, "partial_refund", "399.99", **instead)) == [("/amount", "below_floor")]
+        assert draft(agent, complaint, "partial_refund", "405.00", **instead).json["override"] is None
 
 
 def test_judging_is_pure_and_total() -> None:
