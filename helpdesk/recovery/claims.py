@@ -4,7 +4,7 @@ complaint: there is then no score to be seen, kept or acted upon.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import Any, Final
 
 from sqlalchemy.orm import Session
@@ -21,6 +21,8 @@ CLOSED: Final = frozenset({"resolved", "followed_up"})
 UPHELD: Final = frozenset({"upheld", "partly_upheld"})
 LOOKED_AT: Final = 50
 """Earlier complaints, the latest: texts are compared one by one."""
+_FIRST_ZONE: Final = timedelta(hours=14)
+"""Where a day begins before it does anywhere else. The customer's own zone is not known."""
 
 
 def look_at(session: Session, complaint: Complaint) -> Scored | None:
@@ -91,12 +93,13 @@ def _earlier(one: Kin, row: Any, mine: Any) -> Earlier:
 
 
 def _days_since(bought: str | None, received_at: datetime) -> int | None:
-    """None where it is no date: a field of that name may hold anything."""
+    """None where it is no date: a field of that name may hold anything. Below zero only for a day that had begun nowhere yet."""
     try:
         day = date.fromisoformat(bought or "")
     except ValueError:
         return None
-    return (received_at.date() - day).days
+    days = (received_at.date() - day).days
+    return max(days, 0) if day <= (received_at + _FIRST_ZONE).date() else days
 
 
 def as_data(scored: Scored) -> list[dict[str, Any]]:

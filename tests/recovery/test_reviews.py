@@ -15,7 +15,7 @@ from helpdesk.recovery.guard_rules import LINES, SHIPPED
 from tests.conftest import Caller, complaint_body, make_team
 from tests.racing import at_once
 from tests.recovery.answers import LETTER, NO_ID, codes, refused
-from tests.recovery.helpers import act, another, draft, execute, scalar, violations, voucher
+from tests.recovery.helpers import act, another, draft, execute, offered, scalar, violations, voucher
 
 NEED = {"flag": "hearing", "consent": True}
 RULES = "/recovery-guards"
@@ -111,6 +111,19 @@ class TestScore:
         assert found == {"above_price", "contradiction"}
         execute(database, 'UPDATE complaint SET custom_fields = \'{"purchase_date": "soon"}\'')
         assert {item["code"] for item in score(senior, complaint).json["reasons"]} == {"above_price"}
+
+    def test_a_day_that_has_begun_where_they_may_be_contradicts_nothing(
+        self, database: Database, senior: Caller, complaint: dict[str, Any]
+    ) -> None:
+        execute(database, 'UPDATE complaint SET custom_fields = \'{"purchase_date": "2026-03-02"}\'')
+        for received, later in (
+            ("2026-03-02T00:00:00Z", False),
+            ("2026-03-01T10:00:00Z", False),
+            ("2026-03-01T09:59:59Z", True),
+        ):
+            execute(database, "UPDATE complaint SET received_at = CAST(:at AS timestamptz)", at=received)
+            found = {item["code"] for item in score(senior, complaint).json["reasons"]}
+            assert ("contradiction" in found) is later
 
     def test_nobody_vulnerable_is_scored_nor_told_of(
         self, database: Database, agent: Caller, senior: Caller, manager: Caller, again: dict[str, Any]
@@ -214,6 +227,16 @@ class TestReview:
         assert manager.get("/claim-reviews").json["items"] == []
         over = submitted(agent, again, voucher("0.01"))
         assert (over["status"], over["under_review"]) == ("pending_approval", True)
+
+    def test_what_is_owed_is_not_held_up_by_what_it_replaces(
+        self, database: Database, agent: Caller, again: dict[str, Any]
+    ) -> None:
+        execute(database, "UPDATE complaint SET loss_minor = 4000 WHERE id = :id", id=again["id"])
+        offer = offered(agent, again, voucher("40.00"))
+        act(agent, offer, "counter", said_by="phone", words="My money back.")
+        assert (
+            submitted(agent, again, voucher("40.00", kind="refund", successor_of=offer["id"]))["status"] == "approved"
+        )
 
     def test_what_costs_nothing_is_not_held_up(self, agent: Caller, again: dict[str, Any]) -> None:
         submitted(agent, again)
