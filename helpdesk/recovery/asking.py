@@ -103,8 +103,9 @@ def _note(tools: Tools, duty_id: UUID, offer_id: UUID, *, heard: Answer | None =
         else:
             keys = keys_of(tools.signing_key, row, now)
             provider = HttpProvider(row.url, keys, row.timeout_seconds, tools.private_addresses)
-        if issue and row.enabled:
+        if order.state == "open" and heard is None and not isinstance(provider, ClosedProvider):
             order.attempts += 1
+        if issue and row.enabled:
             order.in_doubt += 1
             order.first_asked_at = order.first_asked_at or now
         return Task(
@@ -136,7 +137,7 @@ def _not_yet(uow: UnitOfWork, held: Held, order: RemedyOrder, task: Task, answer
         _by_hand(uow, held, order)
         return
     if task.issue and answer.says in {BUSY, REFUSED}:
-        order.in_doubt -= 1  # of this request it is sure that nothing was done
+        order.in_doubt = max(order.in_doubt - 1, 0)  # of this request it is sure that nothing was done
     if answer.says == UNHEARD and order.state == "unknown":
         order.in_doubt = 0
     order.last_error = answer.detail[:500] or None

@@ -338,6 +338,26 @@ class TestSwitchedOff:
         assert [method for method, _ in provider.asked] == ["POST", "GET"]
         assert violations(program.database) == []
 
+    def test_one_that_is_away_as_well_is_asked_less_and_less_and_not_for_ever(
+        self, program: Program, admin: Caller, agent: Caller, complaint: dict[str, Any], provider: ReferenceProvider
+    ) -> None:
+        """It was switched off because it was down."""
+        offer = accepted(agent, complaint, refund())
+        provider.plan = ["silent"]
+        work(program)
+        self.off(admin)
+        provider.away = True
+        work(program, asking.MOST_ATTEMPTS - 2)
+        pause = scalar(
+            program.database, "SELECT extract(epoch FROM max(not_before) - now()) FROM duty WHERE done_at IS NULL"
+        )
+        assert 800 < pause <= 900
+        assert status(agent, offer) == ("issuing", "automatic")
+        work(program)
+        assert status(agent, offer) == ("issuing", "unknown")
+        assert order_of(program.database, offer).attempts == asking.MOST_ATTEMPTS
+        assert violations(program.database) == []
+
     def test_what_was_surely_not_done_waits_for_a_person(
         self, program: Program, admin: Caller, agent: Caller, complaint: dict[str, Any], provider: ReferenceProvider
     ) -> None:
