@@ -5,7 +5,7 @@ added up. A complaint's category and issue are those of its first issue: its mon
 """
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any, Final
 
@@ -27,6 +27,7 @@ MOST_DAYS: Final = 1_096
 MOST_CASES: Final = 20_000
 MOST_GROUPS: Final = 2_000
 LATELY: Final = timedelta(days=90)
+_FIRST: Final = datetime.min.replace(tzinfo=UTC)
 _COMPLAINT: Final = Complaint.__table__.c
 _OFFER: Final = Offer.__table__.c
 _ENTRY: Final = BudgetEntry.__table__.c
@@ -38,7 +39,7 @@ def span(session: Session, given: Mapping[str, Any]) -> tuple[datetime, datetime
     """
     now: datetime = session.execute(select(func.now())).scalar_one()
     before = given.get("before") or now
-    since = given.get("since") or before - LATELY
+    since = given.get("since") or max(before, _FIRST + LATELY) - LATELY
     if since >= before:
         raise ValidationFailed(
             errors=[FieldError(parameter="since", code="range", detail="It must be before the end.")]
@@ -136,9 +137,11 @@ def _spent() -> Select[Any]:
 
 
 def _reserved() -> Select[Any]:
-    """What is set aside for an offer and not settled yet; from the first reservation on."""
+    """What is set aside for an offer and not settled yet, from its last reservation on. Nothing of one whose customer took what
+    costs nothing.
+    """
     signed = func.sum(_ENTRY.amount_minor).filter(_ENTRY.kind == "reserve") - func.coalesce(
-        func.sum(_ENTRY.amount_minor).filter(_ENTRY.kind.in_(("commit", "release"))), 0
+        func.sum(_ENTRY.amount_minor).filter(_ENTRY.kind.in_(("commit", "release", "reduce"))), 0
     )
     nothing: ColumnElement[int] = literal_column("0")
     return (
@@ -152,6 +155,7 @@ def _reserved() -> Select[Any]:
         .join(Offer, Offer.id == _ENTRY.offer_id)
         .where(Offer.status.in_(RESERVED))
         .group_by(_ENTRY.offer_id)
+        .having(signed > 0)
     )
 
 

@@ -18,7 +18,7 @@ from helpdesk.kernel.unit_of_work import Database
 from helpdesk.wiring import Program
 from tests.conftest import Caller, Join, complaint_body, make_team
 from tests.recovery.answers import LETTER, codes, refused
-from tests.recovery.helpers import accepted, act, draft, execute, issued, open_budget, voucher
+from tests.recovery.helpers import accepted, act, draft, execute, issued, offered, open_budget, voucher
 
 COSTS = "/reports/recovery-costs"
 FAIRNESS = "/reports/fairness"
@@ -98,6 +98,22 @@ class TestCosts:
         (total,) = found["totals"]
         assert (total["cost"], total["reserved"], total["mean"]) == (money("50.00"), money("5.00"), money("25.00"))
 
+    def test_what_the_customer_left_is_not_set_aside(self, firm: Firm) -> None:
+        """They took what costs less, or nothing: no more is reserved than that."""
+        for number, option in ((1, 2), (2, 3)):
+            options = [
+                {"kind": "voucher", "amount": money("30.00")},
+                {"kind": "voucher", "amount": money("20.00")},
+                LETTER,
+            ]
+            several = {"options": options, "reason": "As you like.", "override_reason": "Agreed."}
+            offer = offered(firm.agent, new(firm.agent, firm.team, number), several)
+            act(firm.agent, offer, "accept", said_by="phone", option=option)
+        found = firm.manager.get(f"{COSTS}?by=kind").json
+        (row,), (total,) = found["items"], found["totals"]
+        assert (row["kind"], row["reserved"], row["reservations"]) == ("voucher", money("20.00"), 1)
+        assert (total["reserved"], total["reservations"]) == (money("20.00"), 1)
+
     def test_nothing_but_reservations_has_no_mean(self, firm: Firm) -> None:
         accepted(firm.agent, new(firm.agent, firm.team, 1), voucher("5.00"))
         (row,) = firm.manager.get(f"{COSTS}?by=kind").json["items"]
@@ -146,6 +162,7 @@ class TestCosts:
             ("since=2026-02-02T00:00:00Z&before=2026-01-01T00:00:00Z", ("since", "range")),
             ("since=2016-02-02T00:00:00Z&before=2026-01-01T00:00:00Z", ("since", "too_long")),
             ("since=yesterday", ("since", "invalid")),
+            ("before=0001-01-01T00:00:00Z", ("since", "range")),
             ("format=xml", ("format", "choice")),
             ("weather=bad", ("weather", "unknown_parameter")),
         ],
