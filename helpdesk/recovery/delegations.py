@@ -87,7 +87,7 @@ def _faults_of_time(
         yield FieldError.at("/starts_at", "range", "It begins within a year.")
     if given["ends_at"] <= starts_at:
         yield FieldError.at("/ends_at", "before_start", "It ends after it begins.")
-    elif given["ends_at"] > starts_at + timedelta(days=days):
+    elif given["ends_at"] - starts_at > timedelta(days=days):
         yield FieldError.at("/ends_at", "range", f"Authority is lent for {days} days at most.")
 
 

@@ -50,6 +50,7 @@ class TestLending:
             ({"ends_at": in_days(32)}, [("/ends_at", "range")]),
             ({"starts_at": in_days(-1)}, [("/starts_at", "past")]),
             ({"starts_at": in_days(400), "ends_at": in_days(401)}, [("/starts_at", "range")]),
+            ({"starts_at": "9999-12-31T00:00:00Z", "ends_at": "9999-12-31T01:00:00Z"}, [("/starts_at", "range")]),
             ({"delegate_id": str(uuid4())}, [("/delegate_id", "unknown")]),
             ({"up_to": "0"}, [("/up_to", "invalid")]),
             ({"up_to": "-5"}, [("/up_to", "invalid")]),
