@@ -10,6 +10,8 @@ from helpdesk.kernel import limiting
 from helpdesk.kernel.access import require
 from helpdesk.kernel.http import Blueprint
 from helpdesk.kernel.limits import QuotaExceeded
+from helpdesk.kernel.pagination import Listed, Page
+from helpdesk.kernel.schemas import PageQuery
 from helpdesk.kernel.unit_of_work import UnitOfWork
 from helpdesk.recovery import errors, redemptions, views, voucher_queries, voucher_schemas
 from helpdesk.recovery.queries import Held
@@ -112,6 +114,20 @@ def reverse_redemption(
     uow: UnitOfWork, actor: Actor, found: tuple[Held, Voucher, VoucherEntry], given: dict[str, Any]
 ) -> UUID:
     return redemptions.reverse(uow, actor, found, given)
+
+
+@blp.read(
+    "/offers/<uuid:offer_id>/voucher/entries",
+    operation_id="list_offer_voucher_entries",
+    summary="The ledger of an offer's voucher, oldest first: used, taken back, written off, withdrawn",
+    description="A voucher that the customer does not have yet, or never got, is a 404.",
+    answer=voucher_schemas.VoucherEntry,
+    query=PageQuery,
+    permission="offer:read",
+    paged=True,
+)
+def list_entries(session: Session, actor: Actor, page: Page, given: dict[str, Any], offer_id: UUID) -> Listed:
+    return voucher_queries.list_entries(session, actor, page, given, offer_id)
 
 
 @blp.read(

@@ -13,8 +13,12 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, func, select, text
 from sqlalchemy.orm import Session, aliased
 
+from helpdesk.complaints.models import Complaint
+from helpdesk.complaints.queries import visible_to
 from helpdesk.identity.actors import Actor
+from helpdesk.kernel.access import existing
 from helpdesk.kernel.errors import NotFound
+from helpdesk.kernel.pagination import Listed, Order, Page, listed
 from helpdesk.recovery.codes import parse_code
 from helpdesk.recovery.models import Offer
 from helpdesk.recovery.queries import Held, hold_any
@@ -140,6 +144,59 @@ def voucher_status(voucher: Voucher, offer_status: str, now: datetime) -> str:
 
 def voucher_of(session: Session, offer_id: UUID) -> Voucher:
     return session.execute(select(Voucher).where(Voucher.offer_id == offer_id)).scalar_one()
+
+
+_ENTRY: Final = tuple(column for column in VoucherEntry.__table__.c if column.name != "voucher_id")
+_BY_ENTRY: Final = Order((VoucherEntry.at, VoucherEntry.id), (datetime, UUID))
+"""By the time first: the entries of vouchers that were used before there was a ledger have ids that say nothing of it."""
+
+
+def list_entries(session: Session, actor: Actor, page: Page, given: dict[str, Any], offer_id: UUID) -> Listed:
+    """The ledger of an offer's voucher, oldest first. Raises `NotFound`, also while the customer does not have it."""
+    voucher: Any = existing(
+        session.execute(
+            select(Voucher.id, Voucher.currency)
+            .join(Offer, Offer.id == Voucher.offer_id)
+            .join(Complaint, Complaint.id == Offer.complaint_id)
+            .where(Offer.id == offer_id, Offer.status.in_(_OUT), visible_to(actor))
+        ).one_or_none()
+    )
+    statement: Any = select(*_ENTRY).where(VoucherEntry.voucher_id == voucher.id)
+    rows, cursor, total = listed(session, page, statement, _BY_ENTRY, given)
+    return [{**row, "amount": (row["amount_minor"], voucher.currency)} for row in rows], cursor, total
+
+
+_EVIDENCE: Final = tuple(
+    getattr(Voucher, name)
+    for name in (
+        "offer_id",
+        "amount_minor",
+        "balance_minor",
+        "currency",
+        "partial",
+        "created_at",
+        "expires_at",
+        "expired_at",
+        "redeemed_at",
+        "redeemed_by",
+    )
+)
+
+
+def as_evidence(session: Session, offer_ids: Sequence[UUID]) -> dict[UUID, dict[str, Any]]:
+    """The voucher of each offer whose customer has one, with its ledger and without its code."""
+    rows = session.execute(
+        select(Voucher.id, *_EVIDENCE)
+        .join(Offer, Offer.id == Voucher.offer_id)
+        .where(Offer.id.in_(offer_ids), Offer.status.in_(_OUT))
+    ).mappings()
+    found = {row["id"]: {column.name: row[column.name] for column in _EVIDENCE} | {"entries": []} for row in rows}
+    entries = session.execute(
+        select(VoucherEntry.voucher_id, *_ENTRY).where(VoucherEntry.voucher_id.in_(found)).order_by(*_BY_ENTRY.columns)
+    ).mappings()
+    for entry in entries:
+        found[entry["voucher_id"]]["entries"].append({column.name: entry[column.name] for column in _ENTRY})
+    return {voucher["offer_id"]: voucher for voucher in found.values()}
 
 
 def vouchers_past_their_time(session: Session, limit: int) -> Sequence[UUID]:

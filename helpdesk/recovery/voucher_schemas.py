@@ -5,6 +5,7 @@ from typing import Final
 from marshmallow import fields
 
 from helpdesk.kernel.schemas import Choice, Line, MoneyField, Schema, Text, Timestamp
+from helpdesk.recovery.voucher_models import VOUCHER_ENTRY_KINDS
 from helpdesk.recovery.voucher_queries import VOUCHER_STATES
 
 _CODE: Final = "7K3M-9QX2-TA5V-0C4E-0"
@@ -51,6 +52,23 @@ class Redemption(Schema):
 
 class VoucherUse(Voucher):
     redemption = fields.Nested(Redemption, required=True)
+
+
+class VoucherEntry(Schema):
+    """One line of a voucher's ledger. `reverse` puts back what a `redeem` took; `expire` and `void` take all that is left."""
+
+    id = fields.UUID(required=True)
+    kind = Choice(VOUCHER_ENTRY_KINDS, required=True)
+    amount = MoneyField(required=True)
+    external_id = fields.String(
+        required=True, allow_none=True, metadata={"description": "The till's own reference.", "example": _RECEIPT}
+    )
+    reverses_id = fields.UUID(
+        required=True, allow_none=True, metadata={"description": "The redemption that it takes back.", "example": None}
+    )
+    at = Timestamp(required=True)
+    actor_kind = fields.String(required=True, metadata={"example": "integration"})
+    actor_id = fields.UUID(required=True, allow_none=True)
 
 
 class RedemptionReverseIn(Schema):

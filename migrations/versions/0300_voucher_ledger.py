@@ -18,9 +18,12 @@ UPDATE offer SET voucher_days = 365 WHERE kind = 'voucher';
 """
 _ENTRIES = """
 INSERT INTO voucher_entry (id, voucher_id, kind, amount_minor, at, actor_kind, actor_id)
-SELECT gen_random_uuid(), id, 'redeem', amount_minor, redeemed_at,
-       CASE WHEN redeemed_by IS NULL THEN 'system' ELSE 'agent' END, redeemed_by
-FROM voucher WHERE redeemed_at IS NOT NULL
+-- By whom the offer's step says: `redeemed_by` knows agents only, and a shop's key may take back what is its own.
+SELECT gen_random_uuid(), v.id, 'redeem', v.amount_minor, v.redeemed_at,
+       coalesce(t.actor_kind, CASE WHEN v.redeemed_by IS NULL THEN 'system' ELSE 'agent' END),
+       coalesce(t.actor_id, v.redeemed_by)
+FROM voucher v LEFT JOIN offer_transition t ON t.offer_id = v.offer_id AND t.action = 'redeem'
+WHERE v.redeemed_at IS NOT NULL
 UNION ALL
 SELECT gen_random_uuid(), v.id, 'void', v.amount_minor, t.at, t.actor_kind, t.actor_id
 FROM voucher v JOIN offer o ON o.id = v.offer_id AND o.status = 'reversed'

@@ -74,6 +74,7 @@ class World:
             "remedy_provider_id": lambda _: self._remedy_provider(),
             "/api/v1/offers/{offer_id}/letter": lambda _: str(self._letter()["id"]),
             "/api/v1/offers/{offer_id}/copy": lambda _: str(self._declined()["id"]),
+            "/api/v1/offers/{offer_id}/voucher/entries": lambda _: self._used(),
             "/api/v1/recovery/dead-letters/{offer_id}/settle": lambda _: str(self._contradicted()["id"]),
             "identity_id": lambda _: self.visitors.identity_id(),
             "token_id": lambda _: str(self._created("/tokens", {"name": "to be revoked"})),
@@ -477,6 +478,12 @@ class World:
         offer = helpers.act(self.caller, self._offered(), "accept", said_by="phone")
         helpers.perform(self._program)
         return dict(self.caller.get(f"/offers/{offer['id']}").json)
+
+    def _used(self) -> str:
+        """An offer whose voucher has an entry."""
+        offer = self._issued()
+        self._redemption(str(offer["issued_reference"]))
+        return str(offer["id"])
 
     def _redemption(self, code: str) -> str:
         answer = self.caller.pay(f"/vouchers/{code}/redeem", {})

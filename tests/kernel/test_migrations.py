@@ -5,6 +5,7 @@ than the migrations; what is in the tables is counted wrongly, or is refused; a 
 and everybody behind it.
 """
 
+import contextlib
 import re
 import threading
 from collections.abc import Iterator
@@ -27,8 +28,8 @@ from tests.racing import at_once
 assert helpdesk.tables.__name__  # imported for its effect: every table is then known to the metadata
 
 
-@pytest.fixture
-def empty(server_url: str) -> Iterator[Engine]:
+@contextlib.contextmanager
+def empty_database(server_url: str) -> Iterator[Engine]:
     """A database without anything in it."""
     name = f"helpdesk_empty_{new_id().hex}"
     server = create_engine(server_url, isolation_level="AUTOCOMMIT")
@@ -40,6 +41,12 @@ def empty(server_url: str) -> Iterator[Engine]:
     with server.connect() as connection:
         connection.execute(text(f"DROP DATABASE {name} WITH (FORCE)"))
     server.dispose()
+
+
+@pytest.fixture
+def empty(server_url: str) -> Iterator[Engine]:
+    with empty_database(server_url) as engine:
+        yield engine
 
 
 def revision(engine: Engine) -> list[str]:
