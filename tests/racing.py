@@ -4,12 +4,18 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from threading import Barrier
-from typing import Any
+from typing import Any, Final
 
 from sqlalchemy import Connection, Engine, text
 
 _PATIENCE = 30
 """Seconds until a test that waits for something gives up."""
+
+LOCKS: Final = (
+    "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' "
+    "AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"
+)
+"""SQL: how many advisory locks are held; what a process held that died is gone when there are none."""
 
 
 def at_once(*calls: Callable[[], Any]) -> list[Any]:

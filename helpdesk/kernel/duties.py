@@ -22,7 +22,7 @@ import structlog
 from sqlalchemy import Connection, Engine, text
 from sqlalchemy.exc import SQLAlchemyError
 
-from helpdesk.kernel import advisory, outbox
+from helpdesk.kernel import advisory, faults, outbox
 from helpdesk.kernel.events import Principal
 from helpdesk.kernel.unit_of_work import Database, UnitOfWork
 
@@ -69,6 +69,11 @@ def _smtp_code(error: object) -> int | None:
         return next(iter(error.recipients.values()))[0]
     return None
 
+
+BEGUN: Final = "duty.begun"
+"""Fault point: it is noted that a worker begins, and nothing was done."""
+GIVEN_UP: Final = "duty.given_up"
+"""Fault point: the duty is dead, and what follows from that is said, and nothing of it committed."""
 
 _RENEWED: Final = 5.0
 """Seconds between two renewals; far below the shortest lease."""
@@ -184,6 +189,7 @@ class Performer:
             if begun is None:
                 return "skipped"
             topic, subject_id = begun
+            faults.point(BEGUN)
             self.handlers[topic].work(self.tools, duty_id, subject_id)
         except Exception as error:
             log.warning("duty failed", duty=str(duty_id), error=type(error).__name__, exc_info=True)
@@ -222,3 +228,4 @@ class Performer:
             dead = outbox.note_failure(uow.session, duty_id, reason, final=isinstance(error, GiveUp), patience=patience)
             if dead and handler is not None and handler.give_up is not None:
                 handler.give_up(uow, subject_id, reason)
+                faults.point(GIVEN_UP)

@@ -13,7 +13,7 @@ from psycopg import errors as pg_errors
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
-from helpdesk.kernel import idempotency
+from helpdesk.kernel import faults, idempotency
 from helpdesk.kernel.access import require
 from helpdesk.kernel.answers import answered, conditional, kept_headers, listed_answer, replayed
 from helpdesk.kernel.errors import Conflict, FieldError, IdempotencyKeyRequired, PreconditionFailed
@@ -22,9 +22,17 @@ from helpdesk.kernel.incoming import Given, GivenFile, check_if_match, load_quer
 from helpdesk.kernel.multipart import MEDIA_TYPE
 from helpdesk.kernel.pagination import Count, Page
 from helpdesk.kernel.retrying import again, met_others
-from helpdesk.kernel.unit_of_work import UnitOfWork
+from helpdesk.kernel.unit_of_work import COMMITTED, CONCLUDED, UnitOfWork
 from helpdesk.kernel.uploads import FORM_ROOM, FormRequired, Sent, Terms, received, too_large
 from helpdesk.kernel.web import API, Caller, Scheme, caller, web, who_of
+
+WORKED: Final = "request.worked"
+"""Fault point: the act has said what happened, and nothing followed from it yet."""
+WRITTEN: Final = "request.written"
+KEPT: Final = "request.kept"
+"""Fault point: the answer is kept for a repeat."""
+FAULT_POINTS: Final = (WORKED, WRITTEN, KEPT, CONCLUDED, COMMITTED)
+"""Of every change, in their order."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -183,10 +191,13 @@ class Write:
                     return replayed(kept)
                 uow.attempt = tried
             result = self._work(uow, actor, given, path)
+            faults.point(WORKED)
             uow.finish()
+            faults.point(WRITTEN)
             shown, response = self._shown(uow.session, actor, result)
             if tried is not None:
                 self._keep(uow.session, tried, response, shown, uow.about)
+            faults.point(KEPT)
         return response
 
     def _shown(self, session: Session, actor: Caller, result: Any) -> tuple[Any, Response]:

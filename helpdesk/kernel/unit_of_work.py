@@ -12,14 +12,14 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import Any, Protocol, TypeVar, cast
+from typing import Any, Final, Protocol, TypeVar, cast
 from uuid import UUID
 
 from sqlalchemy import Engine, Table, UpdateBase, func, select
 from sqlalchemy.dialects.postgresql import insert as pg_insert
 from sqlalchemy.orm import Session
 
-from helpdesk.kernel import bulk, event_log, in_force
+from helpdesk.kernel import bulk, event_log, faults, in_force
 from helpdesk.kernel.db import utc
 from helpdesk.kernel.events import Event, Principal, Recorded, Stream
 from helpdesk.kernel.idempotency import Attempt
@@ -43,6 +43,11 @@ class Book(Protocol):
 
 
 AnyBook = TypeVar("AnyBook", bound=Book)
+
+CONCLUDED: Final = "unit_of_work.concluded"
+"""Fault point: all is written, and not committed."""
+COMMITTED: Final = "unit_of_work.committed"
+"""Fault point: nobody was told yet."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -353,7 +358,9 @@ class Database:
             uow = UnitOfWork(session, actor, self.consequences, now=now, request_id=request_id, mails=self.mails)
             yield uow
             uow.conclude()
+            faults.point(CONCLUDED)
             session.commit()
+        faults.point(COMMITTED)
 
     @contextmanager
     def reader(self) -> Iterator[Session]:

@@ -19,7 +19,7 @@ from uuid import UUID
 
 from helpdesk.identity.actors import SYSTEM
 from helpdesk.kernel import faults, outbox
-from helpdesk.kernel.unit_of_work import UnitOfWork
+from helpdesk.kernel.unit_of_work import CONCLUDED, UnitOfWork
 from helpdesk.recovery import offers, outcomes, provider_queries, queries
 from helpdesk.recovery.issuers import Tools
 from helpdesk.recovery.provider_answers import BUSY, CLOSED, FAILED, ISSUED, PENDING, REFUSED, UNHEARD, Answer
@@ -29,10 +29,17 @@ from helpdesk.recovery.providers import keys_of
 from helpdesk.recovery.queries import Held
 
 AFTER_NOTE: Final = "recovery.ask.after_note"
+AFTER_STATUS: Final = "recovery.ask.after_status"
+AFTER_SECOND_NOTE: Final = "recovery.ask.after_second_note"
 AFTER_ANSWER: Final = "recovery.ask.after_answer"
+HEARD: Final = "recovery.ask.heard"
+DUTY_DONE: Final = "recovery.ask.duty_done"
 BEFORE_SETTLED: Final = "recovery.ask.before_settled"
 AFTER_SETTLED: Final = "recovery.ask.after_settled"
-FAULT_POINTS: Final = (AFTER_NOTE, AFTER_ANSWER, BEFORE_SETTLED, AFTER_SETTLED)
+FAULT_POINTS: Final = (CONCLUDED, AFTER_NOTE, AFTER_ANSWER, HEARD, DUTY_DONE, BEFORE_SETTLED, AFTER_SETTLED)
+"""One between every two steps, in their order. The first unit of work to be concluded is the note's."""
+IN_DOUBT: Final = (AFTER_STATUS, AFTER_SECOND_NOTE)
+"""Those between the two questions where an earlier request is in doubt."""
 
 MOST_ATTEMPTS: Final = 40
 """Tries until a person is asked; with the pauses below about seven hours."""
@@ -65,16 +72,20 @@ def ask(tools: Tools, duty_id: UUID, offer_id: UUID) -> None:
     faults.point(AFTER_NOTE)
     answer = None if task is None else task.ask()
     if task is not None and answer is not None and task.again and answer.says not in _TELLING:
+        faults.point(AFTER_STATUS)
         task = _note(tools, duty_id, offer_id, heard=answer)
+        faults.point(AFTER_SECOND_NOTE)
         answer = None if task is None else task.ask()
     faults.point(AFTER_ANSWER)
     with tools.database.unit_of_work(SYSTEM) as uow:
         if task is not None and answer is not None:
             _hear(uow, offer_id, task, answer)
+        faults.point(HEARD)
         # Not taken: another worker has settled it.
         if outbox.take(uow.session, duty_id) is not None:
             outbox.mark_done(uow.session, duty_id)
-        uow.finish()
+        faults.point(DUTY_DONE)
+        uow.conclude()
         faults.point(BEFORE_SETTLED)
     faults.point(AFTER_SETTLED)
 

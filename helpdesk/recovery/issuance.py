@@ -19,19 +19,35 @@ import structlog
 
 from helpdesk.identity.actors import SYSTEM
 from helpdesk.kernel import faults, outbox
+from helpdesk.kernel.duties import BEGUN
 from helpdesk.kernel.money import Money
 from helpdesk.kernel.unit_of_work import Database, UnitOfWork
 from helpdesk.recovery import asking, offers, queries
-from helpdesk.recovery.issuers import IN_PROVIDER, ISSUERS, Order, Tools
+from helpdesk.recovery.issuers import IN_PROVIDER, ISSUERS, MADE, Order, Tools
 
 log = structlog.get_logger()
 
 TOPIC: Final = offers.ISSUE
 AFTER_READ: Final = "recovery.issue.after_read"
 AFTER_PROVIDER: Final = "recovery.issue.after_provider"
+RECORDED: Final = "recovery.issue.recorded"
+TOLD: Final = "recovery.issue.told"
+DUTY_DONE: Final = "recovery.issue.duty_done"
 BEFORE_COMMIT: Final = "recovery.issue.before_commit"
 AFTER_COMMIT: Final = "recovery.issue.after_commit"
-FAULT_POINTS: Final = (AFTER_READ, IN_PROVIDER, AFTER_PROVIDER, BEFORE_COMMIT, AFTER_COMMIT)
+FAULT_POINTS: Final = (
+    BEGUN,
+    AFTER_READ,
+    IN_PROVIDER,
+    MADE,
+    AFTER_PROVIDER,
+    RECORDED,
+    TOLD,
+    DUTY_DONE,
+    BEFORE_COMMIT,
+    AFTER_COMMIT,
+)
+"""One between every two steps, in their order."""
 
 
 def issue(tools: Tools, duty_id: UUID, offer_id: UUID) -> None:
@@ -76,10 +92,13 @@ def _settle(database: Database, duty_id: UUID, offer_id: UUID, reference: str | 
                 held.offer.issued_reference = reference
                 given = {"to_be_posted": True} if ISSUERS[held.offer.kind].is_to_be_posted(uow, held) else {}
                 offers.advance(uow, SYSTEM, held, "record_issued", given)
+                faults.point(RECORDED)
                 ISSUERS[held.offer.kind].tell(uow, held)
+                faults.point(TOLD)
         # Not taken: another worker has settled it, or is just giving it up and will find the offer issued.
         if outbox.take(uow.session, duty_id) is not None:
             outbox.mark_done(uow.session, duty_id)
+        faults.point(DUTY_DONE)
         uow.conclude()
         faults.point(BEFORE_COMMIT)
 

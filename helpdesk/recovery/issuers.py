@@ -29,6 +29,8 @@ from helpdesk.recovery.voucher_models import Voucher
 
 IN_PROVIDER: Final = "recovery.issue.in_provider"
 """Fault point: the issuer has written, and not committed."""
+MADE: Final = "recovery.issue.made"
+"""Fault point: the issuer has committed, and not looked at what there is by now."""
 
 
 class Tools(Protocol):
@@ -94,6 +96,7 @@ class VoucherIssuer:
             }
             uow.session.execute(insert(Voucher).values(row).on_conflict_do_nothing(index_elements=["offer_id"]))
             faults.point(IN_PROVIDER)
+        faults.point(MADE)
         # Read back in any case: of two workers that tried, one wrote, and both must name the same code.
         with tools.database.reader() as session:
             return voucher_queries.voucher_of(session, order.offer_id).code
@@ -138,6 +141,7 @@ class LetterIssuer:
             }
             uow.session.execute(insert(Letter).values(row).on_conflict_do_nothing(index_elements=["offer_id"]))
             faults.point(IN_PROVIDER)
+        faults.point(MADE)
         with tools.database.reader() as session:
             return str(queries.letter_of(session, order.offer_id).id)
 
@@ -181,6 +185,7 @@ class PointsIssuer:
                 now=uow.now,
             )
             faults.point(IN_PROVIDER)
+        faults.point(MADE)
         with tools.database.reader() as session:
             return str(points_queries.lot_of(session, order.offer_id))
 

@@ -16,7 +16,7 @@ from sqlalchemy.orm import Session
 
 from helpdesk.complaints import remedies
 from helpdesk.identity.actors import SYSTEM, Actor
-from helpdesk.kernel import links
+from helpdesk.kernel import faults, links
 from helpdesk.kernel.access import require
 from helpdesk.kernel.errors import FieldError, ValidationFailed
 from helpdesk.kernel.ids import new_id
@@ -60,6 +60,8 @@ ISSUE: Final = "recovery.issue"
 ACTIONS: Final = tuple(action for action in LIFECYCLE.actions if action not in SYSTEM_ACTIONS)
 """What a person can ask for, in the table's order."""
 
+STEP: Final = "recovery.offer."
+"""Fault points: with an action behind it, the one after this step."""
 _LINK_OUTLIVES: Final = timedelta(days=90)
 
 
@@ -145,6 +147,7 @@ def advance(
         stream=complaint,
         actor=actor,
     )
+    faults.point(STEP + action)
 
 
 def _move_money(uow: UnitOfWork, actor: Actor, held: Held, source: str, target: str) -> None:

@@ -19,7 +19,7 @@ from helpdesk.kernel import faults, outgoing, signatures
 from helpdesk.kernel.ids import new_id
 from helpdesk.kernel.unit_of_work import Database
 from helpdesk.recovery import provider_answers, provider_queries
-from helpdesk.recovery.issuers import IN_PROVIDER
+from helpdesk.recovery.issuers import IN_PROVIDER, MADE
 from helpdesk.recovery.provider_answers import BUSY, CLOSED, ISSUED, UNCLEAR, UNHEARD, Answer
 from helpdesk.recovery.provider_models import RecordedRemedy
 
@@ -84,6 +84,7 @@ class RecordingProvider:
             }
             uow.session.execute(insert(RecordedRemedy).values(row).on_conflict_do_nothing(index_elements=["key"]))
             faults.point(IN_PROVIDER)
+        faults.point(MADE)
         return self.status(key)
 
     def status(self, key: str) -> Answer:

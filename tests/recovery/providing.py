@@ -71,10 +71,18 @@ def call_back(
     **more: Any,
 ) -> Any:
     """As the provider would, over the wire. `more`: headers instead of the right ones."""
+    path, raw, headers = called_back(provider, body, message_id=message_id, at=at, **more)
+    return anonymous.client.post(f"/api/v1{path}", data=raw, headers=headers)
+
+
+def called_back(
+    provider: dict[str, Any], body: Any, *, message_id: str = "msg_1", at: int | None = None, **more: Any
+) -> tuple[str, bytes, dict[str, str]]:
+    """Path, body and headers of a callback."""
     raw = body if isinstance(body, bytes) else orjson.dumps(body)
     headers = signatures.sign([provider["secret"]], message_id, int(time.time()) if at is None else at, raw)
     headers |= {"Content-Type": "application/json"} | {name.replace("_", "-"): value for name, value in more.items()}
-    return anonymous.client.post(f"/api/v1/public/recovery/callbacks/{provider['id']}", data=raw, headers=headers)
+    return f"/public/recovery/callbacks/{provider['id']}", raw, headers
 
 
 def said(offer: dict[str, Any], word: str = "issued", round_: int = 1, **more: Any) -> dict[str, Any]:

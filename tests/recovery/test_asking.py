@@ -1,4 +1,4 @@
-"""Issuing through a provider: what it may answer, late, twice, wrongly or not at all; killed at every line.
+"""Issuing through a provider: what it may answer, late, twice, wrongly or not at all.
 
 How it can fail: asked twice with two keys or two bodies; failed, and its money freed, though the provider did it; recorded
 twice; forgotten while it is pending; asked for ever; a person and a late answer both decide; Redis flushed.
@@ -13,14 +13,12 @@ from sqlalchemy import text
 
 from helpdesk.kernel.unit_of_work import Database
 from helpdesk.recovery import asking, issuance, jobs
-from helpdesk.recovery.issuers import IN_PROVIDER
 from helpdesk.wiring import Program
 from tests.conftest import Caller
 from tests.racing import at_once
 from tests.recovery.helpers import accepted, act, duties, execute, scalar, violations
 from tests.recovery.providing import let_pass, order_of, refund, register, status, work
 from tests.recovery.reference_provider import ReferenceProvider, running
-from tests.recovery.test_issuance import die_at
 
 
 @pytest.fixture(autouse=True)
@@ -397,49 +395,4 @@ class TestGivenUp:
         assert ledger(program.database) == ["reserve"]
         work(program)
         assert status(agent, offer) == ("issued", None)
-        assert violations(program.database) == []
-
-
-class TestCrash:
-    @pytest.mark.parametrize("point", [issuance.AFTER_READ, *asking.FAULT_POINTS])
-    def test_at_every_line_issues_once(
-        self, program: Program, agent: Caller, complaint: dict[str, Any], provider: ReferenceProvider, point: str
-    ) -> None:
-        offer = accepted(agent, complaint, refund())
-        (duty,) = duties(program.database)
-        die_at(point, program, duty)
-        assert duties(program.database) == ([] if point == asking.AFTER_SETTLED else [duty])
-        assert violations(program.database) == []
-        work(program)
-        assert status(agent, offer) == ("issued", None)
-        assert (len(provider.done), {key for _, key in provider.asked}) == (1, {f"{offer['id']}-1"})
-        assert told(program.database, "offer.issued") == 1
-        assert ledger(program.database) == ["reserve", "commit"]
-        assert scalar(program.database, "SELECT count(*) FROM outbound_mail WHERE reason = 'issued_refund'") == 1
-        assert violations(program.database) == []
-
-    @pytest.mark.parametrize("point", [IN_PROVIDER, *asking.FAULT_POINTS])
-    def test_with_the_recording_provider(
-        self, program: Program, admin: Caller, agent: Caller, complaint: dict[str, Any], point: str
-    ) -> None:
-        register(admin)
-        offer = accepted(agent, complaint, refund())
-        (duty,) = duties(program.database)
-        die_at(point, program, duty)
-        work(program)
-        assert status(agent, offer) == ("issued", None)
-        assert scalar(program.database, "SELECT count(*) FROM recorded_remedy") == 1
-        assert ledger(program.database) == ["reserve", "commit"]
-        assert violations(program.database) == []
-
-    def test_killed_again_and_again_after_it_was_done(
-        self, program: Program, agent: Caller, complaint: dict[str, Any], provider: ReferenceProvider
-    ) -> None:
-        offer = accepted(agent, complaint, refund())
-        (duty,) = duties(program.database)
-        for _ in range(3):
-            die_at(asking.AFTER_ANSWER, program, duty)
-        work(program)
-        assert status(agent, offer) == ("issued", None)
-        assert len(provider.done) == 1
         assert violations(program.database) == []

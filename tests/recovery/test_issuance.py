@@ -1,8 +1,5 @@
 """Issuing once: done, done twice, done by two at once, killed at every line, given up, and tried again."""
 
-import os
-import subprocess
-import sys
 from collections.abc import Callable
 from typing import Any
 from uuid import UUID
@@ -11,7 +8,6 @@ import pytest
 from sqlalchemy import text
 
 from helpdesk.identity.actors import SYSTEM
-from helpdesk.kernel import faults
 from helpdesk.kernel.duties import GiveUp, Outside, Performer
 from helpdesk.kernel.unit_of_work import Database
 from helpdesk.recovery import issuance, jobs
@@ -20,7 +16,8 @@ from helpdesk.recovery.kinds import OURSELVES, TABLE
 from helpdesk.wiring import Program
 from tests.complaints.steps import GOOD
 from tests.conftest import Caller, complaint_body
-from tests.racing import at_once, until
+from tests.racing import at_once
+from tests.recovery import processes
 from tests.recovery.helpers import (
     accepted,
     act,
@@ -34,6 +31,7 @@ from tests.recovery.helpers import (
     violations,
     voucher,
 )
+from tests.recovery.processes import dies
 
 LETTER = {"kind": "apology_letter"}
 
@@ -114,43 +112,9 @@ class TestOnce:
         assert violations(program.database) == []
 
 
-_WORKER = """
-from uuid import UUID
-from helpdesk.kernel.settings import Settings
-from helpdesk.wiring import assemble
-import sys
-program = assemble(Settings.from_environment())
-print(program.performer.perform([UUID(sys.argv[1])]))
-"""
-
-
-_LOCKS = (
-    "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' "
-    "AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"
-)
-
-
 def die_at(point: str, program: Program, duty: UUID) -> None:
     """Perform the duty in a process of its own, which dies at this point, its sessions with it."""
-    settings = program.settings
-    variables = {
-        **os.environ,
-        "HELPDESK_DATABASE_URL": str(settings.database_url),
-        "HELPDESK_SECRET_KEY": str(settings.secret_key),
-        "HELPDESK_PRIVATE_ADDRESSES": "1",  # of providers that tests run
-        "PYTHONPATH": ".",
-        faults.VARIABLE: point,
-    }
-    done = subprocess.run(
-        [sys.executable, "-c", _WORKER, str(duty)],
-        env=variables,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
-    assert done.returncode == faults.EXIT_STATUS, done.stdout + done.stderr
-    until(lambda: scalar(program.database, _LOCKS) == 0)
+    dies(program, point, processes.perform, duty)
 
 
 class TestCrash:

@@ -41,9 +41,8 @@ from helpdesk.sla.recompute_scope import EVERY, NONE, Scope, of_policy
 from helpdesk.sla.sweep import ring_due
 from helpdesk.wiring import Program
 from tests.complaints.steps import GOOD
-from tests.racing import at_once, until
+from tests.racing import LOCKS, at_once, until
 from tests.recovery import helpers as offers
-from tests.recovery.test_issuance import _LOCKS
 from tests.sla.test_transitions import differences, last, told
 from tests.sla.watching import AGENT, MONDAY, Story, change_policy, make_policy, promise, when, wrong
 
@@ -528,7 +527,7 @@ class TestJob:
         assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == faults.EXIT_STATUS
         left = {story.clock("resolve").target_amount for story in stories[:2]}
         assert left == ({5} if place == recomputing.IN_BATCH else {10})
-        until(lambda: offers.scalar(database, _LOCKS) == 0)
+        until(lambda: offers.scalar(database, LOCKS) == 0)
         offers.execute(database, "UPDATE duty SET next_at = now()")
         offers.perform(program, recomputing.TOPIC)
         assert self.resolved_in(database) == {10}
