@@ -9,13 +9,16 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any
+from typing import Any, Final
 from urllib.parse import unquote
 
 from helpdesk.kernel import signatures
 from helpdesk.recovery.kinds import OUTSIDE
 
 Reply = tuple[int, dict[str, Any]]
+HANG: Final[Reply] = (0, {})
+TWICE: Final = 1
+"""No statuses of HTTP: what the server is to do."""
 
 
 @dataclass
@@ -30,7 +33,9 @@ class Done:
 class ReferenceProvider:
     """`asked`: (method, key) of every request that was well signed. `done`: by key. `plan`: what to do with the next POSTs:
     issue, pending, refuse, busy, error (500, and nothing done), lost (done, and 500 answered), silent (done, and the connection
-    closed without a word), absent (nothing done, closed), redirect, strange, huge, wordless. `before`: called before answering.
+    closed without a word), hang (done, and the connection held open without a word, until whoever asked goes), twice (done, and
+    answered twice, with another reference the second time), absent (nothing done, closed), redirect, strange, huge, wordless.
+    `before`: called before answering.
     """
 
     secret: str
@@ -83,6 +88,8 @@ class ReferenceProvider:
         strange: dict[str, Reply | None] = {
             "lost": (500, {}),
             "silent": None,
+            "hang": HANG,
+            "twice": (TWICE, {"reference": made.reference}),
             "strange": (200, {"reference": ["no", "text"]}),
             "wordless": (200, {}),
             "huge": (200, {"reference": made.reference, "filler": "x" * 100_000}),
@@ -124,40 +131,53 @@ class ReferenceProvider:
         return True
 
 
+class _Handler(BaseHTTPRequestHandler):
+    provider: ReferenceProvider
+    protocol_version = "HTTP/1.1"
+
+    def do_POST(self) -> None:
+        body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        self._answer(self.provider.post(self._small(), body))
+
+    def do_GET(self) -> None:
+        self._answer(self.provider.get(self._small(), unquote(self.path.rsplit("/", 1)[1])))
+
+    def _small(self) -> dict[str, str]:
+        return {name.lower(): value for name, value in self.headers.items()}
+
+    def _answer(self, reply: Reply | None) -> None:
+        self.close_connection = True
+        if reply is None:
+            return
+        if reply == HANG:
+            with contextlib.suppress(OSError):
+                self.connection.recv(1)
+            return
+        status, said = reply
+        if status == TWICE:
+            self._write(200, said)
+            self._write(200, {"reference": f"{said['reference']} again"})
+        else:
+            self._write(status, said)
+
+    def _write(self, status: int, said: dict[str, Any]) -> None:
+        text = json.dumps(said).encode()
+        self.send_response(status)
+        if status == 307:
+            self.send_header("Location", f"{self.provider.url}/elsewhere")
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(text)))
+        self.end_headers()
+        with contextlib.suppress(OSError):  # whoever asked may have gone
+            self.wfile.write(text)
+
+    def log_message(self, *_: Any) -> None:
+        pass
+
+
 @contextlib.contextmanager
 def running(provider: ReferenceProvider) -> Iterator[ReferenceProvider]:
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-
-        def do_POST(self) -> None:
-            body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-            self._answer(provider.post(self._small(), body))
-
-        def do_GET(self) -> None:
-            self._answer(provider.get(self._small(), unquote(self.path.rsplit("/", 1)[1])))
-
-        def _small(self) -> dict[str, str]:
-            return {name.lower(): value for name, value in self.headers.items()}
-
-        def _answer(self, reply: Reply | None) -> None:
-            self.close_connection = True
-            if reply is None:
-                return
-            status, said = reply
-            text = json.dumps(said).encode()
-            self.send_response(status)
-            if status == 307:
-                self.send_header("Location", f"{provider.url}/elsewhere")
-            self.send_header("Content-Type", "application/json")
-            self.send_header("Content-Length", str(len(text)))
-            self.end_headers()
-            with contextlib.suppress(OSError):  # whoever asked may have gone
-                self.wfile.write(text)
-
-        def log_message(self, *_: Any) -> None:
-            pass
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server = ThreadingHTTPServer(("127.0.0.1", 0), type("Handler", (_Handler,), {"provider": provider}))
     provider.url = f"http://127.0.0.1:{server.server_port}/remedies"
     thread = threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True)
     thread.start()
