@@ -66,7 +66,7 @@ class TestCrash:
         assert violations(program.database) == []
 
     @pytest.mark.parametrize(("first", "done"), [("absent", 0), ("silent", 1)])
-    def test_between_the_question_how_it_stands_and_the_next_one(  # noqa: PLR0917  # fixtures and cases
+    def test_between_the_question_how_it_stands_and_the_next_one(
         self,
         program: Program,
         agent: Caller,

@@ -169,7 +169,7 @@ class TestCallsBackBeforeTheRequestReturns:
             ("failed", "issue", "failed", ["contradicted"]),
         ],
     )
-    def test_whatever_it_answers_then(  # noqa: PLR0917  # fixtures and cases
+    def test_whatever_it_answers_then(
         self,
         program: Program,
         anonymous: Caller,
@@ -195,7 +195,7 @@ class TestCallsBackBeforeTheRequestReturns:
 
 class TestNeverCallsBack:
     @pytest.mark.parametrize("faults", [frozenset[str](), frozenset({"no_status"})], ids=["pending", "no status"])
-    def test_a_person_is_asked_and_settles_it(  # noqa: PLR0917  # fixtures and cases
+    def test_a_person_is_asked_and_settles_it(
         self,
         program: Program,
         agent: Caller,

@@ -184,7 +184,7 @@ class TestCallback:
         ("word", "step", "books"),
         [("issued", "record_issued", ["reserve", "commit"]), ("failed", "fail", ["reserve", "release"])],
     )
-    def test_counts_once(  # noqa: PLR0917  # fixtures and cases
+    def test_counts_once(
         self,
         program: Program,
         admin: Caller,

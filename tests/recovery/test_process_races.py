@@ -173,7 +173,7 @@ class TestOneOffer:
         assert violations(program.database) == []
 
 
-def test_a_hundred_approvals_in_four_processes_for_thirty_seven(  # noqa: PLR0917  # fixtures
+def test_a_hundred_approvals_in_four_processes_for_thirty_seven(
     program: Program, database: Database, join: Join, agent: Caller, manager: Caller, team: UUID
 ) -> None:
     """Eight at a time in each process; all of them together want more than twice what there is."""

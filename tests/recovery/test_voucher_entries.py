@@ -247,7 +247,7 @@ class TestHostileReversal:
         assert scalar(database, "SELECT balance_minor FROM voucher") == 3000
         assert violations(database) == []
 
-    def test_by_a_key_that_was_revoked(  # noqa: PLR0917  # fixtures
+    def test_by_a_key_that_was_revoked(
         self, database: Database, admin: Caller, manager: Caller, till: Caller, parts: str, used: Any
     ) -> None:
         (key,) = [item for item in admin.get("/api-keys").json["items"] if item["name"] == "A shop"]
@@ -287,7 +287,7 @@ class TestHostileReversal:
         assert lost == 3000
         assert violations(database) == []
 
-    def test_and_withdrawn_at_once(  # noqa: PLR0917  # fixtures
+    def test_and_withdrawn_at_once(
         self, database: Database, manager: Caller, agent: Caller, till: Caller, parts: str, used: Any
     ) -> None:
         """An offer is reversed only when nothing is bought with it: after the reversal of the redemption, or not at all."""
