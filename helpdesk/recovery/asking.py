@@ -20,7 +20,7 @@ from uuid import UUID
 from helpdesk.identity.actors import SYSTEM
 from helpdesk.kernel import faults, outbox
 from helpdesk.kernel.unit_of_work import CONCLUDED, UnitOfWork
-from helpdesk.recovery import offers, outcomes, provider_queries, queries
+from helpdesk.recovery import outcomes, provider_queries, queries
 from helpdesk.recovery.issuers import Tools
 from helpdesk.recovery.provider_answers import BUSY, CLOSED, FAILED, ISSUED, PENDING, REFUSED, UNHEARD, Answer
 from helpdesk.recovery.provider_calls import ClosedProvider, HttpProvider, Provider, RecordingProvider
@@ -145,7 +145,7 @@ def _hear(uow: UnitOfWork, offer_id: UUID, task: Task, answer: Answer) -> None:
 
 def _not_yet(uow: UnitOfWork, held: Held, order: RemedyOrder, task: Task, answer: Answer) -> None:
     if answer.says == CLOSED:
-        _by_hand(uow, held, order)
+        outcomes.hand_over(uow, held, order, "The provider is switched off.")
         return
     if task.issue and answer.says in {BUSY, REFUSED}:
         order.in_doubt = max(order.in_doubt - 1, 0)  # of this request it is sure that nothing was done
@@ -177,20 +177,12 @@ def _next(uow: UnitOfWork, held: Held, order: RemedyOrder, answer: Answer) -> No
         outcomes.owe(uow, held, order, timedelta(seconds=pause))
 
 
-def _by_hand(uow: UnitOfWork, held: Held, order: RemedyOrder) -> None:
-    """The provider was switched off before it was asked."""
-    order.state = "settled"
-    order.closed_at = uow.now
-    held.offer.issuance = "by_hand"
-    offers.advance(uow, SYSTEM, held, "hand_over", {"reason": "The provider is switched off."})
-
-
 def give_up(uow: UnitOfWork, held: Held, reason: str) -> bool:
     """Nobody asks any more, and it may have been done: whether that is so, and a person is to find out."""
     order = provider_queries.open_order_for_update(uow.session, held.offer.id)
     if order is None:
         return False
-    if order.in_doubt > 0 or order.state == PENDING:
+    if outcomes.may_be_done(order):
         outcomes.lose_sight(uow, held, order, reason)
         return True
     order.state = "settled"

@@ -194,7 +194,7 @@ class OfferPosted(OfferActed):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OfferHandedOver(OfferActed):
-    """Its provider was switched off before it was asked: it waits for a person."""
+    """Its provider was switched off before it was asked, or says that an earlier round was issued: it waits for a person."""
 
     type: ClassVar[str] = "offer.handed_over"
 

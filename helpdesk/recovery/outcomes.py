@@ -9,7 +9,7 @@ from typing import Final
 
 from helpdesk.identity.actors import SYSTEM
 from helpdesk.kernel.unit_of_work import UnitOfWork
-from helpdesk.recovery import offers, telling
+from helpdesk.recovery import offers, provider_queries, telling
 from helpdesk.recovery.events import OfferContradicted
 from helpdesk.recovery.provider_answers import FAILED, ISSUED, PENDING, Answer
 from helpdesk.recovery.provider_models import RemedyOrder
@@ -61,6 +61,18 @@ def lose_sight(uow: UnitOfWork, held: Held, order: RemedyOrder, detail: str) -> 
     owe(uow, held, order, UNKNOWN_PAUSE)
 
 
+def may_be_done(order: RemedyOrder) -> bool:
+    return order.in_doubt > 0 or order.state == PENDING
+
+
+def hand_over(uow: UnitOfWork, held: Held, order: RemedyOrder, reason: str) -> None:
+    """It was surely not done, and is not asked for any more: it waits for a person."""
+    order.state = "settled"
+    order.closed_at = uow.now
+    held.offer.issuance = "by_hand"
+    offers.advance(uow, SYSTEM, held, "hand_over", {"reason": reason})
+
+
 def owe(uow: UnitOfWork, held: Held, order: RemedyOrder, after: timedelta) -> None:
     """The next duty to ask; the ones before it may not any more."""
     order.turn += 1
@@ -97,6 +109,19 @@ def late(uow: UnitOfWork, held: Held, order: RemedyOrder, answer: Answer) -> Non
         stream=held.complaint,
         actor=SYSTEM,
     )
+    if answer.says == ISSUED and offer.status == "issuing":
+        _hold_back(uow, held, f"The provider says of round {order.round}: {against}"[:500])
+
+
+def _hold_back(uow: UnitOfWork, held: Held, reason: str) -> None:
+    """An earlier round was issued after all, it is said: what is being issued anew waits for a person, or it would be twice."""
+    order = provider_queries.open_order_for_update(uow.session, held.offer.id)
+    if order is None or order.state == "unknown":
+        return
+    if may_be_done(order):
+        lose_sight(uow, held, order, reason)
+    else:
+        hand_over(uow, held, order, reason)
 
 
 def _against(held: Held, order: RemedyOrder, answer: Answer) -> str | None:

@@ -311,12 +311,39 @@ class TestContradictions:
         pending: dict[str, Any],
         provider: ReferenceProvider,
     ) -> None:
+        """It is being issued anew, and nobody was asked yet."""
         call_back(anonymous, registered, said(pending, "failed"))
         act(senior, pending, "retry")
         assert call_back(anonymous, registered, said(pending), message_id="m2").json["contradicts"]
+        assert status(agent, pending) == ("issuing", "by_hand")
         work(program)
-        assert agent.get(f"/offers/{pending['id']}").json["issued_reference"] == "re_2"
-        assert len(self.letters(agent)) == 1
+        assert [key for method, key in provider.asked if method == "POST"] == [f"{pending['id']}-1"]
+        (letter,) = self.letters(agent)
+        assert (letter["why"], letter["last_error"]) == ("contradicted", "It was issued as re_1.")
+        act(senior, pending, "record_issued", reference="re_1")
+        assert ledger(program.database) == ["reserve", "release", "reserve", "commit"]
+        assert violations(program.database) == []
+
+    def test_of_an_earlier_round_when_the_next_was_asked(
+        self,
+        program: Program,
+        anonymous: Caller,
+        agent: Caller,
+        senior: Caller,
+        registered: dict[str, Any],
+        pending: dict[str, Any],
+        provider: ReferenceProvider,
+    ) -> None:
+        """Twice, perhaps: nobody asks once more, and a person finds out."""
+        call_back(anonymous, registered, said(pending, "failed"))
+        act(senior, pending, "retry")
+        provider.plan = ["error"]
+        work(program)
+        assert call_back(anonymous, registered, said(pending), message_id="m2").json["contradicts"]
+        assert status(agent, pending) == ("issuing", "unknown")
+        work(program)
+        posted = [key for method, key in provider.asked if method == "POST"]
+        assert posted == [f"{pending['id']}-1", f"{pending['id']}-2"]
         assert violations(program.database) == []
 
 
