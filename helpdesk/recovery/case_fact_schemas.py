@@ -4,20 +4,12 @@ from typing import Any, Final
 
 from marshmallow import ValidationError, fields, validate
 
-from helpdesk.kernel.money import Money
 from helpdesk.kernel.schemas import Choice, Flag, Line, MoneyField, Pattern, Schema, Timestamp, Whole
 from helpdesk.recovery.case_facts import CAUSES, FACTS, LOST, RANGES, plain
 
 DECIMAL: Final = Pattern(r"^\d{1,16}(\.\d{1,8})?$", error="Write a plain decimal, for example 25.00.")
 CODE: Final = r"^[a-z0-9]+([._-][a-z0-9]+)*$"
 _FARE: Final = {"amount": "320.00", "currency": "USD"}
-
-
-class NotNegative(validate.Validator):
-    def __call__(self, value: Money) -> Money:
-        if value.minor < 0:
-            raise ValidationError("Must be greater than or equal to 0.")
-        return value
 
 
 class DecimalField(fields.String):
@@ -70,7 +62,7 @@ class CaseFactsIn(Schema):
     )
     extraordinary = Flag(allow_none=True, metadata=_says("extraordinary", False))
     passengers = _count("passengers", 1)
-    fare = MoneyField(allow_none=True, validate=NotNegative(), metadata=_says("fare"))
+    fare = MoneyField(positive=False, allow_none=True, metadata=_says("fare"))
     international = Flag(allow_none=True, metadata=_says("international"))
     days_without_service = _count("days_without_service")
     days_of_delayed_start = _count("days_of_delayed_start")
@@ -81,8 +73,8 @@ class CaseFactsIn(Schema):
     product = Line(allow_none=True, max_length=200, metadata=_says("product"))
     weeks_overdue = _count("weeks_overdue")
     repeat = Flag(allow_none=True, metadata=_says("repeat"))
-    statutory = MoneyField(allow_none=True, validate=NotNegative(), metadata=_says("statutory"))
-    refunded = MoneyField(allow_none=True, validate=NotNegative(), metadata=_says("refunded"))
+    statutory = MoneyField(positive=False, allow_none=True, metadata=_says("statutory"))
+    refunded = MoneyField(positive=False, allow_none=True, metadata=_says("refunded"))
 
 
 class CaseFactsOut(Schema):

@@ -47,7 +47,7 @@ NUMBERS: Final[Mapping[str, tuple[int, int, int]]] = {
     "duplicate_days": (30, 0, 730),
 }
 """Beside the lines: shipped, least and most. `threshold`: the score from which somebody has a look. `window_days`: how far back
-claims are looked at. `duplicate_days`: how far back compensation for the same matter is; 0: only on the same complaint.
+claims are looked at. `duplicate_days`: how far back compensation for the same matter is; 0: not at all.
 """
 FIELDS: Final = ("reference_fields", "purchase_date_field")
 """Custom fields: by which two complaints are about one order, and when it was bought."""

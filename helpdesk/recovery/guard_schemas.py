@@ -57,7 +57,7 @@ class _Rules(Schema):
     threshold = _number("threshold", "The score from which somebody has a look.")
     window_days = _number("window_days", "How far back other complaints of the same person are looked at.")
     duplicate_days = _number(
-        "duplicate_days", "How far back compensation for the same matter is looked for; 0: what was drafted today."
+        "duplicate_days", "How far back compensation for the same matter is looked for; 0: not at all."
     )
     reference_fields = fields.List(
         fields.String(validate=_KEY),

@@ -232,6 +232,15 @@ class TestFacts:
         assert codes(wrong) == [("/statutory/currency", "currency"), ("/refunded/currency", "currency")]
         assert self.record(agent, complaint, fare=pounds).status_code == 200
 
+    def test_nothing_is_a_fact_as_well(self, agent: Caller, complaint: dict[str, Any]) -> None:
+        """Whoever knows that nothing was refunded says so, and it is assumed no more."""
+        path = f"/complaints/{complaint['reference']}/suggestion"
+        assert {"statutory", "refunded"} <= set(agent.get(path).json["assumed"])
+        nothing = {"amount": "0.00", "currency": "EUR"}
+        recorded = self.record(agent, complaint, statutory=nothing, refunded=nothing, fare=nothing)
+        assert recorded.json["facts"] == {"statutory": nothing, "refunded": nothing, "fare": nothing}
+        assert not {"statutory", "refunded"} & set(agent.get(path).json["assumed"])
+
     def test_those_of_a_merged_duplicate_count_where_nothing_is_said(self, manager: Caller) -> None:
         survivor, source = new(manager), new(manager)
         self.record(manager, source, distance_km="900", cause="delay")
