@@ -5,7 +5,7 @@ withdrawn, already answered) is for the row to say; the signature only proves th
 """
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from uuid import UUID
 
 from itsdangerous import BadData, URLSafeSerializer
@@ -19,14 +19,19 @@ def sign(key: str, purpose: str, subject_id: UUID, expires_at: datetime) -> str:
 
 def read(key: str, purpose: str, token: str, now: datetime) -> UUID:
     """Raises `NotFound` for a token that is not ours, `Gone` for one past its time."""
-    try:
-        subject, expires = URLSafeSerializer(key, salt=f"helpdesk.link.{purpose}").loads(token)
-        subject_id, past = UUID(subject), now.timestamp() > expires
-    except (BadData, ValueError, TypeError, AttributeError) as error:
-        raise NotFound("This link is not valid; check that it was copied whole.") from error
-    if past:
+    subject_id, expires_at = opened(key, purpose, token)
+    if now > expires_at:
         raise Gone("This link has expired.")
     return subject_id
+
+
+def opened(key: str, purpose: str, token: str) -> tuple[UUID, datetime]:
+    """What it is to, and its time: for whoever may have given more of it since. Raises `NotFound` for a token that is not ours."""
+    try:
+        subject, expires = URLSafeSerializer(key, salt=f"helpdesk.link.{purpose}").loads(token)
+        return UUID(subject), datetime.fromtimestamp(expires, UTC)
+    except (BadData, ValueError, TypeError, AttributeError) as error:
+        raise NotFound("This link is not valid; check that it was copied whole.") from error
 
 
 def seal(key: str, purpose: str, parts: Sequence[str], expires_at: datetime) -> str:

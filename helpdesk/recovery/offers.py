@@ -62,7 +62,6 @@ ACTIONS: Final = tuple(action for action in LIFECYCLE.actions if action not in S
 
 STEP: Final = "recovery.offer."
 """Fault points: with an action behind it, the one after this step."""
-_LINK_OUTLIVES: Final = timedelta(days=90)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +73,7 @@ class Links:
 
     def of(self, offer_id: UUID, valid_until: Any) -> str:
         """The link lives 90 days longer than the offer, so that the customer can read what became of it."""
-        token = links.sign(self.key, queries.LINK_PURPOSE, offer_id, valid_until + _LINK_OUTLIVES)
+        token = links.sign(self.key, queries.LINK_PURPOSE, offer_id, valid_until + queries.LINK_OUTLIVES)
         return f"{self.base_url}/api/v1/public/offers/{token}"
 
 
@@ -277,7 +276,7 @@ def _keep(uow: UnitOfWork, actor: Actor, held: Held, given: Mapping[str, Any], t
 
 
 def _prolong(uow: UnitOfWork, actor: Actor, held: Held, given: Mapping[str, Any], _to: Links) -> None:
-    """Within what a link outlives its offer, so that the one in the customer's hands serves as long."""
+    """The link in the customer's hands serves as long."""
     until = uow.now + timedelta(days=given["days"])
     if held.offer.valid_until is not None and until <= held.offer.valid_until:
         detail = f"They have until {texts.moment(held.offer.valid_until)} already; name more days."

@@ -1,6 +1,5 @@
 """Every select for the customer, who comes by a signed link: the right to one offer is not the right to the complaint."""
 
-from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -9,27 +8,37 @@ from sqlalchemy.orm import Session
 
 from helpdesk.complaints.models import Complaint
 from helpdesk.kernel import links
-from helpdesk.kernel.errors import NotFound
+from helpdesk.kernel.errors import Gone, NotFound
 from helpdesk.recovery import counter_queries, option_queries
 from helpdesk.recovery.kinds import TOLD
 from helpdesk.recovery.lifecycle import MOST_COUNTERS, SHOWN_TO_CUSTOMER, told_to_customer
 from helpdesk.recovery.models import Offer
-from helpdesk.recovery.queries import LINK_PURPOSE, Held, hold_any, with_amount
+from helpdesk.recovery.queries import LINK_OUTLIVES, LINK_PURPOSE, Held, hold_any, with_amount
 from helpdesk.recovery.voucher_models import Voucher
 
 
 def hold_by_link(session: Session, key: str, token: str) -> Held:
     """Raises `NotFound` for a link that is not ours or not sent yet, `Gone` for one past its time."""
-    now: datetime = session.execute(select(func.now())).scalar_one()
-    held = hold_any(session, links.read(key, LINK_PURPOSE, token, now))
+    held = hold_any(session, _offer_of(session, key, token))
     if held.offer.status not in SHOWN_TO_CUSTOMER:
         raise NotFound
     return held
 
 
 def by_link(session: Session, key: str, token: str) -> dict[str, Any]:
-    now: datetime = session.execute(select(func.now())).scalar_one()
-    return shown_to_customer(session, links.read(key, LINK_PURPOSE, token, now))
+    return shown_to_customer(session, _offer_of(session, key, token))
+
+
+def _offer_of(session: Session, key: str, token: str) -> UUID:
+    """Of a link that counts: as long as it was made for, or as the offer was prolonged since; it is the one that they have."""
+    offer_id, until = links.opened(key, LINK_PURPOSE, token)
+    row = session.execute(select(func.now(), Offer.valid_until).where(Offer.id == offer_id)).one_or_none()
+    if row is None:
+        raise NotFound
+    now, valid_until = row
+    if now > until and (valid_until is None or now > valid_until + LINK_OUTLIVES):
+        raise Gone("This link has expired.")
+    return offer_id
 
 
 def shown_to_customer(session: Session, offer_id: UUID) -> dict[str, Any]:

@@ -27,6 +27,8 @@ from helpdesk.recovery.provider_models import RemedyOrder
 from helpdesk.recovery.voucher_models import Voucher, VoucherEntry
 
 LINK_PURPOSE: Final = "offer"
+LINK_OUTLIVES: Final = timedelta(days=90)
+"""How much longer than the offer its link lives."""
 _back: Final = aliased(VoucherEntry)
 
 

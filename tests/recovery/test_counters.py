@@ -208,6 +208,18 @@ class TestByAgents:
         assert refused(agent.pay(self.path(offer, "prolong"), {"days": 9})) == (409, "action_not_allowed")
         assert violations(database) == []
 
+    def test_more_time_more_than_once(
+        self, database: Database, anonymous: Caller, agent: Caller, offer: dict[str, Any]
+    ) -> None:
+        """The link that was mailed first has outlived its own time, and serves as long as the offer stands."""
+        execute(database, "UPDATE offer SET valid_until = now() - interval '91 days'")
+        late = agent.get(f"/offers/{offer['id']}").json
+        link = f"/public/offers/{token(late)}"
+        assert anonymous.get(link).status_code == 410
+        execute(database, "UPDATE offer SET valid_until = now() + interval '9 days'")
+        assert anonymous.get(link).json["status"] == "offered"
+        assert anonymous.pay(f"{link}/accept", {}).status_code == 200
+
     def test_a_withdrawn_complaint_takes_it_back(
         self, database: Database, agent: Caller, offer: dict[str, Any], complaint: dict[str, Any]
     ) -> None:

@@ -42,6 +42,7 @@ class TestPublic:
 
     def test_a_link_past_its_time(self, anonymous: Caller, offer: dict[str, Any], program: Program) -> None:
         old = links.sign(SIGNING_KEY, "offer", UUID(offer["id"]), program_now(program).replace(year=2020))
+        execute(program.database, "UPDATE offer SET valid_until = now() - interval '91 days'")
         assert refused(anonymous.get(f"/public/offers/{old}")) == (410, "gone")
         assert refused(anonymous.pay(f"/public/offers/{old}/accept")) == (410, "gone")
 
