@@ -50,9 +50,11 @@ def wait_until(condition: Callable[[], Any], what: str, timeout: float = 90.0) -
 
 
 class System:
-    """`start("worker")` as often as wanted; `call` talks to the API; `kill` is `kill -9`."""
+    """`start("worker")` as often as wanted; `call` talks to the API; `kill` is `kill -9`. `private`: providers that tests run, on
+    this machine, are asked.
+    """
 
-    def __init__(self, database_url: str, redis_url: str | None, folder: Path) -> None:
+    def __init__(self, database_url: str, redis_url: str | None, folder: Path, *, private: bool = False) -> None:
         self.port = free_port()
         self.folder = folder
         self.settings = Settings(
@@ -64,6 +66,7 @@ class System:
             admin_token=ADMIN_TOKEN,
             web_workers=1,
             limits=False,
+            private_addresses=private,
         )
         self.program: Program = assemble(self.settings)
         self.children: list[tuple[str, subprocess.Popen[bytes]]] = []
@@ -80,6 +83,7 @@ class System:
             "HELPDESK_ADMIN_TOKEN": ADMIN_TOKEN,
             "HELPDESK_WEB_WORKERS": "1",
             "HELPDESK_LIMITS": "0",
+            "HELPDESK_PRIVATE_ADDRESSES": "1" if self.settings.private_addresses else "0",
         }
 
     def start(self, *command: str, **variables: str) -> subprocess.Popen[bytes]:

@@ -28,8 +28,8 @@ from tests.conftest import Caller
 from tests.racing import LOCKS, until, waiting
 from tests.recovery.helpers import scalar
 
-_CONTEXT: Final = multiprocessing.get_context("forkserver")
-_CONTEXT.set_forkserver_preload(["pytest", "tests.recovery.processes"])
+CONTEXT: Final = multiprocessing.get_context("forkserver")
+CONTEXT.set_forkserver_preload(["pytest", "tests.recovery.restarting"])
 _PATIENCE: Final = 60
 """Seconds until a process that does not end is ended, and the test with it."""
 
@@ -109,11 +109,11 @@ def _child(settings: Settings, point: str | None, work: Work, gate: Any, told: C
 @contextmanager
 def _running(program: Program, works: Sequence[Work], point: str | None) -> Iterator[list[Any]]:
     """(process, its answers) of each; none is left behind."""
-    gate = _CONTEXT.Barrier(len(works)) if len(works) > 1 else None
+    gate = CONTEXT.Barrier(len(works)) if len(works) > 1 else None
     children = []
     for work in works:
-        heard, told = _CONTEXT.Pipe(duplex=False)
-        child = _CONTEXT.Process(target=_child, args=(program.settings, point, work, gate, told), daemon=True)
+        heard, told = CONTEXT.Pipe(duplex=False)
+        child = CONTEXT.Process(target=_child, args=(program.settings, point, work, gate, told), daemon=True)
         child.start()
         told.close()
         children.append((child, heard))
