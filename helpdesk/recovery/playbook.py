@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any, Final
 
-from helpdesk.kernel.money import Money
+from helpdesk.kernel.money import MAX_MINOR, Money
 from helpdesk.recovery.case_facts import plain
 from helpdesk.recovery.kinds import ISSUABLE
 from helpdesk.recovery.playbook_spec import Alternative, Formula, Playbook, Rule, Tactic, with_changes
@@ -153,8 +153,13 @@ class _Goodwill:
 
     def at(self, factor: Decimal) -> Money:
         """All of it times a factor, under the cap, as money."""
-        exact = self.exact * factor
-        return Money.of(exact if self.cap is None else min(exact, self.cap), self.currency)
+        return _under(self.exact * factor, self.cap, self.currency)
+
+
+def _under(exact: Decimal, cap: Decimal | None, currency: str) -> Money:
+    """No more than the cap, nor than can be counted to the cent: factors multiply, and a playbook has room for many."""
+    most = Money(MAX_MINOR, currency).decimal
+    return Money.of(min(exact, most if cap is None else min(cap, most)), currency)
 
 
 def suggest(facts: Facts, playbook: Playbook, rules: Iterable[Rule] = ()) -> Suggestion:
@@ -194,7 +199,7 @@ def _goodwill(facts: Facts, playbook: Playbook, rules: tuple[Rule, ...]) -> _Goo
     lines, running, kept = [], _ZERO, Money(0, facts.loss.currency)
     for place, part in enumerate(parts):
         running += part.amount
-        up_to = Money.of(running if cap is None else min(running, cap), kept.currency)
+        up_to = _under(running, cap, kept.currency)
         rule = f"{part.rule}.capped" if cap is not None and running > cap else part.rule
         if place == 0:
             rule = "goodwill.formula" if cap is None or running <= cap else "goodwill.capped"

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from helpdesk.kernel.facts import Facts as RuleFacts
-from helpdesk.kernel.money import Money, MoneyError
+from helpdesk.kernel.money import MAX_MINOR, Money, MoneyError
 from helpdesk.recovery.playbook import Facts, Owed, Suggestion, as_data, suggest
 from helpdesk.recovery.playbook_spec import Playbook, compiled, default_playbook, shipped_spec
 from helpdesk.recovery.rule_facts import OF_PLAYBOOKS
@@ -461,3 +461,15 @@ def test_what_makes_it_worse_never_makes_it_less(given_: dict[str, Any]) -> None
     more = suggestion(**given_ | {"loss": given_["loss"] + eur("1")})
     assert found.owed <= more.owed
     assert found.offer.minor <= more.offer.minor + 100  # the refund counts against the cap of goodwill
+
+
+@pytest.mark.parametrize("price", [None, eur("90000000000000.00")])
+def test_however_many_factors_goodwill_can_be_counted(price: Money | None) -> None:
+    spec = shipped_spec()
+    hundredfold = {"condition": {"all": []}, "factor": "100"}
+    rules = [hundredfold | {"name": f"rule-{number}"} for number in range(100)]
+    book, _ = compiled("many", "1", {**spec, "rules": rules}, OF_PLAYBOOKS)
+    found = suggest(facts(price=price), book, book.holding(RuleFacts({})))
+    assert found.goodwill.minor == sum(line.amount.minor for line in found.lines) == MAX_MINOR
+    assert all(option.goodwill.minor <= MAX_MINOR for option in found.alternatives)
+    assert as_data(found)["goodwill"]["amount"] == str(found.goodwill)
