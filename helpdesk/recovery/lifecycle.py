@@ -257,13 +257,7 @@ LIFECYCLE: Final = Lifecycle(
             (Requirement("delivered_already", "it was mailed, or posted.", lambda row: not row.delivered),),
             only=Requirement("no_letter", "it is no letter.", lambda row: row.kind == "apology_letter"),
         ),
-        Transition(
-            "hand_over",
-            states("issuing"),
-            None,
-            NOBODY,
-            "Its provider is switched off, or says that an earlier round was issued; it waits for a person",
-        ),
+        Transition("hand_over", states("issuing"), None, NOBODY, "Its provider is not asked; it waits for a person"),
         Transition(
             "ask_again",
             states("issuing"),
