@@ -45,8 +45,7 @@ def scan(tools: Tools, duty_id: UUID, attachment_id: UUID) -> None:
         held = queries.attachment_by_id_for_update(uow.session, attachment_id)
         if held is not None and held.row.scan == "scanning" and held.row.file_id is not None:
             attachments.note_scan(uow, held, state, finding)
-        if outbox.take(uow.session, duty_id) is not None:
-            outbox.mark_done(uow.session, duty_id)
+        outbox.settle(uow.session, duty_id)
 
 
 def _asked(tools: Tools, file_id: UUID) -> tuple[str, Finding | None]:

@@ -117,12 +117,11 @@ class Tools(Protocol):
 def mail_notification(tools: Tools, duty_id: UUID, notification_id: UUID) -> None:
     """The handler of `TOPIC`: decide whether it is still to be mailed, and owe that mail, in one transaction."""
     with tools.database.unit_of_work(SYSTEM) as uow:
-        if outbox.take(uow.session, duty_id) is None:
+        if not outbox.settle(uow.session, duty_id):
             return
         found = notification_queries.to_be_mailed(uow.session, notification_id)
         if found is not None:
             _mail(uow, *found)
-        outbox.mark_done(uow.session, duty_id)
 
 
 def _mail(uow: UnitOfWork, notification: Notification, complaint: Complaint | None, address: str) -> None:

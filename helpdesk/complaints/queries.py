@@ -175,15 +175,16 @@ _ID: Final = select(_COMPLAINT.id)
 
 def complaint_for_update(session: Session, actor: Actor, ref: str) -> Complaint:
     """The row, locked, if this actor may see it. Lock order: complaint, then what hangs on it."""
-    return _with_demands(existing(find(session, _LOCKED, actor, ref).one_or_none()))
+    return demanding(existing(find(session, _LOCKED, actor, ref).one_or_none()))
 
 
 def complaint_by_id_for_update(session: Session, complaint_id: UUID) -> Complaint:
     """For the program itself: no visibility."""
-    return _with_demands(session.execute(of_one(_LOCKED, "id", "everything"), {"named": complaint_id}).one())
+    return demanding(session.execute(of_one(_LOCKED, "id", "everything"), {"named": complaint_id}).one())
 
 
-def _with_demands(row: Any) -> Complaint:
+def demanding(row: Any) -> Complaint:
+    """The complaint of a row that has `DEMANDED` beside it."""
     complaint: Complaint = row[0]
     complaint.demanded = row[1]
     return complaint

@@ -1,8 +1,8 @@
 """Doing what is owed: one duty at a time, by one worker at a time.
 
 A handler may have an effect elsewhere (a mail, a provider), so it gets no open transaction: it opens its own short ones
-before and after the call, and settles the duty itself in the last of them (`outbox.take`, `outbox.mark_done`). After a
-crash its effect is repeated, so it carries the same key each time.
+before and after the call, and settles the duty itself in the last of them (`outbox.settle`). After a crash its effect is
+repeated, so it carries the same key each time.
 
 **The fence.** While a handler runs, however long, its worker holds a session lock named after the duty, on a connection
 of its own: whoever is rung for the same duty meanwhile (a lease that ran out, a queue that was filled twice) goes past
@@ -79,8 +79,12 @@ _RENEWED: Final = 5.0
 """Seconds between two renewals; far below the shortest lease."""
 
 
+_TRY: Final = text("SELECT pg_try_advisory_lock(:key)")
+_UNLOCK: Final = text("SELECT pg_advisory_unlock(:key)")
+
+
 class _Fence:
-    """The right to perform one duty: `take` it, `keep` it while the handler runs, `let_go`.
+    """The right to perform one duty: `take` it, `begin`, `keep` it while the handler runs, `let_go`.
 
     A connection that breaks while the handler runs loses the lock; the next renewal takes it anew.
     """
@@ -98,7 +102,7 @@ class _Fence:
         """False when another has it. Raises `SQLAlchemyError` when the database cannot be asked."""
         connection = self._engine.connect().execution_options(isolation_level="AUTOCOMMIT")
         try:
-            if connection.execute(text("SELECT pg_try_advisory_lock(:key)"), self._key).scalar_one():
+            if connection.execute(_TRY, self._key).scalar_one():
                 self._connection = connection
                 return True
         except BaseException:
@@ -108,17 +112,24 @@ class _Fence:
         connection.close()
         return False
 
+    def begin(self) -> tuple[str, UUID] | None:
+        """See `outbox.begin`. Once taken, and before it is kept: then the connection is nobody else's."""
+        if self._connection is None:
+            raise RuntimeError("the fence is not taken")
+        return outbox.begin(self._connection, self._duty_id)
+
     def keep(self) -> None:
         self._keeper.start()
 
     def let_go(self) -> None:
         self._ended.set()
-        self._keeper.join()
+        if self._keeper.ident is not None:  # it was kept
+            self._keeper.join()
         connection = self._connection
         if connection is None:
             return
         try:
-            connection.execute(text("SELECT pg_advisory_unlock(:key)"), self._key)
+            connection.execute(_UNLOCK, self._key)
         except SQLAlchemyError:
             connection.invalidate()  # the lock ends with its session, which must not go back to the pool with it
         finally:
@@ -162,30 +173,29 @@ class Performer:
 
     def _one(self, duty_id: UUID) -> str:
         try:
-            with self._fenced(duty_id) as ours:
-                return self._attempt(duty_id) if ours else "skipped"
+            with self._fenced(duty_id) as fence:
+                return "skipped" if fence is None else self._attempt(fence, duty_id)
         except Exception as error:
             # Nothing was begun: the fence could not be had. The lease brings the duty back.
             log.warning("duty not begun", duty=str(duty_id), error=type(error).__name__, exc_info=True)
             return "failed"
 
     @contextmanager
-    def _fenced(self, duty_id: UUID) -> Iterator[bool]:
-        """Whether the duty is ours, for as long as this lasts."""
+    def _fenced(self, duty_id: UUID) -> Iterator[_Fence | None]:
+        """The duty is ours for as long as this lasts; None where it is another's."""
         fence = _Fence(self.database.engine, duty_id, self.renewed)
         if not fence.take():
-            yield False
+            yield None
             return
-        fence.keep()
         try:
-            yield True
+            yield fence
         finally:
             fence.let_go()
 
-    def _attempt(self, duty_id: UUID) -> str:
+    def _attempt(self, fence: _Fence, duty_id: UUID) -> str:
         try:
-            with self.database.noting() as session:
-                begun = outbox.begin(session, duty_id)
+            begun = fence.begin()
+            fence.keep()
             if begun is None:
                 return "skipped"
             topic, subject_id = begun
@@ -207,8 +217,9 @@ class Performer:
         buried = 0
         for duty_id in silent:
             try:
-                with self._fenced(duty_id) as ours:
-                    if ours:  # else its last beginning is still at work
+                with self._fenced(duty_id) as fence:
+                    if fence is not None:  # else its last beginning is still at work
+                        fence.keep()
                         self._failed(duty_id, GiveUp("the worker died each time"))
                         buried += 1
             except Exception as error:

@@ -108,9 +108,8 @@ def remove(tools: Tools, duty_id: UUID, file_id: UUID) -> None:
         tools.store.remove(file_id.hex)
     faults.point(REMOVED)
     with tools.database.unit_of_work(_NOBODY) as uow:
-        if outbox.take(uow.session, duty_id) is not None:
+        if outbox.settle(uow.session, duty_id):
             uow.session.execute(delete(StoredFile).where(StoredFile.id == file_id, StoredFile.state == "leaving"))
-            outbox.mark_done(uow.session, duty_id)
 
 
 class _Nobody:

@@ -13,8 +13,9 @@ Keep it for what is small, read all the time and seldom changed.
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from datetime import datetime
 from time import monotonic
-from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar, cast
 
 from sqlalchemy import BigInteger, CheckConstraint, Engine, SmallInteger, select, update
 from sqlalchemy.orm import Mapped, Session, mapped_column
@@ -41,6 +42,7 @@ class Revision(Base):
 REVISION: Final = select(Revision.revision).scalar_subquery()
 _SEEN: Final = "in_force_revision"
 _READ: Final = "in_force_read"
+_TIME: Final = "in_force_time"
 _COUNT_UP: Final = update(Revision).values(revision=Revision.revision + 1)
 
 
@@ -53,6 +55,17 @@ def saw_revision(session: Session, revision: int | None) -> None:
     """As read in the session's transaction."""
     session.info[_SEEN] = revision or 0
     session.info.pop(_READ, None)
+
+
+def saw_time(session: Session, now: datetime, revision: int | None) -> None:
+    """As `saw_revision`, by a statement that brought the time of its transaction too: the unit of work need not ask again."""
+    saw_revision(session, revision)
+    session.info[_TIME] = now
+
+
+def seen_time(session: Session) -> datetime | None:
+    """What `saw_time` was told of the session's transaction."""
+    return cast(datetime | None, session.info.get(_TIME))
 
 
 def _revision_of(session: Session) -> int:

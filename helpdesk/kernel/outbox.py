@@ -12,13 +12,17 @@ from typing import Any, Final
 from uuid import UUID
 
 from sqlalchemy import (
+    ARRAY,
     BigInteger,
     Connection,
     Engine,
     Identity,
     Index,
+    Text,
     UniqueConstraint,
     Update,
+    any_,
+    bindparam,
     case,
     func,
     select,
@@ -101,64 +105,76 @@ _LEASE = text("now() + least(interval '15 minutes', interval '20 seconds' * powe
 duties again and again until nothing else is done."""
 
 
+_DUTY: Final = Duty.__table__
+_OWED: Final = _DUTY.c.done_at.is_(None) & _DUTY.c.dead_at.is_(None)
+_NAMED: Final = (_DUTY.c.id == bindparam("duty_id")) & _OWED
+
+# Made once, all of them: every duty pays for them, and putting one together takes longer than the database's answer.
+# The CTE is materialised: as a subquery the planner may run it once per row of the outer table, and each time it locks others.
+_DUE: Final = (
+    select(_DUTY.c.id)
+    .where(_DUTY.c.next_at <= func.now(), _OWED, _DUTY.c.topic == any_(bindparam("topics", type_=ARRAY(Text))))
+    .order_by(_DUTY.c.next_at, _DUTY.c.number)
+    .limit(bindparam("most"))
+    .with_for_update(skip_locked=True)
+    .cte("due")
+    .prefix_with("MATERIALIZED")
+)
+_CLAIM: Final = (
+    update(_DUTY)
+    .where(_DUTY.c.id == _DUE.c.id)
+    .values(next_at=_LEASE, attempts=_DUTY.c.attempts + 1)
+    .returning(_DUTY.c.id, _DUTY.c.topic, _DUTY.c.number)
+)
+_PEEK: Final = select(Duty).where(Duty.id == bindparam("duty_id"), Duty.done_at.is_(None), Duty.dead_at.is_(None))
+_TAKE: Final = _PEEK.with_for_update()
+_SETTLE: Final = update(_DUTY).where(_NAMED).values(done_at=func.now(), last_error=None).returning(_DUTY.c.id)
+_MARK_DONE: Final = (
+    update(_DUTY)
+    .where(_DUTY.c.id == bindparam("duty_id"), _DUTY.c.done_at.is_(None))
+    .values(done_at=func.now(), last_error=None)
+)
+_BEGIN: Final = update(_DUTY).where(_NAMED).values(begun=_DUTY.c.begun + 1).returning(_DUTY.c.topic, _DUTY.c.subject_id)
+
+
 def claim(connection: Connection, topics: list[str], limit: int = 100) -> list[Ring]:
     """Mark due duties as rung and return them. Commit before enqueueing: a fast worker would find the row still locked
     by us, skip it, and leave it lying for a whole lease.
     """
-    # Materialised: as a subquery the planner may run it once per row of the outer table, and each time it locks others.
-    due = (
-        select(Duty.id)
-        .where(Duty.next_at <= func.now(), Duty.done_at.is_(None), Duty.dead_at.is_(None), Duty.topic.in_(topics))
-        .order_by(Duty.next_at, Duty.number)
-        .limit(limit)
-        .with_for_update(skip_locked=True)
-        .cte("due")
-        .prefix_with("MATERIALIZED")
-    )
-    rows = connection.execute(
-        update(Duty)
-        .where(Duty.id == due.c.id)
-        .values(next_at=_LEASE, attempts=Duty.attempts + 1)
-        .returning(Duty.id, Duty.topic, Duty.number)
-    )
+    rows = connection.execute(_CLAIM, {"topics": topics, "most": limit})
     return [Ring(row.id, row.topic) for row in sorted(rows, key=lambda row: row.number)]
 
 
 def take(session: Session, duty_id: UUID) -> Duty | None:
-    """Lock a duty that is still owed, to settle it; None when it is done or dead.
+    """Lock a duty that is still owed, for whoever needs to read it; None when it is done or dead.
 
     Waits for whoever holds the row for a moment (the relay that claims it, a renewal of its lease). To go past it would
     leave undone what has just been done.
     """
-    return session.execute(
-        select(Duty).where(Duty.id == duty_id, Duty.done_at.is_(None), Duty.dead_at.is_(None)).with_for_update()
-    ).scalar_one_or_none()
+    return session.execute(_TAKE, {"duty_id": duty_id}).scalar_one_or_none()
 
 
 def peek(session: Session, duty_id: UUID) -> Duty | None:
     """The duty if it is still owed, without a lock."""
-    return session.execute(
-        select(Duty).where(Duty.id == duty_id, Duty.done_at.is_(None), Duty.dead_at.is_(None))
-    ).scalar_one_or_none()
+    return session.execute(_PEEK, {"duty_id": duty_id}).scalar_one_or_none()
+
+
+def settle(session: Session, duty_id: UUID) -> bool:
+    """Take a duty that is still owed and mark it done, with what the transaction does for it; False when it is done or dead.
+    Waits as `take` does.
+    """
+    return session.execute(_SETTLE, {"duty_id": duty_id}).one_or_none() is not None
 
 
 def mark_done(session: Session, duty_id: UUID) -> None:
-    session.execute(
-        update(Duty).where(Duty.id == duty_id, Duty.done_at.is_(None)).values(done_at=func.now(), last_error=None)
-    )
+    session.execute(_MARK_DONE, {"duty_id": duty_id})
 
 
 def begin(connection: Connection | Session, duty_id: UUID) -> tuple[str, UUID] | None:
     """Note that a worker begins, in a transaction of its own; `(topic, subject_id)`, or None when the duty is done or
     dead. The note outlives the worker, which is its purpose. The caller holds the duty's fence (see `duties`).
     """
-    row = connection.execute(
-        update(Duty)
-        .where(Duty.id == duty_id, Duty.done_at.is_(None), Duty.dead_at.is_(None))
-        .values(begun=Duty.begun + 1)
-        .returning(Duty.topic, Duty.subject_id)
-        .execution_options(synchronize_session=False)
-    ).one_or_none()
+    row = connection.execute(_BEGIN, {"duty_id": duty_id}).one_or_none()
     return None if row is None else (row.topic, row.subject_id)
 
 

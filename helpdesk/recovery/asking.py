@@ -81,9 +81,7 @@ def ask(tools: Tools, duty_id: UUID, offer_id: UUID) -> None:
         if task is not None and answer is not None:
             _hear(uow, offer_id, task, answer)
         faults.point(HEARD)
-        # Not taken: another worker has settled it.
-        if outbox.take(uow.session, duty_id) is not None:
-            outbox.mark_done(uow.session, duty_id)
+        outbox.settle(uow.session, duty_id)  # unless another worker has settled it
         faults.point(DUTY_DONE)
         uow.conclude()
         faults.point(BEFORE_SETTLED)

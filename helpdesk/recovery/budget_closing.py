@@ -92,9 +92,8 @@ def settle_closed(tools: Tools, duty_id: UUID, budget_id: UUID) -> None:
         with tools.database.unit_of_work(SYSTEM) as uow:
             carry(uow, offer_id, budget_id)
     with tools.database.unit_of_work(SYSTEM) as uow:
-        if outbox.take(uow.session, duty_id) is not None:
+        if outbox.settle(uow.session, duty_id):
             settle_left(uow, budget_id)
-            outbox.mark_done(uow.session, duty_id)
 
 
 def carry(uow: UnitOfWork, offer_id: UUID, budget_id: UUID) -> bool:

@@ -17,6 +17,5 @@ class Tools(Protocol):
 def tell_alert(tools: Tools, duty_id: UUID, alert_id: UUID) -> None:
     """Tell of an alert and mark the duty done, in one transaction."""
     with tools.database.unit_of_work(SYSTEM) as uow:
-        if outbox.take(uow.session, duty_id) is not None:
+        if outbox.settle(uow.session, duty_id):
             budget_alerts.tell(uow, alert_id)
-            outbox.mark_done(uow.session, duty_id)

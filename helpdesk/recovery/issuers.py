@@ -1,36 +1,29 @@
-"""Who hands a remedy over: one issuer per kind, behind a port that an outside provider fits as well.
+"""Who hands a remedy of ours over: one issuer per kind. What a provider issues is asked of it (`asking`).
 
-An issuer is called with no transaction open, and with the offer's id as its idempotency key: called again for the same
-offer, after a crash or by a second worker, it answers with the reference of the first time. Ours keep that promise with
-a unique `offer_id`. What it made counts only when the offer's own row says `issued`, so nothing has to be unmade.
+An issuer writes in the transaction that records the issuance, under the locks of complaint and offer: either both are there
+or neither is. Called for an offer whose remedy is there already (a release that wrote it beforehand left it behind when its
+worker died) it takes that one, which a unique `offer_id` finds; it counts only when the offer's own row says `issued`.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Final, Protocol
-from uuid import UUID
+from typing import Any, Final, Protocol
 
-from sqlalchemy import func
-from sqlalchemy.dialects.postgresql import insert
-
-from helpdesk.complaints.person_queries import complainant_of
-from helpdesk.identity.actors import SYSTEM
-from helpdesk.kernel import faults
+from helpdesk.complaints.person_queries import Recipient, complainant_of
 from helpdesk.kernel.duties import GiveUp
-from helpdesk.kernel.ids import new_id
 from helpdesk.kernel.mail import queue_mail
 from helpdesk.kernel.money import Money
 from helpdesk.kernel.unit_of_work import Database, UnitOfWork
-from helpdesk.recovery import points_ledger, points_queries, queries, telling, texts, voucher_queries
+from helpdesk.recovery import letter_queries, points_ledger, points_queries, telling, texts, voucher_queries
 from helpdesk.recovery.codes import new_code
-from helpdesk.recovery.models import Letter
+from helpdesk.recovery.models import Letter, Offer
+from helpdesk.recovery.points_models import PointsLot
 from helpdesk.recovery.queries import Held
-from helpdesk.recovery.voucher_models import Voucher
 
 IN_PROVIDER: Final = "recovery.issue.in_provider"
-"""Fault point: the issuer has written, and not committed."""
+"""Fault point: who issues has written, and not committed."""
 MADE: Final = "recovery.issue.made"
-"""Fault point: the issuer has committed, and not looked at what there is by now."""
+"""Fault point: the recording provider has committed, and not looked at what there is by now."""
 
 
 class Tools(Protocol):
@@ -47,66 +40,42 @@ class Tools(Protocol):
         """Whether providers at addresses that are not public are asked."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Order:
-    """What is to be issued. `offer_id` is the idempotency key."""
+@dataclass(frozen=True, slots=True)
+class Made:
+    """`reference`: what the offer names it by. `to_be_posted`: the customer does not have it before somebody posts it. `row`:
+    what was made, for the issuer's own `tell`.
+    """
 
-    offer_id: UUID
-    complaint_id: UUID
     reference: str
-    kind: str
-    amount: Money | None
-    language: str
-    text: str | None
-    voucher_days: int | None
-    voucher_partial: bool
-    points_days: int | None
+    row: Any
+    person: Recipient | None
+    to_be_posted: bool = False
 
 
 class Issuer(Protocol):
-    def issue(self, tools: Tools, order: Order) -> str:
-        """Make it, or find it made; its reference. Raises to be tried again later, `GiveUp` when that cannot help."""
+    def issue(self, uow: UnitOfWork, held: Held) -> Made:
+        """Make it, or find it made. Raises to be tried again later, `GiveUp` when that cannot help."""
 
-    def tell(self, uow: UnitOfWork, held: Held) -> None:
-        """In the transaction that records the issuance: write to the customer, where there is an address."""
-
-    def is_to_be_posted(self, uow: UnitOfWork, held: Held) -> bool:
-        """Whether the customer does not have it before somebody posts it."""
+    def tell(self, uow: UnitOfWork, held: Held, made: Made) -> None:
+        """When the issuance is recorded: write to the customer, where there is an address."""
 
 
 class VoucherIssuer:
     """Vouchers of our own: the reference is the code."""
 
-    def issue(self, tools: Tools, order: Order) -> str:
-        if order.amount is None:
-            raise GiveUp("a voucher without an amount")
-        with tools.database.unit_of_work(SYSTEM) as uow:
-            code = new_code()
-            row = {
-                "id": new_id(),
-                "offer_id": order.offer_id,
-                "code": code,
-                "code_digest": voucher_queries.digest(code),
-                "amount_minor": order.amount.minor,
-                "balance_minor": order.amount.minor,
-                "currency": order.amount.currency,
-                "partial": order.voucher_partial,
-                "created_at": func.now(),
-                "expires_at": func.now() + func.make_interval(0, 0, 0, order.voucher_days),
-            }
-            uow.session.execute(insert(Voucher).values(row).on_conflict_do_nothing(index_elements=["offer_id"]))
-            faults.point(IN_PROVIDER)
-        faults.point(MADE)
-        # Read back in any case: of two workers that tried, one wrote, and both must name the same code.
-        with tools.database.reader() as session:
-            return voucher_queries.voucher_of(session, order.offer_id).code
-
-    def tell(self, uow: UnitOfWork, held: Held) -> None:
+    def issue(self, uow: UnitOfWork, held: Held) -> Made:
         offer = held.offer
-        voucher = voucher_queries.voucher_of(uow.session, offer.id)
-        telling.write(
+        if offer.amount_minor is None or offer.currency is None or offer.voucher_days is None:
+            raise GiveUp("a voucher without an amount or a time")
+        voucher = voucher_queries.make(uow.session, offer, new_code())
+        return Made(voucher.code, voucher, complainant_of(uow.session, offer.complaint_id))
+
+    def tell(self, uow: UnitOfWork, held: Held, made: Made) -> None:
+        voucher = made.row
+        telling.write_to(
             uow,
-            offer,
+            held.offer,
+            made.person,
             "voucher_in_parts" if voucher.partial else "voucher",
             reference=held.complaint.reference,
             amount=texts.money(Money(voucher.amount_minor, voucher.currency)),
@@ -114,94 +83,60 @@ class VoucherIssuer:
             until=texts.moment(voucher.expires_at),
         )
 
-    def is_to_be_posted(self, _uow: UnitOfWork, _held: Held) -> bool:
-        return False
-
 
 class LetterIssuer:
     """Letters: the reference is the letter's id. Without an address it stays to be posted (`letter.mail_id` None)."""
 
-    def issue(self, tools: Tools, order: Order) -> str:
-        with tools.database.unit_of_work(SYSTEM) as uow:
-            person = complainant_of(uow.session, order.complaint_id)
-            subject, body = texts.render(
-                order.language,
-                "apology_letter",
-                name=None if person is None else person.name,
-                reference=order.reference,
-                text=order.text or texts.standard_apology(order.language),
-            )
-            row = {
-                "id": new_id(),
-                "offer_id": order.offer_id,
-                "created_at": func.now(),
-                "language": order.language,
-                "subject": subject,
-                "body": body,
-            }
-            uow.session.execute(insert(Letter).values(row).on_conflict_do_nothing(index_elements=["offer_id"]))
-            faults.point(IN_PROVIDER)
-        faults.point(MADE)
-        with tools.database.reader() as session:
-            return str(queries.letter_of(session, order.offer_id).id)
+    def issue(self, uow: UnitOfWork, held: Held) -> Made:
+        offer = held.offer
+        person = complainant_of(uow.session, offer.complaint_id)
+        subject, body = texts.render(
+            offer.language,
+            "apology_letter",
+            name=None if person is None else person.name,
+            reference=held.complaint.reference,
+            text=offer.text or texts.standard_apology(offer.language),
+        )
+        letter = letter_queries.make(uow.session, offer, subject, body)
+        return Made(str(letter.id), letter, person, to_be_posted=person is None or not person.email)
 
-    def tell(self, uow: UnitOfWork, held: Held) -> None:
-        letter = queries.letter_of(uow.session, held.offer.id)
-        person = complainant_of(uow.session, held.offer.complaint_id)
-        if letter.mail_id is None and person is not None and person.email:
+    def tell(self, uow: UnitOfWork, held: Held, made: Made) -> None:
+        letter: Letter = made.row
+        if letter.mail_id is None and made.person is not None and made.person.email:
             letter.mail_id = queue_mail(
                 uow,
                 subject_id=held.offer.id,
                 reason="apology_letter",
-                recipient=person.email,
+                recipient=made.person.email,
                 subject=letter.subject,
                 body=letter.body,
             )
 
-    def is_to_be_posted(self, uow: UnitOfWork, held: Held) -> bool:
-        person = complainant_of(uow.session, held.offer.complaint_id)
-        return person is None or not person.email
-
 
 class PointsIssuer:
-    """Points on the customer's account: the reference is the lot's id. It has nothing on it until the issuance is recorded,
-    so what was made for an offer that failed is worth nothing.
-    """
+    """Points on the customer's account: the reference is the lot's id. It has nothing on it until the issuance is recorded."""
 
-    def issue(self, tools: Tools, order: Order) -> str:
-        if order.amount is None or order.points_days is None:
+    def issue(self, uow: UnitOfWork, held: Held) -> Made:
+        offer: Offer = held.offer
+        if offer.amount_minor is None or offer.currency is None or offer.points_days is None:
             raise GiveUp("points without an amount or a time")
-        with tools.database.unit_of_work(SYSTEM) as uow:
-            customer_id = points_queries.customer_of(uow.session, order.complaint_id)
-            if customer_id is None:
-                raise GiveUp("the complaint has no customer any more")
-            account_id = points_queries.account_for(uow.session, customer_id, order.amount.currency)
-            points_queries.prepare_lot(
-                uow.session,
-                account_id,
-                order.offer_id,
-                order.amount.minor,
-                days=order.points_days,
-                now=uow.now,
-            )
-            faults.point(IN_PROVIDER)
-        faults.point(MADE)
-        with tools.database.reader() as session:
-            return str(points_queries.lot_of(session, order.offer_id))
+        if held.complaint.customer_id is None:
+            raise GiveUp("the complaint has no customer any more")
+        account = points_queries.account_for(uow.session, held.complaint.customer_id, offer.currency)
+        lot = points_queries.make_lot(uow.session, account.id, offer, uow.now)
+        return Made(str(lot.id), lot, complainant_of(uow.session, offer.complaint_id))
 
-    def tell(self, uow: UnitOfWork, held: Held) -> None:
-        lot = points_ledger.earn(uow, held)
-        telling.write(
+    def tell(self, uow: UnitOfWork, held: Held, made: Made) -> None:
+        lot: PointsLot = points_ledger.earn(uow, held)
+        telling.write_to(
             uow,
             held.offer,
+            made.person,
             "points",
             reference=held.complaint.reference,
             amount=texts.money(Money(lot.amount_minor, held.offer.currency or "")),
             until=texts.moment(lot.expires_at),
         )
-
-    def is_to_be_posted(self, _uow: UnitOfWork, _held: Held) -> bool:
-        return False
 
 
 ISSUERS: Final[Mapping[str, Issuer]] = {

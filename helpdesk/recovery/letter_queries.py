@@ -3,13 +3,15 @@
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import and_, select
+from sqlalchemy import and_, bindparam, select
+from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from helpdesk.complaints.models import Complaint
 from helpdesk.complaints.queries import visible_to
 from helpdesk.identity.actors import Actor
 from helpdesk.kernel.access import existing
+from helpdesk.kernel.ids import new_id
 from helpdesk.kernel.pagination import Listed, Order, Page, listed
 from helpdesk.recovery.models import Letter, Offer
 
@@ -34,6 +36,21 @@ _LETTER: Final[Any] = (
     .where(Offer.status == "issued")
 )
 _BY_LETTER: Final = Order((Letter.id,), (UUID,))
+
+
+_OF_OFFER: Final = select(Letter).where(Letter.offer_id == bindparam("offer_id"))
+_MAKE: Final = insert(Letter.__table__).on_conflict_do_nothing(index_elements=["offer_id"])
+
+
+def make(session: Session, offer: Offer, subject: str, body: str) -> Letter:
+    """Made with these words, or the one that is there. The offer is locked."""
+    row = {"id": new_id(), "offer_id": offer.id, "language": offer.language, "subject": subject, "body": body}
+    session.execute(_MAKE, row)
+    return letter_of(session, offer.id)
+
+
+def letter_of(session: Session, offer_id: UUID) -> Letter:
+    return session.execute(_OF_OFFER, {"offer_id": offer_id}).scalar_one()
 
 
 def letter_detail(session: Session, actor: Actor, offer_id: UUID) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from typing import Any, Final
 
 from helpdesk.identity.actors import Actor
 from helpdesk.kernel.unit_of_work import UnitOfWork
-from helpdesk.recovery import queries
+from helpdesk.recovery import letter_queries
 from helpdesk.recovery.queries import Held
 
 STYLE: Final = "body { max-width: 42em; margin: 3em auto; font: 1em/1.5 serif; } p { white-space: pre-line; }"
@@ -38,6 +38,6 @@ def file_name(letter: dict[str, Any]) -> str:
 
 
 def mark_posted(uow: UnitOfWork, actor: Actor, held: Held) -> None:
-    letter = queries.letter_of(uow.session, held.offer.id)
+    letter = letter_queries.letter_of(uow.session, held.offer.id)
     letter.posted_at = uow.now
     letter.posted_by = actor.person_id

@@ -12,40 +12,37 @@ from sqlalchemy import func, select, text
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session, aliased
 
-from helpdesk.complaints.models import Complaint
 from helpdesk.customers import queries as customers
 from helpdesk.identity.actors import Actor
 from helpdesk.kernel.access import existing
 from helpdesk.kernel.errors import NotFound
 from helpdesk.kernel.ids import new_id
 from helpdesk.kernel.pagination import Listed, Order, Page, listed
+from helpdesk.recovery.models import Offer
 from helpdesk.recovery.points_models import PointsAccount, PointsEntry, PointsLot, PointsPart
 
 _BY_ENTRY: Final = Order((PointsEntry.id,), (UUID,))
 
 
-def customer_of(session: Session, complaint_id: UUID) -> UUID | None:
-    return session.execute(select(Complaint.customer_id).where(Complaint.id == complaint_id)).scalar_one()
-
-
-def account_for(session: Session, customer_id: UUID, currency: str) -> UUID:
-    """Made where there is none yet; of two at once both find the one."""
+def account_for(session: Session, customer_id: UUID, currency: str) -> PointsAccount:
+    """Locked, and made where there is none yet; of two at once both find the one. Locked before a lot refers to it: of two that
+    had only that much of a hold, neither could come to lock it.
+    """
     row = {"id": new_id(), "customer_id": customer_id, "currency": currency}
     conflict = ["customer_id", "currency"]
     session.execute(insert(PointsAccount).values(row).on_conflict_do_nothing(index_elements=conflict))
-    found = select(PointsAccount.id).where(PointsAccount.customer_id == customer_id, PointsAccount.currency == currency)
-    return session.execute(found).scalar_one()
+    account = lock_account_of(session, customer_id, currency)
+    if account is None:
+        raise LookupError("the account that was made is not there")
+    return account
 
 
-def prepare_lot(session: Session, account_id: UUID, offer_id: UUID, amount: int, *, days: int, now: datetime) -> None:
-    """Once for each offer, with nothing on it."""
-    row = {"id": new_id(), "account_id": account_id, "offer_id": offer_id, "amount_minor": amount}
-    row |= {"expires_at": now + timedelta(days=days)}
+def make_lot(session: Session, account_id: UUID, offer: Offer, now: datetime) -> PointsLot:
+    """Once for each offer, with nothing on it, or the one that is there."""
+    row: dict[str, Any] = {"id": new_id(), "account_id": account_id, "offer_id": offer.id}
+    row |= {"amount_minor": offer.amount_minor, "expires_at": now + timedelta(days=offer.points_days or 0)}
     session.execute(insert(PointsLot).values(row).on_conflict_do_nothing(index_elements=["offer_id"]))
-
-
-def lot_of(session: Session, offer_id: UUID) -> UUID:
-    return session.execute(select(PointsLot.id).where(PointsLot.offer_id == offer_id)).scalar_one()
+    return session.scalars(select(PointsLot).where(PointsLot.offer_id == offer.id)).one()
 
 
 def lock_account(session: Session, account_id: UUID) -> PointsAccount:

@@ -7,6 +7,7 @@ complaint, offer, budget; `hold` is the only function that locks an offer, so no
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from functools import cache
 from typing import Any, Final
 from uuid import UUID
 
@@ -14,14 +15,15 @@ from sqlalchemy import ColumnElement, and_, bindparam, exists, func, or_, select
 from sqlalchemy.orm import Session, aliased
 
 from helpdesk.complaints.models import Complaint, Issue
-from helpdesk.complaints.queries import complaint_by_id_for_update, complaint_for_update, visible_id, visible_to
+from helpdesk.complaints.queries import DEMANDED, SIGHTS, demanding, sight, visible_id, visible_to
 from helpdesk.identity.actors import Actor
+from helpdesk.kernel import in_force
 from helpdesk.kernel.errors import MovedMeanwhile, NotFound
 from helpdesk.kernel.outbox import Duty
 from helpdesk.kernel.pagination import Listed, Order, Page, listed
 from helpdesk.recovery import override_queries
 from helpdesk.recovery.lifecycle import BEFORE_CUSTOMER, UNANSWERED, Situation
-from helpdesk.recovery.models import Letter, Offer, OfferTransition
+from helpdesk.recovery.models import Offer, OfferTransition
 from helpdesk.recovery.points_models import PointsEntry, PointsLot, PointsPart
 from helpdesk.recovery.provider_models import RemedyOrder
 from helpdesk.recovery.voucher_models import Voucher, VoucherEntry
@@ -77,17 +79,43 @@ def situation(kind: str, valid_until: datetime | None, now: datetime, **more: An
 
 def hold(session: Session, actor: Actor, offer_id: UUID) -> Held:
     """Lock the complaint, then the offer. Raises `NotFound` when this actor may not see the complaint."""
-    complaint_id, now = _complaint_of(session, offer_id)
-    complaint = complaint_for_update(session, actor, str(complaint_id))
-    held = _held(session, complaint, offer_id, now)
+    kind, values = sight(actor)
+    held = _hold(session, offer_id, kind, values)
     return replace(held, settles=held.offer.issuance != "automatic")
 
 
 def hold_any(session: Session, offer_id: UUID) -> Held:
     """For the program itself: no visibility. Raises `NotFound` for an offer that is not there."""
-    complaint_id, now = _complaint_of(session, offer_id)
-    complaint = complaint_by_id_for_update(session, complaint_id)
-    return _held(session, complaint, offer_id, now)
+    return _hold(session, offer_id, "everything", {})
+
+
+def _hold(session: Session, offer_id: UUID, kind: str, values: Mapping[str, Any]) -> Held:
+    """One statement finds both, locks the complaint, then the offer, and brings the time."""
+    asked = {"offer_id": offer_id, **values}
+    row = session.execute(_both_locked(kind), asked).one_or_none()
+    if row is None:
+        if session.execute(_both(kind), asked).first() is None:
+            raise NotFound
+        raise MovedMeanwhile  # its complaint was merged into another while that one's lock was waited for
+    in_force.saw_time(session, row.now, row.revision)
+    return _with_uses(session, demanding(row), row.Offer, row.now)
+
+
+@cache
+def _both(sight_: str) -> Any:
+    found = select(Offer.id).join(Complaint, Complaint.id == Offer.complaint_id)
+    return found.where(Offer.id == bindparam("offer_id"), SIGHTS[sight_])
+
+
+@cache
+def _both_locked(sight_: str) -> Any:
+    """Kept, as `complaints.queries.of_one`. Rows are locked in the order in which `of` names them. Of a row that was waited for
+    PostgreSQL asks the conditions again, as it is then: an offer that went to another complaint is not found.
+    """
+    found = select(Complaint, DEMANDED, Offer, func.now().label("now"), in_force.REVISION.label("revision")).join(
+        Offer, Offer.complaint_id == Complaint.id
+    )
+    return found.where(Offer.id == bindparam("offer_id"), SIGHTS[sight_]).with_for_update(of=(Complaint, Offer))
 
 
 def hold_if_free(session: Session, offer_id: UUID) -> Held | None:
@@ -121,12 +149,15 @@ def _complaint_of(session: Session, offer_id: UUID) -> tuple[UUID, datetime]:
 
 
 def _held(session: Session, complaint: Complaint, offer_id: UUID, now: datetime) -> Held:
-    offer = _lock_offer(session, offer_id, complaint.id)
+    return _with_uses(session, complaint, _lock_offer(session, offer_id, complaint.id), now)
+
+
+def _with_uses(session: Session, complaint: Complaint, offer: Offer, now: datetime) -> Held:
     # Asked under the offer's lock, which whoever uses the voucher holds; of points it is asked again under their account's.
     asked = offer.kind in {"voucher", "points"} and offer.status == "issued"
-    used = asked and bool(session.execute(select(_USED).where(Offer.id == offer_id)).scalar_one())
+    used = asked and bool(session.execute(_IS_USED, {"offer_id": offer.id}).scalar_one())
     asked = offer.status == "failed"
-    contradicted = asked and bool(session.execute(select(CONTRADICTED).where(Offer.id == offer_id)).scalar_one())
+    contradicted = asked and bool(session.execute(_IS_CONTRADICTED, {"offer_id": offer.id}).scalar_one())
     return Held(complaint, offer, now, used, settles=True, contradicted=contradicted)
 
 
@@ -161,6 +192,8 @@ CONTRADICTED: Final = exists().where(
     RemedyOrder.contradicted_at.is_not(None),
     RemedyOrder.contradiction_settled_at.is_(None),
 ).correlate(Offer)  # fmt: skip
+_IS_USED: Final = select(_USED).where(Offer.id == bindparam("offer_id"))
+_IS_CONTRADICTED: Final = select(CONTRADICTED).where(Offer.id == bindparam("offer_id"))
 OFFER: Final[Any] = (
     select(
         Offer.id,
@@ -300,29 +333,14 @@ def due_to_expire(session: Session, limit: int) -> Sequence[UUID]:
     ).all()
 
 
-def letter_of(session: Session, offer_id: UUID) -> Letter:
-    return session.execute(select(Letter).where(Letter.offer_id == offer_id)).scalar_one()
+_KIND_ISSUED: Final = select(Offer.__table__.c.kind).where(
+    Offer.__table__.c.id == bindparam("offer_id"), Offer.__table__.c.status == "issuing"
+)
 
 
-def being_issued(session: Session, offer_id: UUID) -> Any:
-    """What an issuer needs to know of the offer; None when it is not being issued."""
-    return session.execute(
-        select(
-            Offer.id,
-            Offer.complaint_id,
-            Complaint.reference,
-            Offer.kind,
-            Offer.amount_minor,
-            Offer.currency,
-            Offer.language,
-            Offer.text,
-            Offer.voucher_days,
-            Offer.voucher_partial,
-            Offer.points_days,
-        )
-        .join(Complaint, Complaint.id == Offer.complaint_id)
-        .where(Offer.id == offer_id, Offer.status == "issuing")
-    ).one_or_none()
+def kind_being_issued(session: Session, offer_id: UUID) -> str | None:
+    """None when it is not being issued (done already, or failed)."""
+    return session.execute(_KIND_ISSUED, {"offer_id": offer_id}).scalar_one_or_none()
 
 
 def _abandoned(topic: str) -> ColumnElement[bool]:

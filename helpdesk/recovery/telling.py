@@ -2,7 +2,7 @@
 nothing without an address. What it costs us (`kinds.TOLD`) is not told.
 """
 
-from helpdesk.complaints.person_queries import complainant_of
+from helpdesk.complaints.person_queries import Recipient, complainant_of
 from helpdesk.kernel.mail import queue_mail
 from helpdesk.kernel.money import Money
 from helpdesk.kernel.unit_of_work import UnitOfWork
@@ -72,7 +72,13 @@ def write(uow: UnitOfWork, offer: Offer, kind: str, *, mailed_as: str | None = N
     """A mail of one of the texts, to the complainant; whether there was an address. `mailed_as`: its reason, where it is not
     the text's name.
     """
-    person = complainant_of(uow.session, offer.complaint_id)
+    return write_to(uow, offer, complainant_of(uow.session, offer.complaint_id), kind, mailed_as=mailed_as, **values)
+
+
+def write_to(
+    uow: UnitOfWork, offer: Offer, person: Recipient | None, kind: str, *, mailed_as: str | None = None, **values: str
+) -> bool:
+    """The same, where it is known who that is."""
     if person is None or not person.email:
         return False
     subject, body = texts.render(offer.language, kind, name=person.name, **values)

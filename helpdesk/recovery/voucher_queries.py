@@ -10,7 +10,8 @@ from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, func, select, text
+from sqlalchemy import ColumnElement, Integer, Text, bindparam, func, select, text
+from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session, aliased
 
 from helpdesk.complaints.models import Complaint
@@ -18,6 +19,7 @@ from helpdesk.complaints.queries import visible_to
 from helpdesk.identity.actors import Actor
 from helpdesk.kernel.access import existing
 from helpdesk.kernel.errors import NotFound
+from helpdesk.kernel.ids import new_id
 from helpdesk.kernel.pagination import Listed, Order, Page, listed
 from helpdesk.recovery.codes import parse_code
 from helpdesk.recovery.models import Offer
@@ -37,8 +39,8 @@ class UnknownVoucher(NotFound):
         self.guess = guess
 
 
-def digest(code: str) -> ColumnElement[bytes]:
-    """Of a canonical code, as it is looked up: SHA-256 over the database's own key and the code, which has always the
+def digest(code: Any) -> ColumnElement[bytes]:
+    """Of a canonical code (or a place for one), as it is looked up: SHA-256 over the database's own key and the code, which has always the
     same length.
     """
     key = select(VoucherKey.key).scalar_subquery()
@@ -142,8 +144,35 @@ def voucher_status(voucher: Voucher, offer_status: str, now: datetime) -> str:
     return "valid" if voucher.expired_at is None and now < voucher.expires_at else "expired"
 
 
-def voucher_of(session: Session, offer_id: UUID) -> Voucher:
-    return session.execute(select(Voucher).where(Voucher.offer_id == offer_id)).scalar_one()
+_VOUCHER: Final = Voucher.__table__
+_OF_OFFER: Final = select(_VOUCHER).where(_VOUCHER.c.offer_id == bindparam("of_offer"))
+_MAKE: Final = (
+    insert(_VOUCHER)
+    .values(
+        code_digest=digest(bindparam("digested", type_=Text())),
+        created_at=func.now(),
+        expires_at=func.now() + func.make_interval(0, 0, 0, bindparam("days", type_=Integer())),
+    )
+    .on_conflict_do_nothing(index_elements=["offer_id"])
+    .returning(*_VOUCHER.c)
+)
+
+
+def make(session: Session, offer: Offer, code: str) -> Any:
+    """The voucher's row: made with this code, or the one that is there. The offer is locked."""
+    row = {
+        "id": new_id(),
+        "offer_id": offer.id,
+        "code": code,
+        "digested": code,
+        "amount_minor": offer.amount_minor,
+        "balance_minor": offer.amount_minor,
+        "currency": offer.currency,
+        "partial": offer.voucher_partial,
+        "days": offer.voucher_days,
+    }
+    made = session.execute(_MAKE, row).one_or_none()
+    return made or session.execute(_OF_OFFER, {"of_offer": offer.id}).one()
 
 
 _ENTRY: Final = tuple(column for column in VoucherEntry.__table__.c if column.name != "voucher_id")

@@ -8,7 +8,8 @@ from sqlalchemy.orm import Session
 
 from helpdesk.identity.actors import SYSTEM
 from helpdesk.kernel.unit_of_work import Database
-from helpdesk.recovery import budget_verification, verification
+from helpdesk.recovery import budget_verification, queries, verification
+from helpdesk.recovery.issuers import ISSUERS
 from helpdesk.wiring import Program
 from tests.conftest import Caller
 
@@ -51,6 +52,15 @@ def act(caller: Caller, offer: dict[str, Any], action: str, **given: Any) -> dic
     answer = caller.pay(f"/offers/{offer['id']}/actions/{action}", given)
     assert answer.status_code == 200, answer.text
     return dict(answer.json)
+
+
+def left_behind(program: Program, offer: dict[str, Any]) -> str:
+    """What is made of an offer, without its issuance being recorded, as a release that made it beforehand left it behind when
+    its worker died; its reference.
+    """
+    with program.database.unit_of_work(SYSTEM) as uow:
+        held = queries.hold_any(uow.session, UUID(offer["id"]))
+        return ISSUERS[held.offer.kind].issue(uow, held).reference
 
 
 def offered(caller: Caller, complaint: dict[str, Any], body: dict[str, Any] | None = None) -> dict[str, Any]:

@@ -24,6 +24,7 @@ from tests.recovery.helpers import (
     duties,
     execute,
     issued,
+    left_behind,
     offered,
     open_budget,
     perform,
@@ -213,24 +214,22 @@ class TestFailure:
         assert agent.get(f"/offers/{offer['id']}").json["status"] == "issued"
         assert violations(program.database) == []
 
-    def test_taken_back_after_the_provider_had_issued_it_buys_nothing(
+    def test_taken_back_after_it_was_made_it_buys_nothing(
         self, program: Program, agent: Caller, manager: Caller, complaint: dict[str, Any]
     ) -> None:
         offer = accepted(agent, complaint)
-        die_at(issuance.AFTER_PROVIDER, program, duties(program.database)[0])
-        code = scalar(program.database, "SELECT code FROM voucher")
+        code = left_behind(program, offer)
         performer(program, GiveUp("given up")).perform(duties(program.database))
         act(manager, offer, "revoke", reason="Paid back by bank transfer instead.")
         assert manager.get(f"/vouchers/{code}").status_code == 404
         assert manager.pay(f"/vouchers/{code}/redeem").status_code == 404
         assert violations(program.database) == []
 
-    def test_after_the_provider_had_issued_gives_the_same_voucher_later(
+    def test_after_it_was_made_gives_the_same_voucher_later(
         self, program: Program, agent: Caller, manager: Caller, complaint: dict[str, Any]
     ) -> None:
         offer = accepted(agent, complaint)
-        die_at(issuance.AFTER_PROVIDER, program, duties(program.database)[0])
-        code = scalar(program.database, "SELECT code FROM voucher")
+        code = left_behind(program, offer)
         assert manager.get(f"/vouchers/{code}").status_code == 404
         performer(program, GiveUp("given up")).perform(duties(program.database))
         assert manager.get(f"/vouchers/{code}").status_code == 404

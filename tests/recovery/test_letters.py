@@ -17,8 +17,7 @@ from tests.complaints.steps import GOOD
 from tests.conftest import Caller, complaint_body
 from tests.racing import at_once
 from tests.recovery.answers import LETTER, NO_ID, refused
-from tests.recovery.helpers import accepted, act, another, duties, issued, scalar, violations
-from tests.recovery.test_issuance import die_at
+from tests.recovery.helpers import accepted, act, another, issued, left_behind, scalar, violations
 
 
 @pytest.fixture
@@ -77,7 +76,7 @@ class TestRead:
 
     def test_not_before_it_is_issued(self, program: Program, agent: Caller, complaint: dict[str, Any]) -> None:
         offer = accepted(agent, complaint, LETTER)
-        die_at("recovery.issue.after_provider", program, duties(program.database)[0])
+        left_behind(program, offer)
         assert scalar(program.database, "SELECT count(*) FROM letter") == 1
         assert agent.get(f"/offers/{offer['id']}/letter").status_code == 404
         assert agent.get("/recovery/letters").json["items"] == []

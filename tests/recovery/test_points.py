@@ -35,6 +35,7 @@ from tests.recovery.helpers import (
     execute,
     found_by,
     issued,
+    left_behind,
     perform,
     scalar,
     violations,
@@ -156,7 +157,7 @@ class TestIssuing:
     ) -> None:
         offer = accepted(manager, theirs, given())
         (duty,) = duties(program.database)
-        die_at(issuance.AFTER_PROVIDER, program, duty)
+        left_behind(program, offer)
         with program.database.unit_of_work(SYSTEM) as uow:
             issuance.give_up(uow, UUID(offer["id"]), "x")
         execute(program.database, "UPDATE duty SET dead_at = now() WHERE id = :id", id=duty)
