@@ -24,7 +24,7 @@ from urllib.parse import SplitResult, unquote, urlsplit
 from uuid import UUID
 
 import structlog
-from sqlalchemy import CheckConstraint, Uuid, func, select
+from sqlalchemy import CheckConstraint, Uuid, bindparam, case, func, select, update
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
@@ -312,18 +312,19 @@ def deliver(
                 raise GiveUp(f"refused for good, {described(error)}") from error
             return
     with database.unit_of_work(system) as uow:
-        if outbox.take(uow.session, duty_id) is not None:
-            row = _locked(uow, mail_id)
-            if wanted and row.sent_at is None:
-                now = uow.session.execute(select(func.now())).scalar_one()
-                row.failed_at = None  # it was tried again after it had been given up
-                if handed_over:
-                    row.sent_at = now
-                else:
-                    row.cancelled_at, row.failure = now, NO_SERVER
-                if row.secret:
-                    row.body = ""
-            outbox.mark_done(uow.session, duty_id)
+        if outbox.settle(uow.session, duty_id) and wanted:
+            uow.session.execute(_SENT if handed_over else _NOT_SENT, {"mail_id": mail_id})
+
+
+_MAIL: Final = OutboundMail.__table__
+_OUTCOME: Final = (
+    update(_MAIL)
+    .where(_MAIL.c.id == bindparam("mail_id"), _MAIL.c.sent_at.is_(None))
+    # It may have been tried again after it had been given up.
+    .values(failed_at=None, body=case((_MAIL.c.secret, ""), else_=_MAIL.c.body))
+)
+_SENT: Final = _OUTCOME.values(sent_at=func.now())
+_NOT_SENT: Final = _OUTCOME.values(cancelled_at=func.now(), failure=NO_SERVER)
 
 
 def _settle_refused(
@@ -370,8 +371,11 @@ def give_up(uow: UnitOfWork, mail_id: UUID, reason: str) -> None:
         mail.failure = mail.failure or reason
 
 
+_LOCKED: Final = select(OutboundMail).where(OutboundMail.id == bindparam("mail_id")).with_for_update()
+
+
 def _locked(uow: UnitOfWork, mail_id: UUID) -> OutboundMail:
-    return uow.session.execute(select(OutboundMail).where(OutboundMail.id == mail_id).with_for_update()).scalar_one()
+    return uow.session.execute(_LOCKED, {"mail_id": mail_id}).scalar_one()
 
 
 def take_back(uow: UnitOfWork, mail_id: UUID, *, rewrite: Callable[[str], str], cancel: bool) -> str:

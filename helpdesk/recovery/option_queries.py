@@ -1,10 +1,10 @@
 """Every select on the options of offers."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import and_, exists, or_, select
+from sqlalchemy import and_, bindparam, exists, or_, select
 from sqlalchemy.orm import Session
 
 from helpdesk.recovery.lifecycle import ENDED, UNANSWERED
@@ -12,12 +12,12 @@ from helpdesk.recovery.models import Offer
 from helpdesk.recovery.option_models import OfferOption
 from helpdesk.recovery.option_terms import COLUMNS, Terms
 
+_KEPT: Final = select(OfferOption).where(OfferOption.offer_id == bindparam("offer_id")).order_by(OfferOption.number)
+
 
 def kept(session: Session, offer_id: UUID) -> Sequence[OfferOption]:
     """In their order; empty where there is nothing to choose. They never change, so nobody needs to lock them."""
-    return session.scalars(
-        select(OfferOption).where(OfferOption.offer_id == offer_id).order_by(OfferOption.number)
-    ).all()
+    return session.scalars(_KEPT, {"offer_id": offer_id}).all()
 
 
 def shown(session: Session, offer_id: UUID, row: Mapping[str, Any]) -> list[dict[str, Any]]:

@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import func, or_, select
+from sqlalchemy import bindparam, func, or_, select
 from sqlalchemy.orm import Session
 
 from helpdesk.identity.actors import Actor
@@ -47,9 +47,12 @@ def provider_for_update(session: Session, _actor: Actor, provider_id: UUID) -> R
     return existing(session.execute(found).scalar_one_or_none())
 
 
+_ONE: Final = select(RemedyProvider, func.now()).where(RemedyProvider.id == bindparam("provider_id"))
+
+
 def provider_of(session: Session, provider_id: UUID) -> tuple[RemedyProvider, datetime]:
     """With the database's time, which says whether the secret before the present one still counts. Raises `NotFound`."""
-    row = session.execute(select(RemedyProvider, func.now()).where(RemedyProvider.id == provider_id)).one_or_none()
+    row = session.execute(_ONE, {"provider_id": provider_id}).one_or_none()
     if row is None:
         raise NotFound
     return row[0], row[1]
@@ -60,40 +63,52 @@ def provider_named(session: Session, name: str) -> UUID | None:
     return session.execute(found).scalar_one_or_none()
 
 
+_ISSUING: Final = (
+    select(RemedyProvider.id)
+    .where(
+        RemedyProvider.enabled,
+        RemedyProvider.kinds.contains(bindparam("kinds", type_=RemedyProvider.kinds.type)),
+        or_(
+            func.cardinality(RemedyProvider.currencies) == 0,
+            RemedyProvider.currencies.contains(bindparam("currencies", type_=RemedyProvider.currencies.type)),
+        ),
+    )
+    .order_by(func.cardinality(RemedyProvider.currencies) == 0, RemedyProvider.id)
+    .limit(1)
+)
+
+
 def provider_for(session: Session, kind: str, currency: str | None) -> UUID | None:
     """Who issues this kind in this currency: who names the currency before who takes all, then who has been here longer."""
-    found = (
-        select(RemedyProvider.id)
-        .where(
-            RemedyProvider.enabled,
-            RemedyProvider.kinds.contains([kind]),
-            or_(func.cardinality(RemedyProvider.currencies) == 0, RemedyProvider.currencies.contains([currency])),
-        )
-        .order_by(func.cardinality(RemedyProvider.currencies) == 0, RemedyProvider.id)
-        .limit(1)
+    return session.execute(_ISSUING, {"kinds": [kind], "currencies": [currency]}).scalar_one_or_none()
+
+
+_OPEN_ORDER: Final = (
+    select(RemedyOrder)
+    .join(Offer, Offer.id == RemedyOrder.offer_id)
+    .where(
+        RemedyOrder.offer_id == bindparam("offer_id"),
+        RemedyOrder.round == Offer.round,
+        RemedyOrder.state.in_(OPEN_ORDERS),
     )
-    return session.execute(found).scalar_one_or_none()
+    .with_for_update(of=RemedyOrder)
+    .execution_options(populate_existing=True)
+)
+_ORDER: Final = (
+    select(RemedyOrder)
+    .where(RemedyOrder.id == bindparam("order_id"))
+    .with_for_update()
+    .execution_options(populate_existing=True)
+)
 
 
 def open_order_for_update(session: Session, offer_id: UUID) -> RemedyOrder | None:
     """What is asked for an offer in its present round, while nobody has said what came of it."""
-    found = (
-        select(RemedyOrder)
-        .join(Offer, Offer.id == RemedyOrder.offer_id)
-        .where(
-            RemedyOrder.offer_id == offer_id,
-            RemedyOrder.round == Offer.round,
-            RemedyOrder.state.in_(OPEN_ORDERS),
-        )
-        .with_for_update(of=RemedyOrder)
-        .execution_options(populate_existing=True)
-    )
-    return session.execute(found).scalar_one_or_none()
+    return session.execute(_OPEN_ORDER, {"offer_id": offer_id}).scalar_one_or_none()
 
 
 def order_for_update(session: Session, order_id: UUID) -> RemedyOrder:
-    found = select(RemedyOrder).where(RemedyOrder.id == order_id).with_for_update()
-    return session.execute(found.execution_options(populate_existing=True)).scalar_one()
+    return session.execute(_ORDER, {"order_id": order_id}).scalar_one()
 
 
 def order_by_key(session: Session, provider_id: UUID, key: str) -> tuple[UUID, UUID] | None:
@@ -112,8 +127,11 @@ def callback_said(session: Session, provider_id: UUID, message_id: str) -> Remed
     return session.execute(found).scalar_one_or_none()
 
 
+_RECORDED: Final = select(RecordedRemedy.reference).where(RecordedRemedy.key == bindparam("key"))
+
+
 def recorded_reference(session: Session, key: str) -> str | None:
-    return session.execute(select(RecordedRemedy.reference).where(RecordedRemedy.key == key)).scalar_one_or_none()
+    return session.execute(_RECORDED, {"key": key}).scalar_one_or_none()
 
 
 def contradicted_for_update(session: Session, offer_id: UUID) -> RemedyOrder | None:
