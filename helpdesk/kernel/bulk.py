@@ -35,6 +35,8 @@ COPY_FROM = 20
 
 
 def write_rows(session: Session, rows: Mapping[Table, Sequence[Mapping[str, Any]]]) -> None:
+    if not rows:
+        return
     connection = session.connection()
     for table in sorted(rows, key=_order):
         batch = rows[table]

@@ -16,6 +16,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from time import monotonic
 from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar, cast
+from weakref import WeakKeyDictionary
 
 from sqlalchemy import BigInteger, CheckConstraint, Engine, SmallInteger, select, update
 from sqlalchemy.orm import Mapped, Session, mapped_column
@@ -162,4 +163,12 @@ def _is_of_one_moment(session: Session) -> bool:
 
 def _database_of(session: Session) -> str:
     bind: Any = session.get_bind()
-    return str((bind if isinstance(bind, Engine) else bind.engine).url)
+    engine = bind if isinstance(bind, Engine) else bind.engine
+    name = _names.get(engine)
+    if name is None:
+        name = _names[engine] = str(engine.url)
+    return name
+
+
+_names: Final[WeakKeyDictionary[Engine, str]] = WeakKeyDictionary()
+"""To write an address out takes longer than all the rest of a comparison."""

@@ -39,6 +39,7 @@ def paying_budgets(session: Session, team_id: UUID | None, currency: str, day: d
     return own or rows
 
 
+_BUDGETS: Final = Budget.__table__.c
 _MOVE: Final = text("""
     WITH moved AS (
         UPDATE budget SET reserved_minor = reserved_minor + :reserved, committed_minor = committed_minor + :committed,
@@ -53,8 +54,17 @@ _MOVE: Final = text("""
         SELECT :id, moved.id, CAST(:kind AS text), :amount_minor, :offer_id, :round, :at, :actor_kind, CAST(:actor_id AS uuid)
         FROM moved
     )
-    SELECT * FROM moved
-""")
+    SELECT id, used, funds, available, alert_percents, alerted, closed_at FROM moved
+""").columns(
+    id=_BUDGETS.id.type,
+    used=_BUDGETS.reserved_minor.type,
+    funds=_BUDGETS.allocated_minor.type,
+    available=_BUDGETS.allocated_minor.type,
+    alert_percents=_BUDGETS.alert_percents.type,
+    alerted=_BUDGETS.alerted.type,
+    closed_at=_BUDGETS.closed_at.type,
+)
+"""The columns are told so that SQLAlchemy need not find out each time what they are."""
 
 
 def move(session: Session, entry: Mapping[str, Any]) -> Any:

@@ -28,7 +28,7 @@ from helpdesk.kernel.doorbell import MAIL
 from helpdesk.kernel.money import Money
 from helpdesk.kernel.settings import Settings
 from helpdesk.kernel.unit_of_work import UnitOfWork
-from helpdesk.recovery import budgets, offers, queries
+from helpdesk.recovery import budgets, drafting, offers, queries
 from helpdesk.recovery.budget_models import Budget
 from helpdesk.recovery.lifecycle import COMPLAINT_TAKES_OFFERS
 from helpdesk.recovery.verification import CHECKS
@@ -163,7 +163,7 @@ def _drafted(uow: UnitOfWork, complaint_id: UUID, kind: str) -> UUID:
     given: dict[str, Any] = {"kind": kind, "reason": "x", "allow_duplicate": True}
     if kind != "apology_letter":
         given["amount"] = Money(100, "EUR")
-    return offers.draft(uow, SYSTEM, complaint, given)
+    return drafting.draft(uow, SYSTEM, complaint, given)
 
 
 def _accept(program: Program, offer_id: UUID) -> None:
