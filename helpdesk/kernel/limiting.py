@@ -24,6 +24,8 @@ PUBLIC: Final = "public"
 INTAKE: Final = "intake"
 TRACKING: Final = "tracking"
 VOUCHER: Final = "voucher"
+CALLBACK: Final = "callback"
+_NAMES: Final = (CREDENTIAL, PUBLIC, INTAKE, TRACKING, VOUCHER, CALLBACK)
 _TIGHT: Final = frozenset({INTAKE, TRACKING, VOUCHER})
 
 
@@ -38,7 +40,7 @@ class Limits:
 
     @classmethod
     def of(cls, settings: Settings) -> "Limits":
-        given = {name: getattr(settings, f"limit_{name}") for name in (CREDENTIAL, PUBLIC, INTAKE, TRACKING, VOUCHER)}
+        given = {name: getattr(settings, f"limit_{name}") for name in _NAMES}
         by_name = {name: Limit(name, rates(text), name in _TIGHT) for name, text in given.items()}
         counter = Counter(settings.redis_url if settings.limits else None)
         return cls(counter, settings.trusted_proxies, settings.limits, by_name)

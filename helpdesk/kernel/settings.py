@@ -104,6 +104,10 @@ class Settings:
     limit_voucher: str = field(
         default="20/10minutes", metadata={"help": "wrong voucher codes of one credential, and of one address"}
     )
+    limit_callback: str = field(
+        default="600/minute",
+        metadata={"help": "callbacks of remedy providers from one address, apart from the public's"},
+    )
     automation_log_days: int = field(
         default=90, metadata={"help": "days for which it is kept what triggers did, and why"}
     )
@@ -225,7 +229,7 @@ def _parse(kind: str, text: str) -> object:
 
 def _bad_limits(given: dict[str, object]) -> list[str]:
     found = []
-    for name in ("limit_credential", "limit_public", "limit_intake", "limit_tracking", "limit_voucher"):
+    for name in [spec.name for spec in fields(Settings) if spec.name.startswith("limit_")]:
         try:
             rates(str(given.get(name, "off")))
         except ValueError:

@@ -186,12 +186,13 @@ def message(most: int) -> Message | None:
 @dataclass(frozen=True, slots=True)
 class Scheme:
     """Another way than a bearer token by which the callers of a route are known. `name` is the document's; `authenticate`
-    raises `refused`, a 401.
+    raises `refused`, a 401. `limit`: the one that their address is counted under.
     """
 
     name: str
     authenticate: Callable[[Session], Caller]
     refused: type[Unauthenticated]
+    limit: str = limiting.PUBLIC
 
 
 def caller(
@@ -204,7 +205,7 @@ def caller(
 ) -> Caller:
     """Who is calling, counted. Raises `Unauthenticated`, `QuotaExceeded`."""
     if public or by is not None:
-        limiting.count_address(limiting.PUBLIC, *limits)
+        limiting.count_address(limiting.PUBLIC if by is None else by.limit, *limits)
     if by is not None:
         actor = by.authenticate(session)
     else:

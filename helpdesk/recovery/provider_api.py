@@ -5,7 +5,7 @@ from uuid import UUID
 from sqlalchemy.orm import Session
 
 from helpdesk.identity.actors import Actor
-from helpdesk.kernel import signatures
+from helpdesk.kernel import limiting, signatures
 from helpdesk.kernel.errors import NotFound
 from helpdesk.kernel.http import Blueprint, Scheme, message, web
 from helpdesk.kernel.pagination import Page
@@ -116,7 +116,7 @@ def _signed(session: Session) -> Actor:
     return Actor(kind="provider", id=row.id, name=message_id, seen_at=now)
 
 
-BY_SIGNATURE = Scheme("webhook", _signed, provider_errors.CallbackRefused)
+BY_SIGNATURE = Scheme("webhook", _signed, provider_errors.CallbackRefused, limiting.CALLBACK)
 
 
 @blp.write(

@@ -6,11 +6,13 @@ makes the answer a second issuance; a late one is lost; what contradicts the boo
 
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from sqlalchemy import text
 
+from helpdesk.app import create_app
 from helpdesk.kernel import signatures
 from helpdesk.wiring import Program
 from tests.conftest import Caller, Join, make_team
@@ -48,6 +50,24 @@ def pending(
     provider.plan = ["pending"]
     work(program)
     return offer
+
+
+class TestLimit:
+    """Of an address, whoever calls from it: a busy provider uses up nothing of the public's, nor the public of the provider's."""
+
+    def test_is_apart_from_the_public_s(
+        self, program: Program, agent: Caller, registered: dict[str, Any], pending: dict[str, Any]
+    ) -> None:
+        settings = replace(program.settings, limits=True, limit_callback="3/hour", limit_public="2/hour")
+        client = create_app(program=replace(program, settings=settings)).test_client()
+        caller = Caller(client, None, None)
+        assert [caller.get("/public/offers/x").status_code for _ in range(3)] == [404, 404, 429]
+        assert [call_back(caller, registered, said(pending)).status_code for _ in range(2)] == [200, 200]
+        unsigned = f"/public/recovery/callbacks/{registered['id']}"
+        assert caller.post(unsigned, said(pending)).status_code == 401
+        spent = call_back(caller, registered, said(pending))
+        assert (refused(spent), spent.json["violated-policies"]) == ((429, "quota_exceeded"), ["callback"])
+        assert caller.get("/public/offers/x").status_code == 429
 
 
 class TestSigned:
