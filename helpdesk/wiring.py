@@ -204,7 +204,7 @@ _FOLLOWING: Final[Mapping[type[Event], tuple[Subscriber, ...]]] = {
     BudgetAlerted: (budget_subscribers.alerted,),
     **dict.fromkeys((SlaWarned, SlaBreached, SlaOverdue), (escalations.rang,)),
     SlaOfferWanted: (recovery.offer_wanted,),
-    ComplaintSplit: (sla.split_clocks,),
+    ComplaintSplit: (sla.split_clocks, recovery.complaint_split),
     DuplicateMerged: (sla.join_clocks, regimes.duplicates_changed, recovery.duplicate_merged),
     DuplicateParted: (sla.part_clocks, regimes.duplicates_changed, recovery.duplicate_parted),
     RoleDeleted: (refuse_used(RoleInUse, having.role_uses, *_SETTINGS),),

@@ -76,6 +76,12 @@ COUNTED: Final = (
 )
 """Facts that a tariff may pay by."""
 
+SPLIT_OFF: Final = frozenset({"happened_on", "product", "weeks_overdue"})
+"""Facts that go along when a part of a complaint becomes one of its own: when it happened, what it is about, how late the answer
+is. The others are about the first one's matter, or lay down what is owed: like amounts and offers they stay, so that nothing is
+owed twice.
+"""
+
 Known = Mapping[str, Any]
 """Facts as their kinds read them; what is not there is not known."""
 

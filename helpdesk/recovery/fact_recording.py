@@ -5,17 +5,17 @@ from typing import Any
 from uuid import UUID
 
 from helpdesk.complaints.models import Complaint
-from helpdesk.identity.actors import Actor
 from helpdesk.kernel.differences import differences
 from helpdesk.kernel.errors import FieldError, ValidationFailed
+from helpdesk.kernel.events import Principal
 from helpdesk.kernel.unit_of_work import UnitOfWork
 from helpdesk.recovery.case_fact_models import CaseFacts
-from helpdesk.recovery.case_fact_queries import own_row
-from helpdesk.recovery.case_facts import as_kept
+from helpdesk.recovery.case_fact_queries import own_row, recorded
+from helpdesk.recovery.case_facts import SPLIT_OFF, as_kept
 from helpdesk.recovery.tariff_events import FactsRecorded
 
 
-def record(uow: UnitOfWork, actor: Actor, complaint: Complaint, given: Mapping[str, Any]) -> UUID:
+def record(uow: UnitOfWork, actor: Principal, complaint: Complaint, given: Mapping[str, Any]) -> UUID:
     """On a locked complaint. `given`: name -> value as its kind reads it; None takes the fact away; the others stay. Raises
     `ValidationFailed` for what is paid in another currency than the complaint's.
     """
@@ -36,6 +36,14 @@ def record(uow: UnitOfWork, actor: Actor, complaint: Complaint, given: Mapping[s
         FactsRecorded(complaint_id=complaint.id, reference=complaint.reference, changes=changes), stream=complaint
     )
     return complaint.id
+
+
+def take_along(uow: UnitOfWork, source: Complaint, new: Complaint) -> None:
+    """What was recorded of a complaint (or of a duplicate of it) and goes along with a part that was split from it."""
+    known = recorded(uow.session, source).facts
+    taken = {name: value for name, value in known.items() if name in SPLIT_OFF}
+    if taken:
+        record(uow, uow.actor, new, taken)
 
 
 _PAID = ("statutory", "refunded")

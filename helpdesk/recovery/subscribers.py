@@ -4,8 +4,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Protocol, cast
 from uuid import UUID
 
+from helpdesk.complaints import queries as complaints
 from helpdesk.complaints.events import ComplaintDismissed, ComplaintWithdrawn
-from helpdesk.complaints.link_events import DuplicateMerged, DuplicateParted
+from helpdesk.complaints.link_events import ComplaintSplit, DuplicateMerged, DuplicateParted
 from helpdesk.complaints.models import Complaint
 from helpdesk.complaints.notifications import News, tell
 from helpdesk.complaints.person_events import NeedEnded, NeedRecorded
@@ -13,6 +14,7 @@ from helpdesk.kernel.events import Event
 from helpdesk.kernel.unit_of_work import Subscriber, UnitOfWork
 from helpdesk.recovery import (
     dead_letter_queries,
+    fact_recording,
     moving,
     offers,
     queries,
@@ -50,6 +52,14 @@ def duplicate_merged(uow: UnitOfWork, events: Sequence[DuplicateMerged]) -> None
     for event in events:
         if event.one_customer:
             moving.move(uow, event)
+
+
+def complaint_split(uow: UnitOfWork, events: Sequence[ComplaintSplit]) -> None:
+    """What describes the case goes along; what is owed by it stays, so that it is not owed twice."""
+    for event in events:
+        source = cast(Complaint, uow.stream_of(event.complaint_id))
+        new = complaints.complaint_by_id_for_update(uow.session, event.new_id)
+        fact_recording.take_along(uow, source, new)
 
 
 def duplicate_parted(uow: UnitOfWork, events: Sequence[DuplicateParted]) -> None:

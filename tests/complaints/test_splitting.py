@@ -248,3 +248,34 @@ def test_of_every_column_it_is_said_whether_a_part_has_it() -> None:
     columns = {column.key for column in Row.__table__.columns}
     assert columns == KEPT | set(ANEW)
     assert not KEPT & set(ANEW)
+
+
+class TestRecoveryFacts:
+    """What describes the case goes along; what is owed by it is not owed twice."""
+
+    def test_some_go_along(self, senior: Caller, both: Complaint, database: Database) -> None:
+        along = {"happened_on": "2026-02-27", "product": "Parcel", "weeks_overdue": 2}
+        stays = {
+            "failed_standards": 1,
+            "lost": "money",
+            "repeat": True,
+            "statutory": {"amount": "9.00", "currency": "EUR"},
+        }
+        path = f"{path_of(both)}/recovery-facts"
+        assert senior.patch(path, along | stays, if_match="*").status_code == 200
+        part = split(senior, both, both["issues"][1]["id"])
+        assert known(senior, part) == along
+        assert known(senior, both) == along | stays
+        told = [item["type"] for item in senior.get(f"{path_of(part)}/timeline").json["items"]]
+        assert told.count("recovery.facts_recorded") == 1
+        verified(database)
+
+    def test_nothing_where_nothing_was_recorded(self, senior: Caller, both: Complaint) -> None:
+        part = split(senior, both, both["issues"][1]["id"])
+        assert known(senior, part) == {}
+
+
+def known(caller: Caller, complaint: Complaint) -> dict[str, Any]:
+    answer = caller.get(f"{path_of(complaint)}/recovery-facts")
+    assert answer.status_code == 200, answer.text
+    return {name: value for name, value in answer.json["facts"].items() if value is not None}
