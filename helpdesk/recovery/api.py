@@ -116,8 +116,9 @@ def get_offer(session: Session, actor: Actor, offer_id: UUID) -> dict[str, Any]:
 
 
 _REFUSALS: dict[str, tuple[type[DomainError], ...]] = {
-    "submit": (errors.NoBudget, errors.BudgetExhausted),
+    "submit": (errors.BelowFloor, errors.NoBudget, errors.BudgetExhausted),
     "approve": (
+        errors.BelowFloor,
         errors.NoBudget,
         errors.BudgetExhausted,
         errors.BeyondAuthority,
@@ -125,7 +126,7 @@ _REFUSALS: dict[str, tuple[type[DomainError], ...]] = {
         ConflictOfInterest,
         errors.ClaimUnderReview,
     ),
-    "offer": (errors.PredecessorAccepted,),
+    "offer": (errors.BelowFloor, errors.PredecessorAccepted),
     "retry": (errors.NoBudget, errors.BudgetExhausted),
 }
 

@@ -10,6 +10,7 @@ from helpdesk.kernel.schemas import Choice, MoneyField, PageQuery, Schema, Text,
 from helpdesk.recovery.decision_models import DECISIONS
 from helpdesk.recovery.kinds import ISSUABLE
 from helpdesk.recovery.lifecycle import LIFECYCLE
+from helpdesk.recovery.override_schemas import floor_field
 from helpdesk.recovery.structuring import PATTERNS, RELATIONS
 
 _REFERENCE: Final = "7K3M-9QX2-TAM"
@@ -25,6 +26,7 @@ class ApproveIn(Schema):
         },
     )
     note = Text(max_length=2000, metadata={"description": "Taken as the reason where there is none.", "example": None})
+    floor_reason = floor_field()
     in_name_of = fields.UUID(
         metadata={
             "description": "Whose lent authority is used; the caller's own where that is enough, else the first that is, when "

@@ -59,7 +59,7 @@ def draft(
     terms = dearest(options)
     suggested = suggestions.suggestion_for(uow.session, complaint, _reckoned_in(terms))
     same_matter = compensation.check(uow, actor, complaint, given, amount=terms.amount, owed=suggested.suggestion.owed)
-    override = overriding.check(uow, actor, complaint, placed, given, found=suggested.suggestion)
+    override = overriding.check(uow, actor, complaint, placed, given, suggested=suggested)
     person = complainant_of(uow.session, complaint.id)
     offer = Offer(
         id=new_id(),
@@ -75,6 +75,7 @@ def draft(
         approvals=[],
         successor_of=successor_of,
         copied_from=copied_from,
+        floor_waived={} if override is None else override.waived,
         round=1,
         steps=0,
         suggestion=suggested.as_data(),

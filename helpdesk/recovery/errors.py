@@ -40,6 +40,12 @@ class ComplaintTakesNoOffers(Conflict):
     advice = "Reopen the complaint first."
 
 
+class BelowFloor(Conflict):
+    code = "below_floor"
+    title = "Less is offered in money than a law or tariff lays down"
+    advice = "Offer what is `missing` in money first, or have somebody who may say why it is less (`floor_reason`)."
+
+
 class OfferStands(Conflict):
     code = "offer_stands"
     title = "Only an offer that came to nothing is copied"

@@ -127,6 +127,8 @@ class Offer(Identified, Versioned, Stamped, Base):
     """The countered offer that this one is to replace."""
     copied_from: Mapped[UUID | None] = mapped_column(ForeignKey("offer.id", ondelete="RESTRICT"))
     """The offer that came to nothing and was drafted anew."""
+    floor_waived: Mapped[dict[str, int]] = mapped_column(JSONB, default=dict, server_default="{}")
+    """Currency -> minor units by which it may be below what is laid down, since somebody said why."""
     told_at: Mapped[Timestamp | None]
     """When the customer last heard that it stands."""
     reminded_at: Mapped[Timestamp | None]

@@ -1,6 +1,6 @@
 """Selects on offers that differ from what was suggested."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Final
 from uuid import UUID
 
@@ -11,7 +11,8 @@ from helpdesk.complaints.models import Complaint
 from helpdesk.complaints.queries import visible_to
 from helpdesk.identity.actors import Actor
 from helpdesk.identity.models import Agent
-from helpdesk.recovery.lifecycle import ENDED
+from helpdesk.kernel.money import Money
+from helpdesk.recovery.lifecycle import ENDED, GRANTED
 from helpdesk.recovery.models import Offer
 from helpdesk.recovery.override_models import OfferOverride
 
@@ -37,18 +38,30 @@ def shown(kept: Mapping[str, Any] | None) -> dict[str, Any] | None:
     return {"direction": kept["direction"], "reason": kept["reason"], "floor_reason": kept["floor_reason"], **amounts}
 
 
-def offered(
-    session: Session, complaint_id: UUID, kinds: Collection[str], currency: str, *, besides: UUID | None = None
-) -> int:
-    """Minor units of live offers of these kinds on a complaint, delivered ones included. `besides`: one that is to be replaced."""
+def settled(
+    session: Session,
+    complaint_id: UUID,
+    kinds: Collection[str],
+    currency: str,
+    *,
+    besides: Sequence[UUID] = (),
+    granted: bool = False,
+) -> Money:
+    """Of live offers of these kinds on a complaint, delivered ones included; with `granted` only of those that were approved.
+    `besides`: of others than these.
+    """
     found = select(func.coalesce(func.sum(Offer.amount_minor), 0)).where(
         Offer.complaint_id == complaint_id,
         Offer.kind.in_(kinds),
         Offer.currency == currency,
-        Offer.status.not_in(ENDED),
-        Offer.id.is_distinct_from(besides),
+        Offer.status.in_(GRANTED) if granted else Offer.status.not_in(ENDED),
+        Offer.id.not_in(besides),
     )
-    return int(session.execute(found).scalar_one() or 0)
+    return Money(int(session.execute(found).scalar_one() or 0), currency)
+
+
+def has_one(session: Session, offer_id: UUID) -> bool:
+    return session.execute(select(_OVERRIDE.offer_id).where(_OVERRIDE.offer_id == offer_id)).first() is not None
 
 
 def report(session: Session, actor: Actor, given: Mapping[str, Any]) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 from marshmallow import fields
 
-from helpdesk.kernel.schemas import Choice, MoneyField, Schema, Timestamp
+from helpdesk.kernel.schemas import Choice, MoneyField, Schema, Text, Timestamp
 from helpdesk.recovery.override_models import DIRECTIONS
 
 
@@ -15,6 +15,17 @@ class OfferOverride(Schema):
     reason = fields.String(required=True, allow_none=True, metadata={"example": "She had to take a day off."})
     floor_reason = fields.String(
         required=True, allow_none=True, metadata={"description": "Why less than what is laid down.", "example": None}
+    )
+
+
+def floor_field() -> Text:
+    """Of whatever brings an offer on."""
+    return Text(
+        max_length=2000,
+        metadata={
+            "description": "Why less than a law or tariff lays down is offered, for who may (`offer:below_floor`).",
+            "example": None,
+        },
     )
 
 

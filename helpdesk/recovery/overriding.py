@@ -7,7 +7,7 @@ and says so.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 from uuid import UUID
 
@@ -17,16 +17,15 @@ from helpdesk.kernel.access import require
 from helpdesk.kernel.errors import FieldError, ValidationFailed
 from helpdesk.kernel.money import Money
 from helpdesk.kernel.unit_of_work import UnitOfWork
-from helpdesk.recovery import override_queries
+from helpdesk.recovery import floor, override_queries
+from helpdesk.recovery.floor import SETTLES
 from helpdesk.recovery.option_terms import Terms
 from helpdesk.recovery.override_models import OfferOverride
 from helpdesk.recovery.playbook import Suggestion
 from helpdesk.recovery.playbook_spec import IN_KIND
+from helpdesk.recovery.suggestions import Suggested
 
-SETTLES: Final = frozenset({"refund", "partial_refund", "goodwill_payment", "service_credit"})
-"""Kinds that are money, so that what is owed can be paid with them. A voucher settles nothing that is owed."""
 _BACK: Final = frozenset({"refund", "partial_refund"})
-BELOW_FLOOR: Final = "offer:below_floor"
 _BY_RULE: Final = "The amount was set beforehand, by a rule."
 _PEOPLE: Final = frozenset({"agent", "integration"})
 """Kinds of actors who can say why."""
@@ -44,12 +43,13 @@ class Override:
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """An override with what was said of it."""
+    """An override with what was said of it. `waived`: what is missing from what is laid down, by currency."""
 
     override: Override
     reason: str | None
     floor_reason: str | None
     actor: Actor
+    waived: dict[str, int] = field(default_factory=dict)
 
 
 def judge(kind: str, amount: Money | None, found: Suggestion, settled: Money) -> Override | None:
@@ -83,17 +83,6 @@ def _in_kind(kind: str, amount: Money, found: Suggestion) -> Override | None:
     return None
 
 
-def below_floor(terms: Terms, found: Suggestion, settled: Money, *, several: bool = False) -> Money | None:
-    """What a law or tariff lays down and no money that is offered covers, this one included; None where all is covered. An
-    apology alone promises nothing; as one of `several` options it would be in the place of what is owed.
-    """
-    if not found.statutory.minor or (terms.kind == "apology_letter" and not several):
-        return None
-    amount = terms.amount
-    paid = settled + amount if amount is not None and terms.kind in SETTLES else settled
-    return None if found.statutory <= paid else found.statutory - paid
-
-
 def check(
     uow: UnitOfWork,
     actor: Actor,
@@ -101,25 +90,38 @@ def check(
     placed: Sequence[tuple[str, Terms]],
     given: Mapping[str, Any],
     *,
-    found: Suggestion,
+    suggested: Suggested,
 ) -> Kept | None:
     """What is to be kept of an offer. `placed`: its options with their pointers, of which each counts by itself, since the
-    customer takes one; `given`: override_reason, floor_reason, successor_of (what it replaces settles nothing). Raises `ValidationFailed` that names what has to be said, and
-    `Forbidden` to who says why less than the floor is offered and may not.
+    customer takes one; `given`: override_reason, floor_reason, successor_of (what it replaces settles nothing). Raises
+    `ValidationFailed` that names what has to be said, and `Forbidden` to who says why less than the floor is offered and may not.
     """
     if given.get("floor_reason") is not None:
-        require(actor, BELOW_FLOOR)
-    settled = _settled(uow, complaint.id, found.owed.currency, besides=given.get("successor_of"))
+        require(actor, floor.MAY_GO_BELOW)
+    found = suggested.suggestion
+    successor_of = given.get("successor_of")
+    settled = override_queries.settled(
+        uow.session,
+        complaint.id,
+        SETTLES,
+        found.owed.currency,
+        besides=[] if successor_of is None else [successor_of],
+    )
     several = len(placed) > 1
-    missing = [(at, below_floor(terms, found, settled, several=several)) for at, terms in placed]
-    short = [(at, amount) for at, amount in missing if amount is not None]
+    short = [
+        (at, amount)
+        for at, terms in placed
+        for amount in floor.missing_from(terms, suggested, settled, several=several)
+    ]
     overrides = [it for _, terms in placed if (it := judge(terms.kind, terms.amount, found, settled)) is not None]
     if short and given.get("floor_reason") is None:
-        raise ValidationFailed(errors=[_floor_problem(at, amount, found) for at, amount in short])
+        raise ValidationFailed(errors=[floor.problem(at, amount, suggested) for at, amount in short])
     if short:
         most = max((amount for _, amount in short), key=lambda amount: amount.minor)
-        below = Override("below_floor", found.statutory, Money(-most.minor, most.currency), "")
-        return Kept(below, given.get("override_reason"), given["floor_reason"], actor)
+        laid = found.statutory if most.currency == found.statutory.currency else most
+        below = Override("below_floor", laid, Money(-most.minor, most.currency), "")
+        waived = floor.most_missing([amount for _, amount in short])
+        return Kept(below, given.get("override_reason"), given["floor_reason"], actor, waived)
     if not overrides:
         return None
     override = max(overrides, key=lambda item: abs(item.by.minor))
@@ -148,16 +150,3 @@ def keep(uow: UnitOfWork, offer_id: UUID, kept: Kept | None) -> None:
     }
     uow.session.flush()  # it refers to the offer
     uow.session.add(OfferOverride(**row))
-
-
-def _settled(uow: UnitOfWork, complaint_id: UUID, currency: str, *, besides: UUID | None) -> Money:
-    return Money(override_queries.offered(uow.session, complaint_id, SETTLES, currency, besides=besides), currency)
-
-
-def _floor_problem(at: str, missing: Money, found: Suggestion) -> FieldError:
-    rules = ", ".join(line.rule for line in found.lines if line.kind == "statutory")
-    detail = (
-        f"{found.statutory} {missing.currency} is laid down ({rules}), and {missing} of it is not offered in money yet: draft a refund "
-        "of at least that first. Who may offer less says why (`floor_reason`), for example that it was paid outside."
-    )
-    return FieldError.at(f"{at}/amount", "below_floor", detail)

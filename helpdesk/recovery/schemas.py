@@ -13,7 +13,7 @@ from helpdesk.recovery.kinds import KINDS
 from helpdesk.recovery.lifecycle import CUSTOMER_STATES, ISSUANCES, LIFECYCLE
 from helpdesk.recovery.models import LANGUAGES
 from helpdesk.recovery.option_schemas import CHOSEN, DraftTermsIn, OfferOption, PublicOfferOption, option_field
-from helpdesk.recovery.override_schemas import OfferOverride
+from helpdesk.recovery.override_schemas import OfferOverride, floor_field
 
 _REFERENCE: Final = "7K3M-9QX2-TAM"
 _LINK: Final = "https://helpdesk.example.com/api/v1/public/offers/WyIwMTkyZjBjMTdkMWU3YzNhIl0.REPLACE-ME"
@@ -36,13 +36,7 @@ class _SayingIn(Schema):
             "example": None,
         },
     )
-    floor_reason = Text(
-        max_length=2000,
-        metadata={
-            "description": "Why less than a law or tariff lays down is offered, for who may (`offer:below_floor`).",
-            "example": None,
-        },
-    )
+    floor_reason = floor_field()
     allow_duplicate = Flag(
         load_default=False,
         metadata={
@@ -113,6 +107,10 @@ class OfferNoteIn(Schema):
     note = Text(max_length=2000, metadata={"example": None})
 
 
+class OfferOnwardIn(OfferNoteIn):
+    floor_reason = floor_field()
+
+
 class OfferReasonIn(Schema):
     reason = Text(required=True, max_length=2000, metadata={"example": "The amount does not fit the delay."})
 
@@ -156,11 +154,11 @@ class OfferIssuedIn(OfferNoteIn):
 
 
 BODIES: Final[dict[str, type[Schema]]] = {
-    "submit": OfferNoteIn,
+    "submit": OfferOnwardIn,
     "approve": ApproveIn,
     "refuse": OfferReasonIn,
     "withdraw": OfferNoteIn,
-    "offer": OfferNoteIn,
+    "offer": OfferOnwardIn,
     "accept": OfferAcceptIn,
     "counter": OfferCounterIn,
     "keep": OfferNoteIn,

@@ -50,6 +50,20 @@ class Suggested:
             "tariffs": [self.tariff_data(laid) for laid in self.tariffs],
         }
 
+    @property
+    def unconverted(self) -> tuple[Money, ...]:
+        """What tariffs lay down in currencies that this is not reckoned in; nothing where somebody has stated what a law lays down
+        in this one.
+        """
+        if "statutory" not in self.assumed:
+            return ()
+        found: dict[str, Money] = {}
+        for laid in self.tariffs:
+            amount = laid.outcome.amount
+            if amount is not None and amount.minor and amount.currency != self.facts.loss.currency:
+                found[amount.currency] = found.get(amount.currency, Money(0, amount.currency)) + amount
+        return tuple(found.values())
+
     def tariff_data(self, laid: Laid) -> dict[str, Any]:
         """With whether it is part of what is owed: one in another currency is told, and not added up."""
         amount = laid.outcome.amount

@@ -18,15 +18,16 @@ from helpdesk.identity.actors import SYSTEM, automation_actor
 from helpdesk.kernel.ids import new_id
 from helpdesk.kernel.money import Money
 from helpdesk.kernel.unit_of_work import Database
-from helpdesk.recovery import drafting, overriding
+from helpdesk.recovery import drafting, floor, overriding
 from helpdesk.recovery.evidence_queries import offers_as_evidence
 from helpdesk.recovery.option_terms import Terms
 from tests.complaints.merging import new
-from tests.conftest import Caller, Join, make_team
+from tests.conftest import Caller, Join, complaint_body, make_team
 from tests.recovery.answers import codes, refused
-from tests.recovery.helpers import act, eur, offered, scalar
+from tests.recovery.helpers import act, eur, offered, open_budget, scalar, violations
 
 WHY = {"override_reason": "She had to take a day off."}
+FLIGHT = {"cause": "delay", "distance_km": "1840", "within_eu": False, "delay_hours": "4", "extraordinary": False}
 FLOOR = {"floor_reason": "Paid by the agency on 2 March."}
 
 
@@ -45,9 +46,7 @@ def bought(caller: Caller, **more: Any) -> dict[str, Any]:
 def flown(caller: Caller) -> dict[str, Any]:
     """A flight for which 400 are laid down."""
     complaint = bought(caller, jurisdiction="DE")
-    facts = {"cause": "delay", "distance_km": "1840", "within_eu": False, "delay_hours": "4", "extraordinary": False}
-    answer = caller.patch(f"/complaints/{complaint['reference']}/recovery-facts", facts, if_match="*")
-    assert answer.status_code == 200, answer.text
+    recorded(caller, complaint, **FLIGHT)
     return complaint
 
 
@@ -207,6 +206,111 @@ class TestFloor:
         assert draft(agent, complaint, "partial_refund", "405.00", **instead).json["override"] is None
 
 
+def recorded(caller: Caller, complaint: dict[str, Any], **facts: Any) -> None:
+    answer = caller.patch(f"/complaints/{complaint['reference']}/recovery-facts", facts, if_match="*")
+    assert answer.status_code == 200, answer.text
+
+
+def step(caller: Caller, offer: Any, action: str, **given: Any) -> Any:
+    return caller.pay(f"/offers/{offer['id']}/actions/{action}", given)
+
+
+class TestFloorAgain:
+    """What is owed becomes more after the draft, or what covered it comes to nothing."""
+
+    @pytest.fixture(autouse=True)
+    def _money(self, manager: Caller) -> None:
+        open_budget(manager, "9000.00")
+
+    def test_when_it_is_submitted(self, database: Database, agent: Caller, manager: Caller) -> None:
+        complaint = bought(agent, jurisdiction="DE")
+        offer = draft(agent, complaint, "voucher", "10.00").json
+        recorded(agent, complaint, **FLIGHT)
+        answer = step(agent, offer, "submit")
+        assert (refused(answer), answer.json["missing"]) == ((409, "below_floor"), eur("400.00"))
+        assert "tariffs.eu.261" in answer.json["detail"]
+        assert agent.get(f"/offers/{offer['id']}").json["status"] == "drafted"
+        assert refused(step(agent, offer, "submit", **FLOOR)) == (403, "forbidden")
+        done = step(manager, offer, "submit", **FLOOR).json
+        assert (done["status"], done["override"]["floor_reason"]) == ("approved", FLOOR["floor_reason"])
+        assert step(agent, offer, "offer").json["status"] == "offered", "what was said once holds"
+        assert violations(database) == []
+
+    def test_when_it_is_approved_and_when_more_is_missing(self, agent: Caller, manager: Caller) -> None:
+        complaint = bought(agent, jurisdiction="DE")
+        offer = draft(agent, complaint, "voucher", "90.00", **WHY).json
+        assert step(agent, offer, "submit").json["status"] == "pending_approval"
+        recorded(agent, complaint, **FLIGHT)
+        assert refused(step(manager, offer, "approve", reason="x")) == (409, "below_floor")
+        assert step(manager, offer, "approve", reason="x", **FLOOR).json["status"] == "approved"
+        recorded(agent, complaint, passengers=2)
+        answer = step(manager, offer, "offer")
+        assert (refused(answer), answer.json["missing"]) == ((409, "below_floor"), eur("800.00"))
+        assert step(manager, offer, "offer", floor_reason="Paid to both.").json["status"] == "offered"
+
+    def test_when_it_is_sent_only_what_was_approved_counts(self, agent: Caller, manager: Caller) -> None:
+        complaint = flown(agent)
+        refund = draft(agent, complaint, "partial_refund", "400.00").json
+        voucher = draft(agent, complaint, "voucher", "10.00").json
+        step(agent, voucher, "submit")
+        assert refused(step(agent, voucher, "offer")) == (409, "below_floor")
+        step(agent, refund, "submit")
+        step(manager, refund, "approve", reason="It is owed.")
+        step(agent, refund, "offer")
+        assert step(agent, voucher, "offer").json["status"] == "offered"
+
+    def test_when_what_covered_it_came_to_nothing(self, agent: Caller, manager: Caller) -> None:
+        complaint = flown(agent)
+        refund = draft(agent, complaint, "partial_refund", "400.00").json
+        step(agent, refund, "submit")
+        step(manager, refund, "approve", reason="It is owed.")
+        voucher = draft(agent, complaint, "voucher", "10.00").json
+        step(manager, voucher, "submit")
+        step(manager, refund, "revoke", reason="A mistake.")
+        assert refused(step(agent, voucher, "offer")) == (409, "below_floor")
+
+    def test_an_apology_goes_out_all_the_same(self, agent: Caller) -> None:
+        complaint = flown(agent)
+        letter = draft(agent, complaint, "apology_letter", None).json
+        assert [step(agent, letter, action).status_code for action in ("submit", "offer")] == [200, 200]
+
+
+class TestFloorInAnotherCurrency:
+    """Nobody here knows a rate."""
+
+    def test_is_a_floor_until_it_is_said_what_it_comes_to(self, agent: Caller) -> None:
+        complaint = bought(agent, jurisdiction="DE", price={"amount": "200.00", "currency": "USD"})
+        recorded(agent, complaint, **FLIGHT)
+        for kind in ("voucher", "partial_refund"):
+            answer = draft(agent, complaint, kind, "30.00", currency="USD", **WHY)
+            assert codes(answer) == [("/amount", "below_floor")]
+            told = answer.json["errors"][0]["detail"]
+            assert told.startswith("400.00 EUR is laid down (eu.261), this is reckoned in USD")
+        assert draft(agent, complaint, "apology_letter", None).status_code == 201
+        recorded(agent, complaint, statutory={"amount": "430.00", "currency": "USD"})
+        assert codes(draft(agent, complaint, "voucher", "30.00", currency="USD")) == [("/amount", "below_floor")]
+        assert draft(agent, complaint, "partial_refund", "430.00", currency="USD").status_code == 201
+        assert draft(agent, complaint, "voucher", "30.00", currency="USD").status_code == 201
+
+    def test_the_first_offer_does_not_get_around_it(self, agent: Caller) -> None:
+        body = complaint_body(jurisdiction="DE")
+        del body["price"]
+        complaint = agent.post("/complaints", body).json
+        recorded(agent, complaint, **FLIGHT)
+        assert codes(draft(agent, complaint, "goodwill_payment", "900.00", currency="USD", **WHY)) == [
+            ("/amount", "below_floor")
+        ]
+        assert draft(agent, complaint, "goodwill_payment", "400.00").status_code == 201
+
+    def test_who_may_says_why(self, agent: Caller, manager: Caller) -> None:
+        open_budget(manager, currency="USD")
+        complaint = bought(agent, jurisdiction="DE", price={"amount": "200.00", "currency": "USD"})
+        recorded(agent, complaint, **FLIGHT)
+        offer = draft(manager, complaint, "voucher", "30.00", currency="USD", **FLOOR).json
+        assert (offer["override"]["direction"], offer["override"]["by"]) == ("below_floor", eur("-400.00"))
+        assert [step(manager, offer, action).status_code for action in ("submit", "offer")] == [200, 200]
+
+
 def test_judging_is_pure_and_total() -> None:
     """By itself, with nothing suggested and everything settled."""
     from tests.recovery.test_playbook import suggestion as found  # its builder
@@ -217,12 +321,10 @@ def test_judging_is_pure_and_total() -> None:
     assert over is not None
     assert (over.direction, over.by) == ("over", Money(1, "EUR"))
     assert overriding.judge("apology_letter", None, none, nothing) is None
-    assert (
-        overriding.below_floor(Terms(kind="voucher", amount=Money(1, "EUR")), found(statutory=plenty), plenty) is None
-    )
-    assert overriding.below_floor(letter, found(statutory=plenty), nothing) is None
-    assert overriding.below_floor(letter, found(statutory=plenty), nothing, several=True) == plenty
-    assert overriding.below_floor(Terms(kind="refund", amount=plenty), found(statutory=plenty), nothing) is None
+    assert floor.below_floor(Terms(kind="voucher", amount=Money(1, "EUR")), found(statutory=plenty), plenty) is None
+    assert floor.below_floor(letter, found(statutory=plenty), nothing) is None
+    assert floor.below_floor(letter, found(statutory=plenty), nothing, several=True) == plenty
+    assert floor.below_floor(Terms(kind="refund", amount=plenty), found(statutory=plenty), nothing) is None
 
 
 class TestReport:
