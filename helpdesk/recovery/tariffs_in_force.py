@@ -79,22 +79,51 @@ class Tariffs:
         """What a tariff that somebody names lays down."""
         version = self.on(code, day)
         if version is None:
-            because = (
-                f"No version of it holds on {day.isoformat()}." if code in self.versions else "There is no such tariff."
-            )
-            return Laid(code, day, None, Outcome(code="not_in_force", because=because))
+            return Laid(code, day, None, Outcome(code="not_in_force", because=self._why_not(code, day)))
         return Laid(code, day, version, version.outcome(known))
 
+    def _why_not(self, code: str, day: date) -> str:
+        versions = self.versions.get(code, ())
+        if not versions:
+            return "There is no such tariff."
+        before, after = _beside(versions, day)
+        told = [
+            "there is none before it" if before is None else f"the one before it ends on {before.valid_until}",
+            "none begins later" if after is None else f"the next one begins on {after.valid_from}",
+        ]
+        return (
+            f"No version of it holds on {day.isoformat()}: {', and '.join(told)}. What it lays down then is not known here. Add a "
+            f"version with the amounts and their source (POST /tariffs/{code}/versions), or record what it comes to for this case "
+            "(`statutory` of its facts)."
+        )
+
+    def _gap(self, code: str, day: date) -> Version | None:
+        """The version before a day on which none holds, where others hold again later: something is laid down, and not known."""
+        before, after = _beside(self.versions.get(code, ()), day)
+        return None if after is None else before
+
     def of_case(self, day: date, values: Mapping[str, Any], known: case_facts.Known) -> tuple[Laid, ...]:
-        """Those whose condition holds, and the one that is named (`tariff`), by their codes."""
+        """Those whose condition holds, and the one that is named (`tariff`), by their codes. On a day between two versions the
+        condition of the earlier one tells, so that what is not known is said and not passed over.
+        """
         named, facts = known.get("tariff"), Facts(values)
         found = []
         for code in sorted({*self.versions, *([named] if named else [])}):
-            version = self.on(code, day)
+            version = self.on(code, day) or self._gap(code, day)
             meant = version is not None and version.condition is not None and version.condition.holds(facts)
             if meant or code == named:
                 found.append(self.lay_down(code, day, known))
         return tuple(found)
+
+
+def _beside(versions: tuple[Version, ...], day: date) -> tuple[Version | None, Version | None]:
+    """The last version that has ended before a day, and the first one that begins after it."""
+    before = [row for row in versions if row.valid_until is not None and row.valid_until < day]
+    after = [row for row in versions if day < row.valid_from]
+    return (
+        max(before, key=lambda row: (row.valid_until or date.min, row.number), default=None),
+        min(after, key=lambda row: (row.valid_from, row.number), default=None),
+    )
 
 
 def _on_day(versions: tuple[Version, ...], day: date) -> Version | None:

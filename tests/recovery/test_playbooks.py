@@ -332,7 +332,22 @@ class TestSuggestion:
         assert found["owed"]["amount"] == "0.00"
         named = suggestion(agent, complaint, "?tariff=uk.telecom&happened_on=2025-06-01")
         assert [(item["tariff"], item["code"]) for item in named["tariffs"]] == [("uk.telecom", "not_in_force")]
+        assert (
+            "the one before it ends on 2025-03-31, and the next one begins on 2026-04-01"
+            in named["tariffs"][0]["because"]
+        )
+        assert "POST /tariffs/uk.telecom/versions" in named["tariffs"][0]["because"]
         assert suggestion(agent, complaint, "?tariff=no.such")["tariffs"][0]["because"] == "There is no such tariff."
+
+    def test_what_nobody_knows_is_told_and_not_passed_over(self, agent: Caller) -> None:
+        """On a day between two versions something is laid down; before the first one nothing is."""
+        complaint = new(agent, jurisdiction="GB")
+        asked = "?missed_appointments=1&happened_on="
+        (told,) = suggestion(agent, complaint, f"{asked}2025-06-01")["tariffs"]
+        assert (told["tariff"], told["code"], told["applies"]) == ("uk.telecom", "not_in_force", False)
+        assert suggestion(agent, complaint, f"{asked}2019-03-01")["tariffs"] == []
+        elsewhere = new(agent, jurisdiction="FR")
+        assert suggestion(agent, elsewhere, f"{asked}2025-06-01")["tariffs"] == []
 
     def test_another_currency_is_told_and_not_added(self, agent: Caller) -> None:
         complaint = new(agent, jurisdiction="GB", price=eur("200.00"))
