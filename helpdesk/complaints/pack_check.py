@@ -646,6 +646,136 @@ def attachments_wrong(pack: Reader) -> Iterator[str]:
     yield from Files(pack).wrong(content(pack, ATTACHMENTS))
 
 
+OFFERS = "offers.json"
+RESERVED = {"approved", "offered", "countered", "accepted", "issuing"}
+SPENT = {"issued", "redeemed"}
+OPEN_ORDERS = {"open", "pending", "unknown"}
+ENTRIES = {"reserve": (1, 0), "commit": (-1, 1), "release": (-1, 0), "reverse": (0, -1), "reduce": (-1, 0),
+           "carry_out": (-1, 0), "carry_in": (1, 0)}  # fmt: skip
+"""What an entry of a budget's ledger adds to what is set aside for an offer, and to what was spent on it."""
+
+
+class Offers:
+    """The offers as the events tell their steps, and as what stands beside them tells: decisions and the authority that was lent
+    for them, entries of budgets, and what providers were asked and said.
+    """
+
+    def __init__(self, pack: Reader) -> None:
+        self.told: dict[str, list[tuple[datetime, str, str, str]]] = {}
+        self.drafted: set[str] = set()
+        self.moved: set[str] = set()
+        self.silent = False
+        """Something that was told of offers is erased."""
+        for event in events_of(pack, CHAIN):
+            payload = event["payload"]
+            if not event["type"].startswith("offer."):
+                continue
+            if payload is None:
+                self.silent = True
+                continue
+            offer = payload["offer_id"]
+            if event["type"] == "offer.drafted":
+                self.drafted.add(offer)
+            if event["type"] == "offer.moved":
+                self.moved.add(offer)
+            if "from_status" in payload:
+                step = (payload["action"], payload["from_status"], payload["to_status"])
+                self.told.setdefault(offer, []).append((moment(event["occurred_at"]), *step))
+
+    def wrong(self, offers: list[dict[str, Any]]) -> Iterator[str]:
+        there = {offer["id"] for offer in offers}
+        yield from (f"offers.json: offer {gone} was removed" for gone in sorted(self.drafted - self.moved - there))
+        for offer in offers:
+            what = "offers.json: offer " + offer["id"] + ": "
+            for check in (self.steps_wrong, decisions_wrong, entries_wrong, orders_wrong):
+                yield from (what + fault for fault in check(offer))
+
+    def steps_wrong(self, offer: dict[str, Any]) -> Iterator[str]:
+        steps: list[tuple[datetime, str, str, str]] = [
+            (moment(step["at"]), step["action"], step["from_status"], step["to_status"]) for step in offer["steps"]
+        ]
+        told = self.told.get(offer["id"], [])
+        own = offer["id"] in self.drafted and offer["id"] not in self.moved
+        if own and not self.silent and told != steps:
+            yield "its steps are not those that the events tell"
+        elif any(step not in steps for step in told):
+            yield "a step that an event tells is missing"
+        state = "drafted"
+        for place, step in enumerate(offer["steps"], start=1):
+            if step["number"] != place or step["from_status"] != state:
+                yield f"its step {step['number']} does not follow from the one before"
+            state = step["to_status"]
+        if offer["status"] != state:
+            yield "its status is not what its steps end in"
+
+
+def decisions_wrong(offer: dict[str, Any]) -> Iterator[str]:
+    """Each is of a step, and rests on authority that was lent at the time, where it says that it was."""
+    steps = {step["number"]: step for step in offer["steps"]}
+    lent = {each["id"]: each for each in offer.get("delegations", ())}
+    for decision in offer.get("decisions", ()):
+        step, what = steps.get(decision["number"]), f"its decision {decision['number']} "
+        if step is None or any(step[name] != decision[name] for name in ("action", "at", "actor_kind", "actor_id")):
+            yield what + "is of no step"
+        if decision["delegation_id"] is None:
+            continue
+        used = lent.get(decision["delegation_id"])
+        if used is None:
+            yield what + "names authority that nobody has lent"
+        elif (used["lender_id"], used["delegate_id"]) != (decision["in_name_of"], decision["actor_id"]):
+            yield what + "rests on what was lent by or to somebody else"
+        elif not moment(used["starts_at"]) <= moment(decision["at"]) < moment(used["revoked_at"] or used["ends_at"]):
+            yield what + "rests on what was not lent at the time"
+
+
+def entries_wrong(offer: dict[str, Any]) -> Iterator[str]:
+    """What is set aside for it, and what was spent on it, is what its status says."""
+    if "budget_entries" not in offer:
+        return
+    aside = spent = 0
+    for entry in offer["budget_entries"]:
+        reserves, spends = ENTRIES[entry["kind"]]
+        aside += reserves * entry["amount_minor"]
+        spent += spends * entry["amount_minor"]
+    amount = offer["amount_minor"] or 0
+    if aside != (amount if offer["status"] in RESERVED else 0):
+        yield f"{aside} minor units are set aside for it, which is {offer['status']}"
+    if spent != (amount if offer["status"] in SPENT else 0):
+        yield f"{spent} minor units were spent on it, which is {offer['status']}"
+
+
+def orders_wrong(offer: dict[str, Any]) -> Iterator[str]:
+    """What providers were asked, what they called back, and what somebody is to see to, are one story."""
+    orders = offer.get("orders", [])
+    if sum(order["state"] == "issued" for order in orders) > 1:
+        yield "providers have issued it more than once"
+    for order in orders:
+        what = f"what was asked in round {order['round']} "
+        if (order["closed_at"] is None) != (order["state"] in OPEN_ORDERS):
+            yield what + f"is {order['state']}, and ended or not against that"
+        if (order["reference"] is not None) != (order["state"] == "issued"):
+            yield what + f"is {order['state']}, and has a reference or not against that"
+        if order["state"] == "issued" and offer["status"] not in SPENT | {"reversed"}:
+            yield what + "was issued, and the offer is " + offer["status"]
+        for callback in order["callbacks"]:
+            if callback["order_id"] != order["id"] or callback["provider_id"] != order["provider_id"]:
+                yield what + "has a callback about something else"
+            against = callback["says"] == "issued" and callback["reference"] != order["reference"]
+            if against and order["state"] == "issued" and order["contradiction"] is None:
+                yield what + "was called back otherwise, and nobody notes that"
+    open_contradiction = any(order["contradicted_at"] and not order["contradiction_settled_at"] for order in orders)
+    why = "contradicted" if open_contradiction else "unknown" if offer["issuance"] == "unknown" else None
+    why = why or ("failed" if offer["status"] == "failed" else None)
+    if "dead_letter" in offer and offer["dead_letter"] != why:
+        yield "what somebody is to see to is another"
+
+
+def offers_wrong(pack: Reader) -> Iterator[str]:
+    """Where the reader of the pack may have them."""
+    if OFFERS in pack.names():
+        yield from Offers(pack).wrong(content(pack, OFFERS))
+
+
 def timeline_wrong(pack: Reader) -> Iterator[str]:
     """timeline.json repeats the events, for reading."""
     shown = content(pack, TIMELINE)
@@ -696,6 +826,7 @@ CHECKS: dict[str, Callable[[Reader], Iterator[str]]] = {
     "the complaint": fields_wrong,
     "the issues": issues_wrong,
     "the files": attachments_wrong,
+    "the offers": offers_wrong,
     "the timeline": timeline_wrong,
 }
 

@@ -131,6 +131,22 @@ class TestProof:
             ("attachments.json", lambda files: files[0].update(path=None), "is none of the complaint's files"),
             ("complaint.json", lambda row: row["issues"][0].update(finding="No."), "finding of issue"),
             ("complaint.json", lambda row: row["issues"].clear(), "was removed"),
+            ("offers.json", lambda told: told.clear(), "was removed"),
+            ("offers.json", lambda told: told[0].update(status="issued"), "its status is not what its steps end in"),
+            ("offers.json", lambda told: told[0].update(amount_minor=1), "4000 minor units are set aside for it"),
+            ("offers.json", lambda told: told[0]["steps"].pop(), "its steps are not those that the events tell"),
+            (
+                "offers.json",
+                lambda told: told[0]["steps"][1].update(at="2026-01-01T00:00:00Z"),
+                "its steps are not those",
+            ),
+            ("offers.json", lambda told: told[0]["budget_entries"].clear(), "0 minor units are set aside for it"),
+            (
+                "offers.json",
+                lambda told: told[0]["decisions"][0].update(actor_id=str(UUID(int=1))),
+                "its decision 1 is of no step",
+            ),
+            ("offers.json", lambda told: told[0].update(dead_letter="failed"), "what somebody is to see to is another"),
             ("thread.json", lambda said: said[1].update(redacted_at="2026-01-01T00:00:00Z"), "and no event says so"),
         ],
     )
