@@ -8,6 +8,7 @@ from typing import Any, Final, TypeVar, cast
 from uuid import UUID
 
 import marshmallow as ma
+import structlog
 from flask import Response, g, request
 from psycopg import errors as pg_errors
 from sqlalchemy.exc import DBAPIError
@@ -16,7 +17,7 @@ from sqlalchemy.orm import Session
 from helpdesk.kernel import faults, idempotency
 from helpdesk.kernel.access import require
 from helpdesk.kernel.answers import answered, conditional, kept_headers, listed_answer, replayed
-from helpdesk.kernel.errors import Conflict, FieldError, IdempotencyKeyRequired, PreconditionFailed
+from helpdesk.kernel.errors import Conflict, DomainError, FieldError, IdempotencyKeyRequired, PreconditionFailed
 from helpdesk.kernel.events import EventStream
 from helpdesk.kernel.incoming import Given, GivenFile, check_if_match, load_query, looked_at
 from helpdesk.kernel.multipart import MEDIA_TYPE
@@ -25,6 +26,8 @@ from helpdesk.kernel.retrying import again, met_others
 from helpdesk.kernel.unit_of_work import COMMITTED, CONCLUDED, UnitOfWork
 from helpdesk.kernel.uploads import FORM_ROOM, FormRequired, Sent, Terms, received, too_large
 from helpdesk.kernel.web import API, Caller, Scheme, caller, web, who_of
+
+log = structlog.get_logger()
 
 WORKED: Final = "request.worked"
 """Fault point: the act has said what happened, and nothing followed from it yet."""
@@ -133,11 +136,30 @@ class Write:
     accepted: Callable[[Any], bool] | None = None
     by: Scheme | None = None
     faults: Callable[[Session, Any, dict[str, Any]], Iterable[FieldError]] | None = None
+    remember: tuple[type[DomainError], Callable[..., None]] | None = None
 
     def __call__(self, **path: Any) -> Response:
         if self.first is not None:
             return self._after_first(self.first, path)
-        return persistently(lambda: self._once(path))
+        try:
+            return persistently(lambda: self._once(path))
+        except DomainError as refused:
+            if self.remember is not None and isinstance(refused, self.remember[0]):
+                self._remember(refused, self.remember[1], path)
+            raise
+
+    def _remember(self, refused: DomainError, keep: Callable[..., None], path: dict[str, Any]) -> None:
+        """In a transaction of its own, now that the request's is undone. The caller is told of the refusal in any case."""
+
+        def once() -> None:
+            actor = self._known_caller()
+            with web().database.unit_of_work(actor, revision=actor.revision, request_id=g.request_id) as uow:
+                keep(uow, actor, refused, **path)
+
+        try:
+            persistently(once)
+        except Exception:
+            log.exception("a refusal was not kept", code=refused.code)
 
     def _known_caller(self) -> Caller:
         with web().database.reader() as session:

@@ -153,6 +153,7 @@ class Blueprint(flask_smorest.Blueprint):  # type: ignore[misc]  # flask-smorest
         accepted: Callable[[Any], bool] | None = None,
         by: Scheme | None = None,
         faults: Callable[[Session, Any, dict[str, Any]], Iterable[FieldError]] | None = None,
+        remember: tuple[type[DomainError], Callable[..., None]] | None = None,
         errors: Sequence[type[DomainError]] = (),
         description: str | None = None,
     ) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
@@ -177,7 +178,8 @@ class Blueprint(flask_smorest.Blueprint):  # type: ignore[misc]  # flask-smorest
         it returns is all that the view gets: `view(uow, actor, found)`. It goes without a key. With `load`, which then
         locks nothing, it is `first(actor, [body], row=...)`.
 
-        `enrolling`: also for a session that lacks its second factor.
+        `enrolling`: also for a session that lacks its second factor. `remember`: of refusals of this kind something is kept,
+        `keep(uow, actor, refused, **path)`, in a transaction of its own after the request's was undone.
 
         Where `body` requires nothing, no body is the same as `{}`. `or_nothing`: the view may return None,
         which is a 204. `accepted(shown)`: whether the work is still to be done, which is a 202.
@@ -209,6 +211,7 @@ class Blueprint(flask_smorest.Blueprint):  # type: ignore[misc]  # flask-smorest
                 accepted=accepted,
                 by=by,
                 faults=faults,
+                remember=remember,
             )
             self._register(
                 rule,

@@ -12,7 +12,8 @@ from helpdesk.kernel.errors import ActionNotAllowed, DomainError
 from helpdesk.kernel.pagination import Page
 from helpdesk.kernel.schemas import PageQuery
 from helpdesk.kernel.unit_of_work import UnitOfWork
-from helpdesk.recovery import drafting, errors, offers, queries, schemas, views
+from helpdesk.recovery import approvals, decisions, drafting, errors, offers, queries, schemas, views
+from helpdesk.recovery.errors import BeyondAuthority
 from helpdesk.recovery.lifecycle import LIFECYCLE, moves_money
 from helpdesk.recovery.public_api import links
 from helpdesk.recovery.queries import Held
@@ -121,7 +122,7 @@ _REFUSALS: dict[str, tuple[type[DomainError], ...]] = {
         errors.BelowFloor,
         errors.NoBudget,
         errors.BudgetExhausted,
-        errors.BeyondAuthority,
+        BeyondAuthority,
         errors.OwnApproval,
         ConflictOfInterest,
         errors.ClaimUnderReview,
@@ -140,6 +141,14 @@ _OPERATIONS = {
     "take_back_counter": "take_back_offer_counter",
     "report_undelivered": "report_offer_undelivered",
 }
+
+
+def _keep_refused(uow: UnitOfWork, actor: Actor, refused: BeyondAuthority, offer_id: UUID) -> None:
+    if any(item["limit"] == approvals.TOGETHER for item in refused.extra.get("limits", ())):
+        decisions.keep_refused(uow, actor, queries.hold(uow.session, actor, offer_id))
+
+
+_REMEMBERED = {"approve": (BeyondAuthority, _keep_refused)}
 
 
 def _action_route(action: str) -> None:
@@ -170,6 +179,7 @@ def _action_route(action: str) -> None:
         if_match="required",
         idempotency_key="required",
         errors=(ActionNotAllowed, *_REFUSALS.get(action, ())),
+        remember=_REMEMBERED.get(action),
     )(run)
 
 

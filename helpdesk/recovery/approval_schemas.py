@@ -157,6 +157,13 @@ class OfferFlag(Schema):
 
     id = fields.UUID(required=True)
     number = fields.Integer(required=True, metadata={"description": "Of the offer's step.", "example": 1})
+    refused = fields.Boolean(
+        required=True,
+        metadata={
+            "description": "Somebody wanted to approve it, and was refused for that (`together`); `number` is then of the step before.",
+            "example": False,
+        },
+    )
     at = Timestamp(required=True)
     pattern = Choice(
         PATTERNS,
@@ -187,5 +194,11 @@ class FlagQuery(PageQuery):
     offer_id = fields.UUID(metadata={"example": None})
     offer_status = Choice(LIFECYCLE.states, metadata={"example": "pending_approval"})
     pattern = Choice(PATTERNS, metadata={"example": "pair"})
+    refused = fields.Boolean(
+        metadata={
+            "description": "Only of those who were refused an approval for it, or only the others.",
+            "example": None,
+        }
+    )
     flagged_from = Timestamp(metadata={"example": "2026-03-01T00:00:00Z"})
     flagged_before = Timestamp(metadata={"example": "2026-04-01T00:00:00Z"})

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
 from sqlalchemy.orm import Session
@@ -29,6 +29,9 @@ from helpdesk.recovery.conflict_queries import Standing
 from helpdesk.recovery.delegation_queries import Lent
 from helpdesk.recovery.errors import BeyondAuthority, OwnApproval
 from helpdesk.recovery.structuring import Earlier, Suspicion, suspicion
+
+TOGETHER: Final = "together"
+"""Among the limits of a refusal: not the offer alone passes the one for a complaint, but those that it belongs together with."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -208,7 +211,7 @@ def judged(seen: Circumstances, asked: Asked, basis: Basis) -> Judgement:
     over = authority.excesses(limits, asked.amount, granted)
     found = _suspicion(seen, asked, basis, limits)
     if found is not None and not any(item.limit == "case" for item in over):
-        over.append(Excess("together", found.limit, found.total))
+        over.append(Excess(TOGETHER, found.limit, found.total))
     over += _beyond_what_was_lent(basis, asked.amount)
     verdict = authority.judge(seen.allowances, basis.authority, over, endorsed=bool(asked.approvals))
     if any(item.limit == "lent" for item in over):
@@ -236,6 +239,12 @@ def _beyond_what_was_lent(basis: Basis, amount: Money) -> list[Excess]:
         return []
     allowed = Money.of(basis.up_to, amount.currency)
     return [Excess("lent", allowed, amount)] if allowed < amount else []
+
+
+def is_refused_together(judgement: Judgement) -> bool:
+    """Whether it is not enough since the offer belongs together with others, whatever else is passed."""
+    limits = judgement.refusal.extra.get("limits", ()) if judgement.refusal is not None else ()
+    return any(item["limit"] == TOGETHER for item in limits)
 
 
 def beyond(over: Sequence[Excess]) -> BeyondAuthority:

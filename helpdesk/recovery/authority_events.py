@@ -64,7 +64,8 @@ class ConflictEnded(ConflictEvent):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OfferFlagged(OfferEvent):
     """Together with `others` earlier offers it comes to more than one person may give on one complaint (`person_id`: who).
-    Which they are stands in the flag: they may be on complaints that not everybody sees.
+    Which they are stands in the flag: they may be on complaints that not everybody sees. `refused`: they wanted to approve it, and
+    were refused for that.
     """
 
     type: ClassVar[str] = "offer.flagged"
@@ -74,6 +75,7 @@ class OfferFlagged(OfferEvent):
     others: int
     total_minor: int
     limit_minor: int
+    refused: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

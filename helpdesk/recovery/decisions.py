@@ -8,7 +8,7 @@ from helpdesk.identity.actors import Actor
 from helpdesk.kernel.ids import new_id
 from helpdesk.kernel.schemas import json_safe
 from helpdesk.kernel.unit_of_work import UnitOfWork
-from helpdesk.recovery import approvals
+from helpdesk.recovery import approvals, waiting_queries
 from helpdesk.recovery.approvals import Judgement
 from helpdesk.recovery.authority_events import OfferFlagged
 from helpdesk.recovery.decision_models import OfferDecision
@@ -72,12 +72,30 @@ def note(uow: UnitOfWork, actor: Actor, held: Held, action: str) -> None:
     keep(uow, actor, held, action, approvals.judged(seen, asked, seen.bases[0]).unsuspected)
 
 
-def _flag(uow: UnitOfWork, held: Held, judgement: Judgement, found: Suspicion) -> None:
+def keep_refused(uow: UnitOfWork, actor: Actor, held: Held) -> None:
+    """Somebody wanted to approve it and was refused since it belongs together with others, which is looked at again; once of
+    each person while it waits so.
+    """
+    asked = approvals.asked_of(held)
+    if held.offer.status != "pending_approval" or asked.amount is None:
+        return
+    standing = allowance_queries.standing(uow.session)
+    seen = approvals.circumstances(uow.session, actor, [asked], now=uow.now, standing=standing)
+    for basis in seen.bases:
+        judgement = approvals.judged(seen, asked, basis)
+        if approvals.is_refused_together(judgement) and judgement.suspicion is not None:
+            if not waiting_queries.has_refusal(uow.session, held.offer.id, held.offer.steps, basis.person_id):
+                _flag(uow, held, judgement, judgement.suspicion, refused=True)
+            return
+
+
+def _flag(uow: UnitOfWork, held: Held, judgement: Judgement, found: Suspicion, *, refused: bool = False) -> None:
     offer, complaint = held.offer, held.complaint
     flag = {
         "id": new_id(),
         "offer_id": offer.id,
         "number": offer.steps,
+        "refused": refused,
         "at": uow.now,
         "pattern": found.pattern,
         "person_id": judgement.basis.person_id,
@@ -104,6 +122,7 @@ def _flag(uow: UnitOfWork, held: Held, judgement: Judgement, found: Suspicion) -
             others=len(found.offers),
             total_minor=found.total.minor,
             limit_minor=found.limit.minor,
+            refused=refused,
         ),
         stream=complaint,
     )

@@ -134,6 +134,7 @@ _FLAGS: Final[Any] = (
         _FLAG.id,
         _FLAG.offer_id,
         _FLAG.number,
+        _FLAG.refused,
         _FLAG.at,
         _FLAG.pattern,
         _FLAG.person_id,
@@ -158,7 +159,9 @@ _BY_FLAG: Final = Order((_FLAG.id,), (UUID,), descending=True)
 def list_flags(session: Session, actor: Actor, page: Page, given: dict[str, Any]) -> Listed:
     """The newest first, of offers that the actor sees."""
     conditions: list[ColumnElement[bool]] = [visible_to(actor)]
-    conditions += [_FLAG[name] == given[name] for name in ("person_id", "pattern", "offer_id") if name in given]
+    conditions += [
+        _FLAG[name] == given[name] for name in ("person_id", "pattern", "offer_id", "refused") if name in given
+    ]
     if "offer_status" in given:
         conditions.append(_OFFER.status == given["offer_status"])
     if "flagged_from" in given:
@@ -171,8 +174,19 @@ def list_flags(session: Session, actor: Actor, page: Page, given: dict[str, Any]
 
 def flags_of(session: Session, actor: Actor, offer_id: UUID) -> list[dict[str, Any]]:
     """Of an offer that the actor sees, in their order."""
-    rows = session.execute(_FLAGS.where(_FLAG.offer_id == offer_id).order_by(_FLAG.number)).mappings().all()
+    rows = session.execute(_FLAGS.where(_FLAG.offer_id == offer_id).order_by(_FLAG.number, _FLAG.id)).mappings().all()
     return _flags(session, actor, rows)
+
+
+def has_refusal(session: Session, offer_id: UUID, number: int, person_id: UUID | None) -> bool:
+    """Whether it is flagged already that this person was refused; the offer's lock is held."""
+    found = select(_FLAG.id).where(
+        _FLAG.offer_id == offer_id,
+        _FLAG.number == number,
+        _FLAG.refused,
+        _FLAG.person_id.is_not_distinct_from(person_id),
+    )
+    return session.execute(found).first() is not None
 
 
 def _flags(session: Session, actor: Actor, rows: Sequence[Any]) -> list[dict[str, Any]]:

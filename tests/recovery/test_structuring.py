@@ -17,6 +17,7 @@ from helpdesk.identity.allowances import SHIPPED
 from helpdesk.kernel.money import Money
 from helpdesk.recovery.structuring import Earlier, suspicion
 from tests.conftest import Caller, make_team
+from tests.racing import at_once
 from tests.recovery.helpers import act, draft, eur, execute, scalar, violations, voucher
 from tests.recovery.lending import Crew, approve, decisions, new, pending
 
@@ -174,6 +175,34 @@ class TestThroughTheRoutes:
         seen = only_there.get(f"/offers/{flagged['id']}").json["flags"][0]
         assert (seen["offers"], seen["hidden"]) == ([], 2)
         assert first["id"] not in only_there.get(f"/offers/{flagged['id']}").text
+
+    def test_who_is_refused_for_it_is_flagged_once(self, crew: Crew) -> None:
+        """The refusal undoes what was asked for; that it was asked for is kept, with its evidence."""
+        other = crew.join("agent")
+        first = pending(crew.agent, new(crew.agent, crew.team), "150.00")
+        approve(crew.senior, first)
+        second = pending(other, new(other, crew.team), "60.00")
+        before = crew.manager.get(f"/offers/{second['id']}").json
+        for answer in at_once(*[lambda: approve(crew.senior, second)] * 2):
+            assert (answer.status_code, answer.json["code"]) == (403, "beyond_authority")
+        assert approve(crew.senior, second).status_code == 403
+        (flag,) = crew.manager.get(f"/offer-flags?refused=true&person_id={crew.senior.id}").json["items"]
+        assert (flag["offer_id"], flag["refused"], flag["number"]) == (second["id"], True, before["round"])
+        assert (flag["total"], flag["limit"]) == (eur("210.00"), eur("200.00"))
+        assert [item["offer_id"] for item in flag["offers"]] == [first["id"]]
+        assert crew.manager.get(f"/offer-flags?refused=false&offer_id={second['id']}").json["items"] == []
+        after = crew.manager.get(f"/offers/{second['id']}").json
+        assert (after["status"], after["approvals"]) == ("pending_approval", [])
+        assert [item["id"] for item in after["flags"]] == [flag["id"]]
+        told = crew.manager.get(f"/complaints/{second['complaint_reference']}/timeline").json["items"]
+        assert [item["payload"]["refused"] for item in told if item["type"] == "offer.flagged"] == [True]
+        assert approve(crew.manager, second).json["status"] == "approved"
+        assert violations(crew.database) == []
+
+    def test_another_refusal_flags_nobody(self, crew: Crew) -> None:
+        offer = pending(crew.agent, new(crew.agent, crew.team), "300.00")
+        assert approve(crew.senior, offer).status_code == 403
+        assert scalar(crew.database, "SELECT count(*) FROM offer_flag") == 0
 
     def test_a_flag_is_never_changed(self, crew: Crew) -> None:
         self.split(crew, "30.00", "30.00")
