@@ -30,7 +30,8 @@ KINDS: Final[Mapping[str, str]] = {
 }
 """Column -> what was done then."""
 COLUMNS: Final = ("received", *KINDS, "ended", "severity", "tier", "team", "pauses")
-_OURS: Final = (*COLUMNS, *VOCABULARY)
+OURS: Final = (*COLUMNS, *VOCABULARY)
+"""Whatever is read."""
 _NOTED: Final = 100
 _MANY: Final = {name for name, known in VOCABULARY.items() if known.kind.many}
 
@@ -58,9 +59,14 @@ class Reading:
     """The file's columns that nothing was read from, as far as it was read."""
 
     def csv(self, lines: Iterable[str]) -> Iterator[tuple[int, Case | Problem]]:
-        """Raises ValueError where the header has no column for what must be there."""
+        """Raises ValueError where the header cannot be read, or has no column for what must be there."""
         reader = csv.DictReader(lines, strict=True)
-        names = set(reader.fieldnames or ())
+        try:
+            names = set(reader.fieldnames or ())
+        except csv.Error as error:
+            raise ValueError(
+                f"its first line is no header of CSV ({error}); JSON Lines are read from *.jsonl"
+            ) from error
         for ours, theirs in {"received": "received", **self.columns}.items():
             if theirs not in names:
                 raise ValueError(f"there is no column {theirs!r} for {ours}")
@@ -94,7 +100,7 @@ class Reading:
                 yield number, Problem(number, "a line is a JSON object")
 
     def _read(self, row: Mapping[str, Any], number: int) -> Case | Problem:
-        given = {name: row[there] for name in _OURS if (there := self._column_of(name, row)) is not None}
+        given = {name: row[there] for name in OURS if (there := self._column_of(name, row)) is not None}
         try:
             return self._case(given)
         except _Wrong as error:
@@ -108,7 +114,7 @@ class Reading:
 
     def _note(self, names: Collection[str]) -> None:
         if len(self.passed_over) < _NOTED:
-            self.passed_over.update(set(names).difference(self._column_of(name, names) for name in _OURS))
+            self.passed_over.update(set(names).difference(self._column_of(name, names) for name in OURS))
 
     def _case(self, given: Mapping[str, Any]) -> Case:
         received = self._time(given, "received")

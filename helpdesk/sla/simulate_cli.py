@@ -13,12 +13,13 @@ from helpdesk.complaints.taxonomy import SEVERITIES
 from helpdesk.kernel.clock import parse_rfc3339
 from helpdesk.sla import case_queries, queries
 from helpdesk.sla.business_time import BusinessTimeError
-from helpdesk.sla.case_reading import Problem, Reading
+from helpdesk.sla.case_reading import KINDS, OURS, Problem, Reading
 from helpdesk.sla.policy_file import UnusablePolicies, read_policies
 from helpdesk.sla.policy_spec import Policies
 from helpdesk.sla.simulating import STATES, Case, Simulation
 
 DATABASE: Final = "DB"
+_OURS_OF: Final = {kind: name for name, kind in KINDS.items()}
 _TOLD: Final = 100
 """How many of the bad lines the answer names; the others are counted."""
 
@@ -131,9 +132,13 @@ def _take(
 
 
 def _read(path: Path, given: Mapping[str, Any], passed_over: set[str]) -> Iterator[tuple[int, Case | Problem]]:
-    columns = dict(column.split("=", 1) for column in given["columns"] if "=" in column)
+    pairs = [column.split("=", 1) for column in given["columns"] if "=" in column]
+    columns = {_OURS_OF.get(ours, ours): theirs for ours, theirs in pairs}
     if len(columns) != len(given["columns"]):
         raise click.ClickException("--column: write OURS=THEIRS, for example received='Date received', each once")
+    unknown = sorted(set(columns) - set(OURS))
+    if unknown:
+        raise click.ClickException(f"--column: nothing is read from {unknown[0]!r}; OURS is one of {', '.join(OURS)}")
     reading = Reading(columns, given["severity"], _zone(given["zone"]), passed_over)
     try:
         with path.open(encoding="utf-8-sig", errors="replace", newline="") as lines:

@@ -161,12 +161,23 @@ class TestFile:
         assert [problem["line"] for problem in found["problems"]] == [1, 2, 3, 4, 5]
         assert found["cases"] == 1
 
+    def test_a_header_that_is_no_csv(self, tmp_path: Path) -> None:
+        done = run(written(tmp_path, "past.txt", '{"received":"2026-03-02T09:30:00Z","x":1}\n'))
+        assert done.exit_code == 1
+        assert "no header of CSV" in done.output
+        assert "*.jsonl" in done.output
+
     def test_local_times_and_other_names(self, tmp_path: Path) -> None:
         path = written(tmp_path, "past.csv", "Date in,Done\n2026-03-02,2026-03-02 20:59\n")
         asked = ("--column", "received=Date in", "--column", "resolved=Done", "--time-zone", "America/New_York")
         assert states(told(path, *asked, "--severity", "S1"), "resolve") == {"met": 1}
         assert run(path, "--column", "received").exit_code == 1
         assert "no column 'Came in'" in run(path, "--column", "received=Came in").output
+        unknown = run(path, *asked, "--column", "reolved=Done")
+        assert unknown.exit_code == 1
+        assert "nothing is read from 'reolved'" in unknown.output
+        assert "resolved" in unknown.output
+        assert run(path, *asked, "--column", "resolve=Done").exit_code == 1
         assert run(path, *asked[:4], "--time-zone", "Mars/Base").exit_code == 1
 
     def test_a_table(self, tmp_path: Path) -> None:
