@@ -100,6 +100,20 @@ def cancel(uow: UnitOfWork, clock: Clock, at: datetime) -> None:
     _disarm(clock)
 
 
+def is_cut_off(clock: Clock) -> bool:
+    """Whether it is broken, and ended because nothing was owed any more, and not by what it had promised."""
+    return clock.state == "breached" and clock.stopped_at is not None and clock.elapsed_seconds is None
+
+
+def count_on(uow: UnitOfWork, clock: Clock) -> None:
+    """One that `is_cut_off` is owed again: it stays broken, and is open until what it promised is done. Rungs after its due time
+    ring as if it had been open all the while, each once.
+    """
+    transitions.watch(uow, clock)
+    clock.stopped_at = None
+    _arm_after(uow, clock, BREACHED)
+
+
 def annul(uow: UnitOfWork, clock: Clock, at: datetime) -> None:
     """It should never have been: the reason for it was none. Nothing rings any more; a breach that was said stays in the log, and is
     taken back.

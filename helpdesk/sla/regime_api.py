@@ -276,7 +276,7 @@ def record_fact(
     load=regime_queries.fact_for_update,
     show=regime_queries.fact_detail,
     if_match="honoured",
-    errors=(regime_errors.FactWithdrawn,),
+    errors=(regime_errors.FactWithdrawn, regime_errors.FactElsewhere),
 )
 def withdraw_fact(
     uow: UnitOfWork, _actor: Actor, part: complaints.Part[regime_models.RegulatoryFact], given: dict[str, Any]

@@ -120,14 +120,14 @@ def _judge(rule: Rule, by_name: Mapping[str, Rule], row: Any, known: Known, fact
 
 
 def _start(rule: Rule, by_name: Mapping[str, Rule], facts: Sequence[Fact]) -> datetime | None:
-    """Where the one before it in the chain has stopped; where that has not, with the fact of its own that the rule names."""
+    """Where the one before it in the chain has stopped; where that was never begun, with the fact of its own that the rule names, which
+    is one that stops the one before.
+    """
     before = by_name.get(rule.starts_after or "")
-    if before is not None:
-        began = _start(before, by_name, facts)
-        stopped = None if began is None else earliest(facts, before.stops_on, began)
-        if stopped is not None:
-            return stopped
-    return started(facts, rule.clock_start)
+    began = None if before is None else _start(before, by_name, facts)
+    if before is None or began is None:
+        return started(facts, rule.clock_start)
+    return earliest(facts, before.stops_on, began)
 
 
 def sources_of(session: Session, complaint: Complaint) -> list[UUID]:

@@ -52,6 +52,15 @@ class FactWithdrawn(DomainError):
     advice = "Record it again if it was so after all."
 
 
+class FactElsewhere(DomainError):
+    status = 409
+    code = "fact_elsewhere"
+    title = "This fact was recorded of another complaint"
+    advice = (
+        "It counts here because the two are, or were, one matter. Withdraw it where it was recorded; that changes both."
+    )
+
+
 class NotRegulated(DomainError):
     status = 409
     code = "not_regulated"

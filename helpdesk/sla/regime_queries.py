@@ -17,12 +17,14 @@ from helpdesk.identity.actors import Actor
 from helpdesk.kernel import advisory
 from helpdesk.kernel.access import existing
 from helpdesk.kernel.clock import parse_rfc3339
+from helpdesk.kernel.errors import NotFound
 from helpdesk.kernel.event_log import EventRow
 from helpdesk.kernel.pagination import Listed, Order, Page, listed
 from helpdesk.sla import regime_shared_queries
 from helpdesk.sla.models import Clock, SlaCalendar, SlaCalendarVersion
 from helpdesk.sla.queries import begun, split_of
 from helpdesk.sla.regime_counting import ELAPSED_OR_BUSINESS_DAY
+from helpdesk.sla.regime_errors import FactElsewhere
 from helpdesk.sla.regime_facts import TELLING, Birth, Fact, brought, told_by
 from helpdesk.sla.regime_models import (
     ExtensionNotice,
@@ -245,7 +247,18 @@ def fact_recorded(session: Session, complaint_id: UUID, kind: str, at: Any) -> b
 
 
 def fact_for_update(session: Session, actor: Actor, ref: str, fact_id: UUID) -> complaints.Part[RegulatoryFact]:
-    return complaints.part_for_update(session, actor, ref, RegulatoryFact, fact_id)
+    """Raises `FactElsewhere` where another complaint has it, of which it is so of this one too."""
+    try:
+        return complaints.part_for_update(session, actor, ref, RegulatoryFact, fact_id)
+    except NotFound:
+        of_it = regime_shared_queries.facts_of(session, complaints.visible_id(session, actor, ref))
+        statement = _facts(actor).where(or_(*of_it), RegulatoryFact.id == fact_id)
+        row = session.execute(statement).mappings().one_or_none()
+        if row is None:
+            raise
+        reference = row["reference"] if row["visible"] else None
+        where = "a complaint that you may not see" if reference is None else reference
+        raise FactElsewhere(f"It is of {where}.", reference=reference) from None
 
 
 _BY_TIME: Final = Order((RegulatoryFact.id,), (UUID,))

@@ -15,7 +15,7 @@ from uuid import UUID
 from helpdesk.complaints.lifecycle import OPEN
 from helpdesk.complaints.models import NOTHING_DUE, Complaint
 from helpdesk.kernel.unit_of_work import UnitOfWork
-from helpdesk.sla import promising, queries, thread_queries
+from helpdesk.sla import clocks, promising, queries, thread_queries
 from helpdesk.sla.models import FROM_THE_ROUND, Clock
 from helpdesk.sla.policy_spec import Policies
 from helpdesk.sla.promising import Promised
@@ -83,7 +83,7 @@ class _Revision:
 
     def _first_answer(self, clock: Clock | None) -> None:
         began = self.present.began
-        if clock is not None and clock.state != "cancelled":
+        if clock is not None and clock.state != "cancelled" and not clocks.is_cut_off(clock):
             return
         promised = self.promised.promise(FIRST, began) is not None
         if promised and not thread_queries.is_answered(self.uow.session, self.complaint.id, began):
@@ -114,14 +114,16 @@ class _Revision:
             return
         for offer_id, accepted_at in queries.remedies_awaited(self.uow.session, self.complaint.id):
             mine = there.get(offer_id)
-            if mine is None or mine.state == "cancelled":
+            if mine is None or mine.state == "cancelled" or clocks.is_cut_off(mine):
                 self._owe(mine, REMEDY, accepted_at, offer_id)
 
     def _owe(self, clock: Clock | None, kind: str, start: datetime, subject_id: UUID | None = None) -> None:
-        """A clock that is there, be it cancelled when nothing was promised, goes by what is promised now; where there is none, it
-        begins.
+        """A clock that is there, be it cancelled when nothing was promised, goes by what is promised now, and one that was broken
+        before it was cut off counts on; where there is none, it begins.
         """
         if clock is not None:
+            if clocks.is_cut_off(clock):
+                clocks.count_on(self.uow, clock)
             self._retarget(clock)
         else:
             waits = self.present.waits

@@ -7,6 +7,7 @@ from uuid import UUID
 from sqlalchemy import and_, func, or_, select, text
 from sqlalchemy.orm import Session
 
+from helpdesk.complaints.lifecycle import OPEN
 from helpdesk.complaints.models import NOTHING_DUE, Complaint
 from helpdesk.kernel.event_log import EventRow
 from helpdesk.kernel.verification import Violation
@@ -160,6 +161,31 @@ def none_without_a_complaint(session: Session) -> Iterator[Violation]:
         yield Violation("no_complaint", f"clock {row.id}", f"still counts, but it is of a {row.record_type}")
 
 
+def what_is_owed_is_open(session: Session) -> Iterator[Violation]:
+    """A broken promise that ended unfulfilled, because nothing was owed any more, is open again where its complaint owes it."""
+    owed = or_(
+        and_(Clock.kind == "acknowledge", Complaint.status.in_(OPEN), Complaint.acknowledged_at.is_(None)),
+        and_(Clock.kind == "investigate", Complaint.status == "received"),
+        and_(Clock.kind == "resolve", Complaint.status.in_(OPEN)),
+        and_(Clock.kind == "follow_up", Complaint.status == "resolved"),
+    )
+    cut_off = (
+        select(Clock.id, Clock.kind, Complaint.reference)
+        .join(Complaint, Complaint.id == Clock.complaint_id)
+        .where(
+            Clock.state == "breached",
+            Clock.stopped_at.is_not(None),
+            Clock.elapsed_seconds.is_(None),
+            Clock.rule_id.is_(None),
+            Clock.round == Complaint.reopened_count + 1,
+            Complaint.record_type == "complaint",
+            owed,
+        )
+    )
+    for row in session.execute(cut_off):
+        yield Violation("ended_unfulfilled", f"clock {row.id}", f"has ended, but {row.kind} is owed by {row.reference}")
+
+
 def next_due_follows_from_clocks(session: Session) -> Iterator[Violation]:
     """What the queues are ordered by is the earliest open promise."""
     earliest = (
@@ -187,6 +213,7 @@ CHECKS = (
     deadlines_follow_from_facts,
     none_was_kept_late,
     rounds_follow_from_reopenings,
+    what_is_owed_is_open,
     next_due_follows_from_clocks,
     *escalation_verification.CHECKS,
     *regime_verification.CHECKS,

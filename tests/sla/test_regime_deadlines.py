@@ -368,6 +368,20 @@ class TestChoosing:
         first = min((datetime.fromisoformat(at) for at in told.values()), default=None)
         assert (found["uk.housing.ack"].stops_at, found["uk.housing.s1"].starts_at) == (first, first)
 
+    def test_two_of_a_chain_never_run_at_once(self, regimes: Regimes) -> None:
+        """What was acknowledged before stage 2 was asked for is something else."""
+        told = {"stage2_acknowledged": "2026-03-12T10:00Z", "escalation_requested": "2026-03-20T10:00Z"}
+        found = self.judged(regimes, "GB", "social housing", "2026-03-10T10:00Z", facts=told)
+        assert found["uk.housing.s2ack"].stops_at is None
+        assert found["uk.housing.s2"].starts_at is None
+        told["stage2_acknowledged"] = "2026-03-21T10:00Z"
+        found = self.judged(regimes, "GB", "social housing", "2026-03-10T10:00Z", facts=told)
+        assert found["uk.housing.s2"].starts_at == found["uk.housing.s2ack"].stops_at
+        alone = self.judged(
+            regimes, "GB", "social housing", "2026-03-10T10:00Z", facts={"stage2_acknowledged": "2026-03-21T10:00Z"}
+        )
+        assert alone["uk.housing.s2"].starts_at is not None
+
     def test_what_starts_it_stops_the_one_before(self) -> None:
         """So that one more fact never saves it a day."""
         for rule in RULES.values():

@@ -114,6 +114,17 @@ def test_a_fact_that_was_none_is_none_of_the_part(database: Database, deep: bool
     in_order(database)
 
 
+def test_where_a_fact_of_another_is_withdrawn_is_said(database: Database, manager: Caller) -> None:
+    story = story_of(database)
+    fact_id = story.fact(TOLD, ACKNOWLEDGED)
+    new = split(story, SPLIT)
+    answer = manager.post(f"/complaints/{new.id}/regulatory-facts/{fact_id}/withdraw", {"reason": "It was not."})
+    assert (answer.status_code, answer.json["code"]) == (409, "fact_elsewhere")
+    assert answer.json["reference"] == manager.get(f"/complaints/{story.id}").json["reference"]
+    path = f"/complaints/{new.id}/regulatory-facts/{new.id}/withdraw"
+    assert manager.post(path, {"reason": "It was not."}).status_code == 404
+
+
 def test_nor_of_what_the_part_was_merged_into(database: Database) -> None:
     story, other = story_of(database), story_of(database, MONDAY + HOUR)
     fact_id = story.fact(TOLD, ACKNOWLEDGED)
