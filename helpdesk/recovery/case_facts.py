@@ -49,7 +49,7 @@ FACTS: Final[Vocabulary] = {
     "weeks_overdue": Field(WHOLE, "whole weeks past the deadline"),
     "repeat": Field(FLAG, "the same issue failed before; looked up when not said"),
     "statutory": Field(MONEY, "what a law or tariff lays down, beside the tariffs that are known here"),
-    "refunded": Field(MONEY, "what was refunded already"),
+    "refunded": Field(MONEY, "what was refunded already, beside the offers on the complaint"),
 }  # fmt: skip
 
 RANGES: Final[Mapping[str, Range]] = {

@@ -23,7 +23,9 @@ from helpdesk.recovery import (
     compensation,
     counters,
     option_queries,
+    override_queries,
     overriding,
+    remaining,
     suggestions,
     texts,
 )
@@ -59,7 +61,13 @@ def draft(
     terms = dearest(options)
     suggested = suggestions.suggestion_for(uow.session, complaint, _reckoned_in(terms))
     same_matter = compensation.check(uow, actor, complaint, given, amount=terms.amount, owed=suggested.suggestion.owed)
-    override = overriding.check(uow, actor, complaint, placed, given, suggested=suggested)
+    already = override_queries.offered(
+        uow.session,
+        complaint.id,
+        suggested.suggestion.owed.currency,
+        besides=[] if successor_of is None else [successor_of],
+    )
+    override = overriding.check(actor, placed, given, suggested=suggested, already=already)
     person = complainant_of(uow.session, complaint.id)
     offer = Offer(
         id=new_id(),
@@ -78,7 +86,7 @@ def draft(
         floor_waived={} if override is None else override.waived,
         round=1,
         steps=0,
-        suggestion=suggested.as_data(),
+        suggestion=suggested.as_data() | remaining.as_data(suggested.suggestion, already),
     )
     uow.session.add(offer)
     overriding.keep(uow, offer.id, override)

@@ -17,14 +17,13 @@ from helpdesk.kernel.schemas import dump_money
 from helpdesk.kernel.unit_of_work import UnitOfWork
 from helpdesk.recovery import option_queries, override_queries, suggestions
 from helpdesk.recovery.errors import BelowFloor
+from helpdesk.recovery.kinds import SETTLES
 from helpdesk.recovery.option_terms import Terms
 from helpdesk.recovery.override_models import OfferOverride
 from helpdesk.recovery.playbook import Suggestion
 from helpdesk.recovery.queries import Held
 from helpdesk.recovery.suggestions import Suggested
 
-SETTLES: Final = frozenset({"refund", "partial_refund", "goodwill_payment", "service_credit"})
-"""Kinds that are money, so that what is owed can be paid with them. A voucher settles nothing that is owed."""
 MAY_GO_BELOW: Final = "offer:below_floor"
 
 
@@ -91,14 +90,13 @@ def look_again(uow: UnitOfWork, actor: Actor, held: Held, given: Mapping[str, An
         return
     reckoned = {} if offer.currency is None else {"currency": offer.currency}
     suggested = suggestions.suggestion_for(uow.session, held.complaint, reckoned)
-    settled = override_queries.settled(
+    settled = override_queries.offered(
         uow.session,
         held.complaint.id,
-        SETTLES,
         suggested.suggestion.owed.currency,
         besides=[one for one in (offer.id, offer.successor_of) if one is not None],
         granted=granted,
-    )
+    ).surely
     short = [
         amount
         for option in options

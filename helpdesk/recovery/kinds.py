@@ -59,6 +59,8 @@ PAYING: Final = frozenset(name for name, kind in TABLE.items() if kind.pays)
 """Kinds that have an amount, and so an authority and a budget. An apology costs nothing."""
 OUTSIDE: Final = frozenset(name for name, kind in TABLE.items() if kind.issuer == PROVIDER)
 """Kinds that an outside provider issues, or a person by hand."""
+SETTLES: Final = frozenset({"refund", "partial_refund", "goodwill_payment", "service_credit"})
+"""Kinds that are money, so that what is owed can be paid with them. A voucher settles nothing that is owed."""
 CONFIRMED: Final = frozenset(name for name, kind in TABLE.items() if kind.delivered == "confirmed")
 """Kinds that are delivered only when somebody says that they came."""
 TOLD: Final = frozenset(name for name, kind in TABLE.items() if kind.amount_is == "given")

@@ -1,20 +1,21 @@
 """Selects on offers that differ from what was suggested."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import func, select
+from sqlalchemy import and_, case, func, or_, select
 from sqlalchemy.orm import Session
 
 from helpdesk.complaints.models import Complaint
 from helpdesk.complaints.queries import visible_to
 from helpdesk.identity.actors import Actor
 from helpdesk.identity.models import Agent
-from helpdesk.kernel.money import Money
 from helpdesk.recovery.lifecycle import ENDED, GRANTED
 from helpdesk.recovery.models import Offer
+from helpdesk.recovery.option_models import OfferOption
 from helpdesk.recovery.override_models import OfferOverride
+from helpdesk.recovery.remaining import Already
 
 _OVERRIDE: Final = OfferOverride.__table__.c
 KEPT: Final = (
@@ -38,26 +39,38 @@ def shown(kept: Mapping[str, Any] | None) -> dict[str, Any] | None:
     return {"direction": kept["direction"], "reason": kept["reason"], "floor_reason": kept["floor_reason"], **amounts}
 
 
-def settled(
-    session: Session,
-    complaint_id: UUID,
-    kinds: Collection[str],
-    currency: str,
-    *,
-    besides: Sequence[UUID] = (),
-    granted: bool = False,
-) -> Money:
-    """Of live offers of these kinds on a complaint, delivered ones included; with `granted` only of those that were approved.
-    `besides`: of others than these.
-    """
-    found = select(func.coalesce(func.sum(Offer.amount_minor), 0)).where(
-        Offer.complaint_id == complaint_id,
-        Offer.kind.in_(kinds),
-        Offer.currency == currency,
-        Offer.status.in_(GRANTED) if granted else Offer.status.not_in(ENDED),
-        Offer.id.not_in(besides),
+_OPTION: Final = OfferOption.__table__.c
+_OPEN: Final = and_(_OPTION.offer_id == Offer.id, Offer.chosen_option.is_(None))
+_OFFERED: Final = (
+    select(
+        Offer.id,
+        case((_OPTION.id.is_(None), Offer.kind), else_=_OPTION.kind).label("kind"),
+        func.coalesce(case((_OPTION.id.is_(None), Offer.amount_minor), else_=_OPTION.amount_minor), 0).label("minor"),
     )
-    return Money(int(session.execute(found).scalar_one() or 0), currency)
+    .select_from(Offer)
+    .outerjoin(OfferOption, _OPEN)
+    .order_by(Offer.id, _OPTION.number)
+)
+
+
+def offered(
+    session: Session, complaint_id: UUID, currency: str, *, besides: Sequence[UUID] = (), granted: bool = False
+) -> Already:
+    """What is offered on a complaint and has not come to nothing, delivered offers and those that a merge has brought included;
+    with `granted` only what was approved. `besides`: offers that do not count.
+    """
+    rows = session.execute(
+        _OFFERED.where(
+            Offer.complaint_id == complaint_id,
+            or_(Offer.currency == currency, Offer.currency.is_(None)),
+            Offer.status.in_(GRANTED) if granted else Offer.status.not_in(ENDED),
+            Offer.id.not_in(besides),
+        )
+    )
+    offers: dict[UUID, list[tuple[str, int]]] = {}
+    for row in rows:
+        offers.setdefault(row.id, []).append((row.kind, row.minor))
+    return Already(currency, tuple(tuple(gives) for gives in offers.values()))
 
 
 def has_one(session: Session, offer_id: UUID) -> bool:

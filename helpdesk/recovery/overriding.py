@@ -1,9 +1,9 @@
 """Whether an offer is what was suggested, and what somebody has to say who offers something else.
 
-An apology is never an override, nor is goodwill at or below what some alternative has. What is owed comes first: until money
-that is offered on the complaint covers what a law or tariff lays down, nothing but an apology is drafted beside it, unless
-somebody with a permission says why (it was paid outside). Whatever the program drafts by itself was set beforehand by a rule,
-and says so.
+An apology is never an override, nor is goodwill that, with all that is offered on the complaint already (`remaining`), stays
+within what some alternative has. What is owed comes first: until money that is offered on the complaint covers what a law or
+tariff lays down, nothing but an apology is drafted beside it, unless somebody with a permission says why (it was paid outside).
+Whatever the program drafts by itself was set beforehand by a rule, and says so.
 """
 
 from collections.abc import Mapping, Sequence
@@ -11,21 +11,18 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 from uuid import UUID
 
-from helpdesk.complaints.models import Complaint
 from helpdesk.identity.actors import Actor
 from helpdesk.kernel.access import require
 from helpdesk.kernel.errors import FieldError, ValidationFailed
 from helpdesk.kernel.money import Money
 from helpdesk.kernel.unit_of_work import UnitOfWork
-from helpdesk.recovery import floor, override_queries
-from helpdesk.recovery.floor import SETTLES
+from helpdesk.recovery import floor
 from helpdesk.recovery.option_terms import Terms
 from helpdesk.recovery.override_models import OfferOverride
 from helpdesk.recovery.playbook import Suggestion
-from helpdesk.recovery.playbook_spec import IN_KIND
+from helpdesk.recovery.remaining import BACK, OF_ITS_OWN_PRICE, Already
 from helpdesk.recovery.suggestions import Suggested
 
-_BACK: Final = frozenset({"refund", "partial_refund"})
 _BY_RULE: Final = "The amount was set beforehand, by a rule."
 _PEOPLE: Final = frozenset({"agent", "integration"})
 """Kinds of actors who can say why."""
@@ -52,68 +49,68 @@ class Kept:
     waived: dict[str, int] = field(default_factory=dict)
 
 
-def judge(kind: str, amount: Money | None, found: Suggestion, settled: Money) -> Override | None:
-    """How an offer differs from every alternative of the suggestion; None: it does not. `settled`: money that is offered on the
-    complaint already. All amounts are in one currency.
+def judge(kind: str, amount: Money | None, found: Suggestion, already: Already) -> Override | None:
+    """How an offer differs from every alternative of the suggestion, with what is offered already; None: it does not. All
+    amounts are in one currency.
     """
     if amount is None:
         return None
     nothing = Money(0, amount.currency)
-    goodwill = max((option.goodwill for option in found.alternatives), default=found.goodwill)
-    owed = max(found.owed - settled, nothing)
-    if kind in IN_KIND and kind != "gift":
-        return _in_kind(kind, amount, found)
-    if kind in _BACK and amount < owed:
+    if kind in OF_ITS_OWN_PRICE:
+        return _in_kind(kind, amount, found, already)
+    owed = max(found.owed - already.money, nothing)
+    if kind in BACK and amount < owed:
         return Override("under", owed, amount - owed, f"{owed} {owed.currency} is owed and not offered yet.")
-    most = owed + goodwill if kind in SETTLES else goodwill
-    if most < amount:
-        return Override("over", most, amount - most, f"No alternative has more than {most} {most.currency} for it.")
-    return None
+    goodwill = max((option.goodwill for option in found.alternatives), default=found.goodwill)
+    before = already.goodwill(found.owed)
+    left = max(goodwill - before, nothing)
+    over = already.along_with(kind, amount).goodwill(found.owed) - before - left
+    if over <= nothing:
+        return None
+    beside = " beside what is offered already" if already.offers else ""
+    most = amount - over
+    return Override("over", most, over, f"No alternative has more than {most} {most.currency} for it{beside}.")
 
 
-def _in_kind(kind: str, amount: Money, found: Suggestion) -> Override | None:
+def _in_kind(kind: str, amount: Money, found: Suggestion, already: Already) -> Override | None:
     nothing = Money(0, amount.currency)
     remedies = [remedy for option in found.alternatives for remedy in option.remedies if remedy.kind == kind]
     if not remedies:
         return Override("kind", amount, nothing, f"No alternative has a {kind}.")
     worth = [remedy.amount for remedy in remedies if remedy.amount is not None]
-    if worth and max(worth) < amount:
-        most = max(worth)
-        return Override("over", most, amount - most, f"What was bought had a price of {most} {most.currency}.")
-    return None
+    if not worth:
+        return None
+    before = already.of_kind(kind)
+    most = max(max(worth) - before, nothing)
+    if amount <= most:
+        return None
+    detail = f"What was bought had a price of {max(worth)} {most.currency}"
+    beside = f", and {before} of it is offered already" if before.minor else ""
+    return Override("over", most, amount - most, f"{detail}{beside}.")
 
 
 def check(
-    uow: UnitOfWork,
     actor: Actor,
-    complaint: Complaint,
     placed: Sequence[tuple[str, Terms]],
     given: Mapping[str, Any],
     *,
     suggested: Suggested,
+    already: Already,
 ) -> Kept | None:
     """What is to be kept of an offer. `placed`: its options with their pointers, of which each counts by itself, since the
-    customer takes one; `given`: override_reason, floor_reason, successor_of (what it replaces settles nothing). Raises
+    customer takes one; `given`: override_reason, floor_reason; `already`: without what this one replaces. Raises
     `ValidationFailed` that names what has to be said, and `Forbidden` to who says why less than the floor is offered and may not.
     """
     if given.get("floor_reason") is not None:
         require(actor, floor.MAY_GO_BELOW)
     found = suggested.suggestion
-    successor_of = given.get("successor_of")
-    settled = override_queries.settled(
-        uow.session,
-        complaint.id,
-        SETTLES,
-        found.owed.currency,
-        besides=[] if successor_of is None else [successor_of],
-    )
     several = len(placed) > 1
     short = [
         (at, amount)
         for at, terms in placed
-        for amount in floor.missing_from(terms, suggested, settled, several=several)
+        for amount in floor.missing_from(terms, suggested, already.surely, several=several)
     ]
-    overrides = [it for _, terms in placed if (it := judge(terms.kind, terms.amount, found, settled)) is not None]
+    overrides = [it for _, terms in placed if (it := judge(terms.kind, terms.amount, found, already)) is not None]
     if short and given.get("floor_reason") is None:
         raise ValidationFailed(errors=[floor.problem(at, amount, suggested) for at, amount in short])
     if short:

@@ -75,12 +75,15 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class Remedy:
-    """`issuable` False: it is the right thing, but cannot be drafted; nobody could issue it."""
+    """`issuable` False: it is the right thing, but cannot be drafted; nobody could issue it. `part`: words, kind (the thing
+    itself once more), owed, goodwill.
+    """
 
     kind: str
     amount: Money | None
     issuable: bool
     why: str
+    part: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -309,14 +312,14 @@ def _remedies(facts: Facts, owed: Money, goodwill: Money, kind: str = "voucher")
     """Money for money, words for the lack of attention; goodwill as it is wanted."""
     found = []
     if facts.fault != "none":
-        found.append(Remedy("apology_letter", None, True, "Where the fault is ours, we say sorry."))
+        found.append(Remedy("apology_letter", None, True, "Where the fault is ours, we say sorry.", "words"))
     if owed.minor:
         whole = facts.price is not None and facts.price <= owed
         back = "refund" if whole else "partial_refund"
         why = "What was lost is owed in money. A voucher does not settle it."
-        found.append(Remedy(back, owed, back in ISSUABLE, why))
+        found.append(Remedy(back, owed, back in ISSUABLE, why, "owed"))
     if goodwill.minor:
-        found.append(Remedy(kind, goodwill, kind in ISSUABLE, "Goodwill on top of what is owed."))
+        found.append(Remedy(kind, goodwill, kind in ISSUABLE, "Goodwill on top of what is owed.", "goodwill"))
     return tuple(found)
 
 
@@ -352,7 +355,7 @@ def _option(facts: Facts, version: str, item: Alternative, owed_lines: tuple[Lin
     remedies = list(_remedies(facts, owed, given, item.goodwill))
     if item.in_kind is not None and facts.fault != "none":
         place = 1 if remedies and remedies[0].kind == "apology_letter" else 0
-        in_kind = Remedy(item.in_kind, facts.price, item.in_kind in ISSUABLE, _IN_KIND[item.in_kind])
+        in_kind = Remedy(item.in_kind, facts.price, item.in_kind in ISSUABLE, _IN_KIND[item.in_kind], "kind")
         remedies.insert(place, in_kind)
     return Option(
         name=item.name,

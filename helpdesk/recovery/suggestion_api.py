@@ -9,8 +9,8 @@ from helpdesk.identity.actors import Actor
 from helpdesk.kernel.errors import FieldError, ValidationFailed
 from helpdesk.kernel.http import Blueprint
 from helpdesk.kernel.money import Money, MoneyError
+from helpdesk.recovery import override_queries, suggestions, views
 from helpdesk.recovery import suggestion_schemas as schemas
-from helpdesk.recovery import suggestions, views
 from helpdesk.recovery.case_facts import FACTS, as_kept, read_kept
 
 blp = Blueprint("remedies", __name__, description="What would make it right.")
@@ -23,6 +23,8 @@ _AMOUNTS = ("loss", "statutory", "price", "refunded", "fare")
     operation_id="get_complaint_suggestion",
     summary="What would make it right: what is owed, goodwill and alternatives, every factor shown",
     description="What was lost and what the law lays down is owed and is never reduced; the cap holds for goodwill only. "
+    ""
+    "What is offered on the complaint already is in `already_offered`; `remaining` and the remedies are what is to be offered yet. "
     "Facts that neither the query nor the record nor the complaint states are listed in `assumed`.",
     answer=schemas.Suggestion,
     query=schemas.SuggestionQuery,
@@ -30,7 +32,9 @@ _AMOUNTS = ("loss", "statutory", "price", "refunded", "fare")
 )
 def get_suggestion(session: Session, actor: Actor, given: dict[str, Any], ref: str) -> dict[str, Any]:
     complaint = get_visible(session, actor, ref)
-    return views.suggestion(suggestions.suggestion_for(session, complaint, _read(complaint, given)))
+    suggested = suggestions.suggestion_for(session, complaint, _read(complaint, given))
+    already = override_queries.offered(session, complaint.id, suggested.suggestion.owed.currency)
+    return views.suggestion(suggested, already)
 
 
 def _read(complaint: Complaint, given: Mapping[str, Any]) -> dict[str, Any]:

@@ -30,7 +30,7 @@ class SuggestionQuery(CaseFactsQuery):
     loss = _amount("Proven loss", "60.00")
     statutory = _amount("What a law or tariff lays down", "0")
     price = _amount("Price of what was bought; no price, no cap", "200.00")
-    refunded = _amount("What was refunded already", "0")
+    refunded = _amount("What was refunded already, beside the offers on the complaint", "0")
     fare = _amount("Of one passenger, one way", "320.00")
     currency = fields.String(
         validate=known_currency,
@@ -76,7 +76,11 @@ class SuggestionAlternative(Schema):
     name = fields.String(required=True, metadata={"example": "exchange"})
     title = fields.String(required=True, metadata={"example": "A new one, and goodwill as a voucher"})
     lines = fields.List(fields.Nested(SuggestionLine), required=True)
-    remedies = fields.List(fields.Nested(SuggestionRemedy), required=True)
+    remedies = fields.List(
+        fields.Nested(SuggestionRemedy),
+        required=True,
+        metadata={"description": "What is to be offered of it yet: none where all of it is."},
+    )
     owed = MoneyField(required=True)
     goodwill = MoneyField(required=True)
     total = MoneyField(required=True, metadata={"description": "Of its lines; what is given in kind comes on top."})
@@ -88,6 +92,23 @@ class SuggestionTariff(TariffOutcome):
     )
 
 
+class _SuggestionOffered(Schema):
+    owed = MoneyField(required=True, metadata={"description": "Of what is owed."})
+    goodwill = MoneyField(
+        required=True,
+        metadata={
+            "description": "All else that is no thing in kind: money beyond what is owed, vouchers, points, gifts."
+        },
+    )
+    in_kind = MoneyField(required=True, metadata={"description": "What replacements and new performances cost us."})
+
+
+class _SuggestionLeft(Schema):
+    owed = MoneyField(required=True)
+    goodwill = MoneyField(required=True, metadata={"description": "Of `goodwill`; an alternative may have more."})
+    offer = MoneyField(required=True, metadata={"description": "Their sum."})
+
+
 class Suggestion(Schema):
     playbook = fields.String(required=True, metadata={"example": "default"})
     version = fields.String(required=True, metadata={"example": "1"})
@@ -95,9 +116,20 @@ class Suggestion(Schema):
     owed = MoneyField(required=True, metadata={"description": "Restitution and statutory: the floor."})
     goodwill = MoneyField(required=True)
     cap = MoneyField(required=True, allow_none=True, metadata={"description": "For goodwill; null: no price known."})
-    offer = MoneyField(required=True)
+    offer = MoneyField(required=True, metadata={"description": "Owed and goodwill, whatever is offered already."})
+    already_offered = fields.Nested(
+        _SuggestionOffered,
+        required=True,
+        metadata={
+            "description": "By offers on this complaint that have not come to nothing, drafts and what merges have brought "
+            "included; of what the customer chooses from, as much as they may take."
+        },
+    )
+    remaining = fields.Nested(_SuggestionLeft, required=True, metadata={"description": "What is to be offered yet."})
     tactics = fields.List(fields.Nested(SuggestionTactic), required=True)
-    remedies = fields.List(fields.Nested(SuggestionRemedy), required=True)
+    remedies = fields.List(
+        fields.Nested(SuggestionRemedy), required=True, metadata={"description": "What is to be offered yet."}
+    )
     rules = fields.List(
         fields.String(), required=True, metadata={"description": "The playbook's rules that held.", "example": []}
     )

@@ -13,6 +13,7 @@ from helpdesk.recovery import (
     option_queries,
     override_queries,
     queries,
+    remaining,
     reviews,
     voucher_queries,
     waiting_queries,
@@ -21,6 +22,7 @@ from helpdesk.recovery.case_facts import as_kept
 from helpdesk.recovery.errors import ClaimUnderReview
 from helpdesk.recovery.lifecycle import BEFORE_CUSTOMER, LIFECYCLE
 from helpdesk.recovery.offers import Links
+from helpdesk.recovery.remaining import Already
 from helpdesk.recovery.suggestions import Suggested
 from helpdesk.recovery.voucher_models import Voucher, VoucherEntry
 
@@ -99,9 +101,16 @@ _SUGGESTED: Final = (
 )
 
 
-def suggestion(suggested: Suggested) -> dict[str, Any]:
-    return {name: getattr(suggested.suggestion, name) for name in _SUGGESTED} | {
-        "assumed": list(suggested.assumed),
+def suggestion(suggested: Suggested, already: Already) -> dict[str, Any]:
+    """With what is left of it: what one of the complaint's own offers refunds, nobody has to state."""
+    found = suggested.suggestion
+    refunds = already.has(*remaining.BACK)
+    return {name: getattr(found, name) for name in _SUGGESTED} | {
+        "already_offered": remaining.offered(found, already),
+        "remaining": remaining.left_of(found, already),
+        "remedies": remaining.remedies_left(found, already),
+        "alternatives": remaining.alternatives_left(found, already),
+        "assumed": [name for name in suggested.assumed if name != "refunded" or not refunds],
         "playbook_id": suggested.playbook_id,
         "facts": as_kept(suggested.case),
         "tariffs": [suggested.tariff_data(laid) for laid in suggested.tariffs],

@@ -11,13 +11,13 @@ from helpdesk.complaints.models import Complaint
 from helpdesk.identity.actors import SYSTEM
 from helpdesk.kernel.money import Money
 from helpdesk.kernel.unit_of_work import UnitOfWork
-from helpdesk.recovery import drafting, suggestions
+from helpdesk.recovery import drafting, override_queries, remaining, suggestions
 from helpdesk.recovery.errors import NothingToOffer
 from helpdesk.recovery.kinds import PAYING
 
 
 def draft(uow: UnitOfWork, complaint: Complaint, wanted: Mapping[str, Any]) -> UUID:
-    """`wanted`: kind, amount (as in JSON; None: the goodwill that the playbook suggests), reason, valid_days. Raises as `drafting.draft`
+    """`wanted`: kind, amount (as in JSON; None: what is left of the goodwill that the playbook suggests), reason, valid_days. Raises as `drafting.draft`
     does, and `NothingToOffer`.
     """
     given = {"kind": wanted["kind"], "reason": wanted["reason"]}
@@ -31,7 +31,9 @@ def draft(uow: UnitOfWork, complaint: Complaint, wanted: Mapping[str, Any]) -> U
 def _amount(uow: UnitOfWork, complaint: Complaint, wanted: Mapping[str, str] | None) -> Money:
     if wanted is not None:
         return Money.parse(wanted["amount"], wanted["currency"])
-    goodwill = suggestions.suggestion_for(uow.session, complaint).suggestion.goodwill
+    found = suggestions.suggestion_for(uow.session, complaint).suggestion
+    already = override_queries.offered(uow.session, complaint.id, found.owed.currency)
+    goodwill = remaining.left_of(found, already)["goodwill"]
     if goodwill.minor == 0:
         raise NothingToOffer
     return goodwill

@@ -37,7 +37,9 @@ def open_budget(manager: Caller, amount: str = "1000.00", **more: Any) -> str:
 
 
 def draft(caller: Caller, complaint: dict[str, Any], body: dict[str, Any] | None = None) -> dict[str, Any]:
-    body = {"allow_duplicate": True, "duplicate_reason": "Another parcel."} | (body or voucher())
+    """Whatever was given before: each may be another parcel's."""
+    why = {"allow_duplicate": True, "duplicate_reason": "Another parcel.", "override_reason": "Another parcel."}
+    body = why | (body or voucher())
     answer = caller.post(f"/complaints/{complaint['reference']}/offers", body)
     assert answer.status_code == 201, answer.text
     return dict(answer.json)

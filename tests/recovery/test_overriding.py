@@ -21,6 +21,7 @@ from helpdesk.kernel.unit_of_work import Database
 from helpdesk.recovery import drafting, floor, overriding
 from helpdesk.recovery.evidence_queries import offers_as_evidence
 from helpdesk.recovery.option_terms import Terms
+from helpdesk.recovery.remaining import Already
 from tests.complaints.merging import new
 from tests.conftest import Caller, Join, complaint_body, make_team
 from tests.recovery.answers import codes, refused
@@ -154,7 +155,9 @@ class TestOptions:
     def test_the_furthest_away_is_told(self, agent: Caller) -> None:
         complaint = bought(agent)
         fair = (("voucher", "50.00"), ("goodwill_payment", "40.00"))
-        assert self.options(agent, complaint, *fair).json["override"] is None
+        offer = self.options(agent, complaint, *fair).json
+        assert offer["override"] is None
+        step(agent, offer, "withdraw")
         far = (("voucher", "55.00"), ("goodwill_payment", "90.00"))
         assert codes(self.options(agent, complaint, *far)) == [("/override_reason", "override_reason")]
         assert self.options(agent, complaint, *far, **WHY).json["override"]["by"] == eur("40.00")
@@ -315,12 +318,12 @@ def test_judging_is_pure_and_total() -> None:
     """By itself, with nothing suggested and everything settled."""
     from tests.recovery.test_playbook import suggestion as found  # its builder
 
-    nothing, plenty = Money(0, "EUR"), Money.parse("500", "EUR")
+    nothing, plenty, already = Money(0, "EUR"), Money.parse("500", "EUR"), Already("EUR")
     none, letter = found(fault="none"), Terms(kind="apology_letter")
-    over = overriding.judge("voucher", Money(1, "EUR"), none, nothing)
+    over = overriding.judge("voucher", Money(1, "EUR"), none, already)
     assert over is not None
     assert (over.direction, over.by) == ("over", Money(1, "EUR"))
-    assert overriding.judge("apology_letter", None, none, nothing) is None
+    assert overriding.judge("apology_letter", None, none, already) is None
     assert floor.below_floor(Terms(kind="voucher", amount=Money(1, "EUR")), found(statutory=plenty), plenty) is None
     assert floor.below_floor(letter, found(statutory=plenty), nothing) is None
     assert floor.below_floor(letter, found(statutory=plenty), nothing, several=True) == plenty
@@ -338,9 +341,9 @@ class TestReport:
 
     def test_counts_by_agent_direction_and_size(self, agent: Caller, manager: Caller, auditor: Caller) -> None:
         complaint = bought(agent)
-        for amount in ("60.00", "70.00", "150.00"):
-            draft(agent, complaint, "voucher", amount, **WHY)
         draft(agent, complaint, "voucher", "20.00")
+        for amount in ("40.00", "20.00", "100.00"):  # of which 30 are left the first time
+            draft(agent, complaint, "goodwill_payment", amount, **WHY)
         draft(manager, complaint, "re_performance", "30.00", **WHY)
         found = auditor.get(self.PATH).json
         assert (found["offers"], found["overrides"], found["share"]) == (5, 4, 0.8)
