@@ -7,7 +7,7 @@ from typing import Any, Final
 from uuid import UUID
 
 from sqlalchemy import func, select
-from sqlalchemy.orm import Session, aliased
+from sqlalchemy.orm import Session
 
 from helpdesk.complaints.models import Complaint
 from helpdesk.complaints.queries import complaint_for_update, visible_to
@@ -17,7 +17,6 @@ from helpdesk.kernel.access import existing
 from helpdesk.kernel.pagination import AnySelect, Listed, Order, Page, listed
 from helpdesk.recovery.guard_models import ClaimReview, DuplicateOverride, GuardRulesVersion
 from helpdesk.recovery.guard_rules import GuardRules
-from helpdesk.recovery.lifecycle import GRANTED
 from helpdesk.recovery.models import Offer
 from helpdesk.recovery.queries import with_amount
 
@@ -184,21 +183,6 @@ def open_review(session: Session, complaint_id: UUID) -> ClaimReview | None:
 def is_open(session: Session, complaint_id: UUID) -> bool:
     found = select(ClaimReview.id).where(ClaimReview.complaint_id == complaint_id, ClaimReview.state == "open")
     return session.execute(found).first() is not None
-
-
-def granted_beside(session: Session, complaint_id: UUID, offer_id: UUID) -> int:
-    """What was granted on the complaint beside this offer and what it replaces, in minor units: there is one currency for all
-    of them.
-    """
-    this = aliased(Offer)
-    replaced = select(this.successor_of).where(this.id == offer_id).scalar_subquery()
-    beside = select(func.coalesce(func.sum(Offer.amount_minor), 0)).where(
-        Offer.complaint_id == complaint_id,
-        Offer.id != offer_id,
-        Offer.id.is_distinct_from(replaced),
-        Offer.status.in_(GRANTED),
-    )
-    return int(session.execute(beside).scalar_one() or 0)
 
 
 def settled_score(session: Session, complaint_id: UUID, round_: int) -> int | None:

@@ -4,8 +4,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import and_, case, func, or_, select
-from sqlalchemy.orm import Session
+from sqlalchemy import ColumnElement, and_, case, func, or_, select
+from sqlalchemy.orm import Session, aliased
 
 from helpdesk.complaints.models import Complaint
 from helpdesk.complaints.queries import visible_to
@@ -59,14 +59,29 @@ def offered(
     """What is offered on a complaint and has not come to nothing, delivered offers and those that a merge has brought included;
     with `granted` only what was approved. `besides`: offers that do not count.
     """
-    rows = session.execute(
-        _OFFERED.where(
-            Offer.complaint_id == complaint_id,
-            or_(Offer.currency == currency, Offer.currency.is_(None)),
-            Offer.status.in_(GRANTED) if granted else Offer.status.not_in(ENDED),
-            Offer.id.not_in(besides),
-        )
+    return _already(
+        session,
+        currency,
+        Offer.complaint_id == complaint_id,
+        Offer.status.in_(GRANTED) if granted else Offer.status.not_in(ENDED),
+        Offer.id.not_in(besides),
     )
+
+
+def granted_beside(session: Session, complaint_id: UUID, offer_id: UUID, currency: str) -> Already:
+    """What was approved on the complaint beside this offer and what it replaces."""
+    this = aliased(Offer)
+    replaced = select(this.successor_of).where(this.id == offer_id).scalar_subquery()
+    others = (Offer.id != offer_id, Offer.id.is_distinct_from(replaced))
+    return _already(session, currency, Offer.complaint_id == complaint_id, Offer.status.in_(GRANTED), *others)
+
+
+def of_one(session: Session, offer_id: UUID, currency: str) -> Already:
+    return _already(session, currency, Offer.id == offer_id)
+
+
+def _already(session: Session, currency: str, *conditions: ColumnElement[bool]) -> Already:
+    rows = session.execute(_OFFERED.where(or_(Offer.currency == currency, Offer.currency.is_(None)), *conditions))
     offers: dict[UUID, list[tuple[str, int]]] = {}
     for row in rows:
         offers.setdefault(row.id, []).append((row.kind, row.minor))

@@ -39,6 +39,11 @@ class Already:
         """Money at least."""
         return self._money(sum(min(_in_money(gives)) for gives in self.offers))
 
+    @property
+    def is_money(self) -> bool:
+        """Whatever is chosen; what costs nothing is no hindrance."""
+        return all(kind in SETTLES or not minor for gives in self.offers for kind, minor in gives)
+
     def goodwill(self, owed: Money) -> Money:
         """At most, whatever is chosen: with T of it no money and M of it money, T + max(M - owed, 0) is the larger of T and
         T + M - owed, and of each of these the most is the sum of each offer's most.

@@ -3,7 +3,7 @@ waits for somebody's word, and is then approved like any other offer.
 
 It is opened when an offer is submitted whose claim has a score at or above the threshold. From then on nobody approves offers
 on this complaint that go beyond what is owed, not even by their own authority, until it is settled; drafting goes on, and so
-does what is owed (restitution, what the law lays down) and what costs nothing. Who drafted the offer does not settle it. Once
+does what is owed (restitution, what the law lays down), as far as it is money, and what costs nothing. Who drafted the offer does not settle it. Once
 settled, it is not opened again in this round of the complaint, unless the score rises.
 
 Neither the score nor its reasons, nor that there is a review, is in the complaint's own story: that goes into evidence packs,
@@ -23,7 +23,7 @@ from helpdesk.kernel.errors import DomainError
 from helpdesk.kernel.ids import new_id
 from helpdesk.kernel.money import Money, MoneyError
 from helpdesk.kernel.unit_of_work import UnitOfWork
-from helpdesk.recovery import claims, guard_queries
+from helpdesk.recovery import claims, guard_queries, override_queries
 from helpdesk.recovery.errors import ClaimUnderReview, OwnReview, ReviewClosed
 from helpdesk.recovery.guard_events import ClaimReviewDropped, ClaimReviewOpened, ClaimReviewSettled
 from helpdesk.recovery.guard_models import ClaimReview
@@ -72,29 +72,32 @@ def hold_up(uow: UnitOfWork, actor: Actor, held: Held) -> bool:
 
 
 def is_owed(session: Session, held: Held) -> bool:
-    """Whether the offer, with what was granted on its complaint before, is no more than the playbook found to be owed when it
-    was drafted.
+    """Whether the offer is money, whatever the customer chooses, and with the money that was granted on its complaint before no
+    more than the playbook found to be owed when it was drafted. A voucher settles nothing that is owed, and uses up nothing of it.
     """
     offer = held.offer
     if offer.amount_minor is None or offer.currency is None:
         return True
-    return _is_owed(session, offer.complaint_id, offer.id, Money(offer.amount_minor, offer.currency), offer.suggestion)
+    return _is_owed(session, offer.complaint_id, offer.id, offer.currency, offer.suggestion)
 
 
 def _is_owed(
-    session: Session, complaint_id: UUID, offer_id: UUID, amount: Money, suggestion: Mapping[str, Any]
+    session: Session, complaint_id: UUID, offer_id: UUID, currency: str, suggestion: Mapping[str, Any]
 ) -> bool:
     owed = owed_by(suggestion)
-    if owed is None or owed.currency != amount.currency:
+    if owed is None or owed.currency != currency:
         return False
-    return guard_queries.granted_beside(session, complaint_id, offer_id) + amount.minor <= owed.minor
+    this = override_queries.of_one(session, offer_id, currency)
+    if not this.is_money:
+        return False
+    return override_queries.granted_beside(session, complaint_id, offer_id, currency).money + this.money <= owed
 
 
 def waits(session: Session, row: Mapping[str, Any]) -> bool:
     """`refusal`, of an offer as it is shown (`queries.offer_detail`); without any lock."""
     if row["amount"] is None or not guard_queries.is_open(session, row["complaint_id"]):
         return False
-    if _is_owed(session, row["complaint_id"], row["id"], Money(*row["amount"]), row["suggestion"]):
+    if _is_owed(session, row["complaint_id"], row["id"], row["amount"][1], row["suggestion"]):
         return False
     return not claims.is_protected_now(session, session.get_one(Complaint, row["complaint_id"]))
 

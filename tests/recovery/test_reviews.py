@@ -15,7 +15,11 @@ from helpdesk.recovery.guard_rules import LINES, SHIPPED
 from tests.conftest import Caller, complaint_body, make_team
 from tests.racing import at_once
 from tests.recovery.answers import LETTER, NO_ID, codes, refused
-from tests.recovery.helpers import act, another, draft, execute, offered, scalar, violations, voucher
+from tests.recovery.helpers import act, another, draft, eur, execute, offered, scalar, violations, voucher
+
+
+def refund(amount: str) -> dict[str, Any]:
+    return {"kind": "partial_refund", "amount": eur(amount), "reason": "It is owed."}
 
 NEED = {"flag": "hearing", "consent": True}
 RULES = "/recovery-guards"
@@ -223,20 +227,39 @@ class TestReview:
         self, database: Database, agent: Caller, manager: Caller, again: dict[str, Any]
     ) -> None:
         execute(database, "UPDATE complaint SET loss_minor = 4000 WHERE id = :id", id=again["id"])
-        assert submitted(agent, again, voucher("40.00"))["status"] == "approved"
+        assert submitted(agent, again, refund("40.00"))["status"] == "approved"
         assert manager.get("/claim-reviews").json["items"] == []
-        over = submitted(agent, again, voucher("0.01"))
+        over = submitted(agent, again, refund("0.01"))
         assert (over["status"], over["under_review"]) == ("pending_approval", True)
 
     def test_what_is_owed_is_not_held_up_by_what_it_replaces(
         self, database: Database, agent: Caller, again: dict[str, Any]
     ) -> None:
         execute(database, "UPDATE complaint SET loss_minor = 4000 WHERE id = :id", id=again["id"])
-        offer = offered(agent, again, voucher("40.00"))
+        offer = offered(agent, again, voucher("40.00", kind="goodwill_payment"))
         act(agent, offer, "counter", said_by="phone", words="My money back.")
         assert (
             submitted(agent, again, voucher("40.00", kind="refund", successor_of=offer["id"]))["status"] == "approved"
         )
+
+    def test_a_voucher_is_nothing_that_is_owed_and_uses_up_nothing_of_it(
+        self, database: Database, agent: Caller, senior: Caller, again: dict[str, Any]
+    ) -> None:
+        execute(database, "UPDATE complaint SET loss_minor = 4000 WHERE id = :id", id=again["id"])
+        offer = submitted(agent, again, voucher("30.00"))
+        assert (offer["status"], offer["under_review"]) == ("pending_approval", True)
+        choice = {
+            "options": [{"kind": "partial_refund", "amount": eur("10.00")}, {"kind": "voucher", "amount": eur("9.00")}]
+        }
+        assert submitted(agent, again, choice | {"reason": "x"})["status"] == "pending_approval"
+        assert settle(senior, only_review(senior)).status_code == 200
+        assert approve(senior, offer).status_code == 200
+        execute(
+            database,
+            "UPDATE claim_review SET state = 'open', settled_at = NULL, settled_by = NULL, decision = NULL, reason = NULL",
+        )
+        owed = submitted(agent, again, refund("40.00"))
+        assert (owed["status"], owed["under_review"]) == ("approved", False)
 
     def test_what_costs_nothing_is_not_held_up(self, agent: Caller, again: dict[str, Any]) -> None:
         submitted(agent, again)
