@@ -52,7 +52,8 @@ def get_fairness(session: Session, actor: Actor, given: dict[str, Any]) -> dict[
     "/reports/recovery-return",
     operation_id="get_recovery_return",
     summary="What recovery brought for what it cost",
-    description="`(retained - cost) / cost`. Customers who got a remedy in the span, of complaints that you see, and did not "
+    description="`(retained - cost) / cost`. Customers who got a remedy of this currency in the span (or a letter, where the "
+    "complaint is reckoned in it), of complaints that you see, and did not "
     "have to complain again after it, count as retained, by the share that you give. What a customer is worth and who stays "
     "is not known here: it rests on what you say.",
     answer=report_schemas.Return,

@@ -245,8 +245,8 @@ def _cost(row: Mapping[str, Any], teams: Mapping[Any, str]) -> dict[str, Any]:
 
 def recovered(session: Session, actor: Actor, since: datetime, before: datetime, currency: str) -> Any:
     """What a return is reckoned from, of complaints in sight: `cost` of the remedies that were committed in the span (in minor
-    units, what came back left out), `customers` who got a remedy then, and of these `back`, those who had to complain again
-    after it.
+    units, what came back left out), `customers` who got a remedy in this currency then, or a letter on a complaint that is reckoned
+    in it, and of these `back`, those who had to complain again after it.
     """
     first = _spent().subquery("entries")
     cost = (
@@ -262,6 +262,7 @@ def recovered(session: Session, actor: Actor, since: datetime, before: datetime,
             _OFFER.delivered_at >= since,
             _OFFER.delivered_at < before,
             _OFFER.status.in_(GRANTED),
+            func.coalesce(_OFFER.currency, _COMPLAINT.currency) == currency,
             _COMPLAINT.customer_id.is_not(None),
             visible_to(actor),
         )

@@ -257,7 +257,9 @@ class ReturnQuery(SpanQuery):
 class Return(Schema):
     since = Timestamp(required=True)
     before = Timestamp(required=True, metadata={"example": "2026-04-01T00:00:00Z"})
-    customers = fields.Integer(required=True, metadata={"description": "Who got a remedy then.", "example": 50})
+    customers = fields.Integer(
+        required=True, metadata={"description": "Who got a remedy of this currency then.", "example": 50}
+    )
     complained_again = fields.Integer(
         required=True,
         metadata={"description": "Of these: after it, or about a complaint that was reopened.", "example": 10},

@@ -272,6 +272,20 @@ class TestReturn:
         found = firm.manager.get(f"{RETURN}&retained_share=0.8").json
         assert (found["complained_again"], found["retained"]) == (1, money("160.00"))
 
+    def test_customers_are_those_whose_remedies_the_cost_is_of(self, firm: Firm) -> None:
+        open_budget(firm.manager, "500.00", currency="BRL")
+        issued(firm.program, firm.agent, new(firm.agent, firm.team, 1), voucher("10.00"))
+        brl = {"amount": "10.00", "currency": "BRL"}
+        for number in (2, 3):
+            complaint = new(firm.agent, firm.team, number, price={"amount": "200.00", "currency": "BRL"})
+            issued(firm.program, firm.agent, complaint, voucher("10.00") | {"amount": brl})
+        letters = new(firm.agent, firm.team, 4, price={"amount": "200.00", "currency": "BRL"})
+        issued(firm.program, firm.agent, letters, LETTER)
+        for currency, customers, back in (("EUR", 1, 9.0), ("BRL", 3, 14.0), ("USD", 0, None)):
+            query = f"currency={currency}&value_per_customer=100&retained_share=1"
+            found = firm.manager.get(f"/reports/recovery-return?{query}").json
+            assert (found["customers"], found["return"]) == (customers, back)
+
     @pytest.mark.parametrize(
         ("query", "problem"),
         [
