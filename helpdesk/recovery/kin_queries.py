@@ -1,5 +1,8 @@
 """Which complaints are of the same person, or about the same matter, and what was given on them.
 
+What an order is called stands in the fields that the rules name (`reference_fields`). A complaint's `external_id` is its own
+number in one source, and says nothing of an order: no two complaints of a source share one, and those of two sources only by chance.
+
 For the program itself: no visibility. A guard that saw only what its caller sees would be got round by the next team; what is
 shown of what it found is for `compensation` and `claims` to bound.
 """
@@ -43,7 +46,7 @@ class Kin:
 
 
 _KIN: Final = text(r"""
-    WITH me AS (SELECT customer_id, external_id FROM complaint WHERE id = :id),
+    WITH me AS (SELECT customer_id FROM complaint WHERE id = :id),
     mine AS (
         SELECT lower(email) AS email, "right"(regexp_replace(phone, '\D', '', 'g'), 9) AS phone
         FROM complaint_person WHERE complaint_id = :id AND role = 'complainant'
@@ -57,8 +60,6 @@ _KIN: Final = text(r"""
         SELECT p.complaint_id, 'phone' FROM mine
         JOIN complaint_person p ON "right"(regexp_replace(p.phone, '\D', '', 'g'), 9) = mine.phone
         WHERE p.phone IS NOT NULL AND p.role = 'complainant' AND length(mine.phone) >= 6
-        UNION ALL
-        SELECT c.id, 'reference' FROM me JOIN complaint c ON c.external_id = me.external_id
         UNION ALL
         SELECT theirs.complaint_id, 'reference' FROM complaint_custom_value ours
         JOIN custom_field f ON f.id = ours.field_id AND f.key = ANY(:fields)
@@ -88,7 +89,6 @@ def kin_of(session: Session, complaint_id: UUID, rules: GuardRules) -> list[Kin]
 
 _KEYS: Final = text(r"""
     SELECT 'customer:' || customer_id FROM complaint WHERE id = :id AND customer_id IS NOT NULL
-    UNION SELECT 'number:' || external_id FROM complaint WHERE id = :id AND external_id IS NOT NULL
     UNION SELECT 'email:' || lower(email) FROM complaint_person
     WHERE complaint_id = :id AND role = 'complainant' AND email IS NOT NULL
     UNION SELECT 'phone:' || "right"(regexp_replace(phone, '\D', '', 'g'), 9) FROM complaint_person

@@ -136,6 +136,17 @@ class TestNotRefused:
             ["customer", "email", "reference", "issue:DEL.LATE"]
         ]
 
+    def test_a_number_in_a_source_names_no_order(self, agent: Caller, budget: str, team: UUID) -> None:
+        """Two sources count each for itself; of one, each complaint has a number of its own."""
+        fee = [{"category": "BIL", "issue": "BIL.FEE"}]
+        draft(agent, new(agent, team, source="depot", external_id="17"))
+        other = new(agent, team, source="shop", external_id="17", complainant=OTHER, issues=fee)
+        assert given(agent, other).json["offers"] == []
+        assert offer(agent, other).status_code == 201
+        again = offer(agent, new(agent, team, source="depot", external_id="18"))
+        assert refused(again) == (409, "already_compensated")
+        assert [item["shares"] for item in again.json["offers"]] == [["customer", "email", "issue:DEL.LATE"]]
+
     def test_up_to_what_is_owed(self, agent: Caller, first: dict[str, Any], team: UUID) -> None:
         second = new(agent, team, loss=eur("60.00"))
         assert offer(agent, second, "30.00").status_code == 201
