@@ -1,7 +1,8 @@
 """What a tariff lays down, computed from the numbers of one version and the facts of a case. Pure.
 
 A method is a way of reckoning that the program knows; its numbers (bands, hours, caps, amounts) are data. `compute` never
-guesses: a fact that it needs and nobody has stated makes the outcome `facts_missing`, with the names. Amounts are for one
+guesses: a fact that it needs and nobody has stated makes the outcome `facts_missing`, with the names of all that it will need by
+what is stated; which more it needs may depend on what these are. Amounts are for one
 passenger or customer, rounded once, half up, and then multiplied by the passengers.
 """
 
@@ -19,6 +20,7 @@ CODES: Final = (
     "owed",
     "facts_missing",
     "not_in_force",
+    "not_known",
     "not_this_cause",
     "extraordinary",
     "told_in_time",
@@ -27,7 +29,9 @@ CODES: Final = (
     "other_currency",
     "nothing_counted",
 )
-"""How a computation can end: `owed`, or why it lays down nothing here, or cannot be told."""
+"""How a computation can end: `owed`, or why it lays down nothing here, or cannot be told. `not_known`: it lays down something on
+that day, and no version says how much.
+"""
 _MOST: Final = Decimal(1_000_000_000)
 _PLACES: Final = 8
 
@@ -46,8 +50,8 @@ class Outcome:
 
     @property
     def applies(self) -> bool | None:
-        """None: it cannot be told yet."""
-        if self.code == "facts_missing":
+        """None: it cannot be told."""
+        if self.code in {"facts_missing", "not_known"}:
             return None
         return self.code == "owed"
 
@@ -77,16 +81,14 @@ def _step(name: str, value: str, because: str) -> dict[str, str]:
 
 
 def _air_passenger(numbers: Numbers, currency: str, facts: Known) -> Outcome:
-    absent = _missing(facts, "cause", "distance_km")
+    needs = _NEEDS.get(facts.get("cause") or "", lambda _numbers, _facts: ())
+    absent = _missing(facts, "cause", "distance_km", *needs(numbers, facts))
     if absent is not None:
         return absent
     return _BY_CAUSE[facts["cause"]](numbers, currency, facts)
 
 
 def _delayed(numbers: Numbers, currency: str, facts: Known) -> Outcome:
-    absent = _missing(facts, "delay_hours", "extraordinary", *_eu(numbers, facts))
-    if absent is not None:
-        return absent
     if facts["extraordinary"]:
         return Outcome(code="extraordinary", because="Extraordinary circumstances excuse a delay.")
     late, least = facts["delay_hours"], Decimal(numbers["delay_from_hours"])
@@ -106,20 +108,12 @@ def _delayed(numbers: Numbers, currency: str, facts: Known) -> Outcome:
 
 
 def _cancelled(numbers: Numbers, currency: str, facts: Known) -> Outcome:
-    absent = _missing(facts, "notice_days", "extraordinary", *_eu(numbers, facts))
-    if absent is not None:
-        return absent
     if facts["extraordinary"]:
         return Outcome(code="extraordinary", because="Extraordinary circumstances excuse a cancellation.")
-    notice = next(item for item in numbers["notice"] if facts["notice_days"] >= Decimal(item["from_days"]))
+    notice = _notice(numbers, facts)
     if notice["arrives_later_below_hours"] is None:
         because = f"It was told {facts['notice_days']} days before, which is in time."
         return Outcome(code="told_in_time", because=because)
-    absent = _missing(facts, "rerouted") or (
-        _missing(facts, "departs_earlier_hours", "delay_hours") if facts["rerouted"] else None
-    )
-    if absent is not None:
-        return absent
     if facts["rerouted"] and _close_enough(notice, facts):
         because = f"It was told {facts['notice_days']} days before, and the other transport leaves and arrives close to what was planned."
         return Outcome(code="rerouted_in_time", because=because)
@@ -133,11 +127,6 @@ def _close_enough(notice: Mapping[str, Any], facts: Known) -> bool:
 
 def _refused(numbers: Numbers, currency: str, facts: Known) -> Outcome:
     """Denied boarding is the carrier's own doing: no circumstance excuses it."""
-    absent = _missing(facts, "rerouted", *_eu(numbers, facts)) or (
-        _missing(facts, "delay_hours") if facts["rerouted"] else None
-    )
-    if absent is not None:
-        return absent
     return _perhaps_halved(numbers, currency, facts, "Boarding was denied.")
 
 
@@ -148,9 +137,32 @@ def _perhaps_halved(numbers: Numbers, currency: str, facts: Known, because: str)
     return _owed(amount / 2 if halved else amount, currency, facts, because, told, _half(halved, why))
 
 
+def _needs_of_delay(numbers: Numbers, facts: Known) -> tuple[str, ...]:
+    return ("delay_hours", "extraordinary", *_eu(numbers, facts))
+
+
+def _needs_of_cancellation(numbers: Numbers, facts: Known) -> tuple[str, ...]:
+    """Other transport matters where the notice was not in time, and nothing excuses it."""
+    late = facts.get("notice_days") is not None and _notice(numbers, facts)["arrives_later_below_hours"] is not None
+    other = ("rerouted", *(("departs_earlier_hours", "delay_hours") if facts.get("rerouted") else ()))
+    counts = late and not facts.get("extraordinary")
+    return ("notice_days", "extraordinary", *_eu(numbers, facts), *(other if counts else ()))
+
+
+def _needs_of_refusal(numbers: Numbers, facts: Known) -> tuple[str, ...]:
+    return ("rerouted", *_eu(numbers, facts), *(("delay_hours",) if facts.get("rerouted") else ()))
+
+
+def _notice(numbers: Numbers, facts: Known) -> Mapping[str, Any]:
+    rows: Sequence[Mapping[str, Any]] = numbers["notice"]
+    return next(row for row in rows if facts["notice_days"] >= Decimal(row["from_days"]))
+
+
 def _eu(numbers: Numbers, facts: Known) -> tuple[str, ...]:
-    """`within_eu` matters only where it makes another amount."""
+    """`within_eu` matters only where it makes another amount, which nobody can tell before the distance."""
     at_most = numbers.get("within_eu_at_most")
+    if facts.get("distance_km") is None:
+        return ()
     beyond = at_most is not None and Decimal(_row(numbers, facts)["amount"]) > Decimal(at_most)
     return ("within_eu",) if beyond else ()
 
@@ -179,6 +191,12 @@ _BY_CAUSE: Final[Mapping[str, Callable[[Numbers, str, Known], Outcome]]] = {
     "cancellation": _cancelled,
     "denied_boarding": _refused,
 }
+_NEEDS: Final[Mapping[str, Callable[[Numbers, Known], tuple[str, ...]]]] = {
+    "delay": _needs_of_delay,
+    "cancellation": _needs_of_cancellation,
+    "denied_boarding": _needs_of_refusal,
+}
+"""Beside the distance, as far as what is stated tells."""
 
 
 def _fare_multiple(numbers: Numbers, currency: str, facts: Known) -> Outcome:
@@ -187,9 +205,7 @@ def _fare_multiple(numbers: Numbers, currency: str, facts: Known) -> Outcome:
         return absent
     if facts["cause"] != "denied_boarding":
         return Outcome(code="not_this_cause", because="It is for boarding that was denied.")
-    absent = _missing(facts, "fare", "rerouted") or (
-        _missing(facts, "delay_hours", "international") if facts["rerouted"] else None
-    )
+    absent = _missing(facts, "fare", "rerouted", *(("delay_hours", "international") if facts.get("rerouted") else ()))
     if absent is not None:
         return absent
     if facts["fare"].currency != currency:

@@ -137,12 +137,20 @@ class TariffOutcome(Schema):
     applies = fields.Boolean(
         required=True,
         allow_none=True,
-        metadata={"description": "Null: it cannot be told; see `missing`.", "example": True},
+        metadata={
+            "description": "Null: it cannot be told; see `missing`, or `because` where it holds and its amounts are not known.",
+            "example": True,
+        },
     )
     code = Choice(CODES, required=True, metadata={"example": "owed"})
     because = fields.String(required=True, metadata={"example": "The delay was long enough."})
     missing = fields.List(
-        fields.String(), required=True, metadata={"description": "Facts that it needs.", "example": []}
+        fields.String(),
+        required=True,
+        metadata={
+            "description": "All facts that it needs by what is stated; which more may depend on what these are.",
+            "example": [],
+        },
     )
     steps = fields.List(fields.Nested(TariffStep), required=True)
     amount = fields.Dict(required=True, allow_none=True, metadata={"example": {"amount": "400.00", "currency": "EUR"}})

@@ -73,7 +73,7 @@ def _checked(uow: UnitOfWork, given: Mapping[str, Any]) -> dict[str, Any]:
 
 def _condition(written: Any, vocabulary: Vocabulary) -> tuple[Any, list[FieldError]]:
     try:
-        expression = read(written, vocabulary, "/condition")
+        expression = read(written, vocabulary, "/condition", changes=False)
     except ValidationFailed as error:
         return written, list(error.errors)
     if expression.asks_for_changes:

@@ -79,7 +79,8 @@ class Tariffs:
         """What a tariff that somebody names lays down."""
         version = self.on(code, day)
         if version is None:
-            return Laid(code, day, None, Outcome(code="not_in_force", because=self._why_not(code, day)))
+            ending = "not_in_force" if self._gap(code, day) is None else "not_known"
+            return Laid(code, day, None, Outcome(code=ending, because=self._why_not(code, day)))
         return Laid(code, day, version, version.outcome(known))
 
     def _why_not(self, code: str, day: date) -> str:

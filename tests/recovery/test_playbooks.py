@@ -331,7 +331,7 @@ class TestSuggestion:
         ]
         assert found["owed"]["amount"] == "0.00"
         named = suggestion(agent, complaint, "?tariff=uk.telecom&happened_on=2025-06-01")
-        assert [(item["tariff"], item["code"]) for item in named["tariffs"]] == [("uk.telecom", "not_in_force")]
+        assert [(item["tariff"], item["code"]) for item in named["tariffs"]] == [("uk.telecom", "not_known")]
         assert (
             "the one before it ends on 2025-03-31, and the next one begins on 2026-04-01"
             in named["tariffs"][0]["because"]
@@ -344,7 +344,7 @@ class TestSuggestion:
         complaint = new(agent, jurisdiction="GB")
         asked = "?missed_appointments=1&happened_on="
         (told,) = suggestion(agent, complaint, f"{asked}2025-06-01")["tariffs"]
-        assert (told["tariff"], told["code"], told["applies"]) == ("uk.telecom", "not_in_force", False)
+        assert (told["tariff"], told["code"], told["applies"]) == ("uk.telecom", "not_known", None)
         assert suggestion(agent, complaint, f"{asked}2019-03-01")["tariffs"] == []
         elsewhere = new(agent, jurisdiction="FR")
         assert suggestion(agent, elsewhere, f"{asked}2025-06-01")["tariffs"] == []
@@ -399,7 +399,7 @@ class TestDiff:
         assert [(item["path"], item["kind"], item["words"]) for item in found] == [
             ("/formula/band/S3", "changed", "Band S3: 40 becomes 50."),
             ("/rules/a/factor", "changed", "Rule a factor: 2 becomes 2.5."),
-            ("/rules/c", "added", "Rule c is new: c."),
+            ("/rules/c", "added", "Rule c is new: always."),
             ("/rules", "moved", "Rules stand in another order: b, a."),
         ]
         assert found[0]["values"] == {"before": "40", "after": "50"}

@@ -89,6 +89,7 @@ class TestFlightDelay:
             ("delay_hours", "extraordinary", "within_eu"),
         )
         assert laid("eu.261/2005").missing == ("cause", "distance_km")
+        assert laid("eu.261/2005", cause="delay").missing == ("distance_km", "delay_hours", "extraordinary")
         # Where it makes no other amount, it is not asked for.
         assert "within_eu" not in laid("eu.261/2005", cause="delay", distance_km="900").missing
 
@@ -142,6 +143,10 @@ class TestCancellation:
     def test_without_other_transport_it_is_whole(self) -> None:
         assert told(laid("eu.261/2005", **GONE, notice_days=3, rerouted=False)) == ("owed", "400.00")
         assert laid("eu.261/2005", **GONE, notice_days=3).missing == ("rerouted",)
+        late = {"cause": "cancellation", "notice_days": 3}
+        assert laid("eu.261/2005", **late).missing == ("distance_km", "extraordinary", "rerouted")
+        assert laid("eu.261/2005", **late, extraordinary=True).missing == ("distance_km",)
+        assert laid("eu.261/2005", **late | {"notice_days": 14}).missing == ("distance_km", "extraordinary")
         assert laid("eu.261/2005", **GONE, notice_days=3, rerouted=True).missing == (
             "departs_earlier_hours",
             "delay_hours",

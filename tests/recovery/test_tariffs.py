@@ -66,7 +66,7 @@ class TestCompute:
             ("uk.telecom", "2023-04-01", {"days_of_delayed_start": 1}, ("owed", "5.83")),
             ("uk.telecom", "2024-03-31", {"missed_appointments": 1}, ("owed", "29.15")),
             ("uk.telecom", "2024-04-01", {"missed_appointments": 1}, ("owed", "30.49")),
-            ("uk.telecom", "2025-04-01", {"missed_appointments": 1}, ("not_in_force", None)),
+            ("uk.telecom", "2025-04-01", {"missed_appointments": 1}, ("not_known", None)),
             ("uk.telecom", "2026-04-01", {"missed_appointments": 1}, ("owed", "32.31")),
             ("us.denied_boarding", "2025-01-21", {"cause": "denied_boarding", "rerouted": False}, ("owed", "1550.00")),
             ("us.denied_boarding", "2025-01-22", {"cause": "denied_boarding", "rerouted": False}, ("owed", "2150.00")),
@@ -82,7 +82,11 @@ class TestCompute:
 
     def test_says_why_not(self, agent: Caller) -> None:
         found = compute(agent, "eu.261", cause="delay").json
-        assert (found["applies"], found["missing"], found["amount"]) == (None, ["distance_km"], None)
+        assert (found["applies"], found["missing"], found["amount"]) == (
+            None,
+            ["distance_km", "delay_hours", "extraordinary"],
+            None,
+        )
         found = compute(agent, "us.denied_boarding", cause="delay").json
         assert (found["applies"], found["code"], found["because"]) == (
             False,
