@@ -231,7 +231,7 @@ def _spec(
     condition, result = given["condition"], json_safe(given["result"])
     if "condition" in changed:
         try:
-            expression = read(condition, vocabulary(uow.session), "/condition")
+            expression = read(condition, vocabulary(uow.session), "/condition", changes=False)
         except ValidationFailed as error:
             problems += error.errors
         else:

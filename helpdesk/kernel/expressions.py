@@ -176,13 +176,16 @@ class Expression:
         return any(leaf.operator in CHANGES for leaf in self.root.comparisons())
 
 
-def read(given: Any, vocabulary: Vocabulary, pointer: str = "", *, kept: bool = False) -> Expression:
+def read(
+    given: Any, vocabulary: Vocabulary, pointer: str = "", *, kept: bool = False, changes: bool = True
+) -> Expression:
     """A condition from JSON. Raises `ValidationFailed` that names every bad place at once, below `pointer`.
 
     `kept`: it was checked when it was written, so values that have left their field's choices since are let through (they
-    match what still has them). Fields that are gone are not: whoever keeps conditions must expect the error.
+    match what still has them). Fields that are gone are not: whoever keeps conditions must expect the error. `changes` False: who
+    reads refuses to ask for changes (`asks_for_changes`), so that nobody is told to.
     """
-    reader = _Reader(vocabulary, kept)
+    reader = _Reader(vocabulary, kept, changes)
     root = reader.node(given, pointer, 1)
     if reader.problems:
         raise ValidationFailed(errors=reader.problems)
@@ -194,9 +197,10 @@ _NOWHERE: Final = _All(())
 
 
 class _Reader:
-    def __init__(self, vocabulary: Vocabulary, kept: bool) -> None:
+    def __init__(self, vocabulary: Vocabulary, kept: bool, changes: bool) -> None:
         self._vocabulary = vocabulary
         self._kept = kept
+        self._words = [word for word in OPERATORS if changes or word not in CHANGES]
         self._parts = 0
         self.problems: list[FieldError] = []
 
@@ -245,7 +249,7 @@ class _Reader:
         if field is None:
             return self._wrong(f"{at}/field", "unknown", "There is no such field.")
         if not isinstance(word, str) or word not in field.operators:
-            known = ", ".join(item for item in OPERATORS if item in field.operators)
+            known = ", ".join(item for item in self._words if item in field.operators)
             return self._wrong(f"{at}/operator", "choice", f"For {name}: {known}.")
         wanted = self._wanted(field, word, given, f"{at}/value")
         return _Comparison(name, field, word, wanted, _meant(field, wanted))

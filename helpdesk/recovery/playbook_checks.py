@@ -26,7 +26,7 @@ def checked(spec: Mapping[str, Any], vocabulary: Vocabulary, at: str) -> tuple[d
 def spelled(written: Any, vocabulary: Vocabulary, at: str) -> tuple[Any, list[FieldError]]:
     """A condition in one spelling, and what is wrong with it."""
     try:
-        expression = read(written, vocabulary, at)
+        expression = read(written, vocabulary, at, changes=False)
     except ValidationFailed as error:
         return written, list(error.errors)
     if expression.asks_for_changes:

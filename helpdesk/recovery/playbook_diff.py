@@ -5,6 +5,9 @@ their names; another order of rules is a change too, since it decides. Pure.
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
+from helpdesk.kernel.expressions import ALWAYS
+
+_LONGEST: Final = 300
 _NAMED: Final = {"rules": "name", "alternatives": "name"}
 _WORDS: Final[Mapping[str, str]] = {
     "band": "Band",
@@ -79,13 +82,64 @@ def _words(before: Any, after: Any, path: tuple[str, ...], kind: str) -> str:
 
 
 def _plain(value: Any) -> str:
-    """In one line, and no longer than a line."""
+    """In one line, and no longer than two."""
     if isinstance(value, Mapping):
-        if "title" in value or "condition" in value:
-            return str(value.get("title") or value.get("name"))
-        text = ", ".join(f"{name} {_plain(item)}" for name, item in value.items())
+        text = _described(value)
     elif isinstance(value, list):
         text = ", ".join(map(_plain, value)) or "none"
     else:
         text = "none" if value is None else str(value)
-    return text if len(text) <= 200 else f"{text[:197]}..."
+    return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 3]}..."
+
+
+def _described(value: Mapping[str, Any]) -> str:
+    """A rule, an alternative and a condition by what they do; anything else by its parts."""
+    if "condition" in value:
+        return "; ".join(_rule(value))
+    if "title" in value:
+        return "; ".join(_alternative(value))
+    if {"all", "any", "not", "operator"} & set(value):
+        return _condition(value)
+    return ", ".join(f"{name} {_plain(item)}" for name, item in value.items() if item is not None)
+
+
+def _rule(rule: Mapping[str, Any]) -> Iterator[str]:
+    always = rule["condition"] == ALWAYS
+    yield "always" if always else f"where {_condition(rule['condition'])}"
+    if rule.get("set"):
+        yield f"sets {_plain(rule['set'])}"
+    if rule.get("factor") is not None:
+        yield f"times {rule['factor']}"
+    yield from (f"adds {_line(line)}" for line in rule.get("lines") or ())
+    for part in ("tactics", "alternatives"):
+        if rule.get(part):
+            yield f"{part} {_plain(rule[part])}"
+    if rule.get("stop"):
+        yield "no later rule is looked at"
+
+
+def _line(line: Mapping[str, Any]) -> str:
+    much = line["fixed"] if line.get("fixed") is not None else f"{line['percent']} % of {line['of']}"
+    return f"{much} ({line['text']})"
+
+
+def _alternative(item: Mapping[str, Any]) -> Iterator[str]:
+    yield str(item["title"])
+    yield f"for {_plain(item['lost'])}" if item.get("lost") else "for anything that is lost"
+    if item.get("in_kind"):
+        yield str(item["in_kind"])
+    goodwill = item["goodwill"]
+    yield f"goodwill as {goodwill['kind']}, times {goodwill.get('factor', '1')}"
+
+
+def _condition(written: Any, *, inside: bool = False) -> str:
+    """`severity le S2 and (category is DEL or price is_set)`: in the words in which conditions are written."""
+    for word, between in (("all", " and "), ("any", " or ")):
+        if word in written:
+            parts = [_condition(part, inside=True) for part in written[word]]
+            text = between.join(parts) or "always"
+            return f"({text})" if inside and len(parts) > 1 else text
+    if "not" in written:
+        return f"not ({_condition(written['not'])})"
+    value = f" {_plain(written['value'])}" if "value" in written else ""
+    return f"{written['field']} {written['operator']}{value}"

@@ -162,7 +162,7 @@ def _checked(uow: UnitOfWork, spec: dict[str, Any], calendar_id: UUID, changed: 
     problems = list(_day_problems(spec))
     if "condition" in changed:
         try:
-            expression = read(spec["condition"], policy_facts.vocabulary(uow.session), "/condition")
+            expression = read(spec["condition"], policy_facts.vocabulary(uow.session), "/condition", changes=False)
         except ValidationFailed as error:
             problems += error.errors
         else:
