@@ -92,7 +92,7 @@ class SuggestionTariff(TariffOutcome):
     )
 
 
-class _SuggestionOffered(Schema):
+class SuggestionOffered(Schema):
     owed = MoneyField(required=True, metadata={"description": "Of what is owed."})
     goodwill = MoneyField(
         required=True,
@@ -103,7 +103,7 @@ class _SuggestionOffered(Schema):
     in_kind = MoneyField(required=True, metadata={"description": "What replacements and new performances cost us."})
 
 
-class _SuggestionLeft(Schema):
+class SuggestionLeft(Schema):
     owed = MoneyField(required=True)
     goodwill = MoneyField(required=True, metadata={"description": "Of `goodwill`; an alternative may have more."})
     offer = MoneyField(required=True, metadata={"description": "Their sum."})
@@ -118,14 +118,14 @@ class Suggestion(Schema):
     cap = MoneyField(required=True, allow_none=True, metadata={"description": "For goodwill; null: no price known."})
     offer = MoneyField(required=True, metadata={"description": "Owed and goodwill, whatever is offered already."})
     already_offered = fields.Nested(
-        _SuggestionOffered,
+        SuggestionOffered,
         required=True,
         metadata={
             "description": "By offers on this complaint that have not come to nothing, drafts and what merges have brought "
             "included; of what the customer chooses from, as much as they may take."
         },
     )
-    remaining = fields.Nested(_SuggestionLeft, required=True, metadata={"description": "What is to be offered yet."})
+    remaining = fields.Nested(SuggestionLeft, required=True, metadata={"description": "What is to be offered yet."})
     tactics = fields.List(fields.Nested(SuggestionTactic), required=True)
     remedies = fields.List(
         fields.Nested(SuggestionRemedy), required=True, metadata={"description": "What is to be offered yet."}
