@@ -246,10 +246,10 @@ class TestReview:
         self, database: Database, agent: Caller, senior: Caller, again: dict[str, Any]
     ) -> None:
         execute(database, "UPDATE complaint SET loss_minor = 4000 WHERE id = :id", id=again["id"])
-        offer = submitted(agent, again, voucher("30.00"))
+        offer = submitted(agent, again, voucher("5.00"))
         assert (offer["status"], offer["under_review"]) == ("pending_approval", True)
         choice = {
-            "options": [{"kind": "partial_refund", "amount": eur("10.00")}, {"kind": "voucher", "amount": eur("9.00")}]
+            "options": [{"kind": "partial_refund", "amount": eur("3.00")}, {"kind": "voucher", "amount": eur("2.00")}]
         }
         assert submitted(agent, again, choice | {"reason": "x"})["status"] == "pending_approval"
         assert settle(senior, only_review(senior)).status_code == 200
