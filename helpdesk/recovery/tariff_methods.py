@@ -81,8 +81,9 @@ def _step(name: str, value: str, because: str) -> dict[str, str]:
 
 
 def _air_passenger(numbers: Numbers, currency: str, facts: Known) -> Outcome:
-    needs = _NEEDS.get(facts.get("cause") or "", lambda _numbers, _facts: ())
-    absent = _missing(facts, "cause", "distance_km", *needs(numbers, facts))
+    cause = facts.get("cause")
+    needs = () if cause is None else _NEEDS[cause](numbers, facts)
+    absent = _missing(facts, "cause", "distance_km", *needs)
     if absent is not None:
         return absent
     return _BY_CAUSE[facts["cause"]](numbers, currency, facts)

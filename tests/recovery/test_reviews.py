@@ -21,6 +21,7 @@ from tests.recovery.helpers import act, another, draft, eur, execute, offered, s
 def refund(amount: str) -> dict[str, Any]:
     return {"kind": "partial_refund", "amount": eur(amount), "reason": "It is owed."}
 
+
 NEED = {"flag": "hearing", "consent": True}
 RULES = "/recovery-guards"
 
