@@ -120,4 +120,4 @@ class CaseFactsQuery(Schema):
     failed_standards = _counted("failed_standards")
     late_payments = _counted("late_payments")
     lost = Choice(LOST, metadata=_says("lost"))
-    product = fields.String(validate=validate.Length(1, 200), metadata=_says("product"))
+    product = Line(max_length=200, metadata=_says("product"))
