@@ -173,7 +173,11 @@ class SurvivorElsewhere(Forbidden):
 class NoIssueLeft(Conflict):
     code = "no_issue_left"
     title = "One of the two would be left without an issue"
-    advice = "Every complaint has one issue at least."
+    advice = (
+        "Every complaint has one issue at least. Where the duplicate would have none, because a split took its issues on, merge the "
+        "complaint that has them by now into the survivor first, or leave the merge as it is. Where the survivor would have none, "
+        "write down there first what it is about (`POST /complaints/{ref}/issues`)."
+    )
 
 
 class LastIssue(Conflict):

@@ -140,8 +140,15 @@ def _fits(uow: UnitOfWork, link: Link, ends: tuple[UUID, UUID], survivor: Compla
 def move_home(uow: UnitOfWork, row: Merge, source: Complaint, survivor: Complaint) -> dict[str, int]:
     moved = move_back(uow, row.id, source.id, survivor.id)
     issues = _back(uow, row.id, Issue, survivor.id)
-    if len(issues) == survivor.issue_count or source.issue_count + len(issues) == 0:
-        raise NoIssueLeft
+    if len(issues) == survivor.issue_count:
+        raise NoIssueLeft(
+            f"All issues of {survivor.reference} came from {source.reference}. Write down there first what it is about by itself."
+        )
+    if source.issue_count + len(issues) == 0:
+        raise NoIssueLeft(
+            f"What {source.reference} was about was split off {survivor.reference} since. Merge the complaint that has it by now into "
+            f"{survivor.reference} first, then undo this; or leave it as it is."
+        )
     for issue, noted in issues:
         issue.complaint_id, issue.position = source.id, noted["position"]
     _count_issues(survivor, -len(issues))

@@ -80,6 +80,12 @@ def undone_merges_of(session: Session, source_id: UUID) -> Sequence[Merge]:
     return session.scalars(select(Merge).where(*undone).order_by(Merge.id)).all()
 
 
+def undone_merges_into(session: Session, survivor_id: UUID) -> Sequence[Merge]:
+    """Those of others into a complaint, in their order."""
+    undone = Merge.survivor_id == survivor_id, Merge.undone_at.is_not(None)
+    return session.scalars(select(Merge).where(*undone).order_by(Merge.id)).all()
+
+
 def merge_by_id(session: Session, merge_id: UUID) -> Merge:
     """One that an event has named."""
     return session.get_one(Merge, merge_id)

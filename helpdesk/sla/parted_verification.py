@@ -12,10 +12,11 @@ from uuid import UUID
 from sqlalchemy import and_, exists, or_, select
 from sqlalchemy.orm import Session
 
+from helpdesk.complaints import merge_queries
 from helpdesk.complaints.merge_models import Merge
 from helpdesk.complaints.models import OPEN_STATES, Complaint, Message
 from helpdesk.kernel.verification import Violation
-from helpdesk.sla import beginnings, queries
+from helpdesk.sla import beginnings, queries, regime_brought_queries, regime_choosing, regime_queries
 from helpdesk.sla.models import Clock
 from helpdesk.sla.revising import AT_RECEIPT, NEXT
 from helpdesk.sla.rounds import History, Joined, Parted, present_round
@@ -96,4 +97,29 @@ def questions_wait_where_they_stand(session: Session) -> Iterator[Violation]:
         yield Violation("clock", f"{row.reference} {row.kind}", detail)
 
 
-CHECKS = (starts_follow_from_merges, questions_wait_where_they_stand)
+def regulators_have_their_reason(session: Session) -> Iterator[Violation]:
+    """A regulator's clock that only a merge had started is gone with it, also where it was kept. By what is known of the complaint and of
+    those that go on in it; what was kept before the merge stays.
+    """
+    last: UUID | None = None
+    while some := _survivors(session, last):
+        last = some[-1].id
+        now = queries.clock_time(session)
+        for survivor in some:
+            undone = merge_queries.undone_merges_into(session, survivor.id)
+            brought = {clock_id for merge in undone for clock_id in regime_brought_queries.brought_by(session, merge.id)}
+            kept = regime_brought_queries.kept_among(session, brought)
+            if kept:
+                sources = regime_choosing.sources_of(session, survivor)
+                known = regime_queries.known_of(session, survivor, sources)
+                latest = {clock.kind: clock for clock in kept}
+                judged = regime_choosing.judged_of(session, survivor, latest, known, now, sources=sources)
+                reasons = {verdict.rule.id for verdict in judged if verdict.applies and verdict.starts_at is not None}
+                for clock in kept:
+                    if clock.kind not in reasons:
+                        detail = f"is {clock.state}, but a merge that was undone had started it, and nothing else does"
+                        yield Violation("clock", f"{survivor.reference} {clock.kind}", detail)
+        session.expunge_all()
+
+
+CHECKS = (starts_follow_from_merges, questions_wait_where_they_stand, regulators_have_their_reason)

@@ -1,5 +1,6 @@
 """What a person says of a complaint's regime: a fact that no act of ours tells, and whether a rule applies."""
 
+from collections.abc import Collection
 from datetime import UTC, datetime
 from typing import Any, Final
 from uuid import UUID
@@ -134,9 +135,9 @@ def decide(uow: UnitOfWork, actor: Actor, complaint: Complaint, given: dict[str,
     return complaint.id
 
 
-def choose_anew(uow: UnitOfWork, complaint: Complaint, cause: str) -> None:
+def choose_anew(uow: UnitOfWork, complaint: Complaint, cause: str, brought: Collection[UUID] = ()) -> None:
     """`regime_choosing.choose_anew`, and what is due next."""
-    regime_choosing.choose_anew(uow, complaint, cause)
+    regime_choosing.choose_anew(uow, complaint, cause, brought)
     note_dues(uow, complaint.id)
 
 

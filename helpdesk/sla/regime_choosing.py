@@ -9,7 +9,7 @@ stops with the first of the facts that end it. Both follow from the facts alone,
 comes to the same as if it had been known from the beginning.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Final
@@ -160,11 +160,14 @@ def seen(session: Session, complaint: Complaint, now: datetime) -> list[Verdict]
     return _of_each_place(regimes.for_complaint, complaint, places, known, now)
 
 
-def choose_anew(uow: UnitOfWork, complaint: Complaint, cause: str) -> list[dict[str, Any]]:
+def choose_anew(
+    uow: UnitOfWork, complaint: Complaint, cause: str, brought: Collection[UUID] = ()
+) -> list[dict[str, Any]]:
     """Let the regulators' clocks of a locked complaint be those that follow from what is known now; new rows are added and
     given back. A clock that there is goes by the version of its rule; one that there is no reason for is cancelled, broken or not,
     since it should never have been; what was kept is not taken away. Where nothing is owed any more none begins, and those that
-    have ended are judged by what is known now of the time until then.
+    have ended are judged by what is known now of the time until then. `brought`: clocks that are there by a merge that is undone
+    (`regime_brought_queries`): without a reason of its own none of them was kept either.
     """
     found = regime_queries.rule_clocks_for_update(uow.session, complaint.id)
     latest = {clock.kind: clock for clock in found}
@@ -174,16 +177,16 @@ def choose_anew(uow: UnitOfWork, complaint: Complaint, cause: str) -> list[dict[
     judged = _judged(uow, complaint, latest, sources)
     rules = [verdict.rule for verdict in judged]
     given = regime_letters.given_of(uow.session, complaint.id, sources, rules, parted=cause == MERGED)
-    _settle_those_ended(uow, complaint, judged, latest, given)
+    _settle_those_ended(uow, complaint, judged, latest, given, brought)
     if complaint.status in GONE:
         regime_letters.settle(uow, found, given)
         return []
-    begun, ended, rows = list[str](), list[str](), list[dict[str, Any]]()
+    begun, moved, ended, rows = list[str](), list[str](), list[str](), list[dict[str, Any]]()
     before_split = regime_queries.stopped_before_split(uow.session, complaint.id)
     for verdict in judged:
         clock = latest.pop(verdict.rule.id, None)
         if not verdict.applies or verdict.starts_at is None:
-            if clock is not None and _annul(uow, clock):
+            if clock is not None and _annul(uow, clock, brought):
                 ended.append(_named(verdict.rule))
         elif clock is None and _was_kept(before_split, verdict):
             continue  # in the complaint that it was split off from, and counts there
@@ -193,21 +196,22 @@ def choose_anew(uow: UnitOfWork, complaint: Complaint, cause: str) -> list[dict[
             )
             rows += [] if row is None else [row]
             begun += [] if row is None else [_named(verdict.rule)]
-        elif clock.round == complaint.round and _settle(
-            uow, clock, verdict.starts_at, verdict.stops_at, given.of(clock)
-        ):
-            begun.append(_named(verdict.rule))
+        elif clock.round == complaint.round:
+            counted = clock.state != "cancelled"
+            if _settle(uow, clock, verdict.starts_at, verdict.stops_at, given.of(clock)):
+                (moved if counted else begun).append(_named(verdict.rule))
     # Of a jurisdiction or a sector that it has not any more.
-    ended += [f"{clock.kind}@{clock.rule_version}" for clock in latest.values() if _annul(uow, clock)]
+    ended += [f"{clock.kind}@{clock.rule_version}" for clock in latest.values() if _annul(uow, clock, brought)]
     regime_letters.settle(uow, found, given)
     regime_clocks.add(uow, rows)
-    if begun or ended:
+    if begun or moved or ended:
         uow.record(
             RegimeChosen(
                 complaint_id=complaint.id,
                 reference=complaint.reference,
                 cause=cause,
                 begun=sorted(begun),
+                moved=sorted(moved),
                 ended=sorted(ended),
             ),
             stream=complaint,
@@ -216,7 +220,12 @@ def choose_anew(uow: UnitOfWork, complaint: Complaint, cause: str) -> list[dict[
 
 
 def _settle_those_ended(
-    uow: UnitOfWork, complaint: Complaint, judged: Iterable[Verdict], latest: Mapping[str, Clock], given: Given
+    uow: UnitOfWork,
+    complaint: Complaint,
+    judged: Iterable[Verdict],
+    latest: Mapping[str, Clock],
+    given: Given,
+    brought: Collection[UUID],
 ) -> None:
     """Those of the present round, where the complaint is withdrawn or dismissed, and those that an earlier one left behind."""
     gone = complaint.status in GONE
@@ -232,7 +241,7 @@ def _settle_those_ended(
     for clock in over.values():
         verdict, ended_at = reasons.get(clock.kind), ends.get(clock.round)
         if verdict is None:
-            _annul(uow, clock)
+            _annul(uow, clock, brought)
         elif ended_at is not None:
             notices = given.of(clock)
             until = None if notices is None else {number: at for number, at in notices.items() if at <= ended_at}
@@ -297,9 +306,10 @@ def _named(rule: Rule) -> str:
     return f"{rule.id}@{rule.version}"
 
 
-def _annul(uow: UnitOfWork, clock: Clock) -> bool:
-    """Whether it counted until now, or was broken."""
-    if clock.stopped_at is not None and clock.state != "breached":
+def _annul(uow: UnitOfWork, clock: Clock, brought: Collection[UUID]) -> bool:
+    """Whether it counted until now, or was broken; or kept, where it was brought."""
+    kept = clock.state == "met" and clock.id not in brought
+    if kept or clock.state == "cancelled":
         return False
     clocks.annul(uow, clock, uow.now)
     return True

@@ -93,13 +93,15 @@ class RuleDecided(RegimeEvent):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RegimeChosen(RegimeEvent):
     """Which regulators' clocks count was judged anew. `cause`: jurisdiction, decision, facts, converted, merged. `begun`: rules
-    whose clocks count since, as `rule@version`; `ended`: whose do not any more.
+    whose clocks count since, as `rule@version`; `moved`: whose counted before, and count from another start or until another time
+    since; `ended`: whose do not any more.
     """
 
     type: ClassVar[str] = "sla.regime_chosen"
     cause: str
     begun: list[str]
     ended: list[str]
+    moved: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -217,6 +217,12 @@ class TestWords:
                 "已重新确定监管期限: 原因 事实，开始 uk.fca.ack@1",
             ),
             (
+                "sla.regime_chosen",
+                {"cause": "facts", "begun": [], "moved": ["uk.housing.s1@1"], "ended": []},
+                "Regulatory deadlines chosen anew: cause facts, moved uk.housing.s1@1",
+                "已重新确定监管期限: 原因 事实，改期 uk.housing.s1@1",
+            ),
+            (
                 "sla.escalation_failed",
                 {
                     "step": "raise_level",

@@ -15,6 +15,7 @@ from helpdesk.identity.actors import SYSTEM
 from helpdesk.kernel.unit_of_work import Database
 from helpdesk.sla.sweep import ring_due
 from tests.sla.regulated import DAY, DECISION, FINANCIAL, HOUSING, MORTGAGE, Regulated
+from tests.sla.test_transitions import told
 from tests.sla.watching import MONDAY, join, part, wrong
 
 
@@ -105,6 +106,21 @@ class TestLife:
         story.withdraw(first, MONDAY + 3 * DAY)
         assert story.clock("uk.housing.s2ack").state == "cancelled"
         assert wrong(database) == []
+
+    def test_what_only_moved_has_not_begun(self, database: Database) -> None:
+        """A second acknowledgement, its withdrawal, and the end of a merge that had moved it."""
+        story = Regulated(database, **HOUSING)
+        story.fact("acknowledgement_sent", MONDAY + 3 * DAY)
+        second = story.fact("acknowledged_defined_logged", MONDAY + 4 * DAY, MONDAY + 2 * DAY)
+        story.withdraw(second, MONDAY + 5 * DAY)
+        other = Regulated(database, MONDAY + DAY, **HOUSING)
+        other.fact("acknowledgement_sent", MONDAY + 2 * DAY)
+        join(other, story, MONDAY + 6 * DAY)
+        part(other, MONDAY + 7 * DAY)
+        chosen = [payload for _, payload in told(database, story.id, "sla.regime_chosen")]
+        said = [(each["begun"], each["moved"], each["ended"]) for each in chosen]
+        moved: Any = ([], ["uk.housing.s1@1"], [])
+        assert said == [(["uk.housing.s1@1"], [], []), moved, moved, moved, moved]
 
     def test_an_earlier_receipt_that_is_recorded_goes_before_ours(self, database: Database) -> None:
         story = Regulated(database, jurisdiction="GB", sector="telecom", received_at=MONDAY)

@@ -25,6 +25,41 @@ from tests.complaints.test_custom_fields import define, filled
 from tests.conftest import Caller
 
 
+class TestNoIssueLeft:
+    """The refusal says what to do, and that is enough."""
+
+    def test_what_was_split_off_is_merged_back_first(self, senior: Caller, team: UUID) -> None:
+        source, survivor = new(senior, team, issues=[{"category": "BIL", "issue": "BIL.FEE"}]), new(senior, team)
+        merge(senior, source, survivor, silent=True)
+        (issue,) = [each["id"] for each in read(senior, survivor)["issues"] if each["category"] == "BIL"]
+        part = _split(senior, survivor, issue)
+        refused = senior.post(f"{path_of(source)}/unmerge", {"reason": "Two.", "silent": True})
+        assert (refused.status_code, refused.json["code"]) == (409, "no_issue_left")
+        assert f"into {survivor['reference']} first" in refused.json["detail"]
+        merge(senior, part, survivor, silent=True)
+        unmerge(senior, source, silent=True)
+        assert [each["category"] for each in read(senior, source)["issues"]] == ["BIL"]
+
+    def test_the_survivor_is_said_to_be_about_something(self, senior: Caller, team: UUID) -> None:
+        source, survivor = new(senior, team, issues=[{"category": "BIL", "issue": "BIL.FEE"}]), new(senior, team)
+        (own,) = [each["id"] for each in read(senior, survivor)["issues"]]
+        merge(senior, source, survivor, silent=True)
+        _split(senior, survivor, own)
+        refused = senior.post(f"{path_of(source)}/unmerge", {"reason": "Two.", "silent": True})
+        assert (refused.status_code, refused.json["code"]) == (409, "no_issue_left")
+        assert "Write down there first" in refused.json["detail"]
+        assert senior.post(f"{path_of(survivor)}/issues", {"category": "COM"}).status_code == 201
+        unmerge(senior, source, silent=True)
+        assert [each["category"] for each in read(senior, survivor)["issues"]] == ["COM"]
+
+
+def _split(caller: Caller, complaint: Complaint, issue_id: str) -> Complaint:
+    body = {"issues": [issue_id], "reason": "Another team's.", "silent": True}
+    answer = caller.post(f"{path_of(complaint)}/split", body)
+    assert answer.status_code == 201, answer.text
+    return dict(answer.json)
+
+
 class TestUndo:
     def test_exactly_what_was_moved_goes_back(
         self, senior: Caller, agent: Caller, team: UUID, database: Database
