@@ -107,7 +107,9 @@ def regulators_have_their_reason(session: Session) -> Iterator[Violation]:
         now = queries.clock_time(session)
         for survivor in some:
             undone = merge_queries.undone_merges_into(session, survivor.id)
-            brought = {clock_id for merge in undone for clock_id in regime_brought_queries.brought_by(session, merge.id)}
+            brought = {
+                clock_id for merge in undone for clock_id in regime_brought_queries.brought_by(session, merge.id)
+            }
             kept = regime_brought_queries.kept_among(session, brought)
             if kept:
                 sources = regime_choosing.sources_of(session, survivor)

@@ -177,7 +177,7 @@ def choose_anew(
     judged = _judged(uow, complaint, latest, sources)
     rules = [verdict.rule for verdict in judged]
     given = regime_letters.given_of(uow.session, complaint.id, sources, rules, parted=cause == MERGED)
-    _settle_those_ended(uow, complaint, judged, latest, given, brought)
+    _settle_those_ended(uow, complaint, judged, latest, given=given, brought=brought)
     if complaint.status in GONE:
         regime_letters.settle(uow, found, given)
         return []
@@ -204,19 +204,21 @@ def choose_anew(
     ended += [f"{clock.kind}@{clock.rule_version}" for clock in latest.values() if _annul(uow, clock, brought)]
     regime_letters.settle(uow, found, given)
     regime_clocks.add(uow, rows)
-    if begun or moved or ended:
-        uow.record(
-            RegimeChosen(
-                complaint_id=complaint.id,
-                reference=complaint.reference,
-                cause=cause,
-                begun=sorted(begun),
-                moved=sorted(moved),
-                ended=sorted(ended),
-            ),
-            stream=complaint,
-        )
+    told = RegimeChosen(
+        complaint_id=complaint.id,
+        reference=complaint.reference,
+        cause=cause,
+        begun=sorted(begun),
+        moved=sorted(moved),
+        ended=sorted(ended),
+    )
+    _tell(uow, complaint, told)
     return rows
+
+
+def _tell(uow: UnitOfWork, complaint: Complaint, event: RegimeChosen) -> None:
+    if event.begun or event.moved or event.ended:
+        uow.record(event, stream=complaint)
 
 
 def _settle_those_ended(
@@ -224,6 +226,7 @@ def _settle_those_ended(
     complaint: Complaint,
     judged: Iterable[Verdict],
     latest: Mapping[str, Clock],
+    *,
     given: Given,
     brought: Collection[UUID],
 ) -> None:
