@@ -74,6 +74,16 @@ def note_anew(uow: UnitOfWork, merge_ids: Collection[UUID], row_id: UUID, known:
         row.before = {**(row.before or {}), **known}
 
 
+def note_at_once(uow: UnitOfWork, merge_id: UUID, kind: str, row_id: UUID, known: Mapping[str, Any]) -> None:
+    """What a merge knows of a row in the parts that are named, beside what it noted of it; `kind` where it noted nothing."""
+    rows = merge_queries.rows_noted(uow.session, [merge_id], row_id)
+    if rows:
+        rows[0].before = {**(rows[0].before or {}), **known}
+    else:
+        uow.session.add(MergedRow(row_id=row_id, merge_id=merge_id, kind=kind, before=dict(known)))
+    uow.session.flush()
+
+
 def move_whole(uow: UnitOfWork, merge_id: UUID, source_id: UUID, survivor_id: UUID) -> dict[str, int]:
     """Table -> how many rows were moved."""
     found = {}

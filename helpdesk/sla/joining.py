@@ -83,7 +83,7 @@ def join(uow: UnitOfWork, event: DuplicateMerged) -> Sequence[Clock]:
         else:
             _count_from(uow, clock, begins, present)
         if moves:
-            promised.retarget(uow, clock, present.waits)
+            promised.retarget(uow, clock, present.waits, by=event.merge_id)
         note(uow, event.merge_id, BOOK, {clock.id: noted})
     _join_answers(uow, event, theirs, survivor, promised=promised, found=found, present=present, moved=moved)
     _join_regulators(uow, event, theirs, survivor, found=found, moved=moved)

@@ -5,23 +5,32 @@ Some hundreds of complaints at a time.
 """
 
 from collections.abc import Iterator, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Final
 from uuid import UUID
 
 from sqlalchemy import and_, exists, or_, select
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, aliased
 
 from helpdesk.complaints import merge_queries
-from helpdesk.complaints.merge_models import Merge
+from helpdesk.complaints.merge_models import Merge, MergedRow
 from helpdesk.complaints.models import OPEN_STATES, Complaint, Message
 from helpdesk.kernel.verification import Violation
-from helpdesk.sla import beginnings, queries, regime_brought_queries, regime_choosing, regime_queries
+from helpdesk.sla import (
+    beginnings,
+    meanwhile,
+    queries,
+    regime_brought_queries,
+    regime_choosing,
+    regime_queries,
+    thread_queries,
+)
 from helpdesk.sla.models import Clock
 from helpdesk.sla.revising import AT_RECEIPT, NEXT
-from helpdesk.sla.rounds import History, Joined, Parted, present_round
+from helpdesk.sla.rounds import Act, History, Joined, Parted, present_round
 
 _TOGETHER: Final = 300
+_EVER: Final = datetime.max.replace(tzinfo=UTC)
 
 
 def starts_follow_from_merges(session: Session) -> Iterator[Violation]:
@@ -124,4 +133,94 @@ def regulators_have_their_reason(session: Session) -> Iterator[Violation]:
         session.expunge_all()
 
 
-CHECKS = (starts_follow_from_merges, questions_wait_where_they_stand, regulators_have_their_reason)
+def promises_follow_from_each_time(session: Session) -> Iterator[Violation]:
+    """A clock that a merge had broken goes, since that was undone, by what its complaint was promised until it was broken by itself."""
+    last: UUID | None = None
+    while some := _survivors(session, last):
+        last = some[-1].id
+        histories = queries.histories(session, [row.id for row in some])
+        for survivor in some:
+            if survivor.id in histories:
+                yield from _against_each_time(session, survivor, histories[survivor.id])
+        session.expunge_all()
+
+
+def _against_each_time(session: Session, survivor: Complaint, history: History) -> Iterator[Violation]:
+    undone = sorted(merge_queries.undone_merges_into(session, survivor.id), key=lambda merge: merge.undone_at or _EVER)
+    latest = {
+        clock_id: (merge.undone_at, steps)
+        for merge in undone
+        for clock_id, steps in meanwhile.steps_of(session, merge.id, ended_only=True).items()
+    }
+    for clock_id, (undone_at, steps) in latest.items():
+        clock = session.get(Clock, clock_id)
+        since = None if clock is None else queries.went_by_since(session, clock)
+        if clock is None or since is None or undone_at is None or since > undone_at:
+            continue  # what it goes by since then is told by other checks
+        round_ = present_round(history.of_round(clock.round))
+        should, is_ = (
+            meanwhile.gone_through(session, clock, steps, beginnings.of_clock(clock), round_),
+            meanwhile.terms_of(clock),
+        )
+        if should is not None and not meanwhile.same(should, is_):
+            detail = f"goes by {_terms_told(is_)} in round {clock.round}, should by {_terms_told(should)}"
+            yield Violation("clock", f"{survivor.reference} {clock.kind}", detail)
+
+
+def _terms_told(terms: meanwhile.Terms) -> str:
+    return f"{terms['target_amount']} {terms['target_unit']} for {terms['severity']} of policy {terms['policy_id']}"
+
+
+def questions_were_waited_for(session: Session) -> Iterator[Violation]:
+    """What the survivor was asked while a question waited that went home since was waited for too."""
+    for row in session.execute(_ASKED_BESIDE):
+        history = queries.histories(session, [row.complaint_id]).get(row.complaint_id)
+        if history is not None and _open_at(history, row.created_at):
+            detail = f"nothing waited for the message {row.id}, which came beside one of a merge that was undone"
+            yield Violation("clock", f"{row.reference} {NEXT}", detail)
+
+
+def _open_at(history: History, at: datetime) -> bool:
+    before = [act for act in history.happenings if isinstance(act, Act) and act.at <= at]
+    return History(history.born, before).closed_at is None
+
+
+_HOME, _OTHER = aliased(Clock), aliased(Clock)
+_WENT_HOME: Final = Message.__table__.alias("went_home")
+_ASKED_BESIDE: Final = (
+    select(Message.id, Message.created_at, Message.complaint_id, Complaint.reference)
+    .join(Complaint, Complaint.id == Message.complaint_id)
+    .join(Merge, Merge.survivor_id == Message.complaint_id)
+    .join(_HOME, _HOME.complaint_id == Merge.survivor_id)
+    .join(_WENT_HOME, _WENT_HOME.c.id == _HOME.subject_id)
+    .where(
+        Message.kind == "inbound",
+        Message.purpose != thread_queries.MERGED,
+        Merge.undone_at.is_not(None),
+        _WENT_HOME.c.complaint_id == Merge.source_id,
+        and_(_HOME.kind == NEXT, _HOME.state == "cancelled"),
+        # Taken back by undoing the merge: it had ended by itself otherwise.
+        or_(_HOME.stopped_at == Merge.undone_at, _HOME.stopped_at == _HOME.started_at),
+        Message.created_at >= Merge.merged_at,
+        Message.created_at < Merge.undone_at,
+        Message.created_at >= _HOME.started_at,
+        ~exists().where(MergedRow.row_id == Message.id),
+        ~exists().where(
+            _OTHER.complaint_id == Message.complaint_id,
+            _OTHER.kind == NEXT,
+            _OTHER.id != _HOME.id,
+            _OTHER.started_at <= Message.created_at,
+            or_(_OTHER.stopped_at.is_(None), _OTHER.stopped_at >= Message.created_at),
+        ),
+    )
+    .distinct()
+)
+
+
+CHECKS = (
+    starts_follow_from_merges,
+    questions_wait_where_they_stand,
+    questions_were_waited_for,
+    regulators_have_their_reason,
+    promises_follow_from_each_time,
+)

@@ -29,6 +29,7 @@ from helpdesk.sla import (
     clock_terms,
     clocks,
     joining,
+    meanwhile,
     promising,
     queries,
     regime_queries,
@@ -36,6 +37,7 @@ from helpdesk.sla import (
     transitions,
 )
 from helpdesk.sla.beginnings import BOOK, Beginning, Moved
+from helpdesk.sla.meanwhile import Step, Terms
 from helpdesk.sla.models import Clock
 from helpdesk.sla.promising import Promised
 from helpdesk.sla.regime_choosing import GONE
@@ -55,9 +57,11 @@ def part(uow: UnitOfWork, event: DuplicateParted) -> Sequence[Clock]:
         survivor,
         promised,
         history=queries.history(uow.session, survivor.id).and_then(Parted(event.source_id)),
+        merge_id=event.merge_id,
         merged_at=merge_queries.merge_by_id(uow.session, event.merge_id).merged_at,
         noted=merge_queries.ledger_of(uow.session, event.merge_id, BOOK),
         left=beginnings.moved(uow.session, survivor.id, undone=event.merge_id),
+        steps=meanwhile.steps_of(uow.session, event.merge_id),
         moves=joining.may_move(uow, promised, event),
     )
     for clock in found:
@@ -71,18 +75,21 @@ def part(uow: UnitOfWork, event: DuplicateParted) -> Sequence[Clock]:
 @dataclass(frozen=True, slots=True)
 class _Parting:
     """`noted`: the book of the merge that is undone; `left`: what those did that are not. `right`: what has been put right, by round
-    and kind.
+    and kind, or question; `steps`: what was promised while a clock was broken.
     """
 
     uow: UnitOfWork
     survivor: Complaint
     promised: Promised
     history: History
+    merge_id: UUID
     merged_at: datetime
     noted: Mapping[UUID, dict[str, Any]]
     left: Mapping[UUID, Moved]
+    steps: Mapping[UUID, Sequence[Step]]
     moves: bool
     right: dict[tuple[int, str], Clock] = field(default_factory=dict)
+    right_answers: dict[tuple[int, UUID], Clock] = field(default_factory=dict)
 
     def of_receipt(self, clock: Clock) -> None:
         """Those of earlier rounds come before those of later ones, which may go on from them."""
@@ -95,7 +102,7 @@ class _Parting:
         if noted.get("acknowledged") and self.survivor.acknowledged_at is None:
             self._not_acknowledged(clock, begins, round_)
         else:
-            _count_again(self.uow, clock, begins, round_)
+            self._count_again(clock, begins, round_)
         self._go_by_what_is_promised(clock, round_)
 
     def _round_of(self, clock: Clock) -> Round:
@@ -138,12 +145,19 @@ class _Parting:
         """The acknowledgement was the source's. In a round that is over it was owed until then, and the decision was one."""
         uow = self.uow
         joining.carry(uow, clock, begins)
+        terms = self.promised.terms_now(clock, begins.at)
+        if clock.round == self.survivor.round and terms is not None and not self._was_broken(clock, begins, round_):
+            meanwhile.put(clock, terms)
         clocks.restart(uow, clock, begins.at, round_.waits, uow.now)
         ended_at = self.history.of_round(clock.round).closed_at
         if clock.round < self.survivor.round and ended_at is not None:
             gone = regime_queries.ends_of_rounds(uow.session, self.survivor.id, GONE).get(clock.round)
             end = clocks.cancel if gone == ended_at else clocks.stop
             end(uow, clock, max(ended_at, clock.started_at))
+
+    def _was_broken(self, clock: Clock, begins: Beginning, round_: Round) -> bool:
+        """Before they were merged, by what it goes by."""
+        return meanwhile.is_broken(self.uow.session, clock, begins, round_, self.merged_at)
 
     def acknowledge_again(self) -> None:
         """Reopened while it was acknowledged by the source's acknowledgement, it is owed one of its own."""
@@ -167,22 +181,84 @@ class _Parting:
         for clock in found:
             if clock.subject_id in home:
                 if clock.stopped_at is None or clock.stopped_at >= self.merged_at:
+                    self._of_own_question(clock, found)
                     clocks.take_back(uow, clock, uow.now)
             elif clock.id in self.noted:
                 self._of_answer(clock)
-        waits = any(clock.stopped_at is None for clock in found)
+        waits = any(clock.stopped_at is None for clock in (*found, *queries.begun(uow.session, survivor.id)))
         if not waits and survivor.record_type == "complaint" and survivor.status in OPEN:
             asking.wait_for_the_next(uow, self.promised, survivor, found, present_round(self.history))
+
+    def _of_own_question(self, home: Clock, found: Sequence[Clock]) -> None:
+        """What the survivor was asked by itself while one that goes home waited: it waits as long as that did. What was promised of the one
+        was promised of the other.
+        """
+        uow, survivor, until = self.uow, self.survivor, home.stopped_at or self.uow.now
+        before, own = (self.history.of_round(number).joined_by(()) for number in (max(home.round - 1, 1), home.round))
+        asked = thread_queries.waited_at(uow.session, survivor.id, present_round(before).began, until)
+        if asked is None or any(each.subject_id == asked.id and each.round == home.round for each in found):
+            return  # `wait_for_the_next` finds one that was parted before
+        round_ = present_round(self.history.of_round(home.round))
+        round_ = round_ if home.stopped_at is None else round_.until(until)
+        last = self.right_answers.get((home.round - 1, asked.id))
+        begins = Beginning(max(asked.at, present_round(own).began) if home.round > 1 else asked.at, None)
+        if home.carried is not None and last is not None:
+            begins = Beginning(last.started_at, clock_terms.carried_on(last, present_round(own).began))
+        terms = self._terms_beside(home, begins, round_)
+        clock = meanwhile.like(uow, home, terms, begins, round_, subject_id=asked.id)
+        self.right_answers[home.round, asked.id] = clock
+        if home.stopped_at is not None:
+            end = clocks.stop if home.elapsed_seconds is not None else clocks.cancel
+            end(uow, clock, until)
+        clocks.ring(uow, clock, uow.now)
+
+    def _terms_beside(self, home: Clock, begins: Beginning, round_: Round) -> Terms:
+        there = meanwhile.terms_of(home)
+        if self.moves and home.stopped_at is None:
+            return self.promised.terms_now(home, begins.at) or there
+        steps = self.steps.get(home.id, [Step(self.merged_at, there)])
+        return meanwhile.gone_through(self.uow.session, home, steps, begins, round_) or there
 
     def _of_answer(self, clock: Clock) -> None:
         round_ = self._round_of(clock)
         begins = self._begins(clock, round_)
         if begins is not None:
-            _count_again(self.uow, clock, begins, round_)
+            self._count_again(clock, begins, round_)
             if clock.stopped_at is None and self.moves:
                 self.promised.retarget(self.uow, clock, round_.waits)
         elif clock.stopped_at is None:
             clocks.take_back(self.uow, clock, self.uow.now)
+
+    def _count_again(self, clock: Clock, begins: Beginning, round_: Round) -> None:
+        """From another start, as if it had always done so, by what was promised at each time since. What was done was done, and what was
+        not owed any more is not, both since then; whether in time is told by that start.
+        """
+        if clock.state == "cancelled" and clock.kind == NEXT:
+            return
+        uow, terms = self.uow, self._terms(clock, begins, round_)
+        if joining.begins_so(clock, begins) and terms is None:
+            return
+        stopped_at, is_done = clock.stopped_at, clock.elapsed_seconds is not None
+        joining.carry(uow, clock, begins)
+        clocks.ring(uow, clock, uow.now)
+        if terms is not None:
+            meanwhile.put(clock, terms)
+        waits = round_.waits if stopped_at is None else round_.until(stopped_at).waits
+        clocks.restart(uow, clock, begins.at, waits, uow.now)
+        if stopped_at is not None:
+            end = clocks.stop if is_done else clocks.cancel
+            end(uow, clock, max(stopped_at, clock.started_at))
+        clocks.ring(uow, clock, uow.now)
+
+    def _terms(self, clock: Clock, begins: Beginning, round_: Round) -> Terms | None:
+        """What it goes by without that merge; None: by what it does."""
+        steps = list(self.steps.get(clock.id, [Step(self.merged_at, meanwhile.terms_of(clock))]))
+        if self.moves and clock.round == self.survivor.round and clock.stopped_at is None:
+            steps.append(Step(self.uow.now, self.promised.terms_now(clock, begins.at)))
+        if clock.id in self.steps:
+            meanwhile.ended(self.uow, self.merge_id, clock, steps)
+        terms = meanwhile.gone_through(self.uow.session, clock, steps, begins, round_)
+        return None if terms is None or meanwhile.same(terms, meanwhile.terms_of(clock)) else terms
 
 
 def _with_those_left(alone: Beginning | None, clock: Clock, left: Moved | None, round_: Round) -> Beginning | None:
@@ -192,21 +268,6 @@ def _with_those_left(alone: Beginning | None, clock: Clock, left: Moved | None, 
     if clock.kind != FIRST:  # one that was answered brings no start to that
         alone = Beginning(min(alone.at, round_.began), alone.carried)
     return beginnings.earliest(alone, () if left is None else left.theirs)
-
-
-def _count_again(uow: UnitOfWork, clock: Clock, begins: Beginning, round_: Round) -> None:
-    """From another start, as if it had always done so. What was done was done, and what was not owed any more is not, both since then;
-    whether in time is told by that start.
-    """
-    if joining.begins_so(clock, begins) or (clock.state == "cancelled" and clock.kind == NEXT):
-        return
-    stopped_at, is_done = clock.stopped_at, clock.elapsed_seconds is not None
-    joining.carry(uow, clock, begins)
-    waits = round_.waits if stopped_at is None else round_.until(stopped_at).waits
-    clocks.restart(uow, clock, begins.at, waits, uow.now)
-    if stopped_at is not None:
-        end = clocks.stop if is_done else clocks.cancel
-        end(uow, clock, max(stopped_at, clock.started_at))
 
 
 def take_up(uow: UnitOfWork, event: ComplaintActed) -> Sequence[Clock]:

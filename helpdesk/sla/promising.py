@@ -13,7 +13,7 @@ from helpdesk.complaints.intake import NewComplaint
 from helpdesk.complaints.models import Complaint
 from helpdesk.kernel.facts import Facts
 from helpdesk.kernel.unit_of_work import UnitOfWork
-from helpdesk.sla import clock_terms, clocks, policies_in_force, policy_facts, queries, transitions
+from helpdesk.sla import clock_terms, clocks, meanwhile, policies_in_force, policy_facts, queries, transitions
 from helpdesk.sla.clock_terms import Pauses
 from helpdesk.sla.models import Clock
 from helpdesk.sla.policy_spec import CONTINUE, TIER, Policies, Policy, Promise
@@ -44,17 +44,36 @@ class Promised:
             self.policy(start), kind=kind, severity=self.severity, tier=self.tier, start=start, now=now, waits=waits
         )
 
-    def retarget(self, uow: UnitOfWork, clock: Clock, waits: Pauses, *, mended: Policy | None = None) -> None:
-        """See `clocks.retarget`."""
-        policy = self.policy(clock.started_at)
+    def retarget(
+        self,
+        uow: UnitOfWork,
+        clock: Clock,
+        waits: Pauses,
+        *,
+        mended: Policy | None = None,
+        edited: bool = False,
+        by: UUID | None = None,
+    ) -> None:
+        """See `clocks.retarget`. Of one that is broken all the same it is noted what would have been promised (`meanwhile`); so it is of
+        what is promised by a merge alone (`by`).
+        """
+        if clock.policy_id is None:
+            return
+        policy, before = self.policy(clock.started_at), meanwhile.terms_of(clock)
         clocks.retarget(uow, clock, policy, self.severity, self.tier, waits=waits, at=uow.now, mended=mended)
+        if by is not None or (clock.state == "breached" and clock.stopped_at is None):
+            meanwhile.note(uow, clock, before, self.terms_now(clock, clock.started_at), by=by, edited=edited)
+
+    def terms_now(self, clock: Clock, start: datetime) -> meanwhile.Terms | None:
+        """What one of its kind that starts then is promised."""
+        return meanwhile.terms_by(self.policy(start), clock.kind, self.severity, self.tier)
 
     def follow_edit(self, uow: UnitOfWork, complaint: Complaint, clock: Clock, waits: Pauses) -> None:
         """`retarget`, for whoever carries out an edit of the policies."""
         if self.is_slip(uow, complaint, clock):
             clocks.take_back(uow, clock, uow.now)
         else:
-            self.retarget(uow, clock, waits, mended=self.mending(uow, complaint, clock))
+            self.retarget(uow, clock, waits, mended=self.mending(uow, complaint, clock), edited=True)
 
     def mending(self, uow: UnitOfWork, complaint: Complaint, clock: Clock) -> Policy | None:
         """For whoever carries out an edit: the policy that a broken clock is held against (`clocks.retarget`). Where another is for it

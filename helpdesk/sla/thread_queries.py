@@ -50,6 +50,19 @@ _UNANSWERED: Final = (
     .order_by(_MESSAGE.created_at, _MESSAGE.id)
     .limit(1)
 )
+_WAITED: Final = (
+    select(_MESSAGE.id, _MESSAGE.created_at)
+    .where(
+        _MESSAGE.complaint_id == bindparam("complaint_id"),
+        _MESSAGE.kind == "inbound",
+        _MESSAGE.purpose != MERGED,
+        _MESSAGE.created_at >= bindparam("since"),
+        _MESSAGE.created_at < bindparam("at"),
+        ~exists().where(_ANSWER, _AFTER, _REPLY.created_at < bindparam("at")),
+    )
+    .order_by(_MESSAGE.created_at, _MESSAGE.id)
+    .limit(1)
+)
 _OF_OTHER: Final = (
     select(_REPLY.created_at)
     .where(_REPLY.complaint_id == bindparam("other"), _BY_ANYBODY, _REPLY.created_at <= bindparam("until"))
@@ -75,6 +88,14 @@ def oldest_unanswered(
     elsewhere = [at for each in both for at in answers_elsewhere(session, each, since)]
     given = {"complaint_id": complaint_id, "both": both, "since": max(elsewhere, default=since)}
     row = session.execute(_UNANSWERED, given).one_or_none()
+    return None if row is None else Unanswered(row.id, row.created_at)
+
+
+def waited_at(session: Session, complaint_id: UUID, since: datetime, at: datetime) -> Unanswered | None:
+    """`oldest_unanswered` as it was just before then, of what stands in its thread now."""
+    elsewhere = [each for each in answers_elsewhere(session, complaint_id, since) if each < at]
+    given = {"complaint_id": complaint_id, "both": [complaint_id], "since": max(elsewhere, default=since), "at": at}
+    row = session.execute(_WAITED, given).one_or_none()
     return None if row is None else Unanswered(row.id, row.created_at)
 
 

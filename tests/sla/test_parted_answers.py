@@ -9,12 +9,13 @@ from datetime import timedelta
 from typing import Any, Final
 
 import pytest
-from sqlalchemy import update
+from sqlalchemy import delete, select, update
 from sqlalchemy.orm import Session
 
 from helpdesk.complaints.models import Message
 from helpdesk.kernel.unit_of_work import Database
 from helpdesk.sla import integrity_verification
+from helpdesk.sla.models import Alarm, Clock
 from tests.sla.climbing import ring
 from tests.sla.test_merge_table import in_order
 from tests.sla.watching import MONDAY, Story, join, part, promise
@@ -181,6 +182,85 @@ def test_what_was_waited_for_again_after_a_reopening_goes_home(database: Databas
     assert [state for state, *_ in told(survivor)] == ["cancelled", "cancelled"]
     assert [state for state, *_ in told(source)] == ["running"]
     in_order(database)
+
+
+@pytest.mark.parametrize("pausable", [True, False])
+@pytest.mark.parametrize("answered", [4, 9, None])
+@pytest.mark.parametrize("by", ["reply", "withdraw", "waits"])
+def test_its_own_question_waited_beside_the_one_that_goes_home(
+    database: Database, pausable: bool, answered: int | None, by: str
+) -> None:
+    """In time or late by when it was asked itself, as in one that never met the duplicate."""
+    target = {"amount": 240, "unit": "minutes", "pausable": pausable}
+    promise(database, S3={KIND: target, "first_response": (960, "minutes")})
+    source, survivor = two(database)
+    alone = Story(database, issues=ISSUES)
+    for story in (survivor, alone):
+        story.write("inbound", MONDAY + 3 * HOUR)
+        if by == "waits":
+            story.act("ask_customer", MONDAY + 3 * HOUR + HOUR / 2, message="Which?")
+        if answered is not None and by == "withdraw":
+            story.act("withdraw", MONDAY + answered * HOUR, reason="x")
+            story.act("reopen", MONDAY + answered * HOUR + HOUR / 4, reason="x")
+        elif answered is not None:
+            story.write("public_reply", MONDAY + answered * HOUR)
+        ring(story, MONDAY + 10 * HOUR)
+    part(source, MONDAY + 10 * HOUR)
+    ring(survivor, MONDAY + 10 * HOUR)
+    assert lived(survivor) == lived(alone)
+    in_order(database)
+
+
+def lived(story: Story) -> list[tuple[Any, ...]]:
+    """But for what goes home."""
+    return [
+        (
+            clock.round,
+            clock.state,
+            clock.started_at,
+            clock.due_at,
+            clock.remaining_seconds,
+            clock.stopped_at,
+            clock.pauses,
+        )
+        for clock in story.clocks(KIND)
+        if clock.state != "cancelled" or clock.round == 1
+        if not goes_home(story, clock)
+    ]
+
+
+def goes_home(story: Story, clock: Clock) -> bool:
+    with Session(story.database.engine) as session:
+        return session.get_one(Message, clock.subject_id).complaint_id != story.id
+
+
+def test_merged_and_parted_again_it_is_the_same_question(database: Database) -> None:
+    source, survivor = two(database)
+    survivor.write("inbound", MONDAY + 3 * HOUR)
+    survivor.write("public_reply", MONDAY + 4 * HOUR)
+    part(source, MONDAY + 5 * HOUR)
+    before = lived(survivor)
+    assert [state for _, state, *_ in before] == ["met"]
+    source.write("inbound", MONDAY + 6 * HOUR)
+    join(source, survivor, MONDAY + 6 * HOUR)
+    survivor.write("public_reply", MONDAY + 7 * HOUR)
+    part(source, MONDAY + 8 * HOUR)
+    assert lived(survivor) == before
+    in_order(database)
+
+
+def test_the_audit_sees_a_question_that_nothing_waited_for(database: Database) -> None:
+    source, survivor = two(database)
+    asked = survivor.write("inbound", MONDAY + 3 * HOUR)
+    survivor.write("public_reply", MONDAY + 4 * HOUR)
+    part(source, MONDAY + 5 * HOUR)
+    with Session(database.engine) as session:
+        session.execute(delete(Alarm).where(Alarm.clock_id.in_(select(Clock.id).where(Clock.subject_id == asked))))
+        session.execute(delete(Clock).where(Clock.subject_id == asked))
+        session.commit()
+    with Session(database.engine) as session:
+        found = [item.detail for check in integrity_verification.CHECKS for item in check(session)]
+    assert any(f"nothing waited for the message {asked}" in each for each in found)
 
 
 def test_the_audit_sees_a_question_that_stands_elsewhere(database: Database) -> None:
