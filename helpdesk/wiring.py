@@ -98,6 +98,8 @@ from helpdesk.recovery import (
     budget_jobs,
     budget_subscribers,
     issuance,
+    letter_jobs,
+    letters,
     playbook_jobs,
     playbook_trying,
     playbooks,
@@ -116,6 +118,7 @@ from helpdesk.recovery.events import (
     OfferCountered,
     OfferDelivered,
     OfferIssued,
+    OfferMailed,
     OfferPosted,
     OfferRefused,
     OfferReversed,
@@ -198,7 +201,7 @@ _FOLLOWING: Final[Mapping[type[Event], tuple[Subscriber, ...]]] = {
     OfferContradicted: (recovery.issuance_contradicted,),
     OfferAccepted: (answers.remedy_accepted,),
     OfferIssued: (answers.remedy_delivered, regimes.offer_issued),
-    **dict.fromkeys((OfferDelivered, OfferPosted), (answers.remedy_delivered,)),
+    **dict.fromkeys((OfferDelivered, OfferMailed, OfferPosted), (answers.remedy_delivered,)),
     OfferReversed: (answers.remedy_taken_back,),
     OfferRevoked: (recovery.approval_answered, answers.remedy_taken_back),
     BudgetAlerted: (budget_subscribers.alerted,),
@@ -273,6 +276,7 @@ def _deliver_mail(tools: Tools, duty_id: UUID, mail_id: UUID) -> None:
             tools.scanner.configured,
         ),
         undelivered=_undelivered,
+        sent=letters.sent,
     )
 
 
@@ -301,6 +305,7 @@ HANDLERS: Final[Handlers] = {
     notifications.TOPIC: Outside(notifications.mail_notification),
     password_service.TOPIC: Outside(door_jobs.send_reset, queue=mail.QUEUE, patience=40),
     issuance.TOPIC: Outside(issuance.issue, give_up=issuance.give_up),
+    letters.MAILED: Outside(letter_jobs.note_mailed, patience=40),  # somebody may have the complaint open for long
     budget_alerts.TELL: Outside(budget_jobs.tell_alert, patience=40),
     reservations.SETTLE_CLOSED: Outside(
         budget_closing.settle_closed, patience=40

@@ -85,6 +85,7 @@ class OutboundMail(Identified, Stamped, Base):
     """Why the last try failed."""
 
 
+_NOT_ASCII: Final = "The mail server does not offer SMTPUTF8 (RFC 6531), which an address needs that has other than ASCII letters before the @."
 NO_SERVER: Final = "No mail server is configured (HELPDESK_SMTP_URL); nobody was written to."
 
 
@@ -92,9 +93,15 @@ class TlsNotOfferedError(smtplib.SMTPNotSupportedError):
     """The mail server would take our password in the clear only."""
 
 
+class NotAddressable(Exception):
+    """No mail can go to this address from here, however often it is tried. Says why, without the address."""
+
+
 class Mailer(Protocol):
     def send(self, message: EmailMessage) -> bool:
-        """Hand the message over; False where there is nobody to hand it to. Raises when it was not taken."""
+        """Hand the message over; False where there is nobody to hand it to. Raises when it was not taken, `NotAddressable`
+        where it never can be.
+        """
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +133,14 @@ class SmtpMailer:
                 server.login(unquote(parts.username), unquote(parts.password or ""))
             # Not `send_message`: it writes ">From" where a line of the letter begins with "From".
             recipients = [address.addr_spec for address in message["To"].addresses]
-            server.sendmail(parseaddr(str(message["From"]))[1], recipients, message.as_bytes())
+            policy, options = _POLICY, []
+            if not all(recipient.isascii() for recipient in recipients):
+                server.ehlo_or_helo_if_needed()  # anew after STARTTLS
+                if not server.has_extn("smtputf8"):
+                    raise NotAddressable(_NOT_ASCII)
+                policy, options = _POLICY.clone(utf8=True), ["SMTPUTF8", "BODY=8BITMIME"]
+            sender = parseaddr(str(message["From"]))[1]
+            server.sendmail(sender, recipients, message.as_bytes(policy=policy), options)
         return True
 
 
@@ -220,7 +234,7 @@ def compose(
     name, at, host = mail.recipient.rpartition("@")
     message = EmailMessage(policy=_POLICY)
     message["From"] = sender
-    message["To"] = name + at + (host if host.isascii() else host.encode("idna").decode())
+    message["To"] = name + at + _in_ascii(host)
     # The standard library decodes what looks like an encoded word (RFC 2047), line breaks included, and writes it anew.
     message["Subject"] = " ".join(_CONTROL.sub(" ", mail.subject).replace("=?", "= ?").split())
     message["Date"] = mail.created_at.astimezone(UTC)  # the same when it is sent again
@@ -241,6 +255,14 @@ def compose(
     return message
 
 
+def _in_ascii(host: str) -> str:
+    """Raises `NotAddressable`."""
+    try:
+        return host if host.isascii() else host.encode("idna").decode()
+    except UnicodeError:
+        raise NotAddressable("The domain of the address cannot be written in ASCII (IDNA).") from None
+
+
 Completions = Mapping[str, Callable[[Session, OutboundMail], str]]
 """By name, what makes the end of a mail while it is sent: a secret that is kept nowhere, or what the settings decide."""
 
@@ -250,15 +272,20 @@ Undelivered = Callable[[UnitOfWork, UUID, str], bool]
 runs the program. Takes its locks before the mail's.
 """
 
+Sent = Callable[[UnitOfWork, OutboundMail], None]
+"""What follows from a mail that the server has taken, in the transaction that records it. Takes no locks."""
+
 _TOO_LARGE: Final = 552
 _LONGEST_REFUSAL: Final = 500
 
 
 def refusal_of(error: Exception) -> str | None:
-    """The server's words where it refuses for good the recipient, what the mail says, or its size; None where another try may
+    """Why it never goes out: the server's words where it refuses for good the recipient, what the mail says, or its size; None where another try may
     succeed. That it does not take our password or our sender is no fault of the mail.
     """
     answers: list[tuple[int, bytes | str]]
+    if isinstance(error, NotAddressable):
+        return str(error)
     if isinstance(error, smtplib.SMTPRecipientsRefused):
         answers = list(error.recipients.values())
     elif isinstance(error, smtplib.SMTPDataError) or (
@@ -285,6 +312,7 @@ def deliver(
     completions: Completions | None = None,
     enclose: Enclose | None = None,
     undelivered: Undelivered | None = None,
+    sent: Sent | None = None,
 ) -> None:
     """The outside handler of `TOPIC`: say that it begins, send with no transaction open, settle. Raises `GiveUp` for a mail
     that is refused for good and that `undelivered` tells nobody of.
@@ -314,6 +342,8 @@ def deliver(
     with database.unit_of_work(system) as uow:
         if outbox.settle(uow.session, duty_id) and wanted:
             uow.session.execute(_SENT if handed_over else _NOT_SENT, {"mail_id": mail_id})
+            if handed_over and sent is not None:
+                sent(uow, mail)
 
 
 _MAIL: Final = OutboundMail.__table__

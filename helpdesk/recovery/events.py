@@ -193,6 +193,13 @@ class OfferPosted(OfferActed):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class OfferMailed(OfferActed):
+    """The mail server has taken a letter."""
+
+    type: ClassVar[str] = "offer.letter_mailed"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class OfferHandedOver(OfferActed):
     """Its provider was switched off before it was asked, or says that an earlier round was issued: it waits for a person."""
 
@@ -286,6 +293,7 @@ BY_ACTION: Final[dict[str, type[OfferActed]]] = {
     "fail": OfferFailed,
     "doubt": OfferDoubted,
     "post_letter": OfferPosted,
+    "note_mailed": OfferMailed,
     "hand_over": OfferHandedOver,
     "ask_again": OfferAskedAgain,
     "confirm_delivery": OfferDelivered,

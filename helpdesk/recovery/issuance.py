@@ -68,7 +68,7 @@ def _record(uow: UnitOfWork, held: Held) -> None:
     made = issuer.issue(uow, held)
     faults.point(IN_PROVIDER)
     held.offer.issued_reference = made.reference
-    offers.advance(uow, SYSTEM, held, "record_issued", {"to_be_posted": True} if made.to_be_posted else {})
+    offers.advance(uow, SYSTEM, held, "record_issued", {})
     faults.point(RECORDED)
     issuer.tell(uow, held, made)
     faults.point(TOLD)

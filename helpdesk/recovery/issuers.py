@@ -14,7 +14,7 @@ from helpdesk.kernel.duties import GiveUp
 from helpdesk.kernel.mail import queue_mail
 from helpdesk.kernel.money import Money
 from helpdesk.kernel.unit_of_work import Database, UnitOfWork
-from helpdesk.recovery import letter_queries, points_ledger, points_queries, telling, texts, voucher_queries
+from helpdesk.recovery import letter_queries, letters, points_ledger, points_queries, telling, texts, voucher_queries
 from helpdesk.recovery.codes import new_code
 from helpdesk.recovery.models import Letter, Offer
 from helpdesk.recovery.points_models import PointsLot
@@ -42,14 +42,11 @@ class Tools(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Made:
-    """`reference`: what the offer names it by. `to_be_posted`: the customer does not have it before somebody posts it. `row`:
-    what was made, for the issuer's own `tell`.
-    """
+    """`reference`: what the offer names it by. `row`: what was made, for the issuer's own `tell`."""
 
     reference: str
     row: Any
     person: Recipient | None
-    to_be_posted: bool = False
 
 
 class Issuer(Protocol):
@@ -85,7 +82,9 @@ class VoucherIssuer:
 
 
 class LetterIssuer:
-    """Letters: the reference is the letter's id. Without an address it stays to be posted (`letter.mail_id` None)."""
+    """Letters: the reference is the letter's id. It is delivered when the mail server has taken it. Without an
+    address, or where its mail does not arrive, it is to be posted.
+    """
 
     def issue(self, uow: UnitOfWork, held: Held) -> Made:
         offer = held.offer
@@ -98,7 +97,7 @@ class LetterIssuer:
             text=offer.text or texts.standard_apology(offer.language),
         )
         letter = letter_queries.make(uow.session, offer, subject, body)
-        return Made(str(letter.id), letter, person, to_be_posted=person is None or not person.email)
+        return Made(str(letter.id), letter, person)
 
     def tell(self, uow: UnitOfWork, held: Held, made: Made) -> None:
         letter: Letter = made.row
@@ -106,7 +105,7 @@ class LetterIssuer:
             letter.mail_id = queue_mail(
                 uow,
                 subject_id=held.offer.id,
-                reason="apology_letter",
+                reason=letters.MAILED_AS,
                 recipient=made.person.email,
                 subject=letter.subject,
                 body=letter.body,

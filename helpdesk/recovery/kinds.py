@@ -2,7 +2,8 @@
 
 A kind has an amount when it costs something. Of most it is what the customer gets; of a replacement, a new performance
 and a gift it is what that costs us: it counts against authority and budget alike, and the customer is not told. A kind
-that is sent or done arrives later than it is issued, and is delivered only when somebody says that it came.
+that is sent or done arrives later than it is issued, and is delivered only when somebody says that it came; a letter when the
+mail server took it, or somebody posted it.
 """
 
 from collections.abc import Mapping
@@ -22,7 +23,8 @@ class Kind:
     a suggestion, and not be drafted.
 
     `taken_back`: how what was issued can be reversed. voided: by us, at once; returned: when the customer gave it back;
-    never. `delivered`: issued (the customer has it with its issuance) or confirmed (when somebody says that it came).
+    never. `delivered`: issued (the customer has it with its issuance), handed_over (when the mail server took it, or it was
+    posted) or confirmed (when somebody says that it came).
     """
 
     amount_is: str
@@ -47,7 +49,7 @@ TABLE: Final[Mapping[str, Kind]] = {
     "points": Kind(amount_is="given", issuer=OURSELVES, taken_back="voided", delivered="issued"),
     "gift": _GOODS,
     "service_credit": _MONEY,
-    "apology_letter": Kind(amount_is="nothing", issuer=OURSELVES, taken_back="never", delivered="issued"),
+    "apology_letter": Kind(amount_is="nothing", issuer=OURSELVES, taken_back="never", delivered="handed_over"),
     "goodwill_payment": _MONEY,
 }
 
@@ -63,5 +65,8 @@ SETTLES: Final = frozenset({"refund", "partial_refund", "goodwill_payment", "ser
 """Kinds that are money, so that what is owed can be paid with them. A voucher settles nothing that is owed."""
 CONFIRMED: Final = frozenset(name for name, kind in TABLE.items() if kind.delivered == "confirmed")
 """Kinds that are delivered only when somebody says that they came."""
+DELIVERED_AT_ONCE: Final = frozenset(name for name, kind in TABLE.items() if kind.delivered == "issued")
+"""Kinds that the customer has with their issuance."""
+LETTER: Final = "apology_letter"
 TOLD: Final = frozenset(name for name, kind in TABLE.items() if kind.amount_is == "given")
 """Kinds whose amount the customer is told."""

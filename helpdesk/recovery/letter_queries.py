@@ -3,7 +3,7 @@
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import and_, bindparam, select
+from sqlalchemy import and_, bindparam, case, false, func, or_, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
@@ -12,10 +12,24 @@ from helpdesk.complaints.queries import visible_to
 from helpdesk.identity.actors import Actor
 from helpdesk.kernel.access import existing
 from helpdesk.kernel.ids import new_id
+from helpdesk.kernel.mail import OutboundMail
 from helpdesk.kernel.pagination import Listed, Order, Page, listed
 from helpdesk.recovery.models import Letter, Offer
 
-_TO_BE_POSTED: Final = and_(Offer.status == "issued", Letter.mail_id.is_(None), Letter.posted_at.is_(None))
+_MAIL: Final = OutboundMail.__table__.c
+_DELIVERY: Final = case(
+    (and_(Letter.mail_id.is_not(None), Letter.posted_at.is_(None), Offer.delivered_at.is_not(None)), "sent"),
+    (_MAIL.cancelled_at.is_not(None), "cancelled"),
+    (_MAIL.failed_at.is_not(None), "failed"),
+    (_MAIL.sent_at.is_not(None), "sent"),
+    (Letter.mail_id.is_not(None), "queued"),
+)
+"""Of its mail, which may have been cleared away since; null without one."""
+_TO_BE_POSTED: Final = and_(
+    Offer.status == "issued",
+    Offer.delivered_at.is_(None),
+    or_(Letter.mail_id.is_(None), _DELIVERY.in_(("cancelled", "failed"))),
+)
 _LETTER: Final[Any] = (
     select(
         Letter.id,
@@ -25,13 +39,15 @@ _LETTER: Final[Any] = (
         Letter.language,
         Letter.subject,
         Letter.body,
-        Letter.mail_id.is_not(None).label("mailed"),
+        func.coalesce(_DELIVERY == "sent", false()).label("mailed"),
+        _DELIVERY.label("mail_delivery"),
         _TO_BE_POSTED.label("to_be_posted"),
         Letter.posted_at,
         Letter.created_at,
     )
     .join(Offer, Offer.id == Letter.offer_id)
     .join(Complaint, Complaint.id == Offer.complaint_id)
+    .outerjoin(OutboundMail.__table__, _MAIL.id == Letter.mail_id)
     # What was written for an offer that is not issued counts for nothing.
     .where(Offer.status == "issued")
 )

@@ -1,5 +1,6 @@
 from marshmallow import fields
 
+from helpdesk.kernel.mail import STATES
 from helpdesk.kernel.schemas import Choice, PageQuery, Schema, Timestamp
 from helpdesk.recovery.models import LANGUAGES
 
@@ -25,10 +26,25 @@ class LetterSummary(Schema):
     complaint_reference = fields.String(required=True, metadata={"example": "7K3M-9QX2-TAM"})
     language = Choice(LANGUAGES, required=True)
     subject = fields.String(required=True, metadata={"example": "Our apology: complaint 7K3M-9QX2-TAM"})
-    mailed = fields.Boolean(required=True, metadata={"description": "There was an address, and a mail took it."})
+    mailed = fields.Boolean(
+        required=True, metadata={"description": "There was an address, and the mail server has taken it."}
+    )
+    mail_delivery = Choice(
+        STATES,
+        required=True,
+        allow_none=True,
+        metadata={
+            "description": "Of its mail; null: there was no address. failed: it was refused or given up; cancelled: no mail "
+            "server is configured.",
+            "example": "sent",
+        },
+    )
     to_be_posted = fields.Boolean(
         required=True,
-        metadata={"description": "There was none, and nobody has posted it (`post_letter`).", "example": False},
+        metadata={
+            "description": "It cannot be mailed (no address; failed; cancelled), and nobody has posted it (`post_letter`).",
+            "example": False,
+        },
     )
     posted_at = Timestamp(required=True, allow_none=True, metadata={"example": None})
     created_at = Timestamp(required=True)

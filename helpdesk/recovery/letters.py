@@ -1,11 +1,13 @@
-"""A letter as a document, and marking one as posted that had no address to be mailed to."""
+"""A letter as a document, and when the customer has it: its mail was taken by the server, or somebody posted it."""
 
 from html import escape
 from typing import Any, Final
 
 from helpdesk.identity.actors import Actor
+from helpdesk.kernel.mail import OutboundMail
 from helpdesk.kernel.unit_of_work import UnitOfWork
 from helpdesk.recovery import letter_queries
+from helpdesk.recovery.kinds import LETTER
 from helpdesk.recovery.queries import Held
 
 STYLE: Final = "body { max-width: 42em; margin: 3em auto; font: 1em/1.5 serif; } p { white-space: pre-line; }"
@@ -22,6 +24,10 @@ _PAGE: Final = """<!doctype html>
 </body>
 </html>
 """
+MAILED: Final = "recovery.letter_mailed"
+"""Topic of the duty to record that the mail server has taken a letter; its subject is the offer."""
+MAILED_AS: Final = LETTER
+"""Why a letter is mailed; the mail's subject is the offer."""
 _LANGUAGES: Final = {"zh": "zh-Hans"}
 
 
@@ -35,6 +41,14 @@ def document(letter: dict[str, Any]) -> str:
 
 def file_name(letter: dict[str, Any]) -> str:
     return f"letter-{letter['complaint_reference']}.html"
+
+
+def sent(uow: UnitOfWork, mail: OutboundMail) -> None:
+    """Of any mail, in the transaction that records it: what is still to be done about a letter is owed, since it takes locks
+    that somebody may hold for long, and a mail whose sending is not recorded would go out again.
+    """
+    if mail.reason == MAILED_AS:
+        uow.duty(MAILED, mail.subject_id)
 
 
 def mark_posted(uow: UnitOfWork, actor: Actor, held: Held) -> None:

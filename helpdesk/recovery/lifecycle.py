@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Final, TypedDict
 
 from helpdesk.kernel.state_machine import Lifecycle, Requirement, Transition, states
-from helpdesk.recovery.kinds import CONFIRMED, TABLE
+from helpdesk.recovery.kinds import CONFIRMED, DELIVERED_AT_ONCE, LETTER, TABLE
 
 UNANSWERED: Final = states("drafted", "pending_approval", "approved", "offered", "countered")
 RESERVED: Final = states("approved", "offered", "countered", "accepted", "issuing")
@@ -54,7 +54,9 @@ COUNTER_OUTCOMES: Final = {
 NOBODY: Final = "nobody"
 """The permission of steps that follow by themselves; it is not in the vocabulary, so no role and no caller holds it."""
 
-SYSTEM_ACTIONS: Final = frozenset({"endorse", "begin_issuing", "doubt", "hand_over", "expire", "redeem", "unredeem"})
+SYSTEM_ACTIONS: Final = frozenset(
+    {"endorse", "begin_issuing", "doubt", "hand_over", "note_mailed", "expire", "redeem", "unredeem"}
+)
 """Steps without a route: parts of another act, the outcome of a job, a sweep, or a voucher at the till."""
 
 ISSUANCES: Final = ("automatic", "by_hand", "unknown")
@@ -87,6 +89,8 @@ _IN_TIME: Final = Requirement("offer_expired", "the offer has expired.", lambda 
 _AT_WORK: Final = Requirement(
     "being_issued", "Helpdesk is issuing it by itself; what comes of it is recorded by itself.", lambda row: row.settles
 )
+_NOT_DELIVERED: Final = Requirement("delivered_already", "it was mailed, or posted.", lambda row: not row.delivered)
+_LETTER: Final = Requirement("no_letter", "it is no letter.", lambda row: row.kind == LETTER)
 
 
 LIFECYCLE: Final = Lifecycle(
@@ -252,10 +256,20 @@ LIFECYCLE: Final = Lifecycle(
             states("issued"),
             None,
             "offer:send",
-            "Record that a letter went out by post, where there was no address to mail it to",
+            "Record that a letter went out by post, where there was no address to mail it to, or its mail did not arrive",
             (),
-            (Requirement("delivered_already", "it was mailed, or posted.", lambda row: not row.delivered),),
-            only=Requirement("no_letter", "it is no letter.", lambda row: row.kind == "apology_letter"),
+            (_NOT_DELIVERED,),
+            only=_LETTER,
+        ),
+        Transition(
+            "note_mailed",
+            states("issued"),
+            None,
+            NOBODY,
+            "The mail server has taken the letter",
+            (),
+            (_NOT_DELIVERED,),
+            only=_LETTER,
         ),
         Transition("hand_over", states("issuing"), None, NOBODY, "Its provider is not asked; it waits for a person"),
         Transition(
@@ -386,11 +400,11 @@ class OfferCounts(TypedDict):
     undelivered: int
 
 
-def delivers(action: str, kind: str, *, to_be_posted: bool = False) -> bool:
-    """Whether the customer has the remedy with this step. `to_be_posted`: a letter that nobody could be mailed."""
+def delivers(action: str, kind: str) -> bool:
+    """Whether the customer has the remedy with this step."""
     if action == "record_issued":
-        return kind not in CONFIRMED and not to_be_posted
-    return action in {"confirm_delivery", "post_letter"}
+        return kind in DELIVERED_AT_ONCE
+    return action in {"confirm_delivery", "post_letter", "note_mailed"}
 
 
 def complaint_effect(

@@ -11,7 +11,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
 from helpdesk.kernel.db import Base, Identified, Json, Minor, Stamped, Timestamp, Versioned
-from helpdesk.recovery.kinds import CONFIRMED, KINDS, PAYING
+from helpdesk.recovery.kinds import DELIVERED_AT_ONCE, KINDS, PAYING, TABLE
 from helpdesk.recovery.lifecycle import (
     BEFORE_CUSTOMER,
     ENDED,
@@ -26,8 +26,8 @@ from helpdesk.recovery.lifecycle import (
 LANGUAGES: Final = ("en", "zh")
 
 
-_ARRIVING_LATER: Final = CONFIRMED | {"apology_letter"}
-"""Kinds that can be issued before the customer has them: what somebody confirms, and a letter that is to be posted."""
+_ARRIVING_LATER: Final = frozenset(TABLE) - DELIVERED_AT_ONCE
+"""Kinds that can be issued before the customer has them: what somebody confirms, and a letter."""
 
 
 def _words(words: frozenset[str] | tuple[str, ...]) -> str:
@@ -170,16 +170,12 @@ class OfferTransition(Identified, Base):
 
 
 class Letter(Identified, Stamped, Base):
-    """A letter as it was written. `mail_id` names the mail that took it (no foreign key: mails are cleared away in time);
-    None: there was no address, so it is to be posted, until `posted_at`.
+    """A letter as it was written. `mail_id` names its mail (no foreign key: mails are cleared away in time); None: there was
+    no address. Without one, and where its mail does not arrive, it is to be posted, until `posted_at`.
     """
 
     __tablename__ = "letter"
-    __table_args__ = (
-        CheckConstraint(f"language IN {LANGUAGES}", name="language"),
-        CheckConstraint("mail_id IS NULL OR posted_at IS NULL", name="mailed_or_posted"),
-        Index("ix_letter_to_be_posted", "id", postgresql_where=text("mail_id IS NULL AND posted_at IS NULL")),
-    )
+    __table_args__ = (CheckConstraint(f"language IN {LANGUAGES}", name="language"),)
 
     offer_id: Mapped[UUID] = mapped_column(ForeignKey("offer.id", ondelete="RESTRICT"), unique=True)
     language: Mapped[str]

@@ -94,7 +94,7 @@ def advance(
     offer.status_reason = given.get("reason")
     if target != source:
         offer.issuance = ordering.begin(uow, held) if target == "issuing" else None
-    if delivers(action, offer.kind, to_be_posted=bool(given.get("to_be_posted"))):
+    if delivers(action, offer.kind):
         offer.delivered_at = uow.now
     counters.follow(uow, held, action, source, given)
     offer.steps += 1

@@ -209,7 +209,8 @@ class OfferSummary(Schema):
         required=True,
         allow_none=True,
         metadata={
-            "description": "Since when the customer has it; what is sent or done, when that was confirmed.",
+            "description": "Since when the customer has it: a letter, when the mail server took it, or it was posted; what "
+            "is sent or done, when that was confirmed.",
             "example": None,
         },
     )

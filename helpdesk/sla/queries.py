@@ -207,7 +207,14 @@ def _act(row: Any, waiting_on: str) -> Act:
 
 
 _ACCEPTED: Final = "offer.accepted"
-_SETTLED: Final = ("offer.issued", "offer.delivered", "offer.letter_posted", "offer.revoked", "offer.reversed")
+_SETTLED: Final = (
+    "offer.issued",
+    "offer.delivered",
+    "offer.letter_mailed",
+    "offer.letter_posted",
+    "offer.revoked",
+    "offer.reversed",
+)
 """Events of offers, which stand on their complaint's stream: what was accepted is owed until the customer has it, or it was
 taken back."""
 

@@ -321,6 +321,40 @@ class TestContent:
         assert mailing.performer.perform([duty])["done"] == 1
         assert post.mails[0][1] == ["ana@xn--bcher-kva.example"]
 
+    def test_name_in_another_script(self, mailing: Program, post: Post) -> None:
+        """Addresses as they are in China: the server takes them by SMTPUTF8, the domain in ASCII all the same."""
+        _, duty = queue(mailing.database, recipient="王小明@bücher.example")
+        assert mailing.performer.perform([duty])["done"] == 1
+        [(_, recipients, message)] = post.mails
+        assert recipients == ["王小明@xn--bcher-kva.example"]
+        written = message["To"].addresses[0].addr_spec  # as the standard library reads what is not ASCII
+        assert written.encode(errors="surrogateescape").decode() == recipients[0]
+        assert (message["Subject"], message.get_content()) == ("Your complaint", "We have it.\r\n")
+
+    def test_name_in_another_script_that_the_server_cannot_take(self, settings: Settings, post: Post) -> None:
+        server = Server(post, hostname="127.0.0.1", port=0, enable_SMTPUTF8=False)
+        server.start()
+        program = assemble(replace(settings, smtp_url=f"smtp://127.0.0.1:{server.port}"))
+        try:
+            mail_id, duty = queue(program.database, recipient="王小明@example.com")
+            assert program.performer.perform([duty])["failed"] == 1
+            kept = row(program.database, "outbound_mail", mail_id)
+            assert "SMTPUTF8" in kept["failure"]
+            assert kept["failed_at"] is not None
+            assert row(program.database, "duty", duty)["dead_at"] is not None
+        finally:
+            program.engine.dispose()
+            server.stop()
+        assert post.mails == []
+
+    def test_domain_that_there_cannot_be(self, mailing: Program, post: Post) -> None:
+        mail_id, duty = queue(mailing.database, recipient=f"a@{'ü' * 80}.example")
+        assert mailing.performer.perform([duty])["failed"] == 1
+        kept = row(mailing.database, "outbound_mail", mail_id)
+        assert "IDNA" in kept["failure"]
+        assert kept["failed_at"] is not None
+        assert post.mails == []
+
     @pytest.mark.parametrize("recipient", ["a@x.example\r\nBcc: b@x.example", "a@x.example\nRCPT TO:<b@x.example>"])
     def test_an_address_cannot_carry_a_header(self, mailing: Program, post: Post, recipient: str) -> None:
         """No such address passes the schemas; were one in the table, it is refused, not followed."""

@@ -1,10 +1,12 @@
 """Letters as documents: read, listed while they are to be posted, marked posted.
 
-How it can fail: a name that is markup; a letter that nobody posted counts as delivered; posted twice; a letter that was written
-and not issued is shown.
+How it can fail: a name that is markup; a letter that nobody posted, or whose mail reached nobody, counts as delivered; posted
+twice; a letter that was written and not issued is shown.
 """
 
 from base64 import b64encode
+from collections.abc import Iterator
+from dataclasses import replace
 from hashlib import sha256
 from html.parser import HTMLParser
 from typing import Any
@@ -12,12 +14,15 @@ from uuid import UUID
 
 import pytest
 
-from helpdesk.wiring import Program
+from helpdesk.kernel.settings import Settings
+from helpdesk.recovery import letters
+from helpdesk.wiring import Program, assemble
 from tests.complaints.steps import GOOD
 from tests.conftest import Caller, complaint_body
+from tests.kernel.test_mail import Post, Server
 from tests.racing import at_once
 from tests.recovery.answers import LETTER, NO_ID, refused
-from tests.recovery.helpers import accepted, act, another, issued, left_behind, scalar, violations
+from tests.recovery.helpers import accepted, act, another, duties, issued, left_behind, perform, scalar, violations
 
 
 @pytest.fixture
@@ -25,6 +30,21 @@ def silent(agent: Caller, team: UUID) -> dict[str, Any]:
     """A complaint of somebody without an address, in Chinese."""
     person = {"name": "<b>李伟</b> & Co", "language": "zh-CN"}
     return dict(agent.post("/complaints", complaint_body(team_id=str(team), complainant=person)).json)
+
+
+@pytest.fixture
+def post() -> Post:
+    return Post()
+
+
+@pytest.fixture
+def mailing(settings: Settings, post: Post) -> Iterator[Program]:
+    server = Server(post, hostname="127.0.0.1", port=0)
+    server.start()
+    program = assemble(replace(settings, smtp_url=f"smtp://127.0.0.1:{server.port}"))
+    yield program
+    program.engine.dispose()
+    server.stop()
 
 
 class Tags(HTMLParser):
@@ -61,7 +81,7 @@ class TestRead:
         offer = issued(program, agent, complaint, LETTER | {"text": own})
         letter = agent.get(f"/offers/{offer['id']}/letter").json
         assert own in letter["body"]
-        assert (letter["mailed"], letter["to_be_posted"], letter["language"]) == (True, False, "en")
+        assert (letter["mail_delivery"], letter["to_be_posted"], letter["language"]) == ("queued", False, "en")
         page = Tags(letter["document"])
         assert page.language == "en"
         assert '3 < 4 & "x".' in page.text
@@ -146,8 +166,85 @@ class TestPosted:
         assert sorted(answer.status_code for answer in answers) == [200, 409, 409]
         assert violations(program.database) == []
 
-    def test_what_was_mailed_is_not_posted(self, program: Program, agent: Caller, complaint: dict[str, Any]) -> None:
-        offer = issued(program, agent, complaint, LETTER)
-        assert offer["delivered_at"] is not None
+
+class TestMailed:
+    """A letter is delivered when the mail server has taken it, and not before."""
+
+    def test_delivered_when_the_server_took_it(
+        self, mailing: Program, post: Post, agent: Caller, complaint: dict[str, Any]
+    ) -> None:
+        offer = issued(mailing, agent, complaint, LETTER)
+        assert offer["delivered_at"] is None
+        assert not stands(agent, offer)["to_be_posted"]
+        assert early(agent, complaint) == "remedy_undelivered"
+        assert perform(mailing, "mail.deliver")["failed"] == 0
+        owed = duties(mailing.database, letters.MAILED)
+        assert mailing.performer.perform([*owed, *owed]) == {"done": 1, "skipped": 1, "failed": 0}
+        assert [str(message["Subject"]) for _, _, message in post.mails].count(stands(agent, offer)["subject"]) == 1
+        assert agent.get(f"/offers/{offer['id']}").json["delivered_at"] is not None
+        letter = stands(agent, offer)
+        assert (letter["mailed"], letter["mail_delivery"], letter["to_be_posted"]) == (True, "sent", False)
         answer = agent.pay(f"/offers/{offer['id']}/actions/post_letter", {})
         assert answer.json["missing"][0]["code"] == "delivered_already"
+        assert follow_up(agent, complaint).status_code == 200
+        assert violations(mailing.database) == []
+
+    def test_refused_for_good_is_to_be_posted(
+        self, mailing: Program, post: Post, agent: Caller, complaint: dict[str, Any]
+    ) -> None:
+        offer = issued(mailing, agent, complaint, LETTER)
+        *before, _ = duties(mailing.database, "mail.deliver")  # that the complaint was received, and of the offer
+        assert mailing.performer.perform(before)["failed"] == 0
+        post.refuse = ["550 5.1.1 Nobody here"]
+        perform(mailing, "mail.deliver")
+        assert (post.refuse, duties(mailing.database, letters.MAILED)) == ([], [])
+        self.is_to_be_posted(mailing, agent, complaint, offer, "failed")
+
+    def test_without_a_mail_server_it_is_to_be_posted(
+        self, program: Program, agent: Caller, complaint: dict[str, Any]
+    ) -> None:
+        offer = issued(program, agent, complaint, LETTER)
+        perform(program, "mail.deliver")
+        self.is_to_be_posted(program, agent, complaint, offer, "cancelled")
+
+    def is_to_be_posted(
+        self, program: Program, agent: Caller, complaint: dict[str, Any], offer: dict[str, Any], delivery: str
+    ) -> None:
+        letter = stands(agent, offer)
+        assert (letter["mailed"], letter["mail_delivery"], letter["to_be_posted"]) == (False, delivery, True)
+        assert [item["offer_id"] for item in agent.get("/recovery/letters?to_be_posted=true").json["items"]] == [
+            offer["id"]
+        ]
+        assert [item["id"] for item in agent.get("/offers?undelivered_days=0").json["items"]] == [offer["id"]]
+        assert early(agent, complaint) == "remedy_undelivered"
+        assert act(agent, offer, "post_letter")["delivered_at"] is not None
+        assert (stands(agent, offer)["mailed"], stands(agent, offer)["to_be_posted"]) == (False, False)
+        assert follow_up(agent, complaint).status_code == 200
+        assert violations(program.database) == []
+
+    def test_posted_while_its_mail_was_on_its_way(
+        self, mailing: Program, agent: Caller, complaint: dict[str, Any]
+    ) -> None:
+        offer = issued(mailing, agent, complaint, LETTER)
+        act(agent, offer, "post_letter")
+        perform(mailing, "mail.deliver")
+        assert perform(mailing, letters.MAILED)["done"] == 1
+        stream = agent.get(f"/complaints/{complaint['reference']}/timeline").json["items"]
+        assert "offer.letter_mailed" not in [item["type"] for item in stream]
+        assert violations(mailing.database) == []
+
+
+def stands(agent: Caller, offer: dict[str, Any]) -> dict[str, Any]:
+    return dict(agent.get(f"/offers/{offer['id']}/letter").json)
+
+
+def follow_up(agent: Caller, complaint: dict[str, Any]) -> Any:
+    return agent.post(f"/complaints/{complaint['reference']}/actions/follow_up", GOOD["follow_up"])
+
+
+def early(agent: Caller, complaint: dict[str, Any]) -> str:
+    """Why the complaint, which is resolved with this, is not followed up yet."""
+    for action, body in {"investigate": GOOD["investigate"], "resolve": GOOD["resolve"] | {"remedy": {}}}.items():
+        answer = agent.post(f"/complaints/{complaint['reference']}/actions/{action}", body)
+        assert answer.status_code == 200, answer.text
+    return str(follow_up(agent, complaint).json["missing"][0]["code"])

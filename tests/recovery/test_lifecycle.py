@@ -61,6 +61,7 @@ GRID = {
     },
     "issued": {
         "post_letter": "issued",
+        "note_mailed": "issued",
         "confirm_delivery": "issued",
         "report_undelivered": "issued",
         "redeem": "redeemed",
@@ -109,11 +110,12 @@ COUNTED = {
 
 
 OF_WHAT_IS_SENT = {"confirm_delivery", "report_undelivered"}
+OF_LETTERS = {"post_letter", "note_mailed"}
 
 
 def situation(action: str) -> Situation:
     """One in which the action's own requirements hold."""
-    kind = "apology_letter" if action == "post_letter" else "replacement" if action in OF_WHAT_IS_SENT else "voucher"
+    kind = "apology_letter" if action in OF_LETTERS else "replacement" if action in OF_WHAT_IS_SENT else "voucher"
     return Situation(kind=kind, in_time=action != "expire", unknown=True)
 
 
@@ -125,7 +127,7 @@ def test_grid(state: str, action: str) -> None:
             LIFECYCLE.transition(action, state, situation(action), SYSTEM.may)
         listed = {item["action"] for item in refused.value.extra["allowed_actions"]}
         expected_list = set(GRID[state]) - SYSTEM_ACTIONS
-        some = [OF_WHAT_IS_SENT, {"post_letter"}]
+        some = [OF_WHAT_IS_SENT, OF_LETTERS]
         assert listed == expected_list.difference(*(kinds for kinds in some if action not in kinds))
         return
     step = LIFECYCLE.transition(action, state, situation(action), SYSTEM.may)
@@ -177,10 +179,10 @@ def test_requirements(action: str, state: str, hindrance: Situation, code: str) 
 def test_what_the_customer_has_is_not_counted_as_undelivered(kind: str) -> None:
     """With its issuance, or when somebody says that it came; and it is a step of the table that says so."""
     at_once = delivers("record_issued", kind)
-    assert at_once == (kind not in CONFIRMED)
+    assert at_once == (kind not in CONFIRMED | {"apology_letter"})
     assert complaint_effect("issuing", "issued", this_round=True, delivered=(False, at_once))["undelivered"] == -at_once
     if not at_once:
-        assert delivers("confirm_delivery", kind)
+        assert delivers("note_mailed" if kind == "apology_letter" else "confirm_delivery", kind)
         came = complaint_effect("issued", "issued", this_round=True, delivered=(False, True))
         assert came["undelivered"] == -1
         back = complaint_effect("issued", "reversed", this_round=True, delivered=(False, False))
