@@ -34,7 +34,9 @@ def list_dead_letters(session: Session, actor: Actor, page: Page, given: dict[st
     "/recovery/dead-letters/<uuid:offer_id>/settle",
     operation_id="settle_contradiction",
     summary="Record that what a provider says against what is recorded was seen to, and how",
-    description="Until then what failed is not issued anew.",
+    description="Until then what failed is neither issued anew nor taken back. `outcome` says what holds. What failed and was `issued` "
+    "all the same is booked: it is issued, the customer is written, and its money is spent from the budget that pays today; without "
+    "room there, it waits until more is allocated. What is recorded as issued and was `not_issued` is to be reversed first.",
     body=dead_letter_schemas.ContradictionIn,
     answer=schemas.Offer,
     permission=dead_letter_queries.SETTLES,
@@ -42,7 +44,7 @@ def list_dead_letters(session: Session, actor: Actor, page: Page, given: dict[st
     show=show_offer,
     if_match="required",
     idempotency_key="required",
-    errors=(errors.NothingContradicted,),
+    errors=(errors.NothingContradicted, errors.BooksDiffer, errors.NoBudget, errors.BudgetExhausted),
 )
 def settle_contradiction(uow: UnitOfWork, actor: Actor, held: Held, given: dict[str, Any]) -> UUID:
     return contradictions.settle(uow, actor, held, given)

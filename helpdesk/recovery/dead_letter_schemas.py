@@ -1,6 +1,7 @@
 from marshmallow import fields
 
 from helpdesk.kernel.schemas import Choice, PageQuery, Schema, Text, Timestamp
+from helpdesk.recovery.contradictions import OUTCOMES
 from helpdesk.recovery.dead_letter_queries import REASONS
 from helpdesk.recovery.schemas import OfferAction, OfferSummary
 
@@ -37,8 +38,27 @@ class DeadLetter(OfferSummary):
 
 
 class ContradictionIn(Schema):
+    outcome = Choice(
+        OUTCOMES,
+        required=True,
+        metadata={
+            "description": "What holds. issued: the customer has got it; where it is recorded as failed, that is booked: issued, and "
+            "its money spent. not_issued: they have not; what failed can then be tried again, under a new key.",
+            "example": "not_issued",
+        },
+    )
+    reference = Text(
+        max_length=200,
+        metadata={
+            "description": "What it is called over there; where none is given, what the provider said. Only with `issued`.",
+            "example": None,
+        },
+    )
     reason = Text(
         required=True,
         max_length=2000,
-        metadata={"description": "What was found out, and done.", "example": "Paid twice; they took the second back."},
+        metadata={
+            "description": "What was found out, and done.",
+            "example": "Asked them: it was booked, and returned at once.",
+        },
     )

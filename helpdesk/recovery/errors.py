@@ -168,6 +168,15 @@ class ValidityOverlaps(Conflict):
     advice = "`versions` names them. Choose other days, or retire what is in the way."
 
 
+class BooksDiffer(Conflict):
+    code = "books_differ"
+    title = "What is recorded of this offer says otherwise"
+    advice = (
+        "What is recorded as issued and was not: `reverse` it, then settle this. What is being issued: wait for what comes of it, "
+        "or say so (`record_issued`, `fail`), then settle this."
+    )
+
+
 class NothingContradicted(Conflict):
     code = "nothing_contradicted"
     title = "No provider says anything else of this offer than what is recorded"

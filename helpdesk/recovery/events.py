@@ -226,13 +226,14 @@ class OfferContradicted(OfferEvent):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OfferContradictionSettled(OfferEvent):
-    """Somebody has seen to what a provider says against what is recorded."""
+    """Somebody has seen to what a provider says against what is recorded, and says what holds: it was `issued`, or `not_issued`."""
 
     type: ClassVar[str] = "offer.contradiction_settled"
     personal: ClassVar[frozenset[str]] = frozenset({"reason"})
     provider_id: UUID
     round: int
     reason: str
+    outcome: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -290,6 +291,7 @@ BY_ACTION: Final[dict[str, type[OfferActed]]] = {
     "expire": OfferExpired,
     "begin_issuing": OfferIssuing,
     "record_issued": OfferIssued,
+    "book_issued": OfferIssued,
     "fail": OfferFailed,
     "doubt": OfferDoubted,
     "post_letter": OfferPosted,

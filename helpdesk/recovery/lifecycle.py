@@ -55,10 +55,12 @@ NOBODY: Final = "nobody"
 """The permission of steps that follow by themselves; it is not in the vocabulary, so no role and no caller holds it."""
 
 SYSTEM_ACTIONS: Final = frozenset(
-    {"endorse", "begin_issuing", "doubt", "hand_over", "note_mailed", "expire", "redeem", "unredeem"}
+    {"endorse", "begin_issuing", "doubt", "hand_over", "book_issued", "note_mailed", "expire", "redeem", "unredeem"}
 )
 """Steps without a route: parts of another act, the outcome of a job, a sweep, or a voucher at the till."""
 
+ISSUING_ACTIONS: Final = frozenset({"record_issued", "book_issued"})
+"""Steps with which it is issued."""
 ISSUANCES: Final = ("automatic", "by_hand", "unknown")
 """How it is issued, while it is `issuing`: by Helpdesk; by hand, by a person for whom it waits; or nobody knows whether the
 provider that was asked has done it, and a person is to find out.
@@ -90,6 +92,11 @@ _AT_WORK: Final = Requirement(
     "being_issued", "Helpdesk is issuing it by itself; what comes of it is recorded by itself.", lambda row: row.settles
 )
 _NOT_DELIVERED: Final = Requirement("delivered_already", "it was mailed, or posted.", lambda row: not row.delivered)
+_NOT_CONTRADICTED: Final = Requirement(
+    "contradicted",
+    "its provider says that it was issued; look at the dead letters, and settle that first.",
+    lambda row: not row.contradicted,
+)
 _LETTER: Final = Requirement("no_letter", "it is no letter.", lambda row: row.kind == LETTER)
 
 
@@ -319,13 +326,14 @@ LIFECYCLE: Final = Lifecycle(
             "offer:approve",
             "Issue again what failed; its money is set aside anew. What was accepted is owed, whatever became of the complaint",
             (),
-            (
-                Requirement(
-                    "contradicted",
-                    "its provider says that it was issued; look at the dead letters, and settle that first.",
-                    lambda row: not row.contradicted,
-                ),
-            ),
+            (_NOT_CONTRADICTED,),
+        ),
+        Transition(
+            "book_issued",
+            states("failed"),
+            "issued",
+            NOBODY,
+            "Its provider did issue it, though it was recorded as failed: its money is set aside anew and spent",
         ),
         Transition("redeem", states("issued"), "redeemed", NOBODY, "All of the voucher was used"),
         Transition(
@@ -338,6 +346,7 @@ LIFECYCLE: Final = Lifecycle(
             "offer:revoke",
             "Take back what the customer has not answered, or what cannot be issued",
             ("reason",),
+            (_NOT_CONTRADICTED,),
         ),
         Transition(
             "reverse",
@@ -355,7 +364,12 @@ LIFECYCLE: Final = Lifecycle(
                 Requirement(
                     "voucher_used",
                     "something was bought with it; take back its redemptions first.",
-                    lambda row: not row.used,
+                    lambda row: row.kind == "points" or not row.used,
+                ),
+                Requirement(
+                    "points_used",
+                    "some of its points were used; reverse those uses first (POST /customers/{id}/points/burns/{id}/reverse).",
+                    lambda row: row.kind != "points" or not row.used,
                 ),
             ),
         ),
@@ -367,9 +381,10 @@ COMPLAINT_TAKES_OFFERS: Final = states("received", "investigated", "resolved")
 
 
 def money_effect(source: str, target: str) -> str | None:
-    """Which entry a paying offer's step makes in its budget's ledger: reserve, commit, release, reverse or None.
+    """What a paying offer's step does in its budget's ledger: reserve, commit, release, reverse, spend (reserve and commit: of
+    what was issued though it was recorded as failed) or None.
 
-    Raises ValueError for a step that would spend what was never set aside.
+    Raises ValueError for another step that would spend what was never set aside.
     """
     before, after = _purse(source), _purse(target)
     if before == after:
@@ -380,6 +395,8 @@ def money_effect(source: str, target: str) -> str | None:
         ("reserved", "spent"): "commit",
         ("spent", "free"): "reverse",
     }
+    if source == "failed" and after == "spent":
+        return "spend"
     if (before, after) not in effects:
         raise ValueError(f"{source} -> {target} would move money from {before} to {after}")
     return effects[before, after]
@@ -402,7 +419,7 @@ class OfferCounts(TypedDict):
 
 def delivers(action: str, kind: str) -> bool:
     """Whether the customer has the remedy with this step."""
-    if action == "record_issued":
+    if action in ISSUING_ACTIONS:
         return kind in DELIVERED_AT_ONCE
     return action in {"confirm_delivery", "post_letter", "note_mailed"}
 
@@ -436,26 +453,3 @@ def moves_money(action: str) -> bool:
     """Whether some path through this action touches a budget."""
     step = LIFECYCLE.by_action(action)
     return any(money_effect(source, step.target or source) for source in step.sources)
-
-
-_TOLD: Final = {"accepted": "accepted", "issuing": "accepted", "failed": "accepted"}
-
-
-def told_to_customer(state: str, *, in_time: bool) -> str:
-    """The state in the customer's words: what goes on behind `accepted` is ours to mend, and late is late at once."""
-    if state in BEFORE_CUSTOMER and not in_time:
-        return "expired"
-    return _TOLD.get(state, state)
-
-
-CUSTOMER_STATES: Final = (
-    "offered",
-    "countered",
-    "accepted",
-    "issued",
-    "redeemed",
-    "declined",
-    "expired",
-    "revoked",
-    "reversed",
-)

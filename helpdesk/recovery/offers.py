@@ -46,6 +46,7 @@ from helpdesk.recovery.kinds import PAYING
 from helpdesk.recovery.lifecycle import (
     BEFORE_CUSTOMER,
     ENDED,
+    ISSUING_ACTIONS,
     LIFECYCLE,
     SYSTEM_ACTIONS,
     complaint_effect,
@@ -142,7 +143,7 @@ def advance(
             to_status=target,
             given=supplied,
             complaint_changes=counts,
-            **({"delivered": offer.delivered_at is not None} if action == "record_issued" else {}),
+            **({"delivered": offer.delivered_at is not None} if action in ISSUING_ACTIONS else {}),
         ),
         stream=complaint,
         actor=actor,
@@ -156,6 +157,9 @@ def _move_money(uow: UnitOfWork, actor: Actor, held: Held, source: str, target: 
         return
     if effect == "reserve":
         reservations.reserve(uow, actor, held.offer, held.complaint.team_id)
+    elif effect == "spend":
+        reservations.reserve(uow, actor, held.offer, held.complaint.team_id)
+        reservations.commit(uow, actor, held.offer)
     else:
         _SETTLE[effect](uow, actor, held.offer)
 
@@ -319,6 +323,14 @@ def _record_issued(uow: UnitOfWork, actor: Actor, held: Held, given: Mapping[str
     ordering.close(uow, held.offer.id)
     held.offer.issued_reference = given["reference"]
     advance(uow, actor, held, "record_issued", given)
+    telling.issued(uow, held)
+
+
+def book_issued(uow: UnitOfWork, actor: Actor, held: Held, reference: str) -> None:
+    """What failed was issued all the same, as `reference`. Raises `NoBudget`, `BudgetExhausted`."""
+    held.offer.round += 1
+    held.offer.issued_reference = reference
+    advance(uow, actor, held, "book_issued", {"reference": reference})
     telling.issued(uow, held)
 
 

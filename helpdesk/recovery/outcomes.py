@@ -91,6 +91,7 @@ def late(uow: UnitOfWork, held: Held, order: RemedyOrder, answer: Answer) -> Non
     if against is None or against == order.contradiction:
         return
     order.contradiction = against
+    order.contradiction_reference = answer.reference
     order.contradicted_at = uow.now
     order.contradiction_settled_at = None
     offer = held.offer

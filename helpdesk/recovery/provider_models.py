@@ -88,6 +88,8 @@ class RemedyOrder(Identified, Stamped, Base):
     first_asked_at: Mapped[Timestamp | None]
     closed_at: Mapped[Timestamp | None]
     contradiction: Mapped[str | None]
+    contradiction_reference: Mapped[str | None]
+    """As what it was issued, where that is what it says."""
     contradicted_at: Mapped[Timestamp | None]
     contradiction_settled_at: Mapped[Timestamp | None]
 

@@ -10,8 +10,9 @@ from helpdesk.complaints.models import Complaint
 from helpdesk.kernel import links
 from helpdesk.kernel.errors import Gone, NotFound
 from helpdesk.recovery import counter_queries, option_queries
+from helpdesk.recovery.customer_states import told_to_customer
 from helpdesk.recovery.kinds import TOLD
-from helpdesk.recovery.lifecycle import MOST_COUNTERS, SHOWN_TO_CUSTOMER, told_to_customer
+from helpdesk.recovery.lifecycle import MOST_COUNTERS, SHOWN_TO_CUSTOMER
 from helpdesk.recovery.models import Offer
 from helpdesk.recovery.queries import LINK_OUTLIVES, LINK_PURPOSE, Held, hold_any, with_amount
 from helpdesk.recovery.voucher_models import Voucher

@@ -22,7 +22,7 @@ from helpdesk.kernel.errors import MovedMeanwhile, NotFound
 from helpdesk.kernel.outbox import Duty
 from helpdesk.kernel.pagination import Listed, Order, Page, listed
 from helpdesk.recovery import override_queries
-from helpdesk.recovery.lifecycle import BEFORE_CUSTOMER, UNANSWERED, Situation
+from helpdesk.recovery.lifecycle import BEFORE_CUSTOMER, ISSUING_ACTIONS, UNANSWERED, Situation
 from helpdesk.recovery.models import Offer, OfferTransition
 from helpdesk.recovery.points_models import PointsEntry, PointsLot, PointsPart
 from helpdesk.recovery.provider_models import RemedyOrder
@@ -271,7 +271,7 @@ def _on_its_way(days: int) -> ColumnElement[bool]:
     """Issued so many days ago or longer, and nobody has said that it came."""
     sent = exists().where(
         OfferTransition.offer_id == Offer.id,
-        OfferTransition.action == "record_issued",
+        OfferTransition.action.in_(ISSUING_ACTIONS),
         OfferTransition.at <= func.now() - func.make_interval(0, 0, 0, days),
     )
     return and_(Offer.status == "issued", Offer.delivered_at.is_(None), sent)

@@ -8,9 +8,10 @@ from helpdesk.kernel.money import currencies
 from helpdesk.kernel.schemas import Choice, Flag, Line, MoneyField, PageQuery, Schema, Text, Timestamp, Whole
 from helpdesk.recovery.approval_schemas import ApproveIn, OfferApproval, OfferFlag
 from helpdesk.recovery.counter_schemas import LEFT, OfferCounter, PublicCounter, PublicCounterIn
+from helpdesk.recovery.customer_states import CUSTOMER_STATES
 from helpdesk.recovery.drafting import DEFAULT_VALID_DAYS
 from helpdesk.recovery.kinds import KINDS
-from helpdesk.recovery.lifecycle import CUSTOMER_STATES, ISSUANCES, LIFECYCLE
+from helpdesk.recovery.lifecycle import ISSUANCES, LIFECYCLE
 from helpdesk.recovery.models import LANGUAGES
 from helpdesk.recovery.option_schemas import CHOSEN, DraftTermsIn, OfferOption, PublicOfferOption, option_field
 from helpdesk.recovery.override_schemas import OfferOverride, floor_field

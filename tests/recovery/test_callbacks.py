@@ -18,11 +18,13 @@ from helpdesk.wiring import Program
 from tests.conftest import Caller, Join, make_team
 from tests.racing import at_once
 from tests.recovery.answers import codes, refused
-from tests.recovery.helpers import accepted, act, scalar, violations
+from tests.recovery.helpers import accepted, act, open_budget, scalar, violations
 from tests.recovery.providing import call_back, let_pass, order_of, refund, register, said, status, work
 from tests.recovery.reference_provider import ReferenceProvider, running
 from tests.recovery.test_asking import ledger, told
 
+ISSUED = {"outcome": "issued", "reason": "They did pay it."}
+NOT_ISSUED = {"outcome": "not_issued", "reason": "They took it back."}
 NO_ID = "01a225f0-c198-7750-bd84-07b9c2022676"
 
 
@@ -274,24 +276,100 @@ class TestContradictions:
         assert news_of(senior) == [("issuance_contradicted", {"offer_id": pending["id"]})]
         for nobody in (agent, outside):
             assert news_of(nobody) == [], "who may not settle it, or does not see it"
-        again = senior.pay(f"/offers/{pending['id']}/actions/retry", {})
-        assert (again.status_code, again.json["missing"][0]["code"]) == (409, "contradicted")
+        for action, body in {"retry": {}, "revoke": {"reason": "Never mind."}}.items():
+            again = senior.pay(f"/offers/{pending['id']}/actions/{action}", body)
+            assert (again.status_code, again.json["missing"][0]["code"]) == (409, "contradicted")
         path = f"/recovery/dead-letters/{pending['id']}/settle"
-        assert senior.pay(path, {"reason": "They took it back."}).status_code == 200
-        assert refused(senior.pay(path, {"reason": "x"})) == (409, "nothing_contradicted")
+        assert senior.pay(path, NOT_ISSUED).status_code == 200
+        assert refused(senior.pay(path, NOT_ISSUED)) == (409, "nothing_contradicted")
         assert self.letters(senior) == []
         act(senior, pending, "retry")
         work(program)
         assert status(agent, pending) == ("issued", None)
         assert violations(program.database) == []
 
+    @pytest.mark.parametrize(
+        ("named", "reference"), [({}, "re_1"), ({"reference": "bank transfer 9"}, "bank transfer 9")]
+    )
+    def test_what_was_issued_all_the_same_is_booked(
+        self,
+        program: Program,
+        anonymous: Caller,
+        agent: Caller,
+        senior: Caller,
+        registered: dict[str, Any],
+        pending: dict[str, Any],
+        provider: ReferenceProvider,
+        named: dict[str, str],
+        reference: str,
+    ) -> None:
+        call_back(anonymous, registered, said(pending, "failed"))
+        call_back(anonymous, registered, said(pending), message_id="m2")
+        answer = senior.pay(f"/recovery/dead-letters/{pending['id']}/settle", ISSUED | named)
+        assert (answer.status_code, answer.json["status"], answer.json["issued_reference"]) == (
+            200,
+            "issued",
+            reference,
+        )
+        assert answer.json["delivered_at"] is not None
+        assert ledger(program.database) == ["reserve", "release", "reserve", "commit"]
+        assert self.letters(senior) == []
+        assert told(program.database, "offer.issued") == 1
+        assert scalar(program.database, "SELECT count(*) FROM outbound_mail WHERE reason = 'issued_refund'") == 1
+        asked = len(provider.asked)
+        assert refused(senior.pay(f"/offers/{pending['id']}/actions/retry", {})) == (409, "action_not_allowed")
+        work(program)
+        assert len(provider.asked) == asked, "it is not paid again"
+        again = call_back(anonymous, registered, said(pending), message_id="m3")
+        assert again.json["state"] == "issued"
+        assert len(self.letters(senior)) == len(named), "named otherwise than the provider names it"
+        assert violations(program.database) == []
+
+    def test_what_was_paid_and_fits_no_budget_any_more_waits_for_one(
+        self,
+        program: Program,
+        anonymous: Caller,
+        agent: Caller,
+        senior: Caller,
+        manager: Caller,
+        registered: dict[str, Any],
+        pending: dict[str, Any],
+        budget: str,
+    ) -> None:
+        call_back(anonymous, registered, said(pending, "failed"))
+        call_back(anonymous, registered, said(pending), message_id="m2")
+        assert manager.pay(f"/budgets/{budget}/actions/close", {"reason": "The year is over."}).status_code == 200
+        path = f"/recovery/dead-letters/{pending['id']}/settle"
+        answer = senior.pay(path, ISSUED)
+        assert refused(answer) == (409, "no_budget")
+        assert "udget" in answer.json["advice"]
+        assert status(agent, pending) == ("failed", None)
+        assert [letter["why"] for letter in self.letters(senior)] == ["contradicted"], "it is still to be settled"
+        small = open_budget(manager, "5.00", name="This year")
+        assert refused(senior.pay(path, ISSUED)) == (409, "budget_exhausted")
+        money = {"amount": {"amount": "15.00", "currency": "EUR"}}
+        assert manager.pay(f"/budgets/{small}/allocations", money).status_code == 200
+        assert senior.pay(path, ISSUED).json["budget_id"] == small
+        assert violations(program.database) == []
+
     def test_failed_after_it_was_issued(
-        self, program: Program, anonymous: Caller, agent: Caller, registered: dict[str, Any], pending: dict[str, Any]
+        self,
+        program: Program,
+        anonymous: Caller,
+        agent: Caller,
+        senior: Caller,
+        manager: Caller,
+        registered: dict[str, Any],
+        pending: dict[str, Any],
     ) -> None:
         call_back(anonymous, registered, said(pending))
         assert call_back(anonymous, registered, said(pending, "failed"), message_id="m2").json["contradicts"]
         assert status(agent, pending) == ("issued", None)
         assert self.letters(agent)[0]["last_error"] == "It failed: Account closed."
+        path = f"/recovery/dead-letters/{pending['id']}/settle"
+        assert refused(senior.pay(path, NOT_ISSUED)) == (409, "books_differ")
+        act(manager, pending, "reverse", reason="It never came.")
+        assert senior.pay(path, NOT_ISSUED).status_code == 200
         assert violations(program.database) == []
 
     def test_issued_twice_with_two_references(
@@ -340,7 +418,10 @@ class TestContradictions:
         assert [key for method, key in provider.asked if method == "POST"] == [f"{pending['id']}-1"]
         (letter,) = self.letters(agent)
         assert (letter["why"], letter["last_error"]) == ("contradicted", "It was issued as re_1.")
+        path = f"/recovery/dead-letters/{pending['id']}/settle"
+        assert refused(senior.pay(path, ISSUED)) == (409, "books_differ"), "it is being issued anew"
         act(senior, pending, "record_issued", reference="re_1")
+        assert senior.pay(path, ISSUED).json["issued_reference"] == "re_1"
         assert ledger(program.database) == ["reserve", "release", "reserve", "commit"]
         assert violations(program.database) == []
 
