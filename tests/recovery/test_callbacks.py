@@ -255,6 +255,7 @@ class TestContradictions:
         anonymous: Caller,
         agent: Caller,
         senior: Caller,
+        manager: Caller,
         join: Join,
         registered: dict[str, Any],
         pending: dict[str, Any],
@@ -277,7 +278,7 @@ class TestContradictions:
         for nobody in (agent, outside):
             assert news_of(nobody) == [], "who may not settle it, or does not see it"
         for action, body in {"retry": {}, "revoke": {"reason": "Never mind."}}.items():
-            again = senior.pay(f"/offers/{pending['id']}/actions/{action}", body)
+            again = manager.pay(f"/offers/{pending['id']}/actions/{action}", body)
             assert (again.status_code, again.json["missing"][0]["code"]) == (409, "contradicted")
         path = f"/recovery/dead-letters/{pending['id']}/settle"
         assert senior.pay(path, NOT_ISSUED).status_code == 200

@@ -11,7 +11,7 @@ from sqlalchemy import text
 
 from helpdesk.kernel.unit_of_work import Database
 from helpdesk.recovery import jobs, texts
-from helpdesk.recovery.kinds import CONFIRMED, ISSUABLE, KINDS, OUTSIDE, PAYING, TABLE, TOLD
+from helpdesk.recovery.kinds import CONFIRMED, DELIVERED_AT_ONCE, ISSUABLE, KINDS, OUTSIDE, PAYING, TABLE, TOLD
 from helpdesk.wiring import Program
 from tests.complaints.steps import GOOD
 from tests.conftest import Caller
@@ -58,7 +58,7 @@ class TestTable:
     def test_words_of_the_table(self) -> None:
         for kind in TABLE.values():
             assert kind.taken_back in {"voided", "returned", "never"}
-            assert kind.delivered in {"issued", "confirmed"}
+            assert kind.delivered in {"issued", "handed_over", "confirmed"}
 
     @pytest.mark.parametrize("language", ["en", "zh"])
     @pytest.mark.parametrize("kind", KINDS)
@@ -89,14 +89,16 @@ def test_from_draft_to_delivery(
         offer = act(senior, waits, "record_issued", reference=REFERENCE, note="Paid by hand.")
         assert offer["issued_reference"] == REFERENCE
     assert (offer["status"], offer["issuance"]) == ("issued", None)
-    assert (offer["delivered_at"] is None) == (kind in CONFIRMED)
+    assert (offer["delivered_at"] is None) == (kind not in DELIVERED_AT_ONCE)
     assert ledger(program.database) == (["reserve", "commit"] if kind in PAYING else [])
     for action, body in {"investigate": GOOD["investigate"], "resolve": GOOD["resolve"] | {"remedy": {}}}.items():
         assert agent.post(f"/complaints/{ref}/actions/{action}", body).status_code == 200
-    if kind in CONFIRMED:
+    if kind not in DELIVERED_AT_ONCE:
         early = agent.post(f"/complaints/{ref}/actions/follow_up", GOOD["follow_up"])
         assert (early.status_code, early.json["missing"][0]["code"]) == (409, "remedy_undelivered")
-        offer = act(agent, offer, "confirm_delivery", said_by="phone")
+        came = {"confirm_delivery": {"said_by": "phone"}} if kind in CONFIRMED else {"post_letter": {}}
+        for action, body in came.items():
+            offer = act(agent, offer, action, **body)
         assert offer["delivered_at"] is not None
         assert violations(program.database) == []
     assert agent.post(f"/complaints/{ref}/actions/follow_up", GOOD["follow_up"]).status_code == 200
