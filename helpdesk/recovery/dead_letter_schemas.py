@@ -51,7 +51,7 @@ class ContradictionIn(Schema):
         max_length=200,
         metadata={
             "description": "What it is called over there; where none is given, what the provider said. Only with `issued`.",
-            "example": None,
+            "example": "bank transfer 9",
         },
     )
     reason = Text(

@@ -323,7 +323,7 @@ class TestContradictions:
         assert len(provider.asked) == asked, "it is not paid again"
         again = call_back(anonymous, registered, said(pending), message_id="m3")
         assert again.json["state"] == "issued"
-        assert len(self.letters(senior)) == len(named), "named otherwise than the provider names it"
+        assert self.letters(senior) == [], "the same again is no news"
         assert violations(program.database) == []
 
     def test_what_was_paid_and_fits_no_budget_any_more_waits_for_one(
@@ -343,13 +343,12 @@ class TestContradictions:
         path = f"/recovery/dead-letters/{pending['id']}/settle"
         answer = senior.pay(path, ISSUED)
         assert refused(answer) == (409, "no_budget")
-        assert "udget" in answer.json["advice"]
         assert status(agent, pending) == ("failed", None)
         assert [letter["why"] for letter in self.letters(senior)] == ["contradicted"], "it is still to be settled"
         small = open_budget(manager, "5.00", name="This year")
         assert refused(senior.pay(path, ISSUED)) == (409, "budget_exhausted")
         money = {"amount": {"amount": "15.00", "currency": "EUR"}}
-        assert manager.pay(f"/budgets/{small}/allocations", money).status_code == 200
+        assert manager.pay(f"/budgets/{small}/allocations", money).status_code == 201
         assert senior.pay(path, ISSUED).json["budget_id"] == small
         assert violations(program.database) == []
 
