@@ -3,8 +3,8 @@
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0374_contradicted_as"
-down_revision = "0373_letters_arrive"
+revision = "0376_contradicted_as"
+down_revision = "0375_letters_arrive"
 branch_labels = None
 depends_on = None
 

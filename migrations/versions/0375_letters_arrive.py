@@ -3,8 +3,8 @@
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0373_letters_arrive"
-down_revision = "0372_contradictions_are_told"
+revision = "0375_letters_arrive"
+down_revision = "0374_refused_for_together"
 branch_labels = None
 depends_on = None
 
