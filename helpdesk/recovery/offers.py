@@ -159,7 +159,7 @@ def _move_money(uow: UnitOfWork, actor: Actor, held: Held, source: str, target: 
         reservations.reserve(uow, actor, held.offer, held.complaint.team_id)
     elif effect == "spend":
         reservations.reserve(uow, actor, held.offer, held.complaint.team_id)
-        reservations.commit(uow, actor, held.offer)
+        _SETTLE["commit"](uow, actor, held.offer)
     else:
         _SETTLE[effect](uow, actor, held.offer)
 
