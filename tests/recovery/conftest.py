@@ -30,6 +30,11 @@ def auditor(join: Join) -> Caller:
 
 
 @pytest.fixture
+def second(manager: Caller, budget: str) -> str:
+    return open_budget(manager, "50.00", name="Second", ends_on="2999-12-30")
+
+
+@pytest.fixture
 def crew(database: Database, team: UUID, join: Join, manager: Caller, admin: Caller) -> Crew:
     open_budget(manager, "90000.00")
     return Crew(database, team, join, join("agent"), join("senior"), manager, join("director"), admin)

@@ -25,22 +25,19 @@ from helpdesk.sla.outcomes import COUNTED
 from helpdesk.wiring import Program
 from tests.conftest import Caller, Join, complaint_body, make_team
 from tests.recovery import helpers as offers
-from tests.sla.test_recomputing import (
+from tests.sla.editing import (
     OFFICE,
     Now,
     calendar_id,
     carried_out,
     new_targets,
     ring_everything,
-    tuesday,
     with_holiday,
     worked,
 )
 from tests.sla.test_revising import live
 from tests.sla.test_transitions import differences
 from tests.sla.watching import MONDAY, Story, promise, when, wrong
-
-__all__ = ["tuesday"]
 
 
 class TestTrial:

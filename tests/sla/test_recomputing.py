@@ -1,129 +1,46 @@
-"""Open clocks follow an edit of policies, calendars or rules: by a job, keeping what was used, and as a trial had said.
+"""Open clocks follow an edit of policies or calendars, keeping what was used.
 
 How it can fail: a clock that the edit concerns is not looked at (it is paused, of a closed complaint, on a calendar through one of
 its targets, promised nothing before); one that nothing changes for gets another generation, so that it rings anew, or one that
-changes does not; the worker dies in a batch or between two, or the database does; two workers have one job, two jobs have one
-complaint; somebody is working on a complaint; one that cannot be computed stops all others; a trial counts otherwise than what then
-happens, writes something, locks something, or tells of complaints that are not for the caller's eyes; an edit is left half done.
+changes does not.
 """
 
-import os
-from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
-from typing import Any, Final
-from uuid import UUID, uuid4
+from typing import Any
+from uuid import UUID
 
 import pytest
-from sqlalchemy import select, text
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from helpdesk.complaints.models import Complaint, Issue
 from helpdesk.identity.actors import SYSTEM
-from helpdesk.kernel import faults, jobs
 from helpdesk.kernel.unit_of_work import Database
 from helpdesk.sla import (
     calendar_queries,
     calendars,
-    clocks,
     dry_running,
-    policy_queries,
-    recompute_queries,
     recomputing,
-    regime_in_force,
-    regime_queries,
-    regime_settings,
-    revising,
 )
 from helpdesk.sla.dry_running import Edit
-from helpdesk.sla.models import Alarm, Clock, SlaPolicy
-from helpdesk.sla.recompute_scope import EVERY, NONE, Scope, of_policy
-from helpdesk.sla.sweep import ring_due
-from helpdesk.wiring import Program
-from tests.complaints.steps import GOOD
-from tests.racing import LOCKS, at_once, until
-from tests.recovery import helpers as offers
+from helpdesk.sla.models import Clock, SlaPolicy
+from helpdesk.sla.recompute_scope import EVERY
+from tests.sla.editing import (
+    HOUR,
+    OFFICE,
+    Now,
+    calendar_id,
+    carried_out,
+    decision,
+    default_policy,
+    finding,
+    new_targets,
+    ring_everything,
+    with_holiday,
+    with_time,
+    worked,
+)
 from tests.sla.test_transitions import differences, last, told
-from tests.sla.watching import AGENT, MONDAY, Story, change_policy, make_policy, promise, when, wrong
-
-HOUR: Final = timedelta(hours=1)
-OFFICE: Final = {
-    "timezone": "UTC",
-    "weekly_hours": {day: [["09:00", "17:00"]] for day in ("mon", "tue", "wed", "thu", "fri")},
-    "holidays": [],
-    "working_days": {},
-}
-
-
-def default_policy(database: Database) -> SlaPolicy:
-    with Session(database.engine) as session:
-        return session.scalars(select(SlaPolicy).where(SlaPolicy.is_default)).one()
-
-
-def calendar_id(database: Database) -> UUID:
-    with Session(database.engine) as session:
-        return UUID(str(policy_queries.policy_detail(session, default_policy(database).id)["calendar_id"]))
-
-
-def carried_out(database: Database, edit: Edit, now: Any = None, *, wanted: bool = True) -> UUID | None:
-    """The edit itself, and the job that follows from it."""
-    with database.unit_of_work(SYSTEM, now=now) as uow:
-        dry_running.EDITS[edit.name](uow, edit)
-        return recomputing.begin(uow, SYSTEM, wanted=wanted)
-
-
-def worked(database: Database, job_id: UUID | None) -> dict[str, Any]:
-    """The job done; its result."""
-    assert job_id is not None
-    assert recomputing.run(database, job_id)
-    with Session(database.engine) as session:
-        job = session.get_one(jobs.Job, job_id)
-        assert (job.state, job.failed) == ("done", 0)
-        assert job.done == job.total
-        return dict(job.result or {})
-
-
-def new_targets(database: Database, **more: Any) -> Edit:
-    """Of the default policy, those of S3 changed."""
-    policy = default_policy(database)
-    with Session(database.engine) as session:
-        present = policy_queries.policy_detail(session, policy.id)["targets"]
-    targets = {**present, "S3": {**present["S3"], **more}}
-    return Edit("change_policy", policy.id, {"targets": targets})
-
-
-def with_holiday(database: Database, *days: str) -> Edit:
-    return Edit("change_calendar", calendar_id(database), {**OFFICE, "holidays": list(days)})
-
-
-class Now:
-    """What time it is in these tests."""
-
-    at: Any = None
-
-
-def with_time(_database: Database, now: Any) -> None:
-    Now.at = now
-
-
-@pytest.fixture
-def tuesday(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The day after complaints of these tests come in: whatever is done from now on is done then, unless `with_time` says another."""
-    real = Database.unit_of_work
-    Now.at = MONDAY + timedelta(days=1)
-
-    def then(self: Database, actor: Any, **more: Any) -> Any:
-        return real(self, actor, **{**more, "now": more.get("now") or Now.at})
-
-    monkeypatch.setattr(Database, "unit_of_work", then)
-
-
-def ring_everything(database: Database, now: Any) -> None:
-    with database.unit_of_work(SYSTEM, now=now) as uow:
-        for complaint in uow.session.scalars(select(Complaint).order_by(Complaint.id).with_for_update()):
-            uow.know_stream(complaint)
-        for clock in uow.session.scalars(select(Clock).where(Clock.stopped_at.is_(None))):
-            clocks.ring(uow, clock, now)
+from tests.sla.watching import MONDAY, Story, change_policy, make_policy, promise, when, wrong
 
 
 @pytest.mark.usefixtures("tuesday")
@@ -248,8 +165,8 @@ class TestPolicies:
     def test_a_closed_complaint_with_something_still_owed(self, database: Database) -> None:
         promise(database, S3={"follow_up": (30, "business_days"), "resolve": (5, "business_days")})
         story = Story(database)
-        story.act("investigate", MONDAY + HOUR, **_finding(database, story))
-        story.act("resolve", MONDAY + HOUR, **_decision(database, story))
+        story.act("investigate", MONDAY + HOUR, **finding(database, story))
+        story.act("resolve", MONDAY + HOUR, **decision(database, story))
         assert story.kinds("running") == {"follow_up"}
         worked(database, carried_out(database, new_targets(database, follow_up=[60, "business_days"])))
         assert story.clock("follow_up").target_amount == 60
@@ -478,295 +395,3 @@ class TestCalendars:
         assert after.due_at > before
         assert after.calendar_version == 2
         assert differences(database) == []
-
-
-def _issue(database: Database, story: Story) -> dict[str, Any]:
-    with Session(database.engine) as session:
-        return {"issue_id": session.scalars(select(Issue.id).where(Issue.complaint_id == story.id)).one()}
-
-
-def _finding(database: Database, story: Story) -> dict[str, Any]:
-    return {**GOOD["investigate"], "findings": [{**GOOD["investigate"]["findings"][0], **_issue(database, story)}]}
-
-
-def _decision(database: Database, story: Story) -> dict[str, Any]:
-    return {**GOOD["resolve"], "outcomes": [{"outcome": "upheld", **_issue(database, story)}]}
-
-
-def _every(database: Database) -> UUID:
-    with database.unit_of_work(SYSTEM) as uow:
-        return recomputing.begin_for(uow, SYSTEM, EVERY)
-
-
-@pytest.mark.usefixtures("tuesday")
-class TestJob:
-    """One that is killed, doubled, met by others, or meets something broken."""
-
-    def many(self, database: Database, number: int = 7) -> list[Story]:
-        return [Story(database, MONDAY + timedelta(minutes=place)) for place in range(number)]
-
-    def resolved_in(self, database: Database) -> set[int]:
-        with Session(database.engine) as session:
-            return set(session.scalars(select(Clock.target_amount).where(Clock.kind == "resolve")))
-
-    @pytest.mark.parametrize("place", recomputing.FAULT_POINTS)
-    def test_the_worker_dies(self, program: Program, monkeypatch: pytest.MonkeyPatch, place: str) -> None:
-        """In the middle of a batch nothing of it is left behind; between two it goes on with the next. Nothing is done twice."""
-        database = program.database
-        monkeypatch.setattr(recomputing, "TOGETHER", 2)
-        stories = self.many(database)
-        job_id = carried_out(database, new_targets(database, resolve=[10, "business_days"]))
-        offers.execute(database, "UPDATE duty SET next_at = now(), not_before = now()")
-        child = os.fork()
-        if child == 0:
-            os.environ[faults.VARIABLE] = place
-            try:
-                offers.perform(program, recomputing.TOPIC)
-            finally:
-                os._exit(1)  # it did not come so far
-        assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == faults.EXIT_STATUS
-        left = {story.clock("resolve").target_amount for story in stories[:2]}
-        assert left == ({5} if place == recomputing.IN_BATCH else {10})
-        until(lambda: offers.scalar(database, LOCKS) == 0)
-        offers.execute(database, "UPDATE duty SET next_at = now()")
-        offers.perform(program, recomputing.TOPIC)
-        assert self.resolved_in(database) == {10}
-        with Session(database.engine) as session:
-            job = session.get_one(jobs.Job, job_id)
-            assert (job.state, job.done, job.total, job.failed) == ("done", 7, 7, 0)
-            assert (job.result or {})["clocks"]["later"] == 7
-        assert offers.duties(database, recomputing.TOPIC) == []
-        assert all(len(told(database, story.id, "sla.recomputed")) == 1 for story in stories)
-        assert {story.clock("resolve").generation for story in stories} == {2}
-        assert differences(database) == []
-
-    def test_a_database_that_goes_away(self, database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
-        """As when it is restarted: the sessions are cut in the middle of a batch."""
-        monkeypatch.setattr(recomputing, "TOGETHER", 2)
-        stories = self.many(database)
-        job_id = carried_out(database, new_targets(database, resolve=[10, "business_days"]))
-        assert job_id is not None
-        cut: list[str] = []
-
-        def cutting(place: str) -> None:
-            if place == recomputing.IN_BATCH and not cut:
-                cut.append(place)
-                with database.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as other:
-                    other.execute(
-                        text(
-                            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
-                            "WHERE datname = current_database() AND pid <> pg_backend_pid() AND application_name LIKE 'helpdesk%'"
-                        )
-                    )
-
-        monkeypatch.setattr(faults, "point", cutting)
-        with pytest.raises(DBAPIError):
-            recomputing.run(database, job_id)
-        assert self.resolved_in(database) == {5}
-        database.engine.dispose()
-        worked(database, job_id)
-        assert self.resolved_in(database) == {10}
-        assert all(len(told(database, story.id, "sla.recomputed")) == 1 for story in stories)
-
-    def test_two_workers_at_one_job(self, database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(recomputing, "TOGETHER", 1)
-        stories = self.many(database)
-        job_id = carried_out(database, new_targets(database, resolve=[10, "business_days"]))
-        assert job_id is not None
-        results = at_once(*[lambda: recomputing.run(database, job_id)] * 2)
-        assert any(results)
-        assert recomputing.run(database, job_id)
-        with Session(database.engine) as session:
-            job = session.get_one(jobs.Job, job_id)
-            assert (job.state, job.done, (job.result or {})["clocks"]["later"]) == ("done", 7, 7)
-        assert all(len(told(database, story.id, "sla.recomputed")) == 1 for story in stories)
-
-    def test_two_jobs_at_once(self, database: Database) -> None:
-        """What the first has not come to yet it does by what is in force, and the second finds it done."""
-        stories = self.many(database)
-        first = carried_out(database, new_targets(database, resolve=[10, "business_days"]))
-        with database.unit_of_work(SYSTEM) as uow:
-            assert first is not None
-            jobs.start(uow.session, first)
-        second = carried_out(database, new_targets(database, resolve=[20, "business_days"]))
-        assert second not in {None, first}
-        at_once(lambda: recomputing.run(database, first), lambda: recomputing.run(database, second))
-        assert self.resolved_in(database) == {20}
-        assert all(len(told(database, story.id, "sla.recomputed")) == 1 for story in stories)
-
-    def test_two_edits_before_a_worker_comes_are_one_job(self, database: Database) -> None:
-        self.many(database, 2)
-        first = carried_out(database, with_holiday(database, "2026-03-04"))
-        second = carried_out(database, new_targets(database, resolve=[10, "business_days"]))
-        assert first == second
-        worked(database, first)
-        assert self.resolved_in(database) == {10}
-        with Session(database.engine) as session:
-            assert set(session.scalars(select(Clock.calendar_version).where(Clock.kind == "resolve"))) == {2}
-
-    def test_of_another_person_it_is_another_job(self, database: Database) -> None:
-        """Who may not see the first would be sent to what is not there for them."""
-        self.many(database, 1)
-        first = carried_out(database, with_holiday(database, "2026-03-04"))
-        with database.unit_of_work(AGENT) as uow:
-            assert recomputing.begin_for(uow, AGENT, EVERY) != first
-
-    def test_whoever_works_on_a_complaint_keeps_none_of_the_others_waiting(self, database: Database) -> None:
-        stories = self.many(database, 3)
-        job_id = carried_out(database, new_targets(database, resolve=[10, "business_days"]))
-        assert job_id is not None
-
-        def others_are_done() -> bool:
-            return [story.clock("resolve").target_amount for story in stories] == [5, 10, 10]
-
-        with Session(database.engine) as holder, ThreadPoolExecutor(1) as pool:
-            holder.get_one(Complaint, stories[0].id, with_for_update=True)
-            running = pool.submit(recomputing.run, database, job_id)
-            until(others_are_done)
-            holder.rollback()
-            assert running.result()
-        assert self.resolved_in(database) == {10}
-        with Session(database.engine) as session:
-            job = session.get_one(jobs.Job, job_id)
-            assert (job.done, job.total, job.failed) == (3, 3, 0)
-
-    def test_one_that_cannot_be_computed_stops_no_other(
-        self, database: Database, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        stories = self.many(database, 3)
-        job_id = carried_out(database, new_targets(database, resolve=[10, "business_days"]))
-        assert job_id is not None
-        real = revising.revise
-
-        def breaking(uow: Any, complaint: Any, *rest: Any, **more: Any) -> None:
-            if complaint.id == stories[1].id:
-                raise ArithmeticError("no such day")
-            real(uow, complaint, *rest, **more)
-
-        monkeypatch.setattr("helpdesk.sla.recomputing.revise", breaking)
-        assert recomputing.run(database, job_id)
-        assert [story.clock("resolve").target_amount for story in stories] == [10, 5, 10]
-        with Session(database.engine) as session:
-            job = session.get_one(jobs.Job, job_id)
-            assert (job.state, job.done, job.failed) == ("done", 3, 1)
-            (item,) = jobs.outcomes(session, job_id)
-            assert (item["status"], item["code"]) == (500, "internal_error")
-
-    def test_cancelled_on_the_way(self, database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(recomputing, "TOGETHER", 2)
-        stories = self.many(database, 4)
-        job_id = carried_out(database, new_targets(database, resolve=[10, "business_days"]))
-        assert job_id is not None
-
-        def cancelling(place: str) -> None:
-            if place == recomputing.BETWEEN:
-                with database.unit_of_work(SYSTEM) as uow:
-                    jobs.end(uow.session, job_id, "cancelled")
-
-        monkeypatch.setattr(faults, "point", cancelling)
-        assert recomputing.run(database, job_id)
-        assert [story.clock("resolve").target_amount for story in stories] == [10, 10, 5, 5]
-
-    def test_an_alarm_of_before_is_no_alarm(self, database: Database) -> None:
-        """Delivered twice, and late: the sweep had read the clock when it was recomputed."""
-        story = Story(database)
-        ring_everything(database, MONDAY + 2 * HOUR + HOUR / 2)
-        assert story.rang("acknowledge") == [50]
-        stale = story.clock("resolve")
-        worked(database, carried_out(database, new_targets(database, resolve=[10, "business_days"])))
-        assert stale.next_alarm_at is not None
-        ring_everything(database, stale.next_alarm_at)
-        ring_everything(database, stale.next_alarm_at)
-        assert story.rang("resolve") == []
-        with Session(database.engine) as session:
-            rang = session.execute(select(Alarm.generation).where(Alarm.clock_id == stale.id)).all()
-        assert rang == []
-
-    def test_while_the_sweep_rings(self, database: Database) -> None:
-        """Both lock the complaint; whichever is first, the other looks again."""
-        stories = self.many(database, 6)
-        job_id = carried_out(database, new_targets(database, resolve=[10, "business_days"]))
-        assert job_id is not None
-        at_once(lambda: recomputing.run(database, job_id), lambda: ring_due(database), lambda: ring_due(database))
-        ring_due(database)
-        assert differences(database) == []
-        for story in stories:
-            breaches = [
-                (payload["clock_id"], payload["generation"]) for _, payload in told(database, story.id, "sla.breached")
-            ]
-            assert len(breaches) == len(set(breaches))
-
-
-class TestScope:
-    @pytest.mark.parametrize(
-        ("changed", "expected"),
-        [
-            ({}, NONE),
-            ({"name": "Other"}, NONE),
-            ({"active": False}, EVERY),
-            ({"position": 20}, EVERY),
-            ({"valid_from": "2026-01-01"}, EVERY),
-            ({"condition": {"field": "channel", "operator": "is", "value": "PHONE"}}, EVERY),
-            ({"targets": {"S3": {"resolve": [9, "minutes"]}}}, Scope(policies=frozenset({UUID(int=1)}))),
-            ({"thresholds": [10]}, Scope(policies=frozenset({UUID(int=1)}))),
-            ({"targets": {"S3": {}}}, Scope(policies=frozenset({UUID(int=1)}))),
-            ({"targets": {"S3": {"resolve": [5, "minutes"], "follow_up": [5, "minutes"]}}}, EVERY),
-            ({"tiers": {"key": {"S3": {"resolve": [5, "minutes"]}}}}, EVERY),
-            ({"calendar_id": str(UUID(int=2))}, Scope(policies=frozenset({UUID(int=1)}))),
-            ({"calendar_id": str(UUID(int=2)), "name": "x"}, Scope(policies=frozenset({UUID(int=1)}))),
-        ],
-    )
-    def test_of_a_policy(self, changed: dict[str, Any], expected: Scope) -> None:
-        before = {
-            "name": "Usual",
-            "active": True,
-            "position": 10,
-            "valid_from": None,
-            "valid_until": None,
-            "condition": {"all": []},
-            "thresholds": [50],
-            "targets": {"S3": {"resolve": [5, "minutes"]}},
-            "tiers": {},
-            "calendar_id": str(UUID(int=1)),
-        }
-        assert of_policy(UUID(int=1), before, {**before, **changed}) == expected
-        assert of_policy(UUID(int=1), {}, before) == EVERY
-        idle = {**before, "active": False}
-        assert of_policy(UUID(int=1), idle, {**before, **changed} | {"active": False}) == NONE
-
-    def test_is_read_as_it_is_written(self) -> None:
-        scope = Scope(every=True, policies=frozenset({uuid4(), uuid4()}), calendars=frozenset({uuid4()}), choose=True)
-        assert Scope.from_json(scope.as_json()) == scope
-        assert not NONE
-
-    @pytest.mark.parametrize(
-        "scope", [Scope(policies=frozenset({uuid4()})), Scope(calendars=frozenset({uuid4()})), EVERY]
-    )
-    def test_is_looked_up_by_index(self, database: Database, scope: Scope) -> None:
-        with Session(database.engine) as session:
-            statement = select(recompute_queries._concerned(scope, UUID(int=5)).c.id)
-            compiled = statement.compile(database.engine, compile_kwargs={"literal_binds": True})
-            session.execute(text("SET LOCAL enable_seqscan = off"))
-            plan = "\n".join(session.scalars(text(f"EXPLAIN {compiled}")))
-        assert "Seq Scan" not in plan, plan
-
-
-class TestRegimes:
-    def test_a_rule_that_is_switched_on_reaches_open_complaints(self, database: Database) -> None:
-        with Session(database.engine) as session:
-            rules = regime_in_force.in_force(session).for_complaint("GB", "financial")
-            rule = next(each for each in rules if each.clock_start == "complaint_received" and each.off is None)
-        self.switch(database, rule.id, on=False)
-        story = Story(database, MONDAY, jurisdiction="GB", sector="financial")
-        assert rule.id not in story.kinds("running")
-        job_id = self.switch(database, rule.id, on=True)
-        worked(database, job_id)
-        clock = story.clock(rule.id)
-        assert clock.started_at == MONDAY
-        assert differences(database) == []
-
-    def switch(self, database: Database, rule_id: str, *, on: bool) -> UUID | None:
-        with database.unit_of_work(SYSTEM) as uow:
-            row = regime_queries.rule_for_update(uow.session, SYSTEM, rule_id)
-            regime_settings.switch(uow, row, on=on, reason="Tried.")
-            return recomputing.begin(uow, SYSTEM)
