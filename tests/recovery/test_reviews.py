@@ -322,6 +322,14 @@ class TestReview:
         )
         execute(database, "UPDATE offer SET granted_at = now() WHERE id = :id", id=offer["id"])
         assert not any("nothing_passed_review" in line for line in violations(database)), "not approved yet"
+        for status in ("approved", "offered"):
+            execute(
+                database,
+                "UPDATE offer SET status = :s, valid_until = now(), budget_id = (SELECT id FROM budget) WHERE id = :id",
+                s=status,
+                id=offer["id"],
+            )
+            assert any("nothing_passed_review" in line for line in violations(database)), status
 
 
 class TestRules:
