@@ -2,6 +2,9 @@
 
 Who calls holds the complaint's lock and has its stream, and moves the clock on; here nothing of the clock changes. What rang
 before is looked up once for all clocks that ring together, so that a sweep writes the alarms of its batch in one statement.
+
+An alarm may be late, and ring in the very act that brings its clock under other terms. So what its rung owes is noted as it rings,
+by what the clock went by until then.
 """
 
 from collections.abc import Collection, MutableMapping
@@ -12,14 +15,15 @@ from weakref import WeakKeyDictionary
 
 from helpdesk.identity.actors import SYSTEM
 from helpdesk.kernel.unit_of_work import UnitOfWork
-from helpdesk.sla import alarm_queries, lateness, transitions
+from helpdesk.sla import alarm_queries, ladders, lateness, transitions
 from helpdesk.sla.events import ClockEvent, SlaBreached, SlaOverdue, SlaWarned
-from helpdesk.sla.ladder import BREACHED, place_of
+from helpdesk.sla.ladder import BREACHED, Rung, place_of
 from helpdesk.sla.models import Alarm, Clock
 
 Rang = tuple[UUID, int, str]
 """Clock, generation, rung."""
 _known: MutableMapping[UnitOfWork, dict[UUID, set[Rang]]] = WeakKeyDictionary()
+_rungs: MutableMapping[UnitOfWork, dict[Rang, Rung | None]] = WeakKeyDictionary()
 
 
 def look_up(uow: UnitOfWork, clock_ids: Collection[UUID]) -> None:
@@ -66,6 +70,13 @@ def has_rung(uow: UnitOfWork, clock: Clock, rung: str) -> bool:
     return (clock.id, clock.generation, rung) in _known[uow][clock.id]
 
 
+def rung_of(uow: UnitOfWork, rang: Rang) -> Rung | None:
+    """Of an alarm of this unit of work, with its actions; None where the ladder had none there any more when it rang
+    (`ladders.rung`).
+    """
+    return _rungs[uow][rang]
+
+
 def late_by(planned: datetime, at: datetime) -> int:
     """In seconds."""
     return max(0, int((at - planned).total_seconds()))
@@ -75,7 +86,9 @@ def _rings(uow: UnitOfWork, clock: Clock, rung: str, planned: datetime, at: date
     """The row is the record that it rang; its primary key would let no second one in."""
     if has_rung(uow, clock, rung):
         return False
-    _known[uow][clock.id].add((clock.id, clock.generation, rung))
+    rang = clock.id, clock.generation, rung
+    _known[uow][clock.id].add(rang)
+    _rungs.setdefault(uow, {})[rang] = ladders.rung(uow.session, clock, rung)
     row = {
         "clock_id": clock.id,
         "generation": clock.generation,

@@ -18,7 +18,7 @@ from helpdesk.kernel import bulk
 from helpdesk.kernel.events import Recorded
 from helpdesk.kernel.ids import new_id
 from helpdesk.kernel.unit_of_work import UnitOfWork
-from helpdesk.sla import clock_terms, escalation_queries, ladders, notices
+from helpdesk.sla import alarms, clock_terms, escalation_queries, notices
 from helpdesk.sla.escalation_models import Escalation
 from helpdesk.sla.ladder import BREACHED, moment
 from helpdesk.sla.models import Clock
@@ -75,7 +75,7 @@ def _actions(uow: UnitOfWork, event: Any, recorded: Recorded) -> list[dict[str, 
     if clock is None:
         return []
     at = BREACHED if not hasattr(event, "rung") else event.rung
-    rung = ladders.rung(uow.session, clock, at)
+    rung = alarms.rung_of(uow, (clock.id, event.generation, at))
     if rung is None:
         return []
     if rung.implied and getattr(complaint, "assignee_id", None) is None:
