@@ -176,16 +176,16 @@ def retarget(
     *,
     waits: Pauses,
     at: datetime,
-    mended: Policy | None = None,
+    saved: bool = False,
 ) -> None:
     """Other facts, or another policy, promise another time from the same start, and what was used stays used; or nothing of
     this kind any more, which cancels the clock, or something again. A version of the policy that promises the same is not taken
     over: a clock keeps the one that made it.
 
-    `waits`: when somebody else was waited for since the start, or before it; the last may have no end. `mended`: for whoever carries
-    out an edit: the clock's own policy as it is now, or the one that stands for it by the edit (`promising.Promised.mending`). An open
-    clock that is broken, and would not be by that (a holiday that nobody had entered, a target that was a slip, a policy that was
-    switched off by one), runs again; that the breach was said stays in the log. Other facts save nothing.
+    `waits`: when somebody else was waited for since the start, or before it; the last may have no end. `saved`: for whoever carries
+    out an edit, and has found (`promising.Promised.follow_edit`) that an open clock which is broken would not be by it (a holiday that
+    nobody had entered, a target that was a slip, a policy that was switched off by one): it goes by what is promised now as if it had
+    never been; that the breach was said stays in the log. Other facts save nothing.
     """
     if clock.policy_id is None:
         return  # a regulator's clock has its own rule
@@ -193,16 +193,14 @@ def retarget(
     if clock.state == "met":
         return
     broken = clock.state == "breached"
-    if broken and (
-        clock.stopped_at is not None
-        or mended is None
-        or not _saved(uow, clock, mended, [*carried_by(clock), *waits], at)
-    ):
+    if broken and (clock.stopped_at is not None or not saved):
         return  # a promise that was broken stays the one that was made
     waits = [*carried_by(clock), *waits]
     promise = policy.promise(clock.kind, severity, tier)
     if promise is None:
-        if clock.stopped_at is None:
+        if broken:
+            take_back(uow, clock, at)
+        elif clock.stopped_at is None:
             cancel(uow, clock, at)
         return
     same = not broken and clock.stopped_at is None and promise == promise_of(uow.session, clock)
@@ -223,14 +221,13 @@ def is_over(clock: Clock, at: datetime) -> bool:
     return clock.stopped_at is None and (clock.state == "breached" or (clock.due_at is not None and clock.due_at < at))
 
 
-def _saved(uow: UnitOfWork, clock: Clock, mended: Policy, waits: Pauses, at: datetime) -> bool:
-    """Whether an open clock that is broken by what was promised would not be by what this policy promises. By the severity and tier that
-    made it: a milder one saves nothing.
+def would_hold(uow: UnitOfWork, clock: Clock, promise: Promise, waits: Pauses, at: datetime) -> bool:
+    """Whether an open clock that is broken by what was promised would not be by another promise from the same start. `waits`: as of
+    `retarget`.
     """
-    promise = mended.promise(clock.kind, clock.severity or "", clock.tier)
-    if promise is None or promise == promise_of(uow.session, clock):
+    if promise == promise_of(uow.session, clock):
         return False
-    due = standing(promise, clock.started_at, waits=waits, now=at)["due_at"]
+    due = standing(promise, clock.started_at, waits=[*carried_by(clock), *waits], now=at)["due_at"]
     return due is None or due > at
 
 

@@ -6,6 +6,7 @@ Pure, once the facts are known: `of` and `of_new` look them up, and cost nothing
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cached_property
 from typing import Any
 from uuid import UUID
 
@@ -50,7 +51,7 @@ class Promised:
         clock: Clock,
         waits: Pauses,
         *,
-        mended: Policy | None = None,
+        saved: bool = False,
         edited: bool = False,
         by: UUID | None = None,
     ) -> None:
@@ -60,7 +61,7 @@ class Promised:
         if clock.policy_id is None:
             return
         policy, before = self.policy(clock.started_at), meanwhile.terms_of(clock)
-        clocks.retarget(uow, clock, policy, self.severity, self.tier, waits=waits, at=uow.now, mended=mended)
+        clocks.retarget(uow, clock, policy, self.severity, self.tier, waits=waits, at=uow.now, saved=saved)
         if by is not None or (clock.state == "breached" and clock.stopped_at is None):
             meanwhile.note(uow, clock, before, self.terms_now(clock, clock.started_at), by=by, edited=edited)
 
@@ -70,41 +71,83 @@ class Promised:
 
     def follow_edit(self, uow: UnitOfWork, complaint: Complaint, clock: Clock, waits: Pauses) -> None:
         """`retarget`, for whoever carries out an edit of the policies."""
-        if self.is_slip(uow, complaint, clock):
-            clocks.take_back(uow, clock, uow.now)
-        else:
-            self.retarget(uow, clock, waits, mended=self.mending(uow, complaint, clock), edited=True)
+        saved = clocks.is_over(clock, uow.now) and self._saves(uow, complaint, clock, waits)
+        self.retarget(uow, clock, waits, saved=saved, edited=True)
 
-    def mending(self, uow: UnitOfWork, complaint: Complaint, clock: Clock) -> Policy | None:
-        """For whoever carries out an edit: the policy that a broken clock is held against (`clocks.retarget`). Where another is for it
-        now than was when it was last counted, and that is by the policies (switched, put in another order, for others or other days)
-        and not by the complaint's facts, that other; else its own as it is now, None where that is not in force any more.
+    def _saves(self, uow: UnitOfWork, complaint: Complaint, clock: Clock, waits: Pauses) -> bool:
+        """Whether a broken clock would not be by the policies of now. By the severity and tier that made it, whatever they are since: a
+        milder one saves nothing, and one of which nothing is promised does not either.
         """
+        before = _Before(uow, complaint, clock)
+        made_by = clock.severity or "", self._tier_of(clock, before)
+        if self._is_slip(before, *made_by):
+            return True
+        mended = self._mending(before)
+        promise = None if mended is None else mended.promise(clock.kind, *made_by)
+        return promise is not None and clocks.would_hold(uow, clock, promise, waits, uow.now)
+
+    def _tier_of(self, clock: Clock, before: "_Before") -> str | None:
+        """By which a clock was made; where no policy had asked for any, the one of now."""
+        if clock.tier is not None or self.tier is None:
+            return clock.tier
+        then = before.promised
+        return self.tier if then is not None and not then.policies.by_tier else None
+
+    def _mending(self, before: "_Before") -> Policy | None:
+        """The policy that a broken clock is held against. Where another is for it now than was when it was last counted, and that is by
+        the policies (switched, put in another order, for others or other days) and not by the complaint's facts, that other; else its
+        own as it is now, None where that is not in force any more.
+        """
+        clock = before.clock
         present = self.policy(clock.started_at)
-        if clock.policy_id != present.id and clocks.is_over(clock, uow.now) and _by_policies(uow, complaint, clock):
+        if clock.policy_id != present.id and before.by_policies:
             return present
         return next((policy for policy in self.policies.items if policy.id == clock.policy_id), None)
 
-    def is_slip(self, uow: UnitOfWork, complaint: Complaint, clock: Clock) -> bool:
-        """For whoever carries out an edit: whether a broken clock is of a kind that nothing promises the complaint now, and nothing did
-        when it would have begun: edits alone have promised it in between.
+    def _is_slip(self, before: "_Before", severity: str, tier: str | None) -> bool:
+        """Whether a broken clock is of a kind that nothing promises now by this severity and tier, and nothing did when it would have
+        begun: edits alone have promised it in between.
         """
-        if not clocks.is_over(clock, uow.now) or self.promise(clock.kind, clock.started_at) is not None:
+        clock = before.clock
+        if self.policy(clock.started_at).promise(clock.kind, severity, tier) is not None:
             return False
-        born = max(clock.started_at, complaint.created_at)
-        first = of(uow, complaint, supposed=policies_in_force.as_of(uow.session, min(born, uow.now)))
-        return first.promise(clock.kind, clock.started_at) is None and _by_policies(uow, complaint, clock)
+        first = before.at_first.policy(clock.started_at)
+        return first.promise(clock.kind, severity, tier) is None and before.by_policies
 
 
-def _by_policies(uow: UnitOfWork, complaint: Complaint, clock: Clock) -> bool:
-    """Whether the policies of when it was last counted, and the complaint's facts of now, make it go by its policy: so that where another
-    is for it now, that is by the policies alone.
-    """
-    since = queries.went_by_since(uow.session, clock)
-    if since is None:
-        return False
-    before = of(uow, complaint, supposed=policies_in_force.as_of(uow.session, min(since, uow.now)))
-    return before.policy(clock.started_at).id == clock.policy_id
+@dataclass(frozen=True)
+class _Before:
+    """What was promised before an edit, by the complaint's facts of now; looked up where it is asked for."""
+
+    uow: UnitOfWork
+    complaint: Complaint
+    clock: Clock
+
+    @cached_property
+    def promised(self) -> Promised | None:
+        """When the clock was last counted; None where that was never told, or was erased."""
+        since = queries.went_by_since(self.uow.session, self.clock)
+        return None if since is None else self._at(since)
+
+    @cached_property
+    def at_first(self) -> Promised:
+        """When it would have begun."""
+        return self._at(max(self.clock.started_at, self.complaint.created_at))
+
+    @property
+    def by_policies(self) -> bool:
+        """Whether the policies of when it was last counted make it go by its policy: so that where another is for it now, that is by the
+        policies alone.
+        """
+        then = self.promised
+        return then is not None and then.policy(self.clock.started_at).id == self.clock.policy_id
+
+    def _at(self, then: datetime) -> Promised:
+        return of(
+            self.uow,
+            self.complaint,
+            supposed=policies_in_force.as_of(self.uow.session, min(then, self.uow.now)),
+        )
 
 
 def of(
