@@ -15,7 +15,7 @@ from helpdesk.sla import escalating, policies, policies_in_force
 from helpdesk.sla.ladder_schemas import read_ladder
 from helpdesk.sla.revising import revise
 from tests.sla.climbing import actions, after, complaint_of, ring, rung, said, set_ladder
-from tests.sla.test_recomputing import default_policy
+from tests.sla.editing import default_policy
 from tests.sla.watching import Story, change_policy, make_policy, tagged, when, wrong
 
 CALL: Final[dict[str, Any]] = {"step": "raise_event", "given": {"name": "crm.call", "data": {}}}

@@ -19,11 +19,10 @@ from helpdesk.kernel.unit_of_work import Database
 from helpdesk.sla import dry_running
 from helpdesk.sla.dry_running import Edit
 from tests.sla.climbing import ring
-from tests.sla.test_recomputing import carried_out, ring_everything, tuesday, with_time, worked
+from tests.sla.editing import carried_out, ring_everything, with_time, worked
 from tests.sla.test_transitions import differences, last
 from tests.sla.watching import MONDAY, Story, make_policy, tagged, when, wrong
 
-__all__ = ["tuesday"]
 HOUR: Final = timedelta(hours=1)
 CAME: Final = MONDAY + HOUR
 """When complaints come in: after the policies."""
