@@ -9,7 +9,9 @@ from typing import Any, Final
 from zoneinfo import ZoneInfo
 
 from helpdesk.complaints.phrases import in_language
+from helpdesk.sla import clock_terms
 from helpdesk.sla.business_time import Target
+from helpdesk.sla.models import Clock
 from helpdesk.sla.regime_rules import notice_number
 
 LANGUAGES: Final = ("en", "zh")
@@ -51,7 +53,11 @@ def told(found: Mapping[str, Any], language: str) -> str:
     said += _extended(found, language, zone)
     names = [*_made_by(found, values), *_reopened(found), *_joined(found)]
     names += ["pauses"] if clock.pausable and clock.pauses else []
-    said += [_said(name, language, **values) for name in [*names, _standing(found)]]
+    wait = _wait_over_due(clock)
+    if wait is not None:
+        names.append("due_in_wait")
+        values |= {"wait_since": _time(wait[0], zone), "wait_until": _time(wait[1], zone)}
+    said += [_said(name, language, **values) for name in [*names, _standing(found), *_not_moved(clock)]]
     return _BETWEEN[language].join(said)
 
 
@@ -110,6 +116,19 @@ def _joined(found: Mapping[str, Any]) -> list[str]:
     if found["joined"] is None:
         return []
     return ["joined_whole" if found["joined"]["own_start"] is None else "joined"]
+
+
+def _wait_over_due(clock: Clock) -> tuple[datetime, datetime] | None:
+    """The wait in which its due time lies: in closed hours then, for of any others the wait would have put it off."""
+    due = clock.due_at
+    pairs = ((since, until) for since, until in clock_terms.ended_pauses(clock) if until is not None)
+    return next((pair for pair in pairs if due is not None and pair[0] < due < pair[1]), None)
+
+
+def _not_moved(clock: Clock) -> list[str]:
+    """Of one that waits, and whose due time comes before the next opening."""
+    has_none_left = clock.state == "paused" and clock.remaining_seconds == 0 and clock.target_unit == "business_days"
+    return ["waits_past_hours"] if has_none_left else []
 
 
 def _standing(found: Mapping[str, Any]) -> str:

@@ -137,6 +137,38 @@ class TestExplanation:
         in_days = explained(agent, story.id, "resolve")
         assert in_days["target_seconds"] == 3_600 + in_days["clock"]["remaining_seconds"]
 
+    @pytest.mark.parametrize(
+        ("business_day", "due"),
+        [("same_time_nth_day", "2026-03-03 18:00"), ("end_of_nth_day", "2026-03-04 00:00")],
+    )
+    def test_one_that_was_due_in_closed_hours_while_others_were_waited_for(
+        self, database: Database, agent: Caller, business_day: str, due: str
+    ) -> None:
+        """Waiting gives back business time only, and there was none: it is broken, and the words say by what."""
+        target = {"amount": 1, "unit": "business_days", "conventions": {"business_day": business_day}}
+        promise(database, S3={"resolve": target})
+        story = Story(database, MONDAY + timedelta(hours=9))
+        story.act("ask_customer", MONDAY + timedelta(days=1, hours=8, minutes=30), message="Which parcel?")
+        found = explained(agent, story.id, "resolve")
+        assert (found["clock"]["state"], found["left_seconds"]) == ("paused", 0)
+        assert found["text"].endswith("no business time left before its due time, so that waiting does not move it.")
+        story.write("inbound", MONDAY + timedelta(days=2))
+        found = explained(agent, story.id, "resolve")
+        said = f"Its due time, {due}, lay in closed hours within the wait from 2026-03-03 17:30 to 2026-03-04 09:00: "
+        assert said in found["text"]
+        assert "It is broken" in found["text"]
+        chinese = explained(agent, story.id, "resolve", accept_language="zh")["text"]
+        assert f"到期时间 {due} 处于 2026-03-03 17:30 至 2026-03-04 09:00 的等待之内" in chinese
+
+    def test_one_that_a_wait_has_put_off_says_nothing_of_that(self, database: Database, agent: Caller) -> None:
+        promise(database, S3={"resolve": {"amount": 1, "unit": "business_days"}})
+        story = Story(database)
+        story.act("ask_customer", MONDAY + timedelta(days=1, hours=7), message="Which parcel?")
+        assert "does not move it" not in explained(agent, story.id, "resolve")["text"]
+        story.write("inbound", MONDAY + timedelta(days=2))
+        assert story.clock("resolve").due_at == MONDAY + timedelta(days=2, hours=1)
+        assert "closed hours" not in explained(agent, story.id, "resolve")["text"]
+
     def test_one_that_was_broken_before_and_after_it_is_stopped(self, database: Database, agent: Caller) -> None:
         story = Story(database)
         ring_due(database)
