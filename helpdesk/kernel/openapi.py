@@ -316,7 +316,9 @@ def describe(
     if permission:
         manual["x-permission"] = permission
     if idempotency_key == "none":
-        manual["x-no-idempotency-key"] = "No trace is kept of a password or a code; do it again instead."
+        manual["x-no-idempotency-key"] = (
+            "Nothing of the request is kept to know a repetition by, such as a password or a code; do it again instead."
+        )
     apidoc["manual_doc"] = manual
     return apidoc
 

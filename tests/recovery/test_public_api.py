@@ -126,6 +126,19 @@ class TestPublic:
         assert refused(anonymous.pay(f"{path}/accept")) == (409, "action_not_allowed")
         assert refused(anonymous.pay(f"{path}/decline", {})) == (409, "action_not_allowed")
 
+    def test_a_refusal_is_in_the_customers_words(self, anonymous: Caller, offer: dict[str, Any]) -> None:
+        """They do not know of issuing, and need not say by what way they answer."""
+        path = f"/public/offers/{token(offer)}"
+        for name in ("arrived", "counter/withdraw"):
+            answer = anonymous.pay(f"{path}/{name}", {})
+            assert (refused(answer), answer.json["state"]) == ((409, "action_not_allowed"), "offered")
+            assert "accept" in {item["action"] for item in answer.json["allowed_actions"]}
+            assert not any("said_by" in item["supplies"] for item in answer.json["allowed_actions"])
+        assert anonymous.pay(f"{path}/accept").status_code == 200
+        answer = anonymous.pay(f"{path}/accept")
+        assert answer.json["state"] == "accepted"
+        assert "issuing" not in answer.text
+
     def test_too_late_is_late_before_any_sweep(
         self, database: Database, anonymous: Caller, offer: dict[str, Any]
     ) -> None:
