@@ -47,7 +47,10 @@ def join(uow: UnitOfWork, event: DuplicateMerged) -> Sequence[Clock]:
     """After the source's clocks were cancelled. The clocks of the survivor; those that have begun beside them."""
     survivor = complaints.complaint_by_id_for_update(uow.session, event.complaint_id)
     found = queries.clocks_at_hand(uow.session, survivor.id, survivor.round)
-    if survivor.record_type != "complaint" or event.source_record_type != "complaint":
+    if survivor.record_type != "complaint":
+        return found
+    if event.source_record_type != "complaint":
+        _ask_with_the_thread(uow, event, survivor, found)
         return found
     source = complaints.complaint_by_id_for_update(uow.session, event.source_id)
     theirs = queries.clocks_of_round_for_update(uow.session, source.id, source.round)
@@ -88,6 +91,15 @@ def join(uow: UnitOfWork, event: DuplicateMerged) -> Sequence[Clock]:
     _join_answers(uow, event, theirs, survivor, promised=promised, found=found, present=present, moved=moved)
     _join_regulators(uow, event, theirs, survivor, found=found, moved=moved)
     return found
+
+
+def _ask_with_the_thread(uow: UnitOfWork, event: DuplicateMerged, survivor: Complaint, found: Sequence[Clock]) -> None:
+    """Of what is no complaint nothing was promised; but who asked in it, and has no answer, asks in a complaint now."""
+    present = present_round(queries.history(uow.session, survivor.id))
+    moved = beginnings.moved(uow.session, survivor.id)
+    _join_answers(
+        uow, event, (), survivor, promised=promising.of(uow, survivor), found=found, present=present, moved=moved
+    )
 
 
 def _brought(theirs: Sequence[Clock], began: datetime) -> datetime | None:

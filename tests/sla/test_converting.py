@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 from helpdesk.complaints.models import NOTHING_DUE, Complaint
 from helpdesk.kernel.unit_of_work import Database
 from tests.sla.climbing import ring
-from tests.sla.watching import MONDAY, Story, promise, violations, wrong
+from tests.sla.watching import MONDAY, Story, join, part, promise, violations, wrong
 
 HOUR: Final = timedelta(hours=1)
 
@@ -74,6 +74,20 @@ def test_the_breach_is_said_once(database: Database) -> None:
             text("SELECT count(*) FROM event WHERE type = 'sla.breached' AND stream_id = :id"), {"id": story.id}
         )
         assert rows.scalar_one() == 1
+
+
+def test_who_asked_in_an_inquiry_asks_in_the_complaint_that_it_is_merged_into(database: Database) -> None:
+    promise(database, S3={"next_response": (240, "minutes")})
+    source, survivor = Story(database), Story(database)
+    asked = source.write("inbound", MONDAY + HOUR)
+    source.act("convert", MONDAY + 2 * HOUR, record_type="inquiry", reason="A question.")
+    join(source, survivor, MONDAY + 3 * HOUR)
+    (clock,) = survivor.clocks("next_response")
+    assert (clock.state, clock.subject_id, clock.started_at) == ("running", asked, MONDAY + HOUR)
+    part(source, MONDAY + 4 * HOUR)
+    (clock,) = survivor.clocks("next_response")
+    assert clock.state == "cancelled"
+    assert wrong(database) == []
 
 
 def test_verify_sees_one_that_stayed_ended(database: Database) -> None:
