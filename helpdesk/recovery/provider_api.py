@@ -2,6 +2,7 @@ from collections.abc import Mapping
 from typing import Any
 from uuid import UUID
 
+import structlog
 from sqlalchemy.orm import Session
 
 from helpdesk.identity.actors import Actor
@@ -9,10 +10,12 @@ from helpdesk.kernel import limiting, signatures
 from helpdesk.kernel.errors import NotFound
 from helpdesk.kernel.http import Blueprint, Scheme, message, web
 from helpdesk.kernel.pagination import Page
+from helpdesk.kernel.sealing import SealBroken
 from helpdesk.kernel.unit_of_work import UnitOfWork
 from helpdesk.recovery import callbacks, provider_errors, provider_queries, provider_schemas, providers
 from helpdesk.recovery.provider_models import RemedyProvider
 
+log = structlog.get_logger()
 blp = Blueprint("remedy_providers", __name__, description="Outside providers that issue remedies, and their callbacks.")
 
 _MOST_CALLED_BACK = 64 * 1024
@@ -113,6 +116,9 @@ def _signed(session: Session) -> Actor:
         message_id = signatures.verify(keys, came.headers, came.body, now)
     except (NotFound, signatures.BadSignature) as refused:
         raise provider_errors.CallbackRefused from refused
+    except SealBroken as broken:  # nobody can know its signature any more, until its secret is rotated
+        log.warning("callback cannot be checked", reason=str(broken))
+        raise provider_errors.CallbackRefused from broken
     return Actor(kind="provider", id=row.id, name=message_id, seen_at=now)
 
 

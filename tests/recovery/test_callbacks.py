@@ -111,6 +111,14 @@ class TestSigned:
         assert refused(wrong) == refused(nobody) == (401, "callback_refused")
         assert wrong.json["detail"] == nobody.json["detail"]
 
+    def test_of_one_whose_secret_no_key_opens(
+        self, program: Program, registered: dict[str, Any], pending: dict[str, Any]
+    ) -> None:
+        """The installation's key was changed: nobody can tell any more who signed."""
+        tools = replace(program.tools, signing_key="another-" + "k" * 40)
+        client = create_app(program=replace(program, tools=tools)).test_client()
+        assert refused(call_back(Caller(client, None, None), registered, said(pending))) == (401, "callback_refused")
+
     def test_of_what_another_was_asked(
         self, anonymous: Caller, admin: Caller, registered: dict[str, Any], pending: dict[str, Any]
     ) -> None:
