@@ -280,7 +280,8 @@ class TestReturn:
             complaint = new(firm.agent, firm.team, number, price={"amount": "200.00", "currency": "BRL"})
             issued(firm.program, firm.agent, complaint, voucher("10.00") | {"amount": brl})
         letters = new(firm.agent, firm.team, 4, price={"amount": "200.00", "currency": "BRL"})
-        issued(firm.program, firm.agent, letters, LETTER)
+        letter = issued(firm.program, firm.agent, letters, LETTER)
+        act(firm.agent, letter, "post_letter")
         for currency, customers, back in (("EUR", 1, 9.0), ("BRL", 3, 14.0), ("USD", 0, None)):
             query = f"currency={currency}&value_per_customer=100&retained_share=1"
             found = firm.manager.get(f"/reports/recovery-return?{query}").json
