@@ -310,8 +310,8 @@ def _named(rule: Rule) -> str:
 
 
 def _annul(uow: UnitOfWork, clock: Clock, brought: Collection[UUID]) -> bool:
-    """Whether it counted until now, or was broken; or kept, where it was brought."""
-    kept = clock.state == "met" and clock.id not in brought
+    """Whether it counted until now, or was broken; or kept, where it was brought. A notice was sent, whatever it was sent for."""
+    kept = clock.state == "met" and (clock.id not in brought or clock.kind != clock.rule_id)
     if kept or clock.state == "cancelled":
         return False
     clocks.annul(uow, clock, uow.now)
