@@ -190,9 +190,8 @@ def _waits_again(
     if clock.state == "cancelled":
         clocks.restart(uow, clock, asked.at, present.waits, uow.now)
         promised.retarget(uow, clock, present.waits)
-    elif clock.state == "breached" and clock.elapsed_seconds is None:
-        transitions.watch(uow, clock)
-        clock.stopped_at = None
+    elif clocks.is_cut_off(clock):
+        clocks.count_on(uow, clock)
 
 
 def _asked(

@@ -34,7 +34,6 @@ from helpdesk.sla import (
     queries,
     regime_queries,
     thread_queries,
-    transitions,
 )
 from helpdesk.sla.beginnings import BOOK, Beginning, Moved
 from helpdesk.sla.meanwhile import Step, Terms
@@ -297,8 +296,7 @@ def _answered_at(uow: UnitOfWork, complaint_id: UUID, since: datetime) -> dateti
 def _owe_again(uow: UnitOfWork, clock: Clock, present: Round, answered_at: datetime | None) -> None:
     answered = clock.kind in ANSWERS and answered_at is not None
     if clock.state == "breached":
-        transitions.watch(uow, clock)
-        clock.stopped_at = None
+        clocks.count_on(uow, clock)
     elif clock.state == "cancelled":
         waits = present.until(answered_at).waits if answered and answered_at is not None else present.waits
         clocks.restart(uow, clock, clock.started_at, waits, uow.now)
