@@ -40,6 +40,11 @@ def fields_of(session: Session, keys: Iterable[str]) -> dict[str, CustomField]:
     return {field.key: field for field in session.scalars(select(CustomField).where(CustomField.key.in_(wanted)))}
 
 
+def keys(session: Session) -> list[str]:
+    """Of every field, in use or not, in their order."""
+    return list(session.scalars(select(CustomField.key).order_by(CustomField.position, CustomField.key)))
+
+
 def fields_to_write(session: Session, keys: Iterable[str]) -> dict[str, CustomField]:
     """As `fields_of`, locked against being changed: what is written of them holds until the end of the transaction."""
     statement = (

@@ -23,8 +23,9 @@ from helpdesk.identity.queries import active_agent
 from helpdesk.kernel.errors import FieldError, Forbidden, ValidationFailed
 from helpdesk.kernel.money import Money
 from helpdesk.kernel.schemas import dump_money
-from helpdesk.recovery import approval_queries, authority, conflict_queries, delegation_queries, queries
+from helpdesk.recovery import approval_queries, authority, borrowing, conflict_queries, delegation_queries, queries
 from helpdesk.recovery.authority import Excess, Granted, Verdict
+from helpdesk.recovery.borrowing import Idle
 from helpdesk.recovery.conflict_queries import Standing
 from helpdesk.recovery.delegation_queries import Lent
 from helpdesk.recovery.errors import BeyondAuthority, OwnApproval
@@ -146,8 +147,13 @@ def circumstances(
 
 
 def _lent_to(session: Session, actor: Actor, at: datetime) -> Sequence[Lent]:
+    borrower = _borrower(actor)
+    return () if borrower is None else delegation_queries.lent_to(session, borrower, at)
+
+
+def _borrower(actor: Actor) -> UUID | None:
     """Only people borrow: neither a key of theirs nor the program acts in anybody's name."""
-    return delegation_queries.lent_to(session, actor.id, at) if actor.kind == "agent" and actor.id is not None else ()
+    return actor.id if actor.kind == "agent" else None
 
 
 def in_turn(session: Session, actor: Actor, asked: Asked, now: datetime) -> Circumstances:
@@ -270,20 +276,63 @@ def best(seen: Circumstances, asked: Asked) -> Judgement | Forbidden:
     return first if isinstance(first, Forbidden) else first.refusal or BeyondAuthority()
 
 
-def decide(seen: Circumstances, asked: Asked, in_name_of: UUID | None) -> Judgement:
+def decide(session: Session, actor: Actor, seen: Circumstances, asked: Asked, in_name_of: UUID | None) -> Judgement:
     """What an approval rests on. `in_name_of`: whose authority is wanted; None: whichever is enough. Raises `Forbidden` as to
     why it may not be given, `ValidationFailed` for a name in which this person cannot act.
     """
     if in_name_of is None:
-        found = best(seen, asked)
+        found = _with_loans(session, actor, seen, asked, best(seen, asked))
     else:
-        named = [basis for basis in seen.bases if basis.person_id == in_name_of]
-        if not named:
-            detail = "This person has lent you no authority that holds now."
-            raise ValidationFailed(errors=[FieldError.at("/in_name_of", "not_lent", detail)])
-        found = max((_of(seen, asked, basis) for basis in named), key=lambda item: isinstance(item, Judgement))
+        found = _named(session, actor, seen, asked, in_name_of)
     if isinstance(found, Forbidden):
         raise found
+    return found
+
+
+def _named(session: Session, actor: Actor, seen: Circumstances, asked: Asked, person_id: UUID) -> Judgement | Forbidden:
+    named = [basis for basis in seen.bases if basis.person_id == person_id]
+    if not named:
+        idle = _loans(session, actor, seen, asked, person_id)
+        detail = idle[0].detail if idle else "This person has lent you no authority that holds now."
+        raise ValidationFailed(errors=[FieldError.at("/in_name_of", "not_lent", detail)])
+    found = max((_of(seen, asked, basis) for basis in named), key=lambda item: isinstance(item, Judgement))
+    if not isinstance(found, BeyondAuthority) or named[0].delegation_id is None:
+        return found
+    idle = _loans(session, actor, seen, asked, person_id)
+    return _spoken("The amount is beyond the authority that you named", found, idle)
+
+
+def _with_loans(
+    session: Session, actor: Actor, seen: Circumstances, asked: Asked, found: Judgement | Forbidden
+) -> Judgement | Forbidden:
+    """A refusal by one's own authority says of every loan why it does not help: whoever has one means to use it."""
+    if not isinstance(found, BeyondAuthority):
+        return found
+    idle = _loans(session, actor, seen, asked)
+    return _spoken(found.detail, found, idle) if idle else found
+
+
+def _spoken(detail: str, found: BeyondAuthority, idle: Sequence[Idle]) -> BeyondAuthority:
+    return BeyondAuthority(borrowing.said(detail, idle), **found.extra, lent=[each.shown for each in idle])
+
+
+def _loans(
+    session: Session, actor: Actor, seen: Circumstances, asked: Asked, lender_id: UUID | None = None
+) -> list[Idle]:
+    """What was lent to this person (by one lender) and does not carry this offer, the latest lent first."""
+    borrower = _borrower(actor)
+    if borrower is None:
+        return []
+    lent = {basis.delegation_id: basis for basis in seen.bases[1:]}
+    found = []
+    for loan in delegation_queries.made_to(session, borrower, seen.at, lender_id):
+        if loan.delegation_id in lent:
+            refused = _of(seen, asked, lent[loan.delegation_id])
+            idle = borrowing.not_enough(loan, refused) if isinstance(refused, Forbidden) else None
+        else:
+            idle = borrowing.lapsed(loan, seen.at)
+        if idle is not None:
+            found.append(idle)
     return found
 
 
@@ -316,5 +365,5 @@ def own(seen: Circumstances, asked: Asked) -> Judgement:
 def refusal(session: Session, actor: Actor, asked: Asked, now: datetime) -> Forbidden | None:
     """Why this person may not approve this offer; for showing, without any lock."""
     seen = circumstances(session, actor, [asked], now=now, standing=(in_force(session), now))
-    found = best(seen, asked)
+    found = _with_loans(session, actor, seen, asked, best(seen, asked))
     return found if isinstance(found, Forbidden) else None

@@ -1,7 +1,7 @@
 """Every select on authority that was lent."""
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Final, NamedTuple
 from uuid import UUID
 
@@ -31,6 +31,8 @@ _STATE: Final = case(
 ).label("state")
 _SHOWN: Final[Any] = select(AuthorityDelegation.__table__, _STATE).join(Agent, Agent.id == _LENT.lender_id)
 _BY_ID: Final = Order((_LENT.id,), (UUID,), descending=True)
+_REMEMBERED: Final = timedelta(days=92)
+_TOLD: Final = 20
 
 
 class Lent(NamedTuple):
@@ -55,6 +57,45 @@ def lent_to(session: Session, delegate_id: UUID, at: datetime) -> list[Lent]:
         for row in rows
         if row.lender_id in lenders and lenders[row.lender_id].may("offer:approve")
     ]
+
+
+class Loan(NamedTuple):
+    """One that was made, whether it holds or not. `may_approve`: the lender is active, and their role approves offers."""
+
+    delegation_id: UUID
+    lender_id: UUID
+    lender: str
+    starts_at: datetime
+    ends_at: datetime
+    revoked_at: datetime | None
+    active: bool
+    may_approve: bool
+
+
+def made_to(session: Session, delegate_id: UUID, at: datetime, lender_id: UUID | None = None) -> list[Loan]:
+    """What was lent to this person (by one lender) and was not over long before a time, the latest lent first: to say of each
+    what became of it.
+    """
+    whose = true() if lender_id is None else _LENT.lender_id == lender_id
+    statement = (
+        select(
+            _LENT.id.label("delegation_id"),
+            _LENT.lender_id,
+            Agent.name.label("lender"),
+            _LENT.starts_at,
+            _LENT.ends_at,
+            _LENT.revoked_at,
+            Agent.active,
+        )
+        .join(Agent, Agent.id == _LENT.lender_id)
+        .where(_LENT.delegate_id == delegate_id, _LENT.ends_at > at - _REMEMBERED, whose)
+        .order_by(_LENT.id.desc())
+        .limit(_TOLD)
+    )
+    rows = session.execute(statement).mappings().all()
+    lenders = {actor.id: actor for actor in active_actors(session, {row["lender_id"] for row in rows})}
+    approving = {lender_id for lender_id, lender in lenders.items() if lender.may("offer:approve")}
+    return [Loan(**row, may_approve=row["lender_id"] in approving) for row in rows]
 
 
 def overlapping(session: Session, lender_id: UUID, delegate_id: UUID, start: datetime, end: datetime) -> UUID | None:

@@ -69,7 +69,10 @@ class NothingToOffer(Conflict):
 class BeyondAuthority(Forbidden):
     code = "beyond_authority"
     title = "The amount is beyond your authority"
-    advice = "`limits` names each limit that would be passed; have somebody with more authority approve it."
+    advice = (
+        "`limits` names each limit that would be passed; have somebody with more authority approve it. `lent` says of each "
+        "authority that was lent to you why it does not count: whether it has ended, not begun, or is for less."
+    )
 
 
 class OwnApproval(Forbidden):

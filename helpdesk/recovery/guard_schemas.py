@@ -65,7 +65,7 @@ class _Rules(Schema):
         validate=[validate.Length(max=10), _once],
         metadata={
             "description": "Custom fields that name an order, a booking, an invoice: the same value is the same matter, "
-            "another one another.",
+            "another one another. One that is not there is refused (`unknown`), but for those that stood here before.",
             "example": ["order_number"],
         },
     )

@@ -228,7 +228,7 @@ def _approve(uow: UnitOfWork, actor: Actor, held: Held, given: Mapping[str, Any]
     floor.look_again(uow, actor, held, given, granted=False)
     asked = approvals.asked_of(held)
     seen = approvals.in_turn(uow.session, actor, asked, uow.now)
-    judgement = approvals.decide(seen, asked, given.get("in_name_of"))
+    judgement = approvals.decide(uow.session, actor, seen, asked, given.get("in_name_of"))
     approvals.stays_active(uow.session, judgement)
     if judgement.verdict is Verdict.SECOND_NEEDED:
         _sign(uow, actor, held.offer, judgement)

@@ -10,6 +10,7 @@ from uuid import uuid4
 
 import pytest
 
+from helpdesk.kernel.advisory import Alone
 from tests.conftest import Caller, Join
 from tests.racing import at_once, while_it_waits
 from tests.recovery.answers import NO_ID, codes, refused
@@ -158,6 +159,75 @@ class TestUsing:
         assert approve(senior, offer).status_code == 200
         assert made["state"] == "scheduled"
 
+    def test_the_refusal_says_why_what_was_lent_does_not_count(self, crew: Crew) -> None:
+        """In whichever name it was asked: what one's own authority is worth is said first, and then of every loan."""
+        database, agent, manager, senior, team = crew.database, crew.agent, crew.manager, crew.senior, crew.team
+        offer = pending(agent, new(agent, team), "500.00")
+        assert "lent" not in approve(senior, offer, in_name_of=str(manager.id)).json
+        made = lent(manager, senior, starts_at=in_days(1), ends_at=in_days(2))
+
+        def why(setting: str = "") -> tuple[str, str]:
+            if setting:
+                execute(database, f"UPDATE authority_delegation SET {setting}")
+            answer = approve(senior, offer, in_name_of=str(manager.id))
+            assert refused(answer) == (403, "beyond_authority")
+            assert [item["limit"] for item in answer.json["limits"]] == ["case", "customer"]
+            (loan,) = answer.json["lent"]
+            assert (loan["delegation_id"], loan["in_name_of"]) == (made["id"], str(manager.id))
+            assert answer.json["detail"].endswith(loan["detail"])
+            shown = senior.get(f"/offers/{offer['id']}").json["allowed_actions"]
+            assert [each["missing"][0]["detail"] for each in shown if each["action"] == "approve"] == [
+                answer.json["detail"]
+            ]
+            return loan["code"], loan["detail"]
+
+        assert why() == (
+            "scheduled",
+            f"What {manager.actor.name} lent you does not count: it begins at {made['starts_at'][:10]} {made['starts_at'][11:16]} UTC.",
+        )
+        assert why("starts_at = now() - interval '2 days', ends_at = now()")[0] == "ended"
+        assert why("ends_at = now() + interval '1 day', up_to = 499.99") == (
+            "lent_less",
+            f"What {manager.actor.name} lent you does not count: it is for offers up to 499.99 EUR.",
+        )
+        assert why("up_to = NULL, revoked_at = now(), revoked_by = lender_id, revoke_reason = 'x'")[0] == "revoked"
+        execute(database, "UPDATE authority_delegation SET revoked_at = NULL, revoked_by = NULL, revoke_reason = NULL")
+        assert approve(senior, offer, in_name_of=str(manager.id)).status_code == 200
+
+    def test_the_refusal_says_that_the_lender_has_not_enough_either(self, crew: Crew) -> None:
+        agent, manager, senior, team = crew.agent, crew.manager, crew.senior, crew.team
+        lent(manager, senior)
+        answer = approve(senior, pending(agent, new(agent, team), "1000.01"))
+        (loan,) = answer.json["lent"]
+        assert (loan["code"], [item["limit"] for item in loan["limits"]]) == ("beyond_authority", ["case"])
+
+    def test_the_refusal_says_that_the_lender_is_another_now(self, crew: Crew) -> None:
+        agent, admin, senior, team = crew.agent, crew.admin, crew.senior, crew.team
+        lender = crew.join("manager")
+        lent(lender, senior)
+        offer = pending(agent, new(agent, team), "500.00")
+        admin.patch(f"/agents/{lender.id}", {"role": "agent"}, if_match="*")
+        assert [item["code"] for item in approve(senior, offer).json["lent"]] == ["cannot_approve"]
+        admin.patch(f"/agents/{lender.id}", {"active": False}, if_match="*")
+        assert [item["code"] for item in approve(senior, offer).json["lent"]] == ["void"]
+
+    def test_a_name_whose_loan_is_over_where_ones_own_is_enough(self, crew: Crew) -> None:
+        agent, manager, senior, team = crew.agent, crew.manager, crew.senior, crew.team
+        lent(manager, senior)
+        execute(crew.database, "UPDATE authority_delegation SET starts_at = now() - interval '2 days', ends_at = now()")
+        answer = approve(senior, pending(agent, new(agent, team)), in_name_of=str(manager.id))
+        assert (answer.status_code, codes(answer)) == (422, [("/in_name_of", "not_lent")])
+        assert "it ended at" in answer.json["errors"][0]["detail"]
+
+    def test_a_name_whose_loan_is_for_less_where_ones_own_is_enough(self, crew: Crew) -> None:
+        agent, manager, senior, team = crew.agent, crew.manager, crew.senior, crew.team
+        lent(manager, senior, up_to="10.00")
+        answer = approve(senior, pending(agent, new(agent, team)), in_name_of=str(manager.id))
+        assert refused(answer) == (403, "beyond_authority")
+        assert [item["limit"] for item in answer.json["limits"]] == ["lent"]
+        assert [item["code"] for item in answer.json["lent"]] == ["lent_less"]
+        assert "beyond your authority" not in answer.json["detail"]
+
     def test_neither_ones_own_draft_nor_the_lenders(self, crew: Crew) -> None:
         manager, senior, team, director = crew.manager, crew.senior, crew.team, crew.director
         lent(director, senior)
@@ -244,7 +314,7 @@ class TestAtOnce:
         offer = pending(agent, new(agent, team), "500.00")
         answer = while_it_waits(
             database.engine,
-            "SELECT pg_advisory_xact_lock(1212432722)",
+            f"SELECT pg_advisory_xact_lock({Alone.AUTHORITY_RULES.value})",
             lambda: approve(senior, offer),
             "UPDATE authority_delegation SET revoked_at = clock_timestamp(), revoked_by = lender_id, revoke_reason = 'x'",
         )

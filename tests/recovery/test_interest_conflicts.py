@@ -11,6 +11,7 @@ from uuid import uuid4
 import pytest
 
 from helpdesk.complaints.errors import ConflictOfInterest
+from helpdesk.kernel.advisory import Alone
 from tests.conftest import Caller, Join
 from tests.racing import while_it_waits
 from tests.recovery.answers import NO_ID, codes, refused
@@ -164,7 +165,7 @@ class TestBarring:
         offer = pending(crew.agent, new(crew.agent, crew.team))
         answer = while_it_waits(
             crew.database.engine,
-            "SELECT pg_advisory_xact_lock(1212432722)",
+            f"SELECT pg_advisory_xact_lock({Alone.AUTHORITY_RULES.value})",
             lambda: approve(crew.senior, offer),
             f"""INSERT INTO interest_conflict (id, agent_id, kind, colleague_id, starts_at)
                 VALUES (gen_random_uuid(), '{crew.senior.id}', 'family', '{crew.agent.id}', clock_timestamp())""",

@@ -384,6 +384,8 @@ class TestRules:
             ({"reference_fields": ["order_number"] * 2}, ("/reference_fields", "invalid")),
             ({"reference_fields": ["'; DROP"]}, ("/reference_fields/0", "invalid")),
             ({"purchase_date_field": "Bought"}, ("/purchase_date_field", "invalid")),
+            ({"reference_fields": ["order_number", "order_nr"]}, ("/reference_fields/1", "unknown")),
+            ({"purchase_date_field": "bought"}, ("/purchase_date_field", "unknown")),
             ({"mood": 1}, ("/mood", "unknown_field")),
         ],
     )
@@ -391,6 +393,18 @@ class TestRules:
         answer = manager.put(RULES, self.body(**change), if_match="*")
         assert answer.status_code == 422
         assert problem in codes(answer)
+
+    def test_a_field_that_is_there_or_stood_there_before(self, manager: Caller) -> None:
+        """The shipped names are no fields of a fresh system; what was taken away is not put back without there being one."""
+        made = manager.post("/custom-fields", {"key": "parcel", "label": "Parcel", "type": "text"})
+        assert made.status_code == 201, made.text
+        fields = {"reference_fields": ["parcel", "order_number"], "purchase_date_field": None}
+        assert set_rules(manager, **fields)["reference_fields"] == ["parcel", "order_number"]
+        answer = manager.put(RULES, self.body(reference_fields=["booking_number", "parcel"]), if_match="*")
+        assert answer.status_code == 422
+        assert codes(answer) == [("/reference_fields/0", "unknown"), ("/purchase_date_field", "unknown")]
+        assert all("There are: parcel." in item["detail"] for item in answer.json["errors"])
+        assert manager.get(RULES).json["number"] == 2
 
     def test_a_line_without_a_limit_takes_none(self, manager: Caller) -> None:
         place = list(LINES).index("regulator")

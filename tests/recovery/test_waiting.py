@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from helpdesk.identity.allowances import SHIPPED
+from helpdesk.kernel.advisory import Alone
 from helpdesk.kernel.unit_of_work import Database
 from helpdesk.recovery import jobs
 from helpdesk.sla import due_times
@@ -222,7 +223,7 @@ class TestLimitsThatChange:
         lowered = [{**row, "case": "50"} if row["authority"] == "agent" else row for row in lowered]
         answer = while_it_waits(
             crew.database.engine,
-            "SELECT pg_advisory_xact_lock(1212432722)",
+            f"SELECT pg_advisory_xact_lock({Alone.AUTHORITY_RULES.value})",
             lambda: approve(crew.senior, offer),
             f"""INSERT INTO authority_limits (id, number, valid_from, content, reason, actor_kind)
                 SELECT gen_random_uuid(), 2, clock_timestamp(), jsonb_set(content, '{{limits}}', '{json.dumps(lowered)}'), 'x', 'system'
