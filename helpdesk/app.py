@@ -129,7 +129,7 @@ from helpdesk.taxonomy.api import blp as words
 from helpdesk.taxonomy.code_map_api import blp as code_maps
 from helpdesk.taxonomy.term_schemas import CODES
 from helpdesk.taxonomy.terms import KINDS as TERM_KINDS
-from helpdesk.wiring import Program, assemble
+from helpdesk.wiring import HANDLERS, Program, assemble
 
 BLUEPRINTS = (
     identity,
@@ -324,6 +324,17 @@ GAUGES = {
     ),
 }
 
+LABELLED = {
+    "helpdesk_queue_duties_owed": metrics.GaugeQuery(
+        "Duties due and not done, by the queue whose workers do them",
+        "queue",
+        "SELECT q.queue, count(d.id) FROM unnest(cast(:topics AS text[]), cast(:queues AS text[])) AS q(topic, queue) "
+        "LEFT JOIN duty d ON d.topic = q.topic AND d.done_at IS NULL AND d.dead_at IS NULL AND d.not_before <= now() "
+        "GROUP BY q.queue ORDER BY q.queue",
+        {"topics": [*HANDLERS], "queues": [handler.queue for handler in HANDLERS.values()]},
+    )
+}
+
 HISTOGRAMS = {
     "helpdesk_alarm_lateness_seconds": metrics.HistogramQuery(
         "How late SLA alarms rang, since they were owed", "alarm", HISTOGRAM
@@ -376,7 +387,7 @@ def create_app(settings: Settings | None = None, program: Program | None = None)
         api.register_blueprint(blueprint, url_prefix=API)
     app.extensions["helpdesk_api"] = api
     health.register(app, program.engine, settings.redis_url, AGES, limits.health, mails=settings.smtp_url is not None)
-    metrics.register(app, program.engine, GAUGES, HISTOGRAMS)
+    metrics.register(app, program.engine, GAUGES, HISTOGRAMS, LABELLED)
     limiting.register(app, limits)  # last, so that it sees an answer first and may refuse it
     sign_in_pages.register(app)
     track_page.register(app)

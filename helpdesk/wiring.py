@@ -82,7 +82,7 @@ from helpdesk.integrations import code_map_subscribers as mappings
 from helpdesk.integrations import jobs as imports
 from helpdesk.kernel import files, jobs, log_verification, mail, migrations, verification
 from helpdesk.kernel.db import make_engine
-from helpdesk.kernel.doorbell import BULK, Doorbell, connect
+from helpdesk.kernel.doorbell import BULK, PROVIDERS, Doorbell, connect
 from helpdesk.kernel.duties import Handlers, Outside, Performer
 from helpdesk.kernel.events import Event
 from helpdesk.kernel.mail import Mailer, mailer_for
@@ -93,6 +93,7 @@ from helpdesk.kernel.unit_of_work import Consequences, Database, Subscriber, Uni
 from helpdesk.kernel.uses import refuse_used
 from helpdesk.kernel.verification import Check
 from helpdesk.recovery import (
+    asking,
     budget_alerts,
     budget_closing,
     budget_jobs,
@@ -305,6 +306,7 @@ HANDLERS: Final[Handlers] = {
     notifications.TOPIC: Outside(notifications.mail_notification),
     password_service.TOPIC: Outside(door_jobs.send_reset, queue=mail.QUEUE, patience=40),
     issuance.TOPIC: Outside(issuance.issue, give_up=issuance.give_up),
+    asking.TOPIC: Outside(asking.ask, give_up=issuance.give_up, queue=PROVIDERS),
     letters.MAILED: Outside(letter_jobs.note_mailed, patience=40),  # somebody may have the complaint open for long
     budget_alerts.TELL: Outside(budget_jobs.tell_alert, patience=40),
     reservations.SETTLE_CLOSED: Outside(

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from helpdesk.complaints.lifecycle import LIFECYCLE
-from helpdesk.kernel.doorbell import BULK, MAIN
+from helpdesk.kernel.doorbell import BULK, MAIN, PROVIDERS
 from helpdesk.kernel.settings import Settings
 from tests.system import System, running
 
@@ -78,7 +78,7 @@ def test_every_command_runs_as_it_stands_and_in_order(
     blocks = [(line, text) for line, language, text in fenced() if language == "sh"]
     with running(System(own_database_url, redis_server_url, tmp_path)) as system:
         system.start("relay")
-        for queue in (MAIN, BULK):
+        for queue in (MAIN, BULK, PROVIDERS):
             system.start("worker", "--queue", queue)
         system.serve()
         done = subprocess.run(

@@ -15,6 +15,7 @@ from redis.retry import Retry
 from sqlalchemy import Engine, text
 
 from helpdesk.kernel import migrations
+from helpdesk.kernel.doorbell import QUEUES
 
 _TIMEOUT: Final = 0.5
 """Seconds to wait for Redis: a probe gives up after a second or two, and an API that is merely degraded would be taken for dead."""
@@ -84,8 +85,15 @@ def _probe(url: str) -> "redis.Redis":
 
 
 def _redis(probe: "redis.Redis") -> dict[str, Any]:
+    """With, of each queue, the rings that wait in it and the workers that have said they listen to it: a queue without any
+    stands still.
+    """
+    asking = probe.pipeline(transaction=False)
+    for queue in QUEUES:
+        asking.llen(f"rq:queue:{queue}").scard(f"rq:workers:{queue}")
     try:
-        probe.ping()
+        found = asking.execute()
     except redis.RedisError as error:
         return {"status": "down", "reason": type(error).__name__}
-    return {"status": "ok"}
+    numbers = zip(QUEUES, found[::2], found[1::2], strict=True)
+    return {"status": "ok", "queues": {name: {"rings": rings, "workers": workers} for name, rings, workers in numbers}}

@@ -95,13 +95,28 @@ class HistogramQuery:
     query: str
 
 
+@dataclass(frozen=True, slots=True)
+class GaugeQuery:
+    """A gauge with a label. `query`, with `given` put in, gives each of its values and a number."""
+
+    help: str
+    label: str
+    query: str
+    given: Mapping[str, Any]
+
+
 class _FromDatabase:
     """What is true in tables: what is owed, how old the oldest is, how late alarms were."""
 
     def __init__(
-        self, engine: Engine, gauges: Mapping[str, tuple[str, str]], histograms: Mapping[str, HistogramQuery]
+        self,
+        engine: Engine,
+        gauges: Mapping[str, tuple[str, str]],
+        histograms: Mapping[str, HistogramQuery],
+        labelled: Mapping[str, GaugeQuery],
     ) -> None:
         self._engine = engine
+        self._labelled = labelled
         self._gauges = gauges
         self._histograms = histograms
 
@@ -111,6 +126,11 @@ class _FromDatabase:
                 for name, (what, query) in self._gauges.items():
                     value = connection.execute(text(query)).scalar_one_or_none()
                     yield GaugeMetricFamily(name, what, value=float(value or 0))
+                for name, gauge in self._labelled.items():
+                    family = GaugeMetricFamily(name, gauge.help, labels=[gauge.label])
+                    for value, number in connection.execute(text(gauge.query), gauge.given):
+                        family.add_metric([value], float(number))
+                    yield family
                 for name, histogram in self._histograms.items():
                     yield _family(name, histogram, connection.execute(text(histogram.query)).all())
         except DBAPIError:
@@ -133,8 +153,9 @@ def register(
     engine: Engine,
     gauges: Mapping[str, tuple[str, str]],
     histograms: Mapping[str, HistogramQuery] = MappingProxyType({}),
+    labelled: Mapping[str, GaugeQuery] = MappingProxyType({}),
 ) -> None:
-    database = _FromDatabase(engine, gauges, histograms)
+    database = _FromDatabase(engine, gauges, histograms, labelled)
 
     @app.before_request
     def start() -> None:

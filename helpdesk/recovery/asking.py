@@ -10,6 +10,9 @@ tell leaves its request in doubt until the provider says how it stands. When the
 the offer waits for a person, with its money reserved (`unknown`), and the provider is asked how it stands from time to time.
 
 An order has one duty at a time that may ask (`turn`); what an older one hears still counts if it is sure.
+
+A provider may take a minute to say nothing. So asking has a queue and a worker of its own: what we issue ourselves, and every
+alarm, never waits behind it.
 """
 
 from dataclasses import dataclass
@@ -22,12 +25,14 @@ from helpdesk.kernel import faults, outbox
 from helpdesk.kernel.unit_of_work import CONCLUDED, UnitOfWork
 from helpdesk.recovery import outcomes, provider_queries, queries
 from helpdesk.recovery.issuers import Tools
+from helpdesk.recovery.kinds import ASK
 from helpdesk.recovery.provider_answers import BUSY, CLOSED, FAILED, ISSUED, PENDING, REFUSED, UNHEARD, Answer
 from helpdesk.recovery.provider_calls import ClosedProvider, HttpProvider, Provider, RecordingProvider
 from helpdesk.recovery.provider_models import RemedyOrder
 from helpdesk.recovery.providers import keys_of
 from helpdesk.recovery.queries import Held
 
+TOPIC: Final = ASK
 AFTER_NOTE: Final = "recovery.ask.after_note"
 AFTER_STATUS: Final = "recovery.ask.after_status"
 AFTER_SECOND_NOTE: Final = "recovery.ask.after_second_note"
@@ -86,6 +91,13 @@ def ask(tools: Tools, duty_id: UUID, offer_id: UUID) -> None:
         uow.conclude()
         faults.point(BEFORE_SETTLED)
     faults.point(AFTER_SETTLED)
+
+
+def take_over(uow: UnitOfWork, duty_id: UUID, offer_id: UUID) -> None:
+    """Owe by `TOPIC` what is owed by a duty to issue: a release that knew no other wrote it."""
+    duty = outbox.peek(uow.session, duty_id)
+    if duty is not None:
+        uow.duty(TOPIC, offer_id, payload=duty.payload, dedupe_key=duty.dedupe_key)
 
 
 _TELLING: Final = frozenset({ISSUED, PENDING, FAILED})

@@ -13,6 +13,7 @@ from helpdesk.identity.actors import Actor
 from helpdesk.identity.models import Agent, Role
 from helpdesk.kernel.outbox import Duty
 from helpdesk.kernel.pagination import Listed, Order, Page, listed
+from helpdesk.recovery.kinds import ISSUING_TOPICS
 from helpdesk.recovery.models import Offer, OfferTransition
 from helpdesk.recovery.provider_models import RemedyOrder, RemedyProvider
 from helpdesk.recovery.queries import CONTRADICTED, OFFER, with_amount
@@ -44,7 +45,7 @@ _ORDER: Final = (
 """What a provider was asked last, or what it contradicts."""
 _FAILURES: Final = (
     select(func.coalesce(func.max(Duty.failures), 0))
-    .where(Duty.topic == "recovery.issue", Duty.subject_id == Offer.id)
+    .where(Duty.topic.in_(ISSUING_TOPICS), Duty.subject_id == Offer.id)
     .correlate(Offer)
     .scalar_subquery()
 )

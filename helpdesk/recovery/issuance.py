@@ -4,7 +4,8 @@ What is ours is made, recorded, paid for and told in one short transaction, with
 that it is still `issuing`, make it, record the reference, spend the reservation, tell the customer, mark the duty done. A
 crash before the commit leaves nothing behind, and it is all done again. The state, seen under the offer's lock, is the fence:
 of two workers that come here one records, and the other finds it done. When the duty is given up the offer fails and its
-reservation is released. What a provider issues is worth something at once, so that it takes several steps: see `asking`.
+reservation is released. What a provider issues is asked of it, on a queue of its own, where one that hangs keeps none of
+this waiting: see `asking`.
 """
 
 from typing import Final
@@ -18,11 +19,12 @@ from helpdesk.kernel.duties import BEGUN
 from helpdesk.kernel.unit_of_work import UnitOfWork
 from helpdesk.recovery import asking, offers, queries
 from helpdesk.recovery.issuers import IN_PROVIDER, ISSUERS, Tools
+from helpdesk.recovery.kinds import ISSUE
 from helpdesk.recovery.queries import Held
 
 log = structlog.get_logger()
 
-TOPIC: Final = offers.ISSUE
+TOPIC: Final = ISSUE
 AFTER_READ: Final = "recovery.issue.after_read"
 RECORDED: Final = "recovery.issue.recorded"
 TOLD: Final = "recovery.issue.told"
@@ -47,18 +49,16 @@ def issue(tools: Tools, duty_id: UUID, offer_id: UUID) -> None:
     with tools.database.unit_of_work(SYSTEM) as uow:
         kind = queries.kind_being_issued(uow.session, offer_id)
         faults.point(AFTER_READ)
-        if kind is None or kind in ISSUERS:
-            if kind is not None:
-                _record(uow, queries.hold_any(uow.session, offer_id))
-            # Unless another worker has settled it, or is just giving it up and will find the offer issued.
-            outbox.settle(uow.session, duty_id)
-            faults.point(DUTY_DONE)
-            uow.conclude()
-            faults.point(BEFORE_COMMIT)
-    if kind is not None and kind not in ISSUERS:
-        asking.ask(tools, duty_id, offer_id)
-    else:
-        faults.point(AFTER_COMMIT)
+        if kind in ISSUERS:
+            _record(uow, queries.hold_any(uow.session, offer_id))
+        elif kind is not None:
+            asking.take_over(uow, duty_id, offer_id)
+        # Unless another worker has settled it, or is just giving it up and will find the offer issued.
+        outbox.settle(uow.session, duty_id)
+        faults.point(DUTY_DONE)
+        uow.conclude()
+        faults.point(BEFORE_COMMIT)
+    faults.point(AFTER_COMMIT)
 
 
 def _record(uow: UnitOfWork, held: Held) -> None:

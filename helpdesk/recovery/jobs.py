@@ -67,13 +67,11 @@ def expire_points(database: Database) -> int:
 
 def fail_abandoned(database: Database) -> int:
     """Fail the offers whose duty to issue died without anybody to say so (its worker died each time); how many."""
-    return _sweep(
-        database, lambda session, limit: queries.issuing_without_duty(session, issuance.TOPIC, limit), _held(_fail)
-    )
+    return _sweep(database, queries.issuing_without_duty, _held(_fail))
 
 
 def _fail(uow: UnitOfWork, held: Held) -> bool:
-    if not queries.is_abandoned(uow.session, issuance.TOPIC, held.offer.id):
+    if not queries.is_abandoned(uow.session, held.offer.id):
         return False
     issuance.abandon(uow, held, "Issuing was abandoned; see the duty's last error.")
     return True

@@ -68,5 +68,10 @@ CONFIRMED: Final = frozenset(name for name, kind in TABLE.items() if kind.delive
 DELIVERED_AT_ONCE: Final = frozenset(name for name, kind in TABLE.items() if kind.delivered == "issued")
 """Kinds that the customer has with their issuance."""
 LETTER: Final = "apology_letter"
+ISSUE: Final = "recovery.issue"
+"""Topic of the duty to issue an accepted offer ourselves; its subject is the offer."""
+ASK: Final = "recovery.ask_provider"
+"""Topic of the duty to have its provider issue it, or say how that stands; done on a queue of its own."""
+ISSUING_TOPICS: Final = (ISSUE, ASK)
 TOLD: Final = frozenset(name for name, kind in TABLE.items() if kind.amount_is == "given")
 """Kinds whose amount the customer is told."""

@@ -42,7 +42,7 @@ from helpdesk.recovery.approvals import Judgement
 from helpdesk.recovery.authority import Verdict
 from helpdesk.recovery.errors import PredecessorAccepted
 from helpdesk.recovery.events import BY_ACTION
-from helpdesk.recovery.kinds import PAYING
+from helpdesk.recovery.kinds import ASK, ISSUE, OUTSIDE, PAYING
 from helpdesk.recovery.lifecycle import (
     BEFORE_CUSTOMER,
     ENDED,
@@ -55,9 +55,6 @@ from helpdesk.recovery.lifecycle import (
 )
 from helpdesk.recovery.models import Offer, OfferTransition
 from helpdesk.recovery.queries import Held
-
-ISSUE: Final = "recovery.issue"
-"""Topic of the duty to issue an accepted offer; its subject is the offer."""
 
 ACTIONS: Final = tuple(action for action in LIFECYCLE.actions if action not in SYSTEM_ACTIONS)
 """What a person can ask for, in the table's order."""
@@ -315,7 +312,7 @@ def _retry(uow: UnitOfWork, actor: Actor, held: Held, given: Mapping[str, Any], 
 def _owe_issuance(uow: UnitOfWork, offer: Offer) -> None:
     """Nothing is owed by a duty where it waits for a person."""
     if offer.issuance == "automatic":
-        uow.duty(ISSUE, offer.id, dedupe_key=f"{offer.id}:{offer.round}")
+        uow.duty(ASK if offer.kind in OUTSIDE else ISSUE, offer.id, dedupe_key=f"{offer.id}:{offer.round}")
 
 
 def _record_issued(uow: UnitOfWork, actor: Actor, held: Held, given: Mapping[str, Any], _to: Links) -> None:
@@ -348,7 +345,7 @@ def _ask_again(uow: UnitOfWork, actor: Actor, held: Held, given: Mapping[str, An
     advance(uow, actor, held, "ask_again", given)
     held.offer.issuance = "automatic"
     turn = ordering.begin_anew(uow, held.offer.id)
-    uow.duty(ISSUE, held.offer.id, payload={"turn": turn}, dedupe_key=f"{held.offer.id}:{held.offer.round}:{turn}")
+    uow.duty(ASK, held.offer.id, payload={"turn": turn}, dedupe_key=f"{held.offer.id}:{held.offer.round}:{turn}")
 
 
 def _reverse(uow: UnitOfWork, actor: Actor, held: Held, given: Mapping[str, Any], _to: Links) -> None:

@@ -11,6 +11,7 @@ from helpdesk.identity.actors import SYSTEM
 from helpdesk.kernel.unit_of_work import UnitOfWork
 from helpdesk.recovery import offers, provider_queries, telling
 from helpdesk.recovery.events import OfferContradicted
+from helpdesk.recovery.kinds import ASK
 from helpdesk.recovery.provider_answers import FAILED, ISSUED, PENDING, Answer
 from helpdesk.recovery.provider_models import RemedyOrder
 from helpdesk.recovery.queries import Held
@@ -77,7 +78,7 @@ def owe(uow: UnitOfWork, held: Held, order: RemedyOrder, after: timedelta) -> No
     """The next duty to ask; the ones before it may not any more."""
     order.turn += 1
     uow.duty(
-        offers.ISSUE,
+        ASK,
         held.offer.id,
         payload={"turn": order.turn},
         dedupe_key=f"{held.offer.id}:{order.round}:{order.turn}",

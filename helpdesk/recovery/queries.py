@@ -22,6 +22,7 @@ from helpdesk.kernel.errors import MovedMeanwhile, NotFound
 from helpdesk.kernel.outbox import Duty
 from helpdesk.kernel.pagination import Listed, Order, Page, listed
 from helpdesk.recovery import override_queries
+from helpdesk.recovery.kinds import ISSUING_TOPICS
 from helpdesk.recovery.lifecycle import BEFORE_CUSTOMER, ISSUING_ACTIONS, UNANSWERED, Situation
 from helpdesk.recovery.models import Offer, OfferTransition
 from helpdesk.recovery.points_models import PointsEntry, PointsLot, PointsPart
@@ -343,18 +344,18 @@ def kind_being_issued(session: Session, offer_id: UUID) -> str | None:
     return session.execute(_KIND_ISSUED, {"offer_id": offer_id}).scalar_one_or_none()
 
 
-def _abandoned(topic: str) -> ColumnElement[bool]:
+def _abandoned() -> ColumnElement[bool]:
     """Helpdesk issues it by itself, and nobody owes that any more. What waits for a person is owed by no duty."""
     owed = exists().where(
-        Duty.subject_id == Offer.id, Duty.topic == topic, Duty.done_at.is_(None), Duty.dead_at.is_(None)
+        Duty.subject_id == Offer.id, Duty.topic.in_(ISSUING_TOPICS), Duty.done_at.is_(None), Duty.dead_at.is_(None)
     )
     return and_(Offer.issuance == "automatic", ~owed)
 
 
-def issuing_without_duty(session: Session, topic: str, limit: int) -> Sequence[UUID]:
-    return session.scalars(select(Offer.id).where(_abandoned(topic)).order_by(Offer.id).limit(limit)).all()
+def issuing_without_duty(session: Session, limit: int) -> Sequence[UUID]:
+    return session.scalars(select(Offer.id).where(_abandoned()).order_by(Offer.id).limit(limit)).all()
 
 
-def is_abandoned(session: Session, topic: str, offer_id: UUID) -> bool:
+def is_abandoned(session: Session, offer_id: UUID) -> bool:
     """Asked again under the offer's lock: the duty of a new round is written by whoever holds it."""
-    return session.execute(select(Offer.id).where(Offer.id == offer_id, _abandoned(topic))).first() is not None
+    return session.execute(select(Offer.id).where(Offer.id == offer_id, _abandoned())).first() is not None

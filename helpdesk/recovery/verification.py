@@ -22,9 +22,9 @@ from helpdesk.recovery import (
     provider_verification,
 )
 from helpdesk.recovery.counter_verification import offer_copies, offer_counters
+from helpdesk.recovery.kinds import ISSUING_TOPICS
 from helpdesk.recovery.lifecycle import ENDED, GRANTED, LIFECYCLE, SPENT
 from helpdesk.recovery.models import Offer, OfferTransition
-from helpdesk.recovery.offers import ISSUE
 from helpdesk.recovery.option_verification import offer_options
 
 _BATCH: Final = 1_000
@@ -109,14 +109,14 @@ _FORGOTTEN: Final = text("""
     SELECT o.id, o.status FROM offer o
     WHERE o.status = 'accepted'
        OR (o.issuance = 'automatic' AND NOT EXISTS (
-            SELECT FROM duty d WHERE d.topic = :topic AND d.subject_id = o.id AND d.done_at IS NULL AND d.dead_at IS NULL))
+            SELECT FROM duty d WHERE d.topic = ANY(:topics) AND d.subject_id = o.id AND d.done_at IS NULL AND d.dead_at IS NULL))
     ORDER BY o.id
 """)
 
 
 def accepted_is_issued(session: Session) -> Iterator[Violation]:
     """What was accepted is being issued, and a duty owes it, or it waits for a person to do it."""
-    for row in session.execute(_FORGOTTEN, {"topic": ISSUE}):
+    for row in session.execute(_FORGOTTEN, {"topics": [*ISSUING_TOPICS]}):
         yield Violation("recovery.accepted_is_issued", f"offer {row.id}", f"{row.status}, and no duty to issue it")
 
 

@@ -2,7 +2,7 @@
 recording provider. Both by the database's own clock: from the step `begin_issuing` to the step `record_issued`. Nothing is
 asserted of the time itself; that every offer was issued once, and every mail went out or is owed, is.
 
-As it runs: a relay, one worker for what is owed and one for mail, each a process of its own on a real Redis, a server that
+As it runs: a relay, one worker for what is owed, one for mail and one for providers, each a process of its own on a real Redis, a server that
 takes the mails, and those who accept in a process of theirs with as many threads as a web process has. Offers are spread over
 as many complaints, each with its clocks.
 """
@@ -24,7 +24,7 @@ from sqlalchemy import TextClause, select, text
 from helpdesk import demo
 from helpdesk.complaints.models import Complaint
 from helpdesk.identity.actors import SYSTEM
-from helpdesk.kernel.doorbell import MAIL
+from helpdesk.kernel.doorbell import MAIL, PROVIDERS
 from helpdesk.kernel.money import Money
 from helpdesk.kernel.settings import Settings
 from helpdesk.kernel.unit_of_work import UnitOfWork
@@ -123,7 +123,8 @@ def _start(system: System, mail_url: str) -> None:
     """And wait until they are at work: a letter is issued, and mailed."""
     system.start("relay")
     system.start("worker", HELPDESK_SMTP_URL=mail_url)
-    system.start("worker", "--queue", MAIL, HELPDESK_SMTP_URL=mail_url)
+    for queue in (MAIL, PROVIDERS):
+        system.start("worker", "--queue", queue, HELPDESK_SMTP_URL=mail_url)
     wait_until(lambda: _number(system.program, _OWED) == 0, "the workers to begin")
 
 

@@ -17,10 +17,12 @@ from sqlalchemy import Engine, text
 from helpdesk.app import create_app
 from helpdesk.identity.actors import SYSTEM
 from helpdesk.kernel import migrations
+from helpdesk.kernel.doorbell import MAIL, PROVIDERS, QUEUES
 from helpdesk.kernel.ids import new_id
 from helpdesk.kernel.settings import Settings
 from helpdesk.kernel.unit_of_work import Database
 from helpdesk.wiring import assemble
+from helpdesk.worker import HelpdeskWorker
 from tests.conftest import SIGNING_KEY, Caller
 
 
@@ -61,7 +63,23 @@ def test_ready_without_redis(anonymous: Caller) -> None:
 def test_ready_with_redis(settings: Settings, redis_url: str) -> None:
     answer = ready(replace(settings, redis_url=redis_url))
     assert (answer.status_code, answer.json["status"]) == (200, "ready")
-    assert answer.json["checks"]["redis"] == {"status": "ok"}
+    idle = {name: {"rings": 0, "workers": 0} for name in QUEUES}
+    assert answer.json["checks"]["redis"] == {"status": "ok", "queues": idle}
+
+
+def test_every_queue_with_what_waits_and_who_listens(settings: Settings, redis_url: str) -> None:
+    program = assemble(replace(settings, redis_url=redis_url))
+    assert program.doorbell is not None
+    program.doorbell.ring(PROVIDERS, [new_id(), new_id()])
+    listening = HelpdeskWorker([MAIL], connection=program.doorbell.connection)
+    listening.register_birth()
+    try:
+        found = ready(program.settings).json["checks"]["redis"]["queues"]
+        assert (found[PROVIDERS], found[MAIL]) == ({"rings": 2, "workers": 0}, {"rings": 0, "workers": 1})
+        assert set(found) == set(QUEUES)
+    finally:
+        listening.register_death()
+        program.engine.dispose()
 
 
 def test_redis_away_is_degraded_and_takes_requests(settings: Settings) -> None:

@@ -7,6 +7,7 @@ behind, or takes a living one's away.
 
 import fcntl
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +17,11 @@ from sqlalchemy import Engine, text
 
 from helpdesk.app import create_app
 from helpdesk.identity.actors import SYSTEM
+from helpdesk.kernel.doorbell import MAIN, PROVIDERS, QUEUES
 from helpdesk.kernel.ids import new_id
 from helpdesk.kernel.settings import Settings
 from helpdesk.kernel.unit_of_work import Database
+from helpdesk.recovery.kinds import ASK, ISSUE
 from helpdesk.wiring import assemble
 from tests.conftest import SIGNING_KEY, Caller
 from tests.system import System, free_port, running, wait_until
@@ -77,6 +80,19 @@ def test_gauges_follow_the_tables(anonymous: Caller, database: Database, engine:
         connection.execute(text("UPDATE duty SET dead_at = now() WHERE number = (SELECT max(number) FROM duty)"))
     assert gauges() == (2, 1)
     assert scraped(anonymous)[("helpdesk_event_horizon_lag_seconds", ())] >= 0
+
+
+def test_what_is_owed_by_queue(anonymous: Caller, database: Database) -> None:
+    def owed() -> dict[str, float]:
+        found = scraped(anonymous)
+        return {queue: found[("helpdesk_queue_duties_owed", (("queue", queue),))] for queue in QUEUES}
+
+    assert owed() == dict.fromkeys(QUEUES, 0)
+    with database.unit_of_work(SYSTEM) as uow:
+        for topic in (ASK, ASK, ISSUE):
+            uow.duty(topic, new_id())
+        uow.duty(ASK, new_id(), not_before=uow.now + timedelta(hours=1))
+    assert owed() == dict.fromkeys(QUEUES, 0) | {PROVIDERS: 2, MAIN: 1}
 
 
 def test_without_a_database_the_rest_is_shown() -> None:

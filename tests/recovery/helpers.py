@@ -10,6 +10,7 @@ from helpdesk.identity.actors import SYSTEM
 from helpdesk.kernel.unit_of_work import Database
 from helpdesk.recovery import budget_verification, queries, verification
 from helpdesk.recovery.issuers import ISSUERS
+from helpdesk.recovery.kinds import ISSUING_TOPICS
 from helpdesk.wiring import Program
 from tests.conftest import Caller
 
@@ -80,18 +81,20 @@ def token(offer: dict[str, Any]) -> str:
     return str(offer["link"]).rsplit("/", 1)[1]
 
 
-def duties(database: Database, topic: str = "recovery.issue") -> list[UUID]:
-    """Those still owed, oldest first."""
+def duties(database: Database, *topics: str) -> list[UUID]:
+    """Those still owed, oldest first; without any topic those to issue, by us or by a provider."""
     with database.reader() as session:
         rows = session.execute(
-            text("SELECT id FROM duty WHERE topic = :topic AND done_at IS NULL AND dead_at IS NULL ORDER BY number"),
-            {"topic": topic},
+            text(
+                "SELECT id FROM duty WHERE topic = ANY(:topics) AND done_at IS NULL AND dead_at IS NULL ORDER BY number"
+            ),
+            {"topics": [*(topics or ISSUING_TOPICS)]},
         )
         return list(rows.scalars())
 
 
-def perform(program: Program, topic: str = "recovery.issue") -> dict[str, int]:
-    return program.performer.perform(duties(program.database, topic))
+def perform(program: Program, *topics: str) -> dict[str, int]:
+    return program.performer.perform(duties(program.database, *topics))
 
 
 def issued(program: Program, caller: Caller, complaint: dict[str, Any], body: dict[str, Any] | None = None) -> Any:

@@ -17,7 +17,7 @@ from sqlalchemy import text
 
 from helpdesk.app import create_app
 from helpdesk.cli import main as helpdesk
-from helpdesk.kernel.doorbell import MAIL, MAIN
+from helpdesk.kernel.doorbell import MAIL, MAIN, PROVIDERS
 from helpdesk.kernel.embedded import EmbeddedPostgres, EmbeddedRedis
 from helpdesk.verifying import CHECKS, violations
 from tests.conftest import Caller, complaint_body
@@ -31,6 +31,8 @@ from tests.system import running as running_system
 ROADS: Final = ("voucher", "points", "apology_letter", "refund")
 """One of each road: our own codes, an account, a letter, a provider."""
 _TABLES: Final = {"voucher": "voucher", "points": "points_lot", "apology_letter": "letter"}
+_ASKING: Final = 2
+"""Workers that ask providers."""
 
 
 def run(environment: dict[str, str], command: Sequence[str], log: Path) -> None:
@@ -54,7 +56,8 @@ class Servers:
         self.system = System(self.postgres.start(), self.redis.start(), folder, private=True)
         self.program = self.system.program
         self.caller = Caller(create_app(program=self.program).test_client(), None, ADMIN_TOKEN)
-        self._wanted = {("relay",): 1, ("worker", "--queue", MAIN): workers, ("worker", "--queue", MAIL): int(mails)}
+        numbers = {MAIN: workers, PROVIDERS: _ASKING, MAIL: int(mails)}
+        self._wanted = {("relay",): 1} | {("worker", "--queue", queue): number for queue, number in numbers.items()}
         self._children: dict[tuple[str, ...], list[ForkServerProcess]] = {}
         self._people = itertools.count(1)
         open_budget(self.caller, "90000.00")
@@ -86,7 +89,8 @@ class Servers:
         doorbell = self.program.doorbell
         assert doorbell is not None
         self.wait(
-            lambda: Worker.count(connection=doorbell.connection) == self.workers + self.mails, "the workers to listen"
+            lambda: Worker.count(connection=doorbell.connection) == self.workers + _ASKING + self.mails,
+            "the workers to listen",
         )
 
     def crash(self) -> None:
@@ -141,7 +145,7 @@ class Servers:
         ended = "SELECT count(*) FROM offer WHERE status IN ('issued', 'failed')"
         self.wait(lambda: self.count(ended) == offers, "every offer to end", 300)
         owed = "SELECT count(*) FROM duty WHERE done_at IS NULL" + (
-            "" if self.mails else " AND topic = 'recovery.issue'"
+            "" if self.mails else " AND topic IN ('recovery.issue', 'recovery.ask_provider')"
         )
         self.wait(lambda: self.count(owed) == 0, "every duty to be done", 300)
         found = self.by_status()

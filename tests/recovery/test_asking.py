@@ -12,7 +12,7 @@ import pytest
 from sqlalchemy import text
 
 from helpdesk.kernel.unit_of_work import Database
-from helpdesk.recovery import asking, issuance, jobs
+from helpdesk.recovery import asking, jobs
 from helpdesk.wiring import Program
 from tests.conftest import Caller
 from tests.racing import at_once
@@ -74,7 +74,7 @@ class TestIssued:
     ) -> None:
         offer = accepted(agent, complaint, refund())
         (duty,) = duties(program.database)
-        at_once(*[lambda: issuance.issue(program.tools, duty, UUID(offer["id"]))] * 4)
+        at_once(*[lambda: asking.ask(program.tools, duty, UUID(offer["id"]))] * 4)
         assert len(provider.done) == 1
         assert ledger(program.database) == ["reserve", "commit"]
         assert scalar(program.database, "SELECT count(*) FROM outbound_mail WHERE reason = 'issued_refund'") == 1

@@ -12,9 +12,10 @@ import pytest
 from helpdesk.kernel.duties import BEGUN
 from helpdesk.recovery import asking, issuance
 from helpdesk.recovery.issuers import IN_PROVIDER, MADE
+from helpdesk.recovery.kinds import ASK, ISSUE
 from helpdesk.wiring import Program
 from tests.conftest import Caller
-from tests.recovery.helpers import accepted, duties, scalar, violations
+from tests.recovery.helpers import accepted, duties, execute, scalar, violations
 from tests.recovery.providing import order_of, refund, register, status, work
 from tests.recovery.reference_provider import ReferenceProvider, running
 from tests.recovery.test_asking import ledger, told
@@ -34,7 +35,7 @@ def provider(admin: Caller) -> Iterator[ReferenceProvider]:
 
 
 class TestCrash:
-    @pytest.mark.parametrize("point", [BEGUN, issuance.AFTER_READ, *asking.FAULT_POINTS])
+    @pytest.mark.parametrize("point", [BEGUN, *asking.FAULT_POINTS])
     def test_at_every_line_issues_once(
         self, program: Program, agent: Caller, complaint: dict[str, Any], provider: ReferenceProvider, point: str
     ) -> None:
@@ -50,6 +51,29 @@ class TestCrash:
         assert ledger(program.database) == ["reserve", "commit"]
         assert scalar(program.database, "SELECT count(*) FROM outbound_mail WHERE reason = 'issued_refund'") == 1
         assert violations(program.database) == []
+
+    @pytest.mark.parametrize(
+        "point", [BEGUN, issuance.AFTER_READ, issuance.DUTY_DONE, issuance.BEFORE_COMMIT, issuance.AFTER_COMMIT]
+    )
+    def test_of_a_duty_that_an_older_release_wrote(
+        self, program: Program, agent: Caller, complaint: dict[str, Any], provider: ReferenceProvider, point: str
+    ) -> None:
+        """Until the commit it owes it, from then on the one that asks does, in the same turn."""
+        offer = accepted(agent, complaint, refund())
+        provider.plan = ["error"]
+        work(program)  # the next one is of turn 1
+        (duty,) = duties(program.database)
+        execute(program.database, "UPDATE duty SET topic = 'recovery.issue' WHERE id = :id", id=duty)
+        die_at(point, program, duty)
+        taken = point == issuance.AFTER_COMMIT
+        assert (duties(program.database, ISSUE) == [duty]) is not taken
+        assert len(duties(program.database, ASK)) == int(taken)
+        assert violations(program.database) == []
+        work(program, 2)
+        assert status(agent, offer) == ("issued", None)
+        assert (len(provider.done), {key for _, key in provider.asked}) == (1, {f"{offer['id']}-1"})
+        assert ledger(program.database) == ["reserve", "commit"]
+        assert (duties(program.database), violations(program.database)) == ([], [])
 
     @pytest.mark.parametrize("point", [IN_PROVIDER, MADE, *asking.FAULT_POINTS])
     def test_with_the_recording_provider(
