@@ -77,10 +77,10 @@ def test_every_command_runs_as_it_stands_and_in_order(
     put_program(here / ".venv" / "bin")
     blocks = [(line, text) for line, language, text in fenced() if language == "sh"]
     with running(System(own_database_url, redis_server_url, tmp_path)) as system:
+        system.serve()
         system.start("relay")
         for queue in (MAIN, BULK, PROVIDERS):
             system.start("worker", "--queue", queue)
-        system.serve()
         done = subprocess.run(
             ["bash", "-euo", "pipefail", "-c", "\n".join(f"echo '--- {line}'\n{text}" for line, text in blocks)],
             env=system.environment() | {"API": f"http://127.0.0.1:{system.port}/api/v1"},
