@@ -90,7 +90,8 @@ def _redis(probe: "redis.Redis") -> dict[str, Any]:
     """
     asking = probe.pipeline(transaction=False)
     for queue in QUEUES:
-        asking.llen(f"rq:queue:{queue}").scard(f"rq:workers:{queue}")
+        asking.llen(f"rq:queue:{queue}")
+        asking.scard(f"rq:workers:{queue}")
     try:
         found = asking.execute()
     except redis.RedisError as error:

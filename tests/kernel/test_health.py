@@ -72,13 +72,13 @@ def test_every_queue_with_what_waits_and_who_listens(settings: Settings, redis_u
     assert program.doorbell is not None
     program.doorbell.ring(PROVIDERS, [new_id(), new_id()])
     listening = HelpdeskWorker([MAIL], connection=program.doorbell.connection)
-    listening.register_birth()
+    listening.register_birth()  # type: ignore[no-untyped-call]
     try:
         found = ready(program.settings).json["checks"]["redis"]["queues"]
         assert (found[PROVIDERS], found[MAIL]) == ({"rings": 2, "workers": 0}, {"rings": 0, "workers": 1})
         assert set(found) == set(QUEUES)
     finally:
-        listening.register_death()
+        listening.register_death()  # type: ignore[no-untyped-call]
         program.engine.dispose()
 
 
