@@ -14,7 +14,8 @@ from flask import Flask
 from helpdesk.wiring import Program
 from tests.conftest import Caller, complaint_body
 from tests.contract.document import OPERATIONS, Operation
-from tests.contract.world import FORM, World, form
+from tests.contract.forms import FORM, form
+from tests.contract.world import World
 
 STALE: Final = '"v999999"'
 GUARDED: Final = [operation for operation in OPERATIONS if operation.parameter("header", "If-Match")]
