@@ -9,7 +9,7 @@ from flask import Flask, Response, redirect, send_from_directory
 from flask.json.provider import JSONProvider
 from werkzeug.wrappers import Response as BaseResponse
 
-from helpdesk import sign_in_pages, track_page
+from helpdesk import offer_page, sign_in_pages, track_page
 from helpdesk.automation.api import blp as automation
 from helpdesk.automation.models import OUTCOMES as FIRING_OUTCOMES
 from helpdesk.complaints import lifecycle as complaint_life
@@ -391,6 +391,7 @@ def create_app(settings: Settings | None = None, program: Program | None = None)
     limiting.register(app, limits)  # last, so that it sees an answer first and may refuse it
     sign_in_pages.register(app)
     track_page.register(app)
+    offer_page.register(app)
     _serve_docs(app)
     return app
 

@@ -57,7 +57,7 @@ class Periodic:
 
 def _remind_offers(program: Program) -> int:
     lead = timedelta(hours=program.settings.offer_reminder_hours)
-    return remind_offers(program.database, lead, Links(program.tools.signing_key, program.tools.base_url))
+    return remind_offers(program.database, lead, Links(program.tools.signing_key, program.settings.offer_page))
 
 
 SCHEDULE: Final = (

@@ -19,7 +19,15 @@ from helpdesk.kernel.access import require
 from helpdesk.kernel.answers import answered, conditional, kept_headers, listed_answer, replayed
 from helpdesk.kernel.errors import Conflict, DomainError, FieldError, IdempotencyKeyRequired, PreconditionFailed
 from helpdesk.kernel.events import EventStream
-from helpdesk.kernel.incoming import Given, GivenFile, check_if_match, load_query, looked_at
+from helpdesk.kernel.incoming import (
+    FORM_KEY,
+    Given,
+    GivenFile,
+    GivenForm,
+    check_if_match,
+    load_query,
+    looked_at,
+)
 from helpdesk.kernel.multipart import MEDIA_TYPE
 from helpdesk.kernel.pagination import Count, Page
 from helpdesk.kernel.retrying import again, met_others
@@ -238,12 +246,15 @@ class Write:
         idempotency.keep(session, tried, response.status_code, headers, response.get_data(), about=about)
 
     def _attempt(self, actor: Caller, given: "Given") -> idempotency.Attempt | None:
-        key = request.headers.get("Idempotency-Key") if request.method == "POST" and self.keyed else None
+        key = self._key() if request.method == "POST" and self.keyed else None
         if key is None:
             if self.key_required:
                 raise IdempotencyKeyRequired
             return None
         return idempotency.attempt(who_of(actor), request.method, request.full_path, key, given.raw)
+
+    def _key(self) -> str | None:
+        return request.headers.get("Idempotency-Key")
 
     def _work(self, uow: UnitOfWork, actor: Caller, given: "Given", path: dict[str, Any]) -> Any:
         """The order of refusals: 404, 403, 412/428, 409, 422."""
@@ -304,6 +315,31 @@ class UploadWrite(Write):
             raise FormRequired
         load_query(None)
         return self.terms(seen)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FormWrite(Write):
+    """A POST of a page's form as it runs: as any other change, but its key is a field of the form, since browsers send no
+    header of ours, and the answer leads on to the page at `location` (303), so that looking at it again sends nothing again.
+
+    `understand(fields)`: the body that the form stands for, as JSON would have it. `most_bytes`: how much is read of it.
+    """
+
+    understand: Callable[[Mapping[str, str]], dict[str, Any]]
+    most_bytes: int
+
+    def _once(self, path: dict[str, Any]) -> Response:
+        request.max_content_length = self.most_bytes
+        return self._settled(self._known_caller(), GivenForm.of(self.understand), path)
+
+    def _key(self) -> str | None:
+        return request.form.get(FORM_KEY)
+
+    def _answered(self, shown: Any) -> Response:
+        address = None if self.location is None else self.location(shown)
+        if address is None:
+            raise ValueError("a page's form leads on to a page")
+        return Response(status=303, headers={"Location": address})
 
 
 def _sent(terms: Terms) -> Sent:

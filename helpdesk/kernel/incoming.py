@@ -1,9 +1,9 @@
 """A request's body, query and preconditions, as they came and as they are understood."""
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any, Final, cast
 
 import marshmallow as ma
 import orjson
@@ -77,6 +77,24 @@ def _sound(error: ma.ValidationError, parsed: Any) -> dict[str, Any]:
 def may_be_empty(schema: ma.Schema) -> bool:
     """Whether a request's body has to say nothing."""
     return not any(field.required for field in schema.load_fields.values())
+
+
+FORM: Final = "application/x-www-form-urlencoded"
+FORM_KEY: Final = "key"
+"""The field of a page's form that has what a repeat is known by, as `Idempotency-Key` has it."""
+
+
+@dataclass(frozen=True, slots=True)
+class GivenForm(Given):
+    """A page's form."""
+
+    @classmethod
+    def of(cls, understand: Callable[[Mapping[str, str]], dict[str, Any]]) -> "GivenForm":
+        """Raises `UnsupportedMediaType`, and werkzeug's `RequestEntityTooLarge`."""
+        if request.mimetype != FORM:
+            raise UnsupportedMediaType
+        raw = request.get_data()  # before it is taken apart, which leaves nothing of it
+        return cls(raw, understand(request.form))
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,6 +33,9 @@ class Settings:
     tracking_url: str | None = field(
         default=None, metadata={"help": "page that complainants are sent to, instead of our own `/track`"}
     )
+    offer_url: str | None = field(
+        default=None, metadata={"help": "page on which customers answer offers, instead of our own `/offers/...`"}
+    )
     admin_token: str | None = field(
         default=None,
         metadata={
@@ -176,6 +179,11 @@ class Settings:
         """Where complainants follow their complaint; reference and secret come after its `#`."""
         return self.tracking_url or f"{self.base_url}/track"
 
+    @property
+    def offer_page(self) -> str:
+        """What the token of an offer's link comes right behind."""
+        return f"{self.offer_url}#offer=" if self.offer_url else f"{self.base_url}/offers/"
+
     def signing_key(self) -> str:
         """The key for signed links and cursors: the setting, else one made once and kept in the data folder.
 
@@ -271,8 +279,10 @@ _URLS = (
     ("smtp_url", "smtp://user:password@host:25 or smtps://user:password@host:465"),
     ("public_url", "http://host or https://host"),
     ("tracking_url", "http://host/page or https://host/page, without a #"),
+    ("offer_url", "http://host/page or https://host/page, without a #"),
     ("s3_endpoint", "http://host or https://host"),
 )
+_BEHIND_THE_SIGN = (("tracking_url", "reference and secret come"), ("offer_url", "the link's token comes"))
 
 
 def _is_url(url: object, what: str) -> bool:
@@ -325,8 +335,11 @@ def _range_problems(given: dict[str, object]) -> list[tuple[str, str]]:
     url = given.get("redis_url")
     if isinstance(url, str) and not url.startswith(("redis://", "rediss://", "unix://")):
         found.append(("redis_url", "write redis://host:port/0, rediss://... or unix:///path"))
-    if "#" in str(given.get("tracking_url") or ""):
-        found.append(("tracking_url", "leave out the # and what follows: reference and secret come there"))
+    found += [
+        (name, f"leave out the # and what follows: {what} there")
+        for name, what in _BEHIND_THE_SIGN
+        if "#" in str(given.get(name) or "")
+    ]
     found += [(name, f"write {what}") for name, what in _URLS if not _is_url(given.get(name), what)]
     found += [
         (name, f"write {', '.join(words[:-1])} or {words[-1]}")

@@ -1,9 +1,11 @@
-"""The states of an offer in the customer's words."""
+"""The states of an offer in the customer's words, and what they may say of it."""
 
 from typing import Final
 
 from helpdesk.recovery.lifecycle import BEFORE_CUSTOMER
 
+ANSWERING: Final = frozenset({"offer:answer"})
+"""What the link is the right to, on its offer alone."""
 _TOLD: Final = {"accepted": "accepted", "issuing": "accepted", "failed": "accepted"}
 
 

@@ -6,7 +6,7 @@ from typing import Any, Final
 from helpdesk.identity.actors import Actor
 from helpdesk.kernel.mail import OutboundMail
 from helpdesk.kernel.unit_of_work import UnitOfWork
-from helpdesk.recovery import letter_queries
+from helpdesk.recovery import letter_queries, texts
 from helpdesk.recovery.kinds import LETTER
 from helpdesk.recovery.queries import Held
 
@@ -28,15 +28,15 @@ MAILED: Final = "recovery.letter_mailed"
 """Topic of the duty to record that the mail server has taken a letter; its subject is the offer."""
 MAILED_AS: Final = LETTER
 """Why a letter is mailed; the mail's subject is the offer."""
-_LANGUAGES: Final = {"zh": "zh-Hans"}
 
 
 def document(letter: dict[str, Any]) -> str:
     """The whole letter as a page of its own, to be printed or kept: no script, nothing from elsewhere. Every text is escaped."""
     paragraphs = [part for part in letter["body"].strip().split("\n\n") if part.strip()]
-    language = _LANGUAGES.get(letter["language"], letter["language"])
     body = "\n".join(f"<p>{escape(part.strip())}</p>" for part in paragraphs)
-    return _PAGE.format(style=STYLE, language=language, subject=escape(letter["subject"]), body=body)
+    return _PAGE.format(
+        style=STYLE, language=texts.tag(letter["language"]), subject=escape(letter["subject"]), body=body
+    )
 
 
 def file_name(letter: dict[str, Any]) -> str:

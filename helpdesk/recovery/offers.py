@@ -65,15 +65,15 @@ STEP: Final = "recovery.offer."
 
 @dataclass(frozen=True, slots=True)
 class Links:
-    """Makes the customer's signed links. The one place that knows where the customer's page is."""
+    """Makes the customer's signed links. `page`: what the token comes right behind (`Settings.offer_page`)."""
 
     key: str
-    base_url: str
+    page: str
 
     def of(self, offer_id: UUID, valid_until: Any) -> str:
         """The link lives 90 days longer than the offer, so that the customer can read what became of it."""
         token = links.sign(self.key, queries.LINK_PURPOSE, offer_id, valid_until + queries.LINK_OUTLIVES)
-        return f"{self.base_url}/api/v1/public/offers/{token}"
+        return f"{self.page}{token}"
 
 
 def advance(

@@ -1,28 +1,34 @@
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
+from urllib.parse import urlsplit
 from uuid import UUID
 
 from sqlalchemy.orm import Session
 
 from helpdesk.complaints.complaint_api import Blueprint
-from helpdesk.identity.actors import Actor, complainant_actor
+from helpdesk.identity.actors import Actor
+from helpdesk.kernel import cors
 from helpdesk.kernel.errors import ActionNotAllowed, Gone
 from helpdesk.kernel.http import web
 from helpdesk.kernel.schemas import Schema
 from helpdesk.kernel.unit_of_work import UnitOfWork
-from helpdesk.recovery import offers, option_schemas, public_queries, schemas
+from helpdesk.recovery import link_answers, offers, option_schemas, public_queries, schemas
 from helpdesk.recovery.counter_schemas import PublicCounterIn
-from helpdesk.recovery.customer_states import told_to_customer
 from helpdesk.recovery.queries import Held
 
 blp = Blueprint("public_offers", __name__, description="An offer as the customer sees and answers it, by signed link.")
 
-_ANSWERING = frozenset({"offer:answer"})
+
+def _is_page(_session: Session, origin: str) -> bool:
+    address = web().settings.offer_url
+    page = urlsplit(address or "")
+    return address is not None and origin == f"{page.scheme}://{page.netloc}"
+
+
+cors.share(blp, _is_page, only="/api/v1/public/offers/")
 
 
 def links() -> offers.Links:
-    return offers.Links(web().signing_key, web().base_url)
+    return offers.Links(web().signing_key, web().settings.offer_page)
 
 
 @blp.read(
@@ -45,31 +51,9 @@ def _show_public(session: Session, _actor: Actor, offer_id: UUID) -> dict[str, A
     return public_queries.shown_to_customer(session, offer_id)
 
 
-@contextmanager
-def _in_their_words(held: Held, action: str) -> Iterator[None]:
-    """A refusal tells the customer the state that they see, and asks them for nothing that the link says already."""
-    try:
-        yield
-    except ActionNotAllowed as refused:
-        valid_until = held.offer.valid_until
-        state = told_to_customer(held.offer.status, in_time=valid_until is None or held.now < valid_until)
-        allowed = [
-            {**item, "supplies": [name for name in item["supplies"] if name != "said_by"]}
-            for item in refused.extra["allowed_actions"]
-        ]
-        raise ActionNotAllowed(
-            f"The offer is {state}: that cannot be said of it now.",
-            state=state,
-            action=action,
-            missing=refused.extra["missing"],
-            allowed_actions=allowed,
-        ) from None
-
-
 def _check_answer(action: str) -> Any:
     def check(session: Session, _actor: Actor, held: Held) -> None:
-        with _in_their_words(held, action):
-            offers.check(session, complainant_actor(held.complaint.id, _ANSWERING), held, action)
+        link_answers.check(session, held, action)
 
     return check
 
@@ -80,11 +64,7 @@ def _answer_route(
     """One answer that the customer gives by the link; `path` and `operation_id` where they are not called as the action."""
 
     def run(uow: UnitOfWork, _actor: Actor, held: Held, given: dict[str, Any]) -> UUID:
-        # The link is who they are: from here on, the log names the complainant instead of an anonymous caller.
-        customer = complainant_actor(held.complaint.id, _ANSWERING)
-        uow.actor = customer
-        with _in_their_words(held, action):
-            return offers.carry_out(uow, customer, held, action, {**given, "said_by": "link"}, to=links())
+        return link_answers.give(uow, held, action, given, to=links())
 
     blp.write(
         f"/public/offers/<token>/{path or action}",

@@ -1,5 +1,6 @@
 """Every select for the customer, who comes by a signed link: the right to one offer is not the right to the complaint."""
 
+from collections.abc import Mapping
 from typing import Any
 from uuid import UUID
 
@@ -10,11 +11,11 @@ from helpdesk.complaints.models import Complaint
 from helpdesk.kernel import links
 from helpdesk.kernel.errors import Gone, NotFound
 from helpdesk.recovery import counter_queries, option_queries
-from helpdesk.recovery.customer_states import told_to_customer
+from helpdesk.recovery.customer_states import ANSWERING, told_to_customer
 from helpdesk.recovery.kinds import TOLD
-from helpdesk.recovery.lifecycle import MOST_COUNTERS, SHOWN_TO_CUSTOMER
+from helpdesk.recovery.lifecycle import LIFECYCLE, MOST_COUNTERS, SHOWN_TO_CUSTOMER
 from helpdesk.recovery.models import Offer
-from helpdesk.recovery.queries import LINK_OUTLIVES, LINK_PURPOSE, Held, hold_any, with_amount
+from helpdesk.recovery.queries import LINK_OUTLIVES, LINK_PURPOSE, Held, hold_any, situation, with_amount
 from helpdesk.recovery.voucher_models import Voucher
 
 
@@ -43,7 +44,9 @@ def _offer_of(session: Session, key: str, token: str) -> UUID:
 
 
 def shown_to_customer(session: Session, offer_id: UUID) -> dict[str, Any]:
-    """What the signed link shows, and no more. Raises `NotFound` for what was not put before the customer."""
+    """What the signed link shows, and no more; `answers`: actions that they can take now. Raises `NotFound` for what was not
+    put before the customer.
+    """
     row = session.execute(
         select(
             Offer.kind,
@@ -63,6 +66,8 @@ def shown_to_customer(session: Session, offer_id: UUID) -> dict[str, Any]:
             Offer.points_days,
             Offer.chosen_option,
             Offer.delivered_at,
+            Offer.reported_at,
+            Offer.language,
             func.now().label("now"),
         )
         .join(Complaint, Complaint.id == Offer.complaint_id)
@@ -79,13 +84,29 @@ def shown_to_customer(session: Session, offer_id: UUID) -> dict[str, Any]:
     shown["counters_left"] = MOST_COUNTERS - len(theirs)
     shown["replaced"] = shown["status"] == "revoked" and counter_queries.was_replaced(session, offer_id)
     in_time = shown["valid_until"] is None or shown["now"] < shown["valid_until"]
+    answers = _answers(shown, len(theirs))
     if shown["status"] != "issued":
         # A voucher that is being made, was used or was taken back is not one to spend.
         shown["voucher_code"] = shown["voucher_expires_at"] = shown["voucher_balance"] = None
     elif shown["voucher_balance"] is not None:
         shown["voucher_balance"] = (shown["voucher_balance"], shown["amount"][1])
     shown["status"] = told_to_customer(shown["status"], in_time=in_time)
+    shown["answers"] = () if shown["status"] == "expired" else answers
     return _without_cost(shown)
+
+
+def _answers(row: Mapping[str, Any], counters: int) -> tuple[str, ...]:
+    """As the lifecycle has it, so that nothing is shown that would be refused."""
+    now = situation(
+        row["kind"],
+        row["valid_until"],
+        row["now"],
+        delivered=row["delivered_at"] is not None,
+        counters=counters,
+        reported=row["reported_at"] is not None,
+    )
+    allowed = LIFECYCLE.allowed(row["status"], now, ANSWERING.__contains__)
+    return tuple(item["action"] for item in allowed if not item["missing"])
 
 
 def _without_cost(shown: dict[str, Any]) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from helpdesk.recovery.option_schemas import CHOSEN, DraftTermsIn, OfferOption, 
 from helpdesk.recovery.override_schemas import OfferOverride, floor_field
 
 _REFERENCE: Final = "7K3M-9QX2-TAM"
-_LINK: Final = "https://helpdesk.example.com/api/v1/public/offers/WyIwMTkyZjBjMTdkMWU3YzNhIl0.REPLACE-ME"
+_LINK: Final = "https://helpdesk.example.com/offers/WyIwMTkyZjBjMTdkMWU3YzNhIl0.REPLACE-ME"
 HEARD_BY: Final = ("phone", "email", "letter", "chat", "in_person")
 
 

@@ -8,9 +8,11 @@ from datetime import datetime
 from functools import lru_cache
 from importlib import resources
 from string import Template
-from typing import Any
+from typing import Any, Final
 
 from helpdesk.kernel.money import Money
+
+_TAGS: Final = {"zh": "zh-Hans"}
 
 
 @lru_cache(maxsize=1)
@@ -23,6 +25,11 @@ def language_for(*wishes: str | None) -> str:
     """`zh` or `en`, after the first wish (a BCP 47 tag) that says anything; English where nothing is known."""
     wish = next((item for item in wishes if item), "en")
     return "zh" if wish.lower().split("-")[0] == "zh" else "en"
+
+
+def tag(language: str) -> str:
+    """The language as HTML has it (BCP 47)."""
+    return _TAGS.get(language, language)
 
 
 def render(language: str, kind: str, **values: str | None) -> tuple[str, str]:

@@ -46,7 +46,7 @@ COMPLAINTS: Final = 100 if SMOKE else 1_000
 THREADS: Final = 4
 WANTED: Final = 2.0
 """Seconds, of the 99th in 100."""
-_LINKS: Final = offers.Links("k" * 40, "http://helpdesk.test")
+_LINKS: Final = offers.Links("k" * 40, "http://helpdesk.test/offers/")
 _TOOK: Final = text("""
     SELECT o.kind, count(*) AS number, percentile_cont(0.5) WITHIN GROUP (ORDER BY t.took) AS median,
            percentile_cont(0.99) WITHIN GROUP (ORDER BY t.took) AS p99, max(t.took) AS most

@@ -486,6 +486,7 @@ class TestEveryRoute:
             "/docs",
             "/api/v1/openapi.json",
             "/api/v1/public",
+            "/offers",
             "/sign-in",
             "/track",
         )
@@ -498,14 +499,17 @@ class TestEveryRoute:
                     is_problem(answer, 401, "unauthenticated")
 
     def test_nobody_breaks_it_with_nothing(self, app: Flask, admin: Caller) -> None:
-        """The administrator sends an empty object everywhere: no 500, and every refusal is a problem document."""
+        """The administrator sends an empty object everywhere: no 500, and every refusal is a problem document, or a page where
+        people are sent.
+        """
         headers = {"Authorization": f"Bearer {admin.token}", "Idempotency-Key": "k", "If-Match": "*"}
         for path, methods in rules(app):
             for method in methods - {"OPTIONS", "HEAD", "GET"}:
                 answer = admin.client.open(path, method=method, json={}, headers=headers)
                 assert answer.status_code < 500, (method, path, answer.text)
                 if answer.status_code >= 400:
-                    assert answer.content_type == "application/problem+json", (method, path)
+                    kind = "text/html" if path.startswith("/offers/") else "application/problem+json"
+                    assert answer.mimetype == kind, (method, path)
 
 
 class TestProblemPages:

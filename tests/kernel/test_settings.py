@@ -65,6 +65,8 @@ def test_everything_given() -> None:
         ("PUBLIC_URL", "ftp://help.example.com"),
         ("TRACKING_URL", "example.com/track"),
         ("TRACKING_URL", "https://example.com/track#here"),
+        ("OFFER_URL", "example.com/offer"),
+        ("OFFER_URL", "https://example.com/offer#here"),
     ],
 )
 def test_wrong_value_is_named(name: str, value: str) -> None:

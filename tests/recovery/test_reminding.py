@@ -20,7 +20,7 @@ from tests.racing import at_once
 from tests.recovery.helpers import act, eur, execute, offered, scalar, token, violations, voucher
 
 THREE_DAYS = timedelta(hours=72)
-TO = Links(SIGNING_KEY, "http://helpdesk.test")
+TO = Links(SIGNING_KEY, "http://helpdesk.test/offers/")
 
 
 @pytest.fixture(autouse=True)
@@ -61,7 +61,7 @@ class TestOnce:
         assert row["reminded_at"] is not None
         body = scalar(database, "SELECT body FROM outbound_mail WHERE reason = 'offer_reminder'")
         assert "a voucher for 30.00 EUR" in body
-        link = next(word for word in body.split() if word.startswith(TO.base_url))
+        link = next(word for word in body.split() if word.startswith(TO.page))
         assert anonymous.pay(f"/public/offers/{link.rsplit('/', 1)[1]}/accept", {}).status_code == 200
         told = [item["type"] for item in agent.get(f"/complaints/{complaint['reference']}/timeline").json["items"]]
         assert told.count("offer.reminded") == 1
