@@ -305,7 +305,7 @@ HANDLERS: Final[Handlers] = {
     ),  # a mail server may be away for hours
     notifications.TOPIC: Outside(notifications.mail_notification),
     password_service.TOPIC: Outside(door_jobs.send_reset, queue=mail.QUEUE, patience=40),
-    issuance.TOPIC: Outside(issuance.issue, give_up=issuance.give_up),
+    issuance.TOPIC: Outside(issuance.issue, give_up=issuance.give_up, together=issuance.issue_together),
     asking.TOPIC: Outside(asking.ask, give_up=issuance.give_up, queue=PROVIDERS),
     letters.MAILED: Outside(letter_jobs.note_mailed, patience=40),  # somebody may have the complaint open for long
     budget_alerts.TELL: Outside(budget_jobs.tell_alert, patience=40),

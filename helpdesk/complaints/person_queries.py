@@ -4,12 +4,7 @@ from collections.abc import Sequence
 from typing import Any, Final, NamedTuple
 from uuid import UUID
 
-from sqlalchemy import (
-    Row,
-    bindparam,
-    func,
-    select,
-)
+from sqlalchemy import ARRAY, Row, Uuid, any_, bindparam, func, select
 from sqlalchemy.orm import Session
 
 from helpdesk.complaints.merge_models import Merge, MergedRow
@@ -47,16 +42,29 @@ _MERGED_FROM: Final = (
 )
 """The first of the complaints that a person was moved from."""
 
-_WRITTEN_TO: Final = (
+_WRITING: Final = (
     select(*(_PERSON[name] for name in Recipient._fields if name != "merged_from"), _MERGED_FROM)
-    .where(_PERSON.complaint_id == bindparam("complaint_id"), _PERSON.role.in_(["representative", "complainant"]))
+    .where(_PERSON.role.in_(["representative", "complainant"]))
     .order_by(_PERSON.role.desc(), _PERSON.id)
+)
+_WRITTEN_TO: Final = _WRITING.where(_PERSON.complaint_id == bindparam("complaint_id"))
+_MANY_WRITTEN_TO: Final = _WRITING.add_columns(_PERSON.complaint_id).where(
+    _PERSON.complaint_id == any_(bindparam("complaint_ids", type_=ARRAY(Uuid())))
 )
 
 
 def complainant_of(session: Session, complaint_id: UUID) -> Recipient | None:
     """Whose complaint it is, to write to: the representative with authority where there is one, else the complainant."""
     return _correspondents(session, complaint_id).get(None)
+
+
+def complainants_of(session: Session, complaint_ids: Sequence[UUID]) -> dict[UUID, Recipient]:
+    """`complainant_of` each of them, where there is one."""
+    found: dict[UUID, list[Recipient]] = {}
+    for *row, complaint_id in session.execute(_MANY_WRITTEN_TO, {"complaint_ids": list(complaint_ids)}):
+        found.setdefault(complaint_id, []).append(Recipient._make(row))
+    whose = ((complaint_id, _by_reference(rows).get(None)) for complaint_id, rows in found.items())
+    return {complaint_id: person for complaint_id, person in whose if person is not None}
 
 
 def whose(session: Session, complaint: Any) -> Recipient | None:
@@ -97,7 +105,11 @@ def _same(one: Recipient, other: Recipient) -> bool:
 
 def _correspondents(session: Session, complaint_id: UUID) -> dict[str | None, Recipient]:
     """By the reference under which they know the matter, None for the complaint's own, which comes first."""
-    rows = list(map(Recipient._make, session.execute(_WRITTEN_TO, {"complaint_id": complaint_id})))
+    rows = map(Recipient._make, session.execute(_WRITTEN_TO, {"complaint_id": complaint_id}))
+    return _by_reference(list(rows))
+
+
+def _by_reference(rows: Sequence[Recipient]) -> dict[str | None, Recipient]:
     found: dict[str | None, Recipient] = {}
     for row in sorted(rows, key=lambda row: row.merged_from or ""):
         if row.role == "complainant" or row.authority:

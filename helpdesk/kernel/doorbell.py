@@ -40,7 +40,12 @@ as long as all its duties, else RQ would interrupt the last of them in the middl
 _SWEEP_SECONDS: Final = 300
 """A sweep works in short steps, and the next one goes on where it was interrupted."""
 
-_MAX_QUEUED = 500
+_MAX_QUEUED: Final = 500
+_AHEAD: Final = 4
+"""Rings that wait for each worker where duties come together. What comes while it is behind is then rung for at once, by the
+twenty, and not by ones and twos that cost as much each.
+"""
+_SWEEPING: Final = "sweep-"
 _EPOCH_KEY = "helpdesk:epoch"
 _RING_TTL = 300
 
@@ -71,20 +76,27 @@ class Doorbell:
         }
 
     def has_room(self, queue: str) -> bool:
-        """False while the workers are behind: ringing more would only make the queue longer than the leases."""
-        return int(self._queues[queue].count) < _MAX_QUEUED
+        """False while the workers are behind: ringing more would only make the queue longer than the leases. Sweeps do not count:
+        however many wait, duties go on between them.
+        """
+        asking = self.connection.pipeline(transaction=False)
+        asking.lrange(f"rq:queue:{queue}", 0, _MAX_QUEUED)
+        asking.scard(f"rq:workers:{queue}")
+        waiting, workers = asking.execute()
+        rings = sum(not job_id.startswith(_SWEEPING.encode()) for job_id in waiting)
+        return rings < (_MAX_QUEUED if BATCH[queue] == 1 else min(_MAX_QUEUED, _AHEAD * max(1, workers)))
 
     def ring(self, queue: str, duty_ids: Sequence[UUID]) -> None:
         for start in range(0, len(duty_ids), BATCH[queue]):
             batch = [str(duty_id) for duty_id in duty_ids[start : start + BATCH[queue]]]
-            self._enqueue(queue, PERFORM, batch, _SECONDS[queue] * len(batch))
+            self._enqueue(queue, PERFORM, batch, _SECONDS[queue] * len(batch), "ring-")
 
     def sweep(self, name: str, period: float) -> bool:
         """Ask for a sweep unless one is already waiting; whether it was asked."""
         marker = self.marker(name)
         if not self.connection.set(marker, "1", nx=True, ex=max(10, int(period * 10))):
             return False
-        self._enqueue(MAIN, SWEEP, name, _SWEEP_SECONDS)
+        self._enqueue(MAIN, SWEEP, name, _SWEEP_SECONDS, _SWEEPING)
         return True
 
     @staticmethod
@@ -92,11 +104,11 @@ class Doorbell:
         """Taken away by the worker as it begins, so that the next tick may ask again."""
         return f"helpdesk:sweep:{name}"
 
-    def _enqueue(self, queue: str, entry_point: str, argument: Any, seconds: int) -> None:
+    def _enqueue(self, queue: str, entry_point: str, argument: Any, seconds: int, prefix: str) -> None:
         self._queues[queue].enqueue_call(
             func=entry_point,
             args=(argument,),
-            job_id=f"ring-{secrets.token_hex(12)}",
+            job_id=f"{prefix}{secrets.token_hex(12)}",
             timeout=seconds,
             result_ttl=0,
             failure_ttl=60,

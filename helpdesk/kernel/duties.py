@@ -4,6 +4,10 @@ A handler may have an effect elsewhere (a mail, a provider), so it gets no open 
 before and after the call, and settles the duty itself in the last of them (`outbox.settle`). After a crash its effect is
 repeated, so it carries the same key each time.
 
+**Together.** What has no effect elsewhere costs mostly its statements and its commit. A handler that can do `together` does many of
+one topic in one transaction: those of a ring that nobody has begun yet. What it leaves is done one by one, and so is all of it when
+anything breaks: one that fails, or takes its worker down, does so by itself the next time, and the others are done.
+
 **The fence.** While a handler runs, however long, its worker holds a session lock named after the duty, on a connection
 of its own: whoever is rung for the same duty meanwhile (a lease that ran out, a queue that was filled twice) goes past
 it. The lock dies with the process. From time to time the lease is renewed over the same connection, so that there are no
@@ -12,10 +16,10 @@ rings in vain; when the worker dies the lease runs out, and the next one finds t
 
 import smtplib
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Final, cast
+from typing import Any, Final, cast
 from uuid import UUID
 
 import structlog
@@ -43,8 +47,20 @@ class Outside:
     work: Callable[..., None]
     give_up: Callable[[UnitOfWork, UUID, str], None] | None = None
     queue: str = "helpdesk"
+    together: "Callable[[Any, Sequence[Owed]], Collection[UUID]] | None" = None
+    """`together(tools, owed)`: as many of them as it can in one transaction, with their settlement; the duties that it settled.
+    Raises for all of them; then none is done.
+    """
     patience: int = outbox.MAX_FAILURES
     """Failures until the duty is dead; the pauses between double up to a quarter of an hour."""
+
+
+@dataclass(frozen=True, slots=True)
+class Owed:
+    """A duty that was begun, and what it is about."""
+
+    duty_id: UUID
+    subject_id: UUID
 
 
 Handlers = Mapping[str, Outside]
@@ -79,44 +95,48 @@ _RENEWED: Final = 5.0
 """Seconds between two renewals; far below the shortest lease."""
 
 
-_TRY: Final = text("SELECT pg_try_advisory_lock(:key)")
-_UNLOCK: Final = text("SELECT pg_advisory_unlock(:key)")
+_TRY: Final = text("SELECT key, pg_try_advisory_lock(key) FROM unnest(CAST(:keys AS bigint[])) AS key")
+_UNLOCK: Final = text("SELECT pg_advisory_unlock(key) FROM unnest(CAST(:keys AS bigint[])) AS key")
 
 
 class _Fence:
-    """The right to perform one duty: `take` it, `begin`, `keep` it while the handler runs, `let_go`.
+    """The right to perform duties: `take` them, `begin`, `keep` them while the handler runs, `let_go`.
 
-    A connection that breaks while the handler runs loses the lock; the next renewal takes it anew.
+    A connection that breaks while the handler runs loses the locks; the next renewal takes them anew.
     """
 
-    def __init__(self, engine: Engine, duty_id: UUID, period: float) -> None:
+    def __init__(self, engine: Engine, duty_ids: Sequence[UUID], period: float) -> None:
         self._engine = engine
-        self._duty_id = duty_id
         self._period = period
-        self._key = {"key": advisory.key_of_duty(duty_id)}
+        self._keys = {advisory.key_of_duty(duty_id): duty_id for duty_id in duty_ids}
+        self.taken: list[UUID] = []
+        """Those that are ours."""
         self._connection: Connection | None = None
         self._ended = threading.Event()
         self._keeper = threading.Thread(target=self._renew, name="duty-fence", daemon=True)
 
     def take(self) -> bool:
-        """False when another has it. Raises `SQLAlchemyError` when the database cannot be asked."""
+        """What nobody else has; False when that is nothing. Raises `SQLAlchemyError` when the database cannot be asked."""
         connection = self._engine.connect().execution_options(isolation_level="AUTOCOMMIT")
         try:
-            if connection.execute(_TRY, self._key).scalar_one():
+            tried = connection.execute(_TRY, {"keys": [*self._keys]})
+            self.taken = [self._keys[key] for key, ours in tried if ours]
+            if self.taken:
                 self._connection = connection
                 return True
         except BaseException:
-            connection.invalidate()  # it may hold the lock
+            connection.invalidate()  # it may hold locks
             connection.close()
             raise
         connection.close()
         return False
 
-    def begin(self) -> tuple[str, UUID] | None:
-        """See `outbox.begin`. Once taken, and before it is kept: then the connection is nobody else's."""
+    @property
+    def connection(self) -> Connection:
+        """To begin on: once taken, and before it is kept, it is nobody else's."""
         if self._connection is None:
             raise RuntimeError("the fence is not taken")
-        return outbox.begin(self._connection, self._duty_id)
+        return self._connection
 
     def keep(self) -> None:
         self._keeper.start()
@@ -129,7 +149,7 @@ class _Fence:
         if connection is None:
             return
         try:
-            connection.execute(_UNLOCK, self._key)
+            connection.execute(_UNLOCK, {"keys": [advisory.key_of_duty(duty_id) for duty_id in self.taken]})
         except SQLAlchemyError:
             connection.invalidate()  # the lock ends with its session, which must not go back to the pool with it
         finally:
@@ -139,9 +159,9 @@ class _Fence:
         while not self._ended.wait(self._period):
             try:
                 if self._connection is not None or self.take():
-                    outbox.renew(cast(Connection, self._connection), self._duty_id)
+                    outbox.renew(cast(Connection, self._connection), self.taken)
             except SQLAlchemyError as error:
-                log.warning("fence broken", duty=str(self._duty_id), error=type(error).__name__)
+                log.warning("fence broken", duties=[*map(str, self._keys.values())], error=type(error).__name__)
                 self._drop()
 
     def _drop(self) -> None:
@@ -167,13 +187,46 @@ class Performer:
         fails is put off and the rest go on.
         """
         counts = {"done": 0, "skipped": 0, "failed": 0}
+        done = self._together(duty_ids) if len(duty_ids) > 1 else set()
         for duty_id in duty_ids:
-            counts[self._one(duty_id)] += 1
+            if duty_id in done:
+                done.remove(duty_id)
+                counts["done"] += 1
+            else:
+                counts[self._one(duty_id)] += 1
         return counts
+
+    def _together(self, duty_ids: Sequence[UUID]) -> set[UUID]:
+        """Those that were done so; the rest is still to be done."""
+        topics = [topic for topic, handler in self.handlers.items() if handler.together is not None]
+        done = set[UUID]()
+        if not topics:
+            return done
+        try:
+            with self._fenced([*dict.fromkeys(duty_ids)]) as fence:
+                if fence is not None:
+                    begun = outbox.begin_fresh(fence.connection, fence.taken, topics)
+                    if begun:
+                        fence.keep()
+                    for topic in dict.fromkeys(row.topic for row in begun):
+                        owed = [Owed(row.id, row.subject_id) for row in begun if row.topic == topic]
+                        done.update(self._try_together(topic, owed))
+        except Exception as error:
+            log.warning("duties not done together", error=type(error).__name__, exc_info=True)
+        return done
+
+    def _try_together(self, topic: str, owed: Sequence[Owed]) -> Collection[UUID]:
+        together = self.handlers[topic].together
+        faults.point(BEGUN)
+        try:
+            return () if together is None else together(self.tools, owed)
+        except Exception as error:  # whose fault it is shows when each is done by itself
+            log.warning("duties not done together", topic=topic, error=type(error).__name__, exc_info=True)
+            return ()
 
     def _one(self, duty_id: UUID) -> str:
         try:
-            with self._fenced(duty_id) as fence:
+            with self._fenced([duty_id]) as fence:
                 return "skipped" if fence is None else self._attempt(fence, duty_id)
         except Exception as error:
             # Nothing was begun: the fence could not be had. The lease brings the duty back.
@@ -181,9 +234,9 @@ class Performer:
             return "failed"
 
     @contextmanager
-    def _fenced(self, duty_id: UUID) -> Iterator[_Fence | None]:
-        """The duty is ours for as long as this lasts; None where it is another's."""
-        fence = _Fence(self.database.engine, duty_id, self.renewed)
+    def _fenced(self, duty_ids: Sequence[UUID]) -> Iterator[_Fence | None]:
+        """What nobody else has is ours for as long as this lasts; None where that is nothing."""
+        fence = _Fence(self.database.engine, duty_ids, self.renewed)
         if not fence.take():
             yield None
             return
@@ -194,7 +247,7 @@ class Performer:
 
     def _attempt(self, fence: _Fence, duty_id: UUID) -> str:
         try:
-            begun = fence.begin()
+            begun = outbox.begin(fence.connection, duty_id)
             fence.keep()
             if begun is None:
                 return "skipped"
@@ -217,7 +270,7 @@ class Performer:
         buried = 0
         for duty_id in silent:
             try:
-                with self._fenced(duty_id) as fence:
+                with self._fenced([duty_id]) as fence:
                     if fence is not None:  # else its last beginning is still at work
                         fence.keep()
                         self._failed(duty_id, GiveUp("the worker died each time"))

@@ -21,6 +21,7 @@ from sqlalchemy import (
     Text,
     UniqueConstraint,
     Update,
+    Uuid,
     any_,
     bindparam,
     case,
@@ -134,6 +135,38 @@ _MARK_DONE: Final = (
     .where(_DUTY.c.id == bindparam("duty_id"), _DUTY.c.done_at.is_(None))
     .values(done_at=func.now(), last_error=None)
 )
+_SETTLE_MANY: Final = (
+    update(_DUTY)
+    .where(_DUTY.c.id == any_(bindparam("duty_ids", type_=ARRAY(Uuid()))), _OWED)
+    .values(done_at=func.now(), last_error=None)
+)
+_FRESH: Final = (
+    select(_DUTY.c.id)
+    .where(
+        _DUTY.c.id == any_(bindparam("duty_ids", type_=ARRAY(Uuid()))),
+        _DUTY.c.topic == any_(bindparam("topics", type_=ARRAY(Text))),
+        _DUTY.c.begun == 0,
+        _DUTY.c.failures == 0,
+        _OWED,
+    )
+    .with_for_update(skip_locked=True)
+    .cte("fresh")
+    .prefix_with("MATERIALIZED")
+)
+_BEGIN_FRESH: Final = (
+    update(_DUTY)
+    .where(_DUTY.c.id == _FRESH.c.id)
+    .values(begun=_DUTY.c.begun + 1)
+    .returning(_DUTY.c.id, _DUTY.c.topic, _DUTY.c.subject_id, _DUTY.c.number)
+)
+_ALIVE: Final = (
+    select(_DUTY.c.id)
+    .where(_DUTY.c.id == any_(bindparam("duty_ids", type_=ARRAY(Uuid()))), _OWED)
+    .with_for_update(skip_locked=True)
+    .cte("alive")
+    .prefix_with("MATERIALIZED")
+)
+_RENEW: Final = update(_DUTY).where(_DUTY.c.id == _ALIVE.c.id).values(next_at=func.greatest(_DUTY.c.next_at, _LEASE))
 _BEGIN: Final = update(_DUTY).where(_NAMED).values(begun=_DUTY.c.begun + 1).returning(_DUTY.c.topic, _DUTY.c.subject_id)
 
 
@@ -166,6 +199,11 @@ def settle(session: Session, duty_id: UUID) -> bool:
     return session.execute(_SETTLE, {"duty_id": duty_id}).one_or_none() is not None
 
 
+def settle_many(session: Session, duty_ids: Sequence[UUID]) -> None:
+    """`settle` of many, all of them in this transaction."""
+    session.execute(_SETTLE_MANY, {"duty_ids": list(duty_ids)})
+
+
 def mark_done(session: Session, duty_id: UUID) -> None:
     session.execute(_MARK_DONE, {"duty_id": duty_id})
 
@@ -178,15 +216,18 @@ def begin(connection: Connection | Session, duty_id: UUID) -> tuple[str, UUID] |
     return None if row is None else (row.topic, row.subject_id)
 
 
-def renew(connection: Connection, duty_id: UUID) -> None:
-    """The worker is alive: begin the lease anew. A row that is just being settled is left alone."""
-    free = (
-        select(Duty.id)
-        .where(Duty.id == duty_id, Duty.done_at.is_(None), Duty.dead_at.is_(None))
-        .with_for_update(skip_locked=True)
-        .scalar_subquery()
-    )
-    connection.execute(update(Duty).where(Duty.id == free).values(next_at=func.greatest(Duty.next_at, _LEASE)))
+def begin_fresh(connection: Connection, duty_ids: Sequence[UUID], topics: Sequence[str]) -> Sequence[Any]:
+    """`begin` of those that were never begun before, and of these topics: `id`, `topic` and `subject_id`, in the order in which they
+    were owed. Those that somebody has just in hand (the relay, for a moment) are left out, as are the rest. The caller holds
+    the fence of all of them.
+    """
+    rows = connection.execute(_BEGIN_FRESH, {"duty_ids": list(duty_ids), "topics": list(topics)})
+    return sorted(rows, key=lambda row: row.number)
+
+
+def renew(connection: Connection, duty_ids: Sequence[UUID]) -> None:
+    """The worker is alive: begin the leases anew. A row that is just being settled is left alone."""
+    connection.execute(_RENEW, {"duty_ids": list(duty_ids)})
 
 
 def note_failure(

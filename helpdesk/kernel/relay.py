@@ -23,6 +23,8 @@ from helpdesk.kernel.duties import Handlers, Performer
 log = structlog.get_logger()
 
 _POLL = 0.25
+_POLL_BEHIND = 0.05
+"""Seconds, while workers are behind: nobody tells when they have caught up."""
 
 
 class Relay:
@@ -37,6 +39,7 @@ class Relay:
         for topic, handler in handlers.items():
             self._topics[handler.queue].append(topic)
         self._epoch: str | None = None
+        self._behind = False
         self._stop = threading.Event()
 
     def stop(self) -> None:
@@ -71,16 +74,19 @@ class Relay:
             listener.execute(f"LISTEN {outbox.CHANNEL}")
             while not self._stop.is_set():
                 if not self.step(queues):
-                    for _ in listener.notifies(timeout=_POLL, stop_after=1):
+                    for _ in listener.notifies(timeout=_POLL_BEHIND if self._behind else _POLL, stop_after=1):
                         pass
 
     def step(self, queues: Sequence[str] = QUEUES) -> bool:
         """Ring once for what is due; True when there may be more at once."""
         self._watch_epoch()
-        more = False
+        more = self._behind = False
         for queue in queues:
             topics = self._topics[queue]
-            if not topics or (self._doorbell is not None and not self._doorbell.has_room(queue)):
+            if not topics:
+                continue
+            if self._doorbell is not None and not self._doorbell.has_room(queue):
+                self._behind = True
                 continue
             with self._engine.begin() as connection:
                 rings = outbox.claim(connection, topics)

@@ -4,10 +4,13 @@ What is ours is made, recorded, paid for and told in one short transaction, with
 that it is still `issuing`, make it, record the reference, spend the reservation, tell the customer, mark the duty done. A
 crash before the commit leaves nothing behind, and it is all done again. The state, seen under the offer's lock, is the fence:
 of two workers that come here one records, and the other finds it done. When the duty is given up the offer fails and its
-reservation is released. What a provider issues is asked of it, on a queue of its own, where one that hangs keeps none of
-this waiting: see `asking`.
+reservation is released. The transaction is of one offer, or of as many as a ring brought (`issue_together`): what costs is
+the statements and the commit, and most of them serve twenty as well as one.
+
+What a provider issues is asked of it, on a queue of its own, where one that hangs keeps none of this waiting: see `asking`.
 """
 
+from collections.abc import Collection, Sequence
 from typing import Final
 from uuid import UUID
 
@@ -15,10 +18,10 @@ import structlog
 
 from helpdesk.identity.actors import SYSTEM
 from helpdesk.kernel import faults, outbox
-from helpdesk.kernel.duties import BEGUN
+from helpdesk.kernel.duties import BEGUN, Owed
 from helpdesk.kernel.unit_of_work import UnitOfWork
 from helpdesk.recovery import asking, offers, queries
-from helpdesk.recovery.issuers import IN_PROVIDER, ISSUERS, Tools
+from helpdesk.recovery.issuers import IN_PROVIDER, ISSUERS, TOGETHER, Tools
 from helpdesk.recovery.kinds import ISSUE
 from helpdesk.recovery.queries import Held
 
@@ -50,7 +53,9 @@ def issue(tools: Tools, duty_id: UUID, offer_id: UUID) -> None:
         kind = queries.kind_being_issued(uow.session, offer_id)
         faults.point(AFTER_READ)
         if kind in ISSUERS:
-            _record(uow, queries.hold_any(uow.session, offer_id))
+            held = queries.hold_any(uow.session, offer_id)
+            if held.offer.status == "issuing":  # else another worker has recorded it meanwhile, or given it up
+                _record(uow, [held])
         elif kind is not None:
             asking.take_over(uow, duty_id, offer_id)
         # Unless another worker has settled it, or is just giving it up and will find the offer issued.
@@ -61,17 +66,36 @@ def issue(tools: Tools, duty_id: UUID, offer_id: UUID) -> None:
     faults.point(AFTER_COMMIT)
 
 
-def _record(uow: UnitOfWork, held: Held) -> None:
-    if held.offer.status != "issuing":
-        return  # another worker has recorded it meanwhile, or given it up
-    issuer = ISSUERS[held.offer.kind]
-    made = issuer.issue(uow, held)
-    faults.point(IN_PROVIDER)
-    held.offer.issued_reference = made.reference
-    offers.advance(uow, SYSTEM, held, "record_issued", {})
-    faults.point(RECORDED)
-    issuer.tell(uow, held, made)
-    faults.point(TOLD)
+def issue_together(tools: Tools, owed: Sequence[Owed]) -> Collection[UUID]:
+    """The same of many, in one transaction. Nobody is waited for: what somebody has in hand, what is of another kind or not to be
+    issued any more comes by itself.
+    """
+    duty_of = {one.subject_id: one.duty_id for one in owed}
+    with tools.database.unit_of_work(SYSTEM) as uow:
+        found = queries.hold_free_of_issuing(uow.session, [*duty_of], TOGETHER)
+        faults.point(AFTER_READ)
+        _record(uow, found)
+        done = [duty_of[held.offer.id] for held in found]
+        outbox.settle_many(uow.session, done)
+        faults.point(DUTY_DONE)
+        uow.conclude()
+        faults.point(BEFORE_COMMIT)
+    faults.point(AFTER_COMMIT)
+    return done
+
+
+def _record(uow: UnitOfWork, many: Sequence[Held]) -> None:
+    """All of them are `issuing`."""
+    for kind in dict.fromkeys(held.offer.kind for held in many):
+        issuer, alike = ISSUERS[kind], [held for held in many if held.offer.kind == kind]
+        made = issuer.issue(uow, alike)
+        faults.point(IN_PROVIDER)
+        for held, one in zip(alike, made, strict=True):
+            held.offer.issued_reference = one.reference
+            offers.advance(uow, SYSTEM, held, "record_issued", {})
+            faults.point(RECORDED)
+            issuer.tell(uow, held, one)
+            faults.point(TOLD)
 
 
 def give_up(uow: UnitOfWork, offer_id: UUID, reason: str) -> None:

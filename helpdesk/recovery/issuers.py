@@ -5,11 +5,11 @@ or neither is. Called for an offer whose remedy is there already (a release that
 worker died) it takes that one, which a unique `offer_id` finds; it counts only when the offer's own row says `issued`.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
-from helpdesk.complaints.person_queries import Recipient, complainant_of
+from helpdesk.complaints.person_queries import Recipient, complainant_of, complainants_of
 from helpdesk.kernel.duties import GiveUp
 from helpdesk.kernel.mail import queue_mail
 from helpdesk.kernel.money import Money
@@ -50,8 +50,8 @@ class Made:
 
 
 class Issuer(Protocol):
-    def issue(self, uow: UnitOfWork, held: Held) -> Made:
-        """Make it, or find it made. Raises to be tried again later, `GiveUp` when that cannot help."""
+    def issue(self, uow: UnitOfWork, many: Sequence[Held]) -> list[Made]:
+        """Make each of them, or find it made. Raises to be tried again later, `GiveUp` when that cannot help: for all of them."""
 
     def tell(self, uow: UnitOfWork, held: Held, made: Made) -> None:
         """When the issuance is recorded: write to the customer, where there is an address."""
@@ -60,12 +60,16 @@ class Issuer(Protocol):
 class VoucherIssuer:
     """Vouchers of our own: the reference is the code."""
 
-    def issue(self, uow: UnitOfWork, held: Held) -> Made:
-        offer = held.offer
-        if offer.amount_minor is None or offer.currency is None or offer.voucher_days is None:
+    def issue(self, uow: UnitOfWork, many: Sequence[Held]) -> list[Made]:
+        offers = [held.offer for held in many]
+        if any(offer.amount_minor is None or offer.currency is None or offer.voucher_days is None for offer in offers):
             raise GiveUp("a voucher without an amount or a time")
-        voucher = voucher_queries.make(uow.session, offer, new_code())
-        return Made(voucher.code, voucher, complainant_of(uow.session, offer.complaint_id))
+        made = voucher_queries.make(uow.session, offers, [new_code() for _ in offers])
+        people = complainants_of(uow.session, [offer.complaint_id for offer in offers])
+        return [
+            Made(voucher.code, voucher, people.get(offer.complaint_id))
+            for offer, voucher in zip(offers, made, strict=True)
+        ]
 
     def tell(self, uow: UnitOfWork, held: Held, made: Made) -> None:
         voucher = made.row
@@ -86,9 +90,12 @@ class LetterIssuer:
     address, or where its mail does not arrive, it is to be posted.
     """
 
-    def issue(self, uow: UnitOfWork, held: Held) -> Made:
+    def issue(self, uow: UnitOfWork, many: Sequence[Held]) -> list[Made]:
+        people = complainants_of(uow.session, [held.offer.complaint_id for held in many])
+        return [self._write(uow, held, people.get(held.offer.complaint_id)) for held in many]
+
+    def _write(self, uow: UnitOfWork, held: Held, person: Recipient | None) -> Made:
         offer = held.offer
-        person = complainant_of(uow.session, offer.complaint_id)
         subject, body = texts.render(
             offer.language,
             "apology_letter",
@@ -115,7 +122,10 @@ class LetterIssuer:
 class PointsIssuer:
     """Points on the customer's account: the reference is the lot's id. It has nothing on it until the issuance is recorded."""
 
-    def issue(self, uow: UnitOfWork, held: Held) -> Made:
+    def issue(self, uow: UnitOfWork, many: Sequence[Held]) -> list[Made]:
+        return [self._credit(uow, held) for held in many]
+
+    def _credit(self, uow: UnitOfWork, held: Held) -> Made:
         offer: Offer = held.offer
         if offer.amount_minor is None or offer.currency is None or offer.points_days is None:
             raise GiveUp("points without an amount or a time")
@@ -144,3 +154,5 @@ ISSUERS: Final[Mapping[str, Issuer]] = {
     "points": PointsIssuer(),
 }
 """One per kind that we issue ourselves."""
+TOGETHER: Final = ("voucher", "apology_letter")
+"""Kinds of which many are issued in one transaction. Not points: their account's lock is one that a till may hold."""

@@ -4,14 +4,14 @@ An offer exists for whom its complaint exists (`complaints.queries.visible_to`).
 complaint, offer, budget; `hold` is the only function that locks an offer, so nobody can take them the other way round.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import cache
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, and_, bindparam, exists, func, or_, select
+from sqlalchemy import ARRAY, ColumnElement, Text, Uuid, and_, any_, bindparam, exists, func, or_, select
 from sqlalchemy.orm import Session, aliased
 
 from helpdesk.complaints.models import Complaint, Issue
@@ -78,6 +78,19 @@ def situation(kind: str, valid_until: datetime | None, now: datetime, **more: An
     return Situation(kind, in_time=valid_until is None or now < valid_until, **more)
 
 
+_FREE_OF_ISSUING: Final = (
+    select(Complaint, DEMANDED, Offer, func.now().label("now"), in_force.REVISION.label("revision"))
+    .join(Offer, Offer.complaint_id == Complaint.id)
+    .where(
+        Offer.id == any_(bindparam("offer_ids", type_=ARRAY(Uuid()))),
+        Offer.kind == any_(bindparam("kinds", type_=ARRAY(Text()))),
+        Offer.status == "issuing",
+    )
+    .order_by(Offer.id)
+    .with_for_update(of=(Complaint, Offer), skip_locked=True)
+)
+
+
 def hold(session: Session, actor: Actor, offer_id: UUID) -> Held:
     """Lock the complaint, then the offer. Raises `NotFound` when this actor may not see the complaint."""
     kind, values = sight(actor)
@@ -117,6 +130,16 @@ def _both_locked(sight_: str) -> Any:
         Offer, Offer.complaint_id == Complaint.id
     )
     return found.where(Offer.id == bindparam("offer_id"), SIGHTS[sight_]).with_for_update(of=(Complaint, Offer))
+
+
+def hold_free_of_issuing(session: Session, offer_ids: Sequence[UUID], kinds: Collection[str]) -> list[Held]:
+    """Of these offers those that are being issued, are of these kinds, and whose complaint and row nobody has in hand: locked
+    without waiting for anybody.
+    """
+    rows = session.execute(_FREE_OF_ISSUING, {"offer_ids": list(offer_ids), "kinds": list(kinds)}).all()
+    if rows:
+        in_force.saw_time(session, rows[0].now, rows[0].revision)
+    return [_with_uses(session, demanding(row), row.Offer, row.now) for row in rows]
 
 
 def hold_if_free(session: Session, offer_id: UUID) -> Held | None:

@@ -7,7 +7,9 @@ once still fits; who saw room that another has taken meanwhile is refused, or do
 has some. Budgets are locked last (complaint, offer, customer, budget), several of them in the order of their ids.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import groupby
 from typing import Any, Final
 from uuid import UUID
 
@@ -43,7 +45,16 @@ class Movements:
         """Nothing is to be told."""
 
     def make(self, uow: UnitOfWork) -> None:
-        for entry, wish in sorted(self.noted, key=lambda item: item[0]["budget_id"]):
+        in_order = sorted(self.noted, key=lambda item: item[0]["budget_id"])
+        for _, group in groupby(in_order, key=lambda item: item[0]["budget_id"]):
+            of_one = list(group)
+            if len(of_one) > 1 and all(wish is None for _, wish in of_one):
+                _follow(uow, budget_queries.move_many(uow.session, [entry for entry, _ in of_one]))
+            else:
+                self._one_by_one(uow, of_one)
+
+    def _one_by_one(self, uow: UnitOfWork, of_one: Sequence[tuple[dict[str, Any], _Wish | None]]) -> None:
+        for entry, wish in of_one:
             state = budget_queries.move(uow.session, entry)
             if state is not None:
                 _follow(uow, state)

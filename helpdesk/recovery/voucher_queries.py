@@ -158,9 +158,15 @@ _MAKE: Final = (
 )
 
 
-def make(session: Session, offer: Offer, code: str) -> Any:
-    """The voucher's row: made with this code, or the one that is there. The offer is locked."""
-    row = {
+def make(session: Session, offers: Sequence[Offer], codes: Sequence[str]) -> list[Any]:
+    """The voucher's row of each: made with its code, or the one that is there. The offers are locked."""
+    rows = [_row(offer, code) for offer, code in zip(offers, codes, strict=True)]
+    made = {row.offer_id: row for row in session.execute(_MAKE, rows)}
+    return [made.get(offer.id) or session.execute(_OF_OFFER, {"of_offer": offer.id}).one() for offer in offers]
+
+
+def _row(offer: Offer, code: str) -> dict[str, Any]:
+    return {
         "id": new_id(),
         "offer_id": offer.id,
         "code": code,
@@ -171,8 +177,6 @@ def make(session: Session, offer: Offer, code: str) -> Any:
         "partial": offer.voucher_partial,
         "days": offer.voucher_days,
     }
-    made = session.execute(_MAKE, row).one_or_none()
-    return made or session.execute(_OF_OFFER, {"of_offer": offer.id}).one()
 
 
 _ENTRY: Final = tuple(column for column in VoucherEntry.__table__.c if column.name != "voucher_id")

@@ -8,7 +8,7 @@
   sent or done) when somebody says that it came. A failed one is owed on; one that is taken back is not.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Final, Protocol
 from uuid import UUID
 
@@ -91,24 +91,26 @@ def remedy_accepted(uow: UnitOfWork, events: Sequence[OfRemedy]) -> None:
 
 def remedy_delivered(uow: UnitOfWork, events: Sequence[OfRemedy]) -> None:
     """Issued is not delivered where it says so (`delivered` of the event)."""
-    for event in events:
-        if not getattr(event, "delivered", True):
-            continue
-        complaint, found, clock = _of_remedy(uow, event)
-        if clock is not None:
-            clocks.stop(uow, clock, uow.now)
-            note_next_due(uow, complaint, found)
+    delivered = [event for event in events if getattr(event, "delivered", True)]
+    for event, found, clock in _of_remedies(uow, delivered):
+        clocks.stop(uow, clock, uow.now)
+        note_next_due(uow, uow.stream_of(event.complaint_id), found)
 
 
 def remedy_taken_back(uow: UnitOfWork, events: Sequence[OfRemedy]) -> None:
+    for event, found, clock in _of_remedies(uow, events):
+        clocks.cancel(uow, clock, uow.now)
+        note_next_due(uow, uow.stream_of(event.complaint_id), found)
+
+
+def _of_remedies(uow: UnitOfWork, events: Sequence[OfRemedy]) -> Iterator[tuple[OfRemedy, Sequence[Clock], Clock]]:
+    """Of those that have one, the open clocks of its complaint, and the one of the remedy. One look for all of them, since
+    many may be issued at once.
+    """
+    complaint_ids = [*dict.fromkeys(event.complaint_id for event in events)]
+    every = queries.open_clocks_for_update(uow.session, complaint_ids) if complaint_ids else []
     for event in events:
-        complaint, found, clock = _of_remedy(uow, event)
-        if clock is not None:
-            clocks.cancel(uow, clock, uow.now)
-            note_next_due(uow, complaint, found)
-
-
-def _of_remedy(uow: UnitOfWork, event: OfRemedy) -> tuple[object, Sequence[Clock], Clock | None]:
-    found = queries.open_clocks_for_update(uow.session, [event.complaint_id])
-    mine = (clock for clock in found if clock.kind == REMEDY and clock.subject_id == event.offer_id)
-    return uow.stream_of(event.complaint_id), found, next(mine, None)
+        found = [clock for clock in every if clock.complaint_id == event.complaint_id and clock.stopped_at is None]
+        mine = next((clock for clock in found if clock.kind == REMEDY and clock.subject_id == event.offer_id), None)
+        if mine is not None:
+            yield event, found, mine

@@ -121,6 +121,26 @@ class TestRinging:
         assert not doorbell.has_room(QUEUES[0])
         assert doorbell.has_room(QUEUES[1])
 
+    def test_room_for_a_few_rings_of_each_worker_where_duties_come_together(self, ringing: Program) -> None:
+        """Whatever sweeps wait; a mail comes alone anyhow."""
+        doorbell = ringing.doorbell
+        assert doorbell is not None
+        for number in range(9):
+            assert doorbell.sweep(f"sweep {number}", 1)
+        for _ in range(4):
+            assert doorbell.has_room(QUEUES[0])
+            doorbell.ring(QUEUES[0], [new_id()])
+            doorbell.ring(MAIL, [new_id()])
+        assert not doorbell.has_room(QUEUES[0])
+        assert doorbell.has_room(MAIL)
+        listening = [worker.HelpdeskWorker([QUEUES[0]], connection=doorbell.connection) for _ in range(2)]
+        for one in listening:
+            one.register_birth()  # type: ignore[no-untyped-call]
+        assert doorbell.has_room(QUEUES[0])
+        for one in listening:
+            one.register_death()  # type: ignore[no-untyped-call]
+        assert not doorbell.has_room(QUEUES[0])
+
     def test_redis_away(self) -> None:
         doorbell = Doorbell(connect("redis://127.0.0.1:1"))
         for call in (

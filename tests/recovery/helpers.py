@@ -63,7 +63,7 @@ def left_behind(program: Program, offer: dict[str, Any]) -> str:
     """
     with program.database.unit_of_work(SYSTEM) as uow:
         held = queries.hold_any(uow.session, UUID(offer["id"]))
-        return ISSUERS[held.offer.kind].issue(uow, held).reference
+        return ISSUERS[held.offer.kind].issue(uow, [held])[0].reference
 
 
 def offered(caller: Caller, complaint: dict[str, Any], body: dict[str, Any] | None = None) -> dict[str, Any]:

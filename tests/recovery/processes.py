@@ -85,6 +85,11 @@ def perform(program: Program, duty_id: UUID) -> dict[str, int]:
     return program.performer.perform([duty_id])
 
 
+def perform_all(program: Program, *duty_ids: UUID) -> dict[str, int]:
+    """As one ring brings them."""
+    return program.performer.perform(duty_ids)
+
+
 def expire_offers(program: Program) -> int:
     return jobs.expire_offers(program.database)
 
