@@ -88,13 +88,21 @@ def _held(settle: Callable[[UnitOfWork, Held], bool]) -> Settle:
 
 
 def _sweep(database: Database, find: Callable[[Session, int], Iterable[UUID]], settle: Settle) -> int:
-    with database.reader() as session:
-        found = find(session, BATCH)
-    count = 0
-    for offer_id in found:
-        try:
-            with database.unit_of_work(SYSTEM) as uow:
-                count += settle(uow, offer_id)
-        except Exception:
-            log.exception("sweep skipped an offer", offer=str(offer_id))
-    return count
+    """One batch; and another while there are some that fail, since they are found first again and again, and nobody would ever
+    come to those behind them.
+    """
+    count, stuck = 0, set[UUID]()
+    while True:
+        with database.reader() as session:
+            found = [offer_id for offer_id in find(session, BATCH + len(stuck)) if offer_id not in stuck]
+        known = len(stuck)
+        for offer_id in found:
+            try:
+                with database.unit_of_work(SYSTEM) as uow:
+                    settled = settle(uow, offer_id)
+                count += settled  # it may fail with its commit
+            except Exception:
+                log.exception("sweep skipped an offer", offer=str(offer_id))
+                stuck.add(offer_id)
+        if len(stuck) == known:
+            return count

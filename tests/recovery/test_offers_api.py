@@ -360,6 +360,26 @@ class TestActions:
         assert violations(program.database) == []
 
 
+def test_what_fails_again_and_again_keeps_a_sweep_from_nothing_behind_it(
+    program: Program, agent: Caller, budget: str, team: UUID, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two of which the next step's number is taken, found first each time, where a round has room for one."""
+    monkeypatch.setattr(jobs, "BATCH", 1)
+    bodies = [complaint_body(team_id=str(team), complainant={"name": name}) for name in ("Li", "Wu", "Ma")]
+    first, second, behind = [offered(agent, agent.post("/complaints", body).json) for body in bodies]
+    for hours, offer in enumerate((behind, second, first), 1):
+        execute(
+            program.database,
+            "UPDATE offer SET valid_until = now() - make_interval(hours => :hours), steps = steps - :lost WHERE id = :id",
+            hours=hours,
+            lost=int(offer is not behind),
+            id=offer["id"],
+        )
+    assert [jobs.expire_offers(program.database) for _ in range(2)] == [1, 0]
+    states = [agent.get(f"/offers/{offer['id']}").json["status"] for offer in (first, second, behind)]
+    assert states == ["offered", "offered", "expired"]
+
+
 def test_a_locked_complaint_makes_sweeps_go_on(
     program: Program, agent: Caller, budget: str, complaint: dict[str, Any]
 ) -> None:
