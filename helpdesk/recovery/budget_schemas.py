@@ -247,7 +247,13 @@ class BudgetForecast(Schema):
             "example": False,
         },
     )
-    days_left = fields.Integer(required=True, metadata={"description": "After today, to its last day.", "example": 120})
+    days_left = fields.Integer(
+        required=True,
+        metadata={
+            "description": "After today, to its last day; of one that has not begun all of its days.",
+            "example": 120,
+        },
+    )
     projected_total = MoneyBalance(
         required=True,
         allow_none=True,

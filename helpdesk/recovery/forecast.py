@@ -34,7 +34,7 @@ class Purse:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Forecast:
     """`spent`: (day, minor units) of each day of the window, none where the budget has not begun. `entries`: on how many the
-    rate rests. `rate`, `projected`: minor units. `exhausted_on`: the day that uses up what remains, None where that is after
+    rate rests. `days_left`: after today, or all of them where it has not begun. `rate`, `projected`: minor units. `exhausted_on`: the day that uses up what remains, None where that is after
     its last day (then `lasts`) or not known (then `lasts` is None too).
     """
 
@@ -65,7 +65,7 @@ def forecast(purse: Purse, today: date, days: int, found: Mapping[date, tuple[in
     spent = tuple((day, found.get(day, (0, 0))[0]) for day in every)
     entries = sum(found[day][1] for day in every if day in found)
     ended = purse.closed_on is not None or today > purse.ends_on
-    left = 0 if ended else (purse.ends_on - max(today, purse.begins_on)).days
+    left = 0 if ended else min((purse.ends_on - today).days, (purse.ends_on - purse.begins_on).days + 1)
     if entries == 0:
         return Forecast(
             spent=spent, entries=0, days_left=left, rate=None, exhausted_on=None, lasts=None, projected=None

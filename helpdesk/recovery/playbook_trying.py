@@ -95,7 +95,10 @@ def _batch(uow: UnitOfWork, job_id: UUID, given: Mapping[str, Any], last: Any, m
         name = playbook_queries.playbook_detail(uow.session, playbook_id)["name"]
     except NotFound as error:
         raise GiveUp("The playbook is not there any more.") from error
-    supposed = playbooks_in_force.trial(uow.session, playbook_id, name, given["number"], given["spec"])
+    try:
+        supposed = playbooks_in_force.trial(uow.session, playbook_id, name, given["number"], given["spec"])
+    except ValidationFailed as error:  # it may ask for a custom field that is not there any more, or is of another type
+        raise GiveUp(f"The playbook's condition cannot be read any more: {error.in_one_text}") from error
     rows = [_try(uow, job_id, complaint, supposed, playbook_id) for complaint in found]
     trial_queries.note(uow.session, rows)
     return True

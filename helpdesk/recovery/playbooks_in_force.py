@@ -123,7 +123,9 @@ def _read(row: Any, vocabulary: Vocabulary) -> InForce | None:
 
 
 def trial(session: Session, playbook_id: UUID, name: str, number: int, spec: Mapping[str, Any]) -> Playbooks:
-    """What would be in force if that version were, whatever its days."""
+    """What would be in force if that version were, whatever its days. Raises `ValidationFailed` for a playbook whose condition
+    cannot be read any more: for which cases it would be, nobody can say.
+    """
     there = in_force(session)
     asked = [rule["condition"] for rule in spec["rules"]]
     tags = tag_names.signature(session, tag_names.asked(asked))

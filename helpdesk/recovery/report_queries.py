@@ -272,7 +272,7 @@ def recovered(session: Session, actor: Actor, since: datetime, before: datetime,
     again = Complaint.__table__.alias("again").c
     came_back = (
         select(again.id)
-        .where(again.customer_id == delivered.c.customer_id)
+        .where(again.customer_id == delivered.c.customer_id, again.record_type == "complaint")
         .where((again.received_at > delivered.c.delivered_at) | (again.reopened_count > 0))
         .exists()
     )

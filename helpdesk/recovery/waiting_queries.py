@@ -1,6 +1,6 @@
 """Every select on what waits for approval, on decisions, and on flags."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
@@ -13,6 +13,7 @@ from helpdesk.complaints.queries import visible_to
 from helpdesk.identity.actors import Actor
 from helpdesk.identity.models import Agent, Role
 from helpdesk.kernel.pagination import Listed, Order, Page, listed
+from helpdesk.recovery import option_queries
 from helpdesk.recovery.approval_models import ApprovalRequest
 from helpdesk.recovery.decision_models import OfferDecision
 from helpdesk.recovery.flag_models import OfferFlag
@@ -97,7 +98,7 @@ _BY_NUMBER: Final = Order((_DECISION.number,), (int,))
 
 def decisions_of(session: Session, actor: Actor, page: Page, given: dict[str, Any], offer_id: UUID) -> Listed:
     """What was decided on one offer, in its order. Raises `NotFound`."""
-    currency = offer_detail(session, actor, offer_id)["amount"]
+    currency = _judged_in(session, offer_detail(session, actor, offer_id))
     statement: Any = (
         select(
             *(column for column in _DECISION if column.name not in {"id", "offer_id"}),
@@ -111,7 +112,16 @@ def decisions_of(session: Session, actor: Actor, page: Page, given: dict[str, An
         .where(_DECISION.offer_id == offer_id)
     )
     rows, cursor, total = listed(session, page, statement, _BY_NUMBER, given)
-    return [_with_money(row, None if currency is None else currency[1]) for row in rows], cursor, total
+    return [_with_money(row, currency) for row in rows], cursor, total
+
+
+def _judged_in(session: Session, offer: Mapping[str, Any]) -> str | None:
+    """The currency of an offer's decisions: its own, or its options', where the customer took the one that costs nothing."""
+    if offer["amount"] is not None:
+        return str(offer["amount"][1])
+    if offer["chosen_option"] is None:
+        return None
+    return next((option.currency for option in option_queries.kept(session, offer["id"]) if option.currency), None)
 
 
 _SUMS: Final = ("case", "customer", "day")

@@ -107,6 +107,15 @@ class TestForecast:
             projected=10_00 + 197_33,
         )
 
+    @pytest.mark.parametrize(
+        ("days_to_come", "left"),
+        [(-1, 18), (0, 19), (1, 20), (10, 20)],  # of twenty; on its first day it has begun
+    )
+    def test_days_left_of_one_that_has_not_begun_are_all_of_them(self, days_to_come: int, left: int) -> None:
+        begins_on = TODAY + timedelta(days=days_to_come)
+        found = forecast(purse(begins_on=begins_on, ends_on=begins_on + timedelta(days=19)), TODAY, 28, {})
+        assert (found.days_left, found.rate) == (left, None)
+
     def test_it_lasts(self) -> None:
         found = forecast(purse(), TODAY, 10, {TODAY: (1, 1)})
         assert (found.exhausted_on, found.lasts, found.rate) == (None, True, 0)

@@ -23,7 +23,7 @@ from tests.conftest import Caller
 from tests.identity.test_administration import last
 from tests.racing import at_once
 from tests.recovery.answers import codes, refused
-from tests.recovery.helpers import another, eur, execute, perform, scalar, violations
+from tests.recovery.helpers import another, duties, eur, execute, perform, scalar, violations
 
 
 def spec(**more: Any) -> dict[str, Any]:
@@ -464,6 +464,25 @@ class TestTrial:
             playbook_trying.run(program.database, job["id"])
         found = manager.get(f"/jobs/{job['id']}").json
         assert (found["state"], found["result"]["looked_at"], found["done"]) == ("done", 4, 4)
+
+    def test_of_a_playbook_whose_condition_cannot_be_read_any_more(
+        self, program: Program, manager: Caller, agent: Caller
+    ) -> None:
+        new(agent)
+        condition = {"field": "channel", "operator": "is", "value": "LETTER"}
+        own = manager.post("/playbooks", {"name": "post", "condition": condition}).json
+        job = self.begin(manager, made(manager, own["id"], spec())).json
+        execute(
+            program.database,
+            """UPDATE playbook SET condition = '{"field": "custom.gone", "operator": "is", "value": "x"}' WHERE id = :id""",
+            id=own["id"],
+        )
+        perform(program, playbook_trying.TOPIC)
+        assert duties(program.database, playbook_trying.TOPIC) == [], "it is not tried again"
+        found = manager.get(f"/jobs/{job['id']}").json
+        assert (found["state"], found["result"]) == ("failed", None)
+        assert "The playbook's condition cannot be read any more" in found["error"]
+        assert "There is no such field" in found["error"]
 
     def test_bad_spans_are_refused(self, manager: Caller) -> None:
         draft = made(manager, default(manager), spec())

@@ -268,6 +268,8 @@ class TestReturn:
         found = firm.manager.get(f"{RETURN}&retained_share=0.8").json
         assert (found["customers"], found["complained_again"], found["assumed"]) == (2, 0, [])
         assert (found["retained"], found["cost"], found["return"]) == (money("320.00"), money("50.00"), 5.4)
+        new(firm.agent, firm.team, 2, record_type="inquiry")
+        assert firm.manager.get(RETURN).json["complained_again"] == 0, "whoever asks something complains of nothing"
         new(firm.agent, firm.team, 1)
         found = firm.manager.get(f"{RETURN}&retained_share=0.8").json
         assert (found["complained_again"], found["retained"]) == (1, money("160.00"))

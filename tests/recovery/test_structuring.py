@@ -86,6 +86,24 @@ class TestThroughTheRoutes:
         assert approve(crew.senior, second).json["status"] == "approved"
         assert violations(crew.database) == []
 
+    def test_where_the_customer_took_what_costs_nothing(self, crew: Crew) -> None:
+        """It was judged as the dearest of what they could choose from, and flagged as that."""
+        self.split(crew, "30.00")
+        options = [
+            {"kind": "refund", "amount": eur("30.00")},
+            {"kind": "apology_letter", "text": "We are sorry."},
+        ]
+        body = {"options": options, "reason": "It came late.", "override_reason": "Agreed."}
+        offer = act(crew.agent, draft(crew.agent, new(crew.agent, crew.team), body), "submit")
+        assert approve(crew.senior, offer).json["status"] == "approved"
+        act(crew.agent, offer, "offer")
+        before = (crew.agent.get(f"/offers/{offer['id']}").json["flags"], decisions(crew.agent, offer))
+        taken = act(crew.agent, offer, "accept", said_by="phone", option=2)
+        assert (taken["kind"], taken["amount"]) == ("apology_letter", None)
+        assert (taken["flags"], decisions(crew.agent, offer)) == before
+        assert [(item["total"], item["limit"]) for item in before[0]] == [(eur("60.00"), eur("50.00"))]
+        assert [item["amount"] for item in before[1]] == [eur("30.00"), eur("30.00")]
+
     def test_the_timeline_and_the_report_tell(self, crew: Crew) -> None:
         _, second = self.split(crew, "30.00", "30.00")
         told = crew.agent.get(f"/complaints/{second['complaint_reference']}/timeline").json["items"]
