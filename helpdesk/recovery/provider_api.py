@@ -42,8 +42,8 @@ def list_remedy_providers(session: Session, _actor: Actor, page: Page, given: di
     "/recovery/providers",
     operation_id="create_remedy_provider",
     summary="Have remedies of some kinds issued by an outside provider",
-    description="Offers of its kinds and currencies that are accepted from now on are issued through it: one that names the "
-    "currency before one that takes all, then the older. What waits to be issued by hand goes on waiting.",
+    description="Offers of its kinds and currencies that are accepted from now on are issued through it: one that is asked "
+    "before the recording one, one that names the currency before one that takes all, then the older. What waits to be issued by hand goes on waiting.",
     body=provider_schemas.RemedyProviderIn,
     answer=provider_schemas.NewRemedyProvider,
     status=201,
@@ -75,6 +75,8 @@ def _load(session: Session, actor: Actor, remedy_provider_id: UUID) -> RemedyPro
     "/recovery/providers/<uuid:remedy_provider_id>",
     operation_id="change_remedy_provider",
     summary="Change an outside provider, or switch it off",
+    description="Not its `mode` or `url` while anything that was asked of it is open (409): make another provider for the new "
+    "address, and switch this one off; how earlier issuances stand is still asked here.",
     method="PATCH",
     body=provider_schemas.RemedyProviderPatch,
     answer=provider_schemas.RemedyProvider,
@@ -82,7 +84,7 @@ def _load(session: Session, actor: Actor, remedy_provider_id: UUID) -> RemedyPro
     load=_load,
     show=_show,
     if_match="required",
-    errors=(provider_errors.ProviderNameTaken,),
+    errors=(provider_errors.ProviderNameTaken, provider_errors.ProviderHasOrders),
 )
 def change_remedy_provider(uow: UnitOfWork, _actor: Actor, row: RemedyProvider, given: dict[str, Any]) -> UUID:
     return providers.change(uow, row, given, private=web().settings.private_addresses)

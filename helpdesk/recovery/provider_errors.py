@@ -7,6 +7,16 @@ class ProviderNameTaken(Conflict):
     advice = "Choose another name, or change the existing one."
 
 
+class ProviderHasOrders(Conflict):
+    code = "remedy_provider_has_orders"
+    title = "Something is being issued by this provider, or may have been"
+    advice = (
+        "Where it is asked stays until that is closed (`orders` counts it): elsewhere nobody knows of it, and it would be issued twice. "
+        "Make another provider for the new address and switch this one off (`enabled: false`): nothing new is asked of it, and how "
+        "the rest stands still is. Or wait; what waits for a person is in GET /recovery/dead-letters."
+    )
+
+
 class CallbackRefused(Unauthenticated):
     code = "callback_refused"
     title = "The callback is not signed as it should be"

@@ -47,6 +47,12 @@ def provider_for_update(session: Session, _actor: Actor, provider_id: UUID) -> R
     return existing(session.execute(found).scalar_one_or_none())
 
 
+def open_orders(session: Session, provider_id: UUID) -> int:
+    """How many issuances are open with it. Nobody begins another while the provider is locked."""
+    found = select(func.count()).where(RemedyOrder.provider_id == provider_id, RemedyOrder.state.in_(OPEN_ORDERS))
+    return session.execute(found).scalar_one()
+
+
 _ONE: Final = select(RemedyProvider, func.now()).where(RemedyProvider.id == bindparam("provider_id"))
 
 
@@ -73,13 +79,15 @@ _ISSUING: Final = (
             RemedyProvider.currencies.contains(bindparam("currencies", type_=RemedyProvider.currencies.type)),
         ),
     )
-    .order_by(func.cardinality(RemedyProvider.currencies) == 0, RemedyProvider.id)
+    .order_by(RemedyProvider.mode == "recording", func.cardinality(RemedyProvider.currencies) == 0, RemedyProvider.id)
     .limit(1)
 )
 
 
 def provider_for(session: Session, kind: str, currency: str | None) -> UUID | None:
-    """Who issues this kind in this currency: who names the currency before who takes all, then who has been here longer."""
+    """Who issues this kind in this currency: one that is asked over HTTP before the recording one, which moves nothing and is for
+    development; then who names the currency before who takes all, then who has been here longer.
+    """
     return session.execute(_ISSUING, {"kinds": [kind], "currencies": [currency]}).scalar_one_or_none()
 
 

@@ -18,7 +18,7 @@ from helpdesk.kernel.sealing import seal, unseal
 from helpdesk.kernel.signatures import new_secret
 from helpdesk.kernel.unit_of_work import UnitOfWork
 from helpdesk.recovery import provider_queries
-from helpdesk.recovery.provider_errors import ProviderNameTaken
+from helpdesk.recovery.provider_errors import ProviderHasOrders, ProviderNameTaken
 from helpdesk.recovery.provider_events import (
     RemedyProviderChanged,
     RemedyProviderCreated,
@@ -30,6 +30,8 @@ PURPOSE: Final = "remedy provider"
 DEFAULT_OVERLAP: Final = 86_400
 MAX_OVERLAP: Final = 7 * 86_400
 _FIELDS: Final = ("name", "mode", "url", "kinds", "currencies", "timeout_seconds", "enabled")
+
+_WHERE: Final = frozenset({"mode", "url"})
 
 
 def create(uow: UnitOfWork, signing_key: str, given: Mapping[str, Any], *, private: bool) -> dict[str, Any]:
@@ -54,11 +56,17 @@ def create(uow: UnitOfWork, signing_key: str, given: Mapping[str, Any], *, priva
 
 
 def change(uow: UnitOfWork, row: RemedyProvider, given: Mapping[str, Any], *, private: bool) -> UUID:
-    """`given`: any of the fields; `row` is locked. Raises as `create` does."""
+    """`given`: any of the fields; `row` is locked. Raises as `create` does, and `ProviderHasOrders` for another mode or address
+    while anything is open with it: what is asked again, or how it stands, would be asked of somebody who knows nothing of it.
+    """
     before = {name: getattr(row, name) for name in _FIELDS}
     wanted = _sorted({**before, **given})
     _check(uow.session, wanted, row.id, private=private)
     changes = {name: [before[name], wanted[name]] for name in _FIELDS if before[name] != wanted[name]}
+    if changes.keys() & _WHERE:
+        orders = provider_queries.open_orders(uow.session, row.id)
+        if orders:
+            raise ProviderHasOrders(orders=orders)
     if changes:
         for name in changes:
             setattr(row, name, wanted[name])

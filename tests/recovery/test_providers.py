@@ -12,10 +12,12 @@ import pytest
 from helpdesk.kernel import outgoing, signatures
 from helpdesk.recovery import provider_answers
 from helpdesk.recovery.provider_answers import of_issue, of_status
+from helpdesk.recovery.provider_queries import provider_for
 from helpdesk.wiring import Program
 from tests.conftest import Caller
+from tests.racing import while_it_waits
 from tests.recovery.answers import NO_ID, codes, refused
-from tests.recovery.helpers import accepted, act, scalar, violations, voucher
+from tests.recovery.helpers import accepted, act, execute, offered, scalar, violations, voucher
 from tests.recovery.providing import refund, register, status, work
 from tests.recovery.reference_provider import ReferenceProvider, running
 
@@ -89,6 +91,61 @@ class TestProviders:
     def test_nobody(self, admin: Caller) -> None:
         assert admin.get(f"{PATH}/{NO_ID}").status_code == 404
         assert admin.patch(f"{PATH}/{NO_ID}", {}, if_match="*").status_code == 404
+
+    def test_its_address_stays_while_something_is_open_with_it(
+        self, program: Program, admin: Caller, agent: Caller, budget: str, complaint: Any
+    ) -> None:
+        """Another one would be asked for what this one may have done."""
+        made = admin.post(PATH, GOOD).json
+        path, other = f"{PATH}/{made['id']}", {"url": "https://pay.example.org/remedies"}
+        assert admin.patch(path, other, if_match="*").json["url"] == other["url"], "nothing is open"
+        accepted(agent, complaint, refund())
+        for state, change in (
+            ("open", GOOD),
+            ("pending", {"url": "https://pay.example.org/other"}),
+            ("unknown", {"mode": "recording", "url": None}),
+        ):
+            execute(program.database, "UPDATE remedy_order SET state = :state", state=state)
+            answer = admin.patch(path, change, if_match="*")
+            assert (refused(answer), answer.json["orders"]) == ((409, "remedy_provider_has_orders"), 1)
+        execute(program.database, "UPDATE remedy_order SET state = 'open'")
+        assert admin.get(path).json["url"] == other["url"]
+        more = other | {"mode": "http", "enabled": False, "timeout_seconds": 7}
+        assert admin.patch(path, more, if_match="*").status_code == 200, "the rest of it can be changed"
+        execute(program.database, "UPDATE remedy_order SET state = 'settled', closed_at = now()")
+        assert admin.patch(path, {"url": GOOD["url"]}, if_match="*").json["url"] == GOOD["url"]
+
+    def test_an_order_that_is_made_while_the_address_changes(
+        self, program: Program, admin: Caller, agent: Caller, budget: str, complaint: Any
+    ) -> None:
+        """Whoever makes it holds the provider: the change waits for them, and is refused then."""
+        made = admin.post(PATH, GOOD).json
+        offer = offered(agent, complaint, refund())
+        answer = while_it_waits(
+            program.database.engine,
+            f"SELECT FROM remedy_provider WHERE id = '{made['id']}' FOR KEY SHARE",
+            lambda: admin.patch(f"{PATH}/{made['id']}", {"url": "https://pay.example.org/"}, if_match="*"),
+            f"""INSERT INTO remedy_order (id, created_at, offer_id, round, provider_id, key, body)
+                VALUES (gen_random_uuid(), now(), '{offer["id"]}', 1, '{made["id"]}', 'x', '{{}}')""",
+        )
+        assert refused(answer) == (409, "remedy_provider_has_orders")
+
+    def test_one_that_is_asked_goes_before_the_recording_one(self, program: Program, admin: Caller) -> None:
+        """Which moves nothing: it may be older, and name the currency."""
+
+        def first() -> str:
+            with program.database.reader() as session:
+                return str(provider_for(session, "refund", "EUR"))
+
+        recording = register(admin, name="Recording", currencies=["EUR"])
+        assert first() == recording["id"]
+        real = admin.post(PATH, GOOD).json
+        assert first() == real["id"]
+        named = admin.post(PATH, GOOD | {"name": "Euro payments", "currencies": ["EUR"]}).json
+        assert first() == named["id"]
+        for each in (real, named):
+            admin.patch(f"{PATH}/{each['id']}", {"enabled": False}, if_match="*")
+        assert first() == recording["id"]
 
     def test_who_issues_what(self, program: Program, admin: Caller, agent: Caller, budget: str, complaint: Any) -> None:
         """Who names the currency before who takes all; who is switched off, or issues other kinds, is not asked."""
