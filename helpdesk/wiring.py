@@ -98,6 +98,7 @@ from helpdesk.recovery import (
     budget_closing,
     budget_jobs,
     budget_subscribers,
+    guard_jobs,
     issuance,
     letter_jobs,
     letters,
@@ -105,6 +106,7 @@ from helpdesk.recovery import (
     playbook_trying,
     playbooks,
     reservations,
+    reviews,
     tariffs,
 )
 from helpdesk.recovery import queries as recovery_queries
@@ -172,7 +174,12 @@ _FOLLOWING: Final[Mapping[type[Event], tuple[Subscriber, ...]]] = {
     CustomerChanged: (fact_subscribers.customer_changed,),
     **dict.fromkeys((MessageRedacted, TextRedacted), (follow_text,)),
     PersonAdded: (follow_text, routing.person_added),
-    ComplaintReceived: (sla.start_clocks, routing.received, sla.start_clocks_of_routed),
+    ComplaintReceived: (
+        sla.start_clocks,
+        routing.received,
+        sla.start_clocks_of_routed,
+        recovery.complaint_received,
+    ),
     **dict.fromkeys(
         BY_ACTION.values(),
         (sla.follow_complaint, listeners.moved, leaving.opened_again, closing.opened_again, routing.acted),
@@ -308,6 +315,7 @@ HANDLERS: Final[Handlers] = {
     issuance.TOPIC: Outside(issuance.issue, give_up=issuance.give_up, together=issuance.issue_together),
     asking.TOPIC: Outside(asking.ask, give_up=issuance.give_up, queue=PROVIDERS),
     letters.MAILED: Outside(letter_jobs.note_mailed, patience=40),  # somebody may have the complaint open for long
+    reviews.LAPSE: Outside(guard_jobs.lapse_reviews, patience=40),  # somebody may have a complaint open for long
     budget_alerts.TELL: Outside(budget_jobs.tell_alert, patience=40),
     reservations.SETTLE_CLOSED: Outside(
         budget_closing.settle_closed, patience=40

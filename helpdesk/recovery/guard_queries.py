@@ -185,6 +185,14 @@ def is_open(session: Session, complaint_id: UUID) -> bool:
     return session.execute(found).first() is not None
 
 
+def open_among(session: Session, complaint_ids: Sequence[UUID]) -> list[UUID]:
+    """Those of these complaints that have an open review, in their order."""
+    found = select(ClaimReview.complaint_id).where(
+        ClaimReview.complaint_id.in_(complaint_ids), ClaimReview.state == "open"
+    )
+    return list(session.scalars(found.order_by(ClaimReview.complaint_id))) if complaint_ids else []
+
+
 def settled_score(session: Session, complaint_id: UUID, round_: int) -> int | None:
     """The highest score that somebody has looked at in this round of the complaint."""
     return session.execute(

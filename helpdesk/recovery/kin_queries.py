@@ -19,6 +19,7 @@ from sqlalchemy.orm import Session
 from helpdesk.complaints.likeness import LONGEST
 from helpdesk.customers.models import Customer
 from helpdesk.kernel import advisory
+from helpdesk.recovery import guard_queries
 from helpdesk.recovery.guard_rules import GuardRules
 from helpdesk.recovery.lifecycle import ENDED, GRANTED
 
@@ -85,6 +86,13 @@ def kin_of(session: Session, complaint_id: UUID, rules: GuardRules) -> list[Kin]
         Kin(row.id, frozenset(row.ties), row.customer_id, row.received_at, row.vulnerable)
         for row in session.execute(_KIN, given)
     ]
+
+
+def under_review(session: Session, complaint_id: UUID) -> list[UUID]:
+    """Other complaints of the same person that have an open review, in the order in which they are locked."""
+    rules = guard_queries.rules_in_force(session)
+    theirs = [one.id for one in kin_of(session, complaint_id, rules) if one.same_person]
+    return guard_queries.open_among(session, theirs)
 
 
 _KEYS: Final = text(r"""

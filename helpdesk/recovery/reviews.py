@@ -11,12 +11,13 @@ which the customer may come to read. It is in the log of administrative acts.
 """
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
 from sqlalchemy.orm import Session
 
 from helpdesk.complaints.models import Complaint
+from helpdesk.complaints.queries import complaint_by_id_for_update
 from helpdesk.identity.actors import Actor
 from helpdesk.identity.administration import record_administration
 from helpdesk.kernel.errors import DomainError
@@ -29,6 +30,11 @@ from helpdesk.recovery.guard_events import ClaimReviewDropped, ClaimReviewOpened
 from helpdesk.recovery.guard_models import ClaimReview
 from helpdesk.recovery.guard_queries import HeldReview
 from helpdesk.recovery.queries import Held
+
+LAPSE: Final = "recovery.lapse_reviews"
+"""Topic of the duty to let lapse what was opened on other complaints of somebody who is found to be vulnerable; its subject is the
+complaint on which that was recorded. Those others are locked one by one, and not by whoever has this one in hand.
+"""
 
 
 def hold_up(uow: UnitOfWork, actor: Actor, held: Held) -> bool:
@@ -144,6 +150,13 @@ def settle(uow: UnitOfWork, actor: Actor, held: HeldReview, given: Mapping[str, 
         ),
     )
     return review.id
+
+
+def lapse(uow: UnitOfWork, complaint_id: UUID) -> None:
+    """The review of a complaint, where somebody on it, or on another of the same person's, is found to be vulnerable by now."""
+    complaint = complaint_by_id_for_update(uow.session, complaint_id)
+    if claims.is_protected_now(uow.session, complaint):
+        drop(uow, complaint)
 
 
 def drop(uow: UnitOfWork, complaint: Complaint) -> None:

@@ -5,7 +5,7 @@ from typing import Any, Protocol, cast
 from uuid import UUID
 
 from helpdesk.complaints import queries as complaints
-from helpdesk.complaints.events import ComplaintDismissed, ComplaintWithdrawn
+from helpdesk.complaints.events import ComplaintDismissed, ComplaintReceived, ComplaintWithdrawn
 from helpdesk.complaints.link_events import ComplaintSplit, DuplicateMerged, DuplicateParted
 from helpdesk.complaints.models import Complaint
 from helpdesk.complaints.notifications import News, tell
@@ -95,12 +95,20 @@ def approval_overdue(uow: UnitOfWork, events: Sequence[ApprovalOverdue]) -> None
         tell(uow, complaint, event, News("approval_overdue", also, detail=detail))
 
 
+def complaint_received(uow: UnitOfWork, events: Sequence[ComplaintReceived]) -> None:
+    """Of somebody of whom a need was recorded with it, no other complaint is scored any more."""
+    for event in events:
+        if event.born.get("vulnerable"):
+            uow.duty(reviews.LAPSE, event.complaint_id)
+
+
 def needs_changed(uow: UnitOfWork, events: Sequence[NeedRecorded | NeedEnded]) -> None:
-    """Nobody vulnerable is scored: what was, is forgotten."""
+    """Nobody vulnerable is scored: what was, is forgotten, here and on other complaints of theirs."""
     for event in events:
         complaint = cast(Complaint, uow.stream_of(event.complaint_id))
         if complaint.vulnerable:
             reviews.drop(uow, complaint)
+            uow.duty(reviews.LAPSE, complaint.id)
 
 
 def _tell_handlers(kind: str) -> Subscriber:

@@ -11,11 +11,25 @@ from uuid import UUID
 import pytest
 
 from helpdesk.kernel.unit_of_work import Database
+from helpdesk.recovery import guard_jobs, reviews
 from helpdesk.recovery.guard_rules import LINES, SHIPPED
+from helpdesk.wiring import Program
 from tests.conftest import Caller, complaint_body, make_team
 from tests.racing import at_once
 from tests.recovery.answers import LETTER, NO_ID, codes, refused
-from tests.recovery.helpers import act, another, draft, eur, execute, offered, scalar, violations, voucher
+from tests.recovery.helpers import (
+    act,
+    another,
+    draft,
+    duties,
+    eur,
+    execute,
+    offered,
+    perform,
+    scalar,
+    violations,
+    voucher,
+)
 
 
 def refund(amount: str) -> dict[str, Any]:
@@ -291,6 +305,38 @@ class TestReview:
         assert refused(settle(senior, dropped)) == (409, "review_closed")
         assert approve(senior, offer).status_code == 200
         assert violations(database) == []
+
+    @pytest.mark.parametrize("where", ["at once", "later"])
+    def test_a_need_that_is_recorded_on_another_complaint_of_theirs_drops_it(
+        self, program: Program, agent: Caller, senior: Caller, manager: Caller, again: dict[str, Any], where: str
+    ) -> None:
+        """Which its reviewers do not see; and what was opened on another person's complaint stays open."""
+        submitted(agent, again)
+        person = {"name": "Wu", "email": "wu@example.com"}
+        _, stranger = [new(agent, UUID(again["team_id"]), complainant=person) for _ in range(2)]
+        submitted(agent, stranger)
+        elsewhere = make_team(program.database, "Elsewhere")
+        if where == "at once":
+            new(manager, elsewhere, needs=[NEED])
+        else:
+            other = new(manager, elsewhere)
+            assert manager.post(f"/complaints/{other['reference']}/needs", NEED, if_match="*").status_code == 201
+        assert perform(program, reviews.LAPSE)["done"] == 1
+        dropped = only_review(senior, "dropped")
+        assert (dropped["complaint_id"], dropped["score"], dropped["reasons"]) == (again["id"], None, [])
+        assert only_review(senior)["complaint_id"] == stranger["id"]
+        assert violations(program.database) == []
+
+    def test_a_duty_that_is_done_twice_drops_it_once(
+        self, program: Program, agent: Caller, manager: Caller, again: dict[str, Any]
+    ) -> None:
+        submitted(agent, again)
+        other = new(manager, make_team(program.database, "Elsewhere"), needs=[NEED])
+        (duty,) = duties(program.database, reviews.LAPSE)
+        for _ in range(2):
+            guard_jobs.lapse_reviews(program.tools, duty, UUID(other["id"]))
+        told = scalar(program.database, "SELECT count(*) FROM event WHERE type = 'guard.review_dropped'")
+        assert (told, duties(program.database, reviews.LAPSE)) == (1, [])
 
     def test_it_stands_in_no_story_and_before_no_customer(
         self, database: Database, agent: Caller, senior: Caller, auditor: Caller, again: dict[str, Any]
