@@ -7,8 +7,12 @@ by nothing here, since nobody here knows a rate, until somebody has recorded wha
 """
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Final
 
+from sqlalchemy.orm import Session
+
+from helpdesk.complaints.models import Complaint
 from helpdesk.identity.actors import Actor
 from helpdesk.kernel.access import require
 from helpdesk.kernel.errors import FieldError
@@ -18,6 +22,7 @@ from helpdesk.kernel.unit_of_work import UnitOfWork
 from helpdesk.recovery import option_queries, override_queries, suggestions
 from helpdesk.recovery.errors import BelowFloor
 from helpdesk.recovery.kinds import SETTLES
+from helpdesk.recovery.models import Offer
 from helpdesk.recovery.option_terms import Terms
 from helpdesk.recovery.override_models import OfferOverride
 from helpdesk.recovery.playbook import Suggestion
@@ -25,6 +30,8 @@ from helpdesk.recovery.queries import Held
 from helpdesk.recovery.suggestions import Suggested
 
 MAY_GO_BELOW: Final = "offer:below_floor"
+STEPS: Final = {"submit": False, "approve": False, "offer": True}
+"""Steps before which it is looked at again, and whether of other offers only those count then that were approved."""
 
 
 def below_floor(terms: Terms, found: Suggestion, settled: Money, *, several: bool = False) -> Money | None:
@@ -77,22 +84,29 @@ def _advice(missing: Money, suggested: Suggested) -> Iterator[str]:
     yield "Who may offer less says why (`floor_reason`), for example that it was paid outside."
 
 
-def look_again(uow: UnitOfWork, actor: Actor, held: Held, given: Mapping[str, Any], *, granted: bool) -> None:
-    """Before an offer goes on, by the facts of now. `given`: floor_reason. `granted`: of other offers only those count that
-    were approved. Raises `BelowFloor`, and `Forbidden` to who says why and may not.
-    """
-    reason = given.get("floor_reason")
-    if reason is not None:
-        require(actor, MAY_GO_BELOW)
-    offer = held.offer
-    options: Sequence[Any] = option_queries.kept(uow.session, offer.id) or [offer]
+@dataclass(frozen=True, slots=True)
+class _Short:
+    """`amounts`: what is missing in each option, `worst` the most of it."""
+
+    suggested: Suggested
+    amounts: Sequence[Money]
+    worst: Money
+
+    @property
+    def refusal(self) -> BelowFloor:
+        return BelowFloor(" ".join(_advice(self.worst, self.suggested)), missing=dump_money(self.worst))
+
+
+def _shortfall(session: Session, complaint: Complaint, offer: Offer, *, granted: bool) -> _Short | None:
+    """What is missing now, by the facts of now, and was not when somebody said why; None: nothing."""
+    options: Sequence[Any] = option_queries.kept(session, offer.id) or [offer]
     if len(options) == 1 and offer.kind == "apology_letter":
-        return
+        return None
     reckoned = {} if offer.currency is None else {"currency": offer.currency}
-    suggested = suggestions.suggestion_for(uow.session, held.complaint, reckoned)
+    suggested = suggestions.suggestion_for(session, complaint, reckoned)
     settled = override_queries.offered(
-        uow.session,
-        held.complaint.id,
+        session,
+        complaint.id,
         suggested.suggestion.owed.currency,
         besides=[one for one in (offer.id, offer.successor_of) if one is not None],
         granted=granted,
@@ -103,16 +117,33 @@ def look_again(uow: UnitOfWork, actor: Actor, held: Held, given: Mapping[str, An
         for amount in missing_from(_terms(option), suggested, settled, several=len(options) > 1)
     ]
     grown = [amount for amount in short if amount.minor > offer.floor_waived.get(amount.currency, 0)]
-    if not grown:
+    return _Short(suggested, short, max(grown, key=lambda amount: amount.minor)) if grown else None
+
+
+def refusal(session: Session, complaint: Complaint, offer: Offer, action: str) -> BelowFloor | None:
+    """What one of `STEPS` would be refused with now, where nobody says why; for showing, without any lock."""
+    short = _shortfall(session, complaint, offer, granted=STEPS[action])
+    return None if short is None else short.refusal
+
+
+def look_again(uow: UnitOfWork, actor: Actor, held: Held, given: Mapping[str, Any], action: str) -> None:
+    """Before an offer goes on by one of `STEPS`. `given`: floor_reason. Raises `BelowFloor`, and `Forbidden` to who says why and
+    may not.
+    """
+    reason = given.get("floor_reason")
+    if reason is not None:
+        require(actor, MAY_GO_BELOW)
+    offer = held.offer
+    short = _shortfall(uow.session, held.complaint, offer, granted=STEPS[action])
+    if short is None:
         return
-    worst = max(grown, key=lambda amount: amount.minor)
     if reason is None:
-        raise BelowFloor(" ".join(_advice(worst, suggested)), missing=dump_money(worst))
-    offer.floor_waived = offer.floor_waived | most_missing(short)
+        raise short.refusal
+    offer.floor_waived = offer.floor_waived | most_missing(short.amounts)
     # What was said of its draft is never changed; the step that follows says it in any case.
     if not override_queries.has_one(uow.session, offer.id):
         said = {"floor_reason": reason, "at": uow.now, "actor_kind": actor.kind, "actor_id": actor.id}
-        uow.session.add(OfferOverride(**_as_row(held, worst, suggested), **said))
+        uow.session.add(OfferOverride(**_as_row(held, short.worst, short.suggested), **said))
 
 
 def _as_row(held: Held, worst: Money, suggested: Suggested) -> dict[str, Any]:

@@ -206,7 +206,7 @@ def carry_out(uow: UnitOfWork, actor: Actor, held: Held, action: str, given: Map
 
 def _submit(uow: UnitOfWork, actor: Actor, held: Held, given: Mapping[str, Any], _to: Links) -> None:
     """Within the submitter's own authority two steps at once, so that the book shows both."""
-    floor.look_again(uow, actor, held, given, granted=False)
+    floor.look_again(uow, actor, held, given, "submit")
     advance(uow, actor, held, "submit", given)
     asked = approvals.asked_of(held)
     if asked.amount is None:
@@ -222,7 +222,7 @@ def _submit(uow: UnitOfWork, actor: Actor, held: Held, given: Mapping[str, Any],
 
 def _approve(uow: UnitOfWork, actor: Actor, held: Held, given: Mapping[str, Any], _to: Links) -> None:
     """`check` has looked already; what it saw of the sums may have changed until it is this one's turn."""
-    floor.look_again(uow, actor, held, given, granted=False)
+    floor.look_again(uow, actor, held, given, "approve")
     asked = approvals.asked_of(held)
     seen = approvals.in_turn(uow.session, actor, asked, uow.now)
     judgement = approvals.decide(uow.session, actor, seen, asked, given.get("in_name_of"))
@@ -256,7 +256,7 @@ def _refuse(uow: UnitOfWork, actor: Actor, held: Held, given: Mapping[str, Any],
 
 
 def _send(uow: UnitOfWork, actor: Actor, held: Held, given: Mapping[str, Any], to: Links) -> None:
-    floor.look_again(uow, actor, held, given, granted=True)
+    floor.look_again(uow, actor, held, given, "offer")
     if held.offer.successor_of is not None:
         _replace(uow, held, held.offer.successor_of)
     held.offer.told_at = uow.now

@@ -5,11 +5,13 @@ from typing import Any, Final
 
 from sqlalchemy.orm import Session
 
+from helpdesk.complaints.models import Complaint
 from helpdesk.identity.actors import Actor
 from helpdesk.kernel.money import Money
 from helpdesk.recovery import (
     approvals,
     counter_queries,
+    floor,
     option_queries,
     override_queries,
     queries,
@@ -21,6 +23,7 @@ from helpdesk.recovery import (
 from helpdesk.recovery.case_facts import as_kept
 from helpdesk.recovery.errors import ClaimUnderReview
 from helpdesk.recovery.lifecycle import BEFORE_CUSTOMER, LIFECYCLE
+from helpdesk.recovery.models import Offer
 from helpdesk.recovery.offers import Links
 from helpdesk.recovery.remaining import Already
 from helpdesk.recovery.suggestions import Suggested
@@ -34,7 +37,9 @@ def offer(session: Session, actor: Actor, row: dict[str, Any], to: Links) -> dic
     shown["link"] = to.of(row["id"], row["valid_until"]) if hands_on and row["status"] in BEFORE_CUSTOMER else None
     if row["kind"] == "voucher" and not hands_on:
         shown["issued_reference"] = None
-    shown["flags"] = waiting_queries.flags_of(session, actor, row["id"]) if row["amount"] is not None else []
+    # What the customer took may cost nothing; it was judged, and flagged, as the dearest of what they could choose from.
+    priced = row["amount"] is not None or row["chosen_option"] is not None
+    shown["flags"] = waiting_queries.flags_of(session, actor, row["id"]) if priced else []
     shown["options"] = option_queries.shown(session, row["id"], row)
     shown["override"] = override_queries.shown(row["override"])
     shown["under_review"] = is_under_review(session, row)
@@ -69,6 +74,11 @@ def allowed(session: Session, actor: Actor, row: dict[str, Any]) -> list[dict[st
                 item["missing"] = [*item["missing"], {"code": refused.code, "detail": refused.detail}]
             if is_under_review(session, row):
                 item["missing"] = [*item["missing"], {"code": ClaimUnderReview.code, "detail": ClaimUnderReview.title}]
+        if item["action"] in floor.STEPS:
+            complaint = session.get_one(Complaint, row["complaint_id"])
+            below = floor.refusal(session, complaint, session.get_one(Offer, row["id"]), item["action"])
+            if below is not None:  # whoever may say why it is less does so with the step
+                item["missing"] = [*item["missing"], {"code": below.code, "detail": below.detail}]
     return found
 
 

@@ -218,6 +218,13 @@ def step(caller: Caller, offer: Any, action: str, **given: Any) -> Any:
     return caller.pay(f"/offers/{offer['id']}/actions/{action}", given)
 
 
+def foretold(caller: Caller, offer: Any, action: str) -> list[tuple[str, str]]:
+    """What an action is shown to be refused with."""
+    shown = caller.get(f"/offers/{offer['id']}").json["allowed_actions"]
+    (found,) = [item for item in shown if item["action"] == action]
+    return [(need["code"], need["detail"]) for need in found["missing"]]
+
+
 class TestFloorAgain:
     """What is owed becomes more after the draft, or what covered it comes to nothing."""
 
@@ -231,6 +238,7 @@ class TestFloorAgain:
         recorded(agent, complaint, **FLIGHT)
         answer = step(agent, offer, "submit")
         assert (refused(answer), answer.json["missing"]) == ((409, "below_floor"), eur("400.00"))
+        assert foretold(agent, offer, "submit") == [("below_floor", answer.json["detail"])]
         assert "tariffs.eu.261" in answer.json["detail"]
         assert agent.get(f"/offers/{offer['id']}").json["status"] == "drafted"
         assert refused(step(agent, offer, "submit", **FLOOR)) == (403, "forbidden")
@@ -245,7 +253,9 @@ class TestFloorAgain:
         assert step(agent, offer, "submit").json["status"] == "pending_approval"
         recorded(agent, complaint, **FLIGHT)
         assert refused(step(manager, offer, "approve", reason="x")) == (409, "below_floor")
+        assert [code for code, _ in foretold(manager, offer, "approve")] == ["below_floor"]
         assert step(manager, offer, "approve", reason="x", **FLOOR).json["status"] == "approved"
+        assert foretold(manager, offer, "offer") == []
         recorded(agent, complaint, passengers=2)
         answer = step(manager, offer, "offer")
         assert (refused(answer), answer.json["missing"]) == ((409, "below_floor"), eur("800.00"))
@@ -257,9 +267,11 @@ class TestFloorAgain:
         voucher = draft(agent, complaint, "voucher", "10.00").json
         step(agent, voucher, "submit")
         assert refused(step(agent, voucher, "offer")) == (409, "below_floor")
+        assert [code for code, _ in foretold(agent, voucher, "offer")] == ["below_floor"]
         step(agent, refund, "submit")
         step(manager, refund, "approve", reason="It is owed.")
         step(agent, refund, "offer")
+        assert foretold(agent, voucher, "offer") == []
         assert step(agent, voucher, "offer").json["status"] == "offered"
 
     def test_when_what_covered_it_came_to_nothing(self, agent: Caller, manager: Caller) -> None:
