@@ -30,6 +30,7 @@ from tests.recovery.helpers import (
     violations,
     voucher,
 )
+from tests.recovery.lending import granted_by_day
 
 
 def drafts(database: Database, complaint: dict[str, Any], count: int, amount: str = "10.00") -> list[UUID]:
@@ -121,8 +122,12 @@ class TestRaces:
         answers = at_once(
             *(lambda who=who, offer=offer: who.pay(f"/offers/{offer['id']}/actions/submit", {}) for who, offer in ready)
         )
-        # 500 a day, 50 each: ten are within the agent's own authority, two wait for somebody with more.
-        assert sorted(answer.json["status"] for answer in answers) == ["approved"] * 10 + ["pending_approval"] * 2
+        # 500 a day, 50 each: ten are within the agent's own authority, two wait for somebody with more. Where midnight UTC comes
+        # between them there is another day's authority.
+        by_day = granted_by_day(database, [offer for _, offer in ready])
+        assert max(by_day) <= 10
+        if len(by_day) == 1:
+            assert sorted(answer.json["status"] for answer in answers) == ["approved"] * 10 + ["pending_approval"] * 2
 
 
 class TestWhichPays:
