@@ -342,11 +342,12 @@ class MessageRedacted(Redacted):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TextRedacted(Redacted):
-    """`part`: subject, description, or `custom_field`, whose key is named."""
+    """`part`: subject, description, `custom_field`, whose key is named, or `counter`: the words of a counter-offer."""
 
     type: ClassVar[str] = "complaint.text_redacted"
     part: str
     custom_field: str | None = None
+    counter_id: UUID | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

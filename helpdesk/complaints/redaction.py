@@ -239,6 +239,7 @@ def note(
     mail: str | None,
     erased: Erased,
     field_key: str | None = None,
+    counter_id: UUID | None = None,
 ) -> dict[str, Any]:
     """The row of a redaction. `given`: the reason; `before`: the whole text, of which a salted digest is kept; `erased`:
     the events that lost their payload.
@@ -250,6 +251,7 @@ def note(
         "part": part,
         "message_id": message_id,
         "field_key": field_key,
+        "counter_id": counter_id,
         "whole": cut.whole,
         "places": cut.count,
         "reason": given["reason"],

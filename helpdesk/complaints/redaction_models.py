@@ -8,7 +8,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from helpdesk.kernel.db import Base, Identified, Stamped
 
-REDACTABLE: Final = ("message", "subject", "description", "custom_field")
+REDACTABLE: Final = ("message", "subject", "description", "custom_field", "counter")
 MAIL_OUTCOMES: Final = ("sent", "perhaps_sent", "not_sent")
 
 
@@ -22,6 +22,7 @@ class Redaction(Identified, Stamped, Base):
         CheckConstraint(f"part IN {REDACTABLE}", name="part"),
         CheckConstraint("(part = 'message') = (message_id IS NOT NULL)", name="message_is_named"),
         CheckConstraint("(part = 'custom_field') = (field_key IS NOT NULL)", name="field_is_named"),
+        CheckConstraint("(part = 'counter') = (counter_id IS NOT NULL)", name="counter_is_named"),
         CheckConstraint(f"mail IN {MAIL_OUTCOMES}", name="mail"),
         Index("ix_complaint_redaction_complaint_id_id", "complaint_id", "id"),
     )
@@ -31,6 +32,8 @@ class Redaction(Identified, Stamped, Base):
     message_id: Mapped[UUID | None] = mapped_column(ForeignKey("complaint_message.id", ondelete="CASCADE"))
     field_key: Mapped[str | None]
     """Of a custom field."""
+    counter_id: Mapped[UUID | None]
+    """Of what a customer asked for instead of an offer; the domain of offers stands above this one."""
     whole: Mapped[bool]
     places: Mapped[int]
     reason: Mapped[str]

@@ -24,6 +24,7 @@ _SHOWN: Final[AnySelect] = select(
     Redaction.part,
     Redaction.message_id,
     Redaction.field_key.label("custom_field"),
+    Redaction.counter_id,
     Redaction.whole,
     Redaction.places,
     Redaction.reason,

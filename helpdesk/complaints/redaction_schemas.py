@@ -47,7 +47,9 @@ class MessageRedactionIn(Schema):
 
 class TextRedactionIn(MessageRedactionIn):
     part = Choice(
-        [name for name in REDACTABLE if name != "message"], required=True, metadata={"example": "description"}
+        [name for name in REDACTABLE if name not in {"message", "counter"}],
+        required=True,
+        metadata={"example": "description"},
     )
     custom_field = Text(
         max_length=60,
@@ -74,6 +76,11 @@ class Redaction(Schema):
     message_id = fields.UUID(required=True, allow_none=True)
     custom_field = fields.String(
         required=True, allow_none=True, metadata={"description": "The key, where it was one.", "example": None}
+    )
+    counter_id = fields.UUID(
+        required=True,
+        allow_none=True,
+        metadata={"description": "Of the words of a counter-offer: which.", "example": None},
     )
     whole = fields.Boolean(required=True, metadata={"example": False})
     places = fields.Integer(required=True, metadata={"description": "At how many places.", "example": 1})

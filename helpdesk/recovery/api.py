@@ -3,16 +3,20 @@ from uuid import UUID
 
 from sqlalchemy.orm import Session
 
+from helpdesk.complaints import redaction_queries
 from helpdesk.complaints.complaint_api import Blueprint
-from helpdesk.complaints.errors import ConflictOfInterest
+from helpdesk.complaints.errors import ConflictOfInterest, NothingLeft
 from helpdesk.complaints.models import Complaint
 from helpdesk.complaints.queries import complaint_for_update
+from helpdesk.complaints.redaction import Redacted
+from helpdesk.complaints.redaction_schemas import RedactionDone
 from helpdesk.identity.actors import Actor
 from helpdesk.kernel.errors import ActionNotAllowed, DomainError
 from helpdesk.kernel.pagination import Page
 from helpdesk.kernel.schemas import PageQuery
 from helpdesk.kernel.unit_of_work import UnitOfWork
-from helpdesk.recovery import approvals, decisions, drafting, errors, offers, queries, schemas, views
+from helpdesk.recovery import approvals, counter_redaction, decisions, drafting, errors, offers, queries, schemas, views
+from helpdesk.recovery.counter_schemas import CounterRedactionIn
 from helpdesk.recovery.errors import BeyondAuthority
 from helpdesk.recovery.lifecycle import LIFECYCLE, moves_money
 from helpdesk.recovery.public_api import links
@@ -181,6 +185,30 @@ def _action_route(action: str) -> None:
         errors=(ActionNotAllowed, *_REFUSALS.get(action, ())),
         remember=_REMEMBERED.get(action),
     )(run)
+
+
+def _show_redaction(session: Session, _actor: Actor, done: Redacted) -> dict[str, Any]:
+    shown = redaction_queries.redaction(session, done.redaction_id)
+    return shown | {"drafts_quoting": done.drafts, "messages_quoting": done.messages, "message": None}
+
+
+@blp.write(
+    "/offers/<uuid:offer_id>/counters/redact",
+    operation_id="redact_offer_counter",
+    summary="Take the words of a counter-offer out for good, or parts of them",
+    description="They are gone from the offer, what its step was given, the history (whose chain still verifies) and kept answers. "
+    "Who, when, why and a salted digest of what was there stay (`GET /complaints/{ref}/redactions`), and so do kind and amount of "
+    "what was wished for. `If-Match` is about the offer: ranges mean the text that was looked at.",
+    body=CounterRedactionIn,
+    answer=RedactionDone,
+    permission="complaint:redact",
+    load=queries.hold,
+    if_match="required",
+    show=_show_redaction,
+    errors=(NothingLeft,),
+)
+def redact_counter(uow: UnitOfWork, actor: Actor, held: Held, given: dict[str, Any]) -> Redacted:
+    return counter_redaction.redact(uow, actor, held, given)
 
 
 for _action in offers.ACTIONS:

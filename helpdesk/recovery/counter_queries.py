@@ -1,6 +1,7 @@
 """Every select on counter-offers, and on the offers that answer them."""
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -9,7 +10,7 @@ from sqlalchemy.orm import Session, aliased
 
 from helpdesk.recovery.counter_models import OfferCounter
 from helpdesk.recovery.lifecycle import ENDED
-from helpdesk.recovery.models import Offer
+from helpdesk.recovery.models import Offer, OfferTransition
 
 
 def open_counter(session: Session, offer_id: UUID) -> OfferCounter:
@@ -17,6 +18,20 @@ def open_counter(session: Session, offer_id: UUID) -> OfferCounter:
     return session.execute(
         select(OfferCounter).where(OfferCounter.offer_id == offer_id, OfferCounter.outcome.is_(None))
     ).scalar_one()
+
+
+def counter_of(session: Session, offer_id: UUID, number: int) -> OfferCounter | None:
+    """Of an offer whose lock is held."""
+    found = select(OfferCounter).where(OfferCounter.offer_id == offer_id, OfferCounter.number == number)
+    return session.execute(found).scalar_one_or_none()
+
+
+def steps_at(session: Session, offer_id: UUID, at: datetime) -> Sequence[OfferTransition]:
+    """The steps with which something was asked for instead, at that time."""
+    found = select(OfferTransition).where(
+        OfferTransition.offer_id == offer_id, OfferTransition.action == "counter", OfferTransition.at == at
+    )
+    return session.scalars(found.with_for_update()).all()
 
 
 def counters_of(session: Session, offer_ids: Sequence[UUID]) -> dict[UUID, list[dict[str, Any]]]:

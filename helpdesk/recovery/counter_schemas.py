@@ -2,9 +2,10 @@
 
 from typing import Any, Final
 
-from marshmallow import fields
+from marshmallow import fields, validate
 
-from helpdesk.kernel.schemas import Choice, MoneyField, Schema, Text, Timestamp
+from helpdesk.complaints.redaction_schemas import MessageRedactionIn
+from helpdesk.kernel.schemas import Choice, MoneyField, Schema, Text, Timestamp, Whole
 from helpdesk.recovery.kinds import KINDS
 from helpdesk.recovery.lifecycle import COUNTER_OUTCOMES, MOST_COUNTERS
 
@@ -22,6 +23,22 @@ class PublicCounterIn(Schema):
     )
     kind = Choice(KINDS, metadata={"description": "The remedy they ask for, where it has a name.", "example": "refund"})
     amount = MoneyField(metadata={"description": "And how much of it."})
+
+
+class CounterRedactionIn(MessageRedactionIn):
+    number = Whole(
+        required=True,
+        validate=validate.Range(1, MOST_COUNTERS),
+        metadata={"description": "Which of the offer's `counters`.", "example": 1},
+    )
+    strings = fields.List(
+        Text(max_length=1000),
+        validate=validate.Length(1, 50),
+        metadata={
+            "description": "Every occurrence of these, in whatever capitals and line breaks.",
+            "example": ["money"],
+        },
+    )
 
 
 class PublicCounter(Schema):

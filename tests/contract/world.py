@@ -45,6 +45,7 @@ class World:
             "ref": self.rows.complaint,
             "offer_id": self.recovery.offer,
             "token": lambda action: helpers.token(self.recovery.offered()),
+            "/api/v1/offers/{offer_id}/counters/redact": lambda _: str(self.recovery.countered()["id"]),
             "/api/v1/public/offers/{token}/counter/withdraw": lambda _: helpers.token(self.recovery.countered()),
             "/api/v1/public/offers/{token}/arrived": lambda _: self.recovery.sent_link(),
             "/api/v1/public/offers/{token}/not-arrived": lambda _: self.recovery.sent_link(),

@@ -10,9 +10,14 @@ from uuid import UUID
 
 import pytest
 
+from helpdesk.complaints import pack_check
+from helpdesk.complaints.cutting import MARK
 from helpdesk.kernel.unit_of_work import Database
 from helpdesk.recovery import jobs
+from helpdesk.verifying import violations as all_violations
 from helpdesk.wiring import Program
+from tests.complaints.evidence.packing import Archive, made
+from tests.complaints.test_redaction import places_with
 from tests.conftest import Caller
 from tests.racing import at_once
 from tests.recovery.answers import codes, refused
@@ -437,3 +442,82 @@ class TestVerify:
         new = draft(agent, complaint, replacing(offer))
         execute(database, "UPDATE offer SET valid_until = now() WHERE id = :id", id=new["id"])
         assert any(item.startswith(f"recovery.offer_counters: offer {new['id']}") for item in violations(database))
+
+
+class TestRedaction:
+    """What was asked for instead may say what nobody should have written down."""
+
+    CARD = "5105 1051 0510 5100"
+
+    @pytest.fixture
+    def said(self, anonymous: Caller, offer: dict[str, Any], link: str) -> dict[str, Any]:
+        wish = WISH | {"words": f"Back to {self.CARD}, please."}
+        answer = anonymous.pay(f"{link}/counter", wish)
+        assert answer.status_code == 200, answer.text
+        return offer
+
+    def redact(self, caller: Caller, offer: dict[str, Any], **more: Any) -> Any:
+        given = {"number": 1, "reason": "A card number."} | (
+            {} if more.keys() & {"whole", "ranges"} else {"strings": [self.CARD]}
+        )
+        return caller.post(f"/offers/{offer['id']}/counters/redact", given | more, if_match="*")
+
+    def test_anonymous_and_wrong_role(self, anonymous: Caller, senior: Caller, said: dict[str, Any]) -> None:
+        assert self.redact(anonymous, said).status_code == 401
+        assert refused(self.redact(senior, said)) == (403, "forbidden")
+
+    def test_it_is_gone_from_everywhere_and_all_of_it_verifies(
+        self,
+        program: Program,
+        agent: Caller,
+        manager: Caller,
+        complaint: dict[str, Any],
+        said: dict[str, Any],
+        link: str,
+    ) -> None:
+        database = program.database
+        assert {"offer_counter.words", "offer_transition.given", "event.payload", "idempotent_answer.body"} <= set(
+            places_with(database.engine, self.CARD)
+        )
+        before = agent.get(f"/offers/{said['id']}")
+        answer = self.redact(manager, said)
+        assert answer.status_code == 200, answer.text
+        shown = answer.json
+        assert (shown["part"], shown["places"], shown["erased_events"], shown["message"]) == ("counter", 1, 1, None)
+        assert places_with(database.engine, self.CARD) == []
+        after = agent.get(f"/offers/{said['id']}")
+        (counter,) = after.json["counters"]
+        assert (counter["words"], counter["amount"]) == (f"Back to {MARK}, please.", eur("40.00"))
+        assert after.headers["ETag"] != before.headers["ETag"]
+        listed = agent.get(f"/complaints/{complaint['reference']}/redactions").json["items"]
+        assert [item["counter_id"] for item in listed] == [shown["counter_id"]]
+        act(agent, said, "keep")
+        assert list(all_violations(database)) == []
+        assert agent.get(f"/complaints/{complaint['reference']}/timeline/verification").json["valid"] is True
+        pack = made(program, manager, complaint)
+        assert self.CARD.encode() not in b"".join(map(pack.read, pack.namelist()))
+        assert list(pack_check.faults(Archive(pack))) == []
+
+    def test_whole_and_not_twice(self, agent: Caller, manager: Caller, said: dict[str, Any]) -> None:
+        assert self.redact(manager, said, whole=True).json["whole"] is True
+        assert agent.get(f"/offers/{said['id']}").json["counters"][0]["words"] == MARK
+        assert refused(self.redact(manager, said, whole=True)) == (409, "nothing_left")
+
+    @pytest.mark.parametrize(
+        ("given", "found"),
+        [
+            ({"number": 2}, [("/number", "unknown")]),
+            ({"number": 4}, [("/number", "range")]),
+            ({"strings": ["a house"]}, [("/strings/0", "not_there")]),
+            ({"ranges": [{"start": 0, "end": 5000}]}, [("/ranges/0", "not_there")]),
+        ],
+    )
+    def test_what_is_not_there(
+        self, manager: Caller, said: dict[str, Any], given: dict[str, Any], found: list[tuple[str, str]]
+    ) -> None:
+        answer = self.redact(manager, said, **given)
+        assert (answer.status_code, codes(answer)) == (422, found)
+
+    def test_the_version_is_asked_for(self, manager: Caller, said: dict[str, Any]) -> None:
+        path = f"/offers/{said['id']}/counters/redact"
+        assert manager.post(path, {"number": 1, "reason": "x", "whole": True}).status_code == 428

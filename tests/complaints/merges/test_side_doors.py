@@ -48,6 +48,7 @@ OWN: Final = frozenset(
         "offer_id",
         "successor_of",
         "copied_from",
+        "counter_id",
         "flag_id",
         "provider_id",
         "from_budget_id",
