@@ -5,7 +5,7 @@ Nothing is silent: each assessment is a row and an event. What a person has pass
 raises the severity only by a rule that did not hold when they looked.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
@@ -47,15 +47,18 @@ def facts_of(
     *,
     issue: str | None = None,
     need: tuple[str, UUID] | None = None,
+    without: Collection[UUID] = (),
 ) -> Facts:
-    """As they are in this transaction. `issue`, `need`: what is being added, and is written when the unit of work ends."""
+    """As they are in this transaction. `issue`, `need`: what is being added, and is written when the unit of work ends; `without`: ids
+    of issues and needs that do not count.
+    """
     rules = in_force().severity
     repeat, burst = rules.repeat, rules.burst
-    found = [row.issue for row in queries.issues_of(session, complaint.id) if row.issue is not None]
+    counted = [row for row in queries.issues_of(session, complaint.id) if row.id not in without]
+    found = [row.issue for row in counted if row.issue is not None]
     issues = tuple(dict.fromkeys([*found, *([issue] if issue else [])]))
-    needs = (
-        [(row.flag, row.id) for row in person_queries.needs_of(session, complaint.id)] if complaint.vulnerable else []
-    )
+    there = person_queries.needs_of(session, complaint.id) if complaint.vulnerable else ()
+    needs = [(row.flag, row.id) for row in there if row.id not in without]
     return Facts(
         complaint.channel,
         issues,
@@ -115,6 +118,11 @@ def merge(uow: UnitOfWork, survivor: Complaint, source: Complaint) -> tuple[Judg
     return judged, _news(judged, known)
 
 
+def triaged_without(uow: UnitOfWork, complaint: Complaint, without: Collection[UUID]) -> str | None:
+    """The severity that follows from its last triage by what is written of it now, but for these issues and needs."""
+    return _judged(uow, complaint, without).severity
+
+
 def split(uow: UnitOfWork, new: Complaint, origin: Complaint) -> Judgement:
     """Judge it by what went over, which is written by now. Only upwards, and not by what somebody passed over before; that the
     rest of it is another complaint of the same customer is no repeat.
@@ -131,11 +139,11 @@ def note_split(uow: UnitOfWork, new: Complaint, origin: Complaint, judged: Judge
         _keep(uow, uow.actor, new, _Came("split", new.severity, None, judged))
 
 
-def _judged(uow: UnitOfWork, complaint: Complaint) -> Judgement:
+def _judged(uow: UnitOfWork, complaint: Complaint, without: Collection[UUID] = ()) -> Judgement:
     taxonomy = in_force()
     if complaint.record_type != "complaint":
         return Judgement(None, (), taxonomy.severity.version, taxonomy.version)
-    facts = facts_of(uow.session, complaint, uow.now)
+    facts = facts_of(uow.session, complaint, uow.now, without=without)
     return severity.judge(facts, complaint.impact, complaint.urgency, taxonomy)
 
 

@@ -3,11 +3,11 @@ level, what one of them lacked from the other. Nothing here knows a row.
 
 Every merge keeps what its source brought, and what it made of the survivor. So undoing one of several puts back no old
 values: it combines anew, from what was before it, those merges that stay, and the order in which merges are undone makes
-no difference. What somebody changed in between is theirs, and stays.
+no difference. What somebody changed in between is theirs, and stays; so is what they said again, which no comparison shows.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 Facts = Mapping[str, Any]
@@ -21,6 +21,8 @@ _TOGETHER: Final = (
     _MONEY,
 )
 """Fields that change together."""
+_ONCE: Final = frozenset({"acknowledged_at"})
+"""What nobody does again who has done it."""
 COMBINED: Final = tuple(name for names in _TOGETHER for name in names)
 """The columns of a survivor that a merge may change. A source has the fact `judged` beside them: severity before triage is
 a guess, and does not count against a judgement.
@@ -34,6 +36,8 @@ class Combining:
     source: Facts
     before: Facts
     after: Facts
+    since: Facts = field(default_factory=dict)
+    """What somebody made of some of them after it, and before the next one: as it is without the one that is being undone."""
 
 
 def combine(survivor: Facts, source: Facts) -> Combining:
@@ -68,19 +72,27 @@ def without(done: Sequence[Combining], place: int, now: Facts) -> tuple[dict[str
 
 
 def _undo(names: Sequence[str], undone: Combining, rest: list[Combining], place: int, found: dict[str, Any]) -> None:
-    """One group of fields: follow them from merge to merge, as far as nobody else has changed them."""
-    value, expected = _of(undone.before, names), _of(undone.after, names)
-    for number in range(place, len(rest)):
-        later = rest[number]
-        if _of(later.before, names) != expected:
+    """One group of fields: follow them from merge to merge, as far as nobody else has changed them, or it is known to what."""
+    last, value, expected = undone, _of(undone.before, names), _of(undone.after, names)
+    for number in range(place, len(rest) + 1):
+        there = _of(found if number == len(rest) else rest[number].before, names)
+        if last.since.keys() & set(names):
+            value = _theirs(value, there, last.since)
+        elif there != expected:
             return
-        expected = _of(later.after, names)
-        before = {**later.before, **value}
-        value_after = _of(_combined(before, later.source), names)
-        rest[number] = Combining(later.source, before, {**later.after, **value_after})
-        value = value_after
-    if _of(found, names) == expected:
-        found.update(value)
+        if number < len(rest):
+            last = rest[number]
+            expected = _of(last.after, names)
+            before = {**last.before, **value}
+            value = _of(_combined(before, last.source), names)
+            rest[number] = replace(last, before=before, after={**last.after, **value})
+    found.update(value)
+
+
+def _theirs(value: Facts, there: Facts, since: Facts) -> dict[str, Any]:
+    """`value`: what it would be had nobody done anything."""
+    made = {name: since.get(name, there[name]) for name in there}
+    return {name: value[name] if name in _ONCE and value[name] is not None else made[name] for name in made}
 
 
 def _of(facts: Facts, names: Sequence[str]) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from uuid import UUID
 from sqlalchemy import func, or_, select, text
 from sqlalchemy.orm import Session, aliased
 
+from helpdesk.complaints.link_events import DuplicateMerged, DuplicateParted
 from helpdesk.complaints.merge_models import Merge, MergedRow
 from helpdesk.complaints.models import Complaint, Issue, Message, Person
 from helpdesk.complaints.notification_models import Watcher
@@ -184,6 +185,23 @@ def added_since(session: Session, survivor_id: UUID, sequence: int) -> dict[str,
         if row.payload is not None:
             found[name].append(row.payload[key])
     return found
+
+
+def acts_since(session: Session, survivor_id: UUID, sequence: int) -> Sequence[Any]:
+    """What was done to the complaint after that place of its story: place, type and payload of each event that tells changes, but
+    for those of merges and of their undoing. One that was erased tells nothing.
+    """
+    statement = (
+        select(EventRow.stream_seq, EventRow.type, EventRow.payload)
+        .where(
+            EventRow.stream_id == survivor_id,
+            EventRow.stream_seq > sequence,
+            EventRow.type.not_in((DuplicateMerged.type, DuplicateParted.type)),
+            or_(EventRow.payload.has_key("changes"), EventRow.payload.has_key("complaint_changes")),
+        )
+        .order_by(EventRow.stream_seq)
+    )
+    return session.execute(statement).all()
 
 
 _WENT: Final[Mapping[str, Any]] = {"messages": Message, "issues": Issue}

@@ -106,7 +106,7 @@ class Replay:
         if own and row.type == "complaint.received":
             self._hear_birth(row, payload)
         if own:
-            for name, (_, after) in _told(payload):
+            for name, (_, after) in told(payload):
                 self._say(name, after, row)
             sealed = payload.get("texts", {}).get(CUSTOM_FIELDS)
             if sealed is not None and "message_id" not in payload:
@@ -148,7 +148,8 @@ class Replay:
         return tell, sorted(gone.keys() - tell.keys())
 
 
-def _told(payload: Mapping[str, Any]) -> Iterator[tuple[str, Sequence[Any]]]:
+def told(payload: Mapping[str, Any]) -> Iterator[tuple[str, Sequence[Any]]]:
+    """Columns of the complaint itself that an event changed, each with before and after."""
     if not _OF_A_PART & payload.keys():
         yield from payload.get("changes", {}).items()
     yield from payload.get("complaint_changes", {}).items()

@@ -1,6 +1,6 @@
 """Undoing a merge: what its book names and is still there goes back. What came afterwards stays with the survivor."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sqlalchemy.orm import Session
@@ -10,11 +10,12 @@ from helpdesk.complaints import (
     assessments,
     changes,
     combining,
+    judged_since,
     merge_queries,
     sharing_queries,
 )
 from helpdesk.complaints.changes import Watch
-from helpdesk.complaints.combining import Combining
+from helpdesk.complaints.combining import Combining, Facts
 from helpdesk.complaints.errors import (
     MergeFinal,
     SurvivorElsewhere,
@@ -61,18 +62,19 @@ def unmerge(uow: UnitOfWork, actor: Actor, held: Merged, given: Mapping[str, Any
     for complaint in (source, survivor, *held.beside):
         uow.know_stream(complaint)
     of_one_person = sharing_queries.is_of_one_person(uow.session, source.id)
-    others = [item for item in merge_queries.merges_into(uow.session, survivor.id) if item.id != row.id]
+    merges = list(merge_queries.merges_into(uow.session, survivor.id))
+    others = [item for item in merges if item.id != row.id]
     unshare(uow, row, survivor, others)
     watch, before = Watch(uow.session, source), changes.values_of(survivor)
     stayed = merge_queries.added_since(uow.session, survivor.id, row.survivor_sequence)
     moved = move_home(uow, row, source, survivor)
-    _part(uow, row, survivor)
     unshare_fields(uow, row, survivor, others)
     redirect(uow, None, held.beside, source.id)
     row.undone_at, row.undone_by = uow.now, actor.id if actor.kind == "agent" else None
     stood = {"back_to": row.source_status, "waiting_on": row.source_waiting_on}
     find_anew(uow, source, survivor)
     acts.carry_out(uow, actor, source, "unmerge", {"reason": given["reason"], **stood}, watch=watch)
+    _part(uow, row, survivor, merges)
     survivor.changed_at(uow.now)
     uow.record(
         DuplicateParted(
@@ -101,12 +103,16 @@ def unmerge(uow: UnitOfWork, actor: Actor, held: Merged, given: Mapping[str, Any
     }
 
 
-def _part(uow: UnitOfWork, row: Merge, survivor: Complaint) -> None:
-    """The survivor's facts without this merge."""
-    rows = list(merge_queries.merges_into(uow.session, survivor.id))
-    done = [Combining(item.source_facts, item.facts_before, item.facts_after) for item in rows]
-    place = next(number for number, item in enumerate(rows) if item.id == row.id)
+def _part(uow: UnitOfWork, row: Merge, survivor: Complaint, merges: Sequence[Merge]) -> None:
+    """The survivor's facts without this merge, which is one of these. After the source is a complaint by itself again."""
+    place = next(number for number, item in enumerate(merges) if item.id == row.id)
+    theirs: list[Facts] = [{}] * place
+    theirs += judged_since.made_of_facts(uow, survivor, merges[place:])
+    done = [
+        Combining(item.source_facts, item.facts_before, item.facts_after, since)
+        for item, since in zip(merges, theirs, strict=True)
+    ]
     facts, rest = combining.without(done, place, facts_of(survivor))
-    for item, now in zip((item for item in rows if item.id != row.id), rest, strict=True):
+    for item, now in zip((item for item in merges if item.id != row.id), rest, strict=True):
         item.facts_before, item.facts_after = dict(now.before), dict(now.after)
     set_facts(survivor, facts)

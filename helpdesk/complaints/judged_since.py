@@ -1,0 +1,65 @@
+"""What somebody did to a survivor's facts while duplicates were merged into it, which is theirs when one of these is undone.
+
+Most of it shows: the fact is another than what the merge made of it (`combining`). What does not is told by the survivor's story: a
+severity that was set to something else and back again; a triage that came to what a rule had found in the duplicate; an
+acknowledgement by an answer that the duplicate's had come before.
+"""
+
+from collections.abc import Sequence
+from typing import Any, Final
+from uuid import UUID
+
+from helpdesk.complaints import assessments, merge_queries
+from helpdesk.complaints.acts import BY_FACTS
+from helpdesk.complaints.combining import COMBINED, Facts
+from helpdesk.complaints.events import ComplaintAnswered, ComplaintReopened, ComplaintTriaged, SeveritySet
+from helpdesk.complaints.merge_models import Merge
+from helpdesk.complaints.models import Complaint, Issue, Need
+from helpdesk.complaints.replaying import told
+from helpdesk.kernel.unit_of_work import UnitOfWork
+
+_RELATIVE: Final = frozenset({"escalation_level"})
+"""One up and one down is where it was."""
+
+
+def made_of_facts(uow: UnitOfWork, survivor: Complaint, merges: Sequence[Merge]) -> Sequence[Facts]:
+    """Of each of these merges, what somebody made of the survivor's facts after it and before the next. The first one is being undone:
+    what it had brought has gone home already.
+    """
+    found: list[dict[str, Any]] = [{} for _ in merges]
+    triaged: set[int] = set()
+    for act in merge_queries.acts_since(uow.session, survivor.id, merges[0].survivor_sequence):
+        place = max(number for number, merge in enumerate(merges) if merge.survivor_sequence < act.stream_seq)
+        found[place] |= _made(act, found[place])
+        if act.type == ComplaintTriaged.type:
+            triaged.add(place)
+        elif act.type == SeveritySet.type and act.payload["given"].get("cause") != BY_FACTS:
+            triaged.discard(place)
+    if triaged:
+        uow.session.flush()  # it is judged by what it has left
+    for place in triaged:
+        level = assessments.triaged_without(uow, survivor, _brought(uow, merges[place + 1 :]))
+        if level is not None:
+            found[place]["severity"] = level
+    return found
+
+
+def _made(act: Any, already: Facts) -> Facts:
+    changed = dict(told(act.payload))
+    found = {name: after for name, (_, after) in changed.items() if name in COMBINED and name not in _RELATIVE}
+    if act.type == ComplaintAnswered.type and "acknowledged_at" not in already:
+        found["acknowledged_at"] = changed["resolved_at"][1]
+    if act.type == ComplaintReopened.type and act.payload["record_type"] == "complaint":
+        found["double_deviation"] = True
+    return found
+
+
+def _brought(uow: UnitOfWork, merges: Sequence[Merge]) -> set[UUID]:
+    """Issues and needs that came with these."""
+    tables = (Issue.__tablename__, Need.__tablename__)
+    return {
+        row_id
+        for merge in merges
+        for table in tables
+        for row_id in merge_queries.ledger_of(uow.session, merge.id, table)
+    }
