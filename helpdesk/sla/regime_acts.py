@@ -58,14 +58,18 @@ def record_fact(uow: UnitOfWork, actor: Actor, complaint: Complaint, given: dict
     return complaint.id, fact.id
 
 
-def withdraw_fact(uow: UnitOfWork, part: complaints.Part[RegulatoryFact], given: dict[str, Any]) -> tuple[UUID, UUID]:
-    """It had been recorded by mistake: its clocks stand as if it had not. `given`: reason. Raises `FactWithdrawn`."""
-    complaint, fact = part.complaint, part.row
+def withdraw_fact(uow: UnitOfWork, held: regime_queries.HeldFact, given: dict[str, Any]) -> tuple[UUID, UUID]:
+    """It had been recorded by mistake: its clocks stand as if it had not, those of the complaint in which its own goes on too. `given`:
+    reason. Raises `FactWithdrawn`.
+    """
+    complaint, fact = held.whose, held.row
     if fact.withdrawn_at is not None:
         raise FactWithdrawn
+    for each in (held.complaint, complaint):
+        uow.know_stream(each)
+        each.changed_at(uow.now)
     fact.withdrawn_at, fact.withdrawn_because = uow.now, given["reason"]
     uow.session.flush()
-    complaint.changed_at(uow.now)
     uow.record(
         RegulatoryFactWithdrawn(
             complaint_id=complaint.id,
@@ -79,14 +83,15 @@ def withdraw_fact(uow: UnitOfWork, part: complaints.Part[RegulatoryFact], given:
     )
     choose_anew(uow, complaint, "facts")
     _choose_elsewhere(uow, complaint)
-    return complaint.id, fact.id
+    return held.complaint.id, fact.id
 
 
 def _choose_elsewhere(uow: UnitOfWork, complaint: Complaint) -> None:
-    """What was split off from it, or from what it had gone on in, goes by its facts of before, and so does whatever that was merged into.
-    Locked one after another: a part comes after its whole, and of two who cross by way of a merge one is done again.
+    """What it goes on in goes by its facts, and what was split off from it, or from what it had gone on in, by those of before; and so
+    does whatever that was merged into. Locked one after another: a part comes after its whole, and of two who cross by way of a merge one
+    is done again.
     """
-    seen, ahead = {complaint.id}, list(regime_shared_queries.parts_of(uow.session, complaint.id))
+    seen, ahead = {complaint.id}, _going_by_facts_of(uow, complaint)
     while ahead:
         each = ahead.pop(0)
         if each in seen:
@@ -96,8 +101,12 @@ def _choose_elsewhere(uow: UnitOfWork, complaint: Complaint) -> None:
         uow.know_stream(other)
         if other.jurisdiction is not None:
             choose_anew(uow, other, "facts")
-        ahead += regime_shared_queries.parts_of(uow.session, each)
-        ahead += [] if other.merged_into_id is None else [other.merged_into_id]
+        ahead += _going_by_facts_of(uow, other)
+
+
+def _going_by_facts_of(uow: UnitOfWork, complaint: Complaint) -> list[UUID]:
+    goes_on = [] if complaint.merged_into_id is None else [complaint.merged_into_id]
+    return [*goes_on, *regime_shared_queries.parts_of(uow.session, complaint.id)]
 
 
 def decide(uow: UnitOfWork, actor: Actor, complaint: Complaint, given: dict[str, Any]) -> UUID:

@@ -8,6 +8,7 @@ from helpdesk.complaints import models as complaint_models
 from helpdesk.complaints import queries as complaints
 from helpdesk.complaints.complaint_api import Blueprint
 from helpdesk.identity.actors import Actor
+from helpdesk.kernel.errors import MovedMeanwhile
 from helpdesk.kernel.pagination import Page
 from helpdesk.kernel.schemas import PageQuery
 from helpdesk.kernel.unit_of_work import UnitOfWork
@@ -269,19 +270,20 @@ def record_fact(
     "/complaints/<ref>/regulatory-facts/<uuid:fact_id>/withdraw",
     operation_id="withdraw_complaint_regulatory_fact",
     summary="Take back a fact that was recorded by mistake",
-    description="Its clocks stand as if it had not been recorded; what was said of them stays in the timeline.",
+    description="Its clocks stand as if it had not been recorded; what was said of them stays in the timeline. One that was recorded of a "
+    "duplicate is withdrawn in the complaint in which that goes on, for both.",
     body=regime_schemas.Reason,
     answer=regime_fact_schemas.RegulatoryFact,
     permission="complaint:regime",
     load=regime_queries.fact_for_update,
     show=regime_queries.fact_detail,
     if_match="honoured",
-    errors=(regime_errors.FactWithdrawn, regime_errors.FactElsewhere),
+    errors=(regime_errors.FactWithdrawn, regime_errors.FactElsewhere, MovedMeanwhile),
 )
 def withdraw_fact(
-    uow: UnitOfWork, _actor: Actor, part: complaints.Part[regime_models.RegulatoryFact], given: dict[str, Any]
+    uow: UnitOfWork, _actor: Actor, held: regime_queries.HeldFact, given: dict[str, Any]
 ) -> tuple[UUID, UUID]:
-    return regime_acts.withdraw_fact(uow, part, given)
+    return regime_acts.withdraw_fact(uow, held, given)
 
 
 @blp.read(

@@ -57,7 +57,8 @@ class FactElsewhere(DomainError):
     code = "fact_elsewhere"
     title = "This fact was recorded of another complaint"
     advice = (
-        "It counts here because the two are, or were, one matter. Withdraw it where it was recorded; that changes both."
+        "It counts here because the two are, or were, one matter. Withdraw it where it was recorded, or, where that was merged, "
+        "in the complaint in which it goes on; that changes both."
     )
 
 

@@ -10,6 +10,7 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, and_, exists, false, func, or_, select, true
 from sqlalchemy.orm import Session
 
+from helpdesk.complaints import merge_queries, pair_queries
 from helpdesk.complaints import queries as complaints
 from helpdesk.complaints.events import ComplaintReceived
 from helpdesk.complaints.models import Complaint, TransitionRow
@@ -17,7 +18,7 @@ from helpdesk.identity.actors import Actor
 from helpdesk.kernel import advisory
 from helpdesk.kernel.access import existing
 from helpdesk.kernel.clock import parse_rfc3339
-from helpdesk.kernel.errors import NotFound
+from helpdesk.kernel.errors import MovedMeanwhile, NotFound
 from helpdesk.kernel.event_log import EventRow
 from helpdesk.kernel.pagination import Listed, Order, Page, listed
 from helpdesk.sla import regime_shared_queries
@@ -246,19 +247,33 @@ def fact_recorded(session: Session, complaint_id: UUID, kind: str, at: Any) -> b
     return session.execute(select(exists().where(RegulatoryFact.complaint_id == complaint_id, *same))).scalar_one()
 
 
-def fact_for_update(session: Session, actor: Actor, ref: str, fact_id: UUID) -> complaints.Part[RegulatoryFact]:
-    """Raises `FactElsewhere` where another complaint has it, of which it is so of this one too."""
-    try:
-        return complaints.part_for_update(session, actor, ref, RegulatoryFact, fact_id)
-    except NotFound:
-        of_it = regime_shared_queries.facts_of(session, complaints.visible_id(session, actor, ref))
-        statement = _facts(actor).where(or_(*of_it), RegulatoryFact.id == fact_id)
-        row = session.execute(statement).mappings().one_or_none()
-        if row is None:
-            raise
+@dataclass(frozen=True, slots=True)
+class HeldFact(complaints.Part[RegulatoryFact]):
+    """A fact with the complaint by which it was asked for, and the one of which it was recorded, `whose`: that complaint itself, or one
+    that goes on in it.
+    """
+
+    whose: Complaint
+
+
+def fact_for_update(session: Session, actor: Actor, ref: str, fact_id: UUID) -> HeldFact:
+    """Raises `FactElsewhere` where another complaint has it, of which it is so of this one too, but for one that goes on in this."""
+    complaint_id = complaints.visible_id(session, actor, ref)
+    statement = _facts(actor).where(or_(*regime_shared_queries.facts_of(session, complaint_id)))
+    row = existing(session.execute(statement.where(RegulatoryFact.id == fact_id)).mappings().one_or_none())
+    whose = row["complaint_id"]
+    goes_on_here = whose in merge_queries.going_on_in(session, complaint_id)
+    if whose != complaint_id and not (goes_on_here and row["visible"]):
         reference = row["reference"] if row["visible"] else None
         where = "a complaint that you may not see" if reference is None else reference
-        raise FactElsewhere(f"It is of {where}.", reference=reference) from None
+        raise FactElsewhere(f"It is of {where}.", reference=reference)
+    rows = pair_queries.lock_together(session, {complaint_id, whose}, complaints.visible_to(actor))
+    if rows.keys() != {complaint_id, whose}:
+        raise NotFound
+    if whose != complaint_id and rows[whose].merged_into_id != complaint_id:
+        raise MovedMeanwhile
+    fact = session.get_one(RegulatoryFact, fact_id, with_for_update=True, populate_existing=True)
+    return HeldFact(rows[complaint_id], fact, whose=rows[whose])
 
 
 _BY_TIME: Final = Order((RegulatoryFact.id,), (UUID,))
