@@ -5,6 +5,7 @@ Columns (keys): `received`, which must be there; `acknowledged`, `first_replied`
 (withdrawn or dismissed), or what a promise of that kind is called (`acknowledge`, `first_response` ...); `severity`, `tier`,
 `team`; `pauses` (JSON: `[[from, to], ...]`; CSV: `from/to` separated by spaces or semicolons, an open end left out); and the facts
 that conditions may ask for (`category`, `channel`, `tags` ...). Others are passed over. Times are RFC 3339, or local ones (`2026-03-02`, which is its midnight, or `2026-03-02 09:30`) where a time zone is given.
+What lies in the future has not gone in any way, and is a slip of whoever wrote the file, or of its time zone.
 """
 
 import csv
@@ -30,7 +31,7 @@ KINDS: Final[Mapping[str, str]] = {
 }
 """Column -> what was done then."""
 COLUMNS: Final = ("received", *KINDS, "ended", "severity", "tier", "team", "pauses")
-OURS: Final = (*COLUMNS, *VOCABULARY)
+OURS: Final = tuple(dict.fromkeys((*COLUMNS, *VOCABULARY)))
 """Whatever is read."""
 _NOTED: Final = 100
 _MANY: Final = {name for name, known in VOCABULARY.items() if known.kind.many}
@@ -50,10 +51,13 @@ class _Wrong(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """How a file is read. `columns`: ours -> the file's, where they are called otherwise. `severity`: of lines that say none."""
+    """How a file is read. `columns`: ours -> the file's, where they are called otherwise. `severity`: of lines that say none. `now`: after
+    which nothing has happened yet.
+    """
 
     columns: Mapping[str, str]
     severity: str
+    now: datetime
     zone: ZoneInfo | None = None
     passed_over: set[str] = field(default_factory=set)
     """The file's columns that nothing was read from, as far as it was read."""
@@ -140,6 +144,12 @@ class Reading:
         return None if given.get(name) in {None, ""} else self._instant(given[name], name)
 
     def _instant(self, written: Any, name: str) -> datetime:
+        found = self._read_time(written, name)
+        if found > self.now:
+            raise _Wrong(f"{name}: it lies in the future")
+        return found
+
+    def _read_time(self, written: Any, name: str) -> datetime:
         if not isinstance(written, str):
             raise _Wrong(f"{name}: write a time as text")
         text = written.strip()

@@ -1,8 +1,9 @@
 """`helpdesk sla simulate`: what policies would have promised, and which of it would have been kept."""
 
 import json
+import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -40,8 +41,8 @@ FILE is CSV with a header, or JSON Lines (*.jsonl, *.ndjson), with the columns
   category, channel, tags ...
                         whatever the conditions of the policies ask for
 
-Others are passed over, and named. Times are RFC 3339, or local with --time-zone. Bad lines are told by their numbers, and the rest go
-on; the exit status is 1 where every line was one.
+Others are passed over, and named. Times are RFC 3339, or local with --time-zone, and none lies in the future. Bad lines are told by
+their numbers, and the rest go on; the exit status is 1 where every line was one.
 
 A promise is judged where the file has the column for it; what is not done is open, and outside of `kept`, unless --as-of says by
 when it is broken (of a file; of the database that is now). What is resolved keeps every promise but the follow-up. Of the database each
@@ -139,7 +140,8 @@ def _read(path: Path, given: Mapping[str, Any], passed_over: set[str]) -> Iterat
     unknown = sorted(set(columns) - set(OURS))
     if unknown:
         raise click.ClickException(f"--column: nothing is read from {unknown[0]!r}; OURS is one of {', '.join(OURS)}")
-    reading = Reading(columns, given["severity"], _zone(given["zone"]), passed_over)
+    now = datetime.fromtimestamp(time.time(), UTC)  # a file is read without the database, which says it elsewhere
+    reading = Reading(columns, given["severity"], now, _zone(given["zone"]), passed_over)
     try:
         with path.open(encoding="utf-8-sig", errors="replace", newline="") as lines:
             yield from reading.jsonl(lines) if path.suffix in {".jsonl", ".ndjson"} else reading.csv(lines)

@@ -145,6 +145,9 @@ class TestFile:
             9: "2026-03-02T09:00:00Z,,S3",
             10: "2026-03-02T09:00:00Z,9999-12-31T00:00:00Z,S3,,",
             11: "2026-03-02T09:00:00Z,,S3,,gold",
+            12: "2999-03-02T09:00:00Z,,S3,,",
+            13: "2026-03-02T09:00:00Z,2999-03-02T09:00:00Z,S3,,",
+            14: "2026-03-02T09:00:00Z,,S3,2026-03-02T09:00:00Z/2999-03-01T09:00:00Z,",
         }
         lines = ["received,acknowledged,severity,pauses,tier", good, *bad.values(), good]
         done = run(written(tmp_path, "past.csv", "\n".join(lines)), "--json")
@@ -153,6 +156,9 @@ class TestFile:
         assert [problem["line"] for problem in found["problems"]] == list(bad)
         assert (found["cases"], found["refused"]) == (2, len(bad))
         assert "line 3: received:" in done.stderr
+        future = {12: "received", 13: "acknowledged", 14: "pauses"}
+        for line, name in future.items():
+            assert f"line {line}: {name}: it lies in the future" in done.stderr
 
     def test_bad_json_lines(self, tmp_path: Path) -> None:
         good = '{"received": "2026-03-02T09:00:00Z", "resolved": null}'
@@ -176,7 +182,9 @@ class TestFile:
         unknown = run(path, *asked, "--column", "reolved=Done")
         assert unknown.exit_code == 1
         assert "nothing is read from 'reolved'" in unknown.output
-        assert "resolved" in unknown.output
+        names = unknown.output.partition("OURS is one of ")[2].strip().split(", ")
+        assert {"received", "resolved", "severity", "tags"} <= set(names)
+        assert len(names) == len(set(names))
         assert run(path, *asked, "--column", "resolve=Done").exit_code == 1
         assert run(path, *asked[:4], "--time-zone", "Mars/Base").exit_code == 1
 
