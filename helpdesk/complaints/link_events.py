@@ -55,9 +55,12 @@ class DuplicateMerged(DuplicateEvent):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DuplicateParted(DuplicateEvent):
-    """That merge was undone."""
+    """That merge was undone. `waited`: since when and until when (null: still) the complainant of this one was waited for, although that of
+    the other one had written meanwhile.
+    """
 
     type: ClassVar[str] = "complaint.duplicate_parted"
+    waited: list[list[Any]] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

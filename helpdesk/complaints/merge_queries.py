@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session, aliased
 
 from helpdesk.complaints.link_events import DuplicateMerged, DuplicateParted
 from helpdesk.complaints.merge_models import Merge, MergedRow
-from helpdesk.complaints.models import Complaint, Issue, Message, Person
+from helpdesk.complaints.models import Complaint, Issue, Message, Need, Person
 from helpdesk.complaints.notification_models import Watcher
 from helpdesk.complaints.pair_queries import Pair, lock_together
 from helpdesk.complaints.queries import is_visible, visible_id, visible_to
@@ -161,6 +161,29 @@ def kin_of(session: Session, complaint_id: UUID) -> list[UUID]:
     return list(session.execute(_KIN, {"complaint_id": complaint_id}).scalars())
 
 
+def inbound_of(session: Session, complaint_id: UUID, since: datetime) -> list[datetime]:
+    """When a complainant wrote to it since then, by what stands in its thread now; the earliest first."""
+    written = Message.complaint_id == complaint_id, Message.kind == "inbound", Message.created_at >= since
+    return list(session.scalars(select(Message.created_at).where(*written).order_by(Message.created_at)))
+
+
+_STANDING: Final[Mapping[str, Any]] = {"messages": Message, "issues": Issue, "people": Person, "needs": Need}
+
+
+def still_there(session: Session, complaint_id: UUID, added: Mapping[str, list[str]]) -> dict[str, list[str]]:
+    """Of what `added_since` says, what is the complaint's now: something may have been removed, or gone on, or home."""
+    found = dict(added)
+    for name, table in _STANDING.items():
+        ids = [UUID(each) for each in added[name]]
+        there = {str(row) for row in session.scalars(_standing(table, ids, complaint_id))} if ids else set[str]()
+        found[name] = [each for each in added[name] if each in there]
+    return found
+
+
+def _standing(table: Any, row_ids: Sequence[UUID], complaint_id: UUID) -> Any:
+    return select(table.id).where(table.id.in_(row_ids), table.complaint_id == complaint_id)
+
+
 _ADDED: Final = {
     "complaint.message_added": ("messages", "message_id"),
     "complaint.issue_added": ("issues", "issue_id"),
@@ -188,11 +211,11 @@ def added_since(session: Session, survivor_id: UUID, sequence: int) -> dict[str,
 
 
 def acts_since(session: Session, survivor_id: UUID, sequence: int) -> Sequence[Any]:
-    """What was done to the complaint after that place of its story: place, type and payload of each event that tells changes, but
+    """What was done to the complaint after that place of its story: place, type, time and payload of each event that tells changes, but
     for those of merges and of their undoing. One that was erased tells nothing.
     """
     statement = (
-        select(EventRow.stream_seq, EventRow.type, EventRow.payload)
+        select(EventRow.stream_seq, EventRow.type, EventRow.occurred_at, EventRow.payload)
         .where(
             EventRow.stream_id == survivor_id,
             EventRow.stream_seq > sequence,

@@ -29,6 +29,7 @@ from helpdesk.complaints.merge_sharing import unshare, unshare_fields
 from helpdesk.complaints.merging import facts_of, find_anew, redirect, set_facts, tell
 from helpdesk.complaints.models import Complaint
 from helpdesk.identity.actors import Actor
+from helpdesk.kernel.schemas import json_safe
 from helpdesk.kernel.unit_of_work import UnitOfWork
 
 
@@ -66,15 +67,19 @@ def unmerge(uow: UnitOfWork, actor: Actor, held: Merged, given: Mapping[str, Any
     others = [item for item in merges if item.id != row.id]
     unshare(uow, row, survivor, others)
     watch, before = Watch(uow.session, source), changes.values_of(survivor)
-    stayed = merge_queries.added_since(uow.session, survivor.id, row.survivor_sequence)
+    added = merge_queries.added_since(uow.session, survivor.id, row.survivor_sequence)
     moved = move_home(uow, row, source, survivor)
+    stayed = merge_queries.still_there(uow.session, survivor.id, added)
+    waited = judged_since.waits_again(uow, survivor, source, row)
+    if waited and waited[-1][1] is None:
+        survivor.waiting_on = "customer"
+    _part(uow, row, survivor, merges)
     unshare_fields(uow, row, survivor, others)
     redirect(uow, None, held.beside, source.id)
     row.undone_at, row.undone_by = uow.now, actor.id if actor.kind == "agent" else None
     stood = {"back_to": row.source_status, "waiting_on": row.source_waiting_on}
     find_anew(uow, source, survivor)
     acts.carry_out(uow, actor, source, "unmerge", {"reason": given["reason"], **stood}, watch=watch)
-    _part(uow, row, survivor, merges)
     survivor.changed_at(uow.now)
     uow.record(
         DuplicateParted(
@@ -85,6 +90,7 @@ def unmerge(uow: UnitOfWork, actor: Actor, held: Merged, given: Mapping[str, Any
             source_reference=source.reference,
             changes=changes.since(before, survivor),
             moved=moved,
+            waited=json_safe([list(each) for each in waited]),
         ),
         stream=survivor,
     )
@@ -104,7 +110,7 @@ def unmerge(uow: UnitOfWork, actor: Actor, held: Merged, given: Mapping[str, Any
 
 
 def _part(uow: UnitOfWork, row: Merge, survivor: Complaint, merges: Sequence[Merge]) -> None:
-    """The survivor's facts without this merge, which is one of these. After the source is a complaint by itself again."""
+    """The survivor's facts without this merge, which is one of these."""
     place = next(number for number, item in enumerate(merges) if item.id == row.id)
     theirs: list[Facts] = [{}] * place
     theirs += judged_since.made_of_facts(uow, survivor, merges[place:])

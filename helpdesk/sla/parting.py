@@ -51,17 +51,19 @@ def part(uow: UnitOfWork, event: DuplicateParted) -> Sequence[Clock]:
     survivor = complaints.complaint_by_id_for_update(uow.session, event.complaint_id)
     found = queries.clocks_of_every_round(uow.session, survivor.id)
     promised = promising.of(uow, survivor)
+    waited = queries.waits_told(event.waited)
     parting = _Parting(
         uow,
         survivor,
         promised,
-        history=queries.history(uow.session, survivor.id).and_then(Parted(event.source_id)),
+        history=queries.history(uow.session, survivor.id).waited(waited).and_then(Parted(event.source_id)),
         merge_id=event.merge_id,
         merged_at=merge_queries.merge_by_id(uow.session, event.merge_id).merged_at,
         noted=merge_queries.ledger_of(uow.session, event.merge_id, BOOK),
         left=beginnings.moved(uow.session, survivor.id, undone=event.merge_id),
         steps=meanwhile.steps_of(uow.session, event.merge_id),
         moves=joining.may_move(uow, promised, event),
+        waited=bool(waited),
     )
     for clock in found:
         if clock.rule_id is None and clock.kind in AT_RECEIPT:
@@ -87,6 +89,7 @@ class _Parting:
     left: Mapping[UUID, Moved]
     steps: Mapping[UUID, Sequence[Step]]
     moves: bool
+    waited: bool
     right: dict[tuple[int, str], Clock] = field(default_factory=dict)
     right_answers: dict[tuple[int, UUID], Clock] = field(default_factory=dict)
 
@@ -235,7 +238,7 @@ class _Parting:
         if clock.state == "cancelled" and clock.kind == NEXT:
             return
         uow, terms = self.uow, self._terms(clock, begins, round_)
-        if joining.begins_so(clock, begins) and terms is None:
+        if joining.begins_so(clock, begins) and terms is None and not self.waited:
             return
         stopped_at, is_done = clock.stopped_at, clock.elapsed_seconds is not None
         joining.carry(uow, clock, begins)
@@ -280,17 +283,33 @@ def take_up(uow: UnitOfWork, event: ComplaintActed) -> Sequence[Clock]:
     owed = [clock for clock in found if clock.stopped_at == merged_at]
     asked = {clock.subject_id for clock in owed if clock.kind == NEXT}
     here = thread_queries.standing_in(uow.session, asked, event.complaint_id)
-    answered_at = None if merged_at is None else _answered_at(uow, event.complaint_id, merged_at)
+    answers = [] if merged_at is None else thread_queries.answers_elsewhere(uow.session, event.complaint_id, merged_at)
+    answered_at = next(iter(answers), None)
     for clock in owed:
         if clock.kind == NEXT and clock.subject_id not in here:
             clocks.take_back(uow, clock, uow.now)
         else:
             _owe_again(uow, clock, present, answered_at)
+    if merged_at is not None and answered_at is not None:
+        _asked_meanwhile(uow, event.complaint_id, answers, answered_at if asked & here else merged_at)
     return found
 
 
-def _answered_at(uow: UnitOfWork, complaint_id: UUID, since: datetime) -> datetime | None:
-    return next(iter(thread_queries.answers_elsewhere(uow.session, complaint_id, since)), None)
+def _asked_meanwhile(uow: UnitOfWork, complaint_id: UUID, answers: Sequence[datetime], since: datetime) -> None:
+    """What its complainant asked after that, and was answered in the other one: in time or late by when it was asked, for somebody had it
+    before them all the while. What nobody has answered is waited for as of now (`revise`).
+    """
+    complaint = complaints.complaint_by_id_for_update(uow.session, complaint_id)
+    promised = promising.of(uow, complaint)
+    for asked in thread_queries.asked_since(uow.session, complaint_id, since):
+        answered_at = next((at for at in answers if at > asked.at), None)
+        if asked.at < since or answered_at is None:
+            continue
+        clock = promising.begin(uow, promised, complaint, NEXT, asked.at, subject_id=asked.id)
+        if clock is not None:
+            clocks.stop(uow, clock, answered_at)
+            clocks.ring(uow, clock, uow.now)
+        since = answered_at
 
 
 def _owe_again(uow: UnitOfWork, clock: Clock, present: Round, answered_at: datetime | None) -> None:

@@ -16,6 +16,7 @@ from helpdesk.complaints.events import ComplaintActed, ComplaintMerged, Complain
 from helpdesk.complaints.link_events import DuplicateMerged, DuplicateParted
 from helpdesk.complaints.models import OPEN_STATES, Complaint
 from helpdesk.identity.actors import Actor
+from helpdesk.kernel.clock import parse_rfc3339
 from helpdesk.kernel.event_log import EventRow
 from helpdesk.kernel.events import Recorded
 from helpdesk.sla.models import Clock, SlaCalendar, SlaCalendarVersion
@@ -191,10 +192,16 @@ def _written(session: Session, rows: Sequence[Any]) -> History:
             source_id = UUID(payload["source_id"])
             happenings.append(Joined(source_id, present_round(history(session, source_id, row.occurred_at))))
         elif row.type == DuplicateParted.type and payload:
-            happenings.append(Parted(UUID(payload["source_id"])))
+            waited = waits_told(payload.get("waited", ()))
+            happenings = [*History(born, happenings).waited(waited).happenings, Parted(UUID(payload["source_id"]))]
         elif payload.get("waiting_on"):
             happenings.append(_act(row, payload["waiting_on"]))
     return History(born, happenings)
+
+
+def waits_told(written: Sequence[Sequence[str | None]]) -> list[tuple[datetime, datetime | None]]:
+    """As a `DuplicateParted` tells them."""
+    return [(parse_rfc3339(str(since)), None if until is None else parse_rfc3339(until)) for since, until in written]
 
 
 def _act(row: Any, waiting_on: str) -> Act:

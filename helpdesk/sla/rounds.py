@@ -7,7 +7,7 @@ was split off goes on with the round that it comes from.
 """
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final
 from uuid import UUID
@@ -86,6 +86,16 @@ class History:
         mine = (each for each in self.happenings if isinstance(each, Act) or each.source_id in source_ids)
         return History(self.born, list(mine))
 
+    def waited(self, waits: Collection[tuple[datetime, datetime | None]]) -> "History":
+        """As if the customer had been waited for then, too, although somebody else's message had ended it."""
+        found = list(self.happenings)
+        for since, until in waits:
+            found = [_waiting(each, since, until) for each in found]
+            if until is not None and not any(isinstance(each, Act) and each.at == until for each in found):
+                later = (place for place, each in enumerate(found) if isinstance(each, Act) and each.at > until)
+                found.insert(next(later, len(found)), Act(reopened=False, at=until, waiting_on="us"))
+        return History(self.born, found)
+
     @property
     def closed_at(self) -> datetime | None:
         """Since when nobody is waited for, not even us; None while it is open."""
@@ -101,6 +111,12 @@ class History:
     def last_away(self) -> datetime | None:
         """When it was last merged into another."""
         return next((act.at for act in reversed(self.happenings) if isinstance(act, Act) and act.away), None)
+
+
+def _waiting(each: Happening, since: datetime, until: datetime | None) -> Happening:
+    if isinstance(each, Act) and each.waiting_on == "us" and since <= each.at and (until is None or each.at < until):
+        return replace(each, waiting_on="customer")
+    return each
 
 
 def present_round(history: History) -> Round:

@@ -63,6 +63,16 @@ _WAITED: Final = (
     .order_by(_MESSAGE.created_at, _MESSAGE.id)
     .limit(1)
 )
+_ASKED: Final = (
+    select(_MESSAGE.id, _MESSAGE.created_at)
+    .where(
+        _MESSAGE.complaint_id == bindparam("complaint_id"),
+        _MESSAGE.kind == "inbound",
+        _MESSAGE.purpose != MERGED,
+        _MESSAGE.created_at >= bindparam("since"),
+    )
+    .order_by(_MESSAGE.created_at, _MESSAGE.id)
+)
 _OF_OTHER: Final = (
     select(_REPLY.created_at)
     .where(_REPLY.complaint_id == bindparam("other"), _BY_ANYBODY, _REPLY.created_at <= bindparam("until"))
@@ -135,6 +145,12 @@ def standing_in(session: Session, message_ids: Collection[UUID | None], complain
     """Of these messages those that stand in its thread."""
     here = select(_MESSAGE.id).where(_MESSAGE.id.in_(message_ids), _MESSAGE.complaint_id == complaint_id)
     return set(session.scalars(here)) if message_ids else set()
+
+
+def asked_since(session: Session, complaint_id: UUID, since: datetime) -> list[Unanswered]:
+    """What the complainant has written in its thread since then, answered or not, the oldest first."""
+    rows = session.execute(_ASKED, {"complaint_id": complaint_id, "since": since})
+    return [Unanswered(row.id, row.created_at) for row in rows]
 
 
 def _both(complaint_id: UUID, beside: UUID | None) -> list[UUID]:

@@ -77,6 +77,65 @@ def test_what_was_answered_meanwhile_is_answered_in_both(database: Database, at:
     in_order(database)
 
 
+@pytest.mark.parametrize("pausable", [True, False])
+@pytest.mark.parametrize("asked_before", [True, False])
+@pytest.mark.parametrize("rang", [True, False])
+@pytest.mark.parametrize("at", [6, 9])
+def test_what_was_asked_by_the_old_reference_is_answered_in_both(
+    database: Database, at: int, rang: bool, asked_before: bool, pausable: bool
+) -> None:
+    """By another person's duplicate: in time or late by when it was asked, as in one that was never merged."""
+    promise_answers(database, pausable=pausable)
+    source, survivor, alone = by_others(database)
+    if asked_before:
+        for story in (source, alone):
+            story.write("inbound", MONDAY + HOUR / 2)
+    join(source, survivor, MONDAY + HOUR)
+    if asked_before:
+        for story in (survivor, alone):
+            story.write("public_reply", MONDAY + 2 * HOUR)
+    for story in (source, alone):
+        story.write("inbound", MONDAY + 3 * HOUR)
+        story.write("inbound", MONDAY + 4 * HOUR)
+    if rang:
+        ring(survivor, MONDAY + 9 * HOUR)
+    for story in (survivor, alone):
+        story.write("public_reply", MONDAY + at * HOUR)
+    part(source, MONDAY + 10 * HOUR)
+    assert {state for state, *_ in told(survivor)} == {"cancelled"}
+    assert told(source)[-1] == told(alone)[-1]
+    assert told(source)[-1][0] == ("met" if at == 6 else "breached")
+    assert len(told(source)) == len(told(alone)) == 1 + asked_before
+    in_order(database)
+
+
+@pytest.mark.parametrize("pausable", [True, False])
+def test_what_was_asked_by_the_old_reference_and_not_answered_is_owed(database: Database, pausable: bool) -> None:
+    """The time in which it went on in the other is a wait to a promise that can pause."""
+    promise_answers(database, pausable=pausable)
+    source, survivor, _ = by_others(database)
+    join(source, survivor, MONDAY + HOUR)
+    source.write("inbound", MONDAY + 3 * HOUR)
+    part(source, MONDAY + 8 * HOUR)
+    ring(source, MONDAY + 8 * HOUR)
+    assert [state for state, *_ in told(source)] == ["running" if pausable else "breached"]
+    assert [state for state, *_ in told(survivor)] == ["cancelled"]
+    in_order(database)
+
+
+def promise_answers(database: Database, *, pausable: bool) -> None:
+    target = {"amount": 240, "unit": "minutes", "pausable": pausable}
+    promise(database, S3={KIND: target, "first_response": (960, "minutes")})
+
+
+def by_others(database: Database) -> tuple[Story, Story, Story]:
+    """The duplicate, the survivor, and one that is never merged, of three people."""
+    first, second, third = (
+        Story(database, complainant={"name": name, "email": f"{name}@example.com"}) for name in ("li", "wu", "xu")
+    )
+    return first, second, third
+
+
 def test_what_was_broken_before_they_met_is_broken_and_answered(database: Database) -> None:
     source, survivor = Story(database), Story(database)
     source.write("inbound", MONDAY + HOUR)

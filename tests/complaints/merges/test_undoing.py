@@ -124,6 +124,21 @@ class TestUndo:
         assert read(senior, source)["vulnerable"] is False
         verified(database)
 
+    def test_what_another_complainant_wrote_goes_home_and_has_not_stayed(
+        self, senior: Caller, team: UUID, database: Database
+    ) -> None:
+        source = new(senior, team, complainant={"name": "Another", "email": "another@example.com"})
+        survivor = new(senior, team)
+        merge(senior, source, survivor, silent=True, other_complainant=True)
+        theirs = write(senior, source, "inbound", "Hello?")
+        own = write(senior, survivor, "inbound", "And mine?")
+        gone = senior.post(f"{path_of(survivor)}/needs", {"flag": "hearing", "consent": True}).json["needs"][-1]
+        assert senior.delete(f"{path_of(survivor)}/needs/{gone['id']}", if_match="*").status_code == 200
+        stayed = unmerge(senior, source, silent=True)["stayed"]
+        assert (stayed["messages"], stayed["needs"]) == ([own["id"]], [])
+        assert [item["id"] for item in senior.get(f"{path_of(source)}/messages").json["items"]] == [theirs["id"]]
+        verified(database)
+
     def test_what_somebody_changed_is_theirs(self, senior: Caller, team: UUID, database: Database) -> None:
         source, survivor = new(senior, team), new(senior, team)
         act(senior, source, "triage", impact=5, urgency=4)
