@@ -75,6 +75,12 @@ def merges_into(session: Session, survivor_id: UUID) -> Sequence[Merge]:
     return session.scalars(statement).all()
 
 
+def merges_into_any(session: Session, survivor_ids: Collection[UUID]) -> Sequence[Merge]:
+    """`merges_into` of several."""
+    into = Merge.survivor_id.in_(survivor_ids), Merge.undone_at.is_(None)
+    return session.scalars(select(Merge).where(*into).order_by(Merge.id)).all() if survivor_ids else ()
+
+
 def undone_merges_of(session: Session, source_id: UUID) -> Sequence[Merge]:
     """Those of a complaint into others, in their order."""
     undone = Merge.source_id == source_id, Merge.undone_at.is_not(None)

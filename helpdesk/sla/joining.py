@@ -39,7 +39,7 @@ from helpdesk.sla import (
 from helpdesk.sla.beginnings import BOOK, Beginning
 from helpdesk.sla.models import Clock
 from helpdesk.sla.promising import Promised
-from helpdesk.sla.revising import AT_RECEIPT, FIRST, NEXT
+from helpdesk.sla.revising import AT_RECEIPT, FIRST, NEXT, REMEDY
 from helpdesk.sla.rounds import Joined, Round, present_round
 
 
@@ -86,9 +86,12 @@ def join(uow: UnitOfWork, event: DuplicateMerged) -> Sequence[Clock]:
         else:
             _count_from(uow, clock, begins, present)
         if moves:
-            promised.retarget(uow, clock, present.waits, by=event.merge_id)
+            promised.retarget(uow, clock, present.waits)
         note(uow, event.merge_id, BOOK, {clock.id: noted})
     _join_answers(uow, event, theirs, survivor, promised=promised, found=found, present=present, moved=moved)
+    for clock in found if moves else ():
+        if clock.kind in {NEXT, REMEDY} and clock.stopped_at is None:
+            promised.retarget(uow, clock, present.waits)
     _join_regulators(uow, event, theirs, survivor, found=found, moved=moved)
     return found
 

@@ -1,12 +1,13 @@
-"""What was promised of a survivor's clock while it was broken.
+"""What was promised of a survivor's clock since a merge.
 
 A promise that was broken stays the one that was made. But a clock that only a merge had broken counts, once that is undone, as if it had
-never been merged: by what its complaint was promised at each time since, until it was broken by that. So each promise that came while it
-was broken is noted in the book of the merge, and undoing that goes through them (`gone_through`).
+never been merged: by what its complaint was promised at each time since, until it was broken by that. So each promise that came since,
+that of the merge itself too, is noted in its book; undoing it leaves out what the merge alone brought (`own_terms`) and goes through the
+rest (`gone_through`).
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
@@ -14,6 +15,7 @@ from uuid import UUID
 from sqlalchemy.orm import Session
 
 from helpdesk.complaints import merge_ledger, merge_queries
+from helpdesk.complaints.link_events import DuplicateMerged, DuplicateParted
 from helpdesk.kernel.clock import parse_rfc3339, rfc3339
 from helpdesk.kernel.unit_of_work import UnitOfWork
 from helpdesk.sla import beginnings, clock_terms, transitions
@@ -36,7 +38,7 @@ Terms = Mapping[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """`terms`: promised from then on, None where nothing was. `by`: the merge that alone is why; `edited`: by an edit of the policies,
+    """`terms`: promised from then on, None where nothing was. `by`: the merge that was the reason; `edited`: by an edit of the policies,
     which may save what is broken.
     """
 
@@ -68,6 +70,13 @@ def same(one: Terms | None, other: Terms | None) -> bool:
     return all(one[name] == other[name] for name in one if name != "policy_version")
 
 
+def made_alike(one: Terms | None, other: Terms | None) -> bool:
+    """By the same policy, in whatever version, for the same severity and tier."""
+    if one is None or other is None:
+        return one is other
+    return all(one[name] == other[name] for name in _MADE_BY if name != "policy_version")
+
+
 def put(clock: Clock, terms: Terms) -> None:
     """The clock is watched by the caller, and counted anew after this."""
     for name, value in terms.items():
@@ -84,40 +93,37 @@ class _Meanwhile:
         """Written when all else is: the merge may be of this very unit of work."""
 
 
-def note(
-    uow: UnitOfWork,
-    clock: Clock,
-    before: Terms,
-    terms: Terms | None,
-    *,
-    by: UUID | None = None,
-    edited: bool = False,
-) -> None:
-    """Of a clock that goes, or went, by `before`: other terms were promised."""
+def note(uow: UnitOfWork, clock: Clock, before: Terms | None, terms: Terms | None, *, edited: bool = False) -> None:
+    """Of a clock that goes, or went, by `before`: other terms were promised, or the same as ever of one that goes by none of them."""
     mine = uow.book(_Meanwhile).noted.setdefault(clock.complaint_id, {})
     steps = mine.setdefault(clock.id, [Step(uow.now, before)])
-    steps.append(Step(uow.now, terms, by, edited))
+    steps.append(Step(uow.now, terms, edited=edited))
     uow.at_end(_Meanwhile, _write)
 
 
 def _write(uow: UnitOfWork) -> None:
-    """In the books of the merges that are not undone; where there are none, nobody will ask."""
-    for complaint_id, clocks in uow.book(_Meanwhile).noted.items():
-        merges = merge_queries.merges_into(uow.session, complaint_id)
-        for clock_id, steps in clocks.items() if merges else ():
-            rows = {
-                row.merge_id: row for row in merge_queries.rows_noted(uow.session, [m.id for m in merges], clock_id)
-            }
-            for merge in merges:
-                row = rows.get(merge.id)
-                known = [] if row is None else _read(row.before)
-                added = _added(known, steps)
-                if len(added) > max(len(known), 1):
-                    merge_ledger.note_at_once(uow, merge.id, BOOK, clock_id, {_STEPS: _written(added)})
+    """In the books of the merges that are not undone; where there are none, nobody will ask. What undoing one changes, `note_anew` says."""
+    noted = uow.book(_Meanwhile).noted
+    made = {
+        item.event.complaint_id: item.event.merge_id for item in uow.happened if isinstance(item.event, DuplicateMerged)
+    }
+    parted = {item.event.complaint_id for item in uow.happened if isinstance(item.event, DuplicateParted)}
+    for merge in merge_queries.merges_into_any(uow.session, noted.keys() - parted):
+        for clock_id, steps in noted[merge.survivor_id].items():
+            known = _known(uow.session, merge.id, clock_id)
+            first, *others = steps
+            others = [replace(step, by=made.get(merge.survivor_id)) for step in others]
+            # A broken clock goes by what it was broken by, and not by what was promised last: that is known.
+            added = _added(known, others if known else [first, *others])
+            if len(added) > max(len(known), 1):
+                merge_ledger.note_at_once(uow, merge.id, BOOK, clock_id, {_STEPS: _written(added)})
+
+
+def _known(session: Session, merge_id: UUID, clock_id: UUID) -> list[Step]:
+    return [step for row in merge_queries.rows_noted(session, [merge_id], clock_id) for step in _read(row.before)]
 
 
 def _added(known: Sequence[Step], steps: Sequence[Step]) -> list[Step]:
-    """What was promised between the last of those that are known and these was taken over by the clock itself."""
     found = list(known)
     for step in steps:
         if not found or not same(found[-1].terms, step.terms):
@@ -149,14 +155,26 @@ def _read(noted: Mapping[str, Any] | None) -> list[Step]:
     ]
 
 
+def noted_by_others(session: Session, clock: Clock) -> dict[UUID, list[Step]]:
+    """Merges into its complaint that are not undone -> what they have noted of it."""
+    merges = [merge.id for merge in merge_queries.merges_into(session, clock.complaint_id)]
+    rows = merge_queries.rows_noted(session, merges, clock.id)
+    return {row.merge_id: steps for row in rows if (steps := _read(row.before))}
+
+
+def note_anew(uow: UnitOfWork, merge_id: UUID, clock: Clock, steps: Sequence[Step]) -> None:
+    """What another merge has noted is otherwise, now that one is undone."""
+    merge_ledger.note_at_once(uow, merge_id, BOOK, clock.id, {_STEPS: _written(steps)})
+
+
 def steps_of(session: Session, merge_id: UUID, *, ended_only: bool = False) -> dict[UUID, list[Step]]:
-    """Clock -> what was promised of it while that merge was one, by nothing that the merge did alone. `ended_only`: of those that went
-    through it when the merge was undone.
+    """Clock -> what was promised of it since that merge, the first before it. `ended_only`: of those that went through it when the merge
+    was undone.
     """
     found = {}
     for kind in (beginnings.BOOK, BOOK):
         for clock_id, noted in merge_queries.ledger_of(session, merge_id, kind).items():
-            steps = [step for step in _read(noted) if step.by != merge_id]
+            steps = _read(noted)
             if steps and (noted.get(_ENDED) or not ended_only):
                 found[clock_id] = steps
     return found
@@ -192,11 +210,6 @@ def like(uow: UnitOfWork, other: Clock, terms: Terms, begins: Beginning, round_:
     uow.session.add(clock)
     transitions.begun(uow, [clock])
     return clock
-
-
-def is_broken(session: Session, clock: Clock, begins: Beginning, round_: Round, at: datetime) -> bool:
-    """Whether one that counts from there was broken by then, by what the clock goes by."""
-    return _Life(session, clock.kind, begins, round_).is_broken(terms_of(clock), at)
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,6 +30,7 @@ from helpdesk.sla import (
     clocks,
     joining,
     meanwhile,
+    own_terms,
     promising,
     queries,
     regime_queries,
@@ -38,9 +39,10 @@ from helpdesk.sla import (
 from helpdesk.sla.beginnings import BOOK, Beginning, Moved
 from helpdesk.sla.meanwhile import Step, Terms
 from helpdesk.sla.models import Clock
+from helpdesk.sla.own_terms import Own
 from helpdesk.sla.promising import Promised
 from helpdesk.sla.regime_choosing import GONE
-from helpdesk.sla.revising import ANSWERS, AT_RECEIPT, FIRST, NEXT, owed_by
+from helpdesk.sla.revising import ANSWERS, AT_RECEIPT, FIRST, NEXT, REMEDY, owed_by, revise
 from helpdesk.sla.rounds import Act, History, Parted, Round, present_round
 
 _ACKNOWLEDGE: Final = "acknowledge"
@@ -61,7 +63,7 @@ def part(uow: UnitOfWork, event: DuplicateParted) -> Sequence[Clock]:
         merged_at=merge_queries.merge_by_id(uow.session, event.merge_id).merged_at,
         noted=merge_queries.ledger_of(uow.session, event.merge_id, BOOK),
         left=beginnings.moved(uow.session, survivor.id, undone=event.merge_id),
-        steps=meanwhile.steps_of(uow.session, event.merge_id),
+        own=own_terms.own(uow.session, merge_queries.merge_by_id(uow.session, event.merge_id)),
         moves=joining.may_move(uow, promised, event),
         waited=bool(waited),
     )
@@ -70,13 +72,15 @@ def part(uow: UnitOfWork, event: DuplicateParted) -> Sequence[Clock]:
             parting.of_receipt(clock)
     parting.acknowledge_again()
     parting.of_answers([clock for clock in found if clock.kind == NEXT], event.source_id)
+    parting.of_remedies([clock for clock in found if clock.kind == REMEDY])
+    parting.go_by_what_is_promised(found)
     return found
 
 
 @dataclass(frozen=True, slots=True)
 class _Parting:
     """`noted`: the book of the merge that is undone; `left`: what those did that are not. `right`: what has been put right, by round
-    and kind, or question; `steps`: what was promised while a clock was broken.
+    and kind, or question; `own`: what was promised since, without that merge.
     """
 
     uow: UnitOfWork
@@ -87,7 +91,7 @@ class _Parting:
     merged_at: datetime
     noted: Mapping[UUID, dict[str, Any]]
     left: Mapping[UUID, Moved]
-    steps: Mapping[UUID, Sequence[Step]]
+    own: Own
     moves: bool
     waited: bool
     right: dict[tuple[int, str], Clock] = field(default_factory=dict)
@@ -127,10 +131,8 @@ class _Parting:
         if alone is not None and alone.carried and before is not None:
             return self._going_on(clock, before, alone.carried, round_)
         since = clock.stopped_at is None or clock.stopped_at > self.merged_at
-        if (
-            left is None and clock.carried is None and since
-        ):  # begun while they were one, or in a round in which they were not
-            return Beginning(round_.began, None)
+        if left is None and since:  # begun while they were one, or in a round in which they were not
+            return Beginning(round_.began, None) if clock.carried is None else alone
         return None
 
     def _going_on(self, clock: Clock, before: Clock, carried: beginnings.Carried, round_: Round) -> Beginning | None:
@@ -147,19 +149,22 @@ class _Parting:
         """The acknowledgement was the source's. In a round that is over it was owed until then, and the decision was one."""
         uow = self.uow
         joining.carry(uow, clock, begins)
-        terms = self.promised.terms_now(clock, begins.at)
-        if clock.round == self.survivor.round and terms is not None and not self._was_broken(clock, begins, round_):
+        steps = self.own.steps(clock)
+        if clock.round == self.survivor.round:
+            # What came meanwhile was noted of clocks that were open.
+            steps.append(Step(self.merged_at, self.promised.terms_now(clock, begins.at)))
+        terms = meanwhile.gone_through(uow.session, clock, steps, begins, round_)
+        if terms is not None:
             meanwhile.put(clock, terms)
         clocks.restart(uow, clock, begins.at, round_.waits, uow.now)
         ended_at = self.history.of_round(clock.round).closed_at
-        if clock.round < self.survivor.round and ended_at is not None:
+        if self.survivor.record_type != "complaint" and clock.round == self.survivor.round:
+            since = queries.converted_at(uow.session, self.survivor.id) or uow.now
+            clocks.cancel(uow, clock, max(since, clock.started_at))
+        elif clock.round < self.survivor.round and ended_at is not None:
             gone = regime_queries.ends_of_rounds(uow.session, self.survivor.id, GONE).get(clock.round)
             end = clocks.cancel if gone == ended_at else clocks.stop
             end(uow, clock, max(ended_at, clock.started_at))
-
-    def _was_broken(self, clock: Clock, begins: Beginning, round_: Round) -> bool:
-        """Before they were merged, by what it goes by."""
-        return meanwhile.is_broken(self.uow.session, clock, begins, round_, self.merged_at)
 
     def acknowledge_again(self) -> None:
         """Reopened while it was acknowledged by the source's acknowledgement, it is owed one of its own."""
@@ -187,6 +192,8 @@ class _Parting:
                     clocks.take_back(uow, clock, uow.now)
             elif clock.id in self.noted:
                 self._of_answer(clock)
+            elif clock.stopped_at is None or clock.stopped_at >= self.merged_at:
+                self._count_again(clock, beginnings.of_clock(clock), self._round_of(clock))
         waits = any(clock.stopped_at is None for clock in (*found, *queries.begun(uow.session, survivor.id)))
         if not waits and survivor.record_type == "complaint" and survivor.status in OPEN:
             asking.wait_for_the_next(uow, self.promised, survivor, found, present_round(self.history))
@@ -206,20 +213,15 @@ class _Parting:
         begins = Beginning(max(asked.at, present_round(own).began) if home.round > 1 else asked.at, None)
         if home.carried is not None and last is not None:
             begins = Beginning(last.started_at, clock_terms.carried_on(last, present_round(own).began))
-        terms = self._terms_beside(home, begins, round_)
+        terms = meanwhile.gone_through(uow.session, home, self._steps(home, begins), begins, round_)
+        if terms is None:
+            return
         clock = meanwhile.like(uow, home, terms, begins, round_, subject_id=asked.id)
         self.right_answers[home.round, asked.id] = clock
         if home.stopped_at is not None:
             end = clocks.stop if home.elapsed_seconds is not None else clocks.cancel
             end(uow, clock, until)
         clocks.ring(uow, clock, uow.now)
-
-    def _terms_beside(self, home: Clock, begins: Beginning, round_: Round) -> Terms:
-        there = meanwhile.terms_of(home)
-        if self.moves and home.stopped_at is None:
-            return self.promised.terms_now(home, begins.at) or there
-        steps = self.steps.get(home.id, [Step(self.merged_at, there)])
-        return meanwhile.gone_through(self.uow.session, home, steps, begins, round_) or there
 
     def _of_answer(self, clock: Clock) -> None:
         round_ = self._round_of(clock)
@@ -237,7 +239,11 @@ class _Parting:
         """
         if clock.state == "cancelled" and clock.kind == NEXT:
             return
-        uow, terms = self.uow, self._terms(clock, begins, round_)
+        uow, steps = self.uow, self._steps(clock, begins)
+        if all(step.terms is None for step in steps):  # only by the merge was it ever promised
+            clocks.take_back(uow, clock, uow.now)
+            return
+        terms = self._terms(clock, steps, begins, round_)
         if joining.begins_so(clock, begins) and terms is None and not self.waited:
             return
         stopped_at, is_done = clock.stopped_at, clock.elapsed_seconds is not None
@@ -252,15 +258,41 @@ class _Parting:
             end(uow, clock, max(stopped_at, clock.started_at))
         clocks.ring(uow, clock, uow.now)
 
-    def _terms(self, clock: Clock, begins: Beginning, round_: Round) -> Terms | None:
+    def _steps(self, clock: Clock, begins: Beginning) -> list[Step]:
+        """What was promised of it without that merge, and what is promised now: not a mere version of the same, which may have been told to
+        leave open clocks alone, unless undoing the merge moves what is promised.
+        """
+        steps = self.own.steps(clock)
+        if clock.round == self.survivor.round and clock.stopped_at is None:
+            present = self.promised.terms_now(clock, begins.at)
+            if self.moves or not meanwhile.made_alike(steps[-1].terms, present):
+                steps.append(Step(self.uow.now, present))
+        return steps
+
+    def _terms(self, clock: Clock, steps: Sequence[Step], begins: Beginning, round_: Round) -> Terms | None:
         """What it goes by without that merge; None: by what it does."""
-        steps = list(self.steps.get(clock.id, [Step(self.merged_at, meanwhile.terms_of(clock))]))
-        if self.moves and clock.round == self.survivor.round and clock.stopped_at is None:
-            steps.append(Step(self.uow.now, self.promised.terms_now(clock, begins.at)))
-        if clock.id in self.steps:
+        if clock.id in self.own.noted:
             meanwhile.ended(self.uow, self.merge_id, clock, steps)
+        for merge_id, noted in meanwhile.noted_by_others(self.uow.session, clock).items():
+            left = self.own.left_of(clock, noted)
+            if not meanwhile.same(left[-1].terms, steps[-1].terms):
+                left.append(Step(self.uow.now, steps[-1].terms))
+            meanwhile.note_anew(self.uow, merge_id, clock, left)
         terms = meanwhile.gone_through(self.uow.session, clock, steps, begins, round_)
         return None if terms is None or meanwhile.same(terms, meanwhile.terms_of(clock)) else terms
+
+    def of_remedies(self, found: Sequence[Clock]) -> None:
+        for clock in found:
+            if clock.stopped_at is None or clock.stopped_at >= self.merged_at:
+                self._count_again(clock, beginnings.of_clock(clock), self._round_of(clock))
+
+    def go_by_what_is_promised(self, found: Sequence[Clock]) -> None:
+        """What is promised for the first time, or again, too."""
+        if self.moves and self.survivor.record_type == "complaint":
+            mine = [clock for clock in found if clock.round == self.survivor.round or clock.stopped_at is None]
+            begun = queries.begun(self.uow.session, self.survivor.id)
+            there = [*mine, *(clock for clock in begun if clock not in mine)]
+            revise(self.uow, self.survivor, there, present=present_round(self.history))
 
 
 def _with_those_left(alone: Beginning | None, clock: Clock, left: Moved | None, round_: Round) -> Beginning | None:

@@ -53,17 +53,18 @@ class Promised:
         *,
         saved: bool = False,
         edited: bool = False,
-        by: UUID | None = None,
     ) -> None:
-        """See `clocks.retarget`. Of one that is broken all the same it is noted what would have been promised (`meanwhile`); so it is of
-        what is promised by a merge alone (`by`).
-        """
+        """See `clocks.retarget`. What is promised from now on is noted (`meanwhile`), also of one that is broken and goes by what it was."""
         if clock.policy_id is None:
             return
-        policy, before = self.policy(clock.started_at), meanwhile.terms_of(clock)
+        policy = self.policy(clock.started_at)
+        was = None if clock.state == "cancelled" else meanwhile.terms_of(clock)
         clocks.retarget(uow, clock, policy, self.severity, self.tier, waits=waits, at=uow.now, saved=saved)
-        if by is not None or (clock.state == "breached" and clock.stopped_at is None):
-            meanwhile.note(uow, clock, before, self.terms_now(clock, clock.started_at), by=by, edited=edited)
+        if clock.elapsed_seconds is not None:
+            return
+        terms = self.terms_now(clock, clock.started_at)
+        if clock.state == "breached" or not meanwhile.same(was, terms):
+            meanwhile.note(uow, clock, was, terms, edited=edited)
 
     def terms_now(self, clock: Clock, start: datetime) -> meanwhile.Terms | None:
         """What one of its kind that starts then is promised."""

@@ -12,7 +12,13 @@ from sqlalchemy import ARRAY, Uuid, all_, and_, any_, bindparam, exists, func, l
 from sqlalchemy.orm import Session
 
 from helpdesk.complaints import queries as complaints
-from helpdesk.complaints.events import ComplaintActed, ComplaintMerged, ComplaintReceived, ComplaintReopened
+from helpdesk.complaints.events import (
+    ComplaintActed,
+    ComplaintConverted,
+    ComplaintMerged,
+    ComplaintReceived,
+    ComplaintReopened,
+)
 from helpdesk.complaints.link_events import DuplicateMerged, DuplicateParted
 from helpdesk.complaints.models import OPEN_STATES, Complaint
 from helpdesk.identity.actors import Actor
@@ -40,6 +46,19 @@ def went_by_since(session: Session, clock: Clock) -> datetime | None:
     told = EventRow.type.in_((ClocksStarted.type, ClocksRecomputed.type))
     found = select(func.max(EventRow.occurred_at)).where(EventRow.stream_id == clock.complaint_id, told, about)
     return session.execute(found).scalar_one()
+
+
+def begun_since(session: Session, complaint_id: UUID, since: datetime) -> dict[UUID, datetime]:
+    """Clocks of a complaint that began at that time or after it, with when that was."""
+    told = EventRow.stream_id == complaint_id, EventRow.type == ClocksStarted.type, EventRow.occurred_at >= since
+    rows = session.execute(select(EventRow.occurred_at, EventRow.payload["clocks"].label("clocks")).where(*told))
+    return {UUID(item["clock_id"]): row.occurred_at for row in rows for item in row.clocks or ()}
+
+
+def converted_at(session: Session, complaint_id: UUID) -> datetime | None:
+    """When it was last found to be something else, a complaint or none."""
+    told = EventRow.stream_id == complaint_id, EventRow.type == ComplaintConverted.type
+    return session.execute(select(func.max(EventRow.occurred_at)).where(*told)).scalar_one()
 
 
 _OPEN: Final = (

@@ -7,10 +7,9 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from helpdesk.complaints import merge_queries
-from helpdesk.kernel.event_log import EventRow
+from helpdesk.sla import queries
 from helpdesk.sla.beginnings import BOOK
 from helpdesk.sla.models import Clock
-from helpdesk.sla.transition_events import ClocksStarted
 
 
 def brought_by(session: Session, merge_id: UUID) -> set[UUID]:
@@ -18,9 +17,7 @@ def brought_by(session: Session, merge_id: UUID) -> set[UUID]:
     the facts tell.
     """
     merge = merge_queries.merge_by_id(session, merge_id)
-    told = EventRow.stream_id == merge.survivor_id, EventRow.type == ClocksStarted.type
-    begun = session.scalars(select(EventRow.payload["clocks"]).where(*told, EventRow.occurred_at >= merge.merged_at))
-    since = {UUID(item["clock_id"]) for items in begun for item in items or ()}
+    since = set(queries.begun_since(session, merge.survivor_id, merge.merged_at))
     noted = merge_queries.ledger_of(session, merge_id, BOOK)
     since |= {clock_id for clock_id, known in noted.items() if known.get("own", merge_id) is None}
     regulators = select(Clock.id).where(Clock.id.in_(since), Clock.rule_id.is_not(None))

@@ -36,6 +36,7 @@ def revise(
     *,
     born: Sequence[tuple[str | None, str | None]] = (),
     edited: Policies | None = None,
+    present: Round | None = None,
 ) -> None:
     """Of a locked complaint. `found`: its `queries.clocks_at_hand`, where the caller has them; `born`: category and code of issues that
     are not written yet. `edited`: it is because of an edit of the policies, which are these now; then what was broken by an error
@@ -45,7 +46,8 @@ def revise(
         return
     if found is None:
         found = queries.clocks_at_hand(uow.session, complaint.id, complaint.round)
-    present = present_round(queries.history(uow.session, complaint.id, besides=uow.happened))
+    if present is None:
+        present = present_round(queries.history(uow.session, complaint.id, besides=uow.happened))
     revision = _Revision(uow, complaint, promising.of(uow, complaint, born, edited), found, present, edited is not None)
     revision.of_state()
     revision.of_answers()
@@ -138,8 +140,10 @@ class _Revision:
 
 def owed_by(complaint: Complaint) -> list[str]:
     """The kinds of promise that are still to be kept by where the complaint stands, whether any policy makes them or not; answers
-    and remedies are told by what was said and accepted.
+    and remedies are told by what was said and accepted. Of what is no complaint nothing is.
     """
+    if complaint.record_type != "complaint":
+        return []
     owed = {
         "acknowledge": complaint.status in OPEN and complaint.acknowledged_at is None,
         "investigate": complaint.status == "received",
