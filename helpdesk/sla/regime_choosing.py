@@ -101,7 +101,7 @@ def _asked_for(rules: Sequence[Rule], row: Any, known: Known, now: datetime) -> 
 
 
 def _judge(rule: Rule, by_name: Mapping[str, Rule], row: Any, known: Known, facts: Facts) -> Verdict:
-    start = _start(rule, by_name, known.facts)
+    start = start_of(rule, by_name, known.facts)
     stop = None if start is None else earliest(known.facts, rule.stops_on, start)
     zone = rule.zone(row.jurisdiction)
     if rule.off is not None:
@@ -119,12 +119,12 @@ def _judge(rule: Rule, by_name: Mapping[str, Rule], row: Any, known: Known, fact
     return Verdict(rule, applies, because, start, stop, row.jurisdiction)
 
 
-def _start(rule: Rule, by_name: Mapping[str, Rule], facts: Sequence[Fact]) -> datetime | None:
+def start_of(rule: Rule, by_name: Mapping[str, Rule], facts: Sequence[Fact]) -> datetime | None:
     """Where the one before it in the chain has stopped; where that was never begun, with the fact of its own that the rule names, which
     is one that stops the one before.
     """
     before = by_name.get(rule.starts_after or "")
-    began = None if before is None else _start(before, by_name, facts)
+    began = None if before is None else start_of(before, by_name, facts)
     if before is None or began is None:
         return started(facts, rule.clock_start)
     return earliest(facts, before.stops_on, began)
@@ -174,7 +174,7 @@ def choose_anew(
     if complaint.record_type != "complaint":
         return []
     sources = sources_of(uow.session, complaint)
-    judged = _judged(uow, complaint, latest, sources)
+    judged = judged_now(uow, complaint, latest, sources)
     rules = [verdict.rule for verdict in judged]
     given = regime_letters.given_of(uow.session, complaint.id, sources, rules, parted=cause == MERGED)
     _settle_those_ended(uow, complaint, judged, latest, given=given, brought=brought)
@@ -240,8 +240,21 @@ def _settle_those_ended(
     if not over:
         return
     ends = regime_queries.ends_of_rounds(uow.session, complaint.id, GONE)
+    settle_those_ended(uow, over.values(), ends, judged, given=given, brought=brought)
+
+
+def settle_those_ended(
+    uow: UnitOfWork,
+    over: Iterable[Clock],
+    ends: Mapping[int, datetime],
+    judged: Iterable[Verdict],
+    *,
+    given: Given,
+    brought: Collection[UUID],
+) -> None:
+    """By what is known now of the time until then. `ends`: round -> since when nothing is owed in it."""
     reasons = {verdict.rule.id: verdict for verdict in judged if verdict.applies and verdict.starts_at is not None}
-    for clock in over.values():
+    for clock in over:
         verdict, ended_at = reasons.get(clock.kind), ends.get(clock.round)
         if verdict is None:
             _annul(uow, clock, brought)
@@ -258,7 +271,7 @@ def carried_on(uow: UnitOfWork, complaint: Complaint, before: Sequence[Clock]) -
     left = [clock for clock in before if clock.rule_id is not None and _is_cut_off(clock)]
     if not left:
         return []
-    judged = _judged(uow, complaint, {clock.kind: clock for clock in left}, sources_of(uow.session, complaint))
+    judged = judged_now(uow, complaint, {clock.kind: clock for clock in left}, sources_of(uow.session, complaint))
     reasons = {verdict.rule.id for verdict in judged if verdict.applies and verdict.starts_at is not None}
     return [_carried_on(uow, complaint, clock) for clock in left if clock.kind in reasons]
 
@@ -276,7 +289,7 @@ def _carried_on(uow: UnitOfWork, complaint: Complaint, clock: Clock) -> dict[str
     return row
 
 
-def _judged(
+def judged_now(
     uow: UnitOfWork, complaint: Complaint, latest: Mapping[str, Clock], sources: Sequence[UUID]
 ) -> list[Verdict]:
     known = known_now(uow, complaint, sources)

@@ -1,13 +1,14 @@
 """How regulators' clocks follow what happens beside the lifecycle, in the same transaction."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
+from helpdesk.complaints import merge_queries
 from helpdesk.complaints.events import ComplaintEdited, MessageAdded
 from helpdesk.complaints.link_events import DuplicateEvent, DuplicateParted
 from helpdesk.kernel.unit_of_work import UnitOfWork
-from helpdesk.sla import regime_acts, regime_brought_queries, regime_choosing, regime_queries
+from helpdesk.sla import regime_acts, regime_brought_queries, regime_choosing, regime_parting, regime_queries
 from helpdesk.sla.regime_facts import told_by
 
 _DECIDING = frozenset({"jurisdiction", "sector"})
@@ -26,15 +27,17 @@ def duplicates_changed(uow: UnitOfWork, events: Sequence[DuplicateEvent]) -> Non
     """
     for event in events:
         survivor = _complaint(uow, event.complaint_id)
+        parted = isinstance(event, DuplicateParted)
         if survivor.jurisdiction is not None or _DECIDING & event.changes.keys():
             uow.session.flush()  # whose facts count is told by the merges that are not undone
-            regime_acts.choose_anew(uow, survivor, regime_choosing.MERGED, _brought(uow, event))
-        if isinstance(event, DuplicateParted):
+            brought = regime_brought_queries.brought_by(uow.session, event.merge_id) if parted else set()
+            regime_acts.choose_anew(uow, survivor, regime_choosing.MERGED, brought)
+            if parted:
+                merged_at = merge_queries.merge_by_id(uow.session, event.merge_id).merged_at
+                regime_parting.part(uow, survivor, merged_at, brought)
+                regime_acts.note_dues(uow, survivor.id)
+        if parted:
             _choose_source_anew(uow, event.source_id)
-
-
-def _brought(uow: UnitOfWork, event: DuplicateEvent) -> Collection[UUID]:
-    return regime_brought_queries.brought_by(uow.session, event.merge_id) if isinstance(event, DuplicateParted) else ()
 
 
 def _choose_source_anew(uow: UnitOfWork, source_id: UUID) -> None:

@@ -7,13 +7,14 @@ one merge that is left does not count any more; the audit of the clocks does not
 from typing import Final
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import select, text
 from sqlalchemy.orm import Session
 
 from helpdesk.kernel.unit_of_work import Database
 from helpdesk.sla import integrity_verification
+from helpdesk.sla.models import Clock
 from tests.sla.regulated import DAY, FINANCIAL, HOUSING, Regulated
-from tests.sla.test_merge_table import in_order
+from tests.sla.test_merge_table import in_order, stands
 from tests.sla.watching import MONDAY, join, part
 
 ACK: Final = "uk.housing.ack"
@@ -73,6 +74,72 @@ def test_what_the_survivor_had_kept_stays(database: Database) -> None:
     part(first, JOINED + 2 * DAY)
     assert (counted(survivor)[ACK], counted(survivor)[STAGE_1]) == ("met", "met")
     part(second, JOINED + 3 * DAY)
+    assert counted(survivor) == {ACK: "met"}
+    in_order(database)
+
+
+def told(story: Regulated) -> list[tuple[object, ...]]:
+    """But for what was never owed in the end."""
+    with Session(story.database.engine) as session:
+        mine = select(Clock).where(
+            Clock.complaint_id == story.id, Clock.rule_id.is_not(None), Clock.state != "cancelled"
+        )
+        return [(clock.kind, *stands(clock)) for clock in session.scalars(mine.order_by(Clock.kind, Clock.round))]
+
+
+@pytest.mark.parametrize("reopened", [False, True])
+def test_an_inquiry_keeps_nothing_of_the_duplicates(database: Database, reopened: bool) -> None:
+    survivor, alone = (Regulated(database) for _ in range(2))
+    source = Regulated(database, **HOUSING)
+    source.fact("acknowledgement_sent", MONDAY + 2 * DAY)
+    join(source, survivor, JOINED)
+    assert counted(survivor)[ACK] == "met"
+    for story in (survivor, alone):
+        if reopened:
+            story.act("withdraw", JOINED + DAY, reason="x")
+            story.act("reopen", JOINED + DAY, reason="x")
+        story.act("convert", JOINED + 2 * DAY, record_type="inquiry", reason="A question.")
+    part(source, JOINED + 3 * DAY)
+    assert counted(survivor) == counted(alone) == {}
+    in_order(database)
+
+
+@pytest.mark.parametrize("acknowledged", [True, False])
+def test_an_inquiry_keeps_what_it_had_kept_by_itself(database: Database, acknowledged: bool) -> None:
+    survivor, alone = (Regulated(database, **HOUSING) for _ in range(2))
+    source = Regulated(database, MONDAY - DAY, **HOUSING)
+    source.fact("acknowledgement_sent", MONDAY + DAY)
+    for story in (survivor, alone) if acknowledged else ():
+        story.fact("acknowledgement_sent", MONDAY + 2 * DAY)
+    join(source, survivor, JOINED)
+    for story in (survivor, alone):
+        story.act("convert", JOINED + DAY, record_type="inquiry", reason="A question.")
+    part(source, JOINED + 2 * DAY)
+    assert told(survivor) == told(alone)
+    assert counted(survivor).get(ACK) == ("met" if acknowledged else "breached")
+    in_order(database)
+
+
+@pytest.mark.parametrize("theirs", [{}, HOUSING])
+@pytest.mark.parametrize("since", [16, 1])
+@pytest.mark.parametrize("again", [True, False])
+def test_what_it_had_kept_before_it_came_under_another_jurisdiction(
+    database: Database, theirs: dict[str, str], since: int, again: bool
+) -> None:
+    """By its own start, whether that of the duplicate had broken it or not."""
+    survivor, alone = (Regulated(database, **HOUSING) for _ in range(2))
+    for story in (survivor, alone):
+        story.fact("acknowledgement_sent", MONDAY + DAY)
+    source = Regulated(database, MONDAY - since * DAY, **theirs)
+    join(source, survivor, JOINED)
+    assert survivor.clock(ACK).started_at == MONDAY - since * DAY
+    for story in (survivor, alone):
+        story.edit(JOINED + DAY, jurisdiction="DE")
+    if again:
+        other = Regulated(database, MONDAY)
+        join(other, survivor, JOINED + DAY)
+    part(source, JOINED + 2 * DAY)
+    assert told(survivor) == told(alone)
     assert counted(survivor) == {ACK: "met"}
     in_order(database)
 
