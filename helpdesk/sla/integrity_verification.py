@@ -20,6 +20,7 @@ from helpdesk.sla import (
     carried_verification,
     clock_terms,
     ladders,
+    owed_verification,
     parted_verification,
     policy_queries,
     queries,
@@ -198,4 +199,4 @@ def _told(at: datetime | None) -> str:
     return "no time" if at is None else at.isoformat()
 
 
-CHECKS = (clocks_follow_from_facts, *parted_verification.CHECKS)
+CHECKS = (clocks_follow_from_facts, *owed_verification.CHECKS, *parted_verification.CHECKS)

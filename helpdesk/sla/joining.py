@@ -22,7 +22,7 @@ from helpdesk.complaints import queries as complaints
 from helpdesk.complaints.lifecycle import OPEN
 from helpdesk.complaints.link_events import DuplicateEvent, DuplicateMerged
 from helpdesk.complaints.merge_ledger import note
-from helpdesk.complaints.models import Complaint
+from helpdesk.complaints.models import Complaint, Issue
 from helpdesk.complaints.tag_events import ComplaintTagged
 from helpdesk.kernel.clock import rfc3339
 from helpdesk.kernel.unit_of_work import UnitOfWork
@@ -121,7 +121,8 @@ def may_move(uow: UnitOfWork, promised: Promised, event: DuplicateEvent) -> bool
     for item in uow.happened:
         if isinstance(item.event, ComplaintTagged) and item.event.complaint_id == event.complaint_id:
             changed |= item.event.changes.keys()
-    return "severity" in changed or policy_facts.touched(changed, promised.policies.wanted)
+    issues = bool(event.moved.get(Issue.__tablename__))
+    return "severity" in changed or policy_facts.touched(changed, promised.policies.wanted, issues=issues)
 
 
 def _count_from(uow: UnitOfWork, clock: Clock, begins: Beginning, present: Round) -> None:

@@ -271,7 +271,7 @@ class _Parting:
 
     def _terms(self, clock: Clock, steps: Sequence[Step], begins: Beginning, round_: Round) -> Terms | None:
         """What it goes by without that merge; None: by what it does."""
-        if clock.id in self.own.noted:
+        if clock.id in self.own.noted or clock.id in self.own.begun:
             meanwhile.ended(self.uow, self.merge_id, clock, steps)
         for merge_id, noted in meanwhile.noted_by_others(self.uow.session, clock).items():
             left = self.own.left_of(clock, noted)

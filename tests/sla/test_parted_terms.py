@@ -5,12 +5,15 @@ broke does; what a person set meanwhile does not count; a question, or a round, 
 is held against them; what is no complaint any more is owed something again; the audit of the clocks does not see it.
 """
 
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 import pytest
+from sqlalchemy import text
+from sqlalchemy.orm import Session
 
 from helpdesk.kernel.unit_of_work import Database
+from helpdesk.sla import integrity_verification
 from tests.sla.climbing import ring
 from tests.sla.test_merge_table import in_order
 from tests.sla.test_parted_promises import follow
@@ -268,3 +271,55 @@ def test_two_duplicates_that_brought_something(database: Database) -> None:
     part(beside, after(24))
     assert alike(survivor, alone, after(24))
     in_order(database)
+
+
+def test_issues_that_the_duplicate_brings_are_another_policys(database: Database) -> None:
+    condition = when("categories", "BIL", "contains")
+    policy_id = make_policy(database, "Bills", targets=targets(0.6), condition=condition)
+    survivor, alone = (Story(database, issues=[{"category": "DEL"}]) for _ in range(2))
+    source = Story(database, after(1), issues=[{"category": "BIL", "issue": "BIL.FEE"}])
+    join(source, survivor, after(2))
+    assert survivor.clock("resolve").policy_id == policy_id
+    in_order(database)
+    part(source, after(3))
+    assert alike(survivor, alone, after(3))
+    in_order(database)
+
+
+def audited(database: Database) -> list[str]:
+    with Session(database.engine) as session:
+        return [item.detail for check in integrity_verification.CHECKS for item in check(session)]
+
+
+def far(database: Database, **more: Any) -> tuple[Story, Story]:
+    """A survivor whose promises are not due for long, and a duplicate that was merged into it and parted again."""
+    start = datetime.now(UTC) - MINUTE
+    survivor, source = Story(database, start, **more), Story(database, start, tags=["key"])
+    join(source, survivor, start)
+    part(source, start)
+    return survivor, source
+
+
+@pytest.mark.parametrize("changed", ["severity", "policy"])
+def test_the_audit_sees_an_open_clock_of_something_else(database: Database, changed: str) -> None:
+    policy_id = key_policy(database)
+    survivor, _ = far(database)
+    assert audited(database) == []
+    wrong = {
+        "severity": "UPDATE sla_clock SET severity = 'S4', target_amount = 480 WHERE id = :id",
+        "policy": "UPDATE sla_clock SET policy_id = :policy, policy_version = 1, target_amount = 144 WHERE id = :id",
+    }
+    with Session(database.engine) as session:
+        given = {"id": survivor.clock("resolve").id, "policy": policy_id}
+        session.execute(text(wrong[changed]), {name: given[name] for name in given if f":{name}" in wrong[changed]})
+        session.commit()
+    expected = "is for severity S4, should be for S3" if changed == "severity" else "goes by the policy Key, should by"
+    assert any(expected in each for each in audited(database))
+
+
+def test_what_an_edit_left_alone_is_in_order(database: Database) -> None:
+    """Of the policies that were in force when it began: no other is for it now until something else changes."""
+    survivor, _ = far(database, tags=["new"])
+    make_policy(database, "New", targets=targets(0.6), condition=when("tags", "new", "contains"), position=1)
+    assert survivor.clock("resolve").target_amount == 240
+    assert audited(database) == []
