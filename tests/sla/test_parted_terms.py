@@ -254,21 +254,30 @@ def test_a_policy_that_was_edited_meanwhile(database: Database, how: str, rang: 
     in_order(database)
 
 
-def test_two_duplicates_that_brought_something(database: Database) -> None:
-    """One the severity, one the policy: each is undone by itself."""
+@pytest.mark.parametrize("urgent_first", [True, False])
+@pytest.mark.parametrize("undone_first", ["urgent", "key"])
+def test_two_duplicates_that_brought_something(database: Database, urgent_first: bool, undone_first: str) -> None:
+    """One the severity, one the policy: each is undone by itself, and the survivor is as one that met the other alone."""
     key_policy(database)
-    survivor, alone = two(database)
-    source = urgent(database, 20, survivor)
-    other, beside = (Story(database, after(21), tags=["key"]) for _ in range(2))
-    for mine, theirs in ((other, survivor), (beside, alone)):
-        join(mine, theirs, after(22))
-        ring(theirs, after(22))
-    part(source, after(23))
-    assert alone.clock("resolve").target_amount == 144
-    assert alike(survivor, alone, after(23))
+    survivor, beside, alone = (Story(database) for _ in range(3))
+
+    def merged(kind: str, into: Story, at: int) -> Story:
+        more = SAFEGUARDING if kind == "urgent" else {"tags": ["key"]}
+        source = Story(database, after(19), **more)
+        join(source, into, after(at))
+        ring(into, after(at))
+        return source
+
+    places = {"urgent": 20 if urgent_first else 21, "key": 21 if urgent_first else 20}
+    sources = {kind: merged(kind, survivor, places[kind]) for kind in sorted(places, key=places.__getitem__)}
+    left = "key" if undone_first == "urgent" else "urgent"
+    other = merged(left, beside, places[left])
+    part(sources[undone_first], after(23))
+    assert alike(survivor, beside, after(23))
     in_order(database)
+    part(sources[left], after(24))
     part(other, after(24))
-    part(beside, after(24))
+    assert alike(beside, alone, after(24))
     assert alike(survivor, alone, after(24))
     in_order(database)
 
