@@ -13,10 +13,9 @@ from helpdesk.complaints.naming import going
 from helpdesk.customers.events import CustomerChanged
 from helpdesk.kernel.unit_of_work import UnitOfWork
 from helpdesk.sla import policies_in_force, policy_facts, policy_queries, regime_in_force, revising
-from helpdesk.sla.policy_facts import OF_CUSTOMER
+from helpdesk.sla.policy_facts import CUSTOMER_CHANGED, OF_CUSTOMER
 
-TOPIC: Final = "sla.customer_changed"
-"""Of the duty to hold the complaints of a customer against the policies; its subject is the customer."""
+TOPIC: Final = CUSTOMER_CHANGED
 _COLUMNS: Final = frozenset({"tier", "kind"})
 """Of a customer, that policies may ask for."""
 

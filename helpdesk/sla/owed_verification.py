@@ -18,9 +18,8 @@ from helpdesk.kernel.facts import Facts
 from helpdesk.kernel.outbox import Duty
 from helpdesk.kernel.verification import Violation
 from helpdesk.sla import policies_in_force, queries
-from helpdesk.sla.fact_subscribers import TOPIC
 from helpdesk.sla.models import Clock
-from helpdesk.sla.policy_facts import NOT_KNOWN, OF_CUSTOMER
+from helpdesk.sla.policy_facts import CUSTOMER_CHANGED, NOT_KNOWN, OF_CUSTOMER
 from helpdesk.sla.policy_spec import Policies
 
 _TOGETHER: Final = 300
@@ -76,9 +75,8 @@ def _was_left(session: Session, complaint: Complaint, clock: Clock, now: datetim
     if then.choose(_facts(session, complaint, then, now), clock.started_at).id == clock.policy_id:
         return True
     asked = not then.wanted.isdisjoint(OF_CUSTOMER)
-    waiting = exists().where(
-        Duty.topic == TOPIC, Duty.subject_id == complaint.customer_id, Duty.done_at.is_(None), Duty.dead_at.is_(None)
-    )
+    owed = Duty.topic == CUSTOMER_CHANGED, Duty.done_at.is_(None), Duty.dead_at.is_(None)
+    waiting = exists().where(*owed, Duty.subject_id == complaint.customer_id)
     return asked and bool(session.execute(select(waiting)).scalar_one())
 
 

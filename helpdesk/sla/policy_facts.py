@@ -55,6 +55,8 @@ NOT_KNOWN: Final = Facts({})
 OF_HANDLER: Final = frozenset({"team_id", "assignee_id"})
 """What routing decides, after a complaint has come in."""
 OF_CUSTOMER: Final = frozenset({"customer_tier", "customer_kind"})
+CUSTOMER_CHANGED: Final = "sla.customer_changed"
+"""Topic of the duty to hold the complaints of a customer against the policies; its subject is the customer."""
 _OF_ISSUES: Final = frozenset({"category", "issue", "categories", "issues"})
 _TOLD_BY: Final[Mapping[str, tuple[str, ...]]] = {
     "price_minor": ("price",),
