@@ -284,7 +284,7 @@ class _Parting:
     def of_remedies(self, found: Sequence[Clock]) -> None:
         for clock in found:
             if clock.stopped_at is None or clock.stopped_at >= self.merged_at:
-                self._count_again(clock, beginnings.of_clock(clock), self._round_of(clock))
+                self._count_again(clock, beginnings.of_clock(clock), present_round(self.history))
 
     def go_by_what_is_promised(self, found: Sequence[Clock]) -> None:
         """What is promised for the first time, or again, too."""
