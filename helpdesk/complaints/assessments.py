@@ -118,6 +118,16 @@ def merge(uow: UnitOfWork, survivor: Complaint, source: Complaint) -> tuple[Judg
     return judged, _news(judged, known)
 
 
+def brought(
+    uow: UnitOfWork, survivor: Complaint, source: Complaint, others: Collection[UUID], both: Collection[UUID]
+) -> str | None:
+    """The level that the rules ask for by what came with the `source`, were it the only one that was merged into the survivor.
+    `others`: ids of issues and needs that came with the others; `both`: with these and the source.
+    """
+    without = frozenset(reason.rule for reason in _judged(uow, survivor, both).reasons)
+    return _news(_judged(uow, survivor, others), without | _passed_over(uow.session, source))
+
+
 def triaged_without(uow: UnitOfWork, complaint: Complaint, without: Collection[UUID]) -> str | None:
     """The severity that follows from its last triage by what is written of it now, but for these issues and needs."""
     return _judged(uow, complaint, without).severity

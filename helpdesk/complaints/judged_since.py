@@ -8,7 +8,6 @@ acknowledgement by an answer that the duplicate's had come before. A wait that a
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, Final
-from uuid import UUID
 
 from helpdesk.complaints import assessments, merge_queries
 from helpdesk.complaints.acts import BY_FACTS
@@ -22,7 +21,7 @@ from helpdesk.complaints.events import (
     SeveritySet,
 )
 from helpdesk.complaints.merge_models import Merge
-from helpdesk.complaints.models import Complaint, Issue, Need
+from helpdesk.complaints.models import Complaint
 from helpdesk.complaints.replaying import told
 from helpdesk.kernel.unit_of_work import UnitOfWork
 
@@ -44,7 +43,7 @@ def made_of_facts(uow: UnitOfWork, survivor: Complaint, merges: Sequence[Merge])
         elif act.type == SeveritySet.type and act.payload["given"].get("cause") != BY_FACTS:
             triaged.discard(place)
     for place in triaged:
-        level = assessments.triaged_without(uow, survivor, _brought(uow, merges[place + 1 :]))
+        level = assessments.triaged_without(uow, survivor, merge_queries.judged_by(uow.session, merges[place + 1 :]))
         if level is not None:
             found[place]["severity"] = level
     return found
@@ -83,14 +82,3 @@ def _made(act: Any, already: Facts) -> Facts:
     if act.type == ComplaintReopened.type and act.payload["record_type"] == "complaint":
         found["double_deviation"] = True
     return found
-
-
-def _brought(uow: UnitOfWork, merges: Sequence[Merge]) -> set[UUID]:
-    """Issues and needs that came with these."""
-    tables = (Issue.__tablename__, Need.__tablename__)
-    return {
-        row_id
-        for merge in merges
-        for table in tables
-        for row_id in merge_queries.ledger_of(uow.session, merge.id, table)
-    }

@@ -1,6 +1,6 @@
 """What goes over to the survivor of a merge, and comes home when it is undone: issues, people, needs, links, and whole tables."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -80,18 +80,24 @@ def _knows(there: Person, person: Person) -> bool:
     return all(getattr(person, name) in {None, getattr(there, name)} for name in PERSON_FIELDS)
 
 
-def _move_needs(uow: UnitOfWork, merge_id: UUID, source: Complaint, survivor: Complaint) -> int:
+def _move_needs(
+    uow: UnitOfWork, merge_id: UUID, source: Complaint, survivor: Complaint, like: Sequence[Need] | None = None
+) -> int:
+    """`like`: of those that the survivor has not, the ones that are the same as one of them."""
     there = person_queries.needs_of(uow.session, survivor.id)
-    known = [(need.flag, need.adjustment, need.ground, need.consent, need.expires_at) for need in there]
-    wanted = [
-        need
-        for need in person_queries.needs_of(uow.session, source.id)
-        if (need.flag, need.adjustment, need.ground, need.consent, need.expires_at) not in known
-    ]
+    known = [_terms(need) for need in there]
+    wanted = [need for need in person_queries.needs_of(uow.session, source.id) if _terms(need) not in known]
+    if like is not None:
+        alike = [_terms(need) for need in like]
+        wanted = [need for need in wanted if _terms(need) in alike]
     if len(there) + len(wanted) > MAX_NEEDS:
         raise TooMuchToMerge
     survivor.vulnerable = survivor.vulnerable or source.vulnerable
     return _hand_over(uow, merge_id, wanted, survivor.id)
+
+
+def _terms(need: Need) -> tuple[Any, ...]:
+    return need.flag, need.adjustment, need.ground, need.consent, need.expires_at
 
 
 def _hand_over(uow: UnitOfWork, merge_id: UUID, rows: Sequence[Person | Need], survivor_id: UUID) -> int:
@@ -138,6 +144,7 @@ def _fits(uow: UnitOfWork, link: Link, ends: tuple[UUID, UUID], survivor: Compla
 
 
 def move_home(uow: UnitOfWork, row: Merge, source: Complaint, survivor: Complaint) -> dict[str, int]:
+    """Table -> how many rows went home."""
     moved = move_back(uow, row.id, source.id, survivor.id)
     issues = _back(uow, row.id, Issue, survivor.id)
     if len(issues) == survivor.issue_count:
@@ -157,16 +164,41 @@ def move_home(uow: UnitOfWork, row: Merge, source: Complaint, survivor: Complain
     for part, _ in (*people, *needs):
         part.complaint_id = source.id
     uow.session.flush()  # what each has now is looked at below
-    safety_issues = in_force().safety_issues
     for complaint in (source, survivor):
-        complaint.safety = any(item.issue in safety_issues for item in queries.issues_of(uow.session, complaint.id))
-        complaint.vulnerable = bool(person_queries.needs_of(uow.session, complaint.id))
+        _mark(uow, complaint)
     return moved | {
         "complaint_issue": len(issues),
         "complaint_person": len(people),
         "complaint_need": len(needs),
         "complaint_link": _links_home(uow, row.id, source, survivor),
     }
+
+
+def _mark(uow: UnitOfWork, complaint: Complaint) -> None:
+    safety_issues = in_force().safety_issues
+    complaint.safety = any(item.issue in safety_issues for item in queries.issues_of(uow.session, complaint.id))
+    complaint.vulnerable = bool(person_queries.needs_of(uow.session, complaint.id))
+
+
+def take_instead(
+    uow: UnitOfWork, row: Merge, survivor: Complaint, others: Mapping[Merge, Complaint]
+) -> dict[Merge, set[UUID]]:
+    """After `move_home`. A need that another source had too, and kept because the survivor had it already, comes over now: the survivor
+    stays as vulnerable as whoever is still merged into it. `others`: merges and their sources. Ids of needs, by merge.
+    """
+    went = merge_queries.noted(uow.session, Need, row.id)
+    found: dict[Merge, set[UUID]] = {}
+    for merge, other in others.items() if went else ():
+        before = _needs(uow, survivor)
+        _move_needs(uow, merge.id, other, survivor, went)
+        uow.session.flush()
+        found[merge] = _needs(uow, survivor) - before
+    _mark(uow, survivor)
+    return found
+
+
+def _needs(uow: UnitOfWork, complaint: Complaint) -> set[UUID]:
+    return {need.id for need in person_queries.needs_of(uow.session, complaint.id)}
 
 
 def _back(uow: UnitOfWork, merge_id: UUID, table: Any, survivor_id: UUID) -> list[tuple[Any, dict[str, Any]]]:

@@ -75,6 +75,15 @@ def merges_into(session: Session, survivor_id: UUID) -> Sequence[Merge]:
     return session.scalars(statement).all()
 
 
+def sources_of(session: Session, merges: Sequence[Merge]) -> dict[Merge, Complaint]:
+    """In the order of the merges."""
+    if not merges:
+        return {}
+    wanted = select(Complaint).where(Complaint.id.in_([merge.source_id for merge in merges]))
+    found = {complaint.id: complaint for complaint in session.scalars(wanted)}
+    return {merge: found[merge.source_id] for merge in merges}
+
+
 def merges_into_any(session: Session, survivor_ids: Collection[UUID]) -> Sequence[Merge]:
     """`merges_into` of several."""
     into = Merge.survivor_id.in_(survivor_ids), Merge.undone_at.is_(None)
@@ -124,6 +133,19 @@ def ledger_of(session: Session, merge_id: UUID, kind: str) -> dict[UUID, dict[st
     """Row id -> what was noted of it."""
     statement = select(MergedRow.row_id, MergedRow.before).where(MergedRow.merge_id == merge_id, MergedRow.kind == kind)
     return {row.row_id: row.before or {} for row in session.execute(statement)}
+
+
+def judged_by(session: Session, merges: Collection[Merge]) -> set[UUID]:
+    """Ids of the issues and needs that came with these."""
+    kinds = Issue.__tablename__, Need.__tablename__
+    of_them = MergedRow.merge_id.in_([merge.id for merge in merges]), MergedRow.kind.in_(kinds)
+    return set(session.scalars(select(MergedRow.row_id).where(*of_them))) if merges else set()
+
+
+def noted(session: Session, table: Any, merge_id: UUID) -> Sequence[Any]:
+    """The rows of a table that this merge moved, wherever they are by now."""
+    of_it = MergedRow.merge_id == merge_id, MergedRow.kind == table.__tablename__
+    return session.scalars(select(table).join(MergedRow, MergedRow.row_id == table.id).where(*of_it)).all()
 
 
 def rows_noted(session: Session, merge_ids: Collection[UUID], row_id: UUID) -> Sequence[MergedRow]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from typing import Any
+from uuid import UUID
 
 from sqlalchemy.orm import Session
 
@@ -23,11 +24,12 @@ from helpdesk.complaints.errors import (
 from helpdesk.complaints.lifecycle import OPEN
 from helpdesk.complaints.link_events import DuplicateParted
 from helpdesk.complaints.merge_models import Merge
-from helpdesk.complaints.merge_moving import move_home
+from helpdesk.complaints.merge_moving import move_home, take_instead
 from helpdesk.complaints.merge_queries import Merged
 from helpdesk.complaints.merge_sharing import unshare, unshare_fields
 from helpdesk.complaints.merging import facts_of, find_anew, redirect, set_facts, tell
 from helpdesk.complaints.models import Complaint
+from helpdesk.complaints.taxonomy import worst
 from helpdesk.identity.actors import Actor
 from helpdesk.kernel.schemas import json_safe
 from helpdesk.kernel.unit_of_work import UnitOfWork
@@ -65,14 +67,19 @@ def unmerge(uow: UnitOfWork, actor: Actor, held: Merged, given: Mapping[str, Any
     of_one_person = sharing_queries.is_of_one_person(uow.session, source.id)
     merges = list(merge_queries.merges_into(uow.session, survivor.id))
     others = [item for item in merges if item.id != row.id]
+    sources = merge_queries.sources_of(uow.session, others)
+    for complaint in sources.values():
+        uow.know_stream(complaint)
     unshare(uow, row, survivor, others)
     watch, before = Watch(uow.session, source), changes.values_of(survivor)
     added = merge_queries.added_since(uow.session, survivor.id, row.survivor_sequence)
     moved = move_home(uow, row, source, survivor)
+    instead = take_instead(uow, row, survivor, sources)
     stayed = merge_queries.still_there(uow.session, survivor.id, added)
     waited = judged_since.waits_again(uow, survivor, source, row)
     if waited and waited[-1][1] is None:
         survivor.waiting_on = "customer"
+    _judge_what_stays(uow, survivor, sources, instead)
     _part(uow, row, survivor, merges)
     unshare_fields(uow, row, survivor, others)
     redirect(uow, None, held.beside, source.id)
@@ -107,6 +114,19 @@ def unmerge(uow: UnitOfWork, actor: Actor, held: Merged, given: Mapping[str, Any
         "stayed": stayed,
         "elsewhere": merge_queries.gone_on(uow.session, row.id, {source.id, survivor.id}),
     }
+
+
+def _judge_what_stays(
+    uow: UnitOfWork, survivor: Complaint, sources: Mapping[Merge, Complaint], instead: Mapping[Merge, set[UUID]]
+) -> None:
+    """What the parted one had brought first was no news of a later one; without it, it is. `instead`: what came over just now."""
+    ids = {merge: merge_queries.judged_by(uow.session, [merge]) | instead.get(merge, set()) for merge in sources}
+    all_of_them = set[UUID]().union(*ids.values())
+    for merge, source in sources.items():
+        level = assessments.brought(uow, survivor, source, all_of_them - ids[merge], all_of_them)
+        if level is not None:
+            known = [merge.source_facts["severity"]] if merge.source_facts["judged"] else []
+            merge.source_facts = {**merge.source_facts, "severity": worst(level, *known), "judged": True}
 
 
 def _part(uow: UnitOfWork, row: Merge, survivor: Complaint, merges: Sequence[Merge]) -> None:

@@ -90,4 +90,5 @@ def rows_of(database: Database, complaint_id: str) -> dict[str, list[dict[str, A
 
 
 def verified(database: Database) -> None:
-    assert [f"{item.check} {item.subject}: {item.detail}" for item in violations(database)] == []
+    found = [f"{item.check} {item.subject}: {item.detail}" for item in violations(database)]
+    assert not found, found
