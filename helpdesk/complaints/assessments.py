@@ -181,10 +181,20 @@ def _news(judged: Judgement, known: frozenset[str]) -> str | None:
 
 
 def note_change(uow: UnitOfWork, complaint: Complaint, cause: str, before: str, judged: Judgement | None) -> None:
-    """Keep how the severity came to be what it is: `cause` merged or unmerged. Nothing where it is as it was before."""
+    """Keep how the severity came to be what it is. Nothing where it is as it was before."""
     if complaint.severity != before:
         found = judged or _judged(uow, complaint)
         _keep(uow, uow.actor, complaint, _Came(cause, complaint.severity, before, found))
+
+
+def note_parted(uow: UnitOfWork, complaint: Complaint, before: str) -> None:
+    """After a merge was undone, once what is left is written: keep what that comes to, where it changes the severity, and also where
+    it does not but a rule is gone with the duplicate. Else that rule would be passed over when it holds of the complaint itself.
+    """
+    judged = _judged(uow, complaint)
+    gone = _known_rules(uow.session, complaint) - {reason.rule for reason in judged.reasons}
+    if complaint.severity != before or (gone and complaint.record_type == "complaint"):
+        _keep(uow, uow.actor, complaint, _Came("unmerged", complaint.severity, before, judged))
 
 
 def at_receipt(row: dict[str, Any], issues: Sequence[str], needs: Sequence[dict[str, Any]]) -> Judgement:

@@ -101,9 +101,8 @@ def unmerge(uow: UnitOfWork, actor: Actor, held: Merged, given: Mapping[str, Any
         ),
         stream=survivor,
     )
-    if survivor.severity != before["severity"]:
-        uow.session.flush()  # it is judged by what it has left
-    assessments.note_change(uow, survivor, "unmerged", before["severity"], None)
+    uow.session.flush()  # it is judged by what it has left
+    assessments.note_parted(uow, survivor, before["severity"])
     if not given.get("silent"):
         uow.session.flush()  # its people are to be found with it again
         tell(uow, actor, source, survivor, "unmerged", of_one_person=of_one_person)

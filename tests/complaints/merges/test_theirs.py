@@ -110,6 +110,32 @@ class TestSeverity:
         assert read(senior, survivor)["severity"] == "S4"
         verified(database)
 
+    @pytest.mark.parametrize("level", ["S2", "S4"])
+    def test_a_need_of_its_own_is_news_afterwards(
+        self, senior: Caller, team: UUID, database: Database, level: str
+    ) -> None:
+        """Whoever set the severity had seen the rule hold of the duplicate, and of nothing else."""
+        source, survivor = new(senior, team, **SAFEGUARD), new(senior, team)
+        merge(senior, source, survivor, **ASIDE)
+        act(senior, survivor, "set_severity", severity=level)
+        unmerge(senior, source, **QUIET)
+        assert (read(senior, survivor)["severity"], read(senior, survivor)["severity_reasons"]) == (level, [])
+        answer = senior.post(f"{path_of(survivor)}/needs", SAFEGUARD["needs"][0])
+        assert answer.status_code == 201, answer.text
+        assert read(senior, survivor)["severity"] == "S1"
+        verified(database)
+
+    def test_what_was_passed_over_in_its_own_stays_passed_over(
+        self, senior: Caller, team: UUID, database: Database
+    ) -> None:
+        source, survivor = new(senior, team, **SAFEGUARD), new(senior, team, **SAFEGUARD)
+        merge(senior, source, survivor, **ASIDE)
+        act(senior, survivor, "set_severity", severity="S4")
+        unmerge(senior, source, **QUIET)
+        senior.post(f"{path_of(survivor)}/needs", {"flag": "safeguarding_concern", "consent": True})
+        assert read(senior, survivor)["severity"] == "S4"
+        verified(database)
+
 
 class TestOtherFacts:
     def test_what_was_changed_and_changed_back(self, senior: Caller, team: UUID, database: Database) -> None:
