@@ -28,7 +28,7 @@ def duplicates_changed(uow: UnitOfWork, events: Sequence[DuplicateEvent]) -> Non
     for event in events:
         survivor = _complaint(uow, event.complaint_id)
         parted = isinstance(event, DuplicateParted)
-        if survivor.jurisdiction is not None or _DECIDING & event.changes.keys():
+        if parted or survivor.jurisdiction is not None or _DECIDING & event.changes.keys():
             uow.session.flush()  # whose facts count is told by the merges that are not undone
             brought = regime_brought_queries.brought_by(uow.session, event.merge_id) if parted else set()
             regime_acts.choose_anew(uow, survivor, regime_choosing.MERGED, brought)

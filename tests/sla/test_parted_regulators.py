@@ -123,8 +123,9 @@ def test_an_inquiry_keeps_what_it_had_kept_by_itself(database: Database, acknowl
 @pytest.mark.parametrize("theirs", [{}, HOUSING])
 @pytest.mark.parametrize("since", [16, 1])
 @pytest.mark.parametrize("again", [True, False])
+@pytest.mark.parametrize("jurisdiction", ["DE", None])
 def test_what_it_had_kept_before_it_came_under_another_jurisdiction(
-    database: Database, theirs: dict[str, str], since: int, again: bool
+    database: Database, theirs: dict[str, str], since: int, again: bool, jurisdiction: str | None
 ) -> None:
     """By its own start, whether that of the duplicate had broken it or not."""
     survivor, alone = (Regulated(database, **HOUSING) for _ in range(2))
@@ -134,13 +135,32 @@ def test_what_it_had_kept_before_it_came_under_another_jurisdiction(
     join(source, survivor, JOINED)
     assert survivor.clock(ACK).started_at == MONDAY - since * DAY
     for story in (survivor, alone):
-        story.edit(JOINED + DAY, jurisdiction="DE")
+        story.edit(JOINED + DAY, jurisdiction=jurisdiction)
     if again:
         other = Regulated(database, MONDAY)
         join(other, survivor, JOINED + DAY)
     part(source, JOINED + 2 * DAY)
     assert told(survivor) == told(alone)
     assert counted(survivor) == {ACK: "met"}
+    in_order(database)
+
+
+@pytest.mark.parametrize("acknowledged", [True, False])
+def test_one_that_is_of_no_jurisdiction_any_more(database: Database, acknowledged: bool) -> None:
+    """It had the duplicate's regulator beside its own, and has neither then."""
+    survivor, alone = (Regulated(database, **FINANCIAL) for _ in range(2))
+    source = Regulated(database, MONDAY - DAY, **HOUSING)
+    source.fact("acknowledgement_sent", MONDAY + DAY)
+    for story in (survivor, alone) if acknowledged else ():
+        story.fact("acknowledgement_sent", MONDAY + 2 * DAY)
+    join(source, survivor, JOINED)
+    assert ACK in counted(survivor)
+    for story in (survivor, alone):
+        story.edit(JOINED + DAY, jurisdiction=None)
+    part(source, JOINED + 2 * DAY)
+    assert told(survivor) == told(alone)
+    assert counted(survivor) == {}
+    assert counted(source)[ACK] == "met"
     in_order(database)
 
 
