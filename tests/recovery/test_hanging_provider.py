@@ -76,7 +76,8 @@ def test_vouchers_are_issued_meanwhile(system: System, silent: Silent) -> None:
     silent.may_answer.set()
     wait_until(lambda: status(caller, waiting)[0] == "issued", "the refund")
     assert (len(provider.done), {key for _, key in provider.asked}) == (1, {f"{waiting['id']}-1"})
-    assert scalar(database, "SELECT count(*) FROM event WHERE type = 'offer.issued'") == 1 + len(ours)
+    told = "SELECT count(*) FROM event WHERE type = 'offer.issued' AND payload ->> 'offer_id' = :id"
+    assert [scalar(database, told, id=offer["id"]) for offer in (waiting, *ours)] == [1] * (1 + len(ours))
     assert violations(database) == []
 
 
