@@ -34,8 +34,9 @@ _EVER: Final = datetime.max.replace(tzinfo=UTC)
 
 
 def starts_follow_from_merges(session: Session) -> Iterator[Violation]:
-    """A clock of a survivor of merges that were undone, ended or not, counts from its own start, or from one that a complaint brought
-    which still goes on in it; one that goes on from a round before, from where that does. Not where part of the history was erased.
+    """A clock of a survivor of merges that were undone, kept, broken or open, counts from its own start, or from one that a complaint
+    brought which still goes on in it; one that goes on from a round before, from where that does. Not where part of the history was
+    erased. What was cancelled has promised nothing, from whenever it counted.
     """
     last: UUID | None = None
     while some := _survivors(session, last):
@@ -57,7 +58,12 @@ def _survivors(session: Session, after: UUID | None) -> Sequence[Complaint]:
 
 
 def _of_receipt(session: Session, complaint_ids: Sequence[UUID]) -> Sequence[Clock]:
-    mine = Clock.complaint_id.in_(complaint_ids), Clock.policy_id.is_not(None), Clock.kind.in_(AT_RECEIPT)
+    mine = (
+        Clock.complaint_id.in_(complaint_ids),
+        Clock.policy_id.is_not(None),
+        Clock.kind.in_(AT_RECEIPT),
+        Clock.state != "cancelled",
+    )
     return session.scalars(select(Clock).where(*mine).order_by(Clock.complaint_id, Clock.round, Clock.id)).all()
 
 
