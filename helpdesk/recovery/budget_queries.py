@@ -41,9 +41,6 @@ def paying_budgets(session: Session, team_id: UUID | None, currency: str, day: d
 
 
 _BUDGETS: Final = Budget.__table__.c
-_STATE: Final = """id, reserved_minor + committed_minor AS used, allocated_minor + transferred_minor AS funds,
-    allocated_minor + transferred_minor - lapsed_minor - reserved_minor - committed_minor AS available,
-    alert_percents, alerted, closed_at"""
 _STATE_TYPES: Final[dict[str, Any]] = {
     "id": _BUDGETS.id.type,
     "used": _BUDGETS.reserved_minor.type,
@@ -54,25 +51,29 @@ _STATE_TYPES: Final[dict[str, Any]] = {
     "closed_at": _BUDGETS.closed_at.type,
 }
 """Told so that SQLAlchemy need not find out each time what they are."""
-_MOVE: Final = text(f"""
+_MOVE: Final = text("""
     WITH moved AS (
         UPDATE budget SET reserved_minor = reserved_minor + :reserved, committed_minor = committed_minor + :committed,
                           version = version + 1
         WHERE id = :budget_id AND (CAST(:kind AS text) <> 'reserve' OR closed_at IS NULL
               AND allocated_minor + transferred_minor - reserved_minor - committed_minor >= :amount_minor)
-        RETURNING {_STATE}
+        RETURNING id, reserved_minor + committed_minor AS used, allocated_minor + transferred_minor AS funds,
+    allocated_minor + transferred_minor - lapsed_minor - reserved_minor - committed_minor AS available,
+    alert_percents, alerted, closed_at
     ), written AS (
         INSERT INTO budget_entry (id, budget_id, kind, amount_minor, offer_id, round, at, actor_kind, actor_id)
         SELECT :id, moved.id, CAST(:kind AS text), :amount_minor, :offer_id, :round, :at, :actor_kind, CAST(:actor_id AS uuid)
         FROM moved
     )
     SELECT id, used, funds, available, alert_percents, alerted, closed_at FROM moved
-""").columns(**_STATE_TYPES)  # noqa: S608  # ours
-_MOVE_SUMS: Final = text(f"""
+""").columns(**_STATE_TYPES)
+_MOVE_SUMS: Final = text("""
     UPDATE budget SET reserved_minor = reserved_minor + :reserved, committed_minor = committed_minor + :committed,
                       version = version + 1
-    WHERE id = :budget_id RETURNING {_STATE}
-""").columns(**_STATE_TYPES)  # noqa: S608  # ours
+    WHERE id = :budget_id RETURNING id, reserved_minor + committed_minor AS used, allocated_minor + transferred_minor AS funds,
+    allocated_minor + transferred_minor - lapsed_minor - reserved_minor - committed_minor AS available,
+    alert_percents, alerted, closed_at
+""").columns(**_STATE_TYPES)
 _MOVES: Final = ("reserved", "committed")
 
 

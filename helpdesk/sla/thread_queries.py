@@ -38,31 +38,6 @@ _BY_ANYBODY: Final = and_(
 _ANSWER: Final = and_(_REPLY.complaint_id.in_(bindparam("both", expanding=True)), _BY_ANYBODY)
 _AFTER: Final = tuple_(_REPLY.created_at, _REPLY.id) > tuple_(_MESSAGE.created_at, _MESSAGE.id)
 """By their times first: a copy has an id of its own."""
-_UNANSWERED: Final = (
-    select(_MESSAGE.id, _MESSAGE.created_at)
-    .where(
-        _MESSAGE.complaint_id == bindparam("complaint_id"),
-        _MESSAGE.kind == "inbound",
-        _MESSAGE.purpose != MERGED,
-        _MESSAGE.created_at >= bindparam("since"),
-        ~exists().where(_ANSWER, _AFTER),
-    )
-    .order_by(_MESSAGE.created_at, _MESSAGE.id)
-    .limit(1)
-)
-_WAITED: Final = (
-    select(_MESSAGE.id, _MESSAGE.created_at)
-    .where(
-        _MESSAGE.complaint_id == bindparam("complaint_id"),
-        _MESSAGE.kind == "inbound",
-        _MESSAGE.purpose != MERGED,
-        _MESSAGE.created_at >= bindparam("since"),
-        _MESSAGE.created_at < bindparam("at"),
-        ~exists().where(_ANSWER, _AFTER, _REPLY.created_at < bindparam("at")),
-    )
-    .order_by(_MESSAGE.created_at, _MESSAGE.id)
-    .limit(1)
-)
 _ASKED: Final = (
     select(_MESSAGE.id, _MESSAGE.created_at)
     .where(
@@ -73,6 +48,10 @@ _ASKED: Final = (
     )
     .order_by(_MESSAGE.created_at, _MESSAGE.id)
 )
+_UNANSWERED: Final = _ASKED.where(~exists().where(_ANSWER, _AFTER)).limit(1)
+_WAITED: Final = _ASKED.where(
+    _MESSAGE.created_at < bindparam("at"), ~exists().where(_ANSWER, _AFTER, _REPLY.created_at < bindparam("at"))
+).limit(1)
 _OF_OTHER: Final = (
     select(_REPLY.created_at)
     .where(_REPLY.complaint_id == bindparam("other"), _BY_ANYBODY, _REPLY.created_at <= bindparam("until"))

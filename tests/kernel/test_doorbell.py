@@ -133,12 +133,12 @@ class TestRinging:
             doorbell.ring(MAIL, [new_id()])
         assert not doorbell.has_room(QUEUES[0])
         assert doorbell.has_room(MAIL)
-        listening = [worker.HelpdeskWorker([QUEUES[0]], connection=doorbell.connection) for _ in range(2)]
+        listening: list[Any] = [worker.HelpdeskWorker([QUEUES[0]], connection=doorbell.connection) for _ in range(2)]
         for one in listening:
-            one.register_birth()  # type: ignore[no-untyped-call]
+            one.register_birth()
         assert doorbell.has_room(QUEUES[0])
         for one in listening:
-            one.register_death()  # type: ignore[no-untyped-call]
+            one.register_death()
         assert not doorbell.has_room(QUEUES[0])
 
     def test_redis_away(self) -> None:

@@ -71,14 +71,14 @@ def test_every_queue_with_what_waits_and_who_listens(settings: Settings, redis_u
     program = assemble(replace(settings, redis_url=redis_url))
     assert program.doorbell is not None
     program.doorbell.ring(PROVIDERS, [new_id(), new_id()])
-    listening = HelpdeskWorker([MAIL], connection=program.doorbell.connection)
-    listening.register_birth()  # type: ignore[no-untyped-call]
+    listening: Any = HelpdeskWorker([MAIL], connection=program.doorbell.connection)
+    listening.register_birth()
     try:
         found = ready(program.settings).json["checks"]["redis"]["queues"]
         assert (found[PROVIDERS], found[MAIL]) == ({"rings": 2, "workers": 0}, {"rings": 0, "workers": 1})
         assert set(found) == set(QUEUES)
     finally:
-        listening.register_death()  # type: ignore[no-untyped-call]
+        listening.register_death()
         program.engine.dispose()
 
 

@@ -7,6 +7,7 @@ is asked twice, or never again. (That the relay, without Redis, does each queue'
 
 import threading
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -65,7 +66,7 @@ def test_vouchers_are_issued_meanwhile(system: System, silent: Silent) -> None:
 
     ours = [accepted(caller, _complaint(caller, name), body) for name, body in _OURS.items()]
     for offer in ours:
-        wait_until(lambda offer=offer: status(caller, offer)[0] == "issued", f"the {offer['kind']}")  # type: ignore[misc]
+        wait_until(partial(_is_issued, caller, offer), f"the {offer['kind']}")
     order = order_of(database, waiting)
     assert (order.state, order.in_doubt, order.last_error) == ("open", 1, None), "it was still waited for by then"
     assert status(caller, waiting) == ("issuing", "automatic")
@@ -74,7 +75,7 @@ def test_vouchers_are_issued_meanwhile(system: System, silent: Silent) -> None:
     assert doorbell is not None
     doorbell.connection.flushall()
     silent.may_answer.set()
-    wait_until(lambda: status(caller, waiting)[0] == "issued", "the refund")
+    wait_until(partial(_is_issued, caller, waiting), "the refund")
     assert (len(provider.done), {key for _, key in provider.asked}) == (1, {f"{waiting['id']}-1"})
     told = "SELECT count(*) FROM event WHERE type = 'offer.issued' AND payload ->> 'offer_id' = :id"
     assert [scalar(database, told, id=offer["id"]) for offer in (waiting, *ours)] == [1] * (1 + len(ours))
@@ -82,6 +83,10 @@ def test_vouchers_are_issued_meanwhile(system: System, silent: Silent) -> None:
 
 
 _OURS: dict[str, dict[str, Any]] = {"Ana": voucher(), "Eva": {"kind": "apology_letter"}}
+
+
+def _is_issued(caller: Caller, offer: dict[str, Any]) -> bool:
+    return status(caller, offer)[0] == "issued"
 
 
 def _complaint(caller: Caller, name: str) -> dict[str, Any]:
