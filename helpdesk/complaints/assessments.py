@@ -118,14 +118,18 @@ def merge(uow: UnitOfWork, survivor: Complaint, source: Complaint) -> tuple[Judg
     return judged, _news(judged, known)
 
 
+def rules_without(uow: UnitOfWork, complaint: Complaint, without: Collection[UUID]) -> frozenset[str]:
+    """Rules that hold of it but for these issues and needs."""
+    return frozenset(reason.rule for reason in _judged(uow, complaint, without).reasons)
+
+
 def brought(
-    uow: UnitOfWork, survivor: Complaint, source: Complaint, others: Collection[UUID], both: Collection[UUID]
+    uow: UnitOfWork, survivor: Complaint, source: Complaint, others: Collection[UUID], own: Collection[str]
 ) -> str | None:
     """The level that the rules ask for by what came with the `source`, were it the only one that was merged into the survivor.
-    `others`: ids of issues and needs that came with the others; `both`: with these and the source.
+    `others`: ids of issues and needs that came with others; `own`: the rules that hold of the survivor alone.
     """
-    without = frozenset(reason.rule for reason in _judged(uow, survivor, both).reasons)
-    return _news(_judged(uow, survivor, others), without | _passed_over(uow.session, source))
+    return _news(_judged(uow, survivor, others), frozenset(own) | _passed_over(uow.session, source))
 
 
 def triaged_without(uow: UnitOfWork, complaint: Complaint, without: Collection[UUID]) -> str | None:
@@ -180,11 +184,10 @@ def _news(judged: Judgement, known: frozenset[str]) -> str | None:
     return worst(*levels) if levels else None
 
 
-def note_change(uow: UnitOfWork, complaint: Complaint, cause: str, before: str, judged: Judgement | None) -> None:
-    """Keep how the severity came to be what it is. Nothing where it is as it was before."""
-    if complaint.severity != before:
-        found = judged or _judged(uow, complaint)
-        _keep(uow, uow.actor, complaint, _Came(cause, complaint.severity, before, found))
+def note_merged(uow: UnitOfWork, survivor: Complaint, before: str, judged: Judgement) -> None:
+    """Keep how the severity came to be what it is (`judged`: by `merge`). Nothing where it is as it was before."""
+    if survivor.severity != before:
+        _keep(uow, uow.actor, survivor, _Came("merged", survivor.severity, before, judged))
 
 
 def note_parted(uow: UnitOfWork, complaint: Complaint, before: str) -> None:

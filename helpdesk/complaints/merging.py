@@ -105,7 +105,7 @@ def merge(uow: UnitOfWork, actor: Actor, pair: Pair, given: Mapping[str, Any], u
         ),
         stream=survivor,
     )
-    assessments.note_change(uow, survivor, "merged", before["severity"], judged)
+    assessments.note_merged(uow, survivor, before["severity"], judged)
     return row.id
 
 

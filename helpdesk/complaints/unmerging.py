@@ -121,8 +121,9 @@ def _judge_what_stays(
     """What the parted one had brought first was no news of a later one; without it, it is. `instead`: what came over just now."""
     ids = {merge: merge_queries.judged_by(uow.session, [merge]) | instead.get(merge, set()) for merge in sources}
     all_of_them = set[UUID]().union(*ids.values())
+    own = assessments.rules_without(uow, survivor, all_of_them) if sources else ()
     for merge, source in sources.items():
-        level = assessments.brought(uow, survivor, source, all_of_them - ids[merge], all_of_them)
+        level = assessments.brought(uow, survivor, source, all_of_them - ids[merge], own)
         if level is not None:
             known = [merge.source_facts["severity"]] if merge.source_facts["judged"] else []
             merge.source_facts = {**merge.source_facts, "severity": worst(level, *known), "judged": True}

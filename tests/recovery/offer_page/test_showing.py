@@ -32,26 +32,11 @@ from helpdesk.schedule import SWEEPS
 from helpdesk.wiring import Program
 from tests.conftest import SIGNING_KEY, Caller, complaint_body
 from tests.recovery.helpers import act, draft, execute, offered, perform, scalar, token, voucher
+from tests.recovery.offer_page.visiting import Visit
 from tests.recovery.test_options import option, several
-from tests.recovery.visiting import Visit
 
 PAGES: Final = Path(offer_view.__file__).with_name("pages")
 MARKUP: Final = '<script>alert(1)</script> & "it\'s" ${reference} {{ 7 * 7 }}'
-
-
-@pytest.fixture(autouse=True)
-def _money(budget: str) -> None:
-    pass
-
-
-@pytest.fixture
-def client(anonymous: Caller) -> FlaskClient:
-    return anonymous.client
-
-
-@pytest.fixture
-def offer(agent: Caller, complaint: dict[str, Any]) -> dict[str, Any]:
-    return offered(agent, complaint)
 
 
 @pytest.fixture

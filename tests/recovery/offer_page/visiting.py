@@ -10,6 +10,9 @@ from urllib.parse import urlencode, urljoin, urlsplit
 
 from flask.testing import FlaskClient
 
+from helpdesk.kernel.unit_of_work import Database
+from tests.recovery.helpers import scalar
+
 VOID: Final = {"meta", "link", "input", "br", "img"}
 ALLOWED: Final = {
     "html", "head", "meta", "title", "link", "body", "main", "h1", "h2", "p", "section", "div", "ul", "ol", "li", "dl", "dt",
@@ -204,3 +207,20 @@ def path_of(address: str) -> str:
     parts = urlsplit(address)
     assert parts.netloc == "helpdesk.test", address
     return parts.path + (f"?{parts.query}" if parts.query else "")
+
+
+def opened(client: FlaskClient, offer: dict[str, Any]) -> Visit:
+    visit = Visit(client, offer["link"])
+    visit.open()
+    return visit
+
+
+def another(visit: Visit) -> Visit:
+    """The same link in a browser of its own."""
+    found = Visit(visit.client.application.test_client(), visit.link)
+    found.open()
+    return found
+
+
+def steps(database: Database, action: str) -> int:
+    return int(scalar(database, "SELECT count(*) FROM offer_transition WHERE action = :action", action=action))
