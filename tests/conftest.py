@@ -33,6 +33,7 @@ from helpdesk.identity.role_queries import rights_of_role
 from helpdesk.kernel import in_force, migrations
 from helpdesk.kernel.db import Base, make_engine, normalised_url
 from helpdesk.kernel.embedded import EmbeddedPostgres, EmbeddedRedis
+from helpdesk.kernel.embedded.postgres import SUPERUSER
 from helpdesk.kernel.ids import new_id
 from helpdesk.kernel.settings import Settings
 from helpdesk.kernel.unit_of_work import Consequences, Database
@@ -146,7 +147,8 @@ class Cleaner:
         )
         self._left: dict[str, Any] = {}
         self._resets = itertools.count(1)
-        # Append-only tables refuse a DELETE. As a superuser one is past all triggers; otherwise they are switched off.
+        # Append-only tables refuse a DELETE. As a superuser one is past all triggers; otherwise they are switched off,
+        # which changes the tables' definitions: every connection then plans all its statements anew, at twice the time.
         self._superuser = self._rows("SELECT rolname FROM pg_roles WHERE rolname = current_user AND rolsuper") != set()
         if self._superuser:
             self._connection.execute(text("SET session_replication_role = replica"))
@@ -207,7 +209,10 @@ _GUARDED: Final = (
 
 @pytest.fixture(scope="session")
 def cleaner(worker_database_url: str) -> Iterator[Cleaner]:
-    with contextlib.closing(Cleaner(worker_database_url)) as made:
+    url = make_url(worker_database_url)
+    if "HELPDESK_TEST_DATABASE_URL" not in os.environ:
+        url = url.set(username=SUPERUSER)
+    with contextlib.closing(Cleaner(url.render_as_string(hide_password=False))) as made:
         yield made
 
 

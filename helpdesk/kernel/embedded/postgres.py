@@ -26,7 +26,7 @@ from helpdesk.kernel.embedded.serving import Ownership, wait_for_predecessor
 
 ROLE = "helpdesk"
 DATABASE = "helpdesk"
-_SUPERUSER = "postgres"
+SUPERUSER = "postgres"
 _PORT = "5432"  # only a part of the socket's name
 _SOCKET = f".s.PGSQL.{_PORT}"
 _SECONDS_TO_START = 300.0  # recovery after a crash may read a lot of log
@@ -161,7 +161,7 @@ class EmbeddedPostgres:
         if draft.exists():
             shutil.rmtree(draft)
         make_private(draft, account.uid, account.gid)
-        initdb: list[str | Path] = [programs / "initdb", "--pgdata", draft, "--username", _SUPERUSER]
+        initdb: list[str | Path] = [programs / "initdb", "--pgdata", draft, "--username", SUPERUSER]
         # The builtin locale sorts alike on every machine; the default would be whatever this one is set to.
         initdb += ["--encoding=UTF8", "--locale-provider=builtin", "--builtin-locale=C.UTF-8", "--locale=C"]
         initdb += ["--auth-local=peer", "--auth-host=reject", "--no-instructions"]
@@ -225,7 +225,7 @@ class EmbeddedPostgres:
         """
         ours = Account.ours()
         folder = make_private(self._home / "conf", ours.uid, ours.gid, mode=0o755 if account.is_another else 0o700)
-        who = [f'helpdesk "{user}" {role}' for user in sorted({ours.name, account.name}) for role in (ROLE, _SUPERUSER)]
+        who = [f'helpdesk "{user}" {role}' for user in sorted({ours.name, account.name}) for role in (ROLE, SUPERUSER)]
         files = {"hba_file": "local all all peer map=helpdesk\n", "ident_file": "\n".join(who) + "\n"}
         settings = {}
         for setting, text in files.items():
@@ -261,7 +261,7 @@ class EmbeddedPostgres:
         return psycopg.connect(
             host=str(self._socket_dir),
             port=_PORT,
-            user=_SUPERUSER,
+            user=SUPERUSER,
             dbname="postgres",
             autocommit=True,
             connect_timeout=10,
