@@ -36,7 +36,7 @@ def look_at(session: Session, complaint: Complaint) -> Scored | None:
 
 def is_protected(complaint: Complaint, kin: Sequence[Kin]) -> bool:
     """Somebody in need or in danger, on this complaint or another of the same person's."""
-    return complaint.vulnerable or complaint.safety or any(one.vulnerable for one in kin if one.same_person)
+    return complaint.vulnerable or complaint.safety or any(one.protected for one in kin if one.same_person)
 
 
 def is_protected_now(session: Session, complaint: Complaint) -> bool:

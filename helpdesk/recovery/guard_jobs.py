@@ -15,8 +15,8 @@ class Tools(Protocol):
 
 
 def lapse_reviews(tools: Tools, duty_id: UUID, complaint_id: UUID) -> None:
-    """A need was recorded on this complaint: reviews on others of the same person lapse, each under its complaint's lock. Safe to
-    run twice.
+    """Reviews of this complaint and of others of the same person lapse where they are found to be protected, each under its
+    complaint's lock. Safe to run twice.
     """
     with tools.database.reader() as session:
         found = kin_queries.under_review(session, complaint_id)

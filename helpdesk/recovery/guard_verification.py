@@ -9,18 +9,23 @@ from sqlalchemy.orm import Session
 from helpdesk.kernel.verification import Check, Violation
 
 _REVIEWS: Final = text("""
-    SELECT r.id, r.state, r.score, (g.content ->> 'threshold')::int AS threshold, o.drafted_by = r.settled_by AS own,
-           c.vulnerable OR c.safety AS protected
+    SELECT r.id, r.score, (g.content ->> 'threshold')::int AS threshold, o.drafted_by = r.settled_by AS own,
+           r.state = 'open' AND (c.vulnerable OR c.safety) AS of_protected
     FROM claim_review r JOIN offer o ON o.id = r.offer_id JOIN guard_rules g ON g.number = r.rules
     JOIN complaint c ON c.id = r.complaint_id
     WHERE o.drafted_by = r.settled_by OR r.score < (g.content ->> 'threshold')::int
+        OR (r.state = 'open' AND (c.vulnerable OR c.safety))
     ORDER BY r.id
 """)
 
 
 def claim_reviews(session: Session) -> Iterator[Violation]:
-    """A review was asked for by its score, and nobody settled one of their own offer."""
+    """A review was asked for by its score, nobody settled one of their own offer, and none is open where a need or a danger is
+    recorded.
+    """
     for row in session.execute(_REVIEWS):
+        if row.of_protected:
+            yield Violation("recovery.claim_reviews", f"review {row.id}", "open, though a need or a danger is recorded")
         if row.own:
             yield Violation("recovery.claim_reviews", f"review {row.id}", "settled by whoever drafted the offer")
         if row.score is not None and row.score < row.threshold:

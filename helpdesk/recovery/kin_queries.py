@@ -33,13 +33,15 @@ MOST: Final = 500
 
 @dataclass(frozen=True, slots=True)
 class Kin:
-    """`ties`: how it hangs together with the complaint: customer, email, phone, reference, duplicate, merged, link."""
+    """`ties`: how it hangs together with the complaint: customer, email, phone, reference, duplicate, merged, link. `protected`:
+    a need or a danger is recorded there.
+    """
 
     id: UUID
     ties: frozenset[str]
     customer_id: UUID | None
     received_at: datetime
-    vulnerable: bool
+    protected: bool
 
     @property
     def same_person(self) -> bool:
@@ -74,7 +76,7 @@ _KIN: Final = text(r"""
         SELECT CASE WHEN m.source_id = :id THEN m.survivor_id ELSE m.source_id END, 'merged'
         FROM complaint_merge m WHERE (m.source_id = :id OR m.survivor_id = :id) AND m.undone_at IS NULL
     )
-    SELECT c.id, c.customer_id, c.received_at, c.vulnerable, array_agg(DISTINCT tied.tie) AS ties
+    SELECT c.id, c.customer_id, c.received_at, c.vulnerable OR c.safety AS protected, array_agg(DISTINCT tied.tie) AS ties
     FROM tied JOIN complaint c ON c.id = tied.id WHERE c.id <> :id
     GROUP BY c.id ORDER BY c.received_at DESC, c.id LIMIT :most
 """).bindparams(bindparam("fields", type_=ARRAY(String)))
@@ -83,16 +85,16 @@ _KIN: Final = text(r"""
 def kin_of(session: Session, complaint_id: UUID, rules: GuardRules) -> list[Kin]:
     given = {"id": complaint_id, "fields": list(rules.reference_fields), "most": MOST}
     return [
-        Kin(row.id, frozenset(row.ties), row.customer_id, row.received_at, row.vulnerable)
+        Kin(row.id, frozenset(row.ties), row.customer_id, row.received_at, row.protected)
         for row in session.execute(_KIN, given)
     ]
 
 
 def under_review(session: Session, complaint_id: UUID) -> list[UUID]:
-    """Other complaints of the same person that have an open review, in the order in which they are locked."""
+    """Of this complaint and others of the same person those that have an open review, in the order in which they are locked."""
     rules = guard_queries.rules_in_force(session)
     theirs = [one.id for one in kin_of(session, complaint_id, rules) if one.same_person]
-    return guard_queries.open_among(session, theirs)
+    return guard_queries.open_among(session, [complaint_id, *theirs])
 
 
 _KEYS: Final = text(r"""

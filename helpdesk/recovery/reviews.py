@@ -32,8 +32,9 @@ from helpdesk.recovery.guard_queries import HeldReview
 from helpdesk.recovery.queries import Held
 
 LAPSE: Final = "recovery.lapse_reviews"
-"""Topic of the duty to let lapse what was opened on other complaints of somebody who is found to be vulnerable; its subject is the
-complaint on which that was recorded. Those others are locked one by one, and not by whoever has this one in hand.
+"""Topic of the duty to let lapse what was opened on complaints of somebody who is found to be protected; its subject is the complaint
+on which that was recorded, or whose complainant turned out to be somebody else's. Its kin are locked one by one, and not by whoever
+has this one in hand.
 """
 
 
@@ -153,14 +154,14 @@ def settle(uow: UnitOfWork, actor: Actor, held: HeldReview, given: Mapping[str, 
 
 
 def lapse(uow: UnitOfWork, complaint_id: UUID) -> None:
-    """The review of a complaint, where somebody on it, or on another of the same person's, is found to be vulnerable by now."""
+    """The review of a complaint, where somebody on it, or on another of the same person's, is found to be protected by now."""
     complaint = complaint_by_id_for_update(uow.session, complaint_id)
     if claims.is_protected_now(uow.session, complaint):
         drop(uow, complaint)
 
 
 def drop(uow: UnitOfWork, complaint: Complaint) -> None:
-    """Somebody on it is found to be vulnerable: what was scored is forgotten. The complaint is locked."""
+    """Somebody on it is found to be protected: what was scored is forgotten. The complaint is locked."""
     review = guard_queries.open_review(uow.session, complaint.id)
     if review is None:
         return

@@ -1,15 +1,25 @@
 """What happens to offers when something happens to their complaint, in the same transaction."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Protocol, cast
+from typing import Any, Final, Protocol, cast
 from uuid import UUID
 
 from helpdesk.complaints import queries as complaints
-from helpdesk.complaints.events import ComplaintDismissed, ComplaintReceived, ComplaintWithdrawn
+from helpdesk.complaints.events import (
+    ComplaintDismissed,
+    ComplaintEvent,
+    ComplaintReceived,
+    ComplaintTriaged,
+    ComplaintWithdrawn,
+    IssueAdded,
+    IssueChanged,
+    IssueRemoved,
+)
 from helpdesk.complaints.link_events import ComplaintSplit, DuplicateMerged, DuplicateParted
 from helpdesk.complaints.models import Complaint
 from helpdesk.complaints.notifications import News, tell
-from helpdesk.complaints.person_events import NeedEnded, NeedRecorded
+from helpdesk.complaints.person_events import NeedEnded, NeedRecorded, PersonChanged
+from helpdesk.kernel.differences import Changes
 from helpdesk.kernel.events import Event
 from helpdesk.kernel.unit_of_work import Subscriber, UnitOfWork
 from helpdesk.recovery import (
@@ -26,6 +36,10 @@ from helpdesk.recovery import (
 from helpdesk.recovery.authority_events import ApprovalOverdue
 from helpdesk.recovery.events import OfferActed, OfferContradicted, OfferSubmitted
 from helpdesk.recovery.waiting import DueTime
+
+_PROTECTING: Final = ("vulnerable", "safety")
+_KNOWN_BY: Final = frozenset({"customer_id", "email", "phone"})
+"""By what complaints are found to be one person's (`kin_queries.PERSON`)."""
 
 
 class WantedOffer(Protocol):
@@ -48,10 +62,13 @@ def complaint_dismissed(uow: UnitOfWork, events: Sequence[ComplaintDismissed]) -
 
 
 def duplicate_merged(uow: UnitOfWork, events: Sequence[DuplicateMerged]) -> None:
-    """What was delivered counts in the case that goes on, so that nothing is paid twice; nothing unsettled is merged."""
+    """What was delivered counts in the case that goes on, so that nothing is paid twice; nothing unsettled is merged. Whoever came
+    with the duplicate may be protected, or known to be on another complaint.
+    """
     for event in events:
         if event.one_customer:
             moving.move(uow, event)
+        _protect(uow, event, event.changes, met=bool(event.moved["complaint_person"]))
 
 
 def complaint_split(uow: UnitOfWork, events: Sequence[ComplaintSplit]) -> None:
@@ -96,19 +113,33 @@ def approval_overdue(uow: UnitOfWork, events: Sequence[ApprovalOverdue]) -> None
 
 
 def complaint_received(uow: UnitOfWork, events: Sequence[ComplaintReceived]) -> None:
-    """Of somebody of whom a need was recorded with it, no other complaint is scored any more."""
+    """Of somebody of whom a need or a danger was recorded with it, no other complaint is scored any more."""
     for event in events:
-        if event.born.get("vulnerable"):
+        if any(event.born.get(name) for name in _PROTECTING):
             uow.duty(reviews.LAPSE, event.complaint_id)
 
 
-def needs_changed(uow: UnitOfWork, events: Sequence[NeedRecorded | NeedEnded]) -> None:
-    """Nobody vulnerable is scored: what was, is forgotten, here and on other complaints of theirs."""
+def part_changed(
+    uow: UnitOfWork, events: Sequence[NeedRecorded | NeedEnded | IssueAdded | IssueChanged | IssueRemoved]
+) -> None:
     for event in events:
-        complaint = cast(Complaint, uow.stream_of(event.complaint_id))
-        if complaint.vulnerable:
-            reviews.drop(uow, complaint)
-            uow.duty(reviews.LAPSE, complaint.id)
+        _protect(uow, event, event.complaint_changes)
+
+
+def facts_changed(uow: UnitOfWork, events: Sequence[ComplaintTriaged | PersonChanged]) -> None:
+    for event in events:
+        _protect(uow, event, event.changes)
+
+
+def _protect(uow: UnitOfWork, event: ComplaintEvent, changed: Changes, *, met: bool = False) -> None:
+    """Nobody in need or in danger is scored: what was, is forgotten, here at once and on other complaints of theirs soon. `met`:
+    somebody else complains with it by now.
+    """
+    protected = any(changed.get(name, (None, False))[1] for name in _PROTECTING)
+    if protected:
+        reviews.drop(uow, cast(Complaint, uow.stream_of(event.complaint_id)))
+    if protected or met or changed.keys() & _KNOWN_BY:
+        uow.duty(reviews.LAPSE, event.complaint_id)
 
 
 def _tell_handlers(kind: str) -> Subscriber:

@@ -14,6 +14,7 @@ from helpdesk.kernel.unit_of_work import Database
 from helpdesk.recovery import guard_jobs, reviews
 from helpdesk.recovery.guard_rules import LINES, SHIPPED
 from helpdesk.wiring import Program
+from tests.complaints.merging import merge
 from tests.conftest import Caller, complaint_body, make_team
 from tests.racing import at_once
 from tests.recovery.answers import LETTER, NO_ID, codes, refused
@@ -37,6 +38,8 @@ def refund(amount: str) -> dict[str, Any]:
 
 
 NEED = {"flag": "hearing", "consent": True}
+SAFETY = {"category": "PRD", "issue": "PRD.SAFETY"}
+WU = {"name": "Wu", "email": "wu@example.com"}
 RULES = "/recovery-guards"
 
 
@@ -312,8 +315,7 @@ class TestReview:
     ) -> None:
         """Which its reviewers do not see; and what was opened on another person's complaint stays open."""
         submitted(agent, again)
-        person = {"name": "Wu", "email": "wu@example.com"}
-        _, stranger = [new(agent, UUID(again["team_id"]), complainant=person) for _ in range(2)]
+        _, stranger = [new(agent, UUID(again["team_id"]), complainant=WU) for _ in range(2)]
         submitted(agent, stranger)
         elsewhere = make_team(program.database, "Elsewhere")
         if where == "at once":
@@ -326,6 +328,66 @@ class TestReview:
         assert (dropped["complaint_id"], dropped["score"], dropped["reasons"]) == (again["id"], None, [])
         assert only_review(senior)["complaint_id"] == stranger["id"]
         assert violations(program.database) == []
+
+    @pytest.mark.parametrize("found", ["triaged", "added", "changed"])
+    def test_a_danger_that_is_found_drops_it_here_and_on_others_of_theirs(
+        self, program: Program, agent: Caller, senior: Caller, again: dict[str, Any], found: str
+    ) -> None:
+        other = new(agent, UUID(again["team_id"]))
+        for each in (again, other):
+            submitted(agent, each)
+        path = f"/complaints/{again['reference']}"
+        if found == "triaged":
+            body = {"impact": 1, "urgency": 1, "track": "investigate", **SAFETY}
+            assert senior.post(f"{path}/actions/triage", body).status_code == 200
+        elif found == "added":
+            assert senior.post(f"{path}/issues", SAFETY, if_match="*").status_code == 201
+        else:
+            (issue,) = senior.get(path).json["issues"]
+            assert senior.patch(f"{path}/issues/{issue['id']}", SAFETY, if_match="*").status_code == 200
+        assert only_review(senior, "dropped")["complaint_id"] == again["id"]
+        assert score(senior, other).json["why_not"] == "protected"
+        assert perform(program, reviews.LAPSE)["done"] == 1
+        assert senior.get("/claim-reviews?state=open").json["items"] == []
+        assert violations(program.database) == []
+
+    @pytest.mark.parametrize("more", [{"needs": [NEED]}, {"issues": [SAFETY]}], ids=["a need", "a danger"])
+    def test_what_a_merge_brings_drops_it(
+        self, program: Program, agent: Caller, senior: Caller, again: dict[str, Any], more: dict[str, Any]
+    ) -> None:
+        """Of another person's complaint, which protected nobody here before."""
+        submitted(agent, again)
+        wu = new(agent, UUID(again["team_id"]), complainant=WU, **more)
+        assert perform(program, reviews.LAPSE)["done"] == 1
+        assert only_review(senior)["complaint_id"] == again["id"]
+        merge(senior, wu, again, other_complainant=True)
+        assert only_review(senior, "dropped")["complaint_id"] == again["id"]
+        assert violations(program.database) == []
+
+    def test_whom_a_merge_brings_may_be_in_need_elsewhere(
+        self, program: Program, agent: Caller, senior: Caller, again: dict[str, Any]
+    ) -> None:
+        submitted(agent, again)
+        team = UUID(again["team_id"])
+        new(agent, team, complainant=WU, needs=[NEED])
+        perform(program, reviews.LAPSE)
+        merge(senior, new(agent, team, complainant=WU), again, other_complainant=True)
+        assert only_review(senior)["complaint_id"] == again["id"]
+        perform(program, reviews.LAPSE)
+        assert only_review(senior, "dropped")["complaint_id"] == again["id"]
+
+    def test_who_turns_out_to_be_in_need_elsewhere(
+        self, program: Program, agent: Caller, senior: Caller, again: dict[str, Any]
+    ) -> None:
+        """The address was mistaken."""
+        submitted(agent, again)
+        new(agent, UUID(again["team_id"]), complainant=WU, needs=[NEED])
+        perform(program, reviews.LAPSE)
+        path = f"/complaints/{again['reference']}"
+        (person,) = senior.get(path).json["people"]
+        assert senior.patch(f"{path}/people/{person['id']}", {"email": WU["email"]}, if_match="*").status_code == 200
+        perform(program, reviews.LAPSE)
+        assert only_review(senior, "dropped")["complaint_id"] == again["id"]
 
     def test_a_duty_that_is_done_twice_drops_it_once(
         self, program: Program, agent: Caller, manager: Caller, again: dict[str, Any]
@@ -359,6 +421,10 @@ class TestReview:
         execute(database, "UPDATE claim_review SET score = 3")
         assert any("recovery.claim_reviews" in line for line in violations(database))
         execute(database, "UPDATE claim_review SET score = 20")
+        execute(database, "UPDATE complaint SET safety = true WHERE id = :id", id=again["id"])
+        assert any("a need or a danger is recorded" in line for line in violations(database))
+        execute(database, "UPDATE complaint SET safety = false")
+        assert violations(database) == []
         settle(senior, only_review(senior))
         execute(database, "UPDATE claim_review SET settled_by = :who", who=agent.id)
         assert any("settled by whoever drafted" in line for line in violations(database))
