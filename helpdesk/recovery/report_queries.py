@@ -9,10 +9,10 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Date, Select, and_, cast, func, literal_column, select, true, tuple_
+from sqlalchemy import ColumnElement, Date, Select, and_, cast, exists, func, literal_column, or_, select, true, tuple_
 from sqlalchemy.orm import Session
 
-from helpdesk.complaints.models import Complaint, Issue
+from helpdesk.complaints.models import Complaint, Issue, TransitionRow
 from helpdesk.complaints.queries import visible_to
 from helpdesk.customers.models import Customer
 from helpdesk.identity.actors import Actor
@@ -269,13 +269,20 @@ def recovered(session: Session, actor: Actor, since: datetime, before: datetime,
         .group_by(_COMPLAINT.customer_id)
         .subquery("delivered")
     )
-    again = Complaint.__table__.alias("again").c
-    came_back = (
-        select(again.id)
-        .where(again.customer_id == delivered.c.customer_id, again.record_type == "complaint")
-        .where((again.received_at > delivered.c.delivered_at) | (again.reopened_count > 0))
-        .exists()
-    )
-    counts = select(func.count(), func.count().filter(came_back)).select_from(delivered)
+    counts = select(func.count(), func.count().filter(_came_back(delivered.c))).select_from(delivered)
     customers, back = session.execute(counts).one()
     return {"cost": int(session.execute(cost).scalar_one()), "customers": customers, "back": back}
+
+
+def _came_back(delivered: Any) -> ColumnElement[bool]:
+    """After their remedy was delivered they complained anew, or a complaint of theirs was reopened. What was dismissed is no other
+    complaint: spam, the same one told once more, or none at all.
+    """
+    again, step = Complaint.__table__.alias("again").c, TransitionRow.__table__.c
+    reopened = exists().where(step.complaint_id == again.id, step.action == "reopen", step.at > delivered.delivered_at)
+    return exists().where(
+        again.customer_id == delivered.customer_id,
+        again.record_type == "complaint",
+        again.status != "dismissed",
+        or_(again.received_at > delivered.delivered_at, reopened),
+    )

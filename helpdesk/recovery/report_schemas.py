@@ -262,7 +262,11 @@ class Return(Schema):
     )
     complained_again = fields.Integer(
         required=True,
-        metadata={"description": "Of these: after it, or about a complaint that was reopened.", "example": 10},
+        metadata={
+            "description": "Of these: who complained anew after it was delivered, or had a complaint reopened since. What was "
+            "dismissed (spam, a duplicate, no complaint) does not count.",
+            "example": 10,
+        },
     )
     retained_share = fields.String(required=True, metadata={"example": "0.8"})
     retained = MoneyField(required=True, metadata={"description": "The value of those who did not, by that share."})

@@ -16,6 +16,7 @@ import pytest
 
 from helpdesk.kernel.unit_of_work import Database
 from helpdesk.wiring import Program
+from tests.complaints.merging import merge
 from tests.conftest import Caller, Join, complaint_body, make_team
 from tests.recovery.answers import LETTER, codes, refused
 from tests.recovery.helpers import accepted, act, draft, execute, issued, offered, open_budget, voucher
@@ -256,6 +257,21 @@ class TestFairness:
         assert (answer.status_code, codes(answer)) == (422, [problem])
 
 
+def closed(firm: Firm, complaint: dict[str, Any], action: str, **given: Any) -> None:
+    answer = firm.manager.post(f"/complaints/{complaint['reference']}/actions/{action}", given)
+    assert answer.status_code == 200, answer.text
+
+
+def dismiss(firm: Firm, complaint: dict[str, Any], reason_code: str) -> None:
+    closed(firm, complaint, "dismiss", reason_code=reason_code)
+
+
+def take_up(firm: Firm, complaint: dict[str, Any]) -> None:
+    """Once more, after it was closed."""
+    closed(firm, complaint, "withdraw", reason="They say that it is settled.")
+    closed(firm, complaint, "reopen", reason="It is not.")
+
+
 class TestReturn:
     def test_null_for_no_cost(self, manager: Caller) -> None:
         found = manager.get(RETURN).json
@@ -273,6 +289,29 @@ class TestReturn:
         new(firm.agent, firm.team, 1)
         found = firm.manager.get(f"{RETURN}&retained_share=0.8").json
         assert (found["complained_again"], found["retained"]) == (1, money("160.00"))
+
+    @pytest.mark.parametrize(
+        ("again", "counted"),
+        [
+            (take_up, 1),
+            (lambda firm, _: dismiss(firm, new(firm.agent, firm.team, 1), "spam"), 0),
+            (lambda firm, _: dismiss(firm, new(firm.agent, firm.team, 1), "not_a_complaint"), 0),
+            (lambda firm, first: merge(firm.manager, new(firm.agent, firm.team, 1), first), 0),
+            (lambda firm, _: closed(firm, new(firm.agent, firm.team, 1), "withdraw", reason="They gave up."), 1),
+        ],
+        ids=["reopened", "spam", "not a complaint", "a duplicate", "withdrawn"],
+    )
+    def test_what_counts_as_complaining_again(self, firm: Firm, again: Any, counted: int) -> None:
+        first = new(firm.agent, firm.team, 1)
+        issued(firm.program, firm.agent, first, voucher("30.00"))
+        again(firm, first)
+        assert firm.manager.get(RETURN).json["complained_again"] == counted
+
+    def test_what_was_reopened_before_the_remedy_is_what_it_was_for(self, firm: Firm) -> None:
+        first = new(firm.agent, firm.team, 1)
+        take_up(firm, first)
+        issued(firm.program, firm.agent, first, voucher("30.00"))
+        assert firm.manager.get(RETURN).json["complained_again"] == 0
 
     def test_customers_are_those_whose_remedies_the_cost_is_of(self, firm: Firm) -> None:
         open_budget(firm.manager, "500.00", currency="BRL")
