@@ -27,7 +27,8 @@ def _unfit(complaint: Complaint, at: str, terms: Terms) -> Iterator[FieldError]:
         yield FieldError.at(f"{at}/amount", "required", f"{a_kind} needs an amount.")
     elif terms.kind == "points" and complaint.customer_id is None:
         detail = (
-            "Points are credited to a customer, and this complaint has none; say whose it is first (`customer_id`)."
+            "Points are credited to a customer, and this complaint has none: whose it is was to be said when it was taken in. Offer "
+            "something else, such as a voucher."
         )
         yield FieldError.at(f"{at}/kind", "no_customer", detail)
     elif terms.kind not in PAYING and terms.amount is not None:

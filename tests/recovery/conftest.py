@@ -1,3 +1,5 @@
+from collections.abc import Iterator
+from typing import Any
 from uuid import UUID
 
 import pytest
@@ -6,6 +8,8 @@ from helpdesk.kernel.unit_of_work import Database
 from tests.conftest import Caller, Join, make_team
 from tests.recovery.helpers import open_budget
 from tests.recovery.lending import Crew
+from tests.recovery.providing import register
+from tests.recovery.reference_provider import ReferenceProvider, running
 
 
 @pytest.fixture
@@ -38,3 +42,21 @@ def second(manager: Caller, budget: str) -> str:
 def crew(database: Database, team: UUID, join: Join, manager: Caller, admin: Caller) -> Crew:
     open_budget(manager, "90000.00")
     return Crew(database, team, join, join("agent"), join("senior"), manager, join("director"), admin)
+
+
+@pytest.fixture
+def reference() -> Iterator[ReferenceProvider]:
+    """A provider that nobody asks until it is `registered`."""
+    with running(ReferenceProvider("")) as found:
+        yield found
+
+
+@pytest.fixture
+def registered(admin: Caller, reference: ReferenceProvider) -> dict[str, Any]:
+    return register(admin, reference)
+
+
+@pytest.fixture
+def provider(reference: ReferenceProvider, registered: dict[str, Any]) -> ReferenceProvider:
+    """One that is asked."""
+    return reference

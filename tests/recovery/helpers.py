@@ -134,6 +134,24 @@ def execute(database: Database, statement: str, **values: Any) -> None:
             uow.session.execute(text(f"ALTER TABLE {table} ENABLE TRIGGER USER"))
 
 
+def ledger(database: Database) -> list[str]:
+    """What was done to budgets for offers, in its order."""
+    with database.reader() as session:
+        return list(session.scalars(text("SELECT kind FROM budget_entry WHERE offer_id IS NOT NULL ORDER BY id")))
+
+
+def money(database: Database) -> tuple[int, int]:
+    """Reserved and committed, in minor units."""
+    with database.reader() as session:
+        row = session.execute(text("SELECT reserved_minor, committed_minor FROM budget")).one()
+    return row[0], row[1]
+
+
+def told(database: Database, word: str) -> int:
+    """How many events of this type there are."""
+    return int(scalar(database, "SELECT count(*) FROM event WHERE type = :word", word=word))
+
+
 _CHECKS = (*budget_verification.CHECKS, *verification.CHECKS)
 
 

@@ -4,42 +4,20 @@ How it can fail: asked twice with two keys or two bodies; failed, and its money 
 twice; forgotten while it is pending; asked for ever; a person and a late answer both decide; Redis flushed.
 """
 
-from collections.abc import Iterator
 from typing import Any
 from uuid import UUID
 
 import pytest
-from sqlalchemy import text
 
-from helpdesk.kernel.unit_of_work import Database
 from helpdesk.recovery import asking, jobs
 from helpdesk.wiring import Program
 from tests.conftest import Caller
 from tests.racing import at_once
-from tests.recovery.helpers import accepted, act, duties, execute, scalar, violations
+from tests.recovery.helpers import accepted, act, duties, execute, ledger, scalar, told, violations
 from tests.recovery.providing import let_pass, order_of, refund, register, status, work
 from tests.recovery.reference_provider import ReferenceProvider, running
 
-
-@pytest.fixture(autouse=True)
-def _money(budget: str) -> None:
-    pass
-
-
-@pytest.fixture
-def provider(admin: Caller) -> Iterator[ReferenceProvider]:
-    with running(ReferenceProvider("")) as found:
-        register(admin, found)
-        yield found
-
-
-def ledger(database: Database) -> list[str]:
-    with database.reader() as session:
-        return list(session.scalars(text("SELECT kind FROM budget_entry WHERE offer_id IS NOT NULL ORDER BY id")))
-
-
-def told(database: Database, word: str) -> int:
-    return int(scalar(database, "SELECT count(*) FROM event WHERE type = :word", word=word))
+pytestmark = pytest.mark.usefixtures("budget")
 
 
 class TestIssued:

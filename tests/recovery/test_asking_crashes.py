@@ -4,7 +4,6 @@ How it can fail: the note that it is asked is lost, and its refusal of the repea
 recorded twice; a refusal that frees the money twice.
 """
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -15,23 +14,12 @@ from helpdesk.recovery.issuers import IN_PROVIDER, MADE
 from helpdesk.recovery.kinds import ASK, ISSUE
 from helpdesk.wiring import Program
 from tests.conftest import Caller
-from tests.recovery.helpers import accepted, duties, execute, scalar, violations
+from tests.recovery.helpers import accepted, duties, execute, ledger, scalar, told, violations
 from tests.recovery.providing import order_of, refund, register, status, work
-from tests.recovery.reference_provider import ReferenceProvider, running
-from tests.recovery.test_asking import ledger, told
+from tests.recovery.reference_provider import ReferenceProvider
 from tests.recovery.test_issuance import die_at
 
-
-@pytest.fixture(autouse=True)
-def _money(budget: str) -> None:
-    pass
-
-
-@pytest.fixture
-def provider(admin: Caller) -> Iterator[ReferenceProvider]:
-    with running(ReferenceProvider("")) as found:
-        register(admin, found)
-        yield found
+pytestmark = pytest.mark.usefixtures("budget")
 
 
 class TestCrash:

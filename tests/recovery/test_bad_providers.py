@@ -6,7 +6,6 @@ How it can fail: done twice after a timeout; a second answer counts; hammered fo
 overtakes the answer is forgotten, or makes the answer a second issuance; pending for ever, with nobody told.
 """
 
-from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
 
@@ -17,23 +16,11 @@ from helpdesk.kernel import outbox
 from helpdesk.recovery import asking, outcomes
 from helpdesk.wiring import Program
 from tests.conftest import Caller
-from tests.recovery.helpers import accepted, act, duties, scalar, violations
+from tests.recovery.helpers import accepted, act, duties, ledger, money, scalar, violations
 from tests.recovery.providing import call_back, order_of, refund, register, said, status, work
-from tests.recovery.reference_provider import ReferenceProvider, running
-from tests.recovery.test_crashes import ledger, money
+from tests.recovery.reference_provider import ReferenceProvider
 
 pytestmark = pytest.mark.usefixtures("budget")
-
-
-@pytest.fixture
-def provider() -> Iterator[ReferenceProvider]:
-    with running(ReferenceProvider("")) as found:
-        yield found
-
-
-@pytest.fixture
-def registered(admin: Caller, provider: ReferenceProvider) -> dict[str, Any]:
-    return register(admin, provider)
 
 
 @pytest.fixture
@@ -79,8 +66,8 @@ _ENDS = ("issued", "failed")
 
 class TestTimesOutAfterDoingIt:
     @pytest.fixture
-    def registered(self, admin: Caller, provider: ReferenceProvider) -> dict[str, Any]:
-        return register(admin, provider, timeout_seconds=1)
+    def registered(self, admin: Caller, reference: ReferenceProvider) -> dict[str, Any]:
+        return register(admin, reference, timeout_seconds=1)
 
     def test_once(self, program: Program, agent: Caller, offer: dict[str, Any], provider: ReferenceProvider) -> None:
         provider.plan = ["hang"]

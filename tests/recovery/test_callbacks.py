@@ -5,7 +5,6 @@ makes the answer a second issuance; a late one is lost; what contradicts the boo
 """
 
 import time
-from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -18,30 +17,16 @@ from helpdesk.wiring import Program
 from tests.conftest import Caller, Join, make_team
 from tests.racing import at_once
 from tests.recovery.answers import codes, refused
-from tests.recovery.helpers import accepted, act, open_budget, scalar, violations
+from tests.recovery.helpers import accepted, act, ledger, open_budget, scalar, told, violations
 from tests.recovery.providing import call_back, let_pass, order_of, refund, register, said, status, work
-from tests.recovery.reference_provider import ReferenceProvider, running
-from tests.recovery.test_asking import ledger, told
+from tests.recovery.reference_provider import ReferenceProvider
 
 ISSUED = {"outcome": "issued", "reason": "They did pay it."}
 NOT_ISSUED = {"outcome": "not_issued", "reason": "They took it back."}
 NO_ID = "01a225f0-c198-7750-bd84-07b9c2022676"
 
 
-@pytest.fixture(autouse=True)
-def _money(budget: str) -> None:
-    pass
-
-
-@pytest.fixture
-def provider(admin: Caller) -> Iterator[ReferenceProvider]:
-    with running(ReferenceProvider("")) as found:
-        yield found
-
-
-@pytest.fixture
-def registered(admin: Caller, provider: ReferenceProvider) -> dict[str, Any]:
-    return register(admin, provider)
+pytestmark = pytest.mark.usefixtures("budget")
 
 
 @pytest.fixture
@@ -52,6 +37,24 @@ def pending(
     provider.plan = ["pending"]
     work(program)
     return offer
+
+
+@pytest.fixture
+def failed(anonymous: Caller, registered: dict[str, Any], pending: dict[str, Any]) -> dict[str, Any]:
+    assert call_back(anonymous, registered, said(pending, "failed")).json == {"state": "refused", "contradicts": False}
+    return pending
+
+
+@pytest.fixture
+def contradicted(anonymous: Caller, registered: dict[str, Any], failed: dict[str, Any]) -> dict[str, Any]:
+    """It failed, and was issued all the same, they say."""
+    answer = call_back(anonymous, registered, said(failed), message_id="m2")
+    assert answer.json == {"state": "refused", "contradicts": True}
+    return failed
+
+
+def settle(caller: Caller, offer: dict[str, Any], body: dict[str, str]) -> Any:
+    return caller.pay(f"/recovery/dead-letters/{offer['id']}/settle", body)
 
 
 class TestLimit:
@@ -175,11 +178,8 @@ class TestTold:
         assert told(program.database, "offer.issued") == 1
         assert violations(program.database) == []
 
-    def test_failed(
-        self, program: Program, anonymous: Caller, agent: Caller, registered: dict[str, Any], pending: dict[str, Any]
-    ) -> None:
-        assert call_back(anonymous, registered, said(pending, "failed")).json["state"] == "refused"
-        assert "Account closed." in agent.get(f"/offers/{pending['id']}").json["status_reason"]
+    def test_failed(self, program: Program, agent: Caller, failed: dict[str, Any]) -> None:
+        assert "Account closed." in agent.get(f"/offers/{failed['id']}").json["status_reason"]
         assert ledger(program.database) == ["reserve", "release"]
         assert violations(program.database) == []
 
@@ -266,35 +266,36 @@ class TestContradictions:
         manager: Caller,
         join: Join,
         registered: dict[str, Any],
-        pending: dict[str, Any],
+        failed: dict[str, Any],
     ) -> None:
         outside = join("senior", team_ids=[make_team(program.database, "Elsewhere")])
-        call_back(anonymous, registered, said(pending, "failed"))
-        answer = call_back(anonymous, registered, said(pending), message_id="m2")
-        assert answer.json == {"state": "refused", "contradicts": True}
-        assert status(agent, pending) == ("failed", None), "what is recorded stays"
+        for message_id in ("m2", "m3"):
+            assert call_back(anonymous, registered, said(failed), message_id=message_id).json["contradicts"]
+        assert status(agent, failed) == ("failed", None), "what is recorded stays"
         assert ledger(program.database) == ["reserve", "release"]
         (letter,) = self.letters(senior)
         assert (letter["id"], letter["why"], letter["last_error"]) == (
-            pending["id"],
+            failed["id"],
             "contradicted",
             "It was issued as re_1.",
         )
-        call_back(anonymous, registered, said(pending), message_id="m3")
         assert told(program.database, "offer.issuance_contradicted") == 1, "the same again is no news"
-        assert news_of(senior) == [("issuance_contradicted", {"offer_id": pending["id"]})]
+        assert news_of(senior) == [("issuance_contradicted", {"offer_id": failed["id"]})]
         for nobody in (agent, outside):
             assert news_of(nobody) == [], "who may not settle it, or does not see it"
         for action, body in {"retry": {}, "revoke": {"reason": "Never mind."}}.items():
-            again = manager.pay(f"/offers/{pending['id']}/actions/{action}", body)
+            again = manager.pay(f"/offers/{failed['id']}/actions/{action}", body)
             assert (again.status_code, again.json["missing"][0]["code"]) == (409, "contradicted")
-        path = f"/recovery/dead-letters/{pending['id']}/settle"
-        assert senior.pay(path, NOT_ISSUED).status_code == 200
-        assert refused(senior.pay(path, NOT_ISSUED)) == (409, "nothing_contradicted")
+
+    def test_what_was_not_issued_is_tried_again(
+        self, program: Program, agent: Caller, senior: Caller, contradicted: dict[str, Any]
+    ) -> None:
+        assert settle(senior, contradicted, NOT_ISSUED).status_code == 200
+        assert refused(settle(senior, contradicted, NOT_ISSUED)) == (409, "nothing_contradicted")
         assert self.letters(senior) == []
-        act(senior, pending, "retry")
+        act(senior, contradicted, "retry")
         work(program)
-        assert status(agent, pending) == ("issued", None)
+        assert status(agent, contradicted) == ("issued", None)
         assert violations(program.database) == []
 
     @pytest.mark.parametrize(
@@ -304,17 +305,14 @@ class TestContradictions:
         self,
         program: Program,
         anonymous: Caller,
-        agent: Caller,
         senior: Caller,
         registered: dict[str, Any],
-        pending: dict[str, Any],
+        contradicted: dict[str, Any],
         provider: ReferenceProvider,
         named: dict[str, str],
         reference: str,
     ) -> None:
-        call_back(anonymous, registered, said(pending, "failed"))
-        call_back(anonymous, registered, said(pending), message_id="m2")
-        answer = senior.pay(f"/recovery/dead-letters/{pending['id']}/settle", ISSUED | named)
+        answer = settle(senior, contradicted, ISSUED | named)
         assert (answer.status_code, answer.json["status"], answer.json["issued_reference"]) == (
             200,
             "issued",
@@ -326,10 +324,10 @@ class TestContradictions:
         assert told(program.database, "offer.issued") == 1
         assert scalar(program.database, "SELECT count(*) FROM outbound_mail WHERE reason = 'issued_refund'") == 1
         asked = len(provider.asked)
-        assert refused(senior.pay(f"/offers/{pending['id']}/actions/retry", {})) == (409, "action_not_allowed")
+        assert refused(senior.pay(f"/offers/{contradicted['id']}/actions/retry", {})) == (409, "action_not_allowed")
         work(program)
         assert len(provider.asked) == asked, "it is not paid again"
-        again = call_back(anonymous, registered, said(pending), message_id="m3")
+        again = call_back(anonymous, registered, said(contradicted), message_id="m3")
         assert again.json["state"] == "issued"
         assert self.letters(senior) == [], "the same again is no news"
         assert violations(program.database) == []
@@ -337,27 +335,21 @@ class TestContradictions:
     def test_what_was_paid_and_fits_no_budget_any_more_waits_for_one(
         self,
         program: Program,
-        anonymous: Caller,
         agent: Caller,
         senior: Caller,
         manager: Caller,
-        registered: dict[str, Any],
-        pending: dict[str, Any],
+        contradicted: dict[str, Any],
         budget: str,
     ) -> None:
-        call_back(anonymous, registered, said(pending, "failed"))
-        call_back(anonymous, registered, said(pending), message_id="m2")
         assert manager.pay(f"/budgets/{budget}/actions/close", {"reason": "The year is over."}).status_code == 200
-        path = f"/recovery/dead-letters/{pending['id']}/settle"
-        answer = senior.pay(path, ISSUED)
-        assert refused(answer) == (409, "no_budget")
-        assert status(agent, pending) == ("failed", None)
+        assert refused(settle(senior, contradicted, ISSUED)) == (409, "no_budget")
+        assert status(agent, contradicted) == ("failed", None)
         assert [letter["why"] for letter in self.letters(senior)] == ["contradicted"], "it is still to be settled"
         small = open_budget(manager, "5.00", name="This year")
-        assert refused(senior.pay(path, ISSUED)) == (409, "budget_exhausted")
+        assert refused(settle(senior, contradicted, ISSUED)) == (409, "budget_exhausted")
         money = {"amount": {"amount": "15.00", "currency": "EUR"}}
         assert manager.pay(f"/budgets/{small}/allocations", money).status_code == 201
-        assert senior.pay(path, ISSUED).json["budget_id"] == small
+        assert settle(senior, contradicted, ISSUED).json["budget_id"] == small
         assert violations(program.database) == []
 
     def test_failed_after_it_was_issued(
@@ -374,10 +366,9 @@ class TestContradictions:
         assert call_back(anonymous, registered, said(pending, "failed"), message_id="m2").json["contradicts"]
         assert status(agent, pending) == ("issued", None)
         assert self.letters(agent)[0]["last_error"] == "It failed: Account closed."
-        path = f"/recovery/dead-letters/{pending['id']}/settle"
-        assert refused(senior.pay(path, NOT_ISSUED)) == (409, "books_differ")
+        assert refused(settle(senior, pending, NOT_ISSUED)) == (409, "books_differ")
         act(manager, pending, "reverse", reason="It never came.")
-        assert senior.pay(path, NOT_ISSUED).status_code == 200
+        assert settle(senior, pending, NOT_ISSUED).status_code == 200
         assert violations(program.database) == []
 
     def test_issued_twice_with_two_references(
@@ -407,52 +398,49 @@ class TestContradictions:
         assert call_back(anonymous, registered, said(pending)).json["contradicts"] == contradicts
         assert violations(program.database) == []
 
-    def test_of_an_earlier_round(
+    @pytest.mark.parametrize(
+        ("asked", "issuance"), [(False, "by_hand"), (True, "unknown")], ids=["nobody asked", "the next was asked"]
+    )
+    def test_of_an_earlier_round_keeps_it_from_being_issued_twice(
         self,
         program: Program,
         anonymous: Caller,
         agent: Caller,
         senior: Caller,
         registered: dict[str, Any],
-        pending: dict[str, Any],
+        failed: dict[str, Any],
         provider: ReferenceProvider,
+        asked: bool,  # a case
+        issuance: str,
     ) -> None:
-        """It is being issued anew, and nobody was asked yet."""
-        call_back(anonymous, registered, said(pending, "failed"))
-        act(senior, pending, "retry")
-        assert call_back(anonymous, registered, said(pending), message_id="m2").json["contradicts"]
-        assert status(agent, pending) == ("issuing", "by_hand")
-        work(program)
-        assert [key for method, key in provider.asked if method == "POST"] == [f"{pending['id']}-1"]
-        (letter,) = self.letters(agent)
-        assert (letter["why"], letter["last_error"]) == ("contradicted", "It was issued as re_1.")
-        path = f"/recovery/dead-letters/{pending['id']}/settle"
-        assert refused(senior.pay(path, ISSUED)) == (409, "books_differ"), "it is being issued anew"
-        act(senior, pending, "record_issued", reference="re_1")
-        assert senior.pay(path, ISSUED).json["issued_reference"] == "re_1"
-        assert ledger(program.database) == ["reserve", "release", "reserve", "commit"]
-        assert violations(program.database) == []
-
-    def test_of_an_earlier_round_when_the_next_was_asked(
-        self,
-        program: Program,
-        anonymous: Caller,
-        agent: Caller,
-        senior: Caller,
-        registered: dict[str, Any],
-        pending: dict[str, Any],
-        provider: ReferenceProvider,
-    ) -> None:
-        """Twice, perhaps: nobody asks once more, and a person finds out."""
-        call_back(anonymous, registered, said(pending, "failed"))
-        act(senior, pending, "retry")
-        provider.plan = ["error"]
-        work(program)
-        assert call_back(anonymous, registered, said(pending), message_id="m2").json["contradicts"]
-        assert status(agent, pending) == ("issuing", "unknown")
+        """It is being issued anew: from then on nobody asks any more, and a person finds out."""
+        act(senior, failed, "retry")
+        if asked:
+            provider.plan = ["error"]
+            work(program)
+        assert call_back(anonymous, registered, said(failed), message_id="m2").json["contradicts"]
+        assert status(agent, failed) == ("issuing", issuance)
         work(program)
         posted = [key for method, key in provider.asked if method == "POST"]
-        assert posted == [f"{pending['id']}-1", f"{pending['id']}-2"]
+        assert posted == [f"{failed['id']}-{number}" for number in range(1, 3 if asked else 2)]
+        (letter,) = [item for item in self.letters(agent) if item["why"] == "contradicted"]
+        assert letter["last_error"] == "It was issued as re_1."
+        assert violations(program.database) == []
+
+    def test_of_an_earlier_round_is_settled_when_that_is_recorded(
+        self,
+        program: Program,
+        anonymous: Caller,
+        senior: Caller,
+        registered: dict[str, Any],
+        failed: dict[str, Any],
+    ) -> None:
+        act(senior, failed, "retry")
+        call_back(anonymous, registered, said(failed), message_id="m2")
+        assert refused(settle(senior, failed, ISSUED)) == (409, "books_differ"), "it is being issued anew"
+        act(senior, failed, "record_issued", reference="re_1")
+        assert settle(senior, failed, ISSUED).json["issued_reference"] == "re_1"
+        assert ledger(program.database) == ["reserve", "release", "reserve", "commit"]
         assert violations(program.database) == []
 
 

@@ -20,9 +20,7 @@ from tests.recovery.helpers import act, draft, eur, execute, offered, perform, s
 AGAIN = {"allow_duplicate": True, "duplicate_reason": "The first one came to nothing.", "override_reason": "As agreed."}
 
 
-@pytest.fixture(autouse=True)
-def _money(budget: str) -> None:
-    pass
+pytestmark = pytest.mark.usefixtures("budget")
 
 
 def copy(caller: Caller, offer: dict[str, Any], **given: Any) -> Any:

@@ -36,13 +36,11 @@ from tests.recovery.helpers import (
 WISH = {"words": "I should like my money back.", "kind": "refund", "amount": eur("40.00")}
 
 
-@pytest.fixture(autouse=True)
-def _money(budget: str) -> None:
-    pass
+pytestmark = pytest.mark.usefixtures("budget")
 
 
 @pytest.fixture
-def offer(agent: Caller, complaint: dict[str, Any]) -> dict[str, Any]:
+def offer(agent: Caller, complaint: dict[str, Any], budget: str) -> dict[str, Any]:
     return offered(agent, complaint)
 
 

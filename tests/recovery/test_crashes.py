@@ -11,18 +11,29 @@ from uuid import UUID
 
 import pytest
 from flask import Flask
-from sqlalchemy import text
 
 from helpdesk.identity.actors import SYSTEM
 from helpdesk.kernel import duties as performing
 from helpdesk.kernel import handling
 from helpdesk.kernel.duties import GiveUp, Outside, Performer
-from helpdesk.kernel.unit_of_work import COMMITTED, CONCLUDED, Database
+from helpdesk.kernel.unit_of_work import COMMITTED, CONCLUDED
 from helpdesk.recovery import issuance, jobs
 from helpdesk.recovery.offers import STEP
 from helpdesk.wiring import Program
 from tests.conftest import Caller, complaint_body
-from tests.recovery.helpers import accepted, duties, execute, issued, offered, scalar, token, violations, voucher
+from tests.recovery.helpers import (
+    accepted,
+    duties,
+    execute,
+    issued,
+    ledger,
+    money,
+    offered,
+    scalar,
+    token,
+    violations,
+    voucher,
+)
 from tests.recovery.processes import Request, by, dies, expire_offers, send
 from tests.recovery.providing import called_back, refund, register, said, work
 from tests.recovery.reference_provider import ReferenceProvider, running
@@ -31,18 +42,6 @@ pytestmark = pytest.mark.usefixtures("budget")
 
 Sums = tuple[list[str], str]
 """Entries of offers in the budgets' ledger, and what it comes to."""
-
-
-def ledger(database: Database) -> list[str]:
-    with database.reader() as session:
-        return list(session.scalars(text("SELECT kind FROM budget_entry WHERE offer_id IS NOT NULL ORDER BY id")))
-
-
-def money(database: Database) -> tuple[int, int]:
-    """Reserved and committed, in minor units."""
-    with database.reader() as session:
-        row = session.execute(text("SELECT reserved_minor, committed_minor FROM budget")).one()
-    return row[0], row[1]
 
 
 class Road:

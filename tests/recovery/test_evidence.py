@@ -5,7 +5,7 @@ pack of a whole and honest story does not hold; one that was changed does.
 """
 
 import copy
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -16,22 +16,17 @@ from tests.complaints.evidence.packing import Archive, made, of
 from tests.conftest import Caller
 from tests.recovery.helpers import accepted, act, offered, voucher
 from tests.recovery.lending import Crew, approve, lent, new, pending
-from tests.recovery.providing import call_back, refund, register, said, work
-from tests.recovery.reference_provider import ReferenceProvider, running
+from tests.recovery.providing import call_back, refund, said, work
+from tests.recovery.reference_provider import ReferenceProvider
 
 Story = tuple[dict[str, Any], dict[str, Any]]
 
 
 @pytest.fixture
-def provider(admin: Caller) -> Iterator[ReferenceProvider]:
-    with running(ReferenceProvider("")) as found:
-        yield found
-
-
-@pytest.fixture
-def story(program: Program, anonymous: Caller, crew: Crew, provider: ReferenceProvider) -> Story:
+def story(
+    program: Program, anonymous: Caller, crew: Crew, registered: dict[str, Any], provider: ReferenceProvider
+) -> Story:
     """A refund that failed and that its provider says was issued; a voucher that was granted by lent authority, and used."""
-    registered = register(crew.admin, provider)
     complaint = new(crew.agent, crew.team)
     paid = accepted(crew.agent, complaint, refund())
     provider.plan = ["pending"]

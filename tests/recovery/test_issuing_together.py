@@ -18,9 +18,8 @@ from helpdesk.recovery.offers import STEP
 from helpdesk.wiring import Program
 from tests.conftest import Caller, complaint_body
 from tests.racing import at_once, until
-from tests.recovery.helpers import accepted, duties, execute, perform, scalar, violations, voucher
+from tests.recovery.helpers import accepted, duties, execute, ledger, money, perform, scalar, violations, voucher
 from tests.recovery.processes import dies, perform_all
-from tests.recovery.test_crashes import ledger, money
 
 pytestmark = pytest.mark.usefixtures("budget")
 

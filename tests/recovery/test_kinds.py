@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
-from helpdesk.kernel.unit_of_work import Database
 from helpdesk.recovery import jobs, texts
 from helpdesk.recovery.kinds import CONFIRMED, DELIVERED_AT_ONCE, ISSUABLE, KINDS, OUTSIDE, PAYING, TABLE, TOLD
 from helpdesk.wiring import Program
@@ -24,6 +23,7 @@ from tests.recovery.helpers import (
     draft,
     eur,
     issued,
+    ledger,
     offered,
     scalar,
     token,
@@ -34,18 +34,11 @@ from tests.recovery.helpers import (
 REFERENCE = "bank transfer 17"
 
 
-@pytest.fixture(autouse=True)
-def _money(budget: str) -> None:
-    pass
+pytestmark = pytest.mark.usefixtures("budget")
 
 
 def of(kind: str) -> dict[str, Any]:
     return LETTER if kind == "apology_letter" else voucher("20.00", kind=kind)
-
-
-def ledger(database: Database) -> list[str]:
-    with database.reader() as session:
-        return list(session.scalars(text("SELECT kind FROM budget_entry WHERE offer_id IS NOT NULL ORDER BY id")))
 
 
 class TestTable:

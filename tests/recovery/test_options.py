@@ -37,9 +37,7 @@ from tests.recovery.helpers import (
 REASON = "Your order came four days late."
 
 
-@pytest.fixture(autouse=True)
-def _money(budget: str) -> None:
-    pass
+pytestmark = pytest.mark.usefixtures("budget")
 
 
 def option(kind: str, amount: str | None = None, **more: Any) -> dict[str, Any]:

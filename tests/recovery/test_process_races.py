@@ -21,6 +21,8 @@ from tests.recovery.helpers import (
     draft,
     duties,
     issued,
+    ledger,
+    money,
     offered,
     open_budget,
     scalar,
@@ -32,7 +34,6 @@ from tests.recovery.helpers import perform as perform_here
 from tests.recovery.processes import Request, Work, behind_lock, by, expire_offers, send, together
 from tests.recovery.providing import called_back, refund, register, said, work
 from tests.recovery.reference_provider import ReferenceProvider, running
-from tests.recovery.test_crashes import ledger, money
 from tests.recovery.test_options import several
 
 COMPLAINT = "SELECT FROM complaint FOR UPDATE"

@@ -23,9 +23,7 @@ THREE_DAYS = timedelta(hours=72)
 TO = Links(SIGNING_KEY, "http://helpdesk.test/offers/")
 
 
-@pytest.fixture(autouse=True)
-def _money(budget: str) -> None:
-    pass
+pytestmark = pytest.mark.usefixtures("budget")
 
 
 def passes(database: Database, offer: dict[str, Any], told: str = "20 days", left: str = "1 day") -> None:
