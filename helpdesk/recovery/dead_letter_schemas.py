@@ -1,6 +1,6 @@
 from marshmallow import fields
 
-from helpdesk.kernel.schemas import Choice, PageQuery, Schema, Text, Timestamp
+from helpdesk.kernel.schemas import Choice, Line, PageQuery, Schema, Text, Timestamp
 from helpdesk.recovery.contradictions import OUTCOMES
 from helpdesk.recovery.dead_letter_queries import REASONS
 from helpdesk.recovery.schemas import OfferAction, OfferSummary
@@ -47,7 +47,7 @@ class ContradictionIn(Schema):
             "example": "not_issued",
         },
     )
-    reference = Text(
+    reference = Line(
         max_length=200,
         metadata={
             "description": "What it is called over there; where none is given, what the provider said. Only with `issued`.",

@@ -88,8 +88,8 @@ def _held(settle: Callable[[UnitOfWork, Held], bool]) -> Settle:
 
 
 def _sweep(database: Database, find: Callable[[Session, int], Iterable[UUID]], settle: Settle) -> int:
-    """One batch; and another while there are some that fail, since they are found first again and again, and nobody would ever
-    come to those behind them.
+    """One batch; and another while there are some that stay as they are, since they are found first again and again, and nobody
+    would ever come to those behind them.
     """
     count, stuck = 0, set[UUID]()
     while True:
@@ -100,9 +100,11 @@ def _sweep(database: Database, find: Callable[[Session, int], Iterable[UUID]], s
             try:
                 with database.unit_of_work(SYSTEM) as uow:
                     settled = settle(uow, offer_id)
-                count += settled  # it may fail with its commit
             except Exception:
                 log.exception("sweep skipped an offer", offer=str(offer_id))
+                settled = False  # it may have failed with its commit
+            count += settled
+            if not settled:
                 stuck.add(offer_id)
         if len(stuck) == known:
             return count

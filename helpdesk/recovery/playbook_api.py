@@ -1,3 +1,4 @@
+from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
@@ -25,11 +26,12 @@ Named = tuple[UUID, int]
 """A playbook, and the number of a version."""
 
 
+@dataclass(frozen=True, slots=True)
 class Held:
     """A version and its playbook, both locked. What a writer matches is the version's row."""
 
-    def __init__(self, playbook: Playbook, row: PlaybookVersion) -> None:
-        self.playbook, self.row = playbook, row
+    playbook: Playbook
+    row: PlaybookVersion
 
     @property
     def version(self) -> int:

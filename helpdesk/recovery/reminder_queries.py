@@ -1,3 +1,5 @@
+"""Which offers their customers are to be reminded of."""
+
 from collections.abc import Sequence
 from datetime import timedelta
 from uuid import UUID
@@ -11,7 +13,11 @@ from helpdesk.recovery.models import Offer
 
 def due_to_remind(session: Session, lead: timedelta, limit: int) -> Sequence[UUID]:
     """Offers that end soon and that somebody can be reminded of, the first to end first."""
-    somebody = exists().where(Person.complaint_id == Offer.complaint_id, Person.email.is_not(None))
+    somebody = exists().where(
+        Person.complaint_id == Offer.complaint_id,
+        Person.role.in_(("complainant", "representative")),
+        Person.email.is_not(None),
+    )
     return session.scalars(
         select(Offer.id)
         .where(

@@ -23,7 +23,6 @@ _AMOUNTS = ("loss", "statutory", "price", "refunded", "fare")
     operation_id="get_complaint_suggestion",
     summary="What would make it right: what is owed, goodwill and alternatives, every factor shown",
     description="What was lost and what the law lays down is owed and is never reduced; the cap holds for goodwill only. "
-    ""
     "What is offered on the complaint already is in `already_offered`; `remaining` and the remedies are what is to be offered yet. "
     "Facts that neither the query nor the record nor the complaint states are listed in `assumed`.",
     answer=schemas.Suggestion,

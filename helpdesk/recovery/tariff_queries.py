@@ -63,7 +63,7 @@ def list_tariffs(session: Session, page: Page, given: Mapping[str, Any]) -> List
         session, page, select(_TARIFF.id, _TARIFF.version, _TARIFF.created_at), _BY_CODE, given
     )
     day = given.get("on") or today(session)
-    return [_with_version(session, row, day) for row in rows], cursor, total
+    return _with_versions(session, rows, day), cursor, total
 
 
 def tariff_detail(session: Session, code: str, day: date | None = None) -> dict[str, Any]:
@@ -72,12 +72,18 @@ def tariff_detail(session: Session, code: str, day: date | None = None) -> dict[
     ).mappings().one_or_none()  # fmt: skip
     if row is None:
         raise NotFound
-    return _with_version(session, row, day or today(session))
+    return _with_versions(session, [row], day or today(session))[0]
 
 
-def _with_version(session: Session, row: Any, day: date) -> dict[str, Any]:
-    found = on_day(session.execute(_SHOWN.where(_VERSION.tariff_id == row["id"])).mappings().all(), day)
-    return {**row, "on": day, "in_force": None if found is None else shown_row(found)}
+def _with_versions(session: Session, rows: Sequence[Mapping[Any, Any]], day: date) -> list[dict[str, Any]]:
+    versions: dict[str, list[RowMapping]] = {}
+    for version in session.execute(_SHOWN.where(_VERSION.tariff_id.in_([row["id"] for row in rows]))).mappings():
+        versions.setdefault(version["id"], []).append(version)
+    found = [on_day(versions.get(row["id"], []), day) for row in rows]
+    return [
+        {**row, "on": day, "in_force": None if version is None else shown_row(version)}
+        for row, version in zip(rows, found, strict=True)
+    ]
 
 
 def list_versions(session: Session, page: Page, given: Mapping[str, Any], code: str) -> Listed:

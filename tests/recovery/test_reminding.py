@@ -145,6 +145,22 @@ class TestNobodyIsReminded:
         assert remind(database) == 0
         assert agent.get(f"/offers/{offer['id']}").json["reminded_at"] is None
 
+    def test_of_whom_nobody_can_write_to_keeps_nobody_waiting(
+        self, database: Database, agent: Caller, team: UUID, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Their representative, to whom it would go, has no address; it ends first, and is found first each time."""
+        monkeypatch.setattr(jobs, "BATCH", 1)
+        silent, reached = (
+            agent.post("/complaints", complaint_body(team_id=str(team), complainant=person)).json
+            for person in ({"name": "Ana", "email": "ana@example.com"}, {"name": "Wu", "email": "wu@example.com"})
+        )
+        body = {"name": "Her lawyer", "authority": "Power of attorney of 2 March."}
+        added = agent.post(f"/complaints/{silent['reference']}/representatives", body)
+        assert added.status_code == 201, added.text
+        for complaint, left in ((silent, "1 hour"), (reached, "1 day")):
+            passes(database, offered(agent, complaint), left=left)
+        assert [remind(database), mails(database)] == [1, 1]
+
     @pytest.mark.parametrize("attempt", range(3))
     def test_of_what_is_declined_at_once(
         self, database: Database, anonymous: Caller, agent: Caller, complaint: dict[str, Any], attempt: int

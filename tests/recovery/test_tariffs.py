@@ -5,6 +5,7 @@ is lost; facts of somebody else's complaint; facts that come back after they wer
 what was recorded; a body that breaks the program.
 """
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -34,6 +35,17 @@ VERSION = {
 
 def compute(caller: Caller, code: str, **facts: Any) -> Any:
     return caller.post(f"/tariffs/{code}/compute", facts)
+
+
+def test_a_list_of_many_asks_as_often_as_one_of_few(agent: Caller, statements: Callable[[], Any]) -> None:
+    agent.get("/tariffs")
+    counts = []
+    for most in (1, 200):
+        with statements() as counted:
+            items = agent.get(f"/tariffs?limit={most}").json["items"]
+        counts.append(len(counted))
+    assert len(items) > 3
+    assert counts[0] == counts[1]
 
 
 class TestCompute:
