@@ -76,6 +76,9 @@ COUNTED: Final = (
 )
 """Facts that a tariff may pay by."""
 
+ELSEWHERE: Final = ("statutory", "tariff", "refunded")
+"""What may be in another currency than a case is reckoned in; `statutory`: what somebody recorded as laid down."""
+
 SPLIT_OFF: Final = frozenset({"happened_on", "product", "weeks_overdue"})
 """Facts that go along when a part of a complaint becomes one of its own: when it happened, what it is about, how late the answer
 is. The others are about the first one's matter, or lay down what is owed: like amounts and offers they stay, so that nothing is

@@ -3,7 +3,7 @@
 It is looked at when an offer is drafted, and again when it is submitted, approved and put before the customer: what is owed
 may have become more meanwhile, and what covered it may have come to nothing. Who may says why it is to be less all the same;
 that holds for as much as was missing then. What is laid down in another currency than the complaint is reckoned in is covered
-by nothing here, since nobody here knows a rate, until somebody has recorded what it comes to (`statutory` of the case's facts).
+by nothing here, since nobody here knows a rate.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -75,13 +75,25 @@ def _advice(missing: Money, suggested: Suggested) -> Iterator[str]:
             f"{found.statutory} {own} is laid down ({rules}), and {missing} of it is not offered in money yet: draft a refund of at "
             "least that first."
         )
+        yield _MAY
     else:
-        rules = ", ".join(laid.tariff for laid in suggested.tariffs if laid.outcome.amount is not None)
-        yield (
-            f"{missing} {missing.currency} is laid down ({rules}), this is reckoned in {own}, and no rate is known here: record what "
-            f"it comes to in {own} (`statutory` in PATCH /complaints/{{ref}}/recovery-facts), and offer that in money first."
-        )
-    yield "Who may offer less says why (`floor_reason`), for example that it was paid outside."
+        yield from _in_another(missing, suggested)
+
+
+def _in_another(missing: Money, suggested: Suggested) -> Iterator[str]:
+    """What a person recorded they may say again in the other currency; of what a tariff lays down nobody but who may offer less."""
+    own, theirs = suggested.facts.loss.currency, missing.currency
+    there = [item for item in suggested.elsewhere if item.amount.currency == theirs and item.what != "refunded"]
+    rules = ", ".join(item.tariff or "recorded" for item in there)
+    yield f"{missing} {theirs} is laid down ({rules}), this is reckoned in {own}, and no rate is known here."
+    if suggested.own_currency is None:
+        yield f"Offer it in {theirs} first."
+    elif all(item.what == "statutory" for item in there):
+        yield f"Record what it comes to in {own} (`statutory` in PATCH /complaints/{{ref}}/recovery-facts), and offer that first."
+    yield f"{_MAY[:-1]}, or what it comes to in {own}."
+
+
+_MAY: Final = "Who may offer less says why (`floor_reason`), for example that it was paid outside."
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,8 @@ from helpdesk.recovery.case_facts import FACTS, as_kept, read_kept
 
 blp = Blueprint("remedies", __name__, description="What would make it right.")
 
-_AMOUNTS = ("loss", "statutory", "price", "refunded", "fare")
+_ADDED_UP = ("loss", "statutory", "price", "refunded")
+_AMOUNTS = (*_ADDED_UP, "fare")
 
 
 @blp.read(
@@ -31,16 +32,25 @@ _AMOUNTS = ("loss", "statutory", "price", "refunded", "fare")
 )
 def get_suggestion(session: Session, actor: Actor, given: dict[str, Any], ref: str) -> dict[str, Any]:
     complaint = get_visible(session, actor, ref)
-    suggested = suggestions.suggestion_for(session, complaint, _read(complaint, given))
+    suggested = suggestions.suggestion_for(session, complaint, _read(session, complaint, given))
     already = override_queries.offered(session, complaint.id, suggested.suggestion.owed.currency)
     return views.suggestion(suggested, already)
 
 
-def _read(complaint: Complaint, given: Mapping[str, Any]) -> dict[str, Any]:
-    """The query as its facts are meant: decimals as money of the complaint's currency. Raises `ValidationFailed` for too many
-    decimals.
+def _read(session: Session, complaint: Complaint, given: Mapping[str, Any]) -> dict[str, Any]:
+    """The query as its facts are meant. Where neither the complaint nor the query names a currency, a tariff may, or what was
+    recorded: its amounts are in the one that the rest of it is reckoned in then. Raises `ValidationFailed` for too many decimals.
     """
     currency = suggestions.currency_of(complaint, given.get("currency"))
+    if complaint.currency is None and "currency" not in given and any(name in given for name in _ADDED_UP):
+        rest = _in(currency, {name: value for name, value in given.items() if name not in _ADDED_UP})
+        currency = suggestions.suggestion_for(session, complaint, rest).facts.loss.currency
+        return _in(currency, {**given, "currency": currency})
+    return _in(currency, given)
+
+
+def _in(currency: str, given: Mapping[str, Any]) -> dict[str, Any]:
+    """Decimals as money of this currency."""
     found, problems = dict(given), []
     for name in _AMOUNTS:
         if name in given:

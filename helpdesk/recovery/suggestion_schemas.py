@@ -5,7 +5,7 @@ from marshmallow import fields, validate
 from helpdesk.complaints.taxonomy import FAULTS
 from helpdesk.kernel.schemas import Choice, MoneyField, Schema
 from helpdesk.recovery.case_fact_schemas import DECIMAL, CaseFactsQuery
-from helpdesk.recovery.case_facts import LOST
+from helpdesk.recovery.case_facts import ELSEWHERE, LOST
 from helpdesk.recovery.kinds import KINDS
 from helpdesk.recovery.playbook import LINE_KINDS
 from helpdesk.recovery.schemas import known_currency
@@ -92,6 +92,18 @@ class SuggestionTariff(TariffOutcome):
     )
 
 
+class SuggestionElsewhere(Schema):
+    what = Choice(
+        ELSEWHERE,
+        required=True,
+        metadata={"description": "`statutory`: what was recorded as laid down.", "example": "tariff"},
+    )
+    amount = MoneyField(required=True)
+    tariff = fields.String(
+        required=True, allow_none=True, metadata={"description": "Which one lays it down.", "example": "eu.261"}
+    )
+
+
 class SuggestionOffered(Schema):
     owed = MoneyField(required=True, metadata={"description": "Of what is owed."})
     goodwill = MoneyField(
@@ -151,6 +163,14 @@ class Suggestion(Schema):
         fields.Nested(SuggestionTariff),
         required=True,
         metadata={"description": "Every tariff that was looked at, and why."},
+    )
+    other_currencies = fields.List(
+        fields.Nested(SuggestionElsewhere),
+        required=True,
+        metadata={
+            "description": "What is in another currency than this is reckoned in. It is owed, or was refunded, all the same, and not "
+            "added up: nobody here knows a rate."
+        },
     )
     facts = fields.Dict(
         required=True,

@@ -16,8 +16,9 @@ from sqlalchemy.orm import Session
 from helpdesk.complaints.models import Complaint
 from helpdesk.kernel.facts import Facts as RuleFacts
 from helpdesk.kernel.money import Money
+from helpdesk.kernel.schemas import dump_money
 from helpdesk.recovery import case_fact_queries, playbooks_in_force, queries, rule_facts, tariffs_in_force
-from helpdesk.recovery.case_facts import FACTS, as_kept
+from helpdesk.recovery.case_facts import ELSEWHERE, FACTS, as_kept
 from helpdesk.recovery.playbook import Facts, Owed, Suggestion, as_data, suggest
 from helpdesk.recovery.playbook_spec import Playbook
 from helpdesk.recovery.playbooks_in_force import Playbooks
@@ -26,6 +27,20 @@ from helpdesk.recovery.tariffs_in_force import Laid
 DEFAULT_CURRENCY: Final = "EUR"
 """Where neither the complaint nor a tariff nor the caller names one; only the unit of the bands depends on it."""
 _ISSUE: Final = frozenset({"category", "issue"})
+_LAID_DOWN: Final = frozenset({"statutory", "tariff"})
+
+
+@dataclass(frozen=True, slots=True)
+class Elsewhere:
+    """In another currency than the case is reckoned in: told, and not added up. `what`: one of `ELSEWHERE`."""
+
+    what: str
+    amount: Money
+    tariff: str | None = None
+
+    def as_data(self) -> dict[str, Any]:
+        """JSON-safe."""
+        return {"what": self.what, "amount": dump_money(self.amount), "tariff": self.tariff}
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +55,8 @@ class Suggested:
     playbook_id: UUID | None
     case: Mapping[str, Any]
     tariffs: tuple[Laid, ...]
+    own_currency: str | None
+    """The complaint's; None: it has none yet, and may be reckoned in another one."""
 
     def as_data(self) -> dict[str, Any]:
         """JSON-safe, to be kept with an offer."""
@@ -48,20 +65,31 @@ class Suggested:
             "playbook_id": None if self.playbook_id is None else str(self.playbook_id),
             "facts": as_kept(self.case),
             "tariffs": [self.tariff_data(laid) for laid in self.tariffs],
+            "other_currencies": [item.as_data() for item in self.elsewhere],
         }
 
     @property
+    def elsewhere(self) -> tuple[Elsewhere, ...]:
+        own = self.facts.loss.currency
+        stated = (Elsewhere(name, self.case[name]) for name in ("statutory", "refunded") if name in self.case)
+        laid = (
+            Elsewhere("tariff", item.outcome.amount, item.tariff)
+            for item in self.tariffs
+            if item.outcome.amount is not None
+        )
+        found = [item for item in (*stated, *laid) if item.amount.minor and item.amount.currency != own]
+        return tuple(sorted(found, key=lambda item: ELSEWHERE.index(item.what)))
+
+    @property
     def unconverted(self) -> tuple[Money, ...]:
-        """What tariffs lay down in currencies that this is not reckoned in; nothing where somebody has stated what a law lays down
-        in this one.
+        """What is laid down in currencies that this is not reckoned in, one amount of each. Nothing that is stated in this one covers
+        it: what is stated is laid down beside the tariffs.
         """
-        if "statutory" not in self.assumed:
-            return ()
         found: dict[str, Money] = {}
-        for laid in self.tariffs:
-            amount = laid.outcome.amount
-            if amount is not None and amount.minor and amount.currency != self.facts.loss.currency:
-                found[amount.currency] = found.get(amount.currency, Money(0, amount.currency)) + amount
+        for item in self.elsewhere:
+            if item.what in _LAID_DOWN:
+                currency = item.amount.currency
+                found[currency] = found.get(currency, Money(0, currency)) + item.amount
         return tuple(found.values())
 
     def tariff_data(self, laid: Laid) -> dict[str, Any]:
@@ -102,7 +130,7 @@ def suggestion_for(
     facts = _facts(session, complaint, known, book)
     rules = book.holding(RuleFacts(known.values | {"repeat": facts.repeated}))
     suggested = suggest(facts, book, rules)
-    return Suggested(suggested, facts, known.assumed, playbook_id, known.case, known.tariffs)
+    return Suggested(suggested, facts, known.assumed, playbook_id, known.case, known.tariffs, complaint.currency)
 
 
 def _known(
@@ -123,7 +151,7 @@ def _known(
     values |= {name: given[name] for name in ("fault", "price", "loss") if given.get(name) is not None}
     day = case.get("happened_on") or complaint.received_at.date()
     laid = tariffs.of_case(day, values, case)
-    currency = _currency(complaint, given.get("currency"), laid)
+    currency = _currency(complaint, given.get("currency"), laid, case)
     settled, assumed = _settled(complaint, given, case, Money(0, currency))
     values |= {"fault": settled["fault"], "weeks_overdue": settled["weeks_overdue"]}
     return _Known(case, settled, assumed, laid, values, case.get("repeat"))
@@ -132,16 +160,17 @@ def _known(
 def _settled(
     complaint: Complaint, given: Mapping[str, Any], case: Mapping[str, Any], nothing: Money
 ) -> tuple[dict[str, Any], tuple[str, ...]]:
-    """What the formula needs, and the names of what nobody has stated."""
+    """What the formula needs, and the names of what nobody has stated. What was stated in another currency is `elsewhere`."""
     known: dict[str, Any] = {
         "fault": given.get("fault") or complaint.fault,
         "weeks_overdue": case.get("weeks_overdue"),
         "loss": given.get("loss") or _of(complaint.loss_minor, nothing.currency),
-        "statutory": _same(case.get("statutory"), nothing.currency),
-        "refunded": _same(case.get("refunded"), nothing.currency),
+        "statutory": case.get("statutory"),
+        "refunded": case.get("refunded"),
     }
     assumptions = {"fault": "firm", "weeks_overdue": 0, "loss": nothing, "statutory": nothing, "refunded": nothing}
     settled = {name: assumptions[name] if value is None else value for name, value in known.items()}
+    settled |= {name: _same(settled[name], nothing) for name in _STATED}
     settled["price"] = given.get("price") or _of(complaint.price_minor, nothing.currency)
     return settled, tuple(name for name, value in known.items() if value is None)
 
@@ -177,9 +206,12 @@ def _owed(tariffs: tuple[Laid, ...], currency: str) -> tuple[Owed, ...]:
     )
 
 
-def _currency(complaint: Complaint, given: str | None, laid: tuple[Laid, ...]) -> str:
-    """Of a complaint that has none, and where nobody names one, that of the first tariff that lays down something."""
+def _currency(complaint: Complaint, given: str | None, laid: tuple[Laid, ...], case: Mapping[str, Any]) -> str:
+    """Of a complaint that has none, and where nobody names one, that of the first tariff that lays down something, then that of
+    what was stated.
+    """
     amounts = [item.outcome.amount for item in laid if item.outcome.amount is not None]
+    amounts += [case[name] for name in _STATED if name in case]
     return currency_of(complaint, given or (amounts[0].currency if amounts else None))
 
 
@@ -192,6 +224,9 @@ def _of(minor: int | None, currency: str) -> Money | None:
     return None if minor is None else Money(minor, currency)
 
 
-def _same(amount: Money | None, currency: str) -> Money | None:
-    """What was recorded in another currency is as good as not stated: there is no exchange rate."""
-    return amount if amount is not None and amount.currency == currency else None
+_STATED: Final = ("statutory", "refunded")
+
+
+def _same(amount: Money, nothing: Money) -> Money:
+    """There is no exchange rate."""
+    return amount if amount.currency == nothing.currency else nothing

@@ -124,6 +124,7 @@ def suggestion(suggested: Suggested, already: Already) -> dict[str, Any]:
         "playbook_id": suggested.playbook_id,
         "facts": as_kept(suggested.case),
         "tariffs": [suggested.tariff_data(laid) for laid in suggested.tariffs],
+        "other_currencies": list(suggested.elsewhere),
     }
 
 

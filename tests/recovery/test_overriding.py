@@ -25,30 +25,8 @@ from helpdesk.recovery.remaining import Already
 from tests.complaints.merging import new
 from tests.conftest import Caller, Join, complaint_body, make_team
 from tests.recovery.answers import codes, refused
+from tests.recovery.drafting import FLIGHT, FLOOR, WHY, bought, draft, flown, foretold, recorded, step
 from tests.recovery.helpers import act, eur, offered, open_budget, scalar, token, violations
-
-WHY = {"override_reason": "She had to take a day off."}
-FLIGHT = {"cause": "delay", "distance_km": "1840", "within_eu": False, "delay_hours": "4", "extraordinary": False}
-FLOOR = {"floor_reason": "Paid by the agency on 2 March."}
-
-
-def draft(caller: Caller, complaint: dict[str, Any], kind: str, amount: str | None, **more: Any) -> Any:
-    body: dict[str, Any] = {"kind": kind, "reason": "It came late."} if amount else {"kind": kind}
-    if amount:
-        body["amount"] = {"amount": amount, "currency": more.pop("currency", "EUR")}
-    return caller.post(f"/complaints/{complaint['reference']}/offers", body | more)
-
-
-def bought(caller: Caller, **more: Any) -> dict[str, Any]:
-    """S3 and the firm's fault, of a product, at a price of 200: goodwill 40, or a voucher of 50."""
-    return new(caller, **{"issues": [{"category": "PRD", "issue": "PRD.DEFECT"}]} | more)
-
-
-def flown(caller: Caller) -> dict[str, Any]:
-    """A flight for which 400 are laid down."""
-    complaint = bought(caller, jurisdiction="DE")
-    recorded(caller, complaint, **FLIGHT)
-    return complaint
 
 
 class TestReason:
@@ -209,22 +187,6 @@ class TestFloor:
         assert draft(agent, complaint, "partial_refund", "405.00", **instead).json["override"] is None
 
 
-def recorded(caller: Caller, complaint: dict[str, Any], **facts: Any) -> None:
-    answer = caller.patch(f"/complaints/{complaint['reference']}/recovery-facts", facts, if_match="*")
-    assert answer.status_code == 200, answer.text
-
-
-def step(caller: Caller, offer: Any, action: str, **given: Any) -> Any:
-    return caller.pay(f"/offers/{offer['id']}/actions/{action}", given)
-
-
-def foretold(caller: Caller, offer: Any, action: str) -> list[tuple[str, str]]:
-    """What an action is shown to be refused with."""
-    shown = caller.get(f"/offers/{offer['id']}").json["allowed_actions"]
-    (found,) = [item for item in shown if item["action"] == action]
-    return [(need["code"], need["detail"]) for need in found["missing"]]
-
-
 class TestFloorAgain:
     """What is owed becomes more after the draft, or what covered it comes to nothing."""
 
@@ -293,19 +255,30 @@ class TestFloorAgain:
 class TestFloorInAnotherCurrency:
     """Nobody here knows a rate."""
 
-    def test_is_a_floor_until_it_is_said_what_it_comes_to(self, agent: Caller) -> None:
+    def test_is_a_floor_whatever_is_recorded_beside_it(self, agent: Caller, manager: Caller) -> None:
         complaint = bought(agent, jurisdiction="DE", price={"amount": "200.00", "currency": "USD"})
         recorded(agent, complaint, **FLIGHT)
-        for kind in ("voucher", "partial_refund"):
-            answer = draft(agent, complaint, kind, "30.00", currency="USD", **WHY)
-            assert codes(answer) == [("/amount", "below_floor")]
-            told = answer.json["errors"][0]["detail"]
-            assert told.startswith("400.00 EUR is laid down (eu.261), this is reckoned in USD")
+        for statutory in (None, "0.00", "430.00"):
+            if statutory is not None:
+                recorded(agent, complaint, statutory={"amount": statutory, "currency": "USD"})
+            for kind in ("voucher", "partial_refund"):
+                answer = draft(agent, complaint, kind, "430.00", currency="USD", **WHY)
+                assert ("/amount", "below_floor") in codes(answer)
+                told = answer.json["errors"][-1]["detail"]
+                assert told.startswith("400.00 EUR is laid down (eu.261), this is reckoned in USD")
+                assert "what it comes to in USD" in told
         assert draft(agent, complaint, "apology_letter", None).status_code == 201
-        recorded(agent, complaint, statutory={"amount": "430.00", "currency": "USD"})
-        assert codes(draft(agent, complaint, "voucher", "30.00", currency="USD")) == [("/amount", "below_floor")]
-        assert draft(agent, complaint, "partial_refund", "430.00", currency="USD").status_code == 201
-        assert draft(agent, complaint, "voucher", "30.00", currency="USD").status_code == 201
+        worth = {"floor_reason": "400 EUR are 430 USD by the rate of that day."}
+        assert draft(manager, complaint, "partial_refund", "430.00", currency="USD", **worth).status_code == 201
+
+    def test_nor_is_it_in_a_currency_that_nobody_reckons_in(self, agent: Caller) -> None:
+        body = complaint_body(jurisdiction="DE")
+        del body["price"]
+        complaint = agent.post("/complaints", body).json
+        recorded(agent, complaint, **FLIGHT, statutory={"amount": "0", "currency": "JPY"})
+        answer = draft(agent, complaint, "goodwill_payment", "1000", currency="JPY", **WHY)
+        assert codes(answer) == [("/amount", "below_floor")]
+        assert "Offer it in EUR first." in answer.json["errors"][0]["detail"]
 
     def test_the_first_offer_does_not_get_around_it(self, agent: Caller) -> None:
         body = complaint_body(jurisdiction="DE")
