@@ -15,17 +15,13 @@ Facts = Mapping[str, Any]
 
 STAGES: Final = ("1", "2", "external")
 _LACKED: Final = ("customer_id", "language", "jurisdiction", "sector", "acknowledged_at")
-_MONEY: Final = ("price_minor", "loss_minor", "currency")
-_TOGETHER: Final = (
-    *((name,) for name in (*_LACKED, "severity", "escalation_level", "stage", "double_deviation")),
-    _MONEY,
-)
-"""Fields that change together."""
+_AMOUNTS: Final = ("price_minor", "loss_minor")
+_MONEY: Final = ("currency", *_AMOUNTS)
 _ONCE: Final = frozenset({"acknowledged_at"})
 """What nobody does again who has done it."""
-COMBINED: Final = tuple(name for names in _TOGETHER for name in names)
-"""The columns of a survivor that a merge may change. A source has the fact `judged` beside them: severity before triage is
-a guess, and does not count against a judgement.
+COMBINED: Final = (*_LACKED, "severity", "escalation_level", "stage", "double_deviation", *_MONEY)
+"""The columns of a survivor that a merge may change; the currency before the amounts that are in it. A source has the fact
+`judged` beside them: severity before triage is a guess, and does not count against a judgement.
 """
 
 
@@ -52,6 +48,8 @@ def _combined(survivor: Facts, source: Facts) -> dict[str, Any]:
             found[name] = source[name]
     if found["currency"] is None:
         found.update({name: source[name] for name in _MONEY})
+    elif found["currency"] == source["currency"]:
+        found.update({name: source[name] for name in _AMOUNTS if found[name] is None})
     if source["judged"]:
         found["severity"] = min(found["severity"], source["severity"])
     found["escalation_level"] = max(found["escalation_level"], source["escalation_level"])
@@ -66,34 +64,33 @@ def without(done: Sequence[Combining], place: int, now: Facts) -> tuple[dict[str
     """
     found = {name: now[name] for name in COMBINED}
     rest = [item for number, item in enumerate(done) if number != place]
-    for names in _TOGETHER:
-        _undo(names, done[place], rest, place, found)
+    for name in COMBINED:
+        _undo(name, done[place], rest, place, found)
+    if any(found[name] is not None for name in _AMOUNTS):
+        found["currency"] = found["currency"] or now["currency"]
     return found, rest
 
 
-def _undo(names: Sequence[str], undone: Combining, rest: list[Combining], place: int, found: dict[str, Any]) -> None:
-    """One group of fields: follow them from merge to merge, as far as nobody else has changed them, or it is known to what."""
-    last, value, expected = undone, _of(undone.before, names), _of(undone.after, names)
+def _undo(name: str, undone: Combining, rest: list[Combining], place: int, found: dict[str, Any]) -> None:
+    """One field: follow it from merge to merge, as far as nobody else has changed it, or it is known to what."""
+    last, value, expected = undone, undone.before[name], undone.after[name]
     for number in range(place, len(rest) + 1):
-        there = _of(found if number == len(rest) else rest[number].before, names)
-        if last.since.keys() & set(names):
-            value = _theirs(value, there, last.since)
-        elif there != expected:
+        facts = found if number == len(rest) else rest[number].before
+        since = _said(last.since, facts)
+        if name in since:
+            value = value if name in _ONCE and value is not None else since[name]
+        elif facts[name] != expected:
             return
         if number < len(rest):
             last = rest[number]
-            expected = _of(last.after, names)
-            before = {**last.before, **value}
-            value = _of(_combined(before, last.source), names)
-            rest[number] = replace(last, before=before, after={**last.after, **value})
-    found.update(value)
+            expected = last.after[name]
+            before = {**last.before, name: value}
+            value = _combined(before, last.source)[name]
+            rest[number] = replace(last, before=before, after={**last.after, name: value})
+    found[name] = value
 
 
-def _theirs(value: Facts, there: Facts, since: Facts) -> dict[str, Any]:
-    """`value`: what it would be had nobody done anything."""
-    made = {name: since.get(name, there[name]) for name in there}
-    return {name: value[name] if name in _ONCE and value[name] is not None else made[name] for name in made}
-
-
-def _of(facts: Facts, names: Sequence[str]) -> dict[str, Any]:
-    return {name: facts[name] for name in names}
+def _said(since: Facts, there: Facts) -> Facts:
+    """Who says an amount says its currency."""
+    amounts = any(since.get(name) is not None for name in _AMOUNTS)
+    return {"currency": there["currency"], **since} if amounts else since

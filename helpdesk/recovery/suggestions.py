@@ -169,7 +169,7 @@ def _settled(
         "refunded": case.get("refunded"),
     }
     assumptions = {"fault": "firm", "weeks_overdue": 0, "loss": nothing, "statutory": nothing, "refunded": nothing}
-    settled = {name: assumptions[name] if value is None else value for name, value in known.items()}
+    settled: dict[str, Any] = {name: assumptions[name] if value is None else value for name, value in known.items()}
     settled |= {name: _same(settled[name], nothing) for name in _STATED}
     settled["price"] = given.get("price") or _of(complaint.price_minor, nothing.currency)
     return settled, tuple(name for name, value in known.items() if value is None)

@@ -4,7 +4,6 @@ from typing import Any
 
 from tests.complaints.merging import new
 from tests.conftest import Caller
-from tests.recovery.helpers import eur
 
 WHY = {"override_reason": "She had to take a day off."}
 FLIGHT = {"cause": "delay", "distance_km": "1840", "within_eu": False, "delay_hours": "4", "extraordinary": False}

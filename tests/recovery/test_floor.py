@@ -9,10 +9,9 @@ from typing import Any
 
 import pytest
 
-from tests.complaints.merging import new
 from tests.conftest import Caller, complaint_body
-from tests.recovery.answers import codes, refused
-from tests.recovery.drafting import FLIGHT, FLOOR, WHY, bought, draft, flown, foretold, recorded, step
+from tests.recovery.answers import codes
+from tests.recovery.drafting import FLOOR, draft, recorded
 from tests.recovery.helpers import eur
 
 BELOW = [("/amount", "below_floor")]

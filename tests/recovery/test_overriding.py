@@ -22,7 +22,6 @@ from helpdesk.recovery import drafting, floor, overriding
 from helpdesk.recovery.evidence_queries import offers_as_evidence
 from helpdesk.recovery.option_terms import Terms
 from helpdesk.recovery.remaining import Already
-from tests.complaints.merging import new
 from tests.conftest import Caller, Join, complaint_body, make_team
 from tests.recovery.answers import codes, refused
 from tests.recovery.drafting import FLIGHT, FLOOR, WHY, bought, draft, flown, foretold, recorded, step

@@ -27,7 +27,7 @@ from tests.complaints.merging import (
     verified,
     write,
 )
-from tests.conftest import Caller, Join, make_team
+from tests.conftest import Caller, Join, complaint_body, make_team
 
 
 class TestMerge:
@@ -108,6 +108,21 @@ class TestMerge:
         survivor = new(senior, team)
         merge(senior, source, survivor)
         assert [issue["detail"] for issue in read(senior, survivor)["issues"]] == [None, "The second parcel"]
+
+    @pytest.mark.parametrize(("has", "brings"), [("price", "loss"), ("loss", "price")])
+    def test_price_and_loss_each_by_itself(self, senior: Caller, team: UUID, has: str, brings: str) -> None:
+        amount = {"amount": "20.00", "currency": "EUR"}
+        bare = {name: value for name, value in complaint_body(team_id=str(team)).items() if name != "price"}
+        source = senior.post("/complaints", bare | {brings: amount}).json
+        survivor = senior.post("/complaints", bare | {has: {"amount": "100.00", "currency": "EUR"}}).json
+        assert read(senior, survivor)[brings] is None
+        merge(senior, source, survivor, silent=True)
+        assert read(senior, survivor)[brings] == amount
+        senior.patch(path_of(survivor), {has: {"amount": "90.00", "currency": "EUR"}}, if_match="*")
+        unmerge(senior, source, silent=True)
+        goes_on = read(senior, survivor)
+        assert (goes_on[has]["amount"], goes_on[brings]) == ("90.00", None)
+        assert read(senior, source)[brings] == amount
 
     def test_what_one_lacks_the_other_brings(self, senior: Caller, team: UUID) -> None:
         source = new(senior, team, price={"amount": "50.00", "currency": "EUR"}, jurisdiction="US", sector="financial")
