@@ -18,8 +18,8 @@ from helpdesk.recovery.remaining import OF_ITS_OWN_PRICE, Already
 from tests.complaints.merging import merge
 from tests.conftest import Caller
 from tests.recovery.answers import codes
+from tests.recovery.drafting import WHY, bought, draft, flown, step
 from tests.recovery.helpers import eur, open_budget, perform
-from tests.recovery.test_overriding import WHY, bought, draft, flown, step
 
 WANTED = [("/override_reason", "override_reason")]
 
