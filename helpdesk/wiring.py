@@ -175,7 +175,7 @@ _FOLLOWING: Final[Mapping[type[Event], tuple[Subscriber, ...]]] = {
     ),
     **dict.fromkeys((NeedRecorded, NeedEnded), (fact_subscribers.parts_changed, recovery.part_changed)),
     CustomerChanged: (fact_subscribers.customer_changed,),
-    **dict.fromkeys((MessageRedacted, TextRedacted), (follow_text,)),
+    **dict.fromkeys((MessageRedacted, TextRedacted), (follow_text, recovery.words_redacted)),
     PersonAdded: (follow_text, routing.person_added),
     ComplaintReceived: (
         sla.start_clocks,

@@ -12,7 +12,7 @@ Of two at once one wins: the route asks for the version that was looked at.
 import hashlib
 import secrets
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 from uuid import UUID
 
@@ -41,14 +41,45 @@ _SALT: Final = 16
 
 @dataclass(frozen=True, slots=True)
 class Redacted:
-    """What to show: the redaction, and the drafts and messages that still say what was there. They are left alone: whoever
-    redacts decides about them, one by one.
+    """What to show: the redaction, and the drafts, messages and counter-offers that still say what was there. They are left alone:
+    whoever redacts decides about them, one by one.
     """
 
     redaction_id: UUID
-    message_id: UUID | None
-    drafts: list[UUID]
-    messages: list[dict[str, Any]]
+    message_id: UUID | None = None
+    drafts: Sequence[UUID] = ()
+    messages: Sequence[Mapping[str, Any]] = ()
+    counters: Sequence[Mapping[str, Any]] = ()
+
+    def quoting(self) -> dict[str, Any]:
+        """As the answer has it."""
+        return {
+            "drafts_quoting": self.drafts,
+            "messages_quoting": self.messages,
+            "counters_quoting": self.counters,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """What was taken out, by whom, on which complaints it may still be said, and the counter-offers that say it."""
+
+    cut: Cut
+    actor: Actor
+    kin: Sequence[UUID]
+    counters: list[dict[str, Any]] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class Redactions:
+    """Those of one unit of work, by their ids: whoever keeps a customer's words in a book of its own, and stands above this domain,
+    looks there for what was taken out (no event tells it), and says where it still stands. A book, though it tells nothing.
+    """
+
+    taken: dict[UUID, Taken] = field(default_factory=dict)
+
+    def settle(self, uow: UnitOfWork) -> None:
+        """Nothing is to be told."""
 
 
 def redact_message(uow: UnitOfWork, actor: Actor, part: Part[Message], given: dict[str, Any]) -> Redacted:
@@ -96,8 +127,7 @@ def redact_message(uow: UnitOfWork, actor: Actor, part: Part[Message], given: di
         ),
         stream=complaint,
     )
-    still = quoting(uow, actor, kin, cut, message.id)
-    return Redacted(row["id"], message.id, drafts_quoting(uow, complaint, cut), still)
+    return where_it_still_stands(uow, complaint, row["id"], Taken(cut, actor, kin), message.id)
 
 
 def redact_text(uow: UnitOfWork, actor: Actor, complaint: Complaint, given: dict[str, Any]) -> Redacted:
@@ -137,7 +167,7 @@ def redact_text(uow: UnitOfWork, actor: Actor, complaint: Complaint, given: dict
         stream=complaint,
     )
     kin = merge_queries.kin_of(uow.session, complaint.id)
-    return Redacted(row["id"], None, drafts_quoting(uow, complaint, cut), quoting(uow, actor, kin, cut, None))
+    return where_it_still_stands(uow, complaint, row["id"], Taken(cut, actor, kin))
 
 
 def cut_of(text: str, given: dict[str, Any], past: Sequence[str] = ()) -> Cut:
@@ -175,8 +205,8 @@ def _free_texts(action: str, given: Any) -> Iterator[str]:
 
 
 def _written(schema: Schema, given: Mapping[str, Any]) -> Iterator[str]:
-    for name, field in schema.load_fields.items():
-        inner = field.inner if isinstance(field, fields.List) else field
+    for name, written in schema.load_fields.items():
+        inner = written.inner if isinstance(written, fields.List) else written
         values = given.get(name)
         for value in values if isinstance(values, list) else [values]:
             if isinstance(inner, Text) and isinstance(value, str):
@@ -211,19 +241,23 @@ def rewrite_answers(
         idempotency.rewrite(uow.session, complaint_id, rewritten)
 
 
-def drafts_quoting(uow: UnitOfWork, complaint: Complaint, cut: Cut) -> list[UUID]:
-    """Drafts that still say what was taken out."""
-    return [row.id for row in redaction_queries.drafts_on(uow.session, complaint.id) if cut.quoted_in(row.body)]
-
-
-def quoting(
-    uow: UnitOfWork, actor: Actor, kin: Sequence[UUID], cut: Cut, message_id: UUID | None
-) -> list[dict[str, Any]]:
-    """Messages beside `message_id` that still say it, of those that the actor may see, in all complaints of a merge
-    (`kin`): an answer that quotes it, a copy that a split made, the message in which a merge repeats a description.
+def where_it_still_stands(
+    uow: UnitOfWork, complaint: Complaint, redaction_id: UUID, taken: Taken, message_id: UUID | None = None
+) -> Redacted:
+    """Of drafts, messages and counter-offers, the last two as far as the actor sees their complaints, in all of a merge: an
+    answer that quotes it, a copy that a split made, the message in which a merge repeats a description. `message_id`: the message
+    that it was taken out of.
     """
-    beside = redaction_queries.messages_beside(uow.session, actor, kin, message_id)
-    return [{"reference": row.reference, "message_id": row.message_id} for row in beside if cut.quoted_in(row.body)]
+    uow.book(Redactions).taken[redaction_id] = taken
+    drafts = redaction_queries.drafts_on(uow.session, complaint.id)
+    beside = redaction_queries.messages_beside(uow.session, taken.actor, taken.kin, message_id)
+    return Redacted(
+        redaction_id,
+        message_id,
+        [row.id for row in drafts if taken.cut.quoted_in(row.body)],
+        [{"reference": row.reference, "message_id": row.message_id} for row in beside if taken.cut.quoted_in(row.body)],
+        taken.counters,  # found when the event of the redaction has its consequences
+    )
 
 
 def note(

@@ -36,7 +36,7 @@ def list_redactions(session: Session, actor: Actor, page: Page, given: dict[str,
 def _show(session: Session, _actor: Actor, done: redaction.Redacted) -> dict[str, Any]:
     message = None if done.message_id is None else thread_queries.message(session, done.message_id)
     shown = redaction_queries.redaction(session, done.redaction_id)
-    return shown | {"drafts_quoting": done.drafts, "messages_quoting": done.messages, "message": message}
+    return shown | done.quoting() | {"message": message}
 
 
 @blp.write(

@@ -112,6 +112,11 @@ class Quoting(Schema):
     message_id = fields.UUID(required=True)
 
 
+class QuotingCounter(Schema):
+    offer_id = fields.UUID(required=True)
+    number = fields.Integer(required=True, metadata={"description": "Of the offer's `counters`.", "example": 1})
+
+
 class RedactionDone(Redaction):
     drafts_quoting = fields.List(
         fields.UUID(),
@@ -124,6 +129,15 @@ class RedactionDone(Redaction):
         metadata={
             "description": "Other messages that still say what was there, here and on complaints that this one was merged "
             "with or split from, as far as the caller sees them; they are left alone. Of very long threads the newest.",
+            "example": [],
+        },
+    )
+    counters_quoting = fields.List(
+        fields.Nested(QuotingCounter),
+        required=True,
+        metadata={
+            "description": "Counter-offers whose words still say what was there, as far as the caller sees their complaints; they are "
+            "left alone (`POST /offers/{id}/counters/redact`).",
             "example": [],
         },
     )

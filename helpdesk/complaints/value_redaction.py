@@ -23,7 +23,7 @@ from helpdesk.complaints.cutting import MARK, Cut
 from helpdesk.complaints.errors import NothingLeft
 from helpdesk.complaints.events import TextRedacted
 from helpdesk.complaints.models import Complaint
-from helpdesk.complaints.redaction import Redacted, cut_of, drafts_quoting, note, quoting, rewrite_answers, told
+from helpdesk.complaints.redaction import Redacted, Taken, cut_of, note, rewrite_answers, told, where_it_still_stands
 from helpdesk.identity.actors import Actor
 from helpdesk.kernel import event_log
 from helpdesk.kernel.errors import FieldError, ValidationFailed
@@ -84,9 +84,9 @@ def redact_value(uow: UnitOfWork, actor: Actor, complaint: Complaint, given: dic
         stream=complaint,
     )
     if field.type != "text" or not before:
-        return Redacted(row["id"], None, [], [])
+        return Redacted(row["id"])
     kin = merge_queries.kin_of(uow.session, complaint.id)
-    return Redacted(row["id"], None, drafts_quoting(uow, complaint, cut), quoting(uow, actor, kin, cut, None))
+    return where_it_still_stands(uow, complaint, row["id"], Taken(cut, actor, kin))
 
 
 def _field(uow: UnitOfWork, given: Mapping[str, Any]) -> CustomField:

@@ -189,7 +189,7 @@ def _action_route(action: str) -> None:
 
 def _show_redaction(session: Session, _actor: Actor, done: Redacted) -> dict[str, Any]:
     shown = redaction_queries.redaction(session, done.redaction_id)
-    return shown | {"drafts_quoting": done.drafts, "messages_quoting": done.messages, "message": None}
+    return shown | done.quoting() | {"message": None}
 
 
 @blp.write(

@@ -8,6 +8,9 @@ from uuid import UUID
 from sqlalchemy import select
 from sqlalchemy.orm import Session, aliased
 
+from helpdesk.complaints.models import Complaint
+from helpdesk.complaints.queries import visible_to
+from helpdesk.identity.actors import Actor
 from helpdesk.recovery.counter_models import OfferCounter
 from helpdesk.recovery.lifecycle import ENDED
 from helpdesk.recovery.models import Offer, OfferTransition
@@ -45,6 +48,19 @@ def counters_of(session: Session, offer_ids: Sequence[UUID]) -> dict[UUID, list[
     for row in rows:
         found.setdefault(row["offer_id"], []).append({**row})
     return found
+
+
+def words_beside(
+    session: Session, actor: Actor, complaint_ids: Sequence[UUID], counter_id: UUID | None
+) -> Sequence[Any]:
+    """`(offer_id, number, words)` of the other counter-offers on these complaints that the actor may see."""
+    found = (
+        select(OfferCounter.offer_id, OfferCounter.number, OfferCounter.words)
+        .join(Offer, Offer.id == OfferCounter.offer_id)
+        .join(Complaint, Complaint.id == Offer.complaint_id)
+        .where(Offer.complaint_id.in_(complaint_ids), visible_to(actor), OfferCounter.id.is_distinct_from(counter_id))
+    )
+    return session.execute(found.order_by(OfferCounter.offer_id, OfferCounter.number)).all()
 
 
 def shown(session: Session, offer_id: UUID) -> list[dict[str, Any]]:

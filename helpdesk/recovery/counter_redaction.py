@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 from helpdesk.complaints import carrying, merge_queries, redaction, redaction_queries
 from helpdesk.complaints.cutting import MARK
 from helpdesk.complaints.errors import NothingLeft
-from helpdesk.complaints.events import TextRedacted
+from helpdesk.complaints.events import MessageRedacted, TextRedacted
 from helpdesk.complaints.redaction import Redacted
 from helpdesk.identity.actors import Actor
 from helpdesk.kernel.errors import FieldError, ValidationFailed
@@ -71,8 +71,18 @@ def redact(uow: UnitOfWork, actor: Actor, held: Held, given: Mapping[str, Any]) 
         ),
         stream=complaint,
     )
-    drafts = redaction.drafts_quoting(uow, complaint, cut)
-    return Redacted(row["id"], None, drafts, redaction.quoting(uow, actor, kin, cut, None))
+    return redaction.where_it_still_stands(uow, complaint, row["id"], redaction.Taken(cut, actor, kin))
+
+
+def find_quoting(uow: UnitOfWork, event: MessageRedacted | TextRedacted) -> None:
+    """Other counter-offers that still say what was just taken out; they are left alone, and named in the answer."""
+    taken = uow.book(redaction.Redactions).taken.get(event.redaction_id)
+    if taken is None:  # of a value that is no text: nothing quotes it
+        return
+    itself = event.counter_id if isinstance(event, TextRedacted) else None
+    for row in counter_queries.words_beside(uow.session, taken.actor, taken.kin, itself):
+        if taken.cut.quoted_in(row.words):
+            taken.counters.append({"offer_id": row.offer_id, "number": row.number})
 
 
 def _counter(session: Session, offer_id: UUID, number: int) -> OfferCounter:

@@ -14,6 +14,8 @@ from helpdesk.complaints.events import (
     IssueAdded,
     IssueChanged,
     IssueRemoved,
+    MessageRedacted,
+    TextRedacted,
 )
 from helpdesk.complaints.link_events import ComplaintSplit, DuplicateMerged, DuplicateParted
 from helpdesk.complaints.models import Complaint
@@ -23,6 +25,7 @@ from helpdesk.kernel.differences import Changes
 from helpdesk.kernel.events import Event
 from helpdesk.kernel.unit_of_work import Subscriber, UnitOfWork
 from helpdesk.recovery import (
+    counter_redaction,
     dead_letter_queries,
     fact_recording,
     moving,
@@ -140,6 +143,11 @@ def _protect(uow: UnitOfWork, event: ComplaintEvent, changed: Changes, *, met: b
         reviews.drop(uow, cast(Complaint, uow.stream_of(event.complaint_id)))
     if protected or met or changed.keys() & _KNOWN_BY:
         uow.duty(reviews.LAPSE, event.complaint_id)
+
+
+def words_redacted(uow: UnitOfWork, events: Sequence[MessageRedacted | TextRedacted]) -> None:
+    for event in events:
+        counter_redaction.find_quoting(uow, event)
 
 
 def _tell_handlers(kind: str) -> Subscriber:

@@ -496,6 +496,22 @@ class TestRedaction:
         assert self.CARD.encode() not in b"".join(map(pack.read, pack.namelist()))
         assert list(pack_check.faults(Archive(pack))) == []
 
+    @pytest.mark.parametrize("what", ["message", "description"])
+    def test_what_is_taken_out_elsewhere_tells_that_it_stands_there(
+        self, agent: Caller, manager: Caller, complaint: dict[str, Any], said: dict[str, Any], what: str
+    ) -> None:
+        words = f"Please pay it back to {self.CARD}."
+        path = f"/complaints/{complaint['reference']}"
+        if what == "message":
+            written = agent.post(f"{path}/messages", {"kind": "inbound", "body": words}).json
+            at, part = f"{path}/messages/{written['id']}/redact", {}
+        else:
+            assert agent.patch(path, {"description": words}, if_match="*").status_code == 200
+            at, part = f"{path}/redact", {"part": "description"}
+        answer = manager.post(at, {"reason": "A card number.", "strings": [self.CARD], **part}, if_match="*")
+        assert answer.json["counters_quoting"] == [{"offer_id": said["id"], "number": 1}]
+        assert self.redact(manager, said).json["counters_quoting"] == []
+
     def test_whole_and_not_twice(self, agent: Caller, manager: Caller, said: dict[str, Any]) -> None:
         assert self.redact(manager, said, whole=True).json["whole"] is True
         assert agent.get(f"/offers/{said['id']}").json["counters"][0]["words"] == MARK
