@@ -57,6 +57,6 @@ class ClaimReviewSettled(ClaimReviewEvent):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClaimReviewDropped(ClaimReviewEvent):
-    """Nobody is to be scored there any more."""
+    """Nobody is to be scored there any more, or there is nothing to approve."""
 
     type: ClassVar[str] = "guard.review_dropped"

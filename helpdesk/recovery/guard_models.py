@@ -13,7 +13,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 from helpdesk.kernel.db import Base, Identified, Json, Minor, Stamped, Timestamp, Versioned
 
 REVIEW_STATES: Final = ("open", "settled", "dropped")
-"""`dropped`: nobody is to be scored any more (`reviews.drop`)."""
+"""`dropped`: nobody is to be scored any more, or there is nothing to approve any more (`reviews.drop`)."""
 DECISIONS: Final = ("cleared", "concern_noted")
 
 

@@ -165,7 +165,9 @@ class ClaimReview(Schema):
     state = Choice(
         REVIEW_STATES,
         required=True,
-        metadata={"description": "dropped: nobody is to be scored there any more; the score is forgotten."},
+        metadata={
+            "description": "dropped: nobody is to be scored there any more, or the complaint ended undecided; the score is forgotten."
+        },
     )
     score = fields.Integer(required=True, allow_none=True, metadata={"description": "As it was then.", "example": 65})
     rules = fields.Integer(required=True, metadata={"description": "Number of their version.", "example": 1})

@@ -4,7 +4,8 @@ waits for somebody's word, and is then approved like any other offer.
 It is opened when an offer is submitted whose claim has a score at or above the threshold. From then on nobody approves offers
 on this complaint that go beyond what is owed, not even by their own authority, until it is settled; drafting goes on, and so
 does what is owed (restitution, what the law lays down), as far as it is money, and what costs nothing. Who drafted the offer does not settle it. Once
-settled, it is not opened again in this round of the complaint, unless the score rises.
+settled, it is not opened again in this round of the complaint, unless the score rises. With a complaint that ends undecided
+(withdrawn, dismissed, merged into another) it is forgotten: nobody is asked what would come to nothing.
 
 Neither the score nor its reasons, nor that there is a review, is in the complaint's own story: that goes into evidence packs,
 which the customer may come to read. It is in the log of administrative acts.
@@ -161,7 +162,9 @@ def lapse(uow: UnitOfWork, complaint_id: UUID) -> None:
 
 
 def drop(uow: UnitOfWork, complaint: Complaint) -> None:
-    """Somebody on it is found to be protected: what was scored is forgotten. The complaint is locked."""
+    """Somebody on it is found to be protected, or there is nothing to approve on it any more: what was scored is forgotten. The
+    complaint is locked.
+    """
     review = guard_queries.open_review(uow.session, complaint.id)
     if review is None:
         return

@@ -57,20 +57,27 @@ class WantedOffer(Protocol):
 
 def complaint_withdrawn(uow: UnitOfWork, events: Sequence[ComplaintWithdrawn]) -> None:
     """What was accepted is owed and goes on; what was not answered is taken back."""
-    offers.revoke_all(uow, [event.complaint_id for event in events], "The complaint was withdrawn.")
+    _end_undecided(uow, events, "The complaint was withdrawn.")
 
 
 def complaint_dismissed(uow: UnitOfWork, events: Sequence[ComplaintDismissed]) -> None:
-    offers.revoke_all(uow, [event.complaint_id for event in events], "The complaint was dismissed.")
+    _end_undecided(uow, events, "The complaint was dismissed.")
+
+
+def _end_undecided(uow: UnitOfWork, events: Sequence[ComplaintWithdrawn | ComplaintDismissed], reason: str) -> None:
+    offers.revoke_all(uow, [event.complaint_id for event in events], reason)
+    for event in events:
+        reviews.drop(uow, cast(Complaint, uow.stream_of(event.complaint_id)))
 
 
 def duplicate_merged(uow: UnitOfWork, events: Sequence[DuplicateMerged]) -> None:
-    """What was delivered counts in the case that goes on, so that nothing is paid twice; nothing unsettled is merged. Whoever came
-    with the duplicate may be protected, or known to be on another complaint.
+    """What was delivered counts in the case that goes on, so that nothing is paid twice; nothing unsettled is merged, and nothing is
+    left to be approved on the duplicate. Whoever came with it may be protected, or known to be on another complaint.
     """
     for event in events:
         if event.one_customer:
             moving.move(uow, event)
+        reviews.drop(uow, complaints.complaint_by_id_for_update(uow.session, event.source_id))
         _protect(uow, event, event.changes, met=bool(event.moved["complaint_person"]))
 
 

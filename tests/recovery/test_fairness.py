@@ -64,7 +64,7 @@ def test_small_strata_are_counted_and_not_shown() -> None:
 def test_what_is_not_known_is_no_group() -> None:
     some = [case(None, 100 + number) for number in range(20)] + [case("bo", 9000 + number) for number in range(20)]
     found = compare(some, ["agent"], 10)
-    assert all(verdict.why_not == "too_few" for item in found.comparisons for verdict in item.verdicts.values())
+    assert {verdict.why_not for item in found.comparisons for verdict in item.verdicts.values()} == {"too_few"}
 
 
 def test_shares_are_compared_where_nothing_was_given() -> None:

@@ -389,6 +389,27 @@ class TestReview:
         perform(program, reviews.LAPSE)
         assert only_review(senior, "dropped")["complaint_id"] == again["id"]
 
+    @pytest.mark.parametrize("ending", ["withdraw", "dismiss", "merge"])
+    def test_it_is_forgotten_with_a_complaint_that_ends_undecided(
+        self, database: Database, agent: Caller, senior: Caller, again: dict[str, Any], ending: str
+    ) -> None:
+        """There is nothing left to approve, so nobody is asked; taken up again, it is looked at anew."""
+        offer, path = submitted(agent, again), f"/complaints/{again['reference']}/actions"
+        if ending == "merge":
+            act(agent, offer, "withdraw")
+            merge(senior, again, new(agent, UUID(again["team_id"])))
+        else:
+            given = {"withdraw": {"reason": "They changed their mind."}, "dismiss": {"reason_code": "spam"}}[ending]
+            assert senior.post(f"{path}/{ending}", given).status_code == 200
+        dropped = only_review(senior, "dropped")
+        assert (dropped["offer_id"], dropped["score"], dropped["reasons"]) == (offer["id"], None, [])
+        assert senior.get("/claim-reviews?state=open").json["items"] == []
+        assert violations(database) == []
+        if ending != "merge":
+            assert senior.post(f"{path}/reopen", {"reason": "They wrote once more."}).status_code == 200
+            assert submitted(agent, again)["status"] == "pending_approval"
+            assert only_review(senior)["score"] == 20
+
     def test_a_duty_that_is_done_twice_drops_it_once(
         self, program: Program, agent: Caller, manager: Caller, again: dict[str, Any]
     ) -> None:

@@ -212,7 +212,9 @@ def test_reading_in_batches_misses_nobody(
 def test_the_audit_changes_nothing(database: Database, story: dict[str, Any], statements: Callable[[], Any]) -> None:
     with statements() as seen:
         violations(database)
-    assert all(statement.split()[0] in {"SELECT", "WITH"} for statement in seen.seen)
+    begun = {statement.split()[0] for statement in seen.seen}
+    assert "SELECT" in begun
+    assert begun <= {"SELECT", "WITH"}
 
 
 def test_a_retry_is_told_apart_from_a_double(
