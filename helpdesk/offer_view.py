@@ -22,8 +22,9 @@ from markupsafe import Markup
 from helpdesk.kernel.clock import rfc3339
 from helpdesk.kernel.errors import FieldError
 from helpdesk.kernel.money import Money
-from helpdesk.recovery import texts
+from helpdesk.recovery import breakdown_words, texts
 from helpdesk.recovery.kinds import ISSUABLE
+from helpdesk.recovery.lifecycle import BEFORE_CUSTOMER
 
 ANSWERS: Final[Mapping[str, str]] = {
     "accept": "accept",
@@ -57,6 +58,8 @@ ROADS: Final[Mapping[str, str]] = {
 
 _ARRIVING: Final = frozenset({"goods", "service", "letter"})
 """Of these it is told when the customer had it; of others the bank or the account tells."""
+
+_NOT_TAKEN: Final = BEFORE_CUSTOMER | {"declined", "expired", "revoked"}
 
 _pages: Final = Environment(
     loader=PackageLoader("helpdesk", "pages"),
@@ -200,7 +203,9 @@ def _moment(at: datetime) -> Markup:
 def _told(shown: Mapping[str, Any]) -> dict[str, Any]:
     """The offer as the templates know it: amounts and what is offered in words."""
     language, road = shown["language"], ROADS[shown["kind"]]
-    options = [{**option, "what": _what(language, option)} for option in shown["options"]]
+    options = [
+        {**option, "what": _what(language, option), "owed": _owed(language, option)} for option in shown["options"]
+    ]
     what = _what(language, shown)
     undecided = shown["status"] in {"offered", "countered"}
     counter = shown["counter"]
@@ -209,6 +214,8 @@ def _told(shown: Mapping[str, Any]) -> dict[str, Any]:
         "reference": shown["complaint_reference"],
         "options": options,
         "what": what,
+        "owed": _owed(language, shown),
+        "stays_owed": _stays_owed(language, shown),
         "concerned": [option["what"] for option in options] if undecided else [what],
         "road": road,
         "came_at": shown["delivered_at"] if road in _ARRIVING else None,
@@ -220,6 +227,19 @@ def _told(shown: Mapping[str, Any]) -> dict[str, Any]:
 def _what(language: str, terms: Mapping[str, Any]) -> str:
     amount = terms["amount"]
     return texts.what(language, terms["kind"], None if amount is None else Money(*amount))
+
+
+def _owed(language: str, terms: Mapping[str, Any]) -> list[str]:
+    return breakdown_words.sentences(language, terms["breakdown"], terms["amount"])
+
+
+def _stays_owed(language: str, shown: Mapping[str, Any]) -> str | None:
+    """Where they may think that it is lost: before they answer, and once it has come to nothing. Where another offer was made
+    instead, that one says it.
+    """
+    if not shown["owes"] or shown["replaced"] or shown["status"] not in _NOT_TAKEN:
+        return None
+    return texts.stays_owed(language, over=shown["status"] not in BEFORE_CUSTOMER)
 
 
 def _money(amount: tuple[int, str] | None) -> str:

@@ -129,6 +129,10 @@ class Offer(Identified, Versioned, Stamped, Base):
     """The offer that came to nothing and was drafted anew."""
     floor_waived: Mapped[dict[str, int]] = mapped_column(JSONB, default=dict, server_default="{}")
     """Currency -> minor units by which it may be below what is laid down, since somebody said why."""
+    breakdown: Mapped[list[dict[str, Any]] | None] = mapped_column(JSONB(none_as_null=True))
+    """What the customer was told of each of its options: how much is owed, by what, and how much is goodwill (`breakdown`). None: it
+    was not put before them, or before this was kept; an option that is missing: nothing was said of it.
+    """
     told_at: Mapped[Timestamp | None]
     """When the customer last heard that it stands."""
     reminded_at: Mapped[Timestamp | None]

@@ -24,6 +24,7 @@ from helpdesk.kernel.schemas import json_safe
 from helpdesk.kernel.unit_of_work import UnitOfWork
 from helpdesk.recovery import (
     approvals,
+    breaking_down,
     choices,
     counters,
     decisions,
@@ -257,6 +258,7 @@ def _refuse(uow: UnitOfWork, actor: Actor, held: Held, given: Mapping[str, Any],
 
 def _send(uow: UnitOfWork, actor: Actor, held: Held, given: Mapping[str, Any], to: Links) -> None:
     floor.look_again(uow, actor, held, given, "offer")
+    held.offer.breakdown = breaking_down.told(uow, held)
     if held.offer.successor_of is not None:
         _replace(uow, held, held.offer.successor_of)
     held.offer.told_at = uow.now

@@ -5,6 +5,7 @@ from typing import Any, Final
 from marshmallow import ValidationError, fields, validate, validates_schema
 
 from helpdesk.kernel.schemas import Choice, Flag, MoneyField, Schema, Text, Whole
+from helpdesk.recovery.breakdown_schemas import BREAKDOWN, PUBLIC_BREAKDOWN, Breakdown, PublicBreakdown
 from helpdesk.recovery.kinds import ISSUABLE, KINDS
 from helpdesk.recovery.option_terms import DEFAULT_POINTS_DAYS, DEFAULT_VOUCHER_DAYS, MOST, TERMS
 
@@ -123,10 +124,12 @@ class PublicOfferOption(Schema):
         allow_none=True,
         metadata={"description": "Days that the points are good from their issuance.", "example": None},
     )
+    breakdown = fields.Nested(PublicBreakdown, required=True, allow_none=True, metadata=PUBLIC_BREAKDOWN)
 
 
 class OfferOption(PublicOfferOption):
     amount = MoneyField(required=True, allow_none=True)
+    breakdown = fields.Nested(Breakdown, required=True, allow_none=True, metadata=BREAKDOWN)
     text = fields.String(required=True, allow_none=True, metadata={"example": None})
 
 

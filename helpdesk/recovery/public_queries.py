@@ -10,10 +10,10 @@ from sqlalchemy.orm import Session
 from helpdesk.complaints.models import Complaint
 from helpdesk.kernel import links
 from helpdesk.kernel.errors import Gone, NotFound
-from helpdesk.recovery import counter_queries, option_queries
+from helpdesk.recovery import breakdown, breakdown_words, counter_queries, option_queries
 from helpdesk.recovery.customer_states import ANSWERING, told_to_customer
 from helpdesk.recovery.kinds import TOLD
-from helpdesk.recovery.lifecycle import LIFECYCLE, MOST_COUNTERS, SHOWN_TO_CUSTOMER
+from helpdesk.recovery.lifecycle import ENDED, LIFECYCLE, MOST_COUNTERS, SHOWN_TO_CUSTOMER
 from helpdesk.recovery.models import Offer
 from helpdesk.recovery.queries import LINK_OUTLIVES, LINK_PURPOSE, Held, hold_any, situation, with_amount
 from helpdesk.recovery.voucher_models import Voucher
@@ -44,7 +44,8 @@ def _offer_of(session: Session, key: str, token: str) -> UUID:
 
 
 def shown_to_customer(session: Session, offer_id: UUID) -> dict[str, Any]:
-    """What the signed link shows, and no more; `answers`: actions that they can take now. Raises `NotFound` for what was not
+    """What the signed link shows, and no more; `answers`: actions that they can take now; `owes`: they
+    were told that something of it is owed. Raises `NotFound` for what was not
     put before the customer.
     """
     row = session.execute(
@@ -68,6 +69,7 @@ def shown_to_customer(session: Session, offer_id: UUID) -> dict[str, Any]:
             Offer.delivered_at,
             Offer.reported_at,
             Offer.language,
+            Offer.breakdown,
             func.now().label("now"),
         )
         .join(Complaint, Complaint.id == Offer.complaint_id)
@@ -78,7 +80,7 @@ def shown_to_customer(session: Session, offer_id: UUID) -> dict[str, Any]:
     if found is None:
         raise NotFound
     shown = with_amount(found)
-    shown["options"] = [_without_cost(option) for option in option_queries.shown(session, offer_id, shown)]
+    options = option_queries.shown(session, offer_id, shown)
     theirs = counter_queries.shown(session, offer_id)
     shown["counter"] = theirs[-1] if theirs else None
     shown["counters_left"] = MOST_COUNTERS - len(theirs)
@@ -92,6 +94,11 @@ def shown_to_customer(session: Session, offer_id: UUID) -> dict[str, Any]:
         shown["voucher_balance"] = (shown["voucher_balance"], shown["amount"][1])
     shown["status"] = told_to_customer(shown["status"], in_time=in_time)
     shown["answers"] = () if shown["status"] == "expired" else answers
+    parts = breakdown.read(shown["breakdown"])
+    shown["owes"] = breakdown_words.owes(parts)
+    # What has ended says no more of what is owed: another offer may, and no sum is to stand there twice.
+    shown |= breakdown_words.in_offer(shown, options, {} if shown["status"] in ENDED else parts)
+    shown["options"] = [_without_cost(option) for option in shown["options"]]
     return _without_cost(shown)
 
 

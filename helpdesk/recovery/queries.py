@@ -253,6 +253,7 @@ OFFER: Final[Any] = (
         Offer.issued_reference,
         Offer.delivered_at,
         Offer.suggestion,
+        Offer.breakdown,
         override_queries.KEPT.label("override"),
         Offer.version,
         Offer.created_at,

@@ -7,6 +7,7 @@ from marshmallow import ValidationError, fields, validate
 from helpdesk.kernel.money import currencies
 from helpdesk.kernel.schemas import Choice, Flag, Line, MoneyField, PageQuery, Schema, Text, Timestamp, Whole
 from helpdesk.recovery.approval_schemas import ApproveIn, OfferApproval, OfferFlag
+from helpdesk.recovery.breakdown_schemas import BREAKDOWN, PUBLIC_BREAKDOWN, Breakdown, PublicBreakdown
 from helpdesk.recovery.counter_schemas import LEFT, OfferCounter, PublicCounter, PublicCounterIn
 from helpdesk.recovery.customer_states import CUSTOMER_STATES
 from helpdesk.recovery.drafting import DEFAULT_VALID_DAYS
@@ -238,6 +239,7 @@ class Offer(OfferSummary):
         },
     )
     chosen_option = fields.Integer(required=True, allow_none=True, metadata=CHOSEN)
+    breakdown = fields.Nested(Breakdown, required=True, allow_none=True, metadata=BREAKDOWN)
     counters = fields.List(
         fields.Nested(OfferCounter),
         required=True,
@@ -365,6 +367,7 @@ class PublicOffer(Schema):
         fields.Nested(PublicOfferOption), required=True, metadata={"description": "What they can choose from."}
     )
     chosen_option = fields.Integer(required=True, allow_none=True, metadata=CHOSEN)
+    breakdown = fields.Nested(PublicBreakdown, required=True, allow_none=True, metadata=PUBLIC_BREAKDOWN)
     counter = fields.Nested(
         PublicCounter,
         required=True,

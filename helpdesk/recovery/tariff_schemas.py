@@ -34,7 +34,11 @@ class TariffVersionIn(Schema):
         load_default=None,
         metadata={"description": "Last day, included; null: until another begins.", "example": None},
     )
-    title = Line(required=True, max_length=200, metadata={"example": "Automatic compensation"})
+    title = Line(
+        required=True,
+        max_length=200,
+        metadata={"description": "Customers read it, with what it lays down.", "example": "Automatic compensation"},
+    )
     source = Text(
         required=True,
         max_length=2000,

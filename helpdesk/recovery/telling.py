@@ -2,11 +2,14 @@
 nothing without an address. What it costs us (`kinds.TOLD`) is not told.
 """
 
+from collections.abc import Iterator
+
 from helpdesk.complaints.person_queries import Recipient, complainant_of
 from helpdesk.kernel.mail import queue_mail
 from helpdesk.kernel.money import Money
 from helpdesk.kernel.unit_of_work import UnitOfWork
-from helpdesk.recovery import option_queries, texts
+from helpdesk.recovery import breakdown, breakdown_words, option_queries, texts
+from helpdesk.recovery.breakdown import Part
 from helpdesk.recovery.kinds import TOLD
 from helpdesk.recovery.models import Offer
 from helpdesk.recovery.option_models import OfferOption
@@ -28,11 +31,29 @@ def issued(uow: UnitOfWork, held: Held) -> None:
 
 
 def what_is_offered(uow: UnitOfWork, offer: Offer) -> tuple[str, str]:
-    """The text that says so, and what it says of the offer: in half a sentence, or a list to choose from."""
+    """The text that says so, and what it says of the offer: in half a sentence, or a list to choose from, with what of it is owed."""
+    parts = breakdown.read(offer.breakdown)
     options = option_queries.kept(uow.session, offer.id)
     if not options:
-        return "offer", _what(offer, offer)
-    return "offer_of_several", "\n".join(f"{option.number}. {_what(offer, option)}" for option in options)
+        told = [_what(offer, offer), *_owed(offer, parts.get(1), offer.amount_minor)]
+    else:
+        told = [line for option in options for line in _numbered(offer, option, parts.get(option.number))]
+    if breakdown_words.owes(parts):
+        told += ["", texts.stays_owed(offer.language)]
+    return "offer_of_several" if options else "offer", "\n".join(told)
+
+
+def _numbered(offer: Offer, option: OfferOption, part: Part | None) -> Iterator[str]:
+    yield f"{option.number}. {_what(offer, option)}"
+    yield from (f"   {line}" for line in _owed(offer, part, option.amount_minor))
+
+
+def _owed(offer: Offer, part: Part | None, minor: int | None) -> list[str]:
+    """How much of it is owed, and by what."""
+    if offer.currency is None or minor is None:
+        return []
+    told = breakdown_words.shown(part, offer.language, offer.currency)
+    return [f"- {line}" for line in breakdown_words.sentences(offer.language, told, (minor, offer.currency))]
 
 
 def _what(offer: Offer, terms: Offer | OfferOption) -> str:

@@ -53,6 +53,28 @@ def what(language: str, kind: str, amount: Money | None) -> str:
     return _filled(_texts()[language]["what"][kind], {"amount": money(amount)})
 
 
+def owed(language: str, basis: str, **values: str) -> str:
+    """That a part of it is owed, and by what, or is goodwill. `part`: as `of_it` has it; `law`: its name."""
+    return _filled(_texts()[language]["owed"][basis], values)
+
+
+def of_it(language: str, amount: Money | None) -> str:
+    """So much of what is offered; None: all of it."""
+    template = _texts()[language]["owed"]["all" if amount is None else "part"]
+    return Template(template).substitute(amount=money(amount))  # with the space behind it that a language may want
+
+
+def stays_owed(language: str, *, over: bool = False) -> str:
+    """That nothing which is owed is lost with an offer. `over`: it has ended."""
+    return str(_texts()[language]["owed"]["stayed" if over else "stays"])
+
+
+def law(language: str, tariff: str) -> str | None:
+    """The law or scheme behind a tariff that came with the program, as customers know it."""
+    found = _texts()[language]["law"].get(tariff)
+    return None if found is None else str(found)
+
+
 def money(amount: Money | None) -> str:
     return "" if amount is None else f"{amount} {amount.currency}"
 

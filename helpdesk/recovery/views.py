@@ -1,5 +1,6 @@
 """Rows as this caller may see them: what they can do, and secrets only for who hands them on."""
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, Final
 
@@ -10,6 +11,9 @@ from helpdesk.identity.actors import Actor
 from helpdesk.kernel.money import Money
 from helpdesk.recovery import (
     approvals,
+    breakdown,
+    breakdown_words,
+    breaking_down,
     counter_queries,
     floor,
     option_queries,
@@ -20,9 +24,10 @@ from helpdesk.recovery import (
     voucher_queries,
     waiting_queries,
 )
+from helpdesk.recovery.breakdown import Part
 from helpdesk.recovery.case_facts import as_kept
 from helpdesk.recovery.errors import ClaimUnderReview
-from helpdesk.recovery.lifecycle import BEFORE_CUSTOMER, LIFECYCLE
+from helpdesk.recovery.lifecycle import BEFORE_CUSTOMER, LIFECYCLE, SHOWN_TO_CUSTOMER
 from helpdesk.recovery.models import Offer
 from helpdesk.recovery.offers import Links
 from helpdesk.recovery.remaining import Already
@@ -40,13 +45,22 @@ def offer(session: Session, actor: Actor, row: dict[str, Any], to: Links) -> dic
     # What the customer took may cost nothing; it was judged, and flagged, as the dearest of what they could choose from.
     priced = row["amount"] is not None or row["chosen_option"] is not None
     shown["flags"] = waiting_queries.flags_of(session, actor, row["id"]) if priced else []
-    shown["options"] = option_queries.shown(session, row["id"], row)
+    options = option_queries.shown(session, row["id"], row)
+    shown |= breakdown_words.in_offer(row, options, _parts(session, row))
     shown["override"] = override_queries.shown(row["override"])
     shown["under_review"] = is_under_review(session, row)
     shown["counters"] = counter_queries.shown(session, row["id"]) if row["counters"] else []
     shown["successor_id"] = counter_queries.successor_of(session, row["id"]) if row["counters"] else None
     shown["allowed_actions"] = allowed(session, actor, row)
     return shown
+
+
+def _parts(session: Session, row: dict[str, Any]) -> Mapping[int, Part]:
+    """What the customer was told; of what was not put before them yet, what they would be told now."""
+    if row["status"] in SHOWN_TO_CUSTOMER:
+        return breakdown.read(row["breakdown"])
+    complaint, offer = session.get_one(Complaint, row["complaint_id"]), session.get_one(Offer, row["id"])
+    return {part.number: part for part in breaking_down.of(session, complaint, offer, row["now"])}
 
 
 def is_under_review(session: Session, row: dict[str, Any]) -> bool:

@@ -75,9 +75,11 @@ class TestPublic:
                     "voucher_days": 365,
                     "voucher_partial": False,
                     "points_days": None,
+                    "breakdown": None,
                 }
             ],
             "chosen_option": None,
+            "breakdown": None,
             "counter": None,
             "counters_left": 3,
             "replaced": False,
