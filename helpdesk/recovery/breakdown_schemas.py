@@ -7,6 +7,8 @@ from marshmallow import fields
 from helpdesk.kernel.schemas import Choice, MoneyField, Schema
 from helpdesk.recovery.breakdown import BASES
 
+EXAMPLE: Final = {"amount": "290.00", "currency": "EUR"}
+"""The amount of which the examples below are the parts."""
 _EUR: Final = {"currency": "EUR"}
 _STATUTORY: Final[dict[str, Any]] = {
     "basis": "statutory",

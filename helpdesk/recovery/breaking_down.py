@@ -27,8 +27,8 @@ from helpdesk.recovery.playbook import Suggestion
 from helpdesk.recovery.queries import Held
 from helpdesk.recovery.suggestions import Suggested
 
-_UNTOLD: Final = frozenset({"facts_missing", "not_known", "other_currency"})
-"""Outcomes of tariffs that leave open what they lay down."""
+_UNTOLD: Final = frozenset({"facts_missing", "not_known", "not_in_force", "other_currency"})
+"""Outcomes of tariffs that leave open what they lay down. `not_in_force`: somebody named one of which no version holds on that day."""
 
 
 def told(uow: UnitOfWork, held: Held) -> list[dict[str, Any]]:

@@ -5,7 +5,7 @@ from typing import Any, Final
 from marshmallow import ValidationError, fields, validate, validates_schema
 
 from helpdesk.kernel.schemas import Choice, Flag, MoneyField, Schema, Text, Whole
-from helpdesk.recovery.breakdown_schemas import BREAKDOWN, PUBLIC_BREAKDOWN, Breakdown, PublicBreakdown
+from helpdesk.recovery.breakdown_schemas import BREAKDOWN, EXAMPLE, PUBLIC_BREAKDOWN, Breakdown, PublicBreakdown
 from helpdesk.recovery.kinds import ISSUABLE, KINDS
 from helpdesk.recovery.option_terms import DEFAULT_POINTS_DAYS, DEFAULT_VOUCHER_DAYS, MOST, TERMS
 
@@ -109,7 +109,9 @@ class PublicOfferOption(Schema):
     number = fields.Integer(required=True, metadata=_NUMBER)
     kind = Choice(KINDS, required=True)
     amount = MoneyField(
-        required=True, allow_none=True, metadata={"description": "What they get in money's worth, where it is that."}
+        required=True,
+        allow_none=True,
+        metadata={"description": "What they get in money's worth, where it is that.", "example": EXAMPLE},
     )
     voucher_days = fields.Integer(
         required=True,
@@ -128,7 +130,7 @@ class PublicOfferOption(Schema):
 
 
 class OfferOption(PublicOfferOption):
-    amount = MoneyField(required=True, allow_none=True)
+    amount = MoneyField(required=True, allow_none=True, metadata={"example": EXAMPLE})
     breakdown = fields.Nested(Breakdown, required=True, allow_none=True, metadata=BREAKDOWN)
     text = fields.String(required=True, allow_none=True, metadata={"example": None})
 

@@ -7,7 +7,7 @@ from marshmallow import ValidationError, fields, validate
 from helpdesk.kernel.money import currencies
 from helpdesk.kernel.schemas import Choice, Flag, Line, MoneyField, PageQuery, Schema, Text, Timestamp, Whole
 from helpdesk.recovery.approval_schemas import ApproveIn, OfferApproval, OfferFlag
-from helpdesk.recovery.breakdown_schemas import BREAKDOWN, PUBLIC_BREAKDOWN, Breakdown, PublicBreakdown
+from helpdesk.recovery.breakdown_schemas import BREAKDOWN, EXAMPLE, PUBLIC_BREAKDOWN, Breakdown, PublicBreakdown
 from helpdesk.recovery.counter_schemas import LEFT, OfferCounter, PublicCounter, PublicCounterIn
 from helpdesk.recovery.customer_states import CUSTOMER_STATES
 from helpdesk.recovery.drafting import DEFAULT_VALID_DAYS
@@ -196,7 +196,7 @@ class OfferSummary(Schema):
     complaint_id = fields.UUID(required=True)
     complaint_reference = fields.String(required=True, metadata={"example": _REFERENCE})
     kind = Choice(KINDS, required=True)
-    amount = MoneyField(required=True, allow_none=True)
+    amount = MoneyField(required=True, allow_none=True, metadata={"example": EXAMPLE})
     status = Choice(LIFECYCLE.states, required=True, metadata={"example": "offered"})
     issuance = Choice(
         ISSUANCES,
@@ -340,7 +340,9 @@ class PublicOffer(Schema):
     complaint_reference = fields.String(required=True, metadata={"example": _REFERENCE})
     kind = Choice(KINDS, required=True)
     amount = MoneyField(
-        required=True, allow_none=True, metadata={"description": "What they get in money's worth, where it is that."}
+        required=True,
+        allow_none=True,
+        metadata={"description": "What they get in money's worth, where it is that.", "example": EXAMPLE},
     )
     reason = fields.String(required=True, metadata={"example": "Your order came four days late."})
     status = Choice(

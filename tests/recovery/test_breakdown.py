@@ -207,6 +207,11 @@ class TestUnknown:
         recorded(manager, complaint, statutory=eur("0.00"))
         assert told(drafted(manager, complaint, "goodwill_payment", "19.00")["breakdown"])[:2] == ("0.00", "19.00")
 
+    def test_a_tariff_that_somebody_named_and_nobody_knows(self, manager: Caller) -> None:
+        complaint = complained(manager, "0.00")
+        recorded(manager, complaint, tariff="eu.261", happened_on="2001-01-01")
+        assert drafted(manager, complaint, "goodwill_payment", "20.00")["breakdown"] is None
+
     def test_a_tariff_in_another_currency_until_it_is_recorded_what_it_comes_to(self, manager: Caller) -> None:
         open_budget(manager, "5000.00", currency="GBP", name="Pounds")
         pounds = {"amount": "100.00", "currency": "GBP"}
