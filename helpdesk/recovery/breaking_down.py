@@ -27,8 +27,10 @@ from helpdesk.recovery.playbook import Suggestion
 from helpdesk.recovery.queries import Held
 from helpdesk.recovery.suggestions import Suggested
 
-_UNTOLD: Final = frozenset({"facts_missing", "not_known", "not_in_force", "other_currency"})
-"""Outcomes of tariffs that leave open what they lay down. `not_in_force`: somebody named one of which no version holds on that day."""
+_UNTOLD: Final = frozenset({"facts_missing", "other_currency"})
+"""Outcomes of tariffs that leave open what they lay down."""
+_UNTOLD_UNLESS_RECORDED: Final = frozenset({"not_known", "not_in_force"})
+"""The same, until somebody has recorded what is laid down: no version that is known holds on that day."""
 
 
 def told(uow: UnitOfWork, held: Held) -> list[dict[str, Any]]:
@@ -59,12 +61,13 @@ def _options(session: Session, offer: Offer) -> list[tuple[int, str, int]]:
 
 
 def _known(suggested: Suggested) -> Known | None:
-    """None: it is not known. A tariff may lay down something that cannot be told, or in another currency, and nobody has recorded
-    what that comes to; or nothing at all was said of what was lost.
+    """None: it is not known. Something may be laid down that cannot be told, or is in another currency; or nothing at all was said of
+    what was lost.
     """
     if suggested.unconverted:
         return None
-    if "statutory" in suggested.assumed and any(laid.outcome.code in _UNTOLD for laid in suggested.tariffs):
+    open_ = _UNTOLD | (_UNTOLD_UNLESS_RECORDED if "statutory" in suggested.assumed else frozenset())
+    if any(laid.outcome.code in open_ for laid in suggested.tariffs):
         return None
     found = _lines(suggested.suggestion)
     loss_stated = "loss" not in suggested.assumed

@@ -26,8 +26,8 @@ from helpdesk.wiring import Program
 from tests.complaints.merging import merge, new, unmerge
 from tests.conftest import Caller
 from tests.racing import at_once
+from tests.recovery.drafting import FLIGHT, recorded
 from tests.recovery.helpers import act, another, eur, execute, open_budget, scalar, token, violations
-from tests.recovery.test_overriding import FLIGHT, recorded
 
 LAW: Final = "Regulation (EC) No 261/2004, article 7"
 WHY: Final = {
@@ -204,24 +204,30 @@ class TestUnknown:
     def test_a_tariff_that_lacks_facts(self, manager: Caller) -> None:
         complaint = complained(manager, "0.00", flight={"delay_hours": None})
         assert drafted(manager, complaint, "goodwill_payment", "20.00")["breakdown"] is None
-        recorded(manager, complaint, statutory=eur("0.00"))
-        assert told(drafted(manager, complaint, "goodwill_payment", "19.00")["breakdown"])[:2] == ("0.00", "19.00")
+        recorded(manager, complaint, statutory=eur("10.00"))
+        offer = drafted(manager, complaint, "goodwill_payment", "19.00")
+        assert offer["breakdown"] is None, "what is recorded is laid down beside the tariffs"
+        recorded(manager, complaint, delay_hours="1")
+        assert told(drafted(manager, complaint, "goodwill_payment", "18.00")["breakdown"])[:2] == ("10.00", "8.00")
 
     def test_a_tariff_that_somebody_named_and_nobody_knows(self, manager: Caller) -> None:
         complaint = complained(manager, "0.00")
         recorded(manager, complaint, tariff="eu.261", happened_on="2001-01-01")
         assert drafted(manager, complaint, "goodwill_payment", "20.00")["breakdown"] is None
+        recorded(manager, complaint, statutory=eur("10.00"))
+        assert told(drafted(manager, complaint, "goodwill_payment", "18.00")["breakdown"])[:2] == ("10.00", "8.00")
 
-    def test_a_tariff_in_another_currency_until_it_is_recorded_what_it_comes_to(self, manager: Caller) -> None:
+    @pytest.mark.parametrize("recorded_too", [False, True])
+    def test_what_is_laid_down_in_another_currency(self, manager: Caller, *, recorded_too: bool) -> None:
         open_budget(manager, "5000.00", currency="GBP", name="Pounds")
         pounds = {"amount": "100.00", "currency": "GBP"}
         complaint = new(manager, jurisdiction="DE", price=pounds, loss={"amount": "0.00", "currency": "GBP"})
         recorded(manager, complaint, **FLIGHT)
+        if recorded_too:
+            recorded(manager, complaint, statutory={"amount": "345.00", "currency": "GBP"})
         why = {"currency": "GBP", "floor_reason": "They took the cash at the counter."}
-        assert drafted(manager, complaint, "goodwill_payment", "40.00", **why)["breakdown"] is None
-        recorded(manager, complaint, statutory={"amount": "345.00", "currency": "GBP"})
-        offer = drafted(manager, complaint, "goodwill_payment", "350.00", currency="GBP")
-        assert told(offer["breakdown"])[:2] == ("345.00", "5.00")
+        offer = drafted(manager, complaint, "goodwill_payment", "350.00", **why)
+        assert offer["breakdown"] is None
 
     def test_less_than_is_laid_down_since_it_was_paid_outside(self, manager: Caller, anonymous: Caller) -> None:
         paid = {"floor_reason": "Paid by the agency on 2 March."}

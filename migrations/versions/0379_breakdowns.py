@@ -4,8 +4,8 @@ import sqlalchemy as sa
 from alembic import op
 from sqlalchemy.dialects.postgresql import JSONB
 
-revision = "0378_breakdowns"
-down_revision = "0377_redacted_counters"
+revision = "0379_breakdowns"
+down_revision = "0378_reviews_of_danger"
 branch_labels = None
 depends_on = None
 
