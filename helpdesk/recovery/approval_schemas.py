@@ -86,6 +86,13 @@ class WaitingOffer(Schema):
     flagged = fields.Boolean(
         required=True, metadata={"description": "It belongs together with others; see the offer.", "example": False}
     )
+    review_open = fields.Boolean(
+        required=True,
+        metadata={
+            "description": "Its claim is under review: beyond what is owed it is not approved before that is settled.",
+            "example": False,
+        },
+    )
 
 
 class ApprovalCounts(Schema):

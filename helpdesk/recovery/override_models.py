@@ -3,7 +3,7 @@
 from typing import Final
 from uuid import UUID
 
-from sqlalchemy import CheckConstraint, ForeignKey, Index
+from sqlalchemy import CheckConstraint, ForeignKey
 from sqlalchemy.orm import Mapped, mapped_column
 
 from helpdesk.kernel.db import Base, Minor, Timestamp
@@ -22,7 +22,6 @@ class OfferOverride(Base):
     __table_args__ = (
         CheckConstraint(f"direction IN {DIRECTIONS}", name="direction"),
         CheckConstraint("(direction = 'below_floor') = (floor_reason IS NOT NULL)", name="floor_reason"),
-        Index("ix_offer_override_at", "at"),
     )
 
     offer_id: Mapped[UUID] = mapped_column(ForeignKey("offer.id", ondelete="CASCADE"), primary_key=True)

@@ -17,6 +17,7 @@ from helpdesk.recovery import option_queries
 from helpdesk.recovery.approval_models import ApprovalRequest
 from helpdesk.recovery.decision_models import OfferDecision
 from helpdesk.recovery.flag_models import OfferFlag
+from helpdesk.recovery.guard_models import ClaimReview
 from helpdesk.recovery.models import Offer, OfferTransition
 from helpdesk.recovery.queries import offer_detail
 
@@ -25,9 +26,13 @@ _OFFER: Final = Offer.__table__.c
 _DECISION: Final = OfferDecision.__table__.c
 _STEP: Final = OfferTransition.__table__.c
 _FLAG: Final = OfferFlag.__table__.c
+_REVIEW: Final = ClaimReview.__table__.c
 
 BY_DUE: Final = Order((_REQUEST.due_at, _REQUEST.offer_id), (datetime, UUID))
 _FLAGGED: Final = exists().where(_FLAG.offer_id == _OFFER.id).label("flagged")
+_REVIEW_OPEN: Final = (
+    exists().where(_REVIEW.complaint_id == _OFFER.complaint_id, _REVIEW.state == "open").label("review_open")
+)
 _WAITING: Final[Any] = (
     select(
         _REQUEST.offer_id,
@@ -46,6 +51,7 @@ _WAITING: Final[Any] = (
         _OFFER.drafted_by,
         _OFFER.approvals,
         _FLAGGED,
+        _REVIEW_OPEN,
         func.now().label("now"),
     )
     .select_from(ApprovalRequest.__table__)

@@ -206,6 +206,18 @@ class TestReview:
         assert approve(senior, offer).status_code == 200
         assert violations(database) == []
 
+    def test_the_queue_of_approvals_says_that_it_waits_for_more(
+        self, agent: Caller, senior: Caller, again: dict[str, Any]
+    ) -> None:
+        offer = submitted(agent, again)
+
+        def told() -> list[tuple[str, bool]]:
+            return [(item["offer_id"], item["review_open"]) for item in senior.get("/approvals").json["items"]]
+
+        assert told() == [(offer["id"], True)]
+        settle(senior, only_review(senior))
+        assert told() == [(offer["id"], False)]
+
     def test_a_concern_refuses_nothing(self, agent: Caller, senior: Caller, again: dict[str, Any]) -> None:
         offer = submitted(agent, again)
         assert settle(senior, only_review(senior), "concern_noted").json["decision"] == "concern_noted"
