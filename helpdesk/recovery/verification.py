@@ -21,6 +21,7 @@ from helpdesk.recovery import (
     points_verification,
     provider_verification,
 )
+from helpdesk.recovery.breakdown_verification import offer_breakdowns
 from helpdesk.recovery.counter_verification import offer_copies, offer_counters
 from helpdesk.recovery.kinds import ISSUING_TOPICS
 from helpdesk.recovery.lifecycle import ENDED, GRANTED, LIFECYCLE, SPENT
@@ -194,6 +195,7 @@ def complaint_counters(session: Session) -> Iterator[Violation]:
 CHECKS: Final[tuple[Check, ...]] = (
     *guard_verification.CHECKS,
     offer_options,
+    offer_breakdowns,
     offer_counters,
     offer_copies,
     issued_once,

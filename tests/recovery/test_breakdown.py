@@ -463,6 +463,36 @@ class TestWhatWasTold:
         assert offer["breakdown"]["lines"][0]["law"] == "Our promise <b>"
 
 
+class TestVerify:
+    def test_what_was_told_adds_up(self, program: Program, manager: Caller) -> None:
+        database, complaint = program.database, flown(manager, "0.00")
+        sent(manager, drafted(manager, complaint, "goodwill_payment", "290.00"))
+        extra = sent(manager, choice(manager, complaint, ("refund", "20.00"), ("voucher", "30.00")))
+        drafted(manager, complaint, "voucher", "5.00")
+        assert extra["breakdown"] is not None
+        assert violations(database) == []
+
+    @pytest.mark.parametrize(
+        ("change", "told_of_it"),
+        [
+            ("amount_minor = 29001", "option 1: 25000 told as owed and 4000 as goodwill, of 29001"),
+            ("breakdown = jsonb_set(breakdown, '{0,goodwill}', '3999')", "25000 told as owed and 3999 as goodwill"),
+            (
+                "breakdown = jsonb_set(jsonb_set(breakdown, '{0,goodwill}', 'null'), '{0,lines,0,minor}', '29001')",
+                "29001 told as owed and None as goodwill",
+            ),
+            ("breakdown = jsonb_set(breakdown, '{0,number}', '2')", "option 2: of an option that there is not"),
+            ("kind = 'replacement'", "replacement pays nothing that is owed"),
+            ("status = 'approved'", "option 1: kept, though it is approved"),
+        ],
+    )
+    def test_what_does_not_is_found(self, program: Program, manager: Caller, change: str, told_of_it: str) -> None:
+        sent(manager, drafted(manager, flown(manager, "0.00"), "goodwill_payment", "290.00"))
+        execute(program.database, f"UPDATE offer SET {change}")
+        (found,) = [item for item in violations(program.database) if item.startswith("recovery.offer_breakdowns")]
+        assert told_of_it in found
+
+
 class TestWords:
     @pytest.mark.parametrize("language", LANGUAGES)
     def test_every_tariff_that_is_shipped_has_a_name(self, language: str) -> None:
