@@ -15,6 +15,8 @@ from helpdesk.kernel.facts import CODE, DAY, DECIMAL, FLAG, MONEY, TEXT, WHOLE, 
 from helpdesk.kernel.schemas import json_safe
 
 CAUSES: Final = ("delay", "cancellation", "denied_boarding")
+ALONE: Final = 1
+"""Passengers where nobody says how many."""
 LOST: Final = ("money", "product", "service", "attention")
 """What a failure took from the customer: what it is made good with is of the same kind."""
 

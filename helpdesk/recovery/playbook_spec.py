@@ -114,8 +114,10 @@ class Playbook:
                     break
         return tuple(found)
 
-    def lost_by(self, category: str | None, issue: str | None) -> str | None:
-        return self.lost.get(issue or "") or self.lost.get(category or "")
+    def lost_in(self, values: Mapping[str, Any]) -> str | None:
+        """What is stated (`lost`), or what the issue or its category takes from the customer; None: not known."""
+        stated: str | None = values.get("lost")
+        return stated or self.lost.get(values.get("issue") or "") or self.lost.get(values.get("category") or "")
 
 
 def compiled(name: str, version: str, spec: Mapping[str, Any], vocabulary: Vocabulary) -> tuple[Playbook, list[str]]:

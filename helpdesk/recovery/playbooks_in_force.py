@@ -4,7 +4,7 @@
 default one is for everything, and where none is in force the shipped one is.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import date
 from typing import Any, Final
@@ -25,6 +25,8 @@ from helpdesk.recovery.case_facts import FACTS
 from helpdesk.recovery.playbook_spec import Playbook, compiled, default_playbook
 
 log = structlog.get_logger()
+FailedBefore = Callable[[int], bool]
+"""Whether the same issue failed before within so many days."""
 _SETTLED: Final = frozenset(FACTS) | {"fault", "vulnerable", "price", "loss", "severity", "customer_tier"}
 """Facts that whoever asks for a suggestion has at hand."""
 
@@ -40,10 +42,15 @@ class InForce:
     valid_until: date | None
     playbook: Playbook
 
-    def is_for(self, facts: Facts, day: date) -> bool:
+    def is_for(self, values: Mapping[str, Any], day: date, failed: FailedBefore) -> bool:
         if day < self.valid_from or (self.valid_until is not None and day > self.valid_until):
             return False
-        return self.condition is None or self.condition.holds(facts)
+        if self.condition is None:
+            return True
+        seen = {"lost": self.playbook.lost_in(values)}
+        if "repeat" in self.condition.fields:
+            seen["repeat"] = failed(self.playbook.formula.repeat_within_days)
+        return self.condition.holds(Facts({**values, **seen}))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -53,10 +60,12 @@ class Playbooks:
     items: tuple[InForce, ...]
     wanted: frozenset[str]
 
-    def choose(self, facts: Facts, day: date) -> tuple[UUID | None, Playbook]:
-        """The playbook's id (None: the shipped one) and its version of that day."""
+    def choose(self, values: Mapping[str, Any], day: date, failed: FailedBefore) -> tuple[UUID | None, Playbook]:
+        """The playbook's id (None: the shipped one) and its version of that day. `values`: the facts by name; what an issue takes
+        from the customer, and within how many days it is a repeat, each playbook says for itself.
+        """
         for item in self.items:
-            if item.is_for(facts, day):
+            if item.is_for(values, day, failed):
                 return item.playbook_id, item.playbook
         return None, default_playbook()
 

@@ -6,6 +6,7 @@ and no field of the operator's own can take it away.
 """
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import datetime
 from typing import Any, Final
 
@@ -47,10 +48,19 @@ _OWN: Final[Vocabulary] = {
     **FACTS,
     "repeat": Field(FLAG, "the same issue failed before, within the days that the playbook says"),
     "weeks_overdue": Field(WHOLE, "whole weeks past the deadline; 0 when nobody said"),
+    "statutory": replace(FACTS["statutory"], summary=f"{FACTS['statutory'].summary}; nothing when not said"),
+    "refunded": replace(FACTS["refunded"], summary=f"{FACTS['refunded'].summary}; nothing when not said"),
 }
-OF_TARIFFS: Final[Vocabulary] = {**{name: facts.VOCABULARY[name] for name in _OF_THE_CASE}, **FACTS}
+_ASSUMED: Final[Vocabulary] = {
+    "fault": replace(facts.VOCABULARY["fault"], summary="whose it was; the firm's when not said"),
+    "loss": replace(facts.VOCABULARY["loss"], summary="proven loss beside the price; nothing when not said"),
+}
+"""What a rule of a playbook sees as the suggestion has it. A tariff's condition sees what is stated, and no more."""
+_STATED: Final[Vocabulary] = {"lost": replace(FACTS["lost"], summary="what was lost, where somebody has stated it")}
+OF_TARIFFS: Final[Vocabulary] = {**{name: facts.VOCABULARY[name] for name in _OF_THE_CASE}, **FACTS, **_STATED}
 OF_PLAYBOOKS: Final[Vocabulary] = {
     **{name: facts.VOCABULARY[name] for name in (*_OF_THE_CASE, *_BESIDE)},
+    **_ASSUMED,
     **_OWN,
 }
 
@@ -59,7 +69,8 @@ def vocabulary(session: Session, of: Vocabulary) -> Vocabulary:
     """All that can be asked for now: with the taxonomy's codes, and for playbooks with the operator's own fields."""
     known = facts.vocabulary(session)
     own = {name: field for name, field in known.items() if name.startswith(facts.CUSTOM) and of is OF_PLAYBOOKS}
-    return {name: known[name] if name in known and name not in _OWN else field for name, field in of.items()} | own
+    said = {*_OWN, *_ASSUMED} if of is OF_PLAYBOOKS else {*_OWN}
+    return {name: known[name] if name in known and name not in said else field for name, field in of.items()} | own
 
 
 def values_of(

@@ -8,6 +8,7 @@ and apart; the playbook decides about goodwill, tactics and alternatives.
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
+from functools import partial
 from typing import Any, Final
 from uuid import UUID
 
@@ -18,7 +19,7 @@ from helpdesk.kernel.facts import Facts as RuleFacts
 from helpdesk.kernel.money import Money
 from helpdesk.kernel.schemas import dump_money
 from helpdesk.recovery import case_fact_queries, playbooks_in_force, queries, rule_facts, tariffs_in_force
-from helpdesk.recovery.case_facts import ELSEWHERE, FACTS, as_kept
+from helpdesk.recovery.case_facts import ALONE, ELSEWHERE, FACTS, as_kept
 from helpdesk.recovery.playbook import Facts, Owed, Suggestion, as_data, suggest
 from helpdesk.recovery.playbook_spec import Playbook
 from helpdesk.recovery.playbooks_in_force import Playbooks
@@ -100,14 +101,31 @@ class Suggested:
 
 @dataclass(frozen=True, slots=True)
 class _Known:
-    """What is known of a case before a playbook is chosen. `assumed`: what had to be."""
+    """What is known of a case before a playbook is chosen. `assumed`: what had to be. `values`: what conditions are asked of, with
+    what is assumed, so that a rule holds of what the suggestion shows.
+    """
 
     case: dict[str, Any]
     settled: dict[str, Any]
     assumed: tuple[str, ...]
     tariffs: tuple[Laid, ...]
     values: dict[str, Any]
-    repeated: bool | None
+
+
+class _FailedBefore:
+    """Whether the same issue failed before within so many days: as stated, or looked up, once for each number of days."""
+
+    def __init__(self, session: Session, complaint: Complaint, case: Mapping[str, Any]) -> None:
+        self._look = partial(queries.failed_before, session, complaint)
+        self._stated: bool | None = case.get("repeat")
+        self._found: dict[int, bool] = {}
+
+    def __call__(self, within_days: int) -> bool:
+        if self._stated is not None:
+            return self._stated
+        if within_days not in self._found:
+            self._found[within_days] = self._look(within_days)
+        return self._found[within_days]
 
 
 def suggestion_for(
@@ -126,9 +144,10 @@ def suggestion_for(
     books = playbooks or playbooks_in_force.in_force(session)
     recorded = case_fact_queries.recorded(session, complaint)
     known = _known(session, complaint, dict(overrides or {}), books, recorded)
-    playbook_id, book = books.choose(RuleFacts(known.values), today or recorded.now.date())
-    facts = _facts(session, complaint, known, book)
-    rules = book.holding(RuleFacts(known.values | {"repeat": facts.repeated}))
+    failed = _FailedBefore(session, complaint, known.case)
+    playbook_id, book = books.choose(known.values, today or recorded.now.date(), failed)
+    facts = _facts(complaint, known, book, failed)
+    rules = book.holding(RuleFacts(known.values | {"repeat": facts.repeated, "lost": facts.lost}))
     suggested = suggest(facts, book, rules)
     return Suggested(suggested, facts, known.assumed, playbook_id, known.case, known.tariffs, complaint.currency)
 
@@ -150,11 +169,11 @@ def _known(
     }
     values |= {name: given[name] for name in ("fault", "price", "loss") if given.get(name) is not None}
     day = case.get("happened_on") or complaint.received_at.date()
+    values |= {"happened_on": day, "passengers": case.get("passengers") or ALONE}
     laid = tariffs.of_case(day, values, case)
     currency = _currency(complaint, given.get("currency"), laid, case)
     settled, assumed = _settled(complaint, given, case, Money(0, currency))
-    values |= {"fault": settled["fault"], "weeks_overdue": settled["weeks_overdue"]}
-    return _Known(case, settled, assumed, laid, values, case.get("repeat"))
+    return _Known(case, settled, assumed, laid, values | settled)
 
 
 def _settled(
@@ -175,18 +194,15 @@ def _settled(
     return settled, tuple(name for name, value in known.items() if value is None)
 
 
-def _facts(session: Session, complaint: Complaint, known: _Known, book: Playbook) -> Facts:
-    repeated = known.repeated
-    if repeated is None:
-        repeated = queries.failed_before(session, complaint, book.formula.repeat_within_days)
+def _facts(complaint: Complaint, known: _Known, book: Playbook, failed: _FailedBefore) -> Facts:
     values = known.values
     return Facts(
         severity=complaint.severity,
         tier=values["customer_tier"],
-        repeated=repeated,
+        repeated=failed(book.formula.repeat_within_days),
         vulnerable=values["vulnerable"],
         tariffs=_owed(known.tariffs, known.settled["loss"].currency),
-        lost=known.case.get("lost") or book.lost_by(values.get("category"), values.get("issue")),
+        lost=book.lost_in(values),
         **known.settled,
     )
 

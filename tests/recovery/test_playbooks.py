@@ -290,6 +290,42 @@ class TestChoosing:
         assert suggestion(manager, complaint, query)["rules"] == [f"r{place}" for place in range(9)]
 
 
+    def test_rules_see_what_the_suggestion_shows(self, manager: Caller, agent: Caller) -> None:
+        """What is said, and what counts where nobody says it."""
+
+        def leaf(field: str, value: Any) -> dict[str, Any]:
+            return {"field": field, "operator": "is", "value": value}
+
+        complaint = new(agent, issues=[{"category": "SVC", "issue": "SVC.DELAY"}], price=eur("100.00"))
+        conditions = [
+            leaf("lost", "service"),
+            leaf("passengers", 1),
+            leaf("happened_on", complaint["received_at"][:10]),
+            leaf("loss", eur("0.00")),
+            leaf("statutory", eur("0.00")),
+            leaf("refunded", eur("0.00")),
+            leaf("fault", "firm"),
+            leaf("weeks_overdue", 0),
+            leaf("repeat", False),
+            leaf("customer_tier", "ordinary"),
+            leaf("vulnerable", False),
+        ]
+        names = [f"r{place}" for place in range(len(conditions))]
+        rules = [rule(name, condition=condition) for name, condition in zip(names, conditions, strict=True)]
+        published(manager, default(manager), spec(rules=rules))
+        found = suggestion(agent, complaint)
+        assert (found["lost"], found["rules"]) == ("service", names)
+        other = "?lost=product&passengers=2&happened_on=2025-01-01&loss=1&statutory=1&refunded=1&fault=shared"
+        assert suggestion(agent, complaint, other)["rules"] == names[7:]
+
+    def test_a_playbook_is_chosen_by_what_it_takes_the_issue_for(self, manager: Caller, agent: Caller) -> None:
+        condition = {"field": "lost", "operator": "is", "value": "service"}
+        book = manager.post("/playbooks", {"name": "Services", "condition": condition}).json["id"]
+        published(manager, book, spec())
+        assert suggestion(agent, new(agent, issues=[{"category": "SVC", "issue": "SVC.DELAY"}]))["playbook"] == "Services"
+        assert suggestion(agent, new(agent, issues=[{"category": "BIL", "issue": "BIL.FEE"}]))["playbook"] == "default"
+
+
 class TestUses:
     def test_what_a_rule_asks_for_cannot_go_unnoticed(self, admin: Caller, manager: Caller) -> None:
         field = admin.post("/custom-fields", {"key": "brand", "label": "Brand", "type": "text"})
