@@ -49,7 +49,7 @@ FACTS: Final[Vocabulary] = {
     "lost": Field(CODE, "what was lost; what the issue says when not said", LOST),
     "product": Field(TEXT, "the product or service that it is about"),
     "weeks_overdue": Field(WHOLE, "whole weeks past the deadline"),
-    "repeat": Field(FLAG, "the same issue failed before; looked up when not said"),
+    "repeat": Field(FLAG, "the same issue failed before; looked up among what was found justified when not said"),
     "statutory": Field(MONEY, "what a law or tariff lays down, beside the tariffs that are known here"),
     "refunded": Field(MONEY, "what was refunded already, beside the offers on the complaint"),
 }  # fmt: skip

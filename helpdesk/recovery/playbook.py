@@ -17,6 +17,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any, Final
+from uuid import UUID
 
 from helpdesk.kernel.money import MAX_MINOR, Money
 from helpdesk.recovery.case_facts import plain
@@ -34,7 +35,8 @@ class Facts:
     """What a suggestion depends on. `price` None: unknown, so that there is no cap. `weeks_overdue`: whole weeks.
 
     `loss` is what was lost and is still to be made good; `refunded` what was given back before. `tariffs`: what each lays
-    down that is owed in this case. `lost`: what kind of thing was lost; None: not known.
+    down that is owed in this case. `lost`: what kind of thing was lost; None: not known. `failed_in`: the earlier complaints that
+    it is `repeated` by; none where that was stated.
     """
 
     severity: str
@@ -49,6 +51,7 @@ class Facts:
     price: Money | None
     tariffs: tuple["Owed", ...] = ()
     lost: str | None = None
+    failed_in: tuple[UUID, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -250,8 +253,7 @@ def _factors(facts: Facts, formula: Formula, rules: tuple[Rule, ...]) -> tuple[_
         _Factor(
             "repeat",
             formula.repeat if facts.repeated else _ONE,
-            f"the same issue {'failed' if facts.repeated else 'did not fail'} before within "
-            f"{formula.repeat_within_days} days",
+            _repeat(facts, formula.repeat_within_days),
         ),
         _Factor(
             "vulnerability",
@@ -261,6 +263,14 @@ def _factors(facts: Facts, formula: Formula, rules: tuple[Rule, ...]) -> tuple[_
         _tier_factor(facts, formula),
         *(_Factor(f"rules.{rule.name}", rule.factor, f"rule {rule.name}") for rule in rules if rule.factor is not None),
     )
+
+
+def _repeat(facts: Facts, days: int) -> str:
+    if not facts.repeated:
+        return f"the same issue is not known to have failed before within {days} days"
+    found = len(facts.failed_in)
+    where = f": {found} complaint{'s' if found > 1 else ''}" if found else ", as it was stated"
+    return f"the same issue failed before within {days} days{where}"
 
 
 def _tier_factor(facts: Facts, formula: Formula) -> _Factor:

@@ -318,35 +318,45 @@ def drafter_of(session: Session, offer_id: UUID) -> UUID | None:
 
 _EARLIER: Final = Complaint.__table__.alias("earlier").c
 _THEIRS, _MINE = Issue.__table__.alias("theirs").c, Issue.__table__.alias("mine").c
+MOST_REPEATS: Final = 20
+_DECIDED: Final = func.coalesce(_THEIRS.outcome, _EARLIER.outcome)
 _FAILED_BEFORE: Final = (
     select(_EARLIER.id)
     .join_from(_EARLIER.id.table, _THEIRS.id.table, _THEIRS.complaint_id == _EARLIER.id)
     .where(
         _EARLIER.customer_id == bindparam("customer_id"),
         _EARLIER.id != bindparam("complaint_id"),
-        _EARLIER.status != "dismissed",
+        or_(
+            and_(_EARLIER.status.in_(("resolved", "followed_up")), _DECIDED.in_(("upheld", "partly_upheld"))),
+            and_(_EARLIER.status == "investigated", _EARLIER.fault.in_(("firm", "shared"))),
+        ),
         _EARLIER.received_at <= bindparam("received_at"),
         _EARLIER.received_at >= bindparam("since"),
         _THEIRS.issue.in_(
             select(_MINE.issue).where(_MINE.complaint_id == bindparam("complaint_id"), _MINE.issue.is_not(None))
         ),
     )
-    .limit(1)
+    .group_by(_EARLIER.id, _EARLIER.received_at)
+    .order_by(_EARLIER.received_at.desc(), _EARLIER.id)
+    .limit(MOST_REPEATS)
 )
 """Made once: putting it together takes SQLAlchemy longer than the database needs to answer it."""
 
 
-def failed_before(session: Session, complaint: Complaint, within_days: int) -> bool:
-    """Whether the same customer complained of one of the same issues in the days before this complaint."""
+def failed_before(session: Session, complaint: Complaint, within_days: int) -> tuple[UUID, ...]:
+    """The same customer's complaints of the days before this one in which one of the same issues is established to have failed: it
+    was upheld, wholly or partly, or, while that is not decided, was investigated and the fault found to be the firm's, wholly
+    or partly. The latest first, `MOST_REPEATS` at most.
+    """
     if complaint.customer_id is None:
-        return False
+        return ()
     asked = {
         "customer_id": complaint.customer_id,
         "complaint_id": complaint.id,
         "received_at": complaint.received_at,
         "since": complaint.received_at - timedelta(days=within_days),
     }
-    return session.execute(_FAILED_BEFORE, asked).first() is not None
+    return tuple(session.execute(_FAILED_BEFORE, asked).scalars())
 
 
 def due_to_expire(session: Session, limit: int) -> Sequence[UUID]:

@@ -12,6 +12,7 @@ from helpdesk.kernel.money import Money, MoneyError
 from helpdesk.recovery import override_queries, suggestions, views
 from helpdesk.recovery import suggestion_schemas as schemas
 from helpdesk.recovery.case_facts import FACTS, as_kept, read_kept
+from helpdesk.recovery.guard_queries import references
 
 blp = Blueprint("remedies", __name__, description="What would make it right.")
 
@@ -34,7 +35,7 @@ def get_suggestion(session: Session, actor: Actor, given: dict[str, Any], ref: s
     complaint = get_visible(session, actor, ref)
     suggested = suggestions.suggestion_for(session, complaint, _read(session, complaint, given))
     already = override_queries.offered(session, complaint.id, suggested.suggestion.owed.currency)
-    return views.suggestion(suggested, already)
+    return views.suggestion(suggested, already, references(session, actor, suggested.facts.failed_in))
 
 
 def _read(session: Session, complaint: Complaint, given: Mapping[str, Any]) -> dict[str, Any]:

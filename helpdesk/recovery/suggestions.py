@@ -118,11 +118,15 @@ class _FailedBefore:
     def __init__(self, session: Session, complaint: Complaint, case: Mapping[str, Any]) -> None:
         self._look = partial(queries.failed_before, session, complaint)
         self._stated: bool | None = case.get("repeat")
-        self._found: dict[int, bool] = {}
+        self._found: dict[int, tuple[UUID, ...]] = {}
 
     def __call__(self, within_days: int) -> bool:
+        return bool(self.complaints(within_days)) if self._stated is None else self._stated
+
+    def complaints(self, within_days: int) -> tuple[UUID, ...]:
+        """In which it did; none where somebody has stated whether it did."""
         if self._stated is not None:
-            return self._stated
+            return ()
         if within_days not in self._found:
             self._found[within_days] = self._look(within_days)
         return self._found[within_days]
@@ -200,6 +204,7 @@ def _facts(complaint: Complaint, known: _Known, book: Playbook, failed: _FailedB
         severity=complaint.severity,
         tier=values["customer_tier"],
         repeated=failed(book.formula.repeat_within_days),
+        failed_in=failed.complaints(book.formula.repeat_within_days),
         vulnerable=values["vulnerable"],
         tariffs=_owed(known.tariffs, known.settled["loss"].currency),
         lost=book.lost_in(values),

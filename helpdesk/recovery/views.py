@@ -1,8 +1,10 @@
 """Rows as this caller may see them: what they can do, and secrets only for who hands them on."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Any, Final
+from uuid import UUID
 
 from sqlalchemy.orm import Session
 
@@ -30,6 +32,7 @@ from helpdesk.recovery.errors import ClaimUnderReview
 from helpdesk.recovery.lifecycle import BEFORE_CUSTOMER, LIFECYCLE, SHOWN_TO_CUSTOMER
 from helpdesk.recovery.models import Offer
 from helpdesk.recovery.offers import Links
+from helpdesk.recovery.playbook import Line, Suggestion
 from helpdesk.recovery.remaining import Already
 from helpdesk.recovery.suggestions import Suggested
 from helpdesk.recovery.voucher_models import Voucher, VoucherEntry
@@ -125,9 +128,11 @@ _SUGGESTED: Final = (
 )
 
 
-def suggestion(suggested: Suggested, already: Already) -> dict[str, Any]:
-    """With what is left of it: what one of the complaint's own offers refunds, nobody has to state."""
-    found = suggested.suggestion
+def suggestion(suggested: Suggested, already: Already, seen: Mapping[UUID, str]) -> dict[str, Any]:
+    """With what is left of it: what one of the complaint's own offers refunds, nobody has to state. `seen`: references of the
+    complaints in which it failed before, of those that the reader sees.
+    """
+    found = _naming(suggested.suggestion, suggested.facts.failed_in, seen)
     refunds = already.has(*remaining.BACK)
     return {name: getattr(found, name) for name in _SUGGESTED} | {
         "already_offered": remaining.offered(found, already),
@@ -140,6 +145,26 @@ def suggestion(suggested: Suggested, already: Already) -> dict[str, Any]:
         "tariffs": [suggested.tariff_data(laid) for laid in suggested.tariffs],
         "other_currencies": list(suggested.elsewhere),
     }
+
+
+def _naming(found: Suggestion, failed_in: Sequence[UUID], seen: Mapping[UUID, str]) -> Suggestion:
+    """With the earlier complaints named beside the factor that they make."""
+    if not failed_in:
+        return found
+    named = {
+        "complaints": [{"id": str(one), "reference": seen[one]} for one in failed_in if one in seen],
+        "hidden": sum(one not in seen for one in failed_in),
+    }
+
+    def told(line: Line) -> Line:
+        factors = line.evidence.get("factors")
+        if factors is None:
+            return line
+        shown = [factor | named if factor["factor"] == "repeat" else factor for factor in factors]
+        return replace(line, evidence={**line.evidence, "factors": shown})
+
+    options = tuple(replace(option, lines=tuple(map(told, option.lines))) for option in found.alternatives)
+    return replace(found, lines=tuple(map(told, found.lines)), alternatives=options)
 
 
 def voucher(row: Voucher, offer_status: str, now: datetime) -> dict[str, Any]:

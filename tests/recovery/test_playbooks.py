@@ -8,6 +8,7 @@ not see; a trial that changes something, counts a complaint twice or stops at on
 from copy import deepcopy
 from datetime import timedelta
 from typing import Any
+from uuid import UUID
 
 import pytest
 from sqlalchemy import text
@@ -19,7 +20,8 @@ from helpdesk.recovery import playbook_trying, playbooks
 from helpdesk.recovery.playbook_spec import shipped_spec
 from helpdesk.wiring import Program
 from tests.complaints.merging import new
-from tests.conftest import Caller
+from tests.complaints.steps import do
+from tests.conftest import Caller, make_team
 from tests.identity.test_administration import last
 from tests.racing import at_once
 from tests.recovery.answers import codes, refused
@@ -412,6 +414,69 @@ class TestSuggestion:
             f"/complaints/{complaint['reference']}/offers", {"kind": "apology_letter", "allow_duplicate": True}
         ).json
         assert after["suggestion"]["version"] == "2"
+
+    def test_failed_before_is_what_is_established(self, agent: Caller, manager: Caller, database: Database) -> None:
+        """Neither what is merely open, nor what was not upheld, is another's, was withdrawn or dismissed."""
+
+        def ended(*steps: tuple[str, dict[str, Any]], **more: Any) -> dict[str, Any]:
+            made = new(agent, **more)
+            for action, given in steps:
+                do(database, UUID(made["id"]), action, **given)
+            return made
+
+        innocent = [{"finding": "It came on time.", "evidence": "Its scan."}]
+        ended()
+        ended(("investigate", {"findings": innocent, "fault": "none"}))
+        ended(
+            ("investigate", {"findings": innocent, "fault": "none"}),
+            ("resolve", {"outcomes": [{"outcome": "not_upheld"}]}),
+        )
+        ended(("investigate", {}), ("withdraw", {}))
+        ended(("dismiss", {}))
+        ended(("investigate", {}), ("resolve", {}), issues=[{"category": "BIL", "issue": "BIL.FEE"}])
+        ended(
+            ("investigate", {}), ("resolve", {}), complainant={"name": "Ana Costa", "email": "ana.costa@example.com"}
+        )
+        two = [{"category": "BIL", "issue": "BIL.FEE"}, {"category": "DEL", "issue": "DEL.LATE"}]
+        both = new(agent, issues=two)
+        ids = [issue["id"] for issue in both["issues"]]
+        found = [{"issue_id": each, "finding": "Looked at.", "evidence": "The log."} for each in ids]
+        do(database, UUID(both["id"]), "investigate", findings=found)
+        outcomes = [
+            {"issue_id": ids[0], "outcome": "upheld"},
+            {"issue_id": ids[1], "outcome": "not_upheld"},
+        ]
+        do(database, UUID(both["id"]), "resolve", outcomes=outcomes)
+        now = suggestion(agent, new(agent))
+        factor = now["lines"][-1]["evidence"]["factors"][3]
+        assert (now["goodwill"], factor["value"]) == (eur("40.00"), "1")
+        assert factor["because"] == "the same issue is not known to have failed before within 180 days"
+
+        shared = ended(("investigate", {"fault": "shared"}))
+        upheld = ended(("investigate", {}), ("resolve", {"outcomes": [{"outcome": "partly_upheld"}]}))
+        latest = new(agent)
+        now = suggestion(agent, latest)
+        factor = now["lines"][-1]["evidence"]["factors"][3]
+        assert (now["goodwill"], factor["value"]) == (eur("60.00"), "1.5")
+        assert factor["because"] == "the same issue failed before within 180 days: 2 complaints"
+        assert [one["reference"] for one in factor["complaints"]] == [upheld["reference"], shared["reference"]]
+        assert suggestion(agent, latest, "?repeat=false")["goodwill"] == eur("40.00")
+        stated = suggestion(agent, new(agent, issues=[{"category": "DEL", "issue": "DEL.LOST"}]), "?repeat=true")
+        assert stated["lines"][-1]["evidence"]["factors"][3] == {
+            "factor": "repeat",
+            "value": "1.5",
+            "because": "the same issue failed before within 180 days, as it was stated",
+        }
+
+    def test_an_earlier_failure_that_the_reader_does_not_see(
+        self, agent: Caller, manager: Caller, database: Database
+    ) -> None:
+        hidden = new(manager, make_team(database, "Elsewhere"))
+        do(database, UUID(hidden["id"]), "investigate")
+        found = suggestion(agent, new(agent))
+        factor = found["lines"][-1]["evidence"]["factors"][3]
+        assert (found["goodwill"], factor["complaints"], factor["hidden"]) == (eur("60.00"), [], 1)
+        assert hidden["id"] not in str(found)
 
     def test_statements(self, agent: Caller, complaint: dict[str, Any], statements: Any) -> None:
         suggestion(agent, complaint)
