@@ -179,6 +179,8 @@ def suggest(facts: Facts, playbook: Playbook, rules: Iterable[Rule] = ()) -> Sug
     statutory = sum((line.amount for line in owed_lines if line.kind == "statutory"), nothing)
     goodwill = _goodwill(facts, playbook, held)
     offer = owed + goodwill.sum
+    sorry = _sorry(facts, held)
+    alternatives = _alternatives(facts, playbook, held, owed_lines, goodwill)
     return Suggestion(
         playbook=playbook.name,
         version=playbook.version,
@@ -189,11 +191,23 @@ def suggest(facts: Facts, playbook: Playbook, rules: Iterable[Rule] = ()) -> Sug
         cap=None if goodwill.cap is None else Money.of(goodwill.cap, owed.currency),
         offer=offer,
         tactics=_tactics(facts, offer, playbook, held),
-        remedies=_remedies(facts, owed, goodwill.sum),
+        remedies=_remedies(owed, goodwill.sum, price=facts.price, sorry=sorry) or _first_named(held, alternatives),
         rules=tuple(rule.name for rule in held),
         lost=facts.lost,
-        alternatives=_alternatives(facts, playbook, held, owed_lines, goodwill),
+        alternatives=alternatives,
     )
+
+
+def _sorry(facts: Facts, rules: tuple[Rule, ...]) -> str | None:
+    """Why we say sorry in writing; None: we do not."""
+    if facts.fault != "none":
+        return "Where the fault is ours, we say sorry."
+    return _BY_RULE if any("apologise" in rule.tactics for rule in rules) else None
+
+
+def _first_named(rules: tuple[Rule, ...], alternatives: tuple[Option, ...]) -> tuple[Remedy, ...]:
+    named = any(rule.alternatives for rule in rules)
+    return alternatives[0].remedies if named and alternatives else ()
 
 
 def _goodwill(facts: Facts, playbook: Playbook, rules: tuple[Rule, ...]) -> _Goodwill:
@@ -318,13 +332,15 @@ def _tactics(facts: Facts, offer: Money, playbook: Playbook, rules: tuple[Rule, 
     return tuple(tactic for tactic in playbook.tactics if holds[tactic.when] or tactic.act in named)
 
 
-def _remedies(facts: Facts, owed: Money, goodwill: Money, kind: str = "voucher") -> tuple[Remedy, ...]:
+def _remedies(
+    owed: Money, goodwill: Money, kind: str = "voucher", *, price: Money | None, sorry: str | None
+) -> tuple[Remedy, ...]:
     """Money for money, words for the lack of attention; goodwill as it is wanted."""
     found = []
-    if facts.fault != "none":
-        found.append(Remedy("apology_letter", None, True, "Where the fault is ours, we say sorry.", "words"))
+    if sorry is not None:
+        found.append(Remedy("apology_letter", None, True, sorry, "words"))
     if owed.minor:
-        whole = facts.price is not None and facts.price <= owed
+        whole = price is not None and price <= owed
         back = "refund" if whole else "partial_refund"
         why = "What was lost is owed in money. A voucher does not settle it."
         found.append(Remedy(back, owed, back in ISSUABLE, why, "owed"))
@@ -333,6 +349,7 @@ def _remedies(facts: Facts, owed: Money, goodwill: Money, kind: str = "voucher")
     return tuple(found)
 
 
+_BY_RULE: Final = "A rule of the playbook asks for it."
 _IN_KIND: Final = {
     "replacement": "What was lost is a product: another one takes its place.",
     "re_performance": "What was lost is a service: it is done again.",
@@ -343,30 +360,44 @@ _IN_KIND: Final = {
 def _alternatives(
     facts: Facts, playbook: Playbook, rules: tuple[Rule, ...], owed: tuple[Line, ...], goodwill: _Goodwill
 ) -> tuple[Option, ...]:
-    """Those that the rules name, or those for what was lost; each different from those before it."""
+    """Those that the rules name, whatever was lost and whosever fault it was, or those for what was lost; each different from
+    those before it. One that is named and has nothing else to give has an apology.
+    """
+    sorry = _sorry(facts, rules)
     named = [name for rule in rules for name in rule.alternatives]
     by_name = {item.name: item for item in playbook.alternatives}
     fitting = [item for item in playbook.alternatives if not item.lost or facts.lost in item.lost]
     found: list[Option] = []
     for item in [*(by_name[name] for name in dict.fromkeys(named)), *([] if named else fitting)]:
-        option = _option(facts, playbook.version, item, owed, goodwill)
+        option = _option(facts, playbook.version, item, owed, goodwill, sorry=sorry, named=bool(named))
         if option.remedies and option.remedies not in [other.remedies for other in found]:
             found.append(option)
     return tuple(found[:MOST_ALTERNATIVES])
 
 
-def _option(facts: Facts, version: str, item: Alternative, owed_lines: tuple[Line, ...], goodwill: _Goodwill) -> Option:
+def _option(
+    facts: Facts,
+    version: str,
+    item: Alternative,
+    owed_lines: tuple[Line, ...],
+    goodwill: _Goodwill,
+    *,
+    sorry: str | None,
+    named: bool,
+) -> Option:
     given = goodwill.at(item.factor)
     lines = [*owed_lines, *goodwill.lines]
     if given.minor != goodwill.sum.minor:
         evidence = {"factor": plain(item.factor), "goodwill": str(goodwill.sum)}
         lines.append(Line("goodwill", given - goodwill.sum, f"alternatives.{item.name}", version, evidence))
     owed = sum((line.amount for line in owed_lines), Money(0, given.currency))
-    remedies = list(_remedies(facts, owed, given, item.goodwill))
-    if item.in_kind is not None and facts.fault != "none":
+    remedies = list(_remedies(owed, given, item.goodwill, price=facts.price, sorry=sorry))
+    if item.in_kind is not None and (named or facts.fault != "none"):
         place = 1 if remedies and remedies[0].kind == "apology_letter" else 0
         in_kind = Remedy(item.in_kind, facts.price, item.in_kind in ISSUABLE, _IN_KIND[item.in_kind], "kind")
         remedies.insert(place, in_kind)
+    if named and not remedies:
+        remedies.append(Remedy("apology_letter", None, True, _BY_RULE, "words"))
     return Option(
         name=item.name,
         title=item.title,

@@ -171,7 +171,7 @@ class PlaybookRule(Schema):
         fields.String(validate=_NAME),
         validate=validate.Length(max=3),
         metadata={
-            "description": "Names of those to give, in their order, whatever was lost.",
+            "description": "Names of those to give, in their order, whatever was lost and whosever fault it was.",
             "example": ["larger_voucher"],
         },
     )

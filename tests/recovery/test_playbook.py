@@ -293,6 +293,22 @@ class TestRules:
         made = book(rule(alternatives=["larger_voucher", "money"]))
         assert [each.name for each in by(made, lost="product").alternatives] == ["larger_voucher", "money"]
 
+    @pytest.mark.parametrize("more", [{"tactics": ["apologise"]}, {}])
+    def test_alternatives_that_a_rule_names_where_nothing_else_is_given(self, more: dict[str, Any]) -> None:
+        found = by(book(rule(alternatives=["words"], **more)), fault="none")
+        assert [remedy.kind for remedy in found.remedies] == ["apology_letter"]
+        assert [(each.name, [it.kind for it in each.remedies]) for each in found.alternatives] == [
+            ("words", ["apology_letter"])
+        ]
+
+    def test_alternatives_that_a_rule_names_whosever_fault_it_was(self) -> None:
+        found = by(book(rule(alternatives=["exchange", "money"])), fault="none", price=eur("20"), loss=eur("5"))
+        assert [(each.name, [it.kind for it in each.remedies]) for each in found.alternatives] == [
+            ("exchange", ["replacement", "partial_refund"]),
+            ("money", ["partial_refund"]),
+        ]
+        assert by(book(), fault="none").remedies == by(book(), fault="none").alternatives == ()
+
     def test_a_rule_that_cannot_be_read_any_more_is_left_out(self) -> None:
         gone = rule(condition={"field": "custom.gone", "operator": "is_set"})
         made, unread = compiled("mine", "7", shipped_spec() | {"rules": [gone]}, OF_PLAYBOOKS)
