@@ -25,7 +25,11 @@ class SuggestionQuery(CaseFactsQuery):
     weeks_overdue = fields.Integer(
         validate=validate.Range(0, 520), metadata={"description": "Whole weeks past the deadline.", "example": 2}
     )
-    repeat = fields.Boolean(metadata={"description": "The same issue failed before; when absent, looked up among the customer's complaints that were found justified."})
+    repeat = fields.Boolean(
+        metadata={
+            "description": "The same issue failed before; when absent, looked up among the customer's complaints that were found justified."
+        }
+    )
     vulnerable = fields.Boolean(metadata={"description": "A vulnerability makes it worse."})
     loss = _amount("Proven loss", "60.00")
     statutory = _amount("What a law or tariff lays down", "0")

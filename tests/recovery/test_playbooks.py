@@ -291,7 +291,6 @@ class TestChoosing:
         query = "?fault=shared&weeks_overdue=3&repeat=true&vulnerable=true&price=100.01&loss=50.01&product=Kettle"
         assert suggestion(manager, complaint, query)["rules"] == [f"r{place}" for place in range(9)]
 
-
     def test_rules_see_what_the_suggestion_shows(self, manager: Caller, agent: Caller) -> None:
         """What is said, and what counts where nobody says it."""
 
@@ -324,7 +323,9 @@ class TestChoosing:
         condition = {"field": "lost", "operator": "is", "value": "service"}
         book = manager.post("/playbooks", {"name": "Services", "condition": condition}).json["id"]
         published(manager, book, spec())
-        assert suggestion(agent, new(agent, issues=[{"category": "SVC", "issue": "SVC.DELAY"}]))["playbook"] == "Services"
+        assert (
+            suggestion(agent, new(agent, issues=[{"category": "SVC", "issue": "SVC.DELAY"}]))["playbook"] == "Services"
+        )
         assert suggestion(agent, new(agent, issues=[{"category": "BIL", "issue": "BIL.FEE"}]))["playbook"] == "default"
 
 
@@ -434,9 +435,7 @@ class TestSuggestion:
         ended(("investigate", {}), ("withdraw", {}))
         ended(("dismiss", {}))
         ended(("investigate", {}), ("resolve", {}), issues=[{"category": "BIL", "issue": "BIL.FEE"}])
-        ended(
-            ("investigate", {}), ("resolve", {}), complainant={"name": "Ana Costa", "email": "ana.costa@example.com"}
-        )
+        ended(("investigate", {}), ("resolve", {}), complainant={"name": "Ana Costa", "email": "ana.costa@example.com"})
         two = [{"category": "BIL", "issue": "BIL.FEE"}, {"category": "DEL", "issue": "DEL.LATE"}]
         both = new(agent, issues=two)
         ids = [issue["id"] for issue in both["issues"]]
