@@ -47,7 +47,7 @@ class InForce:
             return False
         if self.condition is None:
             return True
-        seen = {"lost": self.playbook.lost_in(values)}
+        seen: dict[str, Any] = {"lost": self.playbook.lost_in(values)}
         if "repeat" in self.condition.fields:
             seen["repeat"] = failed(self.playbook.formula.repeat_within_days)
         return self.condition.holds(Facts({**values, **seen}))

@@ -1,8 +1,9 @@
 """What conditions of playbooks and tariffs may ask of a case: of the complaint, of what was recorded of it, and (playbooks
 only) of whose it is.
 
-A tariff's condition sees nothing of the customer: what the law lays down is owed whoever it is, so that no tier, no score
-and no field of the operator's own can take it away.
+A tariff's condition sees nothing of the customer (their language, their needs), and nothing that we have judged or decided (how
+severe it is, the outcome): what the law lays down is owed whoever it is, so that no tier, no score and no field of the
+operator's own can take it away.
 """
 
 from collections.abc import Mapping
@@ -57,7 +58,14 @@ _ASSUMED: Final[Vocabulary] = {
 }
 """What a rule of a playbook sees as the suggestion has it. A tariff's condition sees what is stated, and no more."""
 _STATED: Final[Vocabulary] = {"lost": replace(FACTS["lost"], summary="what was lost, where somebody has stated it")}
-OF_TARIFFS: Final[Vocabulary] = {**{name: facts.VOCABULARY[name] for name in _OF_THE_CASE}, **FACTS, **_STATED}
+KEPT_OF_TARIFFS: Final[Vocabulary] = {**{name: facts.VOCABULARY[name] for name in _OF_THE_CASE}, **FACTS, **_STATED}
+"""What kept versions of tariffs may ask for: some were written when more was allowed."""
+OF_CUSTOMER: Final = frozenset({"language", "vulnerable"})
+JUDGED: Final = frozenset({"severity", "impact", "urgency", "double_deviation", "reopened_count", "outcome"})
+"""What we have judged or done since, not what happened."""
+OF_TARIFFS: Final[Vocabulary] = {
+    name: field for name, field in KEPT_OF_TARIFFS.items() if name not in OF_CUSTOMER | JUDGED
+}
 OF_PLAYBOOKS: Final[Vocabulary] = {
     **{name: facts.VOCABULARY[name] for name in (*_OF_THE_CASE, *_BESIDE)},
     **_ASSUMED,

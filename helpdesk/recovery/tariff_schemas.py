@@ -58,7 +58,8 @@ class TariffVersionIn(Schema):
         required=True,
         validate=shallow,
         metadata={
-            "description": "For which cases it is without anybody's naming it: as in playbooks, without what is of the customer.",
+            "description": "For which cases it is without anybody's naming it: as in playbooks, without what is of the customer (language and needs too) or "
+            "judged or decided by us (severity, impact, urgency, outcome, reopenings).",
             "example": _CONDITION,
         },
     )

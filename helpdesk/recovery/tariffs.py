@@ -64,7 +64,7 @@ def _checked(uow: UnitOfWork, given: Mapping[str, Any]) -> dict[str, Any]:
     """What is kept of a version, its condition in one spelling."""
     spec: dict[str, Any] = json_safe({name: given[name] for name in SPEC})
     problems = [*_period_problems(given), *tariff_methods.problems(spec["method"], spec["numbers"], "/numbers")]
-    spec["condition"], found = _condition(spec["condition"], rule_facts.vocabulary(uow.session, rule_facts.OF_TARIFFS))
+    spec["condition"], found = _condition(spec["condition"], rule_facts.vocabulary(uow.session, rule_facts.KEPT_OF_TARIFFS))
     problems += found
     if problems:
         raise ValidationFailed(errors=problems)
@@ -76,6 +76,10 @@ def _condition(written: Any, vocabulary: Vocabulary) -> tuple[Any, list[FieldErr
         expression = read(written, vocabulary, "/condition", changes=False)
     except ValidationFailed as error:
         return written, list(error.errors)
+    refused = sorted(expression.fields & (rule_facts.OF_CUSTOMER | rule_facts.JUDGED))
+    if refused:
+        text = f"A tariff is owed whoever the customer is and whatever we judge: its condition cannot ask for {', '.join(refused)}."
+        return written, [FieldError.at("/condition", "not_for_tariffs", text)]
     if expression.asks_for_changes:
         text = "A tariff looks at a case as it is, not at what changed."
         return written, [FieldError.at("/condition", "changes", text)]

@@ -153,7 +153,7 @@ def _read(row: Any) -> Version:
     """One whose condition cannot be read any more is for nothing by itself, which is logged."""
     condition = None
     try:
-        condition = read(row.spec["condition"], rule_facts.OF_TARIFFS, kept=True)
+        condition = read(row.spec["condition"], rule_facts.KEPT_OF_TARIFFS, kept=True)
     except ValidationFailed as error:
         log.warning(
             "the condition of a tariff cannot be read", tariff=row.id, problems=[dict(it) for it in error.errors]

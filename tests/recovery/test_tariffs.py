@@ -6,6 +6,7 @@ what was recorded; a body that breaks the program.
 """
 
 from collections.abc import Callable
+from datetime import date
 from typing import Any
 
 import pytest
@@ -13,8 +14,11 @@ from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
 from helpdesk.identity.actors import SYSTEM
+from helpdesk.kernel.expressions import read
 from helpdesk.kernel.unit_of_work import Database
-from helpdesk.recovery import tariffs
+from helpdesk.recovery import tariff_queries, tariffs, tariffs_in_force
+from helpdesk.recovery.rule_facts import OF_TARIFFS
+from helpdesk.recovery.tariff_models import TariffVersion
 from tests.complaints.merging import merge, new, unmerge
 from tests.conftest import Caller
 from tests.identity.test_administration import last
@@ -175,6 +179,47 @@ class TestVersions:
         assert {pointer for pointer, _ in codes(wrong)} == {
             "/valid_until", "/condition/field", "/numbers/units/missed_appointments",
         }  # fmt: skip
+
+    def test_its_condition_sees_nothing_of_the_customer_and_of_what_we_judge(
+        self, database: Database, manager: Caller
+    ) -> None:
+        refused_ = {
+            "vulnerable": True, "language": "de", "severity": "S1", "impact": 5, "urgency": 4, "double_deviation": True,
+            "reopened_count": 1, "outcome": "upheld",
+        }  # fmt: skip
+        for field, value in refused_.items():
+            leaf = {"field": field, "operator": "is", "value": value}
+            answer = manager.post("/tariffs", VERSION | {"id": "train.late", "condition": {"not": leaf}})
+            assert codes(answer) == [("/condition", "not_for_tariffs")], field
+            assert field in answer.json["errors"][0]["detail"]
+        for item in (version for tariff in tariffs.shipped()["tariffs"] for version in tariff["versions"]):
+            read(item["condition"], OF_TARIFFS)
+
+    def test_a_kept_one_that_asks_for_more_is_still_read(
+        self, database: Database, manager: Caller, complaint: dict[str, Any]
+    ) -> None:
+        """It was written when that was allowed."""
+        version = VERSION | {"id": "train.late", "valid_from": "2000-01-01"}
+        assert manager.post("/tariffs", version).status_code == 201
+        condition = {"field": "severity", "operator": "is", "value": "S3"}
+        with database.unit_of_work(SYSTEM) as uow:
+            row = {**VERSION, "valid_until": None, "set_off": False, "note": None, "condition": condition}
+            tariff_queries.tariff_for_update(uow.session, None, "train.late").touch()
+            uow.add_rows(
+                TariffVersion,
+                [
+                    {
+                        "tariff_id": "train.late",
+                        "version": 2,
+                        "valid_from": date(2000, 1, 1),
+                        "spec": {name: row[name] for name in tariffs.SPEC},
+                        "created_at": uow.now,
+                    }
+                ],
+            )
+            tariffs_in_force.changed(uow)
+        found = manager.get(f"/complaints/{complaint['reference']}/suggestion?missed_appointments=2").json
+        assert found["statutory"]["amount"] == "25.00"
 
     def test_of_two_at_once_one_is_told(self, manager: Caller) -> None:
         shown = manager.get("/tariffs/uk.energy").json
