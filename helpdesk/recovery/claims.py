@@ -21,6 +21,8 @@ CLOSED: Final = frozenset({"resolved", "followed_up"})
 UPHELD: Final = frozenset({"upheld", "partly_upheld"})
 LOOKED_AT: Final = 50
 """Earlier complaints, the latest: texts are compared one by one."""
+_TOLD_TWICE: Final = (MATTER | {"split"}) - {"reference"}
+"""Parts of one complaint have its words and its time."""
 _FIRST_ZONE: Final = timedelta(hours=14)
 """Where a day begins before it does anywhere else. The customer's own zone is not known."""
 
@@ -79,7 +81,7 @@ def _earlier(one: Kin, row: Any, mine: Any) -> Earlier:
     return Earlier(
         id=one.id,
         days_before=(mine.received_at - one.received_at).days,
-        same_matter=bool(one.ties & (MATTER - {"reference"})),
+        same_matter=bool(one.ties & _TOLD_TWICE),
         likeness=likeness(words(row.words), words(mine.words)),
         decided=row.status in CLOSED,
         upheld=row.outcome in UPHELD,

@@ -2,7 +2,8 @@
 about the same thing. It does not refuse for good: who says why may do it all the same, and that is kept.
 
 A matter is the same where a complaint was merged into the other or is linked as its duplicate, where they name the same order,
-or where one person complains of the same issue. What happens again after `duplicate_days`, or with another order, is another
+where an offer was drafted before the two were parted (by a split, or by undoing a merge), since it was for all of it then, or
+where one person complains of the same issue: of one that the other complaint has, or had when the offer was drafted. What happens again after `duplicate_days`, or with another order, is another
 matter: it is to be made good anew. And whoever was given less than what is owed here is owed the rest: nothing is found while
 all of it together stays within that.
 """
@@ -26,14 +27,14 @@ from helpdesk.recovery import guard_queries, kin_queries
 from helpdesk.recovery.errors import AlreadyCompensated
 from helpdesk.recovery.events import DuplicateAllowed
 from helpdesk.recovery.guard_models import DuplicateOverride
-from helpdesk.recovery.kin_queries import MATTER, PERSON, Given
+from helpdesk.recovery.kin_queries import MATTER, PARTED, PERSON, Given
 from helpdesk.recovery.models import Offer
 
 
 @dataclass(frozen=True, slots=True)
 class Shared:
     """An offer for the same matter, and why it is taken for that: `customer`, `email`, `phone`, `reference`, `duplicate`,
-    `merged`, and `issue:` with its code.
+    `merged`, `was_merged`, `split`, and `issue:` with its code.
     """
 
     offer: Given
@@ -56,6 +57,8 @@ def _shares(offer: Given, ties: frozenset[str] | None) -> tuple[str, ...]:
     issues = tuple(f"issue:{code}" for code in offer.codes)
     if ties & MATTER:
         return (*sorted(ties & (MATTER | PERSON)), *issues)
+    if offer.for_both:
+        return (*sorted(ties & (PARTED | PERSON)), *issues)
     if ties & PERSON and issues and not offer.other_order:
         return (*sorted(ties & PERSON), *issues)
     return ()

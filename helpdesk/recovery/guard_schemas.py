@@ -193,7 +193,8 @@ class SameMatterOffer(Schema):
         required=True,
         metadata={
             "description": "What its complaint has in common with this one: customer, email, phone, reference, duplicate, "
-            "merged, and `issue:` with its code.",
+            "merged; split and was_merged (it was drafted before the two were parted); and `issue:` with its code, of now or "
+            "of when it was drafted.",
             "example": ["customer", "issue:DEL.LATE"],
         },
     )

@@ -27,14 +27,17 @@ PERSON: Final = frozenset({"customer", "email", "phone"})
 """Ties that make two complaints one person's."""
 MATTER: Final = frozenset({"reference", "duplicate", "merged"})
 """Ties that make them one matter, whoever complains."""
+PARTED: Final = frozenset({"split", "was_merged"})
+"""Ties of complaints that were one once: what was offered before they were parted was for all of it."""
 MOST: Final = 500
 """Kin that are looked at: the latest."""
 
 
 @dataclass(frozen=True, slots=True)
 class Kin:
-    """`ties`: how it hangs together with the complaint: customer, email, phone, reference, duplicate, merged, link. `protected`:
-    a need or a danger is recorded there.
+    """`ties`: how it hangs together with the complaint: customer, email, phone, reference, duplicate, merged, link; `split`: one was
+    split from the other, by however many steps; `was_merged`: this one was merged into it, which was undone. `protected`: a need
+    or a danger is recorded there.
     """
 
     id: UUID
@@ -48,8 +51,16 @@ class Kin:
         return bool(self.ties & PERSON)
 
 
-_KIN: Final = text(r"""
-    WITH me AS (SELECT customer_id FROM complaint WHERE id = :id),
+_WHOLE: Final = """
+    whole(id, parted_at) AS (
+        SELECT l.to_id, l.created_at FROM complaint_link l WHERE l.from_id = :id AND l.kind = 'split_from'
+        UNION
+        SELECT l.to_id, l.created_at FROM whole w JOIN complaint_link l ON l.from_id = w.id AND l.kind = 'split_from'
+    )"""
+"""What the complaint was split from, and what that was: each with when the part that has become this one left it."""
+_KIN: Final = text(rf"""
+    WITH RECURSIVE {_WHOLE},
+    me AS (SELECT customer_id FROM complaint WHERE id = :id),
     mine AS (
         SELECT lower(email) AS email, "right"(regexp_replace(phone, '\D', '', 'g'), 9) AS phone
         FROM complaint_person WHERE complaint_id = :id AND role = 'complainant'
@@ -70,8 +81,12 @@ _KIN: Final = text(r"""
         WHERE ours.complaint_id = :id
         UNION ALL
         SELECT CASE WHEN l.from_id = :id THEN l.to_id ELSE l.from_id END,
-               CASE l.kind WHEN 'duplicate_of' THEN 'duplicate' ELSE 'link' END
+               CASE l.kind WHEN 'duplicate_of' THEN 'duplicate' WHEN 'split_from' THEN 'split' ELSE 'link' END
         FROM complaint_link l WHERE l.from_id = :id OR l.to_id = :id
+        UNION ALL
+        SELECT whole.id, 'split' FROM whole
+        UNION ALL
+        SELECT m.survivor_id, 'was_merged' FROM complaint_merge m WHERE m.source_id = :id AND m.undone_at IS NOT NULL
         UNION ALL
         SELECT CASE WHEN m.source_id = :id THEN m.survivor_id ELSE m.source_id END, 'merged'
         FROM complaint_merge m WHERE (m.source_id = :id OR m.survivor_id = :id) AND m.undone_at IS NULL
@@ -79,7 +94,7 @@ _KIN: Final = text(r"""
     SELECT c.id, c.customer_id, c.received_at, c.vulnerable OR c.safety AS protected, array_agg(DISTINCT tied.tie) AS ties
     FROM tied JOIN complaint c ON c.id = tied.id WHERE c.id <> :id
     GROUP BY c.id ORDER BY c.received_at DESC, c.id LIMIT :most
-""").bindparams(bindparam("fields", type_=ARRAY(String)))
+""").bindparams(bindparam("fields", type_=ARRAY(String)))  # noqa: S608  # the part that both share is ours
 
 
 def kin_of(session: Session, complaint_id: UUID, rules: GuardRules) -> list[Kin]:
@@ -125,7 +140,9 @@ def one_at_a_time(session: Session, complaint_id: UUID, rules: GuardRules) -> No
 
 @dataclass(frozen=True, slots=True)
 class Given:
-    """An offer that compensates, or would, and what its complaint has in common with this one."""
+    """An offer that compensates, or would, and what its complaint has in common with this one. `codes`: issues, of now or of when
+    it was drafted. `for_both`: it was drafted while its complaint was one with this one, or with what this one is a part of.
+    """
 
     offer_id: UUID
     complaint_id: UUID
@@ -137,15 +154,22 @@ class Given:
     codes: tuple[str, ...]
     other_order: bool
     moved: bool
+    for_both: bool
 
 
-_GIVEN: Final = text("""
+_GIVEN: Final = text(f"""
+    WITH RECURSIVE {_WHOLE}
     SELECT o.id, o.complaint_id, o.kind, o.amount_minor, o.currency, o.status, o.created_at,
            ARRAY(
                SELECT DISTINCT coalesce(theirs.issue, theirs.category) FROM complaint_issue ours
-               JOIN complaint_issue theirs ON theirs.issue = ours.issue
+               JOIN (
+                   SELECT had.category, had.issue FROM complaint_issue had WHERE had.complaint_id = o.complaint_id
+                   UNION
+                   SELECT told.category, told.issue
+                   FROM jsonb_to_recordset(o.suggestion -> 'issues') AS told(category text, issue text)
+               ) AS theirs ON theirs.issue = ours.issue
                    OR (theirs.category = ours.category AND (theirs.issue IS NULL OR ours.issue IS NULL))
-               WHERE ours.complaint_id = :id AND theirs.complaint_id = o.complaint_id ORDER BY 1
+               WHERE ours.complaint_id = :id ORDER BY 1
            ) AS codes,
            EXISTS (
                SELECT FROM complaint_custom_value ours
@@ -153,14 +177,18 @@ _GIVEN: Final = text("""
                JOIN complaint_custom_value theirs ON theirs.field_id = ours.field_id AND theirs.text <> ours.text
                WHERE ours.complaint_id = :id AND theirs.complaint_id = o.complaint_id
            ) AS other_order,
-           o.complaint_id = :id AS moved
+           o.complaint_id = :id AS moved,
+           EXISTS (SELECT FROM whole WHERE whole.id = o.complaint_id AND o.created_at <= whole.parted_at) OR EXISTS (
+               SELECT FROM complaint_merge m WHERE m.source_id = :id AND m.survivor_id = o.complaint_id
+               AND o.created_at >= m.merged_at AND o.created_at < m.undone_at
+           ) AS for_both
     FROM offer o
     WHERE o.amount_minor IS NOT NULL AND o.status <> ALL(:ended) AND o.created_at >= :since
       AND (o.complaint_id = ANY(:kin) OR (o.complaint_id = :id AND EXISTS (
           SELECT FROM complaint_merged_row r JOIN complaint_merge m ON m.id = r.merge_id AND m.undone_at IS NULL
           WHERE r.row_id = o.id AND r.kind = 'offer')))
     ORDER BY o.id
-""").bindparams(bindparam("fields", type_=ARRAY(String)))
+""").bindparams(bindparam("fields", type_=ARRAY(String)))  # noqa: S608  # the part that both share is ours
 
 
 def given_on(session: Session, complaint_id: UUID, kin: Sequence[Kin], rules: GuardRules, now: datetime) -> list[Given]:
@@ -187,6 +215,7 @@ def given_on(session: Session, complaint_id: UUID, kin: Sequence[Kin], rules: Gu
             codes=tuple(row.codes),
             other_order=row.other_order,
             moved=row.moved,
+            for_both=row.for_both,
         )
         for row in rows
     ]

@@ -14,6 +14,8 @@ from uuid import UUID
 
 from sqlalchemy.orm import Session
 
+from helpdesk.complaints import queries as complaints
+from helpdesk.complaints.facts import of_issues
 from helpdesk.complaints.models import Complaint
 from helpdesk.kernel.facts import Facts as RuleFacts
 from helpdesk.kernel.money import Money
@@ -27,7 +29,7 @@ from helpdesk.recovery.tariffs_in_force import Laid
 
 DEFAULT_CURRENCY: Final = "EUR"
 """Where neither the complaint nor a tariff nor the caller names one; only the unit of the bands depends on it."""
-_ISSUE: Final = frozenset({"category", "issue"})
+_OF_ISSUES: Final = frozenset(of_issues(()))
 _LAID_DOWN: Final = frozenset({"statutory", "tariff"})
 
 
@@ -47,7 +49,8 @@ class Elsewhere:
 @dataclass(frozen=True, slots=True)
 class Suggested:
     """`assumed` names the facts that nobody has stated: read the suggestion as "if so, then". `playbook_id` None: the shipped
-    one. `case`: the facts of the case that were known. `tariffs`: what each that was looked at lays down.
+    one. `case`: the facts of the case that were known. `tariffs`: what each that was looked at lays down. `issues`: category and
+    code of each issue that the complaint has.
     """
 
     suggestion: Suggestion
@@ -58,6 +61,7 @@ class Suggested:
     tariffs: tuple[Laid, ...]
     own_currency: str | None
     """The complaint's; None: it has none yet, and may be reckoned in another one."""
+    issues: tuple[tuple[str | None, str | None], ...] = ()
 
     def as_data(self) -> dict[str, Any]:
         """JSON-safe, to be kept with an offer."""
@@ -65,6 +69,7 @@ class Suggested:
             "assumed": list(self.assumed),
             "playbook_id": None if self.playbook_id is None else str(self.playbook_id),
             "facts": as_kept(self.case),
+            "issues": [{"category": category, "issue": issue} for category, issue in self.issues],
             "tariffs": [self.tariff_data(laid) for laid in self.tariffs],
             "other_currencies": [item.as_data() for item in self.elsewhere],
         }
@@ -110,6 +115,7 @@ class _Known:
     assumed: tuple[str, ...]
     tariffs: tuple[Laid, ...]
     values: dict[str, Any]
+    issues: tuple[tuple[str | None, str | None], ...]
 
 
 class _FailedBefore:
@@ -153,7 +159,16 @@ def suggestion_for(
     facts = _facts(complaint, known, book, failed)
     rules = book.holding(RuleFacts(known.values | {"repeat": facts.repeated, "lost": facts.lost}))
     suggested = suggest(facts, book, rules)
-    return Suggested(suggested, facts, known.assumed, playbook_id, known.case, known.tariffs, complaint.currency)
+    return Suggested(
+        suggested,
+        facts,
+        known.assumed,
+        playbook_id,
+        known.case,
+        known.tariffs,
+        own_currency=complaint.currency,
+        issues=known.issues,
+    )
 
 
 def _known(
@@ -165,8 +180,9 @@ def _known(
 ) -> _Known:
     case = recorded.facts | {name: given[name] for name in FACTS if given.get(name) is not None}
     tariffs = tariffs_in_force.in_force(session)
-    wanted = (books.wanted | tariffs.wanted | _ISSUE) - {"customer_tier"}
-    values = rule_facts.values_of(session, complaint, wanted, recorded.now, case)
+    wanted = (books.wanted | tariffs.wanted) - {"customer_tier"} - _OF_ISSUES
+    issues = tuple((row.category, row.issue) for row in complaints.issues_of(session, complaint.id))
+    values = rule_facts.values_of(session, complaint, wanted, recorded.now, case) | of_issues(issues)
     values |= {
         "customer_tier": recorded.tier or "ordinary",
         "vulnerable": given.get("vulnerable", complaint.vulnerable),
@@ -177,7 +193,7 @@ def _known(
     laid = tariffs.of_case(day, values, case)
     currency = _currency(complaint, given.get("currency"), laid, case)
     settled, assumed = _settled(complaint, given, case, Money(0, currency))
-    return _Known(case, settled, assumed, laid, values | settled)
+    return _Known(case, settled, assumed, laid, values | settled, issues)
 
 
 def _settled(

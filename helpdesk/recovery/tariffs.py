@@ -64,7 +64,9 @@ def _checked(uow: UnitOfWork, given: Mapping[str, Any]) -> dict[str, Any]:
     """What is kept of a version, its condition in one spelling."""
     spec: dict[str, Any] = json_safe({name: given[name] for name in SPEC})
     problems = [*_period_problems(given), *tariff_methods.problems(spec["method"], spec["numbers"], "/numbers")]
-    spec["condition"], found = _condition(spec["condition"], rule_facts.vocabulary(uow.session, rule_facts.KEPT_OF_TARIFFS))
+    spec["condition"], found = _condition(
+        spec["condition"], rule_facts.vocabulary(uow.session, rule_facts.KEPT_OF_TARIFFS)
+    )
     problems += found
     if problems:
         raise ValidationFailed(errors=problems)

@@ -12,7 +12,8 @@ import pytest
 
 from helpdesk.kernel.unit_of_work import Database
 from helpdesk.wiring import Program
-from tests.complaints.merging import merge
+from tests.complaints.merging import merge, unmerge
+from tests.complaints.steps import GOOD
 from tests.complaints.test_custom_fields import define
 from tests.complaints.test_links import link
 from tests.conftest import Caller, complaint_body, make_team
@@ -107,6 +108,71 @@ class TestRefused:
         assert (answer.json["offers"], answer.json["hidden"], answer.json["given"]) == ([], 1, eur("30.00"))
         assert hidden["reference"] not in answer.text
         assert hidden["id"] not in answer.text
+
+
+class TestParted:
+    """What was one complaint when the offer was drafted."""
+
+    BOTH = ({"category": "DEL", "issue": "DEL.LATE"}, {"category": "BIL", "issue": "BIL.FEE"})
+
+    @pytest.mark.parametrize("more", [{}, {"complainant": OTHER}])
+    def test_a_merge_that_was_undone(
+        self, program: Program, agent: Caller, manager: Caller, budget: str, team: UUID, more: dict[str, Any]
+    ) -> None:
+        source = new(agent, team)
+        survivor = new(agent, team, issues=[self.BOTH[1]], **more)
+        merge(manager, source, survivor, other_complainant=bool(more))
+        for_both = issued(program, agent, survivor, voucher("30.00"))
+        unmerge(manager, source)
+        answer = offer(agent, source)
+        assert refused(answer) == (409, "already_compensated")
+        (found,) = answer.json["offers"]
+        assert (found["offer_id"], "was_merged" in found["shares"]) == (for_both["id"], True)
+        assert [item["offer_id"] for item in given(agent, source).json["offers"]] == [for_both["id"]]
+        reason = {"allow_duplicate": True, "duplicate_reason": "The voucher was for the fee alone."}
+        assert offer(agent, source, **reason).status_code == 201
+
+    def test_what_was_drafted_when_they_were_two_counts_for_neither(
+        self, agent: Caller, manager: Caller, budget: str, team: UUID
+    ) -> None:
+        source, survivor = new(agent, team), new(agent, team, issues=[self.BOTH[1]])
+        draft(agent, survivor)
+        merge(manager, source, survivor)
+        unmerge(manager, source)
+        draft(agent, survivor, voucher("7.00"))
+        assert given(agent, source).json["offers"] == []
+        assert offer(agent, source).status_code == 201
+
+    def test_a_part_that_was_split_off(
+        self, program: Program, database: Database, agent: Caller, manager: Caller, budget: str, team: UUID
+    ) -> None:
+        whole = new(agent, team, issues=list(self.BOTH), complainant={"name": "A passer-by"})
+        for_both = issued(program, agent, whole, voucher("30.00"))
+        part = split_off(manager, whole, 0)
+        draft(agent, whole, voucher("7.00"))  # for what is left of it
+        answer = offer(agent, part)
+        assert refused(answer) == (409, "already_compensated")
+        (found,) = answer.json["offers"]
+        assert (found["offer_id"], found["shares"]) == (for_both["id"], ["split", "issue:DEL.LATE"])
+        without = "UPDATE offer SET suggestion = suggestion - 'issues'"  # drafted by an earlier release
+        execute(database, without)
+        assert given(agent, part).json["offers"][0]["shares"] == ["split"]
+
+    def test_an_issue_that_was_corrected(self, agent: Caller, first: dict[str, Any], team: UUID) -> None:
+        triage = GOOD["triage"] | {"category": "BIL", "issue": "BIL.FEE"}
+        assert agent.post(f"/complaints/{first['reference']}/actions/triage", triage).status_code == 200
+        for issue in self.BOTH:
+            answer = offer(agent, new(agent, team, issues=[issue]))
+            assert refused(answer) == (409, "already_compensated")
+            assert answer.json["offers"][0]["shares"][-1] == f"issue:{issue['issue']}"
+
+
+def split_off(caller: Caller, complaint: dict[str, Any], place: int) -> dict[str, Any]:
+    body = {"issues": [complaint["issues"][place]["id"]], "reason": "Two matters."}
+    body |= {"subject": "The parcel", "description": "It came late."}
+    answer = caller.post(f"/complaints/{complaint['reference']}/split", body)
+    assert answer.status_code == 201, answer.text
+    return dict(answer.json)
 
 
 class TestNotRefused:
