@@ -37,7 +37,7 @@ PROTECTIONS: Final[Mapping[str, Kind]] = {
     "upheld_before": Kind("Earlier complaints of theirs were found justified", 15, "at least so many", 1),
     "firm_at_fault": Kind("It is established that the fault is ours", 40),
     "regulator": Kind("A regulator, an ombudsman or another outside body has the case", 40),
-    "documented": Kind("Evidence is recorded, or files are attached", 15),
+    "documented": Kind("Evidence was found for what they say, or they sent files", 15),
 }
 LINES: Final[Mapping[str, Kind]] = {**SIGNALS, **PROTECTIONS}
 

@@ -228,14 +228,20 @@ _CLAIMS: Final = text("""
                    AND o.status = ANY(:granted)) AS paid,
            (SELECT max(o.delivered_at) FROM offer o WHERE o.complaint_id = c.id AND o.amount_minor IS NOT NULL
                    AND o.status = ANY(:granted)) AS delivered_at,
-           EXISTS (SELECT FROM complaint_issue i WHERE i.complaint_id = c.id AND i.evidence IS NOT NULL) AS evidence,
-           EXISTS (SELECT FROM complaint_attachment a WHERE a.complaint_id = c.id) AS files
+           EXISTS (SELECT FROM complaint_issue i WHERE i.complaint_id = c.id AND i.evidence IS NOT NULL AND
+                   CASE WHEN i.outcome IS NULL THEN c.outcome IS NULL AND c.fault IN ('firm', 'shared')
+                        ELSE i.outcome IN ('upheld', 'partly_upheld') END) AS evidence,
+           EXISTS (SELECT FROM complaint_attachment a LEFT JOIN complaint_message m ON m.id = a.message_id
+                   WHERE a.complaint_id = c.id AND NOT a.internal AND (a.author_kind = 'complainant' OR m.kind = 'inbound'
+                   OR (a.message_id IS NULL AND a.author_kind <> 'agent'))) AS files
     FROM complaint c WHERE c.id = ANY(:ids)
 """)
 
 
 def claims(session: Session, ids: Sequence[UUID], rules: GuardRules) -> dict[UUID, Any]:
-    """What the score goes by, of each of these complaints."""
+    """What the score goes by, of each of these complaints. `evidence`: that was found for what they say; what refutes it is none.
+    `files`: that came from the complainant's side.
+    """
     given = {
         "ids": list(ids),
         "bought": rules.purchase_date_field or "",

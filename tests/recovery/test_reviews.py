@@ -14,7 +14,9 @@ from helpdesk.kernel.unit_of_work import Database
 from helpdesk.recovery import guard_jobs, reviews
 from helpdesk.recovery.guard_rules import LINES, SHIPPED
 from helpdesk.wiring import Program
+from tests.complaints.attachments.sending import sent
 from tests.complaints.merging import merge
+from tests.complaints.steps import do
 from tests.conftest import Caller, complaint_body, make_team
 from tests.racing import at_once
 from tests.recovery.answers import LETTER, NO_ID, codes, refused
@@ -118,6 +120,31 @@ class TestScore:
         assert {item["code"]: item["points"] for item in found["reasons"]} == {
             "same_text": 20, "long_standing": -15, "firm_at_fault": -40,
         }  # fmt: skip
+
+    @pytest.mark.parametrize(
+        ("fault", "outcome", "speaks"),
+        [("firm", None, True), ("none", None, False), ("none", "not_upheld", False), ("firm", "not_upheld", False),
+         ("none", "partly_upheld", True)],
+    )  # fmt: skip
+    def test_evidence_that_refutes_it_does_not_speak_for_it(
+        self, database: Database, senior: Caller, again: dict[str, Any], fault: str, outcome: str | None, speaks: bool
+    ) -> None:
+        complaint_id = UUID(again["id"])
+        do(database, complaint_id, "investigate", fault=fault)
+        if outcome is not None:
+            do(database, complaint_id, "resolve", outcomes=[{"outcome": outcome}])
+        assert ("documented" in {item["code"] for item in score(senior, again).json["reasons"]}) == speaks
+
+    @pytest.mark.parametrize(("kind", "speaks"), [("inbound", True), ("internal_note", False), ("public_reply", False)])
+    def test_files_that_they_sent_speak_for_it(
+        self, database: Database, senior: Caller, again: dict[str, Any], kind: str, speaks: bool
+    ) -> None:
+        path = f"/complaints/{again['reference']}"
+        file = sent(senior, again)
+        body = {"kind": kind, "body": "Look.", "attachment_ids": [file["id"]]}
+        answer = senior.post(f"{path}/messages", body)
+        assert answer.status_code == 201, answer.text
+        assert ("documented" in {item["code"] for item in score(senior, again).json["reasons"]}) == speaks
 
     def test_dates_and_prices_that_contradict(
         self, database: Database, senior: Caller, manager: Caller, complaint: dict[str, Any]
