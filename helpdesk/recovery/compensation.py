@@ -101,6 +101,11 @@ def _sum(found: Sequence[Shared], currency: str) -> Money:
     return Money(sum(item.offer.amount_minor for item in found if item.offer.currency == currency), currency)
 
 
+def _sums(found: Sequence[Shared]) -> list[Money]:
+    """What all of it comes to, in each currency, by its code."""
+    return [_sum(found, currency) for currency in sorted({item.offer.currency for item in found})]
+
+
 def evidence(
     session: Session, actor: Actor, found: Sequence[Shared], amount: Money | None, owed: Money
 ) -> dict[str, Any]:
@@ -112,6 +117,7 @@ def evidence(
         "offers": shown,
         "hidden": len(found) - len(shown),
         "given": dump_money(already),
+        "sums": [dump_money(amount) for amount in _sums(found)],
         "with_this": None if amount is None or amount.currency != owed.currency else dump_money(already + amount),
         "owed": dump_money(owed),
     }

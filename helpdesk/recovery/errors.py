@@ -11,7 +11,8 @@ class AlreadyCompensated(Conflict):
     code = "already_compensated"
     title = "The same matter was compensated already, or is being"
     advice = (
-        "`offers` are those that you may see, each with what it shares with this complaint, `hidden` counts others. If another "
+        "`offers` are those that you may see, each with what it shares with this complaint, `hidden` counts others, `sums` is what all "
+        "of them come to in each currency. If another "
         "one is right, send `allow_duplicate: true` and `duplicate_reason`."
     )
 

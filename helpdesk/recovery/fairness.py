@@ -6,7 +6,7 @@ any remedy, the amount where money was given, and its ratio to what was suggeste
 compared: it alone means the same for unlike complaints.
 
 A group takes part in a test from `least` complaints on, and below that nothing is said of it. Every p of a report is adjusted
-for all of its tests together (Holm). "Different" is no proof of unfairness, only a reason to look; "no difference shown" no
+for all of its tests together (Holm); where one stratum is all there is, its test and that of all strata are one, and counted once. "Different" is no proof of unfairness, only a reason to look; "no difference shown" no
 proof of fairness.
 """
 
@@ -94,7 +94,9 @@ def compare(cases: Sequence[Case], by: Sequence[str], least: int) -> Fairness:
     parts += [(name, key, members, MEASURES) for name in by for key, members in shown.items()]
     looked_at = [(part, _grouped(part[2], part[0])) for part in parts]
     tested = [{measure: _tested(measure, groups, least) for measure in part[3]} for part, groups in looked_at]
-    verdicts, tests = _adjusted(tested)
+    whole = next((key for key, members in shown.items() if len(members) == len(cases)), None)
+    names = [(part[0], whole if part[1] is None else part[1]) for part, _ in looked_at]
+    verdicts, tests = _adjusted(tested, names)
     return Fairness(
         comparisons=tuple(
             Comparison(part[0], part[1], tuple(_group(value, own) for value, own in groups.items()), verdict)
@@ -145,13 +147,20 @@ def _tested(measure: str, groups: Mapping[Hashable, Sequence[Case]], least: int)
     return Verdict(count, tested, None, None, why_not)
 
 
-def _adjusted(tested: Sequence[Mapping[str, Verdict]]) -> tuple[list[dict[str, Verdict]], int]:
-    """Verdicts with what Holm makes of their p; only those that decide anything are counted."""
-    places = [(at, name) for at, each in enumerate(tested) for name, verdict in each.items() if verdict.why_not is None]
-    values = [verdict.p for at, name in places if (verdict := tested[at][name].tested) is not None]
+def _adjusted(tested: Sequence[Mapping[str, Verdict]], of: Sequence[Hashable]) -> tuple[list[dict[str, Verdict]], int]:
+    """Verdicts with what Holm makes of their p; only those that decide anything are counted. `of`: what each is about; the same
+    measure of the same thing is one test.
+    """
     done = [dict(each) for each in tested]
-    for (at, name), adjusted in zip(places, statistics.holm(values), strict=True):
-        raw = tested[at][name]
+    places: dict[Hashable, list[tuple[int, str]]] = defaultdict(list)
+    for at, each in enumerate(tested):
+        for name, verdict in each.items():
+            if verdict.tested is not None and verdict.why_not is None:
+                places[of[at], name].append((at, name))
+    values = [found.p for (at, name), *_ in places.values() if (found := tested[at][name].tested) is not None]
+    for same, adjusted in zip(places.values(), statistics.holm(values), strict=True):
         says = "different" if adjusted < LEVEL else "no_difference_shown"
-        done[at][name] = Verdict(raw.groups, raw.tested, adjusted, says, None)
+        for at, name in same:
+            raw = tested[at][name]
+            done[at][name] = Verdict(raw.groups, raw.tested, adjusted, says, None)
     return done, len(places)

@@ -208,8 +208,16 @@ class SameMatter(Schema):
     given = fields.Dict(
         required=True,
         metadata={
-            "description": "What all of them come to, in the complaint's currency.",
+            "description": "What those of them come to that are in the currency of what is owed here; those in others are in `sums`.",
             "example": {"amount": "25.00", "currency": "EUR"},
+        },
+    )
+    sums = fields.List(
+        fields.Dict(),
+        required=True,
+        metadata={
+            "description": "What all of them come to, in each currency.",
+            "example": [{"amount": "25.00", "currency": "EUR"}],
         },
     )
     owed = fields.Dict(

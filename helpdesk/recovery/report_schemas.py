@@ -169,6 +169,25 @@ class FairnessTest(Schema):
         allow_none=True,
     )
     statistic = fields.Float(required=True, allow_none=True, metadata={"example": 212.5})
+    statistic_is = Choice(
+        ("u", "h", "chi_square"),
+        required=True,
+        allow_none=True,
+        metadata={
+            "description": "u: Mann and Whitney's, of the first group. h: Kruskal and Wallis's. chi_square: Pearson's; Fisher's exact p "
+            "does not come from it.",
+            "example": "u",
+        },
+    )
+    odds_ratio = fields.Float(
+        required=True,
+        allow_none=True,
+        metadata={
+            "description": "By Fisher: the odds of a remedy in the first group by those in the second. Null otherwise, and where it "
+            "is not finite.",
+            "example": None,
+        },
+    )
     p = fields.Float(required=True, allow_none=True, metadata={"description": "Two-sided.", "example": 0.0041})
     p_adjusted = fields.Float(
         required=True,

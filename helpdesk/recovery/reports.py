@@ -108,6 +108,8 @@ def _verdict(measure: str, verdict: fairness.Verdict) -> dict[str, Any]:
         "n": None if tested is None else tested.n,
         "method": None if tested is None else tested.method,
         "statistic": None if tested is None else round(tested.statistic, 6),
+        "statistic_is": None if tested is None else tested.statistic_is,
+        "odds_ratio": None if tested is None or tested.odds_ratio is None else round(tested.odds_ratio, 6),
         "p": None if tested is None else tested.p,
         "p_adjusted": verdict.adjusted,
         "effect": None if tested is None else round(tested.effect, 6),

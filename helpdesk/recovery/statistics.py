@@ -28,10 +28,23 @@ _SLACK: Final = 1e-7
 """Relative: two tables are equally likely though the last digits of their probabilities differ."""
 
 
+STATISTICS: Final = {
+    "mann_whitney": "u",
+    "mann_whitney_exact": "u",
+    "kruskal_wallis": "h",
+    "fisher_exact": "chi_square",
+    "chi_square": "chi_square",
+}
+"""Method -> what its statistic is. Fisher's test needs none for its p: chi-square (Pearson's, without a correction) says how far
+the table is from equal shares, and the effect is reckoned from it.
+"""
+
+
 @dataclass(frozen=True, slots=True)
 class Tested:
     """`effect` is between 0 and 1, but for `mann_whitney`, where its sign says which group has more (-1 to 1). `dubious`: the
-    method's own conditions do not hold, so that its p decides nothing.
+    method's own conditions do not hold, so that its p decides nothing. `odds_ratio`: of two groups by Fisher, the odds of the
+    first by those of the second; None where it is not finite (a group that all or none of have it).
     """
 
     method: str
@@ -40,6 +53,11 @@ class Tested:
     effect: float
     n: int
     dubious: bool = False
+    odds_ratio: float | None = None
+
+    @property
+    def statistic_is(self) -> str:
+        return STATISTICS[self.method]
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +143,9 @@ def compare_shares(table: Sequence[tuple[int, int]]) -> Tested | None:
     statistic = sum((count - wanted) ** 2 / wanted for wanted, count in expected)
     effect = min(math.sqrt(statistic / total), 1.0)
     if len(table) == 2:
-        return Tested("fisher_exact", statistic, fisher(*table[0], *table[1]), effect, total)
+        (a, b), (c, d) = table
+        odds = a * d / (b * c) if b * c else None
+        return Tested("fisher_exact", statistic, fisher(a, b, c, d), effect, total, odds_ratio=odds)
     few = sum(wanted < LEAST_EXPECTED for wanted, _ in expected)
     dubious = few > len(expected) / 5 or min(wanted for wanted, _ in expected) < 1
     return Tested("chi_square", statistic, chi_square_tail(statistic, len(table) - 1), effect, total, dubious)

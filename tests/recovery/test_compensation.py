@@ -129,7 +129,7 @@ class TestParted:
         (found,) = answer.json["offers"]
         assert (found["offer_id"], "was_merged" in found["shares"]) == (for_both["id"], True)
         assert [item["offer_id"] for item in given(agent, source).json["offers"]] == [for_both["id"]]
-        reason = {"allow_duplicate": True, "duplicate_reason": "The voucher was for the fee alone."}
+        reason: dict[str, Any] = {"allow_duplicate": True, "duplicate_reason": "The voucher was for the fee alone."}
         assert offer(agent, source, **reason).status_code == 201
 
     def test_what_was_drafted_when_they_were_two_counts_for_neither(
@@ -212,6 +212,17 @@ class TestNotRefused:
         again = offer(agent, new(agent, team, source="depot", external_id="18"))
         assert refused(again) == (409, "already_compensated")
         assert [item["shares"] for item in again.json["offers"]] == [["customer", "email", "issue:DEL.LATE"]]
+
+    def test_what_was_given_in_another_currency(
+        self, agent: Caller, manager: Caller, first: dict[str, Any], team: UUID
+    ) -> None:
+        pounds = new(agent, team, price={"amount": "200.00", "currency": "GBP"})
+        found = given(agent, pounds).json
+        assert (found["given"]["amount"], found["sums"]) == ("0.00", [eur("30.00")])
+        second = new(agent, team)
+        assert refused(offer(agent, second)) == (409, "already_compensated")
+        assert offer(agent, second).json["sums"] == [eur("30.00")]
+        assert given(agent, new(agent, team, complainant=OTHER)).json["sums"] == []
 
     def test_up_to_what_is_owed(self, agent: Caller, first: dict[str, Any], team: UUID) -> None:
         second = new(agent, team, loss=eur("60.00"))

@@ -99,6 +99,20 @@ def test_few_expected_in_a_table_decide_nothing() -> None:
     assert (share.says, share.why_not) == (None, "dubious")
 
 
+def test_one_stratum_is_the_same_test_as_all_of_them() -> None:
+    mild = [case("ana", 2000 + 10 * number) for number in range(12)]
+    full = [case("bo", 2050 + 10 * number) for number in range(12)]
+    found = compare([*mild, *full], ["agent"], 10)
+    assert found.tests == 2, "ratio and amount; all of them got something"
+    overall, within = found.comparisons
+    assert overall.verdicts["ratio"] == within.verdicts["ratio"]
+    p = overall.verdicts["ratio"].tested
+    assert p is not None
+    assert overall.verdicts["ratio"].adjusted == min(2 * p.p, 1)
+    others = [case("ana", 100, stratum=("X", None, None)) for _ in range(3)]
+    assert compare([*mild, *full, *others], ["agent"], 10).tests == 3, "it has others in it"
+
+
 def test_all_strata_together_compare_the_ratio_alone() -> None:
     found = compare([case("ana", 100) for _ in range(12)], ["agent"], 10)
     assert list(found.comparisons[0].verdicts) == ["ratio"]

@@ -142,6 +142,17 @@ class TestShares:
         assert found.effect == pytest.approx((50 / 3 / 150) ** 0.5)
         assert not found.dubious
 
+    def test_it_is_said_what_the_statistic_is(self) -> None:
+        two = compare_shares([(8, 2), (1, 5)])
+        more = compare_shares([(10, 40), (20, 30), (30, 20)])
+        assert two is not None
+        assert more is not None
+        assert (two.method, two.statistic_is, two.odds_ratio) == ("fisher_exact", "chi_square", 20.0)
+        assert (more.statistic_is, more.odds_ratio) == ("chi_square", None)
+        all_of_one = compare_shares([(8, 0), (1, 5)])
+        assert all_of_one is not None
+        assert all_of_one.odds_ratio is None
+
     def test_small_expected_counts_are_dubious(self) -> None:
         found = compare_shares([(1, 3), (2, 2), (3, 1)])
         assert found is not None
