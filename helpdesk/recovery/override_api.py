@@ -4,6 +4,7 @@ from sqlalchemy.orm import Session
 
 from helpdesk.identity.actors import Actor
 from helpdesk.kernel.http import Blueprint
+from helpdesk.kernel.pagination import Page
 from helpdesk.recovery import override_queries
 from helpdesk.recovery import override_schemas as schemas
 
@@ -21,3 +22,17 @@ blp = Blueprint("overrides", __name__, description="Offers that differ from what
 )
 def get_overrides(session: Session, actor: Actor, given: dict[str, Any]) -> dict[str, Any]:
     return override_queries.report(session, actor, given)
+
+
+@blp.read(
+    "/reports/suggestion-overrides/items",
+    operation_id="list_suggestion_overrides",
+    summary="Offers that differ from what was suggested, one by one, and why",
+    description="Of offers on complaints that you see, the newest first. Amounts are in one currency: `given` is `suggested` and `by`.",
+    answer=schemas.SuggestionOverride,
+    query=schemas.OverridesQuery,
+    permission="playbook:read",
+    paged=True,
+)
+def list_overrides(session: Session, actor: Actor, page: Page, given: dict[str, Any]) -> Any:
+    return override_queries.list_overrides(session, actor, page, given)

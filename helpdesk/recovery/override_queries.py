@@ -11,6 +11,7 @@ from helpdesk.complaints.models import Complaint
 from helpdesk.complaints.queries import visible_to
 from helpdesk.identity.actors import Actor
 from helpdesk.identity.models import Agent
+from helpdesk.kernel.pagination import AnySelect, Listed, Order, Page, listed
 from helpdesk.recovery.lifecycle import ENDED, GRANTED
 from helpdesk.recovery.models import Offer
 from helpdesk.recovery.option_models import OfferOption
@@ -94,16 +95,12 @@ def has_one(session: Session, offer_id: UUID) -> bool:
 
 def report(session: Session, actor: Actor, given: Mapping[str, Any]) -> dict[str, Any]:
     """Of the offers that were drafted in a span, on complaints that the actor sees: how many differ, by whom and how far."""
-    conditions = [visible_to(actor)]
-    conditions += [Offer.created_at >= given["since"]] if "since" in given else []
-    conditions += [Offer.created_at < given["until"]] if "until" in given else []
-    conditions += [Complaint.team_id == given["team_id"]] if "team_id" in given else []
     joined = (
         select()
         .select_from(Offer)
         .join(Complaint, Complaint.id == Offer.complaint_id)
         .outerjoin(OfferOverride, OfferOverride.offer_id == Offer.id)
-        .where(*conditions)
+        .where(*_asked(actor, given))
     )
     overridden = func.count(_OVERRIDE.offer_id)
     total = session.execute(joined.with_only_columns(func.count(), overridden)).one()
@@ -114,6 +111,58 @@ def report(session: Session, actor: Actor, given: Mapping[str, Any]) -> dict[str
         "by_direction": _by_direction(session, joined),
         "by_agent": _by_agent(session, joined),
     }
+
+
+_LISTED: Final[AnySelect] = (
+    select(
+        OfferOverride.offer_id,
+        Offer.complaint_id,
+        Complaint.reference.label("complaint_reference"),
+        Offer.kind,
+        Offer.status,
+        OfferOverride.direction,
+        OfferOverride.suggested_minor,
+        OfferOverride.by_minor,
+        OfferOverride.currency,
+        OfferOverride.reason,
+        OfferOverride.floor_reason,
+        OfferOverride.at,
+        OfferOverride.actor_kind,
+        OfferOverride.actor_id,
+        Agent.name.label("actor_name"),
+    )
+    .select_from(OfferOverride)
+    .join(Offer, Offer.id == OfferOverride.offer_id)
+    .join(Complaint, Complaint.id == Offer.complaint_id)
+    .outerjoin(Agent, and_(Agent.id == OfferOverride.actor_id, OfferOverride.actor_kind == "agent"))
+)
+_NEWEST: Final = Order((OfferOverride.offer_id,), (UUID,), descending=True)
+
+
+def list_overrides(session: Session, actor: Actor, page: Page, given: Mapping[str, Any]) -> Listed:
+    """One by one, with what was said of each; the offer that was drafted last comes first."""
+    conditions = _asked(actor, given)
+    conditions += [OfferOverride.direction == given["direction"]] if "direction" in given else []
+    if "agent_id" in given:
+        conditions += [OfferOverride.actor_kind == "agent", OfferOverride.actor_id == given["agent_id"]]
+    rows, cursor, total = listed(session, page, _LISTED.where(*conditions), _NEWEST, dict(given))
+    return [_one(row) for row in rows], cursor, total
+
+
+def _one(row: Mapping[Any, Any]) -> dict[str, Any]:
+    one = dict(row)
+    suggested, by, currency = (one.pop(name) for name in ("suggested_minor", "by_minor", "currency"))
+    amounts = {"suggested": suggested, "given": suggested + by, "by": by}
+    return one | {name: (minor, currency) for name, minor in amounts.items()}
+
+
+def _asked(actor: Actor, given: Mapping[str, Any]) -> list[ColumnElement[bool]]:
+    """Of the offers that were drafted in a span, on complaints that the actor sees."""
+    conditions: list[ColumnElement[bool]] = [visible_to(actor)]
+    conditions += [Offer.created_at >= given["since"]] if "since" in given else []
+    conditions += [Offer.created_at < given["until"]] if "until" in given else []
+    conditions += [Complaint.team_id == given["team_id"]] if "team_id" in given else []
+    return conditions
 
 
 def _by_direction(session: Session, joined: Any) -> list[dict[str, Any]]:

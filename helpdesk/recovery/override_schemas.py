@@ -2,7 +2,9 @@
 
 from marshmallow import fields
 
-from helpdesk.kernel.schemas import Choice, MoneyField, Schema, Text, Timestamp
+from helpdesk.kernel.schemas import Choice, MoneyField, PageQuery, Schema, Text, Timestamp
+from helpdesk.recovery.kinds import KINDS
+from helpdesk.recovery.lifecycle import LIFECYCLE
 from helpdesk.recovery.override_models import DIRECTIONS
 
 
@@ -61,3 +63,28 @@ class Overrides(Schema):
     share = fields.Float(required=True, allow_none=True, metadata={"description": "Null: no offers.", "example": 0.075})
     by_direction = fields.List(fields.Nested(OverridesByDirection), required=True)
     by_agent = fields.List(fields.Nested(OverridesByAgent), required=True)
+
+
+class OverridesQuery(PageQuery):
+    since = Timestamp(metadata={"description": "Offers drafted from then on.", "example": "2026-01-01T00:00:00Z"})
+    until = Timestamp(metadata={"description": "And before then.", "example": None})
+    team_id = fields.UUID(metadata={"description": "On complaints of this team.", "example": None})
+    agent_id = fields.UUID(metadata={"description": "Drafted by this agent.", "example": None})
+    direction = Choice(DIRECTIONS, metadata={"example": "over"})
+
+
+class SuggestionOverride(OfferOverride):
+    """One offer that differs from what was suggested."""
+
+    given = MoneyField(required=True, metadata={"description": "What was offered of it."})
+    offer_id = fields.UUID(required=True)
+    complaint_id = fields.UUID(required=True)
+    complaint_reference = fields.String(required=True, metadata={"example": "7K3M-9QX2-TAM"})
+    kind = Choice(KINDS, required=True, metadata={"description": "Of the offer."})
+    status = Choice(LIFECYCLE.states, required=True, metadata={"description": "Of the offer, now."})
+    at = Timestamp(required=True)
+    actor_kind = fields.String(required=True, metadata={"example": "agent"})
+    actor_id = fields.UUID(required=True, allow_none=True)
+    actor_name = fields.String(
+        required=True, allow_none=True, metadata={"description": "Of an agent.", "example": "Mei Chen"}
+    )

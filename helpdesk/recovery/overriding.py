@@ -1,7 +1,7 @@
 """Whether an offer is what was suggested, and what somebody has to say who offers something else.
 
 An apology is never an override, nor is goodwill that, with all that is offered on the complaint already (`remaining`), stays
-within what some alternative has. What is owed comes first: until money that is offered on the complaint covers what a law or
+within what some alternative has of its sort: money with money, vouchers and the like with those, which may be larger. What is owed comes first: until money that is offered on the complaint covers what a law or
 tariff lays down, nothing but an apology is drafted beside it, unless somebody with a permission says why (it was paid outside).
 Whatever the program drafts by itself was set beforehand by a rule, and says so.
 """
@@ -17,6 +17,7 @@ from helpdesk.kernel.errors import FieldError, ValidationFailed
 from helpdesk.kernel.money import Money
 from helpdesk.kernel.unit_of_work import UnitOfWork
 from helpdesk.recovery import floor
+from helpdesk.recovery.kinds import SETTLES
 from helpdesk.recovery.option_terms import Terms
 from helpdesk.recovery.override_models import OfferOverride
 from helpdesk.recovery.playbook import Suggestion
@@ -61,7 +62,7 @@ def judge(kind: str, amount: Money | None, found: Suggestion, already: Already) 
     owed = max(found.owed - already.money, nothing)
     if kind in BACK and amount < owed:
         return Override("under", owed, amount - owed, f"{owed} {owed.currency} is owed and not offered yet.")
-    goodwill = max((option.goodwill for option in found.alternatives), default=found.goodwill)
+    goodwill = _most_of_its_sort(kind, found)
     before = already.goodwill(found.owed)
     left = max(goodwill - before, nothing)
     over = already.along_with(kind, amount).goodwill(found.owed) - before - left
@@ -69,7 +70,19 @@ def judge(kind: str, amount: Money | None, found: Suggestion, already: Already) 
         return None
     beside = " beside what is offered already" if already.offers else ""
     most = amount - over
-    return Override("over", most, over, f"No alternative has more than {most} {most.currency} for it{beside}.")
+    sort = "in money" if kind in SETTLES else "as a voucher or the like"
+    return Override("over", most, over, f"No alternative has more than {most} {most.currency} {sort} for it{beside}.")
+
+
+def _most_of_its_sort(kind: str, found: Suggestion) -> Money:
+    """Of goodwill; what the formula gives where no alternative gives it in this way."""
+    money = kind in SETTLES
+    of_its_sort = (
+        option.goodwill
+        for option in found.alternatives
+        if any(remedy.part == "goodwill" and (remedy.kind in SETTLES) == money for remedy in option.remedies)
+    )
+    return max(of_its_sort, default=found.goodwill)
 
 
 def _in_kind(kind: str, amount: Money, found: Suggestion, already: Already) -> Override | None:

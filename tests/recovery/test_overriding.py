@@ -37,8 +37,8 @@ class TestReason:
             ("voucher", "40.00"),
             ("voucher", "50.00"),
             ("goodwill_payment", "12.00"),
-            ("service_credit", "50.00"),
-            ("refund", "50.00"),
+            ("service_credit", "40.00"),
+            ("refund", "40.00"),
             ("replacement", "200.00"),
             ("replacement", "120.00"),
         ],
@@ -51,8 +51,9 @@ class TestReason:
         ("kind", "amount", "direction", "suggested", "by"),
         [
             ("voucher", "50.01", "over", "50.00", "0.01"),
-            ("goodwill_payment", "75.00", "over", "50.00", "25.00"),
-            ("refund", "200.00", "over", "50.00", "150.00"),
+            ("goodwill_payment", "50.00", "over", "40.00", "10.00"),  # the larger voucher is no money
+            ("service_credit", "40.01", "over", "40.00", "0.01"),
+            ("refund", "200.00", "over", "40.00", "160.00"),
             ("replacement", "200.01", "over", "200.00", "0.01"),
             ("re_performance", "30.00", "kind", "30.00", "0.00"),
         ],
@@ -137,7 +138,7 @@ class TestOptions:
         step(agent, offer, "withdraw")
         far = (("voucher", "55.00"), ("goodwill_payment", "90.00"))
         assert codes(self.options(agent, complaint, *far)) == [("/override_reason", "override_reason")]
-        assert self.options(agent, complaint, *far, **WHY).json["override"]["by"] == eur("40.00")
+        assert self.options(agent, complaint, *far, **WHY).json["override"]["by"] == eur("50.00")
 
     def test_none_of_them_is_below_the_floor(self, agent: Caller) -> None:
         items = (("partial_refund", "400.00"), ("voucher", "450.00"), ("apology_letter", None))
@@ -314,6 +315,10 @@ def test_judging_is_pure_and_total() -> None:
     assert floor.below_floor(Terms(kind="refund", amount=plenty), found(statutory=plenty), nothing) is None
 
 
+def agent_name(caller: Caller) -> str:
+    return str(caller.get("/me").json["name"])
+
+
 class TestReport:
     PATH = "/reports/suggestion-overrides"
 
@@ -326,7 +331,7 @@ class TestReport:
     def test_counts_by_agent_direction_and_size(self, agent: Caller, manager: Caller, auditor: Caller) -> None:
         complaint = bought(agent)
         draft(agent, complaint, "voucher", "20.00")
-        for amount in ("40.00", "20.00", "100.00"):  # of which 30 are left the first time
+        for amount in ("40.00", "20.00", "100.00"):  # of which 20 are left in money the first time
             draft(agent, complaint, "goodwill_payment", amount, **WHY)
         draft(manager, complaint, "re_performance", "30.00", **WHY)
         found = auditor.get(self.PATH).json
@@ -334,12 +339,45 @@ class TestReport:
         kind, over = found["by_direction"]
         assert (kind["direction"], kind["count"], kind["total"]) == ("kind", 1, eur("0.00"))
         assert (over["count"], over["total"], over["median"], over["p90"]) == (
-            3, eur("130.00"), eur("20.00"), eur("100.00"),
+            3, eur("140.00"), eur("20.00"), eur("100.00"),
         )  # fmt: skip
         assert [(row["agent_id"], row["offers"], row["overrides"], row["over"], row["kind"]) for row in found["by_agent"]] == [
             (str(agent.id), 4, 3, 3, 0), (str(manager.id), 1, 1, 0, 1),
         ]  # fmt: skip
         assert auditor.get(f"{self.PATH}?until=2000-01-01T00:00:00Z").json["offers"] == 0
+
+    def test_one_by_one_with_what_was_said(self, agent: Caller, manager: Caller, auditor: Caller) -> None:
+        complaint = bought(agent)
+        draft(agent, complaint, "voucher", "20.00")
+        more = draft(agent, complaint, "voucher", "60.00", **WHY).json
+        other = draft(manager, complaint, "re_performance", "30.00", override_reason="He wanted it cleaned.").json
+        path = f"{self.PATH}/items"
+        assert auditor.get(path).json["items"] == [
+            {
+                "offer_id": other["id"], "complaint_id": complaint["id"], "complaint_reference": complaint["reference"],
+                "kind": "re_performance", "status": "drafted", "direction": "kind", "suggested": eur("30.00"),
+                "given": eur("30.00"), "by": eur("0.00"), "reason": "He wanted it cleaned.", "floor_reason": None,
+                "at": other["created_at"], "actor_kind": "agent", "actor_id": str(manager.id),
+                "actor_name": agent_name(manager),
+            },
+            {
+                "offer_id": more["id"], "complaint_id": complaint["id"], "complaint_reference": complaint["reference"],
+                "kind": "voucher", "status": "drafted", "direction": "over", "suggested": eur("30.00"),
+                "given": eur("60.00"), "by": eur("30.00"), "reason": WHY["override_reason"], "floor_reason": None,
+                "at": more["created_at"], "actor_kind": "agent", "actor_id": str(agent.id),
+                "actor_name": agent_name(agent),
+            },
+        ]  # fmt: skip
+        first = auditor.get(f"{path}?limit=1").json
+        second = auditor.get(f"{path}?limit=1&cursor={first['next_cursor']}").json
+        assert [item["offer_id"] for item in (*first["items"], *second["items"])] == [other["id"], more["id"]]
+        for query, found in (
+            (f"agent_id={agent.id}", [more]),
+            ("direction=kind", [other]),
+            ("until=2000-01-01T00:00:00Z", []),
+        ):
+            listed = auditor.get(f"{path}?{query}").json["items"]
+            assert [item["offer_id"] for item in listed] == [offer["id"] for offer in found]
 
     def test_of_what_one_sees(self, agent: Caller, join: Join, database: Database) -> None:
         draft(agent, bought(agent, team_id=str(agent.actor.team_ids[0])), "voucher", "60.00", **WHY)
