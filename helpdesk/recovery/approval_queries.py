@@ -18,7 +18,7 @@ from helpdesk.kernel import advisory
 from helpdesk.recovery.authority import CUSTOMER_DAYS, Granted
 from helpdesk.recovery.decision_models import GRANTS
 from helpdesk.recovery.lifecycle import GRANTED
-from helpdesk.recovery.structuring import Earlier
+from helpdesk.recovery.structuring import Earlier, Flagged, Near
 
 
 def take_turns(session: Session, customer_id: UUID | None, person_ids: Iterable[UUID | None]) -> None:
@@ -81,8 +81,14 @@ def granted_before(
 
 _NEAR: Final = text("""
     WITH asked AS (
-        SELECT o.id, o.complaint_id, o.currency, o.successor_of, c.customer_id
+        SELECT o.id, o.complaint_id, o.currency, o.successor_of, c.customer_id, flag.person_id, flag.limit_minor
         FROM offer o JOIN complaint c ON c.id = o.complaint_id
+        LEFT JOIN LATERAL (
+            SELECT f.person_id, f.limit_minor FROM offer_flag f
+            JOIN offer_decision d ON d.offer_id = f.offer_id AND d.number = f.number AND d.action = 'submit'
+            WHERE f.offer_id = o.id AND NOT f.refused
+            ORDER BY f.number DESC LIMIT 1
+        ) flag ON true
         WHERE o.id = ANY(:offers)
     ), near AS (
         SELECT id, complaint_id, 1 AS rank, 'same_complaint' AS relation FROM asked
@@ -98,7 +104,7 @@ _NEAR: Final = text("""
             JOIN complaint y ON y.customer_id = a.customer_id AND y.id <> a.complaint_id
     )
     SELECT DISTINCT ON (a.id, x.id) a.id AS asked_id, x.id, x.complaint_id, n.relation, x.amount_minor, x.drafted_by,
-           x.approvals, x.granted_at
+           x.approvals, x.granted_at, a.person_id, a.limit_minor
     FROM near n JOIN asked a ON a.id = n.id
     JOIN offer x ON x.complaint_id = n.complaint_id AND x.id <> a.id AND x.currency = a.currency
         AND x.id IS DISTINCT FROM a.successor_of
@@ -107,11 +113,12 @@ _NEAR: Final = text("""
 """)
 
 
-def granted_near(session: Session, offer_ids: Collection[UUID], since: datetime) -> Mapping[UUID, list[Earlier]]:
+def granted_near(session: Session, offer_ids: Collection[UUID], since: datetime) -> Mapping[UUID, Near]:
     """By offer: what was granted since on its complaint, on others of its customer, and on those linked with or merged into
-    its complaint.
+    its complaint; and how it was flagged when it was submitted last.
     """
     found: dict[UUID, list[Earlier]] = {}
+    flagged: dict[UUID, Flagged] = {}
     rows = session.execute(_NEAR, {"offers": list(offer_ids), "granted": sorted(GRANTED), "since": since})
     for row in rows:
         earlier = Earlier(
@@ -124,7 +131,9 @@ def granted_near(session: Session, offer_ids: Collection[UUID], since: datetime)
             row.granted_at,
         )
         found.setdefault(row.asked_id, []).append(earlier)
-    return found
+        if row.limit_minor is not None:
+            flagged[row.asked_id] = Flagged(row.person_id, row.limit_minor)
+    return {offer_id: Near(offers, flagged.get(offer_id)) for offer_id, offers in found.items()}
 
 
 def signers(approvals: Sequence[Mapping[str, Any]]) -> frozenset[UUID]:

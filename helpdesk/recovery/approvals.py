@@ -29,7 +29,7 @@ from helpdesk.recovery.borrowing import Idle
 from helpdesk.recovery.conflict_queries import Standing
 from helpdesk.recovery.delegation_queries import Lent
 from helpdesk.recovery.errors import BeyondAuthority, OwnApproval
-from helpdesk.recovery.structuring import Earlier, Suspicion, suspicion
+from helpdesk.recovery.structuring import Near, Suspicion, together
 
 TOGETHER: Final = "together"
 """Among the limits of a refusal: not the offer alone passes the one for a complaint, but those that it belongs together with."""
@@ -73,7 +73,7 @@ class Circumstances:
     conflicts: Sequence[Standing]
     subjects: frozenset[tuple[UUID, UUID]]
     granted: Mapping[tuple[UUID, UUID | None], Granted]
-    near: Mapping[UUID, Sequence[Earlier]]
+    near: Mapping[UUID, Near]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -237,7 +237,7 @@ def _suspicion(seen: Circumstances, asked: Asked, basis: Basis, limits: Limits) 
         return None
     limit = Money(limits.minor("case", asked.amount.currency), asked.amount.currency)
     signers = {person_id for person_id in (seen.actor_id, basis.person_id) if person_id is not None}
-    return suspicion(asked.amount, limit, signers, asked.drafted_by, seen.near.get(asked.offer_id, ()))
+    return together(asked.amount, limit, signers, asked.drafted_by, seen.near.get(asked.offer_id, Near()))
 
 
 def _beyond_what_was_lent(basis: Basis, amount: Money) -> list[Excess]:

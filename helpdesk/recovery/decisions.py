@@ -37,7 +37,7 @@ def keep(uow: UnitOfWork, actor: Actor, held: Held, action: str, judgement: Judg
         **_reckoned(judgement, offer.amount_minor, offer.currency),
     }
     uow.add_rows(OfferDecision, [row])
-    if judgement.suspicion is not None:
+    if judgement.suspicion is not None and not judgement.suspicion.known:
         _flag(uow, held, judgement, judgement.suspicion)
 
 

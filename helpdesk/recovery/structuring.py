@@ -4,10 +4,13 @@ Looked at together are offers on one complaint, on complaints of one customer, a
 granted within some days by the same person, or by two who grant for each other. Each alone is within the limit for one
 complaint; all of them are not. That is a reason to have the next authority look, and no proof of anything: the rule counts
 nothing that was beyond the limit by itself, and nothing that came to nothing.
+
+Whoever looks then is to be allowed as much as all of them together: a peer of the one who split them is not, though they granted
+none of the earlier ones (`Flagged`).
 """
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final
 from uuid import UUID
@@ -32,13 +35,30 @@ class Earlier:
 
 
 @dataclass(frozen=True, slots=True)
+class Flagged:
+    """An offer belonged together with others when it was submitted. `person_id`: whose they are. `limit_minor`: theirs, then."""
+
+    person_id: UUID | None
+    limit_minor: int
+
+
+@dataclass(frozen=True, slots=True)
+class Near:
+    """What an offer is looked at with."""
+
+    offers: Sequence[Earlier] = ()
+    flagged: Flagged | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Suspicion:
-    """`offers`: the earlier ones. `total`: of all, the present one with them."""
+    """`offers`: the earlier ones. `total`: of all, the present one with them. `known`: flagged at its submission."""
 
     pattern: str
     total: Money
     limit: Money
     offers: tuple[Earlier, ...]
+    known: bool = False
 
 
 def suspicion(
@@ -56,3 +76,17 @@ def suspicion(
     if not found or total <= limit:
         return None
     return Suspicion("pair" if paired else "one_person", total, limit, tuple(found.values()))
+
+
+def together(
+    amount: Money, limit: Money, signers: Collection[UUID], drafter: UUID | None, near: Near
+) -> Suspicion | None:
+    """`suspicion` of who would grant it, or of whose submission of it was flagged: all of that passes this limit too. Of both the
+    one that is more.
+    """
+    found = [suspicion(amount, limit, signers, drafter, near.offers)]
+    if near.flagged is not None and near.flagged.person_id is not None:
+        then = Money(near.flagged.limit_minor, amount.currency)
+        theirs = suspicion(amount, then, {near.flagged.person_id}, drafter, near.offers)
+        found.append(replace(theirs, limit=limit, known=True) if theirs is not None and limit < theirs.total else None)
+    return max((item for item in found if item is not None), key=lambda item: item.total.minor, default=None)

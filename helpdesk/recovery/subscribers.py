@@ -36,7 +36,7 @@ from helpdesk.recovery import (
     waiting_queries,
     wanted_offers,
 )
-from helpdesk.recovery.authority_events import ApprovalOverdue
+from helpdesk.recovery.authority_events import ApprovalOverdue, OfferFlagged
 from helpdesk.recovery.events import OfferActed, OfferContradicted, OfferSubmitted
 from helpdesk.recovery.waiting import DueTime
 
@@ -98,11 +98,17 @@ def approval_asked(due_time: DueTime) -> Subscriber:
     """`due_time`: of the domain that knows calendars, which stands beside."""
 
     def begin(uow: UnitOfWork, events: Sequence[OfferSubmitted]) -> None:
+        flagged = {flag.offer_id: flag.total_minor for flag in _flagged(uow)}
         for event in events:
             complaint = cast(Complaint, uow.stream_of(event.complaint_id))
-            waiting.begin(uow, event.offer_id, complaint.team_id, due_time)
+            waiting.begin(uow, event.offer_id, complaint.team_id, due_time, flagged.get(event.offer_id))
 
     return begin
+
+
+def _flagged(uow: UnitOfWork) -> list[OfferFlagged]:
+    """Their rows are not written yet."""
+    return [item.event for item in uow.happened if isinstance(item.event, OfferFlagged)]
 
 
 def approval_answered(uow: UnitOfWork, events: Sequence[OfferActed]) -> None:

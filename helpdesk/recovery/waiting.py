@@ -39,8 +39,12 @@ class DueTime(Protocol):
     ) -> datetime: ...
 
 
-def begin(uow: UnitOfWork, offer_id: UUID, team_id: UUID | None, due_time: DueTime) -> None:
-    """For an offer that was just submitted, whose lock is held. One that was granted at once does not wait."""
+def begin(
+    uow: UnitOfWork, offer_id: UUID, team_id: UUID | None, due_time: DueTime, together: int | None = None
+) -> None:
+    """For an offer that was just submitted, whose lock is held. One that was granted at once does not wait. `together`: minor
+    units of it and of what it belongs together with, where that was noticed.
+    """
     offer = uow.session.get_one(Offer, offer_id)
     if offer.status != "pending_approval":
         return
@@ -52,19 +56,25 @@ def begin(uow: UnitOfWork, offer_id: UUID, team_id: UUID | None, due_time: DueTi
         "number": offer.steps,
         "asked_at": uow.now,
         "due_at": max(uow.now, due_time(uow.session, team_id, uow.now, hours, business=business)),
-        "level": _level(uow, offer, team_id, allowances),
+        "level": _level(uow, offer, team_id, allowances, together),
     }
     uow.add_rows(ApprovalRequest, [row])
 
 
-def _level(uow: UnitOfWork, offer: Offer, team_id: UUID | None, allowances: Allowances) -> str:
-    """The least authority whose limits are enough for the case and the customer; the highest where none is."""
+def _level(uow: UnitOfWork, offer: Offer, team_id: UUID | None, allowances: Allowances, together: int | None) -> str:
+    """The least authority whose limits are enough for the case and the customer, and the one for a case for what belongs
+    together; the highest where none is.
+    """
     if offer.amount_minor is None or offer.currency is None:
         return GIVING[0]
     amount = Money(offer.amount_minor, offer.currency)
     before = approval_queries.granted_before(uow.session, [offer.id], [], uow.now).get((offer.id, None), Granted())
-    enough = (name for name in GIVING if not excesses(allowances.limits(name, offer.currency, team_id), amount, before))
-    return next(enough, allowances.two_persons or GIVING[-1])
+    for name in GIVING:
+        limits = allowances.limits(name, offer.currency, team_id)
+        covers = together is None or together <= limits.minor("case", offer.currency)
+        if covers and not excesses(limits, amount, before):
+            return name
+    return allowances.two_persons or GIVING[-1]
 
 
 def end(uow: UnitOfWork, offer_ids: Sequence[UUID]) -> None:

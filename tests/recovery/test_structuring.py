@@ -19,7 +19,7 @@ from helpdesk.recovery.structuring import Earlier, suspicion
 from tests.conftest import Caller, make_team
 from tests.racing import at_once
 from tests.recovery.helpers import act, draft, eur, execute, scalar, violations, voucher
-from tests.recovery.lending import Crew, approve, decisions, new, pending
+from tests.recovery.lending import Crew, approve, decisions, missing, new, pending
 
 ME, OTHER, THIRD = uuid4(), uuid4(), uuid4()
 
@@ -85,6 +85,36 @@ class TestThroughTheRoutes:
         assert decisions(crew.agent, second)[0]["together"] == eur("60.00")
         assert approve(crew.senior, second).json["status"] == "approved"
         assert violations(crew.database) == []
+
+    def test_a_peer_is_not_the_next_authority(self, crew: Crew) -> None:
+        """Whoever grants it may grant all of them together, though they granted none of the others."""
+        caller = crew.senior
+        first, second, third = (
+            act(caller, draft(caller, new(caller, crew.team), voucher("90.00")), "submit") for _ in range(3)
+        )
+        assert [item["status"] for item in (first, second, third)] == ["approved", "approved", "pending_approval"]
+        peer = crew.join("senior")
+        assert missing(peer, third) == ["beyond_authority"]
+        assert peer.get("/approvals").json["items"] == []
+        answer = approve(peer, third)
+        assert answer.status_code == 403
+        assert answer.json["limits"] == [{"limit": "together", "allowed": eur("200.00"), "would_be": eur("270.00")}]
+        (waits,) = crew.manager.get("/approvals").json["items"]
+        assert (waits["offer_id"], waits["level"], waits["flagged"]) == (third["id"], "manager", True)
+        assert missing(crew.manager, third) == []
+        assert approve(crew.manager, third).json["status"] == "approved"
+        assert violations(crew.database) == []
+
+    def test_once_the_others_came_to_nothing_a_peer_will_do(self, crew: Crew) -> None:
+        caller, peer = crew.senior, crew.join("senior")
+        first, second = (
+            act(caller, draft(caller, new(caller, crew.team), voucher(amount)), "submit")
+            for amount in ("150.00", "60.00")
+        )
+        assert missing(peer, second) == ["beyond_authority"]
+        act(crew.manager, first, "revoke", reason="x")
+        assert missing(peer, second) == []
+        assert approve(peer, second).json["status"] == "approved"
 
     def test_where_the_customer_took_what_costs_nothing(self, crew: Crew) -> None:
         """It was judged as the dearest of what they could choose from, and flagged as that."""
@@ -238,5 +268,8 @@ def test_the_director_signs_with_a_second(crew: Crew) -> None:
     second = act(caller, draft(caller, new(caller, crew.team), voucher("6000.00")), "submit")
     assert (first["status"], second["status"]) == ("approved", "pending_approval")
     one, two = crew.join("director"), crew.join("director")
-    assert approve(one, second).json["status"] == "approved"  # their own sums are within
-    assert two.get("/approvals").json["items"] == []
+    assert [item["offer_id"] for item in one.get("/approvals").json["items"] if item["second_needed"]] == [second["id"]]
+    assert approve(one, second).json["status"] == "pending_approval"
+    assert approve(two, second).json["status"] == "approved"
+    assert len(crew.agent.get(f"/offers/{second['id']}").json["flags"]) == 1
+    assert violations(crew.database) == []
