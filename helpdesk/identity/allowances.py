@@ -3,7 +3,8 @@
 
 General limits are nominal: 50 means 50.00 EUR and 50 JPY alike, in the currency of what is given, because a rate that moves
 would move people's authority with it. A row may be for one currency, for the complaints of one team, or for both; the most
-particular one counts.
+particular one counts. So amounts are added up over all currencies that go by the general row, as the units that they are: whoever
+changes the currency has not got another allowance. What goes by a row of its own currency is counted by itself.
 """
 
 from collections.abc import Iterator, Mapping
@@ -78,6 +79,13 @@ class Allowances:
     def limits(self, authority: str, currency: str, team_id: UUID | None) -> Limits:
         found = self.row(authority, currency, team_id)
         return NOTHING if found is None else self.rows[found]
+
+    def counts_with(self, authority: str, currency: str, team_id: UUID | None, other: str) -> bool:
+        """Whether what is given in another currency counts against the limits for this one."""
+        if other == currency:
+            return True
+        rows = (self.row(authority, each, team_id) for each in (currency, other))
+        return all(row is None or row[1] is None for row in rows)
 
     def signs_above(self, authority: str) -> bool:
         """Whether somebody of that authority may pass their limits together with another one."""

@@ -5,8 +5,9 @@ The exponent (cents, yen, dinars of a thousand) comes from CLDR through Babel. R
 """
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
-from decimal import ROUND_HALF_UP, Decimal, InvalidOperation
+from decimal import ROUND_CEILING, ROUND_HALF_UP, Decimal, InvalidOperation
 from functools import lru_cache
 
 from babel.core import get_global
@@ -96,6 +97,15 @@ class Money:
         if other.currency != self.currency:
             raise MoneyError(f"{self.currency} and {other.currency} cannot be combined")
         return other
+
+
+def nominal(amounts: Iterable[Money], currency: str) -> Money:
+    """As many units of `currency` as all of these are units of theirs, whatever they are worth: for limits that count units, and
+    never for paying. Rounded up: what is over a limit by less than a minor unit is over.
+    """
+    units = sum((amount.decimal for amount in amounts), Decimal())
+    places = exponent(currency)
+    return Money(int(units.quantize(Decimal(1).scaleb(-places), ROUND_CEILING).scaleb(places)), currency)
 
 
 def format_minor(minor: int, currency: str) -> str:

@@ -5,6 +5,7 @@ Locks are taken in one order: complaint, offer, the rules among others (`allowan
 the budget.
 """
 
+from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Final
@@ -15,7 +16,8 @@ from sqlalchemy.orm import Session
 
 from helpdesk.complaints.models import Person
 from helpdesk.kernel import advisory
-from helpdesk.recovery.authority import CUSTOMER_DAYS, Granted
+from helpdesk.kernel.money import Money
+from helpdesk.recovery.authority import CUSTOMER_DAYS, Sums
 from helpdesk.recovery.decision_models import GRANTS
 from helpdesk.recovery.lifecycle import GRANTED
 from helpdesk.recovery.structuring import Earlier, Flagged, Near
@@ -33,58 +35,65 @@ def take_turns(session: Session, customer_id: UUID | None, person_ids: Iterable[
             advisory.lock_each(session, advisory.Each.AUTHORITY, f"helpdesk.authority:{kind}:{subject}")
 
 
-# What an offer is to replace is not given beside it: of the two the customer gets one.
-# A sum that is asked with NULL for the customer would add up everybody's who belongs to nobody.
+# What an offer is to replace is not given beside it: of the two the customer gets one. A complaint without a customer has no other
+# of theirs: nobody's are not added up.
 _SUMS: Final = text("""
-    SELECT o.id AS offer_id,
-           (SELECT coalesce(sum(x.amount_minor), 0) FROM offer x WHERE x.complaint_id = o.complaint_id AND x.id <> o.id AND x.id IS DISTINCT FROM o.successor_of
-                AND x.currency = o.currency AND x.status = ANY(:granted)) AS one_case,
-           (SELECT coalesce(sum(x.amount_minor), 0) FROM complaint y JOIN offer x ON x.complaint_id = y.id
-                WHERE c.customer_id IS NOT NULL AND y.customer_id = c.customer_id AND x.id <> o.id AND x.id IS DISTINCT FROM o.successor_of
-                AND x.currency = o.currency AND x.status = ANY(:granted) AND x.granted_at >= :since) AS customer
-    FROM offer o JOIN complaint c ON c.id = o.complaint_id
-    WHERE o.id = ANY(:offers)
+    SELECT o.id AS offer_id, 'case' AS scope, x.currency, sum(x.amount_minor) AS minor
+    FROM offer o JOIN offer x ON x.complaint_id = o.complaint_id
+    WHERE o.id = ANY(:offers) AND x.id <> o.id AND x.id IS DISTINCT FROM o.successor_of
+        AND x.amount_minor IS NOT NULL AND x.status = ANY(:granted)
+    GROUP BY o.id, x.currency
+    UNION ALL
+    SELECT o.id, 'customer', x.currency, sum(x.amount_minor)
+    FROM offer o JOIN complaint c ON c.id = o.complaint_id JOIN complaint y ON y.customer_id = c.customer_id
+    JOIN offer x ON x.complaint_id = y.id
+    WHERE o.id = ANY(:offers) AND x.id <> o.id AND x.id IS DISTINCT FROM o.successor_of
+        AND x.amount_minor IS NOT NULL AND x.status = ANY(:granted) AND x.granted_at >= :since
+    GROUP BY o.id, x.currency
 """)
 _DAYS: Final = text("""
-    SELECT o.id AS offer_id, day.person_id, sum(x.amount_minor) AS day
+    SELECT o.id AS offer_id, day.person_id, x.currency, sum(x.amount_minor) AS minor
     FROM offer o CROSS JOIN (
         SELECT DISTINCT d.offer_id, who.person_id
         FROM offer_decision d CROSS JOIN LATERAL (VALUES (d.actor_id), (d.in_name_of)) AS who (person_id)
         WHERE d.action = ANY(:grants) AND d.at >= :midnight AND who.person_id = ANY(:people)
             AND (d.actor_id = ANY(:people) OR d.in_name_of = ANY(:people))
     ) day JOIN offer x ON x.id = day.offer_id
-    WHERE o.id = ANY(:offers) AND x.id <> o.id AND x.id IS DISTINCT FROM o.successor_of AND x.currency = o.currency
+    WHERE o.id = ANY(:offers) AND x.id <> o.id AND x.id IS DISTINCT FROM o.successor_of AND x.amount_minor IS NOT NULL
         AND (x.status = ANY(:granted) OR x.status = 'pending_approval')
-    GROUP BY o.id, day.person_id
+    GROUP BY o.id, day.person_id, x.currency
 """)
 
 
 def granted_before(
     session: Session, offer_ids: Collection[UUID], person_ids: Collection[UUID], now: datetime
-) -> Mapping[tuple[UUID, UUID | None], Granted]:
-    """By offer and person: what was granted beside it, in its currency: on the case, to the customer in a year, by the person
-    or in their name since midnight UTC. By offer and None: the same for whoever has granted nothing.
+) -> Mapping[tuple[UUID, UUID | None], Sums]:
+    """By offer and person: what was granted beside it: on the case, to the customer in a year, by the person or in their name
+    since midnight UTC. By offer and None: the same for whoever has granted nothing.
     """
     midnight = now.replace(hour=0, minute=0, second=0, microsecond=0)
     given = {"offers": list(offer_ids), "granted": sorted(GRANTED), "people": list(person_ids), "grants": list(GRANTS)}
-    sums = session.execute(_SUMS, {**given, "since": now - timedelta(days=CUSTOMER_DAYS)}).all()
-    days = session.execute(_DAYS, {**given, "midnight": midnight}).all() if person_ids else []
-    by_day = {(row.offer_id, row.person_id): int(row.day) for row in days}
+    sums: dict[tuple[UUID, str], dict[str, int]] = defaultdict(dict)
+    for row in session.execute(_SUMS, {**given, "since": now - timedelta(days=CUSTOMER_DAYS)}):
+        sums[row.offer_id, row.scope][row.currency] = int(row.minor)
+    days: dict[tuple[UUID, UUID | None], dict[str, int]] = defaultdict(dict)
+    for row in session.execute(_DAYS, {**given, "midnight": midnight}) if person_ids else ():
+        days[row.offer_id, row.person_id][row.currency] = int(row.minor)
     return {
-        (row.offer_id, person_id): Granted(
-            int(row.one_case), int(row.customer), by_day.get((row.offer_id, person_id), 0)
+        (offer_id, person_id): Sums(
+            sums[offer_id, "case"], sums[offer_id, "customer"], days.get((offer_id, person_id), {})
         )
-        for row in sums
+        for offer_id in offer_ids
         for person_id in (None, *person_ids)
     }
 
 
 _NEAR: Final = text("""
     WITH asked AS (
-        SELECT o.id, o.complaint_id, o.currency, o.successor_of, c.customer_id, flag.person_id, flag.limit_minor
+        SELECT o.id, o.complaint_id, o.successor_of, c.customer_id, flag.person_id, flag.currency, flag.limit_minor
         FROM offer o JOIN complaint c ON c.id = o.complaint_id
         LEFT JOIN LATERAL (
-            SELECT f.person_id, f.limit_minor FROM offer_flag f
+            SELECT f.person_id, f.currency, f.limit_minor FROM offer_flag f
             JOIN offer_decision d ON d.offer_id = f.offer_id AND d.number = f.number AND d.action = 'submit'
             WHERE f.offer_id = o.id AND NOT f.refused
             ORDER BY f.number DESC LIMIT 1
@@ -103,10 +112,10 @@ _NEAR: Final = text("""
         SELECT a.id, y.id, 4, 'same_customer' FROM asked a
             JOIN complaint y ON y.customer_id = a.customer_id AND y.id <> a.complaint_id
     )
-    SELECT DISTINCT ON (a.id, x.id) a.id AS asked_id, x.id, x.complaint_id, n.relation, x.amount_minor, x.drafted_by,
-           x.approvals, x.granted_at, a.person_id, a.limit_minor
+    SELECT DISTINCT ON (a.id, x.id) a.id AS asked_id, x.id, x.complaint_id, n.relation, x.amount_minor, x.currency,
+           x.drafted_by, x.approvals, x.granted_at, a.person_id, a.limit_minor, a.currency AS limit_currency
     FROM near n JOIN asked a ON a.id = n.id
-    JOIN offer x ON x.complaint_id = n.complaint_id AND x.id <> a.id AND x.currency = a.currency
+    JOIN offer x ON x.complaint_id = n.complaint_id AND x.id <> a.id AND x.amount_minor IS NOT NULL
         AND x.id IS DISTINCT FROM a.successor_of
     WHERE x.status = ANY(:granted) AND x.granted_at >= :since
     ORDER BY a.id, x.id, n.rank
@@ -125,14 +134,14 @@ def granted_near(session: Session, offer_ids: Collection[UUID], since: datetime)
             row.id,
             row.complaint_id,
             row.relation,
-            row.amount_minor,
+            Money(row.amount_minor, row.currency),
             row.drafted_by,
             signers(row.approvals),
             row.granted_at,
         )
         found.setdefault(row.asked_id, []).append(earlier)
         if row.limit_minor is not None:
-            flagged[row.asked_id] = Flagged(row.person_id, row.limit_minor)
+            flagged[row.asked_id] = Flagged(row.person_id, Money(row.limit_minor, row.limit_currency))
     return {offer_id: Near(offers, flagged.get(offer_id)) for offer_id, offers in found.items()}
 
 

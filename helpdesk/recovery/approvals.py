@@ -5,10 +5,11 @@ one who acts: neither may have drafted the offer, be in conflict with it, or hav
 lender's limits. One set of `circumstances` judges a single offer under the locks and a whole list without.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
+from functools import partial
 from typing import Any, Final
 from uuid import UUID
 
@@ -24,7 +25,7 @@ from helpdesk.kernel.errors import FieldError, Forbidden, ValidationFailed
 from helpdesk.kernel.money import Money
 from helpdesk.kernel.schemas import dump_money
 from helpdesk.recovery import approval_queries, authority, borrowing, conflict_queries, delegation_queries, queries
-from helpdesk.recovery.authority import Excess, Granted, Verdict
+from helpdesk.recovery.authority import Excess, Granted, Sums, Verdict
 from helpdesk.recovery.borrowing import Idle
 from helpdesk.recovery.conflict_queries import Standing
 from helpdesk.recovery.delegation_queries import Lent
@@ -72,7 +73,7 @@ class Circumstances:
     bases: tuple[Basis, ...]
     conflicts: Sequence[Standing]
     subjects: frozenset[tuple[UUID, UUID]]
-    granted: Mapping[tuple[UUID, UUID | None], Granted]
+    granted: Mapping[tuple[UUID, UUID | None], Sums]
     near: Mapping[UUID, Near]
 
 
@@ -213,7 +214,8 @@ def judged(seen: Circumstances, asked: Asked, basis: Basis) -> Judgement:
     if asked.amount is None:
         return plain
     limits = seen.allowances.limits(basis.authority, asked.amount.currency, asked.team_id)
-    granted = seen.granted.get((asked.offer_id, basis.person_id), Granted())
+    counts = counting(seen.allowances, basis.authority, asked.amount.currency, asked.team_id)
+    granted = seen.granted.get((asked.offer_id, basis.person_id), Sums()).granted(asked.amount.currency, counts)
     over = authority.excesses(limits, asked.amount, granted)
     found = _suspicion(seen, asked, basis, limits)
     if found is not None and not any(item.limit == "case" for item in over):
@@ -237,7 +239,15 @@ def _suspicion(seen: Circumstances, asked: Asked, basis: Basis, limits: Limits) 
         return None
     limit = Money(limits.minor("case", asked.amount.currency), asked.amount.currency)
     signers = {person_id for person_id in (seen.actor_id, basis.person_id) if person_id is not None}
-    return together(asked.amount, limit, signers, asked.drafted_by, seen.near.get(asked.offer_id, Near()))
+    near = seen.near.get(asked.offer_id, Near())
+    counts = counting(seen.allowances, basis.authority, asked.amount.currency, asked.team_id)
+    near = replace(near, offers=[item for item in near.offers if counts(item.amount.currency)])
+    return together(asked.amount, limit, signers, asked.drafted_by, near)
+
+
+def counting(allowances: Allowances, held: str, currency: str, team_id: UUID | None) -> Callable[[str], bool]:
+    """Whether what was given in a currency counts with this one, for that authority."""
+    return partial(allowances.counts_with, held, currency, team_id)
 
 
 def _beyond_what_was_lent(basis: Basis, amount: Money) -> list[Excess]:

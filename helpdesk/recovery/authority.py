@@ -1,17 +1,17 @@
 """How much one person may give away: per case, per customer in twelve months, per day. Never one's own draft beyond that.
 
-The limits are data (`identity.allowances`). Sums count what was granted and not undone, in the offer's currency. Above the
-limits of the authority that the table names, two persons are needed, neither of whom drafted it. Pure: the sums come from
+The limits are data (`identity.allowances`). Sums count what was granted and not undone, in every currency that goes by the same
+limits as the offer's, in units. Above the limits of the authority that the table names, two persons are needed, neither of whom drafted it. Pure: the sums come from
 `approval_queries`.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final
 
 from helpdesk.identity.allowances import SCOPES, Allowances, Limits
-from helpdesk.kernel.money import Money
+from helpdesk.kernel.money import Money, nominal
 
 CUSTOMER_DAYS: Final = 365
 
@@ -23,6 +23,26 @@ class Granted:
     case: int = 0
     customer: int = 0
     day: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Sums:
+    """What was granted before, as `Granted`: minor units by their currency."""
+
+    case: Mapping[str, int] = field(default_factory=dict)
+    customer: Mapping[str, int] = field(default_factory=dict)
+    day: Mapping[str, int] = field(default_factory=dict)
+
+    def granted(self, currency: str, counts: Callable[[str], bool]) -> Granted:
+        """`counts`: whether a currency does (`Allowances.counts_with`)."""
+        return Granted(
+            *(
+                nominal(
+                    (Money(minor, each) for each, minor in getattr(self, name).items() if counts(each)), currency
+                ).minor
+                for name in SCOPES
+            )
+        )
 
 
 class Verdict(StrEnum):

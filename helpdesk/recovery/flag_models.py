@@ -16,7 +16,8 @@ class OfferFlag(Identified, Base):
     somebody wanted to approve it and was refused for it. A trigger refuses every change.
 
     `person_id`: whose limit all of them together would pass; None: no person's. `evidence`: the earlier offers, `[{offer_id,
-    complaint_id, relation, amount_minor, drafted_by, signed_by, granted_at}]`, as they were then.
+    complaint_id, relation, amount_minor, currency, drafted_by, signed_by, granted_at}]`, as they were then; without a currency:
+    the flag's.
     """
 
     __tablename__ = "offer_flag"

@@ -15,7 +15,7 @@ from datetime import datetime
 from typing import Final
 from uuid import UUID
 
-from helpdesk.kernel.money import Money
+from helpdesk.kernel.money import Money, nominal
 
 PATTERNS: Final = ("one_person", "pair")
 RELATIONS: Final = ("same_complaint", "same_customer", "linked", "merged")
@@ -23,12 +23,12 @@ RELATIONS: Final = ("same_complaint", "same_customer", "linked", "merged")
 
 @dataclass(frozen=True, slots=True)
 class Earlier:
-    """A granted offer near another one, in the same currency. `signed_by`: who approved it, and in whose names."""
+    """A granted offer near another one. `signed_by`: who approved it, and in whose names."""
 
     offer_id: UUID
     complaint_id: UUID
     relation: str
-    minor: int
+    amount: Money
     drafted_by: UUID | None
     signed_by: frozenset[UUID]
     granted_at: datetime
@@ -36,10 +36,10 @@ class Earlier:
 
 @dataclass(frozen=True, slots=True)
 class Flagged:
-    """An offer belonged together with others when it was submitted. `person_id`: whose they are. `limit_minor`: theirs, then."""
+    """An offer belonged together with others when it was submitted. `person_id`: whose they are. `limit`: theirs, then."""
 
     person_id: UUID | None
-    limit_minor: int
+    limit: Money
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,15 +64,17 @@ class Suspicion:
 def suspicion(
     amount: Money, limit: Money, signers: Collection[UUID], drafter: UUID | None, earlier: Sequence[Earlier]
 ) -> Suspicion | None:
-    """`limit`: of the signer's authority, for one complaint. `signers`: who would grant it, and in whose name."""
+    """`limit`: of the signer's authority, for one complaint. `signers`: who would grant it, and in whose name. `earlier`: in
+    currencies that count with the amount's, in units.
+    """
     if limit < amount:
         return None
-    small = [item for item in earlier if item.minor <= limit.minor]
+    small = [item for item in earlier if nominal([item.amount], limit.currency) <= limit]
     own = [item for item in small if item.signed_by.intersection(signers)]
     back = [item for item in small if item.drafted_by in signers and drafter in item.signed_by]
     paired = bool(back) and drafter not in signers
     found = {item.offer_id: item for item in (*own, *back)} if paired else {item.offer_id: item for item in own}
-    total = Money(amount.minor + sum(item.minor for item in found.values()), amount.currency)
+    total = amount + nominal((item.amount for item in found.values()), amount.currency)
     if not found or total <= limit:
         return None
     return Suspicion("pair" if paired else "one_person", total, limit, tuple(found.values()))
@@ -86,7 +88,7 @@ def together(
     """
     found = [suspicion(amount, limit, signers, drafter, near.offers)]
     if near.flagged is not None and near.flagged.person_id is not None:
-        then = Money(near.flagged.limit_minor, amount.currency)
+        then = nominal([near.flagged.limit], amount.currency)
         theirs = suspicion(amount, then, {near.flagged.person_id}, drafter, near.offers)
         found.append(replace(theirs, limit=limit, known=True) if theirs is not None and limit < theirs.total else None)
     return max((item for item in found if item is not None), key=lambda item: item.total.minor, default=None)

@@ -22,7 +22,7 @@ from helpdesk.kernel.unit_of_work import UnitOfWork
 from helpdesk.recovery import approval_queries, approvals, waiting_queries
 from helpdesk.recovery.approval_models import ApprovalRequest
 from helpdesk.recovery.approvals import Asked, Judgement
-from helpdesk.recovery.authority import Granted, Verdict, excesses
+from helpdesk.recovery.authority import Sums, Verdict, excesses
 from helpdesk.recovery.authority_events import ApprovalOverdue
 from helpdesk.recovery.models import Offer
 from helpdesk.recovery.queries import Held
@@ -68,11 +68,12 @@ def _level(uow: UnitOfWork, offer: Offer, team_id: UUID | None, allowances: Allo
     if offer.amount_minor is None or offer.currency is None:
         return GIVING[0]
     amount = Money(offer.amount_minor, offer.currency)
-    before = approval_queries.granted_before(uow.session, [offer.id], [], uow.now).get((offer.id, None), Granted())
+    before = approval_queries.granted_before(uow.session, [offer.id], [], uow.now).get((offer.id, None), Sums())
     for name in GIVING:
         limits = allowances.limits(name, offer.currency, team_id)
         covers = together is None or together <= limits.minor("case", offer.currency)
-        if covers and not excesses(limits, amount, before):
+        counts = approvals.counting(allowances, name, offer.currency, team_id)
+        if covers and not excesses(limits, amount, before.granted(offer.currency, counts)):
             return name
     return allowances.two_persons or GIVING[-1]
 

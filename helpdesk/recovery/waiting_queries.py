@@ -234,7 +234,7 @@ def _flag(row: Any, seen: dict[UUID, Any]) -> dict[str, Any]:
             "complaint_reference": seen[UUID(item["offer_id"])].reference,
             "status": seen[UUID(item["offer_id"])].status,
             "relation": item["relation"],
-            "amount": (item["amount_minor"], currency),
+            "amount": (item["amount_minor"], item.get("currency", currency)),
             "drafted_by": item["drafted_by"],
             "signed_by": item["signed_by"],
             "granted_at": item["granted_at"],

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from helpdesk.kernel.money import MAX_MINOR, Money, MoneyError, currencies, exponent, format_minor
+from helpdesk.kernel.money import MAX_MINOR, Money, MoneyError, currencies, exponent, format_minor, nominal
 
 minors = st.integers(-MAX_MINOR, MAX_MINOR)
 codes = st.sampled_from(sorted(currencies()))
@@ -123,6 +123,19 @@ class TestArithmetic:
         assert (first - second).minor == one - other
         assert (first < second) == (one < other)
         assert (first <= second) == (one <= other)
+
+    @pytest.mark.parametrize(
+        ("amounts", "currency", "minor"),
+        [
+            ([], "EUR", 0),
+            ([Money(40_00, "EUR"), Money(5_000, "JPY"), Money(1_500, "KWD")], "EUR", 5_041_50),
+            ([Money(10_50, "EUR"), Money(10_50, "USD")], "JPY", 21),
+            ([Money(10_50, "EUR")], "JPY", 11),  # half a unit over a limit is over it
+            ([Money(1, "KWD")], "EUR", 1),
+        ],
+    )
+    def test_units_are_counted_whatever_they_are_worth(self, amounts: list[Money], currency: str, minor: int) -> None:
+        assert nominal(amounts, currency) == Money(minor, currency)
 
     def test_two_currencies_are_not_combined(self) -> None:
         euro, yen = Money(1, "EUR"), Money(1, "JPY")

@@ -18,6 +18,7 @@ from tests.recovery.helpers import (
     violations,
     voucher,
 )
+from tests.recovery.lending import Crew, counted_today
 
 
 class TestApproval:
@@ -62,6 +63,37 @@ class TestApproval:
         execute(database, "UPDATE offer_transition SET at = at - interval '366 days'")
         complaint = agent.post("/complaints", complaint_body(team_id=str(team))).json
         assert act(agent, draft(agent, complaint, voucher("50.00")), "submit")["status"] == "approved"
+
+    def test_another_currency_is_no_other_allowance(self, crew: Crew) -> None:
+        """Neither for one customer and what belongs together, nor for the day."""
+        for currency in ("USD", "GBP", "CHF", "JPY"):
+            open_budget(crew.manager, "90000", currency=currency)
+
+        def given(caller: Caller, amount: str, currency: str, email: str) -> str:
+            money = {"amount": amount, "currency": currency}
+            theirs = complaint_body(team_id=str(crew.team), price=money, complainant={"name": "Wu", "email": email})
+            offer = draft(caller, caller.post("/complaints", theirs).json, voucher() | {"amount": money})
+            return str(act(caller, offer, "submit")["status"])
+
+        currencies = ("EUR", "USD", "GBP", "CHF")
+        told = [given(crew.director, "10000.00", currency, "one@example.com") for currency in currencies]
+        assert told == ["approved", *["pending_approval"] * 3]
+        assert [given(crew.agent, "50.00", currency, "two@example.com") for currency in currencies] == [
+            "approved",
+            *["pending_approval"] * 3,
+        ]
+        (*_, flag) = crew.manager.get(f"/offer-flags?person_id={crew.agent.id}").json["items"]
+        assert (flag["total"], flag["offers"][0]["amount"]) == (
+            {"amount": "100.00", "currency": "USD"},
+            {"amount": "50.00", "currency": "EUR"},
+        )
+        busy = crew.join("agent")
+        for place in range(9):
+            assert given(busy, "50.00", currencies[place % 4], f"p{place}@example.com") == "approved"
+        assert given(busy, "50", "JPY", "p10@example.com") == "approved"
+        with counted_today(crew.database):
+            assert given(busy, "1", "JPY", "p11@example.com") == "pending_approval"
+        assert violations(crew.database) == []
 
     def test_what_came_to_nothing_does_not_count(
         self, agent: Caller, manager: Caller, budget: str, complaint: dict[str, Any]

@@ -4,7 +4,7 @@ import pytest
 
 from helpdesk.identity.allowances import NOTHING, SHIPPED, Allowances, Limits
 from helpdesk.kernel.money import Money
-from helpdesk.recovery.authority import Granted, Verdict, excesses, judge
+from helpdesk.recovery.authority import Granted, Sums, Verdict, excesses, judge
 
 TABLE = Allowances.of(1, SHIPPED)
 AUTHORITIES = ("agent", "senior", "manager", "director")
@@ -46,6 +46,20 @@ def test_limits_are_nominal_in_any_currency() -> None:
     assert excesses(limits("agent"), Money(50, "JPY"), Granted()) == []
     assert excesses(limits("agent"), Money(51, "JPY"), Granted())
     assert excesses(limits("agent"), Money(50_000, "KWD"), Granted()) == []
+
+
+def test_all_currencies_of_the_general_row_are_added_up() -> None:
+    content = {**SHIPPED, "limits": [*SHIPPED["limits"], {**SHIPPED["limits"][0], "currency": "JPY", "case": "5000"}]}
+    table = Allowances.of(2, content)
+    before = Sums(case={"EUR": 10_00, "USD": 10_50, "JPY": 4_000})
+
+    def granted(held: str, currency: str) -> int:
+        return before.granted(currency, lambda other: table.counts_with(held, currency, None, other)).case
+
+    assert granted("agent", "EUR") == 20_50
+    assert granted("agent", "JPY") == 4_000  # an agent's yen have a row of their own
+    assert granted("senior", "EUR") == 4_020_50
+    assert granted("senior", "JPY") == 4_021
 
 
 @pytest.mark.parametrize(

@@ -29,7 +29,7 @@ def euro(amount: int) -> Money:
 
 
 def earlier(amount: int, drafter: UUID, *signers: UUID) -> Earlier:
-    return Earlier(uuid4(), uuid4(), "same_customer", amount * 100, drafter, frozenset(signers), datetime.now(UTC))
+    return Earlier(uuid4(), uuid4(), "same_customer", euro(amount), drafter, frozenset(signers), datetime.now(UTC))
 
 
 class TestTheRule:
@@ -62,6 +62,13 @@ class TestTheRule:
 
     def test_in_whose_name_counts_like_who(self) -> None:
         assert suspicion(euro(40), euro(50), {ME, OTHER}, THIRD, [earlier(30, THIRD, OTHER)]) is not None
+
+    def test_another_currency_is_as_many_units(self) -> None:
+        yen = Earlier(uuid4(), uuid4(), "same_customer", Money(30, "JPY"), ME, frozenset({ME}), datetime.now(UTC))
+        assert suspicion(euro(20), euro(50), {ME}, ME, [yen]) is None
+        found = suspicion(euro(21), euro(50), {ME}, ME, [yen])
+        assert found is not None
+        assert found.total == euro(51)
 
 
 class TestThroughTheRoutes:
