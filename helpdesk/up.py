@@ -17,7 +17,7 @@ import helpdesk
 from helpdesk import demo
 from helpdesk.identity import queries as identity
 from helpdesk.kernel import logs
-from helpdesk.kernel.doorbell import BULK, MAIL, PROVIDERS
+from helpdesk.kernel.doorbell import BULK, ISSUING, MAIL, PROVIDERS
 from helpdesk.kernel.embedded import Child, EmbeddedPostgres, EmbeddedRedis, Server, Supervisor, find_redis_server
 from helpdesk.kernel.embedded.folders import make_data_dir
 from helpdesk.kernel.migrations import MigrationBlocked
@@ -138,9 +138,8 @@ def _children(settings: Settings) -> list[Child]:
     children = [part("serve", name="api", ready=lambda: _answers(settings)), part("relay", name="relay")]
     if settings.redis_url:
         children.append(part("worker", name="worker", instances=settings.workers))
-        children.append(part("worker", "--queue", BULK, name="bulk"))
-        children.append(part("worker", "--queue", MAIL, name="mail"))
-        children.append(part("worker", "--queue", PROVIDERS, name="providers"))
+        own = {"issuing": ISSUING, "bulk": BULK, "mail": MAIL, "providers": PROVIDERS}
+        children += [part("worker", "--queue", queue, name=name) for name, queue in own.items()]
     children.append(part("scheduler", name="scheduler"))
     return children
 

@@ -82,7 +82,7 @@ from helpdesk.integrations import code_map_subscribers as mappings
 from helpdesk.integrations import jobs as imports
 from helpdesk.kernel import files, jobs, log_verification, mail, migrations, verification
 from helpdesk.kernel.db import make_engine
-from helpdesk.kernel.doorbell import BULK, PROVIDERS, Doorbell, connect
+from helpdesk.kernel.doorbell import BULK, ISSUING, PROVIDERS, Doorbell, connect
 from helpdesk.kernel.duties import Handlers, Outside, Performer
 from helpdesk.kernel.events import Event
 from helpdesk.kernel.mail import Mailer, mailer_for
@@ -316,7 +316,9 @@ HANDLERS: Final[Handlers] = {
     ),  # a mail server may be away for hours
     notifications.TOPIC: Outside(notifications.mail_notification),
     password_service.TOPIC: Outside(door_jobs.send_reset, queue=mail.QUEUE, patience=40),
-    issuance.TOPIC: Outside(issuance.issue, give_up=issuance.give_up, together=issuance.issue_together),
+    issuance.TOPIC: Outside(
+        issuance.issue, give_up=issuance.give_up, together=issuance.issue_together, queue=ISSUING
+    ),
     asking.TOPIC: Outside(asking.ask, give_up=issuance.give_up, queue=PROVIDERS),
     letters.MAILED: Outside(letter_jobs.note_mailed, patience=40),  # somebody may have the complaint open for long
     reviews.LAPSE: Outside(guard_jobs.lapse_reviews, patience=40),  # somebody may have a complaint open for long

@@ -27,7 +27,7 @@ PARTS: Final = [
     ["scheduler"],
     ["serve"],
     ["worker"],
-    *(["worker", "--queue", queue] for queue in QUEUES[1:]),
+    *(["worker", "--queue", queue] for queue in sorted(QUEUES[1:])),
 ]
 SAMPLES: Final = {
     "POSTGRES_PASSWORD": "p" * 48,

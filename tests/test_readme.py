@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from helpdesk.complaints.lifecycle import LIFECYCLE
-from helpdesk.kernel.doorbell import BULK, MAIN, PROVIDERS
+from helpdesk.kernel.doorbell import BULK, ISSUING, MAIN, PROVIDERS
 from helpdesk.kernel.settings import Settings
 from tests.system import System, running
 
@@ -79,7 +79,7 @@ def test_every_command_runs_as_it_stands_and_in_order(
     with running(System(own_database_url, redis_server_url, tmp_path)) as system:
         system.serve()
         system.start("relay")
-        for queue in (MAIN, BULK, PROVIDERS):
+        for queue in (MAIN, BULK, PROVIDERS, ISSUING):
             system.start("worker", "--queue", queue)
         done = subprocess.run(
             ["bash", "-euo", "pipefail", "-c", "\n".join(f"echo '--- {line}'\n{text}" for line, text in blocks)],

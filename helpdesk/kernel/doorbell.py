@@ -23,16 +23,18 @@ MAIN: Final = "helpdesk"
 BULK: Final = "helpdesk-bulk"
 MAIL: Final = "helpdesk-mail"
 PROVIDERS: Final = "helpdesk-providers"
-QUEUES: Final = (MAIN, BULK, MAIL, PROVIDERS)
+ISSUING: Final = "helpdesk-issuing"
+QUEUES: Final = (MAIN, BULK, MAIL, PROVIDERS, ISSUING)
 """Long work (imports), mail, whose server may be slow to answer, and providers of remedies, which may hang until their time is
-up, have queues of their own, so that they never stand in front of an alarm. One queue per worker process: with two, RQ fetches by
-BLPOP, and a job in the hands of a worker killed at that moment is gone."""
+up, have queues of their own, so that they never stand in front of an alarm. So has the issuing of what is ours (vouchers, points,
+letters): a customer looks at the page and waits for it, while in the morning thousands of notices fall due at once. One queue per
+worker process: with two, RQ fetches by BLPOP, and a job in the hands of a worker killed at that moment is gone."""
 
-BATCH: Final = {MAIN: 20, BULK: 1, MAIL: 1, PROVIDERS: 1}
+BATCH: Final = {MAIN: 20, BULK: 1, MAIL: 1, PROVIDERS: 1, ISSUING: 20}
 """Duties per ring: a job costs a few milliseconds of RQ, a row's transaction about one. Where a duty takes long by itself
 it comes alone, so that a worker that is to stop has no others in its hands."""
 
-_SECONDS: Final = {MAIN: 120, BULK: 6 * 3600, MAIL: 600, PROVIDERS: 300}
+_SECONDS: Final = {MAIN: 120, BULK: 6 * 3600, MAIL: 600, PROVIDERS: 300, ISSUING: 120}
 """The longest that one duty may take: a mail waits up to a quarter of a minute for each of a dozen answers, a provider is asked
 two questions of a minute each. A ring may take as long as all its duties, else RQ would interrupt the last of them in the middle.
 """

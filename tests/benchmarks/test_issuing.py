@@ -24,7 +24,7 @@ from sqlalchemy import TextClause, select, text
 from helpdesk import demo
 from helpdesk.complaints.models import Complaint
 from helpdesk.identity.actors import SYSTEM
-from helpdesk.kernel.doorbell import MAIL, PROVIDERS
+from helpdesk.kernel.doorbell import ISSUING, MAIL, PROVIDERS
 from helpdesk.kernel.money import Money
 from helpdesk.kernel.settings import Settings
 from helpdesk.kernel.unit_of_work import UnitOfWork
@@ -123,7 +123,7 @@ def _start(system: System, mail_url: str) -> None:
     """And wait until they are at work: a letter is issued, and mailed."""
     system.start("relay")
     system.start("worker", HELPDESK_SMTP_URL=mail_url)
-    for queue in (MAIL, PROVIDERS):
+    for queue in (ISSUING, MAIL, PROVIDERS):
         system.start("worker", "--queue", queue, HELPDESK_SMTP_URL=mail_url)
     wait_until(lambda: _number(system.program, _OWED) == 0, "the workers to begin")
 

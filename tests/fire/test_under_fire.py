@@ -21,7 +21,7 @@ from sqlalchemy import text
 from helpdesk.app import create_app
 from helpdesk.complaints import intake
 from helpdesk.identity.actors import SYSTEM
-from helpdesk.kernel.doorbell import BULK, MAIL, MAIN, PROVIDERS, QUEUES
+from helpdesk.kernel.doorbell import BULK, ISSUING, MAIL, MAIN, PROVIDERS, QUEUES
 from helpdesk.kernel.embedded import EmbeddedRedis
 from helpdesk.verifying import violations
 from tests.conftest import complaint_body
@@ -33,7 +33,7 @@ OFFERS = 200
 COMPLAINTS_WITH_ALARMS = 334
 """Three clocks each: 1 002 breaches."""
 ROUNDS = 12
-WORKERS = {MAIN: 2, BULK: 1, MAIL: 1, PROVIDERS: 1}
+WORKERS = {MAIN: 2, BULK: 1, MAIL: 1, PROVIDERS: 1, ISSUING: 1}
 """Every queue has one: the scheduler owes long work too, such as training."""
 
 

@@ -17,7 +17,7 @@ from sqlalchemy import Engine, text
 
 from helpdesk.app import create_app
 from helpdesk.identity.actors import SYSTEM
-from helpdesk.kernel.doorbell import MAIN, PROVIDERS, QUEUES
+from helpdesk.kernel.doorbell import ISSUING, PROVIDERS, QUEUES
 from helpdesk.kernel.ids import new_id
 from helpdesk.kernel.settings import Settings
 from helpdesk.kernel.unit_of_work import Database
@@ -92,7 +92,7 @@ def test_what_is_owed_by_queue(anonymous: Caller, database: Database) -> None:
         for topic in (ASK, ASK, ISSUE):
             uow.duty(topic, new_id())
         uow.duty(ASK, new_id(), not_before=uow.now + timedelta(hours=1))
-    assert owed() == dict.fromkeys(QUEUES, 0) | {PROVIDERS: 2, MAIN: 1}
+    assert owed() == dict.fromkeys(QUEUES, 0) | {PROVIDERS: 2, ISSUING: 1}
 
 
 def test_without_a_database_the_rest_is_shown() -> None:

@@ -17,7 +17,7 @@ from sqlalchemy import text
 
 from helpdesk.app import create_app
 from helpdesk.cli import main as helpdesk
-from helpdesk.kernel.doorbell import MAIL, MAIN, PROVIDERS
+from helpdesk.kernel.doorbell import ISSUING, MAIL, MAIN, PROVIDERS
 from helpdesk.kernel.embedded import EmbeddedPostgres, EmbeddedRedis
 from helpdesk.verifying import CHECKS, violations
 from tests.conftest import Caller, complaint_body
@@ -33,6 +33,8 @@ ROADS: Final = ("voucher", "points", "apology_letter", "refund")
 _TABLES: Final = {"voucher": "voucher", "points": "points_lot", "apology_letter": "letter"}
 _ASKING: Final = 2
 """Workers that ask providers."""
+_OTHERS: Final = 1
+"""Workers for what follows: letters that were mailed, budgets that were closed."""
 
 
 def run(environment: dict[str, str], command: Sequence[str], log: Path) -> None:
@@ -56,7 +58,7 @@ class Servers:
         self.system = System(self.postgres.start(), self.redis.start(), folder, private=True)
         self.program = self.system.program
         self.caller = Caller(create_app(program=self.program).test_client(), None, ADMIN_TOKEN)
-        numbers = {MAIN: workers, PROVIDERS: _ASKING, MAIL: int(mails)}
+        numbers = {ISSUING: workers, PROVIDERS: _ASKING, MAIN: _OTHERS, MAIL: int(mails)}
         self._wanted = {("relay",): 1} | {("worker", "--queue", queue): number for queue, number in numbers.items()}
         self._children: dict[tuple[str, ...], list[ForkServerProcess]] = {}
         self._people = itertools.count(1)
@@ -89,7 +91,7 @@ class Servers:
         doorbell = self.program.doorbell
         assert doorbell is not None
         self.wait(
-            lambda: Worker.count(connection=doorbell.connection) == self.workers + _ASKING + self.mails,
+            lambda: Worker.count(connection=doorbell.connection) == self.workers + _ASKING + _OTHERS + self.mails,
             "the workers to listen",
         )
 

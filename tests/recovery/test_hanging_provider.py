@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from helpdesk.app import create_app
-from helpdesk.kernel.doorbell import MAIN, PROVIDERS
+from helpdesk.kernel.doorbell import ISSUING, PROVIDERS
 from tests.conftest import Caller, complaint_body
 from tests.recovery.helpers import accepted, open_budget, scalar, violations, voucher
 from tests.recovery.providing import order_of, refund, register, status
@@ -51,7 +51,7 @@ def silent() -> Iterator[Silent]:
 def system(own_database_url: str, redis_url: str, tmp_path: Path) -> Iterator[System]:
     """One worker that issues, and one that asks."""
     with running_system(System(own_database_url, redis_url, tmp_path, private=True)) as found:
-        for command in (["relay"], *(["worker", "--queue", queue] for queue in (MAIN, PROVIDERS))):
+        for command in (["relay"], *(["worker", "--queue", queue] for queue in (ISSUING, PROVIDERS))):
             found.start(*command)
         yield found
 
