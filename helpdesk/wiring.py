@@ -316,9 +316,7 @@ HANDLERS: Final[Handlers] = {
     ),  # a mail server may be away for hours
     notifications.TOPIC: Outside(notifications.mail_notification),
     password_service.TOPIC: Outside(door_jobs.send_reset, queue=mail.QUEUE, patience=40),
-    issuance.TOPIC: Outside(
-        issuance.issue, give_up=issuance.give_up, together=issuance.issue_together, queue=ISSUING
-    ),
+    issuance.TOPIC: Outside(issuance.issue, give_up=issuance.give_up, together=issuance.issue_together, queue=ISSUING),
     asking.TOPIC: Outside(asking.ask, give_up=issuance.give_up, queue=PROVIDERS),
     letters.MAILED: Outside(letter_jobs.note_mailed, patience=40),  # somebody may have the complaint open for long
     reviews.LAPSE: Outside(guard_jobs.lapse_reviews, patience=40),  # somebody may have a complaint open for long

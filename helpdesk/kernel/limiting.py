@@ -86,13 +86,14 @@ def count_all(name: str, *keys: str) -> None:
 
 def refuse_spent(name: str, *keys: str) -> None:
     """Before something is looked at whose failures `count_all` counts: raises `QuotaExceeded` while one of these keys has
-    to wait, as far as this process was told. A process that was not told yet learns it from its next failure.
+    to wait, whichever process counted it, and says nothing of how they stand else.
     """
     held = limits()
     if held.on:
-        known = held.counter.refused([window for key in keys for window in held.by_name[name].windows(key)])
-        if known is not None:
-            raise _told(exceeded([known]))
+        try:
+            held.counter.look_at([window for key in keys for window in held.by_name[name].windows(key)])
+        except QuotaExceeded as error:
+            raise _told(error) from None
 
 
 def has_room(limit: Limit, key: str) -> bool:

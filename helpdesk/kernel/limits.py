@@ -146,8 +146,10 @@ class MemoryWindows:
         self._lock = threading.Lock()
         self._tidied = 0.0
 
-    def take(self, windows: Sequence[Window]) -> tuple[bool, list[Count]]:
-        """Count one in all of them, if all have room for it: whether they had, and how each stands after it."""
+    def take(self, windows: Sequence[Window], *, counting: bool = True) -> tuple[bool, list[Count]]:
+        """Count one in all of them, if all have room for it: whether they had, and how each stands after it. Not `counting`: whether
+        they have, and how each stands.
+        """
         now = time()
         with self._lock:
             self._tidy(now)
@@ -156,7 +158,7 @@ class MemoryWindows:
             passed = all(
                 count.used(it.rate.seconds) < it.rate.amount for count, it in zip(counts, windows, strict=True)
             )
-            if passed:
+            if passed and counting:
                 counts = [count._replace(now=count.now + 1) for count in counts]
                 for key, window, count in zip(keys, windows, counts, strict=True):
                     seconds = window.rate.seconds
@@ -209,7 +211,7 @@ class RedisWindows:
         local answer = {free}
         for i, key in ipairs(KEYS) do
             local before, present, elapsed, stretch, length = unpack(found[i])
-            if free == 1 then
+            if free == 1 and ARGV[2 * #KEYS + 1] == '1' then
                 present = present + 1
                 redis.call('HSET', key, 's', stretch, 'b', before, 'n', present)
                 redis.call('PEXPIRE', key, math.ceil((2 * length - elapsed) / 1000))
@@ -227,10 +229,10 @@ class RedisWindows:
         )
         self._script = self._redis.register_script(self._SCRIPT)
 
-    def take(self, windows: Sequence[Window]) -> tuple[bool, list[Count]]:
+    def take(self, windows: Sequence[Window], *, counting: bool = True) -> tuple[bool, list[Count]]:
         """As `MemoryWindows.take`."""
         values = [number for window in windows for number in (window.rate.amount, window.rate.seconds)]
-        free, *rest = self._script([f"helpdesk:limit:{window.key}" for window in windows], values)
+        free, *rest = self._script([f"helpdesk:limit:{window.key}" for window in windows], [*values, int(counting)])
         counts = [Count(rest[at], rest[at + 1], rest[at + 2] / 1_000_000) for at in range(0, len(rest), 3)]
         return bool(free), counts
 
@@ -274,7 +276,18 @@ class Counter:
         known = self.refused(windows)
         if known is not None:
             raise exceeded([known])
-        windows, passed, counts = self._count(windows)
+        return self._through(*self._count(windows))
+
+    def look_at(self, windows: Sequence[Window]) -> list[Standing]:
+        """As `take`, and count nothing: for what counts only when it fails."""
+        if not windows:
+            return []
+        known = self.refused(windows)
+        if known is not None:
+            raise exceeded([known])
+        return self._through(*self._count(windows, counting=False))
+
+    def _through(self, windows: Sequence[Window], passed: bool, counts: Sequence[Count]) -> list[Standing]:
         standings = [Standing.of(it, count, passed=passed) for it, count in zip(windows, counts, strict=True)]
         if not passed:
             self._remember(windows, standings)
@@ -290,10 +303,10 @@ class Counter:
             if standing.wait:
                 self._refused[window.key] = (now + standing.wait, standing)
 
-    def _count(self, windows: Sequence[Window]) -> tuple[Sequence[Window], bool, list[Count]]:
+    def _count(self, windows: Sequence[Window], *, counting: bool = True) -> tuple[Sequence[Window], bool, list[Count]]:
         if self._shared is not None and self._may_ask():
             try:
-                passed, counts = self._shared.take(windows)
+                passed, counts = self._shared.take(windows, counting=counting)
             except redis.RedisError as error:
                 self._leave_alone(error)
             else:
@@ -301,7 +314,7 @@ class Counter:
                 return windows, passed, counts
         if self._shared is not None:
             windows = [window.tightened() for window in windows]
-        passed, counts = self._own.take(windows)
+        passed, counts = self._own.take(windows, counting=counting)
         return windows, passed, counts
 
     def look(self) -> None:

@@ -173,6 +173,12 @@ class TestMemory:
         windows.take(list(FEW.windows("one more")))
         assert len(windows._counts) == 1
 
+    def test_looking_counts_nothing(self) -> None:
+        memory, windows = MemoryWindows(), list(FEW.windows("li"))
+        assert [memory.take(windows, counting=False)[1][0].now for _ in range(5)] == [0] * 5
+        assert [memory.take(windows)[0] for _ in range(4)] == [True, True, True, False]
+        assert memory.take(windows, counting=False)[0] is False
+
     def test_many_threads_lose_no_count(self) -> None:
         counter, limit = Counter(None), Limit("hundred", (Rate(100, 3600),))
         passed = itertools.count()
@@ -234,6 +240,17 @@ class TestRedis:
         for counter in (first, second):
             with pytest.raises(QuotaExceeded):
                 take(counter, key=key)
+            counter.close()
+
+    def test_who_only_looks_sees_what_another_counted_and_counts_nothing(self, redis_url: str) -> None:
+        first, second, windows = Counter(redis_url), Counter(redis_url), list(FEW.windows(fresh()))
+        assert [first.take(windows)[0].left for _ in range(2)] == [2, 1]
+        assert [second.look_at(windows)[0].left for _ in range(5)] == [1] * 5
+        first.take(windows)
+        with pytest.raises(QuotaExceeded) as refused:
+            second.look_at(windows)
+        assert refused.value.extra["retry_after"] >= 1
+        for counter in (first, second):
             counter.close()
 
     def test_a_process_of_its_own_counts_with_us(self, redis_url: str) -> None:

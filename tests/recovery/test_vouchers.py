@@ -424,6 +424,18 @@ class TestGuessing:
         assert [tried(other, "203.0.113.1", "a slip") for _ in range(5)] == [404] * 5  # nor are slips
         assert [tried(other, "203.0.113.1", new_code()) for _ in range(4)] == [404, 404, 404, 429]
 
+    def test_who_has_to_wait_waits_at_every_process(
+        self, program: Program, admin: Caller, code: str, redis_url: str
+    ) -> None:
+        """Two of the API with one Redis: one that was told of no wrong code had let every other right one through."""
+        settings = replace(program.settings, limits=True, limit_voucher="3/hour", redis_url=redis_url)
+        token = shop(admin, "A thief").token
+        apps = [create_app(program=replace(program, settings=settings)) for _ in range(2)]
+        one, two = (Caller(app.test_client(), admin.actor, token) for app in apps)
+        assert [one.get(f"/vouchers/{new_code()}").status_code for _ in range(3)] == [404] * 3
+        tried = [each.get(f"/vouchers/{code}") for each in (two, one, two)]
+        assert [(answer.status_code, answer.json["code"]) for answer in tried] == [(429, "quota_exceeded")] * 3
+
 
 class TestLiability:
     def test_wrong_role(self, anonymous: Caller, agent: Caller) -> None:
