@@ -30,7 +30,11 @@ class NotReached(Exception):
 
 
 class Unanswered(Exception):
-    """It was sent, or may have been, and no whole answer came."""
+    """It was sent, or may have been, and no whole answer came. `status`: what its first line said, where that much came."""
+
+    def __init__(self, why: str, status: int | None = None) -> None:
+        super().__init__(why)
+        self.status = status
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,16 +122,18 @@ def _looked_up(parts: SplitResult, *, private: bool) -> list[tuple[str, int]]:
 def _exchange(
     connection: "_Pinned", method: str, parts: SplitResult, headers: Mapping[str, str], body: bytes
 ) -> Answered:
+    status: int | None = None
     try:
         connection.request(method, parts.path or "/", body or None, {"Connection": "close", **headers})
         answer = connection.getresponse()
+        status = answer.status
         read = answer.read(MOST_ANSWERED + 1)
     except (OSError, http.client.HTTPException, ValueError) as error:
-        raise Unanswered(type(error).__name__) from error
+        raise Unanswered(type(error).__name__, status) from error
     if len(read) > MOST_ANSWERED:
-        raise Unanswered("the answer is too long")
+        raise Unanswered("the answer is too long", status)
     if answer.length or connection.over:  # bytes that did not come
-        raise Unanswered("the answer is not whole")
+        raise Unanswered("the answer is not whole", status)
     return Answered(answer.status, {name.lower(): value for name, value in answer.getheaders()}, read)
 
 

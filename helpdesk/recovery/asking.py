@@ -6,7 +6,8 @@
 3. **Settle** what it said (one short transaction): issued, refused, or another duty for the next try.
 
 Nothing is failed while it may have been done. A refusal counts when no earlier request is in doubt; an answer that does not
-tell leaves its request in doubt until the provider says how it stands. When the tries are used up and one is still in doubt
+tell leaves its request in doubt until the provider says how it stands; where it answered as if it had done it (any 2xx), that it
+does not know the key is no such word. When the tries are used up and one is still in doubt
 the offer waits for a person, with its money reserved (`unknown`), and the provider is asked how it stands from time to time.
 
 An order has one duty at a time that may ask (`turn`); what an older one hears still counts if it is sure.
@@ -114,8 +115,8 @@ def _note(tools: Tools, duty_id: UUID, offer_id: UUID, *, heard: Answer | None =
             return None
         row, now = provider_queries.provider_of(uow.session, order.provider_id)
         if heard is not None and heard.says == UNHEARD:
-            order.in_doubt = 0
-        issue = order.state == "open" and (order.in_doubt == 0 or (heard is not None and row.enabled))
+            outcomes.unheard(order)
+        issue = order.state == "open" and (not outcomes.may_be_done(order) or (heard is not None and row.enabled))
         provider: Provider
         if issue and not row.enabled:
             provider = ClosedProvider()
@@ -160,11 +161,12 @@ def _not_yet(uow: UnitOfWork, held: Held, order: RemedyOrder, task: Task, answer
     if task.issue and answer.says in {BUSY, REFUSED}:
         order.in_doubt = max(order.in_doubt - 1, 0)  # of this request it is sure that nothing was done
     if answer.says == UNHEARD and order.state == "unknown":
-        order.in_doubt = 0
-    order.last_error = answer.detail[:500] or None
+        outcomes.unheard(order)
+    outcomes.claimed(order, answer)
+    outcomes.note_error(order, answer.detail)
     if answer.says == PENDING:
         outcomes.pending(order, answer)
-    sure = order.in_doubt == 0 and order.state != PENDING
+    sure = not outcomes.may_be_done(order)
     if sure and (answer.says in {REFUSED, UNHEARD} or order.attempts >= MOST_ATTEMPTS):
         outcomes.refused(uow, held, order, answer.detail)
     else:

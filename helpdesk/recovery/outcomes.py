@@ -17,6 +17,8 @@ from helpdesk.recovery.provider_models import RemedyOrder
 from helpdesk.recovery.queries import Held
 
 UNKNOWN_PAUSE: Final = timedelta(hours=6)
+_MOST_CLAIM: Final = 300
+_THEN: Final = "asked again: "
 UNKNOWN_FOR: Final = timedelta(days=30)
 """Since it was first asked: how long the provider is asked how it stands, when nobody knows."""
 
@@ -48,6 +50,7 @@ def refused(uow: UnitOfWork, held: Held, order: RemedyOrder, detail: str) -> Non
 
 def pending(order: RemedyOrder, answer: Answer) -> None:
     """The provider works on it. Where nobody knew, that is still for a person to look at."""
+    claimed(order, answer)
     order.external_id = answer.external_id or order.external_id
     if order.state == "open":
         order.state = PENDING
@@ -56,14 +59,34 @@ def pending(order: RemedyOrder, answer: Answer) -> None:
 def lose_sight(uow: UnitOfWork, held: Held, order: RemedyOrder, detail: str) -> None:
     """It may have been done, and it is not asked for any more: a person is to find out. Its money stays reserved."""
     order.state = "unknown"
-    order.last_error = detail[:500]
+    note_error(order, detail)
     held.offer.issuance = "unknown"
     offers.advance(uow, SYSTEM, held, "doubt", {"reason": detail[:500]})
     owe(uow, held, order, UNKNOWN_PAUSE)
 
 
 def may_be_done(order: RemedyOrder) -> bool:
-    return order.in_doubt > 0 or order.state == PENDING
+    return order.in_doubt > 0 or order.claim is not None or order.state == PENDING
+
+
+def unheard(order: RemedyOrder) -> None:
+    """The provider says that it never heard of the key: nothing is in doubt any more, unless it has answered as if it had done it."""
+    if order.claim is None:
+        order.in_doubt = 0
+
+
+def claimed(order: RemedyOrder, answer: Answer) -> None:
+    """Keep the first answer that says, or may say, that it was done; and what it is called there, where that was said."""
+    if answer.claim:
+        order.claim = order.claim or answer.claim[:_MOST_CLAIM]
+        order.external_id = answer.external_id or order.external_id
+
+
+def note_error(order: RemedyOrder, detail: str) -> None:
+    """What went wrong the last time, behind what the provider has claimed: of the two that is what somebody has to look into."""
+    known = order.claim
+    said = detail if known is None or known in detail else f"{known}; {_THEN}{detail}" if detail else known
+    order.last_error = said[:500] or None
 
 
 def hand_over(uow: UnitOfWork, held: Held, order: RemedyOrder, reason: str) -> None:

@@ -4,6 +4,9 @@ Asked to issue (POST): 200 or 201 with a `reference` is issued; 202 is pending, 
 are busy; another 4xx is a refusal for good, with the provider's words; everything else (408, 409, 5xx, a redirect, an answer
 that cannot be read) is unclear: it may have been done. Asked how it stands (GET): `status` is issued, pending, failed or
 unknown (404), which says that the provider never heard of the key. A 404 without that word says nothing.
+
+A 2xx to the POST claims that it was taken on or done, also where it cannot be read. That the key is unknown, said later, does
+not undo such a claim: where the status is kept may lag behind.
 """
 
 from collections.abc import Mapping
@@ -12,7 +15,7 @@ from typing import Any, Final
 
 import orjson
 
-from helpdesk.kernel.outgoing import Answered
+from helpdesk.kernel.outgoing import Answered, Unanswered
 
 ISSUED: Final = "issued"
 PENDING: Final = "pending"
@@ -35,7 +38,7 @@ _MOST_WAIT: Final = 3600
 @dataclass(frozen=True, slots=True)
 class Answer:
     """`says`: one of the words above. `detail`: the provider's words, or what is wrong with its answer. `wait`: seconds that it
-    asks for before the next request.
+    asks for before the next request. `claim`: what it said where that says, or may say, that it has done it; empty otherwise.
     """
 
     says: str
@@ -43,6 +46,7 @@ class Answer:
     external_id: str | None = None
     detail: str = ""
     wait: int = 0
+    claim: str = ""
 
 
 def of_issue(answered: Answered) -> Answer:
@@ -51,13 +55,23 @@ def of_issue(answered: Answered) -> Answer:
     if status in {200, 201}:
         return _issued(said, status)
     if status == 202:
-        return Answer(PENDING, external_id=_line(said.get("id")))
+        return Answer(PENDING, external_id=_line(said.get("id")), claim="answered 202")
     detail = _words(said, status)
+    if 200 <= status < 300:
+        return Answer(UNCLEAR, detail=detail, claim=detail)
     if status in {425, 429}:
         return Answer(BUSY, detail=detail, wait=_wait(answered.headers))
     if 400 <= status < 500 and status not in {408, 409}:
         return Answer(REFUSED, detail=detail)
     return Answer(UNCLEAR, detail=detail, wait=_wait(answered.headers))
+
+
+def of_none(method: str, why: Unanswered) -> Answer:
+    """To a request that may have come, where no whole answer did."""
+    if why.status is None:
+        return Answer(UNCLEAR, detail=f"no answer: {why}")
+    detail = f"answered {why.status}, and it cannot be read: {why}"
+    return Answer(UNCLEAR, detail=detail, claim=detail if method == "POST" and 200 <= why.status < 300 else "")
 
 
 def of_status(answered: Answered) -> Answer:
@@ -71,7 +85,7 @@ def of_status(answered: Answered) -> Answer:
     if word == ISSUED:
         return _issued(said, status)
     if word == PENDING:
-        return Answer(PENDING, external_id=_line(said.get("id")))
+        return Answer(PENDING, external_id=_line(said.get("id")), claim="said that it was pending")
     if word == FAILED:
         return Answer(FAILED, detail=_words(said, None))
     return Answer(UNCLEAR, detail="answered a status that cannot be read")
@@ -80,7 +94,8 @@ def of_status(answered: Answered) -> Answer:
 def _issued(said: Mapping[str, Any], status: int) -> Answer:
     reference = _line(said.get("reference"))
     if reference is None:
-        return Answer(UNCLEAR, detail=f"answered {status} without a `reference`")
+        detail = f"answered {status} without a `reference` that can be read"
+        return Answer(UNCLEAR, external_id=_line(said.get("id")), detail=detail, claim=detail)
     return Answer(ISSUED, reference=reference, external_id=_line(said.get("id")))
 
 
@@ -93,10 +108,10 @@ def _object(body: bytes) -> Mapping[str, Any]:
 
 
 def _line(value: object) -> str | None:
-    """A text of one line that can be kept; None for anything else."""
-    if not isinstance(value, str):
+    """A text of one line that can be kept, or a whole number as its text; None for anything else."""
+    if isinstance(value, bool) or not isinstance(value, (str, int)):
         return None
-    text = value.strip()
+    text = str(value).strip()
     return text if 0 < len(text) <= MOST_REFERENCE and text.isprintable() else None
 
 

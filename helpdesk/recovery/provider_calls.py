@@ -20,7 +20,7 @@ from helpdesk.kernel.ids import new_id
 from helpdesk.kernel.unit_of_work import Database
 from helpdesk.recovery import provider_answers, provider_queries
 from helpdesk.recovery.issuers import IN_PROVIDER, MADE
-from helpdesk.recovery.provider_answers import BUSY, CLOSED, ISSUED, UNCLEAR, UNHEARD, Answer
+from helpdesk.recovery.provider_answers import BUSY, CLOSED, ISSUED, UNHEARD, Answer
 from helpdesk.recovery.provider_models import RecordedRemedy
 
 _AGENT: Final = "Helpdesk"
@@ -62,7 +62,7 @@ class HttpProvider:
         except outgoing.NotReached as error:
             return Answer(BUSY, detail=f"not reached: {error}")
         except outgoing.Unanswered as error:
-            return Answer(UNCLEAR, detail=f"no answer: {error}")
+            return provider_answers.of_none(method, error)
 
 
 @dataclass(frozen=True, slots=True)

@@ -52,8 +52,9 @@ class RemedyOrder(Identified, Stamped, Base):
     is noted under its own lock alone.
 
     `body` is what is sent, the same each time. `turn` counts the duties written for it: only the newest may ask. `in_doubt`
-    counts requests of which nobody knows what came: while there is one, it is not failed. `last_error` is the provider's
-    word, or what went wrong on the way. `contradiction`: what it said against what was recorded, until somebody has seen to it.
+    counts requests of which nobody knows what came: while there is one, it is not failed. `claim`: the provider answered as if it
+    had done it, or had taken it on, in these words; from then on only its own word that it failed settles that it did not.
+    `last_error` is the provider's word, or what went wrong on the way. `contradiction`: what it said against what was recorded, until somebody has seen to it.
     """
 
     __tablename__ = "remedy_order"
@@ -64,6 +65,7 @@ class RemedyOrder(Identified, Stamped, Base):
         CheckConstraint("(state = 'issued') = (reference IS NOT NULL)", name="reference"),
         CheckConstraint(f"(state IN {OPEN_ORDERS}) = (closed_at IS NULL)", name="closed"),
         CheckConstraint("state <> 'refused' OR in_doubt = 0", name="refused_is_sure"),
+        CheckConstraint("claim <> ''", name="claim"),
         CheckConstraint("(contradiction IS NULL) = (contradicted_at IS NULL)", name="contradiction"),
         Index("uq_remedy_order_issued", "offer_id", unique=True, postgresql_where=text("state = 'issued'")),
         Index(
@@ -85,6 +87,7 @@ class RemedyOrder(Identified, Stamped, Base):
     external_id: Mapped[str | None]
     reference: Mapped[str | None]
     last_error: Mapped[str | None]
+    claim: Mapped[str | None]
     first_asked_at: Mapped[Timestamp | None]
     closed_at: Mapped[Timestamp | None]
     contradiction: Mapped[str | None]

@@ -34,7 +34,7 @@ class ReferenceProvider:
     """`asked`: (method, key) of every request that was well signed. `done`: by key. `plan`: what to do with the next POSTs:
     issue, pending, refuse, busy, error (500, and nothing done), lost (done, and 500 answered), silent (done, and the connection
     closed without a word), hang (done, and the connection held open without a word, until whoever asked goes), twice (done, and
-    answered twice, with another reference the second time), absent (nothing done, closed), redirect, strange, huge, wordless.
+    answered twice, with another reference the second time), absent (nothing done, closed), redirect, strange, huge, wordless, numbered (done, and its reference a number).
     `before`: called before answering.
     """
 
@@ -92,6 +92,7 @@ class ReferenceProvider:
             "twice": (TWICE, {"reference": made.reference}),
             "strange": (200, {"reference": ["no", "text"]}),
             "wordless": (200, {}),
+            "numbered": (201, {"reference": 12345}),
             "huge": (200, {"reference": made.reference, "filler": "x" * 100_000}),
         }
         return strange[step] if step in strange else self._told(self.done[key])
@@ -113,7 +114,7 @@ class ReferenceProvider:
             return 500, {}
         if "no_status" in self.faults:
             return 404, {}
-        if done is None:
+        if done is None or "lagging" in self.faults:
             return 404, {"status": "unknown"}
         found = {"status": done.status, "reference": done.reference, "reason": done.reason}
         return 200, {name: value for name, value in found.items() if value is not None}

@@ -142,6 +142,67 @@ class TestAnswers500ForAnHour:
         ends(program, agent, offer, "failed", "failed")
 
 
+class TestSaysThatItDidIt:
+    """Without a word of as what; and where it keeps how things stand, it knows nothing of it yet."""
+
+    @pytest.mark.parametrize("answer", ["wordless", "strange", "huge", "pending"])
+    def test_is_never_failed_by_itself(
+        self,
+        program: Program,
+        agent: Caller,
+        senior: Caller,
+        offer: dict[str, Any],
+        provider: ReferenceProvider,
+        answer: str,
+    ) -> None:
+        provider.plan, provider.faults = [answer] * asking.MOST_ATTEMPTS, frozenset({"lagging"})
+        work(program)
+        pass_by(
+            program, timedelta(days=1) if answer == "pending" else timedelta(minutes=16), steps=asking.MOST_ATTEMPTS
+        )
+        assert (status(agent, offer), letters(agent)) == (("issuing", "unknown"), ["unknown"])
+        pass_by(program, outcomes.UNKNOWN_FOR, steps=2)
+        assert status(agent, offer) == ("issuing", "unknown"), "that the key is unknown takes back no claim"
+        assert (ledger(program.database), money(program.database)) == (["reserve"], (2000, 0))
+        last_error = agent.get("/recovery/dead-letters").json["items"][0]["last_error"]
+        assert last_error.startswith("answered 20")
+        assert "asked again: the provider does not know the key" in last_error
+        assert {key for _, key in provider.asked} == {f"{offer['id']}-1"}
+        assert violations(program.database) == []
+        act(senior, offer, "record_issued", reference="found in their books")
+        ends(program, agent, offer, "issued")
+
+    def test_and_then_that_it_failed(
+        self, program: Program, agent: Caller, offer: dict[str, Any], provider: ReferenceProvider
+    ) -> None:
+        """That is its own word, and counts."""
+        provider.plan = ["wordless"]
+        work(program)
+        done = provider.done[f"{offer['id']}-1"]
+        done.status, done.reason = "failed", "No such card."
+        pass_by(program, timedelta(minutes=1))
+        ends(program, agent, offer, "failed", "failed")
+
+    def test_and_is_switched_off(
+        self, program: Program, admin: Caller, agent: Caller, offer: dict[str, Any], provider: ReferenceProvider
+    ) -> None:
+        provider.plan, provider.faults = ["wordless"], frozenset({"lagging"})
+        work(program)
+        (row,) = admin.get("/recovery/providers").json["items"]
+        assert admin.patch(f"/recovery/providers/{row['id']}", {"enabled": False}, if_match="*").status_code == 200
+        pass_by(program, timedelta(minutes=16), steps=asking.MOST_ATTEMPTS)
+        assert status(agent, offer) == ("issuing", "unknown")
+        assert violations(program.database) == []
+
+    def test_as_a_number(
+        self, program: Program, agent: Caller, offer: dict[str, Any], provider: ReferenceProvider
+    ) -> None:
+        provider.plan = ["numbered"]
+        work(program)
+        assert agent.get(f"/offers/{offer['id']}").json["issued_reference"] == "12345"
+        ends(program, agent, offer, "issued")
+
+
 class TestCallsBackBeforeTheRequestReturns:
     @pytest.mark.parametrize(
         ("word", "answer", "where", "whys"),

@@ -173,6 +173,10 @@ class TestAnswers:
         [
             (200, b'{"reference": "r"}', "issued"),
             (201, b'{"reference": " r "}', "issued"),
+            (201, b'{"reference": 12345}', "issued"),
+            (201, b'{"reference": true}', "unclear"),
+            (201, b'{"reference": 1.5}', "unclear"),
+            (201, b'{"reference": 123456789012345678901234567890}', "unclear"),
             (200, b'{"reference": ""}', "unclear"),
             (200, b'{"reference": "a\\nb"}', "unclear"),
             (200, b"[1]", "unclear"),
@@ -210,6 +214,21 @@ class TestAnswers:
     )
     def test_of_how_it_stands(self, status_code: int, body: bytes, says: str) -> None:
         assert of_status(outgoing.Answered(status_code, {}, body)).says == says
+
+    @pytest.mark.parametrize(
+        ("status_code", "body", "claims"),
+        [
+            (201, b'{"ok": true}', True),
+            (200, b"", True),
+            (202, b"", True),
+            (204, b"", True),
+            (302, b"", False),
+            (409, b'{"detail": "no"}', False),
+            (500, b"", False),
+        ],
+    )
+    def test_what_claims_that_it_was_done(self, status_code: int, body: bytes, *, claims: bool) -> None:
+        assert bool(of_issue(outgoing.Answered(status_code, {}, body)).claim) == claims
 
     @pytest.mark.parametrize(("told", "wait"), [("7", 7), ("99999", 3600), ("soon", 0), ("-1", 0), ("\u0667", 0)])
     def test_it_waits_as_long_as_it_is_asked_to(self, told: str, wait: int) -> None:
