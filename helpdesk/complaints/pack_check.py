@@ -651,8 +651,10 @@ RESERVED = {"approved", "offered", "countered", "accepted", "issuing"}
 SPENT = {"issued", "redeemed"}
 OPEN_ORDERS = {"open", "pending", "unknown"}
 ENTRIES = {"reserve": (1, 0), "commit": (-1, 1), "release": (-1, 0), "reverse": (0, -1), "reduce": (-1, 0),
-           "carry_out": (-1, 0), "carry_in": (1, 0)}  # fmt: skip
-"""What an entry of a budget's ledger adds to what is set aside for an offer, and to what was spent on it."""
+           "carry_out": (-1, 0), "carry_in": (1, 0), "overpay": (0, 0)}  # fmt: skip
+"""What an entry of a budget's ledger adds to what is set aside for an offer, and to what was spent on it. What was paid
+beside that changes neither.
+"""
 
 
 class Offers:
@@ -737,6 +739,8 @@ def entries_wrong(offer: dict[str, Any]) -> Iterator[str]:
         reserves, spends = ENTRIES[entry["kind"]]
         aside += reserves * entry["amount_minor"]
         spent += spends * entry["amount_minor"]
+        if entry["kind"] == "overpay" and entry["amount_minor"] != offer["amount_minor"]:
+            yield f"{entry['amount_minor']} minor units were paid beside it, and it is of another amount"
     amount = offer["amount_minor"] or 0
     if aside != (amount if offer["status"] in RESERVED else 0):
         yield f"{aside} minor units are set aside for it, which is {offer['status']}"

@@ -32,10 +32,12 @@ EFFECTS: Final[dict[str, Effect]] = {
     "carry_out": Effect(transferred=-1, reserved=-1),
     "carry_in": Effect(transferred=1, reserved=1),
     "lapse": Effect(lapsed=1),
+    "overpay": Effect(committed=1),
 }
-"""`reduce` frees a part of a reservation: the customer took what costs less. `carry_out` and `carry_in` move a reservation together with its money; `lapse` takes what a closed budget has left."""
+"""`overpay`: spent without having been set aside, beside what the offer's own entries spend: its provider has paid once more.
+`reduce` frees a part of a reservation: the customer took what costs less. `carry_out` and `carry_in` move a reservation together with its money; `lapse` takes what a closed budget has left."""
 
-OFFER_KINDS: Final = ("reserve", "commit", "release", "reverse", "reduce", "carry_out", "carry_in")
+OFFER_KINDS: Final = ("reserve", "commit", "release", "reverse", "reduce", "carry_out", "carry_in", "overpay")
 """Entries for an offer."""
 PAIRED_KINDS: Final = ("transfer_out", "transfer_in", "carry_out", "carry_in")
 """Entries that are one of two, in two budgets."""

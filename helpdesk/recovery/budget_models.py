@@ -86,7 +86,8 @@ class BudgetEntry(Identified, Base):
     """One line of a budget's ledger. A trigger refuses every change.
 
     A reservation is settled once (committed or released), money is committed once per offer and given back once. It is
-    reduced at most once, when the customer takes an option that costs less. What goes from one budget to another is two lines of one `transfer_id`, each of which names the other's budget.
+    reduced at most once, when the customer takes an option that costs less. What a provider paid beside that is an `overpay` of its own,
+    any number of times. What goes from one budget to another is two lines of one `transfer_id`, each of which names the other's budget.
     """
 
     __tablename__ = "budget_entry"
@@ -108,7 +109,12 @@ class BudgetEntry(Identified, Base):
             unique=True,
             postgresql_where=text("transfer_id IS NOT NULL"),
         ),
-        Index("ix_budget_entry_spent", "budget_id", "at", postgresql_where=text("kind IN ('commit', 'reverse')")),
+        Index(
+            "ix_budget_entry_spent",
+            "budget_id",
+            "at",
+            postgresql_where=text("kind IN ('commit', 'reverse', 'overpay')"),
+        ),
         Index("uq_budget_entry_reserve", "offer_id", "round", unique=True, postgresql_where=text("kind = 'reserve'")),
         Index(
             "uq_budget_entry_settle",

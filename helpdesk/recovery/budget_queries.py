@@ -55,14 +55,15 @@ _MOVE: Final = text("""
     WITH moved AS (
         UPDATE budget SET reserved_minor = reserved_minor + :reserved, committed_minor = committed_minor + :committed,
                           version = version + 1
-        WHERE id = :budget_id AND (CAST(:kind AS text) <> 'reserve' OR closed_at IS NULL
+        WHERE id = :budget_id AND (CAST(:kind AS text) NOT IN ('reserve', 'overpay') OR closed_at IS NULL
               AND allocated_minor + transferred_minor - reserved_minor - committed_minor >= :amount_minor)
         RETURNING id, reserved_minor + committed_minor AS used, allocated_minor + transferred_minor AS funds,
     allocated_minor + transferred_minor - lapsed_minor - reserved_minor - committed_minor AS available,
     alert_percents, alerted, closed_at
     ), written AS (
-        INSERT INTO budget_entry (id, budget_id, kind, amount_minor, offer_id, round, at, actor_kind, actor_id)
-        SELECT :id, moved.id, CAST(:kind AS text), :amount_minor, :offer_id, :round, :at, :actor_kind, CAST(:actor_id AS uuid)
+        INSERT INTO budget_entry (id, budget_id, kind, amount_minor, offer_id, round, at, actor_kind, actor_id, note)
+        SELECT :id, moved.id, CAST(:kind AS text), :amount_minor, :offer_id, :round, :at, :actor_kind, CAST(:actor_id AS uuid),
+               CAST(:note AS text)
         FROM moved
     )
     SELECT id, used, funds, available, alert_percents, alerted, closed_at FROM moved
@@ -79,7 +80,7 @@ _MOVES: Final = ("reserved", "committed")
 
 def move(session: Session, entry: Mapping[str, Any]) -> Any:
     """Change the sums and write the ledger's line, in one statement, since the row stays locked until the commit. The row as
-    it is then; None for a reservation that does not fit, or whose budget was closed.
+    it is then; None for what takes what was not set aside before, and does not fit, or whose budget was closed.
     """
     return session.connection().execute(_MOVE, entry).one_or_none()
 
@@ -305,9 +306,9 @@ def list_alerts(session: Session, page: Page, given: dict[str, Any], budget_id: 
 
 
 _SPENT: Final = text("""
-    SELECT at::date AS day, sum(CASE kind WHEN 'commit' THEN amount_minor ELSE -amount_minor END) AS spent, count(*) AS entries
+    SELECT at::date AS day, sum(CASE kind WHEN 'reverse' THEN -amount_minor ELSE amount_minor END) AS spent, count(*) AS entries
     FROM budget_entry
-    WHERE budget_id = :budget_id AND kind IN ('commit', 'reverse') AND at >= :first AND at < CAST(:last AS date) + 1
+    WHERE budget_id = :budget_id AND kind IN ('commit', 'reverse', 'overpay') AND at >= :first AND at < CAST(:last AS date) + 1
     GROUP BY at::date ORDER BY at::date
 """)
 

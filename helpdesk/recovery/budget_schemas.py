@@ -159,7 +159,7 @@ class BudgetEntry(Schema):
         required=True,
         metadata={
             "description": "`transfer_out` and `transfer_in` are the two sides of a transfer; `carry_out` and `carry_in` those of "
-            "a reservation that goes on into another budget with its money; `lapse` is what a closed budget had left."
+            "a reservation that goes on into another budget with its money; `overpay` is what a provider has paid once more; `lapse` is what a closed budget had left."
         },
     )
     amount = MoneyField(required=True)

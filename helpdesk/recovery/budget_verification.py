@@ -25,7 +25,7 @@ _SUMS: Final = text("""
                coalesce(sum(amount_minor) FILTER (WHERE kind = 'lapse'), 0) AS lapsed,
                coalesce(sum(amount_minor) FILTER (WHERE kind IN ('reserve', 'carry_in')), 0)
                - coalesce(sum(amount_minor) FILTER (WHERE kind IN ('commit', 'release', 'reduce', 'carry_out')), 0) AS reserved,
-               coalesce(sum(amount_minor) FILTER (WHERE kind = 'commit'), 0)
+               coalesce(sum(amount_minor) FILTER (WHERE kind IN ('commit', 'overpay')), 0)
                - coalesce(sum(amount_minor) FILTER (WHERE kind = 'reverse'), 0) AS committed
         FROM budget_entry WHERE budget_id = b.id) e
     WHERE (b.allocated_minor, b.transferred_minor, b.lapsed_minor, b.reserved_minor, b.committed_minor)
@@ -62,7 +62,7 @@ _MONEY: Final = text("""
                    SELECT FROM budget_entry r WHERE r.offer_id = o.id GROUP BY r.round
                    HAVING sum(CASE kind WHEN 'reserve' THEN amount_minor WHEN 'reduce' THEN -amount_minor ELSE 0 END)
                           <> coalesce(o.amount_minor, 0)
-                       OR bool_or(kind IN ('commit', 'release', 'reverse') AND amount_minor IS DISTINCT FROM o.amount_minor))
+                       OR bool_or(kind IN ('commit', 'release', 'reverse', 'overpay') AND amount_minor IS DISTINCT FROM o.amount_minor))
                    x) AS strange,
                (SELECT count(*) FROM (
                    SELECT FROM budget_entry x WHERE x.offer_id = o.id AND x.budget_id IS DISTINCT FROM o.budget_id
@@ -80,7 +80,7 @@ _MONEY: Final = text("""
 
 def offer_money(session: Session) -> Iterator[Violation]:
     """What is promised is reserved once, in the budget that the offer names; what was issued is committed once; the rest holds no
-    money. In each round the amount of the offer is set aside, less what was freed when the customer took what costs less.
+    money. What was paid beside that is as much again. In each round the amount of the offer is set aside, less what was freed when the customer took what costs less.
     """
     for row in session.execute(_MONEY, {"reserved": sorted(RESERVED), "spent": sorted(SPENT)}):
         detail = (

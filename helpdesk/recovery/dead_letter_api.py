@@ -19,7 +19,7 @@ blp = Blueprint("dead_letters", __name__, description="Issuances that wait for a
     operation_id="list_dead_letters",
     summary="Offers whose issuance failed, is not known, or is told otherwise by the provider",
     description="Each with its last error and what can be done: `retry` what failed; `ask_again`, `record_issued` or `fail` what "
-    "is not known; settle what is contradicted.",
+    "is not known; `settle` what is contradicted.",
     answer=dead_letter_schemas.DeadLetter,
     query=dead_letter_schemas.DeadLetterQuery,
     permission="offer:read",
@@ -27,7 +27,13 @@ blp = Blueprint("dead_letters", __name__, description="Issuances that wait for a
 )
 def list_dead_letters(session: Session, actor: Actor, page: Page, given: dict[str, Any]) -> Any:
     rows, cursor, total = dead_letter_queries.list_dead_letters(session, actor, page, given)
-    return [{**row, "allowed_actions": views.allowed(session, actor, row)} for row in rows], cursor, total
+    return [{**row, "allowed_actions": _allowed(session, actor, row)} for row in rows], cursor, total
+
+
+def _allowed(session: Session, actor: Actor, row: dict[str, Any]) -> list[dict[str, Any]]:
+    settles = row["why"] == "contradicted" and actor.may(dead_letter_queries.SETTLES)
+    settle = [{"action": "settle", "supplies": ["outcome", "reason"], "missing": []}] if settles else []
+    return settle + views.allowed(session, actor, row)
 
 
 @blp.write(
@@ -36,7 +42,9 @@ def list_dead_letters(session: Session, actor: Actor, page: Page, given: dict[st
     summary="Record that what a provider says against what is recorded was seen to, and how",
     description="Until then what failed is neither issued anew nor taken back. `outcome` says what holds. What failed and was `issued` "
     "all the same is booked: it is issued, the customer is written, and its money is spent from the budget that pays today; without "
-    "room there, it waits until more is allocated. What is recorded as issued and was `not_issued` is to be reversed first.",
+    "room there, it waits until more is allocated. What is recorded as issued and was `not_issued` is to be reversed first. "
+    "What was paid once more than is recorded (`issued_beside`) is spent once more, in the offer's own budget while that pays and has room; "
+    "when it comes back, allocate it there. Of several payments each is settled by itself.",
     body=dead_letter_schemas.ContradictionIn,
     answer=schemas.Offer,
     permission=dead_letter_queries.SETTLES,

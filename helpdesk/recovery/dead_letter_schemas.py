@@ -11,7 +11,9 @@ class DeadLetterQuery(PageQuery):
 
 
 class DeadLetter(OfferSummary):
-    """An offer whose issuance needs somebody. `id` is the offer's; its actions are `/offers/{id}/actions/{action}`."""
+    """An offer whose issuance needs somebody. `id` is the offer's; its actions are `/offers/{id}/actions/{action}`,
+    but for `settle`, which is `/recovery/dead-letters/{id}/settle`.
+    """
 
     why = Choice(
         REASONS,
@@ -25,7 +27,10 @@ class DeadLetter(OfferSummary):
     last_error = fields.String(
         required=True,
         allow_none=True,
-        metadata={"description": "The provider's word, or what went wrong.", "example": "no answer: TimeoutError"},
+        metadata={
+            "description": "The provider's word, or what went wrong; all that it says against what is recorded, payments first.",
+            "example": "no answer: TimeoutError",
+        },
     )
     attempts = fields.Integer(required=True, metadata={"description": "How often it was tried.", "example": 40})
     since = Timestamp(required=True)
@@ -42,15 +47,16 @@ class ContradictionIn(Schema):
         OUTCOMES,
         required=True,
         metadata={
-            "description": "What holds. issued: the customer has got it; where it is recorded as failed, that is booked: issued, and "
-            "its money spent. not_issued: they have not; what failed can then be tried again, under a new key.",
+            "description": "What holds. issued: the customer has got it, once; where it is recorded as failed, that is booked: issued, and "
+            "its money spent. not_issued: they have not; what failed can then be tried again, under a new key. issued_beside: it was issued once "
+            "more than is recorded; its amount is spent once more, as an `overpay` in the budget's ledger with reference and reason.",
             "example": "not_issued",
         },
     )
     reference = Line(
         max_length=200,
         metadata={
-            "description": "What it is called over there; where none is given, what the provider said. Only with `issued`.",
+            "description": "What it is called over there; where none is given, what the provider said first. With `issued` and `issued_beside`.",
             "example": "bank transfer 9",
         },
     )

@@ -177,7 +177,7 @@ class BooksDiffer(Conflict):
     title = "What is recorded of this offer says otherwise"
     advice = (
         "What is recorded as issued and was not: `reverse` it, then settle this. What is being issued: wait for what comes of it, "
-        "or say so (`record_issued`, `fail`), then settle this."
+        "or say so (`record_issued`, `fail`), then settle this. What failed and was issued is `issued`, not `issued_beside`."
     )
 
 

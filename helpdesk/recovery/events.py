@@ -226,7 +226,9 @@ class OfferContradicted(OfferEvent):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OfferContradictionSettled(OfferEvent):
-    """Somebody has seen to what a provider says against what is recorded, and says what holds: it was `issued`, or `not_issued`."""
+    """Somebody has seen to what a provider says against what is recorded, and says what holds: it was `issued`, or `not_issued`, or
+    `issued_beside` what is recorded. `issued_reference`: what was booked by it is called so.
+    """
 
     type: ClassVar[str] = "offer.contradiction_settled"
     personal: ClassVar[frozenset[str]] = frozenset({"reason"})
@@ -234,6 +236,7 @@ class OfferContradictionSettled(OfferEvent):
     round: int
     reason: str
     outcome: str | None = None
+    issued_reference: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,9 +5,10 @@ kept beside it and told (`offer.issuance_contradicted`), and a person sees to it
 """
 
 from datetime import timedelta
-from typing import Final
+from typing import Any, Final
 
 from helpdesk.identity.actors import SYSTEM
+from helpdesk.kernel.clock import rfc3339
 from helpdesk.kernel.unit_of_work import UnitOfWork
 from helpdesk.recovery import offers, provider_queries, telling
 from helpdesk.recovery.events import OfferContradicted
@@ -17,6 +18,9 @@ from helpdesk.recovery.provider_models import RemedyOrder
 from helpdesk.recovery.queries import Held
 
 UNKNOWN_PAUSE: Final = timedelta(hours=6)
+MOST_CONTRADICTIONS: Final = 20
+"""Kept of one issuance; the oldest go. Every one is in the complaint's history."""
+_MOST_WORDS: Final = 2000
 _MOST_CLAIM: Final = 300
 _THEN: Final = "asked again: "
 UNKNOWN_FOR: Final = timedelta(days=30)
@@ -112,12 +116,9 @@ def owe(uow: UnitOfWork, held: Held, order: RemedyOrder, after: timedelta) -> No
 def late(uow: UnitOfWork, held: Held, order: RemedyOrder, answer: Answer) -> None:
     """What is said of what is settled: the same again, or something else."""
     against = _against(held, order, answer)
-    if against is None or against == order.contradiction:
+    if against is None or any(known["says"] == against for known in order.contradictions):
         return
-    order.contradiction = against
-    order.contradiction_reference = answer.reference
-    order.contradicted_at = uow.now
-    order.contradiction_settled_at = None
+    _contradict(uow, order, against, answer)
     offer = held.offer
     uow.record(
         OfferContradicted(
@@ -138,6 +139,31 @@ def late(uow: UnitOfWork, held: Held, order: RemedyOrder, answer: Answer) -> Non
         _hold_back(uow, held, f"The provider says of round {order.round}: {against}"[:500])
 
 
+def _contradict(uow: UnitOfWork, order: RemedyOrder, says: str, answer: Answer) -> None:
+    """Keep it beside what it said before: of two payments and a failure none may hide another."""
+    item = {
+        "says": says,
+        "word": answer.says,
+        "reference": answer.reference,
+        "at": rfc3339(uow.now),
+        "settled": False,
+    }
+    order.contradictions = [*order.contradictions, item][-MOST_CONTRADICTIONS:]
+    order.contradicted_at = uow.now
+    order.contradiction_settled_at = None
+    order.contradiction = in_words(order)
+
+
+def in_words(order: RemedyOrder) -> str:
+    """What is to be seen to, what was paid before what was not; where nothing is, what was said last."""
+    waiting = unsettled(order) or order.contradictions[-1:]
+    return " ".join(item["says"] for item in sorted(waiting, key=lambda item: item["word"] != ISSUED))[:_MOST_WORDS]
+
+
+def unsettled(order: RemedyOrder) -> list[dict[str, Any]]:
+    return [item for item in order.contradictions if not item["settled"]]
+
+
 def _hold_back(uow: UnitOfWork, held: Held, reason: str) -> None:
     """An earlier round was issued after all, it is said: what is being issued anew waits for a person, or it would be twice."""
     order = provider_queries.open_order_for_update(uow.session, held.offer.id)
@@ -153,7 +179,9 @@ def _against(held: Held, order: RemedyOrder, answer: Answer) -> str | None:
     """What contradicts what is recorded, in words; None where it does not."""
     offer = held.offer
     if answer.says == FAILED:
-        return f"It failed: {answer.detail or 'no reason'}"[:500] if order.state == ISSUED else None
+        if order.state != ISSUED or offer.status == "reversed":  # it came back, and the books have it
+            return None
+        return f"It failed: {answer.detail or 'no reason'}"[:500]
     if answer.says != ISSUED:
         return None
     known = order.reference if order.state == ISSUED else offer.issued_reference

@@ -54,7 +54,9 @@ class RemedyOrder(Identified, Stamped, Base):
     `body` is what is sent, the same each time. `turn` counts the duties written for it: only the newest may ask. `in_doubt`
     counts requests of which nobody knows what came: while there is one, it is not failed. `claim`: the provider answered as if it
     had done it, or had taken it on, in these words; from then on only its own word that it failed settles that it did not.
-    `last_error` is the provider's word, or what went wrong on the way. `contradiction`: what it said against what was recorded, until somebody has seen to it.
+    `last_error` is the provider's word, or what went wrong on the way. `contradictions`: what it said against what was recorded, oldest first, each with
+    `says`, `word` (issued or failed), `reference`, `at`, and whether somebody has seen to it (`settled`). `contradiction`: what nobody
+    has seen to, in words.
     """
 
     __tablename__ = "remedy_order"
@@ -91,8 +93,7 @@ class RemedyOrder(Identified, Stamped, Base):
     first_asked_at: Mapped[Timestamp | None]
     closed_at: Mapped[Timestamp | None]
     contradiction: Mapped[str | None]
-    contradiction_reference: Mapped[str | None]
-    """As what it was issued, where that is what it says."""
+    contradictions: Mapped[list[dict[str, Any]]] = mapped_column(JSONB, default=list, server_default="[]")
     contradicted_at: Mapped[Timestamp | None]
     contradiction_settled_at: Mapped[Timestamp | None]
 

@@ -9,7 +9,21 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Date, Select, and_, cast, exists, func, literal_column, or_, select, true, tuple_
+from sqlalchemy import (
+    ColumnElement,
+    Date,
+    Select,
+    and_,
+    case,
+    cast,
+    exists,
+    func,
+    literal_column,
+    or_,
+    select,
+    true,
+    tuple_,
+)
 from sqlalchemy.orm import Session
 
 from helpdesk.complaints.models import Complaint, Issue, TransitionRow
@@ -119,7 +133,7 @@ def agent_names(session: Session, ids: Sequence[Any]) -> dict[Any, str]:
 
 
 def _spent() -> Select[Any]:
-    """What was committed for an offer, and whether it came back, as is known now."""
+    """What was committed for an offer, and whether it came back, as is known now; and what was paid beside that, which is no remedy."""
     back = BudgetEntry.__table__.alias("back")
     reversed_ = func.coalesce(
         select(func.sum(back.c.amount_minor))
@@ -127,13 +141,15 @@ def _spent() -> Select[Any]:
         .scalar_subquery(),
         0,
     )
+    own = _ENTRY.kind == "commit"
     return select(
         _ENTRY.offer_id,
         _ENTRY.at,
         _ENTRY.amount_minor.label("committed"),
-        reversed_.label("reversed"),
+        case((own, reversed_), else_=0).label("reversed"),
         literal_column("0").label("reserved"),
-    ).where(_ENTRY.kind == "commit")
+        own.label("own"),
+    ).where(_ENTRY.kind.in_(("commit", "overpay")))
 
 
 def _reserved() -> Select[Any]:
@@ -151,6 +167,7 @@ def _reserved() -> Select[Any]:
             nothing.label("committed"),
             nothing.label("reversed"),
             signed.label("reserved"),
+            true().label("own"),
         )
         .join(Offer, Offer.id == _ENTRY.offer_id)
         .where(Offer.status.in_(RESERVED))
@@ -215,7 +232,7 @@ def _dimensions(by: Sequence[str], given: Mapping[str, Any], first: Any) -> dict
 
 
 def _sums(entries: Any) -> list[ColumnElement[Any]]:
-    spent = entries.c.committed > 0
+    spent = and_(entries.c.committed > 0, entries.c.own)
     return [
         func.coalesce(func.sum(entries.c.committed), 0).label("committed"),
         func.coalesce(func.sum(entries.c.reversed), 0).label("reversed"),

@@ -92,15 +92,26 @@ def reduce(uow: UnitOfWork, actor: Actor, offer: Offer, amount: int) -> None:
     _note(uow, actor, offer, "reduce", amount=amount)
 
 
-def _with_room(uow: UnitOfWork, amount: int, wish: _Wish) -> UUID:
-    """The budget that would pay, as far as can be seen without a lock. Raises `NoBudget`, `BudgetExhausted`."""
+def overpay(uow: UnitOfWork, actor: Actor, offer: Offer, team_id: UUID | None, note: str) -> None:
+    """The offer's amount is spent once more, beside its own entries: from its own budget while that pays and has room, else from the one
+    that pays today. Raises as `reserve` does.
+    """
+    amount, currency = _amount(offer)
+    wish = _Wish(team_id, currency)
+    _note(uow, actor, offer, "overpay", wish=wish, budget_id=_with_room(uow, amount, wish, offer.budget_id), note=note)
+
+
+def _with_room(uow: UnitOfWork, amount: int, wish: _Wish, rather: UUID | None = None) -> UUID:
+    """The budget that would pay, as far as can be seen without a lock; `rather`: before the others, where it does. Raises `NoBudget`,
+    `BudgetExhausted`.
+    """
     day = uow.now.date()
     candidates = budget_queries.paying_budgets(uow.session, wish.team_id, wish.currency, day)
     if not candidates:
         raise NoBudget(f"There is no budget in {wish.currency} for {day.isoformat()}.", currency=wish.currency)
     roomy: list[UUID] = [candidate.id for candidate in candidates if candidate.available >= amount]
     if roomy:
-        return roomy[0]
+        return rather if rather in roomy else roomy[0]
     raise BudgetExhausted(
         f"{Money(amount, wish.currency)} {wish.currency} is more than is left.",
         budget_ids=[str(candidate.id) for candidate in candidates],
@@ -114,16 +125,25 @@ def _refuse(uow: UnitOfWork, amount: int, wish: _Wish) -> None:
 
 
 def _note(
-    uow: UnitOfWork, actor: Actor, offer: Offer, kind: str, *, wish: _Wish | None = None, amount: int | None = None
+    uow: UnitOfWork,
+    actor: Actor,
+    offer: Offer,
+    kind: str,
+    *,
+    wish: _Wish | None = None,
+    amount: int | None = None,
+    budget_id: UUID | None = None,
+    note: str | None = None,
 ) -> None:
-    """`amount`: the offer's where none is given."""
-    if offer.budget_id is None:
+    """`amount` and `budget_id`: the offer's where none is given."""
+    budget_id = budget_id or offer.budget_id
+    if budget_id is None:
         raise ValueError(f"offer {offer.id} has no budget")
     amount = amount or _amount(offer)[0]
     effect = EFFECTS[kind]
     entry = {
         "id": new_id(),
-        "budget_id": offer.budget_id,
+        "budget_id": budget_id,
         "kind": kind,
         "amount_minor": amount,
         "reserved": effect.reserved * amount,
@@ -133,6 +153,7 @@ def _note(
         "at": uow.now,
         "actor_kind": actor.kind,
         "actor_id": actor.id,
+        "note": note,
     }
     movements = uow.book(Movements)
     movements.noted.append((entry, wish))

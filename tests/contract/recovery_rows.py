@@ -17,6 +17,7 @@ from tests.conftest import Caller, complaint_body, make_agent
 from tests.contract.rows import Rows
 from tests.recovery import helpers
 
+_SAID = """'[{"says": "It was issued as re_1.", "word": "issued", "reference": "re_1", "at": "2026-03-01T09:30:00Z", "settled": false}]'"""
 _A_DAY = {"starts_on": "2001-01-01", "ends_on": "2001-01-01"}
 
 
@@ -206,7 +207,9 @@ class RecoveryRows:
         return offer
 
     def contradicted(self) -> dict[str, Any]:
-        return self._ordered("settled", contradiction="'It was issued as re_1.'", contradicted_at="now()")
+        return self._ordered(
+            "settled", contradiction="'It was issued as re_1.'", contradictions=_SAID, contradicted_at="now()"
+        )
 
     def _pending(self) -> dict[str, Any]:
         """Drafted by somebody else, beyond their authority."""

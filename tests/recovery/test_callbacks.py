@@ -17,12 +17,13 @@ from helpdesk.wiring import Program
 from tests.conftest import Caller, Join, make_team
 from tests.racing import at_once
 from tests.recovery.answers import codes, refused
-from tests.recovery.helpers import accepted, act, ledger, open_budget, scalar, told, violations
+from tests.recovery.helpers import accepted, act, ledger, money, open_budget, scalar, told, violations
 from tests.recovery.providing import call_back, let_pass, order_of, refund, register, said, status, work
 from tests.recovery.reference_provider import ReferenceProvider
 
 ISSUED = {"outcome": "issued", "reason": "They did pay it."}
 NOT_ISSUED = {"outcome": "not_issued", "reason": "They took it back."}
+BESIDE = {"outcome": "issued_beside", "reason": "They paid it twice."}
 NO_ID = "01a225f0-c198-7750-bd84-07b9c2022676"
 
 
@@ -299,7 +300,7 @@ class TestContradictions:
         assert violations(program.database) == []
 
     @pytest.mark.parametrize(
-        ("named", "reference"), [({}, "re_1"), ({"reference": "bank transfer 9"}, "bank transfer 9")]
+        ("named", "called"), [({}, "re_1"), ({"reference": "bank transfer 9"}, "bank transfer 9")]
     )
     def test_what_was_issued_all_the_same_is_booked(
         self,
@@ -310,13 +311,13 @@ class TestContradictions:
         contradicted: dict[str, Any],
         provider: ReferenceProvider,
         named: dict[str, str],
-        reference: str,
+        called: str,
     ) -> None:
         answer = settle(senior, contradicted, ISSUED | named)
         assert (answer.status_code, answer.json["status"], answer.json["issued_reference"]) == (
             200,
             "issued",
-            reference,
+            called,
         )
         assert answer.json["delivered_at"] is not None
         assert ledger(program.database) == ["reserve", "release", "reserve", "commit"]
@@ -379,7 +380,98 @@ class TestContradictions:
         assert self.letters(agent)[0]["last_error"] == "It was issued as re_2."
         assert agent.get(f"/offers/{pending['id']}").json["issued_reference"] == "re_1"
 
-    @pytest.mark.parametrize(("reference", "contradicts"), [("re_1", False), ("bank transfer 9", True)])
+    def test_paid_twice_and_then_failed_hides_nothing_and_is_booked(
+        self,
+        program: Program,
+        anonymous: Caller,
+        senior: Caller,
+        registered: dict[str, Any],
+        pending: dict[str, Any],
+        budget: str,
+    ) -> None:
+        call_back(anonymous, registered, said(pending))
+        call_back(anonymous, registered, said(pending, "failed"), message_id="m2")
+        call_back(anonymous, registered, said(pending, reference="re_2"), message_id="m3")
+        (letter,) = self.letters(senior)
+        assert letter["last_error"] == "It was issued as re_2. It failed: Account closed."
+        assert letter["allowed_actions"][0] == {"action": "settle", "supplies": ["outcome", "reason"], "missing": []}
+        assert settle(senior, pending, BESIDE).status_code == 200
+        assert refused(settle(senior, pending, BESIDE)) == (409, "nothing_contradicted")
+        assert ledger(program.database) == ["reserve", "commit", "overpay"]
+        assert money(program.database) == (0, 4000)
+        entry = senior.get(f"/budgets/{budget}/entries").json["items"][-1]
+        assert (entry["kind"], entry["amount"]["amount"]) == ("overpay", "20.00")
+        assert entry["note"] == "Paid once more, as re_2: They paid it twice."
+        assert self.letters(senior) == []
+        call_back(anonymous, registered, said(pending, reference="re_2"), message_id="m4")
+        assert self.letters(senior) == [], "the same again is no news"
+        assert violations(program.database) == []
+
+    def test_paid_three_times_is_booked_one_by_one(
+        self,
+        program: Program,
+        anonymous: Caller,
+        senior: Caller,
+        registered: dict[str, Any],
+        contradicted: dict[str, Any],
+    ) -> None:
+        """It is recorded as failed: the first is the one that the customer was to have."""
+        for number in (2, 3):
+            body = said(contradicted, reference=f"re_{number}")
+            assert call_back(anonymous, registered, body, message_id=f"n{number}").json["contradicts"]
+        assert refused(settle(senior, contradicted, BESIDE)) == (409, "books_differ")
+        assert settle(senior, contradicted, ISSUED).json["issued_reference"] == "re_1"
+        assert self.letters(senior)[0]["last_error"] == "It was issued as re_2. It was issued as re_3."
+        assert settle(senior, contradicted, BESIDE | {"reference": "re_3"}).status_code == 200
+        assert self.letters(senior)[0]["last_error"] == "It was issued as re_2."
+        assert settle(senior, contradicted, ISSUED | {"reason": "They took that one back."}).status_code == 200
+        assert self.letters(senior) == []
+        assert ledger(program.database) == ["reserve", "release", "reserve", "commit", "overpay"]
+        assert violations(program.database) == []
+
+    def test_paid_twice_and_more_than_there_is(
+        self,
+        program: Program,
+        anonymous: Caller,
+        senior: Caller,
+        manager: Caller,
+        registered: dict[str, Any],
+        pending: dict[str, Any],
+        budget: str,
+    ) -> None:
+        call_back(anonymous, registered, said(pending))
+        call_back(anonymous, registered, said(pending, reference="re_2"), message_id="m2")
+        assert manager.pay(f"/budgets/{budget}/actions/close", {"reason": "The year is over."}).status_code == 200
+        small = open_budget(manager, "5.00", name="This year")
+        assert refused(settle(senior, pending, BESIDE)) == (409, "budget_exhausted")
+        assert [letter["why"] for letter in self.letters(senior)] == ["contradicted"], "it is still to be settled"
+        extra = {"amount": {"amount": "15.00", "currency": "EUR"}}
+        assert manager.pay(f"/budgets/{small}/allocations", extra).status_code == 201
+        settled = settle(senior, pending, BESIDE).json
+        assert settled["budget_id"] == budget, "what pays for the offer itself stays"
+        assert violations(program.database) == []
+
+    def test_what_came_back_and_was_reversed_agrees(
+        self,
+        program: Program,
+        anonymous: Caller,
+        manager: Caller,
+        registered: dict[str, Any],
+        pending: dict[str, Any],
+    ) -> None:
+        call_back(anonymous, registered, said(pending))
+        act(manager, pending, "reverse", reason="It bounced.")
+        answer = call_back(anonymous, registered, said(pending, "failed", reason="bounced"), message_id="m2")
+        assert answer.json == {"state": "issued", "contradicts": False}
+        assert self.letters(manager) == []
+        call_back(anonymous, registered, said(pending, reference="re_2"), message_id="m3")
+        (letter,) = self.letters(manager)
+        assert [item["action"] for item in letter["allowed_actions"]] == ["settle"]
+        assert settle(manager, pending, BESIDE).status_code == 200
+        assert ledger(program.database) == ["reserve", "commit", "reverse", "overpay"]
+        assert violations(program.database) == []
+
+    @pytest.mark.parametrize(("called", "contradicts"), [("re_1", False), ("bank transfer 9", True)])
     def test_after_somebody_did_it_by_hand(
         self,
         program: Program,
@@ -388,13 +480,13 @@ class TestContradictions:
         senior: Caller,
         registered: dict[str, Any],
         pending: dict[str, Any],
-        reference: str,
+        called: str,
         contradicts: bool,  # a case
     ) -> None:
         """The same issuance, found out by telephone; or a second one."""
         let_pass(program.database, pending, "8 days")
         work(program)
-        act(senior, pending, "record_issued", reference=reference)
+        act(senior, pending, "record_issued", reference=called)
         assert call_back(anonymous, registered, said(pending)).json["contradicts"] == contradicts
         assert violations(program.database) == []
 
