@@ -89,6 +89,7 @@ from helpdesk.recovery.conflict_api import blp as conflicts
 from helpdesk.recovery.dead_letter_api import blp as dead_letters
 from helpdesk.recovery.dead_letter_queries import GAUGES as ISSUING_GAUGES
 from helpdesk.recovery.dead_letter_queries import REASONS as DEAD_LETTER_REASONS
+from helpdesk.recovery.dead_letter_queries import RETRIED
 from helpdesk.recovery.delegation_api import blp as delegations
 from helpdesk.recovery.guard_api import blp as guards
 from helpdesk.recovery.kinds import KINDS as REMEDY_KINDS
@@ -332,7 +333,8 @@ LABELLED = {
         "LEFT JOIN duty d ON d.topic = q.topic AND d.done_at IS NULL AND d.dead_at IS NULL AND d.not_before <= now() "
         "GROUP BY q.queue ORDER BY q.queue",
         {"topics": [*HANDLERS], "queues": [handler.queue for handler in HANDLERS.values()]},
-    )
+    ),
+    "helpdesk_offers_retried": metrics.GaugeQuery(*RETRIED, {}),
 }
 
 HISTOGRAMS = {

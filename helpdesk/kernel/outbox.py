@@ -167,6 +167,16 @@ _ALIVE: Final = (
     .prefix_with("MATERIALIZED")
 )
 _RENEW: Final = update(_DUTY).where(_DUTY.c.id == _ALIVE.c.id).values(next_at=func.greatest(_DUTY.c.next_at, _LEASE))
+_HASTEN: Final = (
+    update(_DUTY)
+    .where(
+        _DUTY.c.topic == bindparam("of_topic"),
+        _DUTY.c.dedupe_key == bindparam("key"),
+        _OWED,
+        _DUTY.c.next_at > func.now(),
+    )
+    .values(not_before=func.least(_DUTY.c.not_before, func.now()), next_at=func.now())
+)
 _BEGIN: Final = update(_DUTY).where(_NAMED).values(begun=_DUTY.c.begun + 1).returning(_DUTY.c.topic, _DUTY.c.subject_id)
 
 
@@ -206,6 +216,11 @@ def settle_many(session: Session, duty_ids: Sequence[UUID]) -> None:
 
 def mark_done(session: Session, duty_id: UUID) -> None:
     session.execute(_MARK_DONE, {"duty_id": duty_id})
+
+
+def hasten(session: Session, topic: str, dedupe_key: str) -> None:
+    """What is owed later is owed now. Nothing where it is done, dead, or due already; what is in hand stays so."""
+    session.execute(_HASTEN, {"of_topic": topic, "key": dedupe_key})
 
 
 def begin(connection: Connection | Session, duty_id: UUID) -> tuple[str, UUID] | None:

@@ -4,11 +4,22 @@ from uuid import UUID
 from sqlalchemy.orm import Session
 
 from helpdesk.identity.actors import Actor
-from helpdesk.kernel.http import Blueprint
+from helpdesk.kernel.http import Blueprint, web
 from helpdesk.kernel.pagination import Page
 from helpdesk.kernel.unit_of_work import UnitOfWork
-from helpdesk.recovery import contradictions, dead_letter_queries, dead_letter_schemas, errors, queries, schemas, views
+from helpdesk.recovery import (
+    contradictions,
+    dead_letter_queries,
+    dead_letter_schemas,
+    errors,
+    provider_queries,
+    queries,
+    reissuing,
+    schemas,
+    views,
+)
 from helpdesk.recovery.api import show_offer
+from helpdesk.recovery.public_api import links
 from helpdesk.recovery.queries import Held
 
 blp = Blueprint("dead_letters", __name__, description="Issuances that wait for a person to see to them.")
@@ -56,3 +67,23 @@ def _allowed(session: Session, actor: Actor, row: dict[str, Any]) -> list[dict[s
 )
 def settle_contradiction(uow: UnitOfWork, actor: Actor, held: Held, given: dict[str, Any]) -> UUID:
     return contradictions.settle(uow, actor, held, given)
+
+
+@blp.write(
+    "/recovery/providers/<uuid:remedy_provider_id>/retry-dead-letters",
+    operation_id="retry_dead_letters",
+    summary="Try once more what went wrong at one provider, when it is there again",
+    description="Of the complaints that the caller sees, the oldest offer first, each by itself, in a transaction of its own, with an "
+    "outcome as if it had been a request of its own: one that is refused keeps none of the others back. What failed is issued anew "
+    "(`retry`, under a new key, its money set aside anew); of what nobody knows it is asked again (`ask_again`, under the same key). "
+    "What is contradicted is refused until it is settled. Moves money in budgets.",
+    body=dead_letter_schemas.DeadLetterRetryIn,
+    answer=dead_letter_schemas.DeadLetterRetries,
+    permission=dead_letter_queries.SETTLES,
+    idempotency_key="required",
+)
+def retry_dead_letters(
+    uow: UnitOfWork, actor: Actor, given: dict[str, Any], remedy_provider_id: UUID
+) -> dict[str, Any]:
+    provider_queries.provider_detail(uow.session, remedy_provider_id)  # is there
+    return reissuing.retry_all(web().database, actor, remedy_provider_id, given, links())

@@ -2,10 +2,11 @@
 issued them, or of which it says something else than what is recorded.
 """
 
+from collections.abc import Collection
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, and_, any_, case, func, literal, or_, select
+from sqlalchemy import ColumnElement, and_, any_, case, func, literal, or_, select, true
 from sqlalchemy.orm import Session
 
 from helpdesk.complaints.queries import visible_to
@@ -64,6 +65,19 @@ _DEAD: Final[Any] = (
 )
 
 
+def of_provider(
+    session: Session, actor: Actor, provider_id: UUID, whys: Collection[str], *, after: UUID | None, limit: int
+) -> list[tuple[UUID, str]]:
+    """Those of one provider, the oldest offer first: the offer, and why it is one. Only of complaints that the actor may see. `after`:
+    of newer offers than this one.
+    """
+    wanted = and_(or_(*(_WHERE[why] for why in whys)), true() if after is None else Offer.id > after)
+    found = (
+        _DEAD.where(visible_to(actor), wanted, RemedyOrder.provider_id == provider_id).order_by(Offer.id).limit(limit)
+    )
+    return [(row.id, row.why) for row in session.execute(found)]
+
+
 def list_dead_letters(session: Session, actor: Actor, page: Page, given: dict[str, Any]) -> Listed:
     """Newest offer first, of complaints that the actor may see."""
     wanted = _WHERE[given["why"]] if "why" in given else or_(*_WHERE.values())
@@ -80,6 +94,16 @@ def seeing_to_them(session: Session) -> list[UUID]:
     )
     return list(session.scalars(statement.order_by(Agent.id)))
 
+
+RETRIED: Final = (
+    "Offers whose provider was asked in vain and is asked again, by the provider's name",
+    "provider",
+    (
+        "SELECT p.name, count(o.id) FROM remedy_provider p LEFT JOIN remedy_order o ON o.provider_id = p.id AND o.closed_at IS NULL "
+        "AND o.state = 'open' AND o.last_error IS NOT NULL GROUP BY p.id, p.name ORDER BY count(o.id) DESC, p.id LIMIT 100"
+    ),
+)
+"""A gauge with a label: help, label, query. No provider is ever deleted, so that there may be many; those with the most are shown."""
 
 GAUGES: Final[dict[str, tuple[str, str]]] = {
     "helpdesk_offers_failed": (

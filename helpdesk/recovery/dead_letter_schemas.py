@@ -1,8 +1,9 @@
-from marshmallow import fields
+from marshmallow import fields, validate
 
-from helpdesk.kernel.schemas import Choice, Line, PageQuery, Schema, Text, Timestamp
+from helpdesk.kernel.schemas import Choice, Line, PageQuery, Schema, Text, Timestamp, Whole
 from helpdesk.recovery.contradictions import OUTCOMES
 from helpdesk.recovery.dead_letter_queries import REASONS
+from helpdesk.recovery.reissuing import MOST, STEPS
 from helpdesk.recovery.schemas import OfferAction, OfferSummary
 
 
@@ -40,6 +41,59 @@ class DeadLetter(OfferSummary):
         required=True, allow_none=True, metadata={"description": "The provider's own id of it.", "example": None}
     )
     allowed_actions = fields.List(fields.Nested(OfferAction), required=True)
+
+
+class DeadLetterRetryIn(Schema):
+    why = Choice(
+        tuple(STEPS),
+        load_default=None,
+        allow_none=True,
+        metadata={
+            "description": "Only those that failed, or of which nobody knows; both when absent.",
+            "example": "failed",
+        },
+    )
+    after = fields.UUID(
+        load_default=None,
+        allow_none=True,
+        metadata={
+            "description": "Only newer offers than this one: the last of the answer before, which had `more`.",
+            "example": None,
+        },
+    )
+    limit = Whole(
+        load_default=MOST,
+        validate=validate.Range(1, MOST),
+        metadata={"description": "At most so many, the oldest first.", "example": 50},
+    )
+
+
+class DeadLetterOutcome(Schema):
+    place = fields.Integer(required=True, metadata={"description": "From 0, the oldest offer first.", "example": 0})
+    offer_id = fields.UUID(required=True)
+    why = Choice(REASONS, required=True, metadata={"description": "Why it was listed.", "example": "failed"})
+    action = Choice(
+        tuple(STEPS.values()),
+        required=True,
+        allow_none=True,
+        metadata={
+            "description": "What was tried; null: it is contradicted as well, and to be settled first.",
+            "example": "retry",
+        },
+    )
+    status = fields.Integer(
+        required=True, metadata={"description": "As if it had been a request of its own.", "example": 200}
+    )
+    code = fields.String(required=True, allow_none=True, metadata={"example": None})
+    detail = fields.String(required=True, allow_none=True, metadata={"example": None})
+
+
+class DeadLetterRetries(Schema):
+    items = fields.List(fields.Nested(DeadLetterOutcome), required=True)
+    more = fields.Boolean(
+        required=True,
+        metadata={"description": "There were more than `limit`; ask for those `after` the last one.", "example": False},
+    )
 
 
 class ContradictionIn(Schema):

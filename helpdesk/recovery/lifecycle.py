@@ -71,7 +71,8 @@ provider that was asked has done it, and a person is to find out.
 class Situation:
     """What the requirements below ask about an offer at one moment. `used`: something was bought with its voucher.
     `settles`: who asks may say what came of its issuance: the program always, a person while it waits for one.
-    `delivered`: the customer has it. `unknown`: nobody knows whether its provider has done it. `contradicted`: its provider
+    `delivered`: the customer has it. `unknown`: nobody knows whether its provider has done it. `asked`: its provider is asked, again and
+    again. `contradicted`: its provider
     says something else than what is recorded.
     `counters`: how often the customer asked for something else. `reported`: they said that it did not come.
     """
@@ -82,6 +83,7 @@ class Situation:
     settles: bool = True
     delivered: bool = False
     unknown: bool = False
+    asked: bool = False
     contradicted: bool = False
     counters: int = 0
     reported: bool = False
@@ -284,9 +286,9 @@ LIFECYCLE: Final = Lifecycle(
             states("issuing"),
             None,
             "offer:issue",
-            "Ask the provider once more, with the same key: how it stands, and to issue it if it has not",
+            "Ask the provider now, with the same key: how it stands, and to issue it if it has not",
             (),
-            (Requirement("not_in_doubt", "nobody has lost sight of it.", lambda row: row.unknown),),
+            (Requirement("not_in_doubt", "no provider is asked for it.", lambda row: row.unknown or row.asked),),
         ),
         Transition(
             "confirm_delivery",

@@ -55,6 +55,7 @@ from helpdesk.recovery.lifecycle import (
     money_effect,
 )
 from helpdesk.recovery.models import Offer, OfferTransition
+from helpdesk.recovery.provider_models import duty_key
 from helpdesk.recovery.queries import Held
 
 ACTIONS: Final = tuple(action for action in LIFECYCLE.actions if action not in SYSTEM_ACTIONS)
@@ -314,7 +315,7 @@ def _retry(uow: UnitOfWork, actor: Actor, held: Held, given: Mapping[str, Any], 
 def _owe_issuance(uow: UnitOfWork, offer: Offer) -> None:
     """Nothing is owed by a duty where it waits for a person."""
     if offer.issuance == "automatic":
-        uow.duty(ASK if offer.kind in OUTSIDE else ISSUE, offer.id, dedupe_key=f"{offer.id}:{offer.round}")
+        uow.duty(ASK if offer.kind in OUTSIDE else ISSUE, offer.id, dedupe_key=duty_key(offer.id, offer.round))
 
 
 def _record_issued(uow: UnitOfWork, actor: Actor, held: Held, given: Mapping[str, Any], _to: Links) -> None:
@@ -344,10 +345,15 @@ def _post_letter(uow: UnitOfWork, actor: Actor, held: Held, given: Mapping[str, 
 
 
 def _ask_again(uow: UnitOfWork, actor: Actor, held: Held, given: Mapping[str, Any], _to: Links) -> None:
+    """While it is asked anyway that is only brought forward, and counts as any other try."""
+    asked = held.situation.asked
     advance(uow, actor, held, "ask_again", given)
+    if asked:
+        ordering.bring_forward(uow, held.offer.id)
+        return
     held.offer.issuance = "automatic"
     turn = ordering.begin_anew(uow, held.offer.id)
-    uow.duty(ASK, held.offer.id, payload={"turn": turn}, dedupe_key=f"{held.offer.id}:{held.offer.round}:{turn}")
+    uow.duty(ASK, held.offer.id, payload={"turn": turn}, dedupe_key=duty_key(held.offer.id, held.offer.round, turn))
 
 
 def _reverse(uow: UnitOfWork, actor: Actor, held: Held, given: Mapping[str, Any], _to: Links) -> None:

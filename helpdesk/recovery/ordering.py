@@ -7,12 +7,13 @@ from uuid import UUID
 
 import orjson
 
+from helpdesk.kernel import outbox
 from helpdesk.kernel.ids import new_id
 from helpdesk.kernel.schemas import dump_money
 from helpdesk.kernel.unit_of_work import UnitOfWork
 from helpdesk.recovery import provider_queries
-from helpdesk.recovery.kinds import OUTSIDE
-from helpdesk.recovery.provider_models import RemedyOrder
+from helpdesk.recovery.kinds import ASK, OUTSIDE
+from helpdesk.recovery.provider_models import RemedyOrder, duty_key
 from helpdesk.recovery.queries import Held
 
 
@@ -73,6 +74,13 @@ def begin_anew(uow: UnitOfWork, offer_id: UUID) -> int:
     order.attempts = 0
     order.turn += 1
     return order.turn
+
+
+def bring_forward(uow: UnitOfWork, offer_id: UUID) -> None:
+    """Whoever asks next does so now."""
+    order = provider_queries.open_order_for_update(uow.session, offer_id)
+    if order is not None:
+        outbox.hasten(uow.session, ASK, duty_key(offer_id, order.round, order.turn))
 
 
 def close(uow: UnitOfWork, offer_id: UUID) -> None:

@@ -14,7 +14,7 @@ from helpdesk.recovery import offers, provider_queries, telling
 from helpdesk.recovery.events import OfferContradicted
 from helpdesk.recovery.kinds import ASK
 from helpdesk.recovery.provider_answers import FAILED, ISSUED, PENDING, Answer
-from helpdesk.recovery.provider_models import RemedyOrder
+from helpdesk.recovery.provider_models import RemedyOrder, duty_key
 from helpdesk.recovery.queries import Held
 
 UNKNOWN_PAUSE: Final = timedelta(hours=6)
@@ -108,7 +108,7 @@ def owe(uow: UnitOfWork, held: Held, order: RemedyOrder, after: timedelta) -> No
         ASK,
         held.offer.id,
         payload={"turn": order.turn},
-        dedupe_key=f"{held.offer.id}:{order.round}:{order.turn}",
+        dedupe_key=duty_key(held.offer.id, order.round, order.turn),
         not_before=uow.now + after,
     )
 

@@ -16,6 +16,13 @@ ORDER_STATES: Final = ("open", "pending", "unknown", "issued", "refused", "settl
 """open: being asked; pending: the provider works on it; unknown: nobody knows whether it did; issued; refused; settled: a
 person said what came of it, or it was given up before it was asked."""
 OPEN_ORDERS: Final = ("open", "pending", "unknown")
+
+
+def duty_key(offer_id: UUID, round_: int, turn: int = 0) -> str:
+    """Names the duty of one turn: to issue it in this round, or to ask for it."""
+    return f"{offer_id}:{round_}:{turn}" if turn else f"{offer_id}:{round_}"
+
+
 SAYINGS: Final = ("issued", "pending", "failed")
 """What a provider can call back."""
 

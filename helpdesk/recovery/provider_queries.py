@@ -11,9 +11,18 @@ from sqlalchemy.orm import Session
 from helpdesk.identity.actors import Actor
 from helpdesk.kernel.access import existing
 from helpdesk.kernel.errors import NotFound
+from helpdesk.kernel.outbox import Duty
 from helpdesk.kernel.pagination import AnySelect, Listed, Order, Page, listed
+from helpdesk.recovery.kinds import ASK, ISSUE, OUTSIDE
 from helpdesk.recovery.models import Offer
-from helpdesk.recovery.provider_models import OPEN_ORDERS, RecordedRemedy, RemedyCallback, RemedyOrder, RemedyProvider
+from helpdesk.recovery.provider_models import (
+    OPEN_ORDERS,
+    RecordedRemedy,
+    RemedyCallback,
+    RemedyOrder,
+    RemedyProvider,
+    duty_key,
+)
 
 _PROVIDER: Final[AnySelect] = select(
     RemedyProvider.id,
@@ -133,6 +142,47 @@ def callback_said(session: Session, provider_id: UUID, message_id: str) -> Remed
         RemedyCallback.provider_id == provider_id, RemedyCallback.message_id == message_id
     )
     return session.execute(found).scalar_one_or_none()
+
+
+_NOW_ASKED: Final = (
+    select(
+        RemedyOrder.turn,
+        RemedyOrder.attempts,
+        RemedyOrder.last_error,
+        RemedyOrder.provider_id,
+        RemedyProvider.name.label("provider_name"),
+    )
+    .join(RemedyProvider, RemedyProvider.id == RemedyOrder.provider_id)
+    .where(
+        RemedyOrder.offer_id == bindparam("offer_id"),
+        RemedyOrder.round == bindparam("round"),
+        RemedyOrder.closed_at.is_(None),
+    )
+)
+_OWED: Final = select(
+    Duty.failures, Duty.last_error, func.greatest(Duty.not_before, Duty.next_at).label("next_try_at")
+).where(
+    Duty.topic == bindparam("topic"),
+    Duty.dedupe_key == bindparam("key"),
+    Duty.done_at.is_(None),
+    Duty.dead_at.is_(None),
+)
+
+
+def issuing(session: Session, offer: Mapping[Any, Any]) -> dict[str, Any]:
+    """How far it is with issuing an offer (id, kind and round) by itself: what was tried, what went wrong, and when it is tried again."""
+    order = session.execute(_NOW_ASKED, {"offer_id": offer["id"], "round": offer["round"]}).one_or_none()
+    key = duty_key(offer["id"], offer["round"], 0 if order is None else order.turn)
+    topic = ASK if offer["kind"] in OUTSIDE else ISSUE
+    duty = session.execute(_OWED, {"topic": topic, "key": key}).one_or_none()
+    failed = (0, None, None) if duty is None else duty
+    return {
+        "attempts": failed[0] if order is None else order.attempts,
+        "last_error": failed[1] if order is None or order.last_error is None else order.last_error,
+        "next_try_at": failed[2],
+        "provider_id": None if order is None else order.provider_id,
+        "provider_name": None if order is None else order.provider_name,
+    }
 
 
 _RECORDED: Final = select(RecordedRemedy.reference).where(RecordedRemedy.key == bindparam("key"))

@@ -22,7 +22,7 @@ from helpdesk.kernel.errors import MovedMeanwhile, NotFound
 from helpdesk.kernel.outbox import Duty
 from helpdesk.kernel.pagination import Listed, Order, Page, listed
 from helpdesk.recovery import override_queries
-from helpdesk.recovery.kinds import ISSUING_TOPICS
+from helpdesk.recovery.kinds import ISSUING_TOPICS, OUTSIDE
 from helpdesk.recovery.lifecycle import BEFORE_CUSTOMER, ISSUING_ACTIONS, UNANSWERED, Situation
 from helpdesk.recovery.models import Offer, OfferTransition
 from helpdesk.recovery.points_models import PointsEntry, PointsLot, PointsPart
@@ -67,10 +67,16 @@ class Held:
             settles=self.settles,
             delivered=self.offer.delivered_at is not None,
             unknown=self.offer.issuance == "unknown",
+            asked=is_asked(self.offer.kind, self.offer.issuance),
             contradicted=self.contradicted,
             counters=self.offer.counters,
             reported=self.offer.reported_at is not None,
         )
+
+
+def is_asked(kind: str, issuance: str | None) -> bool:
+    """Whether a provider is asked for it."""
+    return kind in OUTSIDE and issuance == "automatic"
 
 
 def situation(kind: str, valid_until: datetime | None, now: datetime, **more: Any) -> Situation:

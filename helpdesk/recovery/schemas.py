@@ -222,6 +222,29 @@ class OfferSummary(Schema):
     created_at = Timestamp(required=True)
 
 
+class OfferIssuing(Schema):
+    attempts = fields.Integer(
+        required=True,
+        metadata={"description": "How often it was tried since somebody last asked for it.", "example": 12},
+    )
+    last_error = fields.String(
+        required=True,
+        allow_none=True,
+        metadata={"description": "The provider's word, or what went wrong the last time.", "example": "answered 500"},
+    )
+    next_try_at = Timestamp(
+        required=True,
+        allow_none=True,
+        metadata={
+            "description": "When it is tried next, at the latest; while that is being done, when it would be taken up anew. "
+            "`ask_again` brings it forward.",
+            "example": "2026-03-02T10:15:00Z",
+        },
+    )
+    provider_id = fields.UUID(required=True, allow_none=True)
+    provider_name = fields.String(required=True, allow_none=True, metadata={"example": "Payments"})
+
+
 class Offer(OfferSummary):
     reason = fields.String(
         required=True,
@@ -297,6 +320,12 @@ class Offer(OfferSummary):
         fields.Nested(OfferFlag),
         required=True,
         metadata={"description": "Others that it belongs together with, when that was noticed."},
+    )
+    issuing = fields.Nested(
+        OfferIssuing,
+        required=True,
+        allow_none=True,
+        metadata={"description": "How far its issuing is, while Helpdesk or its provider is at it."},
     )
     budget_id = fields.UUID(required=True, allow_none=True)
     round = fields.Integer(

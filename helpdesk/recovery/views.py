@@ -20,6 +20,7 @@ from helpdesk.recovery import (
     floor,
     option_queries,
     override_queries,
+    provider_queries,
     queries,
     remaining,
     reviews,
@@ -54,6 +55,7 @@ def offer(session: Session, actor: Actor, row: dict[str, Any], to: Links) -> dic
     shown["under_review"] = is_under_review(session, row)
     shown["counters"] = counter_queries.shown(session, row["id"]) if row["counters"] else []
     shown["successor_id"] = counter_queries.successor_of(session, row["id"]) if row["counters"] else None
+    shown["issuing"] = provider_queries.issuing(session, row) if row["issuance"] in {"automatic", "unknown"} else None
     shown["allowed_actions"] = allowed(session, actor, row)
     return shown
 
@@ -79,6 +81,7 @@ def allowed(session: Session, actor: Actor, row: dict[str, Any]) -> list[dict[st
         settles=row["issuance"] != "automatic",
         delivered=row["delivered_at"] is not None,
         unknown=row["issuance"] == "unknown",
+        asked=queries.is_asked(row["kind"], row["issuance"]),
         contradicted=row["contradicted"],
         counters=row["counters"],
         reported=row["reported_at"] is not None,

@@ -171,8 +171,9 @@ UNGUARDED: Final = {
     "preview_canned_reply",
     "burn_points",
     "reverse_points_burn",
+    "retry_dead_letters",
 }
-"""They change nothing that has a version, or what goes by its own reference (points: a shop knows no version)."""
+"""They change nothing that has a version (offers beside it do, each as it is then), or what goes by its own reference (points: a shop knows no version)."""
 
 
 def takes_the_version_where_there_is_one(operation: Operation) -> Iterator[str]:

@@ -4,16 +4,18 @@ How it can fail: asked twice with two keys or two bodies; failed, and its money 
 twice; forgotten while it is pending; asked for ever; a person and a late answer both decide; Redis flushed.
 """
 
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 import pytest
 
+from helpdesk.kernel import outbox
 from helpdesk.recovery import asking, jobs
 from helpdesk.wiring import Program
 from tests.conftest import Caller
 from tests.racing import at_once
-from tests.recovery.helpers import accepted, act, duties, execute, ledger, scalar, told, violations
+from tests.recovery.helpers import accepted, act, another, duties, execute, ledger, scalar, told, violations, voucher
 from tests.recovery.providing import let_pass, order_of, refund, register, status, work
 from tests.recovery.reference_provider import ReferenceProvider, running
 
@@ -239,6 +241,81 @@ class TestUnknown:
         assert duties(program.database) == []
         assert status(agent, lost) == ("issuing", "unknown")
         assert violations(program.database) == []
+
+
+class TestRetried:
+    """While it is asked again and again, that can be seen, and need not be waited for."""
+
+    @pytest.fixture
+    def retried(
+        self, program: Program, agent: Caller, complaint: dict[str, Any], provider: ReferenceProvider
+    ) -> dict[str, Any]:
+        offer = accepted(agent, complaint, refund())
+        provider.away = True
+        work(program, 5)
+        return offer
+
+    def test_can_be_seen(self, program: Program, agent: Caller, retried: dict[str, Any]) -> None:
+        shown = agent.get(f"/offers/{retried['id']}").json["issuing"]
+        assert (shown["attempts"], shown["last_error"], shown["provider_name"]) == (5, "answered 500", "Payments")
+        due = scalar(
+            program.database, "SELECT not_before FROM duty WHERE done_at IS NULL AND topic = :topic", topic=asking.TOPIC
+        )
+        assert datetime.fromisoformat(shown["next_try_at"]) == due
+        assert 'helpdesk_offers_retried{provider="Payments"} 1.0' in agent.get("/metrics").text.splitlines()
+
+    def test_not_when_it_is_done(
+        self, program: Program, agent: Caller, retried: dict[str, Any], provider: ReferenceProvider
+    ) -> None:
+        provider.away = False
+        work(program)
+        assert agent.get(f"/offers/{retried['id']}").json["issuing"] is None
+        assert 'helpdesk_offers_retried{provider="Payments"} 0.0' in agent.get("/metrics").text.splitlines()
+
+    def test_a_person_has_it_asked_now(
+        self, program: Program, agent: Caller, senior: Caller, retried: dict[str, Any], provider: ReferenceProvider
+    ) -> None:
+        assert claimed(program) == [], "it is due in a while"
+        act(senior, retried, "ask_again")
+        act(senior, retried, "ask_again")
+        (duty,) = claimed(program)
+        assert order_of(program.database, retried).attempts == 5, "its tries go on being counted"
+        provider.away = False
+        program.performer.perform([duty])
+        assert status(agent, retried) == ("issued", None)
+        assert len(provider.done) == 1
+        assert violations(program.database) == []
+
+    def test_two_who_ask_at_once_and_the_worker_meanwhile(
+        self, program: Program, agent: Caller, senior: Caller, retried: dict[str, Any], provider: ReferenceProvider
+    ) -> None:
+        provider.away = False
+        (duty,) = duties(program.database)
+        windows = [another(senior) for _ in range(2)]
+        path = f"/offers/{retried['id']}/actions/ask_again"
+        at_once(
+            *(lambda who=who: who.pay(path, {}) for who in windows),
+            lambda: asking.ask(program.tools, duty, UUID(retried["id"])),
+        )
+        work(program)
+        assert status(agent, retried) == ("issued", None)
+        assert (len(provider.done), duties(program.database)) == (1, [])
+        assert ledger(program.database) == ["reserve", "commit"]
+        assert violations(program.database) == []
+
+    def test_what_we_issue_ourselves_is_asked_of_nobody(
+        self, agent: Caller, senior: Caller, complaint: dict[str, Any]
+    ) -> None:
+        offer = accepted(agent, complaint, voucher())
+        assert agent.get(f"/offers/{offer['id']}").json["issuing"]["attempts"] == 0
+        answer = senior.pay(f"/offers/{offer['id']}/actions/ask_again", {})
+        assert (answer.status_code, answer.json["missing"][0]["code"]) == (409, "not_in_doubt")
+
+
+def claimed(program: Program) -> list[UUID]:
+    """What the relay would ring for now."""
+    with program.engine.begin() as connection:
+        return [ring.id for ring in outbox.claim(connection, [asking.TOPIC])]
 
 
 class TestPending:

@@ -299,9 +299,7 @@ class TestContradictions:
         assert status(agent, contradicted) == ("issued", None)
         assert violations(program.database) == []
 
-    @pytest.mark.parametrize(
-        ("named", "called"), [({}, "re_1"), ({"reference": "bank transfer 9"}, "bank transfer 9")]
-    )
+    @pytest.mark.parametrize(("named", "called"), [({}, "re_1"), ({"reference": "bank transfer 9"}, "bank transfer 9")])
     def test_what_was_issued_all_the_same_is_booked(
         self,
         program: Program,

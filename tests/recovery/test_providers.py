@@ -279,6 +279,44 @@ class TestDeadLetters:
         assert status(senior, failed) == ("issued", None)
         assert violations(program.database) == []
 
+    def test_all_of_a_provider_at_once(
+        self,
+        program: Program,
+        agent: Caller,
+        senior: Caller,
+        complaint: dict[str, Any],
+        registered: dict[str, Any],
+        provider: ReferenceProvider,
+    ) -> None:
+        """The first is contradicted, and what is behind it is retried all the same."""
+        provider.plan = ["refuse"] * 3
+        failed, *others = [accepted(agent, complaint, refund(amount)) for amount in ("1.00", "2.00", "3.00")]
+        work(program)
+        assert [status(agent, offer)[0] for offer in (failed, *others)] == ["failed"] * 3
+        execute(
+            program.database,
+            "UPDATE remedy_order SET contradiction = 'It was issued as re_1.', contradicted_at = now() WHERE offer_id = :id",
+            id=failed["id"],
+        )
+        path = f"/recovery/providers/{registered['id']}/retry-dead-letters"
+        assert refused(agent.pay(path, {})) == (403, "forbidden")
+        assert refused(senior.pay(path.replace(registered["id"], str(NO_ID)), {})) == (404, "not_found")
+        assert senior.pay(path, {"limit": 0}).status_code == 422
+        answer = senior.pay(path, {"limit": 1}).json
+        assert [(item["offer_id"], item["action"], item["status"], item["code"]) for item in answer["items"]] == [
+            (failed["id"], None, 409, "action_not_allowed")
+        ]
+        assert answer["more"]
+        answer = senior.pay(path, {"after": failed["id"]}).json
+        assert [(item["place"], item["offer_id"], item["action"], item["status"]) for item in answer["items"]] == [
+            (place, offer["id"], "retry", 200) for place, offer in enumerate(others)
+        ]
+        assert not answer["more"]
+        work(program)
+        assert [status(senior, offer) for offer in others] == [("issued", None)] * 2
+        assert senior.pay(path, {"after": failed["id"]}).json == {"items": [], "more": False}
+        assert violations(program.database) == []
+
     def test_by_why(self, senior: Caller, failed: dict[str, Any]) -> None:
         assert len(senior.get(f"{self.LIST}?why=failed").json["items"]) == 1
         for why in ("unknown", "contradicted"):
