@@ -4,7 +4,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "0381_claims_of_providers"
-down_revision = "0378_reviews_of_danger"
+down_revision = "0380_overrides_by_offer"
 branch_labels = None
 depends_on = None
 
