@@ -4,6 +4,7 @@ from typing import Any, Final
 
 from marshmallow import ValidationError, fields, validate
 
+from helpdesk.kernel.facts import DECIMAL as DECIMAL_FACT
 from helpdesk.kernel.schemas import Choice, Flag, Line, MoneyField, Pattern, Schema, Timestamp, Whole
 from helpdesk.recovery.case_facts import CAUSES, FACTS, LOST, RANGES, plain
 
@@ -31,7 +32,10 @@ class DecimalField(fields.String):
 
 
 def _says(name: str, example: Any = None) -> dict[str, Any]:
-    return {"description": f"{FACTS[name].summary[0].upper()}{FACTS[name].summary[1:]}.", "example": example}
+    text = f"{FACTS[name].summary[0].upper()}{FACTS[name].summary[1:]}."
+    if name in RANGES and FACTS[name].kind is DECIMAL_FACT:
+        text += f" From {RANGES[name].least} to {RANGES[name].most}."  # a decimal is a text, whose bounds no schema can have
+    return {"description": text, "example": example}
 
 
 def _count(name: str, example: Any = None) -> Whole:

@@ -13,6 +13,7 @@ from decimal import Decimal
 from typing import Any, Final
 from uuid import UUID
 
+from helpdesk.recovery.counting import counted
 from helpdesk.recovery.guard_rules import PROTECTIONS, SIGNALS, GuardRules
 
 FEW: Final = 3
@@ -120,7 +121,9 @@ def _many_claims(claim: Claim, least: int) -> _Found | None:
     others = _matters(claim)
     if len(others) < max(least, 1):
         return None
-    return _Found(f"{len(others)} other complaints of the same person.", {"complaints": len(others)}, _ids(others))
+    return _Found(
+        f"{counted(len(others), 'other complaint')} of the same person.", {"complaints": len(others)}, _ids(others)
+    )
 
 
 def _mostly_compensated(claim: Claim, percent: int) -> _Found | None:
@@ -142,7 +145,7 @@ def _above_price(claim: Claim, percent: int) -> _Found | None:
 def _soon_after_purchase(claim: Claim, days: int) -> _Found | None:
     if claim.bought_before is None or not 0 <= claim.bought_before <= days:
         return None
-    return _Found(f"{claim.bought_before} days after the purchase.", {"days": claim.bought_before})
+    return _Found(f"{counted(claim.bought_before, 'day')} after the purchase.", {"days": claim.bought_before})
 
 
 def _soon_after_remedy(claim: Claim, days: int) -> _Found | None:
@@ -150,7 +153,7 @@ def _soon_after_remedy(claim: Claim, days: int) -> _Found | None:
     if not lately:
         return None
     fewest = min(one.remedied_before or 0 for one in lately)
-    return _Found(f"{fewest} days after a remedy was delivered.", {"days": fewest}, _ids(lately))
+    return _Found(f"{counted(fewest, 'day')} after a remedy was delivered.", {"days": fewest}, _ids(lately))
 
 
 def _same_text(claim: Claim, percent: int) -> _Found | None:
@@ -158,7 +161,9 @@ def _same_text(claim: Claim, percent: int) -> _Found | None:
     if not alike:
         return None
     most = max(one.likeness for one in alike)
-    return _Found(f"The words of {len(alike)} earlier complaints, {most} % alike.", {"likeness": most}, _ids(alike))
+    return _Found(
+        f"The words of {counted(len(alike), 'earlier complaint')}, {most} % alike.", {"likeness": most}, _ids(alike)
+    )
 
 
 def _contradiction(claim: Claim, _limit: int) -> _Found | None:
@@ -181,14 +186,14 @@ def _shared_contact(claim: Claim, customers: int) -> _Found | None:
 def _long_standing(claim: Claim, days: int) -> _Found | None:
     if claim.known_for is None or claim.known_for < days:
         return None
-    return _Found(f"A customer for {claim.known_for} days.", {"days": claim.known_for})
+    return _Found(f"A customer for {counted(claim.known_for, 'day')}.", {"days": claim.known_for})
 
 
 def _upheld_before(claim: Claim, least: int) -> _Found | None:
     upheld = [one for one in _matters(claim) if one.upheld]
     if len(upheld) < max(least, 1):
         return None
-    because = f"{len(upheld)} earlier complaints were found justified."
+    because = f"{counted(len(upheld), 'earlier complaint')} {'was' if len(upheld) == 1 else 'were'} found justified."
     return _Found(because, {"complaints": len(upheld)}, _ids(upheld))
 
 

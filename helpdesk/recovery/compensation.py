@@ -24,6 +24,7 @@ from helpdesk.kernel.money import Money
 from helpdesk.kernel.schemas import dump_money, json_safe
 from helpdesk.kernel.unit_of_work import UnitOfWork
 from helpdesk.recovery import guard_queries, kin_queries
+from helpdesk.recovery.counting import counted
 from helpdesk.recovery.errors import AlreadyCompensated
 from helpdesk.recovery.events import DuplicateAllowed
 from helpdesk.recovery.guard_models import DuplicateOverride
@@ -85,7 +86,7 @@ def check(
     if not given.get("allow_duplicate"):
         raise AlreadyCompensated(**evidence(uow.session, actor, found, amount, owed))
     if not given.get("duplicate_reason"):
-        detail = f"{len(found)} offers compensate the same matter already: say why another one is right."
+        detail = f"{counted(len(found), 'offer')} for the same matter already: say why another one is right."
         raise ValidationFailed(errors=[FieldError.at("/duplicate_reason", "required", detail)])
     return found
 

@@ -21,6 +21,7 @@ from uuid import UUID
 
 from helpdesk.kernel.money import MAX_MINOR, Money
 from helpdesk.recovery.case_facts import plain
+from helpdesk.recovery.counting import counted
 from helpdesk.recovery.kinds import ISSUABLE
 from helpdesk.recovery.playbook_spec import Alternative, Formula, Playbook, Rule, Tactic, with_changes
 
@@ -36,7 +37,7 @@ class Facts:
 
     `loss` is what was lost and is still to be made good; `refunded` what was given back before. `tariffs`: what each lays
     down that is owed in this case. `lost`: what kind of thing was lost; None: not known. `failed_in`: the earlier complaints that
-    it is `repeated` by; none where that was stated.
+    it is `repeated` by; none where that was stated. `delay_stated` False: `weeks_overdue` is what nobody has said otherwise.
     """
 
     severity: str
@@ -52,6 +53,7 @@ class Facts:
     tariffs: tuple["Owed", ...] = ()
     lost: str | None = None
     failed_in: tuple[UUID, ...] = ()
+    delay_stated: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -263,7 +265,7 @@ def _factors(facts: Facts, formula: Formula, rules: tuple[Rule, ...]) -> tuple[_
     return (
         _Factor("band", formula.band[facts.severity], f"severity {facts.severity}"),
         _Factor("fault", formula.fault[facts.fault], f"fault: {facts.fault}"),
-        _Factor("delay", _ONE + formula.delay_per_week * weeks, f"{facts.weeks_overdue} weeks overdue"),
+        _Factor("delay", _ONE + formula.delay_per_week * weeks, _delay(facts)),
         _Factor(
             "repeat",
             formula.repeat if facts.repeated else _ONE,
@@ -279,12 +281,17 @@ def _factors(facts: Facts, formula: Formula, rules: tuple[Rule, ...]) -> tuple[_
     )
 
 
+def _delay(facts: Facts) -> str:
+    told = f"{counted(facts.weeks_overdue, 'week')} overdue"
+    return told if facts.delay_stated else f"nobody has stated how late it is: taken as {told}"
+
+
 def _repeat(facts: Facts, days: int) -> str:
     if not facts.repeated:
-        return f"the same issue is not known to have failed before within {days} days"
+        return f"the same issue is not known to have failed before within {counted(days, 'day')}"
     found = len(facts.failed_in)
-    where = f": {found} complaint{'s' if found > 1 else ''}" if found else ", as it was stated"
-    return f"the same issue failed before within {days} days{where}"
+    where = f": {counted(found, 'complaint')}" if found else ", as it was stated"
+    return f"the same issue failed before within {counted(days, 'day')}{where}"
 
 
 def _tier_factor(facts: Facts, formula: Formula) -> _Factor:

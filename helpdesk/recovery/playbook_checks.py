@@ -1,11 +1,17 @@
 """What is wrong with a version of a playbook, and what is odd about it, beyond what its schema says."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from decimal import Decimal
+from typing import Any, Final
 
 from helpdesk.kernel.errors import FieldError, ValidationFailed
 from helpdesk.kernel.expressions import ALWAYS, read
 from helpdesk.kernel.facts import Vocabulary
+
+_NOT_BELOW_ONE: Final = {
+    "repeat": "where the same issue failed before",
+    "vulnerability": "where a vulnerability makes it worse",
+}
 
 
 def checked(spec: Mapping[str, Any], vocabulary: Vocabulary, at: str) -> tuple[dict[str, Any], list[dict[str, str]]]:
@@ -20,7 +26,7 @@ def checked(spec: Mapping[str, Any], vocabulary: Vocabulary, at: str) -> tuple[d
         rules.append({**rule, "condition": condition})
     if problems:
         raise ValidationFailed(errors=problems)
-    return {**spec, "rules": rules}, list(_warnings(spec, rules, vocabulary, at))
+    return {**spec, "rules": rules}, [*_warnings(spec, rules, vocabulary, at), *_wrong_way(spec, rules, at)]
 
 
 def spelled(written: Any, vocabulary: Vocabulary, at: str) -> tuple[Any, list[FieldError]]:
@@ -80,6 +86,51 @@ def _warnings(
     for code in spec["lost"]:
         if known and code not in known:
             yield FieldError.at(f"{at}/lost/{code}", "unknown", "There is no such category or issue now.")
+
+
+def _wrong_way(spec: Mapping[str, Any], rules: Sequence[Mapping[str, Any]], at: str) -> Iterator[dict[str, str]]:
+    """Numbers that can hardly be meant, of the formula and of the rules."""
+    yield from _odd(spec["formula"], spec["formula"], f"{at}/formula")
+    for place, rule in enumerate(rules):
+        yield from _odd(rule.get("set") or {}, spec["formula"], f"{at}/rules/{place}/set")
+        if _asks_for(rule["condition"], "vulnerable", wanted=True) and Decimal(rule.get("factor") or 1) < 1:
+            text = "It gives less goodwill to whom a vulnerability makes it worse for."
+            yield FieldError.at(f"{at}/rules/{place}/factor", "less_for_vulnerable", text)
+
+
+def _odd(part: Mapping[str, Any], formula: Mapping[str, Any], at: str) -> Iterator[dict[str, str]]:
+    """Of a formula, or of what a rule sets of one, what goes the wrong way or leaves nothing."""
+    fault = {name: Decimal(value) for name, value in {**formula["fault"], **(part.get("fault") or {})}.items()}
+    if part.get("fault") and not fault["none"] <= fault["shared"] <= fault["firm"]:
+        text = "The less the fault is the firm's, the more there is: none, shared, firm are to rise."
+        yield FieldError.at(f"{at}/fault", "order", text)
+    for name, about in _NOT_BELOW_ONE.items():
+        if Decimal((part.get(name) or {}).get("factor", 1)) < 1:
+            yield FieldError.at(f"{at}/{name}/factor", "below_one", f"Below 1: there is less goodwill {about}.")
+    for tier, factor in ((part.get("tier") or {}).get("factors") or {}).items():
+        if Decimal(factor) == 0:
+            yield FieldError.at(
+                f"{at}/tier/factors/{tier}", "zero", "0: customers of this tier never have any goodwill."
+            )
+    if part.get("cap") is not None and Decimal(part["cap"]["of_price"]) == 0:
+        yield FieldError.at(f"{at}/cap/of_price", "zero", "0: where a price is known there is never any goodwill.")
+    delay = part.get("delay") or {}
+    if delay and Decimal(delay["per_week"]) > 0 and delay["most_weeks"] == 0:
+        yield FieldError.at(f"{at}/delay/most_weeks", "without_effect", "0: no week counts, whatever each adds.")
+    if part.get("band") and all(Decimal(value) == 0 for value in {**formula["band"], **part["band"]}.values()):
+        yield FieldError.at(f"{at}/band", "zero", "No severity has any goodwill.")
+
+
+def _asks_for(condition: Any, field: str, *, wanted: Any) -> bool:
+    """Whether a condition holds only where that fact is so."""
+    if not isinstance(condition, Mapping):
+        return False
+    if "all" in condition:
+        return any(_asks_for(part, field, wanted=wanted) for part in condition["all"])
+    if "any" in condition:
+        parts = condition["any"]
+        return bool(parts) and all(_asks_for(part, field, wanted=wanted) for part in parts)
+    return (condition.get("field"), condition.get("operator"), condition.get("value")) == (field, "is", wanted)
 
 
 def _never(condition: Any, vocabulary: Vocabulary) -> bool:

@@ -76,9 +76,40 @@ def _words(before: Any, after: Any, path: tuple[str, ...], kind: str) -> str:
         return f"{what} is new: {_plain(after)}."
     if kind == "removed":
         return f"{what} is gone; it was {_plain(before)}."
+    if isinstance(before, list) and isinstance(after, list) and kind == "changed":
+        told = "; ".join(_listed(before, after))
+        return f"{what}: {told}" if told.endswith(".") else f"{what}: {told}."
     if kind == "moved":
         return f"{what}s stand in another order: {_plain(after)}."
     return f"{what}: {_plain(before)} becomes {_plain(after)}."
+
+
+def _listed(before: Sequence[Any], after: Sequence[Any]) -> Iterator[str]:
+    """What was added, taken out, changed or moved, each by its name."""
+    old, new = _by_name(before), _by_name(after)
+    for name in [name for name in new if name not in old]:
+        yield f"{name} is new" if new[name] == name else f"{name} is new ({_plain(new[name])})"
+    yield from (f"{name} is gone" for name in old if name not in new)
+    for name in [name for name in old if name in new and new[name] != old[name]]:
+        one, other = old[name], new[name]
+        for part in dict.fromkeys([*one, *other]):
+            if one.get(part) != other.get(part):
+                yield f"{part} of {name}: {_plain(one.get(part))} becomes {_plain(other.get(part))}"
+    common = [[name for name in items if name in old and name in new] for items in (old, new)]
+    if common[0] != common[1]:
+        yield f"in another order: {', '.join(common[1])}"
+
+
+def _by_name(items: Sequence[Any]) -> dict[str, Any]:
+    """A tactic by its act, a line by its text, a name by itself; of two of one name the later ones with their number."""
+    found: dict[str, Any] = {}
+    for item in items:
+        name = str(item.get("act") or item.get("text")) if isinstance(item, Mapping) else str(item)
+        place = 1
+        while (name if place == 1 else f"{name} {place}") in found:
+            place += 1
+        found[name if place == 1 else f"{name} {place}"] = item
+    return found
 
 
 def _plain(value: Any) -> str:

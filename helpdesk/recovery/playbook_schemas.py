@@ -30,8 +30,11 @@ _CODE: Final = Pattern(r"^[A-Z0-9]{1,20}([._-][A-Z0-9_]{1,30})*$", error="Write 
 class Number(fields.String):
     """A decimal as a string, from 0 to `most`."""
 
-    def __init__(self, most: int, **kwargs: Any) -> None:
-        super().__init__(validate=DECIMAL, **kwargs)
+    def __init__(self, most: int, *, metadata: dict[str, Any] | None = None, **kwargs: Any) -> None:
+        said = metadata or {}
+        bounds = f"From 0 to {most}."
+        text = f"{said['description']} {bounds}" if "description" in said else bounds
+        super().__init__(validate=DECIMAL, metadata={**said, "description": text}, **kwargs)
         self._most = most
 
     def _deserialize(self, value: Any, *args: Any, **kwargs: Any) -> Any:

@@ -220,6 +220,7 @@ def _facts(complaint: Complaint, known: _Known, book: Playbook, failed: _FailedB
         severity=complaint.severity,
         tier=values["customer_tier"],
         repeated=failed(book.formula.repeat_within_days),
+        delay_stated="weeks_overdue" not in known.assumed,
         failed_in=failed.complaints(book.formula.repeat_within_days),
         vulnerable=values["vulnerable"],
         tariffs=_owed(known.tariffs, known.settled["loss"].currency),

@@ -15,6 +15,7 @@ from typing import Any, Final
 from helpdesk.kernel.errors import FieldError
 from helpdesk.kernel.money import Money
 from helpdesk.recovery.case_facts import COUNTED, Known, plain
+from helpdesk.recovery.counting import counted
 
 CODES: Final = (
     "owed",
@@ -94,7 +95,7 @@ def _delayed(numbers: Numbers, currency: str, facts: Known) -> Outcome:
         return Outcome(code="extraordinary", because="Extraordinary circumstances excuse a delay.")
     late, least = facts["delay_hours"], Decimal(numbers["delay_from_hours"])
     if late < least:
-        because = f"It arrived {plain(late)} hours late; from {plain(least)} hours on it counts."
+        because = f"It arrived {counted(late, 'hour')} late; from {counted(least, 'hour')} on it counts."
         return Outcome(code="not_late_enough", because=because)
     band, amount, told = _band(numbers, facts)
     below = numbers.get("last_band_halved_below_hours")
@@ -104,7 +105,7 @@ def _delayed(numbers: Numbers, currency: str, facts: Known) -> Outcome:
         and amount == Decimal(band["amount"])
         and late < Decimal(below)
     )
-    steps = [told, _half(halved, f"{plain(late)} hours late")]
+    steps = [told, _half(halved, f"{counted(late, 'hour')} late")]
     return _owed(amount / 2 if halved else amount, currency, facts, "The delay was long enough.", *steps)
 
 
@@ -113,10 +114,10 @@ def _cancelled(numbers: Numbers, currency: str, facts: Known) -> Outcome:
         return Outcome(code="extraordinary", because="Extraordinary circumstances excuse a cancellation.")
     notice = _notice(numbers, facts)
     if notice["arrives_later_below_hours"] is None:
-        because = f"It was told {facts['notice_days']} days before, which is in time."
+        because = f"It was told {counted(facts['notice_days'], 'day')} before, which is in time."
         return Outcome(code="told_in_time", because=because)
     if facts["rerouted"] and _close_enough(notice, facts):
-        because = f"It was told {facts['notice_days']} days before, and the other transport leaves and arrives close to what was planned."
+        because = f"It was told {counted(facts['notice_days'], 'day')} before, and the other transport leaves and arrives close to what was planned."
         return Outcome(code="rerouted_in_time", because=because)
     return _perhaps_halved(numbers, currency, facts, "The cancellation was told too late.")
 
@@ -134,7 +135,7 @@ def _refused(numbers: Numbers, currency: str, facts: Known) -> Outcome:
 def _perhaps_halved(numbers: Numbers, currency: str, facts: Known, because: str) -> Outcome:
     band, amount, told = _band(numbers, facts)
     halved = bool(facts["rerouted"] and facts["delay_hours"] <= Decimal(band["halved_up_to_hours"]))
-    why = f"re-routed, {plain(facts['delay_hours'])} hours later" if facts["rerouted"] else "not re-routed"
+    why = f"re-routed, {counted(facts['delay_hours'], 'hour')} later" if facts["rerouted"] else "not re-routed"
     return _owed(amount / 2 if halved else amount, currency, facts, because, told, _half(halved, why))
 
 
@@ -213,7 +214,9 @@ def _fare_multiple(numbers: Numbers, currency: str, facts: Known) -> Outcome:
         because = f"The fare is in {facts['fare'].currency}, the tariff in {currency}; there is no exchange rate here."
         return Outcome(code="other_currency", because=because)
     if facts["rerouted"] and facts["delay_hours"] <= Decimal(numbers["none_up_to_hours"]):
-        because = f"The other transport arrives within {numbers['none_up_to_hours']} hours of what was planned."
+        because = (
+            f"The other transport arrives within {counted(numbers['none_up_to_hours'], 'hour')} of what was planned."
+        )
         return Outcome(code="rerouted_in_time", because=because)
     return _of_fare(numbers, currency, facts)
 
@@ -223,7 +226,7 @@ def _of_fare(numbers: Numbers, currency: str, facts: Known) -> Outcome:
     why = "no other transport was offered"
     if facts["rerouted"]:
         below = numbers["lower"]["below_hours"]["international" if facts["international"] else "domestic"]
-        why = f"the other transport arrives {plain(facts['delay_hours'])} hours later; from {below} on the higher share counts"
+        why = f"the other transport arrives {counted(facts['delay_hours'], 'hour')} later; from {below} on the higher share counts"
         share = numbers["lower"] if facts["delay_hours"] < Decimal(below) else share
     full = facts["fare"].decimal * Decimal(share["percent"]) / 100
     each = min(full, Decimal(share["at_most"]))

@@ -86,6 +86,16 @@ def test_delay_stops_growing_after_four_weeks(weeks: int, goodwill: str) -> None
     assert suggestion(weeks_overdue=weeks).goodwill == eur(goodwill)
 
 
+def test_how_late_it_is_is_said_as_stated_or_not() -> None:
+    def because(**more: object) -> str:
+        return str(suggestion(**more).lines[-1].evidence["factors"][2]["because"])
+
+    assert because(weeks_overdue=1) == "1 week overdue"
+    assert because(weeks_overdue=2) == "2 weeks overdue"
+    assert because(weeks_overdue=0) == "0 weeks overdue"
+    assert because(delay_stated=False) == "nobody has stated how late it is: taken as 0 weeks overdue"
+
+
 @pytest.mark.parametrize("tier", TIERS)
 def test_no_tier_counts_at_the_worst_severity(tier: str) -> None:
     assert suggestion(severity="S1", tier=tier).goodwill == eur("300")

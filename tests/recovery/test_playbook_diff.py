@@ -61,6 +61,30 @@ def test_an_alternative_with_what_it_is_for() -> None:
     assert found == "Alternative more is new: Points; for product; replacement; goodwill as points, times 1.5."
 
 
+def test_of_tactics_what_is_new_gone_changed_and_moved() -> None:
+    tactics = shipped_spec()["tactics"]
+    said = {item["act"]: item["text"] for item in tactics}
+    changed = [tactics[0] | {"text": "Thank them."}, *tactics[1:]]
+    assert words({}, {"tactics": changed}) == [
+        f"Tactics: text of acknowledge: {said['acknowledge']} becomes Thank them."
+    ]
+    fewer = [item for item in tactics if item["act"] != "prevent"]
+    assert words({}, {"tactics": fewer}) == ["Tactics: prevent is gone."]
+    assert words(
+        {"tactics": fewer}, {"tactics": [*fewer, {"act": "prevent", "text": "Mend it.", "when": "named"}]}
+    ) == ["Tactics: prevent is new (act prevent, text Mend it., when named)."]
+    first, second, *others = fewer
+    (moved,) = words({"tactics": fewer}, {"tactics": [second, first, *others]})
+    assert moved.startswith("Tactics: in another order: apologise, acknowledge, ")
+
+
+def test_of_names_in_a_rule_what_is_new_and_gone() -> None:
+    rule = {"name": "late", "condition": LATE, "tactics": ["apologise", "fix"]}
+    assert words({"rules": [rule]}, {"rules": [rule | {"tactics": ["fix", "prevent"]}]}) == [
+        "Rule late Tactics: prevent is new; apologise is gone."
+    ]
+
+
 def test_it_ends() -> None:
     found = added(condition={"all": [LATE] * 90})
     assert found.endswith("....")
