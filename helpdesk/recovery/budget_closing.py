@@ -19,7 +19,7 @@ from helpdesk.recovery import budget_alerts, budget_ledger, budget_queries, budg
 from helpdesk.recovery.budget_events import BudgetClosed, BudgetLapsed
 from helpdesk.recovery.budget_models import Budget
 from helpdesk.recovery.budget_queries import Pair
-from helpdesk.recovery.events import OfferCarried
+from helpdesk.recovery.events import OfferCarried, of_offer
 from helpdesk.recovery.lifecycle import RESERVED
 from helpdesk.recovery.queries import Held
 from helpdesk.recovery.reservations import SETTLE_CLOSED
@@ -120,12 +120,7 @@ def _tell_carried(uow: UnitOfWork, held: Held, pair: Pair) -> None:
         raise ValueError(f"offer {offer.id} has no budget")
     uow.record(
         OfferCarried(
-            complaint_id=held.complaint.id,
-            reference=held.complaint.reference,
-            offer_id=offer.id,
-            kind=offer.kind,
-            amount_minor=offer.amount_minor,
-            currency=offer.currency,
+            **of_offer(held.complaint, offer),
             from_budget_id=pair.budget.id,
             to_budget_id=offer.budget_id,
         ),

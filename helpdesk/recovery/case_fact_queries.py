@@ -57,9 +57,3 @@ def recorded(session: Session, complaint: Complaint) -> Recorded:
 def own_row(session: Session, complaint_id: UUID) -> CaseFacts | None:
     """Of this complaint alone; whoever changes it holds the complaint's lock."""
     return session.execute(select(CaseFacts).where(CaseFacts.complaint_id == complaint_id)).scalar_one_or_none()
-
-
-def own_facts(session: Session, complaint_id: UUID) -> dict[str, Any]:
-    """As they are kept."""
-    found = session.execute(select(_FACTS.facts).where(_FACTS.complaint_id == complaint_id)).scalar_one_or_none()
-    return dict(found or {})

@@ -10,7 +10,6 @@ from helpdesk.recovery.case_facts import CAUSES, FACTS, LOST, RANGES, plain
 
 DECIMAL: Final = Pattern(r"^\d{1,16}(\.\d{1,8})?$", error="Write a plain decimal, for example 25.00.")
 CODE: Final = r"^[a-z0-9]+([._-][a-z0-9]+)*$"
-_FARE: Final = {"amount": "320.00", "currency": "USD"}
 
 
 class DecimalField(fields.String):

@@ -26,7 +26,7 @@ from helpdesk.kernel.unit_of_work import UnitOfWork
 from helpdesk.recovery import guard_queries, kin_queries
 from helpdesk.recovery.counting import counted
 from helpdesk.recovery.errors import AlreadyCompensated
-from helpdesk.recovery.events import DuplicateAllowed
+from helpdesk.recovery.events import DuplicateAllowed, of_offer
 from helpdesk.recovery.guard_models import DuplicateOverride
 from helpdesk.recovery.kin_queries import MATTER, PARTED, PERSON, Given
 from helpdesk.recovery.models import Offer
@@ -165,12 +165,7 @@ def keep(
     )
     uow.record(
         DuplicateAllowed(
-            complaint_id=complaint.id,
-            reference=complaint.reference,
-            offer_id=offer.id,
-            kind=offer.kind,
-            amount_minor=offer.amount_minor,
-            currency=offer.currency,
+            **of_offer(complaint, offer),
             offers=len(found),
             given_minor=given,
             reason=why,

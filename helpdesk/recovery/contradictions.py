@@ -8,7 +8,7 @@ from helpdesk.kernel.errors import FieldError, ValidationFailed
 from helpdesk.kernel.unit_of_work import UnitOfWork
 from helpdesk.recovery import offers, outcomes, provider_queries, reservations
 from helpdesk.recovery.errors import BooksDiffer, NothingContradicted
-from helpdesk.recovery.events import OfferContradictionSettled
+from helpdesk.recovery.events import OfferContradictionSettled, of_offer
 from helpdesk.recovery.kinds import PAYING
 from helpdesk.recovery.lifecycle import SPENT
 from helpdesk.recovery.provider_models import RemedyOrder
@@ -38,12 +38,7 @@ def settle(uow: UnitOfWork, actor: Actor, held: Held, given: dict[str, Any]) -> 
     _see_to(uow, order, reference)
     uow.record(
         OfferContradictionSettled(
-            complaint_id=held.complaint.id,
-            reference=held.complaint.reference,
-            offer_id=offer.id,
-            kind=offer.kind,
-            amount_minor=offer.amount_minor,
-            currency=offer.currency,
+            **of_offer(held.complaint, offer),
             provider_id=order.provider_id,
             round=order.round,
             reason=given["reason"],

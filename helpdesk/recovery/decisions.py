@@ -12,6 +12,7 @@ from helpdesk.recovery import approvals, waiting_queries
 from helpdesk.recovery.approvals import Judgement
 from helpdesk.recovery.authority_events import OfferFlagged
 from helpdesk.recovery.decision_models import OfferDecision
+from helpdesk.recovery.events import of_offer
 from helpdesk.recovery.flag_models import OfferFlag
 from helpdesk.recovery.queries import Held
 from helpdesk.recovery.structuring import Earlier, Suspicion
@@ -110,12 +111,7 @@ def _flag(uow: UnitOfWork, held: Held, judgement: Judgement, found: Suspicion, *
     uow.add_rows(OfferFlag, [flag])
     uow.record(
         OfferFlagged(
-            complaint_id=complaint.id,
-            reference=complaint.reference,
-            offer_id=offer.id,
-            kind=offer.kind,
-            amount_minor=offer.amount_minor,
-            currency=offer.currency,
+            **of_offer(complaint, offer),
             flag_id=UUID(str(flag["id"])),
             person_id=judgement.basis.person_id,
             pattern=found.pattern,

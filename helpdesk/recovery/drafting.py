@@ -30,7 +30,7 @@ from helpdesk.recovery import (
     texts,
 )
 from helpdesk.recovery.errors import ComplaintTakesNoOffers, DuplicateOffer, OfferStands
-from helpdesk.recovery.events import OfferDrafted
+from helpdesk.recovery.events import OfferDrafted, of_offer
 from helpdesk.recovery.lifecycle import COMPLAINT_TAKES_OFFERS, COPIED, LIFECYCLE, counted
 from helpdesk.recovery.models import Offer
 from helpdesk.recovery.option_checks import check_options
@@ -95,12 +95,7 @@ def draft(
     remedies.count(complaint, **counted(offer.status, delivered=False), amount=offer.amount_minor)
     uow.record(
         OfferDrafted(
-            complaint_id=complaint.id,
-            reference=complaint.reference,
-            offer_id=offer.id,
-            kind=offer.kind,
-            amount_minor=offer.amount_minor,
-            currency=offer.currency,
+            **of_offer(complaint, offer),
             options=choices.write(uow, offer, options),
             successor_of=successor_of,
             copied_from=copied_from,

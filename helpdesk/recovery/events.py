@@ -26,6 +26,18 @@ class OfferEvent(Event):
         return self.offer_id
 
 
+def of_offer(complaint: Any, offer: Any) -> dict[str, Any]:
+    """What every event of an offer names, of the rows of both."""
+    return {
+        "complaint_id": complaint.id,
+        "reference": complaint.reference,
+        "offer_id": offer.id,
+        "kind": offer.kind,
+        "amount_minor": offer.amount_minor,
+        "currency": offer.currency,
+    }
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OfferDrafted(OfferEvent):
     """`options`: number, kind, amount_minor and currency of each, where the customer has a choice; else

@@ -13,7 +13,7 @@ from helpdesk.complaints.models import Complaint
 from helpdesk.kernel.differences import Changes
 from helpdesk.kernel.unit_of_work import UnitOfWork
 from helpdesk.recovery import queries
-from helpdesk.recovery.events import OfferMoved
+from helpdesk.recovery.events import OfferMoved, of_offer
 from helpdesk.recovery.lifecycle import counted
 from helpdesk.recovery.models import Offer
 
@@ -50,12 +50,7 @@ def _hand_over(uow: UnitOfWork, offer: Offer, giver: Complaint, taker: Complaint
     for complaint, changed in ((giver, given), (taker, taken)):
         uow.record(
             OfferMoved(
-                complaint_id=complaint.id,
-                reference=complaint.reference,
-                offer_id=offer.id,
-                kind=offer.kind,
-                amount_minor=offer.amount_minor,
-                currency=offer.currency,
+                **of_offer(complaint, offer),
                 complaint_changes=changed,
                 moved_from=giver.id,
                 moved_to=taker.id,

@@ -42,7 +42,7 @@ from helpdesk.recovery import (
 from helpdesk.recovery.approvals import Judgement
 from helpdesk.recovery.authority import Verdict
 from helpdesk.recovery.errors import PredecessorAccepted
-from helpdesk.recovery.events import BY_ACTION
+from helpdesk.recovery.events import BY_ACTION, of_offer
 from helpdesk.recovery.kinds import ASK, ISSUE, OUTSIDE, PAYING
 from helpdesk.recovery.lifecycle import (
     BEFORE_CUSTOMER,
@@ -129,20 +129,16 @@ def advance(
             }
         ],
     )
+    issued: dict[str, Any] = {"delivered": offer.delivered_at is not None} if action in ISSUING_ACTIONS else {}
     uow.record(
         BY_ACTION[action](
-            complaint_id=complaint.id,
-            reference=complaint.reference,
-            offer_id=offer.id,
-            kind=offer.kind,
-            amount_minor=offer.amount_minor,
-            currency=offer.currency,
+            **of_offer(complaint, offer),
             action=action,
             from_status=source,
             to_status=target,
             given=supplied,
             complaint_changes=counts,
-            **({"delivered": offer.delivered_at is not None} if action in ISSUING_ACTIONS else {}),
+            **issued,
         ),
         stream=complaint,
         actor=actor,

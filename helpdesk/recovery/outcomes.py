@@ -11,7 +11,7 @@ from helpdesk.identity.actors import SYSTEM
 from helpdesk.kernel.clock import rfc3339
 from helpdesk.kernel.unit_of_work import UnitOfWork
 from helpdesk.recovery import offers, provider_queries, telling
-from helpdesk.recovery.events import OfferContradicted
+from helpdesk.recovery.events import OfferContradicted, of_offer
 from helpdesk.recovery.kinds import ASK
 from helpdesk.recovery.provider_answers import FAILED, ISSUED, PENDING, Answer
 from helpdesk.recovery.provider_models import RemedyOrder, duty_key
@@ -122,12 +122,7 @@ def late(uow: UnitOfWork, held: Held, order: RemedyOrder, answer: Answer) -> Non
     offer = held.offer
     uow.record(
         OfferContradicted(
-            complaint_id=held.complaint.id,
-            reference=held.complaint.reference,
-            offer_id=offer.id,
-            kind=offer.kind,
-            amount_minor=offer.amount_minor,
-            currency=offer.currency,
+            **of_offer(held.complaint, offer),
             provider_id=order.provider_id,
             round=order.round,
             says=against,

@@ -33,7 +33,6 @@ from helpdesk.recovery.playbook_spec import shipped_spec
 
 STEP = 10
 _OF_PLAYBOOK = ("name", "position", "condition")
-_OF_DRAFT = ("spec", "note")
 
 
 def create(uow: UnitOfWork, given: Mapping[str, Any]) -> UUID:

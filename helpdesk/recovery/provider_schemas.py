@@ -4,12 +4,12 @@ from typing import Any, Final
 
 from marshmallow import ValidationError, fields, validate, validates_schema
 
-from helpdesk.kernel.money import currencies
 from helpdesk.kernel.schemas import Choice, Flag, Line, PageQuery, Schema, Text, Timestamp, Whole
 from helpdesk.recovery.kinds import OUTSIDE
 from helpdesk.recovery.provider_answers import MOST_REFERENCE
 from helpdesk.recovery.provider_models import MODES, ORDER_STATES, SAYINGS
 from helpdesk.recovery.providers import DEFAULT_OVERLAP, MAX_OVERLAP
+from helpdesk.recovery.schemas import known_currency
 
 _KINDS: Final = tuple(sorted(OUTSIDE))
 _URL: Final = "https://pay.example.com/helpdesk/remedies"
@@ -21,11 +21,6 @@ _MONEY: Final = "ISO 4217; empty: all."
 _TIMEOUT: Final = "Seconds until an answer counts as none."
 
 
-def _currency(code: str) -> None:
-    if code not in currencies():
-        raise ValidationError("Write a current ISO 4217 currency, for example EUR.")
-
-
 def _kinds(**kwargs: Any) -> fields.List[str]:
     meta = {"description": _WHICH, "example": ["refund", "partial_refund"]}
     return fields.List(Choice(_KINDS), validate=validate.Length(1, len(_KINDS)), metadata=meta, **kwargs)
@@ -33,7 +28,9 @@ def _kinds(**kwargs: Any) -> fields.List[str]:
 
 def _currencies(**kwargs: Any) -> fields.List[str]:
     meta = {"description": _MONEY, "example": ["EUR"]}
-    return fields.List(fields.String(validate=_currency), validate=validate.Length(max=200), metadata=meta, **kwargs)
+    return fields.List(
+        fields.String(validate=known_currency), validate=validate.Length(max=200), metadata=meta, **kwargs
+    )
 
 
 class RemedyProviderQuery(PageQuery):

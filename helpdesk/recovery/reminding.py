@@ -11,7 +11,7 @@ from helpdesk.identity.actors import SYSTEM
 from helpdesk.kernel.clock import rfc3339
 from helpdesk.kernel.unit_of_work import UnitOfWork
 from helpdesk.recovery import telling
-from helpdesk.recovery.events import OfferReminded
+from helpdesk.recovery.events import OfferReminded, of_offer
 from helpdesk.recovery.models import Offer
 from helpdesk.recovery.offers import Links
 from helpdesk.recovery.queries import Held
@@ -36,12 +36,7 @@ def remind(uow: UnitOfWork, held: Held, lead: timedelta, to: Links) -> bool:
     offer.touch()
     uow.record(
         OfferReminded(
-            complaint_id=held.complaint.id,
-            reference=held.complaint.reference,
-            offer_id=offer.id,
-            kind=offer.kind,
-            amount_minor=offer.amount_minor,
-            currency=offer.currency,
+            **of_offer(held.complaint, offer),
             valid_until=rfc3339(offer.valid_until),
         ),
         stream=held.complaint,

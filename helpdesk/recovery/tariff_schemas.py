@@ -2,11 +2,11 @@
 
 from typing import Any, Final
 
-from marshmallow import ValidationError, fields, validate
+from marshmallow import fields, validate
 
-from helpdesk.kernel.money import currencies
 from helpdesk.kernel.schemas import Choice, Flag, Line, PageQuery, Pattern, Schema, Text, Timestamp, shallow
 from helpdesk.recovery.case_fact_schemas import CODE, CaseFactsIn
+from helpdesk.recovery.schemas import known_currency
 from helpdesk.recovery.tariff_methods import CODES, METHODS
 
 _NUMBERS: Final = {"units": {"missed_appointments": "32.31"}}
@@ -17,11 +17,6 @@ _ABOUT_NUMBERS: Final = (
     "`departs_earlier_up_to_hours`, `arrives_later_below_hours`. `fare_multiple`: `none_up_to_hours`; `lower` (`percent`, `at_most`, "
     "`below_hours` of `domestic` and `international`); `higher` (`percent`, `at_most`). `per_unit`: `units`, fact -> amount."
 )
-
-
-def _known_currency(code: str) -> None:
-    if code not in currencies():
-        raise ValidationError("Write a current ISO 4217 currency, for example EUR.")
 
 
 class TariffVersionIn(Schema):
@@ -46,7 +41,7 @@ class TariffVersionIn(Schema):
     )
     note = Text(allow_none=True, load_default=None, max_length=2000, metadata={"example": None})
     method = Choice(METHODS, required=True, metadata={"example": "per_unit"})
-    currency = fields.String(required=True, validate=_known_currency, metadata={"example": "GBP"})
+    currency = fields.String(required=True, validate=known_currency, metadata={"example": "GBP"})
     set_off = Flag(
         load_default=False,
         metadata={

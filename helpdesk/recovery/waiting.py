@@ -24,6 +24,7 @@ from helpdesk.recovery.approval_models import ApprovalRequest
 from helpdesk.recovery.approvals import Asked, Judgement
 from helpdesk.recovery.authority import Sums, Verdict, excesses
 from helpdesk.recovery.authority_events import ApprovalOverdue
+from helpdesk.recovery.events import of_offer
 from helpdesk.recovery.models import Offer
 from helpdesk.recovery.queries import Held
 
@@ -97,12 +98,7 @@ def escalate(uow: UnitOfWork, held: Held) -> bool:
     request.escalated_to = _next_with_anybody(uow, request.level)
     uow.record(
         ApprovalOverdue(
-            complaint_id=held.complaint.id,
-            reference=held.complaint.reference,
-            offer_id=held.offer.id,
-            kind=held.offer.kind,
-            amount_minor=held.offer.amount_minor,
-            currency=held.offer.currency,
+            **of_offer(held.complaint, held.offer),
             due_at=rfc3339(request.due_at),
             level=request.level,
             escalated_to=request.escalated_to,
