@@ -45,18 +45,18 @@ def crew(database: Database, team: UUID, join: Join, manager: Caller, admin: Cal
 
 
 @pytest.fixture
-def reference() -> Iterator[ReferenceProvider]:
+def reference_provider() -> Iterator[ReferenceProvider]:
     """A provider that nobody asks until it is `registered`."""
     with running(ReferenceProvider("")) as found:
         yield found
 
 
 @pytest.fixture
-def registered(admin: Caller, reference: ReferenceProvider) -> dict[str, Any]:
-    return register(admin, reference)
+def registered(admin: Caller, reference_provider: ReferenceProvider) -> dict[str, Any]:
+    return register(admin, reference_provider)
 
 
 @pytest.fixture
-def provider(reference: ReferenceProvider, registered: dict[str, Any]) -> ReferenceProvider:
+def provider(reference_provider: ReferenceProvider, registered: dict[str, Any]) -> ReferenceProvider:
     """One that is asked."""
-    return reference
+    return reference_provider

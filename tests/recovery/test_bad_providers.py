@@ -66,8 +66,8 @@ _ENDS = ("issued", "failed")
 
 class TestTimesOutAfterDoingIt:
     @pytest.fixture
-    def registered(self, admin: Caller, reference: ReferenceProvider) -> dict[str, Any]:
-        return register(admin, reference, timeout_seconds=1)
+    def registered(self, admin: Caller, reference_provider: ReferenceProvider) -> dict[str, Any]:
+        return register(admin, reference_provider, timeout_seconds=1)
 
     def test_once(self, program: Program, agent: Caller, offer: dict[str, Any], provider: ReferenceProvider) -> None:
         provider.plan = ["hang"]

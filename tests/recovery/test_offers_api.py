@@ -11,6 +11,7 @@ from helpdesk.identity.actors import SYSTEM
 from helpdesk.kernel.unit_of_work import Database
 from helpdesk.recovery import jobs, offers
 from helpdesk.wiring import Program
+from tests.complaints.steps import do
 from tests.conftest import Caller, complaint_body
 from tests.racing import at_once
 from tests.recovery.answers import LETTER, NO_ID, codes, refused
@@ -55,6 +56,7 @@ class TestSuggestion:
     def test_the_same_issue_before_counts(
         self, database: Database, agent: Caller, complaint: dict[str, Any], team: UUID
     ) -> None:
+        do(database, UUID(complaint["id"]), "investigate")
         second = agent.post("/complaints", complaint_body(team_id=str(team))).json
 
         def repeat() -> str:
