@@ -30,7 +30,7 @@ class JobOut(Schema):
         required=True, metadata={"description": "Items with an outcome, whichever it is.", "example": 120}
     )
     failed = fields.Integer(required=True, metadata={"description": "Of these, those refused.", "example": 2})
-    result = fields.Dict(required=True, allow_none=True, metadata={"example": None})
+    result: fields.Field[Any] = fields.Dict(required=True, allow_none=True, metadata={"example": None})
     error = fields.String(required=True, allow_none=True, metadata={"example": None})
     created_at = Timestamp(required=True)
     started_at = Timestamp(required=True, allow_none=True)

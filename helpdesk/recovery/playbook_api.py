@@ -276,9 +276,10 @@ def _show_job(session: Session, actor: Actor, job_id: UUID) -> Any:
     operation_id="dry_run_playbook_version",
     summary="What a version would have suggested for past complaints, beside what is suggested now",
     description="A job (202). Changes nothing. Its `result`: how many complaints, what it would cost before and after, median and 90th "
-    "percentile, by severity and tier, for each currency; a complaint that another playbook is for is not counted.",
+    "percentile, by severity and tier, for each currency, and the complaints that change most; a complaint that another playbook is "
+    "for is not counted.",
     body=schemas.PlaybookDryRunIn,
-    answer=schemas.JobOut,
+    answer=schemas.PlaybookTrialJob,
     status=202,
     permission="playbook:manage",
     load=_hold,

@@ -15,7 +15,7 @@ from helpdesk.kernel.schemas import ByName, Choice, Flag, Line, Pattern, Schema,
 from helpdesk.recovery.case_fact_schemas import DECIMAL
 from helpdesk.recovery.case_facts import LOST, plain
 from helpdesk.recovery.playbook_models import LAST, STATES
-from helpdesk.recovery.playbook_spec import ACTS, GOODWILL_KINDS, IN_KIND, SHARES, WHEN
+from helpdesk.recovery.playbook_spec import ACTS, GOODWILL_KINDS, IN_KIND, MOST_CHANGED, SHARES, WHEN
 
 __all__ = ["JobOut", "Vocabulary"]
 
@@ -366,4 +366,81 @@ class PlaybookDryRunIn(Schema):
         load_default=10_000,
         validate=validate.Range(1, 100_000),
         metadata={"description": "At most so many, the newest.", "example": 10_000},
+    )
+
+
+_SUM: Final = {"amount": "40.00", "currency": "EUR"}
+
+
+class PlaybookTrialSide(Schema):
+    total = fields.Dict(required=True, metadata={"example": _SUM})
+    median = fields.Dict(
+        required=True,
+        metadata={"description": "Between two values the mean, rounded half up to the minor unit.", "example": _SUM},
+    )
+    p90 = fields.Dict(
+        required=True, metadata={"description": "The smallest that nine in ten do not exceed.", "example": _SUM}
+    )
+
+
+class PlaybookTrialFigures(Schema):
+    complaints = fields.Integer(required=True, metadata={"example": 120})
+    more = fields.Integer(required=True, metadata={"description": "With a larger suggestion.", "example": 20})
+    less = fields.Integer(required=True, metadata={"example": 4})
+    same = fields.Integer(required=True, metadata={"example": 96})
+    before = fields.Nested(PlaybookTrialSide, required=True, metadata={"description": "By what is in force."})
+    after = fields.Nested(PlaybookTrialSide, required=True, metadata={"description": "By the version that is tried."})
+    difference = fields.Dict(
+        required=True, metadata={"description": "Of the totals; below zero it costs less.", "example": _SUM}
+    )
+
+
+class PlaybookTrialBySeverity(PlaybookTrialFigures):
+    severity = Choice(SEVERITIES, required=True, metadata={"example": "S3"})
+
+
+class PlaybookTrialByTier(PlaybookTrialFigures):
+    tier = Choice(TIERS, required=True, metadata={"example": "ordinary"})
+
+
+class PlaybookTrialChange(Schema):
+    complaint_id = fields.UUID(required=True)
+    reference = fields.String(required=True, metadata={"example": "7K3M-9QX2-TAM"})
+    before = fields.Dict(required=True, metadata={"example": _SUM})
+    after = fields.Dict(required=True, metadata={"example": _SUM})
+
+
+class PlaybookTrialCurrency(PlaybookTrialFigures):
+    currency = fields.String(required=True, metadata={"example": "EUR"})
+    by_severity = fields.List(fields.Nested(PlaybookTrialBySeverity), required=True)
+    by_tier = fields.List(fields.Nested(PlaybookTrialByTier), required=True)
+    changed_most = fields.List(
+        fields.Nested(PlaybookTrialChange),
+        required=True,
+        metadata={
+            "description": f"Of the complaints that whoever began it sees, the {MOST_CHANGED} whose suggestion changes most."
+        },
+    )
+
+
+class PlaybookTrialResult(Schema):
+    """Amounts are whole suggestions: what is owed and goodwill."""
+
+    playbook_id = fields.UUID(required=True)
+    number = fields.Integer(required=True, metadata={"description": "Of the version.", "example": 2})
+    looked_at = fields.Integer(required=True, metadata={"example": 130})
+    tried = fields.Integer(required=True, metadata={"example": 120})
+    other_playbook = fields.Integer(
+        required=True, metadata={"description": "Another playbook is for them.", "example": 10}
+    )
+    failed = fields.Integer(required=True, metadata={"description": "Could not be reckoned.", "example": 0})
+    currencies = fields.List(fields.Nested(PlaybookTrialCurrency), required=True)
+
+
+class PlaybookTrialJob(JobOut):
+    result = fields.Nested(
+        PlaybookTrialResult,
+        required=True,
+        allow_none=True,
+        metadata={"description": "Null until it is done; then in `GET /jobs/{id}`.", "example": None},
     )

@@ -27,6 +27,8 @@ SHARES: Final = ("price", "loss", "goodwill")
 """What a line of a rule may be a share of; `goodwill`: what the formula gives."""
 IN_KIND: Final = ("replacement", "re_performance", "gift")
 GOODWILL_KINDS: Final = ("voucher", "points", "service_credit", "goodwill_payment")
+MOST_CHANGED: Final = 10
+"""Complaints of each currency that a trial names."""
 SHIPPED_VERSION: Final = "1"
 
 

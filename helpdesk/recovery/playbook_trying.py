@@ -14,6 +14,7 @@ import structlog
 from sqlalchemy.exc import DBAPIError
 
 from helpdesk.identity.actors import SYSTEM, Actor
+from helpdesk.identity.recognition import recognised_again
 from helpdesk.kernel import jobs
 from helpdesk.kernel.clock import parse_rfc3339
 from helpdesk.kernel.duties import GiveUp
@@ -46,6 +47,7 @@ def begin(uow: UnitOfWork, actor: Actor, row: PlaybookVersion, given: Mapping[st
         "since": since,
         "until": until,
         "limit": given["limit"],
+        "actor_kind": actor.kind,
         "actor_id": actor.id,
     }
     return jobs.begin(uow, actor, kind=KIND, topic=TOPIC, given=json_safe(kept))
@@ -62,7 +64,8 @@ def run(database: Database, job_id: UUID) -> None:
         return
     with database.unit_of_work(SYSTEM) as uow:
         if jobs.is_wanted(uow.session, job_id):
-            figures = trial_queries.figures(uow.session, job_id)
+            asked_by = recognised_again(uow.session, given.get("actor_kind", "agent"), UUID(given["actor_id"]))
+            figures = trial_queries.figures(uow.session, asked_by, job_id)
             named = {"playbook_id": given["playbook_id"], "number": given["number"]}
             jobs.end(uow.session, job_id, "done", result={**named, **figures})
 

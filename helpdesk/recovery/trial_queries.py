@@ -11,9 +11,12 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from helpdesk.complaints.models import Complaint
+from helpdesk.complaints.queries import visible_to
+from helpdesk.identity.actors import Actor
 from helpdesk.kernel import jobs
 from helpdesk.kernel.schemas import dump_money
 from helpdesk.recovery.playbook_models import PlaybookTrial
+from helpdesk.recovery.playbook_spec import MOST_CHANGED
 
 _TRIAL: Final = PlaybookTrial.__table__.c
 
@@ -75,9 +78,9 @@ def note(session: Session, rows: Sequence[Mapping[str, Any]]) -> None:
 _FIGURES: Final = text("""
     SELECT currency, severity, tier, grouping(severity) AS no_severity, grouping(tier) AS no_tier, count(*) AS complaints,
            sum(before_minor) AS before_total, sum(after_minor) AS after_total,
-           percentile_disc(0.5) WITHIN GROUP (ORDER BY before_minor) AS before_median,
+           round(CAST(percentile_cont(0.5) WITHIN GROUP (ORDER BY before_minor) AS numeric)) AS before_median,
            percentile_disc(0.9) WITHIN GROUP (ORDER BY before_minor) AS before_p90,
-           percentile_disc(0.5) WITHIN GROUP (ORDER BY after_minor) AS after_median,
+           round(CAST(percentile_cont(0.5) WITHIN GROUP (ORDER BY after_minor) AS numeric)) AS after_median,
            percentile_disc(0.9) WITHIN GROUP (ORDER BY after_minor) AS after_p90,
            count(*) FILTER (WHERE after_minor > before_minor) AS more,
            count(*) FILTER (WHERE after_minor < before_minor) AS less,
@@ -89,8 +92,48 @@ _FIGURES: Final = text("""
 _OUTCOMES: Final = select(_TRIAL.outcome, func.count()).group_by(_TRIAL.outcome)
 
 
-def figures(session: Session, job_id: UUID) -> dict[str, Any]:
-    """How many complaints with which outcome; and for each currency the figures, of all, by severity and by tier."""
+_CHANGE: Final = func.abs(_TRIAL.after_minor - _TRIAL.before_minor)
+
+
+def _changed_most(session: Session, actor: Actor | None, job_id: UUID) -> dict[str, list[dict[str, Any]]]:
+    """By currency, of the complaints that the actor sees, those whose suggestion changes most, the furthest first."""
+    if actor is None:
+        return {}
+    ranked = (
+        select(
+            Complaint.reference,
+            _TRIAL.complaint_id,
+            _TRIAL.currency,
+            _TRIAL.before_minor,
+            _TRIAL.after_minor,
+            func.row_number()
+            .over(partition_by=_TRIAL.currency, order_by=(_CHANGE.desc(), _TRIAL.complaint_id))
+            .label("place"),
+        )
+        .join(Complaint, Complaint.id == _TRIAL.complaint_id)
+        .where(_TRIAL.job_id == job_id, _TRIAL.outcome == "tried", _CHANGE > 0, visible_to(actor))
+        .subquery()
+    )
+    place = ranked.c.place
+    rows = session.execute(select(ranked).where(place <= MOST_CHANGED).order_by(ranked.c.currency, place))
+    found: dict[str, list[dict[str, Any]]] = {}
+    for row in rows:
+        found.setdefault(row.currency, []).append(
+            {
+                "complaint_id": str(row.complaint_id),
+                "reference": row.reference,
+                "before": dump_money((row.before_minor, row.currency)),
+                "after": dump_money((row.after_minor, row.currency)),
+            }
+        )
+    return found
+
+
+def figures(session: Session, actor: Actor | None, job_id: UUID) -> dict[str, Any]:
+    """How many complaints with which outcome; and for each currency the figures, of all, by severity and by tier, with those that
+    change most. A median between two values is rounded half up to the minor unit; a 90th percentile is one that there is. `actor`:
+    whoever began it; None: they are not here any more, and no complaint is named.
+    """
     rows = session.execute(_OUTCOMES.where(_TRIAL.job_id == job_id))
     outcomes: dict[str, int] = {row[0]: row[1] for row in rows}
     found: dict[str, Any] = {}
@@ -102,6 +145,9 @@ def figures(session: Session, job_id: UUID) -> dict[str, Any]:
             of["by_severity"].append({"severity": row["severity"], **_told(row)})
         else:
             of["by_tier"].append({"tier": row["tier"], **_told(row)})
+    most = _changed_most(session, actor, job_id)
+    for currency, of in found.items():
+        of["changed_most"] = most.get(currency, [])
     return {
         "looked_at": sum(outcomes.values()),
         "tried": outcomes.get("tried", 0),

@@ -17,6 +17,7 @@ from sqlalchemy.exc import DBAPIError, IntegrityError
 from helpdesk.identity.actors import SYSTEM
 from helpdesk.kernel.unit_of_work import Database
 from helpdesk.recovery import playbook_trying, playbooks
+from helpdesk.recovery.playbook_schemas import PlaybookTrialResult
 from helpdesk.recovery.playbook_spec import shipped_spec
 from helpdesk.wiring import Program
 from tests.complaints.merging import new
@@ -582,7 +583,48 @@ class TestTrial:
         assert (money["before"]["median"], money["after"]["median"]) == (eur("40.00"), eur("50.00"))
         assert money["after"]["p90"] == eur("300.00")
         assert [item["severity"] for item in money["by_severity"]] == ["S1", "S3"]
+        assert PlaybookTrialResult().validate(result) == {}
         assert scalar(program.database, "SELECT count(*) FROM offer") == 0
+
+    def test_the_median_and_those_that_change_most(
+        self, program: Program, manager: Caller, agent: Caller, database: Database
+    ) -> None:
+        """Of 0, 75.00, 183.01, 262.51 the median is the mean of the middle two: 129.005."""
+        fours = [new(agent, complainant={"name": "Wu", "email": f"wu{place}@example.com"}) for place in range(4)]
+        for complaint, loss in zip(fours, (0, 7500, 18301, 26251), strict=True):
+            execute(database, "UPDATE complaint SET loss_minor = :loss WHERE id = :id", loss=loss, id=complaint["id"])
+        execute(database, "UPDATE complaint SET price_minor = 0 WHERE id = :id", id=fours[0]["id"])
+        published(manager, default(manager), banded("0"))
+        draft = made(manager, default(manager), banded("60"))
+        job = self.begin(manager, draft)
+        perform(program, playbook_trying.TOPIC)
+        (money,) = manager.get(f"/jobs/{job.json['id']}").json["result"]["currencies"]
+        assert (money["complaints"], money["before"]["median"], money["before"]["p90"]) == (
+            4,
+            eur("129.01"),
+            eur("262.51"),
+        )
+        assert [(item["reference"], item["before"], item["after"]) for item in money["changed_most"]][-1:] == [
+            (fours[3]["reference"], eur("262.51"), eur("300.00"))  # capped: 1.5 times the price less the loss
+        ]
+        assert {item["reference"] for item in money["changed_most"]} == {one["reference"] for one in fours[1:]}
+
+    def test_names_only_what_whoever_began_it_sees(
+        self, program: Program, manager: Caller, agent: Caller, database: Database
+    ) -> None:
+        seen, hidden = new(agent), new(manager, make_team(database, "Elsewhere"))
+        draft = made(manager, default(manager), banded("60"))
+        job = self.begin(manager, draft).json["id"]
+        execute(
+            database,
+            "UPDATE job SET given = jsonb_set(given, '{actor_id}', to_jsonb(CAST(:id AS text)))",
+            id=str(agent.id),
+        )
+        perform(program, playbook_trying.TOPIC)
+        (money,) = manager.get(f"/jobs/{job}").json["result"]["currencies"]
+        assert money["complaints"] == 2
+        assert [item["reference"] for item in money["changed_most"]] == [seen["reference"]]
+        assert hidden["reference"] not in str(money)
 
     def test_goes_on_where_it_stood_and_counts_nothing_twice(
         self, program: Program, manager: Caller, agent: Caller, monkeypatch: pytest.MonkeyPatch
