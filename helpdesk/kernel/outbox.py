@@ -167,6 +167,9 @@ _ALIVE: Final = (
     .prefix_with("MATERIALIZED")
 )
 _RENEW: Final = update(_DUTY).where(_DUTY.c.id == _ALIVE.c.id).values(next_at=func.greatest(_DUTY.c.next_at, _LEASE))
+_PUT_OFF: Final = (
+    update(_DUTY).where(_NAMED).values(not_before=bindparam("until"), next_at=bindparam("until"), begun=0, attempts=0)
+)
 _HASTEN: Final = (
     update(_DUTY)
     .where(
@@ -221,6 +224,11 @@ def mark_done(session: Session, duty_id: UUID) -> None:
 def hasten(session: Session, topic: str, dedupe_key: str) -> None:
     """What is owed later is owed now. Nothing where it is done, dead, or due already; what is in hand stays so."""
     session.execute(_HASTEN, {"of_topic": topic, "key": dedupe_key})
+
+
+def put_off(session: Session, duty_id: UUID, until: datetime) -> None:
+    """Owe it later, for no fault of its own: whoever has it in hand leaves it undone."""
+    session.execute(_PUT_OFF, {"duty_id": duty_id, "until": until})
 
 
 def begin(connection: Connection | Session, duty_id: UUID) -> tuple[str, UUID] | None:

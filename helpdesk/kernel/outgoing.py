@@ -26,15 +26,22 @@ _UNSAFE: Final = re.compile(r"[\x00-\x20\"<>\\^`{|}\x7f]")
 
 
 class NotReached(Exception):
-    """Nothing was sent: the address is not one that we ask, or nobody is there."""
+    """Nothing was sent: the address is not one that we ask, or nobody is there. `timed_out`: it took all the time that there was."""
+
+    def __init__(self, why: str, *, timed_out: bool = False) -> None:
+        super().__init__(why)
+        self.timed_out = timed_out
 
 
 class Unanswered(Exception):
-    """It was sent, or may have been, and no whole answer came. `status`: what its first line said, where that much came."""
+    """It was sent, or may have been, and no whole answer came. `status`: what its first line said, where that much came. `timed_out`: it
+    took all the time that there was.
+    """
 
-    def __init__(self, why: str, status: int | None = None) -> None:
+    def __init__(self, why: str, status: int | None = None, *, timed_out: bool = False) -> None:
         super().__init__(why)
         self.status = status
+        self.timed_out = timed_out
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,11 +136,12 @@ def _exchange(
         status = answer.status
         read = answer.read(MOST_ANSWERED + 1)
     except (OSError, http.client.HTTPException, ValueError) as error:
-        raise Unanswered(type(error).__name__, status) from error
+        timed_out = connection.over or isinstance(error, TimeoutError)
+        raise Unanswered(type(error).__name__, status, timed_out=timed_out) from error
     if len(read) > MOST_ANSWERED:
         raise Unanswered("the answer is too long", status)
     if answer.length or connection.over:  # bytes that did not come
-        raise Unanswered("the answer is not whole", status)
+        raise Unanswered("the answer is not whole", status, timed_out=connection.over)
     return Answered(answer.status, {name.lower(): value for name, value in answer.getheaders()}, read)
 
 
@@ -158,9 +166,9 @@ class _Pinned(http.client.HTTPConnection):
                 secured = ssl.create_default_context().wrap_socket(self.sock, server_hostname=self.host)
                 self.sock = self._reached = secured
         except OSError as error:  # of TLS too
-            raise NotReached(type(error).__name__) from error
+            raise NotReached(type(error).__name__, timed_out=self.over or isinstance(error, TimeoutError)) from error
         if self.over:
-            raise NotReached("it took too long to connect")
+            raise NotReached("it took too long to connect", timed_out=True)
 
     def _connected(self) -> socket.socket:
         """To the first of its addresses that answers."""

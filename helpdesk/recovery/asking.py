@@ -13,13 +13,17 @@ the offer waits for a person, with its money reserved (`unknown`), and the provi
 An order has one duty at a time that may ask (`turn`); what an older one hears still counts if it is sure.
 
 A provider may take a minute to say nothing. So asking has a queue and a worker of its own: what we issue ourselves, and every
-alarm, never waits behind it.
+alarm, never waits behind it. And one that has kept a worker waiting in vain is not asked for a while (`paused_until` in its row,
+which all workers see): what is due of it is put off without being asked, then one request tries whether it answers, and so on,
+less and less often. So other providers' offers wait for it for a small part of the time. What somebody wants asked now is.
 """
 
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Final
 from uuid import UUID
+
+from sqlalchemy.orm import Session
 
 from helpdesk.identity.actors import SYSTEM
 from helpdesk.kernel import faults, outbox
@@ -29,7 +33,7 @@ from helpdesk.recovery.issuers import Tools
 from helpdesk.recovery.kinds import ASK
 from helpdesk.recovery.provider_answers import BUSY, CLOSED, FAILED, ISSUED, PENDING, REFUSED, UNHEARD, Answer
 from helpdesk.recovery.provider_calls import ClosedProvider, HttpProvider, Provider, RecordingProvider
-from helpdesk.recovery.provider_models import RemedyOrder
+from helpdesk.recovery.provider_models import RemedyOrder, RemedyProvider
 from helpdesk.recovery.providers import keys_of
 from helpdesk.recovery.queries import Held
 
@@ -52,6 +56,12 @@ MOST_ATTEMPTS: Final = 40
 _LONGEST_PAUSE: Final = 900
 _PENDING_PAUSES: Final = (30, 60, 120, 300, 900, 3600)
 """Seconds between two questions about what is pending; the last goes on."""
+_SHORTEST_SILENCE: Final = 10
+_SILENCE: Final = 5
+"""A pause is so many times what a request may take, and at least so many seconds; it doubles each time, up to `_LONGEST_PAUSE`. A trial
+is two requests at most, so that a provider which never answers has one worker for a small part of the time."""
+_PUT_OFF_AS_ASKED: Final = 2
+"""So often put off counts as one try: once while another tries whether the provider answers, once for the pause that follows."""
 PENDING_FOR: Final = timedelta(days=7)
 """Since it was first asked: how long a provider may work on it until a person is asked."""
 
@@ -61,6 +71,9 @@ class Task:
     """What to ask. `issue`: to issue it; else how it stands. `again`: to issue it, where that says nothing."""
 
     order_id: UUID
+    provider_id: UUID
+    silences: int
+    timeout: int
     turn: int
     key: str
     body: str
@@ -72,16 +85,32 @@ class Task:
         return self.provider.issue(self.key, self.body) if self.issue else self.provider.status(self.key)
 
 
+@dataclass(frozen=True, slots=True)
+class Paused:
+    """Its provider is not asked before `until`."""
+
+    order_id: UUID
+    turn: int
+    until: datetime
+
+
 def ask(tools: Tools, duty_id: UUID, offer_id: UUID) -> None:
     """The handler, of what a provider issues. Safe to run twice, at once, and on what is settled."""
-    task = _note(tools, duty_id, offer_id)
+    noted = _note(tools, duty_id, offer_id)
+    if isinstance(noted, Paused):
+        _put_off(tools, duty_id, offer_id, noted)
+        return
+    task = noted
     faults.point(AFTER_NOTE)
     answer = None if task is None else task.ask()
     if task is not None and answer is not None and task.again and answer.says not in _TELLING:
         faults.point(AFTER_STATUS)
-        task = _note(tools, duty_id, offer_id, heard=answer)
+        noted = _note(tools, duty_id, offer_id, heard=answer)
+        task = None if isinstance(noted, Paused) else noted
         faults.point(AFTER_SECOND_NOTE)
         answer = None if task is None else task.ask()
+    if task is not None and answer is not None:
+        _mind(tools, task, answer)
     faults.point(AFTER_ANSWER)
     with tools.database.unit_of_work(SYSTEM) as uow:
         if task is not None and answer is not None:
@@ -104,7 +133,67 @@ def take_over(uow: UnitOfWork, duty_id: UUID, offer_id: UUID) -> None:
 _TELLING: Final = frozenset({ISSUED, PENDING, FAILED})
 
 
-def _note(tools: Tools, duty_id: UUID, offer_id: UUID, *, heard: Answer | None = None) -> Task | None:
+def _mind(tools: Tools, task: Task, answer: Answer) -> None:
+    """Whether it kept us waiting in vain, for all who would ask it next. Usually nothing is written."""
+    if answer.silent:
+        shortest = max(_SHORTEST_SILENCE, _SILENCE * task.timeout)
+        pause = min(_LONGEST_PAUSE, shortest * 2 ** min(task.silences, 10))
+        with tools.database.unit_of_work(SYSTEM) as uow:
+            provider_queries.note_silence(uow.session, task.provider_id, task.silences, pause)
+    elif task.silences:
+        with tools.database.unit_of_work(SYSTEM) as uow:
+            provider_queries.note_answer(uow.session, task.provider_id)
+
+
+def _paused(session: Session, row: RemedyProvider, order: RemedyOrder, now: datetime) -> Paused | None:
+    """None where it may be asked: it answers, or nobody else tries whether it does."""
+    if row.paused_until is None:
+        return None
+    if row.paused_until > now:
+        return Paused(order.id, order.turn, row.paused_until)
+    trial = 2 * row.timeout_seconds + _SHORTEST_SILENCE  # how it stands, and to issue it
+    if provider_queries.take_probe(session, row.id, row.silences, trial):
+        return None
+    return Paused(order.id, order.turn, now + timedelta(seconds=trial))
+
+
+def _put_off(tools: Tools, duty_id: UUID, offer_id: UUID, paused: Paused) -> None:
+    """Its turn has come, and its provider is not asked: it comes again after the pause, and not for ever."""
+    with tools.database.unit_of_work(SYSTEM) as uow:
+        held = queries.hold_any(uow.session, offer_id)
+        order = provider_queries.order_for_update(uow.session, paused.order_id)
+        if outcomes.is_open(held, order) and order.turn == paused.turn:
+            order.put_off += 1
+            if order.attempts == 0:
+                order.last_error = "not asked yet: the provider does not answer in time"
+            if not _is_over(uow, order):
+                outbox.put_off(uow.session, duty_id, paused.until)
+                return
+            _end(uow, held, order)
+        outbox.settle(uow.session, duty_id)
+
+
+def _is_over(uow: UnitOfWork, order: RemedyOrder) -> bool:
+    """Whether it was waited for long enough."""
+    since = uow.now - (order.first_asked_at or uow.now)
+    if order.state == "unknown":
+        return since >= outcomes.UNKNOWN_FOR
+    if order.state == PENDING:
+        return since > PENDING_FOR
+    return order.attempts + order.put_off // _PUT_OFF_AS_ASKED >= MOST_ATTEMPTS
+
+
+def _end(uow: UnitOfWork, held: Held, order: RemedyOrder) -> None:
+    detail = order.last_error or "the provider does not answer in time"
+    if order.state == "unknown":
+        return
+    if outcomes.may_be_done(order):
+        outcomes.lose_sight(uow, held, order, detail)
+    else:
+        outcomes.refused(uow, held, order, detail)
+
+
+def _note(tools: Tools, duty_id: UUID, offer_id: UUID, *, heard: Answer | None = None) -> Task | Paused | None:
     """Write down that it is asked now; None when it is not to be. `heard`: what was said just now of how it stands, which was
     not enough. Locks the order alone.
     """
@@ -125,6 +214,9 @@ def _note(tools: Tools, duty_id: UUID, offer_id: UUID, *, heard: Answer | None =
         else:
             keys = keys_of(tools.signing_key, row, now)
             provider = HttpProvider(row.url, keys, row.timeout_seconds, tools.private_addresses)
+        paused = _paused(uow.session, row, order, now) if heard is None and isinstance(provider, HttpProvider) else None
+        if paused is not None:
+            return paused
         if order.state == "open" and heard is None and not isinstance(provider, ClosedProvider):
             order.attempts += 1
         if issue and row.enabled:
@@ -132,6 +224,9 @@ def _note(tools: Tools, duty_id: UUID, offer_id: UUID, *, heard: Answer | None =
             order.first_asked_at = order.first_asked_at or now
         return Task(
             order_id=order.id,
+            provider_id=row.id,
+            silences=row.silences,
+            timeout=row.timeout_seconds,
             turn=order.turn,
             key=order.key,
             body=order.body,

@@ -71,7 +71,8 @@ def begin_anew(uow: UnitOfWork, offer_id: UUID) -> int:
     if order is None:
         raise LookupError("nobody was asked for it")
     order.state = "open"
-    order.attempts = 0
+    order.attempts = order.put_off = 0
+    provider_queries.lift_pause(uow.session, order.provider_id)
     order.turn += 1
     return order.turn
 
@@ -80,6 +81,7 @@ def bring_forward(uow: UnitOfWork, offer_id: UUID) -> None:
     """Whoever asks next does so now."""
     order = provider_queries.open_order_for_update(uow.session, offer_id)
     if order is not None:
+        provider_queries.lift_pause(uow.session, order.provider_id)
         outbox.hasten(uow.session, ASK, duty_key(offer_id, order.round, order.turn))
 
 

@@ -39,6 +39,7 @@ _MOST_WAIT: Final = 3600
 class Answer:
     """`says`: one of the words above. `detail`: the provider's words, or what is wrong with its answer. `wait`: seconds that it
     asks for before the next request. `claim`: what it said where that says, or may say, that it has done it; empty otherwise.
+    `silent`: it kept whoever asked waiting for all the time that there was.
     """
 
     says: str
@@ -47,6 +48,7 @@ class Answer:
     detail: str = ""
     wait: int = 0
     claim: str = ""
+    silent: bool = False
 
 
 def of_issue(answered: Answered) -> Answer:
@@ -69,9 +71,10 @@ def of_issue(answered: Answered) -> Answer:
 def of_none(method: str, why: Unanswered) -> Answer:
     """To a request that may have come, where no whole answer did."""
     if why.status is None:
-        return Answer(UNCLEAR, detail=f"no answer: {why}")
+        return Answer(UNCLEAR, detail=f"no answer: {why}", silent=why.timed_out)
     detail = f"answered {why.status}, and it cannot be read: {why}"
-    return Answer(UNCLEAR, detail=detail, claim=detail if method == "POST" and 200 <= why.status < 300 else "")
+    claim = detail if method == "POST" and 200 <= why.status < 300 else ""
+    return Answer(UNCLEAR, detail=detail, claim=claim, silent=why.timed_out)
 
 
 def of_status(answered: Answered) -> Answer:

@@ -60,7 +60,7 @@ class HttpProvider:
         try:
             return outgoing.ask(method, url, headers=told, body=body, timeout=self.timeout, private=self.private)
         except outgoing.NotReached as error:
-            return Answer(BUSY, detail=f"not reached: {error}")
+            return Answer(BUSY, detail=f"not reached: {error}", silent=error.timed_out)
         except outgoing.Unanswered as error:
             return provider_answers.of_none(method, error)
 

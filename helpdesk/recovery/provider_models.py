@@ -29,7 +29,8 @@ SAYINGS: Final = ("issued", "pending", "failed")
 
 class RemedyProvider(Identified, Versioned, Stamped, Base):
     """Who issues remedies for us. `currencies` empty: all. A secret is sealed (`kernel.sealing`); the one before counts until
-    `previous_until`. Never deleted: what it issued names it.
+    `previous_until`. `silences`: how often in a row it kept us waiting in vain; until `paused_until` it is asked nothing, then by one
+    at a time, until it answers. Neither changes the version: nobody edits them. Never deleted: what it issued names it.
     """
 
     __tablename__ = "remedy_provider"
@@ -39,6 +40,7 @@ class RemedyProvider(Identified, Versioned, Stamped, Base):
         CheckConstraint("cardinality(kinds) > 0", name="kinds"),
         CheckConstraint("timeout_seconds BETWEEN 1 AND 60", name="timeout"),
         CheckConstraint("(previous_secret IS NULL) = (previous_until IS NULL)", name="previous"),
+        CheckConstraint("silences >= 0 AND (silences > 0) = (paused_until IS NOT NULL)", name="paused"),
         Index("uq_remedy_provider_name_lower", func.lower(text("name")), unique=True),
     )
 
@@ -52,6 +54,8 @@ class RemedyProvider(Identified, Versioned, Stamped, Base):
     secret: Mapped[bytes]
     previous_secret: Mapped[bytes | None]
     previous_until: Mapped[Timestamp | None]
+    silences: Mapped[int] = mapped_column(default=0, server_default="0")
+    paused_until: Mapped[Timestamp | None]
 
 
 class RemedyOrder(Identified, Stamped, Base):
@@ -59,7 +63,8 @@ class RemedyOrder(Identified, Stamped, Base):
     is noted under its own lock alone.
 
     `body` is what is sent, the same each time. `turn` counts the duties written for it: only the newest may ask. `in_doubt`
-    counts requests of which nobody knows what came: while there is one, it is not failed. `claim`: the provider answered as if it
+    counts requests of which nobody knows what came: while there is one, it is not failed. `put_off`: how
+    often its turn had come while its provider was not asked. `claim`: the provider answered as if it
     had done it, or had taken it on, in these words; from then on only its own word that it failed settles that it did not.
     `last_error` is the provider's word, or what went wrong on the way. `contradictions`: what it said against what was recorded, oldest first, each with
     `says`, `word` (issued or failed), `reference`, `at`, and whether somebody has seen to it (`settled`). `contradiction`: what nobody
@@ -75,6 +80,8 @@ class RemedyOrder(Identified, Stamped, Base):
         CheckConstraint(f"(state IN {OPEN_ORDERS}) = (closed_at IS NULL)", name="closed"),
         CheckConstraint("state <> 'refused' OR in_doubt = 0", name="refused_is_sure"),
         CheckConstraint("claim <> ''", name="claim"),
+        CheckConstraint("put_off >= 0", name="put_off"),
+        Index("ix_remedy_order_open", "provider_id", postgresql_where=text("closed_at IS NULL")),
         CheckConstraint("(contradiction IS NULL) = (contradicted_at IS NULL)", name="contradiction"),
         Index("uq_remedy_order_issued", "offer_id", unique=True, postgresql_where=text("state = 'issued'")),
         Index(
@@ -93,6 +100,7 @@ class RemedyOrder(Identified, Stamped, Base):
     turn: Mapped[int] = mapped_column(default=0, server_default="0")
     attempts: Mapped[int] = mapped_column(default=0, server_default="0")
     in_doubt: Mapped[int] = mapped_column(default=0, server_default="0")
+    put_off: Mapped[int] = mapped_column(default=0, server_default="0")
     external_id: Mapped[str | None]
     reference: Mapped[str | None]
     last_error: Mapped[str | None]

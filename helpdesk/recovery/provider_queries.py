@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import bindparam, func, or_, select
+from sqlalchemy import bindparam, func, or_, select, update
 from sqlalchemy.orm import Session
 
 from helpdesk.identity.actors import Actor
@@ -34,6 +34,8 @@ _PROVIDER: Final[AnySelect] = select(
     RemedyProvider.timeout_seconds,
     RemedyProvider.enabled,
     RemedyProvider.previous_until,
+    RemedyProvider.silences,
+    RemedyProvider.paused_until,
     RemedyProvider.version,
     RemedyProvider.created_at,
 )
@@ -71,6 +73,45 @@ def provider_of(session: Session, provider_id: UUID) -> tuple[RemedyProvider, da
     if row is None:
         raise NotFound
     return row[0], row[1]
+
+
+_P: Final = RemedyProvider.__table__
+_THIS: Final = _P.c.id == bindparam("provider")
+_SPAN: Final = func.now() + func.make_interval(0, 0, 0, 0, 0, 0, bindparam("seconds"))
+_PROBE: Final = (
+    update(_P)
+    .where(_THIS, _P.c.silences == bindparam("seen"), _P.c.paused_until <= func.now())
+    .values(paused_until=_SPAN)
+    .returning(_P.c.id)
+)
+_SILENT: Final = (
+    update(_P).where(_THIS, _P.c.silences == bindparam("seen")).values(silences=_P.c.silences + 1, paused_until=_SPAN)
+)
+_HEARD: Final = update(_P).where(_THIS, _P.c.silences > 0).values(silences=0, paused_until=None)
+_LIFT: Final = update(_P).where(_THIS, _P.c.paused_until > func.now()).values(paused_until=func.now())
+
+
+def take_probe(session: Session, provider_id: UUID, seen: int, seconds: int) -> bool:
+    """Whether the pause of a provider that was silent so often (`seen`) is over, and nobody else tries it; nobody else does for so
+    many seconds.
+    """
+    asked = {"provider": provider_id, "seen": seen, "seconds": seconds}
+    return session.execute(_PROBE, asked).one_or_none() is not None
+
+
+def note_silence(session: Session, provider_id: UUID, seen: int, seconds: int) -> None:
+    """It kept us waiting in vain, and is asked nothing for so many seconds. Several who waited at once count once (`seen`)."""
+    session.execute(_SILENT, {"provider": provider_id, "seen": seen, "seconds": seconds})
+
+
+def note_answer(session: Session, provider_id: UUID) -> None:
+    """It answers again."""
+    session.execute(_HEARD, {"provider": provider_id})
+
+
+def lift_pause(session: Session, provider_id: UUID) -> None:
+    """Somebody wants it asked now."""
+    session.execute(_LIFT, {"provider": provider_id})
 
 
 def provider_named(session: Session, name: str) -> UUID | None:

@@ -84,6 +84,19 @@ class RemedyProvider(Schema):
         allow_none=True,
         metadata={"description": "Until then the secret before the rotation counts too.", "example": None},
     )
+    silences = fields.Integer(
+        required=True,
+        metadata={"description": "How often in a row it did not answer within `timeout_seconds`.", "example": 0},
+    )
+    paused_until = Timestamp(
+        required=True,
+        allow_none=True,
+        metadata={
+            "description": "Until then nothing is asked of it, since it did not answer in time; then one request at a time, until it "
+            "answers. `ask_again` on an offer, or any change here, ends it.",
+            "example": None,
+        },
+    )
     version = fields.Integer(required=True)
     created_at = Timestamp(required=True)
 

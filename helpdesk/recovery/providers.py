@@ -70,6 +70,7 @@ def change(uow: UnitOfWork, row: RemedyProvider, given: Mapping[str, Any], *, pr
     if changes:
         for name in changes:
             setattr(row, name, wanted[name])
+        row.silences, row.paused_until = 0, None  # it may answer by now
         row.touch()
         record_administration(uow, RemedyProviderChanged(provider_id=row.id, name=row.name, changes=changes))
     return row.id

@@ -41,8 +41,9 @@ def order_of(database: Database, offer: dict[str, Any]) -> Any:
 
 
 def work(program: Program, times: int = 1) -> None:
-    """Perform what is owed, however far away, so many times over: time is data."""
+    """Perform what is owed, however far away, so many times over: time is data. Pauses of providers are over by then."""
     for _ in range(times):
+        execute(program.database, "UPDATE remedy_provider SET paused_until = now() WHERE paused_until > now()")
         program.performer.perform(duties(program.database))
 
 

@@ -35,7 +35,7 @@ class ReferenceProvider:
     issue, pending, refuse, busy, error (500, and nothing done), lost (done, and 500 answered), silent (done, and the connection
     closed without a word), hang (done, and the connection held open without a word, until whoever asked goes), twice (done, and
     answered twice, with another reference the second time), absent (nothing done, closed), redirect, strange, huge, wordless, numbered (done, and its reference a number).
-    `before`: called before answering.
+    `before`: called before answering. One that is `deaf` holds every connection open without a word.
     """
 
     secret: str
@@ -55,6 +55,8 @@ class ReferenceProvider:
         key = headers.get("idempotency-key", "")
         with self._lock:
             self.asked.append(("POST", key))
+            if "deaf" in self.faults:
+                return HANG
             step = "error" if self.away else self.plan.pop(0) if self.plan else "issue"
             earlier = self.done.get(key)
             if earlier is not None and "doubles" not in self.faults:
@@ -110,6 +112,8 @@ class ReferenceProvider:
         with self._lock:
             self.asked.append(("GET", key))
             done = self.done.get(key)
+        if "deaf" in self.faults:
+            return HANG
         if self.away:
             return 500, {}
         if "no_status" in self.faults:

@@ -38,6 +38,7 @@ def pass_by(program: Program, so_long: timedelta, *, steps: int = 1) -> None:
                 text("UPDATE duty SET not_before = not_before - :so_long, next_at = next_at - :so_long"), older
             )
             connection.execute(text("UPDATE remedy_order SET first_asked_at = first_asked_at - :so_long"), older)
+            connection.execute(text("UPDATE remedy_provider SET paused_until = paused_until - :so_long"), older)
             due = outbox.claim(connection, [asking.TOPIC])
         program.performer.perform([ring.id for ring in due])
 
