@@ -5,11 +5,12 @@ from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import bindparam, func, literal, or_, select
+from sqlalchemy import any_, bindparam, func, literal, select, union_all
 from sqlalchemy.orm import Session
 
 from helpdesk.complaints.models import Complaint
 from helpdesk.customers.models import Customer
+from helpdesk.kernel.money import Money
 from helpdesk.recovery.case_fact_models import CaseFacts
 from helpdesk.recovery.case_facts import read_kept
 
@@ -19,28 +20,44 @@ _CUSTOMER: Final = Customer.__table__.c
 
 
 @dataclass(frozen=True, slots=True)
+class Merged:
+    """A duplicate that was merged into a complaint. `other`: somebody else's, who is owed what they are owed. `facts`: its own."""
+
+    complaint_id: UUID
+    other: bool
+    loss: Money | None
+    facts: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
 class Recorded:
     """`facts`: as their kinds read them, those of merged duplicates of the same customer included; `tier`: the customer's, if
-    there is one; `now`: the database's time.
+    there is one; `now`: the database's time; `merged`: what was merged into it, the older first.
     """
 
     facts: dict[str, Any]
     tier: str | None
     now: datetime
+    merged: tuple[Merged, ...]
 
 
 _ONE: Final = select(literal(1).label("one")).subquery("one")
-_MERGED: Final = select(_COMPLAINT.id).where(
-    _COMPLAINT.merged_into_id == bindparam("complaint_id"),
-    _COMPLAINT.customer_id.is_not_distinct_from(bindparam("customer_id")),
-)
-_MINE: Final = _FACTS.complaint_id == bindparam("complaint_id")
+_ASKED: Final = bindparam("complaint_id", type_=_COMPLAINT.id.type)
+_DUPLICATE: Final = Complaint.__table__.alias("duplicate")
+_IDS: Final = union_all(select(_ASKED), select(_DUPLICATE.c.id).where(_DUPLICATE.c.merged_into_id == _ASKED))
+_MINE: Final = _COMPLAINT.id == _ASKED
 _TIER: Final = select(_CUSTOMER.tier).where(_CUSTOMER.id == bindparam("customer_id")).scalar_subquery().label("tier")
 _RECORDED: Final = (
-    select(func.now().label("now"), _TIER, _FACTS.facts)
-    .select_from(_ONE.outerjoin(CaseFacts.__table__, or_(_MINE, _FACTS.complaint_id.in_(_MERGED))))
-    .order_by(_MINE.desc(), _FACTS.complaint_id)
-)
+    select(
+        func.now().label("now"), _TIER, _COMPLAINT.id, _COMPLAINT.currency, _COMPLAINT.loss_minor, _FACTS.facts,
+        _COMPLAINT.customer_id.is_distinct_from(bindparam("customer_id")).label("other"),
+    )
+    .select_from(
+        _ONE.outerjoin(Complaint.__table__, _COMPLAINT.id == any_(func.array(_IDS.scalar_subquery())))
+        .outerjoin(CaseFacts.__table__, _FACTS.complaint_id == _COMPLAINT.id)
+    )
+    .order_by(_MINE.desc(), _COMPLAINT.id)
+)  # fmt: skip
 """Made once: putting it together takes longer than the database's answer."""
 
 
@@ -50,8 +67,14 @@ def recorded(session: Session, complaint: Complaint) -> Recorded:
     rows = session.execute(_RECORDED, asked).all()
     found: dict[str, Any] = {}
     for row in reversed(rows):
-        found |= read_kept(row.facts or {})
-    return Recorded(found, rows[0].tier, rows[0].now)
+        if row.id == complaint.id or not row.other:
+            found |= read_kept(row.facts or {})
+    return Recorded(found, rows[0].tier, rows[0].now, tuple(_merged(row) for row in rows if row.id != complaint.id))
+
+
+def _merged(row: Any) -> Merged:
+    loss = None if row.loss_minor is None else Money(row.loss_minor, row.currency)
+    return Merged(row.id, row.other, loss, read_kept(row.facts or {}))
 
 
 def own_row(session: Session, complaint_id: UUID) -> CaseFacts | None:

@@ -78,8 +78,8 @@ COUNTED: Final = (
 )
 """Facts that a tariff may pay by."""
 
-ELSEWHERE: Final = ("statutory", "tariff", "refunded")
-"""What may be in another currency than a case is reckoned in; `statutory`: what somebody recorded as laid down."""
+ELSEWHERE: Final = ("loss", "statutory", "tariff", "refunded")
+"""What may be in another currency than a case is reckoned in; `statutory`: what somebody recorded as laid down; `loss`: of a duplicate."""
 
 SPLIT_OFF: Final = frozenset({"happened_on", "product", "weeks_overdue"})
 """Facts that go along when a part of a complaint becomes one of its own: when it happened, what it is about, how late the answer

@@ -27,7 +27,7 @@ from helpdesk.recovery.option_terms import Terms
 from helpdesk.recovery.override_models import OfferOverride
 from helpdesk.recovery.playbook import Suggestion
 from helpdesk.recovery.queries import Held
-from helpdesk.recovery.suggestions import Suggested
+from helpdesk.recovery.suggestions import LAID_DOWN, Suggested
 
 MAY_GO_BELOW: Final = "offer:below_floor"
 STEPS: Final = {"submit": False, "approve": False, "offer": True}
@@ -83,12 +83,12 @@ def _advice(missing: Money, suggested: Suggested) -> Iterator[str]:
 def _in_another(missing: Money, suggested: Suggested) -> Iterator[str]:
     """What a person recorded they may say again in the other currency; of what a tariff lays down nobody but who may offer less."""
     own, theirs = suggested.facts.loss.currency, missing.currency
-    there = [item for item in suggested.elsewhere if item.amount.currency == theirs and item.what != "refunded"]
+    there = [item for item in suggested.elsewhere if item.amount.currency == theirs and item.what in LAID_DOWN]
     rules = ", ".join(item.tariff or "recorded" for item in there)
     yield f"{missing} {theirs} is laid down ({rules}), this is reckoned in {own}, and no rate is known here."
     if suggested.own_currency is None:
         yield f"Offer it in {theirs} first."
-    elif all(item.what == "statutory" for item in there):
+    elif all(item.what == "statutory" and not item.other_complainant for item in there):
         yield f"Record what it comes to in {own} (`statutory` in PATCH /complaints/{{ref}}/recovery-facts), and offer that first."
     yield f"{_MAY[:-1]}, or what it comes to in {own}."
 

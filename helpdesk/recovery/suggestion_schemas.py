@@ -90,22 +90,34 @@ class SuggestionAlternative(Schema):
     total = MoneyField(required=True, metadata={"description": "Of its lines; what is given in kind comes on top."})
 
 
+def other_complainant_field() -> fields.Boolean:
+    return fields.Boolean(
+        required=True,
+        metadata={"description": "It is somebody else's whose complaint was merged into this one.", "example": False},
+    )
+
+
 class SuggestionTariff(TariffOutcome):
     counted = fields.Boolean(
         required=True, metadata={"description": "It is part of `owed`. False also where it is in another currency."}
     )
+    other_complainant = other_complainant_field()
 
 
 class SuggestionElsewhere(Schema):
     what = Choice(
         ELSEWHERE,
         required=True,
-        metadata={"description": "`statutory`: what was recorded as laid down.", "example": "tariff"},
+        metadata={
+            "description": "`statutory`: what was recorded as laid down; `loss`: of a merged duplicate.",
+            "example": "tariff",
+        },
     )
     amount = MoneyField(required=True)
     tariff = fields.String(
         required=True, allow_none=True, metadata={"description": "Which one lays it down.", "example": "eu.261"}
     )
+    other_complainant = other_complainant_field()
 
 
 class SuggestionOffered(Schema):

@@ -6,8 +6,8 @@ and apart; the playbook decides about goodwill, tactics and alternatives.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from datetime import date
+from dataclasses import dataclass, replace
+from datetime import date, datetime
 from functools import partial
 from typing import Any, Final
 from uuid import UUID
@@ -20,17 +20,25 @@ from helpdesk.complaints.models import Complaint
 from helpdesk.kernel.facts import Facts as RuleFacts
 from helpdesk.kernel.money import Money
 from helpdesk.kernel.schemas import dump_money
-from helpdesk.recovery import case_fact_queries, playbooks_in_force, queries, rule_facts, tariffs_in_force
+from helpdesk.recovery import (
+    case_fact_queries,
+    override_queries,
+    playbooks_in_force,
+    queries,
+    rule_facts,
+    tariffs_in_force,
+)
 from helpdesk.recovery.case_facts import ALONE, ELSEWHERE, FACTS, as_kept
 from helpdesk.recovery.playbook import Facts, Owed, Suggestion, as_data, suggest
 from helpdesk.recovery.playbook_spec import Playbook
 from helpdesk.recovery.playbooks_in_force import Playbooks
-from helpdesk.recovery.tariffs_in_force import Laid
+from helpdesk.recovery.tariffs_in_force import Laid, Tariffs
 
 DEFAULT_CURRENCY: Final = "EUR"
 """Where neither the complaint nor a tariff nor the caller names one; only the unit of the bands depends on it."""
 _OF_ISSUES: Final = frozenset(of_issues(()))
-_LAID_DOWN: Final = frozenset({"statutory", "tariff"})
+_STATED: Final = ("statutory", "refunded")
+LAID_DOWN: Final = frozenset({"statutory", "tariff"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,10 +48,16 @@ class Elsewhere:
     what: str
     amount: Money
     tariff: str | None = None
+    other_complainant: bool = False
 
     def as_data(self) -> dict[str, Any]:
         """JSON-safe."""
-        return {"what": self.what, "amount": dump_money(self.amount), "tariff": self.tariff}
+        return {
+            "what": self.what,
+            "amount": dump_money(self.amount),
+            "tariff": self.tariff,
+            "other_complainant": self.other_complainant,
+        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +73,8 @@ class Suggested:
     playbook_id: UUID | None
     case: Mapping[str, Any]
     tariffs: tuple[Laid, ...]
+    merged: tuple[Elsewhere, ...]
+    """What was stated of duplicates that were merged into it and is not among its own: losses, and what is laid down for others."""
     own_currency: str | None
     """The complaint's; None: it has none yet, and may be reckoned in another one."""
     issues: tuple[tuple[str | None, str | None], ...] = ()
@@ -77,13 +93,13 @@ class Suggested:
     @property
     def elsewhere(self) -> tuple[Elsewhere, ...]:
         own = self.facts.loss.currency
-        stated = (Elsewhere(name, self.case[name]) for name in ("statutory", "refunded") if name in self.case)
+        stated = (Elsewhere(name, self.case[name]) for name in _STATED if name in self.case)
         laid = (
-            Elsewhere("tariff", item.outcome.amount, item.tariff)
+            Elsewhere("tariff", item.outcome.amount, item.tariff, item.other_complainant)
             for item in self.tariffs
             if item.outcome.amount is not None
         )
-        found = [item for item in (*stated, *laid) if item.amount.minor and item.amount.currency != own]
+        found = [item for item in (*self.merged, *stated, *laid) if item.amount.minor and item.amount.currency != own]
         return tuple(sorted(found, key=lambda item: ELSEWHERE.index(item.what)))
 
     @property
@@ -93,7 +109,7 @@ class Suggested:
         """
         found: dict[str, Money] = {}
         for item in self.elsewhere:
-            if item.what in _LAID_DOWN:
+            if item.what in LAID_DOWN:
                 currency = item.amount.currency
                 found[currency] = found.get(currency, Money(0, currency)) + item.amount
         return tuple(found.values())
@@ -101,7 +117,8 @@ class Suggested:
     def tariff_data(self, laid: Laid) -> dict[str, Any]:
         """With whether it is part of what is owed: one in another currency is told, and not added up."""
         amount = laid.outcome.amount
-        return laid.as_data() | {"counted": amount is not None and amount.currency == self.facts.loss.currency}
+        counted = amount is not None and amount.currency == self.facts.loss.currency
+        return laid.as_data() | {"counted": counted, "other_complainant": laid.other_complainant}
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +133,7 @@ class _Known:
     tariffs: tuple[Laid, ...]
     values: dict[str, Any]
     issues: tuple[tuple[str | None, str | None], ...]
+    merged: tuple[Elsewhere, ...]
 
 
 class _FailedBefore:
@@ -166,6 +184,7 @@ def suggestion_for(
         playbook_id,
         known.case,
         known.tariffs,
+        merged=known.merged,
         own_currency=complaint.currency,
         issues=known.issues,
     )
@@ -191,9 +210,48 @@ def _known(
     day = case.get("happened_on") or complaint.received_at.date()
     values |= {"happened_on": day, "passengers": case.get("passengers") or ALONE}
     laid = tariffs.of_case(day, values, case)
+    theirs = [_theirs(session, item, tariffs, recorded.now) for item in recorded.merged if item.other and item.facts]
+    laid = (*laid, *(item for each, _ in theirs for item in each))
+    stated = [amount for _, amount in theirs if amount is not None]
+    merged = [Elsewhere("loss", item.loss, other_complainant=item.other) for item in recorded.merged if item.loss]
+    merged += [Elsewhere("statutory", amount, other_complainant=True) for amount in stated]
     currency = _currency(complaint, given.get("currency"), laid, case)
     settled, assumed = _settled(complaint, given, case, Money(0, currency))
-    return _Known(case, settled, assumed, laid, values | settled, issues)
+    settled["statutory"] = sum((it for it in stated if it.currency == currency), settled["statutory"])
+    return _Known(case, settled, assumed, laid, values | settled, issues, tuple(merged))
+
+
+def _theirs(
+    session: Session, merged: case_fact_queries.Merged, tariffs: Tariffs, now: datetime
+) -> tuple[tuple[Laid, ...], Money | None]:
+    """What is laid down for somebody else whose complaint was merged into this one: by tariffs and as it was stated, each less what
+    they were offered there, which stays with them.
+    """
+    complaint = complaints.get_one(session, merged.complaint_id)
+    day = merged.facts.get("happened_on") or complaint.received_at.date()
+    values = rule_facts.values_of(session, complaint, tariffs.wanted, now, merged.facts)
+    values |= {"happened_on": day, "passengers": merged.facts.get("passengers") or ALONE}
+    stated: Money | None = merged.facts.get("statutory")
+    found, paid = list[Laid](), dict[str, Money]()
+    if stated is not None:
+        stated = _less_paid(session, complaint, stated, paid)
+    for laid in tariffs.of_case(day, values, merged.facts):
+        outcome = laid.outcome
+        if outcome.amount is not None:
+            rest = _less_paid(session, complaint, outcome.amount, paid)
+            off = {"step": "offered", "value": str(outcome.amount - rest), "because": "what they were offered there"}
+            outcome = replace(outcome, amount=rest, steps=(*outcome.steps, off))
+        found.append(replace(laid, outcome=outcome, other_complainant=True))
+    return tuple(found), stated
+
+
+def _less_paid(session: Session, complaint: Complaint, amount: Money, paid: dict[str, Money]) -> Money:
+    """`paid`: by currency, what is left of what they were offered; less by this afterwards."""
+    if amount.currency not in paid:
+        paid[amount.currency] = override_queries.offered(session, complaint.id, amount.currency).surely
+    off = min(amount, paid[amount.currency])
+    paid[amount.currency] -= off
+    return amount - off
 
 
 def _settled(
@@ -236,8 +294,8 @@ def _owed(tariffs: tuple[Laid, ...], currency: str) -> tuple[Owed, ...]:
             tariff=laid.tariff,
             version=laid.version.number,
             amount=laid.outcome.amount,
-            set_off=laid.version.spec["set_off"],
-            evidence=laid.as_data(),
+            set_off=laid.version.spec["set_off"] and not laid.other_complainant,
+            evidence=laid.as_data() | ({"other_complainant": True} if laid.other_complainant else {}),
         )
         for laid in tariffs
         if laid.version is not None and laid.outcome.amount is not None and laid.outcome.amount.currency == currency
@@ -260,9 +318,6 @@ def currency_of(complaint: Complaint, given: str | None = None) -> str:
 
 def _of(minor: int | None, currency: str) -> Money | None:
     return None if minor is None else Money(minor, currency)
-
-
-_STATED: Final = ("statutory", "refunded")
 
 
 def _same(amount: Money, nothing: Money) -> Money:

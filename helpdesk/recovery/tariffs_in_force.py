@@ -36,12 +36,15 @@ class Version:
 
 @dataclass(frozen=True, slots=True)
 class Laid:
-    """What a tariff lays down in a case. `version` None: none was in force on `day`."""
+    """What a tariff lays down in a case. `version` None: none was in force on `day`. `other_complainant`: for somebody else, whose
+    complaint was merged into it.
+    """
 
     tariff: str
     day: date
     version: Version | None
     outcome: Outcome
+    other_complainant: bool = False
 
     def as_data(self) -> dict[str, Any]:
         """JSON-safe, all of it."""

@@ -9,10 +9,11 @@ from typing import Any
 
 import pytest
 
+from tests.complaints.merging import merge, new, unmerge
 from tests.conftest import Caller, complaint_body
 from tests.recovery.answers import codes
-from tests.recovery.drafting import FLOOR, draft, recorded
-from tests.recovery.helpers import eur
+from tests.recovery.drafting import FLIGHT, FLOOR, bought, draft, recorded
+from tests.recovery.helpers import accepted, act, eur, open_budget
 
 BELOW = [("/amount", "below_floor")]
 
@@ -103,3 +104,62 @@ class TestRecordedInAnotherCurrency:
         offer = draft(manager, complaint, "voucher", "10.00", currency="GBP", **FLOOR).json
         assert (offer["override"]["direction"], offer["override"]["by"]) == ("below_floor", eur("-300.00"))
         assert offer["suggestion"]["other_currencies"][0]["amount"] == eur("300.00")
+
+
+NA = {"name": "Li Na", "email": "li.na@example.com"}
+
+
+class TestMerged:
+    def test_what_is_owed_in_another_currency_is_kept(self, manager: Caller) -> None:
+        source = priceless(manager, loss=gbp("50.00"))
+        recorded(manager, source, statutory=gbp("20.00"))
+        survivor = new(manager, price=eur("100.00"))
+        merge(manager, source, survivor, silent=True)
+        found = suggestion(manager, survivor)
+        assert (found["owed"], elsewhere(found)) == (eur("0.00"), [("loss", gbp("50.00")), ("statutory", gbp("20.00"))])
+        assert codes(draft(manager, survivor, "goodwill_payment", "10.00")) == BELOW
+        unmerge(manager, source, silent=True)
+        assert suggestion(manager, survivor)["other_currencies"] == []
+        assert suggestion(manager, source)["owed"] == gbp("70.00")
+        assert draft(manager, survivor, "goodwill_payment", "10.00").status_code == 201
+
+    def test_two_passengers_are_owed_each_their_own(self, manager: Caller) -> None:
+        source, survivor = new(manager, complainant=NA, jurisdiction="DE"), bought(manager, jurisdiction="DE")
+        recorded(manager, source, **FLIGHT)
+        recorded(manager, survivor, **FLIGHT | {"distance_km": "900"})
+        assert suggestion(manager, survivor)["statutory"] == eur("250.00")
+        merge(manager, source, survivor, silent=True, other_complainant=True)
+        found = suggestion(manager, survivor)
+        assert found["statutory"] == eur("650.00")
+        told = [(item["amount"]["amount"], item["other_complainant"], item["counted"]) for item in found["tariffs"]]
+        assert told == [("250.00", False, True), ("400.00", True, True)]
+        assert codes(draft(manager, survivor, "voucher", "10.00")) == BELOW
+        assert draft(manager, survivor, "partial_refund", "650.00").status_code == 201
+        assert draft(manager, survivor, "voucher", "10.00").status_code == 201
+        recorded(manager, survivor, statutory=eur("0.00"), extraordinary=True)
+        assert suggestion(manager, survivor)["statutory"] == eur("400.00"), "it says nothing of the other one's"
+
+    def test_what_the_other_one_has_is_not_owed_again(self, manager: Caller) -> None:
+        open_budget(manager)
+        source, survivor = new(manager, complainant=NA, jurisdiction="DE"), bought(manager)
+        recorded(manager, source, **FLIGHT)
+        paid = {"kind": "partial_refund", "amount": eur("410.00"), "reason": "It is laid down."}
+        offer = accepted(manager, source, paid)
+        for action, said in (("record_issued", {"reference": "R-1"}), ("confirm_delivery", {"said_by": "phone"})):
+            if not (action == "confirm_delivery" and offer["delivered_at"]):
+                offer = act(manager, offer, action, **said)
+        recorded(manager, source, statutory=eur("30.00"))
+        merge(manager, source, survivor, silent=True, other_complainant=True)
+        found = suggestion(manager, survivor)
+        assert found["statutory"] == eur("20.00")
+        assert [item["amount"]["amount"] for item in found["tariffs"]] == ["20.00"]
+
+    def test_what_was_recorded_of_the_other_one_in_another_currency(self, manager: Caller) -> None:
+        source, survivor = priceless(manager, complainant=NA), bought(manager)
+        recorded(manager, source, statutory=gbp("20.00"))
+        merge(manager, source, survivor, silent=True, other_complainant=True)
+        (told,) = suggestion(manager, survivor)["other_currencies"]
+        assert (told["what"], told["amount"], told["other_complainant"]) == ("statutory", gbp("20.00"), True)
+        answer = draft(manager, survivor, "voucher", "10.00")
+        assert codes(answer) == BELOW
+        assert "PATCH" not in answer.json["errors"][0]["detail"], "what it comes to cannot be recorded of them"
