@@ -3,7 +3,8 @@
 It is looked at when an offer is drafted, and again when it is submitted, approved and put before the customer: what is owed
 may have become more meanwhile, and what covered it may have come to nothing. Who may says why it is to be less all the same;
 that holds for as much as was missing then. What is laid down in another currency than the complaint is reckoned in is covered
-by nothing here, since nobody here knows a rate.
+by nothing here, since nobody here knows a rate; nor is what a tariff may lay down and nobody can tell (facts are missing, or no version
+is known), until somebody has recorded what would tell it, or in its own currency what it comes to.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -28,6 +29,7 @@ from helpdesk.recovery.override_models import OfferOverride
 from helpdesk.recovery.playbook import Suggestion
 from helpdesk.recovery.queries import Held
 from helpdesk.recovery.suggestions import LAID_DOWN, Suggested
+from helpdesk.recovery.tariffs_in_force import Laid
 
 MAY_GO_BELOW: Final = "offer:below_floor"
 STEPS: Final = {"submit": False, "approve": False, "offer": True}
@@ -45,31 +47,57 @@ def below_floor(terms: Terms, found: Suggestion, settled: Money, *, several: boo
     return None if found.statutory <= paid else found.statutory - paid
 
 
-def missing_from(terms: Terms, suggested: Suggested, settled: Money, *, several: bool = False) -> list[Money]:
-    """The same, with what is laid down in other currencies; one amount of each."""
+@dataclass(frozen=True, slots=True)
+class Lack:
+    """What no money that is offered covers. `amount` None: nobody can tell how much `laid` lays down."""
+
+    amount: Money | None
+    laid: Laid | None = None
+
+    @property
+    def of(self) -> str:
+        """As what it is waived: its currency, or the tariff."""
+        return self.amount.currency if self.amount is not None else f"tariff {self.laid and self.laid.tariff}"
+
+    @property
+    def size(self) -> int:
+        """In minor units; 1 of what nobody can tell."""
+        return 1 if self.amount is None else self.amount.minor
+
+
+def missing_from(terms: Terms, suggested: Suggested, settled: Money, *, several: bool = False) -> list[Lack]:
+    """The same, with what is laid down in other currencies, one amount of each, and what nobody can tell."""
     if terms.kind == "apology_letter" and not several:
         return []
     own = below_floor(terms, suggested.suggestion, settled, several=several)
-    return [*([] if own is None else [own]), *suggested.unconverted]
+    amounts = [*([] if own is None else [own]), *suggested.unconverted]
+    return [*map(Lack, amounts), *(Lack(None, laid) for laid in suggested.untold)]
 
 
-def most_missing(short: Sequence[Money]) -> dict[str, int]:
-    """Currency -> minor units: the most of what is missing in each."""
+def most_missing(short: Sequence[Lack]) -> dict[str, int]:
+    """Currency -> minor units: the most of what is missing in each; and what nobody can tell."""
     found: dict[str, int] = {}
-    for amount in short:
-        found[amount.currency] = max(amount.minor, found.get(amount.currency, 0))
+    for lack in short:
+        found[lack.of] = max(lack.size, found.get(lack.of, 0))
     return found
 
 
-def problem(at: str, missing: Money, suggested: Suggested) -> FieldError:
+def worst(short: Sequence[Lack]) -> Lack:
+    """The most of what is missing; what nobody can tell where there is nothing else."""
+    return max(short, key=lambda lack: (lack.amount is not None, lack.size))
+
+
+def problem(at: str, lack: Lack, suggested: Suggested) -> FieldError:
     """Of a draft's option: what has to be done, or said."""
-    return FieldError.at(f"{at}/amount", "below_floor", " ".join(_advice(missing, suggested)))
+    return FieldError.at(f"{at}/amount", "below_floor", " ".join(_advice(lack, suggested)))
 
 
-def _advice(missing: Money, suggested: Suggested) -> Iterator[str]:
-    found = suggested.suggestion
+def _advice(lack: Lack, suggested: Suggested) -> Iterator[str]:
+    missing, found = lack.amount, suggested.suggestion
     own = found.owed.currency
-    if missing.currency == own:
+    if missing is None:
+        yield from _cannot_tell(lack.laid, suggested)
+    elif missing.currency == own:
         rules = ", ".join(line.rule for line in found.lines if line.kind == "statutory")
         yield (
             f"{found.statutory} {own} is laid down ({rules}), and {missing} of it is not offered in money yet: draft a refund of at "
@@ -78,6 +106,19 @@ def _advice(missing: Money, suggested: Suggested) -> Iterator[str]:
         yield _MAY
     else:
         yield from _in_another(missing, suggested)
+
+
+def _cannot_tell(laid: Laid | None, suggested: Suggested) -> Iterator[str]:
+    """What would tell it, as far as that can be recorded here."""
+    if laid is None:
+        return
+    yield f"Something may be laid down ({laid.tariff}), and it cannot be told how much: {laid.outcome.because}"
+    mine = not laid.other_complainant
+    if laid.outcome.missing and mine:
+        yield f"Record {', '.join(laid.outcome.missing)} (PATCH /complaints/{{ref}}/recovery-facts)."
+    if laid.currency is not None and suggested.own_currency in {None, laid.currency}:
+        yield f"Or record what it comes to, which may be nothing (`statutory`, in {laid.currency})."
+    yield _MAY
 
 
 def _in_another(missing: Money, suggested: Suggested) -> Iterator[str]:
@@ -98,15 +139,16 @@ _MAY: Final = "Who may offer less says why (`floor_reason`), for example that it
 
 @dataclass(frozen=True, slots=True)
 class _Short:
-    """`amounts`: what is missing in each option, `worst` the most of it."""
+    """`lacks`: what is missing in each option, `worst` the most of it."""
 
     suggested: Suggested
-    amounts: Sequence[Money]
-    worst: Money
+    lacks: Sequence[Lack]
+    worst: Lack
 
     @property
     def refusal(self) -> BelowFloor:
-        return BelowFloor(" ".join(_advice(self.worst, self.suggested)), missing=dump_money(self.worst))
+        missing = None if self.worst.amount is None else dump_money(self.worst.amount)
+        return BelowFloor(" ".join(_advice(self.worst, self.suggested)), missing=missing)
 
 
 def _shortfall(session: Session, complaint: Complaint, offer: Offer, *, granted: bool) -> _Short | None:
@@ -124,12 +166,12 @@ def _shortfall(session: Session, complaint: Complaint, offer: Offer, *, granted:
         granted=granted,
     ).surely
     short = [
-        amount
+        lack
         for option in options
-        for amount in missing_from(_terms(option), suggested, settled, several=len(options) > 1)
+        for lack in missing_from(_terms(option), suggested, settled, several=len(options) > 1)
     ]
-    grown = [amount for amount in short if amount.minor > offer.floor_waived.get(amount.currency, 0)]
-    return _Short(suggested, short, max(grown, key=lambda amount: amount.minor)) if grown else None
+    grown = [lack for lack in short if lack.size > offer.floor_waived.get(lack.of, 0)]
+    return _Short(suggested, short, worst(grown)) if grown else None
 
 
 def refusal(session: Session, complaint: Complaint, offer: Offer, action: str) -> BelowFloor | None:
@@ -151,22 +193,23 @@ def look_again(uow: UnitOfWork, actor: Actor, held: Held, given: Mapping[str, An
         return
     if reason is None:
         raise short.refusal
-    offer.floor_waived = offer.floor_waived | most_missing(short.amounts)
+    offer.floor_waived = offer.floor_waived | most_missing(short.lacks)
     # What was said of its draft is never changed; the step that follows says it in any case.
     if not override_queries.has_one(uow.session, offer.id):
         said = {"floor_reason": reason, "at": uow.now, "actor_kind": actor.kind, "actor_id": actor.id}
-        uow.session.add(OfferOverride(**_as_row(held, short.worst, short.suggested), **said))
+        laid, by = as_override(short.worst, short.suggested)
+        row = {"offer_id": offer.id, "direction": "below_floor", "suggested_minor": laid.minor, "by_minor": by.minor}
+        uow.session.add(OfferOverride(**row, currency=by.currency, **said))
 
 
-def _as_row(held: Held, worst: Money, suggested: Suggested) -> dict[str, Any]:
-    own = worst.currency == suggested.suggestion.owed.currency
-    return {
-        "offer_id": held.offer.id,
-        "direction": "below_floor",
-        "suggested_minor": suggested.suggestion.statutory.minor if own else worst.minor,
-        "by_minor": -worst.minor,
-        "currency": worst.currency,
-    }
+def as_override(lack: Lack, suggested: Suggested) -> tuple[Money, Money]:
+    """What is laid down, and what is offered less that; nothing and nothing where nobody can tell."""
+    statutory = suggested.suggestion.statutory
+    if lack.amount is None:
+        nothing = Money(0, statutory.currency)
+        return nothing, nothing
+    laid = statutory if lack.amount.currency == statutory.currency else lack.amount
+    return laid, Money(-lack.amount.minor, lack.amount.currency)
 
 
 def _terms(option: Any) -> Terms:

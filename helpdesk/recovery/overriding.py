@@ -119,19 +119,17 @@ def check(
     found = suggested.suggestion
     several = len(placed) > 1
     short = [
-        (at, amount)
+        (at, lack)
         for at, terms in placed
-        for amount in floor.missing_from(terms, suggested, already.surely, several=several)
+        for lack in floor.missing_from(terms, suggested, already.surely, several=several)
     ]
     overrides = [it for _, terms in placed if (it := judge(terms.kind, terms.amount, found, already)) is not None]
     if short and given.get("floor_reason") is None:
-        raise ValidationFailed(errors=[floor.problem(at, amount, suggested) for at, amount in short])
+        raise ValidationFailed(errors=[floor.problem(at, lack, suggested) for at, lack in short])
     if short:
-        most = max((amount for _, amount in short), key=lambda amount: amount.minor)
-        laid = found.statutory if most.currency == found.statutory.currency else most
-        below = Override("below_floor", laid, Money(-most.minor, most.currency), "")
-        waived = floor.most_missing([amount for _, amount in short])
-        return Kept(below, given.get("override_reason"), given["floor_reason"], actor, waived)
+        lacks = [lack for _, lack in short]
+        below = Override("below_floor", *floor.as_override(floor.worst(lacks), suggested), "")
+        return Kept(below, given.get("override_reason"), given["floor_reason"], actor, floor.most_missing(lacks))
     if not overrides:
         return None
     override = max(overrides, key=lambda item: abs(item.by.minor))

@@ -32,6 +32,7 @@ from helpdesk.recovery.case_facts import ALONE, ELSEWHERE, FACTS, as_kept
 from helpdesk.recovery.playbook import Facts, Owed, Suggestion, as_data, suggest
 from helpdesk.recovery.playbook_spec import Playbook
 from helpdesk.recovery.playbooks_in_force import Playbooks
+from helpdesk.recovery.tariff_methods import OPEN
 from helpdesk.recovery.tariffs_in_force import Laid, Tariffs
 
 DEFAULT_CURRENCY: Final = "EUR"
@@ -113,6 +114,18 @@ class Suggested:
                 currency = item.amount.currency
                 found[currency] = found.get(currency, Money(0, currency)) + item.amount
         return tuple(found.values())
+
+    @property
+    def untold(self) -> tuple[Laid, ...]:
+        """Tariffs that may lay down something, and nobody can tell how much; without those of which somebody has stated, in their own
+        currency, what it comes to.
+        """
+        stated = self.case.get("statutory")
+        return tuple(
+            laid
+            for laid in self.tariffs
+            if laid.outcome.code in OPEN and (stated is None or stated.currency != laid.currency)
+        )
 
     def tariff_data(self, laid: Laid) -> dict[str, Any]:
         """With whether it is part of what is owed: one in another currency is told, and not added up."""

@@ -33,6 +33,8 @@ CODES: Final = (
 """How a computation can end: `owed`, or why it lays down nothing here, or cannot be told. `not_known`: it lays down something on
 that day, and no version says how much.
 """
+OPEN: Final = frozenset({"facts_missing", "not_known", "other_currency"})
+"""Those of which nobody can tell what is laid down, or whether anything is."""
 _MOST: Final = Decimal(1_000_000_000)
 _PLACES: Final = 8
 
@@ -41,7 +43,7 @@ Numbers = Mapping[str, Any]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
-    """`amount` None: nothing is owed by it, or it cannot be told (`missing` names the facts). `steps`: how it was reckoned."""
+    """`amount` None: nothing is owed by it, or it cannot be told (`missing` names the facts that would tell). `steps`: how it was reckoned."""
 
     code: str
     because: str
@@ -52,7 +54,7 @@ class Outcome:
     @property
     def applies(self) -> bool | None:
         """None: it cannot be told."""
-        if self.code in {"facts_missing", "not_known"}:
+        if self.code in OPEN:
             return None
         return self.code == "owed"
 
@@ -82,7 +84,11 @@ def _step(name: str, value: str, because: str) -> dict[str, str]:
 
 
 def _air_passenger(numbers: Numbers, currency: str, facts: Known) -> Outcome:
+    """Where nothing can be owed by what is stated, nothing else is asked for."""
     cause = facts.get("cause")
+    nothing = None if cause is None else _NOTHING[cause](numbers, facts)
+    if nothing is not None:
+        return nothing
     needs = () if cause is None else _NEEDS[cause](numbers, facts)
     absent = _missing(facts, "cause", "distance_km", *needs)
     if absent is not None:
@@ -90,13 +96,18 @@ def _air_passenger(numbers: Numbers, currency: str, facts: Known) -> Outcome:
     return _BY_CAUSE[facts["cause"]](numbers, currency, facts)
 
 
-def _delayed(numbers: Numbers, currency: str, facts: Known) -> Outcome:
-    if facts["extraordinary"]:
+def _nothing_for_delay(numbers: Numbers, facts: Known) -> Outcome | None:
+    if facts.get("extraordinary"):
         return Outcome(code="extraordinary", because="Extraordinary circumstances excuse a delay.")
-    late, least = facts["delay_hours"], Decimal(numbers["delay_from_hours"])
-    if late < least:
-        because = f"It arrived {counted(late, 'hour')} late; from {counted(least, 'hour')} on it counts."
-        return Outcome(code="not_late_enough", because=because)
+    late, least = facts.get("delay_hours"), Decimal(numbers["delay_from_hours"])
+    if late is None or late >= least:
+        return None
+    because = f"It arrived {counted(late, 'hour')} late; from {counted(least, 'hour')} on it counts."
+    return Outcome(code="not_late_enough", because=because)
+
+
+def _delayed(numbers: Numbers, currency: str, facts: Known) -> Outcome:
+    late = facts["delay_hours"]
     band, amount, told = _band(numbers, facts)
     below = numbers.get("last_band_halved_below_hours")
     halved = (
@@ -109,26 +120,36 @@ def _delayed(numbers: Numbers, currency: str, facts: Known) -> Outcome:
     return _owed(amount / 2 if halved else amount, currency, facts, "The delay was long enough.", *steps)
 
 
-def _cancelled(numbers: Numbers, currency: str, facts: Known) -> Outcome:
-    if facts["extraordinary"]:
+def _nothing_for_cancellation(numbers: Numbers, facts: Known) -> Outcome | None:
+    if facts.get("extraordinary"):
         return Outcome(code="extraordinary", because="Extraordinary circumstances excuse a cancellation.")
-    notice = _notice(numbers, facts)
-    if notice["arrives_later_below_hours"] is None:
-        because = f"It was told {counted(facts['notice_days'], 'day')} before, which is in time."
-        return Outcome(code="told_in_time", because=because)
-    if facts["rerouted"] and _close_enough(notice, facts):
-        because = f"It was told {counted(facts['notice_days'], 'day')} before, and the other transport leaves and arrives close to what was planned."
-        return Outcome(code="rerouted_in_time", because=because)
+    days = facts.get("notice_days")
+    if days is None:
+        return None
+    if _notice(numbers, facts)["arrives_later_below_hours"] is None:
+        return Outcome(code="told_in_time", because=f"It was told {counted(days, 'day')} before, which is in time.")
+    if not facts.get("rerouted") or not _close_enough(_notice(numbers, facts), facts):
+        return None
+    because = f"It was told {counted(days, 'day')} before, and the other transport leaves and arrives close to what was planned."
+    return Outcome(code="rerouted_in_time", because=because)
+
+
+def _cancelled(numbers: Numbers, currency: str, facts: Known) -> Outcome:
     return _perhaps_halved(numbers, currency, facts, "The cancellation was told too late.")
+
+
+def _nothing_for_refusal(_numbers: Numbers, _facts: Known) -> Outcome | None:
+    """Denied boarding is the carrier's own doing: no circumstance excuses it."""
+    return None
 
 
 def _close_enough(notice: Mapping[str, Any], facts: Known) -> bool:
     earlier, later = Decimal(notice["departs_earlier_up_to_hours"]), Decimal(notice["arrives_later_below_hours"])
-    return bool(facts["departs_earlier_hours"] <= earlier and facts["delay_hours"] < later)
+    leaves, arrives = facts.get("departs_earlier_hours"), facts.get("delay_hours")
+    return leaves is not None and arrives is not None and bool(leaves <= earlier and arrives < later)
 
 
 def _refused(numbers: Numbers, currency: str, facts: Known) -> Outcome:
-    """Denied boarding is the carrier's own doing: no circumstance excuses it."""
     return _perhaps_halved(numbers, currency, facts, "Boarding was denied.")
 
 
@@ -193,6 +214,12 @@ _BY_CAUSE: Final[Mapping[str, Callable[[Numbers, str, Known], Outcome]]] = {
     "cancellation": _cancelled,
     "denied_boarding": _refused,
 }
+_NOTHING: Final[Mapping[str, Callable[[Numbers, Known], Outcome | None]]] = {
+    "delay": _nothing_for_delay,
+    "cancellation": _nothing_for_cancellation,
+    "denied_boarding": _nothing_for_refusal,
+}
+"""Why nothing is owed, where what is stated tells."""
 _NEEDS: Final[Mapping[str, Callable[[Numbers, Known], tuple[str, ...]]]] = {
     "delay": _needs_of_delay,
     "cancellation": _needs_of_cancellation,
@@ -207,18 +234,21 @@ def _fare_multiple(numbers: Numbers, currency: str, facts: Known) -> Outcome:
         return absent
     if facts["cause"] != "denied_boarding":
         return Outcome(code="not_this_cause", because="It is for boarding that was denied.")
+    if facts.get("rerouted") and _arrives_in_time(numbers, facts):
+        because = f"The other transport arrives within {counted(numbers['none_up_to_hours'], 'hour')} of what was planned."
+        return Outcome(code="rerouted_in_time", because=because)
     absent = _missing(facts, "fare", "rerouted", *(("delay_hours", "international") if facts.get("rerouted") else ()))
     if absent is not None:
         return absent
     if facts["fare"].currency != currency:
         because = f"The fare is in {facts['fare'].currency}, the tariff in {currency}; there is no exchange rate here."
-        return Outcome(code="other_currency", because=because)
-    if facts["rerouted"] and facts["delay_hours"] <= Decimal(numbers["none_up_to_hours"]):
-        because = (
-            f"The other transport arrives within {counted(numbers['none_up_to_hours'], 'hour')} of what was planned."
-        )
-        return Outcome(code="rerouted_in_time", because=because)
+        return Outcome(code="other_currency", because=because, missing=("fare",))
     return _of_fare(numbers, currency, facts)
+
+
+def _arrives_in_time(numbers: Numbers, facts: Known) -> bool:
+    late = facts.get("delay_hours")
+    return late is not None and bool(late <= Decimal(numbers["none_up_to_hours"]))
 
 
 def _of_fare(numbers: Numbers, currency: str, facts: Known) -> Outcome:

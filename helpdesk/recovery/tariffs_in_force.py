@@ -19,6 +19,12 @@ from helpdesk.recovery.tariff_methods import Outcome, compute
 log = structlog.get_logger()
 
 
+_HELD_BEFORE: Final = frozenset({"uk.energy", "us.denied_boarding"})
+"""Tariffs that laid something down before their first version that is known here: SI 2010/698, and 14 CFR 250.5 as it stood before
+86 FR 2534. Before the first version of any other nothing is laid down by it: it began then.
+"""
+
+
 @dataclass(frozen=True, slots=True)
 class Version:
     """`condition`: of the cases that it is for without anybody's naming it."""
@@ -36,14 +42,15 @@ class Version:
 
 @dataclass(frozen=True, slots=True)
 class Laid:
-    """What a tariff lays down in a case. `version` None: none was in force on `day`. `other_complainant`: for somebody else, whose
-    complaint was merged into it.
+    """What a tariff lays down in a case. `version` None: none was in force on `day`. `currency`: of what it lays down, or would if it
+    could be told; None: of no version. `other_complainant`: for somebody else, whose complaint was merged into it.
     """
 
     tariff: str
     day: date
     version: Version | None
     outcome: Outcome
+    currency: str | None = None
     other_complainant: bool = False
 
     def as_data(self) -> dict[str, Any]:
@@ -81,10 +88,14 @@ class Tariffs:
     def lay_down(self, code: str, day: date, known: case_facts.Known) -> Laid:
         """What a tariff that somebody names lays down."""
         version = self.on(code, day)
-        if version is None:
-            ending = "not_in_force" if self._gap(code, day) is None else "not_known"
-            return Laid(code, day, None, Outcome(code=ending, because=self._why_not(code, day)))
-        return Laid(code, day, version, version.outcome(known))
+        if version is not None:
+            return Laid(code, day, version, version.outcome(known), version.spec["currency"])
+        beside = self._gap(code, day)
+        if beside is None:
+            return Laid(code, day, None, Outcome(code="not_in_force", because=self._why_not(code, day)))
+        return Laid(
+            code, day, None, Outcome(code="not_known", because=self._why_not(code, day)), beside.spec["currency"]
+        )
 
     def _why_not(self, code: str, day: date) -> str:
         versions = self.versions.get(code, ())
@@ -102,13 +113,17 @@ class Tariffs:
         )
 
     def _gap(self, code: str, day: date) -> Version | None:
-        """The version before a day on which none holds, where others hold again later: something is laid down, and not known."""
+        """The version before a day on which none holds, where others hold again later, or the first one where it is known that it was
+        not: something is laid down, and not known.
+        """
         before, after = _beside(self.versions.get(code, ()), day)
+        if before is None and code in _HELD_BEFORE:
+            return after
         return None if after is None else before
 
     def of_case(self, day: date, values: Mapping[str, Any], known: case_facts.Known) -> tuple[Laid, ...]:
         """Those whose condition holds, and the one that is named (`tariff`), by their codes. On a day between two versions the
-        condition of the earlier one tells, so that what is not known is said and not passed over.
+        condition of the earlier one tells (before the first known one, its own), so that what is not known is said and not passed over.
         """
         named, facts = known.get("tariff"), Facts(values)
         found = []

@@ -11,8 +11,8 @@ import pytest
 
 from tests.complaints.merging import merge, new, unmerge
 from tests.conftest import Caller, complaint_body
-from tests.recovery.answers import codes
-from tests.recovery.drafting import FLIGHT, FLOOR, bought, draft, recorded
+from tests.recovery.answers import codes, refused
+from tests.recovery.drafting import FLIGHT, FLOOR, bought, draft, foretold, recorded, step
 from tests.recovery.helpers import accepted, act, eur, open_budget
 
 BELOW = [("/amount", "below_floor")]
@@ -163,3 +163,96 @@ class TestMerged:
         answer = draft(manager, survivor, "voucher", "10.00")
         assert codes(answer) == BELOW
         assert "PATCH" not in answer.json["errors"][0]["detail"], "what it comes to cannot be recorded of them"
+
+
+def bumped(caller: Caller, day: str) -> dict[str, Any]:
+    """Denied boarding in the US."""
+    complaint = priceless(caller, jurisdiction="US")
+    fare = {"amount": "500.00", "currency": "USD"}
+    known = {"cause": "denied_boarding", "fare": fare, "rerouted": False, "international": False}
+    recorded(caller, complaint, **known, happened_on=day)
+    return complaint
+
+
+class TestNobodyCanTell:
+    """What the law lays down is not known here, or not yet."""
+
+    @pytest.fixture(autouse=True)
+    def _money(self, manager: Caller) -> None:
+        open_budget(manager, "9000.00")
+
+    def test_until_the_facts_are_recorded(self, agent: Caller) -> None:
+        complaint = bought(agent, jurisdiction="DE")
+        recorded(agent, complaint, cause="delay", distance_km="2000", within_eu=True)
+        for kind in ("voucher", "goodwill_payment"):
+            answer = draft(agent, complaint, kind, "10.00")
+            assert codes(answer) == BELOW
+            told = answer.json["errors"][0]["detail"]
+            assert "eu.261" in told
+            assert "Record delay_hours, extraordinary (PATCH /complaints/{ref}/recovery-facts)." in told
+            assert "(`statutory`, in EUR)" in told
+        assert draft(agent, complaint, "apology_letter", None).status_code == 201
+        recorded(agent, complaint, delay_hours="2")
+        assert draft(agent, complaint, "voucher", "10.00").status_code == 201
+        recorded(agent, complaint, delay_hours="5", extraordinary=False)
+        assert codes(draft(agent, complaint, "goodwill_payment", "10.00")) == BELOW
+
+    def test_or_what_it_comes_to_in_its_own_currency(self, agent: Caller) -> None:
+        complaint = priceless(agent, jurisdiction="DE")
+        recorded(agent, complaint, cause="delay", distance_km="2000", statutory={"amount": "0", "currency": "JPY"})
+        for currency in ("EUR", "JPY"):
+            assert codes(draft(agent, complaint, "voucher", "10", currency=currency)) == BELOW
+        recorded(agent, complaint, statutory=eur("0.00"))
+        assert draft(agent, complaint, "voucher", "10.00").status_code == 201
+
+    def test_between_two_versions(self, agent: Caller) -> None:
+        complaint = priceless(agent, jurisdiction="GB")
+        recorded(agent, complaint, missed_appointments=1, happened_on="2025-06-01")
+        answer = draft(agent, complaint, "goodwill_payment", "10.00", currency="GBP")
+        assert codes(answer) == BELOW
+        assert "What it lays down then is not known here" in answer.json["errors"][0]["detail"]
+        recorded(agent, complaint, statutory=gbp("31.00"))
+        assert codes(draft(agent, complaint, "goodwill_payment", "10.00", currency="GBP")) == BELOW
+        assert draft(agent, complaint, "partial_refund", "31.00", currency="GBP").status_code == 201
+
+    def test_before_the_first_one_that_is_known(self, agent: Caller) -> None:
+        complaint = bumped(agent, "2018-05-01")
+        (told,) = suggestion(agent, complaint)["tariffs"]
+        assert (told["tariff"], told["code"], told["applies"]) == ("us.denied_boarding", "not_known", None)
+        assert "the next one begins on 2021-04-13" in told["because"]
+        assert codes(draft(agent, complaint, "goodwill_payment", "10.00", currency="USD")) == BELOW
+        assert suggestion(agent, bumped(agent, "2021-04-13"))["statutory"]["amount"] == "1550.00"
+
+    def test_nothing_is_laid_down_before_it_began(self, agent: Caller) -> None:
+        complaint = priceless(agent, jurisdiction="GB")
+        recorded(agent, complaint, missed_appointments=1, happened_on="2018-06-01")
+        assert suggestion(agent, complaint)["tariffs"] == []
+        assert draft(agent, complaint, "goodwill_payment", "10.00", currency="GBP").status_code == 201
+
+    def test_a_fare_in_another_currency(self, agent: Caller) -> None:
+        complaint = bumped(agent, "2026-05-01")
+        recorded(agent, complaint, fare=eur("500.00"))
+        answer = draft(agent, complaint, "goodwill_payment", "10.00", currency="USD")
+        assert codes(answer) == BELOW
+        assert "The fare is in EUR" in answer.json["errors"][0]["detail"]
+
+    def test_when_it_goes_on_and_who_may_says_why(self, agent: Caller, manager: Caller) -> None:
+        complaint = bought(agent, jurisdiction="DE")
+        offer = draft(agent, complaint, "voucher", "10.00").json
+        recorded(agent, complaint, cause="delay", distance_km="2000")
+        answer = step(agent, offer, "submit")
+        assert (refused(answer), answer.json["missing"]) == ((409, "below_floor"), None)
+        assert foretold(agent, offer, "submit") == [("below_floor", answer.json["detail"])]
+        assert refused(step(agent, offer, "submit", **FLOOR)) == (403, "forbidden")
+        done = step(manager, offer, "submit", **FLOOR).json
+        assert (done["status"], done["override"]["floor_reason"]) == ("approved", FLOOR["floor_reason"])
+        assert foretold(agent, offer, "offer") == [], "what was said once holds"
+        recorded(agent, complaint, **FLIGHT)
+        answer = step(agent, offer, "offer")
+        assert (refused(answer), answer.json["missing"]) == ((409, "below_floor"), eur("400.00"))
+
+    def test_a_complaint_to_which_none_applies_is_free(self, agent: Caller) -> None:
+        for complaint in (bought(agent), bought(agent, jurisdiction="DE"), bought(agent, jurisdiction="US")):
+            recorded(agent, complaint, happened_on="2018-05-01", product="A kettle")
+            another = {"allow_duplicate": True, "duplicate_reason": "Another order."}
+            assert draft(agent, complaint, "goodwill_payment", "10.00", **another).status_code == 201

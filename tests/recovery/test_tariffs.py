@@ -67,7 +67,7 @@ class TestCompute:
     @pytest.mark.parametrize(
         ("code", "day", "facts", "found"),
         [
-            ("uk.energy", "2015-12-31", {"failed_standards": 1}, ("not_in_force", None)),
+            ("uk.energy", "2015-12-31", {"failed_standards": 1}, ("not_known", None)),
             ("uk.energy", "2016-01-01", {"failed_standards": 1}, ("owed", "30.00")),
             ("uk.energy", "2025-01-01", {"failed_standards": 1}, ("owed", "30.00")),
             ("uk.energy", "2025-01-02", {"failed_standards": 1}, ("owed", "40.00")),
@@ -85,6 +85,7 @@ class TestCompute:
             ("uk.telecom", "2026-04-01", {"missed_appointments": 1}, ("owed", "32.31")),
             ("us.denied_boarding", "2025-01-21", {"cause": "denied_boarding", "rerouted": False}, ("owed", "1550.00")),
             ("us.denied_boarding", "2025-01-22", {"cause": "denied_boarding", "rerouted": False}, ("owed", "2150.00")),
+            ("us.denied_boarding", "2021-04-12", {"cause": "denied_boarding", "rerouted": False}, ("not_known", None)),
             ("eu.261", "2005-02-16", {"cause": "delay", "distance_km": "900"}, ("not_in_force", None)),
         ],
     )
