@@ -132,6 +132,7 @@ _REFUSALS: dict[str, tuple[type[DomainError], ...]] = {
         errors.ClaimUnderReview,
     ),
     "offer": (errors.BelowFloor, errors.PredecessorAccepted),
+    "revoke": (errors.BelowFloor,),
     "retry": (errors.NoBudget, errors.BudgetExhausted),
 }
 

@@ -2,7 +2,7 @@
 
 It is looked at when an offer is drafted, and again when it is submitted, approved and put before the customer: what is owed
 may have become more meanwhile, and what covered it may have come to nothing. Who may says why it is to be less all the same;
-that holds for as much as was missing then. What is laid down in another currency than the complaint is reckoned in is covered
+that holds for as much as was missing then. Nor is what covers it taken back while goodwill is before the customer. What is laid down in another currency than the complaint is reckoned in is covered
 by nothing here, since nobody here knows a rate; nor is what a tariff may lay down and nobody can tell (facts are missing, or no version
 is known), until somebody has recorded what would tell it, or in its own currency what it comes to.
 """
@@ -10,6 +10,7 @@ is known), until somebody has recorded what would tell it, or in its own currenc
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
+from uuid import UUID
 
 from sqlalchemy.orm import Session
 
@@ -23,17 +24,21 @@ from helpdesk.kernel.unit_of_work import UnitOfWork
 from helpdesk.recovery import option_queries, override_queries, suggestions
 from helpdesk.recovery.errors import BelowFloor
 from helpdesk.recovery.kinds import SETTLES
+from helpdesk.recovery.lifecycle import GRANTED
 from helpdesk.recovery.models import Offer
 from helpdesk.recovery.option_terms import Terms
 from helpdesk.recovery.override_models import OfferOverride
 from helpdesk.recovery.playbook import Suggestion
 from helpdesk.recovery.queries import Held
+from helpdesk.recovery.remaining import BACK
 from helpdesk.recovery.suggestions import LAID_DOWN, Suggested
 from helpdesk.recovery.tariffs_in_force import Laid
 
 MAY_GO_BELOW: Final = "offer:below_floor"
 STEPS: Final = {"submit": False, "approve": False, "offer": True}
 """Steps before which it is looked at again, and whether of other offers only those count then that were approved."""
+LOOKED_AT: Final = frozenset({*STEPS, "revoke"})
+"""Steps that can be refused for what is owed."""
 
 
 def below_floor(terms: Terms, found: Suggestion, settled: Money, *, several: bool = False) -> Money | None:
@@ -153,46 +158,128 @@ class _Short:
 
 def _shortfall(session: Session, complaint: Complaint, offer: Offer, *, granted: bool) -> _Short | None:
     """What is missing now, by the facts of now, and was not when somebody said why; None: nothing."""
-    options: Sequence[Any] = option_queries.kept(session, offer.id) or [offer]
+    options = _options(session, offer)
     if len(options) == 1 and offer.kind == "apology_letter":
         return None
-    reckoned = {} if offer.currency is None else {"currency": offer.currency}
-    suggested = suggestions.suggestion_for(session, complaint, reckoned)
-    settled = override_queries.offered(
-        session,
-        complaint.id,
-        suggested.suggestion.owed.currency,
-        besides=[one for one in (offer.id, offer.successor_of) if one is not None],
-        granted=granted,
-    ).surely
-    short = [
-        lack
-        for option in options
-        for lack in missing_from(_terms(option), suggested, settled, several=len(options) > 1)
-    ]
+    suggested = _suggested(session, complaint, offer)
+    short = _lacks(session, offer, options, suggested, granted=granted)
     grown = [lack for lack in short if lack.size > offer.floor_waived.get(lack.of, 0)]
     return _Short(suggested, short, worst(grown)) if grown else None
 
 
+def _options(session: Session, offer: Offer) -> Sequence[Terms]:
+    options: Sequence[Any] = option_queries.kept(session, offer.id) or [offer]
+    return [_terms(option) for option in options]
+
+
+def _suggested(session: Session, complaint: Complaint, offer: Offer) -> Suggested:
+    reckoned = {} if offer.currency is None else {"currency": offer.currency}
+    return suggestions.suggestion_for(session, complaint, reckoned)
+
+
+def _lacks(
+    session: Session,
+    offer: Offer,
+    options: Sequence[Terms],
+    suggested: Suggested,
+    *,
+    granted: bool,
+    without: UUID | None = None,
+) -> list[Lack]:
+    """`without`: another offer that is not to count."""
+    settled = override_queries.offered(
+        session,
+        offer.complaint_id,
+        suggested.suggestion.owed.currency,
+        besides=[one for one in (offer.id, offer.successor_of, without) if one is not None],
+        granted=granted,
+    ).surely
+    several = len(options) > 1
+    return [lack for terms in options for lack in missing_from(terms, suggested, settled, several=several)]
+
+
+@dataclass(frozen=True, slots=True)
+class _LeftAlone:
+    """Goodwill that is before the customer, and what would be missing beside it."""
+
+    offer: Offer
+    short: _Short
+
+
+def _left_alone(session: Session, complaint: Complaint, offer: Offer) -> list[_LeftAlone]:
+    """Were this one taken back. What is missing in any case, or was waived, does not keep it up; nor does what pays what is owed."""
+    others = override_queries.standing(session, complaint.id, offer.id) if offer.status in GRANTED else []
+    suggested = _suggested(session, complaint, offer) if others else None
+    found = []
+    for other in others:
+        options = _options(session, other)
+        if suggested is None or all(terms.kind in _KEEP_NOTHING_UP for terms in options):
+            continue
+        before = most_missing(_lacks(session, other, options, suggested, granted=True))
+        after = _lacks(session, other, options, suggested, granted=True, without=offer.id)
+        grown = [it for it in after if it.size > max(before.get(it.of, 0), other.floor_waived.get(it.of, 0))]
+        if grown:
+            found.append(_LeftAlone(other, _Short(suggested, after, worst(grown))))
+    return found
+
+
+_KEEP_NOTHING_UP: Final = BACK | {"apology_letter"}
+
+
+def _alone(left: Sequence[_LeftAlone]) -> BelowFloor:
+    first = left[0]
+    missing = first.short.worst.amount
+    kinds = ", ".join(sorted({it.offer.kind.replace("_", " ") for it in left}))
+    detail = (
+        f"Without it {missing} {missing and missing.currency} of what is laid down is not offered, while goodwill ({kinds}) is before "
+        f"the customer: take that back first (`offers`). {_MAY}"
+    )
+    return BelowFloor(detail, missing=dump_money(missing), offers=[str(it.offer.id) for it in left])
+
+
 def refusal(session: Session, complaint: Complaint, offer: Offer, action: str) -> BelowFloor | None:
-    """What one of `STEPS` would be refused with now, where nobody says why; for showing, without any lock."""
-    short = _shortfall(session, complaint, offer, granted=STEPS[action])
-    return None if short is None else short.refusal
+    """What one of `LOOKED_AT` would be refused with now, where nobody says why; for showing, without any lock."""
+    short = _shortfall(session, complaint, offer, granted=STEPS[action]) if action in STEPS else None
+    if short is not None:
+        return short.refusal
+    gone = offer if action == "revoke" else None
+    if action == "offer" and offer.successor_of is not None:
+        gone = session.get_one(Offer, offer.successor_of)
+    left = [] if gone is None else _left_alone(session, complaint, gone)
+    return _alone(left) if left else None
 
 
 def look_again(uow: UnitOfWork, actor: Actor, held: Held, given: Mapping[str, Any], action: str) -> None:
     """Before an offer goes on by one of `STEPS`. `given`: floor_reason. Raises `BelowFloor`, and `Forbidden` to who says why and
     may not.
     """
-    reason = given.get("floor_reason")
-    if reason is not None:
-        require(actor, MAY_GO_BELOW)
-    offer = held.offer
-    short = _shortfall(uow.session, held.complaint, offer, granted=STEPS[action])
+    reason = _reason(actor, given)
+    short = _shortfall(uow.session, held.complaint, held.offer, granted=STEPS[action])
     if short is None:
         return
     if reason is None:
         raise short.refusal
+    _waive(uow, actor, held.offer, short, reason)
+
+
+def look_beside(uow: UnitOfWork, actor: Actor, held: Held, given: Mapping[str, Any]) -> None:
+    """Before an offer is taken back. `given`: floor_reason. Raises as `look_again` does."""
+    reason = _reason(actor, given)
+    left = _left_alone(uow.session, held.complaint, held.offer)
+    if left and reason is None:
+        raise _alone(left)
+    for item in left:
+        _waive(uow, actor, item.offer, item.short, str(reason))
+
+
+def _reason(actor: Actor, given: Mapping[str, Any]) -> str | None:
+    reason: str | None = given.get("floor_reason")
+    if reason is not None:
+        require(actor, MAY_GO_BELOW)
+    return reason
+
+
+def _waive(uow: UnitOfWork, actor: Actor, offer: Offer, short: _Short, reason: str) -> None:
     offer.floor_waived = offer.floor_waived | most_missing(short.lacks)
     # What was said of its draft is never changed; the step that follows says it in any case.
     if not override_queries.has_one(uow.session, offer.id):

@@ -257,21 +257,27 @@ def _send(uow: UnitOfWork, actor: Actor, held: Held, given: Mapping[str, Any], t
     floor.look_again(uow, actor, held, given, "offer")
     held.offer.breakdown = breaking_down.told(uow, held)
     if held.offer.successor_of is not None:
-        _replace(uow, held, held.offer.successor_of)
+        _replace(uow, actor, held, held.offer.successor_of, given)
     held.offer.told_at = uow.now
     held.offer.valid_until = uow.now + timedelta(days=held.offer.valid_days)
     advance(uow, actor, held, "offer", given)
     telling.offered(uow, held, to.of(held.offer.id, held.offer.valid_until))
 
 
-def _replace(uow: UnitOfWork, held: Held, predecessor_id: UUID) -> None:
+def _replace(uow: UnitOfWork, actor: Actor, held: Held, predecessor_id: UUID, given: Mapping[str, Any]) -> None:
     """The customer has one of the two: the offer that this one replaces ends with its sending."""
     (predecessor,) = queries.offers_for_update(uow.session, held.complaint.id, [predecessor_id])
     if predecessor.status in BEFORE_CUSTOMER:
         before = replace(held, offer=predecessor)
+        floor.look_beside(uow, actor, before, given)
         advance(uow, SYSTEM, before, "revoke", {"reason": "Another offer was made instead."})
     elif predecessor.status not in ENDED:
         raise PredecessorAccepted(offer_id=predecessor_id)
+
+
+def _revoke(uow: UnitOfWork, actor: Actor, held: Held, given: Mapping[str, Any], _to: Links) -> None:
+    floor.look_beside(uow, actor, held, given)
+    advance(uow, actor, held, "revoke", given)
 
 
 def _keep(uow: UnitOfWork, actor: Actor, held: Held, given: Mapping[str, Any], to: Links) -> None:
@@ -374,6 +380,7 @@ _SPECIAL: Final[dict[str, Callable[[UnitOfWork, Actor, Held, Mapping[str, Any], 
     "fail": _fail,
     "ask_again": _ask_again,
     "post_letter": _post_letter,
+    "revoke": _revoke,
     "reverse": _reverse,
 }
 

@@ -117,6 +117,10 @@ class OfferReasonIn(Schema):
     reason = Text(required=True, max_length=2000, metadata={"example": "The amount does not fit the delay."})
 
 
+class OfferRevokeIn(OfferReasonIn):
+    floor_reason = floor_field()
+
+
 class OfferAnswerIn(Schema):
     """An agent answers for the customer, and says how the customer said so."""
 
@@ -174,7 +178,7 @@ BODIES: Final[dict[str, type[Schema]]] = {
     "confirm_delivery": OfferAnswerIn,
     "report_undelivered": OfferAnswerIn,
     "retry": OfferNoteIn,
-    "revoke": OfferReasonIn,
+    "revoke": OfferRevokeIn,
     "reverse": OfferReasonIn,
 }
 """The body of each action that has a route."""

@@ -94,7 +94,7 @@ def allowed(session: Session, actor: Actor, row: dict[str, Any]) -> list[dict[st
                 item["missing"] = [*item["missing"], {"code": refused.code, "detail": refused.detail}]
             if is_under_review(session, row):
                 item["missing"] = [*item["missing"], {"code": ClaimUnderReview.code, "detail": ClaimUnderReview.title}]
-        if item["action"] in floor.STEPS:
+        if item["action"] in floor.LOOKED_AT:
             complaint = session.get_one(Complaint, row["complaint_id"])
             below = floor.refusal(session, complaint, session.get_one(Offer, row["id"]), item["action"])
             if below is not None:  # whoever may say why it is less does so with the step
