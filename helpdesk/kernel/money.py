@@ -1,13 +1,13 @@
 """Money: integer minor units and an ISO 4217 currency. Never a float.
 
 The exponent (cents, yen, dinars of a thousand) comes from CLDR through Babel. Rounding happens in one place,
-`Money.of`, half up, the way invoices do.
+`Money.of`, half up, the way invoices do; only a limit is rounded down (`Money.up_to`), so that nothing is beyond it.
 """
 
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
-from decimal import ROUND_CEILING, ROUND_HALF_UP, Decimal, InvalidOperation
+from decimal import ROUND_CEILING, ROUND_FLOOR, ROUND_HALF_UP, Decimal, InvalidOperation
 from functools import lru_cache
 
 from babel.core import get_global
@@ -55,6 +55,11 @@ class Money:
         """Round half up to the currency's minor unit."""
         quantum = Decimal(1).scaleb(-exponent(currency))
         return cls(int(amount.quantize(quantum, ROUND_HALF_UP).scaleb(exponent(currency))), currency)
+
+    @classmethod
+    def up_to(cls, limit: Decimal, currency: str) -> "Money":
+        """The most that is not beyond a limit."""
+        return cls(int(limit.scaleb(exponent(currency)).to_integral_value(ROUND_FLOOR)), currency)
 
     @classmethod
     def parse(cls, amount: str, currency: str) -> "Money":

@@ -61,10 +61,10 @@ def _options(session: Session, offer: Offer) -> list[tuple[int, str, int]]:
 
 
 def _known(suggested: Suggested) -> Known | None:
-    """None: it is not known. Something may be laid down that cannot be told, or is in another currency; or nothing at all was said of
-    what was lost.
+    """None: it is not known. Something may be laid down that cannot be told, or is in another currency, or for somebody else whose
+    complaint was merged into this one; or nothing at all was said of what was lost.
     """
-    if suggested.unconverted:
+    if suggested.unconverted or suggested.is_for_others:
         return None
     open_ = _UNTOLD | (_UNTOLD_UNLESS_RECORDED if "statutory" in suggested.assumed else frozenset())
     if any(laid.outcome.code in open_ for laid in suggested.tariffs):

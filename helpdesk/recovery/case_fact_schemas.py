@@ -53,7 +53,7 @@ class CaseFactsIn(Schema):
         allow_none=True, validate=[validate.Length(1, 60), Pattern(CODE, error="Write a tariff's code, for example eu.261.")],
         metadata=_says("tariff", "eu.261"),
     )  # fmt: skip
-    happened_on = fields.Date(allow_none=True, metadata=_says("happened_on", "2026-03-01"))
+    happened_on = fields.Date(allow_none=True, metadata=_says("happened_on", "2025-03-01"))
     cause = Choice(CAUSES, allow_none=True, metadata=_says("cause", "delay"))
     distance_km = DecimalField("distance_km", allow_none=True, metadata=_says("distance_km", "1840"))
     within_eu = Flag(allow_none=True, metadata=_says("within_eu", True))

@@ -4,7 +4,8 @@
 no factor and no rule of a playbook touches it. Goodwill is `band[severity] * fault * delay * repeat * vulnerability * tier`,
 by the factors that rules add, and with the lines that rules add; the cap (`1.5 * price - refund`, not below zero) holds for
 all of it and for nothing else. The refund is what was refunded before and the proven loss that this offer makes good (the
-worked example: 1.5 * 200 - 60 = 240). Without a price there is no cap.
+worked example: 1.5 * 200 - 60 = 240), all of it, also where a set-off leaves nothing of it to be paid. It is rounded down: nothing
+is beyond it. Without a price there is no cap.
 
 A tariff that is set off (`tariffs`) takes from the proven loss what it pays for the same loss, not below zero, and from
 nothing else. Where a tariff is in another currency it is named and not added up: there is no exchange rate.
@@ -219,13 +220,18 @@ def _goodwill(facts: Facts, playbook: Playbook, rules: tuple[Rule, ...]) -> _Goo
     added = (_added(facts, rule, line, first.amount) for rule in rules for line in rule.lines)
     parts = [first, *(part for part in added if part is not None)]
     lines, running, kept = [], _ZERO, Money(0, facts.loss.currency)
+    most = Money(MAX_MINOR, kept.currency)
     for place, part in enumerate(parts):
         running += part.amount
         up_to = _under(running, cap, kept.currency)
         rule = f"{part.rule}.capped" if cap is not None and running > cap else part.rule
         if place == 0:
             rule = "goodwill.formula" if cap is None or running <= cap else "goodwill.capped"
-        lines.append(Line("goodwill", up_to - kept, rule, playbook.version, part.evidence))
+        evidence = part.evidence
+        if min(running, running if cap is None else cap) > most.decimal:
+            rule = f"{part.rule}.cut"
+            evidence = {**evidence, "cut": str(most), "because": "More than that cannot be counted to the last unit."}
+        lines.append(Line("goodwill", up_to - kept, rule, playbook.version, evidence))
         kept = up_to
     return _Goodwill(tuple(lines), running, cap, kept.currency)
 
@@ -304,7 +310,7 @@ def _cap(facts: Facts, formula: Formula) -> Decimal | None:
     if facts.price is None or formula.cap_of_price is None:
         return None
     left = formula.cap_of_price * facts.price.decimal - facts.refunded.decimal - facts.loss.decimal
-    return max(left, _ZERO)
+    return Money.up_to(max(left, _ZERO), facts.price.currency).decimal
 
 
 def _owed_lines(facts: Facts, version: str) -> tuple[Line, ...]:

@@ -116,6 +116,12 @@ class Suggested:
         return tuple(found.values())
 
     @property
+    def is_for_others(self) -> bool:
+        """Something may be laid down for somebody else whose complaint was merged into this one."""
+        stated = any(item.other_complainant and item.what in LAID_DOWN for item in self.merged)
+        return stated or any(laid.other_complainant for laid in self.tariffs)
+
+    @property
     def untold(self) -> tuple[Laid, ...]:
         """Tariffs that may lay down something, and nobody can tell how much; without those of which somebody has stated, in their own
         currency, what it comes to.

@@ -15,7 +15,7 @@ from tests.conftest import Caller, Join, complaint_body
 from tests.racing import at_once
 from tests.recovery.answers import codes, refused
 from tests.recovery.drafting import FLIGHT, FLOOR, WHY, bought, draft, flown, foretold, recorded, step
-from tests.recovery.helpers import accepted, act, another, eur, open_budget, violations
+from tests.recovery.helpers import accepted, act, another, eur, offered, open_budget, violations
 
 ANOTHER = {"allow_duplicate": True, "duplicate_reason": "Another order."}
 BELOW = [("/amount", "below_floor")]
@@ -343,3 +343,13 @@ class TestGoodwillIsNotLeftAlone:
         assert sorted(answer.status_code for answer in answers) == [200, 409]
         (lost,) = [answer for answer in answers if answer.status_code == 409]
         assert lost.json["code"] == "below_floor"
+
+
+def test_nobody_is_told_that_they_are_owed_what_another_one_is(manager: Caller) -> None:
+    open_budget(manager)
+    source, survivor = new(manager, complainant=NA, jurisdiction="DE"), bought(manager, jurisdiction="DE")
+    for complaint in (source, survivor):
+        recorded(manager, complaint, **FLIGHT)
+    merge(manager, source, survivor, silent=True, other_complainant=True)
+    refund = {"kind": "partial_refund", "amount": eur("800.00"), "reason": "It is laid down."}
+    assert offered(manager, survivor, refund)["breakdown"] is None

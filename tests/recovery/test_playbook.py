@@ -124,9 +124,24 @@ class TestCap:
         assert now.cap == before.cap == now.goodwill == before.goodwill == eur("240")
         assert (now.offer, before.offer) == (eur("300"), eur("240"))
 
-    def test_rounds_once_half_up(self) -> None:
-        # 1.5 * 0.01 = 0.015: half up at the end, not at each factor.
-        assert suggestion(price=eur("0.01")).goodwill == eur("0.02")
+    def test_rounds_down(self) -> None:
+        """What rounds up to it would be beyond it."""
+        found = suggestion(price=eur("0.03"))
+        assert (found.cap, found.goodwill) == (eur("0.04"), eur("0.04"))
+        nothing = Money(0, "JPY")
+        found = suggestion(loss=nothing, statutory=nothing, refunded=nothing, price=Money(3, "JPY"))
+        assert (found.cap, found.goodwill) == (Money(4, "JPY"), Money(4, "JPY"))
+
+    def test_takes_off_the_loss_in_full_whatever_is_set_off(self) -> None:
+        off = Owed(tariff="t", version=1, amount=eur("100"), set_off=True, evidence={})
+        found = suggestion(severity="S1", price=eur("200"), loss=eur("60"), tariffs=(off,))
+        assert (found.owed, found.cap) == (eur("100"), eur("240"))
+
+
+def test_goodwill_rounds_once_half_up() -> None:
+    """10 * 0.5 * 1.25 * 1.5 = 9.375: at the end, not at each factor."""
+    found = suggestion(severity="S4", fault="shared", weeks_overdue=1, repeated=True)
+    assert found.goodwill == eur("9.38")
 
 
 class TestCurrency:
@@ -498,5 +513,7 @@ def test_however_many_factors_goodwill_can_be_counted(price: Money | None) -> No
     book, _ = compiled("many", "1", {**spec, "rules": rules}, OF_PLAYBOOKS)
     found = suggest(facts(price=price), book, book.holding(RuleFacts({})))
     assert found.goodwill.minor == sum(line.amount.minor for line in found.lines) == MAX_MINOR
+    (line,) = found.lines
+    assert (line.rule, line.evidence["cut"]) == ("goodwill.formula.cut", str(found.goodwill))
     assert all(option.goodwill.minor <= MAX_MINOR for option in found.alternatives)
     assert as_data(found)["goodwill"]["amount"] == str(found.goodwill)

@@ -6,7 +6,7 @@ what was recorded; a body that breaks the program.
 """
 
 from collections.abc import Callable
-from datetime import date
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -294,6 +294,12 @@ class TestFacts:
             lost="hope",
         )
         assert {pointer for pointer, _ in codes(wrong)} == {"/fare", "/passengers", "/happened_on", "/lost"}
+
+    def test_a_tariff_that_is_there_and_a_day_that_was(self, agent: Caller, complaint: dict[str, Any]) -> None:
+        today = datetime.now(UTC).date()
+        wrong = self.record(agent, complaint, tariff="eu.621", happened_on=str(today + timedelta(days=3)))
+        assert codes(wrong) == [("/tariff", "unknown"), ("/happened_on", "future")]
+        assert self.record(agent, complaint, tariff="eu.261", happened_on=str(today)).status_code == 200
 
     def test_what_is_added_up_is_in_the_complaint_s_currency(self, agent: Caller, complaint: dict[str, Any]) -> None:
         pounds = {"amount": "10.00", "currency": "GBP"}
