@@ -5,17 +5,30 @@ the duplicate's complainant is owed; goodwill goes out while nobody knows what i
 that says nothing about it; or, the other way, a complaint to which no tariff applies is held up, and so is an apology.
 """
 
+from datetime import date
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from helpdesk.kernel.money import Money
 from helpdesk.kernel.unit_of_work import Database
+from helpdesk.recovery import floor
+from helpdesk.recovery.kinds import SETTLES
+from helpdesk.recovery.option_terms import Terms
+from helpdesk.recovery.playbook import suggest
+from helpdesk.recovery.playbook_spec import default_playbook
+from helpdesk.recovery.suggestions import Elsewhere, Suggested
+from helpdesk.recovery.tariff_methods import CODES, Outcome
+from helpdesk.recovery.tariffs_in_force import Laid
 from tests.complaints.merging import merge, new, unmerge
 from tests.conftest import Caller, Join, complaint_body
 from tests.racing import at_once
 from tests.recovery.answers import codes, refused
 from tests.recovery.drafting import FLIGHT, FLOOR, WHY, bought, draft, flown, foretold, recorded, step
 from tests.recovery.helpers import accepted, act, another, eur, offered, open_budget, violations
+from tests.recovery.test_playbook import facts
 
 ANOTHER = {"allow_duplicate": True, "duplicate_reason": "Another order."}
 BELOW = [("/amount", "below_floor")]
@@ -353,3 +366,55 @@ def test_nobody_is_told_that_they_are_owed_what_another_one_is(manager: Caller) 
     merge(manager, source, survivor, silent=True, other_complainant=True)
     refund = {"kind": "partial_refund", "amount": eur("800.00"), "reason": "It is laid down."}
     assert offered(manager, survivor, refund)["breakdown"] is None
+
+
+_CURRENCIES = ("EUR", "GBP", "JPY")
+_AMOUNTS = st.builds(Money, st.integers(0, 10**6), st.sampled_from(_CURRENCIES))
+_OUTCOMES = st.one_of(
+    _AMOUNTS.map(lambda amount: Outcome(code="owed", because="x", amount=amount)),
+    st.sampled_from(CODES).filter("owed".__ne__).map(lambda code: Outcome(code=code, because="x", missing=("fare",))),
+)
+_LAID = st.builds(
+    lambda outcome, currency, other: Laid(
+        "t", date(2026, 3, 1), None, outcome, outcome.amount.currency if outcome.amount else currency, other
+    ),
+    _OUTCOMES,
+    st.sampled_from(_CURRENCIES),
+    st.booleans(),
+)
+_MERGED = st.builds(lambda amount: Elsewhere("statutory", amount, other_complainant=True), _AMOUNTS)
+
+
+@given(
+    st.sampled_from(_CURRENCIES),
+    st.none() | _AMOUNTS,
+    st.lists(_LAID, max_size=4),
+    st.lists(_MERGED, max_size=2),
+    st.sampled_from(["voucher", "goodwill_payment", "refund", "replacement"]),
+    st.integers(1, 10**7),
+)
+def test_whatever_is_laid_down_is_never_lost_nor_passed_over(
+    own: str, stated: Money | None, laid: list[Laid], merged: list[Elsewhere], kind: str, minor: int
+) -> None:
+    """Of any currencies and any outcomes: each amount is owed or told elsewhere, and nothing but an apology is free before all of it
+    is covered and known; where nothing is laid down, everything is.
+    """
+    nothing = Money(0, own)
+    amounts = [*([stated] if stated else []), *(it.amount for it in merged), *(it.outcome.amount for it in laid)]
+    there = [amount for amount in amounts if amount is not None]
+    statutory = sum((it for it in there if it.currency == own), nothing)
+    known = facts(loss=nothing, refunded=nothing, statutory=statutory, price=None)
+    case = {"statutory": stated} if stated else {}
+    made = Suggested(
+        suggest(known, default_playbook()), known, (), None, case, tuple(laid), merged=tuple(merged), own_currency=None
+    )
+    told = sum(item.amount.minor for item in made.elsewhere)
+    assert told + made.suggestion.statutory.minor == sum(amount.minor for amount in there)
+    offered_ = Terms(kind=kind, amount=Money(minor, own))
+    lacks = floor.missing_from(offered_, made, nothing)
+    open_ = [it for it in laid if it.outcome.applies is None and (stated is None or stated.currency != it.currency)]
+    paid = minor if kind in SETTLES else 0
+    free = statutory.minor <= paid and not told and not open_
+    assert (lacks == []) == free
+    assert floor.missing_from(Terms(kind="apology_letter"), made, nothing) == []
+    assert bool(lacks) == bool(floor.most_missing(lacks))
