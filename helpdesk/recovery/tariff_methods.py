@@ -235,7 +235,9 @@ def _fare_multiple(numbers: Numbers, currency: str, facts: Known) -> Outcome:
     if facts["cause"] != "denied_boarding":
         return Outcome(code="not_this_cause", because="It is for boarding that was denied.")
     if facts.get("rerouted") and _arrives_in_time(numbers, facts):
-        because = f"The other transport arrives within {counted(numbers['none_up_to_hours'], 'hour')} of what was planned."
+        because = (
+            f"The other transport arrives within {counted(numbers['none_up_to_hours'], 'hour')} of what was planned."
+        )
         return Outcome(code="rerouted_in_time", because=because)
     absent = _missing(facts, "fare", "rerouted", *(("delay_hours", "international") if facts.get("rerouted") else ()))
     if absent is not None:
