@@ -202,8 +202,10 @@ class TestOneOffer:
 
 class TestUnknown:
     def test_a_tariff_that_lacks_facts(self, manager: Caller) -> None:
-        complaint = complained(manager, "0.00", flight={"delay_hours": None})
-        assert drafted(manager, complaint, "goodwill_payment", "20.00")["breakdown"] is None
+        complaint = complained(manager, "0.00")
+        offer = drafted(manager, complaint, "goodwill_payment", "20.00")  # before anybody knew of a flight
+        recorded(manager, complaint, **FLIGHT | {"distance_km": "900", "delay_hours": None})
+        assert manager.get(f"/offers/{offer['id']}").json["breakdown"] is None
         recorded(manager, complaint, statutory=eur("10.00"))
         offer = drafted(manager, complaint, "goodwill_payment", "19.00")
         assert offer["breakdown"] is None, "what is recorded is laid down beside the tariffs"
