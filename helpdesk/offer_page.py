@@ -78,6 +78,14 @@ def register(app: Flask) -> None:
         response.make_conditional(request)
         return response
 
+    @app.get("/offers/")
+    def no_offer() -> Response:
+        return _nothing("")
+
+    @app.route("/offers/<token>/<answer>/<path:rest>", methods=["GET", "POST"])
+    def no_offer_page(token: str, answer: str, rest: str) -> Response:
+        return _nothing(f"{token}/{answer}/{rest}")
+
     @app.get("/offers/<token>")
     def offer_page(token: str) -> Response:
         return _without_slash() or _told(Place(token), lambda: _look(Place(token)))
@@ -91,6 +99,12 @@ def register(app: Flask) -> None:
     def offer_answer(token: str, answer: str) -> Response:
         place = Place(token, answer)
         return _told(place, lambda: _send(place))
+
+
+def _nothing(path: str) -> Response:
+    """For people, as all that stands beneath `/offers`."""
+    limiting.count_address(limiting.PUBLIC)
+    return _notice_page(NotFound(), path.count("/"))
 
 
 def _without_slash() -> Response | None:
@@ -221,8 +235,12 @@ def _again(place: Place, refused: DomainError) -> Response:
 
 
 def _notice(place: Place, error: DomainError) -> Response:
+    return _notice_page(error, 0 if place.path is None else 1)
+
+
+def _notice_page(error: DomainError, depth: int) -> Response:
     spoken = language(LANGUAGES)
-    response = _page(offer_view.notice(spoken, _words_for(error), deep=place.path is not None), spoken, error.status)
+    response = _page(offer_view.notice(spoken, _words_for(error), depth=depth), spoken, error.status)
     response.headers.update(error.headers)
     return response
 

@@ -97,7 +97,7 @@ def offer(shown: Mapping[str, Any], place: Place, *, problem: Sequence[str] = ()
     return _render(
         "offer.html",
         language,
-        css=_css(deep=place.path is not None),
+        css=_css(0 if place.path is None else 1),
         offer=_told(shown),
         problem=[word(language, name) for name in problem],
         answers_at=place.answers,
@@ -124,7 +124,7 @@ def answer(
     return _render(
         "offer_answer.html",
         language,
-        css=_css(deep=True),
+        css=_css(1),
         offer=told,
         path=place.path,
         chosen=wanted,
@@ -140,9 +140,9 @@ def answer(
     )
 
 
-def notice(language: str, told: str, *, deep: bool) -> str:
-    """A page that only says something. `deep`: it stands where an answer would."""
-    return _render("offer_notice.html", language, css=_css(deep=deep), told=told)
+def notice(language: str, told: str, *, depth: int) -> str:
+    """A page that only says something. `depth`: how many folders deeper than an offer's own page it stands."""
+    return _render("offer_notice.html", language, css=_css(depth), told=told)
 
 
 def understand(fields: Mapping[str, str], wanted: Collection[str]) -> dict[str, Any]:
@@ -192,8 +192,8 @@ def _render(name: str, language: str, **values: Any) -> str:
     )
 
 
-def _css(*, deep: bool) -> str:
-    return "../page.css" if deep else "page.css"
+def _css(depth: int) -> str:
+    return f"{'../' * depth}page.css"
 
 
 def _moment(at: datetime) -> Markup:

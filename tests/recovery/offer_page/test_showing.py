@@ -198,6 +198,11 @@ class TestWhoHasNoLink:
         assert visit.open(status=404, likes="zh-CN").one("html")["lang"] == "zh-Hans"
         assert visit.open(status=404, likes="fr").one("html")["lang"] == "en"
 
+    def test_an_address_that_there_is_not(self, client: FlaskClient, offer: dict[str, Any]) -> None:
+        for path in ("", "x/y/z", f"{token(offer)}/accept/more"):
+            visit = Visit(client, f"http://helpdesk.test/offers/{path}")
+            assert "This link leads nowhere" in visit.open(status=404).text
+
     def test_an_answer_that_there_is_not(self, visit: Visit, offer: dict[str, Any]) -> None:
         for path in ("issue", "redeem", "take_back_counter", "page.css", "%3Cb%3E"):
             assert "<b>" not in visit.open(f"{offer['link']}/{path}", status=404).html
