@@ -372,6 +372,12 @@ def own(seen: Circumstances, asked: Asked) -> Judgement:
     return replace(found, verdict=Verdict.NOT_ENOUGH, refusal=refused)
 
 
+def grants_at_once(session: Session, actor: Actor, asked: Asked, now: datetime) -> bool:
+    """Whether this person's own authority is enough; for showing, without any lock."""
+    seen = circumstances(session, actor, [asked], now=now, standing=(in_force(session), now), lent=())
+    return own(seen, asked).verdict is Verdict.ENOUGH
+
+
 def refusal(session: Session, actor: Actor, asked: Asked, now: datetime) -> Forbidden | None:
     """Why this person may not approve this offer; for showing, without any lock."""
     seen = circumstances(session, actor, [asked], now=now, standing=(in_force(session), now))

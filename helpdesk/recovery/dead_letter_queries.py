@@ -118,6 +118,10 @@ GAUGES: Final[dict[str, tuple[str, str]]] = {
         "Offers that wait to be issued by hand",
         "SELECT count(*) FROM offer WHERE issuance = 'by_hand'",
     ),
+    "helpdesk_offers_unsent": (
+        "Offers that were approved a week ago or longer and never sent; their money is set aside",
+        "SELECT count(*) FROM offer WHERE status = 'approved' AND granted_at < now() - interval '7 days'",
+    ),
     "helpdesk_offers_contradicted": (
         "Issuances of which a provider says something else than what is recorded",
         "SELECT count(*) FROM remedy_order WHERE contradicted_at IS NOT NULL AND contradiction_settled_at IS NULL",

@@ -92,6 +92,7 @@ def shown_to_customer(session: Session, offer_id: UUID) -> dict[str, Any]:
         shown["voucher_code"] = shown["voucher_expires_at"] = shown["voucher_balance"] = None
     elif shown["voucher_balance"] is not None:
         shown["voucher_balance"] = (shown["voucher_balance"], shown["amount"][1])
+    shown["delayed"] = shown["status"] == "failed"
     shown["status"] = told_to_customer(shown["status"], in_time=in_time)
     shown["answers"] = () if shown["status"] == "expired" else answers
     parts = breakdown.read(shown["breakdown"])

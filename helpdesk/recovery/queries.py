@@ -295,6 +295,8 @@ def list_offers(session: Session, actor: Actor, page: Page, given: dict[str, Any
     conditions += [getattr(Offer, name) == given[name] for name in ("status", "kind", "issuance") if name in given]
     if "undelivered_days" in given:
         conditions.append(_on_its_way(given["undelivered_days"]))
+    if "approved_before" in given:
+        conditions += [Offer.status == "approved", Offer.granted_at < given["approved_before"]]
     return _offers(session, page, OFFER.where(*conditions), given)
 
 

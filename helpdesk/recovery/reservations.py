@@ -9,9 +9,12 @@ has some. Budgets are locked last (complaint, offer, customer, budget), several 
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from datetime import date, datetime
 from itertools import groupby
 from typing import Any, Final
 from uuid import UUID
+
+from sqlalchemy.orm import Session
 
 from helpdesk.identity.actors import Actor
 from helpdesk.kernel.errors import MovedMeanwhile
@@ -105,8 +108,20 @@ def _with_room(uow: UnitOfWork, amount: int, wish: _Wish, rather: UUID | None = 
     """The budget that would pay, as far as can be seen without a lock; `rather`: before the others, where it does. Raises `NoBudget`,
     `BudgetExhausted`.
     """
-    day = uow.now.date()
-    candidates = budget_queries.paying_budgets(uow.session, wish.team_id, wish.currency, day)
+    return _room(uow.session, uow.now.date(), amount, wish, rather)
+
+
+def lacking(session: Session, team_id: UUID | None, amount: Money, now: datetime) -> NoBudget | BudgetExhausted | None:
+    """Why it could not be set aside now, as far as can be seen without a lock; None: it could."""
+    try:
+        _room(session, now.date(), amount.minor, _Wish(team_id, amount.currency))
+    except (NoBudget, BudgetExhausted) as refused:
+        return refused
+    return None
+
+
+def _room(session: Session, day: date, amount: int, wish: _Wish, rather: UUID | None = None) -> UUID:
+    candidates = budget_queries.paying_budgets(session, wish.team_id, wish.currency, day)
     if not candidates:
         raise NoBudget(f"There is no budget in {wish.currency} for {day.isoformat()}.", currency=wish.currency)
     roomy: list[UUID] = [candidate.id for candidate in candidates if candidate.available >= amount]

@@ -96,6 +96,12 @@ class OfferQuery(PageQuery):
             "example": "by_hand",
         },
     )
+    approved_before = Timestamp(
+        metadata={
+            "description": "Approved before this time, and not put before the customer yet: its money stays set aside.",
+            "example": "2026-03-01T00:00:00Z",
+        },
+    )
     undelivered_days = fields.Integer(
         validate=validate.Range(0, 3650),
         metadata={
@@ -413,6 +419,13 @@ class PublicOffer(Schema):
     replaced = fields.Boolean(
         required=True,
         metadata={"description": "Another offer was put before them instead of this one.", "example": False},
+    )
+    delayed = fields.Boolean(
+        required=True,
+        metadata={
+            "description": "What they accepted could not be issued so far; somebody sees to it.",
+            "example": False,
+        },
     )
     delivered_at = Timestamp(
         required=True, allow_none=True, metadata={"description": "Since when they have it.", "example": None}

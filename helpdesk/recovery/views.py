@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 
 from helpdesk.complaints.models import Complaint
 from helpdesk.identity.actors import Actor
+from helpdesk.kernel.errors import DomainError
 from helpdesk.kernel.money import Money
 from helpdesk.recovery import (
     approvals,
@@ -23,6 +24,7 @@ from helpdesk.recovery import (
     provider_queries,
     queries,
     remaining,
+    reservations,
     reviews,
     voucher_queries,
     waiting_queries,
@@ -94,12 +96,31 @@ def allowed(session: Session, actor: Actor, row: dict[str, Any]) -> list[dict[st
                 item["missing"] = [*item["missing"], {"code": refused.code, "detail": refused.detail}]
             if is_under_review(session, row):
                 item["missing"] = [*item["missing"], {"code": ClaimUnderReview.code, "detail": ClaimUnderReview.title}]
+        if item["action"] in _SETTING_ASIDE:
+            short = _short_of_money(session, actor, row, item["action"])
+            if short is not None:
+                item["missing"] = [*item["missing"], {"code": short.code, "detail": short.detail}]
         if item["action"] in floor.LOOKED_AT:
             complaint = session.get_one(Complaint, row["complaint_id"])
             below = floor.refusal(session, complaint, session.get_one(Offer, row["id"]), item["action"])
             if below is not None:  # whoever may say why it is less does so with the step
                 item["missing"] = [*item["missing"], {"code": below.code, "detail": below.detail}]
     return found
+
+
+_SETTING_ASIDE: Final = frozenset({"submit", "approve", "retry"})
+"""Actions that set money aside; the first where nobody else is asked."""
+
+
+def _short_of_money(session: Session, actor: Actor, row: dict[str, Any], action: str) -> DomainError | None:
+    """What the budget would say."""
+    asked = _asked(row)
+    if asked.amount is None:
+        return None
+    short = reservations.lacking(session, asked.team_id, asked.amount, row["now"])
+    if short is None or (action == "submit" and not approvals.grants_at_once(session, actor, asked, row["now"])):
+        return None
+    return short
 
 
 def _asked(row: dict[str, Any]) -> approvals.Asked:

@@ -83,6 +83,7 @@ class TestPublic:
             "counter": None,
             "counters_left": 3,
             "replaced": False,
+            "delayed": False,
             "delivered_at": None,
             "version": offer["version"],
         }
