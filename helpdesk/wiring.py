@@ -108,6 +108,7 @@ from helpdesk.recovery import (
     reservations,
     reviews,
     tariffs,
+    telling,
 )
 from helpdesk.recovery import queries as recovery_queries
 from helpdesk.recovery import subscribers as recovery
@@ -131,6 +132,7 @@ from helpdesk.recovery.events import (
     OfferWithdrawn,
 )
 from helpdesk.recovery.evidence_queries import offers_as_evidence
+from helpdesk.recovery.offers import Links
 from helpdesk.sla import answer_subscribers as answers
 from helpdesk.sla import dry_run_jobs as sla_dry_run_jobs
 from helpdesk.sla import dry_running as sla_dry_running
@@ -255,6 +257,7 @@ class Tools:
     base_url: str
     tracking_page: str
     tracking_names: str
+    offer_page: str
     data_dir: Path
     store: Store
     scanner: Scanner
@@ -268,6 +271,9 @@ def _deliver_mail(tools: Tools, duty_id: UUID, mail_id: UUID) -> None:
     completions = {
         tracking.COMPLETION: lambda session, row: tracking.paragraph(
             session, row.subject_id, Secrets(tools.signing_key), tools.tracking_page
+        ),
+        telling.PAGE: lambda session, row: telling.where_to_say(
+            session, row.subject_id, Links(tools.signing_key, tools.offer_page).of
         ),
         REPLY: Footer(tools.sender, tools.tracking_names, tools.tracking_page).under,
     }
@@ -382,6 +388,7 @@ def assemble(
         settings.base_url,
         settings.tracking_page,
         settings.tracking_names,
+        settings.offer_page,
         settings.data_dir,
         store_for(settings),
         scanner_for(settings.clamd_url),

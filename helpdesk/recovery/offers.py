@@ -79,9 +79,17 @@ class Links:
 
 
 def advance(
-    uow: UnitOfWork, actor: Actor, held: Held, action: str, given: Mapping[str, Any], *, cheaper: int = 0
+    uow: UnitOfWork,
+    actor: Actor,
+    held: Held,
+    action: str,
+    given: Mapping[str, Any],
+    *,
+    cheaper: int = 0,
+    replaced: bool = False,
 ) -> None:
-    """Take one step of the table. `cheaper`: by how many minor units the step has made the offer so. Raises
+    """Take one step of the table. `cheaper`: by how many minor units the step has made the offer so. `replaced`: another one is
+    put before the customer instead, whose letter says so. Raises
     `ActionNotAllowed`, or what the budget says (`NoBudget`, `BudgetExhausted`).
 
     Permission is the caller's to check, where a person asked for the step.
@@ -143,6 +151,8 @@ def advance(
         stream=complaint,
         actor=actor,
     )
+    if not replaced:
+        telling.undone(uow, held, action, source)
     faults.point(STEP + action)
 
 
@@ -270,7 +280,7 @@ def _replace(uow: UnitOfWork, actor: Actor, held: Held, predecessor_id: UUID, gi
     if predecessor.status in BEFORE_CUSTOMER:
         before = replace(held, offer=predecessor)
         floor.look_beside(uow, actor, before, given)
-        advance(uow, SYSTEM, before, "revoke", {"reason": "Another offer was made instead."})
+        advance(uow, SYSTEM, before, "revoke", {"reason": "Another offer was made instead."}, replaced=True)
     elif predecessor.status not in ENDED:
         raise PredecessorAccepted(offer_id=predecessor_id)
 

@@ -2,7 +2,12 @@
 nothing without an address. What it costs us (`kinds.TOLD`) is not told.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from datetime import datetime
+from typing import Final
+from uuid import UUID
+
+from sqlalchemy.orm import Session
 
 from helpdesk.complaints.person_queries import Recipient, complainant_of
 from helpdesk.kernel.mail import queue_mail
@@ -10,10 +15,41 @@ from helpdesk.kernel.money import Money
 from helpdesk.kernel.unit_of_work import UnitOfWork
 from helpdesk.recovery import breakdown, breakdown_words, option_queries, texts
 from helpdesk.recovery.breakdown import Part
-from helpdesk.recovery.kinds import TOLD
+from helpdesk.recovery.kinds import CONFIRMED, TABLE, TOLD
+from helpdesk.recovery.lifecycle import BEFORE_CUSTOMER
 from helpdesk.recovery.models import Offer
 from helpdesk.recovery.option_models import OfferOption
 from helpdesk.recovery.queries import Held
+
+PAGE: Final = "offer_page"
+"""What completes a mail about what is on its way, when that is sent: where the customer can say what came of it."""
+
+
+def where_to_say(session: Session, offer_id: UUID, link_of: Callable[[UUID, datetime], str]) -> str:
+    """With the link to the offer's page, which is in no row."""
+    offer = session.get_one(Offer, offer_id)
+    if offer.valid_until is None:
+        raise ValueError(f"offer {offer.id} was not put before the customer")
+    return texts.where_to_say(offer.language, offer.kind, link_of(offer.id, offer.valid_until))
+
+
+def undone(uow: UnitOfWork, held: Held, action: str, source: str) -> None:
+    """With a step that takes from them what they had, or were promised, or with which that did not work for the first time."""
+    offer = held.offer
+    if action == "revoke" and source in BEFORE_CUSTOMER:
+        options = option_queries.kept(uow.session, offer.id)
+        what = "\n".join(f"{option.number}. {_what(offer, option)}" for option in options) or _what(offer, offer)
+        write(uow, offer, "offer_revoked", reference=held.complaint.reference, what=what)
+        return
+    kind = None
+    if action == "revoke" and source == "failed":
+        kind = "offer_revoked"
+    elif action == "fail" and offer.round == 1:
+        kind = "offer_failed"
+    elif action == "reverse" and TABLE[offer.kind].taken_back == "voided":
+        kind = "offer_reversed"
+    if kind is not None:
+        write(uow, offer, kind, reference=held.complaint.reference, what=_what(offer, offer))
 
 
 def issued(uow: UnitOfWork, held: Held) -> None:
@@ -27,6 +63,7 @@ def issued(uow: UnitOfWork, held: Held) -> None:
         reference=held.complaint.reference,
         amount=texts.money(amount),
         called=offer.issued_reference or "",
+        completion=PAGE if offer.kind in CONFIRMED else None,
     )
 
 
@@ -35,7 +72,7 @@ def what_is_offered(uow: UnitOfWork, offer: Offer) -> tuple[str, str]:
     parts = breakdown.read(offer.breakdown)
     options = option_queries.kept(uow.session, offer.id)
     if not options:
-        told = [_what(offer, offer), *_owed(offer, parts.get(1), offer.amount_minor)]
+        told = [_what(offer, offer), *_terms(offer, offer), *_owed(offer, parts.get(1), offer.amount_minor)]
     else:
         told = [line for option in options for line in _numbered(offer, option, parts.get(option.number))]
     if breakdown_words.owes(parts):
@@ -45,7 +82,19 @@ def what_is_offered(uow: UnitOfWork, offer: Offer) -> tuple[str, str]:
 
 def _numbered(offer: Offer, option: OfferOption, part: Part | None) -> Iterator[str]:
     yield f"{option.number}. {_what(offer, option)}"
+    yield from (f"   {line}" for line in _terms(offer, option))
     yield from (f"   {line}" for line in _owed(offer, part, option.amount_minor))
+
+
+def _terms(offer: Offer, terms: Offer | OfferOption) -> list[str]:
+    """How long it will be good, and how it is used."""
+    told = []
+    if terms.voucher_days is not None:
+        name = "voucher_parts" if terms.voucher_partial else "voucher_once"
+        told.append(texts.term(offer.language, name, terms.voucher_days))
+    if terms.points_days is not None:
+        told.append(texts.term(offer.language, "points_days", terms.points_days))
+    return [f"- {line}" for line in told]
 
 
 def _owed(offer: Offer, part: Part | None, minor: int | None) -> list[str]:
@@ -75,8 +124,10 @@ def offered(uow: UnitOfWork, held: Held, link: str, *, kept: bool = False) -> No
     values = {"reference": held.complaint.reference, "what": what, "until": until, "link": link}
     if kept:
         write(uow, offer, "offer_kept", **values)
-    else:
-        write(uow, offer, kind, mailed_as="offer", reason=offer.reason, **values)
+        return
+    if offer.successor_of is not None:
+        values["what"] += f"\n\n{texts.replaces(offer.language)}"
+    write(uow, offer, kind, mailed_as="offer", reason=offer.reason, **values)
 
 
 def reminded(uow: UnitOfWork, held: Held, link: str) -> bool:
@@ -89,19 +140,43 @@ def reminded(uow: UnitOfWork, held: Held, link: str) -> bool:
     return write(uow, offer, "offer_reminder", reference=held.complaint.reference, what=what, until=until, link=link)
 
 
-def write(uow: UnitOfWork, offer: Offer, kind: str, *, mailed_as: str | None = None, **values: str) -> bool:
+def write(
+    uow: UnitOfWork,
+    offer: Offer,
+    kind: str,
+    *,
+    mailed_as: str | None = None,
+    completion: str | None = None,
+    **values: str,
+) -> bool:
     """A mail of one of the texts, to the complainant; whether there was an address. `mailed_as`: its reason, where it is not
-    the text's name.
+    the text's name. `completion`: see `queue_mail`.
     """
-    return write_to(uow, offer, complainant_of(uow.session, offer.complaint_id), kind, mailed_as=mailed_as, **values)
+    person = complainant_of(uow.session, offer.complaint_id)
+    return write_to(uow, offer, person, kind, mailed_as=mailed_as, completion=completion, **values)
 
 
 def write_to(
-    uow: UnitOfWork, offer: Offer, person: Recipient | None, kind: str, *, mailed_as: str | None = None, **values: str
+    uow: UnitOfWork,
+    offer: Offer,
+    person: Recipient | None,
+    kind: str,
+    *,
+    mailed_as: str | None = None,
+    completion: str | None = None,
+    **values: str,
 ) -> bool:
     """The same, where it is known who that is."""
     if person is None or not person.email:
         return False
     subject, body = texts.render(offer.language, kind, name=person.name, **values)
-    queue_mail(uow, subject_id=offer.id, reason=mailed_as or kind, recipient=person.email, subject=subject, body=body)
+    queue_mail(
+        uow,
+        subject_id=offer.id,
+        reason=mailed_as or kind,
+        recipient=person.email,
+        subject=subject,
+        body=body,
+        completion=completion,
+    )
     return True

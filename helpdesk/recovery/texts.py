@@ -75,6 +75,21 @@ def law(language: str, tariff: str) -> str | None:
     return None if found is None else str(found)
 
 
+def term(language: str, name: str, days: int) -> str:
+    """How long something will be good, and how it is used."""
+    return _filled(_texts()[language]["terms"][name], {"days": str(days)})
+
+
+def replaces(language: str) -> str:
+    """That an offer stands in the place of an earlier one."""
+    return str(_texts()[language]["replaces"])
+
+
+def where_to_say(language: str, kind: str, link: str) -> str:
+    """Of what is on its way: where they can say that it came, or did not."""
+    return f"{_texts()[language]['where_to_say'][kind]}\n{link}"
+
+
 def money(amount: Money | None) -> str:
     return "" if amount is None else f"{amount} {amount.currency}"
 
