@@ -441,6 +441,7 @@ class TestWhatWasTold:
         body = scalar(database, "SELECT body FROM outbound_mail WHERE reason = 'offer'")
         assert (
             "1. a voucher for 90.00 EUR\n"
+            "   - Good for 365 days from when you get it. It is used in one.\n"
             "2. a refund of 60.00 EUR\n"
             "   - All of this is owed to you for what you lost.\n\n"
             "What is owed to you stays owed."

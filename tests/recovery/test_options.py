@@ -196,7 +196,8 @@ class TestAnswer:
 
     def test_is_mailed_a_list(self, database: Database, offer: dict[str, Any]) -> None:
         body = scalar(database, "SELECT body FROM outbound_mail WHERE reason = 'offer'")
-        assert "1. a voucher for 20.00 EUR\n2. a refund of 30.00 EUR\n3. a letter of apology\n" in body
+        good = "   - Good for 90 days from when you get it. It can be used in parts.\n"
+        assert f"1. a voucher for 20.00 EUR\n{good}2. a refund of 30.00 EUR\n3. a letter of apology\n" in body
         assert offer["link"] in body
 
     def test_costs_of_ours_are_not_told(
