@@ -29,9 +29,9 @@ PAUSE = timedelta(seconds=11)
 
 
 @pytest.fixture
-def registered(admin: Caller, reference: ReferenceProvider) -> dict[str, Any]:
-    reference.faults = DEAF
-    return register(admin, reference, kinds=["refund"], timeout_seconds=1)
+def registered(admin: Caller, reference_provider: ReferenceProvider) -> dict[str, Any]:
+    reference_provider.faults = DEAF
+    return register(admin, reference_provider, kinds=["refund"], timeout_seconds=1)
 
 
 @pytest.fixture
