@@ -100,6 +100,7 @@ from helpdesk.recovery import (
     budget_subscribers,
     guard_jobs,
     issuance,
+    kinds,
     letter_jobs,
     letters,
     playbook_jobs,
@@ -127,6 +128,7 @@ from helpdesk.recovery.events import (
     OfferRefused,
     OfferReversed,
     OfferRevoked,
+    OfferSeen,
     OfferSubmitted,
     OfferUndelivered,
     OfferWithdrawn,
@@ -215,7 +217,7 @@ _FOLLOWING: Final[Mapping[type[Event], tuple[Subscriber, ...]]] = {
     OfferContradicted: (recovery.issuance_contradicted,),
     OfferAccepted: (answers.remedy_accepted,),
     OfferIssued: (answers.remedy_delivered, regimes.offer_issued),
-    **dict.fromkeys((OfferDelivered, OfferMailed, OfferPosted), (answers.remedy_delivered,)),
+    **dict.fromkeys((OfferDelivered, OfferMailed, OfferPosted, OfferSeen), (answers.remedy_delivered,)),
     OfferReversed: (answers.remedy_taken_back,),
     OfferRevoked: (recovery.approval_answered, answers.remedy_taken_back),
     BudgetAlerted: (budget_subscribers.alerted,),
@@ -324,6 +326,7 @@ HANDLERS: Final[Handlers] = {
     password_service.TOPIC: Outside(door_jobs.send_reset, queue=mail.QUEUE, patience=40),
     issuance.TOPIC: Outside(issuance.issue, give_up=issuance.give_up, together=issuance.issue_together, queue=ISSUING),
     asking.TOPIC: Outside(asking.ask, give_up=issuance.give_up, queue=PROVIDERS),
+    kinds.SEEN: Outside(letter_jobs.note_seen, patience=40),
     letters.MAILED: Outside(letter_jobs.note_mailed, patience=40),  # somebody may have the complaint open for long
     reviews.LAPSE: Outside(guard_jobs.lapse_reviews, patience=40),  # somebody may have a complaint open for long
     budget_alerts.TELL: Outside(budget_jobs.tell_alert, patience=40),

@@ -199,16 +199,23 @@ class OfferDoubted(OfferActed):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OfferPosted(OfferActed):
-    """A letter went out by post."""
+    """A letter, or the code of a voucher, went out by post, or was read out."""
 
     type: ClassVar[str] = "offer.letter_posted"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OfferMailed(OfferActed):
-    """The mail server has taken a letter."""
+    """The mail server has taken a letter, or the one with a voucher's code."""
 
     type: ClassVar[str] = "offer.letter_mailed"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OfferSeen(OfferActed):
+    """The customer has seen the code of their voucher by their link, or has used it: no mail had brought it before."""
+
+    type: ClassVar[str] = "offer.voucher_seen"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -311,6 +318,7 @@ BY_ACTION: Final[dict[str, type[OfferActed]]] = {
     "doubt": OfferDoubted,
     "post_letter": OfferPosted,
     "note_mailed": OfferMailed,
+    "note_seen": OfferSeen,
     "hand_over": OfferHandedOver,
     "ask_again": OfferAskedAgain,
     "confirm_delivery": OfferDelivered,

@@ -14,8 +14,9 @@ from helpdesk.kernel.duties import GiveUp
 from helpdesk.kernel.mail import queue_mail
 from helpdesk.kernel.money import Money
 from helpdesk.kernel.unit_of_work import Database, UnitOfWork
-from helpdesk.recovery import letter_queries, letters, points_ledger, points_queries, telling, texts, voucher_queries
+from helpdesk.recovery import letter_queries, points_ledger, points_queries, telling, texts, voucher_queries
 from helpdesk.recovery.codes import new_code
+from helpdesk.recovery.kinds import LETTER
 from helpdesk.recovery.models import Letter, Offer
 from helpdesk.recovery.points_models import PointsLot
 from helpdesk.recovery.queries import Held
@@ -58,7 +59,7 @@ class Issuer(Protocol):
 
 
 class VoucherIssuer:
-    """Vouchers of our own: the reference is the code."""
+    """Vouchers of our own: the reference is the code. Delivered when its mail was taken, or it got to them otherwise."""
 
     def issue(self, uow: UnitOfWork, many: Sequence[Held]) -> list[Made]:
         offers = [held.offer for held in many]
@@ -112,7 +113,7 @@ class LetterIssuer:
             letter.mail_id = queue_mail(
                 uow,
                 subject_id=held.offer.id,
-                reason=letters.MAILED_AS,
+                reason=LETTER,
                 recipient=made.person.email,
                 subject=letter.subject,
                 body=letter.body,

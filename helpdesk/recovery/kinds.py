@@ -2,8 +2,8 @@
 
 A kind has an amount when it costs something. Of most it is what the customer gets; of a replacement, a new performance
 and a gift it is what that costs us: it counts against authority and budget alike, and the customer is not told. A kind
-that is sent or done arrives later than it is issued, and is delivered only when somebody says that it came; a letter when the
-mail server took it, or somebody posted it.
+that is sent or done arrives later than it is issued, and is delivered only when somebody says that it came; a letter, and the
+code of a voucher, when the mail server took it, or somebody posted it or read it out; a code also when it was seen or used.
 """
 
 from collections.abc import Mapping
@@ -23,8 +23,8 @@ class Kind:
     a suggestion, and not be drafted.
 
     `taken_back`: how what was issued can be reversed. voided: by us, at once; returned: when the customer gave it back;
-    never. `delivered`: issued (the customer has it with its issuance), handed_over (when the mail server took it, or it was
-    posted) or confirmed (when somebody says that it came).
+    never. `delivered`: issued (the customer has it with its issuance), handed_over (when the mail server took it, it was
+    posted or read out, or, of a code, seen or used) or confirmed (when somebody says that it came).
     """
 
     amount_is: str
@@ -45,7 +45,7 @@ TABLE: Final[Mapping[str, Kind]] = {
     "partial_refund": _MONEY,
     "replacement": _GOODS,
     "re_performance": Kind(amount_is="cost", issuer=PROVIDER, taken_back="never", delivered="confirmed"),
-    "voucher": Kind(amount_is="given", issuer=OURSELVES, taken_back="voided", delivered="issued"),
+    "voucher": Kind(amount_is="given", issuer=OURSELVES, taken_back="voided", delivered="handed_over"),
     "points": Kind(amount_is="given", issuer=OURSELVES, taken_back="voided", delivered="issued"),
     "gift": _GOODS,
     "service_credit": _MONEY,
@@ -67,7 +67,11 @@ CONFIRMED: Final = frozenset(name for name, kind in TABLE.items() if kind.delive
 """Kinds that are delivered only when somebody says that they came."""
 DELIVERED_AT_ONCE: Final = frozenset(name for name, kind in TABLE.items() if kind.delivered == "issued")
 """Kinds that the customer has with their issuance."""
+HANDED_OVER: Final = frozenset(name for name, kind in TABLE.items() if kind.delivered == "handed_over")
+"""Kinds that consist of words that the customer has to get: by mail, by post, or said."""
 LETTER: Final = "apology_letter"
+SEEN: Final = "recovery.voucher_seen"
+"""Topic of the duty to record that the customer has seen the code of their voucher; its subject is the offer."""
 ISSUE: Final = "recovery.issue"
 """Topic of the duty to issue an accepted offer ourselves; its subject is the offer."""
 ASK: Final = "recovery.ask_provider"

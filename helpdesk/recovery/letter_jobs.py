@@ -1,4 +1,4 @@
-"""The handler of `letters.MAILED`."""
+"""The handlers of `letters.MAILED` and `kinds.SEEN`."""
 
 from typing import Protocol
 from uuid import UUID
@@ -15,11 +15,19 @@ class Tools(Protocol):
 
 
 def note_mailed(tools: Tools, duty_id: UUID, offer_id: UUID) -> None:
-    """The customer has it, unless it had been posted meanwhile. Safe to run twice."""
+    """The customer has it, unless they had it before. Safe to run twice."""
+    _note(tools, duty_id, offer_id, "note_mailed")
+
+
+def note_seen(tools: Tools, duty_id: UUID, offer_id: UUID) -> None:
+    _note(tools, duty_id, offer_id, "note_seen")
+
+
+def _note(tools: Tools, duty_id: UUID, offer_id: UUID, action: str) -> None:
     with tools.database.unit_of_work(SYSTEM) as uow:
         held = queries.hold_any(uow.session, offer_id)
         if outbox.take(uow.session, duty_id) is None:
             return
         if held.offer.status == "issued" and held.offer.delivered_at is None:
-            offers.advance(uow, SYSTEM, held, "note_mailed", {})
+            offers.advance(uow, SYSTEM, held, action, {})
         outbox.mark_done(uow.session, duty_id)

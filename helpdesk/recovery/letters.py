@@ -1,4 +1,6 @@
-"""A letter as a document, and when the customer has it: its mail was taken by the server, or somebody posted it."""
+"""A letter as a document, and when the customer has it, or the code of a voucher: its mail was taken by the server, or somebody
+posted it.
+"""
 
 from html import escape
 from typing import Any, Final
@@ -26,8 +28,8 @@ _PAGE: Final = """<!doctype html>
 """
 MAILED: Final = "recovery.letter_mailed"
 """Topic of the duty to record that the mail server has taken a letter; its subject is the offer."""
-MAILED_AS: Final = LETTER
-"""Why a letter is mailed; the mail's subject is the offer."""
+MAILED_AS: Final = frozenset({LETTER, "voucher", "voucher_in_parts"})
+"""Why a letter is mailed with which the customer has it; the mail's subject is the offer."""
 
 
 def document(letter: dict[str, Any]) -> str:
@@ -47,7 +49,7 @@ def sent(uow: UnitOfWork, mail: OutboundMail) -> None:
     """Of any mail, in the transaction that records it: what is still to be done about a letter is owed, since it takes locks
     that somebody may hold for long, and a mail whose sending is not recorded would go out again.
     """
-    if mail.reason == MAILED_AS:
+    if mail.reason in MAILED_AS:
         uow.duty(MAILED, mail.subject_id)
 
 

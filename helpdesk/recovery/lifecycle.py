@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Final, TypedDict
 
 from helpdesk.kernel.state_machine import Lifecycle, Requirement, Transition, states
-from helpdesk.recovery.kinds import CONFIRMED, DELIVERED_AT_ONCE, LETTER, TABLE
+from helpdesk.recovery.kinds import CONFIRMED, DELIVERED_AT_ONCE, HANDED_OVER, TABLE
 
 UNANSWERED: Final = states("drafted", "pending_approval", "approved", "offered", "countered")
 RESERVED: Final = states("approved", "offered", "countered", "accepted", "issuing")
@@ -55,7 +55,18 @@ NOBODY: Final = "nobody"
 """The permission of steps that follow by themselves; it is not in the vocabulary, so no role and no caller holds it."""
 
 SYSTEM_ACTIONS: Final = frozenset(
-    {"endorse", "begin_issuing", "doubt", "hand_over", "book_issued", "note_mailed", "expire", "redeem", "unredeem"}
+    {
+        "endorse",
+        "begin_issuing",
+        "doubt",
+        "hand_over",
+        "book_issued",
+        "note_mailed",
+        "note_seen",
+        "expire",
+        "redeem",
+        "unredeem",
+    }
 )
 """Steps without a route: parts of another act, the outcome of a job, a sweep, or a voucher at the till."""
 
@@ -93,13 +104,20 @@ _IN_TIME: Final = Requirement("offer_expired", "the offer has expired.", lambda 
 _AT_WORK: Final = Requirement(
     "being_issued", "Helpdesk is issuing it by itself; what comes of it is recorded by itself.", lambda row: row.settles
 )
-_NOT_DELIVERED: Final = Requirement("delivered_already", "it was mailed, or posted.", lambda row: not row.delivered)
+_NOT_DELIVERED: Final = Requirement(
+    "delivered_already",
+    "the customer has it: it was mailed, posted, read out, seen or used.",
+    lambda row: not row.delivered,
+)
 _NOT_CONTRADICTED: Final = Requirement(
     "contradicted",
     "its provider says that it was issued; look at the dead letters, and settle that first.",
     lambda row: not row.contradicted,
 )
-_LETTER: Final = Requirement("no_letter", "it is no letter.", lambda row: row.kind == LETTER)
+_HANDED_OVER: Final = Requirement(
+    "no_letter", "it is neither a letter nor a code.", lambda row: row.kind in HANDED_OVER
+)
+_CODE: Final = Requirement("no_code", "it has no code.", lambda row: row.kind == "voucher")
 
 
 LIFECYCLE: Final = Lifecycle(
@@ -265,10 +283,11 @@ LIFECYCLE: Final = Lifecycle(
             states("issued"),
             None,
             "offer:send",
-            "Record that a letter went out by post, where there was no address to mail it to, or its mail did not arrive",
+            "Record that a letter, or a voucher's code, went out by post or was read out, where there was no address to mail it "
+            "to, or its mail did not arrive",
             (),
             (_NOT_DELIVERED,),
-            only=_LETTER,
+            only=_HANDED_OVER,
         ),
         Transition(
             "note_mailed",
@@ -278,7 +297,17 @@ LIFECYCLE: Final = Lifecycle(
             "The mail server has taken the letter",
             (),
             (_NOT_DELIVERED,),
-            only=_LETTER,
+            only=_HANDED_OVER,
+        ),
+        Transition(
+            "note_seen",
+            states("issued"),
+            None,
+            NOBODY,
+            "The customer has seen the voucher's code by their link, or has used it",
+            (),
+            (_NOT_DELIVERED,),
+            only=_CODE,
         ),
         Transition("hand_over", states("issuing"), None, NOBODY, "Its provider is not asked; it waits for a person"),
         Transition(
@@ -423,7 +452,7 @@ def delivers(action: str, kind: str) -> bool:
     """Whether the customer has the remedy with this step."""
     if action in ISSUING_ACTIONS:
         return kind in DELIVERED_AT_ONCE
-    return action in {"confirm_delivery", "post_letter", "note_mailed"}
+    return action in {"confirm_delivery", "post_letter", "note_mailed", "note_seen"}
 
 
 def complaint_effect(

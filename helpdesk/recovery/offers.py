@@ -43,7 +43,7 @@ from helpdesk.recovery.approvals import Judgement
 from helpdesk.recovery.authority import Verdict
 from helpdesk.recovery.errors import PredecessorAccepted
 from helpdesk.recovery.events import BY_ACTION, of_offer
-from helpdesk.recovery.kinds import ASK, ISSUE, OUTSIDE, PAYING
+from helpdesk.recovery.kinds import ASK, ISSUE, LETTER, OUTSIDE, PAYING
 from helpdesk.recovery.lifecycle import (
     BEFORE_CUSTOMER,
     ENDED,
@@ -353,7 +353,8 @@ def _fail(uow: UnitOfWork, actor: Actor, held: Held, given: Mapping[str, Any], _
 
 def _post_letter(uow: UnitOfWork, actor: Actor, held: Held, given: Mapping[str, Any], _to: Links) -> None:
     advance(uow, actor, held, "post_letter", given)
-    letters.mark_posted(uow, actor, held)
+    if held.offer.kind == LETTER:
+        letters.mark_posted(uow, actor, held)
 
 
 def _ask_again(uow: UnitOfWork, actor: Actor, held: Held, given: Mapping[str, Any], _to: Links) -> None:

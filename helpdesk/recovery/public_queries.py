@@ -1,22 +1,28 @@
 """Every select for the customer, who comes by a signed link: the right to one offer is not the right to the complaint."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
 from sqlalchemy import func, select
+from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from helpdesk.complaints.models import Complaint
 from helpdesk.kernel import links
 from helpdesk.kernel.errors import Gone, NotFound
+from helpdesk.kernel.outbox import Duty, NewDuty
+from helpdesk.kernel.unit_of_work import note
 from helpdesk.recovery import breakdown, breakdown_words, counter_queries, option_queries
 from helpdesk.recovery.customer_states import ANSWERING, told_to_customer
-from helpdesk.recovery.kinds import TOLD
+from helpdesk.recovery.kinds import SEEN, TOLD
 from helpdesk.recovery.lifecycle import ENDED, LIFECYCLE, MOST_COUNTERS, SHOWN_TO_CUSTOMER
 from helpdesk.recovery.models import Offer
 from helpdesk.recovery.queries import LINK_OUTLIVES, LINK_PURPOSE, Held, hold_any, situation, with_amount
 from helpdesk.recovery.voucher_models import Voucher
+
+_SEEN: Final = insert(Duty.__table__).on_conflict_do_nothing(index_elements=["topic", "dedupe_key"])
+"""By looking they have the code. Whoever records that takes locks, which no look does."""
 
 
 def hold_by_link(session: Session, key: str, token: str) -> Held:
@@ -92,6 +98,8 @@ def shown_to_customer(session: Session, offer_id: UUID) -> dict[str, Any]:
         shown["voucher_code"] = shown["voucher_expires_at"] = shown["voucher_balance"] = None
     elif shown["voucher_balance"] is not None:
         shown["voucher_balance"] = (shown["voucher_balance"], shown["amount"][1])
+    if shown["voucher_code"] is not None and shown["delivered_at"] is None:
+        note(session, _SEEN, NewDuty(SEEN, offer_id, {}, str(offer_id), None).row(shown["now"]))
     shown["delayed"] = shown["status"] == "failed"
     shown["status"] = told_to_customer(shown["status"], in_time=in_time)
     shown["answers"] = () if shown["status"] == "expired" else answers

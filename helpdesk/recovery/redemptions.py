@@ -43,6 +43,8 @@ def redeem(uow: UnitOfWork, actor: Actor, held: Held, voucher: Voucher, given: d
     entry_id = voucher_ledger.write(
         uow, actor, held, voucher, kind="redeem", amount=amount, tells=VoucherUsed, external_id=external_id
     )
+    if held.offer.delivered_at is None:
+        offers.advance(uow, SYSTEM, held, "note_seen", {})
     if voucher.balance_minor == 0:
         voucher.redeemed_at = uow.now
         voucher.redeemed_by = actor.id if actor.kind == "agent" else None

@@ -221,8 +221,9 @@ class OfferSummary(Schema):
         required=True,
         allow_none=True,
         metadata={
-            "description": "Since when the customer has it: a letter, when the mail server took it, or it was posted; what "
-            "is sent or done, when that was confirmed.",
+            "description": "Since when the customer has it: a letter, or a voucher's code, when the mail server took it, or it "
+            "was posted or read out, a code also when it was seen by the link or used; what is sent or done, when that was "
+            "confirmed.",
             "example": None,
         },
     )

@@ -238,6 +238,7 @@ _SETTLED: Final = (
     "offer.delivered",
     "offer.letter_mailed",
     "offer.letter_posted",
+    "offer.voucher_seen",
     "offer.revoked",
     "offer.reversed",
 )

@@ -411,6 +411,9 @@ class TestOffers:
             helpers.act(agent, offer, "accept", said_by="phone")
         with Audit(database, complaint_id) as audit:
             helpers.perform(program)
+        assert audit.changed == {}
+        with Audit(database, complaint_id) as audit:
+            helpers.act(agent, offer, "post_letter")
         assert audit.changed == {"remedies_undelivered": [1, 0]}
 
     def test_given_back(self, program: Program, manager: Caller, agent: Caller) -> None:

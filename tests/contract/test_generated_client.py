@@ -21,6 +21,7 @@ import pytest
 from flask import Flask
 
 from helpdesk.integrations import service as imports
+from helpdesk.recovery import kinds
 from helpdesk.wiring import Program
 from tests.conftest import Caller
 from tests.contract.document import COMMITTED, IDS, OPERATIONS
@@ -177,6 +178,8 @@ def test_a_whole_journey(client: Client, program: Program) -> None:
     assert client.call("get_voucher", issued.issued_reference).amount.currency == "EUR"
     assert client.call("get_budget", budget.id).committed.amount == "40.00"
 
+    assert client.call("get_public_offer", token).voucher_code == issued.issued_reference
+    assert helpers.perform(program, kinds.SEEN)["done"] == 1
     followed_up = models.FollowUpIn(result=models.FollowUpInResult.CONTACT_MADE, note="Content.")
     assert act(client, "follow_up_complaint", ref, followed_up).status == models.ComplaintStatus.FOLLOWED_UP
 

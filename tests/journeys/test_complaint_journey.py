@@ -119,6 +119,12 @@ def test_from_receipt_to_follow_up(system: System, budget: dict[str, Any]) -> No
     voucher = ok(system.call("GET", f"/vouchers/{issued['issued_reference']}"))
     assert voucher["amount"] == {"amount": "40.00", "currency": "EUR"}
 
+    shown = ok(system.call("GET", f"/public/offers/{link}", token=None))
+    assert shown["voucher_code"] == issued["issued_reference"]
+    wait_until(
+        lambda: ok(system.call("GET", f"/offers/{offered['id']}"))["delivered_at"] is not None,
+        "it to be recorded that the customer has seen the code",
+    )
     ended = act(system, ref, "follow_up", result="contact_made", note="Content with the outcome.")
     assert ended["status"] == "followed_up"
 

@@ -104,6 +104,11 @@ def issued(program: Program, caller: Caller, complaint: dict[str, Any], body: di
     return caller.get(f"/offers/{offer['id']}").json
 
 
+def delivered(program: Program, caller: Caller, complaint: dict[str, Any], body: dict[str, Any] | None = None) -> Any:
+    """An issued voucher or letter that the customer has."""
+    return act(caller, issued(program, caller, complaint, body), "post_letter")
+
+
 def scalar(database: Database, statement: str, **values: Any) -> Any:
     with database.reader() as session:
         return session.execute(text(statement), values).scalar()

@@ -19,7 +19,7 @@ from tests.complaints.test_links import link
 from tests.conftest import Caller, complaint_body, make_team
 from tests.racing import at_once
 from tests.recovery.answers import LETTER, codes, refused
-from tests.recovery.helpers import act, another, draft, eur, execute, issued, scalar, violations, voucher
+from tests.recovery.helpers import act, another, delivered, draft, eur, execute, scalar, violations, voucher
 
 OTHER = {"name": "Ana Costa", "email": "ana.costa@example.com", "language": "en"}
 
@@ -92,7 +92,7 @@ class TestRefused:
         self, program: Program, agent: Caller, manager: Caller, budget: str, team: UUID
     ) -> None:
         source, survivor = new(agent, team), new(agent, team)
-        issued(program, agent, source, voucher("30.00"))
+        delivered(program, agent, source, voucher("30.00"))
         merge(manager, source, survivor)
         answer = offer(agent, survivor)
         assert refused(answer) == (409, "already_compensated")
@@ -122,7 +122,7 @@ class TestParted:
         source = new(agent, team)
         survivor = new(agent, team, issues=[self.BOTH[1]], **more)
         merge(manager, source, survivor, other_complainant=bool(more))
-        for_both = issued(program, agent, survivor, voucher("30.00"))
+        for_both = delivered(program, agent, survivor, voucher("30.00"))
         unmerge(manager, source)
         answer = offer(agent, source)
         assert refused(answer) == (409, "already_compensated")
@@ -147,7 +147,7 @@ class TestParted:
         self, program: Program, database: Database, agent: Caller, manager: Caller, budget: str, team: UUID
     ) -> None:
         whole = new(agent, team, issues=list(self.BOTH), complainant={"name": "A passer-by"})
-        for_both = issued(program, agent, whole, voucher("30.00"))
+        for_both = delivered(program, agent, whole, voucher("30.00"))
         part = split_off(manager, whole, 0)
         draft(agent, whole, voucher("7.00"))  # for what is left of it
         answer = offer(agent, part)

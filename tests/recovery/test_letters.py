@@ -15,14 +15,29 @@ from uuid import UUID
 import pytest
 
 from helpdesk.kernel.settings import Settings
-from helpdesk.recovery import letters
+from helpdesk.recovery import kinds, letters
 from helpdesk.wiring import Program, assemble
 from tests.complaints.steps import GOOD
 from tests.conftest import Caller, complaint_body
 from tests.kernel.test_mail import Post, Server
 from tests.racing import at_once
 from tests.recovery.answers import LETTER, NO_ID, refused
-from tests.recovery.helpers import accepted, act, another, duties, issued, left_behind, perform, scalar, violations
+from tests.recovery.helpers import (
+    accepted,
+    act,
+    another,
+    duties,
+    eur,
+    issued,
+    left_behind,
+    offered,
+    perform,
+    scalar,
+    token,
+    violations,
+    voucher,
+)
+from tests.recovery.test_vouchers import shop
 
 
 @pytest.fixture
@@ -248,3 +263,67 @@ def early(agent: Caller, complaint: dict[str, Any]) -> str:
         answer = agent.post(f"/complaints/{complaint['reference']}/actions/{action}", body)
         assert answer.status_code == 200, answer.text
     return str(follow_up(agent, complaint).json["missing"][0]["code"])
+
+
+@pytest.mark.usefixtures("budget")
+class TestCodes:
+    """A voucher is delivered when its code got to the customer, and not with its making."""
+
+    def waits(self, caller: Caller, complaint: dict[str, Any], offer: dict[str, Any]) -> None:
+        assert (offer["status"], offer["delivered_at"]) == ("issued", None)
+        assert early(caller, complaint) == "remedy_undelivered"
+        assert [item["id"] for item in caller.get("/offers?undelivered_days=0").json["items"]] == [offer["id"]]
+
+    def has_it(self, program: Program, caller: Caller, complaint: dict[str, Any], told: str) -> None:
+        stream = caller.get(f"/complaints/{complaint['reference']}/timeline?limit=100").json["items"]
+        assert [item["type"] for item in stream].count(told) == 1
+        assert follow_up(caller, complaint).status_code == 200
+        assert violations(program.database) == []
+
+    def test_when_the_server_took_its_mail(self, mailing: Program, agent: Caller, complaint: dict[str, Any]) -> None:
+        self.waits(agent, complaint, issued(mailing, agent, complaint))
+        assert perform(mailing, "mail.deliver")["failed"] == 0
+        owed = duties(mailing.database, letters.MAILED)
+        assert mailing.performer.perform([*owed, *owed]) == {"done": 1, "skipped": 1, "failed": 0}
+        self.has_it(mailing, agent, complaint, "offer.letter_mailed")
+
+    def test_refused_for_good_it_is_read_out_or_posted(
+        self, mailing: Program, post: Post, agent: Caller, complaint: dict[str, Any]
+    ) -> None:
+        offer = issued(mailing, agent, complaint)
+        *before, _ = duties(mailing.database, "mail.deliver")
+        assert mailing.performer.perform(before)["failed"] == 0
+        post.refuse = ["550 5.1.1 Nobody here"]
+        perform(mailing, "mail.deliver")
+        assert duties(mailing.database, letters.MAILED) == []
+        self.waits(agent, complaint, offer)
+        assert act(agent, offer, "post_letter", note="Read out.")["delivered_at"] is not None
+        again = agent.pay(f"/offers/{offer['id']}/actions/post_letter", {})
+        assert again.json["missing"][0]["code"] == "delivered_already"
+        self.has_it(mailing, agent, complaint, "offer.letter_posted")
+
+    def test_without_an_address_it_is_seen_by_the_link(
+        self, program: Program, agent: Caller, anonymous: Caller, silent: dict[str, Any]
+    ) -> None:
+        offer = offered(agent, silent)
+        path = f"/public/offers/{token(offer)}"
+        anonymous.pay(f"{path}/accept", {})
+        assert duties(program.database, kinds.SEEN) == []
+        perform(program)
+        self.waits(agent, silent, agent.get(f"/offers/{offer['id']}").json)
+        for _ in range(2):
+            assert anonymous.get(path).json["voucher_code"] is not None
+        (owed,) = duties(program.database, kinds.SEEN)
+        assert program.performer.perform([owed, owed]) == {"done": 1, "skipped": 1, "failed": 0}
+        assert anonymous.get(path).json["delivered_at"] is not None
+        assert duties(program.database, kinds.SEEN) == []
+        self.has_it(program, agent, silent, "offer.voucher_seen")
+
+    def test_or_used(self, program: Program, agent: Caller, admin: Caller, silent: dict[str, Any]) -> None:
+        offer = issued(program, agent, silent, voucher("30.00", voucher_partial=True))
+        self.waits(agent, silent, offer)
+        wanted = {"amount": eur("10.00"), "external_id": "receipt 1"}
+        used = shop(admin, "A shop").pay(f"/vouchers/{offer['issued_reference']}/redeem", wanted)
+        assert used.status_code in {200, 201}, used.text
+        assert agent.get(f"/offers/{offer['id']}").json["delivered_at"] is not None
+        self.has_it(program, agent, silent, "offer.voucher_seen")

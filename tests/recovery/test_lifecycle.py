@@ -10,7 +10,7 @@ from helpdesk.kernel.errors import ActionNotAllowed
 from helpdesk.recovery import offers, schemas
 from helpdesk.recovery.customer_states import CUSTOMER_STATES, told_to_customer
 from helpdesk.recovery.events import BY_ACTION
-from helpdesk.recovery.kinds import CONFIRMED, KINDS
+from helpdesk.recovery.kinds import CONFIRMED, HANDED_OVER, KINDS
 from helpdesk.recovery.lifecycle import (
     ENDED,
     LIFECYCLE,
@@ -61,6 +61,7 @@ GRID = {
     "issued": {
         "post_letter": "issued",
         "note_mailed": "issued",
+        "note_seen": "issued",
         "confirm_delivery": "issued",
         "report_undelivered": "issued",
         "redeem": "redeemed",
@@ -127,8 +128,9 @@ def test_grid(state: str, action: str) -> None:
             LIFECYCLE.transition(action, state, situation(action), SYSTEM.may)
         listed = {item["action"] for item in refused.value.extra["allowed_actions"]}
         expected_list = set(GRID[state]) - SYSTEM_ACTIONS
-        some = [OF_WHAT_IS_SENT, OF_LETTERS]
-        assert listed == expected_list.difference(*(kinds for kinds in some if action not in kinds))
+        kind = situation(action).kind
+        others = [(OF_WHAT_IS_SENT, CONFIRMED), (OF_LETTERS, HANDED_OVER)]
+        assert listed == expected_list.difference(*(actions for actions, kinds in others if kind not in kinds))
         return
     step = LIFECYCLE.transition(action, state, situation(action), SYSTEM.may)
     assert (step.target or state) == expected
@@ -181,15 +183,21 @@ def test_requirements(action: str, state: str, hindrance: Situation, code: str) 
 def test_what_the_customer_has_is_not_counted_as_undelivered(kind: str) -> None:
     """With its issuance, or when somebody says that it came; and it is a step of the table that says so."""
     at_once = delivers("record_issued", kind)
-    assert at_once == (kind not in CONFIRMED | {"apology_letter"})
+    assert at_once == (kind not in CONFIRMED | HANDED_OVER)
     assert complaint_effect("issuing", "issued", this_round=True, delivered=(False, at_once))["undelivered"] == -at_once
     if not at_once:
-        assert delivers("note_mailed" if kind == "apology_letter" else "confirm_delivery", kind)
+        assert delivers("note_mailed" if kind in HANDED_OVER else "confirm_delivery", kind)
         came = complaint_effect("issued", "issued", this_round=True, delivered=(False, True))
         assert came["undelivered"] == -1
         back = complaint_effect("issued", "reversed", this_round=True, delivered=(False, False))
         assert back["undelivered"] == -1
     assert complaint_effect("issued", "reversed", this_round=True, delivered=(True, True))["undelivered"] == 0
+
+
+def test_only_a_voucher_has_a_code_to_be_seen() -> None:
+    assert delivers("note_seen", "voucher")
+    with pytest.raises(ActionNotAllowed, match="no code"):
+        LIFECYCLE.transition("note_seen", "issued", Situation("apology_letter", in_time=True), SYSTEM.may)
 
 
 def test_what_is_not_confirmed_has_no_confirmation() -> None:

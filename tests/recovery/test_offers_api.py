@@ -308,6 +308,7 @@ class TestActions:
         assert done["status"] == "issued"
         spent = manager.get(f"/budgets/{budget}").json
         assert (spent["reserved"], spent["committed"], spent["available"]) == (eur("0.00"), eur("30.00"), eur("970.00"))
+        act(agent, offer, "post_letter", note="Read out.")
         assert agent.get(f"/complaints/{complaint['reference']}").json["remedies_undelivered"] == 0
         kinds = [item["type"] for item in agent.get(f"/complaints/{complaint['reference']}/timeline").json["items"]]
         assert [kind for kind in kinds if kind.startswith("offer.")] == [
@@ -318,6 +319,7 @@ class TestActions:
             "offer.accepted",
             "offer.issuing",
             "offer.issued",
+            "offer.letter_posted",
         ]
         assert violations(program.database) == []
 

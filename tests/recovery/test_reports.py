@@ -19,7 +19,7 @@ from helpdesk.wiring import Program
 from tests.complaints.merging import merge
 from tests.conftest import Caller, Join, complaint_body, make_team
 from tests.recovery.answers import LETTER, codes, refused
-from tests.recovery.helpers import accepted, act, draft, execute, issued, offered, open_budget, voucher
+from tests.recovery.helpers import accepted, act, delivered, draft, execute, issued, offered, open_budget, voucher
 
 COSTS = "/reports/recovery-costs"
 FAIRNESS = "/reports/fairness"
@@ -279,8 +279,8 @@ class TestReturn:
         assert found["assumed"] == ["retained_share"]
 
     def test_who_had_to_complain_again_is_not_retained(self, firm: Firm) -> None:
-        issued(firm.program, firm.agent, new(firm.agent, firm.team, 1), voucher("30.00"))
-        issued(firm.program, firm.agent, new(firm.agent, firm.team, 2), voucher("20.00"))
+        delivered(firm.program, firm.agent, new(firm.agent, firm.team, 1), voucher("30.00"))
+        delivered(firm.program, firm.agent, new(firm.agent, firm.team, 2), voucher("20.00"))
         found = firm.manager.get(f"{RETURN}&retained_share=0.8").json
         assert (found["customers"], found["complained_again"], found["assumed"]) == (2, 0, [])
         assert (found["retained"], found["cost"], found["return"]) == (money("320.00"), money("50.00"), 5.4)
@@ -303,23 +303,23 @@ class TestReturn:
     )
     def test_what_counts_as_complaining_again(self, firm: Firm, again: Any, counted: int) -> None:
         first = new(firm.agent, firm.team, 1)
-        issued(firm.program, firm.agent, first, voucher("30.00"))
+        delivered(firm.program, firm.agent, first, voucher("30.00"))
         again(firm, first)
         assert firm.manager.get(RETURN).json["complained_again"] == counted
 
     def test_what_was_reopened_before_the_remedy_is_what_it_was_for(self, firm: Firm) -> None:
         first = new(firm.agent, firm.team, 1)
         take_up(firm, first)
-        issued(firm.program, firm.agent, first, voucher("30.00"))
+        delivered(firm.program, firm.agent, first, voucher("30.00"))
         assert firm.manager.get(RETURN).json["complained_again"] == 0
 
     def test_customers_are_those_whose_remedies_the_cost_is_of(self, firm: Firm) -> None:
         open_budget(firm.manager, "500.00", currency="BRL")
-        issued(firm.program, firm.agent, new(firm.agent, firm.team, 1), voucher("10.00"))
+        delivered(firm.program, firm.agent, new(firm.agent, firm.team, 1), voucher("10.00"))
         brl = {"amount": "10.00", "currency": "BRL"}
         for number in (2, 3):
             complaint = new(firm.agent, firm.team, number, price={"amount": "200.00", "currency": "BRL"})
-            issued(firm.program, firm.agent, complaint, voucher("10.00") | {"amount": brl})
+            delivered(firm.program, firm.agent, complaint, voucher("10.00") | {"amount": brl})
         letters = new(firm.agent, firm.team, 4, price={"amount": "200.00", "currency": "BRL"})
         letter = issued(firm.program, firm.agent, letters, LETTER)
         act(firm.agent, letter, "post_letter")

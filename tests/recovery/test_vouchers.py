@@ -126,7 +126,11 @@ class TestTill:
             eur("30.00"),
         )
         assert the_offer(agent)["status"] == "redeemed"
-        assert told(agent) == ["Voucher used: amount 30.00 EUR", "Offer redeemed: kind voucher, amount 30.00 EUR"]
+        assert told(agent) == [
+            "Voucher used: amount 30.00 EUR",
+            "Voucher's code seen by the customer: kind voucher, remedies to be delivered 1 → 0",
+            "Offer redeemed: kind voucher, amount 30.00 EUR",
+        ]
         assert violations(database) == []
 
     def test_used_in_parts(self, database: Database, till: Caller, agent: Caller, parts: str) -> None:
@@ -180,7 +184,7 @@ class TestTakenBack:
         assert refused(use(till, code, "receipt 1")) == (409, "redemption_reversed")
         assert violations(database) == []
         assert use(till, code, "receipt 2").json["status"] == "redeemed"
-        assert told(agent)[2:] == [
+        assert told(agent)[3:] == [
             "Offer no longer redeemed: kind voucher, amount 30.00 EUR",
             "Use of the voucher taken back: amount 30.00 EUR",
             "Voucher used: amount 30.00 EUR",

@@ -264,7 +264,7 @@ class TestSplit:
 
 
 class TestRemedies:
-    def test_from_acceptance_to_issuance(
+    def test_from_acceptance_to_delivery(
         self, program: Program, manager: Caller, agent: Caller, database: Database
     ) -> None:
         helpers.open_budget(manager)
@@ -279,6 +279,11 @@ class TestRemedies:
         assert waiting == {first["id"]: "running", second["id"]: "running"}
         assert wrong(database) == []
         helpers.perform(program)
+        assert clocks_of(agent, complaint["reference"])["remedy_delivered"]["state"] == "running", (
+            "nobody has the codes"
+        )
+        for offer in (first, second):
+            helpers.act(agent, offer, "post_letter")
         listed = agent.get(f"/complaints/{complaint['reference']}/clocks").json["items"]
         assert {item["state"] for item in listed if item["kind"] == "remedy_delivered"} == {"met"}
         assert wrong(database) == []
@@ -307,13 +312,14 @@ class TestRemedies:
         helpers.open_budget(manager)
         complaint = agent.post("/complaints", complaint_body()).json
         path = f"/complaints/{complaint['reference']}/actions"
-        helpers.accepted(agent, complaint)
+        offer = helpers.accepted(agent, complaint)
         assert agent.post(f"{path}/withdraw", {"reason": "It came."}).status_code == 200
         assert clocks_of(agent, complaint["reference"])["remedy_delivered"]["state"] == "running"
         assert senior.post(f"{path}/reopen", {"reason": "It did not."}).status_code == 200
         clock = clocks_of(agent, complaint["reference"])["remedy_delivered"]
         assert (clock["state"], clock["round"], wrong(database)) == ("running", 1, [])
         helpers.perform(program)
+        helpers.act(agent, offer, "post_letter")
         assert clocks_of(agent, complaint["reference"])["remedy_delivered"]["state"] == "met"
 
     def test_what_was_accepted_before_it_was_promised_is_owed_from_then(

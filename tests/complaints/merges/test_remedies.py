@@ -27,7 +27,7 @@ class TestRemedies:
             helpers.act(manager, offer, action)
         helpers.act(manager, offer, "accept", said_by="phone")
         helpers.perform(program)
-        return dict(manager.get(f"/offers/{offer['id']}").json)
+        return helpers.act(manager, offer, "post_letter")
 
     def test_an_unsettled_offer_keeps_it(self, manager: Caller, two: tuple[Complaint, Complaint], program: Any) -> None:
         helpers.open_budget(manager)
