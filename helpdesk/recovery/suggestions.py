@@ -219,8 +219,7 @@ def _known(
     case = recorded.facts | {name: given[name] for name in FACTS if given.get(name) is not None}
     tariffs = tariffs_in_force.in_force(session)
     wanted = (books.wanted | tariffs.wanted) - {"customer_tier"} - _OF_ISSUES
-    issues = tuple((row.category, row.issue) for row in complaints.issues_of(session, complaint.id))
-    values = rule_facts.values_of(session, complaint, wanted, recorded.now, case) | of_issues(issues)
+    values = rule_facts.values_of(session, complaint, wanted, recorded.now, case) | of_issues(recorded.issues)
     values |= {
         "customer_tier": recorded.tier or "ordinary",
         "vulnerable": given.get("vulnerable", complaint.vulnerable),
@@ -237,7 +236,7 @@ def _known(
     currency = _currency(complaint, given.get("currency"), laid, case)
     settled, assumed = _settled(complaint, given, case, Money(0, currency))
     settled["statutory"] = sum((it for it in stated if it.currency == currency), settled["statutory"])
-    return _Known(case, settled, assumed, laid, values | settled, issues, tuple(merged))
+    return _Known(case, settled, assumed, laid, values | settled, recorded.issues, tuple(merged))
 
 
 def _theirs(

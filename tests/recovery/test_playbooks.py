@@ -530,7 +530,7 @@ class TestSuggestion:
         asked = [
             it for it in seen.seen if any(word in it for word in ("recovery_fact", "customer.tier", "complaint_issue"))
         ]
-        assert len(asked) <= 4, asked
+        assert len(asked) <= 3, asked
 
 
 class TestDiff:
