@@ -283,8 +283,7 @@ LIFECYCLE: Final = Lifecycle(
             states("issued"),
             None,
             "offer:send",
-            "Record that a letter, or a voucher's code, went out by post or was read out, where there was no address to mail it "
-            "to, or its mail did not arrive",
+            "Record that a letter or a voucher's code went out by post or was read out, where no mail reached them",
             (),
             (_NOT_DELIVERED,),
             only=_HANDED_OVER,

@@ -12,10 +12,12 @@ from tests.system import System, wait_until
 
 def test_more_than_one_waits_for(system: System) -> None:
     system.start("worker", "--queue", BULK)
-    given = [ComplaintIn().load(complaint_body(subject="In bulk")) for _ in range(AT_ONCE + 1)]
+    bodies = [complaint_body(source="in-bulk", external_id=str(number)) for number in range(AT_ONCE + 1)]
+    given = [ComplaintIn().load(body) for body in bodies]
     with system.program.database.unit_of_work(SYSTEM) as uow:
         intake.receive_many(uow, given)
-    body = {"where": {"status": "received"}, "step": "add_tags", "given": {"tags": ["by the worker"]}}
+    which = {"status": "received", "source": "in-bulk"}
+    body = {"where": which, "step": "add_tags", "given": {"tags": ["by the worker"]}}
     begun = system.call("POST", "/complaints/bulk", body)
     assert (begun.status, begun.body["state"]) == (202, "queued")
     path = f"/jobs/{begun.body['id']}"

@@ -172,6 +172,7 @@ class TestSuggestion:
         for action, given in (("submit", {}), ("offer", {}), ("accept", {"said_by": "phone"})):
             assert step(manager, offer, action, **given).status_code == 200
         perform(program)
+        assert step(manager, offer, "post_letter").status_code == 200
         merge(manager, source, survivor, silent=True)
         assert suggestion(manager, survivor)["already_offered"]["goodwill"] == eur("40.00")
         allowed = {"allow_duplicate": True, "duplicate_reason": "It came late again."}

@@ -213,6 +213,7 @@ class TestMeanwhile:
         form = visit.choose().form
         act(agent, offer, "accept", said_by="phone")
         perform(program)
+        act(agent, offer, "post_letter")
         survivor = new(agent, team)
         merge(manager, complaint, survivor, silent=True)
         page = visit.send(form=form, status=409)
