@@ -76,7 +76,7 @@ def test_from_acceptance_to_issuance(
         _start(system, f"smtp://127.0.0.1:{post.port}")
         behind = _accept_elsewhere(system.settings, made)
         wait_until(lambda: _number(program, _ISSUED) == len(made), "all to be issued", 300)
-        with program.database.reader() as session:
+        with program.database.snapshot() as session:  # mails go out meanwhile, and are noted with their vouchers
             row = session.execute(_TOOK, {"kind": kind}).one()
             mails = session.execute(_MAILS).one()
             found = [item for check in CHECKS for item in check(session)]
