@@ -271,23 +271,19 @@ class Counter:
 
     def take(self, windows: Sequence[Window]) -> list[Standing]:
         """Count one. Raises `QuotaExceeded`, with every limit that has no room, and counts nothing then."""
-        if not windows:
-            return []
-        known = self.refused(windows)
-        if known is not None:
-            raise exceeded([known])
-        return self._through(*self._count(windows))
+        return self._through(windows, counting=True)
 
     def look_at(self, windows: Sequence[Window]) -> list[Standing]:
         """As `take`, and count nothing: for what counts only when it fails."""
+        return self._through(windows, counting=False)
+
+    def _through(self, windows: Sequence[Window], *, counting: bool) -> list[Standing]:
         if not windows:
             return []
         known = self.refused(windows)
         if known is not None:
             raise exceeded([known])
-        return self._through(*self._count(windows, counting=False))
-
-    def _through(self, windows: Sequence[Window], passed: bool, counts: Sequence[Count]) -> list[Standing]:
+        windows, passed, counts = self._count(windows, counting=counting)
         standings = [Standing.of(it, count, passed=passed) for it, count in zip(windows, counts, strict=True)]
         if not passed:
             self._remember(windows, standings)
@@ -303,7 +299,7 @@ class Counter:
             if standing.wait:
                 self._refused[window.key] = (now + standing.wait, standing)
 
-    def _count(self, windows: Sequence[Window], *, counting: bool = True) -> tuple[Sequence[Window], bool, list[Count]]:
+    def _count(self, windows: Sequence[Window], *, counting: bool) -> tuple[Sequence[Window], bool, list[Count]]:
         if self._shared is not None and self._may_ask():
             try:
                 passed, counts = self._shared.take(windows, counting=counting)

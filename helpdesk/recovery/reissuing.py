@@ -30,7 +30,9 @@ STEPS: Final = {"failed": "retry", "unknown": "ask_again"}
 def retry_all(
     database: Database, actor: Actor, provider_id: UUID, given: Mapping[str, Any], to: Links
 ) -> dict[str, Any]:
-    """`given`: `why` (one of `STEPS`; None: any), `after` (an offer; None: from the first) and `limit`. One outcome of each, the oldest offer first, and whether there are `more`."""
+    """`given`: `why` (one of `STEPS`; None: any), `after` (an offer; None: from the first) and `limit`. One outcome of each, the
+    oldest offer first, and whether there are `more`.
+    """
     whys = STEPS if given["why"] is None else (given["why"],)
     with database.reader() as session:
         found = dead_letter_queries.of_provider(
