@@ -95,7 +95,7 @@ def list_versions(session: Session, page: Page, given: Mapping[str, Any], code: 
 
 def shown_row(row: Mapping[Any, Any]) -> dict[str, Any]:
     found = dict(row)
-    return {**found.pop("spec"), **found, "shipped": found["shipped"] is not None}
+    return {"held_before": False, **found.pop("spec"), **found, "shipped": found["shipped"] is not None}
 
 
 def version_row(session: Session, code: str, day: date) -> RowMapping | None:

@@ -49,6 +49,13 @@ class TariffVersionIn(Schema):
             "example": False,
         },
     )
+    held_before = Flag(
+        load_default=False,
+        metadata={
+            "description": "Of the first version: it laid something down before `valid_from` too, which is not known here.",
+            "example": False,
+        },
+    )
     condition = fields.Dict(
         required=True,
         validate=shallow,
@@ -85,6 +92,7 @@ class TariffVersion(Schema):
     method = Choice(METHODS, required=True)
     currency = fields.String(required=True, metadata={"example": "GBP"})
     set_off = fields.Boolean(required=True)
+    held_before = fields.Boolean(required=True)
     condition = fields.Dict(required=True, metadata={"example": _CONDITION})
     numbers = fields.Dict(required=True, metadata={"example": _NUMBERS})
     shipped = fields.Boolean(required=True, metadata={"description": "It came with the program."})

@@ -19,7 +19,7 @@ from helpdesk.recovery.errors import TariffExists
 from helpdesk.recovery.tariff_events import TariffChanged, TariffsShipped
 from helpdesk.recovery.tariff_models import Tariff, TariffVersion
 
-SPEC: Final = ("title", "source", "note", "method", "currency", "set_off", "condition", "numbers")
+SPEC: Final = ("title", "source", "note", "method", "currency", "set_off", "held_before", "condition", "numbers")
 
 
 def create(uow: UnitOfWork, actor: Actor, given: Mapping[str, Any]) -> str:

@@ -19,12 +19,6 @@ from helpdesk.recovery.tariff_methods import Outcome, compute
 log = structlog.get_logger()
 
 
-_HELD_BEFORE: Final = frozenset({"uk.energy", "us.denied_boarding"})
-"""Tariffs that laid something down before their first version that is known here: SI 2010/698, and 14 CFR 250.5 as it stood before
-86 FR 2534. Before the first version of any other nothing is laid down by it: it began then.
-"""
-
-
 @dataclass(frozen=True, slots=True)
 class Version:
     """`condition`: of the cases that it is for without anybody's naming it."""
@@ -38,6 +32,11 @@ class Version:
 
     def outcome(self, known: case_facts.Known) -> Outcome:
         return compute(self.spec["method"], self.spec["numbers"], self.spec["currency"], known)
+
+    @property
+    def held_before(self) -> bool:
+        """Versions of before there was such a mark are kept without it."""
+        return bool(self.spec.get("held_before", False))
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,10 +113,10 @@ class Tariffs:
 
     def _gap(self, code: str, day: date) -> Version | None:
         """The version before a day on which none holds, where others hold again later, or the first one where it is known that it was
-        not: something is laid down, and not known.
+        not (`held_before`): something is laid down, and not known.
         """
         before, after = _beside(self.versions.get(code, ()), day)
-        if before is None and code in _HELD_BEFORE:
+        if before is None and after is not None and after.held_before:
             return after
         return None if after is None else before
 
@@ -141,7 +140,7 @@ def _beside(versions: tuple[Version, ...], day: date) -> tuple[Version | None, V
     after = [row for row in versions if day < row.valid_from]
     return (
         max(before, key=lambda row: (row.valid_until or date.min, row.number), default=None),
-        min(after, key=lambda row: (row.valid_from, row.number), default=None),
+        min(after, key=lambda row: (row.valid_from, -row.number), default=None),
     )
 
 

@@ -232,12 +232,12 @@ class TestNobodyCanTell:
         assert draft(agent, complaint, "partial_refund", "31.00", currency="GBP").status_code == 201
 
     def test_before_the_first_one_that_is_known(self, agent: Caller) -> None:
-        complaint = bumped(agent, "2018-05-01")
+        complaint = bumped(agent, "2010-05-01")
         (told,) = suggestion(agent, complaint)["tariffs"]
         assert (told["tariff"], told["code"], told["applies"]) == ("us.denied_boarding", "not_known", None)
-        assert "the next one begins on 2021-04-13" in told["because"]
+        assert "the next one begins on 2011-08-23" in told["because"]
         assert codes(draft(agent, complaint, "goodwill_payment", "10.00", currency="USD")) == BELOW
-        assert suggestion(agent, bumped(agent, "2021-04-13"))["statutory"]["amount"] == "1550.00"
+        assert suggestion(agent, bumped(agent, "2011-08-23"))["statutory"]["amount"] == "1300.00"
 
     def test_nothing_is_laid_down_before_it_began(self, agent: Caller) -> None:
         complaint = priceless(agent, jurisdiction="GB")

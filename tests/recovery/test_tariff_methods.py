@@ -187,6 +187,8 @@ class TestDeniedBoarding:
             ("us.denied_boarding/2025", "537.49", "1074.98", "2149.96"),
             ("us.denied_boarding/2025", "9000", "1075.00", "2150.00"),
             ("us.denied_boarding/2021", "9000", "775.00", "1550.00"),
+            ("us.denied_boarding/2015", "9000", "675.00", "1350.00"),
+            ("us.denied_boarding/2011", "9000", "650.00", "1300.00"),
         ],
     )
     def test_up_to_the_maximum(self, key: str, fare: str, lower: str, higher: str) -> None:
@@ -247,7 +249,7 @@ class TestByThePiece:
     def test_energy_and_more_where_it_was_paid_late(self) -> None:
         assert told(laid("uk.energy/2025", failed_standards=1)) == ("owed", "40.00")
         assert told(laid("uk.energy/2025", failed_standards=1, late_payments=1)) == ("owed", "80.00")
-        assert told(laid("uk.energy/2016", failed_standards=2, late_payments=1)) == ("owed", "90.00")
+        assert told(laid("uk.energy/2016.2", failed_standards=2, late_payments=1)) == ("owed", "90.00")
 
     def test_nothing_counted_is_not_the_same_as_nothing_stated(self) -> None:
         assert laid("uk.energy/2025", failed_standards=0).code == "nothing_counted"

@@ -85,7 +85,12 @@ class TestCompute:
             ("uk.telecom", "2026-04-01", {"missed_appointments": 1}, ("owed", "32.31")),
             ("us.denied_boarding", "2025-01-21", {"cause": "denied_boarding", "rerouted": False}, ("owed", "1550.00")),
             ("us.denied_boarding", "2025-01-22", {"cause": "denied_boarding", "rerouted": False}, ("owed", "2150.00")),
-            ("us.denied_boarding", "2021-04-12", {"cause": "denied_boarding", "rerouted": False}, ("not_known", None)),
+            ("us.denied_boarding", "2021-04-13", {"cause": "denied_boarding", "rerouted": False}, ("owed", "1550.00")),
+            ("us.denied_boarding", "2021-04-12", {"cause": "denied_boarding", "rerouted": False}, ("owed", "1350.00")),
+            ("us.denied_boarding", "2015-08-25", {"cause": "denied_boarding", "rerouted": False}, ("owed", "1350.00")),
+            ("us.denied_boarding", "2015-08-24", {"cause": "denied_boarding", "rerouted": False}, ("owed", "1300.00")),
+            ("us.denied_boarding", "2011-08-23", {"cause": "denied_boarding", "rerouted": False}, ("owed", "1300.00")),
+            ("us.denied_boarding", "2011-08-22", {"cause": "denied_boarding", "rerouted": False}, ("not_known", None)),
             ("eu.261", "2005-02-16", {"cause": "delay", "distance_km": "900"}, ("not_in_force", None)),
         ],
     )
@@ -155,6 +160,21 @@ class TestVersions:
         assert compute(manager, "uk.energy", failed_standards=1, on="2025-01-02").json["amount"]["amount"] == "41.00"
         assert [row["version"] for row in manager.get("/tariffs/uk.energy/versions").json["items"]] == [3, 2, 1]
 
+    @pytest.mark.parametrize(("held_before", "code"), [(True, "not_known"), (False, "not_in_force")])
+    def test_before_the_first_one(self, manager: Caller, held_before: bool, code: str) -> None:
+        made = manager.post("/tariffs", VERSION | {"id": "train.late", "held_before": held_before})
+        assert made.status_code == 201
+        (shown,) = manager.get("/tariffs/train.late/versions").json["items"]
+        assert shown["held_before"] is held_before
+        day = date.fromisoformat(VERSION["valid_from"]) - timedelta(days=1)
+        assert compute(manager, "train.late", missed_appointments=1, on=str(day)).json["code"] == code
+
+    def test_of_two_first_ones_of_one_day_the_newer_says_whether_it_held_before(self, manager: Caller) -> None:
+        manager.post("/tariffs", VERSION | {"id": "train.late"})
+        manager.post("/tariffs/train.late/versions", VERSION | {"held_before": True}, if_match='"v1"')
+        day = date.fromisoformat(VERSION["valid_from"]) - timedelta(days=1)
+        assert compute(manager, "train.late", missed_appointments=1, on=str(day)).json["code"] == "not_known"
+
     def test_every_bad_place_is_named(self, manager: Caller) -> None:
         wrong = manager.post(
             "/tariffs",
@@ -204,7 +224,8 @@ class TestVersions:
         assert manager.post("/tariffs", version).status_code == 201
         condition = {"field": "severity", "operator": "is", "value": "S3"}
         with database.unit_of_work(SYSTEM) as uow:
-            row = {**VERSION, "valid_until": None, "set_off": False, "note": None, "condition": condition}
+            given = {"set_off": False, "held_before": False, "note": None, "condition": condition}
+            row = {**VERSION, "valid_until": None, **given}
             tariff_queries.tariff_for_update(uow.session, None, "train.late").touch()
             uow.add_rows(
                 TariffVersion,
