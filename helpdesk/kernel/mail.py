@@ -24,7 +24,8 @@ from urllib.parse import SplitResult, unquote, urlsplit
 from uuid import UUID
 
 import structlog
-from sqlalchemy import CheckConstraint, Uuid, bindparam, case, func, select, update
+from sqlalchemy import CheckConstraint, Index, Uuid, bindparam, case, func, select, update
+from sqlalchemy import text as sql
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
@@ -46,6 +47,8 @@ _POLICY = SMTP.clone(cte_type="7bit")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 
 
+_WAITING: Final = "sent_at IS NULL AND failed_at IS NULL AND cancelled_at IS NULL"
+
 AUTOMATIC: Final = ("auto-generated", "auto-replied")
 """What follows from no message, and what answers one."""
 
@@ -54,7 +57,10 @@ class OutboundMail(Identified, Stamped, Base):
     """A mail as it will be, or was, sent. `reason` says why, `subject_id` about what."""
 
     __tablename__ = "outbound_mail"
-    __table_args__ = (CheckConstraint(f"automatic IN {AUTOMATIC}", name="automatic"),)
+    __table_args__ = (
+        CheckConstraint(f"automatic IN {AUTOMATIC}", name="automatic"),
+        Index("ix_outbound_mail_waiting", "subject_id", postgresql_where=sql(_WAITING)),
+    )
 
     subject_id: Mapped[UUID]
     reason: Mapped[str]

@@ -134,11 +134,15 @@ _REFUSALS: dict[str, tuple[type[DomainError], ...]] = {
     "offer": (errors.BelowFloor, errors.PredecessorAccepted),
     "revoke": (errors.BelowFloor,),
     "retry": (errors.NoBudget, errors.BudgetExhausted),
+    "send_again": (errors.NoAddress, errors.OnItsWay),
+    "send_letter_again": (errors.NoAddress, errors.OnItsWay, errors.VoucherNotValid),
 }
 
 
 _OPERATIONS = {
     "offer": "send_offer",
+    "send_again": "send_offer_again",
+    "send_letter_again": "send_letter_again",
     "record_issued": "record_offer_issued",
     "ask_again": "ask_provider_again",
     "post_letter": "record_letter_posted",

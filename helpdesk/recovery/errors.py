@@ -94,6 +94,18 @@ class BudgetExhausted(Conflict):
     advice = "Allocate more (POST /budgets/{id}/allocations), wait for offers to be answered, or offer less."
 
 
+class NoAddress(Conflict):
+    code = "no_address"
+    title = "There is no address that the customer can be written to"
+    advice = "Record one (PATCH /complaints/{ref}/people/{person_id}), or pass it on otherwise."
+
+
+class OnItsWay(Conflict):
+    code = "on_its_way"
+    title = "The letter before has not gone out to this address yet"
+    advice = "Wait until it has gone out or has failed."
+
+
 class VoucherNotValid(Conflict):
     code = "voucher_not_valid"
     title = "The voucher cannot be used"

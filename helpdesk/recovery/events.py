@@ -205,6 +205,20 @@ class OfferPosted(OfferActed):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class OfferSentAgain(OfferActed):
+    """Its letter, which the customer had not got, or lost."""
+
+    type: ClassVar[str] = "offer.sent_again"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OfferLetterSentAgain(OfferActed):
+    """Of what was issued: a letter, or the one with a voucher's code."""
+
+    type: ClassVar[str] = "offer.letter_sent_again"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class OfferMailed(OfferActed):
     """The mail server has taken a letter, or the one with a voucher's code."""
 
@@ -309,6 +323,7 @@ BY_ACTION: Final[dict[str, type[OfferActed]]] = {
     "keep": OfferKept,
     "take_back_counter": OfferCounterTakenBack,
     "prolong": OfferProlonged,
+    "send_again": OfferSentAgain,
     "decline": OfferDeclined,
     "expire": OfferExpired,
     "begin_issuing": OfferIssuing,
@@ -317,6 +332,7 @@ BY_ACTION: Final[dict[str, type[OfferActed]]] = {
     "fail": OfferFailed,
     "doubt": OfferDoubted,
     "post_letter": OfferPosted,
+    "send_letter_again": OfferLetterSentAgain,
     "note_mailed": OfferMailed,
     "note_seen": OfferSeen,
     "hand_over": OfferHandedOver,

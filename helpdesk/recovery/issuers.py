@@ -73,17 +73,21 @@ class VoucherIssuer:
         ]
 
     def tell(self, uow: UnitOfWork, held: Held, made: Made) -> None:
-        voucher = made.row
-        telling.write_to(
-            uow,
-            held.offer,
-            made.person,
-            "voucher_in_parts" if voucher.partial else "voucher",
-            reference=held.complaint.reference,
-            amount=texts.money(Money(voucher.amount_minor, voucher.currency)),
-            code=voucher.code,
-            until=texts.moment(voucher.expires_at),
-        )
+        tell_code(uow, held, made.row, made.person)
+
+
+def tell_code(uow: UnitOfWork, held: Held, voucher: Any, person: Recipient | None) -> None:
+    """With what is on it: when it is issued that is all of its amount."""
+    telling.write_to(
+        uow,
+        held.offer,
+        person,
+        "voucher_in_parts" if voucher.partial else "voucher",
+        reference=held.complaint.reference,
+        amount=texts.money(Money(voucher.balance_minor, voucher.currency)),
+        code=voucher.code,
+        until=texts.moment(voucher.expires_at),
+    )
 
 
 class LetterIssuer:
@@ -107,17 +111,24 @@ class LetterIssuer:
         letter = letter_queries.make(uow.session, offer, subject, body)
         return Made(str(letter.id), letter, person)
 
-    def tell(self, uow: UnitOfWork, held: Held, made: Made) -> None:
+    def tell(self, uow: UnitOfWork, _held: Held, made: Made) -> None:
         letter: Letter = made.row
-        if letter.mail_id is None and made.person is not None and made.person.email:
-            letter.mail_id = queue_mail(
-                uow,
-                subject_id=held.offer.id,
-                reason=LETTER,
-                recipient=made.person.email,
-                subject=letter.subject,
-                body=letter.body,
-            )
+        if letter.mail_id is None:
+            mail_letter(uow, letter, made.person)
+
+
+def mail_letter(uow: UnitOfWork, letter: Letter, person: Recipient | None) -> None:
+    """As it was written; nothing where there is no address."""
+    if person is None or not person.email:
+        return
+    letter.mail_id = queue_mail(
+        uow,
+        subject_id=letter.offer_id,
+        reason=LETTER,
+        recipient=person.email,
+        subject=letter.subject,
+        body=letter.body,
+    )
 
 
 class PointsIssuer:

@@ -1,9 +1,10 @@
 """Every select on letters for people: one of an offer, and those that are to be posted."""
 
+from collections.abc import Collection
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import and_, bindparam, case, false, func, or_, select
+from sqlalchemy import and_, bindparam, case, exists, false, func, or_, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
@@ -18,13 +19,14 @@ from helpdesk.recovery.models import Letter, Offer
 
 _MAIL: Final = OutboundMail.__table__.c
 _DELIVERY: Final = case(
-    (and_(Letter.mail_id.is_not(None), Letter.posted_at.is_(None), Offer.delivered_at.is_not(None)), "sent"),
     (_MAIL.cancelled_at.is_not(None), "cancelled"),
     (_MAIL.failed_at.is_not(None), "failed"),
     (_MAIL.sent_at.is_not(None), "sent"),
+    (_MAIL.id.is_not(None), "queued"),
+    (and_(Letter.mail_id.is_not(None), Letter.posted_at.is_(None), Offer.delivered_at.is_not(None)), "sent"),
     (Letter.mail_id.is_not(None), "queued"),
 )
-"""Of its mail, which may have been cleared away since; null without one."""
+"""Of its last mail, which may have been cleared away since; null without one."""
 _TO_BE_POSTED: Final = and_(
     Offer.status == "issued",
     Offer.delivered_at.is_(None),
@@ -67,6 +69,19 @@ def make(session: Session, offer: Offer, subject: str, body: str) -> Letter:
 
 def letter_of(session: Session, offer_id: UUID) -> Letter:
     return session.execute(_OF_OFFER, {"offer_id": offer_id}).scalar_one()
+
+
+def is_on_its_way(session: Session, offer_id: UUID, reasons: Collection[str], address: str) -> bool:
+    """Whether a mail of these reasons to this address waits to go out, or to be tried again."""
+    waiting = exists().where(
+        _MAIL.subject_id == offer_id,
+        _MAIL.sent_at.is_(None),
+        _MAIL.failed_at.is_(None),
+        _MAIL.cancelled_at.is_(None),
+        _MAIL.reason.in_(reasons),
+        func.lower(_MAIL.recipient) == func.lower(address),
+    )
+    return bool(session.execute(select(waiting)).scalar_one())
 
 
 def letter_detail(session: Session, actor: Actor, offer_id: UUID) -> dict[str, Any]:

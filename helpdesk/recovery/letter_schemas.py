@@ -27,14 +27,14 @@ class LetterSummary(Schema):
     language = Choice(LANGUAGES, required=True)
     subject = fields.String(required=True, metadata={"example": "Our apology: complaint 7K3M-9QX2-TAM"})
     mailed = fields.Boolean(
-        required=True, metadata={"description": "There was an address, and the mail server has taken it."}
+        required=True, metadata={"description": "There was an address, and the mail server has taken its last mail."}
     )
     mail_delivery = Choice(
         STATES,
         required=True,
         allow_none=True,
         metadata={
-            "description": "Of its mail; null: there was no address. failed: it was refused or given up; cancelled: no mail "
+            "description": "Of its last mail; null: there was no address. failed: it was refused or given up; cancelled: no mail "
             "server is configured.",
             "example": "sent",
         },

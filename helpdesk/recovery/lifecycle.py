@@ -236,6 +236,15 @@ LIFECYCLE: Final = Lifecycle(
             (_IN_TIME,),
         ),
         Transition(
+            "send_again",
+            states("offered"),
+            None,
+            "offer:send",
+            "Send the offer's letter again, to the address of now: it says what the first one said, with the link that serves as long",
+            (),
+            (_IN_TIME,),
+        ),
+        Transition(
             "decline",
             BEFORE_CUSTOMER,
             "declined",
@@ -286,6 +295,14 @@ LIFECYCLE: Final = Lifecycle(
             "Record that a letter or a voucher's code went out by post or was read out, where no mail reached them",
             (),
             (_NOT_DELIVERED,),
+            only=_HANDED_OVER,
+        ),
+        Transition(
+            "send_letter_again",
+            states("issued"),
+            None,
+            "offer:send",
+            "Mail a letter, or a voucher's code, once more, to the address of now; the code is the same",
             only=_HANDED_OVER,
         ),
         Transition(

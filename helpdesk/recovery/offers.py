@@ -33,6 +33,7 @@ from helpdesk.recovery import (
     ordering,
     points_ledger,
     queries,
+    resending,
     reservations,
     reviews,
     telling,
@@ -189,6 +190,10 @@ def check(session: Session, actor: Actor, held: Held, action: str) -> None:
         waiting = reviews.refusal(session, held)
         if waiting is not None:
             raise waiting
+    if action in resending.REASONS:
+        undone = resending.refusal(session, action, held.offer, held.now)
+        if undone is not None:
+            raise undone
 
 
 def act(uow: UnitOfWork, actor: Actor, held: Held, action: str, given: Mapping[str, Any], *, to: Links) -> UUID:
@@ -305,6 +310,17 @@ def _prolong(uow: UnitOfWork, actor: Actor, held: Held, given: Mapping[str, Any]
     advance(uow, actor, held, "prolong", given)
 
 
+def _send_again(uow: UnitOfWork, actor: Actor, held: Held, given: Mapping[str, Any], to: Links) -> None:
+    held.offer.told_at = uow.now
+    advance(uow, actor, held, "send_again", given)
+    telling.offered(uow, held, to.of(held.offer.id, held.offer.valid_until))
+
+
+def _send_letter_again(uow: UnitOfWork, actor: Actor, held: Held, given: Mapping[str, Any], _to: Links) -> None:
+    advance(uow, actor, held, "send_letter_again", given)
+    resending.send_letter(uow, held)
+
+
 def _report_undelivered(uow: UnitOfWork, actor: Actor, held: Held, given: Mapping[str, Any], _to: Links) -> None:
     advance(uow, actor, held, "report_undelivered", given)
     held.offer.reported_at = uow.now
@@ -385,6 +401,8 @@ _SPECIAL: Final[dict[str, Callable[[UnitOfWork, Actor, Held, Mapping[str, Any], 
     "accept": _accept,
     "keep": _keep,
     "prolong": _prolong,
+    "send_again": _send_again,
+    "send_letter_again": _send_letter_again,
     "report_undelivered": _report_undelivered,
     "retry": _retry,
     "record_issued": _record_issued,

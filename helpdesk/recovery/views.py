@@ -1,6 +1,6 @@
 """Rows as this caller may see them: what they can do, and secrets only for who hands them on."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Any, Final
@@ -24,6 +24,7 @@ from helpdesk.recovery import (
     provider_queries,
     queries,
     remaining,
+    resending,
     reservations,
     reviews,
     voucher_queries,
@@ -90,22 +91,25 @@ def allowed(session: Session, actor: Actor, row: dict[str, Any]) -> list[dict[st
     )
     found = LIFECYCLE.allowed(row["status"], facts, actor.may)
     for item in found:
-        if item["action"] == "approve":
-            refused = approvals.refusal(session, actor, _asked(row), row["now"])
-            if refused is not None:
-                item["missing"] = [*item["missing"], {"code": refused.code, "detail": refused.detail}]
-            if is_under_review(session, row):
-                item["missing"] = [*item["missing"], {"code": ClaimUnderReview.code, "detail": ClaimUnderReview.title}]
-        if item["action"] in _SETTING_ASIDE:
-            short = _short_of_money(session, actor, row, item["action"])
-            if short is not None:
-                item["missing"] = [*item["missing"], {"code": short.code, "detail": short.detail}]
-        if item["action"] in floor.LOOKED_AT:
-            complaint = session.get_one(Complaint, row["complaint_id"])
-            below = floor.refusal(session, complaint, session.get_one(Offer, row["id"]), item["action"])
-            if below is not None:  # whoever may say why it is less does so with the step
-                item["missing"] = [*item["missing"], {"code": below.code, "detail": below.detail}]
+        refused = _foretold(session, actor, row, item["action"])
+        item["missing"] = [*item["missing"], *({"code": it.code, "detail": it.detail} for it in refused)]
     return found
+
+
+def _foretold(session: Session, actor: Actor, row: dict[str, Any], action: str) -> Iterator[DomainError]:
+    """What the action would be refused with beyond the table. Whoever may say why it is less than the floor does so with the step."""
+    found: list[DomainError | None] = []
+    if action == "approve":
+        found.append(approvals.refusal(session, actor, _asked(row), row["now"]))
+        found.append(ClaimUnderReview() if is_under_review(session, row) else None)
+    if action in _SETTING_ASIDE:
+        found.append(_short_of_money(session, actor, row, action))
+    if action in floor.LOOKED_AT:
+        complaint = session.get_one(Complaint, row["complaint_id"])
+        found.append(floor.refusal(session, complaint, session.get_one(Offer, row["id"]), action))
+    if action in resending.REASONS:
+        found.append(resending.refusal(session, action, session.get_one(Offer, row["id"]), row["now"]))
+    yield from (refused for refused in found if refused is not None)
 
 
 _SETTING_ASIDE: Final = frozenset({"submit", "approve", "retry"})

@@ -84,6 +84,12 @@ def hold_redemption(
     return held, voucher, entry
 
 
+def voucher_of(session: Session, offer_id: UUID) -> Voucher:
+    """Of an offer that has one, which need not be locked."""
+    statement = select(Voucher).where(Voucher.offer_id == offer_id).execution_options(populate_existing=True)
+    return session.execute(statement).scalar_one()
+
+
 def lock_voucher(session: Session, held: Held) -> Voucher:
     """As it is now that the offer is locked: whoever changes it holds that lock."""
     return session.execute(

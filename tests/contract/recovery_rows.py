@@ -236,6 +236,13 @@ class RecoveryRows:
     def _approved(self) -> dict[str, Any]:
         return helpers.act(self.caller, self._draft(self.caller, "1.00"), "submit")
 
+    def _mailed(self, offer: dict[str, Any]) -> dict[str, Any]:
+        """No letter of it waits to go out any more."""
+        helpers.execute(
+            self._program.database, "UPDATE outbound_mail SET sent_at = now() WHERE subject_id = :id", id=offer["id"]
+        )
+        return offer
+
     def offer(self, action: str) -> str:
         made: dict[str, Callable[[], dict[str, Any]]] = {
             "drafted": lambda: self._draft(self.caller, "1.00"),
@@ -252,6 +259,8 @@ class RecoveryRows:
             "report_undelivered": self._sent,
             "ask_again": self._unknown,
             "post_letter": self.letter,
+            "send_again": lambda: self._mailed(self.offered()),
+            "send_letter_again": lambda: self._mailed(self.issued()),
         }
         if action in apart:
             return str(apart[action]()["id"])

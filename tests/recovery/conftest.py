@@ -1,11 +1,15 @@
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 from uuid import UUID
 
 import pytest
 
+from helpdesk.kernel.settings import Settings
 from helpdesk.kernel.unit_of_work import Database
-from tests.conftest import Caller, Join, make_team
+from helpdesk.wiring import Program, assemble
+from tests.conftest import Caller, Join, complaint_body, make_team
+from tests.kernel.test_mail import Post, Server
 from tests.recovery.helpers import open_budget
 from tests.recovery.lending import Crew
 from tests.recovery.providing import register
@@ -60,3 +64,25 @@ def registered(admin: Caller, reference_provider: ReferenceProvider) -> dict[str
 def provider(reference_provider: ReferenceProvider, registered: dict[str, Any]) -> ReferenceProvider:
     """One that is asked."""
     return reference_provider
+
+
+@pytest.fixture
+def silent(agent: Caller, team: UUID) -> dict[str, Any]:
+    """A complaint of somebody without an address, in Chinese."""
+    person = {"name": "<b>李伟</b> & Co", "language": "zh-CN"}
+    return dict(agent.post("/complaints", complaint_body(team_id=str(team), complainant=person)).json)
+
+
+@pytest.fixture
+def post() -> Post:
+    return Post()
+
+
+@pytest.fixture
+def mailing(settings: Settings, post: Post) -> Iterator[Program]:
+    server = Server(post, hostname="127.0.0.1", port=0)
+    server.start()
+    program = assemble(replace(settings, smtp_url=f"smtp://127.0.0.1:{server.port}"))
+    yield program
+    program.engine.dispose()
+    server.stop()

@@ -5,21 +5,17 @@ twice; a letter that was written and not issued is shown.
 """
 
 from base64 import b64encode
-from collections.abc import Iterator
-from dataclasses import replace
 from hashlib import sha256
 from html.parser import HTMLParser
 from typing import Any
-from uuid import UUID
 
 import pytest
 
-from helpdesk.kernel.settings import Settings
 from helpdesk.recovery import kinds, letters
-from helpdesk.wiring import Program, assemble
+from helpdesk.wiring import Program
 from tests.complaints.steps import GOOD
-from tests.conftest import Caller, complaint_body
-from tests.kernel.test_mail import Post, Server
+from tests.conftest import Caller
+from tests.kernel.test_mail import Post
 from tests.racing import at_once
 from tests.recovery.answers import LETTER, NO_ID, refused
 from tests.recovery.helpers import (
@@ -38,28 +34,6 @@ from tests.recovery.helpers import (
     voucher,
 )
 from tests.recovery.test_vouchers import shop
-
-
-@pytest.fixture
-def silent(agent: Caller, team: UUID) -> dict[str, Any]:
-    """A complaint of somebody without an address, in Chinese."""
-    person = {"name": "<b>李伟</b> & Co", "language": "zh-CN"}
-    return dict(agent.post("/complaints", complaint_body(team_id=str(team), complainant=person)).json)
-
-
-@pytest.fixture
-def post() -> Post:
-    return Post()
-
-
-@pytest.fixture
-def mailing(settings: Settings, post: Post) -> Iterator[Program]:
-    server = Server(post, hostname="127.0.0.1", port=0)
-    server.start()
-    program = assemble(replace(settings, smtp_url=f"smtp://127.0.0.1:{server.port}"))
-    yield program
-    program.engine.dispose()
-    server.stop()
 
 
 class Tags(HTMLParser):

@@ -38,6 +38,7 @@ GRID = {
         "accept": "accepted",
         "counter": "countered",
         "prolong": "offered",
+        "send_again": "offered",
         "decline": "declined",
         "expire": "expired",
         "revoke": "revoked",
@@ -60,6 +61,7 @@ GRID = {
     },
     "issued": {
         "post_letter": "issued",
+        "send_letter_again": "issued",
         "note_mailed": "issued",
         "note_seen": "issued",
         "confirm_delivery": "issued",
@@ -111,7 +113,7 @@ COUNTED = {
 
 
 OF_WHAT_IS_SENT = {"confirm_delivery", "report_undelivered"}
-OF_LETTERS = {"post_letter", "note_mailed"}
+OF_LETTERS = {"post_letter", "send_letter_again", "note_mailed"}
 
 
 def situation(action: str) -> Situation:
@@ -159,6 +161,7 @@ def test_grid_is_whole() -> None:
         ("keep", "countered", Situation("voucher", in_time=False), "offer_expired"),
         ("take_back_counter", "countered", Situation("voucher", in_time=False), "offer_expired"),
         ("prolong", "offered", Situation("voucher", in_time=False), "offer_expired"),
+        ("send_again", "offered", Situation("voucher", in_time=False), "offer_expired"),
         ("report_undelivered", "issued", Situation("gift", in_time=True, delivered=True), "delivered_already"),
         ("report_undelivered", "issued", Situation("gift", in_time=True, reported=True), "reported_already"),
         ("reverse", "issued", Situation("apology_letter", in_time=True), "stays_done"),
