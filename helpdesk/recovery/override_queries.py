@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, and_, case, func, or_, select
+from sqlalchemy import ColumnElement, Numeric, and_, case, cast, func, or_, select
 from sqlalchemy.orm import Session, aliased
 
 from helpdesk.complaints.models import Complaint
@@ -174,7 +174,7 @@ def _asked(actor: Actor, given: Mapping[str, Any]) -> list[ColumnElement[bool]]:
 
 
 def _by_direction(session: Session, joined: Any) -> list[dict[str, Any]]:
-    """By currency too: amounts of two are not added up."""
+    """By currency too: amounts of two are not added up. A median between two is rounded half up to the minor unit."""
     columns = (_OVERRIDE.direction, _OVERRIDE.currency)
     size = func.abs(_OVERRIDE.by_minor)
     rows = session.execute(
@@ -182,7 +182,7 @@ def _by_direction(session: Session, joined: Any) -> list[dict[str, Any]]:
             *columns,
             func.count().label("count"),
             func.sum(size).label("total"),
-            func.percentile_disc(0.5).within_group(size).label("median"),
+            func.round(cast(func.percentile_cont(0.5).within_group(size), Numeric)).label("median"),
             func.percentile_disc(0.9).within_group(size).label("p90"),
         )
         .where(_OVERRIDE.offer_id.is_not(None))

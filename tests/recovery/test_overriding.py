@@ -345,6 +345,8 @@ class TestReport:
             (str(agent.id), 4, 3, 3, 0), (str(manager.id), 1, 1, 0, 1),
         ]  # fmt: skip
         assert auditor.get(f"{self.PATH}?until=2000-01-01T00:00:00Z").json["offers"] == 0
+        assert draft(agent, complaint, "goodwill_payment", "50.01", **WHY).status_code == 201  # 20, 20, 50.01 and 100
+        assert auditor.get(self.PATH).json["by_direction"][1]["median"] == eur("35.01")
 
     def test_one_by_one_with_what_was_said(self, agent: Caller, manager: Caller, auditor: Caller) -> None:
         complaint = bought(agent)
