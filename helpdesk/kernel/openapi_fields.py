@@ -9,6 +9,7 @@ from marshmallow import fields
 
 from helpdesk.kernel.schemas import (
     BinaryFile,
+    Called,
     Choice,
     Code,
     CommaList,
@@ -57,19 +58,26 @@ def _repairs_with(names: Mapping[tuple[str, ...], str]) -> Callable[..., dict[st
             names_of_list = ("type", "items", "minItems", "maxItems", "uniqueItems")
             many = {name: ret.pop(name) for name in names_of_list if name in ret}
             return {"anyOf": [many["items"], many]} | _repairs(field, ret)
-        if isinstance(field, MoneyField):
-            return _named("MoneyBalance" if isinstance(field, MoneyBalance) else "Money", field, ret) | _repairs(
-                field, ret
-            )
-        if isinstance(field, Code):
-            return _named(field.name_of_all, field, ret) | _repairs(field, ret)
-        if isinstance(field, Choice):
+        found: dict[str, Any] = {}
+        if isinstance(field, Called):
+            found = _text_or_number(field, ret)
+        elif isinstance(field, MoneyField):
+            found = _named("MoneyBalance" if isinstance(field, MoneyBalance) else "Money", field, ret)
+        elif isinstance(field, Code):
+            found = _named(field.name_of_all, field, ret)
+        elif isinstance(field, Choice):
             name = names.get(field.choices)
             words = {"type": "string", "enum": list(field.choices)}
-            return (_one_of(words, field, ret) if name is None else _named(name, field, ret)) | _repairs(field, ret)
-        return _repairs(field, ret)
+            found = _one_of(words, field, ret) if name is None else _named(name, field, ret)
+        return found | _repairs(field, ret)
 
     return repairs
+
+
+def _text_or_number(field: Called, ret: dict[str, Any]) -> dict[str, Any]:
+    text = {name: ret.pop(name) for name in ("type", "minLength", "maxLength") if name in ret}
+    low, high = field.bounds
+    return {"anyOf": [text, {"type": "integer", "minimum": low, "maximum": high}]}
 
 
 def _named(name: str, field: fields.Field[Any], ret: dict[str, Any]) -> dict[str, Any]:

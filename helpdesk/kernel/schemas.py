@@ -74,6 +74,18 @@ class Line(Text):
         return _BREAK.sub(" ", super()._deserialize(value, attr, data, **kwargs))
 
 
+class Called(Line):
+    """What something is called elsewhere: a text of one line, or a whole number, which is its decimal text. No fraction: nobody
+    knows how that is written there, and what is beyond 64 bits comes as one.
+    """
+
+    bounds: Final = (-(2**63), 2**64 - 1)
+
+    def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any) -> str:
+        whole = isinstance(value, int) and not isinstance(value, bool)
+        return super()._deserialize(str(value) if whole else value, attr, data, **kwargs)
+
+
 class Html(Text):
     """HTML from a person, kept as it came. Whoever stores it makes a `rich_text.RichText` of it; only that is shown.
     `empty`: it need not say anything yet.

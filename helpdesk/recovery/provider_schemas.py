@@ -4,7 +4,7 @@ from typing import Any, Final
 
 from marshmallow import ValidationError, fields, validate, validates_schema
 
-from helpdesk.kernel.schemas import Choice, Flag, Line, PageQuery, Schema, Text, Timestamp, Whole
+from helpdesk.kernel.schemas import Called, Choice, Flag, Line, PageQuery, Schema, Text, Timestamp, Whole
 from helpdesk.recovery.kinds import OUTSIDE
 from helpdesk.recovery.provider_answers import MOST_REFERENCE
 from helpdesk.recovery.provider_models import MODES, ORDER_STATES, SAYINGS
@@ -129,11 +129,14 @@ class CallbackIn(Schema):
         metadata={"description": "Of the request to issue.", "example": "0192f0c1-7d1e-7c3a-9a51-2f6f0f6f3a10-1"},
     )
     status = Choice(SAYINGS, required=True, metadata={"example": "issued"})
-    reference = Line(
+    reference = Called(
         max_length=MOST_REFERENCE,
-        metadata={"description": "What it is called there. Required when issued.", "example": "re_4711"},
+        metadata={
+            "description": "What it is called there; a whole number is kept as its text. Required when issued.",
+            "example": "re_4711",
+        },
     )
-    id = Line(max_length=MOST_REFERENCE, metadata={"description": "The provider's own id of it.", "example": "job-1"})
+    id = Called(max_length=MOST_REFERENCE, metadata={"description": "The provider's own id of it.", "example": "job-1"})
     reason = Text(
         max_length=300, metadata={"description": "Why it failed. Required when it did.", "example": "Account closed."}
     )

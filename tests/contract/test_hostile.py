@@ -249,7 +249,10 @@ def put(node: Any, where: tuple[Any, ...], value: Any) -> None:
 def bodies(attacker: Attacker) -> None:
     for what, body in attacker.some(JSON_BODIES.items()):
         status = attacker.send(what, body=body)
-        assert status in {200, 201, 202, 400, 409, 422}, (what, status)
+        long = (
+            {413} if attacker.operation.signed else set()
+        )  # what is signed is read whole first, and so less of it is taken
+        assert status in {200, 201, 202, 400, 409, 422} | long, (what, status)
     assert attacker.send("more than is taken", body=TOO_LARGE) == 413
 
 

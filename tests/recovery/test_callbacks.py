@@ -8,6 +8,7 @@ import time
 from dataclasses import replace
 from typing import Any
 
+import orjson
 import pytest
 from sqlalchemy import text
 
@@ -135,6 +136,11 @@ class TestSigned:
         [
             ({"reference": None}, ("/reference", "null")),
             ({"reference": ""}, ("/reference", "length")),
+            ({"reference": True}, ("/reference", "invalid")),
+            ({"reference": 1.5}, ("/reference", "invalid")),
+            ({"reference": 2.0}, ("/reference", "invalid")),
+            ({"reference": [7]}, ("/reference", "invalid")),
+            ({"id": False}, ("/id", "invalid")),
             ({"status": "done"}, ("/status", "choice")),
             ({"colour": "red"}, ("/colour", "unknown_field")),
             ({"idempotency_key": 7}, ("/idempotency_key", "invalid")),
@@ -178,6 +184,34 @@ class TestTold:
         work(program)
         assert told(program.database, "offer.issued") == 1
         assert violations(program.database) == []
+
+    @pytest.mark.parametrize("number", [0, 4711, 2**64 - 1, -7])
+    def test_issued_as_a_whole_number(
+        self,
+        program: Program,
+        anonymous: Caller,
+        agent: Caller,
+        registered: dict[str, Any],
+        pending: dict[str, Any],
+        number: int,
+    ) -> None:
+        """Number or text, it is one and the same reference."""
+        answer = call_back(anonymous, registered, said(pending, reference=number, id=number))
+        assert answer.json == {"state": "issued", "contradicts": False}
+        assert agent.get(f"/offers/{pending['id']}").json["issued_reference"] == str(number)
+        same = call_back(anonymous, registered, said(pending, reference=str(number), id=str(number)))
+        assert same.json == {"state": "issued", "contradicts": False}
+        late = call_back(anonymous, registered, said(pending, reference=number), message_id="m2")
+        assert late.json == {"state": "issued", "contradicts": False}
+        assert violations(program.database) == []
+
+    def test_beyond_64_bits_it_is_no_whole_number(
+        self, anonymous: Caller, registered: dict[str, Any], pending: dict[str, Any]
+    ) -> None:
+        """The reader of JSON has rounded it by then: another reference than the provider's would be kept."""
+        body = orjson.dumps(said(pending, reference=7)).replace(b'"reference":7', b'"reference":18446744073709551616')
+        answer = call_back(anonymous, registered, body)
+        assert codes(answer) == [("/reference", "invalid")]
 
     def test_failed(self, program: Program, agent: Caller, failed: dict[str, Any]) -> None:
         assert "Account closed." in agent.get(f"/offers/{failed['id']}").json["status_reason"]
