@@ -22,14 +22,13 @@ FEW: Final = 3
 
 @dataclass(frozen=True, slots=True)
 class Earlier:
-    """Another complaint of the same person. `days_before`: days from its receipt to this one's, not negative. `same_matter`: it
-    is this one told once more (merged, linked as a duplicate), so that like words are no sign. `likeness`: of the texts, 0 to
-    100. `remedied_before`: days from the delivery of its latest paid remedy to this one's receipt; None: none, or later.
-    `other_price`: it names the same order with another price.
+    """An earlier complaint of the same person, or about the same order. `same_matter`: it is this one told once more (merged,
+    linked as a duplicate), so that like words are no sign. `likeness`: of the texts, 0 to 100. `remedied_before`: days from the
+    delivery of its latest paid remedy to this one's receipt; None: none, or later. `other_price`: it names the same order with
+    another price.
     """
 
     id: UUID
-    days_before: int
     same_matter: bool
     likeness: int
     decided: bool

@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 
 from helpdesk.complaints.likeness import likeness, words
 from helpdesk.complaints.models import Complaint
+from helpdesk.identity.actors import Actor
 from helpdesk.kernel.schemas import json_safe
 from helpdesk.recovery import guard_queries, kin_queries
 from helpdesk.recovery.claim_score import Claim, Earlier, Scored, score
@@ -69,7 +70,7 @@ def _is_earlier(one: Kin, complaint: Complaint, rules: GuardRules) -> bool:
     return (
         (one.same_person or "reference" in one.ties)
         and one.received_at <= complaint.received_at
-        and (days <= rules.window_days)
+        and days <= rules.window_days
     )
 
 
@@ -80,7 +81,6 @@ def _earlier(one: Kin, row: Any, mine: Any) -> Earlier:
     prices = (row.price_minor, mine.price_minor)
     return Earlier(
         id=one.id,
-        days_before=(mine.received_at - one.received_at).days,
         same_matter=bool(one.ties & _TOLD_TWICE),
         likeness=likeness(words(row.words), words(mine.words)),
         decided=row.status in CLOSED,
@@ -109,7 +109,7 @@ def as_data(scored: Scored) -> list[dict[str, Any]]:
     return [json_safe(asdict(reason)) for reason in scored.reasons]
 
 
-def shown(session: Session, actor: Any, scored: Scored | None) -> dict[str, Any]:
+def shown(session: Session, actor: Actor, scored: Scored | None) -> dict[str, Any]:
     """For who may see scores. `protected` does not say by what: the need may be on a complaint that the caller does not see."""
     if scored is None:
         nothing: dict[str, Any] = dict.fromkeys(("score", "threshold", "rules", "review"))

@@ -153,7 +153,6 @@ class Given:
     drafted_at: datetime
     codes: tuple[str, ...]
     other_order: bool
-    moved: bool
     for_both: bool
 
 
@@ -177,7 +176,6 @@ _GIVEN: Final = text(f"""
                JOIN complaint_custom_value theirs ON theirs.field_id = ours.field_id AND theirs.text <> ours.text
                WHERE ours.complaint_id = :id AND theirs.complaint_id = o.complaint_id
            ) AS other_order,
-           o.complaint_id = :id AS moved,
            EXISTS (SELECT FROM whole WHERE whole.id = o.complaint_id AND o.created_at <= whole.parted_at) OR EXISTS (
                SELECT FROM complaint_merge m WHERE m.source_id = :id AND m.survivor_id = o.complaint_id
                AND o.created_at >= m.merged_at AND o.created_at < m.undone_at
@@ -214,7 +212,6 @@ def given_on(session: Session, complaint_id: UUID, kin: Sequence[Kin], rules: Gu
             drafted_at=row.created_at,
             codes=tuple(row.codes),
             other_order=row.other_order,
-            moved=row.moved,
             for_both=row.for_both,
         )
         for row in rows

@@ -1,7 +1,6 @@
 """Every select on playbooks and their versions."""
 
 from collections.abc import Mapping, Sequence
-from datetime import date
 from typing import Any, Final
 from uuid import UUID
 
@@ -51,12 +50,6 @@ def published(session: Session) -> Sequence[Any]:
         .where(_VERSION.state == "published")
         .order_by(*_IN_ORDER, _VERSION.number)
     ).all()
-
-
-def today(session: Session) -> date:
-    """In UTC, by the database's clock."""
-    found: date = session.execute(select(_TODAY)).scalar_one()
-    return found
 
 
 def _holds(day: Any) -> Any:

@@ -63,9 +63,6 @@ KEPT_OF_TARIFFS: Final[Vocabulary] = {**{name: facts.VOCABULARY[name] for name i
 OF_CUSTOMER: Final = frozenset({"language", "vulnerable"})
 JUDGED: Final = frozenset({"severity", "impact", "urgency", "double_deviation", "reopened_count", "outcome"})
 """What we have judged or done since, not what happened."""
-OF_TARIFFS: Final[Vocabulary] = {
-    name: field for name, field in KEPT_OF_TARIFFS.items() if name not in OF_CUSTOMER | JUDGED
-}
 OF_PLAYBOOKS: Final[Vocabulary] = {
     **{name: facts.VOCABULARY[name] for name in (*_OF_THE_CASE, *_BESIDE)},
     **_ASSUMED,

@@ -7,7 +7,7 @@ and apart; the playbook decides about goodwill, tactics and alternatives.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from datetime import date, datetime
+from datetime import datetime
 from functools import partial
 from typing import Any, Final
 from uuid import UUID
@@ -180,19 +180,17 @@ def suggestion_for(
     complaint: Complaint,
     overrides: Mapping[str, Any] | None = None,
     playbooks: Playbooks | None = None,
-    *,
-    today: date | None = None,
 ) -> Suggested:
     """`overrides`: fault, vulnerable, currency, the amounts loss and price (`Money` of `currency_of(complaint)`), and any of
     `case_facts.FACTS`. What neither they nor the record nor the complaint say is assumed: fault the firm's, nothing overdue,
-    nothing lost; lateness is kept by another domain, so a caller who knows it passes it. `playbooks`: those to choose from,
-    in force by themselves; `today`: the day whose versions count, in UTC.
+    nothing lost; lateness is kept by another domain, so a caller who knows it passes it. `playbooks`: those to choose from;
+    those in force when None. Which of their versions counts, today (in UTC) decides.
     """
     books = playbooks or playbooks_in_force.in_force(session)
     recorded = case_fact_queries.recorded(session, complaint)
     known = _known(session, complaint, dict(overrides or {}), books, recorded)
     failed = _FailedBefore(session, complaint, known.case)
-    playbook_id, book = books.choose(known.values, today or recorded.now.date(), failed)
+    playbook_id, book = books.choose(known.values, recorded.now.date(), failed)
     facts = _facts(complaint, known, book, failed)
     rules = book.holding(RuleFacts(known.values | {"repeat": facts.repeated, "lost": facts.lost}))
     suggested = suggest(facts, book, rules)

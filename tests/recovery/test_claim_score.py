@@ -21,7 +21,6 @@ RULES = GuardRules.of(1, SHIPPED)
 def earlier(**more: Any) -> Earlier:
     known: dict[str, Any] = {
         "id": uuid4(),
-        "days_before": 40,
         "same_matter": False,
         "likeness": 10,
         "decided": False,
@@ -124,7 +123,6 @@ def test_reasons_tell_where_they_were_found() -> None:
 EARLIER = st.builds(
     Earlier,
     id=st.just(UUID(int=1)),
-    days_before=st.integers(0, 900),
     same_matter=st.booleans(),
     likeness=st.integers(0, 100),
     decided=st.booleans(),
