@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import Engine, any_, bindparam, func, literal, select, update
+from sqlalchemy import Engine, bindparam, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
@@ -19,7 +19,7 @@ from helpdesk.complaints.models import Complaint
 from helpdesk.complaints.queries import complaint_by_id_for_update, visible_to
 from helpdesk.complaints.timeline_queries import visible_timeline
 from helpdesk.identity.actors import Actor
-from helpdesk.identity.models import Agent, Role
+from helpdesk.identity.role_queries import holding
 from helpdesk.kernel import advisory
 from helpdesk.kernel.access import existing
 from helpdesk.kernel.errors import NotFound
@@ -120,9 +120,7 @@ def list_versions(session: Session, page: Page, given: Mapping[str, Any], trigge
 
 def managers(session: Session, limit: int = 100) -> Sequence[UUID]:
     """Active agents who may change triggers: whom it concerns that one is paused."""
-    may = select(Agent.id).join(Role, Role.name == Agent.role).where(Agent.active)
-    holding = may.where(literal("automation:manage") == any_(Role.permissions))
-    return session.scalars(holding.order_by(Agent.id).limit(limit)).all()
+    return session.scalars(holding("automation:manage").limit(limit)).all()
 
 
 def longest_waiting(session: Session) -> Sequence[UUID]:

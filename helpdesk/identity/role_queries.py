@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import func, select
+from sqlalchemy import Select, any_, func, literal, select
 from sqlalchemy.orm import Session
 
 from helpdesk.identity.actors import Actor
@@ -86,6 +86,16 @@ def agents_with(session: Session, role_name: str, most: int) -> Sequence[Any]:
     """`(id, name)` of those who have it, who have left too: they may come back."""
     found = select(Agent.id, Agent.name).where(Agent.role == role_name).order_by(Agent.id).limit(most)
     return session.execute(found).all()
+
+
+def holding(permission: str) -> Select[UUID]:
+    """Ids of active agents whose role has this permission, whatever they see; in their order."""
+    return (
+        select(Agent.id)
+        .join(Role, Role.name == Agent.role)
+        .where(Agent.active, literal(permission) == any_(Role.permissions))
+        .order_by(Agent.id)
+    )
 
 
 def has_active_agents(session: Session, role_name: str) -> bool:

@@ -8,11 +8,11 @@ from datetime import date, datetime
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import any_, func, insert, literal, select, text, update
+from sqlalchemy import insert, select, text, update
 from sqlalchemy.orm import Session
 
 from helpdesk.identity.actors import Actor
-from helpdesk.identity.models import Agent, Role
+from helpdesk.identity.role_queries import holding
 from helpdesk.kernel.access import existing
 from helpdesk.kernel.bulk import write_rows
 from helpdesk.kernel.errors import NotFound
@@ -130,9 +130,7 @@ def alert_for_update(session: Session, alert_id: UUID) -> tuple[BudgetAlert, Bud
 
 def managers(session: Session, limit: int = 100) -> Sequence[UUID]:
     """Active agents who may manage budgets."""
-    may = select(Agent.id).join(Role, Role.name == Agent.role).where(Agent.active)
-    holding = may.where(literal("budget:manage") == any_(Role.permissions))
-    return session.scalars(holding.order_by(Agent.id).limit(limit)).all()
+    return session.scalars(holding("budget:manage").limit(limit)).all()
 
 
 _BUDGET: Final[Any] = select(
@@ -319,8 +317,3 @@ def spent_by_day(session: Session, budget_id: UUID, first: date, last: date) -> 
     """
     rows = session.execute(_SPENT, {"budget_id": budget_id, "first": first, "last": last})
     return {row.day: (int(row.spent), row.entries) for row in rows}
-
-
-def moment(session: Session) -> datetime:
-    found: datetime = session.execute(select(func.now())).scalar_one()
-    return found

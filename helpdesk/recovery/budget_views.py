@@ -6,7 +6,7 @@ from uuid import UUID
 from sqlalchemy.orm import Session
 
 from helpdesk.kernel.unit_of_work import one_moment
-from helpdesk.recovery import budget_queries
+from helpdesk.recovery import budget_queries, queries
 from helpdesk.recovery.forecast import Purse, forecast, window
 
 
@@ -14,7 +14,7 @@ def forecast_of(reader: Session, budget_id: UUID, days: int) -> dict[str, Any]:
     """`days`: the length of the window. Raises `NotFound`. Sums and ledger are of one moment."""
     with one_moment(reader) as session:
         row = budget_queries.budget_detail(session, budget_id)
-        now = budget_queries.moment(session)
+        now = queries.clock(session)
         today, currency = now.date(), row["currency"]
         purse = Purse(
             begins_on=max(row["starts_on"], row["created_at"].date()),

@@ -57,12 +57,15 @@ def standing(session: Session, person_ids: Collection[UUID], at: datetime) -> li
         .outerjoin(Complaint, Complaint.id == _CONFLICT.complaint_id)
         .where(
             or_(_CONFLICT.agent_id.in_(person_ids), _CONFLICT.colleague_id.in_(person_ids)),
-            _CONFLICT.starts_at <= at,
-            or_(_CONFLICT.ends_at.is_(None), _CONFLICT.ends_at > at),
+            *_holds(at),
         )
         .order_by(_CONFLICT.id)
     )
     return [Standing(*row) for row in rows]
+
+
+def _holds(at: Any) -> tuple[ColumnElement[bool], ...]:
+    return _CONFLICT.starts_at <= at, or_(_CONFLICT.ends_at.is_(None), _CONFLICT.ends_at > at)
 
 
 def visible_to(actor: Actor) -> ColumnElement[bool]:
@@ -78,10 +81,7 @@ def list_conflicts(session: Session, actor: Actor, page: Page, given: dict[str, 
         if name in given:
             statement = statement.where(_CONFLICT[name] == given[name])
     if given.get("standing"):
-        now = func.now()
-        statement = statement.where(
-            _CONFLICT.starts_at <= now, or_(_CONFLICT.ends_at.is_(None), _CONFLICT.ends_at > now)
-        )
+        statement = statement.where(*_holds(func.now()))
     return listed(session, page, statement, _BY_ID, given)
 
 

@@ -6,12 +6,12 @@ from collections.abc import Collection
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, and_, any_, case, func, literal, or_, select, true
+from sqlalchemy import ColumnElement, and_, case, func, literal, or_, select, true
 from sqlalchemy.orm import Session
 
 from helpdesk.complaints.queries import visible_to
 from helpdesk.identity.actors import Actor
-from helpdesk.identity.models import Agent, Role
+from helpdesk.identity.role_queries import holding
 from helpdesk.kernel.outbox import Duty
 from helpdesk.kernel.pagination import Listed, Order, Page, listed
 from helpdesk.recovery.kinds import ISSUING_TOPICS
@@ -87,12 +87,7 @@ def list_dead_letters(session: Session, actor: Actor, page: Page, given: dict[st
 
 def seeing_to_them(session: Session) -> list[UUID]:
     """Active agents who may settle what is contradicted, whatever they see."""
-    statement = (
-        select(Agent.id)
-        .join(Role, Role.name == Agent.role)
-        .where(Agent.active, literal(SETTLES) == any_(Role.permissions))
-    )
-    return list(session.scalars(statement.order_by(Agent.id)))
+    return list(session.scalars(holding(SETTLES)))
 
 
 RETRIED: Final = (

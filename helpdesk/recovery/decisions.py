@@ -5,6 +5,7 @@ from uuid import UUID
 
 from helpdesk.identity import allowance_queries
 from helpdesk.identity.actors import Actor
+from helpdesk.identity.allowances import SCOPES
 from helpdesk.kernel.ids import new_id
 from helpdesk.kernel.schemas import json_safe
 from helpdesk.kernel.unit_of_work import UnitOfWork
@@ -42,23 +43,20 @@ def keep(uow: UnitOfWork, actor: Actor, held: Held, action: str, judgement: Judg
         _flag(uow, held, judgement, judgement.suspicion)
 
 
-_RECKONED: Final = ("case", "customer", "day")
-
-
 def _reckoned(judgement: Judgement, amount_minor: int | None, currency: str | None) -> dict[str, Any]:
     """All of it, or nothing for what costs nothing."""
     limits, granted, found = judgement.limits, judgement.granted, judgement.suspicion
     if limits is None or granted is None or currency is None:
         names = ("authority", "limit_version", "judged_at", "amount_minor", "together_minor")
-        return dict.fromkeys((*names, *(f"{name}_{what}" for name in _RECKONED for what in ("minor", "limit"))))
+        return dict.fromkeys((*names, *(f"{name}_{what}" for name in SCOPES for what in ("minor", "limit"))))
     return {
         "authority": judgement.basis.authority,
         "limit_version": judgement.version,
         "judged_at": judgement.at,
         "amount_minor": amount_minor,
         "together_minor": None if found is None else found.total.minor,
-        **{f"{name}_minor": getattr(granted, name) for name in _RECKONED},
-        **{f"{name}_limit": limits.minor(name, currency) for name in _RECKONED},
+        **{f"{name}_minor": getattr(granted, name) for name in SCOPES},
+        **{f"{name}_limit": limits.minor(name, currency) for name in SCOPES},
     }
 
 

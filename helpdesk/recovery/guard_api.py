@@ -16,6 +16,7 @@ from helpdesk.recovery import (
     guard_queries,
     guard_schemas,
     guard_setting,
+    queries,
     reviews,
     suggestions,
 )
@@ -112,7 +113,7 @@ def get_score(session: Session, actor: Actor, ref: str) -> dict[str, Any]:
 )
 def get_compensations(session: Session, actor: Actor, ref: str) -> dict[str, Any]:
     complaint = get_visible(session, actor, ref)
-    found = compensation.same_matter(session, complaint, guard_queries.clock(session))
+    found = compensation.same_matter(session, complaint, queries.clock(session))
     owed = suggestions.suggestion_for(session, complaint).suggestion.owed
     return compensation.evidence(session, actor, found, None, owed)
 

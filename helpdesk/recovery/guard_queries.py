@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
@@ -246,8 +245,3 @@ def _override(row: Mapping[Any, Any]) -> dict[str, Any]:
         "shares": sorted({share for each in found for share in each["shares"]}),
         "given": None if currency is None else (given, currency),
     }
-
-
-def clock(session: Session) -> datetime:
-    now: datetime = session.execute(select(func.now())).scalar_one()
-    return now

@@ -10,7 +10,8 @@ from sqlalchemy.orm import Session
 from helpdesk.recovery.lifecycle import ENDED, UNANSWERED
 from helpdesk.recovery.models import Offer
 from helpdesk.recovery.option_models import OfferOption
-from helpdesk.recovery.option_terms import COLUMNS, Terms
+from helpdesk.recovery.option_terms import COLUMNS, TERMS, Terms
+from helpdesk.recovery.queries import with_amount
 
 _KEPT: Final = select(OfferOption).where(OfferOption.offer_id == bindparam("offer_id")).order_by(OfferOption.number)
 
@@ -26,20 +27,8 @@ def shown(session: Session, offer_id: UUID, row: Mapping[str, Any]) -> list[dict
     """
     options = kept(session, offer_id)
     if not options:
-        names = ("kind", "amount", "text", "voucher_days", "voucher_partial", "points_days")
-        return [{"number": 1} | {name: row[name] for name in names}]
-    return [
-        {
-            "number": option.number,
-            "kind": option.kind,
-            "amount": None if option.amount_minor is None else (option.amount_minor, option.currency),
-            "text": option.text,
-            "voucher_days": option.voucher_days,
-            "voucher_partial": option.voucher_partial,
-            "points_days": option.points_days,
-        }
-        for option in options
-    ]
+        return [{"number": 1} | {name: row[name] for name in TERMS}]
+    return [with_amount({name: getattr(option, name) for name in ("number", *COLUMNS)}) for option in options]
 
 
 def as_evidence(session: Session, offer_ids: Sequence[UUID]) -> dict[UUID, list[dict[str, Any]]]:

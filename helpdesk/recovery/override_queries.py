@@ -15,7 +15,7 @@ from helpdesk.kernel.pagination import AnySelect, Listed, Order, Page, listed
 from helpdesk.recovery.lifecycle import BEFORE_CUSTOMER, ENDED, GRANTED
 from helpdesk.recovery.models import Offer
 from helpdesk.recovery.option_models import OfferOption
-from helpdesk.recovery.override_models import OfferOverride
+from helpdesk.recovery.override_models import DIRECTIONS, OfferOverride
 from helpdesk.recovery.remaining import Already
 
 _OVERRIDE: Final = OfferOverride.__table__.c
@@ -209,7 +209,7 @@ def _by_agent(session: Session, joined: Any) -> list[dict[str, Any]]:
             Agent.name,
             func.count().label("offers"),
             overridden.label("overrides"),
-            *(of(direction) for direction in ("over", "under", "kind", "below_floor")),
+            *(of(direction) for direction in DIRECTIONS),
         )
         .outerjoin(Agent, Agent.id == Offer.drafted_by)
         .group_by(Offer.drafted_by, Agent.name)

@@ -171,6 +171,12 @@ def complaint_of(session: Session, offer_id: UUID) -> UUID | None:
     return session.execute(select(Offer.complaint_id).where(Offer.id == offer_id)).scalar_one_or_none()
 
 
+def clock(session: Session) -> datetime:
+    """The database's time: one for all of a transaction, as `Held.now`."""
+    now: datetime = session.execute(select(func.now())).scalar_one()
+    return now
+
+
 def _complaint_of(session: Session, offer_id: UUID) -> tuple[UUID, datetime]:
     row = session.execute(select(Offer.complaint_id, func.now()).where(Offer.id == offer_id)).one_or_none()
     if row is None:

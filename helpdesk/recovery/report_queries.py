@@ -35,6 +35,7 @@ from helpdesk.kernel.errors import FieldError, ValidationFailed
 from helpdesk.recovery.budget_models import BudgetEntry
 from helpdesk.recovery.lifecycle import GRANTED, RESERVED
 from helpdesk.recovery.models import Offer
+from helpdesk.recovery.queries import clock
 
 MOST_DAYS: Final = 1_096
 """Of a span: three years."""
@@ -51,8 +52,7 @@ def span(session: Session, given: Mapping[str, Any]) -> tuple[datetime, datetime
     """`since`, or ninety days before the end, and `before`, or now. Raises `ValidationFailed` for one that is none, or too long
     for one answer.
     """
-    now: datetime = session.execute(select(func.now())).scalar_one()
-    before = given.get("before") or now
+    before = given.get("before") or clock(session)
     since = given.get("since") or max(before, _FIRST + LATELY) - LATELY
     if since >= before:
         raise ValidationFailed(

@@ -8,7 +8,6 @@ from datetime import datetime
 from typing import Any, Final, Protocol
 from uuid import UUID
 
-from sqlalchemy import update
 from sqlalchemy.orm import Session
 
 from helpdesk.identity import allowance_queries
@@ -81,12 +80,7 @@ def _level(uow: UnitOfWork, offer: Offer, team_id: UUID | None, allowances: Allo
 
 def end(uow: UnitOfWork, offer_ids: Sequence[UUID]) -> None:
     """They were approved, given back or taken back."""
-    uow.session.execute(
-        update(ApprovalRequest)
-        .where(ApprovalRequest.offer_id.in_(offer_ids), ApprovalRequest.closed_at.is_(None))
-        .values(closed_at=uow.now)
-        .execution_options(synchronize_session=False)
-    )
+    waiting_queries.close_requests(uow.session, offer_ids, uow.now)
 
 
 def escalate(uow: UnitOfWork, held: Held) -> bool:

@@ -5,13 +5,15 @@ from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, any_, exists, func, literal, select
+from sqlalchemy import ColumnElement, exists, func, select, update
 from sqlalchemy.orm import Session
 
 from helpdesk.complaints.models import Complaint
 from helpdesk.complaints.queries import visible_to
 from helpdesk.identity.actors import Actor
-from helpdesk.identity.models import Agent, Role
+from helpdesk.identity.allowances import SCOPES
+from helpdesk.identity.models import Role
+from helpdesk.identity.role_queries import holding
 from helpdesk.kernel.pagination import Listed, Order, Page, listed
 from helpdesk.recovery import option_queries
 from helpdesk.recovery.approval_models import ApprovalRequest
@@ -81,6 +83,16 @@ def open_request(session: Session, offer_id: UUID) -> ApprovalRequest | None:
     return session.execute(statement).scalar_one_or_none()
 
 
+def close_requests(session: Session, offer_ids: Sequence[UUID], now: datetime) -> None:
+    """Of offers whose locks are held."""
+    session.execute(
+        update(ApprovalRequest)
+        .where(ApprovalRequest.offer_id.in_(offer_ids), ApprovalRequest.closed_at.is_(None))
+        .values(closed_at=now)
+        .execution_options(synchronize_session=False)
+    )
+
+
 def late(session: Session, limit: int) -> Sequence[UUID]:
     """Offers of which nobody was told yet that they wait too long."""
     statement = select(_REQUEST.offer_id).where(
@@ -91,12 +103,7 @@ def late(session: Session, limit: int) -> Sequence[UUID]:
 
 def approvers(session: Session, authority: str) -> list[UUID]:
     """Active agents of exactly this authority who may approve."""
-    statement = (
-        select(Agent.id)
-        .join(Role, Role.name == Agent.role)
-        .where(Agent.active, Role.authority == authority, literal("offer:approve") == any_(Role.permissions))
-    )
-    return list(session.scalars(statement.order_by(Agent.id)))
+    return list(session.scalars(holding("offer:approve").where(Role.authority == authority)))
 
 
 _BY_NUMBER: Final = Order((_DECISION.number,), (int,))
@@ -130,14 +137,11 @@ def _judged_in(session: Session, offer: Mapping[str, Any]) -> str | None:
     return next((option.currency for option in option_queries.kept(session, offer["id"]) if option.currency), None)
 
 
-_SUMS: Final = ("case", "customer", "day")
-
-
 def _with_money(row: Any, currency: str | None) -> dict[str, Any]:
     shown = dict(row)
     judged = shown["limit_version"] is not None and currency is not None
     for what, name in (("minor", "granted"), ("limit", "limits")):
-        amounts = {each: (shown.pop(f"{each}_{what}"), currency) for each in _SUMS}
+        amounts = {each: (shown.pop(f"{each}_{what}"), currency) for each in SCOPES}
         shown[name] = amounts if judged else None
     for name in ("amount", "together"):
         minor = shown.pop(f"{name}_minor")
