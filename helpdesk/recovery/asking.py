@@ -54,12 +54,15 @@ IN_DOUBT: Final = (AFTER_STATUS, AFTER_SECOND_NOTE)
 MOST_ATTEMPTS: Final = 40
 """Tries until a person is asked; with the pauses below about seven hours."""
 _LONGEST_PAUSE: Final = 900
+"""Seconds."""
 _PENDING_PAUSES: Final = (30, 60, 120, 300, 900, 3600)
 """Seconds between two questions about what is pending; the last goes on."""
 _SHORTEST_SILENCE: Final = 10
+"""Seconds that a silent provider is left alone at least."""
 _SILENCE: Final = 5
-"""A pause is so many times what a request may take, and at least so many seconds; it doubles each time, up to `_LONGEST_PAUSE`. A trial
-is two requests at most, so that a provider which never answers has one worker for a small part of the time."""
+"""A pause is so many times what a request may take; it doubles each time, up to `_LONGEST_PAUSE`. A trial is two requests at
+most, so that a provider which never answers has one worker for a small part of the time.
+"""
 _PUT_OFF_AS_ASKED: Final = 2
 """So often put off counts as one try: once while another tries whether the provider answers, once for the pause that follows."""
 PENDING_FOR: Final = timedelta(days=7)
@@ -206,14 +209,7 @@ def _note(tools: Tools, duty_id: UUID, offer_id: UUID, *, heard: Answer | None =
         if heard is not None and heard.says == UNHEARD:
             outcomes.unheard(order)
         issue = order.state == "open" and (not outcomes.may_be_done(order) or (heard is not None and row.enabled))
-        provider: Provider
-        if issue and not row.enabled:
-            provider = ClosedProvider()
-        elif row.mode == "recording" or row.url is None:
-            provider = RecordingProvider(tools.database, row.id)
-        else:
-            keys = keys_of(tools.signing_key, row, now)
-            provider = HttpProvider(row.url, keys, row.timeout_seconds, tools.private_addresses)
+        provider = _provider(tools, row, now, issue=issue)
         paused = _paused(uow.session, row, order, now) if heard is None and isinstance(provider, HttpProvider) else None
         if paused is not None:
             return paused
@@ -234,6 +230,15 @@ def _note(tools: Tools, duty_id: UUID, offer_id: UUID, *, heard: Answer | None =
             issue=issue,
             again=not issue and order.state == "open",
         )
+
+
+def _provider(tools: Tools, row: RemedyProvider, now: datetime, *, issue: bool) -> Provider:
+    """One that is switched off issues nothing more, and is still asked how it stands with what it was asked before."""
+    if issue and not row.enabled:
+        return ClosedProvider()
+    if row.mode == "recording" or row.url is None:
+        return RecordingProvider(tools.database, row.id)
+    return HttpProvider(row.url, keys_of(tools.signing_key, row, now), row.timeout_seconds, tools.private_addresses)
 
 
 def _hear(uow: UnitOfWork, offer_id: UUID, task: Task, answer: Answer) -> None:

@@ -66,7 +66,7 @@ def check_open(_session: Session, _actor: Actor, row: Budget | Pair) -> None:
     """Raises `BudgetIsClosed`."""
     budget = row.budget if isinstance(row, Pair) else row
     if budget.closed_at is not None:
-        raise BudgetIsClosed(closed_at=budget.closed_at.isoformat(), successor_id=budget.successor_id)
+        raise BudgetIsClosed(closed_at=budget.closed_at, successor_id=budget.successor_id)
 
 
 def change(uow: UnitOfWork, budget: Budget, given: dict[str, Any]) -> UUID:
@@ -128,8 +128,9 @@ def transfer(uow: UnitOfWork, actor: Actor, pair: Pair, given: dict[str, Any]) -
     problems = [*_other_currency(source, amount), *unfit(pair, "/to_budget_id")]
     if problems or target is None:
         raise ValidationFailed(errors=problems)
-    if _too_much(target, amount):
-        raise ValidationFailed(errors=_too_much(target, amount))
+    problems = _too_much(target, amount)
+    if problems:
+        raise ValidationFailed(errors=problems)
     if amount.minor > source.available:
         raise TransferTooLarge(available=dump_money((source.available, source.currency)))
     pass_on(uow, actor, source, target, amount=amount.minor, reason=given["reason"])

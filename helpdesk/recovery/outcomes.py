@@ -44,7 +44,8 @@ def issued(uow: UnitOfWork, held: Held, order: RemedyOrder, answer: Answer) -> N
 
 
 def refused(uow: UnitOfWork, held: Held, order: RemedyOrder, detail: str) -> None:
-    """It is sure that it was not done."""
+    """It is sure that it was not done. `detail`: the provider's words; empty: it gave none."""
+    detail = detail or "it failed"
     order.state = "refused"
     order.in_doubt = 0
     order.closed_at = uow.now

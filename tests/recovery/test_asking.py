@@ -333,16 +333,26 @@ class TestPending:
         assert status(agent, offer) == ("issued", None)
         assert violations(program.database) == []
 
+    @pytest.mark.parametrize(
+        ("reason", "told"), [("No such card.", "The provider: No such card."), (None, "The provider: it failed")]
+    )
     def test_fails_when_the_provider_says_so(
-        self, program: Program, agent: Caller, complaint: dict[str, Any], provider: ReferenceProvider
+        self,
+        program: Program,
+        agent: Caller,
+        complaint: dict[str, Any],
+        provider: ReferenceProvider,
+        reason: str | None,
+        told: str,
     ) -> None:
         offer = accepted(agent, complaint, refund())
         provider.plan = ["pending"]
         work(program)
         done = provider.done[f"{offer['id']}-1"]
-        done.status, done.reason = "failed", "No such card."
+        done.status, done.reason = "failed", reason
         work(program)
-        assert "No such card." in agent.get(f"/offers/{offer['id']}").json["status_reason"]
+        assert agent.get(f"/offers/{offer['id']}").json["status_reason"] == told
+        assert order_of(program.database, offer).last_error == told.removeprefix("The provider: ")
         assert ledger(program.database) == ["reserve", "release"]
         assert violations(program.database) == []
 

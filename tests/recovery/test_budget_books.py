@@ -166,6 +166,7 @@ class TestClose:
         assert close(manager, budget, successor_id=second).status_code == 200
         answer = close(manager, budget)
         assert (refused(answer), answer.json["successor_id"]) == ((409, "budget_closed"), second)
+        assert answer.json["closed_at"] == manager.get(f"/budgets/{budget}").json["closed_at"]
         money = {"amount": eur("1.00")}
         assert refused(manager.pay(f"/budgets/{budget}/allocations", money)) == (409, "budget_closed")
         assert refused(manager.patch(f"/budgets/{budget}", {"name": "New"}, if_match="*")) == (409, "budget_closed")
