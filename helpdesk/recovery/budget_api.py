@@ -102,6 +102,27 @@ def allocate_budget(uow: UnitOfWork, actor: Actor, budget: Budget, given: dict[s
     return budgets.allocate(uow, actor, budget, given["amount"], given.get("note"))
 
 
+@blp.write(
+    "/budgets/<uuid:budget_id>/withdrawals",
+    operation_id="withdraw_from_budget",
+    summary="Take money out of a budget again that was allocated by mistake, or is needed elsewhere",
+    description="What is available, and no more: what is set aside or spent stays. What came from another budget goes back by a transfer.",
+    body=budget_schemas.WithdrawalIn,
+    answer=budget_schemas.Budget,
+    status=201,
+    permission=_MANAGE,
+    load=budget_queries.budget_for_update,
+    check=budgets.check_open,
+    show=_show_budget,
+    location=lambda budget: f"/api/v1/budgets/{budget['id']}",
+    if_match="required",
+    idempotency_key="required",
+    errors=(budget_errors.BudgetIsClosed, budget_errors.WithdrawalTooLarge),
+)
+def withdraw_from_budget(uow: UnitOfWork, actor: Actor, budget: Budget, given: dict[str, Any]) -> UUID:
+    return budgets.withdraw(uow, actor, budget, given["amount"], given["reason"])
+
+
 def _pair(field: str) -> Any:
     """Loads the budget of the path and that which the body names in a field, both locked in the order of ids."""
 

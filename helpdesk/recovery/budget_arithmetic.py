@@ -1,6 +1,6 @@
 """What an entry does to a budget's sums, and which alerts stand at given sums. Pure; integers in minor units throughout.
 
-A budget's funds are what was put in: allocated, and what came less what went to other budgets. What is used of them is set
+A budget's funds are what was put in: allocated less withdrawn, and what came less what went to other budgets. What is used of them is set
 aside or spent. What is available is the rest, less what lapsed when the budget was closed.
 """
 
@@ -22,6 +22,7 @@ class Effect:
 
 EFFECTS: Final[dict[str, Effect]] = {
     "allocate": Effect(allocated=1),
+    "withdraw": Effect(allocated=-1),
     "reserve": Effect(reserved=1),
     "commit": Effect(reserved=-1, committed=1),
     "release": Effect(reserved=-1),

@@ -13,6 +13,12 @@ class BudgetIsClosed(Conflict):
     advice = "Use another budget: its `successor_id`, where it has one, or open one (POST /budgets)."
 
 
+class WithdrawalTooLarge(Conflict):
+    code = "withdrawal_too_large"
+    title = "The budget has less than that to be taken out"
+    advice = "Withdraw at most `available`: what is set aside or spent stays, and what came from another budget goes back by a transfer."
+
+
 class TransferTooLarge(Conflict):
     code = "transfer_too_large"
     title = "The budget has less than that available"

@@ -50,6 +50,17 @@ class BudgetAllocated(BudgetEvent):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class BudgetWithdrawn(BudgetEvent):
+    """`changes`: allocated_minor -> [before, after]."""
+
+    type: ClassVar[str] = "budget.withdrawn"
+    personal: ClassVar[frozenset[str]] = frozenset({"reason"})
+    amount_minor: int
+    reason: str
+    changes: dict[str, list[int]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class BudgetTransferred(BudgetEvent):
     """Out of `budget_id`. `changes`: transferred_minor -> [before, after], of each of the two."""
 

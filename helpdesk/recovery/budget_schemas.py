@@ -78,6 +78,11 @@ class AllocationIn(Schema):
     note = Text(max_length=500, metadata={"example": "First quarter"})
 
 
+class WithdrawalIn(Schema):
+    amount = MoneyField(required=True, metadata={"example": {"amount": "0.01", "currency": "EUR"}})
+    reason = Text(required=True, max_length=500, metadata={"example": "A zero too many on Monday."})
+
+
 class TransferIn(Schema):
     to_budget_id = fields.UUID(
         required=True, metadata={"description": "An open budget of the same currency.", "example": _ID}
@@ -158,7 +163,7 @@ class BudgetEntry(Schema):
         ENTRY_KINDS,
         required=True,
         metadata={
-            "description": "`transfer_out` and `transfer_in` are the two sides of a transfer; `carry_out` and `carry_in` those of "
+            "description": "`withdraw` takes out again what was allocated; `transfer_out` and `transfer_in` are the two sides of a transfer; `carry_out` and `carry_in` those of "
             "a reservation that goes on into another budget with its money; `overpay` is what a provider has paid once more; `lapse` is what a closed budget had left."
         },
     )

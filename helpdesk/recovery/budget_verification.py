@@ -19,7 +19,8 @@ _SUMS: Final = text("""
     SELECT b.id, b.allocated_minor, b.transferred_minor, b.lapsed_minor, b.reserved_minor, b.committed_minor,
            e.allocated, e.transferred, e.lapsed, e.reserved, e.committed
     FROM budget b CROSS JOIN LATERAL (
-        SELECT coalesce(sum(amount_minor) FILTER (WHERE kind = 'allocate'), 0) AS allocated,
+        SELECT coalesce(sum(amount_minor) FILTER (WHERE kind = 'allocate'), 0)
+               - coalesce(sum(amount_minor) FILTER (WHERE kind = 'withdraw'), 0) AS allocated,
                coalesce(sum(amount_minor) FILTER (WHERE kind IN ('transfer_in', 'carry_in')), 0)
                - coalesce(sum(amount_minor) FILTER (WHERE kind IN ('transfer_out', 'carry_out')), 0) AS transferred,
                coalesce(sum(amount_minor) FILTER (WHERE kind = 'lapse'), 0) AS lapsed,

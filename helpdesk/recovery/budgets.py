@@ -1,4 +1,4 @@
-"""What people do to budgets: open, change, allocate, transfer. Each budget is locked; closing is in `budget_closing`, and what
+"""What people do to budgets: open, change, allocate, withdraw, transfer. Each budget is locked; closing is in `budget_closing`, and what
 offers do to budgets in `reservations`.
 """
 
@@ -17,8 +17,14 @@ from helpdesk.kernel.schemas import dump_money
 from helpdesk.kernel.unit_of_work import UnitOfWork
 from helpdesk.recovery import budget_alerts, budget_ledger, budget_queries
 from helpdesk.recovery.budget_arithmetic import DEFAULT_ALERTS
-from helpdesk.recovery.budget_errors import BudgetExists, BudgetIsClosed, TransferTooLarge
-from helpdesk.recovery.budget_events import BudgetAllocated, BudgetChanged, BudgetOpened, BudgetTransferred
+from helpdesk.recovery.budget_errors import BudgetExists, BudgetIsClosed, TransferTooLarge, WithdrawalTooLarge
+from helpdesk.recovery.budget_events import (
+    BudgetAllocated,
+    BudgetChanged,
+    BudgetOpened,
+    BudgetTransferred,
+    BudgetWithdrawn,
+)
 from helpdesk.recovery.budget_models import Budget
 from helpdesk.recovery.budget_queries import Pair
 
@@ -88,7 +94,7 @@ def change(uow: UnitOfWork, budget: Budget, given: dict[str, Any]) -> UUID:
 
 
 def allocate(uow: UnitOfWork, actor: Actor, budget: Budget, amount: Money, note: str | None) -> UUID:
-    """Put money in. What was put in is not taken out again, but may be transferred, or lapse when the budget is closed."""
+    """Put money in. Raises `ValidationFailed`."""
     problems = [*_other_currency(budget, amount), *_too_much(budget, amount)]
     if problems:
         raise ValidationFailed(errors=problems)
@@ -101,6 +107,30 @@ def allocate(uow: UnitOfWork, actor: Actor, budget: Budget, amount: Money, note:
             currency=budget.currency,
             amount_minor=amount.minor,
             note=note,
+            changes={"allocated_minor": [before, budget.allocated_minor]},
+        ),
+    )
+    return budget.id
+
+
+def withdraw(uow: UnitOfWork, actor: Actor, budget: Budget, amount: Money, reason: str) -> UUID:
+    """Take out what was allocated. Raises `WithdrawalTooLarge`, or `ValidationFailed`."""
+    problems = _other_currency(budget, amount)
+    if problems:
+        raise ValidationFailed(errors=problems)
+    # Money of another budget is no money of this one's allocations: it has a ledger to go back to.
+    most = min(budget.available, budget.allocated_minor)
+    if amount.minor > most:
+        raise WithdrawalTooLarge(available=dump_money((most, budget.currency)))
+    before = budget.allocated_minor
+    budget_ledger.put(uow, actor, budget, "withdraw", amount.minor, note=reason)
+    record_administration(
+        uow,
+        BudgetWithdrawn(
+            budget_id=budget.id,
+            currency=budget.currency,
+            amount_minor=amount.minor,
+            reason=reason,
             changes={"allocated_minor": [before, budget.allocated_minor]},
         ),
     )

@@ -32,6 +32,11 @@ def transfer(caller: Caller, source: str, target: str, amount: str, **headers: s
     return caller.pay(f"/budgets/{source}/transfers", body, **headers)
 
 
+def withdraw(caller: Caller, budget_id: str, amount: str, **headers: str) -> Any:
+    body = {"amount": eur(amount), "reason": "A zero too many."}
+    return caller.pay(f"/budgets/{budget_id}/withdrawals", body, **headers)
+
+
 def close(caller: Caller, budget_id: str, **more: Any) -> Any:
     return caller.pay(f"/budgets/{budget_id}/actions/close", {"reason": "End of the year."} | more)
 
