@@ -1,8 +1,8 @@
 """How much one person may give away: per case, per customer in twelve months, per day. Never one's own draft beyond that.
 
 The limits are data (`identity.allowances`). Sums count what was granted and not undone, in every currency that goes by the same
-limits as the offer's, in units. Above the limits of the authority that the table names, two persons are needed, neither of whom drafted it. Pure: the sums come from
-`approval_queries`.
+limits as the offer's, in units. Above the limits of the authority that the table names, two persons are needed, neither of whom
+drafted it. Pure: the sums come from `approval_queries`.
 """
 
 from collections.abc import Callable, Mapping, Sequence

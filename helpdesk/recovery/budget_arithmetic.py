@@ -35,8 +35,10 @@ EFFECTS: Final[dict[str, Effect]] = {
     "lapse": Effect(lapsed=1),
     "overpay": Effect(committed=1),
 }
-"""`overpay`: spent without having been set aside, beside what the offer's own entries spend: its provider has paid once more.
-`reduce` frees a part of a reservation: the customer took what costs less. `carry_out` and `carry_in` move a reservation together with its money; `lapse` takes what a closed budget has left."""
+"""`reduce` frees a part of a reservation: the customer took what costs less. `carry_out` and `carry_in` move a reservation together
+with its money; `lapse` takes what a closed budget has left. `overpay`: spent without having been set aside, beside what the
+offer's own entries spend: its provider has paid once more.
+"""
 
 OFFER_KINDS: Final = ("reserve", "commit", "release", "reverse", "reduce", "carry_out", "carry_in", "overpay")
 """Entries for an offer."""

@@ -86,8 +86,9 @@ class BudgetEntry(Identified, Base):
     """One line of a budget's ledger. A trigger refuses every change.
 
     A reservation is settled once (committed or released), money is committed once per offer and given back once. It is
-    reduced at most once, when the customer takes an option that costs less. What a provider paid beside that is an `overpay` of its own,
-    any number of times. What goes from one budget to another is two lines of one `transfer_id`, each of which names the other's budget.
+    reduced at most once, when the customer takes an option that costs less. What a provider paid beside that is an `overpay` of
+    its own, any number of times. What goes from one budget to another is two lines of one `transfer_id`, each of which names the
+    other's budget.
     """
 
     __tablename__ = "budget_entry"

@@ -126,7 +126,8 @@ class Budget(Schema):
         metadata={"description": "What came from other budgets less what went to them; may be below zero."},
     )
     lapsed = MoneyField(
-        required=True, metadata={"description": "What was left when it was closed without a successor."}
+        required=True,
+        metadata={"description": "What was left when it was closed without a successor, or came back later."},
     )
     reserved = MoneyField(required=True, metadata={"description": "For offers approved and not issued yet."})
     committed = MoneyField(required=True, metadata={"description": "Spent."})
@@ -163,8 +164,9 @@ class BudgetEntry(Schema):
         ENTRY_KINDS,
         required=True,
         metadata={
-            "description": "`withdraw` takes out again what was allocated; `transfer_out` and `transfer_in` are the two sides of a transfer; `carry_out` and `carry_in` those of "
-            "a reservation that goes on into another budget with its money; `overpay` is what a provider has paid once more; `lapse` is what a closed budget had left."
+            "description": "`withdraw` takes out again what was allocated; `transfer_out` and `transfer_in` are the two sides of a "
+            "transfer; `carry_out` and `carry_in` those of a reservation that goes on into another budget with its money; `overpay` "
+            "is what a provider has paid once more; `lapse` is what a closed budget had left."
         },
     )
     amount = MoneyField(required=True)

@@ -81,7 +81,8 @@ _MONEY: Final = text("""
 
 def offer_money(session: Session) -> Iterator[Violation]:
     """What is promised is reserved once, in the budget that the offer names; what was issued is committed once; the rest holds no
-    money. What was paid beside that is as much again. In each round the amount of the offer is set aside, less what was freed when the customer took what costs less.
+    money. What was paid beside that is as much again. In each round the amount of the offer is set aside, less what was freed when
+    the customer took what costs less.
     """
     for row in session.execute(_MONEY, {"reserved": sorted(RESERVED), "spent": sorted(SPENT)}):
         detail = (

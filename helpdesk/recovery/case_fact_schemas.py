@@ -21,8 +21,8 @@ class DecimalField(fields.String):
 
     def _deserialize(self, value: Any, *args: Any, **kwargs: Any) -> Any:
         text = super()._deserialize(value, *args, **kwargs)
-        DECIMAL(text)
-        found = FACTS["delay_hours"].kind.read(text)
+        DECIMAL(text)  # marshmallow asks the validator only afterwards, and what is no decimal cannot be read
+        found = DECIMAL_FACT.read(text)
         if not self._range.least <= found <= self._range.most:
             raise ValidationError(
                 f"Must be greater than or equal to {self._range.least} and less than or equal to {self._range.most}."
@@ -46,13 +46,15 @@ def _counted(name: str) -> fields.Integer:
     return fields.Integer(validate=validate.Range(RANGES[name].least, RANGES[name].most), metadata=_says(name))
 
 
+def _tariff(example: str | None = None, **kwargs: Any) -> fields.String:
+    code = Pattern(CODE, error="Write a tariff's code, for example eu.261.")
+    return fields.String(validate=[validate.Length(1, 60), code], metadata=_says("tariff", example), **kwargs)
+
+
 class CaseFactsIn(Schema):
     """What is left out stays as it is; null takes a fact away."""
 
-    tariff = fields.String(
-        allow_none=True, validate=[validate.Length(1, 60), Pattern(CODE, error="Write a tariff's code, for example eu.261.")],
-        metadata=_says("tariff", "eu.261"),
-    )  # fmt: skip
+    tariff = _tariff("eu.261", allow_none=True)
     happened_on = fields.Date(allow_none=True, metadata=_says("happened_on", "2025-03-01"))
     cause = Choice(CAUSES, allow_none=True, metadata=_says("cause", "delay"))
     distance_km = DecimalField("distance_km", allow_none=True, metadata=_says("distance_km", "1840"))
@@ -105,7 +107,7 @@ class CaseFactsOut(Schema):
 class CaseFactsQuery(Schema):
     """The facts that a query may state beside those that `SuggestionQuery` has by itself."""
 
-    tariff = fields.String(validate=[validate.Length(1, 60), Pattern(CODE, error="Write a tariff's code, for example eu.261.")], metadata=_says("tariff"))  # fmt: skip
+    tariff = _tariff()
     happened_on = fields.Date(metadata=_says("happened_on"))
     cause = Choice(CAUSES, metadata=_says("cause"))
     distance_km = DecimalField("distance_km", metadata=_says("distance_km"))

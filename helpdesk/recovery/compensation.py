@@ -3,9 +3,9 @@ about the same thing. It does not refuse for good: who says why may do it all th
 
 A matter is the same where a complaint was merged into the other or is linked as its duplicate, where they name the same order,
 where an offer was drafted before the two were parted (by a split, or by undoing a merge), since it was for all of it then, or
-where one person complains of the same issue: of one that the other complaint has, or had when the offer was drafted. What happens again after `duplicate_days`, or with another order, is another
-matter: it is to be made good anew. And whoever was given less than what is owed here is owed the rest: nothing is found while
-all of it together stays within that.
+where one person complains of the same issue: of one that the other complaint has, or had when the offer was drafted. What happens
+again after `duplicate_days`, or with another order, is another matter: it is to be made good anew. And whoever was given less
+than what is owed here is owed the rest: nothing is found while all of it together stays within that.
 """
 
 from collections.abc import Mapping, Sequence
@@ -118,7 +118,7 @@ def evidence(
         "offers": shown,
         "hidden": len(found) - len(shown),
         "given": dump_money(already),
-        "sums": [dump_money(amount) for amount in _sums(found)],
+        "sums": [dump_money(of_one) for of_one in _sums(found)],
         "with_this": None if amount is None or amount.currency != owed.currency else dump_money(already + amount),
         "owed": dump_money(owed),
     }

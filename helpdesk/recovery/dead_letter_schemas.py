@@ -101,9 +101,10 @@ class ContradictionIn(Schema):
         OUTCOMES,
         required=True,
         metadata={
-            "description": "What holds. issued: the customer has got it, once; where it is recorded as failed, that is booked: issued, and "
-            "its money spent. not_issued: they have not; what failed can then be tried again, under a new key. issued_beside: it was issued once "
-            "more than is recorded; its amount is spent once more, as an `overpay` in the budget's ledger with reference and reason.",
+            "description": "What holds. issued: the customer has got it, once; where it is recorded as failed, that is booked: "
+            "issued, and its money spent. not_issued: they have not; what failed can then be tried again, under a new key. "
+            "issued_beside: it was issued once more than is recorded; its amount is spent once more, as an `overpay` in the "
+            "budget's ledger with reference and reason.",
             "example": "not_issued",
         },
     )

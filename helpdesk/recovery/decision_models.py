@@ -18,9 +18,10 @@ class OfferDecision(Identified, Base):
 
     `in_name_of`: whose authority was used, where that was lent (`delegation_id`). `limit_version`: by which limits it was
     judged, None where nothing was (what costs nothing; what was decided before there were versions), and then the amounts
-    are None too. `amount_minor`: of the offer then (what the customer takes of it may be less). `*_minor`: what had been granted before, without this offer, to the case, to the customer in a year, by whose
-    authority it was in a day; `together_minor`: with the offers that it belongs together with, this one included.
-    `*_limit`: what was allowed. All in minor units of the offer's currency. `judged_at`: the time by which all of it held.
+    are None too. `amount_minor`: of the offer then (what the customer takes of it may be less). `*_minor`: what had been granted
+    before, without this offer, to the case, to the customer in a year, by whose authority it was in a day; `together_minor`: with
+    the offers that it belongs together with, this one included. `*_limit`: what was allowed. All in minor units of the offer's
+    currency. `judged_at`: the time by which all of it held.
     """
 
     __tablename__ = "offer_decision"

@@ -44,10 +44,10 @@ DEFAULT_VALID_DAYS: Final = 30
 def draft(
     uow: UnitOfWork, actor: Actor, complaint: Complaint, given: dict[str, Any], *, copied_from: UUID | None = None
 ) -> UUID:
-    """Draft an offer on a locked complaint. `given`: kind, amount (a `Money`, for what is paid), text, voucher_days and
-    voucher_partial, or `options` that have these; reason, valid_days, successor_of, allow_duplicate, duplicate_reason,
-    override_reason, floor_reason. Raises `ComplaintTakesNoOffers`, `DuplicateOffer`, `AlreadyCompensated`, `ValidationFailed`, or `Forbidden` to
-    who may not say `floor_reason`.
+    """Draft an offer on a locked complaint. `given`: kind, amount (a `Money`, for what is paid), text, voucher_days,
+    voucher_partial and points_days, or `options` that have these; reason, valid_days, successor_of, allow_duplicate,
+    duplicate_reason, override_reason, floor_reason. Raises `ComplaintTakesNoOffers`, `DuplicateOffer`, `AlreadyCompensated`,
+    `ValidationFailed`, or `Forbidden` to who may not say `floor_reason`.
     """
     check_takes_offers(complaint)
     placed = options_of(given)

@@ -6,8 +6,8 @@ any remedy, the amount where money was given, and its ratio to what was suggeste
 compared: it alone means the same for unlike complaints.
 
 A group takes part in a test from `least` complaints on, and below that nothing is said of it. Every p of a report is adjusted
-for all of its tests together (Holm); where one stratum is all there is, its test and that of all strata are one, and counted once. "Different" is no proof of unfairness, only a reason to look; "no difference shown" no
-proof of fairness.
+for all of its tests together (Holm); where one stratum is all there is, its test and that of all strata are one, and counted
+once. "Different" is no proof of unfairness, only a reason to look; "no difference shown" no proof of fairness.
 """
 
 from collections import defaultdict

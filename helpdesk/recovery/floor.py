@@ -2,9 +2,11 @@
 
 It is looked at when an offer is drafted, and again when it is submitted, approved and put before the customer: what is owed
 may have become more meanwhile, and what covered it may have come to nothing. Who may says why it is to be less all the same;
-that holds for as much as was missing then. Nor is what covers it taken back while goodwill is before the customer. What is laid down in another currency than the complaint is reckoned in is covered
-by nothing here, since nobody here knows a rate; nor is what a tariff may lay down and nobody can tell (facts are missing, or no version
-is known), until somebody has recorded what would tell it, or in its own currency what it comes to.
+that holds for as much as was missing then. Nor is what covers it taken back while goodwill is before the customer.
+
+What is laid down in another currency than the complaint is reckoned in is covered by nothing here, since nobody here knows a rate;
+nor is what a tariff may lay down and nobody can tell (facts are missing, or no version is known), until somebody has recorded what
+would tell it, or in its own currency what it comes to.
 """
 
 from collections.abc import Iterator, Mapping, Sequence

@@ -34,8 +34,8 @@ class Purse:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Forecast:
     """`spent`: (day, minor units) of each day of the window, none where the budget has not begun. `entries`: on how many the
-    rate rests. `days_left`: after today, or all of them where it has not begun. `rate`, `projected`: minor units. `exhausted_on`: the day that uses up what remains, None where that is after
-    its last day (then `lasts`) or not known (then `lasts` is None too).
+    rate rests. `days_left`: after today, or all of them where it has not begun. `rate`, `projected`: minor units. `exhausted_on`:
+    the day that uses up what remains, None where that is after its last day (then `lasts`) or not known (then `lasts` is None too).
     """
 
     spent: tuple[tuple[date, int], ...]

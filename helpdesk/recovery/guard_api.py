@@ -107,7 +107,7 @@ def get_score(session: Session, actor: Actor, ref: str) -> dict[str, Any]:
     summary="What the same matter was compensated with, on this complaint's kin",
     description="What `POST /complaints/{ref}/offers` would refuse to add to (`already_compensated`): offers for money that did "
     "not come to nothing, on complaints that were merged into this one or are linked as its duplicates, that name the same "
-    "order, or that are the same person's and about the same issue.",
+    "order, that are the same person's and about the same issue, or with which this one was one complaint when they were drafted.",
     answer=guard_schemas.SameMatter,
     permission="offer:read",
 )

@@ -36,8 +36,8 @@ def claim_reviews(session: Session) -> Iterator[Violation]:
 _PASSED: Final = text("""
     SELECT r.id, o.id AS offer_id FROM claim_review r JOIN offer o ON o.id = r.offer_id
     JOIN complaint c ON c.id = r.complaint_id
-    WHERE r.state = 'open' AND o.granted_at >= r.created_at AND o.status NOT IN ('drafted', 'pending_approval') AND NOT c.vulnerable AND NOT c.safety
-      AND o.amount_minor > 0 AND coalesce((o.suggestion #>> '{owed,amount}')::numeric, 0) = 0
+    WHERE r.state = 'open' AND o.granted_at >= r.created_at AND o.status NOT IN ('drafted', 'pending_approval')
+      AND NOT c.vulnerable AND NOT c.safety AND o.amount_minor > 0 AND coalesce((o.suggestion #>> '{owed,amount}')::numeric, 0) = 0
     ORDER BY r.id
 """)
 

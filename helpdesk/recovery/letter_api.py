@@ -16,8 +16,8 @@ blp = Blueprint("letters", __name__, description="Letters that were issued, and 
     "/recovery/letters",
     operation_id="list_letters",
     summary="Letters on the complaints that the caller may see, oldest first",
-    description="`to_be_posted=true`: there was no address to mail them to, or the mail did not arrive (`mail_delivery`). Until one is posted (`post_letter` of its offer) the "
-    "customer does not have it.",
+    description="`to_be_posted=true`: there was no address to mail them to, or the mail did not arrive (`mail_delivery`). Until one "
+    "is posted (`post_letter` of its offer) the customer does not have it.",
     answer=letter_schemas.LetterSummary,
     query=letter_schemas.LetterQuery,
     permission="offer:read",

@@ -82,10 +82,9 @@ provider that was asked has done it, and a person is to find out.
 class Situation:
     """What the requirements below ask about an offer at one moment. `used`: something was bought with its voucher.
     `settles`: who asks may say what came of its issuance: the program always, a person while it waits for one.
-    `delivered`: the customer has it. `unknown`: nobody knows whether its provider has done it. `asked`: its provider is asked, again and
-    again. `contradicted`: its provider
-    says something else than what is recorded.
-    `counters`: how often the customer asked for something else. `reported`: they said that it did not come.
+    `delivered`: the customer has it. `unknown`: nobody knows whether its provider has done it. `asked`: its provider is asked,
+    again and again. `contradicted`: its provider says something else than what is recorded. `counters`: how often the customer
+    asked for something else. `reported`: they said that it did not come.
     """
 
     kind: str

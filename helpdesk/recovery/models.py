@@ -27,7 +27,7 @@ LANGUAGES: Final = ("en", "zh")
 
 
 _ARRIVING_LATER: Final = frozenset(TABLE) - DELIVERED_AT_ONCE
-"""Kinds that can be issued before the customer has them: what somebody confirms, and a letter."""
+"""Kinds that can be issued before the customer has them: what somebody confirms, a letter, and the code of a voucher."""
 
 
 def _words(words: frozenset[str] | tuple[str, ...]) -> str:
@@ -39,9 +39,9 @@ class Offer(Identified, Versioned, Stamped, Base):
 
     `valid_until` is None until it is put before the customer. `round` counts issuances asked for, from 1: money is
     reserved once per round. `steps` counts `offer_transition` rows. `status_reason`: why the last step was taken, where
-    somebody said. `suggestion` is what the playbook said when it was drafted. `issuance`: how it is issued, while
-    it is. `delivered_at`: since when the customer has it. `voucher_days`, `voucher_partial`: how long
-    the voucher will be good from its issuance, and whether it may be used in parts.
+    somebody said. `suggestion` is what the playbook said when it was drafted. `issuance`: how it is issued, while it is.
+    `delivered_at`: since when the customer has it. `voucher_days`, `points_days`: how long a voucher or points will be good from
+    their issuance; `voucher_partial`: whether it may be used in parts.
     """
 
     __tablename__ = "offer"
@@ -115,7 +115,7 @@ class Offer(Identified, Versioned, Stamped, Base):
     points_days: Mapped[int | None]
     drafted_by: Mapped[UUID | None] = mapped_column(ForeignKey("agent.id", ondelete="RESTRICT"))
     approvals: Mapped[list[dict[str, Any]]] = mapped_column(JSONB, default=list, server_default="[]")
-    """`[{agent_id, at}]` of this approval: emptied when a draft is given back."""
+    """`[{agent_id, in_name_of, at}]` of this approval: emptied when a draft is given back."""
     budget_id: Mapped[UUID | None] = mapped_column(ForeignKey("budget.id", ondelete="RESTRICT"))
     round: Mapped[int] = mapped_column(default=1, server_default="1")
     steps: Mapped[int] = mapped_column(default=0, server_default="0")
@@ -128,7 +128,9 @@ class Offer(Identified, Versioned, Stamped, Base):
     copied_from: Mapped[UUID | None] = mapped_column(ForeignKey("offer.id", ondelete="RESTRICT"))
     """The offer that came to nothing and was drafted anew."""
     floor_waived: Mapped[dict[str, int]] = mapped_column(JSONB, default=dict, server_default="{}")
-    """Currency -> minor units by which it may be below what is laid down, since somebody said why."""
+    """Currency -> minor units by which it may be below what is laid down, since somebody said why; `tariff` and its code -> 1: it may
+    go out though nobody can tell what that one lays down.
+    """
     breakdown: Mapped[list[dict[str, Any]] | None] = mapped_column(JSONB(none_as_null=True))
     """What the customer was told of each of its options: how much is owed, by what, and how much is goodwill (`breakdown`). None: it
     was not put before them, or before this was kept; an option that is missing: nothing was said of it.

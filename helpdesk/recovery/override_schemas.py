@@ -65,10 +65,7 @@ class Overrides(Schema):
     by_agent = fields.List(fields.Nested(OverridesByAgent), required=True)
 
 
-class OverridesQuery(PageQuery):
-    since = Timestamp(metadata={"description": "Offers drafted from then on.", "example": "2026-01-01T00:00:00Z"})
-    until = Timestamp(metadata={"description": "And before then.", "example": None})
-    team_id = fields.UUID(metadata={"description": "On complaints of this team.", "example": None})
+class OverridesQuery(OverrideQuery, PageQuery):
     agent_id = fields.UUID(metadata={"description": "Drafted by this agent.", "example": None})
     direction = Choice(DIRECTIONS, metadata={"example": "over"})
 

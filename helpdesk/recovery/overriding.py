@@ -1,9 +1,8 @@
 """Whether an offer is what was suggested, and what somebody has to say who offers something else.
 
 An apology is never an override, nor is goodwill that, with all that is offered on the complaint already (`remaining`), stays
-within what some alternative has of its sort: money with money, vouchers and the like with those, which may be larger. What is owed comes first: until money that is offered on the complaint covers what a law or
-tariff lays down, nothing but an apology is drafted beside it, unless somebody with a permission says why (it was paid outside).
-Whatever the program drafts by itself was set beforehand by a rule, and says so.
+within what some alternative has of its sort: money with money, vouchers and the like with those, which may be larger. What is owed
+comes first (`floor`). Whatever the program drafts by itself was set beforehand by a rule, and says so.
 """
 
 from collections.abc import Mapping, Sequence
@@ -41,7 +40,7 @@ class Override:
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """An override with what was said of it. `waived`: what is missing from what is laid down, by currency."""
+    """An override with what was said of it. `waived`: what is missing from what is laid down, as `Offer.floor_waived` has it."""
 
     override: Override
     reason: str | None

@@ -224,30 +224,26 @@ class PlaybookSpec(Schema):
     rules = fields.List(fields.Nested(PlaybookRule), load_default=list, validate=validate.Length(max=100))
 
 
+def _position(about: str) -> Whole:
+    return Whole(validate=validate.Range(0, LAST - 1), metadata={"description": about, "example": 10})
+
+
+def _condition(about: str, **kwargs: Any) -> fields.Dict:
+    example = {"field": "sector", "operator": "is", "value": "airline"}
+    return fields.Dict(validate=shallow, metadata={"description": about, "example": example}, **kwargs)
+
+
 class PlaybookPatch(Schema):
     name = Line(max_length=100, metadata={"example": "Airline"})
-    position = Whole(
-        validate=validate.Range(0, LAST - 1),
-        metadata={"description": "Smaller ones are asked first. At the end, when absent.", "example": 10},
-    )
-    condition = fields.Dict(
-        validate=shallow,
-        metadata={
-            "description": "Of the cases that it is for.",
-            "example": {"field": "sector", "operator": "is", "value": "airline"},
-        },
-    )
+    position = _position("Smaller ones are asked first.")
+    condition = _condition("Of the cases that it is for.")
 
 
-class PlaybookIn(PlaybookPatch):
+class PlaybookIn(Schema):
     name = Line(required=True, max_length=100, metadata={"example": "Airline"})
-    condition = fields.Dict(
-        load_default=lambda: dict(ALWAYS),
-        validate=shallow,
-        metadata={
-            "description": "Of the cases that it is for.",
-            "example": {"field": "sector", "operator": "is", "value": "airline"},
-        },
+    position = _position("Smaller ones are asked first. At the end, before the default one, when absent.")
+    condition = _condition(
+        "Of the cases that it is for; for every case when absent.", load_default=lambda: dict(ALWAYS)
     )
 
 
@@ -306,7 +302,7 @@ class PlaybookRetireIn(Schema):
 class PlaybookWarning(Schema):
     pointer = fields.String(required=True, metadata={"example": "/spec/rules/2"})
     code = fields.String(required=True, metadata={"example": "unreachable"})
-    detail = fields.String(required=True, metadata={"example": "An earlier rule stops in every case."})
+    detail = fields.String(required=True, metadata={"example": "An earlier rule stops wherever this one would hold."})
 
 
 class PlaybookVersion(Schema):

@@ -42,8 +42,9 @@ def list_remedy_providers(session: Session, _actor: Actor, page: Page, given: di
     "/recovery/providers",
     operation_id="create_remedy_provider",
     summary="Have remedies of some kinds issued by an outside provider",
-    description="Offers of its kinds and currencies that are accepted from now on are issued through it: one that is asked "
-    "before the recording one, one that names the currency before one that takes all, then the older. What waits to be issued by hand goes on waiting.",
+    description="Offers of its kinds and currencies that are accepted from now on are issued through it: one that is asked over "
+    "HTTP before the recording one, one that names the currency before one that takes all, then the older. What waits to be "
+    "issued by hand goes on waiting.",
     body=provider_schemas.RemedyProviderIn,
     answer=provider_schemas.NewRemedyProvider,
     status=201,

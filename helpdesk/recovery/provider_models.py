@@ -29,8 +29,8 @@ SAYINGS: Final = ("issued", "pending", "failed")
 
 class RemedyProvider(Identified, Versioned, Stamped, Base):
     """Who issues remedies for us. `currencies` empty: all. A secret is sealed (`kernel.sealing`); the one before counts until
-    `previous_until`. `silences`: how often in a row it kept us waiting in vain; until `paused_until` it is asked nothing, then by one
-    at a time, until it answers. Neither changes the version: nobody edits them. Never deleted: what it issued names it.
+    `previous_until`. `silences`: how often in a row it kept us waiting in vain; until `paused_until` it is asked nothing, then by
+    one at a time, until it answers. Neither changes the version: nobody edits them. Never deleted: what it issued names it.
     """
 
     __tablename__ = "remedy_provider"
@@ -63,12 +63,11 @@ class RemedyOrder(Identified, Stamped, Base):
     is noted under its own lock alone.
 
     `body` is what is sent, the same each time. `turn` counts the duties written for it: only the newest may ask. `in_doubt`
-    counts requests of which nobody knows what came: while there is one, it is not failed. `put_off`: how
-    often its turn had come while its provider was not asked. `claim`: the provider answered as if it
-    had done it, or had taken it on, in these words; from then on only its own word that it failed settles that it did not.
-    `last_error` is the provider's word, or what went wrong on the way. `contradictions`: what it said against what was recorded, oldest first, each with
-    `says`, `word` (issued or failed), `reference`, `at`, and whether somebody has seen to it (`settled`). `contradiction`: what nobody
-    has seen to, in words.
+    counts requests of which nobody knows what came: while there is one, it is not failed. `put_off`: how often its turn had come
+    while its provider was not asked. `claim`: the provider answered as if it had done it, or had taken it on, in these words; from
+    then on only its own word that it failed settles that it did not. `last_error` is the provider's word, or what went wrong on the
+    way. `contradictions`: what it said against what was recorded, oldest first, each with `says`, `word` (issued or failed),
+    `reference`, `at`, and whether somebody has seen to it (`settled`). `contradiction`: what nobody has seen to, in words.
     """
 
     __tablename__ = "remedy_order"

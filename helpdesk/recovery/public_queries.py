@@ -50,9 +50,8 @@ def _offer_of(session: Session, key: str, token: str) -> UUID:
 
 
 def shown_to_customer(session: Session, offer_id: UUID) -> dict[str, Any]:
-    """What the signed link shows, and no more; `answers`: actions that they can take now; `owes`: they
-    were told that something of it is owed. Raises `NotFound` for what was not
-    put before the customer.
+    """What the signed link shows, and no more; `answers`: actions that they can take now; `owes`: they were told that something of
+    it is owed. Raises `NotFound` for what was not put before the customer.
     """
     row = session.execute(
         select(

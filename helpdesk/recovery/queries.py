@@ -1,7 +1,8 @@
 """Every select on offers and what was issued, and the one way to lock an offer.
 
 An offer exists for whom its complaint exists (`complaints.queries.visible_to`). Locks are taken in one order everywhere:
-complaint, offer, budget; `hold` is the only function that locks an offer, so nobody can take them the other way round.
+complaint, offer, budget. An offer is locked in this module alone, with its complaint (`hold*`) or beneath one whose lock the
+caller has (`offers_for_update`), so nobody can take them the other way round.
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -39,7 +40,8 @@ _back: Final = aliased(VoucherEntry)
 class Held:
     """An offer and its complaint, both locked, in that knowledge passed on. `now`: when the transaction began, by the
     database's clock; all of one transaction is decided by one time. `used`: something was bought with its voucher.
-    `settles`: whoever holds it may say what came of its issuance. `contradicted`: its provider says that something else did.
+    `settles`: whoever holds it may say what came of its issuance. `contradicted`: its provider says something else of that than what
+    is recorded.
     """
 
     complaint: Complaint

@@ -51,6 +51,7 @@ def _try(database: Database, actor: Actor, offer_id: UUID, why: str, to: Links) 
     outcome = {"action": action, "status": 200, "code": None, "detail": None}
     error: DomainError
     try:
+        # What is contradicted is tried as what failed: the lifecycle refuses it, and says what is to be settled first.
         again(lambda: _do(database, actor, offer_id, action or STEPS["failed"], to), what="a dead letter")
     except DomainError as refused:
         error = refused

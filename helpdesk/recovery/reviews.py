@@ -3,9 +3,9 @@ waits for somebody's word, and is then approved like any other offer.
 
 It is opened when an offer is submitted whose claim has a score at or above the threshold. From then on nobody approves offers
 on this complaint that go beyond what is owed, not even by their own authority, until it is settled; drafting goes on, and so
-does what is owed (restitution, what the law lays down), as far as it is money, and what costs nothing. Who drafted the offer does not settle it. Once
-settled, it is not opened again in this round of the complaint, unless the score rises. With a complaint that ends undecided
-(withdrawn, dismissed, merged into another) it is forgotten: nobody is asked what would come to nothing.
+does what is owed (restitution, what the law lays down), as far as it is money, and what costs nothing. Who drafted the offer does
+not settle it. Once settled, it is not opened again in this round of the complaint, unless the score rises. With a complaint that
+ends undecided (withdrawn, dismissed, merged into another) it is forgotten: nobody is asked what would come to nothing.
 
 Neither the score nor its reasons, nor that there is a review, is in the complaint's own story: that goes into evidence packs,
 which the customer may come to read. It is in the log of administrative acts.
@@ -33,9 +33,9 @@ from helpdesk.recovery.guard_queries import HeldReview
 from helpdesk.recovery.queries import Held
 
 LAPSE: Final = "recovery.lapse_reviews"
-"""Topic of the duty to let lapse what was opened on complaints of somebody who is found to be protected; its subject is the complaint
-on which that was recorded, or whose complainant turned out to be somebody else's. Its kin are locked one by one, and not by whoever
-has this one in hand.
+"""Topic of the duty to let lapse what was opened on complaints of somebody who is found to be protected; its subject is the
+complaint on which that was recorded, or whose complainant turned out to be somebody else's. Its kin are locked one by one, and not
+by whoever has this one in hand.
 """
 
 

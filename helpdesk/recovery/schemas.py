@@ -356,7 +356,7 @@ class Offer(OfferSummary):
         required=True,
         allow_none=True,
         metadata={
-            "description": "The customer's signed link, while offered, for who may send offers.",
+            "description": "The customer's signed link, while it is before them, for who may send offers.",
             "example": _LINK,
         },
     )

@@ -19,7 +19,9 @@ def _amount(what: str, example: str) -> fields.String:
 
 
 class SuggestionQuery(CaseFactsQuery):
-    """What nobody gives is taken from the record (`recovery-facts`) or the complaint, and where that does not say either, assumed (see `assumed`)."""
+    """What nobody gives is taken from the record (`recovery-facts`) or the complaint, and where that does not say either, assumed
+    (see `assumed`).
+    """
 
     fault = Choice(FAULTS, metadata={"description": "Whose fault; the complaint's finding when absent."})
     weeks_overdue = fields.Integer(

@@ -2,8 +2,8 @@
 
 A method is a way of reckoning that the program knows; its numbers (bands, hours, caps, amounts) are data. `compute` never
 guesses: a fact that it needs and nobody has stated makes the outcome `facts_missing`, with the names of all that it will need by
-what is stated; which more it needs may depend on what these are. Amounts are for one
-passenger or customer, rounded once, half up, and then multiplied by the passengers.
+what is stated; which more it needs may depend on what these are. Amounts are for one passenger or customer, rounded once, half up,
+and then multiplied by the passengers.
 """
 
 import itertools
@@ -43,7 +43,9 @@ Numbers = Mapping[str, Any]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
-    """`amount` None: nothing is owed by it, or it cannot be told (`missing` names the facts that would tell). `steps`: how it was reckoned."""
+    """`amount` None: nothing is owed by it, or it cannot be told (`missing` names the facts that would tell). `steps`: how it was
+    reckoned.
+    """
 
     code: str
     because: str

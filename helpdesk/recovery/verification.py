@@ -43,7 +43,8 @@ _ISSUED: Final = text("""
     GROUP BY o.id
     HAVING count(i.reference) > 1
         OR (o.kind = ANY(:ours) AND o.status = ANY(:spent)
-            AND (count(i.reference) <> 1 OR NOT bool_or(i.reference = o.issued_reference) OR bool_or(i.amount_minor IS DISTINCT FROM o.amount_minor) OR bool_or(i.kind <> o.kind)))
+            AND (count(i.reference) <> 1 OR NOT bool_or(i.reference = o.issued_reference)
+                 OR bool_or(i.amount_minor IS DISTINCT FROM o.amount_minor) OR bool_or(i.kind <> o.kind)))
         OR ((o.status <> ALL(:may_have) OR o.kind <> ALL(:ours)) AND count(i.reference) > 0)
     ORDER BY o.id
 """)
@@ -54,7 +55,9 @@ _MAY_HAVE_ISSUANCE: Final = sorted({"issuing", "failed", "revoked", "reversed"} 
 
 
 def issued_once(session: Session) -> Iterator[Violation]:
-    """An issued offer has one voucher or letter, the one it names, of its amount; nothing was issued twice or unasked."""
+    """An issued offer of ours has one voucher, letter or lot of points, the one it names, of its amount; nothing was issued twice or
+    unasked.
+    """
     sets = {"spent": sorted(SPENT), "may_have": _MAY_HAVE_ISSUANCE, "ours": [*_OURS]}
     for row in session.execute(_ISSUED, sets):
         what = "of its own" if row.same else "which it does not name" if row.issued else "at all"

@@ -120,7 +120,7 @@ def reverse_redemption(
     "/offers/<uuid:offer_id>/voucher/entries",
     operation_id="list_offer_voucher_entries",
     summary="The ledger of an offer's voucher, oldest first: used, taken back, written off, withdrawn",
-    description="A voucher that the customer does not have yet, or never got, is a 404.",
+    description="A voucher that is not issued yet, or never was, is a 404.",
     answer=voucher_schemas.VoucherEntry,
     query=PageQuery,
     permission="offer:read",

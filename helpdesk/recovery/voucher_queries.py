@@ -28,7 +28,7 @@ from helpdesk.recovery.voucher_models import Voucher, VoucherEntry, VoucherKey
 
 VOUCHER_STATES: Final = ("valid", "redeemed", "expired", "withdrawn")
 _OUT: Final = ("issued", "redeemed", "reversed")
-"""States of an offer whose voucher the customer has seen."""
+"""States of an offer whose voucher is out: the customer may have its code."""
 
 
 class UnknownVoucher(NotFound):
@@ -40,8 +40,8 @@ class UnknownVoucher(NotFound):
 
 
 def digest(code: Any) -> ColumnElement[bytes]:
-    """Of a canonical code (or a place for one), as it is looked up: SHA-256 over the database's own key and the code, which has always the
-    same length.
+    """Of a canonical code (or a place for one), as it is looked up: SHA-256 over the database's own key and the code, which always has
+    the same length.
     """
     key = select(VoucherKey.key).scalar_subquery()
     return func.sha256(key.op("||")(func.convert_to(code, "UTF8")))
@@ -191,7 +191,7 @@ _BY_ENTRY: Final = Order((VoucherEntry.at, VoucherEntry.id), (datetime, UUID))
 
 
 def list_entries(session: Session, actor: Actor, page: Page, given: dict[str, Any], offer_id: UUID) -> Listed:
-    """The ledger of an offer's voucher, oldest first. Raises `NotFound`, also while the customer does not have it."""
+    """The ledger of an offer's voucher, oldest first. Raises `NotFound`, also while it is not issued."""
     voucher: Any = existing(
         session.execute(
             select(Voucher.id, Voucher.currency)
@@ -223,7 +223,7 @@ _EVIDENCE: Final = tuple(
 
 
 def as_evidence(session: Session, offer_ids: Sequence[UUID]) -> dict[UUID, dict[str, Any]]:
-    """The voucher of each offer whose customer has one, with its ledger and without its code."""
+    """The voucher of each offer of which one was issued, with its ledger and without its code."""
     rows = session.execute(
         select(Voucher.id, *_EVIDENCE)
         .join(Offer, Offer.id == Voucher.offer_id)

@@ -17,8 +17,8 @@ from helpdesk.recovery.kinds import PAYING
 
 
 def draft(uow: UnitOfWork, complaint: Complaint, wanted: Mapping[str, Any]) -> UUID:
-    """`wanted`: kind, amount (as in JSON; None: what is left of the goodwill that the playbook suggests), reason, valid_days. Raises as `drafting.draft`
-    does, and `NothingToOffer`.
+    """`wanted`: kind, amount (as in JSON; None: what is left of the goodwill that the playbook suggests), reason, valid_days. Raises
+    as `drafting.draft` does, and `NothingToOffer`.
     """
     given = {"kind": wanted["kind"], "reason": wanted["reason"]}
     if wanted["valid_days"] is not None:
