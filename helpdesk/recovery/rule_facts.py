@@ -2,7 +2,7 @@
 only) of whose it is.
 
 A tariff's condition sees nothing of the customer (their language, their needs), and nothing that we have judged or decided (how
-severe it is, the outcome): what the law lays down is owed whoever it is, so that no tier, no score and no field of the
+severe it is, whose fault, the outcome): what the law lays down is owed whoever it is, so that no tier, no score and no field of the
 operator's own can take it away.
 """
 
@@ -61,7 +61,20 @@ _STATED: Final[Vocabulary] = {"lost": replace(FACTS["lost"], summary="what was l
 KEPT_OF_TARIFFS: Final[Vocabulary] = {**{name: facts.VOCABULARY[name] for name in _OF_THE_CASE}, **FACTS, **_STATED}
 """What kept versions of tariffs may ask for: some were written when more was allowed."""
 OF_CUSTOMER: Final = frozenset({"language", "vulnerable"})
-JUDGED: Final = frozenset({"severity", "impact", "urgency", "double_deviation", "reopened_count", "outcome"})
+JUDGED: Final = frozenset(
+    {
+        "severity",
+        "impact",
+        "urgency",
+        "double_deviation",
+        "reopened_count",
+        "outcome",
+        "fault",
+        "root_cause",
+        "stage",
+        "repeat",
+    }
+)
 """What we have judged or done since, not what happened."""
 OF_PLAYBOOKS: Final[Vocabulary] = {
     **{name: facts.VOCABULARY[name] for name in (*_OF_THE_CASE, *_BESIDE)},

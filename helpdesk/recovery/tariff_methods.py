@@ -241,13 +241,29 @@ def _fare_multiple(numbers: Numbers, currency: str, facts: Known) -> Outcome:
             f"The other transport arrives within {counted(numbers['none_up_to_hours'], 'hour')} of what was planned."
         )
         return Outcome(code="rerouted_in_time", because=because)
-    absent = _missing(facts, "fare", "rerouted", *(("delay_hours", "international") if facts.get("rerouted") else ()))
+    absent = _missing(facts, "fare", *_wanted_of_rerouting(numbers, facts))
     if absent is not None:
         return absent
     if facts["fare"].currency != currency:
         because = f"The fare is in {facts['fare'].currency}, the tariff in {currency}; there is no exchange rate here."
         return Outcome(code="other_currency", because=because, missing=("fare",))
     return _of_fare(numbers, currency, facts)
+
+
+def _lower_below(numbers: Numbers, facts: Known) -> Decimal:
+    """Hours; of a flight of which nobody says whether it leaves the country the longer ones, from which on it is the same."""
+    of_both = numbers["lower"]["below_hours"]
+    stated = facts.get("international")
+    names = ("domestic", "international") if stated is None else ("international" if stated else "domestic",)
+    return max(Decimal(of_both[name]) for name in names)
+
+
+def _wanted_of_rerouting(numbers: Numbers, facts: Known) -> tuple[str, ...]:
+    """Nothing where it is late enough for the higher share, other transport or not."""
+    late = facts.get("delay_hours")
+    if late is not None and late >= _lower_below(numbers, facts):
+        return ()
+    return ("rerouted", *(("delay_hours", "international") if facts.get("rerouted") else ()))
 
 
 def _arrives_in_time(numbers: Numbers, facts: Known) -> bool:
@@ -258,10 +274,11 @@ def _arrives_in_time(numbers: Numbers, facts: Known) -> bool:
 def _of_fare(numbers: Numbers, currency: str, facts: Known) -> Outcome:
     share = numbers["higher"]
     why = "no other transport was offered"
-    if facts["rerouted"]:
-        below = numbers["lower"]["below_hours"]["international" if facts["international"] else "domestic"]
-        why = f"the other transport arrives {counted(facts['delay_hours'], 'hour')} later; from {below} on the higher share counts"
-        share = numbers["lower"] if facts["delay_hours"] < Decimal(below) else share
+    if facts.get("rerouted") is not False:
+        below = _lower_below(numbers, facts)
+        other = "the other transport" if facts.get("rerouted") else "any other transport"
+        why = f"{other} arrives {counted(facts['delay_hours'], 'hour')} later; from {below} on the higher share counts"
+        share = numbers["lower"] if facts["delay_hours"] < below else share
     full = facts["fare"].decimal * Decimal(share["percent"]) / 100
     each = min(full, Decimal(share["at_most"]))
     steps = [

@@ -61,7 +61,7 @@ class TariffVersionIn(Schema):
         validate=shallow,
         metadata={
             "description": "For which cases it is without anybody's naming it: as in playbooks, without what is of the customer (language and needs too) or "
-            "judged or decided by us (severity, impact, urgency, outcome, reopenings).",
+            "judged or decided by us (severity, impact, urgency, fault, root cause, stage, repeat, outcome, reopenings).",
             "example": _CONDITION,
         },
     )

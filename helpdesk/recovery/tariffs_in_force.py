@@ -91,12 +91,14 @@ class Tariffs:
             return Laid(code, day, version, version.outcome(known), version.spec["currency"])
         beside = self._gap(code, day)
         if beside is None:
-            return Laid(code, day, None, Outcome(code="not_in_force", because=self._why_not(code, day)))
-        return Laid(
-            code, day, None, Outcome(code="not_known", because=self._why_not(code, day)), beside.spec["currency"]
+            return Laid(code, day, None, Outcome(code="not_in_force", because=self._why_none(code, day)))
+        because = (
+            f"{self._why_none(code, day)} What it lays down then is not known here. Add a version with the amounts and their source "
+            f"(POST /tariffs/{code}/versions), or record what it comes to for this case (`statutory` of its facts)."
         )
+        return Laid(code, day, None, Outcome(code="not_known", because=because), beside.spec["currency"])
 
-    def _why_not(self, code: str, day: date) -> str:
+    def _why_none(self, code: str, day: date) -> str:
         versions = self.versions.get(code, ())
         if not versions:
             return "There is no such tariff."
@@ -105,11 +107,7 @@ class Tariffs:
             "there is none before it" if before is None else f"the one before it ends on {before.valid_until}",
             "none begins later" if after is None else f"the next one begins on {after.valid_from}",
         ]
-        return (
-            f"No version of it holds on {day.isoformat()}: {', and '.join(told)}. What it lays down then is not known here. Add a "
-            f"version with the amounts and their source (POST /tariffs/{code}/versions), or record what it comes to for this case "
-            "(`statutory` of its facts)."
-        )
+        return f"No version of it holds on {day.isoformat()}: {', and '.join(told)}."
 
     def _gap(self, code: str, day: date) -> Version | None:
         """The version before a day on which none holds, where others hold again later, or the first one where it is known that it was

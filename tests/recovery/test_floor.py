@@ -267,6 +267,30 @@ class TestNobodyCanTell:
         answer = step(agent, offer, "offer")
         assert (refused(answer), answer.json["missing"]) == ((409, "below_floor"), eur("400.00"))
 
+    @pytest.mark.parametrize(
+        ("place", "known"),
+        [
+            ("DE", {"cause": "denied_boarding"}),
+            ("DE", {"cause": "delay", "delay_hours": "5", "extraordinary": False}),
+            ("DE", {"distance_km": "2000", "delay_hours": "5"}),
+            ("US", {"cause": "denied_boarding", "delay_hours": "5", "international": False, "rerouted": True}),
+            ("US", {"fare": {"amount": "500.00", "currency": "USD"}}),
+        ],
+    )
+    def test_whatever_is_missing_of_what_tells(self, agent: Caller, place: str, known: dict[str, Any]) -> None:
+        """That less is known takes no floor away."""
+        complaint = bought(agent, jurisdiction=place)
+        recorded(agent, complaint, **known)
+        (told,) = suggestion(agent, complaint)["tariffs"]
+        assert told["applies"] is None
+        assert set(told["missing"]) & {"cause", "distance_km", "fare"}
+        assert codes(draft(agent, complaint, "voucher", "5.00")) == BELOW
+
+    def test_payments_that_were_late_alone(self, agent: Caller) -> None:
+        complaint = priceless(agent, jurisdiction="GB")
+        recorded(agent, complaint, late_payments=2, happened_on="2026-03-02")
+        assert suggestion(agent, complaint)["owed"] == gbp("80.00")
+
     def test_a_complaint_to_which_none_applies_is_free(self, agent: Caller) -> None:
         for complaint in (bought(agent), bought(agent, jurisdiction="DE"), bought(agent, jurisdiction="US")):
             recorded(agent, complaint, happened_on="2018-05-01", product="A kettle")

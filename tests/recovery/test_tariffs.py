@@ -206,10 +206,11 @@ class TestVersions:
     ) -> None:
         refused_ = {
             "vulnerable": True, "language": "de", "severity": "S1", "impact": 5, "urgency": 4, "double_deviation": True,
-            "reopened_count": 1, "outcome": "upheld",
+            "reopened_count": 1, "outcome": "upheld", "fault": "firm", "repeat": True,
         }  # fmt: skip
-        for field, value in refused_.items():
-            leaf = {"field": field, "operator": "is", "value": value}
+        leaves = [{"field": field, "operator": "is", "value": value} for field, value in refused_.items()]
+        for leaf in [*leaves, *({"field": name, "operator": "is_set"} for name in ("root_cause", "stage"))]:
+            field = leaf["field"]
             answer = manager.post("/tariffs", VERSION | {"id": "train.late", "condition": {"not": leaf}})
             assert codes(answer) == [("/condition", "not_for_tariffs")], field
             assert field in answer.json["errors"][0]["detail"]
