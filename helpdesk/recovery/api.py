@@ -133,6 +133,7 @@ _REFUSALS: dict[str, tuple[type[DomainError], ...]] = {
     ),
     "offer": (errors.BelowFloor, errors.PredecessorAccepted),
     "revoke": (errors.BelowFloor,),
+    "reverse": (errors.BelowFloor,),
     "retry": (errors.NoBudget, errors.BudgetExhausted),
     "send_again": (errors.NoAddress, errors.OnItsWay),
     "send_letter_again": (errors.NoAddress, errors.OnItsWay, errors.VoucherNotValid),

@@ -2,7 +2,8 @@
 
 It is looked at when an offer is drafted, and again when it is submitted, approved and put before the customer: what is owed
 may have become more meanwhile, and what covered it may have come to nothing. Who may says why it is to be less all the same;
-that holds for as much as was missing then. Nor is what covers it taken back while goodwill is before the customer.
+that holds for as much as was missing then. Nor is what covers it taken back while goodwill is promised, or was given:
+whoever had that accepted first would take the floor from under it.
 
 What is laid down in another currency than the complaint is reckoned in is covered by nothing here, since nobody here knows a rate;
 nor is what a tariff may lay down and nobody can tell (facts are missing, or no version is known), until somebody has recorded what
@@ -39,7 +40,8 @@ from helpdesk.recovery.tariffs_in_force import Laid
 MAY_GO_BELOW: Final = "offer:below_floor"
 STEPS: Final = {"submit": False, "approve": False, "offer": True}
 """Steps before which it is looked at again, and whether of other offers only those count then that were approved."""
-LOOKED_AT: Final = frozenset({*STEPS, "revoke"})
+TAKING_BACK: Final = frozenset({"revoke", "reverse"})
+LOOKED_AT: Final = frozenset({*STEPS, *TAKING_BACK})
 """Steps that can be refused for what is owed."""
 
 
@@ -170,7 +172,9 @@ def _shortfall(session: Session, complaint: Complaint, offer: Offer, *, granted:
 
 
 def _options(session: Session, offer: Offer) -> Sequence[Terms]:
-    options: Sequence[Any] = option_queries.kept(session, offer.id) or [offer]
+    """What the customer may still take: what they chose, once they have."""
+    open_ = option_queries.kept(session, offer.id) if offer.chosen_option is None else []
+    options: Sequence[Any] = open_ or [offer]
     return [_terms(option) for option in options]
 
 
@@ -202,7 +206,7 @@ def _lacks(
 
 @dataclass(frozen=True, slots=True)
 class _LeftAlone:
-    """Goodwill that is before the customer, and what would be missing beside it."""
+    """Goodwill that is promised or was given, and what would be missing beside it."""
 
     offer: Offer
     short: _Short
@@ -210,7 +214,8 @@ class _LeftAlone:
 
 def _left_alone(session: Session, complaint: Complaint, offer: Offer) -> list[_LeftAlone]:
     """Were this one taken back. What is missing in any case, or was waived, does not keep it up; nor does what pays what is owed."""
-    others = override_queries.standing(session, complaint.id, offer.id) if offer.status in GRANTED else []
+    covers = offer.status in GRANTED and offer.kind in SETTLES
+    others = override_queries.granted(session, complaint.id, offer.id) if covers else []
     suggested = _suggested(session, complaint, offer) if others else None
     found = []
     for other in others:
@@ -233,8 +238,8 @@ def _alone(left: Sequence[_LeftAlone]) -> BelowFloor:
     missing = first.short.worst.amount
     kinds = ", ".join(sorted({it.offer.kind.replace("_", " ") for it in left}))
     detail = (
-        f"Without it {missing} {missing and missing.currency} of what is laid down is not offered, while goodwill ({kinds}) is before "
-        f"the customer: take that back first (`offers`). {_MAY}"
+        f"Without it {missing} {missing and missing.currency} of what is laid down is not offered, while goodwill ({kinds}) is promised "
+        f"or was given (`offers`): take that back first, where it can be. {_MAY}"
     )
     return BelowFloor(detail, missing=dump_money(missing), offers=[str(it.offer.id) for it in left])
 
@@ -244,7 +249,7 @@ def refusal(session: Session, complaint: Complaint, offer: Offer, action: str) -
     short = _shortfall(session, complaint, offer, granted=STEPS[action]) if action in STEPS else None
     if short is not None:
         return short.refusal
-    gone = offer if action == "revoke" else None
+    gone = offer if action in TAKING_BACK else None
     if action == "offer" and offer.successor_of is not None:
         gone = session.get_one(Offer, offer.successor_of)
     left = [] if gone is None else _left_alone(session, complaint, gone)

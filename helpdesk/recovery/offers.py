@@ -386,6 +386,7 @@ def _ask_again(uow: UnitOfWork, actor: Actor, held: Held, given: Mapping[str, An
 
 
 def _reverse(uow: UnitOfWork, actor: Actor, held: Held, given: Mapping[str, Any], _to: Links) -> None:
+    floor.look_beside(uow, actor, held, given)
     advance(uow, actor, held, "reverse", given)
     if held.offer.kind == "voucher":
         voucher_ledger.void(uow, actor, held)

@@ -12,7 +12,7 @@ from helpdesk.complaints.queries import visible_to
 from helpdesk.identity.actors import Actor
 from helpdesk.identity.models import Agent
 from helpdesk.kernel.pagination import AnySelect, Listed, Order, Page, listed
-from helpdesk.recovery.lifecycle import BEFORE_CUSTOMER, ENDED, GRANTED
+from helpdesk.recovery.lifecycle import ENDED, GRANTED
 from helpdesk.recovery.models import Offer
 from helpdesk.recovery.option_models import OfferOption
 from helpdesk.recovery.override_models import DIRECTIONS, OfferOverride
@@ -89,11 +89,9 @@ def _already(session: Session, currency: str, *conditions: ColumnElement[bool]) 
     return Already(currency, tuple(tuple(gives) for gives in offers.values()))
 
 
-def standing(session: Session, complaint_id: UUID, besides: UUID) -> list[Offer]:
-    """What is before the customer beside an offer; nothing of it goes on without the complaint's lock."""
-    asked = select(Offer).where(
-        Offer.complaint_id == complaint_id, Offer.status.in_(BEFORE_CUSTOMER), Offer.id != besides
-    )
+def granted(session: Session, complaint_id: UUID, besides: UUID) -> list[Offer]:
+    """What was approved beside an offer and has not come to nothing; nothing of it goes on without the complaint's lock."""
+    asked = select(Offer).where(Offer.complaint_id == complaint_id, Offer.status.in_(GRANTED), Offer.id != besides)
     return list(session.scalars(asked.order_by(Offer.id)))
 
 

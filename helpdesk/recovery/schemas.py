@@ -187,7 +187,7 @@ BODIES: Final[dict[str, type[Schema]]] = {
     "report_undelivered": OfferAnswerIn,
     "retry": OfferNoteIn,
     "revoke": OfferRevokeIn,
-    "reverse": OfferReasonIn,
+    "reverse": OfferRevokeIn,
 }
 """The body of each action that has a route."""
 

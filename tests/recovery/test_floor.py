@@ -13,7 +13,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from helpdesk.kernel.money import Money
-from helpdesk.kernel.unit_of_work import Database
 from helpdesk.recovery import floor
 from helpdesk.recovery.kinds import SETTLES
 from helpdesk.recovery.option_terms import Terms
@@ -23,11 +22,10 @@ from helpdesk.recovery.suggestions import Elsewhere, Suggested
 from helpdesk.recovery.tariff_methods import CODES, Outcome
 from helpdesk.recovery.tariffs_in_force import Laid
 from tests.complaints.merging import merge, new, unmerge
-from tests.conftest import Caller, Join, complaint_body
-from tests.racing import at_once
+from tests.conftest import Caller, complaint_body
 from tests.recovery.answers import codes, refused
-from tests.recovery.drafting import FLIGHT, FLOOR, WHY, bought, draft, flown, foretold, recorded, step
-from tests.recovery.helpers import accepted, act, another, eur, offered, open_budget, violations
+from tests.recovery.drafting import FLIGHT, FLOOR, bought, draft, foretold, recorded, step
+from tests.recovery.helpers import accepted, act, eur, offered, open_budget
 from tests.recovery.test_playbook import facts
 
 ANOTHER = {"allow_duplicate": True, "duplicate_reason": "Another order."}
@@ -295,91 +293,6 @@ class TestNobodyCanTell:
         for complaint in (bought(agent), bought(agent, jurisdiction="DE"), bought(agent, jurisdiction="US")):
             recorded(agent, complaint, happened_on="2018-05-01", product="A kettle")
             assert draft(agent, complaint, "goodwill_payment", "10.00", **ANOTHER).status_code == 201
-
-
-class TestGoodwillIsNotLeftAlone:
-    """Before the customer stands nothing on top of what is not offered any more."""
-
-    @pytest.fixture(autouse=True)
-    def _money(self, manager: Caller) -> None:
-        open_budget(manager, "9000.00")
-
-    def both(self, agent: Caller, manager: Caller, *, sent: bool = True) -> tuple[Any, Any]:
-        """The refund that covers what is laid down, before the customer, and a voucher on top."""
-        complaint = flown(agent)
-        refund = draft(agent, complaint, "partial_refund", "400.00", **ANOTHER).json
-        self.approved(agent, manager, refund)
-        act(agent, refund, "offer")
-        voucher = draft(agent, complaint, "voucher", "40.00", **ANOTHER).json
-        self.approved(agent, manager, voucher)
-        return refund, act(agent, voucher, "offer") if sent else voucher
-
-    def complaint(self, agent: Caller, offer: Any) -> dict[str, Any]:
-        return dict(agent.get(f"/complaints/{offer['complaint_id']}").json)
-
-    def approved(self, agent: Caller, manager: Caller, offer: Any) -> None:
-        if act(agent, offer, "submit")["status"] == "pending_approval":
-            act(manager, offer, "approve")
-
-    def test_its_ground_is_not_taken_back_before_it(self, database: Database, agent: Caller, manager: Caller) -> None:
-        refund, voucher = self.both(agent, manager)
-        answer = step(manager, refund, "revoke", reason="A mistake.")
-        assert (refused(answer), answer.json["missing"]) == ((409, "below_floor"), eur("400.00"))
-        assert answer.json["offers"] == [voucher["id"]]
-        assert foretold(manager, refund, "revoke") == [("below_floor", answer.json["detail"])]
-        assert manager.get(f"/offers/{refund['id']}").json["status"] == "offered"
-        assert foretold(manager, voucher, "revoke") == []
-        act(manager, voucher, "revoke", reason="First this.")
-        assert foretold(manager, refund, "revoke") == []
-        act(manager, refund, "revoke", reason="A mistake.")
-        assert violations(database) == []
-
-    def test_who_may_says_why(self, agent: Caller, manager: Caller, join: Join) -> None:
-        refund, voucher = self.both(agent, manager)
-        assert refused(step(join("senior"), refund, "revoke", reason="x", **FLOOR)) == (403, "forbidden")
-        assert act(manager, refund, "revoke", reason="Paid by the agency.", **FLOOR)["status"] == "revoked"
-        kept = manager.get(f"/offers/{voucher['id']}").json
-        assert (kept["status"], kept["override"]["floor_reason"]) == ("offered", FLOOR["floor_reason"])
-        assert act(agent, voucher, "accept", said_by="phone")["status"] == "issuing"
-
-    def test_what_is_not_needed_is_taken_back(self, agent: Caller, manager: Caller) -> None:
-        refund, _ = self.both(agent, manager)
-        complaint = self.complaint(agent, refund)
-        more = draft(agent, complaint, "goodwill_payment", "5.00", **WHY).json
-        self.approved(agent, manager, more)
-        act(agent, more, "offer")
-        act(manager, more, "revoke", reason="Too much.")
-
-    def test_nor_by_an_apology_instead(self, agent: Caller, manager: Caller) -> None:
-        refund, _ = self.both(agent, manager)
-        act(manager, refund, "counter", said_by="phone", words="Say sorry first.")
-        complaint = self.complaint(agent, refund)
-        letter = draft(agent, complaint, "apology_letter", None, successor_of=refund["id"]).json
-        act(agent, letter, "submit")
-        assert [code for code, _ in foretold(agent, letter, "offer")] == ["below_floor"]
-        assert refused(step(agent, letter, "offer")) == (409, "below_floor")
-        assert manager.get(f"/offers/{refund['id']}").json["status"] == "countered"
-
-    def test_an_apology_that_stands_keeps_nothing_up(self, agent: Caller, manager: Caller) -> None:
-        refund, voucher = self.both(agent, manager)
-        letter = draft(agent, self.complaint(agent, refund), "apology_letter", None).json
-        for action in ("submit", "offer"):
-            act(agent, letter, action)
-        act(manager, voucher, "revoke", reason="First this.")
-        act(manager, refund, "revoke", reason="A mistake.")
-
-    @pytest.mark.parametrize("first", ["offer", "revoke"])
-    def test_of_taking_back_and_offering_at_once_one_wins(self, agent: Caller, manager: Caller, first: str) -> None:
-        refund, voucher = self.both(agent, manager, sent=False)
-        windows = another(agent), another(manager)
-        calls = {
-            "offer": lambda: step(windows[0], voucher, "offer"),
-            "revoke": lambda: step(windows[1], refund, "revoke", reason="A mistake."),
-        }
-        answers = at_once(*(calls[action] for action in sorted(calls, key=lambda action: action != first)))
-        assert sorted(answer.status_code for answer in answers) == [200, 409]
-        (lost,) = [answer for answer in answers if answer.status_code == 409]
-        assert lost.json["code"] == "below_floor"
 
 
 def test_nobody_is_told_that_they_are_owed_what_another_one_is(manager: Caller) -> None:
