@@ -13,6 +13,7 @@ from helpdesk.automation.models import OUTCOMES
 from helpdesk.automation.timing import ANCHORS, COUNTED, MOST_MINUTES
 from helpdesk.complaints.fact_schemas import Vocabulary
 from helpdesk.kernel.expressions import ALWAYS
+from helpdesk.kernel.positions import LARGEST
 from helpdesk.kernel.schemas import ByName, Choice, Flag, Line, PageQuery, Schema, Text, Timestamp, Whole, shallow
 
 CONDITION: Final = (
@@ -106,7 +107,7 @@ class TriggerPatch(Schema):
         max_length=2000, allow_none=True, metadata={"description": "What it is for.", "example": "Agreed in March."}
     )
     position = Whole(
-        validate=validate.Range(0, 1_000_000_000),
+        validate=validate.Range(0, LARGEST),
         metadata={"description": "Smaller ones come first. At the end, when absent.", "example": 10},
     )
     active = Flag(

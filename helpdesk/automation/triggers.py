@@ -25,13 +25,12 @@ from helpdesk.kernel.differences import differences
 from helpdesk.kernel.errors import FieldError, Forbidden, ValidationFailed
 from helpdesk.kernel.expressions import read
 from helpdesk.kernel.ids import new_id
+from helpdesk.kernel.positions import behind
 from helpdesk.kernel.schemas import json_safe
 from helpdesk.kernel.unit_of_work import UnitOfWork
 
 log = structlog.get_logger()
 
-STEP: Final = 10
-"""Between the positions of two triggers, so that another fits between them."""
 MOST: Final = 1_000
 PAUSED_AFTER: Final = 10
 """Failures in a row."""
@@ -52,7 +51,7 @@ def create(uow: UnitOfWork, actor: Actor, given: dict[str, Any]) -> UUID:
         version=1,
         name=given["name"],
         description=given.get("description"),
-        position=queries.last_position(uow.session) + STEP if position is None else position,
+        position=behind(queries.last_position(uow.session)) if position is None else position,
         active=given["active"],
         timed=timed,
         spec=spec,

@@ -28,13 +28,11 @@ from helpdesk.kernel.expressions import Expression, read
 from helpdesk.kernel.facts import Facts, Vocabulary
 from helpdesk.kernel.ids import new_id
 from helpdesk.kernel.in_force import Kept, Known
+from helpdesk.kernel.positions import behind
 from helpdesk.kernel.schemas import json_safe
 from helpdesk.kernel.unit_of_work import UnitOfWork
 
 log = structlog.get_logger()
-
-STEP: Final = 10
-"""Between the positions of two rules, so that another fits between them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,7 +155,7 @@ def create(uow: UnitOfWork, actor: Actor, given: dict[str, Any]) -> UUID:
     """Raises `ValidationFailed` that names every bad place in the condition and the result."""
     spec = _spec(uow, actor, given)
     if given.get("position") is None:
-        given = given | {"position": routing_queries.last_position(uow.session) + STEP}
+        given = given | {"position": behind(routing_queries.last_position(uow.session))}
     rule = RoutingRule(
         id=new_id(),
         name=given["name"],

@@ -6,6 +6,7 @@ from helpdesk.complaints.choosing import LEVELS, REASONS, STRATEGIES
 from helpdesk.complaints.profile_schemas import MAX_SKILLS, SKILL
 from helpdesk.complaints.routing import CAUSES, OUTCOMES
 from helpdesk.kernel.expressions import ALWAYS
+from helpdesk.kernel.positions import LARGEST
 from helpdesk.kernel.schemas import Choice, Flag, Line, PageQuery, Schema, Text, Timestamp, Whole
 
 CONDITION: Final = (
@@ -66,7 +67,7 @@ class RoutingRulePatch(Schema):
         allow_none=True, metadata={"description": "Whose complaints it is for; null: everybody's.", "example": None}
     )
     position = Whole(
-        validate=validate.Range(0, 1_000_000_000),
+        validate=validate.Range(0, LARGEST),
         metadata={"description": "Smaller ones are asked first. At the end, when absent.", "example": 10},
     )
     active = Flag(metadata={"example": True})

@@ -17,6 +17,7 @@ from helpdesk.kernel.differences import differences
 from helpdesk.kernel.errors import FieldError, NotFound, ValidationFailed
 from helpdesk.kernel.expressions import ALWAYS
 from helpdesk.kernel.ids import new_id
+from helpdesk.kernel.positions import behind
 from helpdesk.kernel.schemas import json_safe
 from helpdesk.kernel.unit_of_work import UnitOfWork
 from helpdesk.recovery import playbook_checks, playbook_queries, playbooks_in_force, rule_facts
@@ -31,7 +32,6 @@ from helpdesk.recovery.playbook_events import (
 from helpdesk.recovery.playbook_models import LAST, Playbook, PlaybookVersion
 from helpdesk.recovery.playbook_spec import shipped_spec
 
-STEP = 10
 _OF_PLAYBOOK = ("name", "position", "condition")
 
 
@@ -42,7 +42,7 @@ def create(uow: UnitOfWork, given: Mapping[str, Any]) -> UUID:
         raise NameTaken
     position = given.get("position")
     if position is None:
-        position = playbook_queries.last_position(uow.session) + STEP
+        position = behind(playbook_queries.last_position(uow.session), LAST - 1)
     condition = _condition(uow, given["condition"])
     playbook = Playbook(id=new_id(), version=1, name=given["name"], position=position, condition=condition)
     uow.session.add(playbook)

@@ -16,6 +16,7 @@ from helpdesk.kernel.differences import differences
 from helpdesk.kernel.errors import FieldError, ValidationFailed
 from helpdesk.kernel.expressions import ALWAYS, read
 from helpdesk.kernel.ids import new_id
+from helpdesk.kernel.positions import STEP, behind
 from helpdesk.kernel.schemas import json_safe
 from helpdesk.kernel.unit_of_work import UnitOfWork
 from helpdesk.sla import calendars, ladder_checks, policies_in_force, policy_facts, policy_queries, specs
@@ -25,8 +26,6 @@ from helpdesk.sla.models import LAST, SlaPolicy, SlaPolicyVersion
 from helpdesk.sla.policy_spec import calendars_of, every_target, terms_of
 from helpdesk.sla.recompute_scope import EVERY, concern, of_policy
 
-STEP: Final = 10
-"""Between the positions of two policies, so that another fits between them."""
 _SPEC: Final = (
     "name",
     "active",
@@ -55,7 +54,7 @@ def create(uow: UnitOfWork, given: Mapping[str, Any]) -> UUID:
         raise NameTaken
     position = given.get("position")
     if position is None:
-        position = policy_queries.last_position(uow.session) + STEP
+        position = behind(policy_queries.last_position(uow.session))
     spec, calendar_id = _spec({**given, "position": position}), given["calendar_id"]
     spec = _checked(uow, spec, calendar_id, spec.keys())
     policy = SlaPolicy(

@@ -8,6 +8,7 @@ from helpdesk.complaints.routing_schemas import CONDITION as OF_ROUTING
 from helpdesk.complaints.taxonomy import SEVERITIES
 from helpdesk.customers.models import TIERS
 from helpdesk.kernel.expressions import ALWAYS
+from helpdesk.kernel.positions import LARGEST
 from helpdesk.kernel.schemas import ByName, Choice, Flag, Line, Pattern, Schema, Timestamp, Whole
 from helpdesk.sla.calendar_reading import read_date
 from helpdesk.sla.computing import CHOICES
@@ -187,7 +188,7 @@ class PolicyPatch(Recomputing):
     name = Line(max_length=100, metadata={"example": "Key customers"})
     active = Flag(metadata={"example": True})
     position = Whole(
-        validate=validate.Range(0, 1_000_000_000),
+        validate=validate.Range(0, LARGEST),
         metadata={"description": "Smaller ones are asked first. At the end, when absent.", "example": 10},
     )
     valid_from = _Day(_FROM)
