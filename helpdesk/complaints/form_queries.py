@@ -40,7 +40,7 @@ def form_for_update(session: Session, _actor: Actor, form_id: UUID) -> IntakeFor
 
 def form_named(session: Session, name: str) -> UUID | None:
     """However it is written in capitals."""
-    return session.scalars(select(IntakeForm.id).where(func.lower(IntakeForm.name) == name.lower())).one_or_none()
+    return session.scalars(select(IntakeForm.id).where(func.lower(IntakeForm.name) == func.lower(name))).one_or_none()
 
 
 _ACTIVE: Final = select(IntakeForm.id, IntakeForm.name).where(IntakeForm.active).order_by(IntakeForm.id)

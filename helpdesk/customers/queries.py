@@ -18,7 +18,7 @@ _ORDER = Order((Customer.id,), (UUID,))
 def list_customers(session: Session, page: Page, given: dict[str, Any]) -> Listed:
     statement: AnySelect = select(Customer.__table__)
     if "email" in given:
-        statement = statement.where(func.lower(Customer.email) == given["email"].lower())
+        statement = statement.where(func.lower(Customer.email) == func.lower(given["email"]))
     if "external_id" in given:
         statement = statement.where(Customer.external_id == given["external_id"])
     return listed(session, page, statement, _ORDER, given)

@@ -58,7 +58,7 @@ def provider_for_update(session: Session, _actor: Actor, provider_id: UUID) -> I
 
 
 def provider_named(session: Session, name: str) -> IdentityProvider | None:
-    found = select(IdentityProvider).where(func.lower(IdentityProvider.name) == name.lower())
+    found = select(IdentityProvider).where(func.lower(IdentityProvider.name) == func.lower(name))
     return session.execute(found).scalar_one_or_none()
 
 

@@ -121,7 +121,7 @@ def any_active_agent(session: Session) -> bool:
 
 
 def agent_by_email(session: Session, email: str) -> Agent | None:
-    return session.execute(select(Agent).where(func.lower(Agent.email) == email.lower())).scalar_one_or_none()
+    return session.execute(select(Agent).where(func.lower(Agent.email) == func.lower(email))).scalar_one_or_none()
 
 
 def active_team(session: Session, team_id: UUID) -> bool:

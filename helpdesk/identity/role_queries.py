@@ -58,7 +58,7 @@ def role_for_update(session: Session, _actor: Actor, role_id: UUID) -> Role:
 
 def role_named(session: Session, name: str) -> Role | None:
     """However it is written in capitals."""
-    return session.scalars(select(Role).where(func.lower(Role.name) == name.lower())).one_or_none()
+    return session.scalars(select(Role).where(func.lower(Role.name) == func.lower(name))).one_or_none()
 
 
 def rights_of_role(session: Session, name: str) -> Rights | None:

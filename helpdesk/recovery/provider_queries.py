@@ -115,7 +115,7 @@ def lift_pause(session: Session, provider_id: UUID) -> None:
 
 
 def provider_named(session: Session, name: str) -> UUID | None:
-    found = select(RemedyProvider.id).where(func.lower(RemedyProvider.name) == name.lower())
+    found = select(RemedyProvider.id).where(func.lower(RemedyProvider.name) == func.lower(name))
     return session.execute(found).scalar_one_or_none()
 
 

@@ -111,6 +111,11 @@ class TestCreate:
         answer = admin.post("/roles", NIGHT | {"name": name})
         assert (answer.status_code, answer.json["code"]) == (409, "name_taken")
 
+    def test_a_name_that_python_and_the_database_spell_small_differently(self, admin: Caller) -> None:
+        assert admin.post("/roles", NIGHT | {"name": "İzmir"}).status_code == 201
+        answer = admin.post("/roles", NIGHT | {"name": "İzmir"})
+        assert (answer.status_code, answer.json["code"]) == (409, "name_taken")
+
     def test_a_name_in_any_script(self, admin: Caller, join: Join) -> None:
         assert admin.post("/roles", NIGHT | {"name": "夜班客服"}).status_code == 201
         assert join("夜班客服").get("/me").json["role"] == "夜班客服"

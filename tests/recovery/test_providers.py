@@ -76,6 +76,11 @@ class TestProviders:
         assert refused(admin.post(PATH, GOOD | {"name": "PAYMENTS"})) == (409, "remedy_provider_name_taken")
         assert admin.patch(f"{PATH}/{made['id']}", {"name": "payments"}, if_match="*").status_code == 200
 
+    @pytest.mark.parametrize("name", ["İzmir", "ΣΑΣ"])
+    def test_a_name_that_python_and_the_database_spell_small_differently(self, admin: Caller, name: str) -> None:
+        assert admin.post(PATH, GOOD | {"name": name}).status_code == 201
+        assert refused(admin.post(PATH, GOOD | {"name": name})) == (409, "remedy_provider_name_taken")
+
     def test_an_edit_is_told_and_not_over_anothers(self, program: Program, admin: Caller) -> None:
         made = admin.post(PATH, GOOD).json
         path = f"{PATH}/{made['id']}"
