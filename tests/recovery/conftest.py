@@ -10,15 +10,27 @@ from helpdesk.kernel.unit_of_work import Database
 from helpdesk.wiring import Program, assemble
 from tests.conftest import Caller, Join, complaint_body, make_team
 from tests.kernel.test_mail import Post, Server
-from tests.recovery.helpers import open_budget
+from tests.recovery.helpers import issued, open_budget
 from tests.recovery.lending import Crew
 from tests.recovery.providing import register
+from tests.recovery.redeeming import IN_PARTS, shop
 from tests.recovery.reference_provider import ReferenceProvider, running
 
 
 @pytest.fixture
 def budget(manager: Caller) -> str:
     return open_budget(manager)
+
+
+@pytest.fixture
+def till(admin: Caller) -> Caller:
+    return shop(admin, "A shop")
+
+
+@pytest.fixture
+def parts(program: Program, agent: Caller, complaint: dict[str, Any]) -> str:
+    """The code of a voucher that may be used in parts, of 30 EUR."""
+    return str(issued(program, agent, complaint, IN_PARTS)["issued_reference"])
 
 
 @pytest.fixture

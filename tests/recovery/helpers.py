@@ -12,9 +12,17 @@ from helpdesk.recovery import budget_verification, queries, verification
 from helpdesk.recovery.issuers import ISSUERS
 from helpdesk.recovery.kinds import ISSUING_TOPICS
 from helpdesk.wiring import Program
-from tests.conftest import Caller
+from tests.conftest import Caller, complaint_body
 
 EUR = "EUR"
+
+
+def new(caller: Caller, team: UUID | None, **more: Any) -> dict[str, Any]:
+    """A complaint, of this team or of none."""
+    place = {} if team is None else {"team_id": str(team)}
+    answer = caller.post("/complaints", complaint_body(**place, **more))
+    assert answer.status_code == 201, answer.text
+    return dict(answer.json)
 
 
 def eur(amount: str) -> dict[str, str]:

@@ -16,10 +16,10 @@ from tests.complaints.merging import merge, unmerge
 from tests.complaints.steps import GOOD
 from tests.complaints.test_custom_fields import define
 from tests.complaints.test_links import link
-from tests.conftest import Caller, complaint_body, make_team
+from tests.conftest import Caller, make_team
 from tests.racing import at_once
 from tests.recovery.answers import LETTER, codes, refused
-from tests.recovery.helpers import act, another, delivered, draft, eur, execute, scalar, violations, voucher
+from tests.recovery.helpers import act, another, delivered, draft, eur, execute, new, scalar, violations, voucher
 
 OTHER = {"name": "Ana Costa", "email": "ana.costa@example.com", "language": "en"}
 
@@ -30,13 +30,6 @@ def first(agent: Caller, budget: str, team: UUID) -> dict[str, Any]:
     complaint = new(agent, team)
     act(agent, draft(agent, complaint, voucher("30.00")), "submit")
     return complaint
-
-
-def new(caller: Caller, team: UUID | None, **more: Any) -> dict[str, Any]:
-    place = {} if team is None else {"team_id": str(team)}
-    answer = caller.post("/complaints", complaint_body(**place, **more))
-    assert answer.status_code == 201, answer.text
-    return dict(answer.json)
 
 
 def offer(caller: Caller, complaint: dict[str, Any], amount: str = "20.00", **more: Any) -> Any:

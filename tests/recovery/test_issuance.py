@@ -26,7 +26,6 @@ from tests.recovery.helpers import (
     issued,
     left_behind,
     offered,
-    open_budget,
     perform,
     scalar,
     violations,
@@ -34,12 +33,9 @@ from tests.recovery.helpers import (
 )
 from tests.recovery.processes import dies
 
+pytestmark = pytest.mark.usefixtures("budget")
+
 LETTER = {"kind": "apology_letter"}
-
-
-@pytest.fixture(autouse=True)
-def budget(manager: Caller) -> str:
-    return open_budget(manager)
 
 
 def entries(database: Database) -> list[str]:

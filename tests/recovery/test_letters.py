@@ -33,7 +33,7 @@ from tests.recovery.helpers import (
     violations,
     voucher,
 )
-from tests.recovery.test_vouchers import shop
+from tests.recovery.redeeming import shop
 
 
 class Tags(HTMLParser):

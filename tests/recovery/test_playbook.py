@@ -12,6 +12,7 @@ from helpdesk.kernel.money import MAX_MINOR, Money, MoneyError
 from helpdesk.recovery.playbook import Facts, Owed, Suggestion, as_data, suggest
 from helpdesk.recovery.playbook_spec import Playbook, compiled, default_playbook, shipped_spec
 from helpdesk.recovery.rule_facts import OF_PLAYBOOKS
+from tests.recovery.playbook_steps import rule
 
 SEVERITIES = ("S1", "S2", "S3", "S4", "S5")
 TIERS = ("key", "ordinary", "small", "unprofitable")
@@ -242,10 +243,6 @@ def book(*rules: dict[str, Any], **more: Any) -> Playbook:
     made, unread = compiled("mine", "7", shipped_spec() | {"rules": list(rules)} | more, OF_PLAYBOOKS)
     assert unread == []
     return made
-
-
-def rule(name: str = "mine", **more: Any) -> dict[str, Any]:
-    return {"name": name, "condition": {"all": []}} | more
 
 
 def by(made: Playbook, **more: object) -> Suggestion:

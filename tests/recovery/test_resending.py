@@ -30,8 +30,8 @@ from tests.recovery.helpers import (
     violations,
     voucher,
 )
+from tests.recovery.redeeming import shop
 from tests.recovery.test_letters import stands
-from tests.recovery.test_vouchers import shop
 
 pytestmark = pytest.mark.usefixtures("budget")
 OFFER, ISSUED = "send_again", "send_letter_again"

@@ -17,7 +17,7 @@ from helpdesk.wiring import Program
 from tests.complaints.attachments.sending import sent
 from tests.complaints.merging import merge
 from tests.complaints.steps import do
-from tests.conftest import Caller, complaint_body, make_team
+from tests.conftest import Caller, make_team
 from tests.racing import at_once
 from tests.recovery.answers import LETTER, NO_ID, codes, refused
 from tests.recovery.helpers import (
@@ -27,6 +27,7 @@ from tests.recovery.helpers import (
     duties,
     eur,
     execute,
+    new,
     offered,
     perform,
     scalar,
@@ -43,13 +44,6 @@ NEED = {"flag": "hearing", "consent": True}
 SAFETY = {"category": "PRD", "issue": "PRD.SAFETY"}
 WU = {"name": "Wu", "email": "wu@example.com"}
 RULES = "/recovery-guards"
-
-
-def new(caller: Caller, team: UUID | None, **more: Any) -> dict[str, Any]:
-    place = {} if team is None else {"team_id": str(team)}
-    answer = caller.post("/complaints", complaint_body(**place, **more))
-    assert answer.status_code == 201, answer.text
-    return dict(answer.json)
 
 
 def set_rules(caller: Caller, **more: Any) -> Any:

@@ -28,28 +28,13 @@ from tests.recovery.helpers import (
     eur,
     execute,
     issued,
-    open_budget,
     scalar,
     violations,
     voucher,
 )
-from tests.recovery.test_vouchers import IN_PARTS, REASON, past_its_time, shop, take_back, the_offer, use
+from tests.recovery.redeeming import REASON, past_its_time, shop, take_back, the_offer, use
 
-
-@pytest.fixture(autouse=True)
-def budget(manager: Caller) -> str:
-    return open_budget(manager)
-
-
-@pytest.fixture
-def parts(program: Program, agent: Caller, complaint: dict[str, Any]) -> str:
-    """May be used in parts, of 30 EUR."""
-    return str(issued(program, agent, complaint, IN_PARTS)["issued_reference"])
-
-
-@pytest.fixture
-def till(admin: Caller) -> Caller:
-    return shop(admin, "A shop")
+pytestmark = pytest.mark.usefixtures("budget")
 
 
 def entries(caller: Caller, offer: dict[str, Any], more: str = "") -> Any:

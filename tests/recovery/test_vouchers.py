@@ -24,20 +24,14 @@ from tests.recovery.helpers import (
     eur,
     execute,
     issued,
-    open_budget,
     perform,
     scalar,
     violations,
     voucher,
 )
+from tests.recovery.redeeming import IN_PARTS, REASON, past_its_time, shop, take_back, the_offer, use
 
-IN_PARTS = voucher("30.00", voucher_partial=True)
-REASON = {"reason": "Typed for the wrong customer."}
-
-
-@pytest.fixture(autouse=True)
-def budget(manager: Caller) -> str:
-    return open_budget(manager)
+pytestmark = pytest.mark.usefixtures("budget")
 
 
 @pytest.fixture
@@ -46,50 +40,11 @@ def code(program: Program, agent: Caller, complaint: dict[str, Any]) -> str:
     return str(issued(program, agent, complaint)["issued_reference"])
 
 
-@pytest.fixture
-def parts(program: Program, agent: Caller, complaint: dict[str, Any]) -> str:
-    """May be used in parts, of 30 EUR."""
-    return str(issued(program, agent, complaint, IN_PARTS)["issued_reference"])
-
-
-@pytest.fixture
-def till(admin: Caller) -> Caller:
-    return shop(admin, "A shop")
-
-
-def shop(admin: Caller, name: str) -> Caller:
-    """A key that may redeem, and nothing else."""
-    body = {"name": name, "permissions": ["voucher:redeem"], "scope": "everything"}
-    answer = admin.post("/api-keys", body)
-    assert answer.status_code == 201, answer.text
-    return Caller(admin.client.application.test_client(), admin.actor, str(answer.json["key"]))
-
-
-def use(till: Caller, code: str, external_id: str | None = None, amount: str | None = None) -> Any:
-    body: dict[str, Any] = {} if external_id is None else {"external_id": external_id}
-    return till.pay(f"/vouchers/{code}/redeem", body | ({} if amount is None else {"amount": eur(amount)}))
-
-
-def take_back(till: Caller, code: str, used: Any) -> Any:
-    return till.pay(f"/vouchers/{code}/redemptions/{used.json['redemption']['id']}/reverse", REASON)
-
-
-def the_offer(agent: Caller) -> dict[str, Any]:
-    (found,) = agent.get("/offers").json["items"]
-    return dict(found)
-
-
 def told(agent: Caller) -> list[str]:
     """What the complaint's timeline tells of its voucher."""
     items = agent.get(f"/complaints/{the_offer(agent)['complaint_reference']}/timeline?limit=100").json["items"]
     kinds = ("offer.voucher", "offer.redeemed", "offer.unredeemed", "offer.reversed")
     return [item["summary"] for item in items if item["type"].startswith(kinds)]
-
-
-def past_its_time(database: Database) -> None:
-    """Without `execute`, which locks whole tables: at once with a till that is a deadlock of the test's own making."""
-    with database.engine.begin() as connection:
-        connection.execute(text("UPDATE voucher SET expires_at = now() - interval '1 day'"))
 
 
 class TestTill:
