@@ -176,7 +176,7 @@ def costless(actor: Actor, now: datetime) -> Judgement:
 
 def bar(seen: Circumstances, asked: Asked, basis: Basis) -> Forbidden | None:
     """Why this person may not approve this offer by this authority, whatever its amount."""
-    people = {person_id for person_id in (seen.actor_id, basis.person_id) if person_id is not None}
+    people = _people(seen, basis)
     if asked.drafted_by in people:
         mine = asked.drafted_by == seen.actor_id
         return OwnApproval(
@@ -211,16 +211,20 @@ def judged(seen: Circumstances, asked: Asked, basis: Basis) -> Judgement:
         version=seen.allowances.number,
         days=seen.allowances.splitting_days,
     )
-    if asked.amount is None:
+    amount = asked.amount
+    if amount is None:
         return plain
-    limits = seen.allowances.limits(basis.authority, asked.amount.currency, asked.team_id)
-    counts = counting(seen.allowances, basis.authority, asked.amount.currency, asked.team_id)
-    granted = seen.granted.get((asked.offer_id, basis.person_id), Sums()).granted(asked.amount.currency, counts)
-    over = authority.excesses(limits, asked.amount, granted)
-    found = _suspicion(seen, asked, basis, limits)
+    limits = seen.allowances.limits(basis.authority, amount.currency, asked.team_id)
+    counts = counting(seen.allowances, basis.authority, amount.currency, asked.team_id)
+    granted = seen.granted.get((asked.offer_id, basis.person_id), Sums()).granted(amount.currency, counts)
+    over = authority.excesses(limits, amount, granted)
+    near = seen.near.get(asked.offer_id, Near())
+    near = replace(near, offers=[item for item in near.offers if counts(item.amount.currency)])
+    for_case = Money(limits.minor("case", amount.currency), amount.currency)
+    found = together(amount, for_case, _people(seen, basis), asked.drafted_by, near)
     if found is not None and not any(item.limit == "case" for item in over):
         over.append(Excess(TOGETHER, found.limit, found.total))
-    over += _beyond_what_was_lent(basis, asked.amount)
+    over += _beyond_what_was_lent(basis, amount)
     verdict = authority.judge(seen.allowances, basis.authority, over, endorsed=bool(asked.approvals))
     if any(item.limit == "lent" for item in over):
         verdict = Verdict.NOT_ENOUGH  # whoever signs above their limits has to have lent all of them
@@ -234,15 +238,9 @@ def judged(seen: Circumstances, asked: Asked, basis: Basis) -> Judgement:
     )
 
 
-def _suspicion(seen: Circumstances, asked: Asked, basis: Basis, limits: Limits) -> Suspicion | None:
-    if asked.amount is None:
-        return None
-    limit = Money(limits.minor("case", asked.amount.currency), asked.amount.currency)
-    signers = {person_id for person_id in (seen.actor_id, basis.person_id) if person_id is not None}
-    near = seen.near.get(asked.offer_id, Near())
-    counts = counting(seen.allowances, basis.authority, asked.amount.currency, asked.team_id)
-    near = replace(near, offers=[item for item in near.offers if counts(item.amount.currency)])
-    return together(asked.amount, limit, signers, asked.drafted_by, near)
+def _people(seen: Circumstances, basis: Basis) -> set[UUID]:
+    """Who would approve, and in whose name."""
+    return {person_id for person_id in (seen.actor_id, basis.person_id) if person_id is not None}
 
 
 def counting(allowances: Allowances, held: str, currency: str, team_id: UUID | None) -> Callable[[str], bool]:

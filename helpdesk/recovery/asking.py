@@ -299,5 +299,5 @@ def give_up(uow: UnitOfWork, held: Held, reason: str) -> bool:
         return True
     order.state = "settled"
     order.closed_at = uow.now
-    order.last_error = reason[:500]
+    order.last_error = reason[: outcomes.MOST_REASON]
     return False

@@ -20,7 +20,7 @@ from helpdesk.identity.actors import SYSTEM
 from helpdesk.kernel import faults, outbox
 from helpdesk.kernel.duties import BEGUN, Owed
 from helpdesk.kernel.unit_of_work import UnitOfWork
-from helpdesk.recovery import asking, offers, queries
+from helpdesk.recovery import asking, offers, outcomes, queries
 from helpdesk.recovery.issuers import IN_PROVIDER, ISSUERS, TOGETHER, Tools
 from helpdesk.recovery.kinds import ISSUE
 from helpdesk.recovery.queries import Held
@@ -108,4 +108,4 @@ def abandon(uow: UnitOfWork, held: Held, reason: str) -> None:
     if held.offer.issuance != "automatic" or asking.give_up(uow, held, reason):
         return
     log.error("issuing given up", offer=str(held.offer.id))
-    offers.advance(uow, SYSTEM, held, "fail", {"reason": reason[:500]})
+    offers.advance(uow, SYSTEM, held, "fail", {"reason": reason[: outcomes.MOST_REASON]})

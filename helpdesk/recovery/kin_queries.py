@@ -134,8 +134,8 @@ def one_at_a_time(session: Session, complaint_id: UUID, rules: GuardRules) -> No
     """Nobody else drafts for the same person or matter until the transaction ends: of two drafts at once on two complaints each
     would see the other missing. Taken after the complaint's lock and before the budget's; all names in one order.
     """
-    names = session.execute(_KEYS, {"id": complaint_id, "fields": list(rules.reference_fields)}).scalars().all()
-    session.execute(_ALONE, {"wanted": sorted(names)})
+    names = session.scalars(_KEYS, {"id": complaint_id, "fields": list(rules.reference_fields)}).all()
+    session.execute(_ALONE, {"wanted": list(names)})  # which the database puts in order: its order is not Python's
 
 
 @dataclass(frozen=True, slots=True)

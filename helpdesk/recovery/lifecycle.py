@@ -108,6 +108,7 @@ _NOT_DELIVERED: Final = Requirement(
     "the customer has it: it was mailed, posted, read out, seen or used.",
     lambda row: not row.delivered,
 )
+_NOT_ARRIVED: Final = Requirement("delivered_already", "the customer has it.", lambda row: not row.delivered)
 _NOT_CONTRADICTED: Final = Requirement(
     "contradicted",
     "its provider says that it was issued; look at the dead letters, and settle that first.",
@@ -341,7 +342,7 @@ LIFECYCLE: Final = Lifecycle(
             "offer:answer",
             "Record that the customer has got what was sent or done",
             ("said_by",),
-            (Requirement("delivered_already", "the customer has it.", lambda row: not row.delivered),),
+            (_NOT_ARRIVED,),
             only=Requirement(
                 "delivered_at_once",
                 "what is delivered with its issuance is not confirmed.",
@@ -356,7 +357,7 @@ LIFECYCLE: Final = Lifecycle(
             "Record that the customer says it did not come",
             ("said_by",),
             (
-                Requirement("delivered_already", "the customer has it.", lambda row: not row.delivered),
+                _NOT_ARRIVED,
                 Requirement("reported_already", "they have said so.", lambda row: not row.reported),
             ),
             only=Requirement(

@@ -18,13 +18,16 @@ from helpdesk.recovery.provider_models import RemedyOrder, duty_key
 from helpdesk.recovery.queries import Held
 
 UNKNOWN_PAUSE: Final = timedelta(hours=6)
+"""Between two questions how it stands, when nobody knows."""
+UNKNOWN_FOR: Final = timedelta(days=30)
+"""Since it was first asked: how long the provider is asked so."""
 MOST_CONTRADICTIONS: Final = 20
 """Kept of one issuance; the oldest go. Every one is in the complaint's history."""
+MOST_REASON: Final = 500
+"""Characters that are kept of why something went wrong."""
 _MOST_WORDS: Final = 2000
 _MOST_CLAIM: Final = 300
 _THEN: Final = "asked again: "
-UNKNOWN_FOR: Final = timedelta(days=30)
-"""Since it was first asked: how long the provider is asked how it stands, when nobody knows."""
 
 
 def is_open(held: Held, order: RemedyOrder) -> bool:
@@ -49,8 +52,8 @@ def refused(uow: UnitOfWork, held: Held, order: RemedyOrder, detail: str) -> Non
     order.state = "refused"
     order.in_doubt = 0
     order.closed_at = uow.now
-    order.last_error = detail[:500]
-    offers.advance(uow, SYSTEM, held, "fail", {"reason": f"The provider: {detail}"[:500]})
+    order.last_error = detail[:MOST_REASON]
+    offers.advance(uow, SYSTEM, held, "fail", {"reason": f"The provider: {detail}"[:MOST_REASON]})
 
 
 def pending(order: RemedyOrder, answer: Answer) -> None:
@@ -66,7 +69,7 @@ def lose_sight(uow: UnitOfWork, held: Held, order: RemedyOrder, detail: str) -> 
     order.state = "unknown"
     note_error(order, detail)
     held.offer.issuance = "unknown"
-    offers.advance(uow, SYSTEM, held, "doubt", {"reason": detail[:500]})
+    offers.advance(uow, SYSTEM, held, "doubt", {"reason": detail[:MOST_REASON]})
     owe(uow, held, order, UNKNOWN_PAUSE)
 
 
@@ -91,7 +94,7 @@ def note_error(order: RemedyOrder, detail: str) -> None:
     """What went wrong the last time, behind what the provider has claimed: of the two that is what somebody has to look into."""
     known = order.claim
     said = detail if known is None or known in detail else f"{known}; {_THEN}{detail}" if detail else known
-    order.last_error = said[:500] or None
+    order.last_error = said[:MOST_REASON] or None
 
 
 def hand_over(uow: UnitOfWork, held: Held, order: RemedyOrder, reason: str) -> None:
@@ -132,7 +135,7 @@ def late(uow: UnitOfWork, held: Held, order: RemedyOrder, answer: Answer) -> Non
         actor=SYSTEM,
     )
     if answer.says == ISSUED and offer.status == "issuing":
-        _hold_back(uow, held, f"The provider says of round {order.round}: {against}"[:500])
+        _hold_back(uow, held, f"The provider says of round {order.round}: {against}"[:MOST_REASON])
 
 
 def _contradict(uow: UnitOfWork, order: RemedyOrder, says: str, answer: Answer) -> None:
@@ -177,7 +180,7 @@ def _against(held: Held, order: RemedyOrder, answer: Answer) -> str | None:
     if answer.says == FAILED:
         if order.state != ISSUED or offer.status == "reversed":  # it came back, and the books have it
             return None
-        return f"It failed: {answer.detail or 'no reason'}"[:500]
+        return f"It failed: {answer.detail or 'no reason'}"[:MOST_REASON]
     if answer.says != ISSUED:
         return None
     known = order.reference if order.state == ISSUED else offer.issued_reference

@@ -78,7 +78,7 @@ def _warnings(
             yield FieldError.at(here, "without_effect", "It sets nothing and adds nothing.")
         if rule.get("stop"):
             stopped.append(rule["condition"])
-    band = [float(spec["formula"]["band"][name]) for name in sorted(spec["formula"]["band"])]
+    band = [Decimal(spec["formula"]["band"][name]) for name in sorted(spec["formula"]["band"])]
     if band != sorted(band, reverse=True):
         text = "A milder severity has a larger band than a worse one."
         yield FieldError.at(f"{at}/formula/band", "order", text)

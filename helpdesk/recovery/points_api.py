@@ -22,7 +22,7 @@ blp = Blueprint("points", __name__, description="Points of customers: what they 
     permission="points:read",
 )
 def get_points(session: Session, actor: Actor, customer_id: UUID) -> dict[str, Any]:
-    return {"items": points_queries.balances(session, points_queries.customer_exists(session, actor, customer_id))}
+    return {"items": points_queries.balances(session, points_queries.existing_customer(session, actor, customer_id))}
 
 
 @blp.read(
@@ -35,7 +35,7 @@ def get_points(session: Session, actor: Actor, customer_id: UUID) -> dict[str, A
     paged=True,
 )
 def list_entries(session: Session, actor: Actor, page: Page, given: dict[str, Any], customer_id: UUID) -> Any:
-    points_queries.customer_exists(session, actor, customer_id)
+    points_queries.existing_customer(session, actor, customer_id)
     return points_queries.list_entries(session, page, given, customer_id)
 
 
@@ -52,7 +52,7 @@ def _show(session: Session, _actor: Actor, entry_id: UUID) -> dict[str, Any]:
     body=points_schemas.PointsBurnIn,
     answer=points_schemas.PointsBurn,
     permission="points:burn",
-    load=points_queries.customer_exists,
+    load=points_queries.existing_customer,
     show=_show,
     idempotency_key="required",
     errors=(points_errors.TooFewPoints, points_errors.BurnDiffers, points_errors.BurnReversed),

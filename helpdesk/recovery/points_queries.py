@@ -126,8 +126,8 @@ def is_burnt(session: Session, lot_id: UUID) -> bool:
     return session.execute(found.limit(1)).first() is not None
 
 
-def customer_exists(session: Session, _actor: Actor, customer_id: UUID) -> UUID:
-    """Raises `NotFound`."""
+def existing_customer(session: Session, _actor: Actor, customer_id: UUID) -> UUID:
+    """Their id. Raises `NotFound`."""
     if not customers.exists(session, customer_id):
         raise NotFound
     return customer_id

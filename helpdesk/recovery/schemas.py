@@ -289,7 +289,7 @@ class Offer(OfferSummary):
     successor_id = fields.UUID(
         required=True,
         allow_none=True,
-        metadata={"description": "The offer that is to replace this one.", "example": None},
+        metadata={"description": "The last offer that was drafted to replace this one.", "example": None},
     )
     copied_from = fields.UUID(
         required=True,
