@@ -286,7 +286,7 @@ def recovered(session: Session, actor: Actor, since: datetime, before: datetime,
         .group_by(_COMPLAINT.customer_id)
         .subquery("delivered")
     )
-    counts = select(func.count(), func.count().filter(_came_back(delivered.c))).select_from(delivered)
+    counts = select(func.count(), func.count().filter(_came_back(delivered))).select_from(delivered)
     customers, back = session.execute(counts).one()
     return {"cost": int(session.execute(cost).scalar_one()), "customers": customers, "back": back}
 
@@ -295,11 +295,13 @@ def _came_back(delivered: Any) -> ColumnElement[bool]:
     """After their remedy was delivered they complained anew, or a complaint of theirs was reopened. What was dismissed is no other
     complaint: spam, the same one told once more, or none at all.
     """
-    again, step = Complaint.__table__.alias("again").c, TransitionRow.__table__.c
-    reopened = exists().where(step.complaint_id == again.id, step.action == "reopen", step.at > delivered.delivered_at)
+    again, step = Complaint.__table__.alias("again"), TransitionRow.__table__.c
+    later = exists().where(step.complaint_id == again.c.id, step.action == "reopen", step.at > delivered.c.delivered_at)
+    # Said which rows it is about: by itself it would look at those of the `EXISTS` around it only, and take everybody's remedies.
+    reopened = later.correlate(again, delivered)
     return exists().where(
-        again.customer_id == delivered.customer_id,
-        again.record_type == "complaint",
-        again.status != "dismissed",
-        or_(again.received_at > delivered.delivered_at, reopened),
+        again.c.customer_id == delivered.c.customer_id,
+        again.c.record_type == "complaint",
+        again.c.status != "dismissed",
+        or_(again.c.received_at > delivered.c.delivered_at, reopened),
     )

@@ -308,6 +308,8 @@ class TestReturn:
         assert firm.manager.get(RETURN).json["complained_again"] == counted
 
     def test_what_was_reopened_before_the_remedy_is_what_it_was_for(self, firm: Firm) -> None:
+        """Also where somebody else had got theirs by then."""
+        delivered(firm.program, firm.agent, new(firm.agent, firm.team, 2), voucher("30.00"))
         first = new(firm.agent, firm.team, 1)
         take_up(firm, first)
         delivered(firm.program, firm.agent, first, voucher("30.00"))
