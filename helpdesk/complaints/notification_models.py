@@ -25,6 +25,7 @@ NOTIFICATION_KINDS: Final = (
     "offer_countered",
     "offer_undelivered",
     "issuance_contradicted",
+    "owed_not_offered",
 )
 APART: Final = {"budget_alert": "budget:read"}
 """Of the kinds that are about no complaint: the permission with which one is told of it, and reads it."""

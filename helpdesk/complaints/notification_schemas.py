@@ -34,7 +34,7 @@ class Notification(Schema):
         metadata={
             "description": "`from_status` and `to_status`; of a `promise` its `due_at`, the `rung` that it came to, how late that rang and a "
             "`text` that says it; of a trigger its "
-            "`trigger_id`, its name, and the `text` that it has for you or why it was paused; of an approval its `offer_id` and `due_at`; of an offer its `offer_id`; "
+            "`trigger_id`, its name, and the `text` that it has for you or why it was paused; of an approval its `offer_id` and `due_at`; of an offer its `offer_id`, and what is `missing` (null: nobody can tell how much); "
             "of a `budget` its `budget_id`, the `percent` of it that are used, and a `text` that says it.",
             "example": {},
         },

@@ -39,6 +39,7 @@ _SAID: Final = {
     "offer_countered": "The complainant asks for something else instead of an offer.",
     "offer_undelivered": "The complainant says that a remedy did not come.",
     "issuance_contradicted": "A provider says something else of the issuance of a remedy than what is recorded.",
+    "owed_not_offered": "What is owed by a law or tariff is not offered any more, while goodwill stands.",
 }
 
 

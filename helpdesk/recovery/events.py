@@ -91,6 +91,17 @@ class OfferReminded(OfferEvent):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class OfferLeftOwed(OfferEvent):
+    """The offer covered what is laid down and has ended, while goodwill stands: so much of it is not offered any more. None of both:
+    nobody can tell how much.
+    """
+
+    type: ClassVar[str] = "offer.left_owed"
+    missing_minor: int | None
+    missing_currency: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class OfferActed(OfferEvent):
     """A step of the lifecycle. `given` is what the caller supplied."""
 

@@ -3,7 +3,8 @@
 It is looked at when an offer is drafted, and again when it is submitted, approved and put before the customer: what is owed
 may have become more meanwhile, and what covered it may have come to nothing. Who may says why it is to be less all the same;
 that holds for as much as was missing then. Nor is what covers it taken back while goodwill is promised, or was given:
-whoever had that accepted first would take the floor from under it.
+whoever had that accepted first would take the floor from under it. That the customer declines it, or does not answer, nobody can
+refuse: then those who have the complaint are told.
 
 What is laid down in another currency than the complaint is reckoned in is covered by nothing here, since nobody here knows a rate;
 nor is what a tariff may lay down and nobody can tell (facts are missing, or no version is known), until somebody has recorded what
@@ -242,6 +243,12 @@ def _alone(left: Sequence[_LeftAlone]) -> BelowFloor:
         f"or was given (`offers`): take that back first, where it can be. {_MAY}"
     )
     return BelowFloor(detail, missing=dump_money(missing), offers=[str(it.offer.id) for it in left])
+
+
+def left_open(session: Session, complaint: Complaint, offer: Offer) -> Lack | None:
+    """The most of what is laid down and nothing covers any more when this offer ends, though goodwill stands."""
+    left = _left_alone(session, complaint, offer)
+    return worst([it.short.worst for it in left]) if left else None
 
 
 def refusal(session: Session, complaint: Complaint, offer: Offer, action: str) -> BelowFloor | None:

@@ -43,7 +43,7 @@ from helpdesk.recovery import (
 from helpdesk.recovery.approvals import Judgement
 from helpdesk.recovery.authority import Verdict
 from helpdesk.recovery.errors import PredecessorAccepted
-from helpdesk.recovery.events import BY_ACTION, of_offer
+from helpdesk.recovery.events import BY_ACTION, OfferLeftOwed, of_offer
 from helpdesk.recovery.kinds import ASK, ISSUE, LETTER, OUTSIDE, PAYING
 from helpdesk.recovery.lifecycle import (
     BEFORE_CUSTOMER,
@@ -326,6 +326,26 @@ def _report_undelivered(uow: UnitOfWork, actor: Actor, held: Held, given: Mappin
     held.offer.reported_at = uow.now
 
 
+def _end(uow: UnitOfWork, actor: Actor, held: Held, action: str, given: Mapping[str, Any]) -> None:
+    """By the customer's word, or their silence: whether or not that leaves open what is owed. That it does is told, also to who took
+    the step.
+    """
+    left = floor.left_open(uow.session, held.complaint, held.offer)
+    advance(uow, actor, held, action, given)
+    if left is not None:
+        missing = left.amount
+        event = OfferLeftOwed(
+            **of_offer(held.complaint, held.offer),
+            missing_minor=None if missing is None else missing.minor,
+            missing_currency=None if missing is None else missing.currency,
+        )
+        uow.record(event, stream=held.complaint, actor=SYSTEM)
+
+
+def _decline(uow: UnitOfWork, actor: Actor, held: Held, given: Mapping[str, Any], _to: Links) -> None:
+    _end(uow, actor, held, "decline", given)
+
+
 def _accept(uow: UnitOfWork, actor: Actor, held: Held, given: Mapping[str, Any], _to: Links) -> None:
     """An accepted offer is an owed one: issuing begins in the same transaction, with the duty to do it."""
     cheaper = choices.choose(uow, actor, held, given.get("option"))
@@ -400,6 +420,7 @@ _SPECIAL: Final[dict[str, Callable[[UnitOfWork, Actor, Held, Mapping[str, Any], 
     "refuse": _refuse,
     "offer": _send,
     "accept": _accept,
+    "decline": _decline,
     "keep": _keep,
     "prolong": _prolong,
     "send_again": _send_again,
@@ -419,7 +440,7 @@ def expire(uow: UnitOfWork, held: Held) -> bool:
     """Re-checks under the lock: False when it was answered, revoked or prolonged in the meantime."""
     if held.offer.status not in BEFORE_CUSTOMER or held.situation.in_time:
         return False
-    advance(uow, SYSTEM, held, "expire", {})
+    _end(uow, SYSTEM, held, "expire", {})
     return True
 
 

@@ -23,6 +23,8 @@ from helpdesk.complaints.notifications import News, tell
 from helpdesk.complaints.person_events import NeedEnded, NeedRecorded, PersonChanged
 from helpdesk.kernel.differences import Changes
 from helpdesk.kernel.events import Event
+from helpdesk.kernel.money import Money
+from helpdesk.kernel.schemas import dump_money
 from helpdesk.kernel.unit_of_work import Subscriber, UnitOfWork
 from helpdesk.recovery import (
     counter_redaction,
@@ -37,7 +39,7 @@ from helpdesk.recovery import (
     wanted_offers,
 )
 from helpdesk.recovery.authority_events import ApprovalOverdue, OfferFlagged
-from helpdesk.recovery.events import OfferActed, OfferContradicted, OfferSubmitted
+from helpdesk.recovery.events import OfferActed, OfferContradicted, OfferEvent, OfferLeftOwed, OfferSubmitted
 from helpdesk.recovery.waiting import DueTime
 
 _PROTECTING: Final = ("vulnerable", "safety")
@@ -168,13 +170,26 @@ def _tell_handlers(kind: str) -> Subscriber:
 
     def told(uow: UnitOfWork, events: Sequence[OfferActed]) -> None:
         for event in events:
-            complaint = cast(Complaint, uow.stream_of(event.complaint_id))
-            drafter = queries.drafter_of(uow.session, event.offer_id)
-            also = {one for one in (complaint.assignee_id, drafter) if one is not None}
-            detail = {"offer_id": str(event.offer_id)}
-            tell(uow, complaint, event, News(kind, sorted(also), to_watchers=True, detail=detail))
+            _tell_of(uow, event, kind)
 
     return told
+
+
+def _tell_of(uow: UnitOfWork, event: OfferEvent, kind: str, **detail: Any) -> None:
+    complaint = cast(Complaint, uow.stream_of(event.complaint_id))
+    drafter = queries.drafter_of(uow.session, event.offer_id)
+    also = {one for one in (complaint.assignee_id, drafter) if one is not None}
+    news = News(kind, sorted(also), to_watchers=True, detail={"offer_id": str(event.offer_id)} | detail)
+    tell(uow, complaint, event, news)
+
+
+def offer_left_owed(uow: UnitOfWork, events: Sequence[OfferLeftOwed]) -> None:
+    """As others are of what happens to an offer, with what is missing."""
+    for event in events:
+        missing = None
+        if event.missing_minor is not None and event.missing_currency is not None:
+            missing = dump_money(Money(event.missing_minor, event.missing_currency))
+        _tell_of(uow, event, "owed_not_offered", missing=missing)
 
 
 offer_countered = _tell_handlers("offer_countered")
