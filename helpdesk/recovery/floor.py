@@ -295,12 +295,22 @@ def _reason(actor: Actor, given: Mapping[str, Any]) -> str | None:
 
 def _waive(uow: UnitOfWork, actor: Actor, offer: Offer, short: _Short, reason: str) -> None:
     offer.floor_waived = offer.floor_waived | most_missing(short.lacks)
-    # What was said of its draft is never changed; the step that follows says it in any case.
-    if not override_queries.has_one(uow.session, offer.id):
-        said = {"floor_reason": reason, "at": uow.now, "actor_kind": actor.kind, "actor_id": actor.id}
-        laid, by = as_override(short.worst, short.suggested)
-        row = {"offer_id": offer.id, "direction": "below_floor", "suggested_minor": laid.minor, "by_minor": by.minor}
-        uow.session.add(OfferOverride(**row, currency=by.currency, **said))
+    before = override_queries.last(uow.session, offer.id)
+    laid, by = as_override(short.worst, short.suggested)
+    row = {
+        "offer_id": offer.id,
+        "number": 1 if before is None else before.number + 1,
+        "direction": "below_floor",
+        "suggested_minor": laid.minor,
+        "by_minor": by.minor,
+        "currency": by.currency,
+        "reason": None if before is None else before.reason,
+        "floor_reason": reason,
+        "at": uow.now,
+        "actor_kind": actor.kind,
+        "actor_id": actor.id,
+    }
+    uow.session.add(OfferOverride(**row))
 
 
 def as_override(lack: Lack, suggested: Suggested) -> tuple[Money, Money]:

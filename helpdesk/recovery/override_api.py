@@ -28,7 +28,9 @@ def get_overrides(session: Session, actor: Actor, given: dict[str, Any]) -> dict
     "/reports/suggestion-overrides/items",
     operation_id="list_suggestion_overrides",
     summary="Offers that differ from what was suggested, one by one, and why",
-    description="Of offers on complaints that you see, the newest first. Amounts are in one currency: `given` is `suggested` and `by`.",
+    description="Of offers on complaints that you see, the newest first. An offer is listed as often as something was said of it: with its "
+    "draft, and whenever it was brought on with less than is laid down by then; the last one `counts`. Amounts are in one currency: "
+    "`given` is `suggested` and `by`.",
     answer=schemas.SuggestionOverride,
     query=schemas.OverridesQuery,
     permission="playbook:read",

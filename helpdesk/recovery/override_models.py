@@ -14,8 +14,9 @@ than a law or tariff lays down."""
 
 
 class OfferOverride(Base):
-    """Of one offer, written when it is drafted and never changed: a trigger refuses it. `by_minor`: what was offered less what
-    would have been no override; 0 for another kind.
+    """Of one offer, written when it is drafted, and again whenever somebody says why it is below what is laid down; the one with
+    the largest `number` counts. Never changed: a trigger refuses it. `by_minor`: what was offered less what would have been no
+    override; 0 for another kind. `reason`: why it was drafted so, which stays true of a later one.
     """
 
     __tablename__ = "offer_override"
@@ -25,6 +26,7 @@ class OfferOverride(Base):
     )
 
     offer_id: Mapped[UUID] = mapped_column(ForeignKey("offer.id", ondelete="CASCADE"), primary_key=True)
+    number: Mapped[int] = mapped_column(primary_key=True, autoincrement=False, default=1, server_default="1")
     direction: Mapped[str]
     suggested_minor: Mapped[Minor]
     by_minor: Mapped[Minor]

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Numeric, and_, case, cast, func, or_, select
+from sqlalchemy import ColumnElement, Numeric, and_, case, cast, exists, func, or_, select
 from sqlalchemy.orm import Session, aliased
 
 from helpdesk.complaints.models import Complaint
@@ -27,10 +27,19 @@ KEPT: Final = (
         )
     )
     .where(_OVERRIDE.offer_id == Offer.id)
+    .order_by(_OVERRIDE.number.desc())
+    .limit(1)
     .correlate(Offer)
     .scalar_subquery()
 )  # fmt: skip
-"""What was said of an offer, as a column of a select on offers; None where it is what was suggested."""
+"""What was said last of an offer, as a column of a select on offers; None where it is what was suggested."""
+
+_LATER: Final = OfferOverride.__table__.alias("later").c
+_COUNTS: Final = ~(
+    exists()
+    .where(_LATER.offer_id == _OVERRIDE.offer_id, _LATER.number > _OVERRIDE.number)
+    .correlate(OfferOverride.__table__)
+)
 
 
 def shown(kept: Mapping[str, Any] | None) -> dict[str, Any] | None:
@@ -95,8 +104,9 @@ def granted(session: Session, complaint_id: UUID, besides: UUID) -> list[Offer]:
     return list(session.scalars(asked.order_by(Offer.id)))
 
 
-def has_one(session: Session, offer_id: UUID) -> bool:
-    return session.execute(select(_OVERRIDE.offer_id).where(_OVERRIDE.offer_id == offer_id)).first() is not None
+def last(session: Session, offer_id: UUID) -> OfferOverride | None:
+    asked = select(OfferOverride).where(OfferOverride.offer_id == offer_id)
+    return session.scalars(asked.order_by(OfferOverride.number.desc()).limit(1)).one_or_none()
 
 
 def report(session: Session, actor: Actor, given: Mapping[str, Any]) -> dict[str, Any]:
@@ -105,7 +115,7 @@ def report(session: Session, actor: Actor, given: Mapping[str, Any]) -> dict[str
         select()
         .select_from(Offer)
         .join(Complaint, Complaint.id == Offer.complaint_id)
-        .outerjoin(OfferOverride, OfferOverride.offer_id == Offer.id)
+        .outerjoin(OfferOverride, and_(OfferOverride.offer_id == Offer.id, _COUNTS))
         .where(*_asked(actor, given))
     )
     overridden = func.count(_OVERRIDE.offer_id)
@@ -122,6 +132,8 @@ def report(session: Session, actor: Actor, given: Mapping[str, Any]) -> dict[str
 _LISTED: Final[AnySelect] = (
     select(
         OfferOverride.offer_id,
+        OfferOverride.number,
+        _COUNTS.label("counts"),
         Offer.complaint_id,
         Complaint.reference.label("complaint_reference"),
         Offer.kind,
@@ -142,11 +154,11 @@ _LISTED: Final[AnySelect] = (
     .join(Complaint, Complaint.id == Offer.complaint_id)
     .outerjoin(Agent, and_(Agent.id == OfferOverride.actor_id, OfferOverride.actor_kind == "agent"))
 )
-_NEWEST: Final = Order((OfferOverride.offer_id,), (UUID,), descending=True)
+_NEWEST: Final = Order((OfferOverride.offer_id, OfferOverride.number), (UUID, int), descending=True)
 
 
 def list_overrides(session: Session, actor: Actor, page: Page, given: Mapping[str, Any]) -> Listed:
-    """One by one, with what was said of each; the offer that was drafted last comes first."""
+    """One by one, with what was said each time; the offer that was drafted last comes first, and of it what was said last."""
     conditions = _asked(actor, given)
     conditions += [OfferOverride.direction == given["direction"]] if "direction" in given else []
     if "agent_id" in given:

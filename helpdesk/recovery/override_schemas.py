@@ -71,7 +71,15 @@ class OverridesQuery(OverrideQuery, PageQuery):
 
 
 class SuggestionOverride(OfferOverride):
-    """One offer that differs from what was suggested."""
+    """What was said once of an offer that differs from what was suggested."""
+
+    counts = fields.Boolean(
+        required=True,
+        metadata={
+            "description": "False: something was said of the offer later, and the report counts that.",
+            "example": True,
+        },
+    )
 
     given = MoneyField(required=True, metadata={"description": "What was offered of it."})
     offer_id = fields.UUID(required=True)

@@ -361,14 +361,14 @@ class TestReport:
                 "kind": "re_performance", "status": "drafted", "direction": "kind", "suggested": eur("30.00"),
                 "given": eur("30.00"), "by": eur("0.00"), "reason": "He wanted it cleaned.", "floor_reason": None,
                 "at": other["created_at"], "actor_kind": "agent", "actor_id": str(manager.id),
-                "actor_name": agent_name(manager),
+                "actor_name": agent_name(manager), "counts": True,
             },
             {
                 "offer_id": more["id"], "complaint_id": complaint["id"], "complaint_reference": complaint["reference"],
                 "kind": "voucher", "status": "drafted", "direction": "over", "suggested": eur("30.00"),
                 "given": eur("60.00"), "by": eur("30.00"), "reason": WHY["override_reason"], "floor_reason": None,
                 "at": more["created_at"], "actor_kind": "agent", "actor_id": str(agent.id),
-                "actor_name": agent_name(agent),
+                "actor_name": agent_name(agent), "counts": True,
             },
         ]  # fmt: skip
         first = auditor.get(f"{path}?limit=1").json
