@@ -72,7 +72,8 @@ def _first_issue() -> Any:
 
 def cases(session: Session, actor: Actor, since: datetime, before: datetime) -> Sequence[Any]:
     """Complaints that were decided in the span, each with what it is like, what it is compared by, and what was granted: `paid`
-    in minor units of `currency`, `remedies` of any kind, and `suggested`, what the playbook said when the first was drafted.
+    in minor units of `currency`, `remedies` of any kind, and `suggested`, what the playbook said when the first was drafted that
+    was reckoned in it: what came to nothing may have been in another one.
     Raises `ValidationFailed` for more than one answer can weigh.
     """
     first = _first_issue()
@@ -86,9 +87,14 @@ def cases(session: Session, actor: Actor, since: datetime, before: datetime) -> 
         .where(granted)
         .lateral("sums")
     )
+    offer = _OFFER.suggestion["offer"]
     suggested = (
-        select(_OFFER.suggestion["offer"]["amount"].as_string())
-        .where(_OFFER.complaint_id == _COMPLAINT.id, _OFFER.amount_minor.is_not(None))
+        select(offer["amount"].as_string())
+        .where(
+            _OFFER.complaint_id == _COMPLAINT.id,
+            _OFFER.amount_minor.is_not(None),
+            offer["currency"].as_string() == sums.c.paid_in,
+        )
         .order_by(_OFFER.id)
         .limit(1)
         .scalar_subquery()

@@ -232,6 +232,28 @@ class TestFairness:
         by_tier = next(item for item in found["items"] if item["by"] == "tier" and item["like"])
         assert {test["why_not"] for test in by_tier["tests"]} == {"too_few"}
 
+    def test_ratio_is_to_what_was_suggested_in_that_currency(self, firm: Firm) -> None:
+        """The first offer was drafted while the complaint was still reckoned in euros, and came to nothing."""
+        open_budget(firm.manager, "9000.00", currency="USD", name="Dollars")
+        for number in range(5):
+            complaint = new(firm.agent, firm.team, number, loss=money("60.00"))
+            act(firm.agent, draft(firm.agent, complaint, voucher("20.00")), "withdraw")
+            dollars = {
+                name: {"amount": amount, "currency": "USD"} for name, amount in (("loss", "0.00"), ("price", "200.00"))
+            }
+            path = f"/complaints/{complaint['reference']}"
+            assert firm.agent.patch(path, dollars, if_match="*").status_code == 200
+            given = voucher() | {"amount": {"amount": "20.00", "currency": "USD"}}
+            act(firm.agent, draft(firm.agent, complaint, given), "submit")
+            execute(
+                firm.database,
+                "UPDATE complaint SET status = 'resolved', resolved_at = now(), fault = 'firm' WHERE id = :id",
+                id=complaint["id"],
+            )
+        found = firm.manager.get(f"{FAIRNESS}?by=tier&least=5").json
+        (group,) = next(item for item in found["items"] if item["like"])["groups"]
+        assert (group["amounts"]["median"]["currency"], group["ratios"]["median"]) == ("USD", 0.5)
+
     def test_no_verdict_below_the_stated_n(self, firm: Firm) -> None:
         list(self.decided(firm))
         found = firm.manager.get(f"{FAIRNESS}?by=agent&least=13").json
