@@ -72,6 +72,8 @@ SYSTEM_ACTIONS: Final = frozenset(
 
 ISSUING_ACTIONS: Final = frozenset({"record_issued", "book_issued"})
 """Steps with which it is issued."""
+DELAYING: Final = frozenset({"fail", "doubt"})
+"""Steps after which the customer waits: it could not be issued so far, or nobody knows whether it was."""
 ISSUANCES: Final = ("automatic", "by_hand", "unknown")
 """How it is issued, while it is `issuing`: by Helpdesk; by hand, by a person for whom it waits; or nobody knows whether the
 provider that was asked has done it, and a person is to find out.

@@ -60,6 +60,7 @@ def shown_to_customer(session: Session, offer_id: UUID) -> dict[str, Any]:
             Offer.currency,
             Offer.text,
             Offer.status,
+            Offer.issuance,
             Offer.reason,
             Offer.valid_until,
             Offer.version,
@@ -99,7 +100,7 @@ def shown_to_customer(session: Session, offer_id: UUID) -> dict[str, Any]:
         shown["voucher_balance"] = (shown["voucher_balance"], shown["amount"][1])
     if shown["voucher_code"] is not None and shown["delivered_at"] is None:
         note(session, _SEEN, NewDuty(SEEN, offer_id, {}, str(offer_id), None).row(shown["now"]))
-    shown["delayed"] = shown["status"] == "failed"
+    shown["delayed"] = shown["status"] == "failed" or shown["issuance"] == "unknown"
     shown["status"] = told_to_customer(shown["status"], in_time=in_time)
     shown["answers"] = () if shown["status"] == "expired" else answers
     parts = breakdown.read(shown["breakdown"])

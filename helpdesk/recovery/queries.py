@@ -24,7 +24,7 @@ from helpdesk.kernel.outbox import Duty
 from helpdesk.kernel.pagination import Listed, Order, Page, listed
 from helpdesk.recovery import override_queries
 from helpdesk.recovery.kinds import ISSUING_TOPICS, OUTSIDE
-from helpdesk.recovery.lifecycle import BEFORE_CUSTOMER, ISSUING_ACTIONS, UNANSWERED, Situation
+from helpdesk.recovery.lifecycle import BEFORE_CUSTOMER, DELAYING, ISSUING_ACTIONS, UNANSWERED, Situation
 from helpdesk.recovery.models import Offer, OfferTransition
 from helpdesk.recovery.points_models import PointsEntry, PointsLot, PointsPart
 from helpdesk.recovery.provider_models import RemedyOrder
@@ -373,6 +373,16 @@ def failed_before(session: Session, complaint: Complaint, within_days: int) -> t
         "since": complaint.received_at - timedelta(days=within_days),
     }
     return tuple(session.execute(_FAILED_BEFORE, asked).scalars())
+
+
+def was_delayed(session: Session, offer: Offer) -> bool:
+    """Whether one of its steps before the last said that it could not be issued so far, or that nobody knows."""
+    found = select(OfferTransition.id).where(
+        OfferTransition.offer_id == offer.id,
+        OfferTransition.number < offer.steps,
+        OfferTransition.action.in_(DELAYING),
+    )
+    return session.execute(found.limit(1)).first() is not None
 
 
 def due_to_expire(session: Session, limit: int) -> Sequence[UUID]:

@@ -426,7 +426,7 @@ class PublicOffer(Schema):
     delayed = fields.Boolean(
         required=True,
         metadata={
-            "description": "What they accepted could not be issued so far; somebody sees to it.",
+            "description": "What they accepted could not be issued so far, or nobody knows whether it was; somebody sees to it.",
             "example": False,
         },
     )

@@ -13,10 +13,10 @@ from helpdesk.complaints.person_queries import Recipient, complainant_of
 from helpdesk.kernel.mail import queue_mail
 from helpdesk.kernel.money import Money
 from helpdesk.kernel.unit_of_work import UnitOfWork
-from helpdesk.recovery import breakdown, breakdown_words, option_queries, texts
+from helpdesk.recovery import breakdown, breakdown_words, option_queries, queries, texts
 from helpdesk.recovery.breakdown import Part
 from helpdesk.recovery.kinds import CONFIRMED, TABLE, TOLD
-from helpdesk.recovery.lifecycle import BEFORE_CUSTOMER
+from helpdesk.recovery.lifecycle import BEFORE_CUSTOMER, DELAYING
 from helpdesk.recovery.models import Offer
 from helpdesk.recovery.option_models import OfferOption
 from helpdesk.recovery.queries import Held
@@ -34,7 +34,7 @@ def where_to_say(session: Session, offer_id: UUID, link_of: Callable[[UUID, date
 
 
 def undone(uow: UnitOfWork, held: Held, action: str, source: str) -> None:
-    """With a step that takes from them what they had, or were promised, or with which that did not work for the first time."""
+    """With a step that takes from them what they had, or were promised, or after which they wait for it: of that once for one offer."""
     offer = held.offer
     if action == "revoke" and source in BEFORE_CUSTOMER:
         options = option_queries.kept(uow.session, offer.id)
@@ -44,7 +44,7 @@ def undone(uow: UnitOfWork, held: Held, action: str, source: str) -> None:
     kind = None
     if action == "revoke" and source == "failed":
         kind = "offer_revoked"
-    elif action == "fail" and offer.round == 1:
+    elif action in DELAYING and not queries.was_delayed(uow.session, offer):
         kind = "offer_failed"
     elif action == "reverse" and TABLE[offer.kind].taken_back == "voided":
         kind = "offer_reversed"

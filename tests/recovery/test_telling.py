@@ -11,11 +11,13 @@ import pytest
 from sqlalchemy import text
 
 from helpdesk.kernel.unit_of_work import Database
-from helpdesk.recovery import telling
+from helpdesk.recovery import asking, telling
 from helpdesk.recovery.offers import Links
 from helpdesk.wiring import Program
 from tests.conftest import SIGNING_KEY, Caller, complaint_body
 from tests.recovery.helpers import act, draft, eur, issued, offered, token, violations, voucher
+from tests.recovery.providing import refund, status, work
+from tests.recovery.reference_provider import ReferenceProvider
 
 pytestmark = pytest.mark.usefixtures("budget")
 
@@ -111,6 +113,39 @@ class TestDidNotWork:
         act(manager, offer, "revoke", reason="It is not made any more.")
         assert "offer_revoked" in letters(database, offer)
         assert violations(database) == []
+
+    @pytest.mark.parametrize("answer", ["away", "wordless"])
+    def test_nor_when_nobody_knows_whether_it_did(
+        self,
+        program: Program,
+        agent: Caller,
+        senior: Caller,
+        anonymous: Caller,
+        complaint: dict[str, Any],
+        provider: ReferenceProvider,
+        answer: str,
+    ) -> None:
+        """Its provider is asked until it is given up, and a person is to find out: that may take weeks."""
+        provider.away = answer == "away"
+        provider.plan, provider.faults = [answer] * 3 * asking.MOST_ATTEMPTS, frozenset({"lagging"})
+        offer = offered(agent, complaint, refund())
+        path = f"/public/offers/{token(offer)}"
+        anonymous.pay(f"{path}/accept", {})
+        work(program)
+        assert anonymous.get(path).json["delayed"] is False, "it is asked again in a moment"
+        assert "offer_failed" not in letters(program.database, offer)
+        work(program, asking.MOST_ATTEMPTS)
+        assert status(agent, offer) == ("issuing", "unknown")
+        shown = anonymous.get(path).json
+        assert (shown["status"], shown["delayed"]) == ("accepted", True)
+        assert "It did not work so far. We are on it" in anonymous.client.get(f"/offers/{token(offer)}").text
+        assert "We are on it, and write to you" in letters(program.database, offer)["offer_failed"]
+        act(senior, offer, "ask_again")
+        work(program, asking.MOST_ATTEMPTS)
+        assert status(agent, offer) == ("issuing", "unknown"), "once more"
+        act(senior, offer, "fail", reason="They have nothing of it.")
+        letters(program.database, offer)  # still one of each
+        assert violations(program.database) == []
 
 
 class TestLetters:
