@@ -137,7 +137,9 @@ def _exchange(
         read = answer.read(MOST_ANSWERED + 1)
     except (OSError, http.client.HTTPException, ValueError) as error:
         timed_out = connection.over or isinstance(error, TimeoutError)
-        raise Unanswered(type(error).__name__, status, timed_out=timed_out) from error
+        # Whoever is cut off looks as if they had hung up.
+        why = f"nothing whole within {connection.timeout:g} s" if timed_out else type(error).__name__
+        raise Unanswered(why, status, timed_out=timed_out) from error
     if len(read) > MOST_ANSWERED:
         raise Unanswered("the answer is too long", status)
     if answer.length or connection.over:  # bytes that did not come

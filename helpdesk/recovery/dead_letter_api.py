@@ -51,7 +51,7 @@ def _allowed(session: Session, actor: Actor, row: dict[str, Any]) -> list[dict[s
     "/recovery/dead-letters/<uuid:offer_id>/settle",
     operation_id="settle_contradiction",
     summary="Record that what a provider says against what is recorded was seen to, and how",
-    description="Until then what failed is neither issued anew nor taken back. `outcome` says what holds. What failed and was `issued` "
+    description="Until then what failed is neither issued anew nor taken back, and nobody is asked again. `outcome` says what holds. What failed and was `issued` "
     "all the same is booked: it is issued, the customer is written, and its money is spent from the budget that pays today; without "
     "room there, it waits until more is allocated. What is recorded as issued and was `not_issued` is to be reversed first. "
     "What was paid once more than is recorded (`issued_beside`) is spent once more, in the offer's own budget while that pays and has room; "

@@ -30,7 +30,7 @@ class DeadLetter(OfferSummary):
         allow_none=True,
         metadata={
             "description": "The provider's word, or what went wrong; all that it says against what is recorded, payments first.",
-            "example": "no answer: TimeoutError",
+            "example": "no answer: nothing whole within 10 s",
         },
     )
     attempts = fields.Integer(required=True, metadata={"description": "How often it was tried.", "example": 40})

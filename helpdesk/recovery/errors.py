@@ -188,8 +188,8 @@ class BooksDiffer(Conflict):
     code = "books_differ"
     title = "What is recorded of this offer says otherwise"
     advice = (
-        "What is recorded as issued and was not: `reverse` it, then settle this. What is being issued: wait for what comes of it, "
-        "or say so (`record_issued`, `fail`), then settle this. What failed and was issued is `issued`, not `issued_beside`."
+        "What is recorded as issued and was not: `reverse` it, then settle this. What is being issued anew and was issued before: "
+        "say so (`record_issued` with that reference, or `fail`), then settle this. What failed and was issued is `issued`, not `issued_beside`."
     )
 
 

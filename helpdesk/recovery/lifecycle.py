@@ -82,8 +82,8 @@ provider that was asked has done it, and a person is to find out.
 
 @dataclass(frozen=True, slots=True)
 class Situation:
-    """What the requirements below ask about an offer at one moment. `used`: something was bought with its voucher.
-    `settles`: who asks may say what came of its issuance: the program always, a person while it waits for one.
+    """What the requirements below ask about an offer at one moment. `used`: something was bought with its voucher,
+    or with its points. `ended`: their time is over. `settles`: who asks may say what came of its issuance: the program always, a person while it waits for one.
     `delivered`: the customer has it. `unknown`: nobody knows whether its provider has done it. `asked`: its provider is asked,
     again and again. `contradicted`: its provider says something else than what is recorded. `counters`: how often the customer
     asked for something else. `reported`: they said that it did not come.
@@ -92,6 +92,7 @@ class Situation:
     kind: str
     in_time: bool
     used: bool = False
+    ended: bool = False
     settles: bool = True
     delivered: bool = False
     unknown: bool = False
@@ -335,7 +336,10 @@ LIFECYCLE: Final = Lifecycle(
             "offer:issue",
             "Ask the provider now, with the same key: how it stands, and to issue it if it has not",
             (),
-            (Requirement("not_in_doubt", "no provider is asked for it.", lambda row: row.unknown or row.asked),),
+            (
+                Requirement("not_in_doubt", "no provider is asked for it.", lambda row: row.unknown or row.asked),
+                _NOT_CONTRADICTED,
+            ),
         ),
         Transition(
             "confirm_delivery",
@@ -419,6 +423,9 @@ LIFECYCLE: Final = Lifecycle(
                     "points_used",
                     "some of its points were used; reverse those uses first (POST /customers/{id}/points/burns/{id}/reverse).",
                     lambda row: row.kind != "points" or not row.used,
+                ),
+                Requirement(
+                    "has_ended", "its time is over, and nothing is left to take back.", lambda row: not row.ended
                 ),
             ),
         ),

@@ -2,6 +2,7 @@
 
 import click
 
+from helpdesk.kernel import outgoing
 from helpdesk.kernel.signatures import is_secret
 from helpdesk.recovery.kinds import OUTSIDE
 from helpdesk.recovery.provider_check import Probe, check
@@ -28,12 +29,16 @@ def check_provider(
         raise click.UsageError("--secret: write whsec_ and the base64 of 24 to 64 bytes.")
     probe = Probe(url=url, secret=secret, private=private, timeout=timeout, kind=kind, amount=amount, currency=currency)
     broken = 0
-    for finding in check(probe):
-        click.echo(
-            f"{'pass' if finding.holds else 'FAIL'}  {finding.what}"
-            + (f": {finding.instead}" if finding.instead else "")
-        )
-        broken += not finding.holds
+    try:
+        for finding in check(probe):
+            click.echo(
+                f"{'pass' if finding.holds else 'FAIL'}  {finding.what}"
+                + (f": {finding.instead}" if finding.instead else "")
+            )
+            broken += not finding.holds
+    except outgoing.NotReached as error:
+        hint = "" if private else " (--private: also addresses that are not public, and http://)"
+        raise click.ClickException(f"Nothing can be sent there: {error}{hint}. What follows was not tried.") from None
     if broken:
         raise click.ClickException(f"{broken} promises are not kept.")
     click.echo("The provider keeps the contract.")

@@ -39,8 +39,8 @@ _back: Final = aliased(VoucherEntry)
 @dataclass(frozen=True, slots=True)
 class Held:
     """An offer and its complaint, both locked, in that knowledge passed on. `now`: when the transaction began, by the
-    database's clock; all of one transaction is decided by one time. `used`: something was bought with its voucher.
-    `settles`: whoever holds it may say what came of its issuance. `contradicted`: its provider says something else of that than what
+    database's clock; all of one transaction is decided by one time. `used`: something was bought with its voucher,
+    or with its points. `ended`: their time is over. `settles`: whoever holds it may say what came of its issuance. `contradicted`: its provider says something else of that than what
     is recorded.
     """
 
@@ -48,6 +48,7 @@ class Held:
     offer: Offer
     now: datetime
     used: bool
+    ended: bool
     settles: bool
     contradicted: bool
 
@@ -66,6 +67,7 @@ class Held:
             self.offer.valid_until,
             self.now,
             used=self.used,
+            ended=self.ended,
             settles=self.settles,
             delivered=self.offer.delivered_at is not None,
             unknown=self.offer.issuance == "unknown",
@@ -193,10 +195,10 @@ def _held(session: Session, complaint: Complaint, offer_id: UUID, now: datetime)
 def _with_uses(session: Session, complaint: Complaint, offer: Offer, now: datetime) -> Held:
     # Asked under the offer's lock, which whoever uses the voucher holds; of points it is asked again under their account's.
     asked = offer.kind in {"voucher", "points"} and offer.status == "issued"
-    used = asked and bool(session.execute(_IS_USED, {"offer_id": offer.id}).scalar_one())
-    asked = offer.status == "failed"
+    used, ended = session.execute(_IS_USED, {"offer_id": offer.id}).one() if asked else (False, False)
+    asked = offer.status == "failed" or offer.issuance == "unknown"
     contradicted = asked and bool(session.execute(_IS_CONTRADICTED, {"offer_id": offer.id}).scalar_one())
-    return Held(complaint, offer, now, used, settles=True, contradicted=contradicted)
+    return Held(complaint, offer, now, used, ended, settles=True, contradicted=contradicted)
 
 
 def _lock_offer(session: Session, offer_id: UUID, complaint_id: UUID) -> Offer:
@@ -225,12 +227,16 @@ _POINTS_BURNT: Final = exists().where(
     PointsEntry.kind == "burn", ~exists().where(_points_back.reverses_id == PointsEntry.id),
 ).correlate(Offer)  # fmt: skip
 _USED: Final = or_(_VOUCHER_USED, _POINTS_BURNT)
+_ENDED: Final = or_(
+    exists().where(Voucher.offer_id == Offer.id, Voucher.expires_at <= func.now()).correlate(Offer),
+    exists().where(PointsLot.offer_id == Offer.id, PointsLot.expires_at <= func.now()).correlate(Offer),
+)
 CONTRADICTED: Final = exists().where(
     RemedyOrder.offer_id == Offer.id,
     RemedyOrder.contradicted_at.is_not(None),
     RemedyOrder.contradiction_settled_at.is_(None),
 ).correlate(Offer)  # fmt: skip
-_IS_USED: Final = select(_USED).where(Offer.id == bindparam("offer_id"))
+_IS_USED: Final = select(_USED, _ENDED).where(Offer.id == bindparam("offer_id"))
 _IS_CONTRADICTED: Final = select(CONTRADICTED).where(Offer.id == bindparam("offer_id"))
 OFFER: Final[Any] = (
     select(
@@ -273,6 +279,7 @@ OFFER: Final[Any] = (
         Offer.created_at,
         func.now().label("now"),
         _USED.label("used"),
+        _ENDED.label("ended"),
         CONTRADICTED.label("contradicted"),
     )
     .select_from(Offer)

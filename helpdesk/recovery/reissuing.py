@@ -47,12 +47,11 @@ def retry_all(
 
 def _try(database: Database, actor: Actor, offer_id: UUID, why: str, to: Links) -> dict[str, Any]:
     """`action`, `status`, `code` and `detail`: the outcome, as if it had been a request of its own."""
-    action = STEPS.get(why)
+    action = STEPS.get(why)  # None: contradicted
     outcome = {"action": action, "status": 200, "code": None, "detail": None}
     error: DomainError
     try:
-        # What is contradicted is tried as what failed: the lifecycle refuses it, and says what is to be settled first.
-        again(lambda: _do(database, actor, offer_id, action or STEPS["failed"], to), what="a dead letter")
+        again(lambda: _do(database, actor, offer_id, action, to), what="a dead letter")
     except DomainError as refused:
         error = refused
     except DBAPIError as broken:
@@ -65,6 +64,9 @@ def _try(database: Database, actor: Actor, offer_id: UUID, why: str, to: Links) 
     return outcome | {"status": error.status, "code": error.code, "detail": error.in_one_text}
 
 
-def _do(database: Database, actor: Actor, offer_id: UUID, action: str, to: Links) -> None:
+def _do(database: Database, actor: Actor, offer_id: UUID, action: str | None, to: Links) -> None:
+    """`action` None: what would be tried if it were not contradicted, so that the lifecycle refuses it and says what is to be settled."""
     with database.unit_of_work(actor) as uow:
-        offers.act(uow, actor, queries.hold(uow.session, actor, offer_id), action, {}, to=to)
+        held = queries.hold(uow.session, actor, offer_id)
+        tried = action or STEPS["unknown" if held.offer.status == "issuing" else "failed"]
+        offers.act(uow, actor, held, tried, {}, to=to)

@@ -81,6 +81,7 @@ def allowed(session: Session, actor: Actor, row: dict[str, Any]) -> list[dict[st
         row["valid_until"],
         row["now"],
         used=row["used"],
+        ended=row["ended"],
         settles=row["issuance"] != "automatic",
         delivered=row["delivered_at"] is not None,
         unknown=row["issuance"] == "unknown",

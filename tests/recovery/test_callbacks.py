@@ -522,6 +522,37 @@ class TestContradictions:
         assert call_back(anonymous, registered, said(pending)).json["contradicts"] == contradicts
         assert violations(program.database) == []
 
+    def is_not_asked_again(self, senior: Caller, registered: dict[str, Any], offer: dict[str, Any]) -> None:
+        """Nobody pays a second time by a click."""
+        (shown,) = self.letters(senior)
+        (step,) = [item for item in shown["allowed_actions"] if item["action"] == "ask_again"]
+        assert [need["code"] for need in step["missing"]] == ["contradicted"]
+        assert refused(senior.pay(f"/offers/{offer['id']}/actions/ask_again", {})) == (409, "action_not_allowed")
+        (tried,) = senior.pay(f"/recovery/providers/{registered['id']}/retry-dead-letters", {}).json["items"]
+        assert (tried["action"], tried["code"]) == (None, "action_not_allowed")
+        assert "says that it was issued" in tried["detail"]
+
+    def test_once_it_is_settled_it_is_asked_again(
+        self,
+        program: Program,
+        anonymous: Caller,
+        senior: Caller,
+        registered: dict[str, Any],
+        failed: dict[str, Any],
+        provider: ReferenceProvider,
+    ) -> None:
+        act(senior, failed, "retry")
+        provider.plan = ["error"]
+        work(program)
+        call_back(anonymous, registered, said(failed), message_id="m2")
+        assert settle(senior, failed, {"outcome": "not_issued", "reason": "They looked."}).status_code == 200
+        act(senior, failed, "ask_again")
+        work(program)
+        assert status(senior, failed) == ("issued", None)
+        posted = {key for method, key in provider.asked if method == "POST"}
+        assert posted == {f"{failed['id']}-1", f"{failed['id']}-2"}
+        assert violations(program.database) == []
+
     @pytest.mark.parametrize(
         ("asked", "issuance"), [(False, "by_hand"), (True, "unknown")], ids=["nobody asked", "the next was asked"]
     )
@@ -544,6 +575,8 @@ class TestContradictions:
             work(program)
         assert call_back(anonymous, registered, said(failed), message_id="m2").json["contradicts"]
         assert status(agent, failed) == ("issuing", issuance)
+        if asked:
+            self.is_not_asked_again(senior, registered, failed)
         work(program)
         posted = [key for method, key in provider.asked if method == "POST"]
         assert posted == [f"{failed['id']}-{number}" for number in range(1, 3 if asked else 2)]

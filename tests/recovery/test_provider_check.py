@@ -4,7 +4,7 @@ import pytest
 from click.testing import CliRunner
 
 from helpdesk.cli import main
-from helpdesk.kernel import signatures
+from helpdesk.kernel import outgoing, signatures
 from helpdesk.recovery.provider_check import PROMISES, Probe, check
 from tests.recovery.reference_provider import ReferenceProvider, running
 
@@ -48,10 +48,11 @@ def test_each_fault_is_caught(fault: str) -> None:
         assert broken(provider) == BROKEN[fault]
 
 
-def test_one_that_is_away_breaks_everything() -> None:
+def test_of_one_that_is_away_nothing_is_said() -> None:
     with running(ReferenceProvider(signatures.new_secret())) as provider:
         pass
-    assert broken(provider) == set(PROMISES)
+    with pytest.raises(outgoing.NotReached):
+        broken(provider)
 
 
 class TestCommand:
@@ -74,7 +75,14 @@ class TestCommand:
         with running(ReferenceProvider(signatures.new_secret())) as provider:
             status, said = self.run(provider)
         assert (status, provider.asked) == (1, [])
-        assert "not one that we send to" in said
+        assert "not one that we send to (--private" in said
+        assert ("FAIL" in said, "was not tried" in said) == (False, True)
+
+    def test_where_nobody_is(self) -> None:
+        with running(ReferenceProvider(signatures.new_secret())) as provider:
+            pass
+        status, said = self.run(provider, "--private")
+        assert (status, said) == (1, "Error: Nothing can be sent there: ConnectionRefusedError. What follows was not tried.\n")
 
     def test_a_secret_that_is_none(self) -> None:
         status, said = self.run(ReferenceProvider("geheim", url="https://pay.example.com"))

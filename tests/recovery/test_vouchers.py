@@ -271,6 +271,20 @@ class TestWithdrawn:
         act(manager, offer, "reverse", reason="Sent to the wrong person.")
         assert violations(database) == []
 
+    @pytest.mark.parametrize("written_off", [False, True])
+    def test_not_when_its_time_is_over(
+        self, database: Database, manager: Caller, agent: Caller, till: Caller, code: str, written_off: bool
+    ) -> None:
+        past_its_time(database)
+        if written_off:
+            assert jobs.expire_vouchers(database) == 1
+        offer = the_offer(agent)
+        answer = manager.pay(f"/offers/{offer['id']}/actions/reverse", {"reason": "x"})
+        assert (refused(answer), answer.json["missing"][0]["code"]) == ((409, "action_not_allowed"), "has_ended")
+        listed = manager.get(f"/offers/{offer['id']}").json["allowed_actions"]
+        (shown,) = [item for item in listed if item["action"] == "reverse"]
+        assert [need["code"] for need in shown["missing"]] == ["has_ended"]
+
     def test_used_and_reversed_at_once(
         self, database: Database, manager: Caller, agent: Caller, till: Caller, parts: str
     ) -> None:
