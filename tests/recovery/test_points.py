@@ -310,6 +310,15 @@ class TestReverseTheOffer:
         act(manager, offer, "reverse", reason="x")
         assert violations(program.database) == []
 
+    def test_not_when_their_time_is_over(
+        self, program: Program, manager: Caller, theirs: dict[str, Any], budget: str
+    ) -> None:
+        offer = issued(program, manager, theirs, given())
+        past_their_time(program.database, 3000)
+        answer = manager.pay(f"/offers/{offer['id']}/actions/reverse", {"reason": "x"})
+        assert (refused(answer), answer.json["missing"][0]["code"]) == ((409, "action_not_allowed"), "has_ended")
+        assert manager.get(f"/budgets/{budget}").json["committed"] == eur("30.00")
+
     def test_at_once_with_a_burn(
         self, program: Program, manager: Caller, theirs: dict[str, Any], customer: str, budget: str
     ) -> None:

@@ -82,7 +82,10 @@ class TestCommand:
         with running(ReferenceProvider(signatures.new_secret())) as provider:
             pass
         status, said = self.run(provider, "--private")
-        assert (status, said) == (1, "Error: Nothing can be sent there: ConnectionRefusedError. What follows was not tried.\n")
+        assert (status, said) == (
+            1,
+            "Error: Nothing can be sent there: ConnectionRefusedError. What follows was not tried.\n",
+        )
 
     def test_a_secret_that_is_none(self) -> None:
         status, said = self.run(ReferenceProvider("geheim", url="https://pay.example.com"))
