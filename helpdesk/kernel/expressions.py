@@ -170,6 +170,11 @@ class Expression:
         """The facts that it asks for."""
         return frozenset(leaf.name for leaf in self.root.comparisons())
 
+    @property
+    def named(self) -> Iterator[tuple[str, Field, Any]]:
+        """Of each comparison: name and field of the fact, and what is wanted of it, a frozenset for several, None for nothing."""
+        return ((leaf.name, leaf.field, leaf.wanted) for leaf in self.root.comparisons())
+
     @cached_property
     def asks_for_changes(self) -> bool:
         """Whether it can only be answered for an event."""

@@ -16,6 +16,7 @@ from helpdesk.recovery import tariff_schemas as schemas
 from helpdesk.recovery.case_facts import as_kept, read_kept
 from helpdesk.recovery.errors import TariffExists
 from helpdesk.recovery.tariff_models import Tariff
+from helpdesk.recovery.tariffs import Made
 
 blp = Blueprint(
     "tariffs", __name__, description="What laws and schemes lay down: tariffs by date, and the facts that they go by."
@@ -36,23 +37,25 @@ def list_tariffs(session: Session, _actor: Actor, page: Page, given: dict[str, A
     return tariff_queries.list_tariffs(session, page, given)
 
 
-def _show(session: Session, _actor: Actor, tariff_code: str) -> dict[str, Any]:
-    return tariff_queries.tariff_detail(session, tariff_code)
+def _show(session: Session, _actor: Actor, made: Made) -> dict[str, Any]:
+    return tariff_queries.tariff_detail(session, made.tariff) | {"warnings": made.warnings}
 
 
 @blp.write(
     "/tariffs",
     operation_id="create_tariff",
     summary="Create a tariff with its first version",
+    description="`warnings` tells what is allowed and perhaps not meant: it changes what held on days that are over, or another tariff "
+    "pays for the same in the same cases, so that both are owed.",
     body=schemas.TariffIn,
-    answer=schemas.Tariff,
+    answer=schemas.TariffMade,
     status=201,
     permission="playbook:manage",
     show=_show,
     location=lambda shown: f"/api/v1/tariffs/{shown['id']}",
     errors=(TariffExists,),
 )
-def create_tariff(uow: UnitOfWork, actor: Actor, given: dict[str, Any]) -> str:
+def create_tariff(uow: UnitOfWork, actor: Actor, given: dict[str, Any]) -> Made:
     return tariffs.create(uow, actor, given)
 
 
@@ -86,9 +89,10 @@ def list_versions(session: Session, _actor: Actor, page: Page, given: dict[str, 
     operation_id="add_tariff_version",
     summary="Let other numbers hold from a day on",
     description="Versions are never changed. On a day the one that begins last counts, and of two that begin on the same day the "
-    "newer: that is how a mistake is put right, also for the past. Suggestions and offers that were made keep what made them.",
+    "newer: that is how a mistake is put right, also for the past. Suggestions and offers that were made keep what made them. "
+    "`warnings` tells what is perhaps not meant.",
     body=schemas.TariffVersionIn,
-    answer=schemas.Tariff,
+    answer=schemas.TariffMade,
     status=201,
     permission="playbook:manage",
     load=tariff_queries.tariff_for_update,
@@ -96,7 +100,7 @@ def list_versions(session: Session, _actor: Actor, page: Page, given: dict[str, 
     location=lambda shown: f"/api/v1/tariffs/{shown['id']}/versions",
     if_match="required",
 )
-def add_version(uow: UnitOfWork, actor: Actor, tariff: Tariff, given: dict[str, Any]) -> str:
+def add_version(uow: UnitOfWork, actor: Actor, tariff: Tariff, given: dict[str, Any]) -> Made:
     return tariffs.add_version(uow, actor, tariff, given)
 
 

@@ -8,6 +8,7 @@ from helpdesk.kernel.schemas import Choice, Flag, Line, PageQuery, Pattern, Sche
 from helpdesk.recovery.case_fact_schemas import CODE, CaseFactsIn
 from helpdesk.recovery.schemas import known_currency
 from helpdesk.recovery.tariff_methods import CODES, METHODS
+from helpdesk.recovery.tariff_warnings import MOST
 
 _NUMBERS: Final = {"units": {"missed_appointments": "32.31"}}
 _CONDITION: Final = {"field": "missed_appointments", "operator": "is_set"}
@@ -107,6 +108,28 @@ class Tariff(Schema):
         TariffVersion, required=True, allow_none=True, metadata={"description": "Null: no version holds on that day."}
     )
     created_at = Timestamp(required=True)
+
+
+class TariffWarning(Schema):
+    pointer = fields.String(required=True, metadata={"example": "/condition"})
+    code = fields.String(
+        required=True,
+        metadata={
+            "description": "`changes_past`, `past_not_known` (of days that are over), or `owed_beside` another tariff.",
+            "example": "owed_beside",
+        },
+    )
+    detail = fields.String(
+        required=True, metadata={"example": "uk.telecom (version 6) is for such cases too: both are owed."}
+    )
+
+
+class TariffMade(Tariff):
+    warnings = fields.List(
+        fields.Nested(TariffWarning),
+        required=True,
+        metadata={"description": f"Of the version that was made; at most {MOST}."},
+    )
 
 
 class TariffQuery(PageQuery):

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 from importlib import resources
 from typing import Any, Final
@@ -14,15 +15,24 @@ from helpdesk.kernel.expressions import read
 from helpdesk.kernel.facts import Vocabulary
 from helpdesk.kernel.schemas import json_safe
 from helpdesk.kernel.unit_of_work import UnitOfWork
-from helpdesk.recovery import rule_facts, tariff_methods, tariff_queries, tariffs_in_force
+from helpdesk.recovery import rule_facts, tariff_methods, tariff_queries, tariff_warnings, tariffs_in_force
 from helpdesk.recovery.errors import TariffExists
 from helpdesk.recovery.tariff_events import TariffChanged, TariffsShipped
 from helpdesk.recovery.tariff_models import Tariff, TariffVersion
+from helpdesk.recovery.tariffs_in_force import Version
 
 SPEC: Final = ("title", "source", "note", "method", "currency", "set_off", "held_before", "condition", "numbers")
 
 
-def create(uow: UnitOfWork, actor: Actor, given: Mapping[str, Any]) -> str:
+@dataclass(frozen=True, slots=True)
+class Made:
+    """`warnings`: what is odd about the version (`tariff_warnings`)."""
+
+    tariff: str
+    warnings: list[dict[str, str]]
+
+
+def create(uow: UnitOfWork, actor: Actor, given: Mapping[str, Any]) -> Made:
     """`given`: `id`, and all of a version (`tariff_schemas.TariffVersionIn`). Raises `TariffExists`, `ValidationFailed`."""
     tariff_queries.installing(uow.session)
     if tariff_queries.known(uow.session, given["id"]):
@@ -34,14 +44,15 @@ def create(uow: UnitOfWork, actor: Actor, given: Mapping[str, Any]) -> str:
     return _keep(uow, actor, tariff, given, spec)
 
 
-def add_version(uow: UnitOfWork, actor: Actor, tariff: Tariff, given: Mapping[str, Any]) -> str:
+def add_version(uow: UnitOfWork, actor: Actor, tariff: Tariff, given: Mapping[str, Any]) -> Made:
     """Another version of a locked tariff. Raises `ValidationFailed`."""
     spec = _checked(uow, given)
     tariff.touch()
     return _keep(uow, actor, tariff, given, spec)
 
 
-def _keep(uow: UnitOfWork, actor: Actor, tariff: Tariff, given: Mapping[str, Any], spec: dict[str, Any]) -> str:
+def _keep(uow: UnitOfWork, actor: Actor, tariff: Tariff, given: Mapping[str, Any], spec: dict[str, Any]) -> Made:
+    warnings = _warnings(uow, tariff, given, spec)
     before = tariff_queries.version_row(uow.session, tariff.id, given["valid_from"])
     until = given.get("valid_until")
     _add(uow, tariff.id, tariff.version, (given["valid_from"], until), spec, created_by=actor.id)
@@ -57,7 +68,15 @@ def _keep(uow: UnitOfWork, actor: Actor, tariff: Tariff, given: Mapping[str, Any
             changes=differences({} if before is None else before["spec"], spec),
         ),
     )
-    return tariff.id
+    return Made(tariff.id, warnings)
+
+
+def _warnings(
+    uow: UnitOfWork, tariff: Tariff, given: Mapping[str, Any], spec: Mapping[str, Any]
+) -> list[dict[str, str]]:
+    condition = read(spec["condition"], rule_facts.KEPT_OF_TARIFFS, kept=True)
+    version = Version(tariff.id, tariff.version, given["valid_from"], given.get("valid_until"), spec, condition)
+    return tariff_warnings.of_version(tariffs_in_force.read_anew(uow.session), version, uow.now.date())
 
 
 def _checked(uow: UnitOfWork, given: Mapping[str, Any]) -> dict[str, Any]:

@@ -84,6 +84,11 @@ class Tariffs:
         found: Version | None = _on_day(self.versions.get(code, ()), day)
         return found
 
+    def telling(self, code: str, day: date) -> tuple[Version | None, bool]:
+        """The version whose condition tells for which cases it is on a day, and whether it is known what it lays down then."""
+        version = self.on(code, day)
+        return (self._gap(code, day), False) if version is None else (version, True)
+
     def lay_down(self, code: str, day: date, known: case_facts.Known) -> Laid:
         """What a tariff that somebody names lays down."""
         version = self.on(code, day)
@@ -125,7 +130,7 @@ class Tariffs:
         named, facts = known.get("tariff"), Facts(values)
         found = []
         for code in sorted({*self.versions, *([named] if named else [])}):
-            version = self.on(code, day) or self._gap(code, day)
+            version, _ = self.telling(code, day)
             meant = version is not None and version.condition is not None and version.condition.holds(facts)
             if meant or code == named:
                 found.append(self.lay_down(code, day, known))
@@ -177,6 +182,11 @@ def _read(row: Any) -> Version:
 
 
 _kept: Final = Kept(_look)
+
+
+def read_anew(session: Session) -> Tariffs:
+    """As they are, also what this process has not heard of yet."""
+    return _all(session)
 
 
 def in_force(session: Session) -> Tariffs:
