@@ -89,6 +89,7 @@ class Offer(Identified, Versioned, Stamped, Base):
             "valid_until",
             postgresql_where=text("status = 'offered' AND reminded_at IS NULL"),
         ),
+        Index("ix_offer_delivered_at", "delivered_at", postgresql_where=text("delivered_at IS NOT NULL")),
         Index("ix_offer_on_its_way", "id", postgresql_where=text("status = 'issued' AND delivered_at IS NULL")),
         Index(
             "uq_offer_successor_of",
