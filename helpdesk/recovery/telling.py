@@ -16,7 +16,7 @@ from helpdesk.kernel.unit_of_work import UnitOfWork
 from helpdesk.recovery import breakdown, breakdown_words, option_queries, queries, texts
 from helpdesk.recovery.breakdown import Part
 from helpdesk.recovery.kinds import CONFIRMED, TABLE, TOLD
-from helpdesk.recovery.lifecycle import BEFORE_CUSTOMER, DELAYING
+from helpdesk.recovery.lifecycle import BEFORE_CUSTOMER, DELAYING, ENDED
 from helpdesk.recovery.models import Offer
 from helpdesk.recovery.option_models import OfferOption
 from helpdesk.recovery.queries import Held
@@ -36,20 +36,35 @@ def where_to_say(session: Session, offer_id: UUID, link_of: Callable[[UUID, date
 def undone(uow: UnitOfWork, held: Held, action: str, source: str) -> None:
     """With a step that takes from them what they had, or were promised, or after which they wait for it: of that once for one offer."""
     offer = held.offer
-    if action == "revoke" and source in BEFORE_CUSTOMER:
-        options = option_queries.kept(uow.session, offer.id)
-        what = "\n".join(f"{option.number}. {_what(offer, option)}" for option in options) or _what(offer, offer)
-        write(uow, offer, "offer_revoked", reference=held.complaint.reference, what=what)
+    kind = _undone(uow, offer, action, source)
+    if kind is None:
         return
-    kind = None
+    options = option_queries.kept(uow.session, offer.id) if source in BEFORE_CUSTOMER else []
+    what = "\n".join(f"{option.number}. {_what(offer, option)}" for option in options) or _what(offer, offer)
+    if offer.status in ENDED and breakdown_words.owes(breakdown.read(offer.breakdown)):
+        what += f"\n\n{texts.stays_owed(offer.language, over=True, taken=source not in BEFORE_CUSTOMER)}"
+    write(uow, offer, kind, mailed_as=_MAILED_AS[action], reference=held.complaint.reference, what=what)
+
+
+_MAILED_AS: Final = {
+    "revoke": "offer_revoked",
+    "fail": "offer_failed",
+    "doubt": "offer_failed",
+    "reverse": "offer_reversed",
+}
+
+
+def _undone(uow: UnitOfWork, offer: Offer, action: str, source: str) -> str | None:
+    """The text that says so; None: they are not written to."""
+    if action == "revoke" and source in BEFORE_CUSTOMER:
+        return "offer_revoked"
     if action == "revoke" and source == "failed":
-        kind = "offer_revoked"
-    elif action in DELAYING and not queries.was_delayed(uow.session, offer):
-        kind = "offer_failed"
-    elif action == "reverse" and TABLE[offer.kind].taken_back == "voided":
-        kind = "offer_reversed"
-    if kind is not None:
-        write(uow, offer, kind, reference=held.complaint.reference, what=_what(offer, offer))
+        return "accepted_revoked"
+    if action in DELAYING and not queries.was_delayed(uow.session, offer):
+        return "offer_failed"
+    if action == "reverse" and TABLE[offer.kind].taken_back == "voided":
+        return "offer_reversed"
+    return None
 
 
 def issued(uow: UnitOfWork, held: Held) -> None:

@@ -64,9 +64,10 @@ def of_it(language: str, amount: Money | None) -> str:
     return Template(template).substitute(amount=money(amount))  # with the space behind it that a language may want
 
 
-def stays_owed(language: str, *, over: bool = False) -> str:
-    """That nothing which is owed is lost with an offer. `over`: it has ended."""
-    return str(_texts()[language]["owed"]["stayed" if over else "stays"])
+def stays_owed(language: str, *, over: bool = False, taken: bool = False) -> str:
+    """That nothing which is owed is lost with an offer. `over`: it has ended; `taken`: after they had accepted it."""
+    name = "stays" if not over else "undone" if taken else "stayed"
+    return str(_texts()[language]["owed"][name])
 
 
 def law(language: str, tariff: str) -> str | None:

@@ -4,20 +4,23 @@ How it can fail: a code is dead at the till and nobody was told; they are told t
 replaced reads as if it were withdrawn; the letter says less than the page; in another language than theirs.
 """
 
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
 import pytest
 from sqlalchemy import text
 
+from helpdesk.kernel.money import Money
 from helpdesk.kernel.unit_of_work import Database
-from helpdesk.recovery import asking, telling
+from helpdesk.recovery import asking, telling, texts
+from helpdesk.recovery.models import LANGUAGES
 from helpdesk.recovery.offers import Links
 from helpdesk.wiring import Program
 from tests.conftest import SIGNING_KEY, Caller, complaint_body
 from tests.recovery.helpers import act, draft, eur, issued, offered, token, violations, voucher
 from tests.recovery.providing import refund, status, work
 from tests.recovery.reference_provider import ReferenceProvider
+from tests.recovery.test_breakdown import complained, drafted, flown, sent
 
 pytestmark = pytest.mark.usefixtures("budget")
 
@@ -82,6 +85,46 @@ class TestTakenAway:
             act(manager, offer, "reverse", reason="x")
             said = letters(program.database, offer).get("offer_reversed")
             assert (said is None) if told is None else (said is not None and told in said)
+
+
+OTHERS: Final = {"zh": {"name": "李伟", "email": "li@example.com", "language": "zh"}}
+
+
+def owing(manager: Caller, language: str = "en") -> dict[str, Any]:
+    """An offer before the customer, of 300 of which 250 are laid down."""
+    theirs = {"complainant": OTHERS[language]} if language in OTHERS else {}
+    return dict(sent(manager, drafted(manager, flown(manager, "0.00", **theirs), "refund", "300.00")))
+
+
+class TestOwed:
+    """What is owed does not end with an offer, and whoever reads that it ended reads that too."""
+
+    @pytest.mark.parametrize("language", LANGUAGES)
+    def test_where_it_is_revoked(self, database: Database, manager: Caller, language: str) -> None:
+        offer = owing(manager, language)
+        act(manager, offer, "revoke", reason="x")
+        said = letters(database, offer)["offer_revoked"]
+        assert (
+            f"{texts.what(language, 'refund', Money(30000, 'EUR'))}\n\n{texts.stays_owed(language, over=True)}\n\n"
+            in said
+        )
+
+    def test_not_where_nobody_said_that_anything_is(self, database: Database, manager: Caller) -> None:
+        offer = sent(manager, drafted(manager, complained(manager), "refund", "20.00"))
+        act(manager, offer, "revoke", reason="x")
+        said = letters(database, offer)["offer_revoked"]
+        assert "a refund of 20.00 EUR\n\nYour complaint and your rights" in said
+
+    @pytest.mark.parametrize(("language", "told"), [("en", "what you accepted"), ("zh", "接受的以下方案")])
+    def test_where_they_had_accepted(self, database: Database, manager: Caller, language: str, told: str) -> None:
+        offer = owing(manager, language)
+        act(manager, offer, "accept", said_by="phone")
+        act(manager, offer, "fail", reason="x")
+        act(manager, offer, "revoke", reason="x")
+        said = letters(database, offer)["offer_revoked"]
+        assert told in said
+        assert "offer" not in said, "they have taken it"
+        assert texts.stays_owed(language, over=True, taken=True) in said
 
 
 class TestDidNotWork:
