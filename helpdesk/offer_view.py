@@ -24,7 +24,7 @@ from helpdesk.kernel.errors import FieldError
 from helpdesk.kernel.money import Money
 from helpdesk.recovery import breakdown_words, texts
 from helpdesk.recovery.kinds import ISSUABLE
-from helpdesk.recovery.lifecycle import BEFORE_CUSTOMER
+from helpdesk.recovery.lifecycle import BEFORE_CUSTOMER, ENDED
 
 ANSWERS: Final[Mapping[str, str]] = {
     "accept": "accept",
@@ -59,7 +59,7 @@ ROADS: Final[Mapping[str, str]] = {
 _ARRIVING: Final = frozenset({"goods", "service", "letter"})
 """Of these it is told when the customer had it; of others the bank or the account tells."""
 
-_NOT_TAKEN: Final = BEFORE_CUSTOMER | {"declined", "expired", "revoked"}
+_NOT_HAD: Final = BEFORE_CUSTOMER | ENDED
 
 _pages: Final = Environment(
     loader=PackageLoader("helpdesk", "pages"),
@@ -237,9 +237,10 @@ def _stays_owed(language: str, shown: Mapping[str, Any]) -> str | None:
     """Where they may think that it is lost: before they answer, and once it has come to nothing. Where another offer was made
     instead, that one says it.
     """
-    if not shown["owes"] or shown["replaced"] or shown["status"] not in _NOT_TAKEN:
+    if not shown["owes"] or shown["replaced"] or shown["status"] not in _NOT_HAD:
         return None
-    return texts.stays_owed(language, over=shown["status"] not in BEFORE_CUSTOMER)
+    over, taken = shown["status"] not in BEFORE_CUSTOMER, shown["status"] == "reversed"
+    return texts.stays_owed(language, over=over, taken=taken)
 
 
 def _money(amount: tuple[int, str] | None) -> str:

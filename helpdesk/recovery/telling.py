@@ -15,7 +15,7 @@ from helpdesk.kernel.money import Money
 from helpdesk.kernel.unit_of_work import UnitOfWork
 from helpdesk.recovery import breakdown, breakdown_words, option_queries, queries, texts
 from helpdesk.recovery.breakdown import Part
-from helpdesk.recovery.kinds import CONFIRMED, TABLE, TOLD
+from helpdesk.recovery.kinds import CONFIRMED, SETTLES, TABLE, TOLD
 from helpdesk.recovery.lifecycle import BEFORE_CUSTOMER, DELAYING, ENDED
 from helpdesk.recovery.models import Offer
 from helpdesk.recovery.option_models import OfferOption
@@ -64,6 +64,8 @@ def _undone(uow: UnitOfWork, offer: Offer, action: str, source: str) -> str | No
         return "offer_failed"
     if action == "reverse" and TABLE[offer.kind].taken_back == "voided":
         return "offer_reversed"
+    if action == "reverse" and offer.kind in SETTLES:  # goods that came back they have sent themselves
+        return "money_reversed"
     return None
 
 

@@ -126,6 +126,25 @@ class TestOwed:
         assert "offer" not in said, "they have taken it"
         assert texts.stays_owed(language, over=True, taken=True) in said
 
+    @pytest.mark.parametrize("language", LANGUAGES)
+    def test_where_the_money_came_back(self, program: Program, manager: Caller, language: str) -> None:
+        offer = owing(manager, language)
+        act(manager, offer, "accept", said_by="phone")
+        act(manager, offer, "record_issued", reference="transfer 7")
+        act(manager, offer, "reverse", reason="Their bank sent it back.")
+        said = letters(program.database, offer)["offer_reversed"]
+        assert texts.what(language, "refund", Money(30000, "EUR")) in said
+        assert texts.stays_owed(language, over=True, taken=True) in said
+        assert "bank" not in said, "why is for us"
+        assert violations(program.database) == []
+
+    def test_goods_that_came_back_they_have_sent_themselves(self, database: Database, manager: Caller) -> None:
+        offer = sent(manager, drafted(manager, complained(manager), "replacement", "20.00"))
+        act(manager, offer, "accept", said_by="phone")
+        act(manager, offer, "record_issued", reference="parcel 7")
+        act(manager, offer, "reverse", reason="x")
+        assert "offer_reversed" not in letters(database, offer)
+
 
 class TestDidNotWork:
     def test_it_is_said_once_and_on_the_page(

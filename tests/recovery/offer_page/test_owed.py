@@ -21,6 +21,7 @@ OWED: Final = f"250.00 EUR of this is owed to you under {LAW}."
 GOODWILL: Final = "40.00 EUR of this is goodwill: we give it beyond what is owed to you."
 STAYS: Final = texts.stays_owed("en")
 STAYED: Final = texts.stays_owed("en", over=True)
+UNDONE: Final = texts.stays_owed("en", over=True, taken=True)
 
 
 @pytest.fixture(autouse=True)
@@ -65,6 +66,17 @@ def test_nor_does_letting_its_time_pass(visit: Visit, database: Any) -> None:
     assert page.title == "Our offer has ended"
     assert STAYED in page.text
     assert OWED not in page.text
+
+
+def test_nor_does_money_that_comes_back(visit: Visit, manager: Caller, offer: Any) -> None:
+    act(manager, offer, "accept", said_by="phone")
+    act(manager, offer, "record_issued", reference="transfer 7")
+    assert "owed to you stays owed" not in visit.open().text, "they have it"
+    act(manager, offer, "reverse", reason="Their bank sent it back.")
+    page = visit.open()
+    assert page.title == "Our offer was taken back"
+    assert UNDONE in page.text
+    assert OWED not in page.text, "the next offer says how much"
 
 
 def test_where_another_was_made_that_one_says_it(
