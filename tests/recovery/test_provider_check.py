@@ -1,11 +1,20 @@
 """The contract test that any provider can run: passes one that keeps it, and catches each way of breaking it."""
 
+import json
+import re
+from pathlib import Path
+from typing import Any
+
 import pytest
 from click.testing import CliRunner
 
 from helpdesk.cli import main
 from helpdesk.kernel import outgoing, signatures
 from helpdesk.recovery.provider_check import PROMISES, Probe, check
+from helpdesk.wiring import Program
+from tests.conftest import Caller
+from tests.recovery.helpers import accepted
+from tests.recovery.providing import refund, work
 from tests.recovery.reference_provider import ReferenceProvider, running
 
 BROKEN = {
@@ -53,6 +62,20 @@ def test_of_one_that_is_away_nothing_is_said() -> None:
         pass
     with pytest.raises(outgoing.NotReached):
         broken(provider)
+
+
+def test_what_is_written_down_is_what_is_sent(
+    program: Program, agent: Caller, complaint: dict[str, Any], provider: ReferenceProvider, budget: str
+) -> None:
+    """The README's example for whoever writes a provider, the request of the check, and that of an offer have the same fields."""
+    readme = Path(__file__).parents[2].joinpath("README.md").read_text(encoding="utf-8")
+    (written,) = re.findall(r"```json\n(.*?remedy\.issue.*?)```", readme, re.DOTALL)
+    probe = Probe(url=provider.url, secret=provider.secret, private=True)
+    checked = json.loads(probe.body("0192f0c1-7d1e-7c3a-9a51-2f6f0f6f3a10-1"))
+    accepted(agent, complaint, refund())
+    work(program)
+    (sent,) = (json.loads(done.body) for done in provider.done.values())
+    assert json.loads(written).keys() == checked.keys() == sent.keys()
 
 
 class TestCommand:
