@@ -309,6 +309,7 @@ def _waive(uow: UnitOfWork, actor: Actor, offer: Offer, short: _Short, reason: s
         "at": uow.now,
         "actor_kind": actor.kind,
         "actor_id": actor.id,
+        "decided_by": actor.person_id,
     }
     uow.session.add(OfferOverride(**row))
 

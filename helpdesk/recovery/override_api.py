@@ -14,8 +14,9 @@ blp = Blueprint("overrides", __name__, description="Offers that differ from what
 @blp.read(
     "/reports/suggestion-overrides",
     operation_id="get_suggestion_overrides",
-    summary="How often offers differ from what was suggested, by whom and how far",
-    description="Of offers on complaints that you see. An apology, and goodwill at or below what some alternative had, is no override.",
+    summary="How often offers differ from what was suggested, who decided it and how far",
+    description="Of offers on complaints that you see. An apology, and goodwill at or below what some alternative had, is no override. "
+    "`by_agent` counts an override for who decided it last, which need not be who drafted the offer.",
     answer=schemas.Overrides,
     query=schemas.OverrideQuery,
     permission="playbook:read",

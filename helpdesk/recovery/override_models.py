@@ -36,3 +36,5 @@ class OfferOverride(Base):
     at: Mapped[Timestamp]
     actor_kind: Mapped[str]
     actor_id: Mapped[UUID | None]
+    decided_by: Mapped[UUID | None] = mapped_column(ForeignKey("agent.id", ondelete="RESTRICT"))
+    """The agent, or who answered for the key then; None: the program."""

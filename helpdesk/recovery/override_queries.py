@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Numeric, and_, case, cast, exists, func, or_, select
+from sqlalchemy import ColumnElement, Numeric, and_, case, cast, exists, func, null, or_, select, union_all
 from sqlalchemy.orm import Session, aliased
 
 from helpdesk.complaints.models import Complaint
@@ -110,7 +110,7 @@ def last(session: Session, offer_id: UUID) -> OfferOverride | None:
 
 
 def report(session: Session, actor: Actor, given: Mapping[str, Any]) -> dict[str, Any]:
-    """Of the offers that were drafted in a span, on complaints that the actor sees: how many differ, by whom and how far."""
+    """Of the offers that were drafted in a span, on complaints that the actor sees: how many differ, who decided it and how far."""
     joined = (
         select()
         .select_from(Offer)
@@ -161,8 +161,7 @@ def list_overrides(session: Session, actor: Actor, page: Page, given: Mapping[st
     """One by one, with what was said each time; the offer that was drafted last comes first, and of it what was said last."""
     conditions = _asked(actor, given)
     conditions += [OfferOverride.direction == given["direction"]] if "direction" in given else []
-    if "agent_id" in given:
-        conditions += [OfferOverride.actor_kind == "agent", OfferOverride.actor_id == given["agent_id"]]
+    conditions += [OfferOverride.decided_by == given["agent_id"]] if "agent_id" in given else []
     rows, cursor, total = listed(session, page, _LISTED.where(*conditions), _NEWEST, dict(given))
     return [_one(row) for row in rows], cursor, total
 
@@ -207,22 +206,27 @@ def _by_direction(session: Session, joined: Any) -> list[dict[str, Any]]:
 
 
 def _by_agent(session: Session, joined: Any) -> list[dict[str, Any]]:
-    """Who drafted it; null: the program. Those with the most overrides first."""
-    overridden = func.count(_OVERRIDE.offer_id)
+    """How many offers each drafted, and on how many they decided that it differs: whoever brings an offer on with less than is laid
+    down is often another one than who drafted it. Null: the program. Those with the most overrides first.
+    """
+    drafted = joined.with_only_columns(Offer.drafted_by.label("agent_id"), null().label("direction"))
+    decided = joined.with_only_columns(_OVERRIDE.decided_by, _OVERRIDE.direction).where(_OVERRIDE.offer_id.is_not(None))
+    each = union_all(drafted, decided).subquery("each").c
+    overridden = func.count(each.direction)
 
     def of(direction: str) -> Any:
-        return func.count().filter(_OVERRIDE.direction == direction).label(direction)
+        return func.count().filter(each.direction == direction).label(direction)
 
     rows = session.execute(
-        joined.with_only_columns(
-            Offer.drafted_by.label("agent_id"),
+        select(
+            each.agent_id,
             Agent.name,
-            func.count().label("offers"),
+            func.count().filter(each.direction.is_(None)).label("offers"),
             overridden.label("overrides"),
             *(of(direction) for direction in DIRECTIONS),
         )
-        .outerjoin(Agent, Agent.id == Offer.drafted_by)
-        .group_by(Offer.drafted_by, Agent.name)
-        .order_by(overridden.desc(), Agent.name, Offer.drafted_by)
+        .outerjoin_from(each.agent_id.table, Agent, Agent.id == each.agent_id)
+        .group_by(each.agent_id, Agent.name)
+        .order_by(overridden.desc(), Agent.name, each.agent_id)
     ).mappings()
     return [dict(row) for row in rows]

@@ -49,8 +49,15 @@ class OverridesByDirection(Schema):
 class OverridesByAgent(Schema):
     agent_id = fields.UUID(required=True, allow_none=True, metadata={"description": "Null: the program."})
     name = fields.String(required=True, allow_none=True, metadata={"example": "Mei Chen"})
-    offers = fields.Integer(required=True, metadata={"example": 40})
-    overrides = fields.Integer(required=True, metadata={"example": 3})
+    offers = fields.Integer(required=True, metadata={"description": "That they drafted.", "example": 40})
+    overrides = fields.Integer(
+        required=True,
+        metadata={
+            "description": "That they decided, by themselves or with a key of theirs: they drafted it so, or brought it on, or took back what "
+            "covered it, with less than is laid down.",
+            "example": 3,
+        },
+    )
     over = fields.Integer(required=True, metadata={"example": 2})
     under = fields.Integer(required=True, metadata={"example": 0})
     kind = fields.Integer(required=True, metadata={"example": 1})
@@ -66,7 +73,9 @@ class Overrides(Schema):
 
 
 class OverridesQuery(OverrideQuery, PageQuery):
-    agent_id = fields.UUID(metadata={"description": "Drafted by this agent.", "example": None})
+    agent_id = fields.UUID(
+        metadata={"description": "Decided by this agent, who said why, or with a key of theirs.", "example": None}
+    )
     direction = Choice(DIRECTIONS, metadata={"example": "over"})
 
 

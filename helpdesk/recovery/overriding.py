@@ -154,6 +154,7 @@ def keep(uow: UnitOfWork, offer_id: UUID, kept: Kept | None) -> None:
         "at": uow.now,
         "actor_kind": kept.actor.kind,
         "actor_id": kept.actor.id,
+        "decided_by": kept.actor.person_id,
     }
     uow.session.flush()  # it refers to the offer
     uow.session.add(OfferOverride(**row))

@@ -1,7 +1,8 @@
 """Whatever is said of an offer is kept, and the last of it counts: what its draft differed by, and each shortfall after.
 
 How it can fail: the report tells a smaller shortfall than the one that went out, or under a reason that was given for
-another; an offer counts twice; what was said first is overwritten; a draft's own reason is lost with the first shortfall.
+another; an offer counts twice; what was said first is overwritten; a draft's own reason is lost with the first shortfall; the
+report counts it for whoever drafted the offer, and the list for who decided to offer less.
 """
 
 from typing import Any
@@ -82,3 +83,47 @@ def test_what_was_waived_says_nothing_anew(database: Database, agent: Caller, ma
     for action in ("submit", "offer"):
         assert step(manager, voucher, action, floor_reason="Again.").json["override"]["floor_reason"] == "At once."
     assert scalar(database, "SELECT count(*) FROM offer_override") == 1
+
+
+def by_agent(caller: Caller) -> dict[str | None, tuple[int, int, int, int]]:
+    rows = caller.get(REPORT).json["by_agent"]
+    return {row["agent_id"]: (row["offers"], row["overrides"], row["over"], row["below_floor"]) for row in rows}
+
+
+def listed(caller: Caller, agent_id: Any, query: str = "") -> int:
+    return len(caller.get(f"{ITEMS}?agent_id={agent_id}{query}").json["items"])
+
+
+def test_who_decided_it_has_it_in_report_and_list(agent: Caller, manager: Caller, auditor: Caller) -> None:
+    complaint = flown(agent)
+    refund = draft(agent, complaint, "partial_refund", "400.00").json
+    assert step(agent, refund, "submit").json["status"] == "pending_approval"
+    recorded(agent, complaint, passengers=2)
+    assert step(manager, refund, "approve", reason="x", floor_reason="Paid outside.").status_code == 200
+    assert by_agent(auditor) == {str(agent.id): (1, 0, 0, 0), str(manager.id): (0, 1, 0, 1)}
+    assert (listed(auditor, agent.id), listed(auditor, manager.id)) == (0, 1)
+    more = draft(
+        agent, bought(agent), "voucher", "60.00", **WHY, allow_duplicate=True, duplicate_reason="Another order."
+    )
+    assert more.status_code == 201
+    assert by_agent(auditor) == {str(agent.id): (2, 1, 1, 0), str(manager.id): (0, 1, 0, 1)}
+    assert (listed(auditor, agent.id), listed(auditor, manager.id)) == (1, 1)
+    rows = auditor.get(REPORT).json["by_agent"]
+    assert sorted(row["name"] for row in rows) == sorted(caller.get("/me").json["name"] for caller in (agent, manager))
+
+
+def test_what_a_key_decides_who_answered_for_it_then_has_decided(
+    admin: Caller, agent: Caller, manager: Caller, auditor: Caller
+) -> None:
+    given = {"name": "A desk", "permissions": ["complaint:read", "offer:draft", "offer:read"], "scope": "everything"}
+    made = admin.post("/api-keys", given)
+    assert made.status_code == 201, made.text
+    desk = Caller(admin.client, admin.actor, made.json["key"])
+    assert draft(desk, bought(agent), "voucher", "60.00", **WHY).status_code == 201
+    draft(agent, bought(agent), "voucher", "10.00", allow_duplicate=True, duplicate_reason="Another order.")
+    other = {"owner_id": str(manager.id)}
+    assert admin.patch(f"/api-keys/{made.json['id']}", other, if_match="*").status_code == 200
+    assert by_agent(auditor) == {str(admin.id): (1, 1, 1, 0), str(agent.id): (1, 0, 0, 0)}
+    assert (listed(auditor, admin.id), listed(auditor, manager.id)) == (1, 0)
+    (told,) = auditor.get(ITEMS).json["items"]
+    assert told["actor_kind"] == "integration"
