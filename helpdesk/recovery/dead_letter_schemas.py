@@ -111,7 +111,8 @@ class ContradictionIn(Schema):
     reference = Line(
         max_length=200,
         metadata={
-            "description": "What it is called over there; where none is given, what the provider said first. With `issued` and `issued_beside`.",
+            "description": "What it is called over there; where none is given, what the provider said first. With `issued` and "
+            "`issued_beside`.",
             "example": "bank transfer 9",
         },
     )

@@ -90,8 +90,8 @@ def advance(
     replaced: bool = False,
 ) -> None:
     """Take one step of the table. `cheaper`: by how many minor units the step has made the offer so. `replaced`: another one is
-    put before the customer instead, whose letter says so. Raises
-    `ActionNotAllowed`, or what the budget says (`NoBudget`, `BudgetExhausted`).
+    put before the customer instead, whose letter says so. Raises `ActionNotAllowed`, or what the budget says (`NoBudget`,
+    `BudgetExhausted`).
 
     Permission is the caller's to check, where a person asked for the step.
     """
@@ -121,23 +121,7 @@ def advance(
         cheaper=cheaper,
     )
     supplied = json_safe(given)
-    uow.add_rows(
-        OfferTransition,
-        [
-            {
-                "id": new_id(),
-                "offer_id": offer.id,
-                "number": offer.steps,
-                "action": action,
-                "from_status": source,
-                "to_status": target,
-                "actor_kind": actor.kind,
-                "actor_id": actor.id,
-                "at": uow.now,
-                "given": supplied,
-            }
-        ],
-    )
+    _keep_step(uow, actor, offer, {"action": action, "from_status": source, "to_status": target, "given": supplied})
     issued: dict[str, Any] = {"delivered": offer.delivered_at is not None} if action in ISSUING_ACTIONS else {}
     uow.record(
         BY_ACTION[action](
@@ -155,6 +139,12 @@ def advance(
     if not replaced:
         telling.undone(uow, held, action, source)
     faults.point(STEP + action)
+
+
+def _keep_step(uow: UnitOfWork, actor: Actor, offer: Offer, step: Mapping[str, Any]) -> None:
+    """One line of the offer's book, which `verify` replays. `step`: action, from_status, to_status, given."""
+    row = {"id": new_id(), "offer_id": offer.id, "number": offer.steps, "at": uow.now}
+    uow.add_rows(OfferTransition, [{**row, **step, "actor_kind": actor.kind, "actor_id": actor.id}])
 
 
 def _move_money(uow: UnitOfWork, actor: Actor, held: Held, source: str, target: str) -> None:

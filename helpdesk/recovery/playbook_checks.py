@@ -99,7 +99,13 @@ def _wrong_way(spec: Mapping[str, Any], rules: Sequence[Mapping[str, Any]], at: 
 
 
 def _odd(part: Mapping[str, Any], formula: Mapping[str, Any], at: str) -> Iterator[dict[str, str]]:
-    """Of a formula, or of what a rule sets of one, what goes the wrong way or leaves nothing."""
+    """Of a formula, or of what a rule sets of one."""
+    yield from _backwards(part, formula, at)
+    yield from _leaves_nothing(part, formula, at)
+
+
+def _backwards(part: Mapping[str, Any], formula: Mapping[str, Any], at: str) -> Iterator[dict[str, str]]:
+    """What goes the wrong way."""
     fault = {name: Decimal(value) for name, value in {**formula["fault"], **(part.get("fault") or {})}.items()}
     if part.get("fault") and not fault["none"] <= fault["shared"] <= fault["firm"]:
         text = "The less the fault is the firm's, the more there is: none, shared, firm are to rise."
@@ -107,6 +113,9 @@ def _odd(part: Mapping[str, Any], formula: Mapping[str, Any], at: str) -> Iterat
     for name, about in _NOT_BELOW_ONE.items():
         if Decimal((part.get(name) or {}).get("factor", 1)) < 1:
             yield FieldError.at(f"{at}/{name}/factor", "below_one", f"Below 1: there is less goodwill {about}.")
+
+
+def _leaves_nothing(part: Mapping[str, Any], formula: Mapping[str, Any], at: str) -> Iterator[dict[str, str]]:
     for tier, factor in ((part.get("tier") or {}).get("factors") or {}).items():
         if Decimal(factor) == 0:
             yield FieldError.at(

@@ -32,8 +32,8 @@ class Voucher(Identified, Stamped, Base):
     """A voucher of ours. It is good only while its offer is `issued`: one that failed or was reversed buys nothing.
 
     The code is kept as it is: the customer reads it by their link as often as they look, and its letter can be sent again. Whoever
-    can read this table could spend vouchers, as whoever can write `offer` could make them. It is looked up by `code_digest`, a keyed hash: how long
-    a search for a guessed code takes tells nothing of the codes that there are.
+    can read this table could spend vouchers, as whoever can write `offer` could make them. It is looked up by `code_digest`, a
+    keyed hash: how long a search for a guessed code takes tells nothing of the codes that there are.
 
     `partial`: may be used in parts. `redeemed_at`, `redeemed_by`: when it was used up, and by which agent (None: a
     machine). `expired_at`: when what was left of it was written off.
