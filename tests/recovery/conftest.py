@@ -10,11 +10,12 @@ from helpdesk.kernel.unit_of_work import Database
 from helpdesk.wiring import Program, assemble
 from tests.conftest import Caller, Join, complaint_body, make_team
 from tests.kernel.test_mail import Post, Server
-from tests.recovery.helpers import issued, open_budget
+from tests.recovery.helpers import accepted, issued, new, open_budget
 from tests.recovery.lending import Crew
-from tests.recovery.providing import register
+from tests.recovery.providing import call_back, refund, register, said, work
 from tests.recovery.redeeming import IN_PARTS, shop
 from tests.recovery.reference_provider import ReferenceProvider, running
+from tests.recovery.reviewing import set_rules
 
 
 @pytest.fixture
@@ -98,3 +99,27 @@ def mailing(settings: Settings, post: Post) -> Iterator[Program]:
     yield program
     program.engine.dispose()
     server.stop()
+
+
+@pytest.fixture
+def again(agent: Caller, manager: Caller, budget: str, team: UUID) -> dict[str, Any]:
+    """The second complaint in the same words, where a score of 20 is looked at."""
+    set_rules(manager, threshold=20)
+    new(agent, team)
+    return new(agent, team)
+
+
+@pytest.fixture
+def pending(
+    program: Program, agent: Caller, complaint: dict[str, Any], registered: dict[str, Any], provider: ReferenceProvider
+) -> dict[str, Any]:
+    offer = accepted(agent, complaint, refund())
+    provider.plan = ["pending"]
+    work(program)
+    return offer
+
+
+@pytest.fixture
+def failed(anonymous: Caller, registered: dict[str, Any], pending: dict[str, Any]) -> dict[str, Any]:
+    assert call_back(anonymous, registered, said(pending, "failed")).json == {"state": "refused", "contradicts": False}
+    return pending
