@@ -218,10 +218,18 @@ def _told(shown: Mapping[str, Any]) -> dict[str, Any]:
         "stays_owed": _stays_owed(language, shown),
         "concerned": [option["what"] for option in options] if undecided else [what],
         "road": road,
+        "title": _title(shown, road),
+        "good_until": shown["voucher_expires_at"] or shown["points_expires_at"],
         "came_at": shown["delivered_at"] if road in _ARRIVING else None,
         "voucher_balance": _money(shown["voucher_balance"]),
         "counter": None if counter is None else {**counter, "amount": _money(counter["amount"])},
     }
+
+
+def _title(shown: Mapping[str, Any], road: str) -> str:
+    """The name of its words."""
+    ended = shown["status"] == "issued" and shown["validity"] in {"used", "expired"}
+    return f"title_{shown['validity']}_{road}" if ended else f"title_{shown['status']}"
 
 
 def _what(language: str, terms: Mapping[str, Any]) -> str:

@@ -27,3 +27,5 @@ CUSTOMER_STATES: Final = (
     "revoked",
     "reversed",
 )
+VALIDITIES: Final = ("valid", "used", "expired")
+"""Of a voucher or points that were issued: they can be used, all of it was, or what was left is past its time."""

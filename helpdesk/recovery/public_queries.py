@@ -18,11 +18,20 @@ from helpdesk.recovery.customer_states import ANSWERING, told_to_customer
 from helpdesk.recovery.kinds import SEEN, TOLD
 from helpdesk.recovery.lifecycle import ENDED, LIFECYCLE, MOST_COUNTERS, SHOWN_TO_CUSTOMER
 from helpdesk.recovery.models import Offer
+from helpdesk.recovery.points_models import PointsEntry, PointsLot, PointsPart
 from helpdesk.recovery.queries import LINK_OUTLIVES, LINK_PURPOSE, Held, hold_any, situation, with_amount
 from helpdesk.recovery.voucher_models import Voucher
 
 _SEEN: Final = insert(Duty.__table__).on_conflict_do_nothing(index_elements=["topic", "dedupe_key"])
 """By looking they have the code. Whoever records that takes locks, which no look does."""
+
+_POINTS_WRITTEN_OFF: Final = (
+    select(PointsPart.entry_id)
+    .join(PointsEntry, PointsEntry.id == PointsPart.entry_id)
+    .where(PointsPart.lot_id == PointsLot.id, PointsEntry.kind == "expire")
+    .correlate(PointsLot)
+    .exists()
+)
 
 
 def hold_by_link(session: Session, key: str, token: str) -> Held:
@@ -68,6 +77,10 @@ def shown_to_customer(session: Session, offer_id: UUID) -> dict[str, Any]:
             Voucher.code.label("voucher_code"),
             Voucher.expires_at.label("voucher_expires_at"),
             Voucher.balance_minor.label("voucher_balance"),
+            Voucher.expired_at.is_not(None).label("written_off"),
+            PointsLot.expires_at.label("points_expires_at"),
+            PointsLot.balance_minor.label("points_balance"),
+            _POINTS_WRITTEN_OFF.label("points_written_off"),
             Offer.voucher_days,
             Offer.voucher_partial,
             Offer.points_days,
@@ -80,6 +93,7 @@ def shown_to_customer(session: Session, offer_id: UUID) -> dict[str, Any]:
         )
         .join(Complaint, Complaint.id == Offer.complaint_id)
         .outerjoin(Voucher, Voucher.offer_id == Offer.id)
+        .outerjoin(PointsLot, PointsLot.offer_id == Offer.id)
         .where(Offer.id == offer_id, Offer.status.in_(SHOWN_TO_CUSTOMER))
     ).mappings()
     found = row.one_or_none()
@@ -93,9 +107,12 @@ def shown_to_customer(session: Session, offer_id: UUID) -> dict[str, Any]:
     shown["replaced"] = shown["status"] == "revoked" and counter_queries.was_replaced(session, offer_id)
     in_time = shown["valid_until"] is None or shown["now"] < shown["valid_until"]
     answers = _answers(shown, len(theirs))
+    shown["validity"] = _validity(shown)
     if shown["status"] != "issued":
-        # A voucher that is being made, was used or was taken back is not one to spend.
-        shown["voucher_code"] = shown["voucher_expires_at"] = shown["voucher_balance"] = None
+        shown["voucher_expires_at"] = shown["points_expires_at"] = None
+    if shown["validity"] != "valid":
+        # A voucher that is being made, was used, was taken back or is past its time is not one to spend.
+        shown["voucher_code"] = shown["voucher_balance"] = None
     elif shown["voucher_balance"] is not None:
         shown["voucher_balance"] = (shown["voucher_balance"], shown["amount"][1])
     if shown["voucher_code"] is not None and shown["delivered_at"] is None:
@@ -109,6 +126,18 @@ def shown_to_customer(session: Session, offer_id: UUID) -> dict[str, Any]:
     shown |= breakdown_words.in_offer(shown, options, {} if shown["status"] in ENDED else parts)
     shown["options"] = [_without_cost(option) for option in shown["options"]]
     return _without_cost(shown)
+
+
+def _validity(row: Mapping[str, Any]) -> str | None:
+    """One of `VALIDITIES`, of a voucher or points that they were given; what was used up in time has not expired, however late it is."""
+    if row["status"] == "redeemed":
+        return "used"
+    until = row["voucher_expires_at"] or row["points_expires_at"]
+    if row["status"] != "issued" or until is None:
+        return None
+    if row["points_balance"] == 0:
+        return "expired" if row["points_written_off"] else "used"
+    return "expired" if row["written_off"] or row["now"] >= until else "valid"
 
 
 def _answers(row: Mapping[str, Any], counters: int) -> tuple[str, ...]:

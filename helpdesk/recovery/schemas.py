@@ -9,7 +9,7 @@ from helpdesk.kernel.schemas import Choice, Flag, Line, MoneyField, PageQuery, S
 from helpdesk.recovery.approval_schemas import ApproveIn, OfferApproval, OfferFlag
 from helpdesk.recovery.breakdown_schemas import BREAKDOWN, EXAMPLE, PUBLIC_BREAKDOWN, Breakdown, PublicBreakdown
 from helpdesk.recovery.counter_schemas import LEFT, OfferCounter, PublicCounter, PublicCounterIn
-from helpdesk.recovery.customer_states import CUSTOMER_STATES
+from helpdesk.recovery.customer_states import CUSTOMER_STATES, VALIDITIES
 from helpdesk.recovery.drafting import DEFAULT_VALID_DAYS
 from helpdesk.recovery.kinds import KINDS
 from helpdesk.recovery.lifecycle import ISSUANCES, LIFECYCLE
@@ -396,13 +396,35 @@ class PublicOffer(Schema):
     voucher_code = fields.String(
         required=True,
         allow_none=True,
-        metadata={"description": "Once it is issued, until it is used.", "example": None},
+        metadata={"description": "Once it is issued, while it is good.", "example": None},
     )
-    voucher_expires_at = Timestamp(required=True, allow_none=True, metadata={"example": None})
+    voucher_expires_at = Timestamp(
+        required=True,
+        allow_none=True,
+        metadata={
+            "description": "Once it is issued, until it is used up: until when it is, or was, good.",
+            "example": None,
+        },
+    )
     voucher_balance = MoneyField(
         required=True,
         allow_none=True,
-        metadata={"description": "What is left on it, once it is issued and until it is used up.", "example": None},
+        metadata={"description": "What is left on it, once it is issued and while it is good.", "example": None},
+    )
+    points_expires_at = Timestamp(
+        required=True,
+        allow_none=True,
+        metadata={"description": "Once they are issued: until when they are, or were, good.", "example": None},
+    )
+    validity = Choice(
+        VALIDITIES,
+        required=True,
+        allow_none=True,
+        metadata={
+            "description": "Of a voucher or points, once issued. valid: they can be used; used: all of it was; expired: what was left is past "
+            "its time. Null: of anything else, or it was taken back.",
+            "example": None,
+        },
     )
     voucher_partial = fields.Boolean(
         required=True, metadata={"description": "It may be used in parts.", "example": False}

@@ -66,6 +66,8 @@ class TestPublic:
             "voucher_code": None,
             "voucher_expires_at": None,
             "voucher_balance": None,
+            "points_expires_at": None,
+            "validity": None,
             "voucher_partial": False,
             "options": [
                 {
