@@ -1,5 +1,5 @@
 """What the surviving complaint is after others were merged into it, as arithmetic on facts: the worse severity, the higher
-level, what one of them lacked from the other. Nothing here knows a row.
+level, the larger loss, what one of them lacked from the other. Nothing here knows a row.
 
 Every merge keeps what its source brought, and what it made of the survivor. So undoing one of several puts back no old
 values: it combines anew, from what was before it, those merges that stay, and the order in which merges are undone makes
@@ -50,12 +50,18 @@ def _combined(survivor: Facts, source: Facts) -> dict[str, Any]:
         found.update({name: source[name] for name in _MONEY})
     elif found["currency"] == source["currency"]:
         found.update({name: source[name] for name in _AMOUNTS if found[name] is None})
+        found["loss_minor"] = max(found["loss_minor"], source["loss_minor"], key=_lost)
     if source["judged"]:
         found["severity"] = min(found["severity"], source["severity"])
     found["escalation_level"] = max(found["escalation_level"], source["escalation_level"])
     found["stage"] = max(found["stage"], source["stage"], key=STAGES.index)
     found["double_deviation"] = found["double_deviation"] or source["double_deviation"]
     return found
+
+
+def _lost(minor: int | None) -> int:
+    """One matter is told twice: the larger loss is that of both, and neither complaint's is lost."""
+    return -1 if minor is None else minor
 
 
 def without(done: Sequence[Combining], place: int, now: Facts) -> tuple[dict[str, Any], list[Combining]]:

@@ -90,6 +90,18 @@ def merges_into_any(session: Session, survivor_ids: Collection[UUID]) -> Sequenc
     return session.scalars(select(Merge).where(*into).order_by(Merge.id)).all() if survivor_ids else ()
 
 
+def whose(complaints: Collection[Complaint], merges: Collection[Merge]) -> dict[UUID, UUID]:
+    """Complaint -> its customer, or itself where nobody knows whose it is: also where it has a customer only since a merge brought
+    another complainant's. `merges`: those of `merges_into_any` into these.
+    """
+    found = {one.id: one.customer_id or one.id for one in complaints}
+    for merge in merges:
+        brought = merge.source_facts["customer_id"] if merge.facts_before["customer_id"] is None else None
+        if brought is not None and found.get(merge.survivor_id) == UUID(brought):
+            found[merge.survivor_id] = merge.survivor_id
+    return found
+
+
 def undone_merges_of(session: Session, source_id: UUID) -> Sequence[Merge]:
     """Those of a complaint into others, in their order."""
     undone = Merge.source_id == source_id, Merge.undone_at.is_not(None)

@@ -18,6 +18,7 @@ from helpdesk.complaints import (
     assessments,
     changes,
     combining,
+    merge_queries,
     person_queries,
 )
 from helpdesk.complaints.changes import Watch
@@ -79,7 +80,7 @@ def merge(uow: UnitOfWork, actor: Actor, pair: Pair, given: Mapping[str, Any], u
         tell(uow, actor, source, survivor, "merged", of_one_person=not _of_different_people(source, survivor))
     share(uow, row.id, source, survivor)
     watch, before = Watch(uow.session, source), changes.values_of(survivor)
-    _combine(row, source, survivor)
+    _combine(uow, row, source, survivor)
     share_fields(uow, row.id, source, survivor)
     moved = move(uow, row.id, source, survivor)
     opening = _repeat_opening(uow, row.id, source, survivor)
@@ -200,8 +201,13 @@ def _repeat_opening(uow: UnitOfWork, merge_id: UUID, source: Complaint, survivor
     return opening
 
 
-def _combine(row: Merge, source: Complaint, survivor: Complaint) -> None:
+def _combine(uow: UnitOfWork, row: Merge, source: Complaint, survivor: Complaint) -> None:
+    """What another complainant lost stays theirs: it is owed beside what the survivor's own one lost."""
+    into_them = merge_queries.merges_into_any(uow.session, [source.id, survivor.id])
+    whose = merge_queries.whose([source, survivor], into_them)
     brought = facts_of(source) | {"judged": source.triaged_at is not None}
+    if whose[source.id] != whose[survivor.id]:
+        brought["loss_minor"] = None
     done = combining.combine(facts_of(survivor), brought)
     row.source_facts, row.facts_before, row.facts_after = dict(done.source), dict(done.before), dict(done.after)
     set_facts(survivor, done.after)

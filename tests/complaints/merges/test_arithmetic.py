@@ -54,14 +54,22 @@ class TestMoney:
             ((100, None, "EUR"), (None, 20, "GBP"), (100, None, "EUR")),
             ((None, None, None), (None, 20, "GBP"), (None, 20, "GBP")),
             ((100, None, "EUR"), (None, None, None), (100, None, "EUR")),
+            ((100, 20, "EUR"), (70, 90, "EUR"), (100, 90, "EUR")),
+            ((None, 90, "EUR"), (None, 20, "EUR"), (None, 90, "EUR")),
+            ((None, 20, "EUR"), (None, 90, "GBP"), (None, 20, "EUR")),
         ],
     )
-    def test_each_amount_that_one_lacks_the_other_brings(
+    def test_each_amount_that_one_lacks_the_other_brings_and_the_larger_loss_counts(
         self, own: tuple[Any, ...], brought: tuple[Any, ...], both: tuple[Any, ...]
     ) -> None:
         done = combine(amounts(*own), amounts(*brought))
         assert money(done.after) == both
         assert money(without([done], 0, done.after)[0]) == own
+
+    def test_a_loss_that_somebody_corrects_stays_corrected(self) -> None:
+        done = combine(amounts(None, 20, "EUR"), amounts(None, 90, "EUR"))
+        now = {**done.after, "loss_minor": 30}
+        assert money(without([replace(done, since={"loss_minor": 30})], 0, now)[0]) == (None, 30, "EUR")
 
     def test_what_somebody_says_of_one_leaves_the_other_to_go_home(self) -> None:
         done = combine(amounts(100, None, "EUR"), amounts(None, 20, "EUR"))
