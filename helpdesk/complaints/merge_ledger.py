@@ -46,7 +46,7 @@ APART: Final[Mapping[str, str]] = {
     "sla_clock": "stays with its complaint; the SLA domain follows the events",
     "automation_firing": "stays: it tells what was done, and where",
     "automation_occurrence": "stays: what was done about a moment of it is done",
-    "complaint_recovery_fact": "stays: the recovery domain counts it for the survivor too, where it has none",
+    "complaint_recovery_fact": "stays: the recovery domain counts it for the survivor too, and it goes on being recorded of the source",
     "playbook_trial": "stays: what a trial found then goes with its job",
     "claim_review": "stays: it tells what was looked at then; the survivor is looked at by itself",
     "offer": "moved by the recovery domain, which follows the events",

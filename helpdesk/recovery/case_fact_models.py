@@ -10,8 +10,8 @@ from helpdesk.kernel.db import Base, Json, Timestamp
 
 class CaseFacts(Base):
     """The facts (`case_facts.FACTS`) of one complaint, as their JSON. Written under the complaint's lock, whose version is
-    that of what is shown. A merge moves nothing: those of the duplicate count for the survivor where it has none
-    (`case_fact_queries`).
+    that of what is shown. A merge moves nothing: those of the duplicate count for the survivor beside its own (`matters`), and go
+    on being recorded of the duplicate.
     """
 
     __tablename__ = "complaint_recovery_fact"

@@ -4,9 +4,9 @@ from sqlalchemy.orm import Session
 
 from helpdesk.complaints.complaint_api import Blueprint
 from helpdesk.complaints.models import Complaint
-from helpdesk.complaints.queries import complaint_for_update, get_visible
+from helpdesk.complaints.queries import get_visible, thread_for_update
 from helpdesk.identity.actors import Actor
-from helpdesk.kernel.errors import NotFound
+from helpdesk.kernel.errors import MovedMeanwhile, NotFound
 from helpdesk.kernel.pagination import Page
 from helpdesk.kernel.schemas import PageQuery
 from helpdesk.kernel.unit_of_work import UnitOfWork
@@ -159,13 +159,16 @@ def _show_recorded(session: Session, actor: Actor, complaint_id: Any) -> dict[st
     "/complaints/<ref>/recovery-facts",
     operation_id="record_recovery_facts",
     summary="Record facts of a case, by which later suggestions and offers go",
+    description="Also of a complaint that was merged into another one: what it lays down counts there.",
     method="PATCH",
     body=fact_schemas.CaseFactsIn,
     answer=fact_schemas.CaseFactsOut,
     permission="offer:draft",
-    load=complaint_for_update,
+    merged=True,
+    load=thread_for_update,
     show=_show_recorded,
     if_match="required",
+    errors=(MovedMeanwhile,),
 )
 def record_facts(uow: UnitOfWork, actor: Actor, complaint: Complaint, given: dict[str, Any]) -> Any:
     read = read_kept(as_kept({name: value for name, value in given.items() if value is not None}))

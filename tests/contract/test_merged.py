@@ -33,6 +33,7 @@ ALLOWED: Final = {
     "link_complaint_evidence": "reads it",
     "link_complaint_attachment": "reads it",
     "preview_canned_reply": "reads it",
+    "record_recovery_facts": "what is owed by its facts is owed in the survivor",
     "unmerge_complaint": "ends it",
 }
 """Everything else is refused. A new route that is to be allowed belongs here, with its reason."""
