@@ -1,5 +1,6 @@
 """Facts that were recorded of a case, by whoever recorded them, and the time at which they are asked for."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
@@ -9,6 +10,7 @@ from sqlalchemy import any_, bindparam, func, literal, select, union_all
 from sqlalchemy.dialects.postgresql import aggregate_order_by
 from sqlalchemy.orm import Session
 
+from helpdesk.complaints import merge_queries
 from helpdesk.complaints.models import Complaint, Issue
 from helpdesk.customers.models import Customer
 from helpdesk.kernel.money import Money
@@ -22,27 +24,29 @@ _ISSUE: Final = Issue.__table__.c
 
 
 @dataclass(frozen=True, slots=True)
-class Merged:
-    """A duplicate that was merged into a complaint. `other`: somebody else's, who is owed what they are owed. `facts`: its own."""
+class Told:
+    """One of the complaints that go on in one. `facts`: recorded of it alone. `loss`: None also where the one that it was merged into
+    has it by now.
+    """
 
-    complaint_id: UUID
-    other: bool
-    loss: Money | None
+    complaint: Complaint
     facts: dict[str, Any]
+    loss: Money | None
 
 
 @dataclass(frozen=True, slots=True)
 class Recorded:
     """`facts`: as their kinds read them, those of merged duplicates of the same customer included; `tier`: the customer's, if
-    there is one; `now`: the database's time; `merged`: what was merged into it, the older first; `issues`: category and code of
-    each of its own, in their order.
+    there is one; `now`: the database's time; `issues`: category and code of each of its own, in their order. `mine`: the complaint
+    itself, and what was merged into it and is of the same customer; `others`: what is of each other complainant. The older first.
     """
 
     facts: dict[str, Any]
     tier: str | None
     now: datetime
-    merged: tuple[Merged, ...]
     issues: tuple[tuple[str | None, str | None], ...]
+    mine: tuple[Told, ...]
+    others: tuple[tuple[Told, ...], ...]
 
 
 _ONE: Final = select(literal(1).label("one")).subquery("one")
@@ -58,10 +62,7 @@ _ISSUES: Final = (
     .label("issues")
 )
 _RECORDED: Final = (
-    select(
-        func.now().label("now"), _TIER, _ISSUES, _COMPLAINT.id, _COMPLAINT.currency, _COMPLAINT.loss_minor, _FACTS.facts,
-        _COMPLAINT.customer_id.is_distinct_from(bindparam("customer_id")).label("other"),
-    )
+    select(func.now().label("now"), _TIER, _ISSUES, _COMPLAINT.id, _FACTS.facts)
     .select_from(
         _ONE.outerjoin(Complaint.__table__, _COMPLAINT.id == any_(func.array(_IDS.scalar_subquery())))
         .outerjoin(CaseFacts.__table__, _FACTS.complaint_id == _COMPLAINT.id)
@@ -72,21 +73,42 @@ _RECORDED: Final = (
 
 
 def recorded(session: Session, complaint: Complaint) -> Recorded:
-    """In one statement. What the complaint says itself goes before what was said of a duplicate, older duplicates first."""
+    """In one statement, and two more where others were merged into it. What the complaint says itself goes before what was said of a
+    duplicate, older duplicates first.
+    """
     asked = {"complaint_id": complaint.id, "customer_id": complaint.customer_id}
     rows = session.execute(_RECORDED, asked).all()
-    found: dict[str, Any] = {}
-    for row in reversed(rows):
-        if row.id == complaint.id or not row.other:
-            found |= read_kept(row.facts or {})
-    merged = tuple(_merged(row) for row in rows if row.id != complaint.id)
+    mine, *others = _by_person(session, complaint, {row.id: read_kept(row.facts or {}) for row in rows})
     issues = tuple((category, issue) for category, issue in rows[0].issues or ())
-    return Recorded(found, rows[0].tier, rows[0].now, merged, issues)
+    return Recorded(together(mine), rows[0].tier, rows[0].now, issues, mine, tuple(others))
 
 
-def _merged(row: Any) -> Merged:
-    loss = None if row.loss_minor is None else Money(row.loss_minor, row.currency)
-    return Merged(row.id, row.other, loss, read_kept(row.facts or {}))
+def together(told: Sequence[Told]) -> dict[str, Any]:
+    """What the first one says, and what the others say of which it says nothing."""
+    found: dict[str, Any] = {}
+    for one in reversed(told):
+        found |= one.facts
+    return found
+
+
+def _by_person(session: Session, complaint: Complaint, facts: dict[UUID, dict[str, Any]]) -> list[tuple[Told, ...]]:
+    """Those of whom the complaint is come first."""
+    if len(facts) <= 1:
+        return [(Told(complaint, facts.get(complaint.id, {}), _loss(complaint)),)]
+    there = {one.id: one for one in session.scalars(select(Complaint).where(_COMPLAINT.id.in_(facts)))}
+    merges = merge_queries.merges_into_any(session, facts)
+    whose = merge_queries.whose(there.values(), merges)
+    into = {it.source_id: it.survivor_id for it in merges if whose.get(it.source_id) == whose[it.survivor_id]}
+    found: dict[UUID, list[Told]] = {}
+    for complaint_id, known in facts.items():
+        one, taken = there[complaint_id], there.get(into.get(complaint_id, complaint.id))
+        has_it = complaint_id in into and taken is not None and taken.currency == one.currency
+        found.setdefault(whose[complaint_id], []).append(Told(one, known, None if has_it else _loss(one)))
+    return [tuple(each) for each in found.values()]
+
+
+def _loss(complaint: Complaint) -> Money | None:
+    return None if complaint.loss_minor is None else Money(complaint.loss_minor, str(complaint.currency))
 
 
 def own_row(session: Session, complaint_id: UUID) -> CaseFacts | None:

@@ -22,6 +22,7 @@ from helpdesk.recovery import (
     choices,
     compensation,
     counters,
+    floor,
     option_queries,
     override_queries,
     overriding,
@@ -60,14 +61,23 @@ def draft(
         _refuse_duplicate(uow, complaint, options, successor_of)
     terms = dearest(options)
     suggested = suggestions.suggestion_for(uow.session, complaint, _reckoned_in(terms))
-    same_matter = compensation.check(uow, actor, complaint, given, amount=terms.amount, owed=suggested.suggestion.owed)
+    same_matter = compensation.check(
+        uow,
+        actor,
+        complaint,
+        given,
+        amount=terms.amount,
+        owed=suggested.suggestion.owed,
+        apart=suggested.of_others,
+    )
     already = override_queries.offered(
         uow.session,
         complaint.id,
         suggested.suggestion.owed.currency,
         besides=[] if successor_of is None else [successor_of],
     )
-    override = overriding.check(actor, placed, given, suggested=suggested, already=already)
+    seen = floor.seen(uow.session, actor, suggested)
+    override = overriding.check(actor, placed, given, suggested=suggested, already=already, seen=seen)
     person = complainant_of(uow.session, complaint.id)
     offer = Offer(
         id=new_id(),

@@ -11,6 +11,7 @@ nor is what a tariff may lay down and nobody can tell (facts are missing, or no 
 would tell it, or in its own currency what it comes to.
 """
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -25,17 +26,18 @@ from helpdesk.kernel.errors import FieldError
 from helpdesk.kernel.money import Money
 from helpdesk.kernel.schemas import dump_money
 from helpdesk.kernel.unit_of_work import UnitOfWork
-from helpdesk.recovery import option_queries, override_queries, suggestions
+from helpdesk.recovery import guard_queries, option_queries, override_queries, suggestions
 from helpdesk.recovery.errors import BelowFloor
 from helpdesk.recovery.kinds import SETTLES
 from helpdesk.recovery.lifecycle import GRANTED
+from helpdesk.recovery.matters import LAID_DOWN
 from helpdesk.recovery.models import Offer
 from helpdesk.recovery.option_terms import Terms
 from helpdesk.recovery.override_models import OfferOverride
 from helpdesk.recovery.playbook import Suggestion
 from helpdesk.recovery.queries import Held
 from helpdesk.recovery.remaining import BACK
-from helpdesk.recovery.suggestions import LAID_DOWN, Suggested
+from helpdesk.recovery.suggestions import Suggested
 from helpdesk.recovery.tariffs_in_force import Laid
 
 MAY_GO_BELOW: Final = "offer:below_floor"
@@ -59,10 +61,13 @@ def below_floor(terms: Terms, found: Suggestion, settled: Money, *, several: boo
 
 @dataclass(frozen=True, slots=True)
 class Lack:
-    """What no money that is offered covers. `amount` None: nobody can tell how much `laid` lays down."""
+    """What no money that is offered covers. `amount` None: nobody can tell how much `laid` lays down; `number`: of those of its tariff,
+    since what was waived of one complainant is not waived of another, whom a merge brings.
+    """
 
     amount: Money | None
     laid: Laid | None = None
+    number: int = 1
 
     @property
     def of(self) -> str:
@@ -71,8 +76,8 @@ class Lack:
 
     @property
     def size(self) -> int:
-        """In minor units; 1 of what nobody can tell."""
-        return 1 if self.amount is None else self.amount.minor
+        """In minor units; of what nobody can tell its number."""
+        return self.number if self.amount is None else self.amount.minor
 
 
 def missing_from(terms: Terms, suggested: Suggested, settled: Money, *, several: bool = False) -> list[Lack]:
@@ -81,7 +86,14 @@ def missing_from(terms: Terms, suggested: Suggested, settled: Money, *, several:
         return []
     own = below_floor(terms, suggested.suggestion, settled, several=several)
     amounts = [*([] if own is None else [own]), *suggested.unconverted]
-    return [*map(Lack, amounts), *(Lack(None, laid) for laid in suggested.untold)]
+    return [*map(Lack, amounts), *_untold(suggested)]
+
+
+def _untold(suggested: Suggested) -> Iterator[Lack]:
+    numbers: Counter[str] = Counter()
+    for laid in suggested.untold:
+        numbers[laid.tariff] += 1
+        yield Lack(None, laid, numbers[laid.tariff])
 
 
 def most_missing(short: Sequence[Lack]) -> dict[str, int]:
@@ -97,37 +109,61 @@ def worst(short: Sequence[Lack]) -> Lack:
     return max(short, key=lambda lack: (lack.amount is not None, lack.size))
 
 
-def problem(at: str, lack: Lack, suggested: Suggested) -> FieldError:
+Seen = Mapping[UUID, str]
+"""References of merged complaints that the caller sees."""
+
+
+def seen(session: Session, actor: Actor, suggested: Suggested) -> Seen:
+    """Of those by whose facts something is laid down, or may be; no statement where there are none."""
+    return guard_queries.references(session, actor, suggested.by_merged)
+
+
+def problem(at: str, lack: Lack, suggested: Suggested, known: Seen) -> FieldError:
     """Of a draft's option: what has to be done, or said."""
-    return FieldError.at(f"{at}/amount", "below_floor", " ".join(_advice(lack, suggested)))
+    return FieldError.at(f"{at}/amount", "below_floor", " ".join(_advice(lack, suggested, known)))
 
 
-def _advice(lack: Lack, suggested: Suggested) -> Iterator[str]:
+def _advice(lack: Lack, suggested: Suggested, known: Seen) -> Iterator[str]:
     missing, found = lack.amount, suggested.suggestion
     own = found.owed.currency
     if missing is None:
-        yield from _cannot_tell(lack.laid, suggested)
+        yield from _cannot_tell(lack.laid, known)
     elif missing.currency == own:
         rules = ", ".join(line.rule for line in found.lines if line.kind == "statutory")
         yield (
             f"{found.statutory} {own} is laid down ({rules}), and {missing} of it is not offered in money yet: draft a refund of at "
             "least that first."
         )
+        yield from _by_merged(suggested, known)
         yield _MAY
     else:
         yield from _in_another(missing, suggested)
 
 
-def _cannot_tell(laid: Laid | None, suggested: Suggested) -> Iterator[str]:
-    """What would tell it, as far as that can be recorded here."""
+def _by_merged(suggested: Suggested, known: Seen) -> Iterator[str]:
+    """Where facts are put right that lay down too much: nothing that is recorded here takes it away."""
+    laying = {laid.complaint_id for laid in suggested.tariffs if laid.outcome.amount is not None}
+    named = sorted(reference for one, reference in known.items() if one in laying)
+    if named:
+        yield f"Some of it goes by the facts of {', '.join(named)} (PATCH /complaints/{named[0]}/recovery-facts), merged into this one."
+
+
+def _cannot_tell(laid: Laid | None, known: Seen) -> Iterator[str]:
+    """What would tell it, and where that is recorded."""
     if laid is None:
         return
-    yield f"Something may be laid down ({laid.tariff}), and it cannot be told how much: {laid.outcome.because}"
-    mine = not laid.other_complainant
-    if laid.outcome.missing and mine:
-        yield f"Record {', '.join(laid.outcome.missing)} (PATCH /complaints/{{ref}}/recovery-facts)."
-    if laid.currency is not None and suggested.own_currency in {None, laid.currency}:
-        yield f"Or record what it comes to, which may be nothing (`statutory`, in {laid.currency})."
+    reference = "{ref}" if laid.complaint_id is None else known.get(laid.complaint_id)
+    whose, there = "", ""
+    if laid.complaint_id is not None:
+        named = reference or "a complaint that you do not see"
+        whose, there = f" by the facts of {named}, which was merged into this one", " there"
+    yield f"Something may be laid down ({laid.tariff}){whose}, and it cannot be told how much: {laid.outcome.because}"
+    if reference is None:
+        yield "Whoever sees it records them there."
+    elif laid.outcome.missing:
+        yield f"Record {', '.join(laid.outcome.missing)}{there} (PATCH /complaints/{reference}/recovery-facts)."
+    if laid.can_be_stated and reference is not None:
+        yield f"Or record{there} what it comes to, which may be nothing (`statutory`, in {laid.currency})."
     yield _MAY
 
 
@@ -139,7 +175,7 @@ def _in_another(missing: Money, suggested: Suggested) -> Iterator[str]:
     yield f"{missing} {theirs} is laid down ({rules}), this is reckoned in {own}, and no rate is known here."
     if suggested.own_currency is None:
         yield f"Offer it in {theirs} first."
-    elif all(item.what == "statutory" and not item.other_complainant for item in there):
+    elif all(item.what == "statutory" and not item.merged for item in there):
         yield f"Record what it comes to in {own} (`statutory` in PATCH /complaints/{{ref}}/recovery-facts), and offer that first."
     yield f"{_MAY[:-1]}, or what it comes to in {own}."
 
@@ -155,10 +191,10 @@ class _Short:
     lacks: Sequence[Lack]
     worst: Lack
 
-    @property
-    def refusal(self) -> BelowFloor:
+    def refusal(self, session: Session, actor: Actor) -> BelowFloor:
         missing = None if self.worst.amount is None else dump_money(self.worst.amount)
-        return BelowFloor(" ".join(_advice(self.worst, self.suggested)), missing=missing)
+        known = seen(session, actor, self.suggested)
+        return BelowFloor(" ".join(_advice(self.worst, self.suggested, known)), missing=missing)
 
 
 def _shortfall(session: Session, complaint: Complaint, offer: Offer, *, granted: bool) -> _Short | None:
@@ -251,11 +287,11 @@ def left_open(session: Session, complaint: Complaint, offer: Offer) -> Lack | No
     return worst([it.short.worst for it in left]) if left else None
 
 
-def refusal(session: Session, complaint: Complaint, offer: Offer, action: str) -> BelowFloor | None:
+def refusal(session: Session, actor: Actor, complaint: Complaint, offer: Offer, action: str) -> BelowFloor | None:
     """What one of `LOOKED_AT` would be refused with now, where nobody says why; for showing, without any lock."""
     short = _shortfall(session, complaint, offer, granted=STEPS[action]) if action in STEPS else None
     if short is not None:
-        return short.refusal
+        return short.refusal(session, actor)
     gone = offer if action in TAKING_BACK else None
     if action == "offer" and offer.successor_of is not None:
         gone = session.get_one(Offer, offer.successor_of)
@@ -272,7 +308,7 @@ def look_again(uow: UnitOfWork, actor: Actor, held: Held, given: Mapping[str, An
     if short is None:
         return
     if reason is None:
-        raise short.refusal
+        raise short.refusal(uow.session, actor)
     _waive(uow, actor, held.offer, short, reason)
 
 

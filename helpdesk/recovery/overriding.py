@@ -108,9 +108,10 @@ def check(
     *,
     suggested: Suggested,
     already: Already,
+    seen: floor.Seen,
 ) -> Kept | None:
     """What is to be kept of an offer. `placed`: its options with their pointers, of which each counts by itself, since the
-    customer takes one; `given`: override_reason, floor_reason; `already`: without what this one replaces. Raises
+    customer takes one; `given`: override_reason, floor_reason; `already`: without what this one replaces; `seen`: of `floor.seen`. Raises
     `ValidationFailed` that names what has to be said, and `Forbidden` to who says why less than the floor is offered and may not.
     """
     if given.get("floor_reason") is not None:
@@ -124,7 +125,7 @@ def check(
     ]
     overrides = [it for _, terms in placed if (it := judge(terms.kind, terms.amount, found, already)) is not None]
     if short and given.get("floor_reason") is None:
-        raise ValidationFailed(errors=[floor.problem(at, lack, suggested) for at, lack in short])
+        raise ValidationFailed(errors=[floor.problem(at, lack, suggested, seen) for at, lack in short])
     if short:
         lacks = [lack for _, lack in short]
         below = Override("below_floor", *floor.as_override(floor.worst(lacks), suggested), "")

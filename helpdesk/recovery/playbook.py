@@ -37,7 +37,8 @@ class Facts:
     """What a suggestion depends on. `price` None: unknown, so that there is no cap. `weeks_overdue`: whole weeks.
 
     `loss` is what was lost and is still to be made good; `refunded` what was given back before. `tariffs`: what each lays
-    down that is owed in this case. `lost`: what kind of thing was lost; None: not known. `failed_in`: the earlier complaints that
+    down that is owed in this case. `lost_by_others`: what is owed to other complainants, whose cases are reckoned by themselves;
+    no cap and no rule goes by it. `lost`: what kind of thing was lost; None: not known. `failed_in`: the earlier complaints that
     it is `repeated` by; none where that was stated. `delay_stated` False: `weeks_overdue` is what nobody has said otherwise.
     """
 
@@ -52,6 +53,7 @@ class Facts:
     refunded: Money
     price: Money | None
     tariffs: tuple["Owed", ...] = ()
+    lost_by_others: tuple["Lost", ...] = ()
     lost: str | None = None
     failed_in: tuple[UUID, ...] = ()
     delay_stated: bool = True
@@ -66,6 +68,14 @@ class Owed:
     amount: Money
     set_off: bool
     evidence: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Lost:
+    """A proven loss that is to be made good."""
+
+    amount: Money
+    evidence: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -313,6 +323,9 @@ def _cap(facts: Facts, formula: Formula) -> Decimal | None:
     return Money.up_to(max(left, _ZERO), facts.price.currency).decimal
 
 
+_LOSS: Final = "restitution.proven_loss"
+
+
 def _owed_lines(facts: Facts, version: str) -> tuple[Line, ...]:
     found = []
     off = _set_off(facts)
@@ -320,7 +333,12 @@ def _owed_lines(facts: Facts, version: str) -> tuple[Line, ...]:
         evidence: dict[str, Any] = {"proven_loss": str(facts.loss)}
         if off.minor:
             evidence |= {"set_off": str(off), "because": "Paid by a tariff that may be deducted from it."}
-        found.append(Line("restitution", facts.loss - off, "restitution.proven_loss", version, evidence))
+        found.append(Line("restitution", facts.loss - off, _LOSS, version, evidence))
+    found += [
+        Line("restitution", lost.amount, _LOSS, version, lost.evidence)
+        for lost in facts.lost_by_others
+        if lost.amount.minor
+    ]
     if facts.statutory.minor:
         evidence = {"tariff": str(facts.statutory)}
         found.append(Line("statutory", facts.statutory, "statutory.tariff", version, evidence))

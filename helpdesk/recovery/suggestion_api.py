@@ -35,7 +35,8 @@ def get_suggestion(session: Session, actor: Actor, given: dict[str, Any], ref: s
     complaint = get_visible(session, actor, ref)
     suggested = suggestions.suggestion_for(session, complaint, _read(session, complaint, given))
     already = override_queries.offered(session, complaint.id, suggested.suggestion.owed.currency)
-    return views.suggestion(suggested, already, references(session, actor, suggested.facts.failed_in))
+    named = [*suggested.facts.failed_in, *suggested.by_merged]
+    return views.suggestion(suggested, already, references(session, actor, named))
 
 
 def _read(session: Session, complaint: Complaint, given: Mapping[str, Any]) -> dict[str, Any]:

@@ -104,6 +104,14 @@ class SuggestionTariff(TariffOutcome):
         required=True, metadata={"description": "It is part of `owed`. False also where it is in another currency."}
     )
     other_complainant = other_complainant_field()
+    complaint_reference = fields.String(
+        required=True,
+        allow_none=True,
+        metadata={
+            "description": "By whose facts, where that is a complaint that was merged into this one and that the caller sees.",
+            "example": None,
+        },
+    )
 
 
 class SuggestionElsewhere(Schema):

@@ -5,60 +5,38 @@ What is owed (proven loss, what is stated as statutory, and the tariffs of the d
 and apart; the playbook decides about goodwill, tactics and alternatives.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
 from functools import partial
 from typing import Any, Final
 from uuid import UUID
 
 from sqlalchemy.orm import Session
 
-from helpdesk.complaints import queries as complaints
 from helpdesk.complaints.facts import of_issues
 from helpdesk.complaints.models import Complaint
 from helpdesk.kernel.facts import Facts as RuleFacts
 from helpdesk.kernel.money import Money
-from helpdesk.kernel.schemas import dump_money
 from helpdesk.recovery import (
     case_fact_queries,
-    override_queries,
+    matters,
     playbooks_in_force,
     queries,
     rule_facts,
     tariffs_in_force,
 )
 from helpdesk.recovery.case_facts import ALONE, ELSEWHERE, FACTS, as_kept
-from helpdesk.recovery.playbook import Facts, Owed, Suggestion, as_data, suggest
+from helpdesk.recovery.matters import LAID_DOWN, Matter, Stated
+from helpdesk.recovery.playbook import Facts, Lost, Owed, Suggestion, as_data, suggest
 from helpdesk.recovery.playbook_spec import Playbook
 from helpdesk.recovery.playbooks_in_force import Playbooks
 from helpdesk.recovery.tariff_methods import OPEN
-from helpdesk.recovery.tariffs_in_force import Laid, Tariffs
+from helpdesk.recovery.tariffs_in_force import Laid
 
 DEFAULT_CURRENCY: Final = "EUR"
 """Where neither the complaint nor a tariff nor the caller names one; only the unit of the bands depends on it."""
 _OF_ISSUES: Final = frozenset(of_issues(()))
 _STATED: Final = ("statutory", "refunded")
-LAID_DOWN: Final = frozenset({"statutory", "tariff"})
-
-
-@dataclass(frozen=True, slots=True)
-class Elsewhere:
-    """In another currency than the case is reckoned in: told, and not added up. `what`: one of `ELSEWHERE`."""
-
-    what: str
-    amount: Money
-    tariff: str | None = None
-    other_complainant: bool = False
-
-    def as_data(self) -> dict[str, Any]:
-        """JSON-safe."""
-        return {
-            "what": self.what,
-            "amount": dump_money(self.amount),
-            "tariff": self.tariff,
-            "other_complainant": self.other_complainant,
-        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,11 +52,13 @@ class Suggested:
     playbook_id: UUID | None
     case: Mapping[str, Any]
     tariffs: tuple[Laid, ...]
-    merged: tuple[Elsewhere, ...]
-    """What was stated of duplicates that were merged into it and is not among its own: losses, and what is laid down for others."""
+    stated: tuple[Stated, ...]
+    """What was recorded as laid down, here and of what was merged into it, and what was lost there."""
     own_currency: str | None
     """The complaint's; None: it has none yet, and may be reckoned in another one."""
     issues: tuple[tuple[str | None, str | None], ...] = ()
+    of_others: frozenset[UUID] = frozenset()
+    """Complaints of other complainants that were merged into it: what they were offered there is taken off what is owed to them."""
 
     def as_data(self) -> dict[str, Any]:
         """JSON-safe, to be kept with an offer."""
@@ -92,15 +72,16 @@ class Suggested:
         }
 
     @property
-    def elsewhere(self) -> tuple[Elsewhere, ...]:
+    def elsewhere(self) -> tuple[Stated, ...]:
+        """What is in another currency than the case is reckoned in."""
         own = self.facts.loss.currency
-        stated = (Elsewhere(name, self.case[name]) for name in _STATED if name in self.case)
+        refunded = [Stated("refunded", self.case["refunded"])] if "refunded" in self.case else []
         laid = (
-            Elsewhere("tariff", item.outcome.amount, item.tariff, item.other_complainant)
+            Stated("tariff", item.outcome.amount, item.tariff, item.other_complainant)
             for item in self.tariffs
             if item.outcome.amount is not None
         )
-        found = [item for item in (*self.merged, *stated, *laid) if item.amount.minor and item.amount.currency != own]
+        found = [item for item in (*self.stated, *refunded, *laid) if item.amount.minor and item.amount.currency != own]
         return tuple(sorted(found, key=lambda item: ELSEWHERE.index(item.what)))
 
     @property
@@ -117,21 +98,22 @@ class Suggested:
 
     @property
     def is_for_others(self) -> bool:
-        """Something may be laid down for somebody else whose complaint was merged into this one."""
-        stated = any(item.other_complainant and item.what in LAID_DOWN for item in self.merged)
-        return stated or any(laid.other_complainant for laid in self.tariffs)
+        """Something may be owed to somebody else whose complaint was merged into this one."""
+        return any(item.other_complainant for item in self.stated) or any(
+            laid.other_complainant for laid in self.tariffs
+        )
 
     @property
     def untold(self) -> tuple[Laid, ...]:
         """Tariffs that may lay down something, and nobody can tell how much; without those of which somebody has stated, in their own
         currency, what it comes to.
         """
-        stated = self.case.get("statutory")
-        return tuple(
-            laid
-            for laid in self.tariffs
-            if laid.outcome.code in OPEN and (stated is None or stated.currency != laid.currency)
-        )
+        return tuple(laid for laid in self.tariffs if laid.outcome.code in OPEN and not laid.stated)
+
+    @property
+    def by_merged(self) -> list[UUID]:
+        """Complaints by whose facts tariffs lay something down, or may."""
+        return [laid.complaint_id for laid in self.tariffs if laid.complaint_id is not None]
 
     def tariff_data(self, laid: Laid) -> dict[str, Any]:
         """With whether it is part of what is owed: one in another currency is told, and not added up."""
@@ -152,7 +134,8 @@ class _Known:
     tariffs: tuple[Laid, ...]
     values: dict[str, Any]
     issues: tuple[tuple[str | None, str | None], ...]
-    merged: tuple[Elsewhere, ...]
+    stated: tuple[Stated, ...]
+    lost_by_others: tuple[Lost, ...]
 
 
 class _FailedBefore:
@@ -201,9 +184,10 @@ def suggestion_for(
         playbook_id,
         known.case,
         known.tariffs,
-        merged=known.merged,
+        stated=known.stated,
         own_currency=complaint.currency,
         issues=known.issues,
+        of_others=frozenset(one.complaint.id for told in recorded.others for one in told),
     )
 
 
@@ -214,7 +198,8 @@ def _known(
     books: Playbooks,
     recorded: case_fact_queries.Recorded,
 ) -> _Known:
-    case = recorded.facts | {name: given[name] for name in FACTS if given.get(name) is not None}
+    asked = {name: given[name] for name in FACTS if given.get(name) is not None}
+    case = recorded.facts | asked
     tariffs = tariffs_in_force.in_force(session)
     wanted = (books.wanted | tariffs.wanted) - {"customer_tier"} - _OF_ISSUES
     values = rule_facts.values_of(session, complaint, wanted, recorded.now, case) | of_issues(recorded.issues)
@@ -225,67 +210,52 @@ def _known(
     values |= {name: given[name] for name in ("fault", "price", "loss") if given.get(name) is not None}
     day = case.get("happened_on") or complaint.received_at.date()
     values |= {"happened_on": day, "passengers": case.get("passengers") or ALONE}
-    laid = tariffs.of_case(day, values, case)
-    theirs = [_theirs(session, item, tariffs, recorded.now) for item in recorded.merged if item.other and item.facts]
-    laid = (*laid, *(item for each, _ in theirs for item in each))
-    stated = [amount for _, amount in theirs if amount is not None]
-    merged = [Elsewhere("loss", item.loss, other_complainant=item.other) for item in recorded.merged if item.loss]
-    merged += [Elsewhere("statutory", amount, other_complainant=True) for amount in stated]
+    told = [replace(one, facts=one.facts | asked) for one in recorded.mine]
+    mine = matters.own(session, told, tariffs, values, recorded.now)
+    others = [matters.of_another(session, each, tariffs, recorded.now) for each in recorded.others]
+    laid = tuple(it for matter in (mine, *others) for it in matter.laid)
     currency = _currency(complaint, given.get("currency"), laid, case)
-    settled, assumed = _settled(complaint, given, case, Money(0, currency))
-    settled["statutory"] = sum((it for it in stated if it.currency == currency), settled["statutory"])
-    return _Known(case, settled, assumed, laid, values | settled, recorded.issues, tuple(merged))
-
-
-def _theirs(
-    session: Session, merged: case_fact_queries.Merged, tariffs: Tariffs, now: datetime
-) -> tuple[tuple[Laid, ...], Money | None]:
-    """What is laid down for somebody else whose complaint was merged into this one: by tariffs and as it was stated, each less what
-    they were offered there, which stays with them.
-    """
-    complaint = complaints.get_one(session, merged.complaint_id)
-    day = merged.facts.get("happened_on") or complaint.received_at.date()
-    values = rule_facts.values_of(session, complaint, tariffs.wanted, now, merged.facts)
-    values |= {"happened_on": day, "passengers": merged.facts.get("passengers") or ALONE}
-    stated: Money | None = merged.facts.get("statutory")
-    found, paid = list[Laid](), dict[str, Money]()
-    if stated is not None:
-        stated = _less_paid(session, complaint, stated, paid)
-    for laid in tariffs.of_case(day, values, merged.facts):
-        outcome = laid.outcome
-        if outcome.amount is not None:
-            rest = _less_paid(session, complaint, outcome.amount, paid)
-            off = {"step": "offered", "value": str(outcome.amount - rest), "because": "what they were offered there"}
-            outcome = replace(outcome, amount=rest, steps=(*outcome.steps, off))
-        found.append(replace(laid, outcome=outcome, other_complainant=True))
-    return tuple(found), stated
-
-
-def _less_paid(session: Session, complaint: Complaint, amount: Money, paid: dict[str, Money]) -> Money:
-    """`paid`: by currency, what is left of what they were offered; less by this afterwards."""
-    if amount.currency not in paid:
-        paid[amount.currency] = override_queries.offered(session, complaint.id, amount.currency).surely
-    off = min(amount, paid[amount.currency])
-    paid[amount.currency] -= off
-    return amount - off
+    settled, assumed = _settled(complaint, given, case, mine, Money(0, currency))
+    for_others = [it.amount for matter in others for it in matter.stated]
+    settled["statutory"] = sum((it for it in for_others if it.currency == currency), settled["statutory"])
+    lost_by_others = tuple(it for matter in others for it in matter.lost)
+    return _Known(
+        case,
+        settled,
+        assumed,
+        laid,
+        values | settled,
+        recorded.issues,
+        stated=(
+            *(Stated("loss", it.amount) for it in mine.lost),
+            *(Stated("loss", it.amount, other_complainant=True) for it in lost_by_others),
+            *(it for matter in (mine, *others) for it in matter.stated),
+        ),
+        lost_by_others=tuple(it for it in lost_by_others if it.amount.currency == currency),
+    )
 
 
 def _settled(
-    complaint: Complaint, given: Mapping[str, Any], case: Mapping[str, Any], nothing: Money
+    complaint: Complaint, given: Mapping[str, Any], case: Mapping[str, Any], mine: Matter, nothing: Money
 ) -> tuple[dict[str, Any], tuple[str, ...]]:
     """What the formula needs, and the names of what nobody has stated. What was stated in another currency is `elsewhere`."""
     known: dict[str, Any] = {
         "fault": given.get("fault") or complaint.fault,
         "weeks_overdue": case.get("weeks_overdue"),
-        "loss": given.get("loss") or _of(complaint.loss_minor, nothing.currency),
-        "statutory": case.get("statutory"),
+        "loss": given.get("loss") or _in([it.amount for it in mine.lost], nothing.currency),
+        "statutory": _in([it.amount for it in mine.stated], nothing.currency) or (nothing if mine.stated else None),
         "refunded": case.get("refunded"),
     }
     assumptions = {"fault": "firm", "weeks_overdue": 0, "loss": nothing, "statutory": nothing, "refunded": nothing}
     settled: dict[str, Any] = {name: assumptions[name] if value is None else value for name, value in known.items()}
-    settled |= {name: _same(settled[name], nothing) for name in _STATED}
+    settled["refunded"] = _same(settled["refunded"], nothing)
     settled["price"] = given.get("price") or _of(complaint.price_minor, nothing.currency)
     return settled, tuple(name for name, value in known.items() if value is None)
+
+
+def _in(amounts: Sequence[Money], currency: str) -> Money | None:
+    """That which is in this currency; there is one of each."""
+    return next((it for it in amounts if it.currency == currency), None)
 
 
 def _facts(complaint: Complaint, known: _Known, book: Playbook, failed: _FailedBefore) -> Facts:
@@ -298,6 +268,7 @@ def _facts(complaint: Complaint, known: _Known, book: Playbook, failed: _FailedB
         failed_in=failed.complaints(book.formula.repeat_within_days),
         vulnerable=values["vulnerable"],
         tariffs=_owed(known.tariffs, known.settled["loss"].currency),
+        lost_by_others=known.lost_by_others,
         lost=book.lost_in(values),
         **known.settled,
     )

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
 from typing import Any, Final
+from uuid import UUID
 
 import structlog
 from sqlalchemy.orm import Session
@@ -42,7 +43,9 @@ class Version:
 @dataclass(frozen=True, slots=True)
 class Laid:
     """What a tariff lays down in a case. `version` None: none was in force on `day`. `currency`: of what it lays down, or would if it
-    could be told; None: of no version. `other_complainant`: for somebody else, whose complaint was merged into it.
+    could be told; None: of no version. `other_complainant`: for somebody else, whose complaint was merged into it. `complaint_id`:
+    of the merged complaint whose facts it goes by; None: of this one's. `stated`: somebody has recorded of that one, in this currency,
+    what it comes to; `can_be_stated`: it can be.
     """
 
     tariff: str
@@ -51,6 +54,9 @@ class Laid:
     outcome: Outcome
     currency: str | None = None
     other_complainant: bool = False
+    complaint_id: UUID | None = None
+    stated: bool = False
+    can_be_stated: bool = False
 
     def as_data(self) -> dict[str, Any]:
         """JSON-safe, all of it."""

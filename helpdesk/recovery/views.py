@@ -107,7 +107,7 @@ def _foretold(session: Session, actor: Actor, row: dict[str, Any], action: str) 
         found.append(_short_of_money(session, actor, row, action))
     if action in floor.LOOKED_AT:
         complaint = session.get_one(Complaint, row["complaint_id"])
-        found.append(floor.refusal(session, complaint, session.get_one(Offer, row["id"]), action))
+        found.append(floor.refusal(session, actor, complaint, session.get_one(Offer, row["id"]), action))
     if action in resending.REASONS:
         found.append(resending.refusal(session, action, session.get_one(Offer, row["id"]), row["now"]))
     yield from (refused for refused in found if refused is not None)
@@ -159,7 +159,7 @@ _SUGGESTED: Final = (
 
 def suggestion(suggested: Suggested, already: Already, seen: Mapping[UUID, str]) -> dict[str, Any]:
     """With what is left of it: what one of the complaint's own offers refunds, nobody has to state. `seen`: references of the
-    complaints in which it failed before, of those that the reader sees.
+    complaints in which it failed before, and of those that were merged into it, of those that the reader sees.
     """
     found = _naming(suggested.suggestion, suggested.facts.failed_in, seen)
     refunds = already.has(*remaining.BACK)
@@ -171,7 +171,11 @@ def suggestion(suggested: Suggested, already: Already, seen: Mapping[UUID, str])
         "assumed": [name for name in suggested.assumed if name != "refunded" or not refunds],
         "playbook_id": suggested.playbook_id,
         "facts": as_kept(suggested.case),
-        "tariffs": [suggested.tariff_data(laid) for laid in suggested.tariffs],
+        "tariffs": [
+            suggested.tariff_data(laid)
+            | {"complaint_reference": None if laid.complaint_id is None else seen.get(laid.complaint_id)}
+            for laid in suggested.tariffs
+        ],
         "other_currencies": list(suggested.elsewhere),
     }
 

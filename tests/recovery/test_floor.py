@@ -15,10 +15,11 @@ from hypothesis import strategies as st
 from helpdesk.kernel.money import Money
 from helpdesk.recovery import floor
 from helpdesk.recovery.kinds import SETTLES
+from helpdesk.recovery.matters import Stated
 from helpdesk.recovery.option_terms import Terms
 from helpdesk.recovery.playbook import suggest
 from helpdesk.recovery.playbook_spec import default_playbook
-from helpdesk.recovery.suggestions import Elsewhere, Suggested
+from helpdesk.recovery.suggestions import Suggested
 from helpdesk.recovery.tariff_methods import CODES, Outcome
 from helpdesk.recovery.tariffs_in_force import Laid
 from tests.complaints.merging import merge, new, unmerge
@@ -312,14 +313,21 @@ _OUTCOMES = st.one_of(
     st.sampled_from(CODES).filter("owed".__ne__).map(lambda code: Outcome(code=code, because="x", missing=("fare",))),
 )
 _LAID = st.builds(
-    lambda outcome, currency, other: Laid(
-        "t", date(2026, 3, 1), None, outcome, outcome.amount.currency if outcome.amount else currency, other
+    lambda outcome, currency, other, stated: Laid(
+        "t",
+        date(2026, 3, 1),
+        None,
+        outcome,
+        outcome.amount.currency if outcome.amount else currency,
+        other,
+        stated=stated,
     ),
     _OUTCOMES,
     st.sampled_from(_CURRENCIES),
     st.booleans(),
+    st.booleans(),
 )
-_MERGED = st.builds(lambda amount: Elsewhere("statutory", amount, other_complainant=True), _AMOUNTS)
+_MERGED = st.builds(lambda amount: Stated("statutory", amount, other_complainant=True), _AMOUNTS)
 
 
 @given(
@@ -331,7 +339,7 @@ _MERGED = st.builds(lambda amount: Elsewhere("statutory", amount, other_complain
     st.integers(1, 10**7),
 )
 def test_whatever_is_laid_down_is_never_lost_nor_passed_over(
-    own: str, stated: Money | None, laid: list[Laid], merged: list[Elsewhere], kind: str, minor: int
+    own: str, stated: Money | None, laid: list[Laid], merged: list[Stated], kind: str, minor: int
 ) -> None:
     """Of any currencies and any outcomes: each amount is owed or told elsewhere, and nothing but an apology is free before all of it
     is covered and known; where nothing is laid down, everything is.
@@ -341,15 +349,15 @@ def test_whatever_is_laid_down_is_never_lost_nor_passed_over(
     there = [amount for amount in amounts if amount is not None]
     statutory = sum((it for it in there if it.currency == own), nothing)
     known = facts(loss=nothing, refunded=nothing, statutory=statutory, price=None)
-    case = {"statutory": stated} if stated else {}
+    said = (*([Stated("statutory", stated)] if stated else []), *merged)
     made = Suggested(
-        suggest(known, default_playbook()), known, (), None, case, tuple(laid), merged=tuple(merged), own_currency=None
+        suggest(known, default_playbook()), known, (), None, {}, tuple(laid), stated=said, own_currency=None
     )
     told = sum(item.amount.minor for item in made.elsewhere)
     assert told + made.suggestion.statutory.minor == sum(amount.minor for amount in there)
     offered_ = Terms(kind=kind, amount=Money(minor, own))
     lacks = floor.missing_from(offered_, made, nothing)
-    open_ = [it for it in laid if it.outcome.applies is None and (stated is None or stated.currency != it.currency)]
+    open_ = [it for it in laid if it.outcome.applies is None and not it.stated]
     paid = minor if kind in SETTLES else 0
     free = statutory.minor <= paid and not told and not open_
     assert (lacks == []) == free
