@@ -211,6 +211,11 @@ def suggest(facts: Facts, playbook: Playbook, rules: Iterable[Rule] = ()) -> Sug
     )
 
 
+def goodwill(facts: Facts, playbook: Playbook, rules: Iterable[Rule]) -> Money:
+    """The goodwill of `suggest` alone."""
+    return _goodwill(facts, playbook, tuple(rules)).sum
+
+
 def _sorry(facts: Facts, rules: tuple[Rule, ...]) -> str | None:
     """Why we say sorry in writing; None: we do not."""
     if facts.fault != "none":

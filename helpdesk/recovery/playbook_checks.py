@@ -7,6 +7,7 @@ from typing import Any, Final
 from helpdesk.kernel.errors import FieldError, ValidationFailed
 from helpdesk.kernel.expressions import ALWAYS, read
 from helpdesk.kernel.facts import Vocabulary
+from helpdesk.recovery import playbook_wrong_way
 
 _NOT_BELOW_ONE: Final = {
     "repeat": "where the same issue failed before",
@@ -26,7 +27,8 @@ def checked(spec: Mapping[str, Any], vocabulary: Vocabulary, at: str) -> tuple[d
         rules.append({**rule, "condition": condition})
     if problems:
         raise ValidationFailed(errors=problems)
-    return {**spec, "rules": rules}, [*_warnings(spec, rules, vocabulary, at), *_wrong_way(spec, rules, at)]
+    version = {**spec, "rules": rules}
+    return version, [*_warnings(spec, rules, vocabulary, at), *_wrong_way(version, vocabulary, at)]
 
 
 def spelled(written: Any, vocabulary: Vocabulary, at: str) -> tuple[Any, list[FieldError]]:
@@ -88,14 +90,13 @@ def _warnings(
             yield FieldError.at(f"{at}/lost/{code}", "unknown", "There is no such category or issue now.")
 
 
-def _wrong_way(spec: Mapping[str, Any], rules: Sequence[Mapping[str, Any]], at: str) -> Iterator[dict[str, str]]:
-    """Numbers that can hardly be meant, of the formula and of the rules."""
+def _wrong_way(spec: Mapping[str, Any], vocabulary: Vocabulary, at: str) -> Iterator[dict[str, str]]:
+    """Numbers that can hardly be meant, of the formula and of the rules, and what rules make of typical cases."""
     yield from _odd(spec["formula"], spec["formula"], f"{at}/formula")
-    for place, rule in enumerate(rules):
+    for place, rule in enumerate(spec["rules"]):
         yield from _odd(rule.get("set") or {}, spec["formula"], f"{at}/rules/{place}/set")
-        if _asks_for(rule["condition"], "vulnerable", wanted=True) and Decimal(rule.get("factor") or 1) < 1:
-            text = "It gives less goodwill to whom a vulnerability makes it worse for."
-            yield FieldError.at(f"{at}/rules/{place}/factor", "less_for_vulnerable", text)
+    for found in playbook_wrong_way.found_in(spec, vocabulary):
+        yield FieldError.at(f"{at}/rules/{found.place}", found.code, found.detail)
 
 
 def _odd(part: Mapping[str, Any], formula: Mapping[str, Any], at: str) -> Iterator[dict[str, str]]:
@@ -128,18 +129,6 @@ def _leaves_nothing(part: Mapping[str, Any], formula: Mapping[str, Any], at: str
         yield FieldError.at(f"{at}/delay/most_weeks", "without_effect", "0: no week counts, whatever each adds.")
     if part.get("band") and all(Decimal(value) == 0 for value in {**formula["band"], **part["band"]}.values()):
         yield FieldError.at(f"{at}/band", "zero", "No severity has any goodwill.")
-
-
-def _asks_for(condition: Any, field: str, *, wanted: Any) -> bool:
-    """Whether a condition holds only where that fact is so."""
-    if not isinstance(condition, Mapping):
-        return False
-    if "all" in condition:
-        return any(_asks_for(part, field, wanted=wanted) for part in condition["all"])
-    if "any" in condition:
-        parts = condition["any"]
-        return bool(parts) and all(_asks_for(part, field, wanted=wanted) for part in parts)
-    return (condition.get("field"), condition.get("operator"), condition.get("value")) == (field, "is", wanted)
 
 
 def _never(condition: Any, vocabulary: Vocabulary) -> bool:

@@ -108,52 +108,6 @@ class TestDrafts:
         answer = manager.post(f"/playbooks/{default(manager)}/versions", {"spec": missing})
         assert {pointer for pointer, _ in codes(answer)} == {f"/spec/formula/band/S{it}" for it in range(2, 6)}
 
-    def test_what_goes_the_wrong_way_is_told(self, manager: Caller) -> None:
-        vulnerable = {"field": "vulnerable", "operator": "is", "value": True}
-        late = {"field": "weeks_overdue", "operator": "ge", "value": 1}
-        rules = [
-            rule("one", condition={"all": [vulnerable, late]}, factor="0.5"),
-            rule("two", condition=late, set={"fault": {"none": "2"}, "vulnerability": {"factor": "0.9"}}),
-            rule("three", condition={"not": vulnerable}, factor="0.5"),
-            rule("four", condition={"any": [vulnerable, late]}, factor="0"),
-        ]
-        given = spec(rules=rules)
-        given["formula"] |= {
-            "fault": {"firm": "0.5", "shared": "1", "none": "0"},
-            "vulnerability": {"factor": "0.8"},
-            "repeat": {"factor": "0.99", "within_days": 10},
-            "tier": {"factors": {"small": "0", "key": "1.2"}, "not_at": []},
-            "cap": {"of_price": "0"},
-            "delay": {"per_week": "0.25", "most_weeks": 0},
-            "band": dict.fromkeys(("S1", "S2", "S3", "S4", "S5"), "0"),
-        }
-        found = made(manager, default(manager), given)["warnings"]
-        assert {(item["pointer"], item["code"]) for item in found} == {
-            ("/spec/formula/fault", "order"),
-            ("/spec/formula/vulnerability/factor", "below_one"),
-            ("/spec/formula/repeat/factor", "below_one"),
-            ("/spec/formula/tier/factors/small", "zero"),
-            ("/spec/formula/cap/of_price", "zero"),
-            ("/spec/formula/delay/most_weeks", "without_effect"),
-            ("/spec/formula/band", "zero"),
-            ("/spec/rules/0/factor", "less_for_vulnerable"),
-            ("/spec/rules/1/set/fault", "order"),
-            ("/spec/rules/1/set/vulnerability/factor", "below_one"),
-        }
-        assert made(manager, default(manager), spec())["warnings"] == []
-
-    def test_what_can_hardly_be_meant_is_told(self, manager: Caller) -> None:
-        twice = {"all": [{"field": "severity", "operator": "is", "value": it} for it in ("S1", "S2")]}
-        given = spec(rules=[rule("one", factor="2", condition=twice), rule("two", stop=True), rule("three")])
-        given["formula"]["band"]["S5"] = "500"
-        found = made(manager, default(manager), given)["warnings"]
-        assert {(item["pointer"], item["code"]) for item in found} == {
-            ("/spec/rules/0/condition", "never_holds"),
-            ("/spec/rules/2", "unreachable"),
-            ("/spec/rules/2", "without_effect"),
-            ("/spec/formula/band", "order"),
-        }
-
 
 class TestPublishing:
     def test_holds_at_once_and_ends_what_held(
