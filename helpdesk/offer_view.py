@@ -93,13 +93,13 @@ def offer(shown: Mapping[str, Any], place: Place, *, problem: Sequence[str] = ()
     """The offer as it stands (`public_queries.by_link`), with what can be said of it. `problem`: names of words for what went
     wrong before.
     """
-    language = shown["language"]
+    language, told = shown["language"], _told(shown)
     return _render(
         "offer.html",
         language,
         css=_css(0 if place.path is None else 1),
-        offer=_told(shown),
-        problem=[word(language, name) for name in problem],
+        offer=told,
+        problem=[word_of(language, name, told["road"]) for name in problem],
         answers_at=place.answers,
         paths=list(ANSWERS.items()),
     )
@@ -176,6 +176,12 @@ def word(language: str, name: str, **values: Any) -> str:
     return Template(words()[language][name]).substitute(values)
 
 
+def word_of(language: str, name: str, road: str) -> str:
+    """Of what is on its way by one of `ROADS`: the words that stand for that one, as `name_road`, else those for all."""
+    own = f"{name}_{road}"
+    return word(language, own if own in words()[language] else name)
+
+
 @lru_cache(maxsize=1)
 def style() -> str:
     return resources.files("helpdesk").joinpath("pages", "offer.css").read_text(encoding="utf-8")
@@ -187,6 +193,7 @@ def _render(name: str, language: str, **values: Any) -> str:
         lang=tag,
         dir=direction(tag),
         say=lambda name, **filled: word(language, name, **filled),
+        say_of=lambda name, road: word_of(language, name, road),
         moment=_moment,
         **values,
     )

@@ -4,6 +4,7 @@ How it can fail: a field that is wrong loses what was typed; an amount is read a
 refuse, or the books know another than the customer for it.
 """
 
+import re
 from dataclasses import replace
 from typing import Any, Final
 
@@ -15,7 +16,7 @@ from helpdesk.kernel.unit_of_work import Database
 from helpdesk.offer_page import MOST_BYTES
 from helpdesk.wiring import Program, assemble
 from tests.conftest import Caller
-from tests.recovery.helpers import act, eur, offered, perform, scalar, violations
+from tests.recovery.helpers import act, eur, execute, offered, perform, scalar, violations
 from tests.recovery.offer_page.visiting import Visit, opened, path_of, steps
 
 ASK: Final = "Ask for something else ..."
@@ -224,6 +225,34 @@ class TestDelivery:
         sent.follow(COME)
         assert "You have it since: 2" in sent.send().text
 
+    def test_what_is_done_again_is_no_parcel(
+        self, client: FlaskClient, agent: Caller, senior: Caller, complaint: dict[str, Any], database: Database
+    ) -> None:
+        body = {"kind": "re_performance", "amount": eur("5.00"), "reason": "Sorry.", "override_reason": "Agreed."}
+        offer = offered(agent, complaint, body)
+        act(agent, offer, "accept", said_by="phone")
+        act(senior, offer, "record_issued", reference="appointment 7")
+        visit = opened(client, offer)
+        read = [visit.page.text]
+        assert set(visit.page.links) == {"It has been done ...", "It has not been done ..."}
+        page = visit.follow("It has not been done ...")
+        read += [page.text, page.html]
+        assert page.title == "Has it not been done?"
+        read.append(visit.send().text)
+        assert "You have told us that it has not been done." in visit.page.text
+        read.append(visit.post(f"{visit.link}/not-arrived", {"key": "k"}, status=409).text)
+        visit.open()
+        page = visit.follow("It has been done ...")
+        read += [page.text, page.html]
+        read.append(visit.send().text)
+        assert "Noted as done: 2" in visit.page.text
+        read.append(visit.post(f"{visit.link}/arrived", {"key": "k"}, status=409).text)
+        for said in read:
+            assert not re.search(r"\b(come|came|have it|got)\b", said)
+        page = opened(client, _in_chinese(database, offer)).page
+        assert "记录为已完成的时间" in page.text
+        assert "收到" not in page.text
+
     def test_of_what_comes_with_its_issuance_nothing_is_asked(
         self, program: Program, client: FlaskClient, agent: Caller, complaint: Any
     ) -> None:
@@ -235,6 +264,11 @@ class TestDelivery:
         for path in ("arrived", "not-arrived"):
             assert visit.open(f"{visit.link}/{path}", status=409).title == "You have accepted our offer"
             visit.post(f"{visit.link}/{path}", {"key": path}, status=409)
+
+
+def _in_chinese(database: Database, offer: dict[str, Any]) -> dict[str, Any]:
+    execute(database, "UPDATE offer SET language = 'zh' WHERE id = :id", id=offer["id"])
+    return offer
 
 
 class TestForms:
