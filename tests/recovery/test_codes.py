@@ -1,3 +1,4 @@
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -10,6 +11,16 @@ def test_as_somebody_types_it() -> None:
     code = new_code()
     assert parse_code(code) == code
     assert parse_code(code.lower().replace("-", " ").replace("0", "o").replace("1", "l")) == code
+
+
+@pytest.mark.parametrize(
+    "dash", ["\u2010", "\u2011", "\u2012", "\u2013", "\u2014", "\u2212", "\ufe63", "\uff0d", "\u3000", "\u00a0"]
+)
+def test_as_word_processors_and_input_methods_write_it(dash: str) -> None:
+    code = new_code()
+    assert parse_code(code.replace("-", dash)) == code
+    wide = "".join(chr(ord(char) + 0xFEE0) for char in code)
+    assert parse_code(wide) == parse_code(wide.lower()) == code
 
 
 def test_the_example_in_the_document_is_one() -> None:

@@ -132,6 +132,22 @@ class TestAsking:
         assert (counter["amount"], counter["said_by"]) == (eur("40.00"), "link")
         assert violations(database) == []
 
+    @pytest.mark.parametrize(
+        ("typed", "meant"),
+        [
+            ("\uff11\uff12", "12.00"),
+            ("\u3000\uff14\uff10\uff0e\uff15\uff10", "40.50"),
+            ("\uff14\uff10\uff0c\uff10\uff10", "40.00"),
+        ],
+    )
+    def test_in_figures_as_a_chinese_keyboard_writes_them(
+        self, visit: Visit, agent: Caller, offer: Any, typed: str, meant: str
+    ) -> None:
+        visit.follow(ASK)
+        visit.send(words="Money.", amount=typed)
+        (counter,) = agent.get(f"/offers/{offer['id']}").json["counters"]
+        assert counter["amount"] == eur(meant)
+
     def test_and_taking_it_back(self, visit: Visit, database: Database) -> None:
         visit.follow(ASK)
         visit.send(words="Money.")
@@ -156,7 +172,21 @@ class TestAsking:
         assert visit.open(form.action, status=409).title == "Our offer to you"
 
     @pytest.mark.parametrize(
-        "amount", ["1,000", "1.000,00", "40.005", "-1", "0", "x", "<b>", "1e3", "9" * 30, "\u0661\u0662"]
+        "amount",
+        [
+            "1,000",
+            "1.000,00",
+            "40.005",
+            "-1",
+            "0",
+            "x",
+            "<b>",
+            "1e3",
+            "9" * 30,
+            "\u0661\u0662",
+            "1\u00b2",
+            "\uff11\uff0c\uff10\uff10\uff10",
+        ],
     )
     def test_an_amount_is_understood_or_refused(self, visit: Visit, database: Database, amount: str) -> None:
         visit.follow(ASK)
