@@ -11,6 +11,7 @@ from sqlalchemy.dialects.postgresql import aggregate_order_by
 from sqlalchemy.orm import Session
 
 from helpdesk.complaints import merge_queries
+from helpdesk.complaints.merge_models import Merge
 from helpdesk.complaints.models import Complaint, Issue
 from helpdesk.customers.models import Customer
 from helpdesk.kernel.money import Money
@@ -98,13 +99,20 @@ def _by_person(session: Session, complaint: Complaint, facts: dict[UUID, dict[st
     there = {one.id: one for one in session.scalars(select(Complaint).where(_COMPLAINT.id.in_(facts)))}
     merges = merge_queries.merges_into_any(session, facts)
     whose = merge_queries.whose(there.values(), merges)
-    into = {it.source_id: it.survivor_id for it in merges if whose.get(it.source_id) == whose[it.survivor_id]}
+    into = {merge.source_id: there[merge.survivor_id] for merge in merges if _brought_its_loss(merge)}
     found: dict[UUID, list[Told]] = {}
     for complaint_id, known in facts.items():
-        one, taken = there[complaint_id], there.get(into.get(complaint_id, complaint.id))
-        has_it = complaint_id in into and taken is not None and taken.currency == one.currency
+        one = there[complaint_id]
+        has_it = complaint_id in into and into[complaint_id].currency == one.currency
         found.setdefault(whose[complaint_id], []).append(Told(one, known, None if has_it else _loss(one)))
     return [tuple(each) for each in found.values()]
+
+
+def _brought_its_loss(merge: Merge) -> bool:
+    """The survivor has it, or a larger one: whoever says afterwards that it was less, or whose it is, has said it of both."""
+    theirs, after = merge.source_facts, merge.facts_after
+    losses = theirs["loss_minor"], after["loss_minor"]
+    return None not in losses and theirs["currency"] == after["currency"] and losses[0] <= losses[1]
 
 
 def _loss(complaint: Complaint) -> Money | None:

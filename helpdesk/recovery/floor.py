@@ -177,6 +177,8 @@ def _in_another(missing: Money, suggested: Suggested) -> Iterator[str]:
         yield f"Offer it in {theirs} first."
     elif all(item.what == "statutory" and not item.merged for item in there):
         yield f"Record what it comes to in {own} (`statutory` in PATCH /complaints/{{ref}}/recovery-facts), and offer that first."
+    elif any(item.merged for item in there):
+        yield "Some of it was recorded of a complaint that was merged into this one: it is put right there (`recovery-facts`)."
     yield f"{_MAY[:-1]}, or what it comes to in {own}."
 
 

@@ -177,7 +177,7 @@ class TestMerged:
         assert (told["what"], told["amount"], told["other_complainant"]) == ("statutory", gbp("20.00"), True)
         answer = draft(manager, survivor, "voucher", "10.00")
         assert codes(answer) == BELOW
-        assert "PATCH" not in answer.json["errors"][0]["detail"], "what it comes to cannot be recorded of them"
+        assert "of a complaint that was merged into this one" in answer.json["errors"][0]["detail"]
 
 
 def bumped(caller: Caller, day: str) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from tests.conftest import Caller, Join, make_team
 from tests.recovery.answers import codes, refused
 from tests.recovery.drafting import FLIGHT, FLOOR, draft, foretold, recorded, step
 from tests.recovery.helpers import accepted, act, eur, open_budget, violations
-from tests.recovery.test_floor import BELOW, elsewhere, gbp, priceless, suggestion
+from tests.recovery.test_floor import BELOW, changed, elsewhere, gbp, priceless, suggestion
 
 ANN: dict[str, Any] = {"name": "Ann"}
 """Nobody knows who she is."""
@@ -141,6 +141,12 @@ class TestLoss:
         unmerge(manager, source, **QUIET)
         assert (owed(manager, survivor), owed(manager, source)) == ("50.00", "90.00")
         verified(database)
+
+    def test_what_somebody_says_of_it_afterwards_is_said_of_both(self, manager: Caller) -> None:
+        survivor, source = case(manager, **lost("50.00")), case(manager, **lost("90.00"))
+        merge(manager, source, survivor, **QUIET)
+        changed(manager, survivor, **lost("30.00"))
+        assert owed(manager, survivor) == "30.00"
 
 
 NOW_GB = {"failed_standards": 1}
