@@ -44,7 +44,7 @@ from helpdesk.recovery.approvals import Judgement
 from helpdesk.recovery.authority import Verdict
 from helpdesk.recovery.errors import PredecessorAccepted
 from helpdesk.recovery.events import BY_ACTION, OfferLeftOwed, of_offer
-from helpdesk.recovery.kinds import ASK, ISSUE, LETTER, OUTSIDE, PAYING
+from helpdesk.recovery.kinds import ASK, ISSUE, LETTER, OUTSIDE, PAYING, SETTLES
 from helpdesk.recovery.lifecycle import (
     BEFORE_CUSTOMER,
     ENDED,
@@ -317,7 +317,7 @@ def _report_undelivered(uow: UnitOfWork, actor: Actor, held: Held, given: Mappin
 
 
 def _end(uow: UnitOfWork, actor: Actor, held: Held, action: str, given: Mapping[str, Any]) -> None:
-    """By the customer's word, or their silence: whether or not that leaves open what is owed. That it does is told, also to who took
+    """By the customer's word or their silence, or with the complaint: whether or not that leaves open what is owed. That it does is told, also to who took
     the step.
     """
     left = floor.left_open(uow.session, held.complaint, held.offer)
@@ -435,6 +435,10 @@ def expire(uow: UnitOfWork, held: Held) -> bool:
 
 
 def revoke_all(uow: UnitOfWork, complaint_ids: list[UUID], reason: str) -> None:
-    """The complaints were closed without a decision: what the customer has not answered is taken back."""
-    for held in queries.hold_unanswered(uow.session, complaint_ids):
-        advance(uow, SYSTEM, held, "revoke", {"reason": reason})
+    """The complaints were closed without a decision: what the customer has not answered is taken back. Goodwill first: only what was
+    accepted stands then, and where nothing covers what is owed beside it any more, that is told.
+    """
+    held = queries.hold_unanswered(uow.session, complaint_ids)
+    for one in sorted(held, key=lambda one: one.offer.kind in SETTLES):
+        _end(uow, SYSTEM, one, "revoke", {"reason": reason})
+        uow.session.flush()  # the next one is looked at beside it

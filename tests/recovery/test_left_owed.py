@@ -116,6 +116,22 @@ class TestTold:
             declined(anonymous, offer)
         assert [item["missing"] for item in reversed(news(manager))] == [eur("150.00"), eur("400.00")]
 
+    @pytest.mark.parametrize("action", ["withdraw", "dismiss"])
+    def test_the_complaint_ends(
+        self, database: Database, agent: Caller, manager: Caller, senior: Caller, action: str
+    ) -> None:
+        complaint = flown(agent)
+        put(agent, manager, complaint, "partial_refund", "400.00")
+        voucher = put(agent, manager, complaint, "voucher", "40.00")
+        put(agent, manager, complaint, "voucher", "10.00")
+        act(agent, voucher, "accept", said_by="phone")
+        given = {"reason_code": "out_of_scope"} if action == "dismiss" else {"reason": "Settled elsewhere."}
+        answer = senior.post(f"/complaints/{complaint['reference']}/actions/{action}", given)
+        assert answer.status_code == 200, answer.text
+        assert [item["missing"] for item in news(agent)] == [eur("400.00")]
+        assert told(database, EVENT) == 1
+        assert violations(database) == []
+
     def test_declined_while_the_goodwill_is_accepted(
         self, database: Database, anonymous: Caller, agent: Caller, manager: Caller
     ) -> None:
@@ -174,6 +190,16 @@ class TestNothingToTell:
         voucher = put(agent, manager, complaint, "voucher", "40.00")
         act(agent, voucher, "decline", said_by="phone")
         assert told(database, EVENT) == 0
+
+    def test_where_all_of_it_ends_with_the_complaint(
+        self, database: Database, agent: Caller, manager: Caller, senior: Caller
+    ) -> None:
+        complaint = flown(agent)
+        put(agent, manager, complaint, "partial_refund", "400.00")
+        put(agent, manager, complaint, "voucher", "40.00")
+        answer = senior.post(f"/complaints/{complaint['reference']}/actions/withdraw", {"reason": "Settled elsewhere."})
+        assert answer.status_code == 200, answer.text
+        assert (news(agent), told(database, EVENT)) == ([], 0)
 
     def test_where_nothing_is_laid_down(
         self, database: Database, anonymous: Caller, agent: Caller, manager: Caller, complaint: dict[str, Any]
