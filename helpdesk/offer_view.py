@@ -236,6 +236,7 @@ def _told(shown: Mapping[str, Any]) -> dict[str, Any]:
         "concerned": [option["what"] for option in options] if undecided else [what],
         "road": road,
         "title": _title(shown, road),
+        "undone": _undone(shown),
         "good_until": shown["voucher_expires_at"] or shown["points_expires_at"],
         "came_at": shown["delivered_at"] if road in _ARRIVING else None,
         "voucher_balance": _money(shown["voucher_balance"]),
@@ -243,8 +244,15 @@ def _told(shown: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
+def _undone(shown: Mapping[str, Any]) -> bool:
+    """They had accepted it, and it could not be done."""
+    return bool(shown["status"] == "revoked" and shown["accepted"])
+
+
 def _title(shown: Mapping[str, Any], road: str) -> str:
     """The name of its words."""
+    if _undone(shown):
+        return "title_undone"
     ended = shown["status"] == "issued" and shown["validity"] in {"used", "expired"}
     return f"title_{shown['validity']}_{road}" if ended else f"title_{shown['status']}"
 
@@ -264,7 +272,7 @@ def _stays_owed(language: str, shown: Mapping[str, Any]) -> str | None:
     """
     if not shown["owes"] or shown["replaced"] or shown["status"] not in _NOT_HAD:
         return None
-    over, taken = shown["status"] not in BEFORE_CUSTOMER, shown["status"] == "reversed"
+    over, taken = shown["status"] not in BEFORE_CUSTOMER, shown["status"] == "reversed" or _undone(shown)
     return texts.stays_owed(language, over=over, taken=taken)
 
 

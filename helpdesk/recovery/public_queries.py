@@ -17,7 +17,7 @@ from helpdesk.recovery import breakdown, breakdown_words, counter_queries, optio
 from helpdesk.recovery.customer_states import ANSWERING, told_to_customer
 from helpdesk.recovery.kinds import SEEN, TOLD
 from helpdesk.recovery.lifecycle import ENDED, LIFECYCLE, MOST_COUNTERS, SHOWN_TO_CUSTOMER
-from helpdesk.recovery.models import Offer
+from helpdesk.recovery.models import Offer, OfferTransition
 from helpdesk.recovery.points_models import PointsEntry, PointsLot, PointsPart
 from helpdesk.recovery.queries import LINK_OUTLIVES, LINK_PURPOSE, Held, hold_any, situation, with_amount
 from helpdesk.recovery.voucher_models import Voucher
@@ -25,6 +25,12 @@ from helpdesk.recovery.voucher_models import Voucher
 _SEEN: Final = insert(Duty.__table__).on_conflict_do_nothing(index_elements=["topic", "dedupe_key"])
 """By looking they have the code. Whoever records that takes locks, which no look does."""
 
+_ACCEPTED: Final = (
+    select(OfferTransition.id)
+    .where(OfferTransition.offer_id == Offer.id, OfferTransition.action == "accept")
+    .correlate(Offer)
+    .exists()
+)
 _POINTS_WRITTEN_OFF: Final = (
     select(PointsPart.entry_id)
     .join(PointsEntry, PointsEntry.id == PointsPart.entry_id)
@@ -60,7 +66,7 @@ def _offer_of(session: Session, key: str, token: str) -> UUID:
 
 def shown_to_customer(session: Session, offer_id: UUID) -> dict[str, Any]:
     """What the signed link shows, and no more; `answers`: actions that they can take now; `owes`: they were told that something of
-    it is owed. Raises `NotFound` for what was not put before the customer.
+    it is owed; `accepted`: they had taken it, whatever became of it. Raises `NotFound` for what was not put before the customer.
     """
     row = session.execute(
         select(
@@ -89,6 +95,7 @@ def shown_to_customer(session: Session, offer_id: UUID) -> dict[str, Any]:
             Offer.reported_at,
             Offer.language,
             Offer.breakdown,
+            _ACCEPTED.label("accepted"),
             func.now().label("now"),
         )
         .join(Complaint, Complaint.id == Offer.complaint_id)

@@ -79,6 +79,18 @@ def test_nor_does_money_that_comes_back(visit: Visit, manager: Caller, offer: An
     assert OWED not in page.text, "the next offer says how much"
 
 
+def test_nor_does_what_they_accepted_and_could_not_be_done(visit: Visit, manager: Caller, offer: Any) -> None:
+    act(manager, offer, "accept", said_by="phone")
+    act(manager, offer, "fail", reason="x")
+    act(manager, offer, "revoke", reason="x")
+    page = visit.open()
+    assert page.title == "What you accepted could not be done"
+    assert "What you accepted a payment of 290.00 EUR" in page.text
+    assert "What we offered" not in page.text
+    assert UNDONE in page.text
+    assert OWED not in page.text, "the next offer says how much"
+
+
 def test_where_another_was_made_that_one_says_it(
     visit: Visit, client: FlaskClient, manager: Caller, offer: Any
 ) -> None:
