@@ -27,5 +27,7 @@ CUSTOMER_STATES: Final = (
     "revoked",
     "reversed",
 )
+DELAYS: Final = ("failed", "unknown")
+"""Why they wait for what they accepted: it could not be issued so far, or nobody knows whether it was."""
 VALIDITIES: Final = ("valid", "used", "expired")
 """Of a voucher or points that were issued: they can be used, all of it was, or what was left is past its time."""

@@ -124,7 +124,8 @@ def shown_to_customer(session: Session, offer_id: UUID) -> dict[str, Any]:
         shown["voucher_balance"] = (shown["voucher_balance"], shown["amount"][1])
     if shown["voucher_code"] is not None and shown["delivered_at"] is None:
         note(session, _SEEN, NewDuty(SEEN, offer_id, {}, str(offer_id), None).row(shown["now"]))
-    shown["delayed"] = shown["status"] == "failed" or shown["issuance"] == "unknown"
+    shown["delayed_because"] = _delayed_because(shown)
+    shown["delayed"] = shown["delayed_because"] is not None
     shown["status"] = told_to_customer(shown["status"], in_time=in_time)
     shown["answers"] = () if shown["status"] == "expired" else answers
     parts = breakdown.read(shown["breakdown"])
@@ -133,6 +134,13 @@ def shown_to_customer(session: Session, offer_id: UUID) -> dict[str, Any]:
     shown |= breakdown_words.in_offer(shown, options, {} if shown["status"] in ENDED else parts)
     shown["options"] = [_without_cost(option) for option in shown["options"]]
     return _without_cost(shown)
+
+
+def _delayed_because(row: Mapping[str, Any]) -> str | None:
+    """One of `DELAYS`, while they wait. What may have been done is not told as failed: its provider may say yet that it was."""
+    if row["status"] == "failed":
+        return "failed"
+    return "unknown" if row["issuance"] == "unknown" else None
 
 
 def _validity(row: Mapping[str, Any]) -> str | None:

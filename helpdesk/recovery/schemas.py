@@ -9,7 +9,7 @@ from helpdesk.kernel.schemas import Choice, Flag, Line, MoneyField, PageQuery, S
 from helpdesk.recovery.approval_schemas import ApproveIn, OfferApproval, OfferFlag
 from helpdesk.recovery.breakdown_schemas import BREAKDOWN, EXAMPLE, PUBLIC_BREAKDOWN, Breakdown, PublicBreakdown
 from helpdesk.recovery.counter_schemas import LEFT, OfferCounter, PublicCounter, PublicCounterIn
-from helpdesk.recovery.customer_states import CUSTOMER_STATES, VALIDITIES
+from helpdesk.recovery.customer_states import CUSTOMER_STATES, DELAYS, VALIDITIES
 from helpdesk.recovery.drafting import DEFAULT_VALID_DAYS
 from helpdesk.recovery.kinds import KINDS
 from helpdesk.recovery.lifecycle import ISSUANCES, LIFECYCLE
@@ -450,6 +450,16 @@ class PublicOffer(Schema):
         metadata={
             "description": "What they accepted could not be issued so far, or nobody knows whether it was; somebody sees to it.",
             "example": False,
+        },
+    )
+    delayed_because = Choice(
+        DELAYS,
+        required=True,
+        allow_none=True,
+        metadata={
+            "description": "failed: it could not be issued so far; unknown: nobody knows yet whether its provider has done it, so that "
+            "it may have been. Null: it is not `delayed`.",
+            "example": None,
         },
     )
     delivered_at = Timestamp(

@@ -49,7 +49,7 @@ def undone(uow: UnitOfWork, held: Held, action: str, source: str) -> None:
 _MAILED_AS: Final = {
     "revoke": "offer_revoked",
     "fail": "offer_failed",
-    "doubt": "offer_failed",
+    "doubt": "offer_doubted",
     "reverse": "offer_reversed",
 }
 
@@ -61,7 +61,7 @@ def _undone(uow: UnitOfWork, offer: Offer, action: str, source: str) -> str | No
     if action == "revoke" and source == "failed":
         return "accepted_revoked"
     if action in DELAYING and not queries.was_delayed(uow.session, offer):
-        return "offer_failed"
+        return _MAILED_AS[action]
     if action == "reverse" and TABLE[offer.kind].taken_back == "voided":
         return "offer_reversed"
     if action == "reverse" and offer.kind in SETTLES:  # goods that came back they have sent themselves

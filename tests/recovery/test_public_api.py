@@ -86,6 +86,7 @@ class TestPublic:
             "counters_left": 3,
             "replaced": False,
             "delayed": False,
+            "delayed_because": None,
             "delivered_at": None,
             "version": offer["version"],
         }

@@ -159,10 +159,10 @@ class TestDidNotWork:
         offer = offered(agent, complaint, GIFT)
         path = f"/public/offers/{token(offer)}"
         anonymous.pay(f"{path}/accept", {})
-        assert anonymous.get(path).json["delayed"] is False
+        assert (anonymous.get(path).json["delayed"], anonymous.get(path).json["delayed_because"]) == (False, None)
         act(senior, offer, "fail", reason="Out of stock.")
         shown = anonymous.get(path).json
-        assert (shown["status"], shown["delayed"]) == ("accepted", True)
+        assert (shown["status"], shown["delayed"], shown["delayed_because"]) == ("accepted", True, "failed")
         page = anonymous.client.get(f"/offers/{path.rsplit('/', 1)[1]}").text
         assert "It did not work so far. We are on it" in page
         assert "We send it to you" not in page
@@ -177,7 +177,7 @@ class TestDidNotWork:
         assert violations(database) == []
 
     @pytest.mark.parametrize("answer", ["away", "wordless"])
-    def test_nor_when_nobody_knows_whether_it_did(
+    def test_it_is_not_said_when_nobody_knows_whether_it_did(
         self,
         program: Program,
         agent: Caller,
@@ -187,7 +187,7 @@ class TestDidNotWork:
         provider: ReferenceProvider,
         answer: str,
     ) -> None:
-        """Its provider is asked until it is given up, and a person is to find out: that may take weeks."""
+        """Its provider is asked until it is given up, and a person is to find out: that may take weeks. It may have been paid."""
         provider.away = answer == "away"
         provider.plan, provider.faults = [answer] * 3 * asking.MOST_ATTEMPTS, frozenset({"lagging"})
         offer = offered(agent, complaint, refund())
@@ -195,19 +195,35 @@ class TestDidNotWork:
         anonymous.pay(f"{path}/accept", {})
         work(program)
         assert anonymous.get(path).json["delayed"] is False, "it is asked again in a moment"
-        assert "offer_failed" not in letters(program.database, offer)
+        assert "offer_doubted" not in letters(program.database, offer)
         work(program, asking.MOST_ATTEMPTS)
         assert status(agent, offer) == ("issuing", "unknown")
         shown = anonymous.get(path).json
-        assert (shown["status"], shown["delayed"]) == ("accepted", True)
-        assert "It did not work so far. We are on it" in anonymous.client.get(f"/offers/{token(offer)}").text
-        assert "We are on it, and write to you" in letters(program.database, offer)["offer_failed"]
+        assert (shown["status"], shown["delayed"], shown["delayed_because"]) == ("accepted", True, "unknown")
+        page = anonymous.client.get(f"/offers/{token(offer)}").text
+        said = letters(program.database, offer)["offer_doubted"]
+        for told in (page, said):
+            assert "did not work" not in told
+            assert "We are finding out, and write to you" in told
         act(senior, offer, "ask_again")
         work(program, asking.MOST_ATTEMPTS)
         assert status(agent, offer) == ("issuing", "unknown"), "once more"
         act(senior, offer, "fail", reason="They have nothing of it.")
-        letters(program.database, offer)  # still one of each
+        assert "offer_failed" not in letters(program.database, offer), "they are told once"
         assert violations(program.database) == []
+
+    def test_nor_in_chinese(
+        self, program: Program, agent: Caller, anonymous: Caller, team: UUID, provider: ReferenceProvider
+    ) -> None:
+        provider.away = True
+        complaint = agent.post("/complaints", complaint_body(team_id=str(team), complainant=OTHERS["zh"])).json
+        offer = offered(agent, complaint, refund())
+        anonymous.pay(f"/public/offers/{token(offer)}/accept", {})
+        work(program, asking.MOST_ATTEMPTS + 1)
+        page = anonymous.client.get(f"/offers/{token(offer)}").text
+        for told in (page, letters(program.database, offer)["offer_doubted"]):
+            assert "未能办成" not in told
+            assert "正在核实" in told
 
 
 class TestLetters:

@@ -24,7 +24,7 @@ from helpdesk.app import create_app
 from helpdesk.kernel import links
 from helpdesk.kernel.unit_of_work import Database
 from helpdesk.recovery import jobs
-from helpdesk.recovery.customer_states import CUSTOMER_STATES
+from helpdesk.recovery.customer_states import CUSTOMER_STATES, DELAYS
 from helpdesk.recovery.kinds import KINDS
 from helpdesk.recovery.lifecycle import LIFECYCLE
 from helpdesk.recovery.offers import Links
@@ -363,6 +363,7 @@ class TestWords:
     def test_for_every_state_kind_and_answer(self, language: str) -> None:
         words: Mapping[str, str] = offer_view.words()[language]
         assert {f"title_{state}" for state in CUSTOMER_STATES} <= set(words)
+        assert {f"delayed_{why}" for why in DELAYS} <= set(words)
         assert set(offer_view.ROADS) == set(KINDS)
         for kind in KINDS:
             assert {f"kind_{kind}", f"next_{offer_view.ROADS[kind]}", f"issued_{offer_view.ROADS[kind]}"} <= set(words)
