@@ -321,6 +321,14 @@ def note(session: Session, statement: UpdateBase, values: Mapping[str, Any] | No
     session.execute(statement, values, execution_options={"noted": True})
 
 
+_MAILS: Final = "helpdesk.mails"
+
+
+def mails_go_out(session: Session) -> bool:
+    """`UnitOfWork.mails`, for whoever only reads."""
+    return bool(session.info.get(_MAILS, True))
+
+
 class Database:
     """An engine and what follows from what: makes units of work (which write) and readers (which do not)."""
 
@@ -354,7 +362,7 @@ class Database:
         """Commits on leaving, rolls back on an exception. Not to be nested: the outer one's locks would be waited for. `now` and
         `revision` (see `in_force`): where the database was asked for both just before.
         """
-        with Session(self.engine, autoflush=False, expire_on_commit=False) as session:
+        with Session(self.engine, autoflush=False, expire_on_commit=False, info={_MAILS: self.mails}) as session:
             in_force.saw_revision(session, revision)
             self._keep_up(session)
             uow = UnitOfWork(session, actor, self.consequences, now=now, request_id=request_id, mails=self.mails)
@@ -369,7 +377,7 @@ class Database:
         """A session for selects only (and for `note`): each statement is its own transaction, which spares a BEGIN and a
         ROLLBACK.
         """
-        with Session(self._reading, autoflush=False) as session:
+        with Session(self._reading, autoflush=False, info={_MAILS: self.mails}) as session:
             self._keep_up(session)
             yield session
 

@@ -135,8 +135,8 @@ _REFUSALS: dict[str, tuple[type[DomainError], ...]] = {
     "revoke": (errors.BelowFloor,),
     "reverse": (errors.BelowFloor,),
     "retry": (errors.NoBudget, errors.BudgetExhausted),
-    "send_again": (errors.NoAddress, errors.OnItsWay),
-    "send_letter_again": (errors.NoAddress, errors.OnItsWay, errors.VoucherNotValid),
+    "send_again": (errors.NoAddress, errors.NoMailServer, errors.OnItsWay),
+    "send_letter_again": (errors.NoAddress, errors.NoMailServer, errors.OnItsWay, errors.VoucherNotValid),
 }
 
 

@@ -106,7 +106,8 @@ def allocate_budget(uow: UnitOfWork, actor: Actor, budget: Budget, given: dict[s
     "/budgets/<uuid:budget_id>/withdrawals",
     operation_id="withdraw_from_budget",
     summary="Take money out of a budget again that was allocated by mistake, or is needed elsewhere",
-    description="What is available, and no more: what is set aside or spent stays. What came from another budget goes back by a transfer.",
+    description="What is available of what was allocated here, and no more: what is set aside or spent stays. What came from another budget is "
+    "transferred, back or to another one.",
     body=budget_schemas.WithdrawalIn,
     answer=budget_schemas.Budget,
     status=201,

@@ -16,7 +16,10 @@ class BudgetIsClosed(Conflict):
 class WithdrawalTooLarge(Conflict):
     code = "withdrawal_too_large"
     title = "The budget has less than that to be taken out"
-    advice = "Withdraw at most `available`: what is set aside or spent stays, and what came from another budget goes back by a transfer."
+    advice = (
+        "Withdraw at most `withdrawable`: what is set aside or spent stays, and what came from another budget is transferred, "
+        "back or to another one."
+    )
 
 
 class TransferTooLarge(Conflict):

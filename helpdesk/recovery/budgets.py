@@ -121,7 +121,7 @@ def withdraw(uow: UnitOfWork, actor: Actor, budget: Budget, amount: Money, reaso
     # Money of another budget is no money of this one's allocations: it has a ledger to go back to.
     most = min(budget.available, budget.allocated_minor)
     if amount.minor > most:
-        raise WithdrawalTooLarge(available=dump_money((most, budget.currency)))
+        raise WithdrawalTooLarge(withdrawable=dump_money((most, budget.currency)))
     before = budget.allocated_minor
     budget_ledger.put(uow, actor, budget, "withdraw", amount.minor, note=reason)
     record_administration(

@@ -100,6 +100,12 @@ class NoAddress(Conflict):
     advice = "Record one (PATCH /complaints/{ref}/people/{person_id}), or pass it on otherwise."
 
 
+class NoMailServer(Conflict):
+    code = "no_mail_server"
+    title = "No mail server is set up, and nothing would go out"
+    advice = "Set one up (HELPDESK_SMTP_URL), or pass it on otherwise."
+
+
 class OnItsWay(Conflict):
     code = "on_its_way"
     title = "The letter before has not gone out to this address yet"

@@ -163,7 +163,10 @@ def _cannot_tell(laid: Laid | None, known: Seen) -> Iterator[str]:
     elif laid.outcome.missing:
         yield f"Record {', '.join(laid.outcome.missing)}{there} (PATCH /complaints/{reference}/recovery-facts)."
     if laid.can_be_stated and reference is not None:
-        yield f"Or record{there} what it comes to, which may be nothing (`statutory`, in {laid.currency})."
+        yield (
+            f"Or record{there} what it comes to, which may be nothing (`statutory`, in {laid.currency}), and take that out once it can be "
+            "told: it stands beside what the tariff lays down."
+        )
     yield _MAY
 
 
@@ -252,7 +255,9 @@ class _LeftAlone:
 
 
 def _left_alone(session: Session, complaint: Complaint, offer: Offer) -> list[_LeftAlone]:
-    """Were this one taken back. What is missing in any case, or was waived, does not keep it up; nor does what pays what is owed."""
+    """Were this one taken back. What is missing in any case, or was waived, does not keep it up; nor does what pays what is owed. What
+    nobody can tell may be just what this one covers: that a fact is taken out is no way round the floor.
+    """
     covers = offer.status in GRANTED and offer.kind in SETTLES
     others = override_queries.granted(session, complaint.id, offer.id) if covers else []
     suggested = _suggested(session, complaint, offer) if others else None
@@ -261,7 +266,8 @@ def _left_alone(session: Session, complaint: Complaint, offer: Offer) -> list[_L
         options = _options(session, other)
         if suggested is None or all(terms.kind in _KEEP_NOTHING_UP for terms in options):
             continue
-        before = most_missing(_lacks(session, other, options, suggested, granted=True))
+        short = _lacks(session, other, options, suggested, granted=True)
+        before = most_missing([lack for lack in short if lack.amount is not None])
         after = _lacks(session, other, options, suggested, granted=True, without=offer.id)
         grown = [it for it in after if it.size > max(before.get(it.of, 0), other.floor_waived.get(it.of, 0))]
         if grown:
@@ -274,13 +280,19 @@ _KEEP_NOTHING_UP: Final = BACK | {"apology_letter"}
 
 def _alone(left: Sequence[_LeftAlone]) -> BelowFloor:
     first = left[0]
-    missing = first.short.worst.amount
+    lack = first.short.worst
+    what = (
+        f"what {lack.laid and lack.laid.tariff} may lay down, which cannot be told,"
+        if lack.amount is None
+        else f"{lack.amount} {lack.amount.currency} of what is laid down"
+    )
     kinds = ", ".join(sorted({it.offer.kind.replace("_", " ") for it in left}))
     detail = (
-        f"Without it {missing} {missing and missing.currency} of what is laid down is not offered, while goodwill ({kinds}) is promised "
-        f"or was given (`offers`): take that back first, where it can be. {_MAY}"
+        f"Without it {what} is not offered, while goodwill ({kinds}) is promised or was given (`offers`): take that back first, where it "
+        f"can be. {_MAY}"
     )
-    return BelowFloor(detail, missing=dump_money(missing), offers=[str(it.offer.id) for it in left])
+    missing = None if lack.amount is None else dump_money(lack.amount)
+    return BelowFloor(detail, missing=missing, offers=[str(it.offer.id) for it in left])
 
 
 def left_open(session: Session, complaint: Complaint, offer: Offer) -> Lack | None:

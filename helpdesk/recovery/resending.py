@@ -11,11 +11,10 @@ from typing import Final
 
 from sqlalchemy.orm import Session
 
-from helpdesk.complaints.person_queries import Recipient, complainant_of
 from helpdesk.kernel.errors import Conflict
-from helpdesk.kernel.unit_of_work import UnitOfWork
-from helpdesk.recovery import issuers, letter_queries, voucher_queries
-from helpdesk.recovery.errors import NoAddress, OnItsWay, VoucherNotValid
+from helpdesk.kernel.unit_of_work import UnitOfWork, mails_go_out
+from helpdesk.recovery import issuers, letter_queries, telling, voucher_queries
+from helpdesk.recovery.errors import NoAddress, NoMailServer, OnItsWay, VoucherNotValid
 from helpdesk.recovery.letters import MAILED_AS
 from helpdesk.recovery.models import Offer
 from helpdesk.recovery.queries import Held
@@ -26,9 +25,11 @@ REASONS: Final[Mapping[str, frozenset[str]]] = {"send_again": frozenset({"offer"
 
 def refusal(session: Session, action: str, offer: Offer, now: datetime) -> Conflict | None:
     """What one of `REASONS` would be refused with now."""
-    person = complainant_of(session, offer.complaint_id)
+    person = telling.recipient(session, offer)
     if person is None or not person.email:
         return NoAddress()
+    if not mails_go_out(session):
+        return NoMailServer()
     if action == "send_letter_again" and offer.kind == "voucher":
         status = voucher_queries.voucher_status(voucher_queries.voucher_of(session, offer.id), "issued", now)
         if status != "valid":
@@ -40,7 +41,7 @@ def refusal(session: Session, action: str, offer: Offer, now: datetime) -> Confl
 
 def send_letter(uow: UnitOfWork, held: Held) -> None:
     """A letter as it was written, or a voucher's code."""
-    person: Recipient | None = complainant_of(uow.session, held.complaint.id)
+    person = telling.recipient(uow.session, held.offer)
     if held.offer.kind == "voucher":
         issuers.tell_code(uow, held, voucher_queries.voucher_of(uow.session, held.offer.id), person)
     else:

@@ -105,7 +105,7 @@ class Tariffs:
             return Laid(code, day, None, Outcome(code="not_in_force", because=self._why_none(code, day)))
         because = (
             f"{self._why_none(code, day)} What it lays down then is not known here. Add a version with the amounts and their source "
-            f"(POST /tariffs/{code}/versions), or record what it comes to for this case (`statutory` of its facts)."
+            f"(POST /tariffs/{code}/versions)."
         )
         return Laid(code, day, None, Outcome(code="not_known", because=because), beside.spec["currency"])
 

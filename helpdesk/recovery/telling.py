@@ -9,7 +9,8 @@ from uuid import UUID
 
 from sqlalchemy.orm import Session
 
-from helpdesk.complaints.person_queries import Recipient, complainant_of
+from helpdesk.complaints.models import Complaint
+from helpdesk.complaints.person_queries import Recipient, whose
 from helpdesk.kernel.mail import queue_mail
 from helpdesk.kernel.money import Money
 from helpdesk.kernel.unit_of_work import UnitOfWork
@@ -157,6 +158,11 @@ def reminded(uow: UnitOfWork, held: Held, link: str) -> bool:
     return write(uow, offer, "offer_reminder", reference=held.complaint.reference, what=what, until=until, link=link)
 
 
+def recipient(session: Session, offer: Offer) -> Recipient | None:
+    """Whose offer it is. The complainant of a complaint that was merged stands where that goes on."""
+    return whose(session, session.get_one(Complaint, offer.complaint_id))
+
+
 def write(
     uow: UnitOfWork,
     offer: Offer,
@@ -169,7 +175,7 @@ def write(
     """A mail of one of the texts, to the complainant; whether there was an address. `mailed_as`: its reason, where it is not
     the text's name. `completion`: see `queue_mail`.
     """
-    person = complainant_of(uow.session, offer.complaint_id)
+    person = recipient(uow.session, offer)
     return write_to(uow, offer, person, kind, mailed_as=mailed_as, completion=completion, **values)
 
 

@@ -205,7 +205,7 @@ class TestNobodyCanTell:
             told = answer.json["errors"][0]["detail"]
             assert "eu.261" in told
             assert "Record delay_hours, extraordinary (PATCH /complaints/{ref}/recovery-facts)." in told
-            assert "(`statutory`, in EUR)" in told
+            assert "(`statutory`, in EUR), and take that out once" in told
         assert draft(agent, complaint, "apology_letter", None).status_code == 201
         recorded(agent, complaint, delay_hours="2")
         assert draft(agent, complaint, "voucher", "10.00").status_code == 201

@@ -14,7 +14,7 @@ from helpdesk.wiring import Program
 from tests.conftest import Caller, Join
 from tests.racing import at_once
 from tests.recovery.answers import refused
-from tests.recovery.drafting import FLOOR, WHY, draft, flown, foretold, step
+from tests.recovery.drafting import FLOOR, WHY, draft, flown, foretold, recorded, step
 from tests.recovery.helpers import act, another, eur, open_budget, perform, violations
 
 ANOTHER = {"allow_duplicate": True, "duplicate_reason": "Another order."}
@@ -60,6 +60,18 @@ class TestGoodwillIsNotLeftAlone:
         assert foretold(manager, refund, "revoke") == []
         act(manager, refund, "revoke", reason="A mistake.")
         assert violations(database) == []
+
+    @pytest.mark.parametrize("unsaid", ["cause", "distance_km", "delay_hours", "extraordinary"])
+    def test_nor_by_taking_out_a_fact(self, agent: Caller, manager: Caller, unsaid: str) -> None:
+        """Then nobody can tell what is laid down, and this may be just what covers it."""
+        refund, voucher = self.both(agent, manager)
+        recorded(agent, self.complaint(agent, refund), **{unsaid: None})
+        answer = step(manager, refund, "revoke", reason="x")
+        assert (refused(answer), answer.json["missing"]) == ((409, "below_floor"), None)
+        assert "eu.261 may lay down, which cannot be told," in answer.json["detail"]
+        assert foretold(manager, refund, "revoke") == [("below_floor", answer.json["detail"])]
+        act(manager, voucher, "revoke", reason="First this.")
+        act(manager, refund, "revoke", reason="x")
 
     def test_who_may_says_why(self, agent: Caller, manager: Caller, join: Join) -> None:
         refund, voucher = self.both(agent, manager)

@@ -73,6 +73,14 @@ class TestTold:
         for caller in (agent, manager):
             assert news(caller) == [{"offer_id": refund["id"], "missing": eur("360.00")}], "what is money covers a part"
 
+    def test_while_nobody_can_tell_how_much(self, anonymous: Caller, agent: Caller, manager: Caller) -> None:
+        complaint = flown(agent)
+        refund = put(agent, manager, complaint, "partial_refund", "400.00")
+        put(agent, manager, complaint, "voucher", "40.00")
+        recorded(agent, complaint, extraordinary=None)
+        declined(anonymous, refund)
+        assert news(agent) == [{"offer_id": refund["id"], "missing": None}]
+
     def test_it_is_not_answered(self, database: Database, agent: Caller, manager: Caller) -> None:
         complaint = flown(agent)
         refund = put(agent, manager, complaint, "partial_refund", "400.00")

@@ -283,7 +283,7 @@ class TestWhoseFactsAreMissing:
         path = f"PATCH /complaints/{source['reference']}/recovery-facts"
         assert f"of {source['reference']}, which was merged into this one" in told
         assert f"Record delay_hours, extraordinary there ({path})." in told
-        assert "Or record there what it comes to, which may be nothing (`statutory`, in EUR)." in told
+        assert "Or record there what it comes to, which may be nothing (`statutory`, in EUR), and" in told
         assert (refused(step(manager, offer, "submit")), foretold(manager, offer, "submit")[0]) == (
             (409, "below_floor"),
             ("below_floor", told),

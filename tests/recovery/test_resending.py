@@ -12,6 +12,7 @@ import pytest
 from helpdesk.kernel.unit_of_work import Database
 from helpdesk.recovery import letters
 from helpdesk.wiring import Program
+from tests.complaints.merging import merge, new
 from tests.conftest import Caller
 from tests.kernel.test_mail import Post
 from tests.racing import at_once
@@ -19,6 +20,7 @@ from tests.recovery.answers import LETTER, NO_ID, refused
 from tests.recovery.helpers import (
     act,
     another,
+    delivered,
     duties,
     eur,
     execute,
@@ -190,6 +192,16 @@ class TestOffer:
         assert again(agent, offer, OFFER).status_code == 200
         assert scalar(program.database, "SELECT told_at > now() - interval '1 day' FROM offer")
 
+    @pytest.mark.parametrize("action", [OFFER, ISSUED])
+    def test_where_there_is_no_mail_server(
+        self, program: Program, agent: Caller, complaint: dict[str, Any], monkeypatch: pytest.MonkeyPatch, action: str
+    ) -> None:
+        offer = offered(agent, complaint) if action == OFFER else issued(program, agent, complaint)
+        perform(program, "mail.deliver")
+        monkeypatch.setattr(program.database, "mails", False)
+        assert refused(again(agent, offer, action)) == (409, "no_mail_server")
+        assert missing(agent, offer, action) == ["no_mail_server"]
+
 
 class TestIssued:
     def test_the_same_code_reaches_the_mended_address(
@@ -213,6 +225,23 @@ class TestIssued:
         assert (row["status"], row["issued_reference"]) == ("issued", offer["issued_reference"])
         assert row["delivered_at"] is not None
         assert violations(mailing.database) == []
+
+    def test_to_whom_it_is_once_their_complaint_was_merged(
+        self, program: Program, agent: Caller, manager: Caller, complaint: dict[str, Any]
+    ) -> None:
+        """They stand on the complaint of somebody else by then; what is taken back is written to them too."""
+        offer = delivered(program, agent, complaint)
+        perform(program, "mail.deliver")
+        (theirs, _) = mails(program.database, offer)[-1]
+        survivor = new(manager, complainant={"name": "Bob", "email": "bob@example.net"})
+        merge(manager, complaint, survivor, other_complainant=True)
+        act(agent, offer, ISSUED)
+        assert mails(program.database, offer)[-1][0] == theirs != "bob@example.net"
+        perform(program, "mail.deliver")
+        before = len(mails(program.database, offer))
+        act(manager, offer, "reverse", reason="The wrong person.")
+        assert [to for to, _ in mails(program.database, offer)[before:]] == [theirs]
+        assert violations(program.database) == []
 
     def test_what_was_delivered_stays_so(self, mailing: Program, agent: Caller, complaint: dict[str, Any]) -> None:
         offer = issued(mailing, agent, complaint)

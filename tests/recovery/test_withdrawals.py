@@ -61,7 +61,7 @@ def test_what_it_asks_for(manager: Caller, budget: str) -> None:
 def test_what_is_set_aside_stays(manager: Caller, agent: Caller, complaint: dict[str, Any], second: str) -> None:
     act(agent, draft(agent, complaint, voucher("40.00")), "submit")  # of the second, which ends first
     answer = withdraw(manager, second, "10.01")
-    assert (refused(answer), answer.json["available"]) == ((409, "withdrawal_too_large"), eur("10.00"))
+    assert (refused(answer), answer.json["withdrawable"]) == ((409, "withdrawal_too_large"), eur("10.00"))
     assert withdraw(manager, second, "10.00").status_code == 201
 
 
@@ -70,7 +70,7 @@ def test_what_came_from_another_budget_goes_back_there(
 ) -> None:
     assert transfer(manager, budget, second, "500.00").status_code == 201
     answer = withdraw(manager, second, "50.01")
-    assert (refused(answer), answer.json["available"]) == ((409, "withdrawal_too_large"), eur("50.00"))
+    assert (refused(answer), answer.json["withdrawable"]) == ((409, "withdrawal_too_large"), eur("50.00"))
     assert withdraw(manager, second, "50.00").status_code == 201
     assert sums(manager, second) == {"transferred": "500.00", "available": "500.00"}
     # What went elsewhere is no more here either.
