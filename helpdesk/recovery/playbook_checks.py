@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from decimal import Decimal
+from itertools import combinations
 from typing import Any, Final
 
 from helpdesk.kernel.errors import FieldError, ValidationFailed
@@ -80,19 +81,49 @@ def _warnings(
             yield FieldError.at(here, "without_effect", "It sets nothing and adds nothing.")
         if rule.get("stop"):
             stopped.append(rule["condition"])
-    band = [Decimal(spec["formula"]["band"][name]) for name in sorted(spec["formula"]["band"])]
-    if band != sorted(band, reverse=True):
-        text = "A milder severity has a larger band than a worse one."
-        yield FieldError.at(f"{at}/formula/band", "order", text)
+    yield from _bands_out_of_order(spec, rules, at)
     known = {*(vocabulary["category"].choices or ()), *(vocabulary["issue"].choices or ())}
     for code in spec["lost"]:
         if known and code not in known:
             yield FieldError.at(f"{at}/lost/{code}", "unknown", "There is no such category or issue now.")
 
 
+def _bands_out_of_order(
+    spec: Mapping[str, Any], rules: Sequence[Mapping[str, Any]], at: str
+) -> Iterator[dict[str, str]]:
+    """Of the formula, and of each rule what it makes so: beside the formula's bands, and beside those that any rule before it
+    sets. One of those may set all of them, for example for a currency, and this one a single one of that.
+    """
+    text = "A milder severity has a larger band than a worse one."
+    formula = spec["formula"]["band"]
+    if _out_of_order(formula):
+        yield FieldError.at(f"{at}/formula/band", "order", text)
+    before = [formula]
+    for place, rule in enumerate(rules):
+        band = (rule.get("set") or {}).get("band")
+        if not band:
+            continue
+        if all(_out_of_order({**base, **band}) - _out_of_order(base) for base in before):
+            yield FieldError.at(f"{at}/rules/{place}/set/band", "order", text)
+        before.append({**formula, **band})
+
+
+def _out_of_order(band: Mapping[str, Any]) -> set[tuple[str, str]]:
+    """Pairs of severities, the worse one first, of which the milder one has more."""
+    return {
+        (worse, milder)
+        for worse, milder in combinations(sorted(band), 2)
+        if Decimal(band[worse]) < Decimal(band[milder])
+    }
+
+
 def _wrong_way(spec: Mapping[str, Any], vocabulary: Vocabulary, at: str) -> Iterator[dict[str, str]]:
     """Numbers that can hardly be meant, of the formula and of the rules, and what rules make of typical cases."""
     yield from _odd(spec["formula"], spec["formula"], f"{at}/formula")
+    # Of the formula alone: a rule that sets it to 0 says that it does not count there.
+    if Decimal(spec["formula"]["delay"]["per_week"]) == 0:
+        text = "0: a delay never counts, however long it is."
+        yield FieldError.at(f"{at}/formula/delay/per_week", "without_effect", text)
     for place, rule in enumerate(spec["rules"]):
         yield from _odd(rule.get("set") or {}, spec["formula"], f"{at}/rules/{place}/set")
     for found in playbook_wrong_way.found_in(spec, vocabulary):
@@ -129,6 +160,8 @@ def _leaves_nothing(part: Mapping[str, Any], formula: Mapping[str, Any], at: str
         yield FieldError.at(f"{at}/delay/most_weeks", "without_effect", "0: no week counts, whatever each adds.")
     if part.get("band") and all(Decimal(value) == 0 for value in {**formula["band"], **part["band"]}.values()):
         yield FieldError.at(f"{at}/band", "zero", "No severity has any goodwill.")
+    if part.get("fault") and all(Decimal(value) == 0 for value in {**formula["fault"], **part["fault"]}.values()):
+        yield FieldError.at(f"{at}/fault", "zero", "There is no goodwill, whosever fault it is.")
 
 
 def _never(condition: Any, vocabulary: Vocabulary) -> bool:

@@ -1,10 +1,11 @@
-"""Rules of a playbook that give less to whom a vulnerability makes it worse for, or less the more the fault is the firm's.
+"""Rules of a playbook that give less to whom a vulnerability makes it worse for, less where the same failed before, or less the
+more the fault is the firm's.
 
 Found by reckoning typical cases with the fact one way and the other, not by how a rule is written: a factor, a band, a cap, a
 line and a `stop` can all do it, and a condition has many spellings. Each rule is looked at by itself, beside those that hold
-whichever way the fact is. Of a condition, severity, fault and vulnerability are known in a case; whatever else it asks for may
-be so or not, each by itself. So a rule that holds for dear things only is reckoned for cheap ones too: a warning refuses
-nothing.
+whichever way the fact is. Of a condition, that fact, severity and fault are known in a case (and vulnerability, where it is by
+fault); whatever else it asks for may be so or not, each by itself. So a rule that holds for dear things only is reckoned for
+cheap ones too: a warning refuses nothing.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -24,7 +25,8 @@ from helpdesk.recovery.playbook_spec import Playbook, Rule, compiled
 _TYPICAL: Final = ((60, False), (200, False), (2000, True))
 """Price in whole units, and whether it is long overdue, failed before and is of a key customer."""
 _LOSS: Final = Decimal(30)
-_KNOWN: Final = frozenset({"severity", "fault", "vulnerable"})
+_KNOWN: Final = frozenset({"severity", "fault", "vulnerable", "repeat"})
+"""What is known in the cases of one fact or another."""
 _Asked = Mapping[str, Expression]
 """Comparisons of a condition that are known in a case, by how they are written."""
 _Way = tuple[bool, ...]
@@ -44,6 +46,7 @@ class _Fact:
 _VULNERABLE: Final = _Fact(
     "vulnerable", (False, True), "less_for_vulnerable", "Less goodwill for whom a vulnerability makes it worse for"
 )
+_REPEAT: Final = _Fact("repeat", (False, True), "less_for_repeat", "Less goodwill where the same failed before")
 _FAULT: Final = _Fact(
     "fault", ("none", "shared", "firm"), "more_for_less_fault", "Less goodwill the more the fault is the firm's"
 )
@@ -63,9 +66,11 @@ def found_in(spec: Mapping[str, Any], vocabulary: Vocabulary) -> Iterator[WrongW
     book, _ = compiled("", "", spec, vocabulary)
     conditions = [rule["condition"] for rule in spec["rules"]]
     asked = {repr(leaf): read(leaf, vocabulary, kept=True) for leaf in leaves(conditions) if leaf["field"] in _KNOWN}
-    # The formula's own factor for a vulnerability makes up for no rule.
+    # The formula's own factor for a vulnerability, or for what failed before, makes up for no rule.
     without = replace(book, formula=replace(book.formula, vulnerability=Decimal(1)))
     yield from _of_fact(_VULNERABLE, without, conditions, asked, {"fault": FAULTS})
+    without = replace(book, formula=replace(book.formula, repeat=Decimal(1)))
+    yield from _of_fact(_REPEAT, without, conditions, asked, {"fault": FAULTS})
     yield from _of_fact(_FAULT, book, conditions, asked, {"vulnerable": (False, True)})
 
 
@@ -93,7 +98,7 @@ def _of_fact(
 def _ways(condition: Any, given: Sequence[Known], asked: _Asked) -> frozenset[_Way]:
     """Each way in which it may come out, whatever else of the case is so. `given`: what is known, by each value of the fact."""
     if "field" in condition:
-        if condition["field"] not in _KNOWN:
+        if condition["field"] not in given[0].values:
             return frozenset((so,) * len(given) for so in (False, True))
         return frozenset({tuple(map(asked[repr(condition)].holds, given))})
     if "not" in condition:
@@ -143,10 +148,10 @@ def _case(known: Mapping[str, Any], price: int, *, late: bool) -> Facts:
     return Facts(
         severity=known["severity"],
         fault=known["fault"],
-        vulnerable=known["vulnerable"],
+        vulnerable=known.get("vulnerable", False),
         tier="key" if late else "ordinary",
         weeks_overdue=4 if late else 0,
-        repeated=late,
+        repeated=known.get("repeat", late),
         loss=Money.of(_LOSS, "EUR"),
         price=Money.of(Decimal(price), "EUR"),
         statutory=nothing,

@@ -1,6 +1,6 @@
 """What a draft of a playbook is warned of: what is allowed, and can hardly be meant.
 
-How it can fail: a rule that gives the vulnerable less, or more where the fault is nobody's, goes through since it is written in
+How it can fail: a rule that gives the vulnerable less, or whom it failed before, or more where the fault is nobody's, goes through since it is written in
 another way than was thought of; or a warning that is none, so that nobody reads them any more.
 """
 
@@ -19,6 +19,7 @@ def of(field: str, operator: str, value: Any) -> dict[str, Any]:
 VULNERABLE = of("vulnerable", "is", True)
 LATE = of("weeks_overdue", "ge", 1)
 NOBODY = of("fault", "is", "none")
+AGAIN = of("repeat", "is", True)
 
 
 def warned(caller: Caller, *rules: dict[str, Any], **formula: Any) -> list[tuple[str, str]]:
@@ -33,6 +34,7 @@ def line(amount: str) -> dict[str, Any]:
 
 LESS = [("/spec/rules/0", "less_for_vulnerable")]
 MORE = [("/spec/rules/0", "more_for_less_fault")]
+LESS_AGAIN = [("/spec/rules/0", "less_for_repeat")]
 
 
 def test_the_shipped_one_is_warned_of_nothing(manager: Caller) -> None:
@@ -45,7 +47,7 @@ def test_the_shipped_one_is_warned_of_nothing(manager: Caller) -> None:
         (VULNERABLE, {"factor": "0.9"}),
         (of("vulnerable", "is_not", False), {"factor": "0.5"}),
         ({"not": of("vulnerable", "is", False)}, {"factor": "0"}),
-        (VULNERABLE, {"set": {"band": {"S3": "0"}}}),
+        (VULNERABLE, {"set": {"band": {"S3": "10"}}}),
         (VULNERABLE, {"set": {"cap": {"of_price": "0.1"}}}),
         (VULNERABLE, {"set": {"delay": {"per_week": "0", "most_weeks": 4}}}),
         (of("vulnerable", "is", False), line("50")),
@@ -78,6 +80,25 @@ def test_more_where_the_fault_is_nobody_s(manager: Caller, condition: Any, effec
 @pytest.mark.parametrize(
     ("condition", "effect"),
     [
+        (AGAIN, {"factor": "0.5"}),
+        ({"not": of("repeat", "is", False)}, {"factor": "0.9"}),
+        (AGAIN, {"set": {"cap": {"of_price": "0.1"}}}),
+        (of("repeat", "is", False), line("50")),
+        ({"all": [AGAIN, LATE, of("category", "is", "DEL")]}, {"factor": "0.5"}),
+        ({"all": [AGAIN, of("fault", "is", "shared"), of("severity", "is", "S2")]}, {"factor": "0.5"}),
+    ],
+)
+def test_less_where_it_failed_before(manager: Caller, condition: Any, effect: Any) -> None:
+    """The formula's own factor for that makes up for no rule."""
+    assert warned(manager, rule(condition=condition, **effect)) == LESS_AGAIN
+
+
+@pytest.mark.parametrize(
+    ("condition", "effect"),
+    [
+        (AGAIN, {"factor": "1.5"}),
+        (AGAIN, {"set": {"repeat": {"factor": "1.2"}}}),
+        (of("repeat", "is", False), {"factor": "0.5"}),
         (VULNERABLE, {"factor": "1.5"}),
         (VULNERABLE, line("10")),
         (VULNERABLE, {"alternatives": ["money"]}),
@@ -146,6 +167,44 @@ def test_what_goes_the_wrong_way_is_told(manager: Caller) -> None:
         ("/spec/rules/0/set/vulnerability/factor", "below_one"),
     }
     assert made(manager, default(manager), spec())["warnings"] == []
+
+
+NOTHING = dict.fromkeys(("none", "shared", "firm"), "0")
+
+
+def test_what_never_counts_is_told(manager: Caller) -> None:
+    never = [("/spec/formula/delay/per_week", "without_effect")]
+    assert warned(manager, delay={"per_week": "0", "most_weeks": 4}) == never
+    assert warned(manager, delay={"per_week": "0", "most_weeks": 0}) == never, "once"
+    assert warned(manager, fault=NOTHING) == [("/spec/formula/fault", "zero")]
+    assert warned(manager, rule(condition=LATE, set={"fault": NOTHING})) == [("/spec/rules/0/set/fault", "zero")]
+    switched_off = rule(condition=of("category", "is", "DEL"), set={"delay": {"per_week": "0", "most_weeks": 0}})
+    assert warned(manager, switched_off) == [], "it counts elsewhere"
+
+
+def banding(**band: str) -> dict[str, Any]:
+    return rule(condition=LATE, set={"band": band})
+
+
+class TestBandsThatARuleSets:
+    def test_less_for_a_worse_severity(self, manager: Caller) -> None:
+        told = [("/spec/rules/0/set/band", "order")]
+        assert warned(manager, banding(S1="1")) == told
+        assert warned(manager, banding(S3="130")) == told
+        assert warned(manager, banding(S1="130", S2="120")) == []
+        assert warned(manager, banding(S2="300")) == [], "as much"
+
+    def test_a_rule_is_not_blamed_for_the_formula(self, manager: Caller) -> None:
+        upside_down = {"S1": "300", "S2": "120", "S3": "40", "S4": "10", "S5": "500"}
+        own = [("/spec/formula/band", "order")]
+        assert warned(manager, banding(S3="50"), band=upside_down) == own
+        assert warned(manager, banding(S3="5"), band=upside_down) == [*own, ("/spec/rules/0/set/band", "order")]
+
+    def test_it_goes_with_what_an_earlier_one_sets(self, manager: Caller) -> None:
+        """For example bands of a currency of its own, one of which is another in some cases."""
+        yen = {"S1": "48000", "S2": "19000", "S3": "6400", "S4": "1600", "S5": "0"}
+        assert warned(manager, banding(**yen), banding(S3="8000")) == []
+        assert warned(manager, banding(**yen), banding(S3="20000")) == [("/spec/rules/1/set/band", "order")]
 
 
 def test_what_can_hardly_be_meant_is_told(manager: Caller) -> None:
