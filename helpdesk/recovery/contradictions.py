@@ -1,5 +1,6 @@
 """Seeing to what a provider says against what is recorded."""
 
+from collections.abc import Collection, Sequence
 from typing import Any, Final
 from uuid import UUID
 
@@ -21,21 +22,26 @@ _MOST_NOTE: Final = 2000
 
 
 def settle(uow: UnitOfWork, actor: Actor, held: Held, given: dict[str, Any]) -> UUID:
-    """`given`: outcome, reason, reference. Of the offer's oldest issuance that is contradicted. What holds is what the books say
-    afterwards, but for an offer that has ended: nobody waits for that any more, and it is told in the story alone, unless it was
-    paid beside what is recorded. What is booked is one thing that was issued; what else was, waits to be settled too. Raises
-    `NothingContradicted`, `BooksDiffer`, `ValidationFailed` without a reference; `NoBudget`, `BudgetExhausted`.
+    """`given`: outcome, reason, reference. Of the issuance of which the named reference was said; without one, of the first that
+    `last_error` of the dead letter shows. What holds is what the books say afterwards, but for an offer that has ended: nobody waits
+    for that any more, and it is told in the story alone, unless it was paid beside what is recorded. What is booked is one thing that
+    was issued; what else was, waits to be settled too. Raises `NothingContradicted`, `BooksDiffer`; `ValidationFailed` without a
+    reference, with one that was not said, or for what is booked already; `NoBudget`, `BudgetExhausted`.
     """
-    order = provider_queries.contradicted_for_update(uow.session, held.offer.id)
-    if order is None:
+    orders = provider_queries.orders_for_update(uow.session, held.offer.id)
+    waiting = [order for order in orders if order.contradicted_at and order.contradiction_settled_at is None]
+    if not waiting:
         raise NothingContradicted
     offer, outcome = held.offer, given["outcome"]
     offer.touch()
     if not _fits(outcome, offer.status):
         raise BooksDiffer
     booked = outcome == BESIDE or (outcome == ISSUED and offer.status == "failed")
-    reference = _reference(order, given.get("reference")) if booked else None
-    _see_to(uow, order, reference)
+    order, called = _which(waiting, given.get("reference"), booked=booked)
+    if called is not None:
+        _check(waiting, called, _booked(held, orders) if outcome == BESIDE else set())
+    reference = called if booked else None
+    _see_to(uow, order, called, reference)
     uow.record(
         OfferContradictionSettled(
             **of_offer(held.complaint, offer),
@@ -64,21 +70,54 @@ def _fits(outcome: str, status: str) -> bool:
     return status != "issuing" if outcome == ISSUED else status not in SPENT
 
 
-def _reference(order: RemedyOrder, named: str | None) -> str:
-    """What is booked is called so."""
-    said = [item["reference"] for item in outcomes.unsettled(order) if item["word"] == ISSUED]
-    if named is None and not said:
-        detail = "The provider did not say what it is called; name that."
-        raise ValidationFailed(errors=[FieldError.at("/reference", "required", detail)])
-    return str(named or said[0])
+def _open(waiting: Sequence[RemedyOrder]) -> list[tuple[RemedyOrder, str]]:
+    """Each payment that the provider has named and nobody has seen to, with what it was asked for; the oldest issuance first."""
+    return [(order, reference) for order in waiting for reference in outcomes.open_payments(order)]
 
 
-def _see_to(uow: UnitOfWork, order: RemedyOrder, booked: str | None) -> None:
-    """All of it was seen to; but where one thing that was issued is booked, not what else was, under another reference."""
-    said = [item["reference"] for item in outcomes.unsettled(order) if item["word"] == ISSUED]
-    which = booked if booked in said else said[0] if booked is not None and said else None
+def _which(waiting: Sequence[RemedyOrder], named: str | None, *, booked: bool) -> tuple[RemedyOrder, str | None]:
+    """What is settled, and what it is called; None: all of it, whatever it is called."""
+    said = _open(waiting)
+    oldest = said[0][0] if said else waiting[0]
+    if named is not None:
+        return next((order for order, reference in said if reference == named), oldest), named
+    if booked and not said:
+        raise _wrong("required", "The provider did not say what it is called; name that.")
+    return oldest, said[0][1] if booked else None
+
+
+def _booked(held: Held, orders: Sequence[RemedyOrder]) -> set[str | None]:
+    """What the books have as issued, or as paid beside that."""
+    return {held.offer.issued_reference, *(reference for order in orders for reference in outcomes.booked_by(order))}
+
+
+def _check(waiting: Sequence[RemedyOrder], called: str, booked: Collection[str | None]) -> None:
+    """`booked`: what may not be booked once more. What nobody said is taken only where the provider gave no name."""
+    said = list(dict.fromkeys(reference for _, reference in _open(waiting)))
+    others = ", ".join(reference for reference in said if reference not in booked)
+    if called in booked:
+        same = f" It is the same payment: settle {called} as `issued`." if called in said else ""
+        beside = f" To book what was paid beside it, name that: {others}." if others else ""
+        left = " Settle what is left as `issued` or `not_issued`, or name another payment."
+        raise _wrong("booked", f"{called} is booked already.{same + beside or left}")
+    if said and called not in said:
+        detail = (
+            f"Nothing that is called so waits to be settled. Name one of what the provider said: {', '.join(said)}."
+        )
+        raise _wrong("unknown", detail)
+
+
+def _wrong(code: str, detail: str) -> ValidationFailed:
+    return ValidationFailed(errors=[FieldError.at("/reference", code, detail)])
+
+
+def _see_to(uow: UnitOfWork, order: RemedyOrder, called: str | None, booked: str | None) -> None:
+    """All of it was seen to; but where one payment is named, not the others. `booked`: as what it is booked."""
+    which = called if called in outcomes.open_payments(order) else None
     order.contradictions = [
-        {**item, "settled": item["settled"] or which is None or item["word"] != ISSUED or item["reference"] == which}
+        {**item, "settled": True, "booked": booked if which is None or item["reference"] == which else None}
+        if not item["settled"] and (which is None or item["word"] != ISSUED or item["reference"] == which)
+        else item
         for item in order.contradictions
     ]
     if not outcomes.unsettled(order):

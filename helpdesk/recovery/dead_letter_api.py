@@ -55,7 +55,7 @@ def _allowed(session: Session, actor: Actor, row: dict[str, Any]) -> list[dict[s
     "all the same is booked: it is issued, the customer is written, and its money is spent from the budget that pays today; without "
     "room there, it waits until more is allocated. What is recorded as issued and was `not_issued` is to be reversed first. "
     "What was paid once more than is recorded (`issued_beside`) is spent once more, in the offer's own budget while that pays and has room; "
-    "when it comes back, allocate it there. Of several payments each is settled by itself.",
+    "when it comes back, allocate it there. Of several payments each is settled by itself, by its `reference`, whichever issuance of the offer it is of.",
     body=dead_letter_schemas.ContradictionIn,
     answer=schemas.Offer,
     permission=dead_letter_queries.SETTLES,

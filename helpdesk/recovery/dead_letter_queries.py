@@ -6,8 +6,9 @@ from collections.abc import Collection
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, and_, case, func, literal, or_, select, true
-from sqlalchemy.orm import Session
+from sqlalchemy import ColumnElement, and_, case, column, func, literal, or_, select, true
+from sqlalchemy.dialects.postgresql import JSONB, aggregate_order_by
+from sqlalchemy.orm import Session, aliased
 
 from helpdesk.complaints.queries import visible_to
 from helpdesk.identity.actors import Actor
@@ -16,6 +17,7 @@ from helpdesk.kernel.outbox import Duty
 from helpdesk.kernel.pagination import Listed, Order, Page, listed
 from helpdesk.recovery.kinds import ISSUING_TOPICS
 from helpdesk.recovery.models import Offer, OfferTransition
+from helpdesk.recovery.provider_answers import ISSUED
 from helpdesk.recovery.provider_models import RemedyOrder, RemedyProvider
 from helpdesk.recovery.queries import CONTRADICTED, OFFER, with_amount
 
@@ -38,12 +40,33 @@ _OPEN: Final = and_(RemedyOrder.contradicted_at.is_not(None), RemedyOrder.contra
 _ORDER: Final = (
     select(RemedyOrder.id)
     .where(RemedyOrder.offer_id == Offer.id)
-    .order_by(_OPEN.desc(), RemedyOrder.round.desc())
+    .order_by(_OPEN.desc(), case((_OPEN, RemedyOrder.round)), RemedyOrder.round.desc())
     .limit(1)
     .correlate(Offer)
     .scalar_subquery()
 )
-"""What a provider was asked last, or what it contradicts."""
+"""What a provider was asked last, or the oldest that it contradicts."""
+_ANY: Final = aliased(RemedyOrder)
+_ITEM: Final = (
+    func.jsonb_array_elements(_ANY.contradictions)
+    .table_valued(column("value", JSONB), with_ordinality="place", name="item")
+    .render_derived()
+)
+_SAYS: Final = _ITEM.c.value["says"].astext
+_PAYMENTS_FIRST: Final = (_ITEM.c.value["word"].astext != ISSUED, _ANY.round, _ITEM.c.place)
+_CONTRADICTIONS: Final = (
+    select(func.string_agg(_SAYS, aggregate_order_by(literal(" "), *_PAYMENTS_FIRST)))
+    .select_from(_ANY)
+    .join(_ITEM, true())
+    .where(
+        _ANY.offer_id == Offer.id,
+        _ANY.contradiction_settled_at.is_(None),
+        ~_ITEM.c.value["settled"].as_boolean(),
+    )
+    .correlate(Offer)
+    .scalar_subquery()
+)
+"""All that is to be settled of an offer, whichever issuance it is of, in the order in which `contradictions.settle` takes it."""
 _FAILURES: Final = (
     select(func.coalesce(func.max(Duty.failures), 0))
     .where(Duty.topic.in_(ISSUING_TOPICS), Duty.subject_id == Offer.id)
@@ -53,7 +76,9 @@ _FAILURES: Final = (
 _DEAD: Final[Any] = (
     OFFER.add_columns(
         case(*((condition, literal(reason)) for reason, condition in _WHERE.items())).label("why"),
-        func.coalesce(RemedyOrder.contradiction, RemedyOrder.last_error, Offer.status_reason).label("last_error"),
+        func.coalesce(_CONTRADICTIONS, RemedyOrder.contradiction, RemedyOrder.last_error, Offer.status_reason).label(
+            "last_error"
+        ),
         func.coalesce(RemedyOrder.attempts, _FAILURES).label("attempts"),
         func.coalesce(RemedyOrder.contradicted_at, _SINCE).label("since"),
         RemedyOrder.provider_id,
@@ -118,7 +143,7 @@ GAUGES: Final[dict[str, tuple[str, str]]] = {
         "SELECT count(*) FROM offer WHERE status = 'approved' AND granted_at < now() - interval '7 days'",
     ),
     "helpdesk_offers_contradicted": (
-        "Issuances of which a provider says something else than what is recorded",
-        "SELECT count(*) FROM remedy_order WHERE contradicted_at IS NOT NULL AND contradiction_settled_at IS NULL",
+        "Offers of whose issuance a provider says something else than what is recorded",
+        "SELECT count(DISTINCT offer_id) FROM remedy_order WHERE contradicted_at IS NOT NULL AND contradiction_settled_at IS NULL",
     ),
 }

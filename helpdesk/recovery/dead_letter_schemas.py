@@ -29,7 +29,8 @@ class DeadLetter(OfferSummary):
         required=True,
         allow_none=True,
         metadata={
-            "description": "The provider's word, or what went wrong; all that it says against what is recorded, payments first.",
+            "description": "The provider's word, or what went wrong; all that it says against what is recorded, of every issuance "
+            "of the offer: payments first, the oldest issuance first.",
             "example": "no answer: nothing whole within 10 s",
         },
     )
@@ -111,9 +112,10 @@ class ContradictionIn(Schema):
     reference = Line(
         max_length=200,
         metadata={
-            "description": "What it is called over there; where none is given, what the provider said first. With `issued` and "
-            "`issued_beside`.",
-            "example": "bank transfer 9",
+            "description": "What it is called over there: which of the payments in `last_error` is settled, and of which issuance; the "
+            "others wait. None: what `last_error` has first. Another name only where the provider gave none; `issued_beside` not for "
+            "what is booked already.",
+            "example": "re_1",
         },
     )
     reason = Text(

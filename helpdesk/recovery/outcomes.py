@@ -163,6 +163,18 @@ def unsettled(order: RemedyOrder) -> list[dict[str, Any]]:
     return [item for item in order.contradictions if not item["settled"]]
 
 
+def open_payments(order: RemedyOrder) -> list[str]:
+    """What the provider calls that which it has issued against the books, and nobody has seen to; the oldest first."""
+    return [item["reference"] for item in unsettled(order) if item["word"] == ISSUED and item["reference"] is not None]
+
+
+def booked_by(order: RemedyOrder) -> set[str]:
+    """What was booked of it, when it was issued or when it was settled."""
+    settled = (item for item in order.contradictions if item["settled"])
+    # What was settled before `booked` was kept counts as booked: of two mistakes that is the one that costs no money.
+    return {known for known in (order.reference, *(item.get("booked", item["reference"]) for item in settled)) if known}
+
+
 def _hold_back(uow: UnitOfWork, held: Held, reason: str) -> None:
     """An earlier round was issued after all, it is said: what is being issued anew waits for a person, or it would be twice."""
     order = provider_queries.open_order_for_update(uow.session, held.offer.id)

@@ -67,7 +67,8 @@ class RemedyOrder(Identified, Stamped, Base):
     while its provider was not asked. `claim`: the provider answered as if it had done it, or had taken it on, in these words; from
     then on only its own word that it failed settles that it did not. `last_error` is the provider's word, or what went wrong on the
     way. `contradictions`: what it said against what was recorded, oldest first, each with `says`, `word` (issued or failed),
-    `reference`, `at`, and whether somebody has seen to it (`settled`). `contradiction`: what nobody has seen to, in words.
+    `reference`, `at`, whether somebody has seen to it (`settled`), and then as what it was booked, if it was (`booked`).
+    `contradiction`: what nobody has seen to, in words.
     """
 
     __tablename__ = "remedy_order"

@@ -233,17 +233,17 @@ def recorded_reference(session: Session, key: str) -> str | None:
     return session.execute(_RECORDED, {"key": key}).scalar_one_or_none()
 
 
-def contradicted_for_update(session: Session, offer_id: UUID) -> RemedyOrder | None:
-    """The oldest contradiction of an offer that nobody has seen to; its offer is locked by the caller."""
-    found = (
-        select(RemedyOrder)
-        .where(
-            RemedyOrder.offer_id == offer_id,
-            RemedyOrder.contradicted_at.is_not(None),
-            RemedyOrder.contradiction_settled_at.is_(None),
-        )
-        .order_by(RemedyOrder.round)
-        .limit(1)
-        .with_for_update()
-    )
-    return session.execute(found).scalar_one_or_none()
+_ALL_ORDERS: Final = (
+    select(RemedyOrder)
+    .where(RemedyOrder.offer_id == bindparam("offer_id"))
+    .order_by(RemedyOrder.round)
+    .with_for_update()
+    .execution_options(populate_existing=True)
+)
+
+
+def orders_for_update(session: Session, offer_id: UUID) -> list[RemedyOrder]:
+    """All that was asked for an offer, the oldest first: what is open of it, and what was settled or booked before. Its offer is locked by
+    the caller.
+    """
+    return list(session.scalars(_ALL_ORDERS, {"offer_id": offer_id}))

@@ -253,6 +253,7 @@ _FIELDS: dict[str, Callable[[World], str]] = {
     "to_budget_id": lambda world: world.recovery.budget(),
     "lend_authority ends_at": lambda _: in_days(3),
     "call_back_remedy idempotency_key": lambda world: world.recovery.order_key,
+    "settle_contradiction reference": lambda _: "re_1",
     "calendar_id": lambda world: world.rows.calendar(),
     "into_id": lambda world: world.rows.tag(),
     "canned_reply_id": lambda world: world.rows.canned_reply(),

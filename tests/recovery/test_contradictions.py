@@ -1,7 +1,8 @@
 """What a provider says against the books: kept, told, and settled by somebody.
 
-How it can fail: it changes the books by itself; it is told to nobody; of two payments one hides the other; what was paid twice is
-booked as once, or what was booked is paid again; what is contradicted is issued anew before somebody has looked.
+How it can fail: it changes the books by itself; it is told to nobody; of two payments, of one round or of two, one hides the other;
+what was paid twice is booked as once, under another's name, or one payment twice; what was booked is paid again; what is contradicted
+is issued anew before somebody has looked.
 """
 
 from typing import Any
@@ -84,7 +85,7 @@ class TestContradictions:
         assert status(agent, contradicted) == ("issued", None)
         assert violations(program.database) == []
 
-    @pytest.mark.parametrize(("named", "called"), [({}, "re_1"), ({"reference": "bank transfer 9"}, "bank transfer 9")])
+    @pytest.mark.parametrize("named", [{}, {"reference": "re_1"}])
     def test_what_was_issued_all_the_same_is_booked(
         self,
         program: Program,
@@ -94,13 +95,12 @@ class TestContradictions:
         contradicted: dict[str, Any],
         provider: ReferenceProvider,
         named: dict[str, str],
-        called: str,
     ) -> None:
         answer = settle(senior, contradicted, ISSUED | named)
         assert (answer.status_code, answer.json["status"], answer.json["issued_reference"]) == (
             200,
             "issued",
-            called,
+            "re_1",
         )
         assert answer.json["delivered_at"] is not None
         assert ledger(program.database) == ["reserve", "release", "reserve", "commit"]
@@ -349,4 +349,129 @@ class TestContradictions:
         act(senior, failed, "record_issued", reference="re_1")
         assert settle(senior, failed, ISSUED).json["issued_reference"] == "re_1"
         assert ledger(program.database) == ["reserve", "release", "reserve", "commit"]
+        assert violations(program.database) == []
+
+
+class TestOfTwoRounds:
+    """What is open of an earlier round is neither hidden nor settled by what is said of a later one."""
+
+    @pytest.fixture
+    def twice(
+        self,
+        program: Program,
+        anonymous: Caller,
+        senior: Caller,
+        registered: dict[str, Any],
+        failed: dict[str, Any],
+        provider: ReferenceProvider,
+    ) -> dict[str, Any]:
+        """It failed, was issued anew as B-902, and of each round the provider says something else."""
+        act(senior, failed, "retry")
+        provider.plan = ["pending"]
+        work(program)
+        call_back(anonymous, registered, said(failed, reference="A-901"), message_id="m2")
+        act(senior, failed, "record_issued", reference="B-902")
+        agreed = call_back(anonymous, registered, said(failed, round_=2, reference="B-902"), message_id="m3")
+        assert not agreed.json["contradicts"]
+        call_back(anonymous, registered, said(failed, round_=2, reference="C-903"), message_id="m4")
+        return failed
+
+    def left(self, caller: Caller) -> list[str]:
+        return [item["last_error"] for item in caller.get("/recovery/dead-letters?why=contradicted").json["items"]]
+
+    def settled(self, caller: Caller, offer: dict[str, Any]) -> list[tuple[int, str | None]]:
+        story = caller.get(f"/complaints/{offer['complaint_id']}/timeline?limit=200").json["items"]
+        found = [item["payload"] for item in story if item["type"] == "offer.contradiction_settled"]
+        return sorted((item["round"], item["issued_reference"]) for item in found)
+
+    def wrong(self, answer: Any) -> str:
+        (error,) = answer.json["errors"]
+        assert (answer.status_code, error["pointer"]) == (422, "/reference")
+        return str(error["detail"])
+
+    def test_all_is_shown_and_the_offer_counts_once(self, senior: Caller, agent: Caller, twice: dict[str, Any]) -> None:
+        assert self.left(senior) == ["It was issued as A-901. It was issued as C-903."]
+        assert "helpdesk_offers_contradicted 1.0" in agent.get("/metrics").text.splitlines()
+
+    @pytest.mark.parametrize(
+        ("first", "left", "then"),
+        [
+            ({"reference": "C-903"}, "A-901", {"reference": "A-901"}),
+            ({"reference": "A-901"}, "C-903", {}),
+            ({}, "C-903", {"reference": "C-903"}),
+        ],
+        ids=["the newer", "the older", "none is named"],
+    )
+    def test_each_is_booked_in_its_own_round(
+        self,
+        program: Program,
+        senior: Caller,
+        twice: dict[str, Any],
+        budget: str,
+        first: dict[str, str],
+        left: str,
+        then: dict[str, str],
+    ) -> None:
+        assert settle(senior, twice, BESIDE | first).status_code == 200
+        assert self.left(senior) == [f"It was issued as {left}."]
+        assert settle(senior, twice, BESIDE | then).status_code == 200
+        assert self.left(senior) == []
+        assert self.settled(senior, twice) == [(1, "A-901"), (2, "C-903")]
+        entries = senior.get(f"/budgets/{budget}/entries").json["items"]
+        notes = sorted(entry["note"] for entry in entries if entry["kind"] == "overpay")
+        assert notes == [f"Paid once more, as {reference}: They paid it twice." for reference in ("A-901", "C-903")]
+        assert refused(settle(senior, twice, BESIDE)) == (409, "nothing_contradicted")
+        assert violations(program.database) == []
+
+    def test_what_is_booked_is_not_booked_once_more(
+        self,
+        program: Program,
+        anonymous: Caller,
+        senior: Caller,
+        registered: dict[str, Any],
+        twice: dict[str, Any],
+    ) -> None:
+        """Neither what was recorded, nor what was booked beside it, even where the provider says that of another round."""
+        recorded = self.wrong(settle(senior, twice, BESIDE | {"reference": "B-902"}))
+        assert recorded.startswith("B-902 is booked already.")
+        assert "A-901, C-903" in recorded
+        assert settle(senior, twice, BESIDE | {"reference": "C-903"}).status_code == 200
+        assert "C-903 is booked already." in self.wrong(settle(senior, twice, BESIDE | {"reference": "C-903"}))
+        call_back(anonymous, registered, said(twice, reference="C-903"), message_id="m5")
+        assert self.left(senior) == ["It was issued as A-901. It was issued as C-903."]
+        assert "as `issued`" in self.wrong(settle(senior, twice, BESIDE | {"reference": "C-903"}))
+        assert settle(senior, twice, ISSUED | {"reference": "C-903"}).status_code == 200
+        assert self.left(senior) == ["It was issued as A-901."]
+        assert ledger(program.database).count("overpay") == 1
+        assert violations(program.database) == []
+
+    def test_what_nobody_said_is_not_settled(self, senior: Caller, twice: dict[str, Any]) -> None:
+        for body in (BESIDE, ISSUED):
+            unsaid = self.wrong(settle(senior, twice, body | {"reference": "D-904"}))
+            assert unsaid.endswith("Name one of what the provider said: A-901, C-903.")
+        assert self.left(senior) == ["It was issued as A-901. It was issued as C-903."]
+
+    def test_payments_of_a_later_round_come_before_failures(
+        self,
+        program: Program,
+        anonymous: Caller,
+        senior: Caller,
+        registered: dict[str, Any],
+        failed: dict[str, Any],
+        provider: ReferenceProvider,
+    ) -> None:
+        act(senior, failed, "retry")
+        provider.plan = ["refuse"]
+        work(program)
+        call_back(anonymous, registered, said(failed, reference="A-901"), message_id="m2")
+        assert settle(senior, failed, ISSUED | {"reference": "A-901"}).json["issued_reference"] == "A-901"
+        call_back(anonymous, registered, said(failed, "failed"), message_id="m3")
+        assert settle(senior, failed, BESIDE | {"reference": "A-901"}).status_code == 422
+        assert "name that" in self.wrong(settle(senior, failed, BESIDE))
+        call_back(anonymous, registered, said(failed, round_=2, reference="C-903"), message_id="m4")
+        assert self.left(senior) == ["It was issued as C-903. It failed: Account closed."]
+        assert settle(senior, failed, BESIDE).status_code == 200
+        assert self.left(senior) == ["It failed: Account closed."]
+        assert settle(senior, failed, BESIDE | {"reference": "cheque 7"}).status_code == 200, "it gave no name"
+        assert self.settled(senior, failed) == [(1, "A-901"), (1, "cheque 7"), (2, "C-903")]
         assert violations(program.database) == []
