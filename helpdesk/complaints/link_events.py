@@ -41,7 +41,7 @@ class DuplicateEvent(ComplaintEvent):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DuplicateMerged(DuplicateEvent):
-    """A duplicate was merged into this complaint. `one_customer`: both are the same customer's, or nobody's known.
+    """A duplicate was merged into this complaint. `one_customer`: both are the same customer's, as it was before.
     `message_texts`: digests of the message that repeats what the duplicate said, by its id; `message_facts`: what else is known
     of it.
     """

@@ -75,12 +75,13 @@ def merge(uow: UnitOfWork, actor: Actor, pair: Pair, given: Mapping[str, Any], u
     _check_together(source, survivor, given)
     for complaint in (source, survivor, *pair.beside):
         uow.know_stream(complaint)
+    one_customer = _of_one_customer(uow.session, source, survivor)  # as it is before one makes the other known
     row = _opened(uow, actor, source, survivor, reason=given["reason"], undo=undo)
     if not given.get("silent"):
         tell(uow, actor, source, survivor, "merged", of_one_person=not _of_different_people(source, survivor))
     share(uow, row.id, source, survivor)
     watch, before = Watch(uow.session, source), changes.values_of(survivor)
-    _combine(uow, row, source, survivor)
+    _combine(row, source, survivor, one_customer=one_customer)
     share_fields(uow, row.id, source, survivor)
     moved = move(uow, row.id, source, survivor)
     opening = _repeat_opening(uow, row.id, source, survivor)
@@ -99,7 +100,7 @@ def merge(uow: UnitOfWork, actor: Actor, pair: Pair, given: Mapping[str, Any], u
             source_reference=source.reference,
             changes=changes.since(before, survivor),
             moved=moved,
-            one_customer=not _of_different_people(source, survivor),
+            one_customer=one_customer,
             source_record_type=source.record_type,
             message_texts={str(opening.id): seal_row(opening.salt or b"", opening, OF_MESSAGE)},
             message_facts={str(opening.id): message_facts(opening)},
@@ -201,13 +202,20 @@ def _repeat_opening(uow: UnitOfWork, merge_id: UUID, source: Complaint, survivor
     return opening
 
 
-def _combine(uow: UnitOfWork, row: Merge, source: Complaint, survivor: Complaint) -> None:
-    """What another complainant lost stays theirs: it is owed beside what the survivor's own one lost."""
-    into_them = merge_queries.merges_into_any(uow.session, [source.id, survivor.id])
+def _of_one_customer(session: Session, source: Complaint, survivor: Complaint) -> bool:
+    into_them = merge_queries.merges_into_any(session, [source.id, survivor.id])
     whose = merge_queries.whose([source, survivor], into_them)
+    return whose[source.id] == whose[survivor.id]
+
+
+def _combine(row: Merge, source: Complaint, survivor: Complaint, *, one_customer: bool) -> None:
+    """What another complainant lost stays theirs, and is owed beside what the survivor's own one lost; and so does what they bought. Its
+    currency comes only where something of theirs is reckoned in it.
+    """
     brought = facts_of(source) | {"judged": source.triaged_at is not None}
-    if whose[source.id] != whose[survivor.id]:
-        brought["loss_minor"] = None
+    if not one_customer:
+        known = source.currency if source.loss_minor is not None or source.offers_live else None
+        brought |= {"price_minor": None, "loss_minor": None, "currency": known}
     done = combining.combine(facts_of(survivor), brought)
     row.source_facts, row.facts_before, row.facts_after = dict(done.source), dict(done.before), dict(done.after)
     set_facts(survivor, done.after)
