@@ -9,6 +9,7 @@ from uuid import UUID
 from sqlalchemy import func, or_, select, text
 from sqlalchemy.orm import Session, aliased
 
+from helpdesk.complaints.events import ComplaintEdited
 from helpdesk.complaints.link_events import DuplicateMerged, DuplicateParted
 from helpdesk.complaints.merge_models import Merge, MergedRow
 from helpdesk.complaints.models import Complaint, Issue, Message, Need, Person
@@ -100,6 +101,33 @@ def whose(complaints: Collection[Complaint], merges: Collection[Merge]) -> dict[
         if brought is not None and found.get(merge.survivor_id) == UUID(brought):
             found[merge.survivor_id] = merge.survivor_id
     return found
+
+
+def borrowed(
+    session: Session, complaints: Mapping[UUID, Complaint], merges: Collection[Merge], names: Collection[str]
+) -> dict[UUID, set[str]]:
+    """Complaint -> which of these facts of it (of `combining.COMBINED`) are another complainant's, since a merge brought them, by however
+    many steps, and nobody has said them of it since. `merges`: those of `merges_into_any` into these, in their order.
+    """
+    whose_is, found = whose(complaints.values(), merges), dict[UUID, set[str]]()
+    for merge in merges:
+        source, survivor = merge.source_id, merge.survivor_id
+        before, after = merge.facts_before, merge.facts_after
+        brought = {name for name in names if before[name] is None and after[name] is not None}
+        if whose_is.get(source) == whose_is[survivor]:
+            brought &= found.get(source, set())
+        brought = {name for name in brought if getattr(complaints[survivor], name) == after[name]}
+        if brought:
+            brought -= _said_since(session, survivor, merge.survivor_sequence)
+            found.setdefault(survivor, set()).update(brought)
+    return found
+
+
+def _said_since(session: Session, complaint_id: UUID, sequence: int) -> set[str]:
+    """Fields that somebody changed after that place of its story."""
+    names = func.jsonb_object_keys(EventRow.payload["changes"])
+    later = EventRow.stream_id == complaint_id, EventRow.stream_seq > sequence, EventRow.type == ComplaintEdited.type
+    return set(session.scalars(select(names).where(*later)))
 
 
 def undone_merges_of(session: Session, source_id: UUID) -> Sequence[Merge]:

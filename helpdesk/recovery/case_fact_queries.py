@@ -1,7 +1,7 @@
 """Facts that were recorded of a case, by whoever recorded them, and the time at which they are asked for."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
@@ -27,12 +27,13 @@ _ISSUE: Final = Issue.__table__.c
 @dataclass(frozen=True, slots=True)
 class Told:
     """One of the complaints that go on in one. `facts`: recorded of it alone. `loss`: None also where the one that it was merged into
-    has it by now.
+    has it by now. `instead`: what it says of itself, instead of what another complainant's has said since it was merged into it.
     """
 
     complaint: Complaint
     facts: dict[str, Any]
     loss: Money | None
+    instead: Mapping[str, None] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +51,8 @@ class Recorded:
     others: tuple[tuple[Told, ...], ...]
 
 
+_PLACE: Final = frozenset({"jurisdiction", "sector"})
+"""By which a complaint is read. A merge brings both, for what is owed to regulators; a law of another complainant's is theirs."""
 _ONE: Final = select(literal(1).label("one")).subquery("one")
 _ASKED: Final = bindparam("complaint_id", type_=_COMPLAINT.id.type)
 _DUPLICATE: Final = Complaint.__table__.alias("duplicate")
@@ -74,7 +77,7 @@ _RECORDED: Final = (
 
 
 def recorded(session: Session, complaint: Complaint) -> Recorded:
-    """In one statement, and two more where others were merged into it. What the complaint says itself goes before what was said of a
+    """In one statement, and two more where others were merged into it, and one for each that brought where it is. What the complaint says itself goes before what was said of a
     duplicate, older duplicates first.
     """
     asked = {"complaint_id": complaint.id, "customer_id": complaint.customer_id}
@@ -100,11 +103,14 @@ def _by_person(session: Session, complaint: Complaint, facts: dict[UUID, dict[st
     merges = merge_queries.merges_into_any(session, facts)
     whose = merge_queries.whose(there.values(), merges)
     into = {merge.source_id: there[merge.survivor_id] for merge in merges if _brought_its_loss(merge)}
+    borrowed = merge_queries.borrowed(session, there, merges, _PLACE)
     found: dict[UUID, list[Told]] = {}
     for complaint_id, known in facts.items():
         one = there[complaint_id]
         has_it = complaint_id in into and into[complaint_id].currency == one.currency
-        found.setdefault(whose[complaint_id], []).append(Told(one, known, None if has_it else _loss(one)))
+        instead = dict.fromkeys(borrowed.get(complaint_id, ()))
+        told = Told(one, known, None if has_it else _loss(one), instead)
+        found.setdefault(whose[complaint_id], []).append(told)
     return [tuple(each) for each in found.values()]
 
 

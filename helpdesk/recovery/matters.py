@@ -76,7 +76,7 @@ def own(session: Session, told: Sequence[Told], tariffs: Tariffs, values: Mappin
 
 
 def _read(session: Session, told: Told, tariffs: Tariffs, now: datetime) -> Read:
-    return Read(told, rule_facts.values_of(session, told.complaint, tariffs.wanted, now, {}), merged=True)
+    return Read(told, rule_facts.values_of(session, told.complaint, tariffs.wanted, now, told.instead), merged=True)
 
 
 def of_another(session: Session, told: Sequence[Told], tariffs: Tariffs, now: datetime) -> Matter:

@@ -203,6 +203,7 @@ def _known(
     tariffs = tariffs_in_force.in_force(session)
     wanted = (books.wanted | tariffs.wanted) - {"customer_tier"} - _OF_ISSUES
     values = rule_facts.values_of(session, complaint, wanted, recorded.now, case) | of_issues(recorded.issues)
+    values |= recorded.mine[0].instead
     values |= {
         "customer_tier": recorded.tier or "ordinary",
         "vulnerable": given.get("vulnerable", complaint.vulnerable),

@@ -31,7 +31,8 @@ Complaint = dict[str, Any]
 
 
 def case(caller: Caller, facts: dict[str, Any] | None = None, **more: Any) -> Complaint:
-    complaint = priceless(caller, **{"jurisdiction": "DE"} | more)
+    said = {"jurisdiction": "DE"} | more
+    complaint = priceless(caller, **{name: value for name, value in said.items() if value is not None})
     if facts:
         recorded(caller, complaint, **facts)
     return complaint
@@ -260,6 +261,82 @@ class TestPaidBefore:
         merge(manager, source, survivor, **QUIET)
         assert suggestion(manager, survivor)["remaining"]["owed"] == eur("0.00")
         assert refused(draft(manager, survivor, "partial_refund", "400.00")) == (409, "already_compensated")
+        assert violations(database) == []
+
+
+FAR = {"cause": "delay", "distance_km": "1000", "delay_hours": "4", "extraordinary": False}
+"""250 are laid down in the EU."""
+NOWHERE: dict[str, Any] = {"jurisdiction": None}
+
+
+class TestWhatAnotherOneBrings:
+    """The survivor's own matter stays what it was: where another complainant is, what they bought and what they were paid is theirs."""
+
+    @pytest.mark.parametrize(("theirs", "both"), [(None, "0.00"), (FAR, "250.00")])
+    def test_no_law_of_their_country(
+        self, manager: Caller, database: Database, theirs: dict[str, Any] | None, both: str
+    ) -> None:
+        survivor, source = case(manager, FAR, complainant=BOB, **NOWHERE), case(manager, theirs, complainant=CID)
+        before = owed(manager, survivor), owed(manager, source)
+        merge(manager, source, survivor, **ASIDE)
+        assert read(manager, survivor)["jurisdiction"] == "DE", "what is owed to their regulator is owed"
+        assert (before[0], owed(manager, survivor)) == ("0.00", both)
+        unmerge(manager, source, **QUIET)
+        assert (owed(manager, survivor), owed(manager, source)) == before
+        verified(database)
+
+    def test_nor_holds_it_up_what_is_owed_to_them(self, manager: Caller) -> None:
+        open_budget(manager, "9000.00")
+        survivor = case(manager, {"cause": "delay", "distance_km": "1000"}, complainant=BOB, **NOWHERE)
+        source = case(manager, complainant=CID, **lost("900.00"))
+        merge(manager, source, survivor, **ASIDE)
+        answer = draft(manager, survivor, "partial_refund", "900.00")
+        assert answer.status_code == 201, answer.text
+
+    def test_what_somebody_says_of_the_survivor_counts(self, manager: Caller) -> None:
+        survivor, source = case(manager, FAR, complainant=BOB, **NOWHERE), case(manager, complainant=CID)
+        merge(manager, source, survivor, **ASIDE)
+        for country in ("FR", "DE"):
+            changed(manager, survivor, jurisdiction=country)
+            assert owed(manager, survivor) == "250.00"
+
+    def test_nor_goes_it_on_to_a_third_one(self, manager: Caller) -> None:
+        """Of the customer of the one that it came to by a merge."""
+        last, survivor = (case(manager, FAR, complainant=BOB, **NOWHERE) for _ in range(2))
+        source = case(manager, complainant=CID)
+        merge(manager, source, survivor, **ASIDE)
+        merge(manager, survivor, last, **QUIET)
+        assert (read(manager, last)["jurisdiction"], owed(manager, last)) == ("DE", "0.00")
+        third = case(manager, complainant=BOB)
+        merge(manager, third, last, **QUIET)
+        assert owed(manager, last) == "250.00", "one that is of the same customer says so"
+
+    def test_no_price_and_no_currency(self, manager: Caller, database: Database) -> None:
+        survivor = case(manager, complainant=BOB)
+        source = new(manager, complainant=CID, price=gbp("10.00"))
+        before = suggestion(manager, survivor)["goodwill"]
+        merge(manager, source, survivor, **ASIDE)
+        assert (suggestion(manager, survivor)["goodwill"], read(manager, survivor)["price"]) == (before, None)
+        unmerge(manager, source, **QUIET)
+        assert (suggestion(manager, survivor)["goodwill"], read(manager, source)["price"]) == (before, gbp("10.00"))
+        verified(database)
+
+    def test_but_the_currency_of_what_they_lost(self, manager: Caller) -> None:
+        """Else it would be told, and not owed."""
+        survivor, source = case(manager, complainant=BOB), case(manager, complainant=CID, loss=gbp("90.00"))
+        merge(manager, source, survivor, **ASIDE)
+        assert suggestion(manager, survivor)["owed"] == gbp("90.00")
+
+    def test_nothing_that_they_were_paid(self, manager: Caller, database: Database) -> None:
+        """Where the merge has made them known, whose the survivor is nobody knows yet."""
+        open_budget(manager, "9000.00")
+        survivor, source = case(manager, FAR, complainant=ANN), case(manager, complainant=BOB, **lost("900.00"))
+        _paid(manager, source, "900.00")
+        merge(manager, source, survivor, **ASIDE)
+        assert suggestion(manager, survivor)["remaining"]["owed"] == eur("250.00")
+        assert codes(draft(manager, survivor, "voucher", "5.00")) == BELOW
+        unmerge(manager, source, **QUIET)
+        assert suggestion(manager, source)["remaining"]["owed"] == eur("0.00")
         assert violations(database) == []
 
 
