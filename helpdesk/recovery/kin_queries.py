@@ -36,7 +36,7 @@ MOST: Final = 500
 @dataclass(frozen=True, slots=True)
 class Kin:
     """`ties`: how it hangs together with the complaint: customer, email, phone, reference, duplicate, merged, link; `split`: one was
-    split from the other, by however many steps; `was_merged`: this one was merged into it, which was undone. `protected`: a need
+    split from the other, by however many steps; `was_merged`: this one, or what goes on in it, was merged into it, which was undone. `protected`: a need
     or a danger is recorded there.
     """
 
@@ -58,8 +58,19 @@ _WHOLE: Final = """
         SELECT l.to_id, l.created_at FROM whole w JOIN complaint_link l ON l.from_id = w.id AND l.kind = 'split_from'
     )"""
 """What the complaint was split from, and what that was: each with when the part that has become this one left it."""
+_ONCE: Final = """
+    here(id) AS (SELECT CAST(:id AS uuid) UNION SELECT c.id FROM complaint c WHERE c.merged_into_id = :id),
+    once(id, since, until) AS (
+        SELECT m.survivor_id, m.merged_at, coalesce(m.undone_at, 'infinity')
+        FROM here JOIN complaint_merge m ON m.source_id = here.id
+        UNION
+        SELECT m.survivor_id, greatest(o.since, m.merged_at), least(o.until, coalesce(m.undone_at, 'infinity'))
+        FROM once o JOIN complaint_merge m ON m.source_id = o.id
+        WHERE greatest(o.since, m.merged_at) < least(o.until, coalesce(m.undone_at, 'infinity'))
+    )"""
+"""`here`: what goes on in the complaint; `once`: in which others each of it went on, and from when until when."""
 _KIN: Final = text(rf"""
-    WITH RECURSIVE {_WHOLE},
+    WITH RECURSIVE {_WHOLE}, {_ONCE},
     me AS (SELECT customer_id FROM complaint WHERE id = :id),
     mine AS (
         SELECT lower(email) AS email, "right"(regexp_replace(phone, '\D', '', 'g'), 9) AS phone
@@ -86,7 +97,9 @@ _KIN: Final = text(rf"""
         UNION ALL
         SELECT whole.id, 'split' FROM whole
         UNION ALL
-        SELECT m.survivor_id, 'was_merged' FROM complaint_merge m WHERE m.source_id = :id AND m.undone_at IS NOT NULL
+        SELECT once.id, 'was_merged' FROM once WHERE once.until < 'infinity'
+        UNION ALL
+        SELECT here.id, 'merged' FROM here
         UNION ALL
         SELECT CASE WHEN m.source_id = :id THEN m.survivor_id ELSE m.source_id END, 'merged'
         FROM complaint_merge m WHERE (m.source_id = :id OR m.survivor_id = :id) AND m.undone_at IS NULL
@@ -157,7 +170,7 @@ class Given:
 
 
 _GIVEN: Final = text(f"""
-    WITH RECURSIVE {_WHOLE}
+    WITH RECURSIVE {_WHOLE}, {_ONCE}
     SELECT o.id, o.complaint_id, o.kind, o.amount_minor, o.currency, o.status, o.created_at,
            ARRAY(
                SELECT DISTINCT coalesce(theirs.issue, theirs.category) FROM complaint_issue ours
@@ -177,8 +190,8 @@ _GIVEN: Final = text(f"""
                WHERE ours.complaint_id = :id AND theirs.complaint_id = o.complaint_id
            ) AS other_order,
            EXISTS (SELECT FROM whole WHERE whole.id = o.complaint_id AND o.created_at <= whole.parted_at) OR EXISTS (
-               SELECT FROM complaint_merge m WHERE m.source_id = :id AND m.survivor_id = o.complaint_id
-               AND o.created_at >= m.merged_at AND o.created_at < m.undone_at
+               SELECT FROM once WHERE once.id = o.complaint_id AND o.created_at >= once.since
+               AND o.created_at < once.until AND once.until < 'infinity'
            ) AS for_both
     FROM offer o
     WHERE o.amount_minor IS NOT NULL AND o.status <> ALL(:ended) AND o.created_at >= :since
