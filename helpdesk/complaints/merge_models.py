@@ -50,6 +50,12 @@ class Merge(Identified, Base):
     """The survivor's, and below what the merge made of them."""
     facts_after: Mapped[Json]
 
+    @property
+    def of_one_customer(self) -> bool:
+        """As it was known then."""
+        whose: str | None = self.source_facts["customer_id"]
+        return whose is not None and whose == self.facts_before["customer_id"]
+
 
 class MergedRow(Base):
     """One row that a merge moved to the survivor, made there, or changed: `kind` is its table, `before` what undo needs to

@@ -91,6 +91,11 @@ def merges_into_any(session: Session, survivor_ids: Collection[UUID]) -> Sequenc
     return session.scalars(select(Merge).where(*into).order_by(Merge.id)).all() if survivor_ids else ()
 
 
+def all_merges_into_any(session: Session, survivor_ids: Collection[UUID]) -> Sequence[Merge]:
+    """Undone ones too."""
+    return session.scalars(select(Merge).where(Merge.survivor_id.in_(survivor_ids)).order_by(Merge.id)).all()
+
+
 def whose(complaints: Collection[Complaint], merges: Collection[Merge]) -> dict[UUID, UUID]:
     """Complaint -> its customer, or itself where nobody knows whose it is: also where it has a customer only since a merge brought
     another complainant's. `merges`: those of `merges_into_any` into these.

@@ -49,6 +49,13 @@ class Recorded:
     issues: tuple[tuple[str | None, str | None], ...]
     mine: tuple[Told, ...]
     others: tuple[tuple[Told, ...], ...]
+    merges: tuple[Merge, ...] = ()
+    """Into any of these, undone ones too."""
+
+    @property
+    def crossed(self) -> bool:
+        """Somebody else's complaint was merged into one of them, as it was known then: its offers stayed with it."""
+        return any(it.undone_at is None and not it.of_one_customer for it in self.merges)
 
 
 _PLACE: Final = frozenset({"jurisdiction", "sector"})
@@ -82,9 +89,11 @@ def recorded(session: Session, complaint: Complaint) -> Recorded:
     """
     asked = {"complaint_id": complaint.id, "customer_id": complaint.customer_id}
     rows = session.execute(_RECORDED, asked).all()
-    mine, *others = _by_person(session, complaint, {row.id: read_kept(row.facts or {}) for row in rows})
+    facts = {row.id: read_kept(row.facts or {}) for row in rows}
+    merges = merge_queries.all_merges_into_any(session, facts) if len(facts) > 1 else ()
+    mine, *others = _by_person(session, complaint, facts, merges)
     issues = tuple((category, issue) for category, issue in rows[0].issues or ())
-    return Recorded(together(mine), rows[0].tier, rows[0].now, issues, mine, tuple(others))
+    return Recorded(together(mine), rows[0].tier, rows[0].now, issues, mine, tuple(others), tuple(merges))
 
 
 def together(told: Sequence[Told]) -> dict[str, Any]:
@@ -95,15 +104,17 @@ def together(told: Sequence[Told]) -> dict[str, Any]:
     return found
 
 
-def _by_person(session: Session, complaint: Complaint, facts: dict[UUID, dict[str, Any]]) -> list[tuple[Told, ...]]:
+def _by_person(
+    session: Session, complaint: Complaint, facts: dict[UUID, dict[str, Any]], merges: Sequence[Merge]
+) -> list[tuple[Told, ...]]:
     """Those of whom the complaint is come first."""
     if len(facts) <= 1:
         return [(Told(complaint, facts.get(complaint.id, {}), _loss(complaint)),)]
     there = {one.id: one for one in session.scalars(select(Complaint).where(_COMPLAINT.id.in_(facts)))}
-    merges = merge_queries.merges_into_any(session, facts)
-    whose = merge_queries.whose(there.values(), merges)
-    into = {merge.source_id: there[merge.survivor_id] for merge in merges if _brought_its_loss(merge)}
-    borrowed = merge_queries.borrowed(session, there, merges, _PLACE)
+    standing = [merge for merge in merges if merge.undone_at is None]
+    whose = merge_queries.whose(there.values(), standing)
+    into = {merge.source_id: there[merge.survivor_id] for merge in standing if _brought_its_loss(merge)}
+    borrowed = merge_queries.borrowed(session, there, standing, _PLACE)
     found: dict[UUID, list[Told]] = {}
     for complaint_id, known in facts.items():
         one = there[complaint_id]

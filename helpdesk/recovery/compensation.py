@@ -6,7 +6,7 @@ where an offer was drafted before the two were parted (by a split, or by undoing
 where one person complains of the same issue: of one that the other complaint has, or had when the offer was drafted. What happens
 again after `duplicate_days`, or with another order, is another matter: it is to be made good anew. And whoever was given less
 than what is owed here is owed the rest: nothing is found while all of it together stays within that. What another
-complainant was given before the two were merged stands against what is owed to that one, and not against what is owed here.
+complainant was offered where they complained refuses nothing that is to be offered here yet.
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -75,16 +75,19 @@ def check(
     amount: Money | None,
     owed: Money,
     apart: Collection[UUID] = (),
+    fits: bool = True,
 ) -> list[Shared]:
     """Before a draft of this amount: what was found, for whom to `keep`. `apart`: complaints of other complainants that were merged
-    into this one; what was offered there is taken off `owed` already, as far as it was owed to them. Raises `AlreadyCompensated`, with the evidence, and
-    `ValidationFailed` for who allows it without a reason. Takes the locks of `kin_queries.one_at_a_time`.
+    into this one; what was offered there is counted in what is to be offered here yet, of which this is no more where it `fits`
+    (`remaining.fits`). Raises `AlreadyCompensated`, with the evidence, and `ValidationFailed` for who allows it without a reason. Takes
+    the locks of `kin_queries.one_at_a_time`.
     """
     if amount is None:
         return []
     kin_queries.one_at_a_time(uow.session, complaint.id, guard_queries.rules_in_force(uow.session))
     found = same_matter(uow.session, complaint, uow.now)
-    if not found or _within([item for item in found if item.offer.complaint_id not in apart], amount, owed):
+    own = [item for item in found if item.offer.complaint_id not in apart]
+    if (len(own) == len(found) or fits) and (not own or _within(own, amount, owed)):
         return []
     if not given.get("allow_duplicate"):
         raise AlreadyCompensated(**evidence(uow.session, actor, found, amount, owed))

@@ -61,6 +61,13 @@ def draft(
         _refuse_duplicate(uow, complaint, options, successor_of)
     terms = dearest(options)
     suggested = suggestions.suggestion_for(uow.session, complaint, _reckoned_in(terms))
+    already = override_queries.offered(
+        uow.session,
+        complaint.id,
+        suggested.suggestion.owed.currency,
+        shares=suggested.shares,
+        besides=[] if successor_of is None else [successor_of],
+    )
     same_matter = compensation.check(
         uow,
         actor,
@@ -69,12 +76,7 @@ def draft(
         amount=terms.amount,
         owed=suggested.suggestion.owed,
         apart=suggested.of_others,
-    )
-    already = override_queries.offered(
-        uow.session,
-        complaint.id,
-        suggested.suggestion.owed.currency,
-        besides=[] if successor_of is None else [successor_of],
+        fits=all(remaining.fits(it.kind, it.amount, suggested.suggestion, already) for it in options),
     )
     seen = floor.seen(uow.session, actor, suggested)
     override = overriding.check(actor, placed, given, suggested=suggested, already=already, seen=seen)

@@ -13,7 +13,7 @@ would tell it, or in its own currency what it comes to.
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 from uuid import UUID
 
@@ -36,7 +36,7 @@ from helpdesk.recovery.option_terms import Terms
 from helpdesk.recovery.override_models import OfferOverride
 from helpdesk.recovery.playbook import Suggestion
 from helpdesk.recovery.queries import Held
-from helpdesk.recovery.remaining import BACK
+from helpdesk.recovery.remaining import BACK, FOR_ALL, Already
 from helpdesk.recovery.suggestions import Suggested
 from helpdesk.recovery.tariffs_in_force import Laid
 
@@ -235,15 +235,27 @@ def _lacks(
     without: UUID | None = None,
 ) -> list[Lack]:
     """`without`: another offer that is not to count."""
-    settled = override_queries.offered(
+    already = override_queries.offered(
         session,
         offer.complaint_id,
         suggested.suggestion.owed.currency,
+        shares=suggested.shares,
         besides=[one for one in (offer.id, offer.successor_of, without) if one is not None],
         granted=granted,
-    ).surely
+    )
     several = len(options) > 1
-    return [lack for terms in options for lack in missing_from(terms, suggested, settled, several=several)]
+    found = []
+    for terms in options:
+        settled = _with(already, terms, suggested, offer).surely_pays(suggested.suggestion.statutory)
+        found += missing_from(replace(terms, amount=None), suggested, settled, several=several)
+    return found
+
+
+def _with(already: Already, terms: Terms, suggested: Suggested, offer: Offer) -> Already:
+    """This offer too: it may not count for everybody who is owed something here by now."""
+    if terms.amount is None or terms.amount.currency != already.currency:
+        return already
+    return already.along_with(terms.kind, terms.amount, suggested.shares.asides.get(offer.id, FOR_ALL))
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,19 +7,20 @@ so a merge never lowers what is owed. What cannot be told of one of them stays s
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Final
-from uuid import UUID
 
 from sqlalchemy.orm import Session
 
 from helpdesk.kernel.money import Money
 from helpdesk.kernel.schemas import dump_money
-from helpdesk.recovery import override_queries, rule_facts
-from helpdesk.recovery.case_fact_queries import Told, together
+from helpdesk.recovery import override_queries, rule_facts, settling
+from helpdesk.recovery.case_fact_queries import Recorded, Told, together
 from helpdesk.recovery.case_facts import ALONE, FACTS, Known
 from helpdesk.recovery.playbook import Lost
+from helpdesk.recovery.remaining import Aside
+from helpdesk.recovery.settling import NO_SHARES, Claims, Settled, Shares
 from helpdesk.recovery.tariff_methods import Outcome
 from helpdesk.recovery.tariffs_in_force import Laid, Tariffs
 
@@ -79,35 +80,90 @@ def _read(session: Session, told: Told, tariffs: Tariffs, now: datetime) -> Read
     return Read(told, rule_facts.values_of(session, told.complaint, tariffs.wanted, now, told.instead), merged=True)
 
 
-def of_another(session: Session, told: Sequence[Told], tariffs: Tariffs, now: datetime) -> Matter:
-    """Of another complainant, less what they were offered there, which stays with them: first of what is stated, then of what tariffs
-    lay down, then of what was lost.
+@dataclass(frozen=True, slots=True)
+class Others:
+    """`matters`: of each other complainant what is owed yet. `settled` None: nobody else's complaint ever was merged into this one."""
+
+    matters: tuple[Matter, ...] = ()
+    settled: Settled | None = None
+
+    def shares(self, currency: str) -> Shares:
+        if self.settled is None:
+            return NO_SHARES
+        return settling.shares(self.settled, currency, [Aside(), *(_yet(matter, currency) for matter in self.matters)])
+
+
+def of_others(session: Session, mine: Matter, recorded: Recorded, tariffs: Tariffs) -> Others:
+    """Less what they were offered before they came here, which stays with them: first of what is stated, then of what tariffs lay down,
+    then of what was lost.
     """
+    if not recorded.others and not recorded.crossed:
+        return Others()
+    wholes = [_of_another(session, told, tariffs, recorded.now) for told in recorded.others]
+    people = [[one.complaint.id for one in told] for told in (recorded.mine, *recorded.others)]
+    here, *_ = people[0]
+    settled = settling.settle(
+        override_queries.drafted(session, [one for each in people for one in each]),
+        here,
+        people,
+        [_claims(matter) for matter in (_net(mine), *wholes)],
+        recorded.merges,
+    )
+    paid = [_Paid(dict(taken)) for taken in settled.taken[1:]]
+    return Others(tuple(_rest(whole, each) for whole, each in zip(wholes, paid, strict=True)), settled)
+
+
+def _of_another(session: Session, told: Sequence[Told], tariffs: Tariffs, now: datetime) -> Matter:
     read = [_read(session, one, tariffs, now) for one in told]
-    paid = _Paid(session, [one.complaint.id for one in told])
-    stated = [replace(it, amount=paid.off(it.amount), other_complainant=True) for it in _stated(read)]
-    laid = list(laid_down(read, tariffs))
-    less = [replace(it, outcome=_less_paid(it, paid), other_complainant=True) for it in laid]
-    lost = [_less_set_off(amount, laid, paid) for amount in _most(one.loss for one in told)]
-    return Matter(tuple(less), tuple(stated), tuple(lost))
+    lost = tuple(Lost(amount) for amount in _most(one.loss for one in told))
+    return _net(Matter(tuple(laid_down(read, tariffs)), tuple(_stated(read)), lost))
+
+
+def _net(matter: Matter) -> Matter:
+    """With its own set-off."""
+    return replace(matter, lost=tuple(_less_set_off(it.amount, matter.laid) for it in matter.lost))
+
+
+def _claims(matter: Matter) -> Claims:
+    found: Claims = {}
+    for amount in _amounts(matter):
+        found[amount.currency] = found.get(amount.currency, 0) + amount.minor
+    return found
+
+
+def _amounts(matter: Matter) -> Iterator[Money]:
+    yield from _laid_amounts(matter)
+    yield from (it.amount for it in matter.lost)
+
+
+def _laid_amounts(matter: Matter) -> Iterator[Money]:
+    yield from (it.amount for it in matter.stated)
+    yield from (it.outcome.amount for it in matter.laid if it.outcome.amount is not None)
+
+
+def _yet(matter: Matter, currency: str) -> Aside:
+    owed = sum(it.minor for it in _amounts(matter) if it.currency == currency)
+    return Aside(owed, sum(it.minor for it in _laid_amounts(matter) if it.currency == currency))
+
+
+def _rest(whole: Matter, paid: "_Paid") -> Matter:
+    """In this order."""
+    stated = [replace(it, amount=paid.off(it.amount), other_complainant=True) for it in whole.stated]
+    laid = [replace(it, outcome=_less_paid(it, paid), other_complainant=True) for it in whole.laid]
+    lost = [_less_offered(it, paid) for it in whole.lost]
+    return Matter(tuple(laid), tuple(stated), tuple(lost))
 
 
 @dataclass(slots=True)
 class _Paid:
-    """What other complainants were offered where they complained, as far as it has not been taken off yet."""
+    """What another complainant was offered of what is owed to them, as far as it has not been taken off yet: currency -> minor units."""
 
-    session: Session
-    complaints: Sequence[UUID]
-    left: dict[str, Money] = field(default_factory=dict)
+    left: Claims
 
     def off(self, amount: Money) -> Money:
-        currency = amount.currency
-        if currency not in self.left:
-            offered = (override_queries.offered(self.session, one, currency).surely for one in self.complaints)
-            self.left[currency] = sum(offered, Money(0, currency))
-        off = min(amount, self.left[currency])
-        self.left[currency] -= off
-        return amount - off
+        off = min(amount.minor, self.left.get(amount.currency, 0))
+        self.left[amount.currency] = self.left.get(amount.currency, 0) - off
+        return amount - Money(off, amount.currency)
 
 
 def _less_paid(laid: Laid, paid: _Paid) -> Outcome:
@@ -119,15 +175,16 @@ def _less_paid(laid: Laid, paid: _Paid) -> Outcome:
     return replace(outcome, amount=rest, steps=(*outcome.steps, off))
 
 
-def _less_set_off(loss: Money, laid: Iterable[Laid], paid: _Paid) -> Lost:
+def _less_set_off(loss: Money, laid: Iterable[Laid]) -> Lost:
     amounts = (it.outcome.amount for it in laid if it.version is not None and it.version.spec["set_off"])
     off = sum((it for it in amounts if it is not None and it.currency == loss.currency), Money(0, loss.currency))
     net = loss - min(off, loss)
-    rest = paid.off(net)
-    evidence = {
-        "proven_loss": str(loss), "set_off": str(loss - net), "offered": str(net - rest), "other_complainant": True
-    }  # fmt: skip
-    return Lost(rest, evidence)
+    return Lost(net, {"proven_loss": str(loss), "set_off": str(loss - net)})
+
+
+def _less_offered(lost: Lost, paid: _Paid) -> Lost:
+    rest = paid.off(lost.amount)
+    return Lost(rest, {**lost.evidence, "offered": str(lost.amount - rest), "other_complainant": True})
 
 
 def laid_down(read: Sequence[Read], tariffs: Tariffs) -> Iterator[Laid]:

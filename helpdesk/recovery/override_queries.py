@@ -7,6 +7,7 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, Numeric, and_, case, cast, exists, func, null, or_, select, union_all
 from sqlalchemy.orm import Session, aliased
 
+from helpdesk.complaints.merge_models import Merge, MergedRow
 from helpdesk.complaints.models import Complaint
 from helpdesk.complaints.queries import visible_to
 from helpdesk.identity.actors import Actor
@@ -16,7 +17,8 @@ from helpdesk.recovery.lifecycle import ENDED, GRANTED
 from helpdesk.recovery.models import Offer
 from helpdesk.recovery.option_models import OfferOption
 from helpdesk.recovery.override_models import DIRECTIONS, OfferOverride
-from helpdesk.recovery.remaining import Already
+from helpdesk.recovery.remaining import FOR_ALL, Already, Gives
+from helpdesk.recovery.settling import NO_SHARES, Drafted, Shares
 
 _OVERRIDE: Final = OfferOverride.__table__.c
 KEPT: Final = (
@@ -64,18 +66,51 @@ _OFFERED: Final = (
 
 
 def offered(
-    session: Session, complaint_id: UUID, currency: str, *, besides: Sequence[UUID] = (), granted: bool = False
+    session: Session,
+    complaint_id: UUID,
+    currency: str,
+    *,
+    shares: Shares = NO_SHARES,
+    besides: Sequence[UUID] = (),
+    granted: bool = False,
 ) -> Already:
-    """What is offered on a complaint and has not come to nothing, delivered offers and those that a merge has brought included;
-    with `granted` only what was approved. `besides`: offers that do not count.
+    """What is offered on a complaint and has not come to nothing, delivered offers and those that a merge has brought included, with
+    what counts here and is elsewhere; with `granted` only what was approved. `besides`: offers that do not count.
     """
-    return _already(
+    found = _gives(
         session,
         currency,
         Offer.complaint_id == complaint_id,
         Offer.status.in_(GRANTED) if granted else Offer.status.not_in(ENDED),
         Offer.id.not_in(besides),
     )
+    each = [(shares.asides.get(one, FOR_ALL), gives) for one, gives in found.items()] + [*shares.beside]
+    return Already(currency, tuple(gives for _, gives in each), tuple(aside for aside, _ in each))
+
+
+_MOVED: Final = MergedRow.__table__.c
+_HOME: Final = func.coalesce(
+    select(Merge.source_id)
+    .join(MergedRow, _MOVED.merge_id == Merge.id)
+    .where(_MOVED.row_id == Offer.id, _MOVED.kind == "offer")
+    .order_by(Merge.id)
+    .limit(1)
+    .correlate(Offer)
+    .scalar_subquery(),
+    Offer.complaint_id,
+).label("home")
+"""Where it was drafted: what a merge took along first was there."""
+_DRAFTED: Final = _OFFERED.add_columns(Offer.complaint_id, Offer.created_at, Offer.currency, _HOME)
+
+
+def drafted(session: Session, complaint_ids: Sequence[UUID]) -> list[Drafted]:
+    """What is offered on any of these and has not come to nothing."""
+    found: dict[UUID, Drafted] = {}
+    for row in session.execute(_DRAFTED.where(Offer.complaint_id.in_(complaint_ids), Offer.status.not_in(ENDED))):
+        before = found[row.id].gives if row.id in found else ()
+        gives = (*before, (row.kind, row.minor))
+        found[row.id] = Drafted(row.id, row.complaint_id, row.home, row.created_at, row.currency, gives)
+    return list(found.values())
 
 
 def granted_beside(session: Session, complaint_id: UUID, offer_id: UUID, currency: str) -> Already:
@@ -91,11 +126,15 @@ def of_one(session: Session, offer_id: UUID, currency: str) -> Already:
 
 
 def _already(session: Session, currency: str, *conditions: ColumnElement[bool]) -> Already:
+    return Already(currency, tuple(_gives(session, currency, *conditions).values()))
+
+
+def _gives(session: Session, currency: str, *conditions: ColumnElement[bool]) -> dict[UUID, Gives]:
     rows = session.execute(_OFFERED.where(or_(Offer.currency == currency, Offer.currency.is_(None)), *conditions))
     offers: dict[UUID, list[tuple[str, int]]] = {}
     for row in rows:
         offers.setdefault(row.id, []).append((row.kind, row.minor))
-    return Already(currency, tuple(tuple(gives) for gives in offers.values()))
+    return {one: tuple(gives) for one, gives in offers.items()}
 
 
 def granted(session: Session, complaint_id: UUID, besides: UUID) -> list[Offer]:

@@ -58,7 +58,7 @@ def judge(kind: str, amount: Money | None, found: Suggestion, already: Already) 
     nothing = Money(0, amount.currency)
     if kind in OF_ITS_OWN_PRICE:
         return _in_kind(kind, amount, found, already)
-    owed = max(found.owed - already.money, nothing)
+    owed = found.owed - already.pays(found.owed)
     if kind in BACK and amount < owed:
         return Override("under", owed, amount - owed, f"{owed} {owed.currency} is owed and not offered yet.")
     goodwill = _most_of_its_sort(kind, found)
@@ -121,7 +121,7 @@ def check(
     short = [
         (at, lack)
         for at, terms in placed
-        for lack in floor.missing_from(terms, suggested, already.surely, several=several)
+        for lack in floor.missing_from(terms, suggested, already.surely_pays(found.statutory), several=several)
     ]
     overrides = [it for _, terms in placed if (it := judge(terms.kind, terms.amount, found, already)) is not None]
     if short and given.get("floor_reason") is None:

@@ -3,10 +3,14 @@
 Money pays what is owed first; what goes beyond that, and all that is no money, is goodwill. Whatever has not come to nothing
 counts, drafts included: an offer in several parts is as much as one in one. Of an offer that lets the customer choose, that
 counts which would leave the least; only what is surely theirs, whatever they choose (`surely`), counts against a floor.
+
+Where complaints of several complainants were merged, what was offered before one of them came pays nothing that is owed to that one
+(`Aside`): what of it goes beyond what is owed to the others is goodwill.
 """
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from itertools import zip_longest
 from typing import Any, Final
 
 from helpdesk.kernel.money import Money
@@ -23,21 +27,53 @@ Gives = tuple[tuple[str, int], ...]
 
 
 @dataclass(frozen=True, slots=True)
+class Aside:
+    """What is owed to complainants for whom an offer does not count, and how much of it is laid down; minor units."""
+
+    owed: int = 0
+    statutory: int = 0
+
+
+FOR_ALL: Final = Aside()
+
+
+@dataclass(frozen=True, slots=True)
 class Already:
-    """Of offers on one complaint, in one currency."""
+    """Of offers on one complaint, in one currency. `asides`: of each offer, by its place; of one that is not there it is `FOR_ALL`. For
+    whom one counts the next wider one does, too.
+    """
 
     currency: str
     offers: tuple[Gives, ...] = ()
+    asides: tuple[Aside, ...] = ()
 
     @property
     def money(self) -> Money:
         """At most."""
-        return self._money(sum(max(_in_money(gives)) for gives in self.offers))
+        return self._money(sum(max(in_money(gives)) for gives in self.offers))
 
     @property
     def surely(self) -> Money:
         """Money at least."""
-        return self._money(sum(min(_in_money(gives)) for gives in self.offers))
+        return self._money(sum(min(in_money(gives)) for gives in self.offers))
+
+    def pays(self, owed: Money) -> Money:
+        """How much of what is owed, at most."""
+        return self._paid(owed, [(aside.owed, max(in_money(gives))) for aside, gives in self._each()])
+
+    def surely_pays(self, statutory: Money) -> Money:
+        """How much of what is laid down, whatever is chosen."""
+        return self._paid(statutory, [(aside.statutory, min(in_money(gives))) for aside, gives in self._each()])
+
+    def _paid(self, amount: Money, given: list[tuple[int, int]]) -> Money:
+        paid = 0
+        for aside in sorted({0, *(each for each, _ in given)}, reverse=True):
+            paid += sum(minor for each, minor in given if each == aside)
+            paid = min(paid, max(amount.minor - aside, 0))
+        return self._money(paid)
+
+    def _each(self) -> Iterator[tuple[Aside, Gives]]:
+        return zip_longest(self.asides, self.offers, fillvalue=FOR_ALL)  # type: ignore[arg-type]  # no more asides than offers
 
     @property
     def is_money(self) -> bool:
@@ -46,11 +82,18 @@ class Already:
 
     def goodwill(self, owed: Money) -> Money:
         """At most, whatever is chosen: with T of it no money and M of it money, T + max(M - owed, 0) is the larger of T and
-        T + M - owed, and of each of these the most is the sum of each offer's most.
+        T + M - owed, and of each of these the most is the sum of each offer's most. Of offers that do not count for all, likewise what
+        they and the narrower ones have beyond what is owed to those for whom they do.
         """
-        beside = sum(max(_beside_money(gives)) for gives in self.offers)
-        either = sum(max(map(sum, zip(_beside_money(gives), _in_money(gives), strict=True))) for gives in self.offers)
-        return self._money(max(beside, either - owed.minor, 0))
+        beside = [max(_beside_money(gives)) for gives in self.offers]
+        either = [max(map(sum, zip(_beside_money(gives), in_money(gives), strict=True))) for gives in self.offers]
+        asides = [aside.owed for aside, _ in self._each()]
+        most = sum(beside)
+        for limit in {0, *asides}:
+            up_to = zip(asides, beside, either, strict=True)
+            all_of_it = sum(both if aside >= limit else no_money for aside, no_money, both in up_to)
+            most = max(most, all_of_it - max(owed.minor - limit, 0))
+        return self._money(most)
 
     def of_kind(self, kind: str) -> Money:
         return self._money(sum(max(minor if kind == each else 0 for each, minor in gives) for gives in self.offers))
@@ -58,14 +101,15 @@ class Already:
     def has(self, *kinds: str) -> bool:
         return any(each in kinds for gives in self.offers for each, _ in gives)
 
-    def along_with(self, kind: str, amount: Money) -> "Already":
-        return replace(self, offers=(*self.offers, ((kind, amount.minor),)))
+    def along_with(self, kind: str, amount: Money, aside: Aside = FOR_ALL) -> "Already":
+        asides = (*(each for each, _ in self._each()), aside)
+        return replace(self, offers=(*self.offers, ((kind, amount.minor),)), asides=asides)
 
     def _money(self, minor: int) -> Money:
         return Money(minor, self.currency)
 
 
-def _in_money(gives: Gives) -> Iterator[int]:
+def in_money(gives: Gives) -> Iterator[int]:
     return (minor if kind in SETTLES else 0 for kind, minor in gives)
 
 
@@ -75,7 +119,7 @@ def _beside_money(gives: Gives) -> Iterator[int]:
 
 def left_of(found: Suggestion, already: Already) -> dict[str, Money]:
     """What is to be offered yet: owed, goodwill and offer, their sum."""
-    owed = _less(found.owed, already.money)
+    owed = _less(found.owed, already.pays(found.owed))
     goodwill = _less(found.goodwill, already.goodwill(found.owed))
     return {"owed": owed, "goodwill": goodwill, "offer": owed + goodwill}
 
@@ -84,7 +128,7 @@ def offered(found: Suggestion, already: Already) -> dict[str, Money]:
     """How much of it is: owed and goodwill, and what is given in kind, in the order of the sums beside it."""
     in_kind = sum((already.of_kind(kind) for kind in sorted(OF_ITS_OWN_PRICE)), Money(0, already.currency))
     return {
-        "owed": min(found.owed, already.money),
+        "owed": already.pays(found.owed),
         "goodwill": already.goodwill(found.owed),
         "in_kind": in_kind,
     }
@@ -107,12 +151,26 @@ def _remedies(remedies: tuple[Remedy, ...], found: Suggestion, already: Already)
 def _left(remedy: Remedy, found: Suggestion, already: Already) -> Remedy | None:
     if remedy.part in {"words", "kind"} or remedy.amount is None:
         return None if already.has(remedy.kind) else remedy
-    given = already.money if remedy.part == "owed" else already.goodwill(found.owed)
+    given = already.pays(found.owed) if remedy.part == "owed" else already.goodwill(found.owed)
     amount = _less(remedy.amount, given)
     if amount.minor == 0:
         return None
     is_part = remedy.kind == "refund" and amount < remedy.amount
     return replace(remedy, amount=amount, kind="partial_refund" if is_part else remedy.kind)
+
+
+def fits(kind: str, amount: Money | None, found: Suggestion, already: Already) -> bool:
+    """Whether that is no more than what is to be offered yet: money back than what is owed, other money than all of it, and anything
+    else than goodwill.
+    """
+    if amount is None:
+        return True
+    left = left_of(found, already)
+    if amount.currency != already.currency:
+        return False
+    if kind in BACK or kind in OF_ITS_OWN_PRICE:
+        return amount <= left["owed"]
+    return amount <= left["offer" if kind in SETTLES else "goodwill"]
 
 
 def _less(amount: Money, given: Money) -> Money:

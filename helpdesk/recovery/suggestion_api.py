@@ -34,7 +34,9 @@ _AMOUNTS = (*_ADDED_UP, "fare")
 def get_suggestion(session: Session, actor: Actor, given: dict[str, Any], ref: str) -> dict[str, Any]:
     complaint = get_visible(session, actor, ref)
     suggested = suggestions.suggestion_for(session, complaint, _read(session, complaint, given))
-    already = override_queries.offered(session, complaint.id, suggested.suggestion.owed.currency)
+    already = override_queries.offered(
+        session, complaint.id, suggested.suggestion.owed.currency, shares=suggested.shares
+    )
     named = [*suggested.facts.failed_in, *suggested.by_merged]
     return views.suggestion(suggested, already, references(session, actor, named))
 

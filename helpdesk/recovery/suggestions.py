@@ -26,10 +26,11 @@ from helpdesk.recovery import (
     tariffs_in_force,
 )
 from helpdesk.recovery.case_facts import ALONE, ELSEWHERE, FACTS, as_kept
-from helpdesk.recovery.matters import LAID_DOWN, Matter, Stated
+from helpdesk.recovery.matters import LAID_DOWN, Matter, Others, Stated
 from helpdesk.recovery.playbook import Facts, Lost, Owed, Suggestion, as_data, suggest
 from helpdesk.recovery.playbook_spec import Playbook
 from helpdesk.recovery.playbooks_in_force import Playbooks
+from helpdesk.recovery.settling import NO_SHARES, Shares
 from helpdesk.recovery.tariff_methods import OPEN
 from helpdesk.recovery.tariffs_in_force import Laid
 
@@ -59,6 +60,8 @@ class Suggested:
     issues: tuple[tuple[str | None, str | None], ...] = ()
     of_others: frozenset[UUID] = frozenset()
     """Complaints of other complainants that were merged into it: what they were offered there is taken off what is owed to them."""
+    shares: Shares = NO_SHARES
+    """For whom what is offered here counts, and what counts here and was offered elsewhere: for `override_queries.offered`."""
 
     def as_data(self) -> dict[str, Any]:
         """JSON-safe, to be kept with an offer."""
@@ -136,6 +139,7 @@ class _Known:
     issues: tuple[tuple[str | None, str | None], ...]
     stated: tuple[Stated, ...]
     lost_by_others: tuple[Lost, ...]
+    others: Others
 
 
 class _FailedBefore:
@@ -188,6 +192,7 @@ def suggestion_for(
         own_currency=complaint.currency,
         issues=known.issues,
         of_others=frozenset(one.complaint.id for told in recorded.others for one in told),
+        shares=known.others.shares(facts.loss.currency),
     )
 
 
@@ -213,7 +218,8 @@ def _known(
     values |= {"happened_on": day, "passengers": case.get("passengers") or ALONE}
     told = [replace(one, facts=one.facts | asked) for one in recorded.mine]
     mine = matters.own(session, told, tariffs, values, recorded.now)
-    others = [matters.of_another(session, each, tariffs, recorded.now) for each in recorded.others]
+    known_of_others = matters.of_others(session, mine, recorded, tariffs)
+    others = known_of_others.matters
     laid = tuple(it for matter in (mine, *others) for it in matter.laid)
     currency = _currency(complaint, given.get("currency"), laid, case)
     settled, assumed = _settled(complaint, given, case, mine, Money(0, currency))
@@ -233,6 +239,7 @@ def _known(
             *(it for matter in (mine, *others) for it in matter.stated),
         ),
         lost_by_others=tuple(it for it in lost_by_others if it.amount.currency == currency),
+        others=known_of_others,
     )
 
 

@@ -31,8 +31,9 @@ def draft(uow: UnitOfWork, complaint: Complaint, wanted: Mapping[str, Any]) -> U
 def _amount(uow: UnitOfWork, complaint: Complaint, wanted: Mapping[str, str] | None) -> Money:
     if wanted is not None:
         return Money.parse(wanted["amount"], wanted["currency"])
-    found = suggestions.suggestion_for(uow.session, complaint).suggestion
-    already = override_queries.offered(uow.session, complaint.id, found.owed.currency)
+    suggested = suggestions.suggestion_for(uow.session, complaint)
+    found = suggested.suggestion
+    already = override_queries.offered(uow.session, complaint.id, found.owed.currency, shares=suggested.shares)
     goodwill = remaining.left_of(found, already)["goodwill"]
     if goodwill.minor == 0:
         raise NothingToOffer
