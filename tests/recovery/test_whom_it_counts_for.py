@@ -105,6 +105,31 @@ class TestThroughSomebodyElse:
             assert draft(manager, z, "voucher", "5.00").status_code == 201
 
 
+class TestMovedWithItsComplaint:
+    """Of one customer's complaints the offers go along: for whom they count is as it was where they were drafted."""
+
+    def test_what_was_for_somebody_else_too_still_is(self, manager: Caller, database: Database) -> None:
+        q, w, s = case(manager, EU, complainant=CID), case(manager, complainant=BOB), case(manager, complainant=BOB)
+        merge(manager, q, w, **ASIDE)
+        pay(manager, w, "250.00")
+        merge(manager, w, s, **QUIET)
+        assert still_owed(manager, s) == "0.00"
+        assert refused(draft(manager, s, "partial_refund", "249.00", override_reason="x")) == (
+            409,
+            "already_compensated",
+        )
+        unmerge(manager, w, **QUIET)
+        assert still_owed(manager, w) == "0.00"
+        verified(database)
+
+    def test_what_was_not_is_not(self, manager: Caller) -> None:
+        w, s, d = case(manager, complainant=BOB), case(manager, complainant=BOB), case(manager, EU, complainant=CID)
+        pay(manager, w, "40.00", "goodwill_payment")
+        merge(manager, w, s, **QUIET)
+        merge(manager, d, s, **ASIDE)
+        assert left(manager, s) == ("250.00", "0.00")
+
+
 class TestUndone:
     def test_what_was_for_both_is_not_paid_again_elsewhere(self, manager: Caller) -> None:
         x, y, z = case(manager, EU, complainant=BOB), case(manager, complainant=CID), case(manager, complainant=DAN)
