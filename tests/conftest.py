@@ -234,7 +234,19 @@ def database_url(worker_database_url: str, cleaner: Cleaner) -> str:
 @pytest.fixture(scope="session")
 def own_database_url(server_url: str) -> Iterator[str]:
     """A database for whole systems, apart from the other tests': processes hold connections to it."""
-    name = f"helpdesk_system_{os.getpid()}"
+    with _empty_database(server_url, f"helpdesk_system_{os.getpid()}") as url:
+        yield url
+
+
+@pytest.fixture
+def new_database_url(server_url: str) -> Iterator[str]:
+    """The same, of this test alone: what other systems have left there (a provider that is asked first) changes what it does."""
+    with _empty_database(server_url, f"helpdesk_new_{os.getpid()}") as url:
+        yield url
+
+
+@contextlib.contextmanager
+def _empty_database(server_url: str, name: str) -> Iterator[str]:
     admin = create_engine(server_url, isolation_level="AUTOCOMMIT")
     with admin.connect() as connection:
         connection.execute(text(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)"))

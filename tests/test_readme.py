@@ -70,13 +70,13 @@ def put_program(folder: Path) -> None:
 
 @pytest.mark.timeout(870)
 def test_every_command_runs_as_it_stands_and_in_order(
-    own_database_url: str, redis_server_url: str, tmp_path: Path
+    new_database_url: str, redis_server_url: str, tmp_path: Path
 ) -> None:
     assert shutil.which("curl"), "the commands need curl"
     here = tmp_path / "here"
     put_program(here / ".venv" / "bin")
     blocks = [(line, text) for line, language, text in fenced() if language == "sh"]
-    with running(System(own_database_url, redis_server_url, tmp_path)) as system:
+    with running(System(new_database_url, redis_server_url, tmp_path)) as system:
         system.serve()
         system.start("relay")
         for queue in (MAIN, BULK, PROVIDERS, ISSUING):

@@ -48,9 +48,9 @@ def silent() -> Iterator[Silent]:
 
 
 @pytest.fixture
-def system(own_database_url: str, redis_url: str, tmp_path: Path) -> Iterator[System]:
+def system(new_database_url: str, redis_url: str, tmp_path: Path) -> Iterator[System]:
     """One worker that issues, and one that asks."""
-    with running_system(System(own_database_url, redis_url, tmp_path, private=True)) as found:
+    with running_system(System(new_database_url, redis_url, tmp_path, private=True)) as found:
         for command in (["relay"], *(["worker", "--queue", queue] for queue in (ISSUING, PROVIDERS))):
             found.start(*command)
         yield found
