@@ -254,7 +254,7 @@ class RecoveryRows:
             "issued": self.issued,
             "failed": self._failed,
         }
-        apart = {
+        apart: dict[str, Callable[[], dict[str, Any]]] = {
             "confirm_delivery": self._sent,
             "report_undelivered": self._sent,
             "ask_again": self._unknown,

@@ -26,7 +26,7 @@ from tests.racing import at_once
 from tests.recovery.answers import codes, refused
 from tests.recovery.helpers import another, scalar
 
-VERSION = {
+VERSION: dict[str, Any] = {
     "valid_from": "2997-01-01",
     "title": "Late trains",
     "source": "Carrier's conditions, section 9.",
@@ -208,9 +208,12 @@ class TestVersions:
             "vulnerable": True, "language": "de", "severity": "S1", "impact": 5, "urgency": 4, "double_deviation": True,
             "reopened_count": 1, "outcome": "upheld", "fault": "firm", "repeat": True,
         }  # fmt: skip
-        leaves = [{"field": field, "operator": "is", "value": value} for field, value in refused_.items()]
-        for leaf in [*leaves, *({"field": name, "operator": "is_set"} for name in ("root_cause", "stage"))]:
-            field = leaf["field"]
+        leaves: list[dict[str, Any]] = [
+            {"field": field, "operator": "is", "value": value} for field, value in refused_.items()
+        ]
+        leaves += [{"field": field, "operator": "is_set"} for field in ("root_cause", "stage")]
+        for leaf in leaves:
+            field = str(leaf["field"])
             answer = manager.post("/tariffs", VERSION | {"id": "train.late", "condition": {"not": leaf}})
             assert codes(answer) == [("/condition", "not_for_tariffs")], field
             assert field in answer.json["errors"][0]["detail"]
