@@ -45,7 +45,7 @@ def take(uow: UnitOfWork, provider_id: UUID, message_id: str, given: dict[str, A
     elif answer.says == ISSUED:
         outcomes.issued(uow, held, order, answer)
     elif answer.says == FAILED:
-        outcomes.refused(uow, held, order, answer.detail or "it failed")
+        outcomes.refused(uow, held, order, answer.detail)
     else:
         outcomes.pending(order, answer)
     return {"state": order.state, "contradicts": order.contradiction is not None}

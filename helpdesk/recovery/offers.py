@@ -317,8 +317,8 @@ def _report_undelivered(uow: UnitOfWork, actor: Actor, held: Held, given: Mappin
 
 
 def _end(uow: UnitOfWork, actor: Actor, held: Held, action: str, given: Mapping[str, Any]) -> None:
-    """By the customer's word or their silence, or with the complaint: whether or not that leaves open what is owed. That it does is told, also to who took
-    the step.
+    """By the customer's word or their silence, or with the complaint: whether or not that leaves open what is owed. That it does is
+    told, also to who took the step.
     """
     left = floor.left_open(uow.session, held.complaint, held.offer)
     advance(uow, actor, held, action, given)

@@ -10,7 +10,7 @@ Where complaints of several complainants were merged, what was offered before on
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from itertools import zip_longest
+from itertools import chain, repeat
 from typing import Any, Final
 
 from helpdesk.kernel.money import Money
@@ -73,7 +73,9 @@ class Already:
         return self._money(paid)
 
     def _each(self) -> Iterator[tuple[Aside, Gives]]:
-        return zip_longest(self.asides, self.offers, fillvalue=FOR_ALL)  # type: ignore[arg-type]  # no more asides than offers
+        """Offers that have no aside come last, and count for all."""
+        rest = repeat(FOR_ALL, len(self.offers) - len(self.asides))
+        return zip(chain(self.asides, rest), self.offers, strict=True)
 
     @property
     def is_money(self) -> bool:
